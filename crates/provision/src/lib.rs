@@ -1,0 +1,1 @@
+//! Prepares servers for Boxroom.
