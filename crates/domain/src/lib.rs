@@ -1,1 +1,21 @@
-//! x
+//! The rules of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User` and `Store`.
+//!
+//! Knows no I/O, no clock and no randomness: time and ids come in with the command.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub use delivery_box::{
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, OriginalMessage, PasswordProof, Room, RoomClosedReason,
+};
+pub use ids::{BoxId, DeviceId, InvalidId, MessageId, RoomId, StoreId, UserId};
+pub use position::{InvalidPosition, Position};
+pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
+pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
+
+pub mod delivery_box;
+pub mod ids;
+pub mod notice;
+pub mod position;
+pub mod store;
+pub mod user;
+pub mod values;

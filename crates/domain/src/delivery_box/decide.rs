@@ -1,0 +1,243 @@
+//! The decisions about a box, its rooms and their members.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, PasswordProof, ROOM_LIFETIME, Room,
+    RoomClosedReason, Service,
+};
+use crate::{
+    ids::{RoomId, UserId},
+    values::{ExtensionHours, Step},
+};
+
+type Decision = Result<Vec<BoxEvent>, BoxRefusal>;
+
+impl DeliveryBox {
+    /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
+    pub fn decide(&self, command: BoxCommand) -> Decision {
+        if !self.is_installed() && !matches!(command, BoxCommand::InstallBox { .. }) {
+            return Err(BoxRefusal::BoxNotFound);
+        }
+        match command {
+            BoxCommand::InstallBox { .. } => self.install(command),
+            BoxCommand::ChangeBoxDetails { .. } => self.change_details(command),
+            BoxCommand::TakeOutOfService { reason } => {
+                self.serve(Service::OutOfService, BoxEvent::BoxTakenOutOfService { reason: reason.map(String::from) })
+            }
+            BoxCommand::ReturnToService => self.serve(Service::InService, BoxEvent::BoxReturnedToService {}),
+            BoxCommand::RetireBox { at } => self.retire(at),
+            BoxCommand::RecordArrival { at } => {
+                self.not_retired()?;
+                Ok(vec![BoxEvent::OrderArrived { room_id: self.current_room(at).map(|room| room.room_id.clone()) }])
+            }
+            BoxCommand::RecordDoorOpening { at } => {
+                self.not_retired()?;
+                Ok(vec![BoxEvent::DoorOpened { room_id: self.current_room(at).map(|room| room.room_id.clone()) }])
+            }
+            BoxCommand::OpenRoom { .. } => self.open(command),
+            BoxCommand::JoinRoom { room_id, user_id, password, at } => self.join(room_id, user_id, &password, at),
+            BoxCommand::LeaveRoom { room_id, user_id, at } => self.leave(room_id, user_id, at),
+            BoxCommand::KickMember { room_id, by, user_id, at } => self.kick(room_id, by, user_id, at),
+            BoxCommand::TransferHost { room_id, by, to, at } => self.transfer(room_id, by, to, at),
+            BoxCommand::AdvanceStep { room_id, by, step, at } => self.advance(room_id, &by, step, at),
+            BoxCommand::ExtendRoom { room_id, by, hours, at } => self.extend(room_id, &by, hours, at),
+            BoxCommand::CloseRoom { room_id, by, at } => {
+                self.hosts_room(&room_id, &by, at)?;
+                Ok(vec![BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Host }])
+            }
+            BoxCommand::ExpireRoom { room_id, closes_at } => Ok(self.expire(room_id, closes_at)),
+            BoxCommand::PostMessage { .. }
+            | BoxCommand::EditMessage { .. }
+            | BoxCommand::DeleteMessage { .. }
+            | BoxCommand::AddReaction { .. }
+            | BoxCommand::RemoveReaction { .. } => self.decide_talk(command),
+        }
+    }
+
+    fn not_retired(&self) -> Result<(), BoxRefusal> {
+        if self.service == Service::Retired { Err(BoxRefusal::BoxRetired) } else { Ok(()) }
+    }
+
+    fn install(&self, command: BoxCommand) -> Decision {
+        let BoxCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates } = command else {
+            return Ok(vec![]);
+        };
+        if self.is_installed() {
+            return Err(BoxRefusal::BoxExists);
+        }
+        Ok(vec![BoxEvent::BoxInstalled {
+            box_id,
+            kind,
+            zip_code: zip_code.into(),
+            address: address.into(),
+            detailed_address: detailed_address.into(),
+            latitude: coordinates.latitude(),
+            longitude: coordinates.longitude(),
+        }])
+    }
+
+    fn change_details(&self, command: BoxCommand) -> Decision {
+        self.not_retired()?;
+        let BoxCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates } = command else {
+            return Ok(vec![]);
+        };
+        if kind.is_none()
+            && zip_code.is_none()
+            && address.is_none()
+            && detailed_address.is_none()
+            && coordinates.is_none()
+        {
+            return Ok(vec![]);
+        }
+        Ok(vec![BoxEvent::BoxDetailsChanged {
+            kind,
+            zip_code: zip_code.map(String::from),
+            address: address.map(String::from),
+            detailed_address: detailed_address.map(String::from),
+            coordinates: coordinates.map(|place| (place.latitude(), place.longitude())),
+        }])
+    }
+
+    fn serve(&self, wanted: Service, event: BoxEvent) -> Decision {
+        self.not_retired()?;
+        Ok(if self.service == wanted { vec![] } else { vec![event] })
+    }
+
+    fn retire(&self, at: DateTime<Utc>) -> Decision {
+        self.not_retired()?;
+        if self.current_room(at).is_some() {
+            return Err(BoxRefusal::BoxInUse);
+        }
+        let mut events = self.close_overdue();
+        events.push(BoxEvent::BoxRetired {});
+        Ok(events)
+    }
+
+    /// The end of a room whose deadline has passed without its timer having been heard yet.
+    fn close_overdue(&self) -> Vec<BoxEvent> {
+        let overdue = self.room.iter().filter(|room| !room.closed);
+        overdue
+            .map(|room| BoxEvent::RoomClosed { room_id: room.room_id.clone(), reason: RoomClosedReason::Expired })
+            .collect()
+    }
+
+    fn open(&self, command: BoxCommand) -> Decision {
+        let BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, at } = command else {
+            return Ok(vec![]);
+        };
+        match self.service {
+            Service::Retired => return Err(BoxRefusal::BoxRetired),
+            Service::OutOfService => return Err(BoxRefusal::BoxOutOfService),
+            Service::NotInstalled => return Err(BoxRefusal::BoxNotFound),
+            Service::InService => {}
+        }
+        if self.current_room(at).is_some() {
+            return Err(BoxRefusal::BoxInUse);
+        }
+        if !store_open {
+            return Err(BoxRefusal::StoreClosed);
+        }
+        let box_id = self.id.clone().ok_or(BoxRefusal::BoxNotFound)?;
+        let number = self.room.as_ref().map_or(1, |last| last.room_id.number() + 1);
+        let mut events = self.close_overdue();
+        events.push(BoxEvent::RoomOpened {
+            room_id: RoomId::new(box_id, number),
+            store_id,
+            title: title.into(),
+            host,
+            max_members: max_members.get(),
+            password_hash,
+            opened_at: at,
+            closes_at: at + ROOM_LIFETIME,
+        });
+        Ok(events)
+    }
+
+    fn join(&self, room_id: RoomId, user_id: UserId, password: &PasswordProof, at: DateTime<Utc>) -> Decision {
+        let room = self.open_room(&room_id, at)?;
+        if room.has_member(&user_id) {
+            return Err(BoxRefusal::AlreadyMember);
+        }
+        if room.kicked.contains(&user_id) {
+            return Err(BoxRefusal::Kicked);
+        }
+        if let Some(hash) = &room.password_hash {
+            let fits = matches!(password, PasswordProof::Fits(proved) if proved == hash);
+            if !fits {
+                return Err(BoxRefusal::WrongPassword);
+            }
+        }
+        if room.members.len() >= room.max_members as usize {
+            return Err(BoxRefusal::RoomFull);
+        }
+        Ok(vec![BoxEvent::MemberJoined { room_id, user_id }])
+    }
+
+    fn leave(&self, room_id: RoomId, user_id: UserId, at: DateTime<Utc>) -> Decision {
+        let room = self.members_room(&room_id, &user_id, at)?;
+        let next = room.members.iter().find(|member| **member != user_id).cloned();
+        let was_host = room.host == user_id;
+        let mut events = vec![BoxEvent::MemberLeft { room_id: room_id.clone(), user_id: user_id.clone() }];
+        match next {
+            None => events.push(BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Empty }),
+            Some(to) if was_host => {
+                events.push(BoxEvent::HostTransferred { room_id, from: user_id, to, change: HostChange::Succession });
+            }
+            Some(_) => {}
+        }
+        Ok(events)
+    }
+
+    fn kick(&self, room_id: RoomId, by: UserId, user_id: UserId, at: DateTime<Utc>) -> Decision {
+        let room = self.hosts_room(&room_id, &by, at)?;
+        if by == user_id {
+            return Err(BoxRefusal::CannotKickYourself);
+        }
+        if !room.has_member(&user_id) {
+            return Err(BoxRefusal::MemberNotFound);
+        }
+        Ok(vec![BoxEvent::MemberKicked { room_id, user_id, by }])
+    }
+
+    fn transfer(&self, room_id: RoomId, by: UserId, to: UserId, at: DateTime<Utc>) -> Decision {
+        let room = self.hosts_room(&room_id, &by, at)?;
+        if !room.has_member(&to) {
+            return Err(BoxRefusal::MemberNotFound);
+        }
+        if by == to {
+            return Ok(vec![]);
+        }
+        Ok(vec![BoxEvent::HostTransferred { room_id, from: by, to, change: HostChange::Transferred }])
+    }
+
+    fn advance(&self, room_id: RoomId, by: &UserId, step: Step, at: DateTime<Utc>) -> Decision {
+        let room = self.hosts_room(&room_id, by, at)?;
+        match step.cmp(&room.step) {
+            std::cmp::Ordering::Less => Err(BoxRefusal::StepNotForward(room.step)),
+            std::cmp::Ordering::Equal => Ok(vec![]),
+            std::cmp::Ordering::Greater => Ok(vec![BoxEvent::StepAdvanced { room_id, step }]),
+        }
+    }
+
+    fn extend(&self, room_id: RoomId, by: &UserId, hours: ExtensionHours, at: DateTime<Utc>) -> Decision {
+        let room = self.hosts_room(&room_id, by, at)?;
+        if room.extensions >= MAX_EXTENSIONS {
+            return Err(BoxRefusal::TooManyExtensions);
+        }
+        let closes_at = Room::extended(room.closes_at, hours);
+        Ok(vec![BoxEvent::RoomExtended { room_id, extension: room.extensions + 1, hours: hours.get(), closes_at }])
+    }
+
+    fn expire(&self, room_id: RoomId, closes_at: DateTime<Utc>) -> Vec<BoxEvent> {
+        let due = self.last_room(&room_id).is_some_and(|room| !room.closed && room.closes_at == closes_at);
+        if due { vec![BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Expired }] } else { vec![] }
+    }
+}
+
+impl Room {
+    /// The deadline after an extension; the edge needs it before the decision, to arm the timer first.
+    pub fn extended(closes_at: DateTime<Utc>, hours: ExtensionHours) -> DateTime<Utc> {
+        closes_at + TimeDelta::hours(i64::from(hours.get()))
+    }
+}

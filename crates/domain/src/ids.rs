@@ -1,0 +1,245 @@
+//! Identifiers: parsed once at the edge, safe to stand in a subject and in a path ever after.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not an id of the kind that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidId(&'static str);
+
+/// The pattern of box, store, user and device ids.
+pub const ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}$";
+
+/// The pattern of room ids: the box's id, a dot, the number of the room on that box.
+pub const ROOM_ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}\\.[1-9][0-9]{0,8}$";
+
+/// The pattern of message ids: a sequence in the log.
+pub const MESSAGE_ID_PATTERN: &str = "^[1-9][0-9]{0,17}$";
+
+fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 40
+        && bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as it stands in paths, subjects and JSON.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                if is_name(&text) {
+                    Ok(Self(text))
+                } else {
+                    Err(InvalidId("must be 1 to 40 of a-z, 0-9, _ and -, and begin with a letter or digit"))
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_id! {
+    /// A delivery box: a slug that the operator gave, or a generated one.
+    BoxId
+}
+name_id! {
+    /// A store of the catalogue.
+    StoreId
+}
+name_id! {
+    /// A user, chosen at registration; a pseudonym that stays after an erase.
+    UserId
+}
+name_id! {
+    /// A device of a user that receives push messages.
+    DeviceId
+}
+
+impl UserId {
+    /// Who acts when nobody did: deadlines. Nobody can register it.
+    pub fn system() -> Self {
+        Self("system".to_owned())
+    }
+
+    /// Whether this id can never belong to a user.
+    pub fn is_reserved(&self) -> bool {
+        matches!(self.as_str(), "system" | "me")
+    }
+}
+
+/// The n-th room of a box, written `<box_id>.<n>`: a room id finds its box without a look-up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomId {
+    box_id: BoxId,
+    number: u32,
+}
+
+impl RoomId {
+    /// The room with this number (from 1) on this box.
+    pub fn new(box_id: BoxId, number: u32) -> Self {
+        Self { box_id, number }
+    }
+
+    /// The box on which the room was opened.
+    pub fn box_id(&self) -> &BoxId {
+        &self.box_id
+    }
+
+    /// The room's number on its box, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl FromStr for RoomId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = InvalidId("must be a box id, a dot and the room's number");
+        let (box_id, number) = text.split_once('.').ok_or_else(|| invalid.clone())?;
+        let box_id = box_id.parse().map_err(|_| invalid.clone())?;
+        let canonical = number.len() <= 9 && !number.starts_with('0') && number.bytes().all(|b| b.is_ascii_digit());
+        match number.parse() {
+            Ok(number) if canonical => Ok(Self { box_id, number }),
+            _ => Err(invalid),
+        }
+    }
+}
+
+impl TryFrom<String> for RoomId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<RoomId> for String {
+    fn from(id: RoomId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for RoomId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.box_id, self.number)
+    }
+}
+
+/// A message: its sequence in the log of its box's partition, so unique in its room and monotonic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MessageId(u64);
+
+impl MessageId {
+    /// The message at this sequence (from 1) of the log.
+    pub fn new(sequence: u64) -> Self {
+        Self(sequence)
+    }
+
+    /// Its sequence in the log.
+    pub fn sequence(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let canonical = text.len() <= 18 && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse() {
+            Ok(sequence) if canonical => Ok(Self(sequence)),
+            _ => Err(InvalidId("must be a message id: a positive number")),
+        }
+    }
+}
+
+impl TryFrom<String> for MessageId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<MessageId> for String {
+    fn from(id: MessageId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_become_subject_tokens_only_when_they_are_safe() {
+        for good in ["a", "0", "box-1", "a_b", &"x".repeat(40)] {
+            assert!(good.parse::<BoxId>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "_a", "A", "a.b", "a*", "a>", "a b", "ä", "a\n", &"x".repeat(41)] {
+            assert!(bad.parse::<BoxId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_id_names_its_box() {
+        let room: RoomId = "box-1.12".parse().unwrap();
+        assert_eq!((room.box_id().as_str(), room.number(), room.to_string()), ("box-1", 12, "box-1.12".to_owned()));
+        for bad in ["box-1", "box-1.", "box-1.0", "box-1.01", "box-1.+1", ".1", "box-1.1.1", "box-1.9999999999", "B.1"]
+        {
+            assert!(bad.parse::<RoomId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn message_ids_are_canonical_numbers() {
+        assert_eq!("42".parse::<MessageId>().unwrap().sequence(), 42);
+        for bad in ["", "0", "042", "-1", "+1", "1.0", "18446744073709551616", "x"] {
+            assert!(bad.parse::<MessageId>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Bounded values of commands: parsed at the edge, so that no rule needs to check a length again.
+//!
+//! Events hold plain strings and numbers: a limit that changes must not make history unreadable.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A value outside its bounds; says which.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidValue(pub(crate) &'static str);
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $message:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most characters it may have after trimming.
+            pub const MAX_CHARS: usize = $max;
+
+            /// The trimmed text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidValue;
+
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
+                let trimmed = text.trim();
+                // PostgreSQL cannot store NUL; no name or message needs it.
+                if trimmed.is_empty() || trimmed.chars().count() > $max || trimmed.contains('\0') {
+                    return Err(InvalidValue($message));
+                }
+                Ok(Self(trimmed.to_owned()))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text! {
+    /// What a message says.
+    MessageBody, 4000, "must have 1 to 4000 characters after trimming"
+}
+text! {
+    /// A room's title.
+    Title, 100, "must have 1 to 100 characters after trimming"
+}
+text! {
+    /// How a user is called; unique without regard to case.
+    Nickname, 40, "must have 1 to 40 characters after trimming"
+}
+text! {
+    /// A store's name.
+    StoreName, 100, "must have 1 to 100 characters after trimming"
+}
+text! {
+    /// What a store sells.
+    Category, 40, "must have 1 to 40 characters after trimming"
+}
+text! {
+    /// A postal code.
+    ZipCode, 16, "must have 1 to 16 characters after trimming"
+}
+text! {
+    /// A street address or its detail (floor, door, corner).
+    Address, 200, "must have 1 to 200 characters after trimming"
+}
+text! {
+    /// Why a box is out of service.
+    Reason, 200, "must have 1 to 200 characters after trimming"
+}
+text! {
+    /// A reaction: an emoji or a short code.
+    Emoji, 16, "must have 1 to 16 characters after trimming"
+}
+text! {
+    /// The address of a device at its push provider.
+    PushToken, 4096, "must have 1 to 4096 characters after trimming"
+}
+
+/// Where a box stands, in degrees (WGS 84).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coordinates {
+    latitude: f64,
+    longitude: f64,
+}
+
+impl Coordinates {
+    /// Latitude -90..=90, longitude -180..=180; refuses anything else.
+    pub fn new(latitude: f64, longitude: f64) -> Result<Self, InvalidValue> {
+        if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
+            Ok(Self { latitude, longitude })
+        } else {
+            Err(InvalidValue("latitude must be -90 to 90 and longitude -180 to 180"))
+        }
+    }
+
+    /// Degrees north.
+    pub fn latitude(self) -> f64 {
+        self.latitude
+    }
+
+    /// Degrees east.
+    pub fn longitude(self) -> f64 {
+        self.longitude
+    }
+}
+
+/// How many people a room may hold: 2 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct MaxMembers(u32);
+
+impl MaxMembers {
+    /// The count.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for MaxMembers {
+    type Error = InvalidValue;
+
+    fn try_from(count: u32) -> Result<Self, InvalidValue> {
+        if (2..=100).contains(&count) { Ok(Self(count)) } else { Err(InvalidValue("must be 2 to 100")) }
+    }
+}
+
+impl From<MaxMembers> for u32 {
+    fn from(value: MaxMembers) -> Self {
+        value.0
+    }
+}
+
+/// How long an extension lasts: 1 to 3 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct ExtensionHours(u32);
+
+impl ExtensionHours {
+    /// The hours.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for ExtensionHours {
+    type Error = InvalidValue;
+
+    fn try_from(hours: u32) -> Result<Self, InvalidValue> {
+        if (1..=3).contains(&hours) { Ok(Self(hours)) } else { Err(InvalidValue("must be 1 to 3")) }
+    }
+}
+
+impl From<ExtensionHours> for u32 {
+    fn from(value: ExtensionHours) -> Self {
+        value.0
+    }
+}
+
+/// Whether everybody or only a closed circle may use a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoxKind {
+    /// For everybody.
+    Shared,
+    /// For the residents of a building.
+    Private,
+}
+
+impl BoxKind {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Private => "private",
+        }
+    }
+}
+
+/// Where an order stands; only ever moves forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// People still join.
+    Gathering,
+    /// Everybody says what they want.
+    Ordering,
+    /// The host has ordered.
+    Ordered,
+    /// The food is on its way.
+    Delivering,
+    /// The food is in the box.
+    Arrived,
+    /// Everybody has taken theirs.
+    Collected,
+}
+
+impl Step {
+    /// The stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gathering => "gathering",
+            Self::Ordering => "ordering",
+            Self::Ordered => "ordered",
+            Self::Delivering => "delivering",
+            Self::Arrived => "arrived",
+            Self::Collected => "collected",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_1_to_4000_characters_after_trimming() {
+        assert_eq!(MessageBody::try_from("  hi \n".to_owned()).unwrap().as_str(), "hi");
+        assert!(MessageBody::try_from("é".repeat(4000)).is_ok());
+        for bad in [String::new(), " \n\t ".to_owned(), "x".repeat(4001), "a\0b".to_owned()] {
+            assert!(MessageBody::try_from(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_bounds() {
+        assert!(MaxMembers::try_from(2).is_ok() && MaxMembers::try_from(100).is_ok());
+        assert!(MaxMembers::try_from(1).is_err() && MaxMembers::try_from(101).is_err());
+        assert!(ExtensionHours::try_from(0).is_err() && ExtensionHours::try_from(4).is_err());
+        assert!(Coordinates::new(90.0, -180.0).is_ok());
+        assert!(Coordinates::new(f64::NAN, 0.0).is_err() && Coordinates::new(0.0, 180.1).is_err());
+    }
+}
