@@ -1,1 +1,50 @@
 //! Names of the notices that the projector publishes after a commit and the query-service listens to.
+
+use crate::ids::{RoomId, UserId};
+
+/// New feed rows of one room, written by this generation of the read models.
+pub fn live_room(generation: i64, room_id: &RoomId) -> String {
+    format!("live.g{generation}.room.{room_id}")
+}
+
+/// News for one user (alarms, memberships), written by this generation.
+pub fn live_user(generation: i64, user_id: &UserId) -> String {
+    format!("live.g{generation}.user.{user_id}")
+}
+
+/// A stream's checkpoint moved; `stream` is its label in positions and checkpoints.
+pub fn projected(generation: i64, stream: &str) -> String {
+    format!("projected.g{generation}.{stream}")
+}
+
+/// Everything that [`live_room`] and [`live_user`] name for a generation.
+pub fn all_live(generation: i64) -> String {
+    format!("live.g{generation}.>")
+}
+
+/// Every stream's [`projected`] of a generation.
+pub fn all_projected(generation: i64) -> String {
+    format!("projected.g{generation}.*")
+}
+
+/// Typing and presence in a room, from one query-service to the others.
+pub fn signal_room(room_id: &RoomId) -> String {
+    format!("signal.room.{room_id}")
+}
+
+/// Every room's [`signal_room`].
+pub const ALL_SIGNALS: &str = "signal.room.>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_names_the_generation_that_wrote_it() {
+        let room = "b1.3".parse().unwrap();
+        assert_eq!(live_room(2, &room), "live.g2.room.b1.3");
+        assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
+        assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
+        assert_eq!(signal_room(&room), "signal.room.b1.3");
+    }
+}
