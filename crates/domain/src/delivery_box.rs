@@ -55,7 +55,8 @@ pub struct DeliveryBox {
 /// A room as its box remembers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    room_id: RoomId,
+    #[serde(rename = "room_id")]
+    id: RoomId,
     host: UserId,
     max_members: u32,
     password_hash: Option<String>,
@@ -71,7 +72,7 @@ pub struct Room {
 impl Room {
     /// Its id.
     pub fn room_id(&self) -> &RoomId {
-        &self.room_id
+        &self.id
     }
 
     /// Whose room it is.
@@ -128,16 +129,16 @@ impl DeliveryBox {
 
     /// The room with this id, if it is the box's last one.
     pub fn last_room(&self, room_id: &RoomId) -> Option<&Room> {
-        self.room.as_ref().filter(|room| room.room_id == *room_id)
+        self.room.as_ref().filter(|room| room.id == *room_id)
     }
 
     /// The room if it accepts commands at this time.
     fn open_room(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
         let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
-        if room_id.number() > last.room_id.number() {
+        if room_id.number() > last.id.number() {
             return Err(BoxRefusal::RoomNotFound);
         }
-        if *room_id == last.room_id && !last.closed && at < last.closes_at {
+        if *room_id == last.id && !last.closed && at < last.closes_at {
             Ok(last)
         } else {
             Err(BoxRefusal::RoomClosed)
@@ -193,7 +194,7 @@ impl Aggregate for DeliveryBox {
             BoxEvent::BoxRetired {} => self.service = Service::Retired,
             BoxEvent::RoomOpened { room_id, host, max_members, password_hash, closes_at, .. } => {
                 self.room = Some(Room {
-                    room_id,
+                    id: room_id,
                     members: vec![host.clone()],
                     host,
                     max_members,

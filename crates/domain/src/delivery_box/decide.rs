@@ -29,11 +29,11 @@ impl DeliveryBox {
             BoxCommand::RetireBox { at } => self.retire(at),
             BoxCommand::RecordArrival { at } => {
                 self.not_retired()?;
-                Ok(vec![BoxEvent::OrderArrived { room_id: self.current_room(at).map(|room| room.room_id.clone()) }])
+                Ok(vec![BoxEvent::OrderArrived { room_id: self.current_room(at).map(|room| room.id.clone()) }])
             }
             BoxCommand::RecordDoorOpening { at } => {
                 self.not_retired()?;
-                Ok(vec![BoxEvent::DoorOpened { room_id: self.current_room(at).map(|room| room.room_id.clone()) }])
+                Ok(vec![BoxEvent::DoorOpened { room_id: self.current_room(at).map(|room| room.id.clone()) }])
             }
             BoxCommand::OpenRoom { .. } => self.open(command),
             BoxCommand::JoinRoom { room_id, user_id, password, at } => self.join(room_id, user_id, &password, at),
@@ -118,7 +118,7 @@ impl DeliveryBox {
     fn close_overdue(&self) -> Vec<BoxEvent> {
         let overdue = self.room.iter().filter(|room| !room.closed);
         overdue
-            .map(|room| BoxEvent::RoomClosed { room_id: room.room_id.clone(), reason: RoomClosedReason::Expired })
+            .map(|room| BoxEvent::RoomClosed { room_id: room.id.clone(), reason: RoomClosedReason::Expired })
             .collect()
     }
 
@@ -139,7 +139,7 @@ impl DeliveryBox {
             return Err(BoxRefusal::StoreClosed);
         }
         let box_id = self.id.clone().ok_or(BoxRefusal::BoxNotFound)?;
-        let number = self.room.as_ref().map_or(1, |last| last.room_id.number() + 1);
+        let number = self.room.as_ref().map_or(1, |last| last.id.number() + 1);
         let mut events = self.close_overdue();
         events.push(BoxEvent::RoomOpened {
             room_id: RoomId::new(box_id, number),
