@@ -1,1 +1,15 @@
-//! x
+//! What every process of Boxroom needs around its own job: settings, HTTP, problems, callers, health, logs.
+//!
+//! Knows nothing of the log and of the read models.
+
+pub mod args;
+pub mod auth;
+pub mod clock;
+pub mod docs;
+pub mod extract;
+pub mod health;
+pub mod http;
+pub mod nats;
+pub mod problem;
+pub mod shutdown;
+pub mod telemetry;

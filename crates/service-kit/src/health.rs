@@ -1,0 +1,71 @@
+//! Whether the process lives, and whether it can do its job: `/healthz` and `/readyz`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use futures::future::BoxFuture;
+use serde::Serialize;
+use tokio::time::timeout;
+
+/// How long a check may take before it counts as failed.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// The dependencies of a process and how to ask after them.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Vec<(&'static str, Check)>,
+}
+
+/// Whether each dependency is there.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    checks: Vec<CheckResult>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckResult {
+    name: &'static str,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Health {
+    /// Nothing to ask after yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a dependency; the check says what is wrong with it.
+    #[must_use]
+    pub fn check<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.checks.push((name, Arc::new(move || Box::pin(check()))));
+        self
+    }
+
+    /// Serves `/healthz` (200 while the process answers) and `/readyz` (503 while a dependency is missing).
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/healthz", get(async || Json(serde_json::json!({ "alive": true }))))
+            .route("/readyz", get(readyz))
+            .with_state(self)
+    }
+}
+
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    let checks = futures::future::join_all(health.checks.iter().map(async |(name, check)| {
+        let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        CheckResult { name, ok: result.is_ok(), detail: result.err() }
+    }))
+    .await;
+    let ready = checks.iter().all(|check| check.ok);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, checks }))
+}

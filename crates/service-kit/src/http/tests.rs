@@ -1,0 +1,63 @@
+//! What every service answers around its own routes.
+
+use axum::{body::Body, http::Request, routing::post};
+use tower::ServiceExt;
+
+use super::*;
+use crate::extract::Json;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Greeting {
+    name: String,
+}
+
+async fn call(request: Request<Body>) -> (StatusCode, serde_json::Value, Response) {
+    let router = Router::new()
+        .route("/greet", post(async |Json(greeting): Json<Greeting>| greeting.name))
+        .route("/panic", post(async || -> StatusCode { panic!("no") }));
+    let response = finish(router).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let json = serde_json::from_slice(&body).unwrap_or_default();
+    (parts.status, json, Response::from_parts(parts, Body::empty()))
+}
+
+fn greet(body: impl Into<Body>) -> Request<Body> {
+    Request::post("/greet").header("content-type", "application/json").body(body.into()).unwrap()
+}
+
+#[tokio::test]
+async fn every_fault_is_a_problem_that_names_its_request() {
+    let cases = [
+        (greet("{"), 400, "malformed-json"),
+        (greet("[]"), 422, "invalid-body"),
+        (greet(r#"{"name":1}"#), 422, "invalid-body"),
+        (greet(r#"{"name":"a","more":1}"#), 422, "invalid-body"),
+        (greet("x".repeat(BODY_LIMIT + 1)), 413, "body-too-large"),
+        (Request::post("/greet").body("{}".into()).unwrap(), 415, "unsupported-media-type"),
+        (Request::get("/greet").body(Body::empty()).unwrap(), 405, "method-not-allowed"),
+        (Request::get("/nowhere").body(Body::empty()).unwrap(), 404, "not-found"),
+        (Request::post("/panic").body(Body::empty()).unwrap(), 500, "internal"),
+    ];
+    for (request, status, code) in cases {
+        let (got, problem, response) = call(request).await;
+        assert_eq!((got.as_u16(), &problem["code"]), (status, &code.into()));
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(problem["request_id"], response.headers()["x-request-id"].to_str().unwrap());
+        assert_eq!(problem["status"], status);
+    }
+}
+
+#[tokio::test]
+async fn a_good_request_passes_and_keeps_its_plain_id() {
+    let mut request = greet(r#"{"name":"ana"}"#);
+    request.headers_mut().insert("x-request-id", HeaderValue::from_static("mine-1"));
+    let (status, _, response) = call(request).await;
+    assert_eq!((status, &response.headers()["x-request-id"]), (StatusCode::OK, &HeaderValue::from_static("mine-1")));
+
+    let mut request = greet(r#"{"name":"ana"}"#);
+    request.headers_mut().insert("x-request-id", HeaderValue::from_static("not plain!"));
+    let (_, _, response) = call(request).await;
+    assert_ne!(response.headers()["x-request-id"], "not plain!");
+}
