@@ -1,0 +1,143 @@
+//! The accounts of users: password hashes and roles. Beside the log, because they must be forgettable.
+
+use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+use chrono::{DateTime, Utc};
+use domain::UserId;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+use crate::jetstream::JetStreamLog;
+
+/// The bucket that holds them. Stored; never rename.
+pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
+
+/// How far a registration has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// The account is there, the user perhaps not yet.
+    Pending,
+    /// The user is there.
+    Active,
+}
+
+/// What signing in needs to know of a user.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// argon2id, in PHC form.
+    pub password_hash: String,
+    /// What the user may do.
+    pub role: String,
+    /// How far the registration has come.
+    pub state: AccountState,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("role", &self.role).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// An account and which of its revisions that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// The account.
+    pub account: Account,
+    /// Changes with every write; guards the next one.
+    pub revision: u64,
+}
+
+/// Why an account could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Somebody else was faster: read again.
+    #[error("the account was changed at the same time")]
+    Conflict,
+    /// The server is not there, or slow. A write may have happened; reading it back tells.
+    #[error("the accounts cannot be reached")]
+    Unavailable(#[source] async_nats::Error),
+    /// What is stored is no account.
+    #[error("the account of {user_id} cannot be read")]
+    Corrupt {
+        /// Whose.
+        user_id: UserId,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// The accounts of all users, shared by all command-services.
+#[derive(Debug)]
+pub struct Accounts {
+    log: JetStreamLog,
+    bucket: OnceCell<Store>,
+}
+
+impl Accounts {
+    /// The accounts beside this log.
+    pub fn new(log: JetStreamLog) -> Self {
+        Self { log, bucket: OnceCell::new() }
+    }
+
+    async fn bucket(&self) -> Result<&Store, AccountError> {
+        self.bucket
+            .get_or_try_init(|| self.log.context().get_key_value(ACCOUNTS_BUCKET))
+            .await
+            .map_err(|error| AccountError::Unavailable(error.into()))
+    }
+
+    /// The account of a user.
+    pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
+        let entry = self.bucket().await?.entry(user_id.as_str()).await;
+        let entry = entry.map_err(|error| AccountError::Unavailable(error.into()))?;
+        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
+            return Ok(None);
+        };
+        let account = serde_json::from_slice(&entry.value);
+        let account = account.map_err(|source| AccountError::Corrupt { user_id: user_id.clone(), source })?;
+        Ok(Some(StoredAccount { account, revision: entry.revision }))
+    }
+
+    /// Creates an account; a conflict if there is one. Returns its revision.
+    pub async fn create_pending(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: String,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let account = Account { password_hash, role, state: AccountState::Pending, created_at: at };
+        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id, &account)?).await;
+        created.map_err(|error| match error.kind() {
+            CreateErrorKind::AlreadyExists => AccountError::Conflict,
+            _ => AccountError::Unavailable(error.into()),
+        })
+    }
+
+    /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
+    pub async fn confirm(&self, user_id: &UserId, stored: StoredAccount) -> Result<u64, AccountError> {
+        let account = Account { state: AccountState::Active, ..stored.account };
+        let bytes = encode(user_id, &account)?;
+        let updated = self.bucket().await?.update(user_id.as_str(), bytes, stored.revision).await;
+        updated.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
+            _ => AccountError::Unavailable(error.into()),
+        })
+    }
+
+    /// Deletes an account; a conflict if it is not the given revision any more.
+    pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
+        let deleted = self.bucket().await?.delete_expect_revision(user_id.as_str(), Some(revision)).await;
+        deleted.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
+            _ => AccountError::Unavailable(error.into()),
+        })
+    }
+}
+
+fn encode(user_id: &UserId, account: &Account) -> Result<bytes::Bytes, AccountError> {
+    let encoded = serde_json::to_vec(account);
+    encoded.map(Into::into).map_err(|source| AccountError::Corrupt { user_id: user_id.clone(), source })
+}

@@ -1,0 +1,194 @@
+//! What the answers to the attempts of one append mean together. The same for one server and for a cluster.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    envelope::header,
+    log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded},
+};
+
+/// How long to try.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// How long the first attempt waits for its answer; each further one twice as long.
+    pub first: Duration,
+    /// The longest that an attempt waits.
+    pub each: Duration,
+    /// How long all attempts together may take.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), each: Duration::from_secs(2), total: Duration::from_secs(10) }
+    }
+}
+
+impl Patience {
+    fn of_attempt(&self, unanswered: u32) -> Duration {
+        self.first.saturating_mul(1 << unanswered.min(8)).min(self.each)
+    }
+}
+
+/// The message is in the log.
+#[derive(Debug)]
+pub struct Appended {
+    /// Its sequence; of a batch, that of the last message.
+    pub sequence: u64,
+    /// If the same command was stored before, by whomever: what is there.
+    pub earlier: Option<Recorded>,
+}
+
+/// The message was not appended, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The guard did not hold: certainly not appended. Decide again.
+    #[error("the subject has moved on")]
+    Conflict,
+    /// The id belongs to another command: certainly not appended.
+    #[error("the message id was used for another command")]
+    IdTaken,
+    /// Others hold the guard all the time: certainly not appended.
+    #[error("too many appends at once")]
+    Busy,
+    /// The log could not be reached.
+    #[error("the log cannot be reached: {reason}")]
+    Unavailable {
+        /// Whether it may have been appended nevertheless. A repeat with the same id settles it.
+        outcome_unknown: bool,
+        /// What went wrong last.
+        reason: String,
+    },
+    /// The log will never take it, or is damaged.
+    #[error("the log does not take the message")]
+    Refused(#[source] LogError),
+}
+
+/// Appends one message, or several as one atomic batch that the last one stands for.
+///
+/// Resends unchanged (same id, same guard) while the outcome is unknown, which is safe inside the duplicate window.
+pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &Patience) -> Result<Appended, AppendError> {
+    let [.., message] = messages else {
+        return Err(AppendError::Refused(LogError::Rejected { code: 0, description: "nothing to append".into() }));
+    };
+    let deadline = Instant::now() + patience.total;
+    let mut progress = Progress::default();
+    loop {
+        let attempt = log.attempt(messages, patience.of_attempt(progress.unanswered)).await;
+        match progress.judge(log, message, attempt).await {
+            Ok(Some(appended)) => return Ok(appended),
+            Ok(None) if Instant::now() < deadline => progress.pause().await,
+            Ok(None) => return Err(progress.given_up()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What is known after some attempts.
+#[derive(Default)]
+struct Progress {
+    unanswered: u32,
+    reason: Option<String>,
+}
+
+impl Progress {
+    /// `Ok(None)` means: send it once more.
+    async fn judge(
+        &mut self,
+        log: &dyn Log,
+        message: &NewMessage,
+        attempt: Attempt,
+    ) -> Result<Option<Appended>, AppendError> {
+        let found = match attempt {
+            Attempt::Stored { sequence } => return Ok(Some(Appended { sequence, earlier: None })),
+            Attempt::Rejected { code, description } => {
+                return Err(AppendError::Refused(LogError::Rejected { code, description }));
+            }
+            Attempt::WrongLastSequence if self.unanswered == 0 => return Err(AppendError::Conflict),
+            Attempt::Busy => return Ok(None),
+            Attempt::Unknown { reason } => return Ok(self.unknown(reason)),
+            Attempt::NotSent => {
+                log.reachable().await.map_err(|error| self.unreachable(&error))?;
+                return Ok(None);
+            }
+            Attempt::Duplicate { sequence } => log.get(message.stream, sequence, Freshness::Leader).await,
+            Attempt::WrongLastSequence => {
+                let expected = message.guard.as_ref().map_or(0, |guard| guard.sequence);
+                match find_own(log, message, expected).await {
+                    Ok(None) => return Err(AppendError::Conflict),
+                    found => found,
+                }
+            }
+            Attempt::KnownIdInBatch => find_own(log, message, 0).await,
+        };
+        match found {
+            Ok(Some(recorded)) => settle(message, recorded).map(Some),
+            Ok(None) => Err(AppendError::IdTaken),
+            Err(LogError::Unavailable(reason)) => Ok(self.unknown(reason)),
+            Err(error) => Err(AppendError::Refused(error)),
+        }
+    }
+
+    fn unknown(&mut self, reason: String) -> Option<Appended> {
+        self.unanswered += 1;
+        self.reason = Some(reason);
+        None
+    }
+
+    /// Resends at the same moment would meet again.
+    async fn pause(&self) {
+        sleep(Duration::from_millis(rand::random_range(1..=20))).await;
+    }
+
+    fn unreachable(&self, error: &LogError) -> AppendError {
+        AppendError::Unavailable { outcome_unknown: self.unanswered > 0, reason: error.to_string() }
+    }
+
+    fn given_up(self) -> AppendError {
+        match self.reason {
+            Some(reason) => AppendError::Unavailable { outcome_unknown: true, reason },
+            None => AppendError::Busy,
+        }
+    }
+}
+
+/// Looks for the message's id on its subject, after a sequence, up to what the leader has there.
+async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Option<Recorded>, LogError> {
+    let is_own = |recorded: &Recorded| recorded.header("Nats-Msg-Id") == message.message_id.as_deref();
+    let last = match log.last(message.stream, &message.subject, Freshness::Leader).await? {
+        Some(last) if last.sequence > after => last,
+        _ => return Ok(None),
+    };
+    if is_own(&last) {
+        return Ok(Some(last));
+    }
+    let mut from = after + 1;
+    while from < last.sequence {
+        let subject = Some(message.subject.as_str());
+        let range = Range { stream: message.stream, from, subject, max_messages: 500, max_bytes: 1 << 20 };
+        let page = log.read(range).await?;
+        let Some(end) = page.last().map(|recorded| recorded.sequence) else {
+            // The last one is there, so the replica that answered is behind.
+            return Err(LogError::Unavailable("a replica is behind".into()));
+        };
+        if let Some(own) = page.into_iter().find(is_own) {
+            return Ok(Some(own));
+        }
+        from = end + 1;
+    }
+    Ok(None)
+}
+
+/// What is stored under our id is ours only if subject and request are: ids are hashes of what clients send.
+fn settle(message: &NewMessage, recorded: Recorded) -> Result<Appended, AppendError> {
+    let header = |name: &str| message.headers.get(name).map(async_nats::HeaderValue::as_str);
+    let same = |name: &str| header(name) == recorded.header(name);
+    if recorded.subject != message.subject || !same(header::REQUEST_HASH) {
+        return Err(AppendError::IdTaken);
+    }
+    let sequence = recorded.sequence;
+    let earlier = if same(header::COMMIT_ID) { None } else { Some(recorded) };
+    Ok(Appended { sequence, earlier })
+}

@@ -1,0 +1,137 @@
+//! Deadlines of rooms: messages that the server delivers at their time, also late after a restart.
+
+use std::time::Duration;
+
+use async_nats::{
+    HeaderMap, header,
+    jetstream::{self, AckKind, consumer::pull},
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{BoxId, RoomId};
+use futures::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use tokio::time::sleep;
+
+use crate::{
+    append::{AppendError, Patience, append},
+    jetstream::JetStreamLog,
+    log::NewMessage,
+    stream::StreamName,
+    subject,
+};
+
+/// The one consumer of fired deadlines, shared by all command-services. Stored; never rename.
+pub(crate) const DEADLINES_CONSUMER: &str = "deadlines";
+
+/// After how long a fired deadline that nobody settled is delivered again.
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
+
+/// Sets, cancels and receives the deadlines of rooms. A box has at most one: that of its open room.
+#[derive(Debug, Clone)]
+pub struct Deadlines {
+    log: JetStreamLog,
+    partitions: u16,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Deadline {
+    room_id: RoomId,
+    closes_at: DateTime<Utc>,
+}
+
+/// A deadline whose time has come. Stale if the room is closed or has another `closes_at` by now.
+#[derive(Debug)]
+pub struct Fired {
+    /// The room.
+    pub room_id: RoomId,
+    /// The deadline.
+    pub closes_at: DateTime<Utc>,
+    message: jetstream::Message,
+}
+
+impl Fired {
+    /// Settles it. One that is dropped unsettled comes again after a while, perhaps to another process.
+    pub async fn settle(self) {
+        if let Err(error) = self.message.ack_with(AckKind::Ack).await {
+            tracing::debug!(room.id = %self.room_id, error, "a settled deadline will come again");
+        }
+    }
+}
+
+impl Deadlines {
+    /// Deadlines of the boxes of this log.
+    pub fn new(log: JetStreamLog, partitions: u16) -> Self {
+        Self { log, partitions }
+    }
+
+    /// Sets the deadline of a room; replaces the one that its box has. To be called before the append that needs it:
+    /// a deadline without its room is stale, a room without its deadline would never close.
+    pub async fn schedule(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<(), AppendError> {
+        let mut headers = HeaderMap::new();
+        let at = format!("@at {}", closes_at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        headers.insert(header::NATS_SCHEDULE, at.as_str());
+        let target = subject::timer_fire(room_id.box_id(), self.partitions);
+        headers.insert(header::NATS_SCHEDULE_TARGET, target.as_str());
+        let payload = serde_json::json!(Deadline { room_id: room_id.clone(), closes_at }).to_string();
+        self.publish(subject::timer_due(room_id.box_id(), self.partitions), headers, payload).await
+    }
+
+    /// Cancels the deadline of a box, if it has one. One that fires nevertheless is stale, so this need not succeed.
+    pub async fn cancel(&self, box_id: &BoxId) -> Result<(), AppendError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_SCHEDULER, subject::timer_due(box_id, self.partitions).as_str());
+        headers.insert(header::NATS_SCHEDULE_NEXT, "purge");
+        self.publish(subject::timer_fire(box_id, self.partitions), headers, String::new()).await
+    }
+
+    async fn publish(&self, subject: String, headers: HeaderMap, payload: String) -> Result<(), AppendError> {
+        let message = NewMessage {
+            stream: StreamName::Timer,
+            subject,
+            message_id: None,
+            guard: None,
+            headers,
+            payload: payload.into(),
+        };
+        append(&self.log, &[message], &Patience::default()).await.map(|_| ())
+    }
+
+    /// The deadlines that fire from now on and those that fired meanwhile, each delivered to one of all that listen.
+    /// Never ends; heals by itself when the server comes back.
+    pub fn fired(&self) -> impl Stream<Item = Fired> + Send + use<> {
+        stream::unfold((self.log.clone(), None), |(log, mut delivery)| async move {
+            loop {
+                match next_fired(&log, &mut delivery).await {
+                    Ok(fired) => return Some((fired, (log, delivery))),
+                    Err(error) => {
+                        tracing::debug!(error, "deadlines cannot be received now");
+                        delivery = None;
+                        sleep(Duration::from_millis(500)).await;
+                    }
+                }
+            }
+        })
+    }
+}
+
+async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> Result<Fired, async_nats::Error> {
+    loop {
+        let messages = match delivery {
+            Some(messages) => messages,
+            None => delivery.insert(deliver(log).await?),
+        };
+        let message = messages.next().await.ok_or("the delivery has ended")??;
+        match serde_json::from_slice(&message.payload) {
+            Ok(Deadline { room_id, closes_at }) => return Ok(Fired { room_id, closes_at, message }),
+            // What a cancellation leaves behind.
+            Err(_) => message.ack().await?,
+        }
+    }
+}
+
+async fn deliver(log: &JetStreamLog) -> Result<pull::Stream, async_nats::Error> {
+    let stream = log.context().get_stream_no_info(StreamName::Timer.on_server()).await?;
+    let consumer: jetstream::consumer::Consumer<pull::Config> = stream.get_consumer(DEADLINES_CONSUMER).await?;
+    let delivery = consumer.stream().max_messages_per_batch(64).expires(Duration::from_secs(20));
+    Ok(delivery.heartbeat(Duration::from_secs(2)).messages().await?)
+}

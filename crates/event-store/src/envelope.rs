@@ -1,0 +1,280 @@
+//! The commit: one message of 1..n events of one aggregate, as it is stored.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{MessageId, UserId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    follow::Damage,
+    log::Recorded,
+    stream::StreamName,
+    subject::{Source, hex},
+    upcast::{DecodeError, StoredEvent, decode_event},
+};
+
+/// Names of headers. Stored; never rename.
+pub mod header {
+    use super::Recorded;
+
+    /// The id of the commit, new for every decision.
+    pub const COMMIT_ID: &str = "Commit-Id";
+    /// The types of the commit's events, in order, separated by commas.
+    pub const EVENT_TYPES: &str = "Event-Types";
+    /// The version of the envelope's own shape.
+    pub const SCHEMA: &str = "Envelope-Schema";
+    /// The client's name for its command (`Idempotency-Key`), if it gave one.
+    pub const COMMAND_ID: &str = "Command-Id";
+    /// The keyed hash of the client's request.
+    pub const REQUEST_HASH: &str = "Request-Hash";
+    /// The user who gave the command.
+    pub const ACTOR: &str = "Actor";
+    /// When the command was received.
+    pub const OCCURRED_AT: &str = "Occurred-At";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+
+    /// How many events a message holds, without decoding it; at least 1.
+    pub fn count_events(recorded: &Recorded) -> usize {
+        recorded.header(EVENT_TYPES).map_or(1, |types| types.split(',').count())
+    }
+}
+
+/// The only shape of the envelope so far.
+const ENVELOPE_SCHEMA: &str = "1";
+
+/// A keyed hash of method, path and body of a request: tells a repeat from another use of the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestHash([u8; 16]);
+
+impl RequestHash {
+    /// The hash of these parts under the installation's secret (bodies hold passwords).
+    pub fn keyed(secret: &[u8], parts: &[&[u8]]) -> Self {
+        use hmac::{Hmac, KeyInit, Mac};
+        let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(secret).unwrap_or_else(|_| unreachable_key());
+        for part in parts {
+            // Lengths keep ("ab", "c") and ("a", "bc") apart.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let digest = mac.finalize().into_bytes();
+        let mut hash = [0; 16];
+        hash.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self(hash)
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let value = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
+        Some(Self(value.to_be_bytes()))
+    }
+}
+
+impl std::fmt::Display for RequestHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+/// Who commands what is not the aggregate's business: travels beside the command, into the commit's headers.
+#[derive(Debug, Clone)]
+pub struct CommandContext {
+    /// The client's `Idempotency-Key`: 1 to 64 visible characters.
+    pub command_id: Option<String>,
+    /// The keyed hash of the request.
+    pub request_hash: RequestHash,
+    /// The user who gave the command.
+    pub actor: UserId,
+    /// When it was received.
+    pub at: DateTime<Utc>,
+    /// W3C trace context, if the command is traced.
+    pub traceparent: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, E, S> {
+    events: Vec<EventOut<'a, E>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<StateOut<'a, S>>,
+}
+
+#[derive(Serialize)]
+struct EventOut<'a, E> {
+    version: u32,
+    #[serde(flatten)]
+    event: &'a E,
+}
+
+#[derive(Serialize)]
+struct StateOut<'a, S> {
+    version: u32,
+    data: &'a S,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeIn<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    state: Option<StateIn<'a>>,
+}
+
+#[derive(Deserialize)]
+struct StateIn<'a> {
+    version: u32,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// The headers and the payload of a commit that is to be stored.
+pub(crate) fn encode<E: StoredEvent, S: Serialize>(
+    commit_id: &str,
+    events: &[E],
+    state: Option<(u32, &S)>,
+    context: &CommandContext,
+) -> Result<(HeaderMap, Bytes), DecodeError> {
+    let envelope = Envelope {
+        events: events.iter().map(|event| EventOut { version: E::version_of(&event.event_type()), event }).collect(),
+        state: state.map(|(version, data)| StateOut { version, data }),
+    };
+    let payload = serde_json::to_vec(&envelope).map_err(DecodeError::json)?;
+    let types: Vec<String> = events.iter().map(cqrs_es::DomainEvent::event_type).collect();
+    let mut headers = HeaderMap::new();
+    let mut put = |name: &'static str, value: &str| headers.insert(name, value);
+    put(header::COMMIT_ID, commit_id);
+    put(header::EVENT_TYPES, &types.join(","));
+    put(header::SCHEMA, ENVELOPE_SCHEMA);
+    put(header::REQUEST_HASH, &context.request_hash.to_string());
+    put(header::ACTOR, context.actor.as_str());
+    put(header::OCCURRED_AT, &context.at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    if let Some(id) = context.command_id.as_deref().filter(|id| is_visible(id)) {
+        put(header::COMMAND_ID, id);
+    }
+    if let Some(traceparent) = context.traceparent.as_deref().filter(|text| is_visible(text)) {
+        put(header::TRACEPARENT, traceparent);
+    }
+    Ok((headers, payload.into()))
+}
+
+/// What may stand in a header as it is.
+pub(crate) fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// A commit as it was read from the log; its events are decoded when asked for.
+#[derive(Debug, Clone)]
+pub struct RecordedCommit {
+    /// In which stream.
+    pub stream: StreamName,
+    /// Its sequence there, from 1.
+    pub sequence: u64,
+    /// What it is about.
+    pub source: Source,
+    /// Its id.
+    pub commit_id: String,
+    /// The client's name for the command.
+    pub command_id: Option<String>,
+    /// The user who gave the command.
+    pub actor: UserId,
+    /// When the command was received.
+    pub at: DateTime<Utc>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// The keyed hash of the request.
+    pub request_hash: Option<RequestHash>,
+    /// The events and the state, as stored.
+    pub payload: Bytes,
+    pub(crate) message_id: Option<String>,
+    malformed: Option<&'static str>,
+}
+
+/// The events of a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoded {
+    /// Of a box, its rooms, its conversation.
+    Box(Vec<domain::BoxEvent>),
+    /// Of a user.
+    User(Vec<domain::UserEvent>),
+    /// A nickname was claimed or released.
+    Claim,
+    /// Of a store.
+    Store(Vec<domain::StoreEvent>),
+    /// A user has read up to this message.
+    Mark {
+        /// The message.
+        message_id: MessageId,
+    },
+}
+
+impl RecordedCommit {
+    /// Reads the headers. Whatever can belong to one box is left to [`decode`](Self::decode), so that it stops that box only.
+    pub fn parse(recorded: Recorded) -> Result<Self, Damage> {
+        let source = Source::parse(&recorded.subject).ok_or_else(|| Damage::Unreadable {
+            stream: recorded.stream,
+            sequence: recorded.sequence,
+            reason: format!("the subject {} is none of the log's", recorded.subject),
+        })?;
+        let text = |name: &str| recorded.header(name).map(str::to_owned);
+        let actor = recorded.header(header::ACTOR).and_then(|actor| actor.parse().ok());
+        let at = recorded.header(header::OCCURRED_AT).and_then(|at| at.parse().ok());
+        let malformed = match (recorded.header(header::SCHEMA), &actor, &at) {
+            (Some(ENVELOPE_SCHEMA), Some(_), Some(_)) => None,
+            (Some(ENVELOPE_SCHEMA), None, _) => Some("the header Actor"),
+            (Some(ENVELOPE_SCHEMA), Some(_), None) => Some("the header Occurred-At"),
+            _ => Some("the header Envelope-Schema"),
+        };
+        Ok(Self {
+            commit_id: text(header::COMMIT_ID).unwrap_or_default(),
+            command_id: text(header::COMMAND_ID),
+            traceparent: text(header::TRACEPARENT),
+            message_id: text("Nats-Msg-Id"),
+            request_hash: recorded.header(header::REQUEST_HASH).and_then(RequestHash::parse),
+            actor: actor.unwrap_or_else(UserId::system),
+            at: at.unwrap_or(recorded.stored_at),
+            stream: recorded.stream,
+            sequence: recorded.sequence,
+            payload: recorded.payload,
+            source,
+            malformed,
+        })
+    }
+
+    /// The events, in the shape of today.
+    pub fn decode(&self) -> Result<Decoded, DecodeError> {
+        if let Some(what) = self.malformed {
+            return Err(DecodeError::Header(what));
+        }
+        match &self.source {
+            Source::Room { .. } | Source::Talk { .. } => self.events().map(Decoded::Box),
+            Source::User { .. } => self.events().map(Decoded::User),
+            Source::Store { .. } => self.events().map(Decoded::Store),
+            Source::Claim => Ok(Decoded::Claim),
+            Source::Mark { .. } => match self.events::<crate::marks::MarkEvent>()?.pop() {
+                Some(crate::marks::MarkEvent::RoomRead { message_id }) => Ok(Decoded::Mark { message_id }),
+                None => Err(DecodeError::Header("any event")),
+            },
+        }
+    }
+
+    pub(crate) fn events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
+        envelope.events.into_iter().map(|event| decode_event(event.get())).collect()
+    }
+
+    /// The state after this commit, if it carries one of a version that is known here.
+    pub(crate) fn state<S: DeserializeOwned>(&self, version: u32) -> Option<S> {
+        let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).ok()?;
+        let state = envelope.state.filter(|state| state.version == version)?;
+        serde_json::from_str(state.data.get()).ok()
+    }
+}
+
+#[expect(clippy::panic, reason = "HMAC takes keys of any length")]
+fn unreachable_key<T>() -> T {
+    panic!("HMAC refused a key")
+}

@@ -1,0 +1,263 @@
+//! Reading a stream from a position on, and following it: every message once, in order, and damage told apart from delay.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt, stream::BoxStream};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    envelope::{RecordedCommit, header},
+    log::{Freshness, Log, LogError, Range, Recorded, StreamState},
+    stream::StreamName,
+};
+
+/// How often to ask the leader whether a notice was lost.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long a replica may be behind the leader before its silence is looked into.
+const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a new leader may be behind what the former one has published.
+const LEADER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Reads one stream in order. Held by one reader; dropping it leaves nothing behind on the server.
+pub struct Follower {
+    log: Arc<dyn Log>,
+    stream: StreamName,
+    notices: BoxStream<'static, Recorded>,
+    start: StreamState,
+    /// The sequence that is read next from the log; the buffer ends before it.
+    next: u64,
+    /// The highest sequence that is known to be stored.
+    known_last: u64,
+    buffer: VecDeque<Recorded>,
+    next_poll: Instant,
+    waiting_for_replica: Option<Instant>,
+    told_caught_up: bool,
+}
+
+/// Commits in log order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The commits; empty when the end of the log was reached without one.
+    pub commits: Vec<RecordedCommit>,
+    /// Whether the end of the log, as far as it is known, is reached with these.
+    pub caught_up: bool,
+}
+
+/// What is stored is not what was stored before. Nothing may be projected any further.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A message is missing, from a stream of which nothing is ever deleted.
+    #[error("{stream} has a hole: sequence {expected} is missing")]
+    Hole {
+        /// The stream.
+        stream: StreamName,
+        /// The first sequence that is missing.
+        expected: u64,
+    },
+    /// The stream ends before what was read from it.
+    #[error("{stream} ends at {last}, but {read} was read from it before")]
+    Shortened {
+        /// The stream.
+        stream: StreamName,
+        /// What was read.
+        read: u64,
+        /// Where it ends.
+        last: u64,
+    },
+    /// It is another stream than before: restored, or created anew.
+    #[error("{stream} is another one than before: restored, or created anew")]
+    OtherIncarnation {
+        /// The stream.
+        stream: StreamName,
+    },
+    /// A message that cannot be understood as part of the log at all.
+    #[error("{stream} holds at {sequence} what is no commit: {reason}")]
+    Unreadable {
+        /// The stream.
+        stream: StreamName,
+        /// Where.
+        sequence: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why there is no next batch.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// Not now; ask again.
+    #[error("the log cannot be read now")]
+    Unavailable(#[source] LogError),
+    /// Not ever: somebody has to look.
+    #[error("the log is damaged")]
+    Damaged(#[from] Damage),
+}
+
+impl From<LogError> for FollowError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Corrupt { stream, sequence, reason } => Damage::Unreadable { stream, sequence, reason }.into(),
+            error => Self::Unavailable(error),
+        }
+    }
+}
+
+/// Begins to read a stream at this sequence (1 is the first). The stream's state is that of this moment.
+pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<Follower, FollowError> {
+    let notices = log.notices(stream).await?;
+    let next = from.max(1);
+    let start = state_that_holds(log.as_ref(), stream, next - 1).await?;
+    Ok(Follower {
+        known_last: start.last_sequence,
+        next_poll: Instant::now() + POLL,
+        buffer: VecDeque::new(),
+        waiting_for_replica: None,
+        told_caught_up: false,
+        log,
+        stream,
+        notices,
+        start,
+        next,
+    })
+}
+
+/// The leader's state, which must reach at least as far as was read. A new leader may be a little behind what the former
+/// one has published.
+async fn state_that_holds(log: &dyn Log, stream: StreamName, read: u64) -> Result<StreamState, FollowError> {
+    let deadline = Instant::now() + LEADER_PATIENCE;
+    loop {
+        let state = log.state(stream).await?;
+        if state.last_sequence >= read {
+            return Ok(state);
+        }
+        if Instant::now() > deadline {
+            return Err(Damage::Shortened { stream, read, last: state.last_sequence }.into());
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The id of the commit at a sequence; none if there is no message.
+pub async fn commit_id_at(log: &dyn Log, stream: StreamName, sequence: u64) -> Result<Option<String>, LogError> {
+    let recorded = log.get(stream, sequence, Freshness::Leader).await?;
+    Ok(recorded.map(|recorded| recorded.header(header::COMMIT_ID).unwrap_or_default().to_owned()))
+}
+
+impl Follower {
+    /// The stream as it was when following began.
+    pub fn state(&self) -> &StreamState {
+        &self.start
+    }
+
+    /// What is there, up to these limits (at least one commit); waits while nothing is there. Returns an empty batch
+    /// once, when the end of the log is reached without one. Can be dropped at any time and called again, also after an error.
+    pub async fn next_batch(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {
+        loop {
+            self.take_notices(max_events);
+            if !self.buffer.is_empty() {
+                return self.cut(max_events, max_bytes);
+            }
+            if self.next <= self.known_last {
+                self.read_more(max_events, max_bytes).await?;
+            } else if self.told_caught_up {
+                self.wait().await?;
+            } else {
+                self.told_caught_up = true;
+                return Ok(Batch { commits: Vec::new(), caught_up: true });
+            }
+        }
+    }
+
+    fn take_notices(&mut self, limit: usize) {
+        while self.buffer.len() < limit {
+            match self.notices.next().now_or_never() {
+                Some(Some(notice)) => self.accept(notice),
+                _ => return,
+            }
+        }
+    }
+
+    /// A notice is the message itself if it is the next one; else it only tells how far the log goes.
+    fn accept(&mut self, notice: Recorded) {
+        self.known_last = self.known_last.max(notice.sequence);
+        if notice.sequence == self.next {
+            self.next += 1;
+            self.buffer.push_back(notice);
+        }
+    }
+
+    fn cut(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {
+        let (mut events, mut bytes) = (0, 0);
+        let mut commits = Vec::new();
+        while let Some(recorded) = self.buffer.front() {
+            events += header::count_events(recorded);
+            bytes += recorded.payload.len();
+            if !commits.is_empty() && (events > max_events || bytes > max_bytes) {
+                break;
+            }
+            // Understood before it is taken: an error repeats itself.
+            commits.push(RecordedCommit::parse(recorded.clone())?);
+            self.buffer.pop_front();
+        }
+        let caught_up = self.buffer.is_empty() && self.next > self.known_last;
+        self.told_caught_up = caught_up;
+        Ok(Batch { commits, caught_up })
+    }
+
+    async fn read_more(&mut self, max_messages: usize, max_bytes: usize) -> Result<(), FollowError> {
+        let range = Range { stream: self.stream, from: self.next, subject: None, max_messages, max_bytes };
+        let page = self.log.read(range).await?;
+        if page.is_empty() {
+            return self.look_into_silence().await;
+        }
+        self.waiting_for_replica = None;
+        for recorded in page {
+            if self.stream.is_dense() && recorded.sequence != self.next {
+                return Err(Damage::Hole { stream: self.stream, expected: self.next }.into());
+            }
+            self.next = recorded.sequence + 1;
+            self.known_last = self.known_last.max(recorded.sequence);
+            self.buffer.push_back(recorded);
+        }
+        Ok(())
+    }
+
+    /// Something is stored, but nothing can be read: a replica is behind, or the message is gone.
+    async fn look_into_silence(&mut self) -> Result<(), FollowError> {
+        self.check_leader().await?;
+        let since = *self.waiting_for_replica.get_or_insert_with(Instant::now);
+        if since.elapsed() > REPLICA_PATIENCE {
+            let stored = self.log.get(self.stream, self.next, Freshness::Leader).await?;
+            if stored.is_none() && self.stream.is_dense() {
+                return Err(Damage::Hole { stream: self.stream, expected: self.next }.into());
+            }
+        }
+        sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<(), FollowError> {
+        tokio::select! {
+            notice = self.notices.next() => match notice {
+                Some(notice) => self.accept(notice),
+                None => self.notices = self.log.notices(self.stream).await?,
+            },
+            () = sleep_until(self.next_poll) => {
+                self.next_poll = Instant::now() + POLL;
+                self.check_leader().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_leader(&mut self) -> Result<(), FollowError> {
+        let now = state_that_holds(self.log.as_ref(), self.stream, self.next - 1).await?;
+        if now.incarnation != self.start.incarnation || now.created != self.start.created {
+            return Err(Damage::OtherIncarnation { stream: self.stream }.into());
+        }
+        self.known_last = self.known_last.max(now.last_sequence);
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The log on NATS JetStream.
+
+mod append;
+mod read;
+
+use std::time::Duration;
+
+use async_nats::{Client, connection::State, jetstream};
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
+    provision::metadata,
+    stream::StreamName,
+    subject,
+};
+
+/// Where a service's account sees the JetStream API. Not `$JS.API`: every account has an import of that name, which answers
+/// that JetStream is not enabled.
+pub const SERVICE_API_PREFIX: &str = "JS.core.API";
+
+/// Where the account that owns the log sees it.
+pub const OWNER_API_PREFIX: &str = "$JS.API";
+
+/// The longest that anything but an append waits for an answer.
+const READ_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest that anything waits for a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The log as one connection sees it. Cheap to share; the connection heals by itself.
+#[derive(Debug, Clone)]
+pub struct JetStreamLog {
+    client: Client,
+    context: jetstream::Context,
+    prefix: String,
+}
+
+impl JetStreamLog {
+    /// The log as a service sees it.
+    pub fn new(client: Client) -> Self {
+        Self::with_prefix(client, SERVICE_API_PREFIX)
+    }
+
+    /// The log as an account sees it that has the API under this prefix.
+    pub fn with_prefix(client: Client, prefix: &str) -> Self {
+        let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
+        Self { client, context, prefix: prefix.to_owned() }
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn context(&self) -> &jetstream::Context {
+        &self.context
+    }
+
+    fn api(&self, operation: &str) -> String {
+        format!("{}.{operation}", self.prefix)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Ends when the connection is lost.
+    async fn disconnected(&self) {
+        while self.is_connected() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn connected(&self) -> Result<(), LogError> {
+        let deadline = Instant::now() + CONNECT_PATIENCE;
+        while !self.is_connected() {
+            if Instant::now() > deadline {
+                return Err(LogError::Unavailable("there is no connection".into()));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    async fn stream_state(&self, stream: StreamName) -> Result<StreamState, LogError> {
+        self.connected().await?;
+        let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
+        let operation = self.api(&format!("STREAM.INFO.{}", stream.on_server()));
+        let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
+        let info: StreamInfo = match serde_json::from_slice(&answer.payload) {
+            Ok(ApiAnswer::Error { error }) => return Err(error.for_stream(stream)),
+            Ok(ApiAnswer::Fine(info)) => info,
+            Err(error) => return Err(unavailable(error)),
+        };
+        Ok(StreamState {
+            incarnation: info.config.metadata.get(metadata::INCARNATION).cloned().unwrap_or_default(),
+            created: info.created,
+            first_sequence: info.state.first_seq,
+            last_sequence: info.state.last_seq,
+            partitions: info.config.metadata.get(metadata::PARTITIONS).and_then(|count| count.parse().ok()),
+        })
+    }
+}
+
+impl Log for JetStreamLog {
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
+        self.attempt_append(messages, patience).boxed()
+    }
+
+    fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
+        match from {
+            Freshness::AnyReplica => self.direct_last(stream, subject).boxed(),
+            Freshness::Leader => self.leader_last(stream, subject).boxed(),
+        }
+    }
+
+    fn get(&self, stream: StreamName, sequence: u64, from: Freshness) -> Answer<'_, Option<Recorded>> {
+        match from {
+            Freshness::AnyReplica => self.direct_get(stream, sequence).boxed(),
+            Freshness::Leader => self.leader_get(stream, sequence).boxed(),
+        }
+    }
+
+    fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
+        self.direct_batch(range).boxed()
+    }
+
+    fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {
+        self.sequence_at(stream, time).boxed()
+    }
+
+    fn state(&self, stream: StreamName) -> Answer<'_, StreamState> {
+        self.stream_state(stream).boxed()
+    }
+
+    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+        async move {
+            let repeated = self.client.subscribe(subject::stored(&stream.on_server())).await.map_err(unavailable)?;
+            Ok(repeated.filter_map(move |message| async move { read::recorded(stream, message).ok() }).boxed())
+        }
+        .boxed()
+    }
+
+    fn reachable(&self) -> Answer<'_, ()> {
+        async move {
+            self.connected().await?;
+            match timeout(READ_PATIENCE, self.client.flush()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(unavailable(error)),
+                Err(elapsed) => Err(unavailable(elapsed)),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> LogError {
+    LogError::Unavailable(error.to_string())
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ApiAnswer<T> {
+    Error { error: ApiError },
+    Fine(T),
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ApiError {
+    code: u64,
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl ApiError {
+    const STREAM_NOT_FOUND: u64 = 10059;
+    const STREAM_OFFLINE: u64 = 10118;
+
+    fn for_stream(self, stream: StreamName) -> LogError {
+        match self {
+            Self { err_code: Self::STREAM_NOT_FOUND, .. } => LogError::Absent(stream),
+            Self { code: 503, description, .. } | Self { err_code: Self::STREAM_OFFLINE, description, .. } => {
+                LogError::Unavailable(description)
+            }
+            Self { err_code, description, .. } => LogError::Rejected { code: err_code, description },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct StreamInfo {
+    created: DateTime<Utc>,
+    config: StreamSettings,
+    state: StreamNumbers,
+}
+
+#[derive(Deserialize)]
+struct StreamSettings {
+    #[serde(default)]
+    metadata: std::collections::HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct StreamNumbers {
+    first_seq: u64,
+    last_seq: u64,
+}

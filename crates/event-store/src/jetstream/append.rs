@@ -1,0 +1,150 @@
+//! One attempt to append, and what the server's answer to it means.
+
+use std::time::Duration;
+
+use async_nats::{HeaderMap, Message, RequestErrorKind, header};
+use serde::Deserialize;
+
+use super::{ApiError, JetStreamLog};
+use crate::{
+    log::{Attempt, NewMessage},
+    subject::hex,
+};
+
+/// The guard does not hold.
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+/// In a cluster: another append under the same guard is in flight.
+const GUARD_IN_FLIGHT: u64 = 10164;
+/// In a cluster: another append with the same message id is in flight.
+const ID_IN_FLIGHT: u64 = 10158;
+/// A batch holds a message id that is known already.
+const KNOWN_ID_IN_BATCH: u64 = 10201;
+
+impl JetStreamLog {
+    pub(super) async fn attempt_append(&self, messages: &[NewMessage], patience: Duration) -> Attempt {
+        if !self.is_connected() {
+            return Attempt::NotSent;
+        }
+        match messages {
+            [message] => self.request_append(message, headers_of(message), patience).await,
+            [staged @ .., last] => self.attempt_batch(staged, last, patience).await,
+            [] => Attempt::Rejected { code: 0, description: "there is nothing to append".into() },
+        }
+    }
+
+    /// The server stages the messages and stores all of them with the last one, or none. The batch's id is new for
+    /// each attempt, so that what an earlier attempt has staged does not mix with it.
+    async fn attempt_batch(&self, staged: &[NewMessage], last: &NewMessage, patience: Duration) -> Attempt {
+        let batch = hex(&rand::random::<u128>().to_be_bytes());
+        let batch_headers = |message: &NewMessage, index: usize| {
+            let mut headers = headers_of(message);
+            headers.insert(header::NATS_BATCH_ID, batch.as_str());
+            headers.insert(header::NATS_BATCH_SEQUENCE, (index + 1).to_string().as_str());
+            headers
+        };
+        for (index, message) in staged.iter().enumerate() {
+            let headers = batch_headers(message, index);
+            let sent =
+                self.client.publish_with_headers(message.subject.clone(), headers, message.payload.clone()).await;
+            if let Err(error) = sent {
+                return Attempt::Rejected { code: 0, description: error.to_string() };
+            }
+        }
+        let mut headers = batch_headers(last, staged.len());
+        headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
+        self.request_append(last, headers, patience).await
+    }
+
+    async fn request_append(&self, message: &NewMessage, headers: HeaderMap, patience: Duration) -> Attempt {
+        let request =
+            async_nats::Request::new().headers(headers).payload(message.payload.clone()).timeout(Some(patience));
+        let answer = tokio::select! {
+            answer = self.client.send_request(message.subject.clone(), request) => answer,
+            () = self.disconnected() => return Attempt::Unknown { reason: "the connection was lost".into() },
+        };
+        match answer {
+            Ok(answer) => meaning(&answer),
+            Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
+                Attempt::Rejected { code: 0, description: error.to_string() }
+            }
+            Err(error) => Attempt::Unknown { reason: error.to_string() },
+        }
+    }
+}
+
+fn headers_of(message: &NewMessage) -> HeaderMap {
+    let mut headers = message.headers.clone();
+    if let Some(id) = &message.message_id {
+        headers.insert(header::NATS_MESSAGE_ID, id.as_str());
+    }
+    if let Some(guard) = &message.guard {
+        headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, guard.sequence.to_string().as_str());
+        if let Some(subject) = &guard.subject {
+            headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", subject.as_str());
+        }
+    }
+    headers
+}
+
+#[derive(Deserialize)]
+struct Acknowledgement {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<ApiError>,
+}
+
+fn meaning(answer: &Message) -> Attempt {
+    match serde_json::from_slice(&answer.payload) {
+        Ok(Acknowledgement { error: Some(error), .. }) => refusal(error),
+        Ok(Acknowledgement { seq: sequence @ 1.., duplicate: false, .. }) => Attempt::Stored { sequence },
+        Ok(Acknowledgement { seq: sequence @ 1.., duplicate: true, .. }) => Attempt::Duplicate { sequence },
+        Ok(_) => Attempt::Unknown { reason: "the acknowledgement names no sequence".into() },
+        Err(error) => Attempt::Unknown { reason: error.to_string() },
+    }
+}
+
+fn refusal(error: ApiError) -> Attempt {
+    match error.err_code {
+        WRONG_LAST_SEQUENCE => Attempt::WrongLastSequence,
+        GUARD_IN_FLIGHT | ID_IN_FLIGHT => Attempt::Busy,
+        KNOWN_ID_IN_BATCH => Attempt::KnownIdInBatch,
+        _ if error.code == 503 => Attempt::Unknown { reason: error.description },
+        code => Attempt::Rejected { code, description: error.description },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(payload: &str) -> Attempt {
+        meaning(&Message {
+            subject: "_INBOX.x".into(),
+            reply: None,
+            payload: payload.to_owned().into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        })
+    }
+
+    #[test]
+    fn the_codes_of_the_server_have_their_meaning() {
+        let error = |code: u64, err_code: u64| {
+            answer(&format!(r#"{{"error":{{"code":{code},"err_code":{err_code},"description":"x"}},"seq":0}}"#))
+        };
+        assert!(matches!(answer(r#"{"stream":"BOX_0","seq":7}"#), Attempt::Stored { sequence: 7 }));
+        assert!(matches!(answer(r#"{"stream":"BOX_0","seq":7,"duplicate":true}"#), Attempt::Duplicate { sequence: 7 }));
+        assert!(matches!(error(400, 10071), Attempt::WrongLastSequence));
+        assert!(matches!(error(400, 10164), Attempt::Busy));
+        assert!(matches!(error(409, 10158), Attempt::Busy));
+        assert!(matches!(error(400, 10201), Attempt::KnownIdInBatch));
+        assert!(matches!(error(503, 10008), Attempt::Unknown { .. }));
+        assert!(matches!(error(400, 10054), Attempt::Rejected { code: 10054, .. }));
+        assert!(matches!(answer(""), Attempt::Unknown { .. }));
+        assert!(matches!(answer("{}"), Attempt::Unknown { .. }));
+    }
+}

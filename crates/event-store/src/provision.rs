@@ -1,0 +1,239 @@
+//! Creates the streams of the log, once, and checks that they are the right ones. Run by an administrator, never by a service.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_nats::{
+    Client,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, DeliverPolicy, pull},
+        kv,
+        stream::{Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
+    },
+};
+
+use crate::{
+    accounts_kv::ACCOUNTS_BUCKET,
+    deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
+    log::{Log, LogError},
+    stream::{StreamName, streams},
+    subject::hex,
+};
+
+/// Names in the streams' metadata. Stored; never rename.
+pub(crate) mod metadata {
+    pub(crate) const INCARNATION: &str = "boxroom.incarnation";
+    pub(crate) const PARTITIONS: &str = "boxroom.partitions";
+    pub(crate) const SCHEMA: &str = "boxroom.schema";
+}
+
+/// The only layout of streams and subjects so far.
+const LOG_SCHEMA: &str = "1";
+
+/// Repeats with a known message id are recognised by the server for this long; longer ones by the index.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+
+/// Bounds a commit with the state of a full room.
+const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
+
+/// How the log is to be laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct ProvisionOptions {
+    /// Over how many streams the boxes are spread; fixed for ever.
+    pub partitions: u16,
+    /// How many servers keep each message.
+    pub replicas: usize,
+}
+
+/// The log is not, or cannot be made, what it has to be.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvisionError {
+    /// Boxes would be looked for where they are not.
+    #[error("the log was created with {existing} partitions and cannot be used with {configured}")]
+    OtherPartitions {
+        /// What the log has.
+        existing: String,
+        /// What was asked for.
+        configured: u16,
+    },
+    /// A part is there and a part is not: creating the rest would hide a loss.
+    #[error("the streams {present} are there but {absent} is not: restore it instead of creating an empty one")]
+    Incomplete {
+        /// A stream that is there.
+        present: String,
+        /// The first stream that is not.
+        absent: String,
+    },
+    /// The server refused.
+    #[error("provisioning {what} failed")]
+    Server {
+        /// What was being created.
+        what: String,
+        /// Why it failed.
+        source: async_nats::Error,
+    },
+    /// The log could not be asked.
+    #[error("the log cannot be checked")]
+    Log(#[from] LogError),
+}
+
+/// Creates what is missing of an unprovisioned log and checks the rest. Safe to repeat, also after it was interrupted:
+/// the streams of boxes come first and in order, `USER` comes last and seals the set.
+pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), ProvisionError> {
+    let context = jetstream::ContextBuilder::new().timeout(Duration::from_secs(10)).build(client);
+    let mut wanted = streams(options.partitions);
+    wanted.push(StreamName::Timer);
+    // The last one to be created tells whether all have been.
+    wanted.retain(|stream| *stream != StreamName::User);
+    wanted.push(StreamName::User);
+    refuse_loss(&context, &wanted).await?;
+    for stream in wanted {
+        provision_stream(&context, stream, options).await?;
+    }
+    provision_rest(&context, options).await
+}
+
+/// Checks that the log is there, whole, and laid out for this many partitions. For services, at their start.
+pub async fn verify(log: &dyn Log, partitions: u16) -> Result<(), ProvisionError> {
+    for stream in streams(partitions).into_iter().chain([StreamName::Timer]) {
+        let state = log.state(stream).await?;
+        let existing = state.partitions.map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
+        if state.partitions != Some(partitions) {
+            return Err(ProvisionError::OtherPartitions { existing, configured: partitions });
+        }
+    }
+    Ok(())
+}
+
+async fn existing(
+    context: &jetstream::Context,
+    stream: StreamName,
+) -> Result<Option<jetstream::stream::Info>, ProvisionError> {
+    use async_nats::jetstream::{ErrorCode, context::GetStreamErrorKind};
+    match context.get_stream(stream.on_server()).await {
+        Ok(mut found) => found.info().await.map(|info| Some(info.clone())).map_err(|error| failed(stream, error)),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(reason) if reason.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+            _ => Err(failed(stream, error)),
+        },
+    }
+}
+
+/// Once `USER` is there, a stream that is absent was lost.
+async fn refuse_loss(context: &jetstream::Context, wanted: &[StreamName]) -> Result<(), ProvisionError> {
+    if existing(context, StreamName::User).await?.is_none() {
+        return Ok(());
+    }
+    for stream in wanted {
+        if existing(context, *stream).await?.is_none() {
+            // Fewer partitions in the log than asked for are no loss.
+            let sealed = existing(context, StreamName::User).await?;
+            check_partitions(sealed.as_ref(), wanted.iter().filter(|name| matches!(name, StreamName::Box(_))).count())?;
+            return Err(ProvisionError::Incomplete {
+                present: StreamName::User.on_server(),
+                absent: stream.on_server(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_partitions(info: Option<&jetstream::stream::Info>, configured: usize) -> Result<(), ProvisionError> {
+    let configured = u16::try_from(configured).unwrap_or(u16::MAX);
+    match info.map(|info| info.config.metadata.get(metadata::PARTITIONS).cloned().unwrap_or_default()) {
+        Some(existing) if existing != configured.to_string() => {
+            Err(ProvisionError::OtherPartitions { existing, configured })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn provision_stream(
+    context: &jetstream::Context,
+    stream: StreamName,
+    options: ProvisionOptions,
+) -> Result<(), ProvisionError> {
+    let found = existing(context, stream).await?;
+    check_partitions(found.as_ref(), options.partitions.into())?;
+    if found.is_none() {
+        context.create_stream(config(stream, options)).await.map_err(|error| failed(stream, error))?;
+    }
+    Ok(())
+}
+
+async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions) -> Result<(), ProvisionError> {
+    let timer = StreamName::Timer.on_server();
+    let deadlines = pull::Config {
+        durable_name: Some(DEADLINES_CONSUMER.to_owned()),
+        filter_subject: "timer.*.*.fire".to_owned(),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        num_replicas: options.replicas,
+        ..Default::default()
+    };
+    context.create_consumer_on_stream(deadlines, timer).await.map_err(|error| failed(DEADLINES_CONSUMER, error))?;
+    if context.get_key_value(ACCOUNTS_BUCKET).await.is_err() {
+        let bucket = kv::Config {
+            bucket: ACCOUNTS_BUCKET.to_owned(),
+            history: 1,
+            storage: StorageType::File,
+            num_replicas: options.replicas,
+            ..Default::default()
+        };
+        context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
+    }
+    Ok(())
+}
+
+fn failed(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> ProvisionError {
+    ProvisionError::Server { what: what.to_string(), source: error.into() }
+}
+
+fn config(stream: StreamName, options: ProvisionOptions) -> Config {
+    let name = stream.on_server();
+    let subjects = match stream {
+        StreamName::Box(partition) => vec![format!("box.{partition}.*.room"), format!("box.{partition}.*.talk")],
+        StreamName::User => vec!["user.*".to_owned(), "claim.nickname.*".to_owned()],
+        StreamName::Store => vec!["store.*".to_owned()],
+        StreamName::Mark => vec!["mark.*.*.*.*".to_owned()],
+        StreamName::Timer => vec!["timer.*.*.due".to_owned(), "timer.*.*.fire".to_owned()],
+    };
+    let metadata = HashMap::from([
+        (metadata::PARTITIONS.to_owned(), options.partitions.to_string()),
+        (metadata::SCHEMA.to_owned(), LOG_SCHEMA.to_owned()),
+        (metadata::INCARNATION.to_owned(), hex(&rand::random::<u64>().to_be_bytes())),
+    ]);
+    let republish = Republish {
+        source: ">".to_owned(),
+        destination: crate::subject::stored(&name),
+        headers_only: false,
+    };
+    // Schedules need roll-ups, and those need purges.
+    let is_timer = stream == StreamName::Timer;
+    Config {
+        subjects,
+        metadata,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        max_messages: -1,
+        max_bytes: -1,
+        // A newer marker replaces the older one; of a box only the newest deadline matters.
+        max_messages_per_subject: if stream.is_dense() { -1 } else { 1 },
+        max_message_size: MAX_MESSAGE_BYTES,
+        duplicate_window: DUPLICATE_WINDOW,
+        allow_direct: true,
+        deny_delete: !is_timer,
+        deny_purge: !is_timer,
+        allow_rollup: is_timer,
+        allow_atomic_publish: stream == StreamName::User,
+        allow_message_schedules: is_timer,
+        compression: Some(Compression::S2),
+        republish: (!is_timer).then_some(republish),
+        name,
+        ..Default::default()
+    }
+}

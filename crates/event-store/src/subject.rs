@@ -1,0 +1,136 @@
+//! The subjects of the log: written here, parsed here, known nowhere else.
+
+use domain::{BoxId, Lane, RoomId, StoreId, UserId};
+use sha2::{Digest, Sha256};
+
+use crate::stream::partition_of;
+
+/// What a stored message is about, parsed from its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A box, its rooms' life cycle, membership.
+    Room {
+        /// The box.
+        box_id: BoxId,
+    },
+    /// The conversation on a box.
+    Talk {
+        /// The box.
+        box_id: BoxId,
+    },
+    /// A user.
+    User {
+        /// The user.
+        user_id: UserId,
+    },
+    /// A claim on a nickname.
+    Claim,
+    /// A store.
+    Store {
+        /// The store.
+        store_id: StoreId,
+    },
+    /// How far a user has read in a room.
+    Mark {
+        /// The room.
+        room_id: RoomId,
+        /// The reader.
+        user_id: UserId,
+    },
+}
+
+impl Source {
+    /// The source that a subject names; none if the subject is none of the log's.
+    pub fn parse(subject: &str) -> Option<Self> {
+        let tokens: Vec<&str> = subject.split('.').collect();
+        match tokens.as_slice() {
+            ["box", _, box_id, "room"] => Some(Self::Room { box_id: box_id.parse().ok()? }),
+            ["box", _, box_id, "talk"] => Some(Self::Talk { box_id: box_id.parse().ok()? }),
+            ["user", user_id] => Some(Self::User { user_id: user_id.parse().ok()? }),
+            ["claim", "nickname", _] => Some(Self::Claim),
+            ["store", store_id] => Some(Self::Store { store_id: store_id.parse().ok()? }),
+            ["mark", _, box_id, number, user_id] => Some(Self::Mark {
+                room_id: format!("{box_id}.{number}").parse().ok()?,
+                user_id: user_id.parse().ok()?,
+            }),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
+    let lane = match lane {
+        Lane::Room => "room",
+        Lane::Talk => "talk",
+    };
+    format!("box.{}.{box_id}.{lane}", partition_of(box_id, partitions))
+}
+
+pub(crate) fn user(user_id: &UserId) -> String {
+    format!("user.{user_id}")
+}
+
+/// A nickname may hold any character, a subject token may not; two that differ only in case are one.
+pub(crate) fn nickname_claim(nickname: &str) -> String {
+    let digest = Sha256::digest(nickname.trim().to_lowercase().as_bytes());
+    format!("claim.nickname.{}", hex(digest.get(..16).unwrap_or_default()))
+}
+
+pub(crate) fn store(store_id: &StoreId) -> String {
+    format!("store.{store_id}")
+}
+
+pub(crate) fn mark(room_id: &RoomId, user_id: &UserId, partitions: u16) -> String {
+    format!("mark.{}.{room_id}.{user_id}", partition_of(room_id.box_id(), partitions))
+}
+
+pub(crate) fn timer_due(box_id: &BoxId, partitions: u16) -> String {
+    format!("timer.{}.{box_id}.due", partition_of(box_id, partitions))
+}
+
+pub(crate) fn timer_fire(box_id: &BoxId, partitions: u16) -> String {
+    format!("timer.{}.{box_id}.fire", partition_of(box_id, partitions))
+}
+
+/// Where the server repeats what it has stored; the stream's name on the server stands between.
+pub(crate) fn stored(stream_on_server: &str) -> String {
+    format!("stored.{stream_on_server}.>")
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_finds_its_source() {
+        let box_id: BoxId = "b1".parse().unwrap();
+        let room_id = RoomId::new(box_id.clone(), 3);
+        let user_id: UserId = "ann".parse().unwrap();
+        let store_id: StoreId = "s1".parse().unwrap();
+        let cases = [
+            (lane(&box_id, Lane::Room, 4), Source::Room { box_id: box_id.clone() }),
+            (lane(&box_id, Lane::Talk, 4), Source::Talk { box_id }),
+            (user(&user_id), Source::User { user_id: user_id.clone() }),
+            (nickname_claim("Änn.>"), Source::Claim),
+            (store(&store_id), Source::Store { store_id }),
+            (mark(&room_id, &user_id, 4), Source::Mark { room_id, user_id }),
+        ];
+        for (subject, source) in cases {
+            assert_eq!(Source::parse(&subject), Some(source), "{subject}");
+        }
+        for bad in ["", "box", "box.0.b1", "box.0.B1.room", "user.", "user.a.b", "mark.0.b1.x.ann", "timer.0.b1.due"] {
+            assert_eq!(Source::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nickname_is_claimed_whatever_its_case() {
+        assert_eq!(nickname_claim(" Ann "), nickname_claim("aNN"));
+        assert_ne!(nickname_claim("ann"), nickname_claim("anne"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Events of every shape that was ever stored become events of today.
+
+use cqrs_es::DomainEvent;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+/// An event that can be read back whatever shape it was stored in.
+pub trait StoredEvent: DomainEvent {
+    /// Every stored name. A name is never removed.
+    const TYPES: &'static [&'static str];
+
+    /// The steps from older shapes to newer ones.
+    const UPCASTS: &'static [Upcast];
+
+    /// The version in which this type is stored today.
+    fn version_of(event_type: &str) -> u32 {
+        let steps = Self::UPCASTS.iter().filter(|step| step.event_type == event_type);
+        steps.map(|step| step.from + 1).max().unwrap_or(1)
+    }
+}
+
+/// One step: turns the data of an event from one version into the next.
+#[derive(Debug)]
+pub struct Upcast {
+    /// Of which type.
+    pub event_type: &'static str,
+    /// From which version.
+    pub from: u32,
+    /// How.
+    pub step: fn(Value) -> Value,
+}
+
+/// What was stored cannot be read as an event of today.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the JSON that was expected.
+    #[error("an event cannot be read: {0}")]
+    Json(String),
+    /// A newer release wrote it.
+    #[error("{event_type} version {version} is unknown here")]
+    UnknownVersion {
+        /// Which type.
+        event_type: String,
+        /// Which version.
+        version: u32,
+    },
+    /// A part of the commit is missing or unreadable.
+    #[error("{0} is missing or unreadable")]
+    Header(&'static str),
+}
+
+impl DecodeError {
+    pub(crate) fn json(error: impl std::fmt::Display) -> Self {
+        Self::Json(error.to_string())
+    }
+}
+
+#[derive(Deserialize)]
+struct Stored<'a> {
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    version: u32,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// Reads one event of the envelope.
+pub(crate) fn decode_event<E: StoredEvent>(json: &str) -> Result<E, DecodeError> {
+    let stored: Stored<'_> = serde_json::from_str(json).map_err(DecodeError::json)?;
+    let today = E::version_of(stored.event_type);
+    if stored.version == today {
+        return serde_json::from_str(json).map_err(DecodeError::json);
+    }
+    let mut data: Value = serde_json::from_str(stored.data.get()).map_err(DecodeError::json)?;
+    for version in stored.version..today {
+        let step = E::UPCASTS.iter().find(|step| step.event_type == stored.event_type && step.from == version);
+        data = (step.ok_or_else(|| unknown(&stored))?.step)(data);
+    }
+    if stored.version > today {
+        return Err(unknown(&stored));
+    }
+    serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(DecodeError::json)
+}
+
+fn unknown(stored: &Stored<'_>) -> DecodeError {
+    DecodeError::UnknownVersion { event_type: stored.event_type.to_owned(), version: stored.version }
+}
+
+impl StoredEvent for domain::BoxEvent {
+    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const UPCASTS: &'static [Upcast] =
+        &[Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") }];
+}
+
+impl StoredEvent for domain::UserEvent {
+    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const UPCASTS: &'static [Upcast] = &[];
+}
+
+impl StoredEvent for domain::StoreEvent {
+    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const UPCASTS: &'static [Upcast] = &[];
+}
+
+fn renamed(mut data: Value, from: &str, to: &str) -> Value {
+    if let Some(fields) = data.as_object_mut()
+        && let Some(value) = fields.remove(from)
+    {
+        fields.insert(to.to_owned(), value);
+    }
+    data
+}
