@@ -20,6 +20,8 @@ mod decide;
 mod event;
 mod refusal;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 /// How long a room stays open by itself.
 pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
@@ -135,14 +137,10 @@ impl DeliveryBox {
     /// The room if it accepts commands at this time.
     fn open_room(&self, room_id: &RoomId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
         let last = self.room.as_ref().ok_or(BoxRefusal::RoomNotFound)?;
-        if room_id.number() > last.id.number() {
+        if room_id.box_id() != last.id.box_id() || room_id.number() > last.id.number() {
             return Err(BoxRefusal::RoomNotFound);
         }
-        if *room_id == last.id && !last.closed && at < last.closes_at {
-            Ok(last)
-        } else {
-            Err(BoxRefusal::RoomClosed)
-        }
+        if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 
     /// The room if it accepts commands at this time and this user is inside.

@@ -169,7 +169,7 @@ pub struct MessageId(u64);
 
 impl MessageId {
     /// The message at this sequence (from 1) of the log.
-    pub fn new(sequence: u64) -> Self {
+    pub const fn new(sequence: u64) -> Self {
         Self(sequence)
     }
 

@@ -16,6 +16,8 @@ pub mod delivery_box;
 pub mod ids;
 pub mod notice;
 pub mod position;
+#[cfg(test)]
+mod scenario;
 pub mod store;
 pub mod user;
 pub mod values;

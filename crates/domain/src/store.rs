@@ -8,6 +8,9 @@ use crate::{
     values::{Category, StoreName, ZipCode},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A command to a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCommand {

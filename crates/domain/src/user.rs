@@ -10,6 +10,9 @@ use crate::{
     values::{Nickname, PushToken},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How many devices of a user may receive push messages.
 pub const MAX_DEVICES: usize = 10;
 

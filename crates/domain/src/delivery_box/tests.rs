@@ -1,0 +1,180 @@
+//! The rules about a box, its rooms and their conversations, sentence by sentence.
+//!
+//! In all of them ann opens room 1 of box `b` at minute 0, for three people at most.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, OriginalMessage, PasswordProof, RoomClosedReason,
+};
+use crate::{
+    ids::{MessageId, RoomId, UserId},
+    scenario::Given,
+    values::{BoxKind, Coordinates, ExtensionHours, InvalidValue, MaxMembers, Step},
+};
+
+mod deadline;
+mod installation;
+mod members;
+mod rooms;
+mod sequences;
+mod stored;
+mod talk;
+
+/// When the first room's three hours are over.
+const DEADLINE: i64 = 180;
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+
+fn given(past: impl IntoIterator<Item = BoxEvent>) -> Given<DeliveryBox> {
+    Given::past(past)
+}
+
+fn minute(number: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_900_000_000, 0).unwrap() + TimeDelta::minutes(number)
+}
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+/// The n-th room of the box.
+fn room(number: u32) -> RoomId {
+    RoomId::new("b".parse().unwrap(), number)
+}
+
+fn text<T: TryFrom<String, Error = InvalidValue>>(text: &str) -> T {
+    T::try_from(text.to_owned()).unwrap()
+}
+
+// What has happened.
+
+fn installed() -> BoxEvent {
+    BoxEvent::BoxInstalled {
+        box_id: "b".parse().unwrap(),
+        kind: BoxKind::Shared,
+        zip_code: "04109".into(),
+        address: "Markt 1".into(),
+        detailed_address: "by the gate".into(),
+        latitude: 51.34,
+        longitude: 12.37,
+    }
+}
+
+fn taken_out() -> BoxEvent {
+    BoxEvent::BoxTakenOutOfService { reason: Some("broken lock".into()) }
+}
+
+/// The n-th room was opened, for three people.
+fn opened(number: u32, host: &str, at: i64) -> BoxEvent {
+    BoxEvent::RoomOpened {
+        room_id: room(number),
+        store_id: "pizzeria".parse().unwrap(),
+        title: "Pizza at noon".into(),
+        host: user(host),
+        max_members: 3,
+        password_hash: None,
+        opened_at: minute(at),
+        closes_at: minute(at + DEADLINE),
+    }
+}
+
+fn opened_locked() -> BoxEvent {
+    let mut event = opened(1, "ann", 0);
+    if let BoxEvent::RoomOpened { password_hash, .. } = &mut event {
+        *password_hash = Some(HASH.into());
+    }
+    event
+}
+
+fn joined(name: &str) -> BoxEvent {
+    BoxEvent::MemberJoined { room_id: room(1), user_id: user(name) }
+}
+
+fn left(name: &str) -> BoxEvent {
+    BoxEvent::MemberLeft { room_id: room(1), user_id: user(name) }
+}
+
+fn kicked(name: &str) -> BoxEvent {
+    BoxEvent::MemberKicked { room_id: room(1), user_id: user(name), by: user("ann") }
+}
+
+fn host_changed(from: &str, to: &str, change: HostChange) -> BoxEvent {
+    BoxEvent::HostTransferred { room_id: room(1), from: user(from), to: user(to), change }
+}
+
+fn extended(extension: u32, hours: u32, closes_at: i64) -> BoxEvent {
+    BoxEvent::RoomExtended { room_id: room(1), extension, hours, closes_at: minute(closes_at) }
+}
+
+fn closed(number: u32, reason: RoomClosedReason) -> BoxEvent {
+    BoxEvent::RoomClosed { room_id: room(number), reason }
+}
+
+/// Ann has opened a room, and these have come in.
+fn room_with(others: &[&str]) -> Vec<BoxEvent> {
+    [installed(), opened(1, "ann", 0)].into_iter().chain(others.iter().map(|name| joined(name))).collect()
+}
+
+/// The same, and then this happened.
+fn room_with_and(others: &[&str], then: impl IntoIterator<Item = BoxEvent>) -> Vec<BoxEvent> {
+    room_with(others).into_iter().chain(then).collect()
+}
+
+// What somebody wants.
+
+fn install() -> BoxCommand {
+    BoxCommand::InstallBox {
+        box_id: "b".parse().unwrap(),
+        kind: BoxKind::Shared,
+        zip_code: text("04109"),
+        address: text("Markt 1"),
+        detailed_address: text("by the gate"),
+        coordinates: Coordinates::new(51.34, 12.37).unwrap(),
+    }
+}
+
+fn open(host: &str, at: i64) -> BoxCommand {
+    BoxCommand::OpenRoom {
+        host: user(host),
+        store_id: "pizzeria".parse().unwrap(),
+        store_open: true,
+        title: text("Pizza at noon"),
+        max_members: MaxMembers::try_from(3).unwrap(),
+        password_hash: None,
+        at: minute(at),
+    }
+}
+
+fn join(name: &str, password: PasswordProof) -> BoxCommand {
+    BoxCommand::JoinRoom { room_id: room(1), user_id: user(name), password, at: minute(1) }
+}
+
+/// What only members may do, and what only the host may do, tried by one user.
+fn room_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
+    talk_commands(room_id, by, at).into_iter().chain(host_commands(room_id, by, at)).collect()
+}
+
+fn host_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
+    let (room_id, by, at) = (|| room_id.clone(), || user(by), minute(at));
+    vec![
+        BoxCommand::KickMember { room_id: room_id(), by: by(), user_id: user("cho"), at },
+        BoxCommand::TransferHost { room_id: room_id(), by: by(), to: user("cho"), at },
+        BoxCommand::AdvanceStep { room_id: room_id(), by: by(), step: Step::Ordered, at },
+        BoxCommand::ExtendRoom { room_id: room_id(), by: by(), hours: ExtensionHours::try_from(1).unwrap(), at },
+        BoxCommand::CloseRoom { room_id: room_id(), by: by(), at },
+    ]
+}
+
+fn talk_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
+    let original = Some(OriginalMessage { message_id: MessageId::new(7), room_id: room_id.clone(), author: user(by) });
+    let (original, room_id, by, at) = (|| original.clone(), || room_id.clone(), || user(by), minute(at));
+    vec![
+        BoxCommand::LeaveRoom { room_id: room_id(), user_id: by(), at },
+        BoxCommand::PostMessage { room_id: room_id(), author: by(), body: text("hi"), reply_to: None, at },
+        BoxCommand::EditMessage { room_id: room_id(), by: by(), original: original(), body: text("hi"), at },
+        BoxCommand::DeleteMessage { room_id: room_id(), by: by(), original: original(), at },
+        BoxCommand::AddReaction { room_id: room_id(), user_id: by(), original: original(), emoji: text("👍"), at },
+        BoxCommand::RemoveReaction { room_id: room_id(), user_id: by(), original: original(), emoji: text("👍"), at },
+    ]
+}

@@ -1,0 +1,114 @@
+//! Deadlines: a room past its `closes_at` accepts nothing and is closed as expired; its host may extend it.
+
+use super::*;
+use crate::delivery_box::Room;
+
+fn expire(number: u32, closes_at: i64) -> BoxCommand {
+    BoxCommand::ExpireRoom { room_id: room(number), closes_at: minute(closes_at) }
+}
+
+fn extend(hours: u32, at: i64) -> BoxCommand {
+    let hours = ExtensionHours::try_from(hours).unwrap();
+    BoxCommand::ExtendRoom { room_id: room(1), by: user("ann"), hours, at: minute(at) }
+}
+
+#[test]
+fn the_deadline_closes_the_room() {
+    given(room_with(&["ben"])).when(expire(1, DEADLINE)).then([closed(1, RoomClosedReason::Expired)]);
+}
+
+#[test]
+fn a_deadline_that_was_replaced_changes_nothing() {
+    let past = || room_with_and(&[], [extended(1, 1, DEADLINE + 60)]);
+    given(past()).when(expire(1, DEADLINE)).then_nothing();
+    given(past()).when(expire(1, DEADLINE + 60)).then([closed(1, RoomClosedReason::Expired)]);
+}
+
+#[test]
+fn a_deadline_armed_for_an_extension_that_never_came_changes_nothing() {
+    given(room_with(&[])).when(expire(1, DEADLINE + 60)).then_nothing();
+}
+
+#[test]
+fn a_room_expires_once() {
+    for reason in [RoomClosedReason::Expired, RoomClosedReason::Host] {
+        given(room_with_and(&[], [closed(1, reason)])).when(expire(1, DEADLINE)).then_nothing();
+    }
+}
+
+#[test]
+fn a_deadline_closes_its_own_room_only() {
+    given([installed()]).when(expire(1, DEADLINE)).then_nothing();
+    given(room_with(&[])).when(expire(2, DEADLINE)).then_nothing();
+    let next = [closed(1, RoomClosedReason::Host), opened(2, "ben", 0)];
+    given(room_with_and(&[], next)).when(expire(1, DEADLINE)).then_nothing();
+}
+
+#[test]
+fn a_room_past_its_deadline_accepts_nothing() {
+    let past = given(room_with(&["ben"]));
+    for at in [DEADLINE, DEADLINE + 1] {
+        past.each_refused(room_commands(&room(1), "ann", at), &BoxRefusal::RoomClosed);
+        let (room_id, at) = (room(1), minute(at));
+        let join = BoxCommand::JoinRoom { room_id, user_id: user("cho"), password: PasswordProof::Missing, at };
+        past.each_refused([join], &BoxRefusal::RoomClosed);
+    }
+}
+
+#[test]
+fn a_room_accepts_messages_to_its_last_minute() {
+    given(room_with(&[]))
+        .when(BoxCommand::PostMessage {
+            room_id: room(1),
+            author: user("ann"),
+            body: text("bye"),
+            reply_to: None,
+            at: minute(DEADLINE - 1),
+        })
+        .then([BoxEvent::MessagePosted { room_id: room(1), author: user("ann"), body: "bye".into(), reply_to: None }]);
+}
+
+#[test]
+fn opening_a_room_on_a_box_whose_room_is_overdue_closes_that_one_in_the_same_commit() {
+    let at = DEADLINE + 5;
+    given(room_with(&[]))
+        .when(open("ben", DEADLINE))
+        .then([closed(1, RoomClosedReason::Expired), opened(2, "ben", 180)]);
+    given(room_with(&[])).when(open("ann", at)).then([closed(1, RoomClosedReason::Expired), opened(2, "ann", at)]);
+}
+
+#[test]
+fn the_host_extends_a_room_by_one_to_three_hours() {
+    for hours in 1..=3 {
+        let closes_at = DEADLINE + 60 * i64::from(hours);
+        given(room_with(&[])).when(extend(hours, 1)).then([extended(1, hours, closes_at)]);
+        assert_eq!(Room::extended(minute(DEADLINE), ExtensionHours::try_from(hours).unwrap()), minute(closes_at));
+    }
+}
+
+#[test]
+fn a_room_is_extended_three_times_at_most() {
+    let twice = [extended(1, 1, DEADLINE + 60), extended(2, 3, DEADLINE + 240)];
+    let third = extended(3, 2, DEADLINE + 360);
+    given(room_with_and(&[], twice.clone())).when(extend(2, DEADLINE + 200)).then([third.clone()]);
+    let thrice = room_with_and(&[], twice.into_iter().chain([third]));
+    given(thrice).when(extend(1, DEADLINE + 300)).then_refused(&BoxRefusal::TooManyExtensions);
+}
+
+#[test]
+fn an_extended_room_goes_on_past_its_first_deadline() {
+    let past = room_with_and(&[], [extended(1, 1, DEADLINE + 60)]);
+    given(past.clone()).when(open("ben", DEADLINE)).then_refused(&BoxRefusal::BoxInUse);
+    given(past).when(extend(1, DEADLINE + 59)).then([extended(2, 1, DEADLINE + 120)]);
+}
+
+#[test]
+fn the_next_room_may_be_extended_three_times_again() {
+    let extensions = (1..=3).map(|n| extended(n, 1, DEADLINE + 60 * i64::from(n)));
+    let next = [closed(1, RoomClosedReason::Host), opened(2, "ann", 10)];
+    let past = room_with_and(&[], extensions.chain(next));
+    let hours = ExtensionHours::try_from(1).unwrap();
+    given(past).when(BoxCommand::ExtendRoom { room_id: room(2), by: user("ann"), hours, at: minute(20) }).then([
+        BoxEvent::RoomExtended { room_id: room(2), extension: 1, hours: 1, closes_at: minute(10 + DEADLINE + 60) },
+    ]);
+}

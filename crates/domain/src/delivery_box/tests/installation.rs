@@ -1,0 +1,169 @@
+//! Boxes: installed, changed, out of service, returned, retired; and what they report.
+
+use super::*;
+use crate::scenario::fold;
+
+fn change(zip_code: Option<&str>) -> BoxCommand {
+    BoxCommand::ChangeBoxDetails {
+        kind: None,
+        zip_code: zip_code.map(text),
+        address: None,
+        detailed_address: None,
+        coordinates: None,
+    }
+}
+
+fn take_out() -> BoxCommand {
+    BoxCommand::TakeOutOfService { reason: Some(text("broken lock")) }
+}
+
+fn retire(at: i64) -> BoxCommand {
+    BoxCommand::RetireBox { at: minute(at) }
+}
+
+fn arrival(at: i64) -> BoxCommand {
+    BoxCommand::RecordArrival { at: minute(at) }
+}
+
+fn door_opening(at: i64) -> BoxCommand {
+    BoxCommand::RecordDoorOpening { at: minute(at) }
+}
+
+#[test]
+fn a_new_box_can_be_installed() {
+    given([]).when(install()).then([installed()]);
+}
+
+#[test]
+fn a_box_id_is_given_once() {
+    given([installed()]).when(install()).then_refused(&BoxRefusal::BoxExists);
+    given([installed(), BoxEvent::BoxRetired {}]).when(install()).then_refused(&BoxRefusal::BoxExists);
+}
+
+#[test]
+fn nothing_can_be_done_with_a_box_that_does_not_exist() {
+    let commands = [change(Some("04109")), take_out(), BoxCommand::ReturnToService, retire(0), arrival(0)];
+    let commands = commands.into_iter().chain([
+        door_opening(0),
+        open("ann", 0),
+        join("ann", PasswordProof::Missing),
+        BoxCommand::ExpireRoom { room_id: room(1), closes_at: minute(0) },
+    ]);
+    given([]).each_refused(commands.chain(room_commands(&room(1), "ann", 0)), &BoxRefusal::BoxNotFound);
+}
+
+#[test]
+fn details_change_where_new_ones_are_given() {
+    given([installed()]).when(change(Some("10115"))).then([BoxEvent::BoxDetailsChanged {
+        kind: None,
+        zip_code: Some("10115".into()),
+        address: None,
+        detailed_address: None,
+        coordinates: None,
+    }]);
+}
+
+#[test]
+fn every_detail_can_be_changed() {
+    let all = BoxCommand::ChangeBoxDetails {
+        kind: Some(BoxKind::Private),
+        zip_code: Some(text("10115")),
+        address: Some(text("Ring 2")),
+        detailed_address: Some(text("cellar")),
+        coordinates: Some(Coordinates::new(52.5, 13.4).unwrap()),
+    };
+    given([installed()]).when(all).then([BoxEvent::BoxDetailsChanged {
+        kind: Some(BoxKind::Private),
+        zip_code: Some("10115".into()),
+        address: Some("Ring 2".into()),
+        detailed_address: Some("cellar".into()),
+        coordinates: Some((52.5, 13.4)),
+    }]);
+}
+
+#[test]
+fn each_detail_can_be_changed_alone() {
+    let none = || (None, None, None, None, None);
+    let alone = [
+        (Some(BoxKind::Private), None, None, None, None),
+        (None, Some(text("10115")), None, None, None),
+        (None, None, Some(text("Ring 2")), None, None),
+        (None, None, None, Some(text("cellar")), None),
+        (None, None, None, None, Some(Coordinates::new(52.5, 13.4).unwrap())),
+        none(),
+    ];
+    let state: DeliveryBox = fold(DeliveryBox::default(), [installed()]);
+    let counts = alone.map(|(kind, zip_code, address, detailed_address, coordinates)| {
+        let command = BoxCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates };
+        state.decide(command).unwrap().len()
+    });
+    assert_eq!(counts, [1, 1, 1, 1, 1, 0]);
+}
+
+#[test]
+fn a_box_goes_out_of_service_and_returns() {
+    given([installed()]).when(take_out()).then([taken_out()]);
+    given([installed(), taken_out()]).when(BoxCommand::ReturnToService).then([BoxEvent::BoxReturnedToService {}]);
+}
+
+#[test]
+fn a_service_state_that_is_reached_already_changes_nothing() {
+    given([installed(), taken_out()]).when(take_out()).then_nothing();
+    given([installed()]).when(BoxCommand::ReturnToService).then_nothing();
+}
+
+#[test]
+fn no_room_is_opened_on_a_box_that_is_out_of_service_until_it_returns() {
+    let returned = BoxEvent::BoxReturnedToService {};
+    given([installed(), taken_out()]).when(open("ann", 0)).then_refused(&BoxRefusal::BoxOutOfService);
+    given([installed(), taken_out(), returned]).when(open("ann", 0)).then([opened(1, "ann", 0)]);
+}
+
+#[test]
+fn an_open_room_goes_on_when_its_box_goes_out_of_service() {
+    let past = room_with_and(&[], [taken_out()]);
+    given(past).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
+}
+
+#[test]
+fn a_free_box_can_be_retired() {
+    given([installed()]).when(retire(0)).then([BoxEvent::BoxRetired {}]);
+    given([installed(), taken_out()]).when(retire(0)).then([BoxEvent::BoxRetired {}]);
+    let free_again = room_with_and(&[], [closed(1, RoomClosedReason::Host)]);
+    given(free_again).when(retire(1)).then([BoxEvent::BoxRetired {}]);
+}
+
+#[test]
+fn a_box_in_use_is_not_retired() {
+    given(room_with(&[])).when(retire(1)).then_refused(&BoxRefusal::BoxInUse);
+    given(room_with(&[])).when(retire(DEADLINE - 1)).then_refused(&BoxRefusal::BoxInUse);
+}
+
+#[test]
+fn retiring_a_box_closes_a_room_whose_deadline_has_passed() {
+    let expired = closed(1, RoomClosedReason::Expired);
+    given(room_with(&[])).when(retire(DEADLINE)).then([expired, BoxEvent::BoxRetired {}]);
+}
+
+#[test]
+fn a_retired_box_stays_retired() {
+    let commands = [change(Some("04109")), take_out(), BoxCommand::ReturnToService, retire(0), arrival(0)];
+    let commands = commands.into_iter().chain([door_opening(0), open("ann", 0)]);
+    given([installed(), BoxEvent::BoxRetired {}]).each_refused(commands, &BoxRefusal::BoxRetired);
+}
+
+#[test]
+fn what_a_box_reports_belongs_to_the_room_that_is_open() {
+    let here = Some(room(1));
+    given(room_with(&[])).when(arrival(1)).then([BoxEvent::OrderArrived { room_id: here.clone() }]);
+    given(room_with(&[])).when(door_opening(1)).then([BoxEvent::DoorOpened { room_id: here }]);
+}
+
+#[test]
+fn what_a_free_box_reports_belongs_to_no_room() {
+    let closed_room = || room_with_and(&[], [closed(1, RoomClosedReason::Host)]);
+    for (past, at) in [(vec![installed()], 0), (closed_room(), 1), (room_with(&[]), DEADLINE)] {
+        given(past.clone()).when(arrival(at)).then([BoxEvent::OrderArrived { room_id: None }]);
+        given(past).when(door_opening(at)).then([BoxEvent::DoorOpened { room_id: None }]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Membership: joining, leaving, kicking, and who is the host.
+
+use super::*;
+use crate::scenario::fold;
+
+fn leave(name: &str) -> BoxCommand {
+    BoxCommand::LeaveRoom { room_id: room(1), user_id: user(name), at: minute(1) }
+}
+
+fn kick(by: &str, name: &str) -> BoxCommand {
+    BoxCommand::KickMember { room_id: room(1), by: user(by), user_id: user(name), at: minute(1) }
+}
+
+fn transfer(by: &str, to: &str) -> BoxCommand {
+    BoxCommand::TransferHost { room_id: room(1), by: user(by), to: user(to), at: minute(1) }
+}
+
+#[test]
+fn anybody_joins_a_room_without_a_password() {
+    given(room_with(&[])).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
+    given(room_with(&[])).when(join("ben", PasswordProof::Wrong)).then([joined("ben")]);
+}
+
+#[test]
+fn a_locked_room_opens_to_its_password_only() {
+    let locked = || given([installed(), opened_locked()]);
+    let of_another_room = PasswordProof::Fits("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI".into());
+    locked().when(join("ben", PasswordProof::Fits(HASH.into()))).then([joined("ben")]);
+    for proof in [PasswordProof::Missing, PasswordProof::Wrong, of_another_room] {
+        locked().when(join("ben", proof)).then_refused(&BoxRefusal::WrongPassword);
+    }
+}
+
+#[test]
+fn a_full_room_takes_nobody_until_somebody_leaves() {
+    given(room_with(&["ben"])).when(join("cho", PasswordProof::Missing)).then([joined("cho")]);
+    let full = room_with(&["ben", "cho"]);
+    given(full.clone()).when(join("dan", PasswordProof::Missing)).then_refused(&BoxRefusal::RoomFull);
+    let seat_again = full.into_iter().chain([left("ben")]);
+    given(seat_again).when(join("dan", PasswordProof::Missing)).then([joined("dan")]);
+}
+
+#[test]
+fn nobody_joins_twice() {
+    let past = given(room_with(&["ben"]));
+    let commands = ["ann", "ben"].map(|name| join(name, PasswordProof::Missing));
+    past.each_refused(commands, &BoxRefusal::AlreadyMember);
+}
+
+#[test]
+fn whoever_left_may_come_back() {
+    let past = room_with_and(&["ben"], [left("ben")]);
+    given(past).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
+}
+
+#[test]
+fn whoever_was_kicked_does_not_come_back() {
+    let past = room_with_and(&["ben"], [kicked("ben")]);
+    given(past).when(join("ben", PasswordProof::Missing)).then_refused(&BoxRefusal::Kicked);
+}
+
+#[test]
+fn the_kicked_do_not_come_back_with_the_password_either() {
+    let past = [installed(), opened_locked(), joined("ben"), kicked("ben")];
+    given(past).when(join("ben", PasswordProof::Fits(HASH.into()))).then_refused(&BoxRefusal::Kicked);
+}
+
+#[test]
+fn whoever_was_kicked_may_join_the_next_room() {
+    let next = [kicked("ben"), closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
+    given(room_with_and(&["ben"], next))
+        .when(BoxCommand::JoinRoom {
+            room_id: room(2),
+            user_id: user("ben"),
+            password: PasswordProof::Missing,
+            at: minute(2),
+        })
+        .then([BoxEvent::MemberJoined { room_id: room(2), user_id: user("ben") }]);
+}
+
+#[test]
+fn a_member_leaves() {
+    given(room_with(&["ben"])).when(leave("ben")).then([left("ben")]);
+}
+
+#[test]
+fn when_the_host_leaves_the_longest_standing_member_follows() {
+    let succession = host_changed("ann", "ben", HostChange::Succession);
+    given(room_with(&["ben", "cho"])).when(leave("ann")).then([left("ann"), succession]);
+}
+
+#[test]
+fn whoever_came_back_stands_behind_those_who_stayed() {
+    let past = room_with_and(&["ben", "cho"], [left("ben"), joined("ben")]);
+    let succession = host_changed("ann", "cho", HostChange::Succession);
+    given(past).when(leave("ann")).then([left("ann"), succession]);
+}
+
+#[test]
+fn a_former_host_who_stayed_follows_a_leaving_host() {
+    let past = room_with_and(&["ben"], [host_changed("ann", "ben", HostChange::Transferred)]);
+    let succession = host_changed("ben", "ann", HostChange::Succession);
+    given(past).when(leave("ben")).then([left("ben"), succession]);
+}
+
+#[test]
+fn when_the_last_member_leaves_the_room_closes() {
+    given(room_with(&[])).when(leave("ann")).then([left("ann"), closed(1, RoomClosedReason::Empty)]);
+}
+
+#[test]
+fn the_host_kicks_a_member() {
+    given(room_with(&["ben"])).when(kick("ann", "ben")).then([kicked("ben")]);
+}
+
+#[test]
+fn hosts_do_not_kick_themselves() {
+    given(room_with(&["ben"])).when(kick("ann", "ann")).then_refused(&BoxRefusal::CannotKickYourself);
+}
+
+#[test]
+fn only_members_can_be_kicked() {
+    given(room_with(&[])).when(kick("ann", "dan")).then_refused(&BoxRefusal::MemberNotFound);
+    let past = room_with_and(&["ben"], [kicked("ben")]);
+    given(past).when(kick("ann", "ben")).then_refused(&BoxRefusal::MemberNotFound);
+}
+
+#[test]
+fn the_host_hands_the_room_over_to_a_member() {
+    let transferred = host_changed("ann", "ben", HostChange::Transferred);
+    given(room_with(&["ben"])).when(transfer("ann", "ben")).then([transferred]);
+}
+
+#[test]
+fn a_room_is_not_handed_over_to_a_stranger() {
+    given(room_with(&[])).when(transfer("ann", "dan")).then_refused(&BoxRefusal::MemberNotFound);
+}
+
+#[test]
+fn handing_the_room_over_to_oneself_changes_nothing() {
+    given(room_with(&[])).when(transfer("ann", "ann")).then_nothing();
+}
+
+#[test]
+fn the_new_host_may_what_the_old_one_may_no_longer() {
+    let past = || room_with_and(&["ben", "cho"], [host_changed("ann", "ben", HostChange::Transferred)]);
+    given(past()).each_refused(host_commands(&room(1), "ann", 1), &BoxRefusal::NotTheHost);
+    given(past()).when(kick("ben", "ann")).then([BoxEvent::MemberKicked {
+        room_id: room(1),
+        user_id: user("ann"),
+        by: user("ben"),
+    }]);
+}
+
+#[test]
+fn who_left_or_was_kicked_may_do_nothing_more() {
+    for gone in [left("ben"), kicked("ben")] {
+        let past = given(room_with_and(&["ben", "cho"], [gone]));
+        past.each_refused(room_commands(&room(1), "ben", 1), &BoxRefusal::NotAMember);
+    }
+}
+
+#[test]
+fn a_room_tells_who_is_inside() {
+    let past = room_with_and(&["ben", "cho"], [kicked("cho"), extended(1, 2, DEADLINE + 120)]);
+    let state = fold(DeliveryBox::default(), past);
+    let inside = state.room().unwrap();
+    assert_eq!(inside.room_id(), &room(1));
+    assert_eq!(inside.host(), &user("ann"));
+    assert_eq!(inside.members(), [user("ann"), user("ben")]);
+    assert!(inside.has_member(&user("ben")) && !inside.has_member(&user("cho")));
+    assert!(inside.kicked().contains(&user("cho")) && inside.kicked().len() == 1);
+    assert_eq!((inside.max_members(), inside.password_hash()), (3, None));
+    assert_eq!((inside.closes_at(), inside.is_closed()), (minute(DEADLINE + 120), false));
+    assert!(state.last_room(&room(1)).is_some() && state.last_room(&room(2)).is_none());
+}
+
+#[test]
+fn members_at_closing_stay_known() {
+    let state = fold(DeliveryBox::default(), room_with_and(&["ben"], [closed(1, RoomClosedReason::Host)]));
+    let last = state.room().unwrap();
+    assert!(last.is_closed() && last.has_member(&user("ann")) && last.has_member(&user("ben")));
+}

@@ -1,0 +1,108 @@
+//! Rooms: opened on a free box, one at a time; moved forward and closed by their host.
+
+use super::*;
+
+fn advance(by: &str, step: Step) -> BoxCommand {
+    BoxCommand::AdvanceStep { room_id: room(1), by: user(by), step, at: minute(1) }
+}
+
+fn advanced(step: Step) -> BoxEvent {
+    BoxEvent::StepAdvanced { room_id: room(1), step }
+}
+
+fn close(by: &str) -> BoxCommand {
+    BoxCommand::CloseRoom { room_id: room(1), by: user(by), at: minute(1) }
+}
+
+#[test]
+fn a_room_opens_on_a_free_box_for_three_hours() {
+    given([installed()]).when(open("ann", 0)).then([opened(1, "ann", 0)]);
+}
+
+#[test]
+fn a_room_keeps_its_password_as_a_hash() {
+    let mut command = open("ann", 0);
+    if let BoxCommand::OpenRoom { password_hash, .. } = &mut command {
+        *password_hash = Some(HASH.into());
+    }
+    given([installed()]).when(command).then([opened_locked()]);
+}
+
+#[test]
+fn a_box_has_one_open_room_at_a_time() {
+    given(room_with(&[])).when(open("ben", 0)).then_refused(&BoxRefusal::BoxInUse);
+    given(room_with(&[])).when(open("ann", DEADLINE - 1)).then_refused(&BoxRefusal::BoxInUse);
+}
+
+#[test]
+fn a_closed_room_frees_its_box_and_the_next_one_has_the_next_number() {
+    let past = room_with_and(&["ben"], [closed(1, RoomClosedReason::Host)]);
+    given(past).when(open("ben", 5)).then([opened(2, "ben", 5)]);
+}
+
+#[test]
+fn a_room_needs_a_store_that_takes_orders() {
+    let mut command = open("ann", 0);
+    if let BoxCommand::OpenRoom { store_open, .. } = &mut command {
+        *store_open = false;
+    }
+    given([installed()]).when(command).then_refused(&BoxRefusal::StoreClosed);
+}
+
+#[test]
+fn the_host_moves_the_order_forward_also_by_several_steps() {
+    given(room_with(&[])).when(advance("ann", Step::Ordering)).then([advanced(Step::Ordering)]);
+    given(room_with(&[])).when(advance("ann", Step::Collected)).then([advanced(Step::Collected)]);
+}
+
+#[test]
+fn an_order_never_goes_backward() {
+    let past = room_with_and(&[], [advanced(Step::Ordered)]);
+    given(past).when(advance("ann", Step::Ordering)).then_refused(&BoxRefusal::StepNotForward(Step::Ordered));
+}
+
+#[test]
+fn a_step_that_is_reached_already_changes_nothing() {
+    given(room_with_and(&[], [advanced(Step::Ordered)])).when(advance("ann", Step::Ordered)).then_nothing();
+    given(room_with(&[])).when(advance("ann", Step::Gathering)).then_nothing();
+}
+
+#[test]
+fn the_host_closes_the_room() {
+    given(room_with(&["ben"])).when(close("ann")).then([closed(1, RoomClosedReason::Host)]);
+}
+
+#[test]
+fn what_the_host_may_do_members_and_strangers_may_not() {
+    let past = given(room_with(&["ben", "cho"]));
+    past.each_refused(host_commands(&room(1), "ben", 1), &BoxRefusal::NotTheHost);
+    past.each_refused(host_commands(&room(1), "dan", 1), &BoxRefusal::NotAMember);
+}
+
+#[test]
+fn a_closed_room_accepts_nothing() {
+    let past = given(room_with_and(&[], [closed(1, RoomClosedReason::Host)]));
+    past.each_refused(room_commands(&room(1), "ann", 1), &BoxRefusal::RoomClosed);
+    past.each_refused([join("ben", PasswordProof::Missing)], &BoxRefusal::RoomClosed);
+}
+
+#[test]
+fn an_earlier_room_is_closed_whoever_asks() {
+    let next = [closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
+    let past = given(room_with_and(&[], next));
+    past.each_refused(room_commands(&room(1), "ann", 2), &BoxRefusal::RoomClosed);
+    past.each_refused([join("ben", PasswordProof::Missing)], &BoxRefusal::RoomClosed);
+}
+
+#[test]
+fn a_room_that_was_never_opened_does_not_exist() {
+    let commands = |room_id: RoomId| {
+        let commands = room_commands(&room_id, "ann", 1);
+        let (user_id, password, at) = (user("ben"), PasswordProof::Missing, minute(1));
+        commands.into_iter().chain([BoxCommand::JoinRoom { room_id, user_id, password, at }])
+    };
+    given([installed()]).each_refused(commands(room(1)), &BoxRefusal::RoomNotFound);
+    given(room_with(&[])).each_refused(commands(room(2)), &BoxRefusal::RoomNotFound);
+    let elsewhere = RoomId::new("other".parse().unwrap(), 1);
+    given(room_with(&[])).each_refused(commands(elsewhere), &BoxRefusal::RoomNotFound);
+}

@@ -1,0 +1,99 @@
+//! Whatever anybody tries in whatever order: what must hold of a box and its rooms holds after every command.
+
+use std::collections::BTreeSet;
+
+use cqrs_es::Aggregate;
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+
+use super::*;
+use crate::scenario::handle;
+use history::History;
+use wish::{Wish, wishes};
+
+mod history;
+mod wish;
+
+/// Lets one wish after the other come true or be refused, and checks each commit against the history so far.
+fn live(wishes: &[Wish], mut seen: impl FnMut(&Result<Vec<BoxEvent>, BoxRefusal>)) -> Result<(), TestCaseError> {
+    let (mut state, mut history, mut now) = (DeliveryBox::default(), History::default(), 0);
+    for wish in wishes {
+        now += wish.minutes;
+        let command = wish.command(&state, now);
+        let answer = handle(&mut state, command.clone());
+        if let Ok(events) = &answer {
+            history.commit(&command, events, now)?;
+        }
+        history.must_hold(&state)?;
+        seen(&answer);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(Config { max_shrink_iters: 20_000, ..Config::with_cases(500) })]
+
+    #[test]
+    fn no_sequence_of_commands_breaks_what_must_hold(wishes in wishes()) {
+        live(&wishes, |_| ())?;
+    }
+
+    #[test]
+    fn folding_all_events_gives_the_state_that_the_commands_left(wishes in wishes()) {
+        let (mut state, mut folded, mut now) = (DeliveryBox::default(), DeliveryBox::default(), 0);
+        for wish in &wishes {
+            now += wish.minutes;
+            let command = wish.command(&state, now);
+            for event in handle(&mut state, command).unwrap_or_default() {
+                folded.apply(event);
+            }
+        }
+        prop_assert_eq!(folded, state);
+    }
+}
+
+/// Otherwise the properties above could hold because nothing ever happens.
+#[test]
+fn the_sequences_reach_every_event_and_every_refusal() {
+    let (mut happened, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..500 {
+        let wishes = wishes().new_tree(&mut runner).unwrap().current();
+        live(&wishes, |answer| match answer {
+            Ok(events) => happened.extend(events.iter().map(BoxEvent::name)),
+            Err(refusal) => _ = refused.insert(kind(refusal)),
+        })
+        .unwrap();
+    }
+    assert_eq!(happened, BTreeSet::from(BoxEvent::TYPES));
+    assert_eq!(refused, (0..20).collect());
+}
+
+/// Numbers the refusals, so that a new one is thought of here as well.
+fn kind(refusal: &BoxRefusal) -> u32 {
+    match refusal {
+        BoxRefusal::BoxExists => 0,
+        BoxRefusal::BoxNotFound => 1,
+        BoxRefusal::BoxInUse => 2,
+        BoxRefusal::BoxOutOfService => 3,
+        BoxRefusal::BoxRetired => 4,
+        BoxRefusal::StoreClosed => 5,
+        BoxRefusal::RoomNotFound => 6,
+        BoxRefusal::RoomClosed => 7,
+        BoxRefusal::RoomFull => 8,
+        BoxRefusal::WrongPassword => 9,
+        BoxRefusal::Kicked => 10,
+        BoxRefusal::AlreadyMember => 11,
+        BoxRefusal::NotAMember => 12,
+        BoxRefusal::NotTheHost => 13,
+        BoxRefusal::MemberNotFound => 14,
+        BoxRefusal::CannotKickYourself => 15,
+        BoxRefusal::StepNotForward(_) => 16,
+        BoxRefusal::TooManyExtensions => 17,
+        BoxRefusal::MessageNotFound => 18,
+        BoxRefusal::NotTheAuthor => 19,
+    }
+}

@@ -1,0 +1,123 @@
+//! A second opinion on a box: what its events alone tell, written down without the aggregate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Every room that there has ever been.
+#[derive(Default)]
+pub(super) struct History {
+    rooms: BTreeMap<u32, Chronicle>,
+}
+
+struct Chronicle {
+    host: UserId,
+    inside: BTreeSet<UserId>,
+    kicked: BTreeSet<UserId>,
+    seats: usize,
+    hash: Option<String>,
+    closes_at: DateTime<Utc>,
+    extensions: u32,
+    open: bool,
+}
+
+impl History {
+    /// Writes a commit down; fails when it contradicts what was written before.
+    pub(super) fn commit(&mut self, command: &BoxCommand, events: &[BoxEvent], now: i64) -> Result<(), TestCaseError> {
+        let lanes: Vec<_> = events.iter().map(BoxEvent::lane).collect();
+        prop_assert!(lanes.windows(2).all(|pair| pair[0] == pair[1]), "one commit, one lane: {:?}", events);
+        for event in events {
+            if let BoxEvent::RoomOpened { room_id, host, max_members, password_hash, closes_at, .. } = event {
+                prop_assert!(self.rooms.values().all(|room| !room.open), "a second open room: {:?}", event);
+                prop_assert_eq!(room_id, &room(u32::try_from(self.rooms.len()).unwrap() + 1));
+                let chronicle = Chronicle {
+                    host: host.clone(),
+                    inside: [host.clone()].into(),
+                    kicked: BTreeSet::new(),
+                    seats: *max_members as usize,
+                    hash: password_hash.clone(),
+                    closes_at: *closes_at,
+                    extensions: 0,
+                    open: true,
+                };
+                self.rooms.insert(room_id.number(), chronicle);
+            } else if let Some(room_id) = event.room_id() {
+                let chronicle = self.rooms.get_mut(&room_id.number()).filter(|_| room_id.box_id().as_str() == "b");
+                let chronicle = chronicle.ok_or_else(|| TestCaseError::fail(format!("in no room: {event:?}")))?;
+                prop_assert!(chronicle.open, "in a closed room: {:?}", event);
+                let due = matches!(event, BoxEvent::RoomClosed { reason: RoomClosedReason::Expired, .. });
+                prop_assert!(due || minute(now) < chronicle.closes_at, "past the deadline: {:?}", event);
+                chronicle.write_down(command, event)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds between any two commits, of the events and of the state alike.
+    pub(super) fn must_hold(&self, state: &DeliveryBox) -> Result<(), TestCaseError> {
+        prop_assert!(self.rooms.values().filter(|room| room.open).count() <= 1, "two open rooms");
+        for room in self.rooms.values() {
+            prop_assert!(room.inside.len() <= room.seats, "more members than seats");
+            prop_assert!(room.inside.is_disjoint(&room.kicked), "somebody who was kicked is inside");
+            prop_assert!(!room.open || room.inside.contains(&room.host), "an open room without its host");
+            prop_assert!(room.extensions <= 3, "too many extensions");
+        }
+        let last = self.rooms.last_key_value().map(|(_, room)| room);
+        prop_assert_eq!(last.is_some(), state.room().is_some());
+        if let (Some(told), Some(room)) = (last, state.room()) {
+            prop_assert_eq!(&told.host, room.host());
+            prop_assert_eq!(&told.kicked, room.kicked());
+            prop_assert_eq!(&told.inside, &room.members().iter().cloned().collect());
+            prop_assert_eq!(told.inside.len(), room.members().len(), "somebody is inside twice");
+            prop_assert_eq!((told.open, told.closes_at), (!room.is_closed(), room.closes_at()));
+        }
+        Ok(())
+    }
+}
+
+impl Chronicle {
+    fn write_down(&mut self, command: &BoxCommand, event: &BoxEvent) -> Result<(), TestCaseError> {
+        match event {
+            BoxEvent::MemberJoined { user_id, .. } => {
+                prop_assert!(self.inside.insert(user_id.clone()), "joined twice");
+                let proved = matches!(command, BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref());
+                prop_assert!(self.hash.is_none() || proved, "a wrong password opened the room");
+            }
+            BoxEvent::MemberLeft { user_id, .. } => prop_assert!(self.inside.remove(user_id), "left from outside"),
+            BoxEvent::MemberKicked { user_id, by, .. } => {
+                prop_assert!(self.inside.remove(user_id), "kicked outside");
+                prop_assert_eq!(by, &self.host);
+                self.kicked.insert(user_id.clone());
+            }
+            BoxEvent::HostTransferred { from, to, .. } => {
+                prop_assert_eq!(from, &self.host);
+                self.host = to.clone();
+            }
+            BoxEvent::RoomExtended { extension, closes_at, .. } => {
+                prop_assert_eq!(*extension, self.extensions + 1);
+                prop_assert!(*closes_at > self.closes_at);
+                (self.extensions, self.closes_at) = (*extension, *closes_at);
+            }
+            BoxEvent::RoomClosed { .. } => self.open = false,
+            BoxEvent::MessagePosted { author: by, .. }
+            | BoxEvent::MessageDeleted { by, .. }
+            | BoxEvent::ReactionAdded { user_id: by, .. }
+            | BoxEvent::ReactionRemoved { user_id: by, .. } => {
+                prop_assert!(self.inside.contains(by), "spoken from outside: {:?}", event);
+            }
+            BoxEvent::BoxInstalled { .. }
+            | BoxEvent::BoxDetailsChanged { .. }
+            | BoxEvent::BoxTakenOutOfService { .. }
+            | BoxEvent::BoxReturnedToService {}
+            | BoxEvent::BoxRetired {}
+            | BoxEvent::RoomOpened { .. }
+            | BoxEvent::StepAdvanced { .. }
+            | BoxEvent::OrderArrived { .. }
+            | BoxEvent::DoorOpened { .. }
+            | BoxEvent::MessageEdited { .. } => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! What the people and things around a box might try next, sensible or not.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::delivery_box::Room;
+
+const PEOPLE: [&str; 5] = ["ann", "ben", "cho", "dan", "eve"];
+
+/// A kind of command with arbitrary choices; what they mean depends on where the box stands.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    what: What,
+    /// How much later than the one before; time on another server may be a bit behind.
+    pub(super) minutes: i64,
+    who: usize,
+    whom: usize,
+    /// How far the room's number is from the last one's.
+    room: i64,
+    /// Whether the room is one of another box.
+    elsewhere: bool,
+    password: u8,
+    number: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Install,
+    ChangeDetails,
+    TakeOut,
+    Return,
+    Retire,
+    Arrival,
+    DoorOpening,
+    Open,
+    InRoom(Act),
+    Talk(Saying),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Join,
+    Leave,
+    Kick,
+    Transfer,
+    Advance,
+    Extend,
+    Close,
+    Expire,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Saying {
+    Post,
+    Edit,
+    Delete,
+    React,
+    TakeReactionBack,
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        1 => Just(What::Install),
+        1 => Just(What::ChangeDetails),
+        1 => Just(What::TakeOut),
+        3 => Just(What::Return),
+        1 => Just(What::Retire),
+        2 => Just(What::Arrival),
+        1 => Just(What::DoorOpening),
+        12 => Just(What::Open),
+        25 => Just(What::InRoom(Act::Join)),
+        6 => Just(What::InRoom(Act::Leave)),
+        6 => Just(What::InRoom(Act::Kick)),
+        4 => Just(What::InRoom(Act::Transfer)),
+        3 => Just(What::InRoom(Act::Advance)),
+        6 => Just(What::InRoom(Act::Extend)),
+        2 => Just(What::InRoom(Act::Close)),
+        3 => Just(What::InRoom(Act::Expire)),
+        4 => Just(What::Talk(Saying::Post)),
+        2 => Just(What::Talk(Saying::Edit)),
+        3 => Just(What::Talk(Saying::Delete)),
+        2 => Just(What::Talk(Saying::React)),
+        2 => Just(What::Talk(Saying::TakeReactionBack)),
+    ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let minutes = prop_oneof![2 => -1..=0_i64, 20 => 0..=10_i64, 2 => 60..=240_i64];
+    let room = prop_oneof![20 => Just(0_i64), 1 => -2..=1_i64];
+    let people = (0..PEOPLE.len(), 0..PEOPLE.len());
+    (what(), minutes, people, room, prop::bool::weighted(0.03), 0..6_u8, 0..6_u32).prop_map(
+        |(what, minutes, (who, whom), room, elsewhere, password, number)| Wish {
+            what,
+            minutes,
+            who,
+            whom,
+            room,
+            elsewhere,
+            password,
+            number,
+        },
+    )
+}
+
+/// Up to eighty of them; nearly always the box is installed first.
+pub(super) fn wishes() -> impl Strategy<Value = Vec<Wish>> {
+    (prop::bool::weighted(0.95), vec(wish(), 1..80)).prop_map(|(installed, mut wishes)| {
+        if installed && let Some(first) = wishes.first_mut() {
+            first.what = What::Install;
+        }
+        wishes
+    })
+}
+
+impl Wish {
+    /// The command, when this is wished at this minute.
+    pub(super) fn command(&self, state: &DeliveryBox, now: i64) -> BoxCommand {
+        match self.what {
+            What::Install => install(),
+            What::ChangeDetails => BoxCommand::ChangeBoxDetails {
+                kind: Some(BoxKind::Private),
+                zip_code: None,
+                address: None,
+                detailed_address: None,
+                coordinates: None,
+            },
+            What::TakeOut => BoxCommand::TakeOutOfService { reason: None },
+            What::Return => BoxCommand::ReturnToService,
+            What::Retire => BoxCommand::RetireBox { at: minute(now) },
+            What::Arrival => BoxCommand::RecordArrival { at: minute(now) },
+            What::DoorOpening => BoxCommand::RecordDoorOpening { at: minute(now) },
+            What::Open => self.open(now),
+            What::InRoom(act) => self.in_room(act, state, now),
+            What::Talk(saying) => self.talk(saying, state, now),
+        }
+    }
+
+    fn open(&self, now: i64) -> BoxCommand {
+        BoxCommand::OpenRoom {
+            host: user(PEOPLE[self.who]),
+            store_id: "pizzeria".parse().unwrap(),
+            store_open: self.number != 0,
+            title: text("Pizza"),
+            max_members: MaxMembers::try_from(2 + self.number % 3).unwrap(),
+            password_hash: self.password.is_multiple_of(2).then(|| HASH.to_owned()),
+            at: minute(now),
+        }
+    }
+
+    fn in_room(&self, act: Act, state: &DeliveryBox, now: i64) -> BoxCommand {
+        let (room_id, user_id, at) = (self.room(state), user(PEOPLE[self.who]), minute(now));
+        let (by, whom) = (self.mostly_the_host(state), user(PEOPLE[self.whom]));
+        match act {
+            Act::Join => BoxCommand::JoinRoom { room_id, user_id, password: self.proof(), at },
+            Act::Leave => BoxCommand::LeaveRoom { room_id, user_id, at },
+            Act::Kick => BoxCommand::KickMember { room_id, by, user_id: whom, at },
+            Act::Transfer => BoxCommand::TransferHost { room_id, by, to: whom, at },
+            Act::Advance => BoxCommand::AdvanceStep { room_id, by, step: self.step(), at },
+            Act::Extend => {
+                let hours = ExtensionHours::try_from(1 + self.number % 3).unwrap();
+                BoxCommand::ExtendRoom { room_id, by, hours, at }
+            }
+            Act::Close => BoxCommand::CloseRoom { room_id, by, at },
+            Act::Expire => {
+                let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
+                BoxCommand::ExpireRoom { room_id, closes_at }
+            }
+        }
+    }
+
+    fn talk(&self, saying: Saying, state: &DeliveryBox, now: i64) -> BoxCommand {
+        let (room_id, by, original, at) = (self.room(state), user(PEOPLE[self.who]), self.original(state), minute(now));
+        match saying {
+            Saying::Post => {
+                let reply_to = (self.number > 2).then_some(original);
+                BoxCommand::PostMessage { room_id, author: by, body: text("hi"), reply_to, at }
+            }
+            Saying::Edit => BoxCommand::EditMessage { room_id, by, original, body: text("hello"), at },
+            Saying::Delete => BoxCommand::DeleteMessage { room_id, by, original, at },
+            Saying::React => BoxCommand::AddReaction { room_id, user_id: by, original, emoji: text("👍"), at },
+            Saying::TakeReactionBack => {
+                BoxCommand::RemoveReaction { room_id, user_id: by, original, emoji: text("👍"), at }
+            }
+        }
+    }
+
+    fn room(&self, state: &DeliveryBox) -> RoomId {
+        let box_id = if self.elsewhere { "other" } else { "b" };
+        let last = state.room().map_or(1, |last| i64::from(last.room_id().number()));
+        RoomId::new(box_id.parse().unwrap(), u32::try_from((last + self.room).max(1)).unwrap())
+    }
+
+    fn mostly_the_host(&self, state: &DeliveryBox) -> UserId {
+        state.room().filter(|_| self.number > 0).map_or_else(|| user(PEOPLE[self.who]), |last| last.host().clone())
+    }
+
+    /// A message that somebody else or oneself posted, mostly in this room.
+    fn original(&self, state: &DeliveryBox) -> Option<OriginalMessage> {
+        let author = user(PEOPLE[if self.password > 2 { self.who } else { self.whom }]);
+        let room_id = if self.number == 5 { room(99) } else { self.room(state) };
+        (self.number > 0).then_some(OriginalMessage { message_id: MessageId::new(7), room_id, author })
+    }
+
+    fn proof(&self) -> PasswordProof {
+        match self.password {
+            0 => PasswordProof::Missing,
+            1 => PasswordProof::Wrong,
+            2 => PasswordProof::Fits("the hash of another room".into()),
+            _ => PasswordProof::Fits(HASH.into()),
+        }
+    }
+
+    fn step(&self) -> Step {
+        let steps = [Step::Gathering, Step::Ordering, Step::Ordered, Step::Delivering, Step::Arrived, Step::Collected];
+        steps[self.number as usize]
+    }
+}

@@ -1,0 +1,157 @@
+//! The stored form of every event and of the state: what the log holds must read the same for ever.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    delivery_box::Lane,
+    scenario::{fold, through_json, types_known_to_serde},
+};
+
+/// One of each event with its stored form, in the order of [`BoxEvent::TYPES`].
+fn examples() -> Vec<(BoxEvent, Value)> {
+    [about_the_box(), about_the_room(), about_the_talk()].concat()
+}
+
+fn about_the_box() -> Vec<(BoxEvent, Value)> {
+    let changed = BoxEvent::BoxDetailsChanged {
+        kind: Some(BoxKind::Private),
+        zip_code: None,
+        address: None,
+        detailed_address: Some("cellar".into()),
+        coordinates: Some((52.5, 13.4)),
+    };
+    let all = json!({
+        "box_id": "b", "kind": "shared", "zip_code": "04109", "address": "Markt 1", "detailed_address": "by the gate",
+        "latitude": 51.34, "longitude": 12.37,
+    });
+    let some = json!({
+        "kind": "private", "zip_code": null, "address": null, "detailed_address": "cellar", "coordinates": [52.5, 13.4],
+    });
+    vec![
+        (installed(), all),
+        (changed, some),
+        (taken_out(), json!({"reason": "broken lock"})),
+        (BoxEvent::BoxReturnedToService {}, json!({})),
+        (BoxEvent::BoxRetired {}, json!({})),
+    ]
+}
+
+fn about_the_room() -> Vec<(BoxEvent, Value)> {
+    let opened = json!({
+        "room_id": "b.1", "store_id": "pizzeria", "title": "Pizza at noon", "host": "ann", "max_members": 3,
+        "password_hash": HASH, "opened_at": "2030-03-17T17:46:40Z", "closes_at": "2030-03-17T20:46:40Z",
+    });
+    let transferred = json!({"room_id": "b.1", "from": "ann", "to": "ben", "change": "transferred"});
+    let extension = json!({"room_id": "b.1", "extension": 1, "hours": 1, "closes_at": "2030-03-17T21:46:40Z"});
+    vec![
+        (opened_locked(), opened),
+        (joined("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
+        (left("ben"), json!({"room_id": "b.1", "user_id": "ben"})),
+        (kicked("ben"), json!({"room_id": "b.1", "user_id": "ben", "by": "ann"})),
+        (host_changed("ann", "ben", HostChange::Transferred), transferred),
+        (
+            BoxEvent::StepAdvanced { room_id: room(1), step: Step::Ordered },
+            json!({"room_id": "b.1", "step": "ordered"}),
+        ),
+        (extended(1, 1, DEADLINE + 60), extension),
+        (closed(1, RoomClosedReason::Expired), json!({"room_id": "b.1", "reason": "expired"})),
+        (BoxEvent::OrderArrived { room_id: Some(room(1)) }, json!({"room_id": "b.1"})),
+        (BoxEvent::DoorOpened { room_id: None }, json!({"room_id": null})),
+    ]
+}
+
+fn about_the_talk() -> Vec<(BoxEvent, Value)> {
+    let (room_id, message_id) = (|| room(1), MessageId::new(7));
+    let posted = BoxEvent::MessagePosted {
+        room_id: room_id(),
+        author: user("ben"),
+        body: "hi".into(),
+        reply_to: Some(MessageId::new(5)),
+    };
+    let edited = BoxEvent::MessageEdited { room_id: room_id(), message_id, body: "hello".into() };
+    let deleted = BoxEvent::MessageDeleted { room_id: room_id(), message_id, by: user("ann") };
+    let added = BoxEvent::ReactionAdded { room_id: room_id(), message_id, user_id: user("ann"), emoji: "👍".into() };
+    let removed =
+        BoxEvent::ReactionRemoved { room_id: room_id(), message_id, user_id: user("ann"), emoji: "👍".into() };
+    let reaction = json!({"room_id": "b.1", "message_id": "7", "user_id": "ann", "emoji": "👍"});
+    vec![
+        (posted, json!({"room_id": "b.1", "author": "ben", "body": "hi", "reply_to": "5"})),
+        (edited, json!({"room_id": "b.1", "message_id": "7", "body": "hello"})),
+        (deleted, json!({"room_id": "b.1", "message_id": "7", "by": "ann"})),
+        (added, reaction.clone()),
+        (removed, reaction),
+    ]
+}
+
+#[test]
+fn every_event_type_is_listed_and_has_an_example() {
+    let examples: Vec<_> = examples().iter().map(|(event, _)| event.name()).collect();
+    assert_eq!(types_known_to_serde::<BoxEvent>(), BoxEvent::TYPES);
+    assert_eq!(examples, BoxEvent::TYPES);
+}
+
+#[test]
+fn every_event_keeps_its_stored_form() {
+    for (event, data) in examples() {
+        let stored = json!({"type": event.name(), "data": data});
+        assert_eq!(serde_json::to_value(&event).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<BoxEvent>(stored).unwrap(), event);
+    }
+}
+
+#[test]
+fn conversations_and_nothing_else_stand_on_the_talk_lane() {
+    let talk = examples().into_iter().filter(|(event, _)| event.lane() == Lane::Talk).map(|(event, _)| event.name());
+    let expected = ["message_posted", "message_edited", "message_deleted", "reaction_added", "reaction_removed"];
+    assert_eq!(talk.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn every_event_names_the_room_in_which_it_happened() {
+    for (event, data) in examples() {
+        assert_eq!(event.room_id().map(ToString::to_string).as_deref(), data["room_id"].as_str(), "{}", event.name());
+    }
+}
+
+#[test]
+fn names_are_stored_as_they_are_written_on_the_wire() {
+    let stored = |value: Value| value.as_str().unwrap().to_owned();
+    for reason in [RoomClosedReason::Host, RoomClosedReason::Empty, RoomClosedReason::Expired] {
+        assert_eq!(stored(json!(reason)), reason.as_str());
+    }
+    for kind in [BoxKind::Shared, BoxKind::Private] {
+        assert_eq!(stored(json!(kind)), kind.as_str());
+    }
+    let steps = [Step::Gathering, Step::Ordering, Step::Ordered, Step::Delivering, Step::Arrived, Step::Collected];
+    for step in steps {
+        assert_eq!(stored(json!(step)), step.as_str());
+    }
+    assert!(steps.is_sorted(), "steps go forward in the order in which they are named");
+    assert_eq!(json!([HostChange::Transferred, HostChange::Succession]), json!(["transferred", "succession"]));
+}
+
+#[test]
+fn the_state_of_a_box_keeps_its_stored_form() {
+    let past = [
+        installed(),
+        opened_locked(),
+        joined("ben"),
+        joined("cho"),
+        kicked("cho"),
+        extended(1, 1, DEADLINE + 60),
+        BoxEvent::StepAdvanced { room_id: room(1), step: Step::Ordering },
+    ];
+    let state = fold(DeliveryBox::default(), past);
+    let stored = json!({
+        "box_id": "b",
+        "service": "in_service",
+        "room": {
+            "room_id": "b.1", "host": "ann", "max_members": 3, "password_hash": HASH, "step": "ordering",
+            "closes_at": "2030-03-17T21:46:40Z", "extensions": 1, "members": ["ann", "ben"], "kicked": ["cho"],
+            "closed": false,
+        },
+    });
+    assert_eq!(serde_json::to_value(&state).unwrap(), stored);
+    assert_eq!(through_json(&state), state);
+}

@@ -1,0 +1,128 @@
+//! Conversations: messages, replies, edits, deletions and reactions.
+
+use super::*;
+
+const SEVEN: MessageId = MessageId::new(7);
+
+/// Message 7, as ben posted it in the room.
+fn bens() -> OriginalMessage {
+    OriginalMessage { message_id: SEVEN, room_id: room(1), author: user("ben") }
+}
+
+/// Message 7, posted in another room of the same box.
+fn elsewhere() -> OriginalMessage {
+    OriginalMessage { room_id: room(2), ..bens() }
+}
+
+fn post(author: &str) -> BoxCommand {
+    BoxCommand::PostMessage {
+        room_id: room(1),
+        author: user(author),
+        body: text(" hi "),
+        reply_to: None,
+        at: minute(1),
+    }
+}
+
+fn reply(author: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    let (room_id, author, reply_to, at) = (room(1), user(author), Some(original), minute(1));
+    BoxCommand::PostMessage { room_id, author, body: text(" hi "), reply_to, at }
+}
+
+fn posted(author: &str, reply_to: Option<MessageId>) -> BoxEvent {
+    BoxEvent::MessagePosted { room_id: room(1), author: user(author), body: "hi".into(), reply_to }
+}
+
+fn edit(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    BoxCommand::EditMessage { room_id: room(1), by: user(by), original, body: text("hello"), at: minute(1) }
+}
+
+fn delete(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    BoxCommand::DeleteMessage { room_id: room(1), by: user(by), original, at: minute(1) }
+}
+
+fn deleted(by: &str) -> BoxEvent {
+    BoxEvent::MessageDeleted { room_id: room(1), message_id: SEVEN, by: user(by) }
+}
+
+fn react(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    BoxCommand::AddReaction { room_id: room(1), user_id: user(by), original, emoji: text("👍"), at: minute(1) }
+}
+
+fn take_reaction_back(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    BoxCommand::RemoveReaction { room_id: room(1), user_id: user(by), original, emoji: text("👍"), at: minute(1) }
+}
+
+#[test]
+fn members_post_messages() {
+    given(room_with(&["ben"])).when(post("ben")).then([posted("ben", None)]);
+}
+
+#[test]
+fn members_reply_to_messages_of_their_room() {
+    given(room_with(&["ben"])).when(reply("ann", Some(bens()))).then([posted("ann", Some(SEVEN))]);
+}
+
+#[test]
+fn a_message_is_never_answered_edited_deleted_or_reacted_to_from_another_room() {
+    let past = given(room_with(&["ben"]));
+    for original in [None, Some(elsewhere())] {
+        let commands = [
+            reply("ben", original.clone()),
+            edit("ben", original.clone()),
+            delete("ben", original.clone()),
+            delete("ann", original.clone()),
+            react("ben", original.clone()),
+            take_reaction_back("ben", original),
+        ];
+        past.each_refused(commands, &BoxRefusal::MessageNotFound);
+    }
+}
+
+#[test]
+fn non_members_neither_post_nor_edit_nor_delete_nor_react() {
+    given(room_with(&[])).each_refused(talk_commands(&room(1), "ben", 1), &BoxRefusal::NotAMember);
+}
+
+#[test]
+fn authors_edit_their_messages() {
+    let edited = BoxEvent::MessageEdited { room_id: room(1), message_id: SEVEN, body: "hello".into() };
+    given(room_with(&["ben"])).when(edit("ben", Some(bens()))).then([edited]);
+}
+
+#[test]
+fn nobody_else_edits_a_message_not_even_the_host() {
+    let past = given(room_with(&["ben", "cho"]));
+    past.each_refused([edit("ann", Some(bens())), edit("cho", Some(bens()))], &BoxRefusal::NotTheAuthor);
+}
+
+#[test]
+fn authors_and_the_host_delete_messages() {
+    given(room_with(&["ben"])).when(delete("ben", Some(bens()))).then([deleted("ben")]);
+    given(room_with(&["ben"])).when(delete("ann", Some(bens()))).then([deleted("ann")]);
+}
+
+#[test]
+fn other_members_do_not_delete_messages() {
+    given(room_with(&["ben", "cho"])).when(delete("cho", Some(bens()))).then_refused(&BoxRefusal::NotTheAuthor);
+}
+
+#[test]
+fn a_former_host_deletes_own_messages_only() {
+    let past = room_with_and(&["ben"], [host_changed("ann", "ben", HostChange::Transferred)]);
+    given(past).when(delete("ann", Some(bens()))).then_refused(&BoxRefusal::NotTheAuthor);
+}
+
+#[test]
+fn the_host_deletes_messages_of_those_who_have_left() {
+    given(room_with_and(&["ben"], [left("ben")])).when(delete("ann", Some(bens()))).then([deleted("ann")]);
+}
+
+#[test]
+fn members_react_to_messages_and_take_it_back() {
+    let (room_id, message_id, user_id, emoji) = (|| room(1), SEVEN, || user("ann"), || "👍".to_owned());
+    let added = BoxEvent::ReactionAdded { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };
+    let removed = BoxEvent::ReactionRemoved { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };
+    given(room_with(&["ben"])).when(react("ann", Some(bens()))).then([added]);
+    given(room_with(&["ben"])).when(take_reaction_back("ann", Some(bens()))).then([removed]);
+}

@@ -1,0 +1,99 @@
+//! How tests state a rule: given these events, when this command comes, then that happens.
+
+use std::{
+    fmt::Debug,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use cqrs_es::{Aggregate, event_sink::EventSink};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// An aggregate with its past.
+pub(crate) struct Given<A>(A);
+
+/// What became of a command.
+pub(crate) struct Then<A: Aggregate>(Result<Vec<A::Event>, A::Error>);
+
+impl<A: Aggregate<Services = ()> + Clone + PartialEq + Debug> Given<A> {
+    pub(crate) fn past(events: impl IntoIterator<Item = A::Event>) -> Self {
+        Self(fold(A::default(), events))
+    }
+
+    pub(crate) fn when(mut self, command: A::Command) -> Then<A> {
+        Then(handle(&mut self.0, command))
+    }
+
+    /// For a rule that holds for many commands alike.
+    pub(crate) fn each_refused(&self, commands: impl IntoIterator<Item = A::Command>, refusal: &A::Error)
+    where
+        A::Command: Clone + Debug,
+        A::Error: PartialEq,
+    {
+        for command in commands {
+            let answer = handle(&mut self.0.clone(), command.clone());
+            assert_eq!(answer.as_ref().err(), Some(refusal), "{command:?} was answered by {answer:?}");
+        }
+    }
+}
+
+impl<A: Aggregate> Then<A> {
+    pub(crate) fn then(self, expected: impl IntoIterator<Item = A::Event>) {
+        let expected: Vec<_> = expected.into_iter().collect();
+        assert_eq!(self.0.expect("the command is not refused"), expected);
+    }
+
+    pub(crate) fn then_nothing(self) {
+        self.then([]);
+    }
+
+    pub(crate) fn then_refused(self, refusal: &A::Error)
+    where
+        A::Error: PartialEq,
+    {
+        assert_eq!(self.0.as_ref(), Err(refusal));
+    }
+}
+
+/// The state to which these events lead.
+pub(crate) fn fold<A: Aggregate>(mut state: A, events: impl IntoIterator<Item = A::Event>) -> A {
+    for event in events {
+        state.apply(event);
+    }
+    state
+}
+
+/// Lets the aggregate handle a command, and checks what holds for every command of every aggregate.
+pub(crate) fn handle<A>(state: &mut A, command: A::Command) -> Result<Vec<A::Event>, A::Error>
+where
+    A: Aggregate<Services = ()> + Clone + PartialEq + Debug,
+{
+    let before = state.clone();
+    let sink = EventSink::default();
+    let answer = ready(state.handle(command, &(), &sink));
+    let events = ready(sink.collect());
+    assert!(answer.is_ok() || events.is_empty(), "a refused command writes nothing");
+    assert_eq!(fold(before, events.clone()), *state, "the events say all that changed");
+    assert_eq!(through_json(state), *state, "the state survives its stored form");
+    answer.map(|()| events)
+}
+
+pub(crate) fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+/// The event types that serde knows, in the order of the enum: derived, so none can be missing.
+pub(crate) fn types_known_to_serde<E: DeserializeOwned + Debug>() -> Vec<String> {
+    let refusal = serde_json::from_str::<E>(r#"{"type":"no such type","data":{}}"#).unwrap_err().to_string();
+    let (_, names) = refusal.split_once("expected one of ").expect("serde lists the variants");
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Rules wait for nothing, so their futures are ready at once, without a runtime.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a rule has waited for something"),
+    }
+}

@@ -1,0 +1,228 @@
+//! The rules about a user, sentence by sentence.
+
+use proptest::{collection::vec, prelude::*};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    scenario::{Given, fold, handle, types_known_to_serde},
+    values::InvalidValue,
+};
+
+fn given(past: impl IntoIterator<Item = UserEvent>) -> Given<User> {
+    Given::past(past)
+}
+
+fn text<T: TryFrom<String, Error = InvalidValue>>(text: &str) -> T {
+    T::try_from(text.to_owned()).unwrap()
+}
+
+fn register(user_id: &str) -> UserCommand {
+    UserCommand::RegisterUser { user_id: user_id.parse().unwrap(), nickname: text("Ann") }
+}
+
+fn registered() -> UserEvent {
+    UserEvent::UserRegistered { user_id: "ann".parse().unwrap(), nickname: "Ann".into() }
+}
+
+fn change_nickname(nickname: &str) -> UserCommand {
+    UserCommand::ChangeNickname { nickname: text(nickname) }
+}
+
+fn nickname_changed() -> UserEvent {
+    UserEvent::NicknameChanged { nickname: "Anna".into() }
+}
+
+fn device(number: usize) -> DeviceId {
+    format!("phone-{number}").parse().unwrap()
+}
+
+fn register_device(number: usize, push_token: &str) -> UserCommand {
+    UserCommand::RegisterDevice { device_id: device(number), push_token: text(push_token) }
+}
+
+fn device_registered(number: usize) -> UserEvent {
+    UserEvent::DeviceRegistered { device_id: device(number), push_token: "token".into() }
+}
+
+fn remove_device(number: usize) -> UserCommand {
+    UserCommand::RemoveDevice { device_id: device(number) }
+}
+
+fn wishes() -> NotificationPreferences {
+    [(AlarmKind::Reply, true), (AlarmKind::RoomClosed, false)].into()
+}
+
+fn all_but_register() -> [UserCommand; 5] {
+    let preferences = wishes();
+    [
+        change_nickname("Anna"),
+        register_device(1, "token"),
+        remove_device(1),
+        UserCommand::SetNotificationPreferences { preferences },
+        UserCommand::EraseUser,
+    ]
+}
+
+#[test]
+fn anybody_registers_with_a_free_id() {
+    given([]).when(register("ann")).then([registered()]);
+}
+
+#[test]
+fn an_id_is_taken_once_also_by_those_who_were_erased() {
+    given([registered()]).when(register("ann")).then_refused(&UserRefusal::UserExists);
+    given([registered(), UserEvent::UserErased {}]).when(register("ann")).then_refused(&UserRefusal::UserExists);
+}
+
+#[test]
+fn nobody_registers_with_a_reserved_id() {
+    given([]).each_refused([register("system"), register("me")], &UserRefusal::UserExists);
+}
+
+#[test]
+fn only_registered_users_do_anything() {
+    given([]).each_refused(all_but_register(), &UserRefusal::UserNotFound);
+}
+
+#[test]
+fn erased_users_do_nothing_any_more() {
+    let past = given([registered(), device_registered(1), UserEvent::UserErased {}]);
+    past.each_refused(all_but_register(), &UserRefusal::UserNotFound);
+}
+
+#[test]
+fn users_change_their_nickname() {
+    given([registered()]).when(change_nickname("Anna")).then([nickname_changed()]);
+    given([registered(), nickname_changed()])
+        .when(change_nickname("Ann"))
+        .then([UserEvent::NicknameChanged { nickname: "Ann".into() }]);
+}
+
+#[test]
+fn a_nickname_that_is_worn_already_changes_nothing() {
+    given([registered()]).when(change_nickname("Ann")).then_nothing();
+    given([registered(), nickname_changed()]).when(change_nickname("Anna")).then_nothing();
+}
+
+#[test]
+fn a_nickname_belongs_to_a_user_from_registration_to_erase() {
+    let nickname = |past: &[UserEvent]| fold(User::default(), past.to_vec()).nickname().map(str::to_owned);
+    assert_eq!(nickname(&[]), None);
+    assert_eq!(nickname(&[registered()]).as_deref(), Some("Ann"));
+    assert_eq!(nickname(&[registered(), nickname_changed()]).as_deref(), Some("Anna"));
+    assert_eq!(nickname(&[registered(), UserEvent::UserErased {}]), None);
+}
+
+#[test]
+fn users_register_devices_and_give_them_new_push_addresses() {
+    given([registered()]).when(register_device(1, "token")).then([device_registered(1)]);
+    given([registered(), device_registered(1)])
+        .when(register_device(1, "other"))
+        .then([UserEvent::DeviceRegistered { device_id: device(1), push_token: "other".into() }]);
+}
+
+#[test]
+fn users_have_ten_devices_at_most() {
+    let past = |devices| [registered()].into_iter().chain((1..=devices).map(device_registered));
+    given(past(9)).when(register_device(10, "token")).then([device_registered(10)]);
+    given(past(10)).when(register_device(11, "token")).then_refused(&UserRefusal::TooManyDevices);
+    given(past(10)).when(register_device(10, "token")).then([device_registered(10)]);
+    let removed = UserEvent::DeviceRemoved { device_id: device(3) };
+    given(past(10).chain([removed])).when(register_device(11, "token")).then([device_registered(11)]);
+}
+
+#[test]
+fn users_remove_their_devices() {
+    let removed = || UserEvent::DeviceRemoved { device_id: device(1) };
+    given([registered(), device_registered(1)]).when(remove_device(1)).then([removed()]);
+    given([registered(), device_registered(1)]).when(remove_device(2)).then_refused(&UserRefusal::DeviceNotFound);
+    given([registered(), device_registered(1), removed()])
+        .when(remove_device(1))
+        .then_refused(&UserRefusal::DeviceNotFound);
+}
+
+#[test]
+fn users_say_what_they_want_to_be_told() {
+    let preferences = wishes();
+    given([registered()])
+        .when(UserCommand::SetNotificationPreferences { preferences })
+        .then([UserEvent::NotificationPreferencesSet { preferences: wishes() }]);
+}
+
+#[test]
+fn users_are_erased() {
+    given([registered()]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
+}
+
+#[test]
+fn every_event_is_listed_and_keeps_its_stored_form() {
+    let examples = [
+        (registered(), json!({"user_id": "ann", "nickname": "Ann"})),
+        (nickname_changed(), json!({"nickname": "Anna"})),
+        (device_registered(1), json!({"device_id": "phone-1", "push_token": "token"})),
+        (UserEvent::DeviceRemoved { device_id: device(1) }, json!({"device_id": "phone-1"})),
+        (
+            UserEvent::NotificationPreferencesSet { preferences: wishes() },
+            json!({"preferences": {"reply": true, "room_closed": false}}),
+        ),
+        (UserEvent::UserErased {}, json!({})),
+    ];
+    assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
+    assert_eq!(examples.each_ref().map(|(event, _)| event.name()), UserEvent::TYPES);
+    for (event, data) in examples {
+        let stored = json!({"type": event.name(), "data": data});
+        assert_eq!(serde_json::to_value(&event).unwrap(), stored);
+        assert_eq!(serde_json::from_value::<UserEvent>(stored).unwrap(), event);
+    }
+}
+
+#[test]
+fn every_kind_of_alarm_is_stored_under_its_name() {
+    let kinds = [
+        AlarmKind::Reply,
+        AlarmKind::Reaction,
+        AlarmKind::Mention,
+        AlarmKind::Kicked,
+        AlarmKind::MadeHost,
+        AlarmKind::RoomClosed,
+        AlarmKind::OrderArrived,
+    ];
+    for kind in kinds {
+        assert_eq!(json!(kind), json!(kind.as_str()));
+    }
+}
+
+#[test]
+fn the_state_of_a_user_keeps_its_stored_form() {
+    let state = fold(User::default(), [registered(), device_registered(2), device_registered(1)]);
+    let stored = json!({"registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"]});
+    assert_eq!(serde_json::to_value(&state).unwrap(), stored);
+}
+
+fn any_command() -> impl Strategy<Value = UserCommand> {
+    prop_oneof![
+        2 => Just(register("ann")),
+        4 => "[A-C]".prop_map(|name| change_nickname(&name)),
+        30 => (0..14_usize).prop_map(|number| register_device(number, "token")),
+        6 => (0..14_usize).prop_map(remove_device),
+        1 => Just(UserCommand::SetNotificationPreferences { preferences: wishes() }),
+        1 => Just(UserCommand::EraseUser),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_commands_brings_a_user_back_or_more_than_ten_devices(commands in vec(any_command(), 1..80)) {
+        let (mut state, mut registrations, mut erased) = (User::default(), 0, false);
+        for command in commands {
+            for event in handle(&mut state, command).unwrap_or_default() {
+                prop_assert!(!erased, "after the erase: {:?}", event);
+                registrations += usize::from(matches!(event, UserEvent::UserRegistered { .. }));
+                erased = matches!(event, UserEvent::UserErased {});
+            }
+            prop_assert!(registrations <= 1 && state.devices.len() <= MAX_DEVICES);
+            prop_assert_eq!(state.nickname().is_some(), registrations == 1 && !erased);
+        }
+    }
+}
