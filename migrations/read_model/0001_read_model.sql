@@ -42,7 +42,8 @@ create table boxes (
     room_id text,
     installed_at timestamptz not null
 );
-create index boxes_by_zip_code on boxes (zip_code, box_id);
+create index boxes_by_installation on boxes (installed_at desc, box_id);
+create index boxes_by_zip_code on boxes (zip_code, installed_at desc, box_id);
 
 create table rooms (
     box_id text not null,
@@ -170,7 +171,8 @@ create table stores (
     open bool not null,
     registered_at timestamptz not null
 );
-create index stores_by_zip_code on stores (zip_code, store_id);
+create index stores_by_registration on stores (registered_at desc, store_id);
+create index stores_by_zip_code on stores (zip_code, registered_at desc, store_id);
 
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.
 create table read_markers (
