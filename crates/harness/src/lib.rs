@@ -1,1 +1,21 @@
-//! x
+//! Real servers and real services for development, tests and benchmarks. Nothing that runs in production may use it.
+//!
+//! Everything that is started here ends with the value that holds it, and also when this process is killed
+//! (where `setpriv` exists: on Linux).
+
+pub mod stack;
+
+pub mod nats;
+pub mod postgres;
+
+pub mod output;
+pub mod place;
+pub mod port;
+pub mod process;
+mod spawner;
+pub mod token;
+pub mod tools;
+
+pub use nats::{Account, Nats};
+pub use postgres::{Postgres, Role};
+pub use stack::{ServiceId, Stack, StackOptions};

@@ -1,1 +1,52 @@
-//! Prepares servers for Boxroom.
+//! Prepares the servers that Boxroom runs on. The only code that may create streams, roles and keys; no service links it.
+
+pub mod accounts;
+pub mod keys;
+pub mod roles;
+mod secret;
+pub mod streams;
+
+use std::path::{Path, PathBuf};
+
+/// Why a server or a folder could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// The file in question.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is there, but holds something else than expected.
+    #[error("{} is damaged: {detail}", path.display())]
+    Damaged {
+        /// The file in question.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The address of NATS is none.
+    #[error("not an address of NATS")]
+    Address(#[source] std::io::Error),
+    /// NATS could not be reached with this address and account.
+    #[error("cannot connect to NATS")]
+    Connect(#[source] async_nats::ConnectError),
+    /// The streams could not be created, or are there with other settings.
+    #[error("cannot provision the streams")]
+    Streams(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// PostgreSQL refused.
+    #[error("cannot provision the database")]
+    Database(#[from] sqlx::Error),
+    /// A key could not be encoded.
+    #[error("cannot encode the signing key: {0}")]
+    Key(String),
+}
+
+impl Error {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,208 @@
+//! A nats-server of our own, with the accounts and streams of Boxroom.
+
+use std::{
+    io::Read,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use provision::accounts::{self, Credentials};
+use provision::streams::ProvisionOptions;
+use tokio::sync::Mutex;
+
+use crate::{
+    output::Output,
+    place::{Place, Scratch},
+    port::Port,
+    process::{Launch, Process},
+    tools::{self, NatsServer},
+};
+
+/// How long a start may take: reading a large log included.
+const START: Duration = Duration::from_mins(1);
+/// How long a stop may take before it becomes a kill.
+const STOP: Duration = Duration::from_secs(3);
+
+/// Whom to connect as: one for each process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// Owns the log. For provisioning, and for looking at things in a test.
+    Admin,
+    /// The command-service.
+    Command,
+    /// The projector.
+    Projector,
+    /// The query-service.
+    Query,
+    /// A delivery box, which may only send commands.
+    Device,
+}
+
+/// Which server to start, and where.
+#[derive(Debug)]
+pub struct NatsOptions {
+    /// The program.
+    pub server: NatsServer,
+    /// The checkout's `nats.conf`.
+    pub config: PathBuf,
+    /// The folder of configuration, passwords and log; kept by the caller.
+    pub folder: PathBuf,
+    /// The port.
+    pub port: Port,
+    /// How many partitions the log has.
+    pub partitions: u16,
+    /// Where its own log goes.
+    pub output: Output,
+}
+
+/// A nats-server with Boxroom's accounts and streams. Ends with this value.
+#[derive(Debug)]
+pub struct Nats {
+    options: NatsOptions,
+    credentials: Credentials,
+    process: Mutex<Option<Process>>,
+    /// After the process: its files must outlive it.
+    _scratch: Option<Scratch>,
+}
+
+impl Nats {
+    /// Starts a fresh server with a log of this many partitions for one test.
+    pub async fn start(partitions: u16) -> anyhow::Result<Self> {
+        let scratch = Scratch::create()?;
+        let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
+        Self::launch(options, Some(scratch)).await?.with_streams().await
+    }
+
+    /// Starts a fresh server that has accounts, but no streams yet.
+    pub async fn start_without_streams(partitions: u16) -> anyhow::Result<Self> {
+        let scratch = Scratch::create()?;
+        let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
+        Self::launch(options, Some(scratch)).await
+    }
+
+    /// Starts the server whose log is in `options.folder`, which it creates at the first start.
+    pub async fn open(options: NatsOptions) -> anyhow::Result<Self> {
+        Self::launch(options, None).await?.with_streams().await
+    }
+
+    async fn with_streams(self) -> anyhow::Result<Self> {
+        let options = ProvisionOptions { partitions: self.options.partitions, replicas: 1 };
+        provision::streams::provision(&self.url(Account::Admin), options).await?;
+        Ok(self)
+    }
+
+    async fn launch(options: NatsOptions, scratch: Option<Scratch>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.folder).context("cannot create the folder of nats-server")?;
+        let credentials = accounts::write(&options.folder, options.partitions)?;
+        std::fs::copy(&options.config, options.folder.join("nats.conf"))
+            .with_context(|| format!("cannot copy {}", options.config.display()))?;
+        let nats = Self { options, credentials, process: Mutex::default(), _scratch: scratch };
+        nats.start_again().await?;
+        Ok(nats)
+    }
+
+    /// The address for this account, password included.
+    pub fn url(&self, account: Account) -> String {
+        let (user, password) = match account {
+            Account::Admin => ("admin", &self.credentials.admin),
+            Account::Command => ("command", &self.credentials.command),
+            Account::Projector => ("projector", &self.credentials.projector),
+            Account::Query => ("query", &self.credentials.query),
+            Account::Device => ("device", &self.credentials.device),
+        };
+        format!("nats://{user}:{password}@127.0.0.1:{}", self.options.port.number())
+    }
+
+    /// How many partitions its log has.
+    pub fn partitions(&self) -> u16 {
+        self.options.partitions
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.options.port.number()
+    }
+
+    /// The server's process number, while it runs.
+    pub async fn pid(&self) -> Option<i32> {
+        self.process.lock().await.as_ref().map(Process::pid)
+    }
+
+    /// Waits until it ends, which nobody asked for. For ever, if it does not run.
+    pub(crate) async fn exited(&self) -> std::process::ExitStatus {
+        crate::process::exit_of(&self.process).await
+    }
+
+    /// Stops it in order. Its port stays ours.
+    pub async fn stop(&self) {
+        if let Some(process) = self.process.lock().await.take() {
+            process.stop(STOP).await;
+        }
+    }
+
+    /// Kills it, as a crash would.
+    pub async fn kill(&self) {
+        if let Some(process) = self.process.lock().await.take() {
+            process.kill().await;
+        }
+    }
+
+    /// Starts it again on the same port with the same log, and waits until it accepts connections.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let mut slot = self.process.lock().await;
+        if slot.is_some() {
+            return Ok(());
+        }
+        let process = Process::spawn(self.options.launch(), &self.options.output).await?;
+        let deadline = Instant::now() + START;
+        while !greets(self.options.port.number()) {
+            if let Some(status) = process.exit_status() {
+                // Its last words may still be on their way through the pipe.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                bail!("nats-server ended while it was starting ({status}):\n{}", process.last_output());
+            }
+            if Instant::now() > deadline {
+                bail!("nats-server was not ready after {START:?}:\n{}", process.last_output());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        *slot = Some(process);
+        Ok(())
+    }
+}
+
+/// A server greets with `INFO`, once its log is open.
+fn greets(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let greeting = || {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200))?;
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting)?;
+        std::io::Result::Ok(greeting)
+    };
+    greeting().is_ok_and(|greeting| &greeting == b"INFO")
+}
+
+impl NatsOptions {
+    /// A server in scratch space.
+    pub(crate) fn scratch(place: &Place, folder: &Path, partitions: u16) -> anyhow::Result<Self> {
+        Ok(Self {
+            server: tools::nats_server(place, tools::Source::Installed)?,
+            config: place.repository.join("nats.conf"),
+            folder: folder.join("nats"),
+            port: Port::reserve(None)?,
+            partitions,
+            output: Output::Folder(folder.join("logs")),
+        })
+    }
+
+    fn launch(&self) -> Launch {
+        Launch::new("nats", &self.server.program)
+            .args(["-c".into(), self.folder.join("nats.conf").into_os_string()])
+            .env("NATS_PORT", self.port.number().to_string())
+            .env("NATS_STORE", self.folder.join("store"))
+    }
+}

@@ -1,0 +1,68 @@
+//! Loopback ports that nobody else takes.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
+};
+
+use anyhow::{Context, bail};
+
+/// Below the ports that systems hand to outgoing connections: a port that is free stays free while its server restarts.
+const RANGE: Range<u16> = 15_000..31_000;
+
+/// A port that no other process of this user's harness takes for as long as the value lives.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    _reservation: File,
+}
+
+impl Port {
+    /// The number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Reserves `preferred` if it is free, else another.
+    pub fn reserve(preferred: Option<u16>) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("boxroom-ports-{}", rustix::process::geteuid().as_raw()));
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let length = RANGE.end - RANGE.start;
+        let offset = rand::random::<u16>() % length;
+        let others = (0..length).map(|step| RANGE.start + (offset + step) % length);
+        for number in preferred.into_iter().chain(others) {
+            // The lock goes with the process, however it ends.
+            let reservation = File::create(folder.join(number.to_string())).context("cannot reserve a port")?;
+            if reservation.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
+                return Ok(Self { number, _reservation: reservation });
+            }
+        }
+        bail!("no port between {} and {} is free", RANGE.start, RANGE.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_is_not_given_twice() {
+        let first = Port::reserve(None).unwrap();
+        let second = Port::reserve(Some(first.number())).unwrap();
+        assert_ne!(first.number(), second.number());
+    }
+
+    #[test]
+    fn a_port_that_somebody_listens_on_is_not_given() {
+        let number = Port::reserve(None).unwrap().number();
+        let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).unwrap();
+        assert_ne!(Port::reserve(Some(number)).unwrap().number(), number);
+    }
+
+    #[test]
+    fn a_freed_port_is_given_again() {
+        let number = Port::reserve(None).unwrap().number();
+        assert_eq!(Port::reserve(Some(number)).unwrap().number(), number);
+    }
+}

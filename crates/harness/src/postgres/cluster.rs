@@ -1,0 +1,113 @@
+//! The data folder of a PostgreSQL: created once, and copied for tests because creating one takes seconds.
+
+use std::{
+    fs::{File, Permissions},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+
+use super::{DATABASE, PostgresOptions, SUPERUSER, Secrets};
+use crate::{
+    place::{Place, ServerAccount, create_open},
+    process::output_of,
+    tools::PostgresServer,
+};
+
+/// Raised when the template must be made anew.
+const TEMPLATE: u32 = 1;
+
+/// Creates data folder and passwords if they are missing.
+pub(super) async fn create_if_missing(options: &PostgresOptions) -> anyhow::Result<()> {
+    let data = options.data();
+    if data.exists() {
+        return Ok(());
+    }
+    create_open(&options.folder)?;
+    // All of another version's passwords stay valid: the roles are given theirs at every start.
+    let secrets = Secrets::read(&options.folder).unwrap_or_else(|_| Secrets::random());
+    secrets.write(&options.folder)?;
+    let (server, account) = (options.server.clone(), options.account);
+    blocking(move || create(&server, account, &data, &secrets, &[])).await
+}
+
+/// Copies the template of this version, made at the first use, to where `options` want their data.
+pub(super) async fn copy_template(place: &Place, options: &PostgresOptions) -> anyhow::Result<()> {
+    let (place, server, account) = (place.clone(), options.server.clone(), options.account);
+    let (folder, data) = (options.folder.clone(), options.data());
+    blocking(move || {
+        let template = template(&place, &server, account)?;
+        create_open(&folder)?;
+        std::fs::copy(Secrets::path(&template), Secrets::path(&folder)).context("cannot copy the template")?;
+        output_of(Command::new("cp").arg("-a").args([&template.join("data"), &data])).map(drop)
+    })
+    .await
+}
+
+fn template(place: &Place, server: &PostgresServer, account: Option<ServerAccount>) -> anyhow::Result<PathBuf> {
+    let cache = place.reachable.join("cache");
+    create_open(&cache)?;
+    let lock = File::create(cache.join("lock")).context("cannot lock the cache")?;
+    lock.lock().context("cannot lock the cache")?;
+    let (major, minor) = server.version;
+    let template = cache.join(format!("postgres-{major}.{minor}-{TEMPLATE}"));
+    // Written last.
+    if !Secrets::path(&template).exists() {
+        let _ = std::fs::remove_dir_all(&template);
+        create_open(&template)?;
+        let secrets = Secrets::random();
+        create(server, account, &template.join("data"), &secrets, &["--wal-segsize=1", "--no-sync"])?;
+        secrets.write(&template)?;
+    }
+    Ok(template)
+}
+
+/// Creates a data folder with our superuser and our database in it, all or nothing.
+fn create(
+    server: &PostgresServer,
+    account: Option<ServerAccount>,
+    data: &Path,
+    secrets: &Secrets,
+    extra: &[&str],
+) -> anyhow::Result<()> {
+    let parent = data.parent().context("a data folder has a parent")?;
+    let draft = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .prefix("new-")
+        .tempdir_in(parent)
+        .context("cannot create a data folder")?;
+    let new = draft.path().join("data");
+    std::fs::create_dir(&new)?;
+    std::fs::set_permissions(&new, Permissions::from_mode(0o700))?;
+    let password_file = draft.path().join("password");
+    crate::place::write_private(&password_file, secrets.superuser.as_bytes())?;
+    if let Some(account) = account {
+        account.own(&new)?;
+        account.own(&password_file)?;
+    }
+    let command = |program: &str, mode: &[&str]| {
+        let mut command = Command::new(server.bin.join(program));
+        command.args(mode).arg("-D").arg(&new).current_dir("/");
+        if let Some(account) = account {
+            command.uid(account.uid).gid(account.gid);
+        }
+        command
+    };
+    output_of(
+        command("initdb", &[])
+            .args(["-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "--pwfile"])
+            .arg(&password_file)
+            .args(extra),
+    )?;
+    // In single-user mode, so that no server need be started for it.
+    let statements = draft.path().join("statements");
+    std::fs::write(&statements, format!("create database {DATABASE};\n")).context("cannot write a statement")?;
+    output_of(command("postgres", &["--single"]).arg("postgres").stdin(File::open(&statements)?))?;
+    std::fs::rename(&new, data).with_context(|| format!("cannot create {}", data.display()))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("a worker thread panicked")?
+}

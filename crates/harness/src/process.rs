@@ -1,0 +1,279 @@
+//! One child process: started, signalled, waited for, and gone when its value is.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use tokio::sync::watch;
+
+use crate::{
+    output::{Output, Tail},
+    place::ServerAccount,
+    spawner,
+};
+
+/// Variables that a child inherits. All others are left out: they would let one machine's settings decide a test.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "TMPDIR", "TZ"];
+
+/// What to start, and how it ends.
+#[derive(Debug)]
+pub struct Launch {
+    /// Name in logs and error messages.
+    pub name: String,
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables beside the few that every child inherits.
+    pub env: Vec<(String, OsString)>,
+    /// The account to run it as, if not ours.
+    pub account: Option<ServerAccount>,
+    /// Asks it to end.
+    pub stop: Signal,
+    /// Sent by the system when this process dies without a word.
+    pub orphaned: Orphaned,
+}
+
+/// The signal that a child gets when we die without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphaned {
+    /// At once, even if frozen.
+    Kill,
+    /// PostgreSQL's fast shutdown: clients are cut off, data is flushed.
+    Interrupt,
+    /// PostgreSQL's immediate shutdown: nothing is flushed.
+    Quit,
+}
+
+impl Launch {
+    /// A program without arguments that ends on SIGTERM, and at once if we are killed.
+    pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            account: None,
+            stop: Signal::TERM,
+            orphaned: Orphaned::Kill,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match SETPRIV.as_deref() {
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                let signal = match self.orphaned {
+                    Orphaned::Kill => "KILL",
+                    Orphaned::Interrupt => "INT",
+                    Orphaned::Quit => "QUIT",
+                };
+                command.args(["--pdeathsig", signal, "--"]).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        command.args(&self.args).stdin(Stdio::null());
+        // A group of its own: Ctrl-C in a terminal reaches us alone, and we decide in which order all end.
+        command.process_group(0);
+        command.env_clear();
+        for name in INHERITED {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(account) = &self.account {
+            // Also drops our supplementary groups. Our working folder may be closed to that account.
+            command.uid(account.uid).gid(account.gid).current_dir("/");
+        }
+        command
+    }
+}
+
+/// Asks the kernel to end a child with its parent. Part of util-linux; absent elsewhere, where a kill -9 leaves orphans.
+static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| crate::tools::on_path("setpriv"));
+
+/// A running child. Dropping it kills it.
+pub struct Process {
+    name: String,
+    pid: Pid,
+    stop: Signal,
+    tail: Tail,
+    /// Held while the child is reaped, so that a signal never goes to another process that got its number.
+    alive: Arc<Mutex<bool>>,
+    exited: watch::Receiver<Option<ExitStatus>>,
+    reaper: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Process").field("name", &self.name).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Process {
+    /// Starts the child.
+    pub async fn spawn(launch: Launch, output: &Output) -> anyhow::Result<Self> {
+        let mut command = launch.command();
+        let start = || format!("cannot start {} ({})", launch.name, launch.program.display());
+        let tail = output.attach(&launch.name, &mut command).with_context(start)?;
+        let mut child = spawner::spawn(command).await.with_context(start)?;
+        output.pump(&launch.name, &mut child, &tail);
+        let pid = Pid::from_child(&child);
+        let alive = Arc::new(Mutex::new(true));
+        let (sender, exited) = watch::channel(None);
+        let reaper = std::thread::spawn({
+            let alive = Arc::clone(&alive);
+            move || reap(child, pid, &alive, &sender)
+        });
+        Ok(Self { name: launch.name, pid, stop: launch.stop, tail, alive, exited, reaper: Some(reaper) })
+    }
+
+    /// The name in logs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The system's number of it.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_pid()
+    }
+
+    /// How it ended, if it has.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        *self.exited.borrow()
+    }
+
+    /// Its last lines of output.
+    pub fn last_output(&self) -> String {
+        self.tail.read()
+    }
+
+    /// Waits until it has ended.
+    pub async fn wait(&self) -> ExitStatus {
+        let mut exited = self.exited.clone();
+        let status = exited.wait_for(Option::is_some).await.ok().and_then(|status| *status);
+        // The reaper reports before it ends, whatever happens.
+        status.unwrap_or_else(|| ExitStatus::from_raw(0))
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub fn signal(&self, signal: Signal) {
+        let alive = lock(&self.alive);
+        if *alive {
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// Asks it to end and waits; kills it if it has not ended within `grace`.
+    pub async fn stop(&self, grace: Duration) -> ExitStatus {
+        self.signal(self.stop);
+        // A frozen process would not notice.
+        self.signal(Signal::CONT);
+        if let Ok(status) = tokio::time::timeout(grace, self.wait()).await {
+            return status;
+        }
+        self.kill().await
+    }
+
+    /// Asks it with `signal` to end and waits without a runtime, for use in a destructor; kills it after `grace`.
+    pub(crate) fn end_now(&mut self, signal: Signal, grace: Duration) {
+        self.signal(signal);
+        let deadline = Instant::now() + grace;
+        while self.exit_status().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Kills it and waits.
+    pub async fn kill(&self) -> ExitStatus {
+        self.kill_group();
+        self.wait().await
+    }
+
+    fn kill_group(&self) {
+        let alive = lock(&self.alive);
+        if *alive {
+            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill_group();
+        if let Some(reaper) = self.reaper.take() {
+            let _ = reaper.join();
+        }
+    }
+}
+
+/// Waits until the process in `slot` ends by itself. For ever, if none is there.
+pub(crate) async fn exit_of(slot: &tokio::sync::Mutex<Option<Process>>) -> ExitStatus {
+    let exited = slot.lock().await.as_ref().map(|process| process.exited.clone());
+    if let Some(mut exited) = exited
+        && let Ok(status) = exited.wait_for(Option::is_some).await
+        && let Some(status) = *status
+    {
+        return status;
+    }
+    std::future::pending().await
+}
+
+fn lock(alive: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    alive.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn reap(mut child: Child, pid: Pid, alive: &Mutex<bool>, exited: &watch::Sender<Option<ExitStatus>>) {
+    // Wait without reaping, so that the number stays ours until nobody can send a signal to it any more.
+    while let Err(rustix::io::Errno::INTR) =
+        rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+    {}
+    let mut alive = lock(alive);
+    *alive = false;
+    let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(0));
+    drop(alive);
+    exited.send_replace(Some(status));
+}
+
+/// Runs a short program to its end and returns what it printed; an error holds what it complained about.
+pub(crate) fn output_of(command: &mut Command) -> anyhow::Result<String> {
+    let program = PathBuf::from(command.get_program());
+    let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    anyhow::ensure!(
+        output.status.success(),
+        "{} failed ({}): {}",
+        file_name(&program),
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

@@ -1,0 +1,367 @@
+//! Everything together: PostgreSQL, nats-server and the services, ready to use.
+
+mod service;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
+
+use anyhow::Context;
+use futures::future::{BoxFuture, join_all, select_all, try_join_all};
+use provision::keys::{self, KeyFiles};
+use rustix::process::Signal;
+
+use self::service::Service;
+use crate::{
+    nats::{Account, Nats, NatsOptions},
+    output::Output,
+    place::{Place, Scratch},
+    port::Port,
+    postgres::{Postgres, PostgresOptions, Role},
+    token::{Bearer, Mint},
+    tools::{self, Source},
+};
+
+/// How long services may take to become ready.
+const READY: Duration = Duration::from_mins(1);
+
+/// One running service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ServiceId {
+    /// The n-th command-service, from 0.
+    Command(usize),
+    /// The n-th projector, from 0.
+    Projector(usize),
+    /// The n-th query-service, from 0.
+    Query(usize),
+}
+
+/// How many of what, and with which settings.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// How many command-services.
+    pub command_services: usize,
+    /// How many projectors.
+    pub projectors: usize,
+    /// How many query-services.
+    pub query_services: usize,
+    /// How many partitions the log has.
+    pub partitions: u16,
+    /// How many database connections each query-service may open.
+    pub database_pool: u32,
+    /// More settings for one service, or others than the stack would give.
+    pub env: Vec<(ServiceId, &'static str, String)>,
+    /// The folder with the services' programs; if not given, the one this program was built into.
+    pub bin_dir: Option<PathBuf>,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self {
+            command_services: 1,
+            projectors: 1,
+            query_services: 1,
+            partitions: 4,
+            database_pool: 10,
+            env: Vec::new(),
+            bin_dir: None,
+        }
+    }
+}
+
+impl StackOptions {
+    fn services(&self) -> impl Iterator<Item = ServiceId> {
+        let projectors = (0..self.projectors).map(ServiceId::Projector);
+        let commands = (0..self.command_services).map(ServiceId::Command);
+        projectors.chain(commands).chain((0..self.query_services).map(ServiceId::Query))
+    }
+}
+
+/// Where a stack keeps its data, and how lasting it is.
+#[derive(Debug)]
+pub struct Home {
+    /// The folder of keys and of the log.
+    pub private: PathBuf,
+    /// The folder of PostgreSQL's data.
+    pub reachable: PathBuf,
+    /// The ports of former runs by the name of who listens, taken again where they are free.
+    pub ports: BTreeMap<String, u16>,
+    /// Whether to use the pinned servers even where others are installed.
+    pub source: Source,
+    /// Where logs go.
+    pub output: Output,
+}
+
+/// PostgreSQL, nats-server and the services. All end with this value.
+#[derive(Debug)]
+pub struct Stack {
+    // In this order they are dropped: clients before servers, files last.
+    services: BTreeMap<ServiceId, Service>,
+    servers: Servers,
+    mint: Mint,
+}
+
+/// What the services stand on.
+#[derive(Debug)]
+struct Servers {
+    nats: Nats,
+    postgres: Postgres,
+    keys: KeyFiles,
+    #[expect(dead_code, reason = "removes the files of all others when it is dropped")]
+    scratch: Option<Scratch>,
+}
+
+impl Stack {
+    /// Starts a fresh stack for one test, and waits until every service is ready.
+    pub async fn start(options: StackOptions) -> anyhow::Result<Self> {
+        let place = Place::of_this_checkout()?;
+        let scratch = Scratch::create()?;
+        let postgres = PostgresOptions::scratch(&place, scratch.path())?;
+        let nats = NatsOptions::scratch(&place, scratch.path(), options.partitions)?;
+        let output = Output::Folder(scratch.path().join("logs"));
+        let (postgres, nats) = tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats))?;
+        let keys = keys::write(&scratch.path().join("keys"))?;
+        let servers = Servers { postgres, nats, keys, scratch: Some(scratch) };
+        let stack = Self::assemble(&options, servers, &output, &BTreeMap::new())?;
+        stack.start_services().await?;
+        Ok(stack)
+    }
+
+    /// Starts a stack whose data is kept in `home`, durably, and waits until every service is ready.
+    pub async fn open(options: StackOptions, place: &Place, home: Home) -> anyhow::Result<Self> {
+        let (found, source) = (place.clone(), home.source);
+        let find = move || Ok((tools::postgres_server(&found, source)?, tools::nats_server(&found, source)?));
+        let found: anyhow::Result<_> = tokio::task::spawn_blocking(find).await?;
+        let (postgres_server, nats_server) = found?;
+        let port = |name| Port::reserve(home.ports.get(name).copied());
+        let postgres = PostgresOptions {
+            server: postgres_server,
+            folder: home.reachable.join("postgres"),
+            port: port("postgres")?,
+            durable: true,
+            account: place.account,
+            output: home.output.clone(),
+        };
+        let nats = NatsOptions {
+            server: nats_server,
+            config: place.repository.join("nats.conf"),
+            folder: home.private.join("nats"),
+            port: port("nats")?,
+            partitions: options.partitions,
+            output: home.output.clone(),
+        };
+        let keys = keys::write(&home.private.join("keys"))?;
+        let (postgres, nats) = tokio::try_join!(Postgres::open(postgres), Nats::open(nats))?;
+        let servers = Servers { postgres, nats, keys, scratch: None };
+        let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
+        stack.start_services().await?;
+        Ok(stack)
+    }
+
+    fn assemble(
+        options: &StackOptions,
+        servers: Servers,
+        output: &Output,
+        ports: &BTreeMap<String, u16>,
+    ) -> anyhow::Result<Self> {
+        let mint = Mint::read(&servers.keys.signing_key)?;
+        let mut stack = Self { services: BTreeMap::new(), servers, mint };
+        let bin_dir = options.bin_dir.clone().map_or_else(service::bin_dir, Ok)?;
+        for id in options.services() {
+            let port = Port::reserve(ports.get(&id.to_string()).copied())?;
+            let mut settings = stack.settings(id, options);
+            let own = options.env.iter().filter(|(of, ..)| *of == id);
+            settings.extend(own.map(|(_, name, value)| (*name, value.clone())));
+            stack.services.insert(id, Service::new(id, &bin_dir, port, settings, output.clone())?);
+        }
+        Ok(stack)
+    }
+
+    /// The settings of one service, each knowing no more than it needs.
+    fn settings(&self, id: ServiceId, options: &StackOptions) -> BTreeMap<&'static str, String> {
+        let partitions = ("BOXROOM_PARTITIONS", options.partitions.to_string());
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        match id {
+            ServiceId::Command(_) => BTreeMap::from([
+                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Command)),
+                ("BOXROOM_SIGNING_KEY_FILE", path(&self.servers.keys.signing_key)),
+                ("BOXROOM_REQUEST_SECRET_FILE", path(&self.servers.keys.request_secret)),
+                partitions,
+            ]),
+            ServiceId::Projector(_) => BTreeMap::from([
+                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Projector)),
+                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Projector)),
+                partitions,
+            ]),
+            ServiceId::Query(_) => BTreeMap::from([
+                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Query)),
+                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
+                ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
+                ("BOXROOM_VERIFYING_KEY_FILE", path(&self.servers.keys.verifying_key)),
+            ]),
+        }
+    }
+
+    async fn start_services(&self) -> anyhow::Result<()> {
+        try_join_all(self.services.values().map(Service::spawn)).await?;
+        try_join_all(self.services.values().map(|service| service.until_ready(READY))).await?;
+        Ok(())
+    }
+
+    /// The address of the n-th command-service, without a slash at the end.
+    pub fn command_url(&self, index: usize) -> String {
+        self.service(ServiceId::Command(index)).url()
+    }
+
+    /// The address of the n-th query-service, without a slash at the end.
+    pub fn query_url(&self, index: usize) -> String {
+        self.service(ServiceId::Query(index)).url()
+    }
+
+    /// The address of a service, for its health pages.
+    pub fn url(&self, id: ServiceId) -> String {
+        self.service(id).url()
+    }
+
+    /// The address of nats-server for this account.
+    pub fn nats_url(&self, account: Account) -> String {
+        self.servers.nats.url(account)
+    }
+
+    /// The address of the database for this role.
+    pub fn database_url(&self, role: Role) -> String {
+        self.servers.postgres.url(role)
+    }
+
+    /// A token that is valid from now on for `lifetime`.
+    pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
+        self.mint.token(bearer, lifetime)
+    }
+
+    /// The key that signs tokens, for tests that want odd ones.
+    pub fn mint(&self) -> &Mint {
+        &self.mint
+    }
+
+    /// The database server.
+    pub fn postgres(&self) -> &Postgres {
+        &self.servers.postgres
+    }
+
+    /// The log's server.
+    pub fn nats(&self) -> &Nats {
+        &self.servers.nats
+    }
+
+    /// The port of everything that listens, by name.
+    pub fn ports(&self) -> BTreeMap<String, u16> {
+        let services = self.services.iter().map(|(id, service)| (id.to_string(), service.port()));
+        let servers =
+            [("postgres".to_owned(), self.servers.postgres.port()), ("nats".to_owned(), self.servers.nats.port())];
+        services.chain(servers).collect()
+    }
+
+    /// The process number of a service, while it runs.
+    pub async fn pid(&self, id: ServiceId) -> Option<i32> {
+        self.service(id).pid().await
+    }
+
+    /// Kills a service, as a crash would.
+    pub async fn kill9(&self, id: ServiceId) {
+        self.service(id).kill().await;
+    }
+
+    /// Stops a service in order and says how it ended.
+    pub async fn stop(&self, id: ServiceId) -> Option<ExitStatus> {
+        self.service(id).stop(Duration::from_secs(5)).await
+    }
+
+    /// Starts a service that was stopped or killed, on its former port, and waits until it is ready.
+    pub async fn start_again(&self, id: ServiceId) -> anyhow::Result<()> {
+        let service = self.service(id);
+        service.spawn().await?;
+        service.until_ready(READY).await
+    }
+
+    /// Starts a service without waiting for it to be ready: some wait themselves for what is not there yet.
+    pub async fn spawn(&self, id: ServiceId) -> anyhow::Result<()> {
+        self.service(id).spawn().await
+    }
+
+    /// Halts a service in the middle of whatever it is doing.
+    pub async fn freeze(&self, id: ServiceId) {
+        self.service(id).signal(Signal::STOP).await;
+    }
+
+    /// Lets a halted service go on.
+    pub async fn thaw(&self, id: ServiceId) {
+        self.service(id).signal(Signal::CONT).await;
+    }
+
+    /// The last lines that a service logged.
+    pub async fn last_output(&self, id: ServiceId) -> String {
+        self.service(id).last_output().await
+    }
+
+    /// Waits until something ends that nobody stopped, and says what.
+    pub async fn first_exit(&self) -> (String, ExitStatus) {
+        let mut exits: Vec<BoxFuture<'_, (String, ExitStatus)>> = vec![
+            Box::pin(async { ("postgres".to_owned(), self.servers.postgres.exited().await) }),
+            Box::pin(async { ("nats-server".to_owned(), self.servers.nats.exited().await) }),
+        ];
+        for (id, service) in &self.services {
+            exits.push(Box::pin(async move { (id.to_string(), service.exited().await) }));
+        }
+        select_all(exits).await.0
+    }
+
+    /// Ends everything in order: the services first, so that none sees its servers leave. Returns within five seconds.
+    pub async fn shutdown(self) {
+        join_all(self.services.values().map(|service| service.stop(Duration::from_secs(2)))).await;
+        tokio::join!(self.servers.nats.stop(), self.servers.postgres.stop());
+    }
+
+    fn service(&self, id: ServiceId) -> &Service {
+        self.services.get(&id).unwrap_or_else(|| panic!("this stack has no {id}"))
+    }
+}
+
+impl std::fmt::Display for ServiceId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (kind, index) = self.parts();
+        write!(formatter, "{kind}-{index}")
+    }
+}
+
+impl ServiceId {
+    fn parts(self) -> (&'static str, usize) {
+        match self {
+            Self::Command(index) => ("command", index),
+            Self::Projector(index) => ("projector", index),
+            Self::Query(index) => ("query", index),
+        }
+    }
+}
+
+impl Home {
+    /// The usual folders of a checkout.
+    pub fn of(place: &Place, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
+        Self { private: place.local.clone(), reachable: place.reachable.clone(), ports, source, output }
+    }
+
+    /// Removes all data and keys of a stack that does not run.
+    pub fn erase(place: &Place) -> anyhow::Result<()> {
+        for folder in [place.local.join("nats"), place.local.join("keys"), place.reachable.join("postgres")] {
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

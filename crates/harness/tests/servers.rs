@@ -1,0 +1,149 @@
+//! The servers start, stop, come back with their data, and never outlive whoever started them.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use harness::{Account, Nats, Postgres, Role};
+use sqlx::{Connection, PgConnection};
+
+async fn connect(postgres: &Postgres, role: Role) -> PgConnection {
+    PgConnection::connect(&postgres.url(role)).await.unwrap()
+}
+
+#[tokio::test]
+async fn postgres_keeps_its_data_and_its_address_through_a_stop_and_a_crash() {
+    let postgres = Postgres::start().await.unwrap();
+    let address = postgres.url(Role::Projector);
+    let mut projector = connect(&postgres, Role::Projector).await;
+    sqlx::raw_sql("create table control.kept (id int); insert into control.kept values (1)")
+        .execute(&mut projector)
+        .await
+        .unwrap();
+    postgres.stop().await;
+    assert!(PgConnection::connect(&address).await.is_err());
+    postgres.start_again().await.unwrap();
+    postgres.kill().await;
+    postgres.start_again().await.unwrap();
+    assert_eq!(postgres.url(Role::Projector), address);
+    let mut query = connect(&postgres, Role::Query).await;
+    let kept: i32 = sqlx::query_scalar("select id from control.kept").fetch_one(&mut query).await.unwrap();
+    assert_eq!(kept, 1);
+}
+
+#[tokio::test]
+async fn the_query_role_reads_what_the_projector_creates_and_writes_nothing() {
+    let postgres = Postgres::start().await.unwrap();
+    let mut projector = connect(&postgres, Role::Projector).await;
+    sqlx::raw_sql("create schema read_g1; create table read_g1.rooms (id int); insert into read_g1.rooms values (7)")
+        .execute(&mut projector)
+        .await
+        .unwrap();
+    let mut query = connect(&postgres, Role::Query).await;
+    let id: i32 = sqlx::query_scalar("select id from read_g1.rooms").fetch_one(&mut query).await.unwrap();
+    assert_eq!(id, 7);
+    sqlx::raw_sql("set default_transaction_read_only = off").execute(&mut query).await.unwrap();
+    for refused in [
+        "insert into read_g1.rooms values (8)",
+        "create table read_g1.mine (id int)",
+        "create table public.mine (id int)",
+        "create temporary table mine (id int)",
+        "create schema mine",
+        "drop table read_g1.rooms",
+        "set role projector",
+    ] {
+        let error = sqlx::raw_sql(refused).execute(&mut query).await.unwrap_err();
+        let code = error.as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("42501"), "{refused}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn provisioning_roles_again_changes_nothing() {
+    let postgres = Postgres::start().await.unwrap();
+    let passwords = provision::roles::RolePasswords::random();
+    for _ in 0..2 {
+        provision::roles::provision(&postgres.url(Role::Admin), &passwords).await.unwrap();
+    }
+    let address = postgres.url(Role::Admin).replace("admin", "query");
+    let (_, rest) = address.split_once('@').unwrap();
+    PgConnection::connect(&format!("postgres://query:{}@{rest}", passwords.query)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nats_keeps_its_log_and_its_address_through_a_stop_and_a_crash() {
+    let nats = Nats::start(2).await.unwrap();
+    let address = nats.url(Account::Admin);
+    let streams = async || {
+        let server: async_nats::ServerAddr = address.parse().unwrap();
+        let (user, password) = (server.username().unwrap(), server.password().unwrap());
+        let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+        let client = options.connect(server.clone()).await.unwrap();
+        let context = async_nats::jetstream::new(client);
+        let names: Vec<String> = futures::TryStreamExt::try_collect(context.stream_names()).await.unwrap();
+        names.len()
+    };
+    let before = streams().await;
+    assert!(before > 2, "a log of two partitions has {before} streams");
+    nats.stop().await;
+    nats.start_again().await.unwrap();
+    assert_eq!(streams().await, before);
+    nats.kill().await;
+    nats.start_again().await.unwrap();
+    assert_eq!(streams().await, before);
+    assert_eq!(nats.url(Account::Admin), address);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let nats = Nats::start(1).await.unwrap();
+    nats.stop().await;
+    let _other = std::net::TcpListener::bind(("127.0.0.1", nats.port())).unwrap();
+    let error = nats.start_again().await.unwrap_err().to_string();
+    assert!(error.contains("address already in use"), "{error}");
+}
+
+const HOLDS_SERVERS: &str = "HARNESS_TEST_HOLDS_SERVERS";
+
+/// Not a test by itself: the process that `servers_end_with_a_killed_process` kills.
+#[tokio::test]
+async fn holds_servers_when_asked_to() {
+    if std::env::var_os(HOLDS_SERVERS).is_none() {
+        return;
+    }
+    let (postgres, nats) = tokio::try_join!(Postgres::start(), Nats::start(1)).unwrap();
+    eprintln!("pids {} {}", postgres.pid().await.unwrap(), nats.pid().await.unwrap());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn servers_end_with_a_killed_process() {
+    let mut parent = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holds_servers_when_asked_to", "--nocapture"])
+        .env(HOLDS_SERVERS, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(parent.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("pids ")).expect("the servers start");
+    let pids: Vec<u32> = line.split_once("pids ").unwrap().1.split(' ').map(|pid| pid.parse().unwrap()).collect();
+    assert!(pids.iter().all(|pid| runs(*pid)));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while pids.iter().any(|pid| runs(*pid)) {
+        assert!(Instant::now() < deadline, "{pids:?} outlive their parent by five seconds");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether this process exists and is more than a corpse that nobody has taken note of.
+fn runs(pid: u32) -> bool {
+    let state = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    state.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+}

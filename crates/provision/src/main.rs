@@ -1,0 +1,98 @@
+//! Command line of the provisioning job.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use provision::{accounts, keys, roles, streams};
+
+/// Prepares the servers that Boxroom runs on. Every part may be run again: it adds what is missing and keeps the rest.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    part: Part,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  provision accounts --partitions 4 --out /etc/boxroom
+  provision keys --out /etc/boxroom
+  provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 3
+  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\
+      --projector-password one --query-password two";
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Write accounts.conf for nats-server, and credentials.json with the passwords of its accounts
+    #[command(after_help = "Example:\n  provision accounts --partitions 4 --out /etc/boxroom")]
+    Accounts {
+        /// How many partitions the log has
+        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        partitions: u16,
+        /// The folder to write to
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Create the log's streams, or check that they are as they should be
+    #[command(
+        after_help = "Example:\n  provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 1"
+    )]
+    Streams {
+        /// Address of a nats-server, with the user and password of the account that owns the log
+        #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
+        nats_url: String,
+        /// How many partitions the log has; cannot be changed later
+        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        partitions: u16,
+        /// On how many servers of a cluster each stream is kept
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+        replicas: u8,
+    },
+    /// Create the database's roles: projector, which owns the read models, and query, which reads them
+    #[command(
+        after_help = "Example:\n  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      --projector-password one --query-password two"
+    )]
+    Roles {
+        /// Address of the database, with a superuser's name and password
+        #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true)]
+        database_url: String,
+        /// Password of the role projector
+        #[arg(long, env = "BOXROOM_PROJECTOR_PASSWORD", hide_env_values = true)]
+        projector_password: String,
+        /// Password of the role query
+        #[arg(long, env = "BOXROOM_QUERY_PASSWORD", hide_env_values = true)]
+        query_password: String,
+    },
+    /// Write signing-key.pem, verifying-key.pem and request-secret
+    #[command(after_help = "Example:\n  provision keys --out /etc/boxroom")]
+    Keys {
+        /// The folder to write to
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().part {
+        Part::Accounts { partitions, out } => {
+            accounts::write(&out, partitions)?;
+            eprintln!("accounts.conf and credentials.json are in {}", out.display());
+        }
+        Part::Streams { nats_url, partitions, replicas } => {
+            let options = streams::ProvisionOptions { partitions, replicas: replicas.into() };
+            streams::provision(&nats_url, options).await?;
+            eprintln!("the streams of {partitions} partitions are there");
+        }
+        Part::Roles { database_url, projector_password, query_password } => {
+            let passwords = roles::RolePasswords { projector: projector_password, query: query_password };
+            roles::provision(&database_url, &passwords).await?;
+            eprintln!("the roles projector and query are there");
+        }
+        Part::Keys { out } => {
+            keys::write(&out)?;
+            eprintln!("the keys are in {}", out.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The database's roles: `projector` writes the read models, `query` reads them.
+
+use sqlx::{Connection, PgConnection, raw_sql};
+
+use crate::Error;
+
+/// The passwords that the two roles shall have.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RolePasswords {
+    /// Of the role that owns the read models.
+    pub projector: String,
+    /// Of the role that may only select.
+    pub query: String,
+}
+
+impl RolePasswords {
+    /// Fresh random passwords.
+    pub fn random() -> Self {
+        let password = || crate::secret::hex(&crate::secret::random_bytes::<16>());
+        Self { projector: password(), query: password() }
+    }
+}
+
+/// Creates the roles, or brings them to what this version wants, in the database that `superuser_url` names.
+pub async fn provision(superuser_url: &str, passwords: &RolePasswords) -> Result<(), Error> {
+    let mut connection = PgConnection::connect(superuser_url).await?;
+    let mut transaction = connection.begin().await?;
+    // Two provisioning jobs at once would both find a role missing.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('boxroom provisioning'))").execute(&mut *transaction).await?;
+    raw_sql(include_str!("roles.sql")).execute(&mut *transaction).await?;
+    set_password(&mut transaction, "projector", &passwords.projector).await?;
+    set_password(&mut transaction, "query", &passwords.query).await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// `alter role` takes no parameters, so the value travels in a setting of the transaction and is quoted by the server.
+async fn set_password(connection: &mut PgConnection, role: &str, password: &str) -> Result<(), Error> {
+    sqlx::query("select set_config('boxroom.role', $1, true), set_config('boxroom.password', $2, true)")
+        .bind(role)
+        .bind(password)
+        .execute(&mut *connection)
+        .await?;
+    raw_sql(
+        "do $$ begin
+           execute format('alter role %I password %L', current_setting('boxroom.role'), current_setting('boxroom.password'));
+         end $$",
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
