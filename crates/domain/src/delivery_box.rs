@@ -23,7 +23,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-/// How long a room stays open by itself.
+/// How long a room stays open by itself, unless the installation says otherwise.
 pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 
 /// How often its host may extend it.

@@ -196,6 +196,11 @@ impl User {
         (self.registered && !self.erased).then_some(self.nickname.as_str())
     }
 
+    /// Whether the id was ever registered; it stays taken after the erase.
+    pub fn is_registered(&self) -> bool {
+        self.registered
+    }
+
     /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {

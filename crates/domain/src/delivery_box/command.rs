@@ -1,6 +1,6 @@
 //! What can be asked of a box, with everything that the decision needs: who, when, and what was looked up before.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     ids::{BoxId, MessageId, RoomId, StoreId, UserId},
@@ -98,6 +98,8 @@ pub enum BoxCommand {
         max_members: MaxMembers,
         /// argon2id, in PHC form; locks the room.
         password_hash: Option<String>,
+        /// How long it stays open by itself, [`ROOM_LIFETIME`](super::ROOM_LIFETIME) as a rule.
+        lifetime: TimeDelta,
         /// When.
         at: DateTime<Utc>,
     },

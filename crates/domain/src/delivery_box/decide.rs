@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, PasswordProof, ROOM_LIFETIME, Room,
-    RoomClosedReason, Service,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, PasswordProof, Room, RoomClosedReason,
+    Service,
 };
 use crate::{
     ids::{RoomId, UserId},
@@ -123,7 +123,9 @@ impl DeliveryBox {
     }
 
     fn open(&self, command: BoxCommand) -> Decision {
-        let BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, at } = command else {
+        let BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at } =
+            command
+        else {
             return Ok(vec![]);
         };
         match self.service {
@@ -149,7 +151,7 @@ impl DeliveryBox {
             max_members: max_members.get(),
             password_hash,
             opened_at: at,
-            closes_at: at + ROOM_LIFETIME,
+            closes_at: at + lifetime,
         });
         Ok(events)
     }

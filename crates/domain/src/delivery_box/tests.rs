@@ -142,6 +142,7 @@ fn open(host: &str, at: i64) -> BoxCommand {
         title: text("Pizza at noon"),
         max_members: MaxMembers::try_from(3).unwrap(),
         password_hash: None,
+        lifetime: crate::delivery_box::ROOM_LIFETIME,
         at: minute(at),
     }
 }

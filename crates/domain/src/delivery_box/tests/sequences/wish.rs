@@ -143,6 +143,7 @@ impl Wish {
             title: text("Pizza"),
             max_members: MaxMembers::try_from(2 + self.number % 3).unwrap(),
             password_hash: self.password.is_multiple_of(2).then(|| HASH.to_owned()),
+            lifetime: crate::delivery_box::ROOM_LIFETIME,
             at: minute(now),
         }
     }
