@@ -1,1 +1,19 @@
-//! x
+//! What the system tests use to act as Boxroom's clients do: HTTP, WebSocket and NATS, and nothing from inside.
+//!
+//! A client in a test panics where it is disappointed, and says by what.
+
+#![expect(clippy::missing_panics_doc, reason = "to panic is how these clients say that a test has failed")]
+
+pub mod world;
+
+pub mod person;
+
+pub mod answer;
+pub mod live;
+pub mod log;
+pub mod wait;
+
+pub use answer::Answer;
+pub use live::Live;
+pub use person::{Command, Person};
+pub use world::World;

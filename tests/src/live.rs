@@ -1,0 +1,210 @@
+//! A client of the live protocol: keeps every frame, and insists that no version is missing or comes twice.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        http::HeaderValue,
+        protocol::{CloseFrame, WebSocketConfig},
+    },
+};
+
+use crate::wait::PATIENCE;
+
+/// How a live connection ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The service said goodbye.
+    Closed(Option<CloseFrame>),
+    /// The connection broke.
+    Broken(String),
+}
+
+/// A live connection.
+#[derive(Debug)]
+pub struct Live {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    frames: Vec<Value>,
+    /// The last version of each room that has arrived, or after which was asked for.
+    versions: BTreeMap<String, u64>,
+}
+
+impl Live {
+    /// Connects to a query-service's address; says nothing yet.
+    pub async fn connect(query_url: &str) -> Self {
+        let url = format!("{}/live", query_url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().expect("an address");
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("boxroom.v1"));
+        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
+        let connected = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
+        let (socket, response) = connected.unwrap_or_else(|error| panic!("cannot connect: {error}"));
+        let protocol = response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
+        assert_eq!(protocol, Some("boxroom.v1"));
+        Self { socket, frames: Vec::new(), versions: BTreeMap::new() }
+    }
+
+    /// Introduces oneself and subscribes to rooms, after a version or from now on; returns the welcome.
+    pub async fn hello(&mut self, token: &str, rooms: &[(&str, Option<u64>)]) -> Value {
+        let mut wanted = Vec::new();
+        for (room, v) in rooms {
+            self.expect_after(room, *v);
+            wanted.push(match v {
+                Some(v) => json!({ "id": room, "v": v }),
+                None => json!({ "id": room }),
+            });
+        }
+        self.send(&json!({ "type": "hello", "token": token, "rooms": wanted })).await;
+        self.until("welcome", |frame| frame["type"] == "welcome").await
+    }
+
+    /// Subscribes to a room, after a version or from now on.
+    pub async fn subscribe(&mut self, id: &str, room: &str, v: Option<u64>) {
+        self.expect_after(room, v);
+        let mut frame = json!({ "type": "subscribe", "id": id, "room": room });
+        if let Some(v) = v {
+            frame["v"] = v.into();
+        }
+        self.send(&frame).await;
+    }
+
+    fn expect_after(&mut self, room: &str, v: Option<u64>) {
+        match v {
+            Some(v) => self.versions.insert(room.to_owned(), v),
+            None => self.versions.remove(room),
+        };
+    }
+
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: &Value) {
+        self.send_message(Message::text(frame.to_string())).await;
+    }
+
+    /// Sends anything.
+    pub async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap_or_else(|error| panic!("cannot send: {error}"));
+    }
+
+    /// The next frame, or how the connection ended.
+    pub async fn next(&mut self) -> Result<Value, Ended> {
+        loop {
+            let message = match self.socket.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(Ended::Broken(error.to_string())),
+                None => return Err(Ended::Broken("ended without a close frame".to_owned())),
+            };
+            match message {
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+                    return Ok(self.record(frame));
+                }
+                Message::Close(close) => return Err(Ended::Closed(close)),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("an unexpected message: {other:?}"),
+            }
+        }
+    }
+
+    fn record(&mut self, frame: Value) -> Value {
+        let room = frame["room"].as_str().map(str::to_owned);
+        match (frame["type"].as_str(), room) {
+            (Some("subscribed"), Some(room)) => {
+                let head = frame["head_v"].as_u64().unwrap_or_else(|| panic!("{frame} has no head_v"));
+                self.versions.entry(room).or_insert(head);
+            }
+            (Some(_), Some(room)) if frame["v"].is_u64() => {
+                let v = frame["v"].as_u64().unwrap_or_default();
+                let last = self.versions.get(&room).copied();
+                assert_eq!(last.map(|last| last + 1), Some(v), "not the next version of {room}: {frame}");
+                self.versions.insert(room, v);
+            }
+            _ => {}
+        }
+        self.frames.push(frame.clone());
+        frame
+    }
+
+    /// Reads until a frame fits, and returns it.
+    pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
+            loop {
+                match self.next().await {
+                    Ok(frame) if fits(&frame) => return frame,
+                    Ok(_) => {}
+                    Err(ended) => panic!("the connection ended before {what}: {ended:?}"),
+                }
+            }
+        };
+        match timeout(PATIENCE, search).await {
+            Ok(frame) => frame,
+            Err(_) => panic!("no {what} came in {PATIENCE:?}; the last frames: {:#?}", self.last_frames()),
+        }
+    }
+
+    fn last_frames(&self) -> &[Value] {
+        &self.frames[self.frames.len().saturating_sub(8)..]
+    }
+
+    /// Reads until the subscription to this room is confirmed.
+    pub async fn subscribed(&mut self, room: &str) -> Value {
+        self.until("subscription", |frame| frame["type"] == "subscribed" && frame["room"] == room).await
+    }
+
+    /// Reads until this event of a room, by its name.
+    pub async fn event(&mut self, room: &str, name: &str) -> Value {
+        self.until(name, |frame| is_event(frame, room) && frame["event"] == name).await
+    }
+
+    /// Reads until this version of a room.
+    pub async fn until_version(&mut self, room: &str, v: u64) {
+        if self.version(room) < v {
+            self.until(&format!("version {v}"), |frame| is_event(frame, room) && frame["v"] == v).await;
+        }
+    }
+
+    /// Reads until somebody's message with this text.
+    pub async fn message(&mut self, room: &str, body: &str) -> Value {
+        self.until(body, |frame| is_event(frame, room) && frame["data"]["body"] == body).await
+    }
+
+    /// Reads to the end, and says how it ended.
+    pub async fn until_ended(&mut self) -> Ended {
+        let end = async {
+            loop {
+                if let Err(ended) = self.next().await {
+                    return ended;
+                }
+            }
+        };
+        timeout(PATIENCE, end).await.unwrap_or_else(|_| panic!("the connection is still open after {PATIENCE:?}"))
+    }
+
+    /// Reads what comes within a short while, which ends early if the connection does.
+    pub async fn listen_for(&mut self, while_: Duration) {
+        let _ = timeout(while_, async { while self.next().await.is_ok() {} }).await;
+    }
+
+    /// The last version of a room that has arrived, or after which was asked for.
+    pub fn version(&self, room: &str) -> u64 {
+        self.versions.get(room).copied().unwrap_or_default()
+    }
+
+    /// Every frame so far.
+    pub fn frames(&self) -> &[Value] {
+        &self.frames
+    }
+
+    /// The events of a room so far.
+    pub fn events(&self, room: &str) -> Vec<&Value> {
+        self.frames.iter().filter(|frame| is_event(frame, room)).collect()
+    }
+}
+
+fn is_event(frame: &Value, room: &str) -> bool {
+    frame["room"] == room && frame["v"].is_u64()
+}

@@ -1,0 +1,215 @@
+//! Somebody who uses Boxroom over HTTP: sends commands with idempotency keys, and reads what they wrote.
+
+use std::{
+    collections::VecDeque,
+    future::IntoFuture,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use reqwest::{Method, RequestBuilder, header};
+use serde_json::Value;
+
+use crate::{answer::Answer, wait::new_key};
+
+/// How many positions a reader insists on: their own last ones and those they were told of.
+const REMEMBERED: usize = 4;
+
+/// The services' addresses; requests go to them in turn.
+#[derive(Debug)]
+pub struct Services {
+    client: reqwest::Client,
+    commands: Vec<String>,
+    queries: Vec<String>,
+    turn: AtomicUsize,
+}
+
+impl Services {
+    pub(crate) fn new(commands: Vec<String>, queries: Vec<String>) -> Self {
+        // A client that waits longer than any service may take.
+        let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build();
+        Self { client: client.expect("an HTTP client"), commands, queries, turn: AtomicUsize::new(0) }
+    }
+
+    /// A request to this address.
+    pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// The address of the n-th command-service, or of whose turn it is.
+    pub fn command_url(&self, index: Option<usize>) -> &str {
+        &self.commands[index.unwrap_or_else(|| self.next()) % self.commands.len()]
+    }
+
+    /// The address of the n-th query-service, or of whose turn it is.
+    pub fn query_url(&self, index: Option<usize>) -> &str {
+        &self.queries[index.unwrap_or_else(|| self.next()) % self.queries.len()]
+    }
+
+    fn next(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Somebody with a token. Commands and reads go to the services in turn; reads wait for the writes before them.
+#[derive(Debug)]
+pub struct Person {
+    id: String,
+    token: String,
+    services: Arc<Services>,
+    positions: Mutex<VecDeque<String>>,
+}
+
+impl Person {
+    pub(crate) fn new(id: &str, token: String, services: Arc<Services>) -> Self {
+        Self { id: id.to_owned(), token, services, positions: Mutex::default() }
+    }
+
+    /// Who.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A command that is sent when awaited.
+    pub fn command(&self, method: Method, path: impl Into<String>, body: Option<Value>) -> Command<'_> {
+        Command { person: self, method, path: path.into(), body, key: new_key(), via: None }
+    }
+
+    /// A `POST` command.
+    pub fn post(&self, path: impl Into<String>, body: Value) -> Command<'_> {
+        self.command(Method::POST, path, Some(body))
+    }
+
+    /// A `PUT` command.
+    pub fn put(&self, path: impl Into<String>, body: Value) -> Command<'_> {
+        self.command(Method::PUT, path, Some(body))
+    }
+
+    /// A `PATCH` command.
+    pub fn patch(&self, path: impl Into<String>, body: Value) -> Command<'_> {
+        self.command(Method::PATCH, path, Some(body))
+    }
+
+    /// A `DELETE` command.
+    pub fn delete(&self, path: impl Into<String>) -> Command<'_> {
+        self.command(Method::DELETE, path, None)
+    }
+
+    /// Says something in a room.
+    pub fn say(&self, room: &str, body: &str) -> Command<'_> {
+        self.post(format!("/rooms/{room}/messages"), serde_json::json!({ "body": body }))
+    }
+
+    /// Reads, and sees at least what this person wrote or was told of.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.get_from(None, path).await
+    }
+
+    /// Reads from the n-th query-service.
+    pub async fn get_from(&self, index: Option<usize>, path: &str) -> Answer {
+        self.try_get(index, path).await.unwrap_or_else(|error| panic!("GET {path}: {error:?}"))
+    }
+
+    /// Reads, and says if no answer came.
+    pub async fn try_get(&self, index: Option<usize>, path: &str) -> Result<Answer, reqwest::Error> {
+        let url = format!("{}{path}", self.services.query_url(index));
+        let mut request = self.services.request(Method::GET, &url).bearer_auth(&self.token);
+        for position in self.positions().iter() {
+            request = request.header("min-position", position);
+        }
+        Answer::read(format!("GET {path} ({})", self.id), request.send().await?).await
+    }
+
+    /// All items of a list, page by page; `path` may have a query already.
+    pub async fn get_all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut page) = (Vec::new(), path.to_owned());
+        loop {
+            let answer = self.get(&page).await;
+            items.extend(answer.items());
+            let Some(next) = answer.json()["next"].as_str().map(str::to_owned) else { return items };
+            let separator = if path.contains('?') { '&' } else { '?' };
+            page = format!("{path}{separator}cursor={next}");
+        }
+    }
+
+    /// From now on reads also wait for what this answer stands for.
+    pub fn has_heard_of(&self, answer: &Answer) {
+        self.remember(answer.position());
+    }
+
+    fn remember(&self, position: String) {
+        let mut positions = self.positions();
+        if positions.len() == REMEMBERED {
+            positions.pop_front();
+        }
+        positions.push_back(position);
+    }
+
+    fn positions(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command that is sent when awaited, with an idempotency key of its own unless one is given.
+#[derive(Debug, Clone)]
+pub struct Command<'a> {
+    person: &'a Person,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    key: String,
+    via: Option<usize>,
+}
+
+impl Command<'_> {
+    /// Gives it this idempotency key.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.key);
+        self
+    }
+
+    /// Sends it to the n-th command-service.
+    #[must_use]
+    pub fn via(mut self, index: usize) -> Self {
+        self.via = Some(index);
+        self
+    }
+
+    /// Sends it, and says if no answer came.
+    pub async fn attempt(&self) -> Result<Answer, reqwest::Error> {
+        let Self { person, method, path, .. } = self;
+        let url = format!("{}{path}", person.services.command_url(self.via));
+        let mut request = person.services.request(method.clone(), &url).bearer_auth(&person.token);
+        request = request.header("idempotency-key", &self.key);
+        request = match &self.body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(body.to_string()),
+            None => request,
+        };
+        let answer = Answer::read(format!("{method} {path} ({})", person.id), request.send().await?).await?;
+        if let Some(position) = answer.header("event-position") {
+            person.remember(position.to_owned());
+        }
+        Ok(answer)
+    }
+}
+
+impl<'a> IntoFuture for Command<'a> {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let answer = self.attempt().await;
+            answer.unwrap_or_else(|error| panic!("{} {}: {error:?}", self.method, self.path))
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Waiting for something to become true, never for time to pass.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer; `what` says in a failure what did not happen.
+pub async fn eventually<T, F, Fut>(what: &str, mut probe: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "this did not happen within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until the clock has passed this moment.
+pub async fn until_after(moment: DateTime<Utc>) {
+    let late = |now: DateTime<Utc>| (now > moment).then_some(());
+    eventually(&format!("the clock passes {moment}"), async || late(now())).await;
+}
+
+/// The machine's time.
+#[expect(clippy::disallowed_methods, reason = "a client has a clock of its own")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// A new idempotency key, as a client makes them.
+#[expect(clippy::disallowed_methods, reason = "a client makes keys of its own")]
+pub fn new_key() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// A moment as the services write it.
+pub fn moment(value: &serde_json::Value) -> DateTime<Utc> {
+    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no moment"));
+    DateTime::parse_from_rfc3339(text).unwrap_or_else(|error| panic!("{text}: {error}")).to_utc()
+}

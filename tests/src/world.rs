@@ -1,0 +1,185 @@
+//! A running Boxroom of one's own, and what most tests need in it: people, boxes, stores, rooms.
+
+use std::{sync::Arc, time::Duration};
+
+use harness::{Stack, StackOptions, token::Bearer};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::Answer,
+    live::Live,
+    log::Log,
+    person::{Person, Services},
+};
+
+/// How long minted tokens are valid.
+const SESSION: Duration = Duration::from_hours(1);
+
+/// A password that fits every account of these tests.
+pub const PASSWORD: &str = "correct horse";
+
+/// A stack with its clients. Everything ends with this value.
+#[derive(Debug)]
+pub struct World {
+    /// The servers and services.
+    pub stack: Stack,
+    services: Arc<Services>,
+}
+
+impl World {
+    /// Starts everything, and waits until it is ready.
+    pub async fn start(options: StackOptions) -> Self {
+        let (commands, queries) = (options.command_services, options.query_services);
+        let stack = Box::pin(Stack::start(options)).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let commands = (0..commands).map(|index| stack.command_url(index)).collect();
+        let queries = (0..queries).map(|index| stack.query_url(index)).collect();
+        Self { stack, services: Arc::new(Services::new(commands, queries)) }
+    }
+
+    /// Starts two command-services and two query-services.
+    pub async fn start_doubled() -> Self {
+        Self::start(StackOptions { command_services: 2, query_services: 2, ..StackOptions::default() }).await
+    }
+
+    /// Somebody with this id and a valid token, registered or not.
+    pub fn person(&self, id: &str) -> Person {
+        self.bearer(id, Bearer::User(id))
+    }
+
+    /// Several people, registered or not.
+    pub fn crowd(&self, name: &str, size: usize) -> Vec<Person> {
+        (0..size).map(|number| self.person(&format!("{name}-{number}"))).collect()
+    }
+
+    /// Whoever looks after boxes and stores.
+    pub fn operator(&self) -> Person {
+        self.bearer("ops", Bearer::Operator("ops"))
+    }
+
+    /// The box itself.
+    pub fn device(&self, box_id: &str) -> Person {
+        self.bearer(box_id, Bearer::Device(box_id))
+    }
+
+    fn bearer(&self, id: &str, bearer: Bearer<'_>) -> Person {
+        Person::new(id, self.stack.token(bearer, SESSION), Arc::clone(&self.services))
+    }
+
+    /// Somebody with this id and this token.
+    pub fn bearer_of(&self, id: &str, token: &str) -> Person {
+        Person::new(id, token.to_owned(), Arc::clone(&self.services))
+    }
+
+    /// Registers an account without having a token.
+    pub async fn register(&self, user_id: &str, password: &str, nickname: &str) -> Answer {
+        let body = json!({ "user_id": user_id, "password": password, "nickname": nickname });
+        self.anonymous(Method::POST, "/users", body).await
+    }
+
+    /// Asks for a token.
+    pub async fn sign_in(&self, user_id: &str, password: &str) -> Answer {
+        self.anonymous(Method::POST, "/sessions", json!({ "user_id": user_id, "password": password })).await
+    }
+
+    async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
+        let url = format!("{}{path}", self.services.command_url(None));
+        let response = self.services.request(method.clone(), &url).json(&body).send().await;
+        let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        Answer::read(format!("{method} {path}"), response).await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    /// A user who has registered and signed in; their nickname is their id.
+    pub async fn user(&self, id: &str) -> Person {
+        let registered = self.register(id, PASSWORD, id).await;
+        assert_eq!(registered.created(), id);
+        let session = self.sign_in(id, PASSWORD).await.ok();
+        let person = self.bearer_of(id, session["access_token"].as_str().unwrap_or_default());
+        person.has_heard_of(&registered);
+        person
+    }
+
+    /// Sets up a box.
+    pub async fn install_box(&self, box_id: &str) -> Answer {
+        let answer = self.operator().post("/boxes", box_details(box_id)).await;
+        assert_eq!(answer.created(), box_id);
+        answer
+    }
+
+    /// Takes a store into the catalogue.
+    pub async fn register_store(&self, store_id: &str) -> Answer {
+        let body = json!({ "store_id": store_id, "name": "Noodle Bar", "zip_code": "10115", "category": "noodles" });
+        let answer = self.operator().post("/stores", body).await;
+        assert_eq!(answer.created(), store_id);
+        answer
+    }
+
+    /// Sets up a box and a store where there are none, and opens a room without a password; returns its id.
+    pub async fn open_room(&self, host: &Person, box_id: &str, max_members: usize) -> String {
+        let store_id = format!("store-of-{box_id}");
+        self.install_box(box_id).await;
+        self.register_store(&store_id).await;
+        host.post(format!("/boxes/{box_id}/rooms"), room_details(&store_id, max_members)).await.created()
+    }
+
+    /// Lets somebody into a room that has no password.
+    pub async fn join(&self, person: &Person, room: &str) -> Answer {
+        let answer = person.post(format!("/rooms/{room}/members"), json!({})).await;
+        assert_eq!(answer.created(), person.id());
+        answer
+    }
+
+    /// A live connection to the n-th query-service, before its hello.
+    pub async fn live(&self, index: usize) -> Live {
+        Live::connect(self.services.query_url(Some(index))).await
+    }
+
+    /// A live connection that follows a room after `v` and has caught up with it.
+    pub async fn follow(&self, person: &Person, room: &str, v: u64) -> Live {
+        let mut live = self.live(0).await;
+        live.hello(person.token(), &[(room, Some(v))]).await;
+        live.subscribed(room).await;
+        live
+    }
+
+    /// The whole feed of a room, in order.
+    pub async fn feed(&self, person: &Person, room: &str) -> Vec<Value> {
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let after = events.last().and_then(|event| event["v"].as_u64()).unwrap_or_default();
+            let page = person.get(&format!("/rooms/{room}/events?limit=200&after_v={after}")).await.items();
+            if page.is_empty() {
+                return events;
+            }
+            events.extend(page);
+        }
+    }
+
+    /// What the log's server says of the log.
+    pub async fn log(&self) -> Log {
+        Log::connect(&self.stack).await
+    }
+
+    /// A request of any kind to this address.
+    pub fn request(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        self.services.request(method, url)
+    }
+}
+
+/// The body that sets up a box.
+pub fn box_details(box_id: &str) -> Value {
+    json!({
+        "box_id": box_id,
+        "kind": "shared",
+        "zip_code": "10115",
+        "address": "Torstrasse 1",
+        "detailed_address": "left of the door",
+        "latitude": 52.5,
+        "longitude": 13.4,
+    })
+}
+
+/// The body that opens a room without a password.
+pub fn room_details(store_id: &str, max_members: usize) -> Value {
+    json!({ "store_id": store_id, "title": "Lunch", "max_members": max_members })
+}
