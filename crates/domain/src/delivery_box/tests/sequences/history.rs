@@ -14,7 +14,8 @@ pub(super) struct History {
 
 struct Chronicle {
     host: UserId,
-    inside: BTreeSet<UserId>,
+    /// In the order in which they came.
+    inside: Vec<UserId>,
     kicked: BTreeSet<UserId>,
     seats: usize,
     hash: Option<String>,
@@ -34,7 +35,7 @@ impl History {
                 prop_assert_eq!(room_id, &room(u32::try_from(self.rooms.len()).unwrap() + 1));
                 let chronicle = Chronicle {
                     host: host.clone(),
-                    inside: [host.clone()].into(),
+                    inside: vec![host.clone()],
                     kicked: BTreeSet::new(),
                     seats: *max_members as usize,
                     hash: password_hash.clone(),
@@ -47,9 +48,9 @@ impl History {
                 let chronicle = self.rooms.get_mut(&room_id.number()).filter(|_| room_id.box_id().as_str() == "b");
                 let chronicle = chronicle.ok_or_else(|| TestCaseError::fail(format!("in no room: {event:?}")))?;
                 prop_assert!(chronicle.open, "in a closed room: {:?}", event);
-                let due = matches!(event, BoxEvent::RoomClosed { reason: RoomClosedReason::Expired, .. });
-                prop_assert!(due || minute(now) < chronicle.closes_at, "past the deadline: {:?}", event);
-                chronicle.write_down(command, event)?;
+                let closing = matches!(event, BoxEvent::RoomClosed { .. });
+                prop_assert!(closing || minute(now) < chronicle.closes_at, "past the deadline: {:?}", event);
+                chronicle.write_down(command, event, now)?;
             }
         }
         Ok(())
@@ -60,7 +61,10 @@ impl History {
         prop_assert!(self.rooms.values().filter(|room| room.open).count() <= 1, "two open rooms");
         for room in self.rooms.values() {
             prop_assert!(room.inside.len() <= room.seats, "more members than seats");
-            prop_assert!(room.inside.is_disjoint(&room.kicked), "somebody who was kicked is inside");
+            prop_assert!(
+                room.inside.iter().all(|member| !room.kicked.contains(member)),
+                "somebody who was kicked is inside"
+            );
             prop_assert!(!room.open || room.inside.contains(&room.host), "an open room without its host");
             prop_assert!(room.extensions <= 3, "too many extensions");
         }
@@ -69,8 +73,7 @@ impl History {
         if let (Some(told), Some(room)) = (last, state.room()) {
             prop_assert_eq!(&told.host, room.host());
             prop_assert_eq!(&told.kicked, room.kicked());
-            prop_assert_eq!(&told.inside, &room.members().iter().cloned().collect());
-            prop_assert_eq!(told.inside.len(), room.members().len(), "somebody is inside twice");
+            prop_assert_eq!(&told.inside, room.members());
             prop_assert_eq!((told.open, told.closes_at), (!room.is_closed(), room.closes_at()));
         }
         Ok(())
@@ -78,21 +81,25 @@ impl History {
 }
 
 impl Chronicle {
-    fn write_down(&mut self, command: &BoxCommand, event: &BoxEvent) -> Result<(), TestCaseError> {
+    fn write_down(&mut self, command: &BoxCommand, event: &BoxEvent, now: i64) -> Result<(), TestCaseError> {
         match event {
             BoxEvent::MemberJoined { user_id, .. } => {
-                prop_assert!(self.inside.insert(user_id.clone()), "joined twice");
-                let proved = matches!(command, BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref());
-                prop_assert!(self.hash.is_none() || proved, "a wrong password opened the room");
+                prop_assert!(!self.inside.contains(user_id), "joined twice");
+                prop_assert!(self.hash.is_none() || self.opened_by(command), "a wrong password opened the room");
+                self.inside.push(user_id.clone());
             }
-            BoxEvent::MemberLeft { user_id, .. } => prop_assert!(self.inside.remove(user_id), "left from outside"),
+            BoxEvent::MemberLeft { user_id, .. } => self.goes(user_id)?,
             BoxEvent::MemberKicked { user_id, by, .. } => {
-                prop_assert!(self.inside.remove(user_id), "kicked outside");
                 prop_assert_eq!(by, &self.host);
+                self.goes(user_id)?;
                 self.kicked.insert(user_id.clone());
             }
-            BoxEvent::HostTransferred { from, to, .. } => {
+            BoxEvent::HostTransferred { from, to, change, .. } => {
                 prop_assert_eq!(from, &self.host);
+                prop_assert!(
+                    *change == HostChange::Transferred || Some(to) == self.inside.first(),
+                    "a wrong successor"
+                );
                 self.host = to.clone();
             }
             BoxEvent::RoomExtended { extension, closes_at, .. } => {
@@ -100,7 +107,10 @@ impl Chronicle {
                 prop_assert!(*closes_at > self.closes_at);
                 (self.extensions, self.closes_at) = (*extension, *closes_at);
             }
-            BoxEvent::RoomClosed { .. } => self.open = false,
+            BoxEvent::RoomClosed { reason, .. } => {
+                prop_assert!(self.may_close(command, *reason, now), "closed by {:?}: {:?}", command, event);
+                self.open = false;
+            }
             BoxEvent::MessagePosted { author: by, .. }
             | BoxEvent::MessageDeleted { by, .. }
             | BoxEvent::ReactionAdded { user_id: by, .. }
@@ -119,5 +129,27 @@ impl Chronicle {
             | BoxEvent::MessageEdited { .. } => {}
         }
         Ok(())
+    }
+
+    fn goes(&mut self, user_id: &UserId) -> Result<(), TestCaseError> {
+        prop_assert!(self.inside.contains(user_id), "went without having been inside");
+        self.inside.retain(|member| member != user_id);
+        Ok(())
+    }
+
+    fn opened_by(&self, command: &BoxCommand) -> bool {
+        matches!(command, BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref())
+    }
+
+    /// A fired deadline need only be the room's own; any other command sees the deadline pass by its own time.
+    fn may_close(&self, command: &BoxCommand, reason: RoomClosedReason, now: i64) -> bool {
+        match reason {
+            RoomClosedReason::Host => matches!(command, BoxCommand::CloseRoom { by, .. } if *by == self.host),
+            RoomClosedReason::Empty => self.inside.is_empty(),
+            RoomClosedReason::Expired => {
+                let fired = matches!(command, BoxCommand::ExpireRoom { closes_at, .. } if *closes_at == self.closes_at);
+                fired || self.closes_at <= minute(now)
+            }
+        }
     }
 }
