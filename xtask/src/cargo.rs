@@ -1,0 +1,51 @@
+//! Calls cargo.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::{Context, ensure};
+use tokio::process::Command;
+
+/// The packages whose programs are the services.
+pub(crate) const SERVICES: [&str; 3] = ["command-service", "projector", "query-service"];
+
+/// A call of the cargo that called us, in this repository. Needs no database: the queries are checked against what
+/// `prepare` wrote down.
+pub(crate) fn cargo(repository: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository).env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL");
+    // What cargo told us about ourselves is not true of others.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Builds the services.
+pub(crate) async fn build_services(repository: &Path, release: bool) -> anyhow::Result<()> {
+    let mut command = cargo(repository);
+    command.arg("build");
+    for service in SERVICES {
+        command.args(["--package", service]);
+    }
+    if release {
+        command.arg("--release");
+    }
+    // Standard output is for results.
+    run(command.stdout(Stdio::null())).await
+}
+
+/// Runs to the end; a failure is an error that names the call.
+pub(crate) async fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = line(command);
+    let status = command.status().await.with_context(|| format!("cannot run {line}"))?;
+    ensure!(status.success(), "`{line}` failed ({status})");
+    Ok(())
+}
+
+fn line(command: &Command) -> String {
+    let words = command.as_std().get_args().map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("cargo".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,85 @@
+//! What people see: standard error for progress and logs, standard output for results.
+
+use std::{
+    io::{IsTerminal, Write},
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Names are padded to this, so that the lines of all services begin at one column.
+const WIDTH: usize = 12;
+
+static COLOURED: LazyLock<bool> =
+    LazyLock::new(|| std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+
+/// The bar that is being drawn at the bottom, which lines must go around.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn painted(code: &str, text: &str) -> String {
+    if *COLOURED { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn line(text: &str) {
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner);
+    // Whoever reads us may be gone; that is no reason to stop.
+    let write = || drop(writeln!(std::io::stderr().lock(), "{text}"));
+    match bar.as_ref() {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// One line about our own progress.
+pub(crate) fn say(text: &str) {
+    line(&format!("{} {text}", painted("1", &format!("{:<WIDTH$}|", "xtask"))));
+}
+
+/// Why it did not work, with all causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    line(&format!("{} {error:?}", painted("1;31", "error:")));
+}
+
+/// One line of a service's log.
+pub(crate) fn log(name: &str, text: &str) {
+    let hue = name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 6;
+    line(&format!("{} {text}", painted(&format!("{}", 31 + hue), &format!("{name:<WIDTH$}|"))));
+}
+
+/// One line of a result, for the next program.
+pub(crate) fn result(text: &str) -> std::io::Result<()> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{text}")?;
+    output.flush()
+}
+
+/// A bar at the bottom of the terminal, drawn until the value is dropped. Where there is no terminal nothing is drawn.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar that is full after `steps`.
+    pub(crate) fn new(steps: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{msg:14} [{bar:40}] {pos}/{len} {eta}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        Self(bar)
+    }
+
+    /// Says what is being done now.
+    pub(crate) fn stage(&self, name: &'static str) {
+        self.0.set_message(name);
+    }
+
+    /// One step is done.
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

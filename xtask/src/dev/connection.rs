@@ -1,0 +1,127 @@
+//! How to reach what was started: printed, and written to `.local/dev.json`.
+
+use std::{
+    fs::{OpenOptions, Permissions},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use harness::{Account, Role, Stack, token::Bearer};
+use reqwest::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+/// How long the printed tokens are valid.
+const LIFETIME: Duration = Duration::from_hours(24);
+/// The password of everybody who is registered here.
+pub(crate) const PASSWORD: &str = "open sesame, dev";
+
+/// The content of `.local/dev.json`.
+#[derive(Serialize)]
+pub(super) struct Connection {
+    command_url: String,
+    query_url: String,
+    nats_url: String,
+    database_url: String,
+    tokens: Tokens,
+    admin: Admin,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    operator: String,
+    ana: String,
+    ben: String,
+}
+
+#[derive(Serialize)]
+struct Admin {
+    nats_url: String,
+    database_url: String,
+}
+
+impl Connection {
+    pub(super) fn of(stack: &Stack) -> Self {
+        Self {
+            command_url: stack.command_url(0),
+            query_url: stack.query_url(0),
+            nats_url: stack.nats_url(Account::Device),
+            database_url: stack.database_url(Role::Query),
+            tokens: Tokens {
+                operator: stack.token(Bearer::Operator("ops"), LIFETIME),
+                ana: stack.token(Bearer::User("ana"), LIFETIME),
+                ben: stack.token(Bearer::User("ben"), LIFETIME),
+            },
+            admin: Admin { nats_url: stack.nats_url(Account::Admin), database_url: stack.database_url(Role::Admin) },
+        }
+    }
+
+    /// Makes sure that the people with the printed tokens exist.
+    pub(super) async fn register_people(&self) -> anyhow::Result<()> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).no_proxy().build()?;
+        for (id, nickname) in [("ana", "Ana"), ("ben", "Ben")] {
+            let user = json!({ "user_id": id, "password": PASSWORD, "nickname": nickname });
+            let answer = client
+                .post(format!("{}/users", self.command_url))
+                .json(&user)
+                .send()
+                .await
+                .with_context(|| format!("cannot register {id}"))?;
+            let status = answer.status();
+            // They are there since an earlier run.
+            let known = status == StatusCode::CONFLICT;
+            ensure!(
+                known || status.is_success(),
+                "cannot register {id}: {status} {}",
+                answer.text().await.unwrap_or_default()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes it where other programs look for it: all of it at once.
+    pub(super) fn publish(&self, path: &Path) -> anyhow::Result<()> {
+        let content = serde_json::to_string_pretty(self)? + "\n";
+        let draft = path.with_extension("new");
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            file.write_all(content.as_bytes())?;
+            std::fs::rename(&draft, path)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// For people.
+    pub(super) fn describe(&self, published: &Path) -> String {
+        let Self { command_url, query_url, nats_url, database_url, tokens, .. } = self;
+        let published = published.display();
+        format!(
+            "
+Boxroom is ready.
+
+  commands   {command_url}    its page: {command_url}/docs
+  queries    {query_url}    its page: {query_url}/docs
+  live       {live}/live
+  nats       {nats_url}
+  database   {database_url}
+
+  operator ops   {operator}
+  user ana       {ana}
+  user ben       {ben}
+  (valid for 24 hours; ana and ben may also sign in with the password {PASSWORD:?})
+
+All of this is in {published}. Try:
+
+  curl -s {query_url}/boxes -H \"Authorization: Bearer $(jq -r .tokens.ana {published})\"
+",
+            live = query_url.replacen("http", "ws", 1),
+            operator = tokens.operator,
+            ana = tokens.ana,
+            ben = tokens.ben,
+        )
+    }
+}

@@ -1,0 +1,47 @@
+//! What one does in this repository, as one command each: `cargo xtask <command>`.
+
+mod dev;
+mod prepare;
+mod seed;
+mod test;
+
+mod cargo;
+mod console;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs, tests and maintains Boxroom.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine, and stop it with Ctrl-C
+    Dev(dev::Dev),
+    /// Run every check and every test against real servers
+    Test(test::Test),
+    /// Write down what the database says about each query, so that building needs no database
+    Prepare(prepare::Prepare),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Dev(dev) => dev.run().await,
+        Command::Test(test) => test.run().await,
+        Command::Prepare(prepare) => prepare.run().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

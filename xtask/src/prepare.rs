@@ -1,0 +1,158 @@
+//! `cargo xtask prepare`: what the database says about each checked query, for builds without a database.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, FileTimes},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use harness::{Postgres, Role, place::Place};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::{cargo, console};
+
+/// The packages with checked queries.
+const PACKAGES: [&str; 2] = ["projector", "query-service"];
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask prepare            after a change of a query or of a table
+  cargo xtask prepare --check    fails if that was forgotten";
+
+/// Write down what the database says about each query, so that building needs no database.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Prepare {
+    /// Change nothing; fail if something would change
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+impl Prepare {
+    /// Asks a throw-away database and compares or replaces `.sqlx/`.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let place = Place::of_this_checkout()?;
+        let kept = place.repository.join(".sqlx");
+        let wanted = ask(&place).await?;
+        let present = read(&kept)?;
+        if wanted == present {
+            console::say(&format!("{} queries are as they are written down in .sqlx", wanted.len()));
+            return Ok(());
+        }
+        let differing = differing(&present, &wanted);
+        if self.check {
+            bail!(
+                "{} of the queries' files in .sqlx are out of date: run `cargo xtask prepare` and commit them\n  {}",
+                differing.len(),
+                differing.join("\n  ")
+            );
+        }
+        replace(&kept, &present, &wanted)?;
+        console::say(&format!("{} queries are written down in .sqlx, {} files changed", wanted.len(), differing.len()));
+        Ok(())
+    }
+}
+
+/// Compiles the packages against a fresh database; the macros write down what it says about each query.
+async fn ask(place: &Place) -> anyhow::Result<Files> {
+    let postgres = Postgres::start().await?;
+    create_tables(&place.repository, &postgres.url(Role::Admin)).await?;
+    let answers = tempfile::tempdir().context("cannot create a folder for the answers")?;
+    let address = format!("{}?options[search_path]=read_g1,control", postgres.url(Role::Admin));
+    let touched = PACKAGES.map(|package| Touched::new(place.repository.join(package).join("src/lib.rs")));
+    let mut command = cargo::cargo(&place.repository);
+    command.args(["check", "--quiet", "--all-targets"]);
+    for package in PACKAGES {
+        command.args(["--package", package]);
+    }
+    command.env("DATABASE_URL", address).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", answers.path());
+    let checked = cargo::run(&mut command).await;
+    drop(touched);
+    checked?;
+    read(answers.path())
+}
+
+async fn create_tables(repository: &Path, address: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(address).await?;
+    let run = async |connection: &mut PgConnection, statements: String| {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await
+    };
+    for (schema, folder) in [("control", "control"), ("read_g1", "read_model")] {
+        let prepared = format!("create schema if not exists {schema}; set search_path = {schema}");
+        run(&mut connection, prepared).await?;
+        for (name, content) in read(&repository.join("migrations").join(folder))? {
+            let statements = String::from_utf8(content).with_context(|| format!("{name} is no text"))?;
+            run(&mut connection, statements).await.with_context(|| format!("migrations/{folder}/{name}"))?;
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// The files of one folder by name, line ends as they are.
+fn read(folder: &Path) -> anyhow::Result<Files> {
+    let mut files = Files::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let content = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        files.insert(name, content);
+    }
+    Ok(files)
+}
+
+fn differing(present: &Files, wanted: &Files) -> Vec<String> {
+    let names = present.keys().chain(wanted.keys()).collect::<std::collections::BTreeSet<_>>();
+    let word = |name: &String| match (present.get(name), wanted.get(name)) {
+        (None, _) => Some("missing"),
+        (_, None) => Some("unused"),
+        (old, new) if old != new => Some("changed"),
+        _ => None,
+    };
+    names.into_iter().filter_map(|name| Some(format!("{} {name}", word(name)?))).collect()
+}
+
+fn replace(folder: &Path, present: &Files, wanted: &Files) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for (name, content) in wanted {
+        std::fs::write(folder.join(name), content).with_context(|| format!("cannot write {name}"))?;
+    }
+    for name in present.keys().filter(|name| !wanted.contains_key(*name)) {
+        std::fs::remove_file(folder.join(name)).with_context(|| format!("cannot remove {name}"))?;
+    }
+    Ok(())
+}
+
+/// A source file that looks changed until this is dropped, so that cargo expands its crate's macros anew.
+struct Touched {
+    path: PathBuf,
+    before: Option<SystemTime>,
+}
+
+impl Touched {
+    fn new(path: PathBuf) -> Self {
+        let before = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+        set_modified(&path, SystemTime::now());
+        Self { path, before }
+    }
+}
+
+impl Drop for Touched {
+    fn drop(&mut self) {
+        // Other builds of this crate are still good.
+        if let Some(before) = self.before {
+            set_modified(&self.path, before);
+        }
+    }
+}
+
+fn set_modified(path: &Path, time: SystemTime) {
+    if let Ok(file) = File::options().write(true).open(path) {
+        let _ = file.set_times(FileTimes::new().set_modified(time));
+    }
+}

@@ -1,0 +1,136 @@
+//! A small town to look at, made through the public commands as its people would.
+
+mod client;
+mod town;
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context;
+use futures::{StreamExt, TryStreamExt, stream};
+use harness::{Stack, token::Bearer};
+use serde_json::json;
+
+use self::{
+    client::Client,
+    town::{Line, Room},
+};
+use crate::console::{self, Progress};
+
+/// How many commands are under way at once.
+const AT_ONCE: usize = 8;
+/// How long the seeder's tokens are valid.
+const LIFETIME: Duration = Duration::from_hours(1);
+/// Each room that a box had and that has closed sends the seeder to the next one; this many are more than it makes.
+const ROOMS_TRIED: usize = 1_000;
+
+/// Fills the town. Repeating it changes nothing, except that rooms that have closed meanwhile are opened anew.
+pub(crate) async fn fill(stack: &Stack) -> anyhow::Result<()> {
+    let town = Town::new(stack)?;
+    let rooms = town::rooms();
+    let conversations: usize = rooms.iter().map(|room| room.guests.len() + room.lines.len() + 1).sum();
+    let steps = town::boxes().len() + town::STORES.len() + town::USERS.len() + conversations;
+    let (town, progress) = (&town, &Progress::new(u64::try_from(steps)?));
+    progress.stage("boxes");
+    each(town::boxes(), async |install| town.install(install).await.map(|()| progress.step())).await?;
+    progress.stage("stores");
+    each(town::STORES, async |store| town.register_store(store).await.map(|()| progress.step())).await?;
+    progress.stage("users");
+    each(town::USERS, async |user| town.register_user(user).await.map(|()| progress.step())).await?;
+    progress.stage("rooms");
+    each(rooms, async |room| town.hold(&room, progress).await).await?;
+    console::say(&format!(
+        "the town has {} boxes, {} stores, {} users and {} open rooms",
+        town::boxes().len(),
+        town::STORES.len(),
+        town::USERS.len(),
+        town::rooms().len()
+    ));
+    Ok(())
+}
+
+async fn each<T>(
+    things: impl IntoIterator<Item = T>,
+    work: impl AsyncFn(T) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let work = &work;
+    stream::iter(things).map(async |thing| work(thing).await).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// The services, and a token for everybody in town.
+struct Town {
+    client: Client,
+    operator: String,
+    tokens: HashMap<&'static str, String>,
+}
+
+impl Town {
+    fn new(stack: &Stack) -> anyhow::Result<Self> {
+        let token = |(id, _): &(&'static str, _)| (*id, stack.token(Bearer::User(id), LIFETIME));
+        Ok(Self {
+            client: Client::new(stack.command_url(0), stack.query_url(0))?,
+            operator: stack.token(Bearer::Operator("ops"), LIFETIME),
+            tokens: town::USERS.iter().map(token).collect(),
+        })
+    }
+
+    async fn install(&self, install: town::Install) -> anyhow::Result<()> {
+        let body = json!({
+            "box_id": install.box_id, "kind": "shared", "zip_code": install.zip_code, "address": install.address,
+            "detailed_address": install.detail, "latitude": install.latitude, "longitude": install.longitude,
+        });
+        self.client.ensure("/boxes", Some(&self.operator), &format!("seed-box-{}", install.box_id), &body).await
+    }
+
+    async fn register_store(&self, (id, name, zip_code, category): town::Store) -> anyhow::Result<()> {
+        let body = json!({ "store_id": id, "name": name, "zip_code": zip_code, "category": category });
+        self.client.ensure("/stores", Some(&self.operator), &format!("seed-store-{id}"), &body).await
+    }
+
+    async fn register_user(&self, (id, nickname): town::User) -> anyhow::Result<()> {
+        let body = json!({ "user_id": id, "password": format!("{id} of the town"), "nickname": nickname });
+        self.client.ensure("/users", None, &format!("seed-user-{id}"), &body).await
+    }
+
+    /// Opens the room, lets its guests in and plays its conversation.
+    async fn hold(&self, room: &Room, progress: &Progress) -> anyhow::Result<()> {
+        let Some(room_id) = self.open(room).await? else {
+            // Somebody else has taken the box: it is theirs.
+            (0..=room.guests.len() + room.lines.len()).for_each(|_| progress.step());
+            return Ok(());
+        };
+        progress.step();
+        for guest in &room.guests {
+            let path = format!("/rooms/{room_id}/members");
+            self.client.ensure(&path, self.token(guest)?, &format!("seed-{room_id}-{guest}"), &json!({})).await?;
+            progress.step();
+        }
+        for (number, Line(author, body)) in room.lines.iter().enumerate() {
+            let path = format!("/rooms/{room_id}/messages");
+            let key = format!("seed-{room_id}-{number}");
+            self.client.ensure(&path, self.token(author)?, &key, &json!({ "body": body })).await?;
+            progress.step();
+        }
+        Ok(())
+    }
+
+    /// The id of the open room that the seeder holds on this box, or nothing if another room is open there.
+    async fn open(&self, room: &Room) -> anyhow::Result<Option<String>> {
+        let path = format!("/boxes/{}/rooms", room.box_id);
+        let body = json!({ "store_id": room.store_id, "title": room.title, "max_members": room.max_members });
+        let host = self.token(room.host)?;
+        // A repeated key names the room of an earlier run. If that has closed, its successor has a key of its own.
+        let mut key = format!("seed-{}", room.box_id);
+        for _ in 0..ROOMS_TRIED {
+            let Some(opened) = self.client.create(&path, host, &key, &body).await? else { return Ok(None) };
+            if self.client.is_open(&opened, host).await? {
+                return Ok(Some(opened.id));
+            }
+            key = format!("seed-after-{}", opened.id);
+        }
+        anyhow::bail!("every room of the box {} is closed again at once", room.box_id)
+    }
+
+    fn token(&self, user: &str) -> anyhow::Result<Option<&str>> {
+        self.tokens.get(user).map(|token| Some(token.as_str())).with_context(|| format!("nobody is called {user}"))
+    }
+}

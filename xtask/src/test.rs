@@ -1,0 +1,127 @@
+//! `cargo xtask test`: every check and every test, against servers that it starts itself.
+
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use harness::{
+    place::Place,
+    tools::{self, Source},
+};
+use tokio::process::Command;
+
+use crate::{cargo, console, prepare::Prepare};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test                          everything, as before a merge
+  cargo xtask test -- -p domain             the checks, and the tests of one crate
+  cargo xtask test -- refuses               the checks, and the tests whose names have this word
+  cargo xtask test -- --no-capture live     what comes after -- is for `cargo nextest run`";
+
+const NEXTEST_MISSING: &str = "\
+cargo-nextest is missing: it runs each test in a process of its own, with a limit of time.
+Install it with `cargo install --locked cargo-nextest` (some minutes), or put its prebuilt program on the path.
+Using `cargo test` instead, which also works";
+
+/// Run every check and every test against real servers.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Test {
+    /// Arguments for `cargo nextest run`
+    #[arg(last = true)]
+    tests: Vec<String>,
+}
+
+/// What has been done, and how long it took.
+#[derive(Default)]
+struct Steps(Vec<(&'static str, Duration)>);
+
+impl Test {
+    /// Runs all steps; the first failure ends it.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let place = Place::of_this_checkout()?;
+        let mut steps = Steps::default();
+        let done = self.steps(&place, &mut steps).await;
+        console::say(&steps.summary(done.is_ok()));
+        done
+    }
+
+    async fn steps(&self, place: &Place, steps: &mut Steps) -> anyhow::Result<()> {
+        let cargo = |arguments: &[&str]| {
+            let mut command = cargo::cargo(&place.repository);
+            command.args(arguments);
+            command
+        };
+        steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
+        // Fetched before many tests want them at once.
+        steps.time("servers", servers(place.clone())).await?;
+        steps.time("queries", Prepare { check: true }.run()).await?;
+        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+        steps.run("lints", &mut cargo(&lints)).await?;
+        let mut docs = cargo(&["doc", "--workspace", "--no-deps"]);
+        steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
+        // The system tests start them as programs.
+        steps.run("build", &mut cargo(&["build", "--workspace", "--bins"])).await?;
+        let mut tests = self.tests(cargo(&[]), place).await?;
+        steps.run("tests", &mut tests).await?;
+        // nextest knows none of these.
+        steps.run("doc tests", &mut cargo(&["test", "--workspace", "--doc", "--quiet"])).await
+    }
+
+    async fn tests(&self, mut command: Command, place: &Place) -> anyhow::Result<Command> {
+        let mut probe = cargo::cargo(&place.repository);
+        let probe = probe.args(["nextest", "--version"]).output().await.context("cannot run cargo")?;
+        if probe.status.success() {
+            command.args(["nextest", "run", "--workspace"]).args(&self.tests);
+        } else if self.tests.is_empty() {
+            console::say(NEXTEST_MISSING);
+            command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+            command.args(["--", "--test-threads", "2"]);
+        } else {
+            bail!("{NEXTEST_MISSING}, but not with arguments of nextest");
+        }
+        Ok(command)
+    }
+}
+
+async fn servers(place: Place) -> anyhow::Result<()> {
+    let find = move || {
+        let nats = tools::nats_server(&place, Source::Installed)?;
+        let postgres = tools::postgres_server(&place, Source::Installed)?;
+        console::say(&format!(
+            "nats-server is {}, PostgreSQL is in {}",
+            nats.program.display(),
+            postgres.bin.display()
+        ));
+        Ok(())
+    };
+    tokio::task::spawn_blocking(find).await?
+}
+
+impl Steps {
+    async fn run(&mut self, name: &'static str, command: &mut Command) -> anyhow::Result<()> {
+        self.time(name, cargo::run(command)).await
+    }
+
+    async fn time(&mut self, name: &'static str, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+        console::say(name);
+        let start = Instant::now();
+        let done = work.await;
+        self.0.push((name, start.elapsed()));
+        done
+    }
+
+    fn summary(&self, good: bool) -> String {
+        let last = self.0.len().saturating_sub(1);
+        let mut text = String::from(if good { "all good" } else { "failed" });
+        for (index, (name, time)) in self.0.iter().enumerate() {
+            let mark = if good || index < last { "ok" } else { "FAILED" };
+            let _ = write!(text, "\n  {name:<10} {:>7.1} s  {mark}", time.as_secs_f64());
+        }
+        text
+    }
+}
