@@ -210,13 +210,13 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
         destination: crate::subject::stored(&name),
         headers_only: false,
     };
-    // Schedules need roll-ups, and those need purges.
+    // Schedules need roll-ups, those need purges, and both exclude refusing what is new.
     let is_timer = stream == StreamName::Timer;
     Config {
         subjects,
         metadata,
         retention: RetentionPolicy::Limits,
-        discard: DiscardPolicy::New,
+        discard: if is_timer { DiscardPolicy::Old } else { DiscardPolicy::New },
         storage: StorageType::File,
         num_replicas: options.replicas,
         max_messages: -1,

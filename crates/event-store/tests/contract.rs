@@ -1,0 +1,105 @@
+//! What every log must do, run against the one in memory and against a real server.
+
+mod contract {
+    pub mod appending;
+    pub mod following;
+    pub mod reading;
+}
+#[path = "support/server.rs"]
+mod server;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::HeaderMap;
+use event_store::{
+    Log, StreamName,
+    envelope::header,
+    log::{Attempt, Guard, NewMessage},
+};
+
+/// Runs the functions as tests, once for each log.
+macro_rules! contract {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::contract::$module::$name(std::sync::Arc::new(event_store::MemoryLog::default())).await;
+            })*
+        }
+        mod jetstream {
+            $(#[tokio::test]
+            async fn $name() {
+                let nats = harness::Nats::start(super::server::PARTITIONS).await.unwrap();
+                super::contract::$module::$name(super::server::log(&nats).await).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    appending::appends_get_dense_sequences,
+    appending::a_guard_admits_only_the_next,
+    appending::a_guard_on_another_subject_holds,
+    appending::a_known_id_is_not_stored_again,
+    appending::a_known_id_is_known_on_another_subject_too,
+    appending::a_batch_is_stored_whole_or_not_at_all,
+    appending::a_batch_with_a_known_id_is_refused,
+    reading::the_last_message_of_a_subject_is_found,
+    reading::a_message_is_found_by_its_sequence,
+    reading::pages_respect_their_limits,
+    reading::one_subject_can_be_read_alone,
+    reading::a_time_finds_its_sequence,
+    following::a_follower_reads_what_was_there_and_what_comes,
+    following::a_follower_starts_where_it_is_told,
+    following::a_follower_says_once_that_nothing_is_there,
+    following::a_follower_loses_nothing_when_it_is_interrupted,
+    following::a_follower_keeps_order_while_many_append,
+    following::a_follower_passes_the_holes_of_markers,
+    following::a_position_after_the_end_is_damage,
+}
+
+/// How long a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The stream of the tests that need no other.
+const STREAM: StreamName = StreamName::Box(0);
+
+fn room(box_id: &str) -> String {
+    format!("box.0.{box_id}.room")
+}
+
+fn talk(box_id: &str) -> String {
+    format!("box.0.{box_id}.talk")
+}
+
+fn message(subject: &str, body: &str) -> NewMessage {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::COMMIT_ID, body);
+    headers.insert(header::SCHEMA, "1");
+    headers.insert(header::ACTOR, "ann");
+    headers.insert(header::OCCURRED_AT, "2026-11-21T12:00:00.000Z");
+    headers.insert(header::REQUEST_HASH, "000102030405060708090a0b0c0d0e0f");
+    NewMessage {
+        stream: STREAM,
+        subject: subject.to_owned(),
+        message_id: None,
+        guard: None,
+        headers,
+        payload: body.to_owned().into(),
+    }
+}
+
+fn guarded(subject: &str, body: &str, sequence: u64) -> NewMessage {
+    NewMessage { guard: Some(Guard { subject: None, sequence }), ..message(subject, body) }
+}
+
+async fn attempt(log: &Arc<impl Log + ?Sized>, message: NewMessage) -> Attempt {
+    log.attempt(&[message], PATIENCE).await
+}
+
+async fn stored(log: &Arc<impl Log + ?Sized>, message: NewMessage) -> u64 {
+    match attempt(log, message).await {
+        Attempt::Stored { sequence } => sequence,
+        other => panic!("not stored: {other:?}"),
+    }
+}
