@@ -134,12 +134,9 @@ impl Scratch {
         let base = std::env::temp_dir().join(format!("boxroom-scratch-{}", rustix::process::geteuid().as_raw()));
         create_open(&base)?;
         sweep(&base);
-        let folder = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o755))
-            .prefix("")
-            .tempdir_in(&base)
-            .context("cannot create a scratch folder")?;
+        let folder = tempfile::Builder::new().prefix("").tempdir_in(&base).context("cannot create a scratch folder")?;
         let path = folder.keep();
+        create_open(&path)?;
         let lock = File::create(path.join("lock")).context("cannot create a scratch folder")?;
         lock.lock().context("cannot lock a scratch folder")?;
         Ok(Self { path, _lock: lock })

@@ -73,11 +73,8 @@ fn create(
     extra: &[&str],
 ) -> anyhow::Result<()> {
     let parent = data.parent().context("a data folder has a parent")?;
-    let draft = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o755))
-        .prefix("new-")
-        .tempdir_in(parent)
-        .context("cannot create a data folder")?;
+    let draft = tempfile::Builder::new().prefix("new-").tempdir_in(parent).context("cannot create a data folder")?;
+    create_open(draft.path())?;
     let new = draft.path().join("data");
     std::fs::create_dir(&new)?;
     std::fs::set_permissions(&new, Permissions::from_mode(0o700))?;
