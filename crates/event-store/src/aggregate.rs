@@ -1,0 +1,145 @@
+//! Where each aggregate lives in the log.
+
+use std::{fmt::Display, hash::Hash};
+
+use cqrs_es::Aggregate;
+use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
+
+use crate::{
+    stream::{StreamName, partition_of},
+    subject::{self, Source},
+    upcast::StoredEvent,
+};
+
+/// An aggregate whose events are stored in the log.
+pub trait StoredAggregate:
+    Aggregate<
+        Command: Clone + Send + Sync + 'static,
+        Event: StoredEvent + 'static,
+        Error: Send + Sync + 'static,
+        Services = (),
+    > + Clone
+    + 'static
+{
+    /// What identifies one of them.
+    type Id: Clone + Eq + Hash + Display + Send + Sync + 'static;
+
+    /// The version of the state that is stored in commits. To be raised with every change of the state's shape; older
+    /// ones are not read any more, but folded from the events.
+    const STATE_VERSION: u32;
+
+    /// The streams that hold them.
+    fn streams(partitions: u16) -> Vec<StreamName>;
+
+    /// The stream that holds this one.
+    fn stream(id: &Self::Id, partitions: u16) -> StreamName;
+
+    /// The subject of its events of a lane.
+    fn subject(id: &Self::Id, lane: Lane, partitions: u16) -> String;
+
+    /// Which aggregate's state a stored commit changes, if one's.
+    fn changed_by(source: &Source) -> Option<Self::Id>;
+
+    /// The lane of an event. Only the room lane changes the state, and only its last sequence is the version.
+    fn lane(_event: &Self::Event) -> Lane {
+        Lane::Room
+    }
+
+    /// The subject of the name that nobody else may have while the aggregate is in this state.
+    fn claim(&self) -> Option<String> {
+        None
+    }
+
+    /// The refusal when somebody else has the name; none for an aggregate that claims none.
+    fn claim_taken() -> Option<Self::Error> {
+        None
+    }
+}
+
+impl StoredAggregate for DeliveryBox {
+    type Id = BoxId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(partitions: u16) -> Vec<StreamName> {
+        (0..partitions).map(StreamName::Box).collect()
+    }
+
+    fn stream(id: &BoxId, partitions: u16) -> StreamName {
+        StreamName::Box(partition_of(id, partitions))
+    }
+
+    fn subject(id: &BoxId, lane: Lane, partitions: u16) -> String {
+        subject::lane(id, lane, partitions)
+    }
+
+    fn changed_by(source: &Source) -> Option<BoxId> {
+        match source {
+            Source::Room { box_id } => Some(box_id.clone()),
+            _ => None,
+        }
+    }
+
+    fn lane(event: &Self::Event) -> Lane {
+        event.lane()
+    }
+}
+
+impl StoredAggregate for User {
+    type Id = UserId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::User]
+    }
+
+    fn stream(_: &UserId, _: u16) -> StreamName {
+        StreamName::User
+    }
+
+    fn subject(id: &UserId, _: Lane, _: u16) -> String {
+        subject::user(id)
+    }
+
+    fn changed_by(source: &Source) -> Option<UserId> {
+        match source {
+            Source::User { user_id } => Some(user_id.clone()),
+            _ => None,
+        }
+    }
+
+    fn claim(&self) -> Option<String> {
+        self.nickname().map(subject::nickname_claim)
+    }
+
+    fn claim_taken() -> Option<UserRefusal> {
+        Some(UserRefusal::NicknameTaken)
+    }
+}
+
+impl StoredAggregate for Store {
+    type Id = StoreId;
+    const STATE_VERSION: u32 = 1;
+
+    fn streams(_: u16) -> Vec<StreamName> {
+        vec![StreamName::Store]
+    }
+
+    fn stream(_: &StoreId, _: u16) -> StreamName {
+        StreamName::Store
+    }
+
+    fn subject(id: &StoreId, _: Lane, _: u16) -> String {
+        subject::store(id)
+    }
+
+    fn changed_by(source: &Source) -> Option<StoreId> {
+        match source {
+            Source::Store { store_id } => Some(store_id.clone()),
+            _ => None,
+        }
+    }
+
+    fn claim_taken() -> Option<StoreRefusal> {
+        None
+    }
+}

@@ -1,0 +1,111 @@
+//! Names that only one may have at a time: claimed and released by messages beside the events that need them.
+
+use cqrs_es::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::StoredAggregate,
+    envelope::{CommandContext, RecordedCommit, encode},
+    log::{Freshness, Guard, Log, NewMessage, Recorded},
+    store::EventStoreError,
+    stream::StreamName,
+    upcast::{StoredEvent, Upcast},
+};
+
+/// What happened to a name. The serde names are stored; never rename.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+pub(crate) enum ClaimEvent {
+    /// Nobody else may have it.
+    NicknameClaimed { user_id: String },
+    /// Anybody may have it.
+    NicknameReleased { user_id: String },
+}
+
+impl DomainEvent for ClaimEvent {
+    fn event_type(&self) -> String {
+        match self {
+            Self::NicknameClaimed { .. } => "nickname_claimed".to_owned(),
+            Self::NicknameReleased { .. } => "nickname_released".to_owned(),
+        }
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+impl StoredEvent for ClaimEvent {
+    const TYPES: &'static [&'static str] = &["nickname_claimed", "nickname_released"];
+    const UPCASTS: &'static [Upcast] = &[];
+}
+
+/// Whether the names that a decision needs can be had.
+pub(crate) enum Claims {
+    /// Append these together with the decision.
+    Free(Vec<NewMessage>),
+    /// Somebody else has the name.
+    Taken,
+    /// What was decided upon is out of date.
+    Outdated,
+}
+
+/// What has to be claimed and released for an aggregate to go from one state to another.
+pub(crate) async fn claims<A: StoredAggregate>(
+    log: &dyn Log,
+    id: &A::Id,
+    (before, after): (&A, &A),
+    commit_id: &str,
+    context: &CommandContext,
+) -> Result<Claims, EventStoreError> {
+    let (old, new) = (before.claim(), after.claim());
+    if old == new {
+        return Ok(Claims::Free(vec![]));
+    }
+    let user_id = id.to_string();
+    let mut messages = Vec::new();
+    if let Some(subject) = old {
+        let (sequence, holder) = holder(log, &subject).await?;
+        if holder.as_deref() != Some(&user_id) {
+            return Ok(Claims::Outdated);
+        }
+        let event = ClaimEvent::NicknameReleased { user_id: user_id.clone() };
+        messages.push(message(subject, sequence, &event, commit_id, context)?);
+    }
+    if let Some(subject) = new {
+        let (sequence, holder) = holder(log, &subject).await?;
+        match holder {
+            Some(holder) if holder == user_id => return Ok(Claims::Outdated),
+            Some(_) => return Ok(Claims::Taken),
+            None => {}
+        }
+        let event = ClaimEvent::NicknameClaimed { user_id };
+        messages.push(message(subject, sequence, &event, commit_id, context)?);
+    }
+    Ok(Claims::Free(messages))
+}
+
+/// Who has a name, and the last sequence on its subject.
+async fn holder(log: &dyn Log, subject: &str) -> Result<(u64, Option<String>), EventStoreError> {
+    let last: Option<Recorded> = log.last(StreamName::User, subject, Freshness::Leader).await?;
+    let Some(last) = last else { return Ok((0, None)) };
+    let sequence = last.sequence;
+    let commit = RecordedCommit::parse(last)?;
+    let holder = match commit.events::<ClaimEvent>()?.pop() {
+        Some(ClaimEvent::NicknameClaimed { user_id }) => Some(user_id),
+        Some(ClaimEvent::NicknameReleased { .. }) | None => None,
+    };
+    Ok((sequence, holder))
+}
+
+fn message(
+    subject: String,
+    sequence: u64,
+    event: &ClaimEvent,
+    commit_id: &str,
+    context: &CommandContext,
+) -> Result<NewMessage, EventStoreError> {
+    let (headers, payload) = encode::<_, ()>(commit_id, std::slice::from_ref(event), None, context)?;
+    let guard = Some(Guard { subject: None, sequence });
+    Ok(NewMessage { stream: StreamName::User, subject, message_id: None, guard, headers, payload })
+}

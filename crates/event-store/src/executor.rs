@@ -1,0 +1,353 @@
+//! Carries out commands: once each, on the newest state, and with an answer that a repeat gets again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cqrs_es::{EventEnvelope, event_sink::EventSink};
+use domain::{BoxEvent, BoxId, DeliveryBox, Lane, MessageId, OriginalMessage, Position};
+use moka::future::Cache;
+use tokio::time::sleep;
+
+use crate::{
+    aggregate::StoredAggregate,
+    envelope::{CommandContext, RecordedCommit},
+    index::Known,
+    log::{Freshness, Log},
+    store::{EventStoreError, Loaded, LogEventStore, Order, Stored, Versioned},
+    stream::StreamName,
+    subject::Source,
+    tail::{Tail, TailState},
+};
+
+/// How often a command is decided again because others were faster.
+const ATTEMPTS: usize = 32;
+
+/// What an executor needs to know.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecutorOptions {
+    /// Over how many partitions the boxes are spread.
+    pub partitions: u16,
+    /// For how long a repeat of a command gets the first answer.
+    pub idempotency_window: TimeDelta,
+    /// The time of this start.
+    pub now: DateTime<Utc>,
+    /// How many states to keep in memory.
+    pub cached_states: u64,
+}
+
+/// The command was carried out: its events are in the log.
+#[derive(Debug)]
+pub struct Committed<A: StoredAggregate> {
+    /// The events; empty if what was wished for was so already.
+    pub events: Vec<EventEnvelope<A>>,
+    /// Where in the log that is; a read model that has come so far shows it.
+    pub position: Position,
+    /// The sequence of the commit; of a posted message, its id.
+    pub sequence: u64,
+    /// Whether it was carried out earlier, and this is a repeat.
+    pub replayed: bool,
+}
+
+/// The command was not carried out, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError<E: std::error::Error + 'static> {
+    /// The rules are against it.
+    #[error("{0}")]
+    Refused(E),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Too many others want the same at the same time: certainly not carried out.
+    #[error("too many commands at once")]
+    Contended,
+    /// The log is not there, or slow.
+    #[error("the log cannot be reached: {reason}")]
+    Unavailable {
+        /// Whether it may have been carried out nevertheless. A repeat with the same idempotency key settles it.
+        outcome_unknown: bool,
+        /// What went wrong.
+        reason: String,
+    },
+    /// What is stored cannot be understood.
+    #[error("the log is damaged, or newer than this process: {reason}")]
+    Corrupt {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
+    fn from(error: EventStoreError) -> Self {
+        match error {
+            EventStoreError::KeyReused => Self::KeyReused,
+            EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
+            EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
+            EventStoreError::Corrupt { reason } => Self::Corrupt { reason },
+        }
+    }
+}
+
+/// What a process keeps of one aggregate. Held by the cache, by the commands that are being carried out, and by the tail.
+struct Slot<A> {
+    /// Commands that change the state wait here for each other; the guard makes it right, this makes it cheap.
+    queue: tokio::sync::Mutex<()>,
+    known: RwLock<Option<Versioned<A>>>,
+}
+
+impl<A> Default for Slot<A> {
+    fn default() -> Self {
+        Self { queue: tokio::sync::Mutex::default(), known: RwLock::default() }
+    }
+}
+
+impl<A> Slot<A> {
+    fn known(&self) -> Option<Versioned<A>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn(&self, newer: Versioned<A>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|known| known.version < newer.version) {
+            *known = Some(newer);
+        }
+    }
+}
+
+/// Carries out the commands to one kind of aggregate. One for each process; ends its tails when dropped.
+pub struct Executor<A: StoredAggregate> {
+    store: LogEventStore<A>,
+    slots: Cache<A::Id, Arc<Slot<A>>>,
+    tails: HashMap<StreamName, Tail>,
+}
+
+/// A decision of the rules.
+enum Decision<A: StoredAggregate> {
+    Events(Vec<A::Event>, Loaded<A>),
+    Refused(A::Error),
+}
+
+impl<A: StoredAggregate> Executor<A> {
+    /// Begins to follow the streams that hold the aggregates. The log need not be reachable yet.
+    pub fn start(log: Arc<dyn Log>, options: ExecutorOptions) -> Self {
+        let slots: Cache<A::Id, Arc<Slot<A>>> = Cache::new(options.cached_states);
+        let tail = |stream| {
+            let slots = slots.clone();
+            let observer = move |commit| observe(slots.clone(), commit);
+            let tail = Tail::start(log.clone(), stream, options.idempotency_window, options.now, observer);
+            (stream, tail)
+        };
+        let tails = A::streams(options.partitions).into_iter().map(tail).collect();
+        Self { store: LogEventStore::new(log, options.partitions), slots, tails }
+    }
+
+    /// Whether everything that the idempotency window needs has been read.
+    pub fn caught_up(&self) -> bool {
+        self.tails.values().all(|tail| tail.state().caught_up)
+    }
+
+    /// How far each stream has been read.
+    pub fn tails(&self) -> Vec<(StreamName, TailState)> {
+        let mut tails: Vec<_> = self.tails.iter().map(|(stream, tail)| (*stream, tail.state())).collect();
+        tails.sort_by_key(|(stream, _)| *stream);
+        tails
+    }
+
+    /// The state of an aggregate and its version (0 if it does not exist), from memory or any replica: to prepare a
+    /// command, never to refuse one.
+    pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
+        let slot = self.slot(id).await;
+        let known = self.known(id, &slot).await?;
+        Ok((known.state, known.version))
+    }
+
+    /// The state of an aggregate and its version as the leader has it now: never behind an acknowledged command.
+    pub async fn load_latest(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
+        let known = self.store.load(id, Freshness::Leader).await?;
+        self.slot(id).await.learn(known.clone());
+        Ok((known.state, known.version))
+    }
+
+    /// Carries out a command. A refusal, and that nothing needs to be done, is only ever answered on what the leader has.
+    pub async fn execute(
+        &self,
+        id: &A::Id,
+        command: A::Command,
+        context: CommandContext,
+    ) -> Result<Committed<A>, CommandError<A::Error>> {
+        let tail = self.tail(id)?;
+        let incarnation = tail.ready().await?;
+        let order = Order::new::<A>(id, context);
+        let slot = self.slot(id).await;
+        let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command };
+        if let Some(replayed) = run.replay().await? {
+            return Ok(self.committed(id, replayed, incarnation));
+        }
+        let stored = run.carry_out().await?;
+        Ok(self.committed(id, stored, incarnation))
+    }
+
+    fn committed(&self, id: &A::Id, stored: Stored<A>, incarnation: String) -> Committed<A> {
+        let stream = A::stream(id, self.store.partitions()).label();
+        let position = Position { stream, incarnation, sequence: stored.sequence };
+        Committed { events: stored.events, position, sequence: stored.sequence, replayed: stored.replayed }
+    }
+
+    fn tail(&self, id: &A::Id) -> Result<&Tail, EventStoreError> {
+        let stream = A::stream(id, self.store.partitions());
+        self.tails.get(&stream).ok_or_else(|| EventStoreError::unavailable(format!("{stream} is not served here")))
+    }
+
+    async fn slot(&self, id: &A::Id) -> Arc<Slot<A>> {
+        self.slots.get_with_by_ref(id, std::future::ready(Arc::default())).await
+    }
+
+    async fn known(&self, id: &A::Id, slot: &Slot<A>) -> Result<Versioned<A>, EventStoreError> {
+        if let Some(known) = slot.known() {
+            return Ok(known);
+        }
+        let known = self.store.load(id, Freshness::AnyReplica).await?;
+        slot.learn(known.clone());
+        Ok(known)
+    }
+}
+
+impl Executor<DeliveryBox> {
+    /// The event in which a message was posted; none if there is no such message on this box.
+    pub async fn message(
+        &self,
+        box_id: &BoxId,
+        message_id: MessageId,
+    ) -> Result<Option<OriginalMessage>, EventStoreError> {
+        let stream = DeliveryBox::stream(box_id, self.store.partitions());
+        let log = self.store.log();
+        let recorded = match log.get(stream, message_id.sequence(), Freshness::AnyReplica).await? {
+            Some(recorded) => Some(recorded),
+            None => log.get(stream, message_id.sequence(), Freshness::Leader).await?,
+        };
+        let Some(recorded) = recorded else { return Ok(None) };
+        let commit = RecordedCommit::parse(recorded)?;
+        if commit.source != (Source::Talk { box_id: box_id.clone() }) {
+            return Ok(None);
+        }
+        match commit.events::<BoxEvent>()?.pop() {
+            Some(BoxEvent::MessagePosted { room_id, author, .. }) => {
+                Ok(Some(OriginalMessage { message_id, room_id, author }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Keeps a state that is in memory as new as the log.
+async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: RecordedCommit) {
+    let Some(id) = A::changed_by(&commit.source) else { return };
+    let Some(slot) = slots.get(&id).await else { return };
+    if slot.known().is_some_and(|known| known.version >= commit.sequence) {
+        return;
+    }
+    match commit.state::<A>(A::STATE_VERSION) {
+        Some(state) => slot.learn(Versioned { state: Arc::new(state), version: commit.sequence }),
+        // Of a newer release: the next command folds it.
+        None => slots.invalidate(&id).await,
+    }
+}
+
+/// One command that is being carried out.
+struct Run<'a, A: StoredAggregate> {
+    executor: &'a Executor<A>,
+    tail: &'a Tail,
+    id: &'a A::Id,
+    slot: &'a Slot<A>,
+    order: &'a Order,
+    command: &'a A::Command,
+}
+
+impl<A: StoredAggregate> Run<'_, A> {
+    /// What this command did when it was carried out before.
+    async fn replay(&self) -> Result<Option<Stored<A>>, EventStoreError> {
+        let context = &self.order.context;
+        if context.command_id.is_none() {
+            return Ok(None);
+        }
+        let sequence = match self.tail.look_up(&self.order.message_id, context.request_hash, context.at) {
+            Known::No => return Ok(None),
+            Known::OtherRequest => return Err(EventStoreError::KeyReused),
+            Known::Done(sequence) => sequence,
+        };
+        let store = &self.executor.store;
+        let stream = A::stream(self.id, store.partitions());
+        let recorded = match store.log().get(stream, sequence, Freshness::AnyReplica).await? {
+            Some(recorded) => Some(recorded),
+            None => store.log().get(stream, sequence, Freshness::Leader).await?,
+        };
+        let gone = || EventStoreError::Corrupt { reason: format!("{stream} has lost {sequence}") };
+        let commit = RecordedCommit::parse(recorded.ok_or_else(gone)?)?;
+        store.stored(self.id, &commit).map(Some)
+    }
+
+    async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
+        let known = self.executor.known(self.id, self.slot).await?;
+        let talks = match self.decide(&known).await {
+            Decision::Events(events, _) => events.first().is_some_and(|event| A::lane(event) == Lane::Talk),
+            Decision::Refused(_) => true,
+        };
+        // What does not change the state does not contend with others.
+        let _turn = if talks { None } else { Some(self.slot.queue.lock().await) };
+        self.decide_until_stored().await
+    }
+
+    async fn decide_until_stored(&self) -> Result<Stored<A>, CommandError<A::Error>> {
+        let mut confirmed = None;
+        for _ in 0..ATTEMPTS {
+            let known = self.executor.known(self.id, self.slot).await?;
+            let is_newest = confirmed.is_some_and(|version| known.version >= version);
+            let refusal = match self.decide(&known).await {
+                Decision::Events(events, loaded) if !events.is_empty() => match self.commit(events, loaded).await {
+                    Ok(stored) => return Ok(stored),
+                    Err(EventStoreError::Conflict) => None,
+                    Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
+                    Err(error) => return Err(error.into()),
+                },
+                Decision::Events(..) => Some(None),
+                Decision::Refused(refusal) => Some(Some(refusal)),
+            };
+            match refusal {
+                Some(Some(refusal)) if is_newest => return Err(CommandError::Refused(refusal)),
+                Some(None) if is_newest => {
+                    return Ok(Stored { sequence: known.version, events: vec![], replayed: false });
+                }
+                Some(_) => {}
+                None => sleep(Duration::from_millis(rand::random_range(0..=5))).await,
+            }
+            let (_, newest) = self.executor.load_latest(self.id).await?;
+            self.tail.reached(newest).await?;
+            if let Some(replayed) = self.replay().await? {
+                return Ok(replayed);
+            }
+            confirmed = Some(newest);
+        }
+        Err(CommandError::Contended)
+    }
+
+    async fn decide(&self, known: &Versioned<A>) -> Decision<A> {
+        let mut loaded = Loaded::new(self.id.clone(), known);
+        let sink = EventSink::default();
+        match loaded.state.handle(self.command.clone(), &(), &sink).await {
+            Ok(()) => Decision::Events(sink.collect().await, loaded),
+            Err(refusal) => Decision::Refused(refusal),
+        }
+    }
+
+    async fn commit(&self, events: Vec<A::Event>, loaded: Loaded<A>) -> Result<Stored<A>, EventStoreError> {
+        let changes = events.first().is_some_and(|event| A::lane(event) == Lane::Room);
+        let stored = self.executor.store.append(events, &loaded, self.order).await?;
+        if changes && !stored.replayed {
+            self.slot.learn(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
+        }
+        Ok(stored)
+    }
+}

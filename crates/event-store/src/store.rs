@@ -1,0 +1,394 @@
+//! `cqrs_es::EventStore` on the log: loads an aggregate with one read, and appends what it decided as one commit.
+
+use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+
+use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
+use domain::{Lane, UserId};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    aggregate::StoredAggregate,
+    append::{AppendError, Patience, append},
+    claims::{Claims, claims},
+    envelope::{CommandContext, RecordedCommit, RequestHash, encode},
+    follow::Damage,
+    log::{Freshness, Guard, Log, LogError, NewMessage, Range},
+    subject::hex,
+    upcast::DecodeError,
+};
+
+/// Why events could not be loaded or committed.
+#[derive(Debug, thiserror::Error)]
+pub enum EventStoreError {
+    /// Something else was committed meanwhile: decide again.
+    #[error("the aggregate has moved on")]
+    Conflict,
+    /// The command's id was used for another command.
+    #[error("the command's id was used for another command")]
+    KeyReused,
+    /// A name that the decision needs belongs to somebody else.
+    #[error("the name is taken")]
+    NameTaken,
+    /// Too many others commit at the same time.
+    #[error("too many commands at once")]
+    Contended,
+    /// The log is not there, or slow.
+    #[error("the log cannot be reached: {reason}")]
+    Unavailable {
+        /// Whether the events may have been committed nevertheless. A repeat with the same command id settles it.
+        outcome_unknown: bool,
+        /// What went wrong.
+        reason: String,
+    },
+    /// What is stored cannot be understood, or the log does not take what it has to.
+    #[error("the log is damaged, or newer than this process: {reason}")]
+    Corrupt {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl EventStoreError {
+    pub(crate) fn unavailable(reason: String) -> Self {
+        Self::Unavailable { outcome_unknown: false, reason }
+    }
+}
+
+impl From<LogError> for EventStoreError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Unavailable(reason) => Self::unavailable(reason),
+            error => Self::Corrupt { reason: error.to_string() },
+        }
+    }
+}
+
+impl From<AppendError> for EventStoreError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict => Self::Conflict,
+            AppendError::IdTaken => Self::KeyReused,
+            AppendError::Busy => Self::Contended,
+            AppendError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
+            AppendError::Refused(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecodeError> for EventStoreError {
+    fn from(error: DecodeError) -> Self {
+        Self::Corrupt { reason: error.to_string() }
+    }
+}
+
+impl From<Damage> for EventStoreError {
+    fn from(damage: Damage) -> Self {
+        Self::Corrupt { reason: damage.to_string() }
+    }
+}
+
+/// An aggregate as it was loaded, and as it is after the command that is being decided.
+#[derive(Debug)]
+pub struct Loaded<A: StoredAggregate> {
+    pub(crate) id: A::Id,
+    pub(crate) before: Arc<A>,
+    pub(crate) state: A,
+    pub(crate) version: u64,
+}
+
+impl<A: StoredAggregate> Loaded<A> {
+    pub(crate) fn new(id: A::Id, known: &Versioned<A>) -> Self {
+        Self { id, before: known.state.clone(), state: (*known.state).clone(), version: known.version }
+    }
+}
+
+impl<A: StoredAggregate> AggregateContext<A> for Loaded<A> {
+    fn aggregate(&mut self) -> &mut A {
+        &mut self.state
+    }
+}
+
+/// A state and the sequence of the event that led to it; 0 for an aggregate that does not exist.
+#[derive(Debug)]
+pub(crate) struct Versioned<A> {
+    pub(crate) state: Arc<A>,
+    pub(crate) version: u64,
+}
+
+impl<A> Clone for Versioned<A> {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), version: self.version }
+    }
+}
+
+/// A command on its way into the log: the ids under which it will stand there.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) commit_id: String,
+    pub(crate) message_id: String,
+    pub(crate) context: CommandContext,
+}
+
+impl Order {
+    /// The id space is the whole stream, so a client's bare value would meet those of others.
+    pub(crate) fn new<A: StoredAggregate>(id: &A::Id, context: CommandContext) -> Self {
+        let commit_id = hex(&rand::random::<u128>().to_be_bytes());
+        let message_id = match &context.command_id {
+            Some(key) => {
+                let scope = format!("{}\n{id}\n{}\n{key}", A::TYPE, context.actor);
+                hex(Sha256::digest(scope.as_bytes()).get(..16).unwrap_or_default())
+            }
+            None => commit_id.clone(),
+        };
+        Self { commit_id, message_id, context }
+    }
+}
+
+/// A commit that is in the log.
+pub(crate) struct Stored<A: StoredAggregate> {
+    pub(crate) sequence: u64,
+    pub(crate) events: Vec<EventEnvelope<A>>,
+    /// Whether it was there before.
+    pub(crate) replayed: bool,
+}
+
+/// The event store of one kind of aggregate.
+pub struct LogEventStore<A> {
+    log: Arc<dyn Log>,
+    partitions: u16,
+    patience: Patience,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A: StoredAggregate> LogEventStore<A> {
+    /// The event store on a log with this many partitions.
+    pub fn new(log: Arc<dyn Log>, partitions: u16) -> Self {
+        Self { log, partitions, patience: Patience::default(), aggregate: PhantomData }
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    pub(crate) fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// One read: the last commit carries the state after it.
+    pub(crate) async fn load(&self, id: &A::Id, from: Freshness) -> Result<Versioned<A>, EventStoreError> {
+        let stream = A::stream(id, self.partitions);
+        let subject = A::subject(id, Lane::Room, self.partitions);
+        let Some(last) = self.log.last(stream, &subject, from).await? else {
+            return Ok(Versioned { state: Arc::new(A::default()), version: 0 });
+        };
+        let version = last.sequence;
+        let commit = RecordedCommit::parse(last)?;
+        if let Some(state) = commit.state::<A>(A::STATE_VERSION) {
+            return Ok(Versioned { state: Arc::new(state), version });
+        }
+        let mut state = A::default();
+        for commit in self.history(id, version).await? {
+            commit.events::<A::Event>()?.into_iter().for_each(|event| state.apply(event));
+        }
+        Ok(Versioned { state: Arc::new(state), version })
+    }
+
+    /// The commits that led to a version.
+    async fn history(&self, id: &A::Id, version: u64) -> Result<Vec<RecordedCommit>, EventStoreError> {
+        let stream = A::stream(id, self.partitions);
+        let subject = A::subject(id, Lane::Room, self.partitions);
+        let mut commits = Vec::new();
+        let mut from = 1;
+        while from <= version {
+            let range = Range { stream, from, subject: Some(&subject), max_messages: 1000, max_bytes: 4 << 20 };
+            let page = self.log.read(range).await?;
+            let Some(end) = page.last().map(|recorded| recorded.sequence) else {
+                return Err(EventStoreError::unavailable("a replica is behind".into()));
+            };
+            from = end + 1;
+            for recorded in page.into_iter().filter(|recorded| recorded.sequence <= version) {
+                commits.push(RecordedCommit::parse(recorded)?);
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Appends what was decided on a loaded aggregate, which holds the state after it.
+    pub(crate) async fn append(
+        &self,
+        events: Vec<A::Event>,
+        loaded: &Loaded<A>,
+        order: &Order,
+    ) -> Result<Stored<A>, EventStoreError> {
+        let states = (loaded.before.as_ref(), &loaded.state);
+        let claimed = claims(self.log.as_ref(), &loaded.id, states, &order.commit_id, &order.context).await?;
+        let mut messages = match claimed {
+            Claims::Free(messages) => messages,
+            Claims::Taken => return Err(EventStoreError::NameTaken),
+            Claims::Outdated => return Err(EventStoreError::Conflict),
+        };
+        messages.push(self.message(&events, loaded, order)?);
+        let appended = append(self.log.as_ref(), &messages, &self.patience).await?;
+        match appended.earlier {
+            Some(earlier) => self.stored(&loaded.id, &RecordedCommit::parse(earlier)?),
+            None => {
+                let events = envelopes(&loaded.id, appended.sequence, events, &order.commit_id, &order.context);
+                Ok(Stored { sequence: appended.sequence, events, replayed: false })
+            }
+        }
+    }
+
+    fn message(
+        &self,
+        events: &[A::Event],
+        loaded: &Loaded<A>,
+        order: &Order,
+    ) -> Result<NewMessage, EventStoreError> {
+        let lane = events.first().map_or(Lane::Room, A::lane);
+        let subject = A::subject(&loaded.id, lane, self.partitions);
+        let (state, guarded) = match lane {
+            Lane::Room => (Some((A::STATE_VERSION, &loaded.state)), None),
+            Lane::Talk => (None, Some(A::subject(&loaded.id, Lane::Room, self.partitions))),
+        };
+        let (headers, payload) = encode(&order.commit_id, events, state, &order.context)?;
+        Ok(NewMessage {
+            stream: A::stream(&loaded.id, self.partitions),
+            subject,
+            message_id: Some(order.message_id.clone()),
+            guard: Some(Guard { subject: guarded, sequence: loaded.version }),
+            headers,
+            payload,
+        })
+    }
+
+    /// A commit that was found in the log, as it was answered at its time.
+    pub(crate) fn stored(&self, id: &A::Id, commit: &RecordedCommit) -> Result<Stored<A>, EventStoreError> {
+        let context = CommandContext {
+            command_id: commit.command_id.clone(),
+            request_hash: commit.request_hash.unwrap_or_else(|| RequestHash::keyed(&[], &[])),
+            actor: commit.actor.clone(),
+            at: commit.at,
+            traceparent: commit.traceparent.clone(),
+        };
+        let events = envelopes(id, commit.sequence, commit.events()?, &commit.commit_id, &context);
+        Ok(Stored { sequence: commit.sequence, events, replayed: true })
+    }
+}
+
+fn envelopes<A: StoredAggregate>(
+    id: &A::Id,
+    sequence: u64,
+    events: Vec<A::Event>,
+    commit_id: &str,
+    context: &CommandContext,
+) -> Vec<EventEnvelope<A>> {
+    let mut metadata = HashMap::from([
+        (metadata::COMMIT_ID.to_owned(), commit_id.to_owned()),
+        (metadata::ACTOR.to_owned(), context.actor.to_string()),
+        (metadata::OCCURRED_AT.to_owned(), context.at.to_rfc3339()),
+        (metadata::REQUEST_HASH.to_owned(), context.request_hash.to_string()),
+    ]);
+    metadata.extend(context.command_id.clone().map(|id| (metadata::COMMAND_ID.to_owned(), id)));
+    metadata.extend(context.traceparent.clone().map(|parent| (metadata::TRACEPARENT.to_owned(), parent)));
+    let sequence = usize::try_from(sequence).unwrap_or(usize::MAX);
+    let envelope =
+        |payload| EventEnvelope { aggregate_id: id.to_string(), sequence, payload, metadata: metadata.clone() };
+    events.into_iter().map(envelope).collect()
+}
+
+/// Keys of the metadata of envelopes.
+pub mod metadata {
+    /// The commit that holds the event.
+    pub const COMMIT_ID: &str = "commit_id";
+    /// The client's name for the command.
+    pub const COMMAND_ID: &str = "command_id";
+    /// The keyed hash of the request.
+    pub const REQUEST_HASH: &str = "request_hash";
+    /// The user who gave the command.
+    pub const ACTOR: &str = "actor";
+    /// When the command was received, in RFC 3339.
+    pub const OCCURRED_AT: &str = "occurred_at";
+    /// W3C trace context.
+    pub const TRACEPARENT: &str = "traceparent";
+}
+
+fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, EventStoreError> {
+    let get = |key: &str| metadata.get(key);
+    let missing = |what: &str| EventStoreError::Corrupt { reason: format!("the command has no {what}") };
+    let actor: Option<UserId> = get(metadata::ACTOR).and_then(|actor| actor.parse().ok());
+    let at = get(metadata::OCCURRED_AT).and_then(|at| at.parse().ok());
+    let request_hash = get(metadata::REQUEST_HASH).and_then(|hash| RequestHash::parse(hash));
+    Ok(CommandContext {
+        command_id: get(metadata::COMMAND_ID).cloned(),
+        request_hash: request_hash.ok_or_else(|| missing(metadata::REQUEST_HASH))?,
+        actor: actor.ok_or_else(|| missing(metadata::ACTOR))?,
+        at: at.ok_or_else(|| missing(metadata::OCCURRED_AT))?,
+        traceparent: get(metadata::TRACEPARENT).cloned(),
+    })
+}
+
+fn as_aggregate_error<E: std::error::Error>(error: EventStoreError) -> AggregateError<E> {
+    match error {
+        EventStoreError::Conflict => AggregateError::AggregateConflict,
+        EventStoreError::Unavailable { .. } => AggregateError::DatabaseConnectionError(error.into()),
+        EventStoreError::Corrupt { .. } => AggregateError::DeserializationError(error.into()),
+        error => AggregateError::UnexpectedError(error.into()),
+    }
+}
+
+/// For `cqrs-es` itself. The executor goes around it for what this interface cannot say: repeats, and why a commit failed.
+impl<A> EventStore<A> for LogEventStore<A>
+where
+    A: StoredAggregate<Id: std::str::FromStr<Err: std::fmt::Display>>,
+{
+    type AC = Loaded<A>;
+
+    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
+        let load = async {
+            let id = parse::<A>(aggregate_id)?;
+            let version = self.load(&id, Freshness::Leader).await?.version;
+            let mut events = Vec::new();
+            for commit in self.history(&id, version).await? {
+                events.extend(self.stored(&id, &commit)?.events);
+            }
+            Ok(events)
+        };
+        load.await.map_err(as_aggregate_error)
+    }
+
+    async fn load_aggregate(&self, aggregate_id: &str) -> Result<Loaded<A>, AggregateError<A::Error>> {
+        let load = async {
+            let id = parse::<A>(aggregate_id)?;
+            let known = self.load(&id, Freshness::Leader).await?;
+            Ok(Loaded::new(id, &known))
+        };
+        load.await.map_err(as_aggregate_error)
+    }
+
+    async fn commit(
+        &self,
+        events: Vec<A::Event>,
+        context: Loaded<A>,
+        metadata: HashMap<String, String>,
+    ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
+        let commit = async {
+            let order = Order::new::<A>(&context.id, context_of(&metadata)?);
+            self.append(events, &context, &order).await
+        };
+        match commit.await {
+            Ok(stored) => Ok(stored.events),
+            Err(error @ EventStoreError::NameTaken) => Err(match A::claim_taken() {
+                Some(refusal) => AggregateError::UserError(refusal),
+                None => as_aggregate_error(error),
+            }),
+            Err(error) => Err(as_aggregate_error(error)),
+        }
+    }
+}
+
+fn parse<A>(id: &str) -> Result<A::Id, EventStoreError>
+where
+    A: StoredAggregate<Id: std::str::FromStr<Err: std::fmt::Display>>,
+{
+    id.parse().map_err(|error| EventStoreError::Corrupt { reason: format!("{id} is no id: {error}") })
+}

@@ -1,0 +1,184 @@
+//! The tail of a stream: what the command-service must know of everything that is being stored.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    envelope::{RecordedCommit, RequestHash},
+    follow::{Damage, FollowError, follow},
+    index::{Index, Known},
+    log::{Log, LogError},
+    store::EventStoreError,
+    stream::StreamName,
+};
+
+/// How long a command waits for the tail.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The server's clock may differ from ours by this much.
+const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
+
+/// How far a tail has come. Shown by readiness.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TailState {
+    /// Everything up to here is known.
+    pub sequence: u64,
+    /// Whether everything of the idempotency window has been read once.
+    pub caught_up: bool,
+    /// Which life of the stream is being read.
+    pub incarnation: Option<String>,
+    /// Why nothing can be read at this moment.
+    pub trouble: Option<String>,
+    /// Why nothing will be read any more.
+    pub damage: Option<Damage>,
+}
+
+/// Follows one stream in the background until it is dropped.
+pub(crate) struct Tail {
+    stream: StreamName,
+    index: Arc<Mutex<Index>>,
+    state: watch::Receiver<TailState>,
+    task: AbortHandle,
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Tail {
+    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order.
+    pub(crate) fn start<F>(
+        log: Arc<dyn Log>,
+        stream: StreamName,
+        window: TimeDelta,
+        now: DateTime<Utc>,
+        observer: impl Fn(RecordedCommit) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let index = Arc::new(Mutex::new(Index::new(window)));
+        let (sender, state) = watch::channel(TailState::default());
+        let runner = Runner { log, stream, index: index.clone(), state: sender, observer };
+        let since = now - window - CLOCK_SLACK;
+        let task = tokio::spawn(async move { runner.run(since).await }).abort_handle();
+        Self { stream, index, state, task }
+    }
+
+    pub(crate) fn state(&self) -> TailState {
+        self.state.borrow().clone()
+    }
+
+    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash, at: DateTime<Utc>) -> Known {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request, at)
+    }
+
+    /// Waits until the window has been read once; returns the stream's incarnation.
+    pub(crate) async fn ready(&self) -> Result<String, EventStoreError> {
+        self.wait(|state| state.caught_up).await?;
+        Ok(self.state.borrow().incarnation.clone().unwrap_or_default())
+    }
+
+    /// Waits until everything up to a sequence is known.
+    pub(crate) async fn reached(&self, sequence: u64) -> Result<(), EventStoreError> {
+        self.wait(|state| state.caught_up && state.sequence >= sequence).await
+    }
+
+    async fn wait(&self, arrived: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
+        let mut state = self.state.clone();
+        let reached = timeout(PATIENCE, state.wait_for(|state| state.damage.is_some() || arrived(state))).await;
+        let behind = || EventStoreError::unavailable(format!("{} has not been read so far", self.stream));
+        match reached {
+            Ok(Ok(state)) => match &state.damage {
+                Some(damage) => Err(EventStoreError::Corrupt { reason: damage.to_string() }),
+                None => Ok(()),
+            },
+            _ => Err(behind()),
+        }
+    }
+}
+
+struct Runner<O> {
+    log: Arc<dyn Log>,
+    stream: StreamName,
+    index: Arc<Mutex<Index>>,
+    state: watch::Sender<TailState>,
+    observer: O,
+}
+
+impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Runner<O> {
+    async fn run(self, since: DateTime<Utc>) {
+        loop {
+            match self.follow(since).await {
+                FollowError::Unavailable(error) => {
+                    self.state.send_modify(|state| state.trouble = Some(error.to_string()));
+                    sleep(Duration::from_millis(200)).await;
+                }
+                FollowError::Damaged(damage) => {
+                    tracing::error!(stream = %self.stream, %damage, "the log is damaged: this partition takes no commands");
+                    self.state.send_modify(|state| state.damage = Some(damage));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Follows for as long as it goes.
+    async fn follow(&self, since: DateTime<Utc>) -> FollowError {
+        let started = async {
+            let from = match self.state.borrow().incarnation {
+                Some(_) => None,
+                None => Some(()),
+            };
+            let from = match from {
+                Some(()) => self.log.first_since(self.stream, since).await?,
+                None => self.state.borrow().sequence + 1,
+            };
+            Ok::<_, LogError>(from)
+        };
+        let from = match started.await {
+            Ok(from) => from,
+            Err(error) => return error.into(),
+        };
+        let mut follower = match follow(self.log.clone(), self.stream, from).await {
+            Ok(follower) => follower,
+            Err(error) => return error,
+        };
+        let incarnation = follower.state().incarnation.clone();
+        if self.state.borrow().incarnation.as_ref().is_some_and(|known| *known != incarnation) {
+            return Damage::OtherIncarnation { stream: self.stream }.into();
+        }
+        self.state.send_modify(|state| {
+            state.incarnation = Some(incarnation);
+            state.sequence = from - 1;
+        });
+        loop {
+            let batch = match follower.next_batch(1000, 4 << 20).await {
+                Ok(batch) => batch,
+                Err(error) => return error,
+            };
+            let last = batch.commits.last().map(|commit| commit.sequence);
+            for commit in batch.commits {
+                self.index.lock().unwrap_or_else(PoisonError::into_inner).insert(&commit);
+                (self.observer)(commit).await;
+            }
+            self.state.send_modify(|state| {
+                state.sequence = last.unwrap_or(state.sequence);
+                state.caught_up |= batch.caught_up;
+                state.trouble = None;
+            });
+        }
+    }
+}
