@@ -35,9 +35,10 @@ pub(crate) fn say(text: &str) {
     line(&format!("{} {text}", painted("1", &format!("{:<WIDTH$}|", "xtask"))));
 }
 
-/// Why it did not work, with all causes.
+/// Why it did not work, with all causes. Where in our code it was noticed helps nobody, so no backtrace.
 pub(crate) fn error(error: &anyhow::Error) {
-    line(&format!("{} {error:?}", painted("1;31", "error:")));
+    let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
+    line(&format!("{} {error}{causes}", painted("1;31", "error:")));
 }
 
 /// One line of a service's log.

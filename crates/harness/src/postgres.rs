@@ -23,7 +23,7 @@ use crate::{
 /// How long a start may take: recovery after a crash included.
 const START: Duration = Duration::from_mins(1);
 /// How long a stop may take before it becomes a kill.
-const STOP: Duration = Duration::from_secs(3);
+const STOP: Duration = Duration::from_millis(2_500);
 /// The superuser's name.
 const SUPERUSER: &str = "admin";
 /// The database's name.

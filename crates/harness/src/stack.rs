@@ -320,7 +320,7 @@ impl Stack {
 
     /// Ends everything in order: the services first, so that none sees its servers leave. Returns within five seconds.
     pub async fn shutdown(self) {
-        join_all(self.services.values().map(|service| service.stop(Duration::from_secs(2)))).await;
+        join_all(self.services.values().map(|service| service.stop(Duration::from_millis(1_500)))).await;
         tokio::join!(self.servers.nats.stop(), self.servers.postgres.stop());
     }
 

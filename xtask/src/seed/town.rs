@@ -328,3 +328,37 @@ fn lunch_rooms() -> Vec<Room> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_town_is_as_large_as_promised() {
+        let boxes = boxes();
+        let zip_codes: HashSet<_> = boxes.iter().map(|install| install.zip_code).collect();
+        let ids: HashSet<_> = boxes.iter().map(|install| install.box_id.as_str()).collect();
+        assert_eq!((ids.len(), zip_codes.len()), (30, 5));
+        let users: HashSet<_> = USERS.iter().map(|(id, _)| id).collect();
+        let nicknames: HashSet<_> = USERS.iter().map(|(_, nickname)| nickname.to_lowercase()).collect();
+        assert_eq!((users.len(), nicknames.len()), (40, 40));
+        assert_eq!(rooms().len(), 12);
+    }
+
+    #[test]
+    fn rooms_have_boxes_and_stores_and_people_of_the_town() {
+        let boxes = boxes();
+        let mut free: HashSet<_> = boxes.iter().map(|install| install.box_id.as_str()).collect();
+        for room in rooms() {
+            assert!(free.remove(room.box_id), "{} is used twice or missing", room.box_id);
+            assert!(STORES.iter().any(|(id, ..)| *id == room.store_id), "{}", room.store_id);
+            let members: HashSet<_> = room.guests.iter().copied().chain([room.host]).collect();
+            assert_eq!(members.len(), room.guests.len() + 1, "somebody is twice in {}", room.title);
+            assert!(members.len() <= usize::try_from(room.max_members).unwrap());
+            assert!(members.iter().all(|member| USERS.iter().any(|(id, _)| id == member)), "{}", room.title);
+            assert!(room.lines.iter().all(|Line(author, _)| members.contains(author)), "{}", room.title);
+        }
+    }
+}
