@@ -37,8 +37,8 @@ pub(crate) fn say(text: &str) {
 
 /// Why it did not work, with all causes. Where in our code it was noticed helps nobody, so no backtrace.
 pub(crate) fn error(error: &anyhow::Error) {
-    let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
-    line(&format!("{} {error}{causes}", painted("1;31", "error:")));
+    let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+    line(&format!("{} {}", painted("1;31", "error:"), chain.join("\n  because: ")));
 }
 
 /// One line of a service's log.
