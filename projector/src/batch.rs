@@ -1,0 +1,101 @@
+//! One batch, one transaction: the checkpoint first, then the rows.
+
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    checkpoint::Checkpoint,
+    commit::Commit,
+    projection::{News, Projection, ProjectionError},
+};
+
+/// Why a batch is not in the read model.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The rows could not be written; the whole batch was rolled back.
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
+    /// Somebody else writes this stream's rows: what is in memory here is no longer true.
+    #[error("another projector has moved the checkpoint")]
+    Overtaken,
+}
+
+impl From<sqlx::Error> for BatchError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Projection(ProjectionError::Database(error))
+    }
+}
+
+/// Projects the commits that follow a checkpoint, all or nothing. After an error the projection must be dropped: it may
+/// remember what was rolled back.
+pub async fn project(
+    connection: &mut PgConnection,
+    projection: &mut Projection,
+    checkpoint: &mut Checkpoint,
+    commits: &[Commit],
+) -> Result<News, BatchError> {
+    let Some(last) = commits.last() else {
+        return Ok(News::default());
+    };
+    let mut transaction = connection.begin().await?;
+    if !checkpoint.advance(&mut transaction, last).await? {
+        return Err(BatchError::Overtaken);
+    }
+    let news = projection.project(&mut transaction, commits).await?;
+    transaction.commit().await?;
+    *checkpoint = checkpoint.at(last);
+    Ok(news)
+}
+
+/// Like [`project`], but one commit that the database refuses does not stop the others: its box is parked.
+pub async fn project_around_poison(
+    connection: &mut PgConnection,
+    projection: &mut Projection,
+    checkpoint: &mut Checkpoint,
+    commits: &[Commit],
+) -> Result<News, BatchError> {
+    match project(connection, projection, checkpoint, commits).await {
+        Err(BatchError::Projection(ProjectionError::Database(error))) if refused(&error).is_some() => {
+            let mut news = News::default();
+            for commit in commits {
+                let alone = project_alone(connection, projection, checkpoint, commit).await?;
+                news.feed.extend(alone.feed);
+                news.alarms.extend(alone.alarms);
+            }
+            Ok(news)
+        }
+        result => result,
+    }
+}
+
+async fn project_alone(
+    connection: &mut PgConnection,
+    projection: &mut Projection,
+    checkpoint: &mut Checkpoint,
+    commit: &Commit,
+) -> Result<News, BatchError> {
+    *projection = Projection::open(checkpoint.stream, connection).await?;
+    let alone = std::slice::from_ref(commit);
+    let error = match project(connection, projection, checkpoint, alone).await {
+        Err(BatchError::Projection(ProjectionError::Database(error))) => error,
+        result => return result,
+    };
+    let Some(reason) = refused(&error) else {
+        return Err(error.into());
+    };
+    *projection = Projection::open(checkpoint.stream, connection).await?;
+    match projection {
+        Projection::Boxes(boxes) => boxes.condemn(commit.sequence, reason),
+        Projection::Users | Projection::Stores | Projection::Markers => {
+            return Err(ProjectionError::Stuck { sequence: commit.sequence, reason }.into());
+        }
+    }
+    project(connection, projection, checkpoint, alone).await
+}
+
+/// What the database said when it refused the rows themselves, which another attempt would not change.
+fn refused(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    // Data exceptions, violated constraints, exceeded limits.
+    let of_data = error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)));
+    of_data.then(|| format!("the database refuses it: {}", error.message()))
+}

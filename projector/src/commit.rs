@@ -1,0 +1,106 @@
+//! A commit of the log, decoded: what the projection takes in.
+
+use chrono::{DateTime, Utc};
+use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
+use event_store::{Decoded, RecordedCommit, Source};
+
+/// What one command has made happen, at one sequence of one stream.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The sequence in its stream, from 1.
+    pub sequence: u64,
+    /// Its id; kept with the checkpoint, to recognise the log by.
+    pub commit_id: String,
+    /// The `Idempotency-Key` of the command, if its client gave one.
+    pub command_id: Option<String>,
+    /// Who acted.
+    pub actor: UserId,
+    /// When the command was received.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub content: Content,
+}
+
+/// What a commit says, and about what.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Events of a box.
+    Box {
+        /// The box.
+        box_id: BoxId,
+        /// At least one.
+        events: Vec<BoxEvent>,
+    },
+    /// Events of a user.
+    User {
+        /// The user.
+        user_id: UserId,
+        /// At least one.
+        events: Vec<UserEvent>,
+    },
+    /// A nickname was claimed or released: of no interest here.
+    Claim,
+    /// Events of a store.
+    Store {
+        /// The store.
+        store_id: StoreId,
+        /// At least one.
+        events: Vec<StoreEvent>,
+    },
+    /// How far a user has read.
+    Mark {
+        /// The room.
+        room_id: RoomId,
+        /// The reader.
+        user_id: UserId,
+        /// The last message read.
+        message_id: MessageId,
+    },
+    /// Something that this build cannot decode.
+    Unreadable {
+        /// The box that it is about, if it stands on one's subject.
+        box_id: Option<BoxId>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Content {
+    /// What a commit of the log says, in the shape of today.
+    pub fn of(recorded: &RecordedCommit) -> Self {
+        let source = recorded.source.clone();
+        match (recorded.decode(), source) {
+            (Ok(Decoded::Box(events)), Source::Room { box_id } | Source::Talk { box_id }) => {
+                Self::Box { box_id, events }
+            }
+            (Ok(Decoded::User(events)), Source::User { user_id }) => Self::User { user_id, events },
+            (Ok(Decoded::Claim), _) => Self::Claim,
+            (Ok(Decoded::Store(events)), Source::Store { store_id }) => Self::Store { store_id, events },
+            (Ok(Decoded::Mark { message_id }), Source::Mark { room_id, user_id }) => {
+                Self::Mark { room_id, user_id, message_id }
+            }
+            (decoded, Source::Room { box_id } | Source::Talk { box_id }) => {
+                Self::Unreadable { box_id: Some(box_id), reason: why(decoded) }
+            }
+            (decoded, Source::User { .. } | Source::Claim | Source::Store { .. } | Source::Mark { .. }) => {
+                Self::Unreadable { box_id: None, reason: why(decoded) }
+            }
+        }
+    }
+
+    /// The box whose order it belongs to; none outside the box streams.
+    pub(crate) fn box_id(&self) -> Option<&BoxId> {
+        match self {
+            Self::Box { box_id, .. } => Some(box_id),
+            Self::Unreadable { box_id, .. } => box_id.as_ref(),
+            Self::User { .. } | Self::Claim | Self::Store { .. } | Self::Mark { .. } => None,
+        }
+    }
+}
+
+fn why(decoded: Result<Decoded, event_store::DecodeError>) -> String {
+    match decoded {
+        Ok(_) => "its events do not belong on its subject".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,101 @@
+//! Leases: who projects which stream of which generation. They avoid wasted work and decide who takes over; that nothing
+//! is written twice is the checkpoint's doing.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, query};
+use tokio::time::timeout;
+
+use crate::{
+    database::Database,
+    generation::{self, Generation},
+    status::Track,
+};
+
+/// How long the server may take to answer before the leases count as lost.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The leases of this process, all held by one connection: when it ends, they end. The server ends it after three
+/// seconds of silence, so something must be asked every second.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    connection: PgConnection,
+    instance: String,
+}
+
+impl Leases {
+    pub(crate) async fn open(database: &Database) -> Result<Self, sqlx::Error> {
+        Ok(Self { connection: database.leases().await?, instance: database.instance().to_owned() })
+    }
+
+    /// The generations to write; also the sign of life.
+    pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, sqlx::Error> {
+        in_time(generation::written(&mut self.connection)).await
+    }
+
+    /// Takes a lease that this process does not hold, if nobody else does. The former holder's connections are ended
+    /// first: it may be frozen with a transaction open.
+    pub(crate) async fn take(&mut self, (generation, stream): Track) -> Result<bool, sqlx::Error> {
+        let (stream, connection) = (stream.label(), &mut self.connection);
+        let taken = query!(
+            r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#,
+            lock_name(generation, &stream)
+        );
+        if !in_time(taken.fetch_one(&mut *connection)).await?.taken {
+            return Ok(false);
+        }
+        let ended = query!(
+            "select pg_terminate_backend(pid) as ended
+             from control.leases
+             join pg_stat_activity on application_name = holder
+             where generation = $1
+               and stream = $2
+               and holder <> $3
+               and usename = current_user
+               and datname = current_database()",
+            generation,
+            stream,
+            self.instance
+        );
+        let ended = in_time(ended.fetch_all(&mut *connection)).await?.len();
+        if ended > 0 {
+            tracing::warn!(generation, stream.label = stream, connections = ended, "ended the former holder's work");
+        }
+        let recorded = query!(
+            "insert into control.leases (generation, stream, holder, taken_at)
+             values ($1, $2, $3, now())
+             on conflict (generation, stream) do update set
+               holder = excluded.holder,
+               taken_at = excluded.taken_at",
+            generation,
+            stream,
+            self.instance
+        );
+        in_time(recorded.execute(connection)).await?;
+        Ok(true)
+    }
+
+    /// Gives a lease back. Its next holder has nothing to end then.
+    pub(crate) async fn give_back(&mut self, (generation, stream): Track) -> Result<(), sqlx::Error> {
+        let stream = stream.label();
+        let forgotten = query!(
+            "delete from control.leases where generation = $1 and stream = $2 and holder = $3",
+            generation,
+            stream,
+            self.instance
+        );
+        in_time(forgotten.execute(&mut self.connection)).await?;
+        let unlocked =
+            query!("select pg_advisory_unlock(hashtextextended($1, 0)) as unlocked", lock_name(generation, &stream));
+        in_time(unlocked.fetch_one(&mut self.connection)).await?;
+        Ok(())
+    }
+}
+
+fn lock_name(generation: i32, stream: &str) -> String {
+    format!("boxroom projector g{generation} {stream}")
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(ANSWER, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}

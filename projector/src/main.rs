@@ -1,0 +1,24 @@
+//! The projector's command line.
+
+use anyhow::Context;
+use projector::{
+    Database, generation, run,
+    settings::{Cli, Command},
+};
+use service_kit::{shutdown, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::of(std::env::args_os()).command {
+        Command::Run(settings) => {
+            telemetry::init(&settings.log)?;
+            run(settings, shutdown::signal_received()).await?;
+        }
+        Command::Migrate(settings) => {
+            telemetry::init(&settings.log)?;
+            let database = Database::new(&settings.database.database_url, "projector-migrate")?;
+            generation::migrate(&database).await.context("the control tables cannot be migrated")?;
+        }
+    }
+    Ok(())
+}

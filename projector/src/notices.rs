@@ -1,0 +1,126 @@
+//! Notices on core NATS after each commit of the database: what is pushed is already readable. They may be lost; whoever
+//! listens heals that by the versions in the feed.
+
+use std::collections::BTreeMap;
+
+use async_nats::{Client, connection::State};
+use bytes::Bytes;
+use domain::{MessageId, Position, RoomId, UserId, notice};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::{
+    checkpoint::Checkpoint,
+    projection::{Alarm, FeedRow, News},
+};
+
+/// Notices that wait for the connection; more are dropped.
+const QUEUE: usize = 4096;
+
+/// A notice grows up to about this size, well below what the server takes.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Sends notices without ever making the projection wait. Cheap to clone; ends with its last clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Notices {
+    queue: mpsc::Sender<Notice>,
+}
+
+#[derive(Debug)]
+struct Notice {
+    subject: String,
+    payload: Bytes,
+}
+
+/// An alarm as its user is told of it.
+#[derive(Debug, Serialize)]
+struct AlarmNotice<'a> {
+    kind: domain::AlarmKind,
+    at: chrono::DateTime<chrono::Utc>,
+    room_id: &'a RoomId,
+    message_id: Option<MessageId>,
+    by: Option<&'a UserId>,
+    /// Alarms of one user come from several streams: its stream and place there name each.
+    stream: &'a str,
+    position: u64,
+}
+
+impl Notices {
+    /// Sends over this connection.
+    pub(crate) fn over(client: Client) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<Notice>(QUEUE);
+        tokio::spawn(async move {
+            while let Some(notice) = waiting.recv().await {
+                // Without a connection the client would keep it and send it late.
+                if client.connection_state() == State::Connected {
+                    let sent = client.publish(notice.subject, notice.payload).await;
+                    sent.unwrap_or_else(|error| tracing::debug!(%error, "a notice was lost"));
+                }
+            }
+        });
+        Self { queue }
+    }
+
+    /// Tells what a generation shows now that it did not show before.
+    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &News) {
+        let generation = i64::from(generation);
+        let stream = checkpoint.stream.label();
+        let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();
+        for row in &news.feed {
+            rooms.entry(&row.room_id).or_default().push(row);
+        }
+        for (room_id, rows) in rooms {
+            self.send_arrays(&notice::live_room(generation, room_id), &rows);
+        }
+        let mut users: BTreeMap<&UserId, Vec<AlarmNotice<'_>>> = BTreeMap::new();
+        for alarm in &news.alarms {
+            users.entry(&alarm.user_id).or_default().push(AlarmNotice::of(alarm, &stream));
+        }
+        for (user_id, alarms) in users {
+            self.send_arrays(&notice::live_user(generation, user_id), &alarms);
+        }
+        let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
+        self.send(notice::projected(generation, &position.stream), position.to_string().into());
+    }
+
+    /// As JSON arrays, in order, of a bounded size each.
+    fn send_arrays<T: Serialize>(&self, subject: &str, items: &[T]) {
+        let mut array = String::from("[");
+        for item in items {
+            let Ok(json) = serde_json::to_string(item) else {
+                continue;
+            };
+            if array.len() > 1 {
+                if array.len() + json.len() > MOST_BYTES {
+                    array.push(']');
+                    self.send(subject.to_owned(), std::mem::replace(&mut array, String::from("[")).into());
+                } else {
+                    array.push(',');
+                }
+            }
+            array.push_str(&json);
+        }
+        array.push(']');
+        self.send(subject.to_owned(), array.into());
+    }
+
+    fn send(&self, subject: String, payload: Bytes) {
+        if self.queue.try_send(Notice { subject, payload }).is_err() {
+            tracing::debug!("a notice was dropped: too many wait for the connection");
+        }
+    }
+}
+
+impl<'a> AlarmNotice<'a> {
+    fn of(alarm: &'a Alarm, stream: &'a str) -> Self {
+        Self {
+            kind: alarm.kind,
+            at: alarm.at,
+            room_id: &alarm.room_id,
+            message_id: alarm.message_id,
+            by: alarm.by.as_ref(),
+            stream,
+            position: alarm.position,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Alarms: what a user should know of, decided from the events of a box alone, and never told to the one who acted.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use domain::{AlarmKind, MessageId, RoomId, UserId};
+
+use super::{
+    Unfitting,
+    workspace::{About, Workspace},
+};
+
+/// One row of a user's alarms. Keyed by the position of its event, so that no two streams write the same row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Whom it concerns.
+    pub user_id: UserId,
+    /// What has happened.
+    pub kind: AlarmKind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// In which room.
+    pub room_id: RoomId,
+    /// About which message.
+    pub message_id: Option<MessageId>,
+    /// Who acted; none for the system.
+    pub by: Option<UserId>,
+    /// The event's sequence in the log.
+    pub position: u64,
+}
+
+/// An event of a room that some should know of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause<'a> {
+    pub(super) about: &'a About<'a>,
+    pub(super) room_id: &'a RoomId,
+    pub(super) kind: AlarmKind,
+    pub(super) message_id: Option<MessageId>,
+}
+
+impl Workspace {
+    /// Alarms one user, unless it was their own doing.
+    pub(super) fn alarm(&mut self, cause: Cause<'_>, user_id: &UserId) {
+        if !cause.about.is_actor(user_id) {
+            let by = cause.about.actor.cloned();
+            self.alarms.push(cause.alarm(user_id.clone(), by));
+        }
+    }
+
+    /// Alarms a user who may still read the room.
+    pub(super) fn alarm_if_inside(&mut self, cause: Cause<'_>, user_id: &UserId) -> Result<(), Unfitting> {
+        if self.room(cause.room_id)?.has_inside(user_id) {
+            self.alarm(cause, user_id);
+        }
+        Ok(())
+    }
+
+    /// Alarms everybody inside, except who did it.
+    pub(super) fn alarm_all_inside(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
+        let inside: Vec<UserId> = self.room(cause.room_id)?.inside().cloned().collect();
+        for user_id in &inside {
+            self.alarm(cause, user_id);
+        }
+        Ok(())
+    }
+
+    /// Alarms everybody inside: it was nobody's doing.
+    pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
+        let room = self.rooms.get(cause.room_id);
+        let room = room.ok_or_else(|| Unfitting(format!("there is no room {}", cause.room_id)))?;
+        self.alarms.extend(room.inside().map(|user_id| cause.alarm(user_id.clone(), None)));
+        Ok(())
+    }
+}
+
+impl Cause<'_> {
+    fn alarm(&self, user_id: UserId, by: Option<UserId>) -> Alarm {
+        Alarm {
+            user_id,
+            kind: self.kind,
+            at: self.about.at(),
+            room_id: self.room_id.clone(),
+            message_id: self.message_id,
+            by,
+            position: self.about.commit.sequence,
+        }
+    }
+}
+
+/// Who is addressed as `@user_id` in a text, in any case. An address of e-mail addresses nobody.
+pub(super) fn mentioned(body: &str) -> BTreeSet<UserId> {
+    let mut before = None;
+    let mut found = BTreeSet::new();
+    for (at, character) in body.char_indices() {
+        if character == '@' && !before.is_some_and(char::is_alphanumeric) {
+            let rest = body.get(at + 1..).unwrap_or_default();
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len());
+            let name = rest.get(..end).unwrap_or_default().to_ascii_lowercase();
+            found.extend(name.parse());
+            // `@ann-` may be ann and a dash.
+            found.extend(name.trim_end_matches(['-', '_']).parse());
+        }
+        before = Some(character);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_at_sign_before_a_user_id_is_a_mention() {
+        let names = |body| mentioned(body).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names("@ann, look: (@bob_1) and @Cleo!"), ["ann", "bob_1", "cleo"]);
+        assert_eq!(names("@dan-- hm"), ["dan", "dan--"]);
+        assert!(names("mail ann@example.org, @ nobody, @-x, é@y").is_empty());
+        assert_eq!(names("ä @ö @o"), ["o"]);
+    }
+}

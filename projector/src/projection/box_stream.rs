@@ -1,0 +1,107 @@
+//! The projection of a partition of the boxes: load, apply, write; a box that cannot go on is parked, the others flow.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::{
+    News, ProjectionError, acting, foreign,
+    quarantine::{self, Poison, Quarantine},
+    workspace::{About, Keys, Workspace},
+};
+use crate::commit::{Commit, Content};
+
+/// Rooms and boxes of recent batches that stay in memory.
+const MOST_ROOMS: usize = 2000;
+
+/// The projection of one box stream.
+#[derive(Debug)]
+pub struct BoxStream {
+    label: String,
+    workspace: Workspace,
+    quarantine: Quarantine,
+    /// Commits that the database refuses, by sequence, and what it said.
+    condemned: BTreeMap<u64, String>,
+}
+
+impl BoxStream {
+    pub(super) async fn open(label: &str, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            quarantine: Quarantine::load(connection, label).await?,
+            label: label.to_owned(),
+            workspace: Workspace::default(),
+            condemned: BTreeMap::new(),
+        })
+    }
+
+    /// Takes a commit for poison from now on, because the database refuses what it would write.
+    pub(crate) fn condemn(&mut self, sequence: u64, reason: String) {
+        self.condemned.insert(sequence, reason);
+    }
+
+    /// The boxes that are parked now.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// Lets a box go on; the parked commits must be projected next, in the same transaction.
+    pub(crate) async fn release(
+        &mut self,
+        connection: &mut PgConnection,
+        box_id: &domain::BoxId,
+    ) -> Result<(), sqlx::Error> {
+        self.quarantine.release(connection, box_id).await
+    }
+
+    pub(super) async fn project(
+        &mut self,
+        connection: &mut PgConnection,
+        commits: &[Commit],
+    ) -> Result<News, ProjectionError> {
+        let keys = Keys::of(commits);
+        self.workspace.load(connection, &keys).await?;
+        while let Err(poison) = self.apply(commits)? {
+            // What the box's commit has changed before its bad event must not be written: begin again without it.
+            quarantine::report(&self.label, &poison);
+            self.quarantine.add(poison);
+            self.workspace = Workspace::default();
+            self.workspace.load(connection, &keys).await?;
+        }
+        self.workspace.write(connection).await?;
+        self.quarantine.write(connection, &self.label, commits).await?;
+        let news =
+            News { feed: std::mem::take(&mut self.workspace.feed), alarms: std::mem::take(&mut self.workspace.alarms) };
+        self.workspace.settle(MOST_ROOMS);
+        Ok(news)
+    }
+
+    fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), Poison>, ProjectionError> {
+        for commit in commits {
+            let box_id = commit.content.box_id().ok_or_else(|| foreign(commit))?;
+            if self.quarantine.parks(box_id, commit.sequence) {
+                continue;
+            }
+            if let Err(reason) = self.apply_commit(commit) {
+                return Ok(Err(Poison { box_id: box_id.clone(), sequence: commit.sequence, at: commit.at, reason }));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn apply_commit(&mut self, commit: &Commit) -> Result<(), String> {
+        if let Some(reason) = self.condemned.get(&commit.sequence) {
+            return Err(reason.clone());
+        }
+        match &commit.content {
+            Content::Box { box_id, events } => {
+                let about = About { commit, box_id, actor: acting(commit) };
+                events
+                    .iter()
+                    .try_for_each(|event| self.workspace.apply(&about, event))
+                    .map_err(|unfitting| unfitting.to_string())
+            }
+            Content::Unreadable { reason, .. } => Err(reason.clone()),
+            Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What happens to a box itself.
+
+use domain::BoxEvent;
+
+use super::{
+    Unfitting,
+    workspace::{About, BoxRow, Workspace},
+};
+
+impl Workspace {
+    pub(super) fn install_box(&mut self, about: &About<'_>, event: &BoxEvent) -> Result<(), Unfitting> {
+        let BoxEvent::BoxInstalled { box_id, kind, zip_code, address, detailed_address, latitude, longitude } = event
+        else {
+            return Ok(());
+        };
+        if self.boxes.contains_key(about.box_id) || box_id != about.box_id {
+            return Err(Unfitting(format!("the box {} cannot be installed as {box_id}", about.box_id)));
+        }
+        let row = BoxRow {
+            kind: kind.as_str().to_owned(),
+            zip_code: zip_code.clone(),
+            address: address.clone(),
+            detailed_address: detailed_address.clone(),
+            latitude: *latitude,
+            longitude: *longitude,
+            service: "in_service".to_owned(),
+            out_of_service_reason: None,
+            room_id: None,
+            installed_at: about.at(),
+        };
+        self.boxes.insert(box_id.clone(), row);
+        self.changed.boxes.insert(box_id.clone());
+        Ok(())
+    }
+
+    pub(super) fn change_details(&mut self, about: &About<'_>, event: &BoxEvent) -> Result<(), Unfitting> {
+        let BoxEvent::BoxDetailsChanged { kind, zip_code, address, detailed_address, coordinates } = event else {
+            return Ok(());
+        };
+        let row = self.change_box(about.box_id)?;
+        if let Some(kind) = kind {
+            kind.as_str().clone_into(&mut row.kind);
+        }
+        if let Some((latitude, longitude)) = coordinates {
+            (row.latitude, row.longitude) = (*latitude, *longitude);
+        }
+        for (field, new) in
+            [(&mut row.zip_code, zip_code), (&mut row.address, address), (&mut row.detailed_address, detailed_address)]
+        {
+            if let Some(new) = new {
+                field.clone_from(new);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn serve(&mut self, about: &About<'_>, service: &str, reason: Option<String>) -> Result<(), Unfitting> {
+        let row = self.change_box(about.box_id)?;
+        service.clone_into(&mut row.service);
+        row.out_of_service_reason = reason;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! A room's feed: every event with an effect gets the room's next version and the JSON that clients see.
+
+use chrono::{DateTime, Utc};
+use domain::{BoxEvent, MessageId, RoomId, UserId};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Unfitting,
+    workspace::{About, Workspace},
+};
+
+/// One row of a room's feed, also what a notice tells of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeedRow {
+    /// The room.
+    #[serde(skip)]
+    pub room_id: RoomId,
+    /// 1, 2, 3 ... in the room.
+    pub v: i64,
+    /// The event's stored name.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Who acted; none for the system.
+    pub by: Option<UserId>,
+    /// What clients see of the event; its fields are public.
+    pub data: Value,
+    /// The command that it came from, for its sender to recognise it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<String>,
+    /// The message that it is about.
+    #[serde(skip)]
+    pub message_id: Option<MessageId>,
+    /// Its sequence in the log.
+    #[serde(skip)]
+    pub position: u64,
+}
+
+impl Workspace {
+    /// Gives an event that had an effect the next version of its room.
+    pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
+        let room = self.change_room(room_id)?;
+        room.row.v += 1;
+        let v = room.row.v;
+        self.feed.push(FeedRow {
+            room_id: room_id.clone(),
+            v,
+            kind: event.name(),
+            at: about.at(),
+            by: if happened_by_itself(event) { None } else { about.actor.cloned() },
+            data: client_data(event, about.message_id()),
+            command_id: about.commit.command_id.clone(),
+            message_id: message_of(event, about.message_id()),
+            position: about.commit.sequence,
+        });
+        Ok(())
+    }
+
+    /// Takes a deleted message's text out of its room's feed; the versions stay.
+    pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) {
+        for row in self.feed.iter_mut().filter(|row| row.message_id == Some(message_id)) {
+            if let Some(body) = row.data.get_mut("body") {
+                *body = Value::Null;
+            }
+        }
+        self.deleted.push((room_id.clone(), message_id));
+    }
+}
+
+/// A deadline acts on its own account, also where it is noticed only by the next one who opens a room on the box.
+pub(super) fn happened_by_itself(event: &BoxEvent) -> bool {
+    matches!(event, BoxEvent::RoomClosed { reason: domain::RoomClosedReason::Expired, .. })
+}
+
+fn message_of(event: &BoxEvent, posted: MessageId) -> Option<MessageId> {
+    match event {
+        BoxEvent::MessagePosted { .. } => Some(posted),
+        BoxEvent::MessageEdited { message_id, .. }
+        | BoxEvent::MessageDeleted { message_id, .. }
+        | BoxEvent::ReactionAdded { message_id, .. }
+        | BoxEvent::ReactionRemoved { message_id, .. } => Some(*message_id),
+        BoxEvent::BoxInstalled { .. }
+        | BoxEvent::BoxDetailsChanged { .. }
+        | BoxEvent::BoxTakenOutOfService { .. }
+        | BoxEvent::BoxReturnedToService {}
+        | BoxEvent::BoxRetired {}
+        | BoxEvent::RoomOpened { .. }
+        | BoxEvent::MemberJoined { .. }
+        | BoxEvent::MemberLeft { .. }
+        | BoxEvent::MemberKicked { .. }
+        | BoxEvent::HostTransferred { .. }
+        | BoxEvent::StepAdvanced { .. }
+        | BoxEvent::RoomExtended { .. }
+        | BoxEvent::RoomClosed { .. }
+        | BoxEvent::OrderArrived { .. }
+        | BoxEvent::DoorOpened { .. } => None,
+    }
+}
+
+/// What clients see. Field by field, because events hold what is nobody's business (password hashes).
+/// Public; never rename.
+fn client_data(event: &BoxEvent, posted: MessageId) -> Value {
+    match event {
+        BoxEvent::BoxInstalled { .. }
+        | BoxEvent::BoxDetailsChanged { .. }
+        | BoxEvent::BoxTakenOutOfService { .. }
+        | BoxEvent::BoxReturnedToService {}
+        | BoxEvent::BoxRetired {}
+        | BoxEvent::OrderArrived { .. }
+        | BoxEvent::DoorOpened { .. } => json!({}),
+        BoxEvent::RoomOpened {
+            room_id: _,
+            store_id,
+            title,
+            host,
+            max_members,
+            password_hash,
+            opened_at,
+            closes_at,
+        } => json!({
+            "store_id": store_id,
+            "title": title,
+            "host": host,
+            "max_members": max_members,
+            "locked": password_hash.is_some(),
+            "opened_at": opened_at,
+            "closes_at": closes_at,
+        }),
+        BoxEvent::MemberJoined { user_id, .. } | BoxEvent::MemberLeft { user_id, .. } => json!({ "user_id": user_id }),
+        BoxEvent::MemberKicked { user_id, by, .. } => json!({ "user_id": user_id, "by": by }),
+        BoxEvent::HostTransferred { from, to, change, .. } => json!({ "from": from, "to": to, "change": change }),
+        BoxEvent::StepAdvanced { step, .. } => json!({ "step": step }),
+        BoxEvent::RoomExtended { extension, hours, closes_at, .. } => {
+            json!({ "extension": extension, "hours": hours, "closes_at": closes_at })
+        }
+        BoxEvent::RoomClosed { reason, .. } => json!({ "reason": reason }),
+        BoxEvent::MessagePosted { author, body, reply_to, .. } => {
+            json!({ "message_id": posted, "author": author, "body": body, "reply_to": reply_to })
+        }
+        BoxEvent::MessageEdited { message_id, body, .. } => json!({ "message_id": message_id, "body": body }),
+        BoxEvent::MessageDeleted { message_id, by, .. } => json!({ "message_id": message_id, "by": by }),
+        BoxEvent::ReactionAdded { message_id, user_id, emoji, .. }
+        | BoxEvent::ReactionRemoved { message_id, user_id, emoji, .. } => {
+            json!({ "message_id": message_id, "user_id": user_id, "emoji": emoji })
+        }
+    }
+}

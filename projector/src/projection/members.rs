@@ -1,0 +1,59 @@
+//! Who is in a room, and who was.
+
+use domain::{AlarmKind, BoxEvent, RoomId, UserId};
+
+use super::{
+    Unfitting,
+    alarms::Cause,
+    workspace::{About, Member, Standing, UserRoom, Workspace},
+};
+
+impl Workspace {
+    pub(super) fn join(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        user_id: &UserId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        let room = self.change_room(room_id)?;
+        if room.has_inside(user_id) {
+            return Err(Unfitting(format!("{user_id} is in room {room_id} already")));
+        }
+        // Who comes back stands last again in the line of hosts, and has still read what they wrote.
+        let (seat, joined_at) = (room.next_seat(), about.at());
+        let last_post_ordinal = room.members.get(user_id).map_or(0, |former| former.last_post_ordinal);
+        let member = Member { standing: Standing::Inside, joined_at, seat, last_post_ordinal };
+        room.members.insert(user_id.clone(), member);
+        room.row.member_count += 1;
+        let opened_at = room.row.opened_at;
+        self.changed.members.insert((room_id.clone(), user_id.clone()));
+        self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        user_id: &UserId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        self.change_member(room_id, user_id)?.standing = Standing::Left;
+        self.change_room(room_id)?.row.member_count -= 1;
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn kick(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        user_id: &UserId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        self.change_member(room_id, user_id)?.standing = Standing::Kicked;
+        self.change_room(room_id)?.row.member_count -= 1;
+        self.alarm(Cause { about, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
+        self.tell(about, room_id, event)
+    }
+}

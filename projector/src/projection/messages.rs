@@ -1,0 +1,93 @@
+//! What is said in a room, corrected and taken away.
+
+use domain::{AlarmKind, BoxEvent, MessageId, RoomId, UserId};
+
+use super::{
+    Unfitting,
+    alarms::{Cause, mentioned},
+    workspace::{About, Message, Reactions, Workspace},
+};
+
+impl Workspace {
+    pub(super) fn post(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        author: &UserId,
+        body: &str,
+        reply_to: Option<MessageId>,
+    ) -> Result<(), Unfitting> {
+        let message_id = about.message_id();
+        if self.messages.contains_key(&message_id) {
+            return Err(Unfitting(format!("one commit posts two messages: {message_id}")));
+        }
+        let row = &mut self.change_room(room_id)?.row;
+        row.last_ordinal += 1;
+        let ordinal = row.last_ordinal;
+        self.change_member(room_id, author)?.last_post_ordinal = ordinal;
+        let message = Message {
+            room_id: room_id.clone(),
+            ordinal,
+            author: author.clone(),
+            body: Some(body.to_owned()),
+            reply_to,
+            posted_at: about.at(),
+            edited_at: None,
+            reactions: Reactions::new(),
+        };
+        self.messages.insert(message_id, message);
+        self.changed.messages.insert(message_id);
+        self.alarm_about_post(about, room_id, body, reply_to)
+    }
+
+    fn alarm_about_post(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        body: &str,
+        reply_to: Option<MessageId>,
+    ) -> Result<(), Unfitting> {
+        let message_id = Some(about.message_id());
+        if let Some(original) = reply_to {
+            let author = self.message(room_id, original)?.author.clone();
+            self.alarm_if_inside(Cause { about, room_id, kind: AlarmKind::Reply, message_id }, &author)?;
+        }
+        for user_id in mentioned(body) {
+            self.alarm_if_inside(Cause { about, room_id, kind: AlarmKind::Mention, message_id }, &user_id)?;
+        }
+        Ok(())
+    }
+
+    /// A correction that comes after the deletion has lost the race, on every replay.
+    pub(super) fn edit(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+        body: &str,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        if self.message(room_id, message_id)?.body.is_none() {
+            return Ok(());
+        }
+        let message = self.change_message(room_id, message_id)?;
+        message.body = Some(body.to_owned());
+        message.edited_at = Some(about.at());
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        if self.message(room_id, message_id)?.body.is_none() {
+            return Ok(());
+        }
+        self.change_message(room_id, message_id)?.body = None;
+        self.blank(room_id, message_id);
+        self.tell(about, room_id, event)
+    }
+}

@@ -1,0 +1,123 @@
+//! Boxes that cannot be projected any further: their first bad commit and everything after it are parked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::BoxId;
+use sqlx::{PgConnection, query};
+
+use super::{id, write::column};
+use crate::commit::Commit;
+
+/// The parked boxes of one stream.
+#[derive(Debug, Default)]
+pub struct Quarantine {
+    /// Since which sequence each box is parked.
+    since: BTreeMap<BoxId, u64>,
+    /// Not written yet.
+    fresh: Vec<Poison>,
+}
+
+/// A commit that cannot be decoded or applied.
+#[derive(Debug, Clone)]
+pub(super) struct Poison {
+    pub(super) box_id: BoxId,
+    pub(super) sequence: u64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) reason: String,
+}
+
+/// Somebody has to look: nothing of this box becomes visible any more.
+pub(super) fn report(stream: &str, poison: &Poison) {
+    tracing::error!(
+        box.id = %poison.box_id,
+        stream.label = stream,
+        stream.position = poison.sequence,
+        reason = poison.reason,
+        "this box cannot be projected any further: parked"
+    );
+}
+
+impl Quarantine {
+    pub(super) async fn load(connection: &mut PgConnection, stream: &str) -> Result<Self, sqlx::Error> {
+        let rows = query!("select box_id, position from quarantined_boxes where stream = $1", stream)
+            .fetch_all(connection)
+            .await?;
+        let since = rows.iter().map(|row| Ok((id(&row.box_id)?, row.position.cast_unsigned())));
+        Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, fresh: Vec::new() })
+    }
+
+    /// Which boxes are parked.
+    pub fn boxes(&self) -> impl Iterator<Item = &BoxId> {
+        self.since.keys()
+    }
+
+    /// Whether this commit of the box waits.
+    pub(super) fn parks(&self, box_id: &BoxId, sequence: u64) -> bool {
+        self.since.get(box_id).is_some_and(|since| *since <= sequence)
+    }
+
+    pub(super) fn add(&mut self, poison: Poison) {
+        self.since.insert(poison.box_id.clone(), poison.sequence);
+        self.fresh.push(poison);
+    }
+
+    pub(super) async fn release(&mut self, connection: &mut PgConnection, box_id: &BoxId) -> Result<(), sqlx::Error> {
+        self.since.remove(box_id);
+        query!("delete from quarantined_boxes where box_id = $1", box_id.as_str()).execute(&mut *connection).await?;
+        query!("delete from parked_events where box_id = $1", box_id.as_str()).execute(connection).await?;
+        Ok(())
+    }
+
+    /// Writes the boxes parked by this batch, and which of its commits wait.
+    pub(super) async fn write(
+        &mut self,
+        connection: &mut PgConnection,
+        stream: &str,
+        commits: &[Commit],
+    ) -> Result<(), sqlx::Error> {
+        if self.since.is_empty() {
+            return Ok(());
+        }
+        for poison in std::mem::take(&mut self.fresh) {
+            query!(
+                "insert into quarantined_boxes (box_id, stream, position, reason, quarantined_at)
+                 values ($1, $2, $3, $4, $5)",
+                poison.box_id.as_str(),
+                stream,
+                poison.sequence.cast_signed(),
+                poison.reason,
+                poison.at,
+            )
+            .execute(&mut *connection)
+            .await?;
+        }
+        let parked: BTreeSet<(&BoxId, i64)> = commits
+            .iter()
+            .filter_map(|commit| Some((commit.content.box_id()?, commit.sequence)))
+            .filter(|(box_id, sequence)| self.parks(box_id, *sequence))
+            .map(|(box_id, sequence)| (box_id, sequence.cast_signed()))
+            .collect();
+        if parked.is_empty() {
+            return Ok(());
+        }
+        let parked: Vec<_> = parked.into_iter().collect();
+        query!(
+            "insert into parked_events (box_id, position)
+             select * from unnest($1::text[], $2::bigint[])",
+            &column(&parked, |(box_id, _)| box_id.as_str()) as &[&str],
+            &column(&parked, |(_, position)| *position),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Where the waiting commits of a box stand in the log, in order.
+pub(crate) async fn parked(connection: &mut PgConnection, box_id: &BoxId) -> Result<Vec<u64>, sqlx::Error> {
+    let rows = query!("select position from parked_events where box_id = $1 order by position", box_id.as_str())
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.iter().map(|row| row.position.cast_unsigned()).collect())
+}

@@ -1,0 +1,58 @@
+//! Reactions to messages: one of a kind per user, and a bounded number of kinds.
+
+use domain::{AlarmKind, MessageId, RoomId, UserId};
+
+use super::{
+    Unfitting,
+    alarms::Cause,
+    workspace::{About, Workspace},
+};
+
+/// More kinds than this on one message have no effect, so that a row stays small.
+const MOST_EMOJI: usize = 50;
+
+impl Workspace {
+    /// Adds a reaction; says whether it was a new one.
+    pub(super) fn add_reaction(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+        user_id: &UserId,
+        emoji: &str,
+    ) -> Result<bool, Unfitting> {
+        let message = self.message(room_id, message_id)?;
+        let known = message.reactions.get(emoji);
+        let full = known.is_none() && message.reactions.len() >= MOST_EMOJI;
+        if message.body.is_none() || full || known.is_some_and(|users| users.contains(user_id)) {
+            return Ok(false);
+        }
+        let author = message.author.clone();
+        let message = self.change_message(room_id, message_id)?;
+        message.reactions.entry(emoji.to_owned()).or_default().push(user_id.clone());
+        let cause = Cause { about, room_id, kind: AlarmKind::Reaction, message_id: Some(message_id) };
+        self.alarm_if_inside(cause, &author)?;
+        Ok(true)
+    }
+
+    /// Removes a reaction; says whether it was there.
+    pub(super) fn remove_reaction(
+        &mut self,
+        room_id: &RoomId,
+        message_id: MessageId,
+        user_id: &UserId,
+        emoji: &str,
+    ) -> Result<bool, Unfitting> {
+        let message = self.message(room_id, message_id)?;
+        let there = message.reactions.get(emoji).is_some_and(|users| users.contains(user_id));
+        if message.body.is_none() || !there {
+            return Ok(false);
+        }
+        let message = self.change_message(room_id, message_id)?;
+        if let Some(users) = message.reactions.get_mut(emoji) {
+            users.retain(|user| user != user_id);
+        }
+        message.reactions.retain(|_, users| !users.is_empty());
+        Ok(true)
+    }
+}

@@ -1,0 +1,94 @@
+//! The life of a room: opened, handed over, served, closed.
+
+use std::collections::BTreeMap;
+
+use domain::{AlarmKind, BoxEvent, RoomClosedReason, RoomId, UserId, values::Step};
+
+use super::{
+    Unfitting,
+    alarms::Cause,
+    feed::happened_by_itself,
+    workspace::{About, Member, Room, RoomRow, Standing, UserRoom, Workspace},
+};
+
+impl Workspace {
+    pub(super) fn open_room(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
+        let BoxEvent::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at, .. } =
+            event
+        else {
+            return Ok(());
+        };
+        if self.rooms.contains_key(room_id) || room_id.box_id() != about.box_id {
+            return Err(Unfitting(format!("the room {room_id} cannot be opened on box {}", about.box_id)));
+        }
+        self.change_box(about.box_id)?.room_id = Some(room_id.clone());
+        let row = RoomRow {
+            store_id: store_id.to_string(),
+            title: title.clone(),
+            status: "open".to_owned(),
+            closed_reason: None,
+            host: host.to_string(),
+            member_count: 1,
+            max_members: max_members.cast_signed(),
+            locked: password_hash.is_some(),
+            step: Step::Gathering.as_str().to_owned(),
+            opened_at: *opened_at,
+            closes_at: *closes_at,
+            closed_at: None,
+            v: 0,
+            last_ordinal: 0,
+        };
+        let first = Member { standing: Standing::Inside, joined_at: about.at(), seat: 1, last_post_ordinal: 0 };
+        let members = BTreeMap::from([(host.clone(), first)]);
+        self.rooms.insert(room_id.clone(), Room { row, members });
+        self.changed.members.insert((room_id.clone(), host.clone()));
+        self.entered.push(UserRoom { user_id: host.clone(), room_id: room_id.clone(), opened_at: *opened_at });
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn transfer_host(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        to: &UserId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        self.change_room(room_id)?.row.host = to.to_string();
+        self.alarm(Cause { about, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn close_room(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        reason: RoomClosedReason,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        let row = &mut self.change_room(room_id)?.row;
+        "closed".clone_into(&mut row.status);
+        row.closed_reason = Some(reason.as_str().to_owned());
+        row.closed_at = Some(about.at());
+        let box_row = self.change_box(about.box_id)?;
+        if box_row.room_id.as_ref() == Some(room_id) {
+            box_row.room_id = None;
+        }
+        let cause = Cause { about, room_id, kind: AlarmKind::RoomClosed, message_id: None };
+        if happened_by_itself(event) {
+            self.alarm_all_inside_of_itself(cause)?;
+        } else {
+            self.alarm_all_inside(cause)?;
+        }
+        self.tell(about, room_id, event)
+    }
+
+    pub(super) fn bring_order(
+        &mut self,
+        about: &About<'_>,
+        room_id: &RoomId,
+        event: &BoxEvent,
+    ) -> Result<(), Unfitting> {
+        self.alarm_all_inside(Cause { about, room_id, kind: AlarmKind::OrderArrived, message_id: None })?;
+        self.tell(about, room_id, event)
+    }
+}

@@ -1,0 +1,135 @@
+//! The store catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::{StoreEvent, StoreId};
+use sqlx::{PgConnection, query};
+
+use super::{ProjectionError, Unfitting, foreign, id, write::column};
+use crate::commit::{Commit, Content};
+
+#[derive(Debug, Default)]
+struct Stores {
+    rows: BTreeMap<StoreId, StoreRow>,
+    changed: BTreeSet<StoreId>,
+}
+
+#[derive(Debug)]
+struct StoreRow {
+    name: String,
+    zip_code: String,
+    category: Option<String>,
+    open: bool,
+    registered_at: DateTime<Utc>,
+}
+
+pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+    let mut touched = Vec::new();
+    for commit in commits {
+        let Content::Store { store_id, events } = &commit.content else {
+            return Err(foreign(commit));
+        };
+        touched.push((commit, store_id, events));
+    }
+    let ids: BTreeSet<&str> = touched.iter().map(|(_, store_id, _)| store_id.as_str()).collect();
+    let mut stores = Stores::load(connection, &ids.into_iter().collect::<Vec<_>>()).await?;
+    for (commit, store_id, events) in touched {
+        for event in events {
+            stores.apply(store_id, commit.at, event).map_err(|unfitting| ProjectionError::Stuck {
+                sequence: commit.sequence,
+                reason: unfitting.to_string(),
+            })?;
+        }
+    }
+    stores.write(connection).await?;
+    Ok(())
+}
+
+impl Stores {
+    async fn load(connection: &mut PgConnection, ids: &[&str]) -> Result<Self, sqlx::Error> {
+        let mut stores = Self::default();
+        let rows = query!(
+            "select store_id, name, zip_code, category, open, registered_at
+             from stores
+             where store_id = any($1)",
+            ids as &[&str]
+        )
+        .fetch_all(connection)
+        .await?;
+        for row in rows {
+            let loaded = StoreRow {
+                name: row.name,
+                zip_code: row.zip_code,
+                category: row.category,
+                open: row.open,
+                registered_at: row.registered_at,
+            };
+            stores.rows.insert(id(&row.store_id)?, loaded);
+        }
+        Ok(stores)
+    }
+
+    fn change(&mut self, store_id: &StoreId) -> Result<&mut StoreRow, Unfitting> {
+        self.changed.insert(store_id.clone());
+        self.rows.get_mut(store_id).ok_or_else(|| Unfitting(format!("there is no store {store_id}")))
+    }
+
+    fn apply(&mut self, store_id: &StoreId, at: DateTime<Utc>, event: &StoreEvent) -> Result<(), Unfitting> {
+        match event {
+            StoreEvent::StoreRegistered { store_id: registered, name, zip_code, category } => {
+                if registered != store_id || self.rows.contains_key(store_id) {
+                    return Err(Unfitting(format!("the store {store_id} cannot be registered as {registered}")));
+                }
+                let row = StoreRow {
+                    name: name.clone(),
+                    zip_code: zip_code.clone(),
+                    category: category.clone(),
+                    open: true,
+                    registered_at: at,
+                };
+                self.rows.insert(store_id.clone(), row);
+                self.changed.insert(store_id.clone());
+            }
+            StoreEvent::StoreChanged { name, zip_code, category } => {
+                let row = self.change(store_id)?;
+                if let Some(name) = name {
+                    row.name.clone_from(name);
+                }
+                if let Some(zip_code) = zip_code {
+                    row.zip_code.clone_from(zip_code);
+                }
+                if category.is_some() {
+                    row.category.clone_from(category);
+                }
+            }
+            StoreEvent::StoreOpened {} => self.change(store_id)?.open = true,
+            StoreEvent::StoreClosed {} => self.change(store_id)?.open = false,
+        }
+        Ok(())
+    }
+
+    async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows = self.changed.iter().filter_map(|store_id| Some((store_id, self.rows.get(store_id)?)));
+        let rows: Vec<(_, &StoreRow)> = rows.collect();
+        query!(
+            "insert into stores (store_id, name, zip_code, category, open, registered_at)
+             select *
+             from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[])
+             on conflict (store_id) do update set
+               name = excluded.name,
+               zip_code = excluded.zip_code,
+               category = excluded.category,
+               open = excluded.open",
+            &column(&rows, |(store_id, _)| store_id.as_str()) as &[&str],
+            &column(&rows, |(_, row)| row.name.as_str()) as &[&str],
+            &column(&rows, |(_, row)| row.zip_code.as_str()) as &[&str],
+            &column(&rows, |(_, row)| row.category.as_deref()) as &[Option<&str>],
+            &column(&rows, |(_, row)| row.open),
+            &column(&rows, |(_, row)| row.registered_at),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Users and their devices.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::{DeviceId, UserEvent, UserId};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, query};
+
+use super::{ProjectionError, Unfitting, foreign, id, write::column};
+use crate::commit::{Commit, Content};
+
+#[derive(Debug, Default)]
+struct Users {
+    rows: BTreeMap<UserId, UserRow>,
+    changed: BTreeSet<UserId>,
+    /// All of these users' devices go, before what is in `devices` comes.
+    erased: BTreeSet<UserId>,
+    /// What becomes of a device: its address, or its end.
+    devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
+}
+
+#[derive(Debug)]
+struct UserRow {
+    /// None when erased.
+    nickname: Option<String>,
+    registered_at: DateTime<Utc>,
+    preferences: Value,
+}
+
+#[derive(Debug)]
+struct Device {
+    push_token: String,
+    registered_at: DateTime<Utc>,
+}
+
+pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+    let mut users = Users::default();
+    users.load(connection, commits).await?;
+    for commit in commits {
+        match &commit.content {
+            Content::User { user_id, events } => {
+                for event in events {
+                    users.apply(user_id, commit.at, event).map_err(|unfitting| ProjectionError::Stuck {
+                        sequence: commit.sequence,
+                        reason: unfitting.to_string(),
+                    })?;
+                }
+            }
+            Content::Claim => {}
+            Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
+                return Err(foreign(commit));
+            }
+        }
+    }
+    users.write(connection).await?;
+    Ok(())
+}
+
+impl Users {
+    async fn load(&mut self, connection: &mut PgConnection, commits: &[Commit]) -> Result<(), sqlx::Error> {
+        let touched: BTreeSet<&str> = commits
+            .iter()
+            .filter_map(|commit| match &commit.content {
+                Content::User { user_id, .. } => Some(user_id.as_str()),
+                Content::Box { .. }
+                | Content::Claim
+                | Content::Store { .. }
+                | Content::Mark { .. }
+                | Content::Unreadable { .. } => None,
+            })
+            .collect();
+        let touched: Vec<&str> = touched.into_iter().collect();
+        let rows = query!(
+            "select user_id, nickname, registered_at, notification_preferences
+             from users
+             where user_id = any($1)",
+            &touched as &[&str]
+        )
+        .fetch_all(connection)
+        .await?;
+        for row in rows {
+            let loaded = UserRow {
+                nickname: row.nickname,
+                registered_at: row.registered_at,
+                preferences: row.notification_preferences,
+            };
+            self.rows.insert(id(&row.user_id)?, loaded);
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, user_id: &UserId) -> Result<&mut UserRow, Unfitting> {
+        self.changed.insert(user_id.clone());
+        self.rows.get_mut(user_id).ok_or_else(|| Unfitting(format!("there is no user {user_id}")))
+    }
+
+    fn apply(&mut self, user_id: &UserId, at: DateTime<Utc>, event: &UserEvent) -> Result<(), Unfitting> {
+        match event {
+            UserEvent::UserRegistered { user_id: registered, nickname } => {
+                if registered != user_id || self.rows.contains_key(user_id) {
+                    return Err(Unfitting(format!("the user {user_id} cannot be registered as {registered}")));
+                }
+                let row = UserRow { nickname: Some(nickname.clone()), registered_at: at, preferences: json!({}) };
+                self.rows.insert(user_id.clone(), row);
+                self.changed.insert(user_id.clone());
+            }
+            UserEvent::NicknameChanged { nickname } => self.change(user_id)?.nickname = Some(nickname.clone()),
+            UserEvent::DeviceRegistered { device_id, push_token } => {
+                let device = Device { push_token: push_token.clone(), registered_at: at };
+                self.devices.insert((user_id.clone(), device_id.clone()), Some(device));
+            }
+            UserEvent::DeviceRemoved { device_id } => {
+                self.devices.insert((user_id.clone(), device_id.clone()), None);
+            }
+            UserEvent::NotificationPreferencesSet { preferences } => {
+                self.change(user_id)?.preferences = json!(preferences);
+            }
+            UserEvent::UserErased {} => {
+                let row = self.change(user_id)?;
+                (row.nickname, row.preferences) = (None, json!({}));
+                self.devices.retain(|(owner, _), _| owner != user_id);
+                self.erased.insert(user_id.clone());
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows = self.changed.iter().filter_map(|user_id| Some((user_id, self.rows.get(user_id)?)));
+        let rows: Vec<(_, &UserRow)> = rows.collect();
+        if !rows.is_empty() {
+            query!(
+                "insert into users (user_id, nickname, registered_at, notification_preferences)
+                 select user_id, nickname, registered_at, preferences::jsonb
+                 from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+                      as new (user_id, nickname, registered_at, preferences)
+                 on conflict (user_id) do update set
+                   nickname = excluded.nickname,
+                   notification_preferences = excluded.notification_preferences",
+                &column(&rows, |(user_id, _)| user_id.as_str()) as &[&str],
+                &column(&rows, |(_, row)| row.nickname.as_deref()) as &[Option<&str>],
+                &column(&rows, |(_, row)| row.registered_at),
+                &column(&rows, |(_, row)| row.preferences.to_string()),
+            )
+            .execute(&mut *connection)
+            .await?;
+        }
+        self.remove_devices(connection).await?;
+        self.write_devices(connection).await
+    }
+
+    async fn remove_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if !self.erased.is_empty() {
+            let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
+            query!("delete from devices where user_id = any($1)", &erased as &[&str]).execute(&mut *connection).await?;
+        }
+        let removed = self.devices.iter().filter(|(_, device)| device.is_none());
+        let removed: Vec<&(UserId, DeviceId)> = removed.map(|(key, _)| key).collect();
+        if !removed.is_empty() {
+            query!(
+                "delete from devices
+                 using unnest($1::text[], $2::text[]) as gone (user_id, device_id)
+                 where devices.user_id = gone.user_id
+                   and devices.device_id = gone.device_id",
+                &column(&removed, |(user_id, _)| user_id.as_str()) as &[&str],
+                &column(&removed, |(_, device_id)| device_id.as_str()) as &[&str],
+            )
+            .execute(connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows = self.devices.iter().filter_map(|(key, device)| Some((key, device.as_ref()?)));
+        let rows: Vec<(&(UserId, DeviceId), &Device)> = rows.collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        query!(
+            "insert into devices (user_id, device_id, push_token, registered_at)
+             select *
+             from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+             on conflict (user_id, device_id) do update set
+               push_token = excluded.push_token,
+               registered_at = excluded.registered_at",
+            &column(&rows, |((user_id, _), _)| user_id.as_str()) as &[&str],
+            &column(&rows, |((_, device_id), _)| device_id.as_str()) as &[&str],
+            &column(&rows, |(_, device)| device.push_token.as_str()) as &[&str],
+            &column(&rows, |(_, device)| device.registered_at),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

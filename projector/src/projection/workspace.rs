@@ -1,0 +1,227 @@
+//! The rows that a batch touches, in memory: loaded once, changed event by event, written once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use domain::{BoxId, MessageId, RoomId, UserId};
+
+use super::{Unfitting, alarms::Alarm, feed::FeedRow};
+use crate::commit::Commit;
+
+/// Rows of boxes, rooms and members outlive a batch; the rest is dropped after each.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    pub(super) boxes: HashMap<BoxId, BoxRow>,
+    pub(super) rooms: HashMap<RoomId, Room>,
+    /// By sequence in the log.
+    pub(super) messages: HashMap<MessageId, Message>,
+    pub(super) changed: Changed,
+    /// Everybody who entered a room in this batch.
+    pub(super) entered: Vec<UserRoom>,
+    pub(super) feed: Vec<FeedRow>,
+    /// Messages deleted in this batch, whose earlier feed rows lose their body.
+    pub(super) deleted: Vec<(RoomId, MessageId)>,
+    pub(super) alarms: Vec<Alarm>,
+}
+
+/// What differs from the database.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) boxes: HashSet<BoxId>,
+    pub(super) rooms: HashSet<RoomId>,
+    pub(super) members: HashSet<(RoomId, UserId)>,
+    pub(super) messages: HashSet<MessageId>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct BoxRow {
+    pub(super) kind: String,
+    pub(super) zip_code: String,
+    pub(super) address: String,
+    pub(super) detailed_address: String,
+    pub(super) latitude: f64,
+    pub(super) longitude: f64,
+    pub(super) service: String,
+    pub(super) out_of_service_reason: Option<String>,
+    pub(super) room_id: Option<RoomId>,
+    pub(super) installed_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RoomRow {
+    pub(super) store_id: String,
+    pub(super) title: String,
+    pub(super) status: String,
+    pub(super) closed_reason: Option<String>,
+    pub(super) host: String,
+    pub(super) member_count: i32,
+    pub(super) max_members: i32,
+    pub(super) locked: bool,
+    pub(super) step: String,
+    pub(super) opened_at: DateTime<Utc>,
+    pub(super) closes_at: DateTime<Utc>,
+    pub(super) closed_at: Option<DateTime<Utc>>,
+    pub(super) v: i64,
+    pub(super) last_ordinal: i64,
+}
+
+/// A room with everybody who was ever inside.
+#[derive(Debug, Clone)]
+pub(super) struct Room {
+    pub(super) row: RoomRow,
+    pub(super) members: BTreeMap<UserId, Member>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) standing: Standing,
+    pub(super) joined_at: DateTime<Utc>,
+    pub(super) seat: i64,
+    pub(super) last_post_ordinal: i64,
+}
+
+/// How somebody stands to a room that they once entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(super) enum Standing {
+    Inside,
+    Left,
+    Kicked,
+}
+
+impl Standing {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Left => "left",
+            Self::Kicked => "kicked",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) room_id: RoomId,
+    pub(super) ordinal: i64,
+    pub(super) author: UserId,
+    /// None when deleted.
+    pub(super) body: Option<String>,
+    pub(super) reply_to: Option<MessageId>,
+    pub(super) posted_at: DateTime<Utc>,
+    pub(super) edited_at: Option<DateTime<Utc>>,
+    pub(super) reactions: Reactions,
+}
+
+/// Who reacted with what, the first first.
+pub(super) type Reactions = BTreeMap<String, Vec<UserId>>;
+
+#[derive(Debug, Clone)]
+pub(super) struct UserRoom {
+    pub(super) user_id: UserId,
+    pub(super) room_id: RoomId,
+    pub(super) opened_at: DateTime<Utc>,
+}
+
+/// What every event of a commit has in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) commit: &'a Commit,
+    pub(super) box_id: &'a BoxId,
+    /// None for the system.
+    pub(super) actor: Option<&'a UserId>,
+}
+
+impl About<'_> {
+    pub(super) fn at(&self) -> DateTime<Utc> {
+        self.commit.at
+    }
+
+    /// The id of the message that this commit posts.
+    pub(super) fn message_id(&self) -> MessageId {
+        MessageId::new(self.commit.sequence)
+    }
+
+    pub(super) fn is_actor(&self, user_id: &UserId) -> bool {
+        self.actor == Some(user_id)
+    }
+}
+
+impl Room {
+    /// Who is inside (was, when it closed), in the order of their ids.
+    pub(super) fn inside(&self) -> impl Iterator<Item = &UserId> {
+        self.members.iter().filter(|(_, member)| member.standing == Standing::Inside).map(|(user_id, _)| user_id)
+    }
+
+    pub(super) fn has_inside(&self, user_id: &UserId) -> bool {
+        self.members.get(user_id).is_some_and(|member| member.standing == Standing::Inside)
+    }
+
+    pub(super) fn next_seat(&self) -> i64 {
+        self.members.values().map(|member| member.seat).max().unwrap_or(0) + 1
+    }
+}
+
+impl Workspace {
+    /// The box, about to be changed.
+    pub(super) fn change_box(&mut self, box_id: &BoxId) -> Result<&mut BoxRow, Unfitting> {
+        let row = self.boxes.get_mut(box_id).ok_or_else(|| Unfitting(format!("there is no box {box_id}")))?;
+        self.changed.boxes.insert(box_id.clone());
+        Ok(row)
+    }
+
+    pub(super) fn room(&self, room_id: &RoomId) -> Result<&Room, Unfitting> {
+        self.rooms.get(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))
+    }
+
+    /// The room, about to be changed.
+    pub(super) fn change_room(&mut self, room_id: &RoomId) -> Result<&mut Room, Unfitting> {
+        let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
+        if !self.changed.rooms.contains(room_id) {
+            self.changed.rooms.insert(room_id.clone());
+        }
+        Ok(room)
+    }
+
+    /// Somebody who is inside the room, about to be changed.
+    pub(super) fn change_member(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<&mut Member, Unfitting> {
+        let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
+        let member = room.members.get_mut(user_id).filter(|member| member.standing == Standing::Inside);
+        let member = member.ok_or_else(|| Unfitting(format!("{user_id} is not in room {room_id}")))?;
+        self.changed.members.insert((room_id.clone(), user_id.clone()));
+        Ok(member)
+    }
+
+    pub(super) fn message(&self, room_id: &RoomId, message_id: MessageId) -> Result<&Message, Unfitting> {
+        let message = self.messages.get(&message_id).filter(|message| message.room_id == *room_id);
+        message.ok_or_else(|| Unfitting(format!("there is no message {message_id} in room {room_id}")))
+    }
+
+    /// The message, about to be changed.
+    pub(super) fn change_message(&mut self, room_id: &RoomId, id: MessageId) -> Result<&mut Message, Unfitting> {
+        let message = self.messages.get_mut(&id).filter(|message| message.room_id == *room_id);
+        let message = message.ok_or_else(|| Unfitting(format!("there is no message {id} in room {room_id}")))?;
+        self.changed.messages.insert(id);
+        Ok(message)
+    }
+
+    /// Forgets what has been written, and of the rest what would fill the memory.
+    pub(super) fn settle(&mut self, most_rooms: usize) {
+        if self.rooms.len() > most_rooms || self.boxes.len() > most_rooms {
+            let Changed { boxes, rooms, .. } = &self.changed;
+            self.boxes.retain(|box_id, _| boxes.contains(box_id));
+            self.rooms.retain(|room_id, _| rooms.contains(room_id));
+        }
+        self.changed = Changed::default();
+        self.messages.clear();
+        self.entered.clear();
+        self.deleted.clear();
+    }
+}
+
+/// Which rows a batch needs.
+#[derive(Debug, Default)]
+pub(super) struct Keys<'a> {
+    pub(super) boxes: BTreeSet<&'a BoxId>,
+    pub(super) rooms: BTreeSet<&'a RoomId>,
+    pub(super) messages: BTreeSet<(&'a RoomId, MessageId)>,
+}

@@ -1,0 +1,65 @@
+//! The running projector: its connections, its tracks, its health.
+
+use std::{future::pending, sync::Arc};
+
+use event_store::JetStreamLog;
+use service_kit::{clock, http, nats};
+use tokio::net::TcpListener;
+
+use crate::{
+    database::Database,
+    notices::Notices,
+    settings::Settings,
+    status::Status,
+    supervisor::{StartError, Supervisor},
+    track::Tracker,
+};
+
+/// The port of `/healthz` and `/readyz`.
+const PORT: u16 = 8082;
+
+/// Why the projector cannot run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address of `/healthz` is taken, or not ours.
+    #[error("cannot serve on {address}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The NATS address cannot be used.
+    #[error(transparent)]
+    Nats(#[from] nats::ConnectError),
+    /// The database's URL cannot be used.
+    #[error("the database's URL cannot be used")]
+    Database(#[from] sqlx::Error),
+    /// The log or the database is not what this build needs.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
+pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+    let address = settings.listen.or_port(PORT);
+    let listener = TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let instance = format!("projector-{}", clock::new_id());
+    let database = Database::new(&settings.database.database_url, &instance)?;
+    let client = nats::connect(&settings.nats.nats_url, &instance).await?;
+    let status = Status::default();
+    let routes = http::finish(status.health(client.clone()).router());
+    let server = tokio::spawn(http::serve(listener, routes, pending()));
+    tracing::info!(%address, instance, "started");
+    let tracker =
+        Tracker { log: Arc::new(JetStreamLog::new(client.clone())), notices: Notices::over(client), database, status };
+    let supervisor = Supervisor { tracker, partitions: settings.partitions };
+    // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
+    let result = tokio::select! {
+        result = supervisor.run() => result.map(|never| match never {}),
+        () = shutdown => Ok(()),
+    };
+    server.abort();
+    tracing::info!("stopped");
+    Ok(result?)
+}

@@ -1,0 +1,125 @@
+//! The projector's settings.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+
+/// Follows the log and keeps the read models in PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "projector", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; `run` if nothing is said
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Project until asked to stop (the default): migrate first, and create the first generation if there is none
+    #[command(after_help = EXAMPLES)]
+    Run(Settings),
+    /// Only migrate the tables that all generations share
+    #[command(after_help = EXAMPLES)]
+    Migrate(MigrateSettings),
+}
+
+/// Settings of `projector run`.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Where `/healthz` and `/readyz` are served; 127.0.0.1:8082 if not given.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+
+    /// The log.
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    /// The read models.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// Over how many streams the log spreads the boxes; must be what it was created with
+    #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
+    pub partitions: u16,
+
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Settings of `projector migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateSettings {
+    /// The read models.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Where the read models are.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// The database, with the role that owns the read models: `postgres://user:password@host:port/database`
+    #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: String,
+}
+
+impl Cli {
+    /// The command line of this process, or these words; ends the process with a message where they make no sense.
+    pub fn of(words: impl IntoIterator<Item = OsString>) -> Self {
+        Self::parse_from(with_command(words))
+    }
+}
+
+/// Settings without a command before them are those of `run`.
+fn with_command(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let about_the_program =
+        |word: &OsString| ["-h", "--help", "-V", "--version"].iter().any(|known| word.as_os_str() == *known);
+    let is_command =
+        words.get(1).is_some_and(|word| about_the_program(word) || !word.to_string_lossy().starts_with('-'));
+    if !is_command {
+        words.insert(words.len().min(1), "run".into());
+    }
+    words
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  projector --nats-url nats://projector:secret@127.0.0.1:4222 \\
+            --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
+  BOXROOM_LOG=info,projector=debug BOXROOM_LOG_FORMAT=json projector run
+  projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(with_command(line.split(' ').map(OsString::from)))
+    }
+
+    #[test]
+    fn running_is_what_it_does_without_a_command() {
+        for line in ["projector --nats-url n --database-url d", "projector run --nats-url n --database-url d"] {
+            let Command::Run(settings) = parse(line).unwrap().command else { panic!("{line} does not run") };
+            assert_eq!((settings.database.database_url.as_str(), settings.partitions), ("d", 4));
+        }
+        let Command::Migrate(settings) = parse("projector migrate --database-url d").unwrap().command else {
+            panic!("it does not migrate")
+        };
+        assert_eq!(settings.database.database_url, "d");
+    }
+
+    #[test]
+    fn help_is_about_the_whole_program() {
+        assert_eq!(parse("projector --help").unwrap_err().kind(), clap::error::ErrorKind::DisplayHelp);
+        assert!(parse("projector --help").unwrap_err().to_string().contains("migrate"));
+        assert!(parse("projector walk").is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! What the projector is doing, for `/readyz`: per stream and generation, and for the database.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_nats::{Client, connection::State};
+use event_store::StreamName;
+use service_kit::health::Health;
+
+/// One stream of one generation.
+pub(crate) type Track = (i32, StreamName);
+
+/// What every part of the process says about itself. Cheap to clone: all clones are one.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// What keeps the supervisor from its work.
+    database: Result<(), String>,
+    tracks: BTreeMap<Track, Progress>,
+}
+
+/// How it stands with a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Another projector has it.
+    Standby,
+    /// Being compared with the log.
+    Starting,
+    /// Reading what has gathered.
+    CatchingUp,
+    /// At the end of the log.
+    Following,
+    /// Will go on when something is back.
+    Waiting(String),
+    /// Somebody has to look.
+    Stopped(String),
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let inner = Inner { database: Err("not connected yet".to_owned()), tracks: BTreeMap::new() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+}
+
+impl Status {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn database(&self, state: Result<(), String>) {
+        self.lock().database = state;
+    }
+
+    /// Says how it stands with a stream; a change for the worse or back is worth a line in the log.
+    pub(crate) fn set(&self, track: Track, progress: Progress) {
+        let former = self.lock().tracks.insert(track, progress.clone());
+        if former.as_ref() == Some(&progress) {
+            return;
+        }
+        let (generation, stream) = (track.0, track.1.label());
+        match progress {
+            Progress::Stopped(reason) => tracing::error!(generation, stream.label = stream, reason, "stopped"),
+            Progress::Waiting(reason) => tracing::warn!(generation, stream.label = stream, reason, "waiting"),
+            Progress::Following => tracing::info!(generation, stream.label = stream, "following"),
+            Progress::Starting | Progress::CatchingUp | Progress::Standby => {
+                tracing::debug!(generation, stream.label = stream, %progress, "changed");
+            }
+        }
+    }
+
+    pub(crate) fn forget(&self, track: Track) {
+        self.lock().tracks.remove(&track);
+    }
+
+    /// The checks behind `/readyz`.
+    pub(crate) fn health(&self, client: Client) -> Health {
+        let (database, streams) = (self.clone(), self.clone());
+        Health::new()
+            .check("postgres", move || {
+                let state = database.lock().database.clone();
+                async { state }
+            })
+            .check("nats", move || {
+                let connected = client.connection_state() == State::Connected;
+                async move { if connected { Ok(()) } else { Err("not connected".to_owned()) } }
+            })
+            .check("streams", move || {
+                let state = streams.streams();
+                async { state }
+            })
+    }
+
+    fn streams(&self) -> Result<(), String> {
+        let inner = self.lock();
+        if inner.tracks.is_empty() {
+            return Err("not started yet".to_owned());
+        }
+        let held_up = inner.tracks.iter().filter(|(_, progress)| !progress.is_well());
+        let held_up: Vec<String> =
+            held_up.map(|((n, stream), progress)| format!("g{n} {stream}: {progress}")).collect();
+        if held_up.is_empty() { Ok(()) } else { Err(held_up.join("; ")) }
+    }
+}
+
+impl Progress {
+    fn is_well(&self) -> bool {
+        match self {
+            Self::Standby | Self::CatchingUp | Self::Following => true,
+            Self::Starting | Self::Waiting(_) | Self::Stopped(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standby => f.write_str("another projector has it"),
+            Self::Starting => f.write_str("starting"),
+            Self::CatchingUp => f.write_str("catching up"),
+            Self::Following => f.write_str("following"),
+            Self::Waiting(reason) => write!(f, "waiting: {reason}"),
+            Self::Stopped(reason) => write!(f, "stopped: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopped_stream_is_named_with_its_reason() {
+        let status = Status::default();
+        assert_eq!(status.streams(), Err("not started yet".to_owned()));
+        status.set((1, StreamName::Box(0)), Progress::Following);
+        status.set((1, StreamName::User), Progress::Standby);
+        assert_eq!(status.streams(), Ok(()));
+        status.set((1, StreamName::Box(0)), Progress::Stopped("no such log".to_owned()));
+        assert_eq!(status.streams(), Err("g1 box-0: stopped: no such log".to_owned()));
+    }
+}

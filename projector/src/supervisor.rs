@@ -1,0 +1,188 @@
+//! Which tracks this process runs: those whose leases it holds, for as long as it holds them.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use event_store::{ProvisionError, StreamName, streams, verify};
+use sqlx::migrate::MigrateError;
+use tokio::{
+    task::{AbortHandle, JoinSet},
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    generation::{self, Generation, Origin},
+    lease::Leases,
+    status::{Progress, Track},
+    track::Tracker,
+};
+
+/// How often leases are renewed and sought.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// The pause after the database or the log was away.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Runs the tracks of every generation that this build writes.
+pub(crate) struct Supervisor {
+    pub(crate) tracker: Tracker,
+    pub(crate) partitions: u16,
+}
+
+/// Not to be healed by waiting: the process must not run like this.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Boxes would be projected into the wrong streams' order.
+    #[error(transparent)]
+    Log(ProvisionError),
+    /// A migration was changed, or is newer than this build.
+    #[error("the control tables cannot be migrated")]
+    Migration(#[from] MigrateError),
+}
+
+/// The tracks that are running, and the tasks behind them.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<()>,
+    tracks: BTreeMap<Track, Runner>,
+}
+
+struct Runner {
+    task: AbortHandle,
+    active: Arc<AtomicBool>,
+}
+
+impl Supervisor {
+    /// Prepares database and generation, then runs tracks until it is dropped.
+    pub(crate) async fn run(self) -> Result<Infallible, StartError> {
+        while let Err(away) = self.prepare().await? {
+            self.say_away(&away);
+            sleep(PAUSE).await;
+        }
+        loop {
+            let error = match self.hold_leases().await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            self.say_away(&format!("the leases are lost: {error}"));
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn say_away(&self, reason: &str) {
+        tracing::warn!(reason, "cannot work now");
+        self.tracker.status.database(Err(reason.to_owned()));
+    }
+
+    /// The inner error says what is away.
+    async fn prepare(&self) -> Result<Result<(), String>, StartError> {
+        let Tracker { database, log, .. } = &self.tracker;
+        match generation::migrate(database).await {
+            Ok(()) => {}
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                return Ok(Err(database_away(&error)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        match verify(log.as_ref(), self.partitions).await {
+            Ok(()) => {}
+            Err(ProvisionError::Log(error)) => return Ok(Err(format!("the log is away: {error}"))),
+            Err(error) => return Err(StartError::Log(error)),
+        }
+        let mut origins = Vec::new();
+        for stream in streams(self.partitions) {
+            match log.state(stream).await {
+                Ok(state) => origins.push(Origin { stream, incarnation: state.incarnation }),
+                Err(error) => return Ok(Err(format!("the log is away: {error}"))),
+            }
+        }
+        Ok(generation::ensure(database, &origins).await.map_err(|error| database_away(&error)))
+    }
+
+    /// Runs tracks for as long as the leases' connection lasts.
+    async fn hold_leases(&self) -> Result<Infallible, sqlx::Error> {
+        let mut leases = Leases::open(&self.tracker.database).await?;
+        // Dropped with this function: without leases there are no tasks.
+        let mut running = Running::default();
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                Some(_) = running.tasks.join_next() => {}
+            }
+            for track in running.ended() {
+                leases.give_back(track).await?;
+                self.tracker.status.set(track, Progress::Standby);
+            }
+            let generations = leases.generations().await?;
+            self.tracker.status.database(Ok(()));
+            for track in running.stop_all_but(&generations) {
+                leases.give_back(track).await?;
+                self.tracker.status.forget(track);
+            }
+            self.seek(&mut leases, &mut running, &generations).await?;
+        }
+    }
+
+    async fn seek(
+        &self,
+        leases: &mut Leases,
+        running: &mut Running,
+        generations: &[Generation],
+    ) -> Result<(), sqlx::Error> {
+        for generation in generations {
+            for stream in streams(self.partitions) {
+                let track: Track = (generation.number, stream);
+                if let Some(runner) = running.tracks.get(&track) {
+                    runner.active.store(generation.active, Ordering::Relaxed);
+                } else if leases.take(track).await? {
+                    self.start(running, track, generation.active);
+                } else {
+                    self.tracker.status.set(track, Progress::Standby);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, running: &mut Running, track: Track, active: bool) {
+        let active = Arc::new(AtomicBool::new(active));
+        let task = running.tasks.spawn(self.tracker.clone().run(track, Arc::clone(&active)));
+        running.tracks.insert(track, Runner { task, active });
+    }
+}
+
+impl Running {
+    /// Tracks whose task has ended by itself.
+    fn ended(&mut self) -> Vec<Track> {
+        self.take(|_, runner| runner.task.is_finished())
+    }
+
+    fn stop_all_but(&mut self, generations: &[Generation]) -> Vec<Track> {
+        let written = |number| generations.iter().any(|generation| generation.number == number);
+        self.take(|(number, _), _| !written(*number))
+    }
+
+    fn take(&mut self, which: impl Fn(&(i32, StreamName), &Runner) -> bool) -> Vec<Track> {
+        let taken: Vec<Track> =
+            self.tracks.iter().filter(|(track, runner)| which(track, runner)).map(|(track, _)| *track).collect();
+        for track in &taken {
+            if let Some(runner) = self.tracks.remove(track) {
+                runner.task.abort();
+            }
+        }
+        taken
+    }
+}
+
+fn database_away(error: &sqlx::Error) -> String {
+    format!("the database is away: {error}")
+}
