@@ -110,3 +110,63 @@ fn renamed(mut data: Value, from: &str, to: &str) -> Value {
     }
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+    use crate::{claims::ClaimEvent, marks::MarkEvent};
+
+    fn fixture(event_type: &str, version: u32) -> Option<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        std::fs::read_to_string(folder.join(format!("{event_type}.{version}.json"))).ok()
+    }
+
+    /// Every shape that was ever stored decodes, and means what the same event means in the shape of today.
+    fn every_shape_decodes<E: StoredEvent>() -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        for event_type in E::TYPES {
+            let today = E::version_of(event_type);
+            let json = fixture(event_type, today).unwrap_or_else(|| panic!("{event_type} {today} has no fixture"));
+            let expected: E = decode_event(&json).unwrap_or_else(|error| panic!("{event_type}: {error}"));
+            assert_eq!(expected.event_type(), *event_type);
+            assert_eq!(serde_json::json!(expected)["data"], serde_json::from_str::<Value>(&json).unwrap()["data"]);
+            let oldest = E::UPCASTS.iter().filter(|step| step.event_type == *event_type).map(|step| step.from).min();
+            for version in oldest.unwrap_or(today)..=today {
+                let json = fixture(event_type, version).unwrap_or_else(|| panic!("{event_type} {version}: no fixture"));
+                assert_eq!(decode_event::<E>(&json).unwrap(), expected, "{event_type} {version}");
+                seen.insert(format!("{event_type}.{version}.json"));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn every_shape_that_was_ever_stored_decodes() {
+        let mut seen = every_shape_decodes::<domain::BoxEvent>();
+        seen.extend(every_shape_decodes::<domain::UserEvent>());
+        seen.extend(every_shape_decodes::<domain::StoreEvent>());
+        seen.extend(every_shape_decodes::<MarkEvent>());
+        seen.extend(every_shape_decodes::<ClaimEvent>());
+        let folder = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")).unwrap();
+        let files: BTreeSet<String> =
+            folder.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        assert_eq!(files, seen, "a fixture that no event reads, or the other way round");
+    }
+
+    #[test]
+    fn events_of_a_newer_release_are_not_guessed() {
+        let newer = r#"{"type":"message_posted","version":2,"data":{}}"#;
+        assert!(matches!(decode_event::<domain::BoxEvent>(newer), Err(DecodeError::UnknownVersion { version: 2, .. })));
+        let unheard_of = r#"{"type":"box_exploded","version":1,"data":{}}"#;
+        assert!(matches!(decode_event::<domain::BoxEvent>(unheard_of), Err(DecodeError::Json(_))));
+    }
+
+    #[test]
+    fn the_rules_and_the_log_agree_about_versions() {
+        let json = fixture("message_posted", 1).unwrap();
+        let event: domain::BoxEvent = decode_event(&json).unwrap();
+        assert_eq!(event.event_version(), <domain::BoxEvent as StoredEvent>::version_of("message_posted").to_string());
+    }
+}

@@ -1,12 +1,17 @@
 //! What every log must do, run against the one in memory and against a real server.
 
 mod contract {
-    pub mod appending;
-    pub mod following;
-    pub mod reading;
+    pub(crate) mod appending;
+    pub(crate) mod executing;
+    pub(crate) mod following;
+    pub(crate) mod marking;
+    pub(crate) mod reading;
+    pub(crate) mod registering;
 }
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/town.rs"]
+mod town;
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,6 +61,25 @@ contract! {
     following::a_follower_keeps_order_while_many_append,
     following::a_follower_passes_the_holes_of_markers,
     following::a_position_after_the_end_is_damage,
+    executing::a_command_answers_with_its_events_and_their_position,
+    executing::a_wish_that_is_fulfilled_appends_nothing,
+    executing::one_of_many_opens_the_room,
+    executing::everybody_comes_in_once,
+    executing::messages_do_not_contend,
+    executing::a_repeat_gets_the_first_answer,
+    executing::a_repeat_gets_the_first_answer_after_the_room_has_moved_on,
+    executing::simultaneous_repeats_are_carried_out_once,
+    executing::a_cache_that_is_behind_refuses_nobody,
+    executing::the_events_lead_to_the_state_that_commits_carry,
+    executing::commits_name_who_and_when,
+    executing::what_cannot_be_decoded_is_left_to_the_reader,
+    registering::an_id_and_a_nickname_are_given_once,
+    registering::one_of_many_gets_the_nickname,
+    registering::a_nickname_that_was_given_up_can_be_taken,
+    registering::a_registration_can_be_repeated,
+    registering::simultaneous_repeats_register_once,
+    marking::a_marker_only_moves_forward,
+    marking::the_furthest_of_many_markers_stays,
 }
 
 /// How long a test waits for anything.

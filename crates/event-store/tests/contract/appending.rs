@@ -9,7 +9,7 @@ use event_store::{
 
 use crate::{PATIENCE, STREAM, attempt, guarded, message, room, stored, talk};
 
-pub async fn appends_get_dense_sequences(log: Arc<dyn Log>) {
+pub(crate) async fn appends_get_dense_sequences(log: Arc<dyn Log>) {
     for expected in 1..=20 {
         let subject = if expected % 2 == 0 { room("b1") } else { talk("b2") };
         assert_eq!(stored(&log, message(&subject, "x")).await, expected);
@@ -19,7 +19,7 @@ pub async fn appends_get_dense_sequences(log: Arc<dyn Log>) {
     assert!(!state.incarnation.is_empty());
 }
 
-pub async fn a_guard_admits_only_the_next(log: Arc<dyn Log>) {
+pub(crate) async fn a_guard_admits_only_the_next(log: Arc<dyn Log>) {
     assert_eq!(stored(&log, guarded(&room("b1"), "a", 0)).await, 1);
     assert_eq!(stored(&log, guarded(&room("b2"), "b", 0)).await, 2);
     for wrong in [0, 2, 3] {
@@ -28,7 +28,7 @@ pub async fn a_guard_admits_only_the_next(log: Arc<dyn Log>) {
     assert_eq!(stored(&log, guarded(&room("b1"), "c", 1)).await, 3);
 }
 
-pub async fn a_guard_on_another_subject_holds(log: Arc<dyn Log>) {
+pub(crate) async fn a_guard_on_another_subject_holds(log: Arc<dyn Log>) {
     let version = stored(&log, guarded(&room("b1"), "opened", 0)).await;
     let say = |body: &str| NewMessage {
         guard: Some(Guard { subject: Some(room("b1")), sequence: version }),
@@ -43,7 +43,7 @@ pub async fn a_guard_on_another_subject_holds(log: Arc<dyn Log>) {
     assert_eq!(last.payload, "c");
 }
 
-pub async fn a_known_id_is_not_stored_again(log: Arc<dyn Log>) {
+pub(crate) async fn a_known_id_is_not_stored_again(log: Arc<dyn Log>) {
     let first = NewMessage { message_id: Some("id-1".into()), ..message(&talk("b1"), "a") };
     let sequence = stored(&log, first.clone()).await;
     stored(&log, message(&talk("b1"), "b")).await;
@@ -54,7 +54,7 @@ pub async fn a_known_id_is_not_stored_again(log: Arc<dyn Log>) {
     assert_eq!(log.state(STREAM).await.unwrap().last_sequence, 2);
 }
 
-pub async fn a_known_id_is_known_on_another_subject_too(log: Arc<dyn Log>) {
+pub(crate) async fn a_known_id_is_known_on_another_subject_too(log: Arc<dyn Log>) {
     let with_id = |subject: String| NewMessage { message_id: Some("id-1".into()), ..message(&subject, "a") };
     let sequence = stored(&log, with_id(talk("b1"))).await;
     match attempt(&log, with_id(talk("b2"))).await {
@@ -73,7 +73,7 @@ fn registration(user: &str, nickname: &str, claimed_at: u64) -> [NewMessage; 2] 
     [claim, NewMessage { message_id: Some(format!("id-{user}")), ..on(format!("user.{user}"), 0) }]
 }
 
-pub async fn a_batch_is_stored_whole_or_not_at_all(log: Arc<dyn Log>) {
+pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(log: Arc<dyn Log>) {
     let first = log.attempt(&registration("ann", "sunny", 0), PATIENCE).await;
     assert!(matches!(first, Attempt::Stored { sequence: 2 }), "{first:?}");
     let taken = log.attempt(&registration("bob", "sunny", 0), PATIENCE).await;
@@ -84,7 +84,7 @@ pub async fn a_batch_is_stored_whole_or_not_at_all(log: Arc<dyn Log>) {
     assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 4);
 }
 
-pub async fn a_batch_with_a_known_id_is_refused(log: Arc<dyn Log>) {
+pub(crate) async fn a_batch_with_a_known_id_is_refused(log: Arc<dyn Log>) {
     log.attempt(&registration("ann", "sunny", 0), PATIENCE).await;
     // Another user's subject and another claim, so that only the id is in the way.
     let mut again = registration("eve", "windy", 0);

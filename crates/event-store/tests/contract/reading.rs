@@ -12,7 +12,7 @@ use crate::{STREAM, message, room, stored, talk};
 
 const BOTH: [Freshness; 2] = [Freshness::AnyReplica, Freshness::Leader];
 
-pub async fn the_last_message_of_a_subject_is_found(log: Arc<dyn Log>) {
+pub(crate) async fn the_last_message_of_a_subject_is_found(log: Arc<dyn Log>) {
     stored(&log, message(&room("b1"), "old")).await;
     stored(&log, message(&room("b1"), "new")).await;
     stored(&log, message(&room("b2"), "other")).await;
@@ -24,7 +24,7 @@ pub async fn the_last_message_of_a_subject_is_found(log: Arc<dyn Log>) {
     }
 }
 
-pub async fn a_message_is_found_by_its_sequence(log: Arc<dyn Log>) {
+pub(crate) async fn a_message_is_found_by_its_sequence(log: Arc<dyn Log>) {
     stored(&log, message(&room("b1"), "a")).await;
     stored(&log, message(&talk("b1"), "b")).await;
     for freshness in BOTH {
@@ -34,7 +34,7 @@ pub async fn a_message_is_found_by_its_sequence(log: Arc<dyn Log>) {
     }
 }
 
-pub async fn pages_respect_their_limits(log: Arc<dyn Log>) {
+pub(crate) async fn pages_respect_their_limits(log: Arc<dyn Log>) {
     for _ in 0..10 {
         stored(&log, message(&talk("b1"), &"x".repeat(1000))).await;
     }
@@ -50,7 +50,7 @@ pub async fn pages_respect_their_limits(log: Arc<dyn Log>) {
     assert_eq!(sequences(page(4, 100, 1)).await, [4], "at least one is read");
 }
 
-pub async fn one_subject_can_be_read_alone(log: Arc<dyn Log>) {
+pub(crate) async fn one_subject_can_be_read_alone(log: Arc<dyn Log>) {
     for index in 0..30 {
         stored(&log, message(&talk(if index % 3 == 0 { "b1" } else { "b2" }), "x")).await;
     }
@@ -60,7 +60,7 @@ pub async fn one_subject_can_be_read_alone(log: Arc<dyn Log>) {
     assert_eq!(page.iter().map(|message| message.sequence).collect::<Vec<_>>(), [7, 10, 13, 16]);
 }
 
-pub async fn a_time_finds_its_sequence(log: Arc<dyn Log>) {
+pub(crate) async fn a_time_finds_its_sequence(log: Arc<dyn Log>) {
     for _ in 0..5 {
         stored(&log, message(&talk("b1"), "x")).await;
     }

@@ -7,10 +7,10 @@ use event_store::{JetStreamLog, Log, OWNER_API_PREFIX};
 use harness::{Account, Nats};
 
 /// How many partitions the logs of these tests have.
-pub const PARTITIONS: u16 = 4;
+pub(crate) const PARTITIONS: u16 = 4;
 
 /// Connects to an address as the user that it names.
-pub async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let address: async_nats::ServerAddr = url.parse().unwrap();
     let user = address.username().unwrap().to_owned();
     let password = address.password().unwrap().to_owned();
@@ -19,12 +19,12 @@ pub async fn connect(url: &str) -> Client {
 }
 
 /// The log as the command-service sees it.
-pub async fn log(nats: &Nats) -> Arc<JetStreamLog> {
+pub(crate) async fn log(nats: &Nats) -> Arc<JetStreamLog> {
     Arc::new(JetStreamLog::new(connect(&nats.url(Account::Command)).await))
 }
 
 /// The log as its owner sees it.
 #[expect(dead_code, reason = "not every binary of tests needs it")]
-pub async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
+pub(crate) async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
     Arc::new(JetStreamLog::with_prefix(connect(&nats.url(Account::Admin)).await, OWNER_API_PREFIX))
 }

@@ -1,0 +1,121 @@
+//! Commands to a box, a room and its people, as the tests give them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    BoxCommand, BoxId, BoxRefusal, DeliveryBox, RoomId, UserId,
+    delivery_box::PasswordProof,
+    values::{BoxKind, Coordinates},
+};
+use event_store::{
+    CommandContext, CommandError, Committed, Executor, ExecutorOptions, Log, RequestHash, StoredAggregate,
+};
+
+/// The time at which everything happens.
+pub(crate) fn noon() -> DateTime<Utc> {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+/// An executor as a process has it.
+pub(crate) fn executor<A: StoredAggregate>(log: &Arc<impl Log>) -> Arc<Executor<A>> {
+    let options = ExecutorOptions {
+        partitions: 4,
+        idempotency_window: TimeDelta::hours(24),
+        now: noon(),
+        cached_states: 1000,
+    };
+    Arc::new(Executor::start(log.clone(), options))
+}
+
+/// Somebody's command without a key.
+pub(crate) fn by(actor: &str) -> CommandContext {
+    static REQUESTS: AtomicU32 = AtomicU32::new(0);
+    let request = REQUESTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    CommandContext {
+        command_id: None,
+        request_hash: RequestHash::keyed(b"secret", &[&request]),
+        actor: actor.parse().unwrap(),
+        at: noon(),
+        traceparent: None,
+    }
+}
+
+/// Somebody's command with a key.
+pub(crate) fn keyed(actor: &str, key: &str, body: &str) -> CommandContext {
+    CommandContext {
+        command_id: Some(key.to_owned()),
+        request_hash: RequestHash::keyed(b"secret", &[body.as_bytes()]),
+        ..by(actor)
+    }
+}
+
+/// The answer to a command to a box.
+pub(crate) type Answer = Result<Committed<DeliveryBox>, CommandError<BoxRefusal>>;
+
+pub(crate) fn box_id() -> BoxId {
+    "b1".parse().unwrap()
+}
+
+pub(crate) fn room_id() -> RoomId {
+    RoomId::new(box_id(), 1)
+}
+
+pub(crate) fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn install() -> BoxCommand {
+    BoxCommand::InstallBox {
+        box_id: box_id(),
+        kind: BoxKind::Shared,
+        zip_code: "06236".to_owned().try_into().unwrap(),
+        address: "1 Teheran-ro".to_owned().try_into().unwrap(),
+        detailed_address: "lobby".to_owned().try_into().unwrap(),
+        coordinates: Coordinates::new(37.5, 127.0).unwrap(),
+    }
+}
+
+pub(crate) fn open(host: &str) -> BoxCommand {
+    BoxCommand::OpenRoom {
+        host: user(host),
+        store_id: "s1".parse().unwrap(),
+        store_open: true,
+        title: "Lunch".to_owned().try_into().unwrap(),
+        max_members: 100.try_into().unwrap(),
+        password_hash: None,
+        lifetime: domain::delivery_box::ROOM_LIFETIME,
+        at: noon(),
+    }
+}
+
+pub(crate) fn join(name: &str) -> BoxCommand {
+    BoxCommand::JoinRoom { room_id: room_id(), user_id: user(name), password: PasswordProof::Missing, at: noon() }
+}
+
+pub(crate) fn leave(name: &str) -> BoxCommand {
+    BoxCommand::LeaveRoom { room_id: room_id(), user_id: user(name), at: noon() }
+}
+
+pub(crate) fn close(host: &str) -> BoxCommand {
+    BoxCommand::CloseRoom { room_id: room_id(), by: user(host), at: noon() }
+}
+
+pub(crate) fn say(author: &str, body: &str) -> BoxCommand {
+    BoxCommand::PostMessage {
+        room_id: room_id(),
+        author: user(author),
+        body: body.to_owned().try_into().unwrap(),
+        reply_to: None,
+        at: noon(),
+    }
+}
+
+/// A box with an open room of ann's.
+pub(crate) async fn open_room(boxes: &Executor<DeliveryBox>) {
+    boxes.execute(&box_id(), install(), by("ops")).await.unwrap();
+    boxes.execute(&box_id(), open("ann"), by("ann")).await.unwrap();
+}
