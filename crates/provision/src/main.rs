@@ -1,9 +1,9 @@
 //! Command line of the provisioning job.
 
-use std::path::PathBuf;
+use std::{error::Error as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use provision::{accounts, keys, roles, streams};
+use provision::{Error, accounts, keys, roles, streams};
 
 /// Prepares the servers that Boxroom runs on. Every part may be run again: it adds what is missing and keeps the rest.
 #[derive(Debug, Parser)]
@@ -73,8 +73,19 @@ enum Part {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().part {
+async fn main() -> ExitCode {
+    let Err(error) = run(Arguments::parse().part).await else { return ExitCode::SUCCESS };
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(because) = cause {
+        eprintln!("  because: {because}");
+        cause = because.source();
+    }
+    ExitCode::FAILURE
+}
+
+async fn run(part: Part) -> Result<(), Error> {
+    match part {
         Part::Accounts { partitions, out } => {
             accounts::write(&out, partitions)?;
             eprintln!("accounts.conf and credentials.json are in {}", out.display());
