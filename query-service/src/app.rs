@@ -1,0 +1,41 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use service_kit::auth::Verifier;
+
+use crate::{generation::Generations, live::Live};
+
+/// The state of the process; cloned into every request.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+struct Parts {
+    generations: Generations,
+    verifier: Verifier,
+    live: Arc<Live>,
+}
+
+impl App {
+    /// Of these parts.
+    pub(crate) fn new(generations: Generations, verifier: Verifier, live: Arc<Live>) -> Self {
+        Self(Arc::new(Parts { generations, verifier, live }))
+    }
+
+    /// The read models.
+    pub(crate) fn generations(&self) -> &Generations {
+        &self.0.generations
+    }
+
+    /// The live connections.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0.live
+    }
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.0.verifier.clone()
+    }
+}

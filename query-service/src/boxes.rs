@@ -1,0 +1,19 @@
+//! Boxes: where they stand and whether they are free.
+
+use domain::BoxId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::schemas;
+
+pub(crate) mod list;
+pub(crate) mod show;
+
+/// The path of one box.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct BoxPath {
+    /// The box.
+    #[param(schema_with = schemas::box_id)]
+    pub(crate) box_id: BoxId,
+}

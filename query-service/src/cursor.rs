@@ -1,0 +1,93 @@
+//! Opaque cursors: the key of the last item and the list to which it belongs.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::error::Error;
+
+/// The longest cursor that is looked at.
+const MAX_LENGTH: usize = 512;
+
+/// The cursor after the item with this key of this list.
+pub(crate) fn encode<K: Serialize>(list: &str, key: &K) -> String {
+    let text = serde_json::to_vec(&(list, key)).expect("texts and numbers have a JSON form");
+    BASE64_URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The key in a cursor; refuses a cursor of any other list.
+pub(crate) fn decode<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, Error> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    if cursor.len() > MAX_LENGTH {
+        return Err(Error::InvalidCursor);
+    }
+    let text = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor)?;
+    let (found, key): (String, K) = serde_json::from_slice(&text).map_err(|_| Error::InvalidCursor)?;
+    if found == list { Ok(Some(key)) } else { Err(Error::InvalidCursor) }
+}
+
+/// A time in a cursor, as microseconds of this era: whatever a client puts there, PostgreSQL can compare it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub(crate) struct Moment(pub(crate) DateTime<Utc>);
+
+impl TryFrom<i64> for Moment {
+    type Error = &'static str;
+
+    fn try_from(micros: i64) -> Result<Self, &'static str> {
+        // the year 9999
+        const LAST: i64 = 253_402_300_799_999_999;
+        let time = DateTime::from_timestamp_micros(micros).filter(|_| (0..=LAST).contains(&micros));
+        time.map(Self).ok_or("not a time")
+    }
+}
+
+impl From<Moment> for i64 {
+    fn from(moment: Moment) -> Self {
+        moment.0.timestamp_micros()
+    }
+}
+
+/// A distance in a cursor, bit by bit: a rounded one would repeat or skip an item.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub(crate) struct Distance(pub(crate) f64);
+
+impl From<u64> for Distance {
+    fn from(bits: u64) -> Self {
+        Self(f64::from_bits(bits))
+    }
+}
+
+impl From<Distance> for u64 {
+    fn from(distance: Distance) -> Self {
+        distance.0.to_bits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::BoxId;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_carries_its_key_unchanged() {
+        let key = (Distance(1234.567_890_123), "b-1".parse::<BoxId>().unwrap());
+        let cursor = encode("boxes", &key);
+        assert_eq!(decode("boxes", Some(&cursor)).unwrap(), Some(key));
+        assert_eq!(decode::<(Distance, BoxId)>("boxes", None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_foreign_or_made_up_cursor_is_refused() {
+        let foreign = encode("stores", &"b-1");
+        let unsafe_id = encode("boxes", &"B 1\0");
+        let long = "A".repeat(MAX_LENGTH + 1);
+        for bad in [foreign.as_str(), &unsafe_id, &long, "", "%", "AAAA"] {
+            assert!(matches!(decode::<BoxId>("boxes", Some(bad)), Err(Error::InvalidCursor)), "{bad}");
+        }
+        let far = encode("rooms", &i64::MAX);
+        assert!(decode::<Moment>("rooms", Some(&far)).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
+
+use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+
+use async_nats::Client;
+use domain::{Position, notice};
+use futures::StreamExt;
+use sqlx::{
+    Connection, PgPool, Postgres,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::error::Error;
+
+/// How often the table of generations is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a read waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that has idled for longer is asked whether it still lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// How far each stream is known to be projected, by the notices alone: a hint to look again, never the truth.
+pub(crate) type Progress = HashMap<String, u64>;
+
+/// One generation of the read model. Held by the requests that read it and by whoever hands it out;
+/// its pool closes when the last of them lets go.
+pub(crate) struct Generation {
+    number: i64,
+    pool: PgPool,
+    progress: watch::Receiver<Progress>,
+    listener: JoinHandle<()>,
+}
+
+impl Generation {
+    /// Its number, as schemas and notices name it.
+    pub(crate) fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// A connection that sees this generation's tables only.
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// What the notices have said so far.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// The generation that is served now, and the watch over it. One for the whole process.
+#[derive(Clone)]
+pub(crate) struct Generations {
+    current: watch::Receiver<Option<Arc<Generation>>>,
+    control: PgPool,
+}
+
+impl Generations {
+    /// Looks for the generation every second, for as long as the process lives.
+    pub(crate) fn watch(database_url: &str, pool_size: u32, nats: Client) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(database_url)?.application_name("query-service").options([
+            ("default_transaction_read_only", "on"),
+            // a hung statement must not keep a connection of the pool
+            ("statement_timeout", "10s"),
+            // optional filters stand as `$1 is null or ...`: only a plan for the given values can use an index
+            ("plan_cache_mode", "force_custom_plan"),
+        ]);
+        let control =
+            PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options.clone());
+        let (announce, current) = watch::channel(None);
+        let opener = Opener { options, pool_size, nats };
+        tokio::spawn(keep_current(control.clone(), opener, announce));
+        Ok(Self { current, control })
+    }
+
+    /// The generation that a request uses from its start to its end.
+    pub(crate) fn current(&self) -> Result<Arc<Generation>, Error> {
+        self.current.borrow().clone().ok_or(Error::ReadModelUnavailable)
+    }
+
+    /// The current generation and every later one.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
+        self.current.clone()
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        sqlx::query!("select true as yes").fetch_one(&self.control).await?;
+        Ok(())
+    }
+}
+
+async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<Option<Arc<Generation>>>) {
+    let version = read_model::version();
+    let mut ticks = interval(WATCH_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let active = match active_number(&control, &version).await {
+            Ok(active) => active,
+            // what was served before is still the best guess
+            Err(error) => {
+                tracing::debug!(error = %error, "cannot look at the generations");
+                continue;
+            }
+        };
+        let served = announce.borrow().as_ref().map(|generation| generation.number);
+        if active != served {
+            tracing::info!(generation = active, former = served, "serving another generation");
+            announce.send_replace(active.map(|number| opener.open(number)));
+        }
+        if announce.is_closed() {
+            return;
+        }
+    }
+}
+
+/// The newest active generation of this version; none as well before the first projector has made the table.
+async fn active_number(control: &PgPool, version: &str) -> Result<Option<i64>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        "
+        select generation::bigint as \"generation!\"
+        from control.generations
+        where state = 'active' and model_version = $1
+        order by generation desc
+        limit 1
+        ",
+        version
+    )
+    .fetch_optional(control)
+    .await;
+    match found {
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| is_missing_table(&code)) => Ok(None),
+        other => other,
+    }
+}
+
+/// No such table, no such schema, no right to it: before the control tables are migrated.
+fn is_missing_table(code: &str) -> bool {
+    matches!(code, "42P01" | "3F000" | "42501")
+}
+
+/// Opens generations: what their pools and listeners have in common.
+struct Opener {
+    options: PgConnectOptions,
+    pool_size: u32,
+    nats: Client,
+}
+
+impl Opener {
+    fn open(&self, number: i64) -> Arc<Generation> {
+        let options = self.options.clone().options([("search_path", format!("read_g{number}"))]);
+        let pool = PgPoolOptions::new()
+            .max_connections(self.pool_size)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move {
+                    if state.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        let (announce, progress) = watch::channel(Progress::new());
+        let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
+        Arc::new(Generation { number, pool, progress, listener })
+    }
+}
+
+/// Listens to what the projector says after each commit.
+async fn note_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
+    loop {
+        match nats.subscribe(notice::all_projected(generation)).await {
+            Ok(mut notices) => {
+                while let Some(notice) = notices.next().await {
+                    let position = std::str::from_utf8(&notice.payload).ok().and_then(|text| text.parse().ok());
+                    if let Some(Position { stream, sequence, .. }) = position {
+                        progress.send_modify(|seen| {
+                            seen.insert(stream, sequence);
+                        });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot listen to the projector's progress"),
+        }
+        sleep(WATCH_INTERVAL).await;
+    }
+}

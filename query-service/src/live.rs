@@ -1,0 +1,102 @@
+//! `GET /live`: WebSocket connections that carry what happens in rooms (subprotocol `boxroom.v1`).
+
+use std::sync::Arc;
+
+use async_nats::Client;
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{WebSocket, rejection::WebSocketUpgradeRejection},
+    },
+    response::Response,
+};
+use service_kit::{auth::Verifier, extract::Query};
+use tokio::sync::watch;
+
+use crate::{app::App, error::Error, generation::Generations, page::NoParameters, problems::HandshakeProblems};
+use connection::Connection;
+use frames::HARD_MAX_FRAME;
+use hub::Hub;
+use replay::Feeds;
+
+mod connection;
+mod frames;
+mod hub;
+mod outbox;
+mod replay;
+mod socket;
+mod subscriptions;
+
+/// The subprotocol.
+const PROTOCOL: &str = "boxroom.v1";
+
+/// Read and write buffers of a socket: the default of 128 KiB would be most of an idle connection's memory.
+const SOCKET_BUFFER: usize = 4 * 1024;
+
+/// Everything that the live connections of this process share.
+pub(crate) struct Live {
+    hub: Arc<Hub>,
+    feeds: Feeds,
+    verifier: Verifier,
+    /// Becomes true when the process stops; every connection holds a receiver until it has closed.
+    stopping: watch::Sender<bool>,
+}
+
+impl Live {
+    /// Starts the hub; `pool_size` is the number of connections to the database that reads may use.
+    pub(crate) fn start(nats: Client, generations: Generations, verifier: Verifier, pool_size: u32) -> Arc<Self> {
+        let feeds = Feeds::new(generations.clone(), pool_size);
+        let hub = Hub::start(nats, generations, feeds.clone());
+        Arc::new(Self { hub, feeds, verifier, stopping: watch::Sender::new(false) })
+    }
+
+    /// Tells every connection to say good-bye.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns once every connection has closed.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.closed().await;
+    }
+}
+
+/// What happens in rooms, as it happens.
+///
+/// A WebSocket with the subprotocol `boxroom.v1`; every message is one JSON object with a `type`.
+///
+/// The client begins, within 10 seconds, with `hello {token, rooms: [{id, v?}]}`. Later it may send
+/// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}` and, after each ping, `pong`.
+///
+/// The server answers `welcome {session, heartbeat_ms}`, then `subscribed {id?, room, head_v, recovered}`
+/// or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first, without
+/// a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
+/// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {heads}` carries the last version
+/// of each room, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
+/// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
+/// nothing more comes from a room, `bye {code, retry_ms, reason}` that the server closes with that code:
+/// 40xx reconnect and resume, 42xx new token first, 43xx do not come back.
+#[utoipa::path(
+    get, path = "/live", tag = "live", operation_id = "open_live",
+    security(()),
+    responses((status = 101, description = "The connection speaks `boxroom.v1` now"), HandshakeProblems)
+)]
+pub(crate) async fn open_live(
+    State(app): State<App>,
+    Query(NoParameters {}): Query<NoParameters>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Error> {
+    let upgrade = upgrade.map_err(|rejection| Error::UpgradeRequired(rejection.body_text()))?;
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .read_buffer_size(SOCKET_BUFFER)
+        .write_buffer_size(SOCKET_BUFFER)
+        .max_message_size(HARD_MAX_FRAME)
+        .max_frame_size(HARD_MAX_FRAME);
+    let speaks_it = upgrade.selected_protocol().is_some() || upgrade.requested_protocols().next().is_none();
+    if !speaks_it {
+        return Err(Error::UpgradeRequired(format!("the subprotocol is {PROTOCOL}")));
+    }
+    let live = app.live().clone();
+    Ok(upgrade.on_upgrade(async move |socket: WebSocket| Connection::serve(live, socket).await))
+}

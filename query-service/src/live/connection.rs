@@ -1,0 +1,201 @@
+//! The conversation with one client, from its hello to the good-bye.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::extract::ws::{Utf8Bytes, WebSocket};
+use service_kit::{auth::Caller, clock};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    Live,
+    frames::{ClientFrame, Farewell, RoomFrom, ServerFrame},
+    outbox::Inbox,
+    socket::{Over, Socket},
+    subscriptions::{Outcome, Subscriptions},
+};
+
+/// How long a client may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the server pings.
+const HEARTBEAT: Duration = Duration::from_secs(25);
+
+/// After so long without a sign of life the client is gone: two pings unanswered.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How soon a feed that could not be read is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How many deliveries are written before they are flushed and the client is listened to again.
+const BATCH: usize = 256;
+
+/// Clients of a process that stops come back within this time, not all at once.
+const RETRY_SPREAD_MS: u128 = 5_000;
+
+/// A connection after its hello. Owned by its own task; the hub knows its outbox only.
+pub(super) struct Connection<'a> {
+    socket: &'a mut Socket,
+    inbox: Inbox,
+    subscriptions: Subscriptions,
+    stopping: &'a mut watch::Receiver<bool>,
+    ping_at: Instant,
+    expires_at: Instant,
+    retry_at: Option<Instant>,
+}
+
+impl Connection<'_> {
+    /// Serves one client until one of both sides has enough.
+    pub(super) async fn serve(live: Arc<Live>, socket: WebSocket) {
+        let session = clock::new_id();
+        let mut stopping = live.stopping.subscribe();
+        let mut socket = Socket::new(socket);
+        let over = match greeted(&live, &mut socket, &mut stopping).await {
+            Ok((caller, rooms)) => {
+                tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
+                let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller);
+                let Err(over) = connection.converse(session.to_string(), rooms).await;
+                over
+            }
+            Err(over) => over,
+        };
+        tracing::debug!(session = %session, ?over, "live connection ends");
+        if let Over::Ending(farewell) = over {
+            let retry_ms = u64::try_from(session.as_u128() % RETRY_SPREAD_MS).unwrap_or_default();
+            socket.close(farewell, retry_ms).await;
+        }
+    }
+}
+
+/// Waits for the hello and looks at its token.
+async fn greeted(
+    live: &Live,
+    socket: &mut Socket,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<(Caller, Vec<RoomFrom>), Over> {
+    let hello = tokio::select! {
+        hello = timeout(HELLO_TIMEOUT, socket.receive()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
+        () = asked_to_stop(stopping) => return Err(Over::Ending(Farewell::Stopping)),
+    };
+    let (token, rooms) = match serde_json::from_str(&hello) {
+        Ok(ClientFrame::Hello { token, rooms }) => (token, rooms),
+        Ok(_) => return refuse_hello(socket, "the first frame must be a hello").await,
+        Err(error) => return refuse_hello(socket, &error.to_string()).await,
+    };
+    match live.verifier.verify(&token) {
+        Ok(caller) => Ok((caller, rooms)),
+        Err(problem) => {
+            let (code, detail) = (problem.code(), problem.detail_text());
+            socket.send(ServerFrame::Error { id: None, room: None, code, detail }).await?;
+            let expired = code == "expired-token";
+            Err(Over::Ending(if expired { Farewell::ExpiredToken } else { Farewell::InvalidToken }))
+        }
+    }
+}
+
+async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
+    // whoever could ask is gone as well when this fails
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn refuse_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Over> {
+    socket.send(invalid_frame(detail)).await?;
+    Err(Over::Ending(Farewell::NoHello))
+}
+
+fn invalid_frame(detail: &str) -> ServerFrame<'_> {
+    ServerFrame::Error { id: None, room: None, code: "invalid-frame", detail }
+}
+
+impl<'a> Connection<'a> {
+    fn new(live: &Live, socket: &'a mut Socket, stopping: &'a mut watch::Receiver<bool>, caller: &Caller) -> Self {
+        let now = Instant::now();
+        let inbox = Inbox::new();
+        let outbox = inbox.outbox().clone();
+        let left = (caller.expires_at - clock::now()).to_std().unwrap_or_default();
+        Self {
+            socket,
+            subscriptions: Subscriptions::new(caller.user_id.clone(), live.hub.clone(), live.feeds.clone(), outbox),
+            inbox,
+            stopping,
+            ping_at: now + HEARTBEAT,
+            expires_at: now + left,
+            retry_at: None,
+        }
+    }
+
+    async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<std::convert::Infallible, Over> {
+        let heartbeat_ms = u64::try_from(HEARTBEAT.as_millis()).unwrap_or_default();
+        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms }.encode()).await?;
+        for RoomFrom { id: room, v } in rooms {
+            let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
+            if outcome == Outcome::Unavailable {
+                return Err(Over::Ending(Farewell::Unavailable));
+            }
+        }
+        self.socket.flush().await?;
+        loop {
+            self.step().await?;
+        }
+    }
+
+    /// Waits for one thing to happen and deals with it.
+    async fn step(&mut self) -> Result<(), Over> {
+        let wake_at = [Some(self.ping_at), Some(self.expires_at), self.retry_at].into_iter().flatten().min();
+        tokio::select! {
+            frame = self.socket.receive() => self.hear(&frame?).await?,
+            Some(delivery) = self.inbox.next() => {
+                self.subscriptions.deliver(self.socket, delivery).await?;
+                for _ in 1..BATCH {
+                    let Some(delivery) = self.inbox.try_next() else { break };
+                    self.subscriptions.deliver(self.socket, delivery).await?;
+                }
+            }
+            () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_time().await?,
+            () = asked_to_stop(self.stopping) => return Err(Over::Ending(Farewell::Stopping)),
+        }
+        self.socket.flush().await?;
+        if self.retry_at.is_none() && self.subscriptions.any_behind() {
+            self.retry_at = Some(Instant::now() + RETRY);
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, frame: &Utf8Bytes) -> Result<(), Over> {
+        match serde_json::from_str(frame) {
+            Ok(ClientFrame::Subscribe { v: Some(..0), .. }) => {
+                self.socket.feed(invalid_frame("v must not be negative").encode()).await
+            }
+            Ok(ClientFrame::Subscribe { id, room, v }) => {
+                self.subscriptions.subscribe(self.socket, id.as_ref(), &room, v).await.map(|_| ())
+            }
+            Ok(ClientFrame::Unsubscribe { id, room }) => {
+                self.subscriptions.unsubscribe(self.socket, id.as_ref(), &room).await
+            }
+            Ok(ClientFrame::Pong {}) => Ok(()),
+            Ok(ClientFrame::Hello { .. }) => self.socket.feed(invalid_frame("hello was said already").encode()).await,
+            Err(error) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
+        }
+    }
+
+    async fn on_time(&mut self) -> Result<(), Over> {
+        let now = Instant::now();
+        if now >= self.expires_at {
+            return Err(Over::Ending(Farewell::ExpiredToken));
+        }
+        if self.retry_at.is_some_and(|retry_at| now >= retry_at) {
+            self.retry_at = None;
+            self.subscriptions.retry(self.socket).await?;
+        }
+        if now >= self.ping_at {
+            if self.socket.heard_at().elapsed() > SILENCE {
+                return Err(Over::Ending(Farewell::Silent));
+            }
+            self.ping_at = now + HEARTBEAT;
+            self.socket.feed(ServerFrame::Ping { heads: self.subscriptions.heads() }.encode()).await?;
+        }
+        Ok(())
+    }
+}

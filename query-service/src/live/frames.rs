@@ -1,0 +1,190 @@
+//! The frames of `boxroom.v1`. Names on the wire; never rename.
+
+use std::collections::BTreeMap;
+
+use axum::extract::ws::Utf8Bytes;
+use domain::RoomId;
+use serde::{Deserialize, Serialize};
+
+/// The most bytes of a client's frame.
+pub(super) const MAX_FRAME: usize = 16 * 1024;
+
+/// A frame beyond this is not even read, and ends the connection without a word.
+pub(super) const HARD_MAX_FRAME: usize = 4 * MAX_FRAME;
+
+/// What a client says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum ClientFrame {
+    /// Who it is and what it wants to follow; the first frame.
+    Hello {
+        token: String,
+        #[serde(default)]
+        rooms: Vec<RoomFrom>,
+    },
+    /// Wants to follow a room, from a version or from now on.
+    Subscribe { id: Option<FrameId>, room: RoomId, v: Option<i64> },
+    /// Does not want to follow it any more.
+    Unsubscribe { id: Option<FrameId>, room: RoomId },
+    /// Is still there.
+    Pong {},
+}
+
+/// A room in a hello.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoomFrom {
+    pub(super) id: RoomId,
+    pub(super) v: Option<i64>,
+}
+
+/// What a client calls its request; comes back with the answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum FrameId {
+    Number(i64),
+    Text(String),
+}
+
+/// What the server says, events aside: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ServerFrame<'a> {
+    /// The token was good.
+    Welcome { session: String, heartbeat_ms: u64 },
+    /// What happens in the room comes from now on; `recovered` if also everything since the client's version.
+    Subscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a FrameId>,
+        room: &'a RoomId,
+        head_v: i64,
+        recovered: bool,
+    },
+    /// Nothing more comes from the room.
+    Unsubscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a FrameId>,
+        room: &'a RoomId,
+        reason: Parting,
+    },
+    /// Answer with a pong; a head greater than the client's version shows a lost tail.
+    Ping { heads: BTreeMap<&'a RoomId, i64> },
+    /// The client reads too slowly; the room goes on from the feed.
+    Lagging { room: &'a RoomId, from_v: i64 },
+    /// What the client knows of the room is not from this feed.
+    Reset { room: &'a RoomId, reason: &'static str, head_v: i64 },
+    /// A request that failed; the connection goes on.
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a FrameId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        room: Option<&'a RoomId>,
+        code: &'static str,
+        detail: &'a str,
+    },
+    /// The last frame before the connection closes with this code.
+    Bye { code: u16, retry_ms: u64, reason: &'static str },
+}
+
+impl ServerFrame<'_> {
+    pub(super) fn encode(&self) -> Utf8Bytes {
+        serde_json::to_string(self).expect("a frame has a JSON form").into()
+    }
+}
+
+/// Why nothing more comes from a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Parting {
+    /// The client wished so.
+    Requested,
+    /// The user left the room.
+    Left,
+    /// The user was put out of the room.
+    Kicked,
+}
+
+/// Why the server closes a connection: 40xx reconnect and resume, 42xx new token first, 43xx do not come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The process stops; another one is there.
+    Stopping,
+    /// The client takes nothing off its connection.
+    TooSlow,
+    /// The client does not answer pings.
+    Silent,
+    /// The feeds cannot be read at the moment.
+    Unavailable,
+    /// The token has expired.
+    ExpiredToken,
+    /// The token is not valid.
+    InvalidToken,
+    /// The first frame was no hello, or none came in time.
+    NoHello,
+    /// A frame was too large.
+    FrameTooLarge,
+}
+
+impl Farewell {
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::Stopping => 4000,
+            Self::TooSlow => 4001,
+            Self::Silent => 4002,
+            Self::Unavailable => 4003,
+            Self::ExpiredToken => 4200,
+            Self::InvalidToken => 4201,
+            Self::NoHello => 4300,
+            Self::FrameTooLarge => 4301,
+        }
+    }
+
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::TooSlow => "too-slow",
+            Self::Silent => "silent",
+            Self::Unavailable => "unavailable",
+            Self::ExpiredToken => "expired-token",
+            Self::InvalidToken => "invalid-token",
+            Self::NoHello => "hello-expected",
+            Self::FrameTooLarge => "frame-too-large",
+        }
+    }
+}
+
+/// The frame of an event: its own JSON object, with the room in front.
+pub(super) fn event_frame(room: &RoomId, event: &str) -> Option<Utf8Bytes> {
+    let fields = event.trim_start().strip_prefix('{')?;
+    Some(format!("{{\"room\":\"{room}\",{fields}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_frames_are_strict() {
+        let good = r#"{"type":"hello","token":"t","rooms":[{"id":"b.1","v":3},{"id":"b.2"}]}"#;
+        assert!(matches!(serde_json::from_str(good), Ok(ClientFrame::Hello { rooms, .. }) if rooms.len() == 2));
+        assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"pong"}"#).is_ok());
+        assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"subscribe","id":7,"room":"b.1"}"#).is_ok());
+        for bad in [
+            "",
+            "[]",
+            r#"{"type":"shout"}"#,
+            r#"{"type":"pong","more":1}"#,
+            r#"{"type":"subscribe","room":"not a room"}"#,
+            r#"{"type":"subscribe","room":"b.1","v":"3"}"#,
+        ] {
+            assert!(serde_json::from_str::<ClientFrame>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_events_frame_is_the_event_and_its_room() {
+        let frame = event_frame(&"b.1".parse().unwrap(), r#"{"v":1,"type":"door_opened"}"#).unwrap();
+        assert_eq!(frame.as_str(), r#"{"room":"b.1","v":1,"type":"door_opened"}"#);
+        assert_eq!(event_frame(&"b.1".parse().unwrap(), "7"), None);
+    }
+}

@@ -1,0 +1,284 @@
+//! Who follows which room: one subscription to notices for each room, however many connections follow it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{Client, Subscriber, connection::State};
+use domain::{RoomId, UserId, notice};
+use futures::StreamExt;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+
+use super::{
+    frames::{Parting, event_frame},
+    outbox::{LiveEvent, Outbox},
+    replay::Feeds,
+};
+use crate::{
+    error::Error,
+    generation::{Generation, Generations},
+};
+
+/// How often the hub looks whether it has to compare heads.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often heads are compared without a reason: a notice can be lost without anybody noticing.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many rooms are compared at a time.
+const COMPARE_CHUNK: usize = 1000;
+
+/// How long joining a room waits for the subscription to be on its way.
+const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The rooms that connections of this process follow. One for the process.
+pub(super) struct Hub {
+    nats: Client,
+    generations: Generations,
+    rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
+    /// Heads must be compared soon: a subscription is new, and what happened just before it may be missing.
+    uncertain: AtomicBool,
+}
+
+/// A room that somebody follows; goes away with the last one.
+struct Channel {
+    room: RoomId,
+    /// The greatest version that was seen in a notice or in the feed.
+    head_v: AtomicI64,
+    followers: Mutex<Vec<Arc<Outbox>>>,
+    listening: watch::Receiver<bool>,
+    listener: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Hub {
+    pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
+        let hub = Arc::new(Self { nats, generations, rooms: Mutex::default(), uncertain: AtomicBool::new(false) });
+        tokio::spawn(hub.clone().heal(feeds));
+        hub
+    }
+
+    /// Delivers a room's events to this outbox from now on; returns when the subscription is on its way.
+    pub(super) async fn join(self: &Arc<Self>, room: &RoomId, outbox: &Arc<Outbox>) {
+        let mut listening = {
+            let mut rooms = self.rooms();
+            let channel = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
+            channel.followers().push(outbox.clone());
+            channel.listening.clone()
+        };
+        // while NATS is away, comparing heads heals what is missed
+        let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
+    }
+
+    /// Delivers nothing of the room to this outbox any more.
+    pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
+        let mut rooms = self.rooms();
+        let Some(channel) = rooms.get(room) else { return };
+        let empty = {
+            let mut followers = channel.followers();
+            followers.retain(|follower| !Arc::ptr_eq(follower, outbox));
+            followers.is_empty()
+        };
+        if empty && let Some(channel) = rooms.remove(room) {
+            channel.close();
+        }
+    }
+
+    /// The last version of a followed room that this process knows of.
+    pub(super) fn head(&self, room: &RoomId) -> Option<i64> {
+        self.rooms().get(room).map(|channel| channel.head_v.load(Ordering::Relaxed))
+    }
+
+    /// Notes how far a room's feed reaches; followers who are not that far will look.
+    pub(super) fn note_head(&self, room: &RoomId, v: i64) {
+        let channel = self.rooms().get(room).cloned();
+        if let Some(channel) = channel {
+            channel.note_head(v);
+        }
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<Channel>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(self: &Arc<Self>, room: &RoomId) -> Arc<Channel> {
+        let (listening, listens) = watch::channel(false);
+        let channel = Arc::new(Channel {
+            room: room.clone(),
+            head_v: AtomicI64::new(0),
+            followers: Mutex::default(),
+            listening: listens,
+            listener: Mutex::default(),
+        });
+        let listener = tokio::spawn(self.clone().listen(channel.clone(), listening));
+        *channel.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        channel
+    }
+
+    /// Hears what the projector says about one room, of whichever generation is served.
+    async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
+        let mut generations = self.generations.changes();
+        loop {
+            let generation = generations.borrow_and_update().as_ref().map(|generation| generation.number());
+            let subscribed = match generation {
+                Some(generation) => self.nats.subscribe(notice::live_room(generation, &channel.room)).await.ok(),
+                None => None,
+            };
+            let Some(mut notices) = subscribed else {
+                let _ = timeout(TICK, generations.changed()).await;
+                continue;
+            };
+            if self.nats.connection_state() == State::Connected {
+                let _ = self.nats.flush().await;
+            }
+            self.uncertain.store(true, Ordering::Relaxed);
+            listening.send_replace(true);
+            tokio::select! {
+                () = channel.deliver_all(&mut notices) => sleep(TICK).await,
+                () = another_generation(&mut generations, generation) => {}
+            }
+        }
+    }
+
+    /// Compares heads whenever something may have been lost.
+    async fn heal(self: Arc<Self>, feeds: Feeds) {
+        let statistics = self.nats.statistics();
+        let mut connects = 0;
+        let mut compared = Instant::now();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let connects_now = statistics.connects.load(Ordering::Relaxed);
+            let uncertain = self.uncertain.swap(false, Ordering::Relaxed);
+            if !uncertain && connects_now == connects && compared.elapsed() < COMPARE_INTERVAL {
+                continue;
+            }
+            let rooms: Vec<RoomId> = self.rooms().keys().cloned().collect();
+            match self.compare(&feeds, &rooms).await {
+                Ok(()) => (connects, compared) = (connects_now, Instant::now()),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot compare the heads of rooms");
+                    self.uncertain.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
+        for chunk in rooms.chunks(COMPARE_CHUNK) {
+            for (room, v) in feeds.heads(chunk).await? {
+                self.note_head(&room, v);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns when another generation is served than this one.
+async fn another_generation(changes: &mut watch::Receiver<Option<Arc<Generation>>>, served: Option<i64>) {
+    let number = |generation: &Option<Arc<Generation>>| generation.as_ref().map(|generation| generation.number());
+    if changes.wait_for(|generation| number(generation) != served).await.is_err() {
+        // nobody looks after generations any more: the process ends
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Channel {
+    fn followers(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        if let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            listener.abort();
+        }
+    }
+
+    fn note_head(&self, v: i64) {
+        if self.head_v.fetch_max(v, Ordering::Relaxed) < v {
+            for follower in self.followers().iter() {
+                follower.head(&self.room, v);
+            }
+        }
+    }
+
+    async fn deliver_all(&self, notices: &mut Subscriber) {
+        while let Some(notice) = notices.next().await {
+            self.deliver(&notice.payload);
+        }
+    }
+
+    /// Encodes each event of a notice once and hands it to all who follow.
+    fn deliver(&self, payload: &[u8]) {
+        let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(payload) else {
+            tracing::warn!(room.id = %self.room, "a notice cannot be read");
+            return;
+        };
+        for event in events {
+            let Some(event) = live_event(&self.room, event.get()) else {
+                tracing::warn!(room.id = %self.room, "an event in a notice cannot be read");
+                continue;
+            };
+            self.head_v.fetch_max(event.v, Ordering::Relaxed);
+            let event = Arc::new(event);
+            for follower in self.followers().iter() {
+                follower.push(&event);
+            }
+        }
+    }
+}
+
+/// What the hub must know of an event; the rest passes through unread.
+#[derive(Deserialize)]
+struct Head<'a> {
+    v: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Departure {
+    user_id: UserId,
+}
+
+fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
+    let head: Head<'_> = serde_json::from_str(event).ok()?;
+    let parting = match head.kind {
+        "member_left" => Some(Parting::Left),
+        "member_kicked" => Some(Parting::Kicked),
+        _ => None,
+    };
+    let parts = match parting {
+        Some(parting) => Some((serde_json::from_str::<Departure>(head.data.get()).ok()?.user_id, parting)),
+        None => None,
+    };
+    Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, parts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_sees_whose_following_an_event_ends() {
+        let room: RoomId = "b.1".parse().unwrap();
+        let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
+        assert_eq!((posted.v, posted.parts), (4, None));
+        let kicked = live_event(&room, r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
+        assert_eq!(kicked.unwrap().parts, Some(("ben".parse().unwrap(), Parting::Kicked)));
+        assert!(live_event(&room, r#"{"type":"message_posted"}"#).is_none());
+    }
+}

@@ -1,0 +1,145 @@
+//! What waits to be written to one connection: bounded in bytes, so that a slow client costs nobody else anything.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::extract::ws::Utf8Bytes;
+use domain::{RoomId, UserId};
+use tokio::sync::mpsc;
+
+use super::frames::Parting;
+
+/// The most bytes that may wait for one connection.
+const CAPACITY: usize = 256 * 1024;
+
+/// An event of a room, encoded once and shared by all who follow the room.
+#[derive(Debug)]
+pub(super) struct LiveEvent {
+    pub(super) room: RoomId,
+    pub(super) v: i64,
+    pub(super) frame: Utf8Bytes,
+    /// Whose following ends with this event, and why.
+    pub(super) parts: Option<(UserId, Parting)>,
+}
+
+/// Something that the hub has for a connection.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// It happened.
+    Event(Arc<LiveEvent>),
+    /// The feed reaches this far; if the connection does not, something was lost on the way.
+    Head(RoomId, i64),
+    /// There was no room in the outbox for some events; the feed has them.
+    Missed(RoomId),
+}
+
+/// The hub's end of a connection. Held by the channels of the rooms that the connection follows.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    sender: mpsc::UnboundedSender<Delivery>,
+    waiting: AtomicUsize,
+    /// Rooms for which `Missed` waits: said once, however much is missed.
+    missed: Mutex<HashSet<RoomId>>,
+}
+
+/// The connection's end.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    receiver: mpsc::UnboundedReceiver<Delivery>,
+    outbox: Arc<Outbox>,
+}
+
+impl Outbox {
+    /// Hands an event over, or notes that it was missed. Never waits.
+    pub(super) fn push(&self, event: &Arc<LiveEvent>) {
+        let size = event.frame.len();
+        if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY {
+            self.waiting.fetch_add(size, Ordering::Relaxed);
+            // the connection may just have closed
+            let _ = self.sender.send(Delivery::Event(event.clone()));
+        } else if self.missed_rooms().insert(event.room.clone()) {
+            let _ = self.sender.send(Delivery::Missed(event.room.clone()));
+        }
+    }
+
+    /// Says how far a room's feed reaches.
+    pub(super) fn head(&self, room: &RoomId, v: i64) {
+        let _ = self.sender.send(Delivery::Head(room.clone(), v));
+    }
+
+    fn missed_rooms(&self) -> std::sync::MutexGuard<'_, HashSet<RoomId>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inbox {
+    /// An empty one.
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let outbox = Arc::new(Outbox { sender, waiting: AtomicUsize::new(0), missed: Mutex::default() });
+        Self { receiver, outbox }
+    }
+
+    /// The hub's end.
+    pub(super) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Waits for something to be there. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        let delivery = self.receiver.recv().await?;
+        Some(self.taken(delivery))
+    }
+
+    /// What is there already.
+    pub(super) fn try_next(&mut self) -> Option<Delivery> {
+        let delivery = self.receiver.try_recv().ok()?;
+        Some(self.taken(delivery))
+    }
+
+    fn taken(&self, delivery: Delivery) -> Delivery {
+        match &delivery {
+            Delivery::Event(event) => {
+                self.outbox.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
+            }
+            Delivery::Missed(room) => {
+                self.outbox.missed_rooms().remove(room);
+            }
+            Delivery::Head(..) => {}
+        }
+        delivery
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(room: &str, v: i64, size: usize) -> Arc<LiveEvent> {
+        Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame: "x".repeat(size).into(), parts: None })
+    }
+
+    #[test]
+    fn a_full_outbox_says_once_for_each_room_that_something_was_missed() {
+        let mut inbox = Inbox::new();
+        inbox.outbox().push(&event("b.1", 1, CAPACITY));
+        for v in 2..9 {
+            inbox.outbox().push(&event("b.1", v, 10));
+            inbox.outbox().push(&event("b.2", v, 10));
+        }
+        assert!(matches!(inbox.try_next(), Some(Delivery::Event(event)) if event.v == 1));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
+        // there is room again, and what is missed from now on is said again
+        inbox.outbox().push(&event("b.1", 9, CAPACITY));
+        inbox.outbox().push(&event("b.1", 10, 10));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.2"));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Event(event)) if event.v == 9));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
+        assert!(inbox.try_next().is_none());
+    }
+}

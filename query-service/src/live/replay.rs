@@ -1,0 +1,159 @@
+//! The feeds in PostgreSQL: what a connection has not seen yet, and how far each room has come.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use chrono::{DateTime, Utc};
+use domain::{RoomId, UserId};
+use sqlx::{query, query_as};
+use tokio::sync::Semaphore;
+
+use super::frames::{Parting, event_frame};
+use crate::{
+    error::Error,
+    generation::Generations,
+    views::{EventData, EventView, Standing},
+};
+
+/// How many events are read at a time: no connection to the database is held while they are written to the socket.
+const PAGE: i64 = 100;
+
+/// Reads feeds with a part of the pool, so that however many clients come back at once, other reads go on.
+#[derive(Clone)]
+pub(super) struct Feeds {
+    generations: Generations,
+    permits: Arc<Semaphore>,
+}
+
+/// A part of a feed, as far as one user may read it.
+pub(super) struct Replay {
+    /// The version of the feed's last event.
+    pub(super) head_v: i64,
+    /// The frames after the wanted version, in order; not all of them if there are many.
+    pub(super) events: Vec<(i64, Utf8Bytes)>,
+    /// Whether there is more to read after these.
+    pub(super) more: bool,
+    /// The user is not inside any more: the events end with the one that says so.
+    pub(super) parted: Option<Parting>,
+}
+
+/// A row of the replay; without an event if there is none after the wanted version.
+struct Row {
+    head_v: i64,
+    standing: Option<Standing>,
+    v: Option<i64>,
+    kind: Option<String>,
+    at: Option<DateTime<Utc>>,
+    by: Option<String>,
+    data: Option<EventData>,
+    command_id: Option<String>,
+}
+
+impl Feeds {
+    pub(super) fn new(generations: Generations, pool_size: u32) -> Self {
+        let permits = (pool_size / 2).max(1) as usize;
+        Self { generations, permits: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// The events after a version. Who has left, or was put out, may read up to that event and no further.
+    pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64) -> Result<Replay, Error> {
+        let _permit = self.permits.acquire().await;
+        let generation = self.generations.current()?;
+        let mut connection = generation.acquire().await?;
+        let rows = query_as!(
+            Row,
+            r#"
+            select
+                r.v as head_v,
+                m.standing as "standing?: Standing",
+                e.v as "v?",
+                e.type as "kind?",
+                e.at as "at?",
+                e.by as "by?",
+                e.data as "data?: EventData",
+                e.command_id as "command_id?"
+            from rooms r
+            left join members m on m.box_id = r.box_id and m.room_id = r.room_id and m.user_id = $3
+            left join lateral (
+                select *
+                from room_events f
+                where f.box_id = r.box_id and f.room_id = r.room_id and f.v > $4
+                    and (m.standing = 'inside' or f.v <= (
+                        select p.v
+                        from room_events p
+                        where p.box_id = r.box_id and p.room_id = r.room_id
+                            and p.type in ('member_left', 'member_kicked') and p.data ->> 'user_id' = m.user_id
+                        order by p.v desc
+                        limit 1
+                    ))
+                order by f.v
+                limit $5
+            ) as e on m.user_id is not null
+            where r.box_id = $1 and r.room_id = $2
+            order by e.v
+            "#,
+            room.box_id().as_str(),
+            room.to_string(),
+            user.as_str(),
+            after_v,
+            PAGE,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        drop(connection);
+        Replay::of(room, rows)
+    }
+
+    /// The versions of the last events of these rooms.
+    pub(super) async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>, Error> {
+        let box_ids: Vec<String> = rooms.iter().map(|room| room.box_id().to_string()).collect();
+        let room_ids: Vec<String> = rooms.iter().map(RoomId::to_string).collect();
+        let _permit = self.permits.acquire().await;
+        let generation = self.generations.current()?;
+        let mut connection = generation.acquire().await?;
+        let rows = query!(
+            "
+            select r.room_id, r.v
+            from unnest($1::text[], $2::text[]) as wanted (box_id, room_id)
+            join rooms r on r.box_id = wanted.box_id and r.room_id = wanted.room_id
+            ",
+            &box_ids,
+            &room_ids,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.room_id.parse().ok()?, row.v))).collect())
+    }
+}
+
+impl Replay {
+    fn of(room: &RoomId, rows: Vec<Row>) -> Result<Self, Error> {
+        let first = rows.first().ok_or(Error::RoomNotFound)?;
+        let head_v = first.head_v;
+        let parted = match first.standing.ok_or(Error::NotAMember)? {
+            Standing::Inside => None,
+            Standing::Left => Some(Parting::Left),
+            Standing::Kicked => Some(Parting::Kicked),
+        };
+        let events: Vec<_> = rows.into_iter().filter_map(|row| row.into_frame(room)).collect();
+        let more = events.len() == usize::try_from(PAGE).unwrap_or_default();
+        Ok(Self { head_v, events, more, parted })
+    }
+}
+
+impl Row {
+    fn into_frame(self, room: &RoomId) -> Option<(i64, Utf8Bytes)> {
+        let v = self.v?;
+        let view = EventView {
+            v,
+            kind: self.kind?,
+            at: self.at?,
+            by: self.by,
+            data: self.data?,
+            command_id: self.command_id,
+            head_v: self.head_v,
+        };
+        let frame = event_frame(room, &serde_json::to_string(&view).ok()?)?;
+        Some((v, frame))
+    }
+}

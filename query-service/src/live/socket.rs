@@ -1,0 +1,98 @@
+//! The writing side of one WebSocket: frames are collected and flushed together, and a client that takes none is given up.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use futures::SinkExt;
+use tokio::time::{Instant, timeout};
+
+use super::frames::{Farewell, MAX_FRAME, ServerFrame};
+
+/// How long a client may take nothing off its connection.
+const NO_PROGRESS: Duration = Duration::from_secs(30);
+
+/// How long a client has to answer the end of the conversation.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// The connection is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The client went.
+    Gone,
+    /// We end it, and say why.
+    Ending(Farewell),
+}
+
+/// A WebSocket whose client may be slow.
+pub(super) struct Socket {
+    inner: WebSocket,
+    heard_at: Instant,
+}
+
+impl Socket {
+    pub(super) fn new(inner: WebSocket) -> Self {
+        Self { inner, heard_at: Instant::now() }
+    }
+
+    /// When the client gave its last sign of life.
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// The client's next text frame. Safe to cancel.
+    pub(super) async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
+        loop {
+            let message = self.inner.recv().await;
+            self.heard_at = Instant::now();
+            match message {
+                Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => {
+                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                }
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                // never a frame of the protocol, so it is refused like any other text that is none
+                Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+            }
+        }
+    }
+
+    /// Queues a frame; it leaves with the next flush at the latest.
+    pub(super) async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
+        in_time(self.inner.feed(Message::Text(frame))).await
+    }
+
+    /// Sends what is queued.
+    pub(super) async fn flush(&mut self) -> Result<(), Over> {
+        in_time(SinkExt::<Message>::flush(&mut self.inner)).await
+    }
+
+    /// Queues a frame and sends everything.
+    pub(super) async fn send(&mut self, frame: ServerFrame<'_>) -> Result<(), Over> {
+        self.feed(frame.encode()).await?;
+        self.flush().await
+    }
+
+    /// Says good-bye and closes.
+    pub(super) async fn close(mut self, farewell: Farewell, retry_ms: u64) {
+        let (code, reason) = (farewell.code(), farewell.reason());
+        let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason }.encode());
+        let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
+        // a client that is gone or stuck does not hear it
+        let _ = timeout(GOOD_BYE, async {
+            self.inner.feed(bye).await?;
+            self.inner.send(close).await?;
+            while let Some(Ok(_)) = self.inner.recv().await {}
+            Ok::<_, axum::Error>(())
+        })
+        .await;
+    }
+}
+
+async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Over> {
+    match timeout(NO_PROGRESS, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Over::Gone),
+        Err(_) => Err(Over::Ending(Farewell::TooSlow)),
+    }
+}

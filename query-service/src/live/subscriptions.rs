@@ -1,0 +1,253 @@
+//! The rooms that one connection follows: each version exactly once and in order, whatever is lost or late on the way.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use domain::{RoomId, UserId};
+
+use super::{
+    frames::{FrameId, Parting, ServerFrame},
+    hub::Hub,
+    outbox::{Delivery, LiveEvent, Outbox},
+    replay::{Feeds, Replay},
+    socket::{Over, Socket},
+};
+use crate::error::Error;
+
+/// The most rooms that one connection may follow.
+const MAX_ROOMS: usize = 200;
+
+/// What became of a wish to follow a room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was answered, one way or the other.
+    Answered,
+    /// It was refused because feeds cannot be read at the moment.
+    Unavailable,
+}
+
+/// The rooms that one connection follows. Leaves them all when the connection goes.
+pub(super) struct Subscriptions {
+    user: UserId,
+    hub: Arc<Hub>,
+    feeds: Feeds,
+    outbox: Arc<Outbox>,
+    rooms: HashMap<RoomId, Following>,
+}
+
+/// How far the client is in one room.
+struct Following {
+    /// The last version that was written to it.
+    sent_v: i64,
+    /// The feed has more, but could not be read.
+    behind: bool,
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        for room in self.rooms.keys() {
+            self.hub.leave(room, &self.outbox);
+        }
+    }
+}
+
+impl Subscriptions {
+    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>) -> Self {
+        Self { user, hub, feeds, outbox, rooms: HashMap::new() }
+    }
+
+    /// Follows a room, from a version or from now on. Following it already, begins anew.
+    pub(super) async fn subscribe(
+        &mut self,
+        socket: &mut Socket,
+        id: Option<&FrameId>,
+        room: &RoomId,
+        v: Option<i64>,
+    ) -> Result<Outcome, Over> {
+        self.forget(room);
+        if self.rooms.len() >= MAX_ROOMS {
+            let (code, detail) = ("too-many-rooms", "200 rooms are the most");
+            socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
+            return Ok(Outcome::Answered);
+        }
+        // joins first: what happens while the feed is read waits in the inbox, and what the feed had is dropped there
+        self.hub.join(room, &self.outbox).await;
+        let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX)).await;
+        match found.and_then(|replay| admit(replay, v)) {
+            Ok(replay) => {
+                self.begin(socket, id, room, v, replay).await?;
+                Ok(Outcome::Answered)
+            }
+            Err(error) => {
+                self.hub.leave(room, &self.outbox);
+                refuse(socket, id, room, error).await
+            }
+        }
+    }
+
+    async fn begin(
+        &mut self,
+        socket: &mut Socket,
+        id: Option<&FrameId>,
+        room: &RoomId,
+        v: Option<i64>,
+        replay: Replay,
+    ) -> Result<(), Over> {
+        let head_v = replay.head_v;
+        let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
+        self.rooms.insert(room.clone(), Following { sent_v, behind: false });
+        self.hub.note_head(room, head_v);
+        if v.is_some_and(|v| v > head_v) {
+            socket.feed(ServerFrame::Reset { room, reason: "unknown-version", head_v }.encode()).await?;
+        }
+        let recovered = v.is_some_and(|v| v <= head_v);
+        socket.feed(ServerFrame::Subscribed { id, room, head_v, recovered }.encode()).await?;
+        if self.write(socket, room, replay).await? {
+            self.catch_up(socket, room).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows a room no longer, because the client wishes so.
+    pub(super) async fn unsubscribe(
+        &mut self,
+        socket: &mut Socket,
+        id: Option<&FrameId>,
+        room: &RoomId,
+    ) -> Result<(), Over> {
+        let frame = if self.forget(room) {
+            ServerFrame::Unsubscribed { id, room, reason: Parting::Requested }
+        } else {
+            let (code, detail) = ("not-subscribed", "this connection does not follow the room");
+            ServerFrame::Error { id, room: Some(room), code, detail }
+        };
+        socket.feed(frame.encode()).await
+    }
+
+    /// Writes what the hub has, or reads it from the feed if something before it is missing.
+    pub(super) async fn deliver(&mut self, socket: &mut Socket, delivery: Delivery) -> Result<(), Over> {
+        match delivery {
+            Delivery::Event(event) => self.deliver_event(socket, &event).await,
+            Delivery::Head(room, v) => match self.rooms.get(&room) {
+                Some(following) if following.sent_v < v => self.catch_up(socket, &room).await,
+                Some(_) | None => Ok(()),
+            },
+            Delivery::Missed(room) => match self.rooms.get(&room) {
+                Some(following) => {
+                    let lagging = ServerFrame::Lagging { room: &room, from_v: following.sent_v };
+                    socket.feed(lagging.encode()).await?;
+                    self.catch_up(socket, &room).await
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    async fn deliver_event(&mut self, socket: &mut Socket, event: &LiveEvent) -> Result<(), Over> {
+        let Some(following) = self.rooms.get_mut(&event.room) else { return Ok(()) };
+        if event.v <= following.sent_v {
+            return Ok(());
+        }
+        if event.v > following.sent_v + 1 {
+            return self.catch_up(socket, &event.room).await;
+        }
+        following.sent_v = event.v;
+        socket.feed(event.frame.clone()).await?;
+        match &event.parts {
+            Some((user, reason)) if *user == self.user => self.part(socket, &event.room, *reason).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Reads the feed until nothing is missing.
+    async fn catch_up(&mut self, socket: &mut Socket, room: &RoomId) -> Result<(), Over> {
+        loop {
+            let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
+            match self.feeds.read(room, &self.user, following.sent_v).await {
+                Ok(replay) => {
+                    following.behind = false;
+                    if !self.write(socket, room, replay).await? {
+                        return Ok(());
+                    }
+                }
+                Err(Error::RoomNotFound | Error::NotAMember) => {
+                    return self.part(socket, room, Parting::Left).await;
+                }
+                Err(error) => {
+                    tracing::debug!(room.id = %room, %error, "a feed cannot be read");
+                    following.behind = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Writes a part of the feed; true if there is more.
+    async fn write(&mut self, socket: &mut Socket, room: &RoomId, replay: Replay) -> Result<bool, Over> {
+        for (v, frame) in replay.events {
+            socket.feed(frame).await?;
+            if let Some(following) = self.rooms.get_mut(room) {
+                following.sent_v = v;
+            }
+        }
+        match replay.parted {
+            Some(reason) if !replay.more => {
+                self.part(socket, room, reason).await?;
+                Ok(false)
+            }
+            Some(_) | None => Ok(replay.more),
+        }
+    }
+
+    async fn part(&mut self, socket: &mut Socket, room: &RoomId, reason: Parting) -> Result<(), Over> {
+        self.forget(room);
+        socket.feed(ServerFrame::Unsubscribed { id: None, room, reason }.encode()).await
+    }
+
+    fn forget(&mut self, room: &RoomId) -> bool {
+        let followed = self.rooms.remove(room).is_some();
+        if followed {
+            self.hub.leave(room, &self.outbox);
+        }
+        followed
+    }
+
+    /// Whether some feed could not be read and has to be tried again.
+    pub(super) fn any_behind(&self) -> bool {
+        self.rooms.values().any(|following| following.behind)
+    }
+
+    /// Tries the feeds again that could not be read.
+    pub(super) async fn retry(&mut self, socket: &mut Socket) -> Result<(), Over> {
+        let behind = self.rooms.iter().filter(|(_, following)| following.behind).map(|(room, _)| room.clone());
+        for room in behind.collect::<Vec<_>>() {
+            self.catch_up(socket, &room).await?;
+        }
+        Ok(())
+    }
+
+    /// The last version of each followed room.
+    pub(super) fn heads(&self) -> BTreeMap<&RoomId, i64> {
+        let head = |room, sent_v: i64| self.hub.head(room).map_or(sent_v, |head| head.max(sent_v));
+        self.rooms.iter().map(|(room, following)| (room, head(room, following.sent_v))).collect()
+    }
+}
+
+/// Who is not inside any more may still read up to the event that says so, but not from now on.
+fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
+    let resumes = v.is_some() && !replay.events.is_empty();
+    match replay.parted {
+        Some(Parting::Kicked) if !resumes => Err(Error::Kicked),
+        Some(Parting::Left | Parting::Requested) if !resumes => Err(Error::NotAMember),
+        Some(_) | None => Ok(replay),
+    }
+}
+
+async fn refuse(socket: &mut Socket, id: Option<&FrameId>, room: &RoomId, error: Error) -> Result<Outcome, Over> {
+    let problem = error.into_problem();
+    let (code, detail) = (problem.code(), problem.detail_text());
+    socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
+    Ok(if problem.status().is_server_error() { Outcome::Unavailable } else { Outcome::Answered })
+}

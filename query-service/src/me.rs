@@ -1,0 +1,5 @@
+//! What concerns the caller alone.
+
+pub(crate) mod alarms;
+pub(crate) mod rooms;
+pub(crate) mod show;

@@ -1,0 +1,160 @@
+//! `Min-Position`: reads that must have seen an earlier command's event.
+
+use std::fmt::Write as _;
+
+use axum::http::{HeaderMap, HeaderName};
+use domain::{BoxId, Position};
+use sqlx::PgConnection;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ArrayBuilder, ObjectBuilder,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::Type,
+    },
+};
+
+use crate::{error::Error, generation::Progress};
+
+/// The header; may stand several times.
+const MIN_POSITION: HeaderName = HeaderName::from_static("min-position");
+
+/// More positions than a client can have reason to wait for.
+const MAX_POSITIONS: usize = 16;
+
+/// The positions that a read must have seen.
+#[derive(Debug)]
+pub(crate) struct MinPositions(Vec<Position>);
+
+/// How a read model stands to the wanted positions.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It has seen them all.
+    All,
+    /// It lacks some; says which, and how far it is.
+    NotYet(String),
+}
+
+impl MinPositions {
+    /// Those of a request; none without the header.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+        let mut positions = Vec::new();
+        for value in headers.get_all(MIN_POSITION) {
+            let text = value.to_str().map_err(|_| invalid("must be text"))?;
+            for one in text.split(',') {
+                positions.push(one.trim().parse().map_err(invalid)?);
+            }
+        }
+        if positions.len() > MAX_POSITIONS {
+            return Err(invalid("16 positions are the most"));
+        }
+        Ok(Self(positions))
+    }
+
+    /// Whether there is nothing to wait for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the notices say that it is worth looking.
+    pub(crate) fn announced_by(&self, progress: &Progress) -> bool {
+        self.0.iter().all(|wanted| progress.get(&wanted.stream).is_some_and(|seen| *seen >= wanted.sequence))
+    }
+
+    /// Compares them with the checkpoints that this connection sees; `box_id` is the box that the read is about.
+    pub(crate) async fn check(&self, connection: &mut PgConnection, box_id: Option<&BoxId>) -> Result<Seen, Error> {
+        let streams: Vec<String> = self.0.iter().map(|position| position.stream.clone()).collect();
+        let checkpoints = sqlx::query_as!(
+            Checkpoint,
+            r#"
+            select c.stream, c.incarnation, c.position, q.position as "quarantined_from?"
+            from checkpoints c
+            left join quarantined_boxes q on q.stream = c.stream and q.box_id = $2
+            where c.stream = any($1)
+            "#,
+            &streams,
+            box_id.map(BoxId::as_str),
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut lag = String::new();
+        for wanted in &self.0 {
+            let checkpoint = checkpoints
+                .iter()
+                .find(|checkpoint| checkpoint.stream == wanted.stream && checkpoint.incarnation == wanted.incarnation)
+                .ok_or_else(|| invalid("is a position of another log"))?;
+            let sequence = wanted.sequence.cast_signed();
+            if checkpoint.quarantined_from.is_some_and(|from| sequence >= from) {
+                return Err(Error::BoxQuarantined);
+            }
+            if checkpoint.position < sequence {
+                let behind = sequence - checkpoint.position;
+                let _ = write!(lag, "{} is at {}, {behind} behind; ", wanted.stream, checkpoint.position);
+            }
+        }
+        Ok(if lag.is_empty() { Seen::All } else { Seen::NotYet(lag.trim_end_matches("; ").to_owned()) })
+    }
+}
+
+fn invalid(reason: impl std::fmt::Display) -> Error {
+    Error::InvalidPosition(format!("Min-Position: {reason}"))
+}
+
+#[derive(Debug)]
+struct Checkpoint {
+    stream: String,
+    incarnation: String,
+    position: i64,
+    /// Where the box's events stopped being projected, if it is in quarantine and on this stream.
+    quarantined_from: Option<i64>,
+}
+
+/// Describes the header for operations that take it.
+pub(crate) struct MinPosition;
+
+impl IntoParams for MinPosition {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let position = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[a-zA-Z0-9-]{1,40}\\.[a-zA-Z0-9-]{1,40}\\.[0-9]{1,18}$"));
+        vec![
+            ParameterBuilder::new()
+                .name("Min-Position")
+                .parameter_in(ParameterIn::Header)
+                .description(Some(
+                    "The `Event-Position` of an earlier command, or several: the answer has seen them, or is a 503",
+                ))
+                .schema(Some(ArrayBuilder::new().items(position).max_items(Some(MAX_POSITIONS))))
+                .build(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(values: &[&str]) -> Result<MinPositions, Error> {
+        MinPositions::of(&values.iter().map(|value| (MIN_POSITION, value.parse().unwrap())).collect())
+    }
+
+    #[test]
+    fn positions_come_in_several_headers_or_in_one() {
+        assert!(parsed(&[]).unwrap().is_empty());
+        assert_eq!(parsed(&["box-1.a.3", "user.b.4"]).unwrap().0.len(), 2);
+        assert_eq!(parsed(&["box-1.a.3, user.b.4"]).unwrap().0.len(), 2);
+        for bad in ["", "x", "box-1.a.3,", "box-1.a.-3"] {
+            assert!(matches!(parsed(&[bad]), Err(Error::InvalidPosition(_))), "{bad:?}");
+        }
+        assert!(parsed(&["user.b.4"; MAX_POSITIONS + 1]).is_err());
+    }
+
+    #[test]
+    fn notices_count_only_when_they_cover_every_position() {
+        let wanted = parsed(&["box-1.a.3", "user.b.4"]).unwrap();
+        let progress = |box_1: u64, user: u64| Progress::from([("box-1".into(), box_1), ("user".into(), user)]);
+        assert!(wanted.announced_by(&progress(3, 9)));
+        assert!(!wanted.announced_by(&progress(2, 9)));
+        assert!(!wanted.announced_by(&Progress::new()));
+    }
+}

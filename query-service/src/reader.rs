@@ -1,0 +1,106 @@
+//! The connection of one read: of one generation, and as far as the client's `Min-Position` demands.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use domain::{BoxId, RoomId};
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    app::App,
+    error::Error,
+    generation::Generation,
+    position::{MinPositions, Seen},
+};
+
+/// How long a read waits for the read model.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it looks without being told.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A connection for one read. Taken last in a handler's signature: a request that is refused needs none.
+pub(crate) struct Reader {
+    connection: PoolConnection<Postgres>,
+    /// Keeps the generation's pool open until the read is done.
+    _generation: Arc<Generation>,
+}
+
+impl Deref for Reader {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let wanted = MinPositions::of(&parts.headers)?;
+        let generation = app.generations().current()?;
+        let connection = if wanted.is_empty() {
+            generation.acquire().await?
+        } else {
+            let box_id = box_of_path(parts, app).await;
+            wait_for(&wanted, box_id.as_ref(), &generation).await?
+        };
+        Ok(Self { connection, _generation: generation })
+    }
+}
+
+/// The box that the path is about.
+async fn box_of_path(parts: &mut Parts, app: &App) -> Option<BoxId> {
+    let parameters = RawPathParams::from_request_parts(parts, app).await.ok()?;
+    parameters.iter().find_map(|(name, value)| match name {
+        "box_id" => value.parse().ok(),
+        "room_id" => value.parse().ok().map(|room_id: RoomId| room_id.box_id().clone()),
+        _ => None,
+    })
+}
+
+/// The connection on which the positions were seen is the one that is read from; none is held while waiting.
+async fn wait_for(
+    wanted: &MinPositions,
+    box_id: Option<&BoxId>,
+    generation: &Generation,
+) -> Result<PoolConnection<Postgres>, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut progress = generation.progress();
+    let mut announced = false;
+    loop {
+        let mut connection = generation.acquire().await?;
+        let lag = match wanted.check(&mut connection, box_id).await? {
+            Seen::All => return Ok(connection),
+            Seen::NotYet(lag) => lag,
+        };
+        drop(connection);
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::NotYetProjected(lag));
+        }
+        let pause = POLL.min(left);
+        if announced {
+            // the notices are ahead of what this connection sees: they would wake us at once
+            sleep(pause).await;
+        } else {
+            let woken = timeout(pause, progress.wait_for(|progress| wanted.announced_by(progress))).await;
+            announced = woken.is_ok();
+        }
+    }
+}

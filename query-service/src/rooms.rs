@@ -1,0 +1,23 @@
+//! Rooms, and what their members see inside.
+
+use domain::RoomId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::schemas;
+
+pub(crate) mod access;
+pub(crate) mod events;
+pub(crate) mod list;
+pub(crate) mod members;
+pub(crate) mod messages;
+pub(crate) mod show;
+
+/// The path of one room.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct RoomPath {
+    /// The room.
+    #[param(schema_with = schemas::room_id)]
+    pub(crate) room_id: RoomId,
+}

@@ -1,0 +1,41 @@
+//! Why a member's read found nothing: no such room, not for this caller, or truly nothing.
+
+use domain::{RoomId, UserId};
+use sqlx::{PgConnection, query};
+
+use crate::{error::Error, views::Standing};
+
+/// What a member may know of a room whatever is in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inside {
+    /// The version of the feed's last event.
+    pub(crate) head_v: i64,
+}
+
+/// Refuses everybody but those inside. Reads check membership in their own statement;
+/// only one that returns no row has to ask why.
+pub(crate) async fn require_inside(
+    connection: &mut PgConnection,
+    room_id: &RoomId,
+    user_id: &UserId,
+) -> Result<Inside, Error> {
+    let room = query!(
+        r#"
+        select r.v, m.standing as "standing?: Standing"
+        from rooms r
+        left join members m on m.box_id = r.box_id and m.room_id = r.room_id and m.user_id = $3
+        where r.box_id = $1 and r.room_id = $2
+        "#,
+        room_id.box_id().as_str(),
+        room_id.to_string(),
+        user_id.as_str(),
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or(Error::RoomNotFound)?;
+    match room.standing {
+        Some(Standing::Inside) => Ok(Inside { head_v: room.v }),
+        Some(Standing::Kicked) => Err(Error::Kicked),
+        Some(Standing::Left) | None => Err(Error::NotAMember),
+    }
+}

@@ -1,0 +1,77 @@
+//! `GET /rooms/{room_id}/members`: who is inside, the longest-standing first.
+
+use axum::Json;
+use serde::Deserialize;
+use service_kit::{
+    auth::Caller,
+    extract::{Path, Query},
+};
+use sqlx::query_as;
+use utoipa::IntoParams;
+
+use crate::{
+    cursor,
+    error::Error,
+    page::{Limit, Page},
+    position::MinPosition,
+    problems::MemberListProblems,
+    reader::Reader,
+    rooms::{RoomPath, access::require_inside},
+    schemas,
+    views::MemberView,
+};
+
+/// Which members.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListMembers {
+    /// How many at most.
+    #[serde(default)]
+    #[param(schema_with = schemas::limit)]
+    limit: Limit,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    cursor: Option<String>,
+}
+
+/// Who is inside, in the order in which they came, for members only. Of a closed room: who was inside at the end.
+#[utoipa::path(
+    get, path = "/rooms/{room_id}/members", tag = "rooms", operation_id = "list_members",
+    params(RoomPath, ListMembers, MinPosition),
+    responses((status = 200, description = "A page of members", body = Page<MemberView>), MemberListProblems)
+)]
+pub(crate) async fn list_members(
+    caller: Caller,
+    Path(path): Path<RoomPath>,
+    Query(query): Query<ListMembers>,
+    mut reader: Reader,
+) -> Result<Json<Page<MemberView>>, Error> {
+    let list = format!("members of {}", path.room_id);
+    let after: Option<i64> = cursor::decode(&list, query.cursor.as_deref())?;
+    let members = query_as!(
+        MemberView,
+        r#"
+        select m.user_id, u.nickname as "nickname?", m.user_id = r.host as "host!", m.joined_at, m.seat
+        from members me
+        join members m on m.box_id = me.box_id and m.room_id = me.room_id and m.standing = 'inside'
+        join rooms r on r.box_id = m.box_id and r.room_id = m.room_id
+        left join users u on u.user_id = m.user_id
+        where me.box_id = $1 and me.room_id = $2 and me.user_id = $3 and me.standing = 'inside'
+            and ($4::bigint is null or m.seat > $4)
+        order by m.seat
+        limit $5
+        "#,
+        path.room_id.box_id().as_str(),
+        path.room_id.to_string(),
+        caller.user_id.as_str(),
+        after,
+        query.limit.rows(),
+    )
+    .fetch_all(&mut *reader)
+    .await?;
+    if members.is_empty() {
+        require_inside(&mut reader, &path.room_id, &caller.user_id).await?;
+    }
+    Ok(Json(Page::cut(members, query.limit, &list, |last| last.seat)))
+}

@@ -1,0 +1,61 @@
+//! `GET /rooms/{room_id}`.
+
+use axum::Json;
+use service_kit::{
+    auth::Caller,
+    extract::{Path, Query},
+};
+use sqlx::query_as;
+
+use crate::{
+    error::Error,
+    page::NoParameters,
+    position::MinPosition,
+    problems::RoomProblems,
+    reader::Reader,
+    rooms::RoomPath,
+    views::{ClosedReason, RoomStatus, RoomView, Step},
+};
+
+/// One room, for every signed-in user.
+#[utoipa::path(
+    get, path = "/rooms/{room_id}", tag = "rooms", operation_id = "show_room",
+    params(RoomPath, MinPosition),
+    responses((status = 200, description = "The room", body = RoomView), RoomProblems)
+)]
+pub(crate) async fn show_room(
+    _: Caller,
+    Path(path): Path<RoomPath>,
+    Query(NoParameters {}): Query<NoParameters>,
+    mut reader: Reader,
+) -> Result<Json<RoomView>, Error> {
+    query_as!(
+        RoomView,
+        r#"
+        select
+            room_id,
+            box_id,
+            store_id,
+            title,
+            status as "status: RoomStatus",
+            closed_reason as "closed_reason: ClosedReason",
+            host,
+            member_count,
+            max_members,
+            locked,
+            step as "step: Step",
+            opened_at,
+            closes_at,
+            closed_at,
+            v
+        from rooms
+        where box_id = $1 and room_id = $2
+        "#,
+        path.room_id.box_id().as_str(),
+        path.room_id.to_string(),
+    )
+    .fetch_optional(&mut *reader)
+    .await?
+    .map(Json)
+    .ok_or(Error::RoomNotFound)
+}

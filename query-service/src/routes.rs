@@ -1,0 +1,67 @@
+//! The route table, and the description made from it.
+
+use axum::Router;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Description,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores};
+
+/// Every route of the service and its description.
+pub(crate) fn all(app: App) -> (Router, Description) {
+    let (router, description) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(boxes::list::list_boxes))
+        .routes(routes!(boxes::show::show_box))
+        .routes(routes!(stores::list::list_stores))
+        .routes(routes!(stores::show::show_store))
+        .routes(routes!(rooms::list::list_rooms))
+        .routes(routes!(rooms::show::show_room))
+        .routes(routes!(rooms::members::list_members))
+        .routes(routes!(rooms::messages::list_messages))
+        .routes(routes!(rooms::events::list_events))
+        .routes(routes!(me::show::show_me))
+        .routes(routes!(me::rooms::list_my_rooms))
+        .routes(routes!(me::alarms::list_my_alarms))
+        .routes(routes!(search::search_messages))
+        .routes(routes!(live::open_live))
+        .split_for_parts();
+    (router.with_state(app), description)
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Boxroom: query-service",
+        description = "Reads, and live updates. Times are RFC 3339 in UTC, ids are strings, lists have at most 200 items \
+                       and a cursor for the next page. Every refusal is a problem (RFC 9457) with a stable `code`.",
+        version = "1"
+    ),
+    components(schemas(ProblemSchema)),
+    modifiers(&BearerToken),
+    security(("token" = [])),
+    tags(
+        (name = "boxes", description = "Delivery boxes"),
+        (name = "stores", description = "Where people order"),
+        (name = "rooms", description = "Rooms, and what their members see inside"),
+        (name = "me", description = "What concerns the caller alone"),
+        (name = "search", description = "Words in the caller's rooms"),
+        (name = "live", description = "What happens, as it happens"),
+    )
+)]
+struct Api;
+
+/// Access tokens come from the command-service.
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, description: &mut Description) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}

@@ -1,0 +1,62 @@
+//! Puts the process together and lets it run until it is asked to stop.
+
+use std::{fs, time::Duration};
+
+use anyhow::Context;
+use async_nats::{Client, connection::State};
+use service_kit::{auth::Verifier, docs, health::Health, http, nats};
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{app::App, error::Error, generation::Generations, live::Live, routes, settings::Settings};
+
+/// How long live connections may take to say good-bye.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Serves on the listener until `shutdown`; PostgreSQL and NATS may come later than that, and go and come again.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let key = fs::read(&settings.verifying_key_file)
+        .with_context(|| format!("cannot read {}", settings.verifying_key_file.display()))?;
+    let verifier = Verifier::from_pem(&key)?;
+    let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
+    let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
+        .context("--database-url is not an address of PostgreSQL")?;
+    let live = Live::start(nats.clone(), generations.clone(), verifier.clone(), settings.database_pool);
+
+    let health = health(nats, generations.clone());
+    let (reads, api) = routes::all(App::new(generations, verifier, live.clone()));
+    let router = http::finish(reads.merge(health.router()).merge(docs::router(api)));
+    let stopping = {
+        let live = live.clone();
+        async move {
+            shutdown.await;
+            live.stop();
+        }
+    };
+    http::serve(listener, router, stopping).await?;
+    if timeout(FAREWELL, live.stopped()).await.is_err() {
+        tracing::warn!("some live connections did not close in time");
+    }
+    Ok(())
+}
+
+/// What a query-service needs: without NATS it still reads, but pushes nothing.
+fn health(nats: Client, generations: Generations) -> Health {
+    let database = generations.clone();
+    Health::new()
+        .check("postgres", move || {
+            let generations = database.clone();
+            async move { generations.ping().await.map_err(|error| error.to_string()) }
+        })
+        .check("read_model", move || {
+            let current = generations.current().map(|_| ()).map_err(|error: Error| error.to_string());
+            async move { current }
+        })
+        .check("nats", move || {
+            let state = nats.connection_state();
+            async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+}

@@ -1,0 +1,72 @@
+//! How ids and bounded values are described; the patterns are the domain's own.
+
+use domain::{
+    ids::{ID_PATTERN, MESSAGE_ID_PATTERN, ROOM_ID_PATTERN},
+    values::ZipCode,
+};
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, schema::Type};
+
+use crate::page::Limit;
+
+fn text(pattern: &str, example: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
+}
+
+/// The id of a box.
+pub(crate) fn box_id() -> Object {
+    text(ID_PATTERN, "station-north-1")
+}
+
+/// The id of a room.
+pub(crate) fn room_id() -> Object {
+    text(ROOM_ID_PATTERN, "station-north-1.7")
+}
+
+/// The id of a store.
+pub(crate) fn store_id() -> Object {
+    text(ID_PATTERN, "noodle-house")
+}
+
+/// The id of a user.
+pub(crate) fn user_id() -> Object {
+    text(ID_PATTERN, "ana")
+}
+
+/// The id of a device.
+pub(crate) fn device_id() -> Object {
+    text(ID_PATTERN, "phone")
+}
+
+/// The id of a message.
+pub(crate) fn message_id() -> Object {
+    text(MESSAGE_ID_PATTERN, "1042")
+}
+
+/// A postal code.
+pub(crate) fn zip_code() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(ZipCode::MAX_CHARS))
+        .examples(["04109"])
+        .build()
+}
+
+/// How many items at most.
+pub(crate) fn limit() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(f64::from(Limit::MIN)))
+        .maximum(Some(f64::from(Limit::MAX)))
+        .default(Some(Limit::DEFAULT.into()))
+        .build()
+}
+
+/// A count or a version: never negative.
+pub(crate) fn count() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(0.0))
+        .build()
+}

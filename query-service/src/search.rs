@@ -1,0 +1,110 @@
+//! `GET /search/messages`: words in the rooms that the caller may read, the newest first.
+
+use axum::Json;
+use domain::{BoxId, MessageId};
+use serde::Deserialize;
+use service_kit::{auth::Caller, extract::Query};
+use sqlx::query_as;
+use utoipa::IntoParams;
+
+use crate::{
+    cursor::{self, Moment},
+    error::Error,
+    page::{Limit, Page},
+    position::MinPosition,
+    problems::ListProblems,
+    reader::Reader,
+    schemas,
+    views::{MessageView, Reactions},
+};
+
+const LIST: &str = "search";
+
+/// What to look for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchMessages {
+    /// Words; `"a phrase"`, `or` and `-not` as in search engines.
+    #[param(value_type = String, min_length = 1, max_length = 200, example = "spring rolls")]
+    q: Words,
+    /// How many at most.
+    #[serde(default)]
+    #[param(schema_with = schemas::limit)]
+    limit: Limit,
+    /// The `next` of the page before.
+    #[param(max_length = 512)]
+    cursor: Option<String>,
+}
+
+/// What a search looks for.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Words(String);
+
+impl TryFrom<String> for Words {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        // PostgreSQL's texts have no NUL
+        if text.is_empty() || text.chars().count() > 200 || text.contains('\0') {
+            return Err("must have 1 to 200 characters");
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The messages with these words in rooms where the caller is, or was when they closed.
+#[utoipa::path(
+    get, path = "/search/messages", tag = "search", operation_id = "search_messages",
+    params(SearchMessages, MinPosition),
+    responses((status = 200, description = "A page of messages", body = Page<MessageView>), ListProblems)
+)]
+pub(crate) async fn search_messages(
+    caller: Caller,
+    Query(query): Query<SearchMessages>,
+    mut reader: Reader,
+) -> Result<Json<Page<MessageView>>, Error> {
+    let after: Option<(Moment, BoxId, MessageId)> = cursor::decode(LIST, query.cursor.as_deref())?;
+    let messages = query_as!(
+        MessageView,
+        r#"
+        select
+            m.message_id::text as "message_id!",
+            m.room_id,
+            m.author,
+            m.body,
+            m.reply_to::text,
+            m.posted_at,
+            m.edited_at,
+            m.body is null as "deleted!",
+            m.reactions as "reactions: Reactions"
+        from user_rooms mine
+        join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
+        join messages m on m.box_id = mine.box_id and m.room_id = mine.room_id
+        where mine.user_id = $1
+            and me.standing = 'inside'
+            -- the expression of the index
+            and to_tsvector('simple', coalesce(m.body, '')) @@ websearch_to_tsquery('simple', $2)
+            and (
+                $3::timestamptz is null
+                or m.posted_at <= $3 and (m.posted_at < $3 or (m.box_id, m.message_id) > ($4, $5))
+            )
+        order by m.posted_at desc, m.box_id, m.message_id
+        limit $6
+        "#,
+        caller.user_id.as_str(),
+        query.q.0,
+        after.as_ref().map(|(posted_at, ..)| posted_at.0),
+        after.as_ref().map(|(_, box_id, _)| box_id.as_str()),
+        after.as_ref().map(|(.., message_id)| message_id.sequence().cast_signed()),
+        query.limit.rows(),
+    )
+    .fetch_all(&mut *reader)
+    .await?;
+    Ok(Json(Page::cut(messages, query.limit, LIST, |last| {
+        // a room id begins with its box id
+        let box_id = last.room_id.split('.').next().unwrap_or_default().to_owned();
+        (Moment(last.posted_at), box_id, last.message_id.clone())
+    })))
+}

@@ -1,0 +1,52 @@
+//! The settings of the process: arguments with a fallback in the environment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+
+/// The port when none is given.
+const DEFAULT_PORT: u16 = 8081;
+
+const EXAMPLES: &str = "\
+Examples:
+  query-service --database-url postgres://query:secret@127.0.0.1:5432/boxroom \\
+      --nats-url nats://query:secret@127.0.0.1:4222 --verifying-key-file keys/verifying.pem
+  BOXROOM_LISTEN=0.0.0.0:8081 BOXROOM_LOG_FORMAT=json query-service   (the rest from the environment too)";
+
+/// Answers reads and pushes live updates
+#[derive(Debug, Clone, Parser)]
+#[command(name = "query-service", after_help = EXAMPLES)]
+pub struct Settings {
+    /// Where HTTP is served (default 127.0.0.1:8081)
+    #[command(flatten)]
+    pub listen: ListenArgs,
+
+    /// The NATS server, from which notices come
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    /// What is logged, and how
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// The database, as a role that may only read: `postgres://user:password@host:port/database`
+    #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: String,
+
+    /// The most connections that reads may use at the same time; one more looks after generations
+    #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 10, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_pool: u32,
+
+    /// The public key that verifies access tokens (Ed25519, SPKI PEM)
+    #[arg(long, env = "BOXROOM_VERIFYING_KEY_FILE", value_name = "FILE")]
+    pub verifying_key_file: PathBuf,
+}
+
+impl Settings {
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.or_port(DEFAULT_PORT)
+    }
+}

@@ -1,0 +1,19 @@
+//! Stores: where people order.
+
+use domain::StoreId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::schemas;
+
+pub(crate) mod list;
+pub(crate) mod show;
+
+/// The path of one store.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct StorePath {
+    /// The store.
+    #[param(schema_with = schemas::store_id)]
+    pub(crate) store_id: StoreId,
+}

@@ -1,0 +1,15 @@
+//! What clients see of the read models.
+
+pub(crate) use boxes::{BoxKind, BoxStatus, BoxView};
+pub(crate) use events::{EventData, EventView};
+pub(crate) use me::{AlarmKind, AlarmView, Devices, MeView, MyRoomView, Preferences};
+pub(crate) use messages::{MessageView, Reactions};
+pub(crate) use rooms::{ClosedReason, MemberView, RoomStatus, RoomView, Standing, Step};
+pub(crate) use stores::StoreView;
+
+mod boxes;
+mod events;
+mod me;
+mod messages;
+mod rooms;
+mod stores;
