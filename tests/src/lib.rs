@@ -8,6 +8,8 @@ pub mod world;
 
 pub mod person;
 
+pub mod api;
+
 pub mod answer;
 pub mod live;
 pub mod log;

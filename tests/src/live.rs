@@ -140,10 +140,8 @@ impl Live {
                 }
             }
         };
-        match timeout(PATIENCE, search).await {
-            Ok(frame) => frame,
-            Err(_) => panic!("no {what} came in {PATIENCE:?}; the last frames: {:#?}", self.last_frames()),
-        }
+        let found = timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("no {what} came in {PATIENCE:?}; the last frames: {:#?}", self.last_frames()))
     }
 
     fn last_frames(&self) -> &[Value] {
@@ -157,7 +155,7 @@ impl Live {
 
     /// Reads until this event of a room, by its name.
     pub async fn event(&mut self, room: &str, name: &str) -> Value {
-        self.until(name, |frame| is_event(frame, room) && frame["event"] == name).await
+        self.until(name, |frame| is_event(frame, room) && frame["type"] == name).await
     }
 
     /// Reads until this version of a room.

@@ -30,7 +30,7 @@ pub struct Services {
 impl Services {
     pub(crate) fn new(commands: Vec<String>, queries: Vec<String>) -> Self {
         // A client that waits longer than any service may take.
-        let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build();
+        let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_mins(1)).build();
         Self { client: client.expect("an HTTP client"), commands, queries, turn: AtomicUsize::new(0) }
     }
 

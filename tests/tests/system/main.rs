@@ -1,1 +1,20 @@
 //! Boxroom as its clients see it: every file tells one story on servers of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod story;
+
+mod deadlines;
+mod idempotency;
+mod live;
+mod nats_commands;
+mod races;
+mod registration;
+mod writers;
+
+mod many_streams;
+mod outages;
+mod projector_crash;
+
+mod bad_input;
+mod openapi;

@@ -1,0 +1,135 @@
+//! A service's description of itself: its operations, what they take and how they can refuse.
+
+use std::collections::BTreeSet;
+
+use crate::world::World;
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+/// An operation of a service.
+#[derive(Debug)]
+pub struct Operation {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with names in braces.
+    pub path: String,
+    /// Its name, by which it is also sent over NATS.
+    pub id: String,
+    /// The parameters of its query with their schemas.
+    pub query: Vec<(String, Value)>,
+    /// The schema of its body.
+    pub body: Option<Value>,
+    /// Whether the body may be absent.
+    pub body_is_optional: bool,
+    /// Every problem that it says it can answer.
+    pub problems: BTreeSet<(u16, String)>,
+}
+
+impl Operation {
+    /// Method and path.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// A service's operations.
+#[derive(Debug)]
+pub struct Api(Vec<Operation>);
+
+impl Api {
+    /// Reads it from a service.
+    pub async fn fetch(world: &World, url: &str) -> Self {
+        let response = world.request(Method::GET, &format!("{url}/openapi.json")).send().await.expect("an answer");
+        let document: Value = response.json().await.expect("a description");
+        let mut operations = Vec::new();
+        for (path, methods) in object(&document["paths"]) {
+            for (method, operation) in
+                object(methods).iter().filter(|(_, operation)| operation["responses"].is_object())
+            {
+                operations.push(read(&document, path, method, operation));
+            }
+        }
+        Self(operations)
+    }
+
+    /// All of them.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.0.iter()
+    }
+
+    /// The operation with this method and path.
+    pub fn operation(&self, name: &str) -> &Operation {
+        self.0.iter().find(|operation| operation.name() == name).unwrap_or_else(|| panic!("{name} is not described"))
+    }
+
+    /// The usual methods that paths do not have.
+    pub fn undescribed_methods(&self) -> Vec<(Method, String)> {
+        let paths: BTreeSet<&str> = self.0.iter().map(|operation| operation.path.as_str()).collect();
+        let all = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+        let pairs = paths.into_iter().flat_map(|path| all.clone().map(|method| (method, path.to_owned())));
+        let described = |method: &Method, path: &str| self.0.iter().any(|op| op.method == *method && op.path == path);
+        pairs.filter(|(method, path)| !described(method, path)).collect()
+    }
+}
+
+fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Operation {
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let mut problems = BTreeSet::new();
+    for (status, response) in object(&operation["responses"]) {
+        let schema = &resolve(document, response)["content"]["application/problem+json"]["schema"];
+        let mut codes = Vec::new();
+        collect_codes(document, schema, &mut codes);
+        problems.extend(codes.into_iter().map(|code| (status.parse().unwrap_or_default(), code)));
+    }
+    Operation {
+        method: method.to_uppercase().parse().expect("a method"),
+        path: path.to_owned(),
+        id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
+        query: query
+            .map(|one| (one["name"].as_str().unwrap_or_default().to_owned(), resolve(document, &one["schema"])))
+            .collect(),
+        body_is_optional: operation["requestBody"]["required"] != true,
+        body: body.is_object().then(|| resolve(document, body)),
+        problems,
+    }
+}
+
+fn object(value: &Value) -> &Map<String, Value> {
+    value.as_object().unwrap_or_else(|| panic!("{value} is no object"))
+}
+
+/// Follows references to the end, also those of properties.
+fn resolve(document: &Value, value: &Value) -> Value {
+    if let Some(pointer) = value["$ref"].as_str() {
+        let found = document.pointer(pointer.trim_start_matches('#'));
+        return resolve(document, found.unwrap_or_else(|| panic!("{pointer} is not there")));
+    }
+    let mut value = value.clone();
+    if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            *property = resolve(document, property);
+        }
+    }
+    value
+}
+
+/// The codes that a problem's schema allows.
+fn collect_codes(document: &Value, schema: &Value, codes: &mut Vec<String>) {
+    let schema = resolve(document, schema);
+    let allowed = schema["properties"]["code"]["enum"].as_array().into_iter().flatten();
+    codes.extend(allowed.filter_map(Value::as_str).map(str::to_owned));
+    for list in ["allOf", "oneOf", "anyOf"] {
+        for part in schema[list].as_array().into_iter().flatten() {
+            collect_codes(document, part, codes);
+        }
+    }
+}
+
+/// The path with its parameters filled in; those that are not given get any value.
+pub fn fill(path: &str, params: &[(&str, String)]) -> String {
+    let filled = params.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
+    let parts = filled.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
