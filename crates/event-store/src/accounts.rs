@@ -183,7 +183,10 @@ fn command(partitions: u16) -> Account {
 }
 
 fn projector(partitions: u16) -> Account {
-    let services: Vec<_> = streams(partitions).into_iter().flat_map(|stream| reading(&stream.on_server())).collect();
+    let all = streams(partitions).into_iter().map(StreamName::on_server);
+    let mut services: Vec<_> = all.flat_map(|stream| reading(&stream)).collect();
+    // Only to see at the start that the log is whole.
+    services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
     publish.extend(["live.>".to_owned(), "projected.>".to_owned()]);
     Account {
