@@ -51,14 +51,17 @@ pub fn finish(router: Router) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(log_faults))
         .layer(middleware::from_fn(name_request))
-        .layer(TraceLayer::new_for_http().make_span_with(|request: &Request| {
-            let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-            tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request.id = id)
-        }))
+        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_failure(()))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
         .layer(middleware::from_fn(drop_strange_id))
         .layer(middleware::map_response(secure))
+}
+
+/// The span of one request. Faults are logged in it by `log_faults`, and nowhere else.
+fn span_of(request: &Request) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request.id = id)
 }
 
 /// A client's own request id is welcome when it is a short plain word; any other is replaced.
