@@ -64,7 +64,7 @@ pub struct Nats {
     credentials: Credentials,
     process: Mutex<Option<Process>>,
     /// After the process: its files must outlive it.
-    _scratch: Option<Scratch>,
+    scratch: Option<Scratch>,
 }
 
 impl Nats {
@@ -72,19 +72,26 @@ impl Nats {
     pub async fn start(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
         let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
-        Self::launch(options, Some(scratch)).await?.with_streams().await
+        Ok(Self::launch(options, Some(scratch)).await?.with_streams().await?.started())
     }
 
     /// Starts a fresh server that has accounts, but no streams yet.
     pub async fn start_without_streams(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
         let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
-        Self::launch(options, Some(scratch)).await
+        Ok(Self::launch(options, Some(scratch)).await?.started())
     }
 
     /// Starts the server whose log is in `options.folder`, which it creates at the first start.
     pub async fn open(options: NatsOptions) -> anyhow::Result<Self> {
         Self::launch(options, None).await?.with_streams().await
+    }
+
+    fn started(self) -> Self {
+        if let Some(scratch) = &self.scratch {
+            scratch.started();
+        }
+        self
     }
 
     async fn with_streams(self) -> anyhow::Result<Self> {
@@ -98,7 +105,7 @@ impl Nats {
         let credentials = accounts::write(&options.folder, options.partitions)?;
         std::fs::copy(&options.config, options.folder.join("nats.conf"))
             .with_context(|| format!("cannot copy {}", options.config.display()))?;
-        let nats = Self { options, credentials, process: Mutex::default(), _scratch: scratch };
+        let nats = Self { options, credentials, process: Mutex::default(), scratch };
         nats.start_again().await?;
         Ok(nats)
     }

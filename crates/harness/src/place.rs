@@ -9,6 +9,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -122,6 +123,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    in_use: AtomicBool,
     _lock: File,
 }
 
@@ -139,18 +141,23 @@ impl Scratch {
         create_open(&path)?;
         let lock = File::create(path.join("lock")).context("cannot create a scratch folder")?;
         lock.lock().context("cannot lock a scratch folder")?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, in_use: AtomicBool::new(false), _lock: lock })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// What was to be started here has been: from now on only a failing test leaves its files.
+    pub fn started(&self) {
+        self.in_use.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || !*self.in_use.get_mut() {
             eprintln!("logs and data of this test are in {}", self.path.display());
         } else {
             let _ = std::fs::remove_dir_all(&self.path);

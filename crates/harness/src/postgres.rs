@@ -64,7 +64,7 @@ pub struct Postgres {
     secrets: Secrets,
     process: Mutex<Option<Process>>,
     /// After the process: its files must outlive it.
-    _scratch: Option<Scratch>,
+    scratch: Option<Scratch>,
 }
 
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -97,9 +97,12 @@ impl Postgres {
 
     async fn launch(options: PostgresOptions, scratch: Option<Scratch>) -> anyhow::Result<Self> {
         let secrets = Secrets::read(&options.folder)?;
-        let postgres = Self { options, secrets, process: Mutex::default(), _scratch: scratch };
+        let postgres = Self { options, secrets, process: Mutex::default(), scratch };
         postgres.start_again().await?;
         roles::provision(&postgres.url(Role::Admin), &postgres.secrets.roles).await?;
+        if let Some(scratch) = &postgres.scratch {
+            scratch.started();
+        }
         Ok(postgres)
     }
 

@@ -110,7 +110,7 @@ struct Servers {
     nats: Nats,
     postgres: Postgres,
     keys: KeyFiles,
-    #[expect(dead_code, reason = "removes the files of all others when it is dropped")]
+    /// Removes the files of all others when it is dropped.
     scratch: Option<Scratch>,
 }
 
@@ -208,6 +208,9 @@ impl Stack {
     async fn start_services(&self) -> anyhow::Result<()> {
         try_join_all(self.services.values().map(Service::spawn)).await?;
         try_join_all(self.services.values().map(|service| service.until_ready(READY))).await?;
+        if let Some(scratch) = &self.servers.scratch {
+            scratch.started();
+        }
         Ok(())
     }
 

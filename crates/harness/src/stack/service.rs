@@ -74,8 +74,10 @@ impl Service {
         if slot.as_ref().is_some_and(|process| process.exit_status().is_none()) {
             return Ok(());
         }
-        let mut launch =
-            Launch::new(self.id.to_string(), &self.program).env("BOXROOM_LISTEN", format!("127.0.0.1:{}", self.port()));
+        let mut launch = Launch::new(self.id.to_string(), &self.program)
+            .env("BOXROOM_LISTEN", format!("127.0.0.1:{}", self.port()))
+            // Its output is a file or a pipe.
+            .env("NO_COLOR", "1");
         for (name, value) in &self.settings {
             launch = launch.env(*name, value);
         }
@@ -101,7 +103,7 @@ impl Service {
             if Instant::now() > deadline {
                 bail!("{} was not ready after {limit:?}: {state}\n{}", self.id, self.last_output().await);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
