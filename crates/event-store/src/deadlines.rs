@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const DEADLINES_CONSUMER: &str = "deadlines";
 
 /// After how long a fired deadline that nobody settled is delivered again.
-pub(crate) const ACK_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(5);
 
 /// Sets, cancels and receives the deadlines of rooms. A box has at most one: that of its open room.
 #[derive(Debug, Clone)]

@@ -286,7 +286,7 @@ impl<A: StoredAggregate> Run<'_, A> {
         };
         let gone = || EventStoreError::Corrupt { reason: format!("{stream} has lost {sequence}") };
         let commit = RecordedCommit::parse(recorded.ok_or_else(gone)?)?;
-        store.stored(self.id, &commit).map(Some)
+        Stored::earlier(self.id, &commit).map(Some)
     }
 
     async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {

@@ -3,8 +3,8 @@
 //! Commands become commits through the executor; the projector reads them back through [`follow`]. Knows nothing of HTTP,
 //! of PostgreSQL, and of the clock: times come in with the commands.
 
-pub use aggregate::StoredAggregate;
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
+pub use aggregate::StoredAggregate;
 pub use append::AppendError;
 pub use deadlines::{Deadlines, Fired};
 pub use envelope::{CommandContext, Decoded, RecordedCommit, RequestHash};

@@ -31,7 +31,7 @@ pub(crate) mod metadata {
 const LOG_SCHEMA: &str = "1";
 
 /// Repeats with a known message id are recognised by the server for this long; longer ones by the index.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(600);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 
 /// Bounds a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
@@ -205,11 +205,8 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
         (metadata::SCHEMA.to_owned(), LOG_SCHEMA.to_owned()),
         (metadata::INCARNATION.to_owned(), hex(&rand::random::<u64>().to_be_bytes())),
     ]);
-    let republish = Republish {
-        source: ">".to_owned(),
-        destination: crate::subject::stored(&name),
-        headers_only: false,
-    };
+    let republish =
+        Republish { source: ">".to_owned(), destination: crate::subject::stored(&name), headers_only: false };
     // Schedules need roll-ups, those need purges, and both exclude refusing what is new.
     let is_timer = stream == StreamName::Timer;
     Config {

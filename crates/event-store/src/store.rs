@@ -152,6 +152,21 @@ pub(crate) struct Stored<A: StoredAggregate> {
     pub(crate) replayed: bool,
 }
 
+impl<A: StoredAggregate> Stored<A> {
+    /// A commit that was found in the log, as it was answered at its time.
+    pub(crate) fn earlier(id: &A::Id, commit: &RecordedCommit) -> Result<Self, EventStoreError> {
+        let context = CommandContext {
+            command_id: commit.command_id.clone(),
+            request_hash: commit.request_hash.unwrap_or_else(|| RequestHash::keyed(&[], &[])),
+            actor: commit.actor.clone(),
+            at: commit.at,
+            traceparent: commit.traceparent.clone(),
+        };
+        let events = envelopes(id, commit.sequence, commit.events()?, &commit.commit_id, &context);
+        Ok(Self { sequence: commit.sequence, events, replayed: true })
+    }
+}
+
 /// The event store of one kind of aggregate.
 pub struct LogEventStore<A> {
     log: Arc<dyn Log>,
@@ -229,21 +244,14 @@ impl<A: StoredAggregate> LogEventStore<A> {
         };
         messages.push(self.message(&events, loaded, order)?);
         let appended = append(self.log.as_ref(), &messages, &self.patience).await?;
-        match appended.earlier {
-            Some(earlier) => self.stored(&loaded.id, &RecordedCommit::parse(earlier)?),
-            None => {
-                let events = envelopes(&loaded.id, appended.sequence, events, &order.commit_id, &order.context);
-                Ok(Stored { sequence: appended.sequence, events, replayed: false })
-            }
+        if let Some(earlier) = appended.earlier {
+            return Stored::earlier(&loaded.id, &RecordedCommit::parse(earlier)?);
         }
+        let events = envelopes(&loaded.id, appended.sequence, events, &order.commit_id, &order.context);
+        Ok(Stored { sequence: appended.sequence, events, replayed: false })
     }
 
-    fn message(
-        &self,
-        events: &[A::Event],
-        loaded: &Loaded<A>,
-        order: &Order,
-    ) -> Result<NewMessage, EventStoreError> {
+    fn message(&self, events: &[A::Event], loaded: &Loaded<A>, order: &Order) -> Result<NewMessage, EventStoreError> {
         let lane = events.first().map_or(Lane::Room, A::lane);
         let subject = A::subject(&loaded.id, lane, self.partitions);
         let (state, guarded) = match lane {
@@ -259,19 +267,6 @@ impl<A: StoredAggregate> LogEventStore<A> {
             headers,
             payload,
         })
-    }
-
-    /// A commit that was found in the log, as it was answered at its time.
-    pub(crate) fn stored(&self, id: &A::Id, commit: &RecordedCommit) -> Result<Stored<A>, EventStoreError> {
-        let context = CommandContext {
-            command_id: commit.command_id.clone(),
-            request_hash: commit.request_hash.unwrap_or_else(|| RequestHash::keyed(&[], &[])),
-            actor: commit.actor.clone(),
-            at: commit.at,
-            traceparent: commit.traceparent.clone(),
-        };
-        let events = envelopes(id, commit.sequence, commit.events()?, &commit.commit_id, &context);
-        Ok(Stored { sequence: commit.sequence, events, replayed: true })
     }
 }
 
@@ -349,7 +344,7 @@ where
             let version = self.load(&id, Freshness::Leader).await?.version;
             let mut events = Vec::new();
             for commit in self.history(&id, version).await? {
-                events.extend(self.stored(&id, &commit)?.events);
+                events.extend(Stored::<A>::earlier(&id, &commit)?.events);
             }
             Ok(events)
         };

@@ -49,10 +49,9 @@ impl Source {
             ["user", user_id] => Some(Self::User { user_id: user_id.parse().ok()? }),
             ["claim", "nickname", _] => Some(Self::Claim),
             ["store", store_id] => Some(Self::Store { store_id: store_id.parse().ok()? }),
-            ["mark", _, box_id, number, user_id] => Some(Self::Mark {
-                room_id: format!("{box_id}.{number}").parse().ok()?,
-                user_id: user_id.parse().ok()?,
-            }),
+            ["mark", _, box_id, number, user_id] => {
+                Some(Self::Mark { room_id: format!("{box_id}.{number}").parse().ok()?, user_id: user_id.parse().ok()? })
+            }
             _ => None,
         }
     }

@@ -135,20 +135,17 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
         }
     }
 
+    async fn resume_from(&self, since: DateTime<Utc>) -> Result<u64, LogError> {
+        let known = self.state.borrow().clone();
+        match known.incarnation {
+            Some(_) => Ok(known.sequence + 1),
+            None => self.log.first_since(self.stream, since).await,
+        }
+    }
+
     /// Follows for as long as it goes.
     async fn follow(&self, since: DateTime<Utc>) -> FollowError {
-        let started = async {
-            let from = match self.state.borrow().incarnation {
-                Some(_) => None,
-                None => Some(()),
-            };
-            let from = match from {
-                Some(()) => self.log.first_since(self.stream, since).await?,
-                None => self.state.borrow().sequence + 1,
-            };
-            Ok::<_, LogError>(from)
-        };
-        let from = match started.await {
+        let from = match self.resume_from(since).await {
             Ok(from) => from,
             Err(error) => return error.into(),
         };

@@ -54,12 +54,7 @@ impl JetStreamLog {
         }
     }
 
-    async fn direct(
-        &self,
-        stream: StreamName,
-        operation: &str,
-        request: String,
-    ) -> Result<Option<Recorded>, LogError> {
+    async fn direct(&self, stream: StreamName, operation: &str, request: String) -> Result<Option<Recorded>, LogError> {
         self.connected().await?;
         let request = async_nats::Request::new().payload(request.into()).timeout(Some(READ_PATIENCE));
         let answer = self.client.send_request(self.api(operation), request).await.map_err(unavailable)?;

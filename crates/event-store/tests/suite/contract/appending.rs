@@ -7,7 +7,7 @@ use event_store::{
     log::{Attempt, Freshness, Guard, NewMessage},
 };
 
-use crate::{PATIENCE, STREAM, attempt, guarded, message, room, stored, talk};
+use super::{PATIENCE, STREAM, attempt, guarded, message, room, stored, talk};
 
 pub(crate) async fn appends_get_dense_sequences(log: Arc<dyn Log>) {
     for expected in 1..=20 {

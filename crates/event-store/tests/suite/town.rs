@@ -22,12 +22,8 @@ pub(crate) fn noon() -> DateTime<Utc> {
 
 /// An executor as a process has it.
 pub(crate) fn executor<A: StoredAggregate>(log: &Arc<impl Log>) -> Arc<Executor<A>> {
-    let options = ExecutorOptions {
-        partitions: 4,
-        idempotency_window: TimeDelta::hours(24),
-        now: noon(),
-        cached_states: 1000,
-    };
+    let options =
+        ExecutorOptions { partitions: 4, idempotency_window: TimeDelta::hours(24), now: noon(), cached_states: 1000 };
     Arc::new(Executor::start(log.clone(), options))
 }
 

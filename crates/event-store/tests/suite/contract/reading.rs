@@ -8,7 +8,7 @@ use event_store::{
     log::{Freshness, Range},
 };
 
-use crate::{STREAM, message, room, stored, talk};
+use super::{STREAM, message, room, stored, talk};
 
 const BOTH: [Freshness; 2] = [Freshness::AnyReplica, Freshness::Leader];
 
@@ -39,9 +39,8 @@ pub(crate) async fn pages_respect_their_limits(log: Arc<dyn Log>) {
         stored(&log, message(&talk("b1"), &"x".repeat(1000))).await;
     }
     let page = |from, max_messages, max_bytes| Range { stream: STREAM, from, subject: None, max_messages, max_bytes };
-    let sequences = async |range| -> Vec<u64> {
-        log.read(range).await.unwrap().iter().map(|message| message.sequence).collect()
-    };
+    let sequences =
+        async |range| -> Vec<u64> { log.read(range).await.unwrap().iter().map(|message| message.sequence).collect() };
     assert_eq!(sequences(page(1, 3, 1 << 20)).await, [1, 2, 3]);
     assert_eq!(sequences(page(9, 100, 1 << 20)).await, [9, 10]);
     assert_eq!(sequences(page(11, 100, 1 << 20)).await, [0_u64; 0]);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use event_store::{Damage, FollowError, Follower, Log, StreamName, follow, log::NewMessage};
 use tokio::time::timeout;
 
-use crate::{PATIENCE, STREAM, message, stored, talk};
+use super::{PATIENCE, STREAM, message, stored, talk};
 
 async fn read(follower: &mut Follower, count: usize) -> Vec<u64> {
     let mut sequences = Vec::new();

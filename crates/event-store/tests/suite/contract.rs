@@ -1,17 +1,12 @@
 //! What every log must do, run against the one in memory and against a real server.
 
-mod contract {
-    pub(crate) mod appending;
-    pub(crate) mod executing;
-    pub(crate) mod following;
-    pub(crate) mod marking;
-    pub(crate) mod reading;
-    pub(crate) mod registering;
-}
-#[path = "support/server.rs"]
-mod server;
-#[path = "support/town.rs"]
-mod town;
+mod appending;
+mod executing;
+mod following;
+mod marking;
+mod reading;
+mod registering;
+mod settling;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,14 +23,14 @@ macro_rules! contract {
         mod memory {
             $(#[tokio::test]
             async fn $name() {
-                super::contract::$module::$name(std::sync::Arc::new(event_store::MemoryLog::default())).await;
+                super::$module::$name(std::sync::Arc::new(event_store::MemoryLog::default())).await;
             })*
         }
         mod jetstream {
             $(#[tokio::test]
             async fn $name() {
-                let nats = harness::Nats::start(super::server::PARTITIONS).await.unwrap();
-                super::contract::$module::$name(super::server::log(&nats).await).await;
+                let nats = harness::Nats::start(crate::server::PARTITIONS).await.unwrap();
+                super::$module::$name(crate::server::log(&nats).await).await;
             })*
         }
     };
@@ -78,6 +73,17 @@ contract! {
     registering::a_nickname_that_was_given_up_can_be_taken,
     registering::a_registration_can_be_repeated,
     registering::simultaneous_repeats_register_once,
+    settling::a_lost_answer_is_found_by_sending_again,
+    settling::a_lost_answer_behind_ones_own_guard_is_found,
+    settling::a_lost_answer_is_found_among_later_messages,
+    settling::a_lost_request_is_sent_again,
+    settling::a_conflict_after_a_lost_request_is_a_conflict,
+    settling::an_id_of_the_same_request_is_a_repeat,
+    settling::an_id_of_another_request_is_taken,
+    settling::a_batch_whose_answer_was_lost_is_found,
+    settling::a_log_that_never_answers_leaves_the_outcome_open,
+    settling::a_log_without_connection_got_nothing,
+    settling::a_log_that_is_always_busy_got_nothing,
     marking::a_marker_only_moves_forward,
     marking::the_furthest_of_many_markers_stays,
 }

@@ -24,7 +24,6 @@ pub(crate) async fn log(nats: &Nats) -> Arc<JetStreamLog> {
 }
 
 /// The log as its owner sees it.
-#[expect(dead_code, reason = "not every binary of tests needs it")]
 pub(crate) async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
     Arc::new(JetStreamLog::with_prefix(connect(&nats.url(Account::Admin)).await, OWNER_API_PREFIX))
 }

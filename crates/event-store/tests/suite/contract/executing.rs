@@ -6,9 +6,9 @@ use domain::{BoxEvent, BoxRefusal, DeliveryBox, MessageId};
 use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
 use tokio::task::JoinSet;
 
-use crate::{
-    attempt, message, stored,
-    town::{box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user},
+use super::{attempt, message, stored};
+use crate::town::{
+    box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
 };
 
 fn stream() -> StreamName {
@@ -197,7 +197,7 @@ pub(crate) async fn commits_name_who_and_when(log: Arc<impl Log>) {
 pub(crate) async fn what_cannot_be_decoded_is_left_to_the_reader(log: Arc<impl Log>) {
     let message = message("box.0.b1.room", r#"{"events":[{"type":"box_exploded","version":1,"data":{}}]}"#);
     attempt(&log, message).await;
-    let mut follower = event_store::follow(log, crate::STREAM, 1).await.unwrap();
+    let mut follower = event_store::follow(log, super::STREAM, 1).await.unwrap();
     let batch = follower.next_batch(10, 1 << 20).await.unwrap();
     assert!(batch.commits[0].decode().is_err(), "and the follower goes on");
 }

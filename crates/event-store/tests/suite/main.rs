@@ -1,0 +1,15 @@
+//! The event log on real servers, and the one in memory beside it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod contract;
+
+mod accounts;
+mod deadlines;
+mod outages;
+mod permissions;
+mod provisioning;
+
+mod proxy;
+mod server;
+mod town;

@@ -1,0 +1,80 @@
+//! The log is laid out once, and checked ever after.
+
+use async_nats::jetstream;
+use event_store::{LogError, ProvisionError, ProvisionOptions, StreamName, provision, streams, verify};
+use harness::{Account, Nats};
+
+use crate::server;
+
+const OPTIONS: ProvisionOptions = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
+
+async fn admin(nats: &Nats) -> async_nats::Client {
+    server::connect(&nats.url(Account::Admin)).await
+}
+
+#[tokio::test]
+async fn provisioning_can_be_repeated() {
+    let nats = Nats::start_without_streams(server::PARTITIONS).await.unwrap();
+    provision(admin(&nats).await, OPTIONS).await.unwrap();
+    let log = server::owned_log(&nats).await;
+    let before = log.state(StreamName::Box(0)).await.unwrap();
+    assert!(!before.incarnation.is_empty());
+    provision(admin(&nats).await, OPTIONS).await.unwrap();
+    assert_eq!(log.state(StreamName::Box(0)).await.unwrap(), before);
+    verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_refused() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    for partitions in [server::PARTITIONS - 1, server::PARTITIONS + 1] {
+        let refused = provision(admin(&nats).await, ProvisionOptions { partitions, ..OPTIONS }).await;
+        assert!(
+            matches!(&refused, Err(ProvisionError::OtherPartitions { existing, .. }) if existing == "4"),
+            "{refused:?}"
+        );
+        let refused = verify(server::log(&nats).await.as_ref(), partitions).await;
+        assert!(matches!(refused, Err(ProvisionError::OtherPartitions { .. })), "{refused:?}");
+    }
+    let context = jetstream::new(admin(&nats).await);
+    assert!(context.get_stream("BOX_4").await.is_err(), "nothing was created");
+}
+
+#[tokio::test]
+async fn an_interrupted_provisioning_can_be_finished() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let context = jetstream::new(admin(&nats).await);
+    // As if it had stopped before the last streams.
+    for stream in ["USER", "TIMER"] {
+        context.delete_stream(stream).await.unwrap();
+    }
+    let absent = verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await;
+    assert!(matches!(absent, Err(ProvisionError::Log(LogError::Absent(StreamName::User)))), "{absent:?}");
+    provision(admin(&nats).await, OPTIONS).await.unwrap();
+    verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_was_lost_is_not_replaced_by_an_empty_one() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    jetstream::new(admin(&nats).await).delete_stream("BOX_1").await.unwrap();
+    let refused = provision(admin(&nats).await, OPTIONS).await;
+    assert!(matches!(&refused, Err(ProvisionError::Incomplete { absent, .. }) if absent == "BOX_1"), "{refused:?}");
+    let refused = verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await;
+    assert!(matches!(refused, Err(ProvisionError::Log(LogError::Absent(StreamName::Box(1))))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn nothing_can_be_deleted_from_the_log_even_by_its_owner() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let context = jetstream::new(admin(&nats).await);
+    context.publish("store.s1", "{}".into()).await.unwrap().await.unwrap();
+    for stream in streams(server::PARTITIONS) {
+        let stream = context.get_stream(stream.on_server()).await.unwrap();
+        assert!(stream.purge().await.is_err());
+        assert!(stream.delete_message(1).await.is_err());
+        let config = &stream.cached_info().config;
+        assert!(config.allow_direct && !config.allow_rollup);
+        assert_eq!(config.compression, Some(jetstream::stream::Compression::S2));
+    }
+}
