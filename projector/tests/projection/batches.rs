@@ -1,0 +1,243 @@
+//! However a log is cut into batches, the rows are the same: checked with random lives of boxes and users.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use cqrs_es::Aggregate;
+use domain::{
+    BoxCommand, BoxId, DeliveryBox, MessageId, OriginalMessage, PasswordProof, RoomId, User, UserCommand, UserId,
+    values::{BoxKind, Coordinates, ExtensionHours, MaxMembers, Step},
+};
+use event_store::StreamName;
+use projector::{Commit, Content};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
+
+use crate::{
+    story::{Story, time, user},
+    world::{BOXES, World, checkpoint, everything, origins, project_onto},
+};
+
+/// A choice of the dice: which box or device, who, what, and about what.
+type Dice = (u8, u8, u8, u8);
+
+const USERS: [&str; 5] = ["ann", "bob", "cleo", "dan", "eve"];
+
+struct Town {
+    story: Story,
+    boxes: BTreeMap<BoxId, DeliveryBox>,
+    messages: Vec<OriginalMessage>,
+}
+
+impl Town {
+    fn new() -> Self {
+        let mut town = Self { story: Story::new(), boxes: BTreeMap::new(), messages: Vec::new() };
+        for box_id in ["b1", "b2", "b3"] {
+            let box_id: BoxId = box_id.parse().expect("a box id");
+            let install = BoxCommand::InstallBox {
+                box_id: box_id.clone(),
+                kind: BoxKind::Shared,
+                zip_code: "04109".to_owned().try_into().expect("a zip code"),
+                address: "Market 1".to_owned().try_into().expect("an address"),
+                detailed_address: "left".to_owned().try_into().expect("an address"),
+                coordinates: Coordinates::new(1.0, 2.0).expect("a place"),
+            };
+            town.order(&box_id, &user("ops"), install);
+        }
+        town
+    }
+
+    /// Carries out a command, if the rules allow it.
+    fn order(&mut self, box_id: &BoxId, actor: &UserId, command: BoxCommand) {
+        let state = self.boxes.entry(box_id.clone()).or_default();
+        let Ok(events) = state.decide(command) else { return };
+        if events.is_empty() {
+            return;
+        }
+        for event in &events {
+            state.apply(event.clone());
+        }
+        let content = Content::Box { box_id: box_id.clone(), events: events.clone() };
+        let sequence = self.story.add(actor.as_str(), content);
+        if let Some(domain::BoxEvent::MessagePosted { room_id, author, .. }) = events.into_iter().next() {
+            self.messages.push(OriginalMessage { message_id: MessageId::new(sequence), room_id, author });
+        }
+    }
+
+    fn throw(&mut self, (which, who, what, about): Dice) {
+        let box_id: BoxId = format!("b{}", which % 3 + 1).parse().expect("a box id");
+        let actor = user(USERS[usize::from(who) % USERS.len()]);
+        let other = user(USERS[usize::from(about) % USERS.len()]);
+        let last = self.boxes.get(&box_id).and_then(DeliveryBox::room).map(|room| room.room_id().clone());
+        let room_id = last.unwrap_or_else(|| RoomId::new(box_id.clone(), 1));
+        let originals: Vec<_> = self.messages.iter().filter(|message| message.room_id == room_id).collect();
+        let original = originals.get(usize::from(about) % originals.len().max(1)).map(|found| (*found).clone());
+        if what == 99 {
+            let reason = "from the future".to_owned();
+            self.story.add(actor.as_str(), Content::Unreadable { box_id: Some(box_id), reason });
+            return;
+        }
+        let command = command(what, about, &room_id, &actor, other, original);
+        self.order(&box_id, &actor, command);
+    }
+}
+
+fn command(
+    what: u8,
+    about: u8,
+    room_id: &RoomId,
+    actor: &UserId,
+    other: UserId,
+    original: Option<OriginalMessage>,
+) -> BoxCommand {
+    let (room_id, actor, at) = (room_id.clone(), actor.clone(), time(0));
+    let emoji = || ["👍", "🍜", "ok"][usize::from(about) % 3].to_owned().try_into().expect("an emoji");
+    let body = || format!("{about} for @{other}").try_into().expect("a body");
+    match what % 20 {
+        0 => BoxCommand::OpenRoom {
+            host: actor,
+            store_id: "s1".parse().expect("a store id"),
+            store_open: true,
+            title: "Noodles".to_owned().try_into().expect("a title"),
+            max_members: MaxMembers::try_from(4).expect("a number"),
+            password_hash: None,
+            at,
+            lifetime: TimeDelta::hours(3),
+        },
+        1..=4 => BoxCommand::JoinRoom { room_id, user_id: actor, password: PasswordProof::Missing, at },
+        5 => BoxCommand::LeaveRoom { room_id, user_id: actor, at },
+        6 if about.is_multiple_of(8) => BoxCommand::CloseRoom { room_id, by: actor, at },
+        6 => BoxCommand::KickMember { room_id, by: actor, user_id: other, at },
+        7 => BoxCommand::TransferHost { room_id, by: actor, to: other, at },
+        8 => BoxCommand::AdvanceStep { room_id, by: actor, step: Step::Ordering, at },
+        9 => BoxCommand::ExtendRoom { room_id, by: actor, hours: ExtensionHours::try_from(1).expect("hours"), at },
+        10 => BoxCommand::RecordArrival { at },
+        11 => BoxCommand::EditMessage { room_id, by: actor, original, body: body(), at },
+        12 => BoxCommand::DeleteMessage { room_id, by: actor, original, at },
+        13 | 14 => BoxCommand::AddReaction { room_id, user_id: actor, original, emoji: emoji(), at },
+        15 => BoxCommand::RemoveReaction { room_id, user_id: actor, original, emoji: emoji(), at },
+        16 => BoxCommand::PostMessage { room_id, author: actor, body: body(), reply_to: original.map(Some), at },
+        _ => BoxCommand::PostMessage { room_id, author: actor, body: body(), reply_to: None, at },
+    }
+}
+
+/// A random life of a few users.
+fn people(dice: &[Dice]) -> Story {
+    let mut story = Story::new();
+    let mut users: BTreeMap<UserId, User> = BTreeMap::new();
+    for (which, who, what, _) in dice {
+        let id = user(USERS[usize::from(*who) % USERS.len()]);
+        let device_id = format!("d{}", which % 3).parse().expect("a device id");
+        let nickname = format!("name {what}").try_into().expect("a nickname");
+        let command = match what % 16 {
+            0..=2 => UserCommand::RegisterUser { user_id: id.clone(), nickname },
+            3 => UserCommand::ChangeNickname { nickname },
+            4..=9 => UserCommand::RegisterDevice {
+                device_id,
+                push_token: format!("token {what}").try_into().expect("a token"),
+            },
+            10..=13 => UserCommand::RemoveDevice { device_id },
+            14 => UserCommand::SetNotificationPreferences {
+                preferences: BTreeMap::from([(domain::AlarmKind::Reply, what % 2 == 0)]),
+            },
+            _ => UserCommand::EraseUser,
+        };
+        let state = users.entry(id.clone()).or_default();
+        if let Ok(events) = state.decide(command) {
+            for event in &events {
+                state.apply(event.clone());
+            }
+            if !events.is_empty() {
+                story.add(id.as_str(), Content::User { user_id: id.clone(), events });
+            }
+        }
+    }
+    story
+}
+
+/// Cuts commits at these distances; each piece is a batch of its own connection state.
+async fn project_cut(connection: &mut PgConnection, stream: StreamName, commits: &[Commit], cuts: &[usize]) {
+    let mut rest = commits;
+    let mut distances = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let length = (*distances.next().expect("a distance")).min(rest.len());
+        let (batch, later) = rest.split_at(length);
+        project_onto(connection, stream, batch).await;
+        rest = later;
+    }
+}
+
+/// The same with one projection for all batches, which remembers rows from one to the next.
+async fn project_cut_remembering(connection: &mut PgConnection, stream: StreamName, commits: &[Commit], cut: usize) {
+    let mut projection = projector::Projection::open(stream, connection).await.expect("a projection");
+    let mut at = checkpoint(connection, stream).await;
+    for batch in commits.chunks(cut) {
+        projector::project_around_poison(connection, &mut projection, &mut at, batch).await.expect("projected");
+    }
+}
+
+async fn reset(world: &World) {
+    for generation in [2, 3] {
+        let mut control = world.database.control().await.expect("a connection");
+        let drop = format!(
+            "drop schema if exists read_g{generation} cascade;
+             delete from control.generations where generation = {generation}"
+        );
+        raw_sql(AssertSqlSafe(drop)).execute(&mut control).await.expect("the schema is dropped");
+        projector::generation::create(&world.database, generation, &origins()).await.expect("a generation");
+    }
+}
+
+async fn compare(world: &World, dice: &[Dice], cuts: &[usize], cut: usize) {
+    let mut town = Town::new();
+    for throw in dice {
+        town.throw(*throw);
+    }
+    let people = people(dice);
+    reset(world).await;
+    let mut one = world.database.generation(2).await.expect("a connection");
+    let mut other = world.database.generation(3).await.expect("a connection");
+    for (stream, story) in [(BOXES, &town.story), (StreamName::User, &people)] {
+        project_cut(&mut one, stream, &story.commits, cuts).await;
+        project_cut_remembering(&mut other, stream, &story.commits, cut).await;
+    }
+    let (one, other) = (everything(&mut one).await, everything(&mut other).await);
+    for (table, rows) in &one {
+        assert_eq!(rows, &other[table], "{table}");
+    }
+    dense(&one);
+}
+
+/// The versions of each room's feed are 1, 2, 3 ...
+fn dense(all: &BTreeMap<String, Vec<serde_json::Value>>) {
+    let mut rooms: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for row in all["room_events"].iter().map(|row| &row["row"]) {
+        rooms.entry(row["room_id"].to_string()).or_default().push(row["v"].as_i64().expect("a version"));
+    }
+    for row in all["rooms"].iter().map(|row| &row["row"]) {
+        let mut versions = rooms.remove(&row["room_id"].to_string()).unwrap_or_default();
+        versions.sort_unstable();
+        let last = row["v"].as_i64().expect("a version");
+        assert_eq!(versions, (1..=last).collect::<Vec<_>>(), "{}", row["room_id"]);
+    }
+    assert!(rooms.is_empty(), "a feed without a room");
+}
+
+#[test]
+fn the_cut_of_the_batches_makes_no_difference() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let world = runtime.block_on(World::start());
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let dice = vec((any::<u8>(), any::<u8>(), 0..100_u8, any::<u8>()), 20..400);
+    let strategy = (dice, vec(1..40_usize, 1..10), prop_oneof![Just(1_usize), 2..80_usize]);
+    runner
+        .run(&strategy, |(dice, cuts, cut)| {
+            runtime.block_on(compare(&world, &dice, &cuts, cut));
+            Ok(())
+        })
+        .expect("the same rows");
+}

@@ -1,0 +1,125 @@
+//! A commit that cannot be projected parks its box; the others flow.
+
+use domain::UserEvent;
+use event_store::StreamName;
+use projector::{BatchError, Content, Projection, project_around_poison, projection::ProjectionError};
+use serde_json::json;
+
+use crate::{
+    story::{Story, installed, joined, opened, posted, time},
+    world::{BOXES, World, checkpoint},
+};
+
+fn unreadable(box_id: &str) -> Content {
+    Content::Unreadable { box_id: Some(box_id.parse().expect("a box id")), reason: "from the future".to_owned() }
+}
+
+/// Two boxes with a room each; then something of the first cannot be read.
+fn poisoned() -> Story {
+    let mut story = Story::new();
+    for box_id in ["b1", "b2"] {
+        story.happens(box_id, "ops", [installed(box_id)]);
+        story.happens(box_id, "ann", [opened(&format!("{box_id}.1"), "ann")]);
+    }
+    story.add("ann", unreadable("b1"));
+    story.happens("b1", "ann", [posted("b1.1", "ann", "parked", None)]);
+    story.happens("b2", "ann", [posted("b2.1", "ann", "flows", None)]);
+    story
+}
+
+#[tokio::test]
+async fn an_unreadable_commit_parks_its_box_only() {
+    let mut world = World::start().await;
+    let news = world.tell(&poisoned()).await;
+    assert_eq!(world.texts("select body from messages").await, ["flows"]);
+    let quarantined = json!({
+        "box_id": "b1", "stream": "box-0", "position": 5, "reason": "from the future",
+        "quarantined_at": time(5).to_rfc3339(),
+    });
+    assert_eq!(world.row("select * from quarantined_boxes").await, quarantined);
+    let parked = world.rows("select * from parked_events order by position").await;
+    assert_eq!(parked, [json!({ "box_id": "b1", "position": 5 }), json!({ "box_id": "b1", "position": 6 })]);
+    assert_eq!(world.row("select v from rooms where box_id = 'b1'").await, json!({ "v": 1 }));
+    assert!(news.feed.iter().all(|row| row.position != 6));
+}
+
+#[tokio::test]
+async fn a_parked_box_stays_parked_in_later_batches() {
+    let mut world = World::start().await;
+    world.tell(&poisoned()).await;
+    let mut story = Story::from(8);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "parked", None)]);
+    story.happens("b2", "ann", [posted("b2.1", "ann", "flows", None)]);
+    world.tell(&story).await;
+    assert_eq!(world.texts("select body from messages").await, ["flows", "flows"]);
+    assert_eq!(world.rows("select position from parked_events order by 1").await.len(), 3);
+    assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, 9);
+}
+
+#[tokio::test]
+async fn a_commit_is_parked_whole() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    // dan could come in, but bob is in already.
+    story.happens("b1", "dan", [joined("b1.1", "dan"), joined("b1.1", "bob")]);
+    world.tell(&story).await;
+    assert_eq!(world.texts("select user_id from members order by 1").await, ["ann", "bob", "cleo"]);
+    let row = world.row("select position, reason from quarantined_boxes").await;
+    assert_eq!(row, json!({ "position": 5, "reason": "bob is in room b1.1 already" }));
+}
+
+#[tokio::test]
+async fn an_event_that_fits_nothing_parks_its_box() {
+    for (event, reason) in [
+        (posted("b1.2", "ann", "where", None), "there is no room b1.2"),
+        (posted("b1.1", "zoe", "who", None), "zoe is not in room b1.1"),
+        (posted("b1.1", "ann", "what", Some(3)), "there is no message 3 in room b1.1"),
+        (opened("b1.1", "ann"), "the room b1.1 cannot be opened on box b1"),
+        (opened("b2.1", "ann"), "the room b2.1 cannot be opened on box b1"),
+    ] {
+        let mut world = World::start().await;
+        let mut story = Story::of_three("b1");
+        story.happens("b1", "ann", [event]);
+        world.tell(&story).await;
+        assert_eq!(world.texts("select reason from quarantined_boxes").await, [reason]);
+    }
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_parks_its_box_and_not_its_batch() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    story.happens("b2", "ops", [installed("b2")]);
+    let bad = story.happens("b1", "ann", [posted("b1.1", "ann", "a\0b", None)]);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "parked", None)]);
+    story.happens("b2", "ann", [opened("b2.1", "ann")]);
+    let news = world.tell(&story).await;
+    let row = world.row("select box_id, position from quarantined_boxes").await;
+    assert_eq!(row, json!({ "box_id": "b1", "position": bad }));
+    assert!(world.texts("select reason from quarantined_boxes").await[0].starts_with("the database refuses it"));
+    assert_eq!(world.texts("select room_id from rooms order by 1").await, ["b1.1", "b2.1"]);
+    assert_eq!(world.row("select v from rooms where box_id = 'b1'").await, json!({ "v": 3 }));
+    assert_eq!(news.feed.len(), 4);
+    assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, 8);
+}
+
+#[tokio::test]
+async fn a_user_that_cannot_be_projected_stops_the_users() {
+    let mut world = World::start().await;
+    for content in [
+        Content::Unreadable { box_id: None, reason: "from the future".to_owned() },
+        Content::User {
+            user_id: "ann".parse().expect("a user id"),
+            events: vec![UserEvent::NicknameChanged { nickname: "a".to_owned() }],
+        },
+    ] {
+        let mut story = Story::new();
+        story.add("ann", content);
+        let mut at = checkpoint(&mut world.connection, StreamName::User).await;
+        let mut projection = Projection::open(StreamName::User, &mut world.connection).await.expect("a projection");
+        let result = project_around_poison(&mut world.connection, &mut projection, &mut at, &story.commits).await;
+        let stuck = matches!(result, Err(BatchError::Projection(ProjectionError::Stuck { sequence: 1, .. })));
+        assert!(stuck, "{result:?}");
+        assert_eq!(checkpoint(&mut world.connection, StreamName::User).await.position, 0);
+    }
+}

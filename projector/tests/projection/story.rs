@@ -1,0 +1,144 @@
+//! What happens in a test: commits of one stream, one after the other, each a second later than the one before.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, UserEvent, UserId, values::BoxKind};
+use projector::{Commit, Content};
+
+/// The commits of one stream, as far as they are told.
+#[derive(Debug)]
+pub(crate) struct Story {
+    pub(crate) commits: Vec<Commit>,
+    next: u64,
+}
+
+pub(crate) fn user(id: &str) -> UserId {
+    id.parse().expect("a user id")
+}
+
+pub(crate) fn room(id: &str) -> RoomId {
+    id.parse().expect("a room id")
+}
+
+/// When the commit at this sequence happens.
+pub(crate) fn time(sequence: u64) -> DateTime<Utc> {
+    let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
+    noon + TimeDelta::seconds(sequence.cast_signed())
+}
+
+pub(crate) fn installed(box_id: &str) -> BoxEvent {
+    BoxEvent::BoxInstalled {
+        box_id: box_id.parse().expect("a box id"),
+        kind: BoxKind::Shared,
+        zip_code: "04109".to_owned(),
+        address: "Market 1".to_owned(),
+        detailed_address: "left of the door".to_owned(),
+        latitude: 51.34,
+        longitude: 12.37,
+    }
+}
+
+pub(crate) fn opened(room_id: &str, host: &str) -> BoxEvent {
+    BoxEvent::RoomOpened {
+        room_id: room(room_id),
+        store_id: "s1".parse().expect("a store id"),
+        title: "Noodles".to_owned(),
+        host: user(host),
+        max_members: 4,
+        password_hash: Some("$argon2id$secret".to_owned()),
+        opened_at: time(0),
+        closes_at: time(0) + TimeDelta::hours(3),
+    }
+}
+
+pub(crate) fn joined(room_id: &str, who: &str) -> BoxEvent {
+    BoxEvent::MemberJoined { room_id: room(room_id), user_id: user(who) }
+}
+
+pub(crate) fn left(room_id: &str, who: &str) -> BoxEvent {
+    BoxEvent::MemberLeft { room_id: room(room_id), user_id: user(who) }
+}
+
+pub(crate) fn posted(room_id: &str, author: &str, body: &str, reply_to: Option<u64>) -> BoxEvent {
+    BoxEvent::MessagePosted {
+        room_id: room(room_id),
+        author: user(author),
+        body: body.to_owned(),
+        reply_to: reply_to.map(MessageId::new),
+    }
+}
+
+pub(crate) fn edited(room_id: &str, message: u64, body: &str) -> BoxEvent {
+    BoxEvent::MessageEdited { room_id: room(room_id), message_id: MessageId::new(message), body: body.to_owned() }
+}
+
+pub(crate) fn deleted(room_id: &str, message: u64, by: &str) -> BoxEvent {
+    BoxEvent::MessageDeleted { room_id: room(room_id), message_id: MessageId::new(message), by: user(by) }
+}
+
+pub(crate) fn reacted(room_id: &str, message: u64, who: &str, emoji: &str) -> BoxEvent {
+    BoxEvent::ReactionAdded {
+        room_id: room(room_id),
+        message_id: MessageId::new(message),
+        user_id: user(who),
+        emoji: emoji.to_owned(),
+    }
+}
+
+pub(crate) fn unreacted(room_id: &str, message: u64, who: &str, emoji: &str) -> BoxEvent {
+    BoxEvent::ReactionRemoved {
+        room_id: room(room_id),
+        message_id: MessageId::new(message),
+        user_id: user(who),
+        emoji: emoji.to_owned(),
+    }
+}
+
+impl Story {
+    pub(crate) fn new() -> Self {
+        Self::from(1)
+    }
+
+    /// Goes on at this sequence.
+    pub(crate) fn from(next: u64) -> Self {
+        Self { commits: Vec::new(), next }
+    }
+
+    /// A box with an open room `<box>.1` of ann, bob and cleo: sequences 1 to 4.
+    pub(crate) fn of_three(box_id: &str) -> Self {
+        let mut story = Self::new();
+        let room_id = format!("{box_id}.1");
+        story.happens(box_id, "ops", [installed(box_id)]);
+        story.happens(box_id, "ann", [opened(&room_id, "ann")]);
+        story.happens(box_id, "bob", [joined(&room_id, "bob")]);
+        story.happens(box_id, "cleo", [joined(&room_id, "cleo")]);
+        story
+    }
+
+    /// One commit on a box; gives its sequence.
+    pub(crate) fn happens<const N: usize>(&mut self, box_id: &str, actor: &str, events: [BoxEvent; N]) -> u64 {
+        let box_id: BoxId = box_id.parse().expect("a box id");
+        self.add(actor, Content::Box { box_id, events: events.into() })
+    }
+
+    pub(crate) fn user<const N: usize>(&mut self, user_id: &str, events: [UserEvent; N]) -> u64 {
+        self.add(user_id, Content::User { user_id: user(user_id), events: events.into() })
+    }
+
+    pub(crate) fn store<const N: usize>(&mut self, store_id: &str, events: [StoreEvent; N]) -> u64 {
+        self.add("ops", Content::Store { store_id: store_id.parse().expect("a store id"), events: events.into() })
+    }
+
+    pub(crate) fn add(&mut self, actor: &str, content: Content) -> u64 {
+        let sequence = self.next;
+        self.next += 1;
+        self.commits.push(Commit {
+            sequence,
+            commit_id: format!("commit-{sequence}"),
+            command_id: Some(format!("command-{sequence}")),
+            actor: user(actor),
+            at: time(sequence),
+            content,
+        });
+        sequence
+    }
+}
