@@ -1,1 +1,29 @@
-//! x
+//! The command-service: takes commands over HTTP and NATS, decides them, and appends what happened to the event log.
+//!
+//! Knows nothing of the read models and of PostgreSQL: what it decides, it decides on the log alone.
+
+pub mod settings;
+
+mod routes;
+
+mod boxes;
+mod rooms;
+mod sessions;
+mod stores;
+mod talk;
+mod users;
+
+mod answer;
+mod error;
+mod paths;
+mod problems;
+mod request;
+mod schemas;
+
+mod app;
+mod deadlines;
+mod gateway;
+mod passwords;
+mod service;
+
+pub use service::run;

@@ -1,4 +1,4 @@
-//! Names of the notices that the projector publishes after a commit and the query-service listens to.
+//! Names of what goes between processes beside the log: notices after a commit, signals, and commands as requests.
 
 use crate::ids::{RoomId, UserId};
 
@@ -35,6 +35,14 @@ pub fn signal_room(room_id: &RoomId) -> String {
 /// Every room's [`signal_room`].
 pub const ALL_SIGNALS: &str = "signal.room.>";
 
+/// Every command as a request; see [`command_name`].
+pub const ALL_COMMANDS: &str = "cmd.*";
+
+/// The command that a request with this subject asks for.
+pub fn command_name(subject: &str) -> Option<&str> {
+    subject.strip_prefix("cmd.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +54,11 @@ mod tests {
         assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
         assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
         assert_eq!(signal_room(&room), "signal.room.b1.3");
+    }
+
+    #[test]
+    fn a_request_names_its_command() {
+        assert_eq!(command_name("cmd.post_message"), Some("post_message"));
+        assert_eq!(command_name("live.g1.x"), None);
     }
 }

@@ -8,6 +8,10 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{BoxId, UserId};
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{DecodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +23,13 @@ const KEY_ID: &str = "1";
 /// A key or a token that cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 #[error("not a usable Ed25519 key in PEM form")]
-pub struct KeyError(#[from] jsonwebtoken::errors::Error);
+pub struct KeyError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl KeyError {
+    fn of(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
 
 /// What a caller may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,12 +91,24 @@ struct Claims {
 
 /// Signs access tokens.
 #[derive(Clone)]
-pub struct Signer(Arc<EncodingKey>);
+pub struct Signer {
+    key: Arc<EncodingKey>,
+    verifier: Verifier,
+}
 
 impl Signer {
     /// From an Ed25519 private key (PKCS#8 PEM).
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        Ok(Self(Arc::new(EncodingKey::from_ed_pem(pem)?)))
+        let key = EncodingKey::from_ed_pem(pem).map_err(KeyError::of)?;
+        let text = std::str::from_utf8(pem).map_err(KeyError::of)?;
+        let public = SigningKey::from_pkcs8_pem(text).map_err(KeyError::of)?.verifying_key();
+        let public = public.to_public_key_pem(LineEnding::LF).map_err(KeyError::of)?;
+        Ok(Self { key: Arc::new(key), verifier: Verifier::from_pem(public.as_bytes())? })
+    }
+
+    /// Verifies what this one signs.
+    pub fn verifier(&self) -> Verifier {
+        self.verifier.clone()
     }
 
     /// A token that speaks for this user from now on for `lifetime`.
@@ -112,7 +134,7 @@ impl Signer {
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(KEY_ID.to_owned());
-        Ok(jsonwebtoken::encode(&header, &claims, &self.0)?)
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(KeyError::of)
     }
 }
 
@@ -131,7 +153,8 @@ impl Verifier {
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         validation.validate_aud = false;
-        Ok(Self { key: Arc::new(DecodingKey::from_ed_pem(pem)?), validation: Arc::new(validation) })
+        let key = DecodingKey::from_ed_pem(pem).map_err(KeyError::of)?;
+        Ok(Self { key: Arc::new(key), validation: Arc::new(validation) })
     }
 
     /// The caller for whom this token speaks.
@@ -184,10 +207,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::{
-        SigningKey,
-        pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
-    };
+    use ed25519_dalek::pkcs8::EncodePrivateKey;
 
     use super::*;
     use crate::clock::now;
@@ -205,7 +225,8 @@ mod tests {
         for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
             let token = signer.sign(&"ana".parse().unwrap(), &role, now(), TimeDelta::minutes(15)).unwrap();
             let caller = verifier.verify(&token).unwrap();
-            assert_eq!((caller.user_id.as_str(), caller.role), ("ana", role));
+            assert_eq!((caller.user_id.as_str(), &caller.role), ("ana", &role));
+            assert_eq!(signer.verifier().verify(&token).unwrap().role, role);
         }
     }
 

@@ -1,0 +1,100 @@
+//! What commands answer: an id or nothing, and where in the log the answer stands.
+
+use std::fmt::Display;
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::Position;
+use event_store::{Committed, StoredAggregate};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The position of the command's commit; a query takes it as `Min-Position`.
+pub(crate) const EVENT_POSITION: HeaderName = HeaderName::from_static("event-position");
+
+/// Says that the command was carried out before, and that this is the answer of then.
+pub(crate) const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
+
+/// The answer to a command that created something: `201`.
+#[derive(Debug)]
+pub(crate) struct Created {
+    id: NewId,
+    location: Option<String>,
+    done: Done,
+}
+
+/// The answer to a command that created nothing: `204`.
+#[derive(Debug)]
+pub(crate) struct Done {
+    position: Position,
+    replayed: bool,
+}
+
+/// The id of what was created.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewId {
+    /// The id.
+    #[schema(example = "42")]
+    id: String,
+}
+
+impl Created {
+    /// With the id of what the commit created.
+    pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>, id: &impl Display) -> Self {
+        Self { id: NewId { id: id.to_string() }, location: None, done: Done::of(committed) }
+    }
+
+    /// Found to have been created before, at this position.
+    pub(crate) fn before(position: Position, id: &impl Display) -> Self {
+        Self { id: NewId { id: id.to_string() }, location: None, done: Done { position, replayed: true } }
+    }
+
+    /// Where the query-service shows it.
+    pub(crate) fn at(self, path: String) -> Self {
+        Self { location: Some(path), ..self }
+    }
+}
+
+impl Done {
+    /// After a commit.
+    pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>) -> Self {
+        Self { position: committed.position.clone(), replayed: committed.replayed }
+    }
+
+    /// At a position.
+    pub(crate) fn at(position: Position) -> Self {
+        Self { position, replayed: false }
+    }
+
+    fn write_headers(&self, response: &mut Response) {
+        // A position is visible ASCII.
+        if let Ok(position) = HeaderValue::from_str(&self.position.to_string()) {
+            response.headers_mut().insert(EVENT_POSITION, position);
+        }
+        if self.replayed {
+            response.headers_mut().insert(IDEMPOTENT_REPLAY, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        let mut response = (StatusCode::CREATED, Json(self.id)).into_response();
+        self.done.write_headers(&mut response);
+        if let Some(path) = self.location.and_then(|path| HeaderValue::try_from(path).ok()) {
+            response.headers_mut().insert(header::LOCATION, path);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        self.write_headers(&mut response);
+        response
+    }
+}

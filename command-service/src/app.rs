@@ -1,0 +1,93 @@
+//! What all requests share. Made once at the start; held by the router, the gateway and the deadlines.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::extract::FromRef;
+use chrono::TimeDelta;
+use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
+use event_store::{Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks};
+use service_kit::{
+    auth::{Signer, Verifier},
+    clock,
+};
+
+use crate::{
+    passwords::Passwords,
+    request::{RequestSecret, Stamp},
+};
+
+/// The shared parts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// The parts.
+pub(crate) struct Parts {
+    pub(crate) boxes: Executor<DeliveryBox>,
+    pub(crate) users: Executor<User>,
+    pub(crate) stores: Executor<Store>,
+    pub(crate) marks: Marks,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) accounts: Accounts,
+    pub(crate) passwords: Passwords,
+    pub(crate) signer: Signer,
+    pub(crate) verifier: Verifier,
+    pub(crate) secret: RequestSecret,
+    /// How long a room stays open by itself.
+    pub(crate) room_lifetime: TimeDelta,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Carries out a command to a room. Where there is no box there is no room.
+    pub(crate) async fn in_room(
+        &self,
+        room_id: &RoomId,
+        command: BoxCommand,
+        context: CommandContext,
+    ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
+        match self.boxes.execute(room_id.box_id(), command, context).await {
+            Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
+            result => result,
+        }
+    }
+
+    /// The event in which a message of a room's box was posted.
+    pub(crate) async fn original(
+        &self,
+        room_id: &RoomId,
+        message_id: MessageId,
+    ) -> Result<Option<OriginalMessage>, EventStoreError> {
+        self.boxes.message(room_id.box_id(), message_id).await
+    }
+
+    /// An id for something that was given none. A repeat of the command has to find the same one again.
+    pub(crate) fn generate_id(&self, kind: &str, actor: &UserId, stamp: &Stamp) -> String {
+        let random = clock::new_id().simple().to_string();
+        let id = match &stamp.key {
+            Some(key) => self.secret.hash(&[kind.as_bytes(), actor.as_str().as_bytes(), key.as_bytes()]).to_string(),
+            None => random,
+        };
+        // Of an id that begins with the time, the end is what is random.
+        id.chars().rev().take(GENERATED_ID_CHARS).collect()
+    }
+}
+
+/// Enough for all boxes of the world, and short enough for a label.
+const GENERATED_ID_CHARS: usize = 12;

@@ -1,0 +1,75 @@
+//! `PATCH /boxes/{box}`
+
+use axum::extract::State;
+use domain::{
+    BoxCommand,
+    values::{Address, BoxKind, Coordinates, ZipCode},
+};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::BoxPath,
+    problems::Code,
+    request::{AsOperator, Command},
+    schemas,
+};
+
+/// What is different about a box from now on; the rest stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "detailed_address": "second floor" }))]
+pub(crate) struct ChangeBoxDetails {
+    /// Who may use it.
+    #[schema(required = false, schema_with = schemas::or_null::<BoxKind>)]
+    kind: Option<BoxKind>,
+    /// Postal code.
+    #[schema(required = false, schema_with = schemas::or_null::<ZipCode>)]
+    zip_code: Option<ZipCode>,
+    /// Street address.
+    #[schema(required = false, schema_with = schemas::or_null::<Address>)]
+    address: Option<Address>,
+    /// Floor, door, corner.
+    #[schema(required = false, schema_with = schemas::or_null::<Address>)]
+    detailed_address: Option<Address>,
+    /// Where it stands.
+    coordinates: Option<Place>,
+}
+
+/// Where something stands (WGS 84).
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    /// Degrees north.
+    #[schema(schema_with = schemas::of::<schemas::Latitude>)]
+    latitude: f64,
+    /// Degrees east.
+    #[schema(schema_with = schemas::of::<schemas::Longitude>)]
+    longitude: f64,
+}
+
+impl ChangeBoxDetails {
+    fn into_command(self) -> Result<BoxCommand, Error> {
+        let coordinates = self.coordinates.map(|place| Coordinates::new(place.latitude, place.longitude)).transpose();
+        let coordinates = coordinates.map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
+        let Self { kind, zip_code, address, detailed_address, .. } = self;
+        Ok(BoxCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates })
+    }
+}
+
+/// Changes details of a box
+#[utoipa::path(patch, path = "/boxes/{box}", tag = "boxes", params(BoxPath), request_body = ChangeBoxDetails)]
+pub(crate) async fn change_box_details(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    Command { body, stamp }: Command<ChangeBoxDetails>,
+) -> Result<Done, Error> {
+    let command = body.into_command()?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,72 @@
+//! `POST /boxes`
+
+use axum::extract::State;
+use domain::{
+    BoxCommand, BoxId,
+    values::{Address, BoxKind, Coordinates, ZipCode},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    problems::Code,
+    request::{AsOperator, Command},
+    schemas,
+};
+
+/// A box and where it stands.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "box_id": "box-1", "kind": "shared", "zip_code": "04109", "address": "Markt 1",
+    "detailed_address": "by the gate", "latitude": 51.34, "longitude": 12.37
+}))]
+pub(crate) struct InstallBox {
+    /// Its id; one is made up if there is none.
+    #[schema(required = false, schema_with = schemas::or_null::<BoxId>)]
+    box_id: Option<BoxId>,
+    /// Who may use it.
+    #[schema(schema_with = schemas::of::<BoxKind>)]
+    kind: BoxKind,
+    /// Postal code.
+    #[schema(schema_with = schemas::of::<ZipCode>)]
+    zip_code: ZipCode,
+    /// Street address.
+    #[schema(schema_with = schemas::of::<Address>)]
+    address: Address,
+    /// Floor, door, corner.
+    #[schema(schema_with = schemas::of::<Address>)]
+    detailed_address: Address,
+    /// Degrees north.
+    #[schema(schema_with = schemas::of::<schemas::Latitude>)]
+    latitude: f64,
+    /// Degrees east.
+    #[schema(schema_with = schemas::of::<schemas::Longitude>)]
+    longitude: f64,
+}
+
+impl InstallBox {
+    fn into_command(self, box_id: BoxId) -> Result<BoxCommand, Error> {
+        let coordinates = Coordinates::new(self.latitude, self.longitude)
+            .map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
+        let Self { kind, zip_code, address, detailed_address, .. } = self;
+        Ok(BoxCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates })
+    }
+}
+
+/// Sets up a box
+#[utoipa::path(post, path = "/boxes", tag = "boxes", request_body = InstallBox)]
+pub(crate) async fn install_box(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Command { body, stamp }: Command<InstallBox>,
+) -> Result<Created, Error> {
+    let generated = || app.generate_id("box", &operator, &stamp).parse().map_err(|_| Code::Internal);
+    let box_id: BoxId = body.box_id.clone().map_or_else(generated, Ok)?;
+    let command = body.into_command(box_id.clone())?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    Ok(Created::of(&committed, &box_id).at(format!("/boxes/{box_id}")))
+}

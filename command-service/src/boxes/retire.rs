@@ -1,0 +1,26 @@
+//! `DELETE /boxes/{box}`
+
+use axum::extract::State;
+use domain::BoxCommand;
+use service_kit::extract::Path;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::BoxPath,
+    request::{AsOperator, BareCommand},
+};
+
+/// Takes a box away for good
+#[utoipa::path(delete, path = "/boxes/{box}", tag = "boxes", params(BoxPath))]
+pub(crate) async fn retire_box(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let command = BoxCommand::RetireBox { at: stamp.at };
+    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    Ok(Done::of(&committed))
+}

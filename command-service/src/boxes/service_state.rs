@@ -1,0 +1,62 @@
+//! `PUT /boxes/{box}/service-state`
+
+use axum::extract::State;
+use domain::{BoxCommand, values::Reason};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::BoxPath,
+    request::{AsOperator, Command},
+    schemas,
+};
+
+/// Whether new rooms can be opened on a box.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ServiceState {
+    /// It works.
+    InService,
+    /// It is being repaired; an open room goes on.
+    OutOfService,
+}
+
+/// A box works, or does not.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "state": "out_of_service", "reason": "The door is stuck" }))]
+pub(crate) struct SetServiceState {
+    /// From now on.
+    #[schema(inline)]
+    state: ServiceState,
+    /// Why it is out of service.
+    #[schema(required = false, schema_with = schemas::or_null::<Reason>)]
+    reason: Option<Reason>,
+}
+
+impl SetServiceState {
+    fn into_command(self) -> BoxCommand {
+        match self.state {
+            ServiceState::InService => BoxCommand::ReturnToService,
+            ServiceState::OutOfService => BoxCommand::TakeOutOfService { reason: self.reason },
+        }
+    }
+}
+
+/// Takes a box out of service, or returns it
+#[utoipa::path(
+    put, path = "/boxes/{box}/service-state", tag = "boxes", params(BoxPath), request_body = SetServiceState
+)]
+pub(crate) async fn set_service_state(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    Command { body, stamp }: Command<SetServiceState>,
+) -> Result<Done, Error> {
+    let committed = app.boxes.execute(&box_id, body.into_command(), stamp.by(&operator)).await?;
+    Ok(Done::of(&committed))
+}

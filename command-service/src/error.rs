@@ -1,0 +1,194 @@
+//! Whatever goes wrong, as the one problem that answers it.
+
+use axum::response::{IntoResponse, Response};
+use domain::{BoxRefusal, StoreRefusal, UserRefusal};
+use event_store::{AccountError, AppendError, CommandError, EventStoreError, MarkError};
+use service_kit::problem::Problem;
+
+use crate::problems::Code;
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub(crate) struct Error(Problem);
+
+impl Error {
+    /// A problem, with what is wrong in particular.
+    pub(crate) fn detailed(code: Code, detail: impl Into<String>) -> Self {
+        Self(code.problem().detail(detail))
+    }
+
+    /// The log did not answer; a repeat with the same key settles what became of the command.
+    fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
+        tracing::warn!(reason, outcome_unknown, "the log cannot be reached");
+        let detail = if outcome_unknown {
+            "It is not known whether the command took effect: repeat it with the same Idempotency-Key."
+        } else {
+            "The command took no effect: repeat it."
+        };
+        Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
+    }
+
+    fn contended() -> Self {
+        Self(Code::Contended.problem().retry_after(1))
+    }
+
+    fn internal(cause: &dyn std::error::Error) -> Self {
+        let sources = std::iter::successors(cause.source(), |error| error.source());
+        let sources: Vec<String> = sources.map(ToString::to_string).collect();
+        tracing::error!(%cause, sources = sources.join(": "), "a request failed");
+        Self(Code::Internal.problem())
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        let problem = code.problem();
+        Self(if code == Code::Busy { problem.retry_after(1) } else { problem })
+    }
+}
+
+/// A refusal of the rules; its text is safe to show.
+impl<R: std::error::Error> From<CommandError<R>> for Error
+where
+    for<'a> Code: From<&'a R>,
+{
+    fn from(error: CommandError<R>) -> Self {
+        match error {
+            CommandError::Refused(refusal) => Self::detailed(Code::from(&refusal), refusal.to_string()),
+            CommandError::KeyReused => Code::IdempotencyKeyReused.into(),
+            CommandError::Contended => Self::contended(),
+            CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
+            error @ CommandError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<EventStoreError> for Error {
+    fn from(error: EventStoreError) -> Self {
+        match error {
+            EventStoreError::KeyReused => Code::IdempotencyKeyReused.into(),
+            EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::contended(),
+            EventStoreError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
+            error @ EventStoreError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Self {
+        EventStoreError::from(error).into()
+    }
+}
+
+impl From<MarkError> for Error {
+    fn from(error: MarkError) -> Self {
+        match error {
+            MarkError::Append(error) => error.into(),
+            MarkError::Log(error) => EventStoreError::from(error).into(),
+            error @ MarkError::Decode(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AccountError> for Error {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Conflict => Self::contended(),
+            AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
+            error @ AccountError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<&BoxRefusal> for Code {
+    fn from(refusal: &BoxRefusal) -> Self {
+        match refusal {
+            BoxRefusal::BoxExists => Self::BoxExists,
+            BoxRefusal::BoxNotFound => Self::BoxNotFound,
+            BoxRefusal::BoxInUse => Self::BoxInUse,
+            BoxRefusal::BoxOutOfService => Self::BoxOutOfService,
+            BoxRefusal::BoxRetired => Self::BoxRetired,
+            BoxRefusal::StoreClosed => Self::StoreClosed,
+            BoxRefusal::RoomNotFound => Self::RoomNotFound,
+            BoxRefusal::RoomClosed => Self::RoomClosed,
+            BoxRefusal::RoomFull => Self::RoomFull,
+            BoxRefusal::WrongPassword => Self::WrongPassword,
+            BoxRefusal::Kicked => Self::Kicked,
+            BoxRefusal::AlreadyMember => Self::AlreadyMember,
+            BoxRefusal::NotAMember => Self::NotAMember,
+            BoxRefusal::NotTheHost => Self::NotTheHost,
+            BoxRefusal::MemberNotFound => Self::MemberNotFound,
+            BoxRefusal::CannotKickYourself => Self::CannotKickYourself,
+            BoxRefusal::StepNotForward(_) => Self::StepNotForward,
+            BoxRefusal::TooManyExtensions => Self::TooManyExtensions,
+            BoxRefusal::MessageNotFound => Self::MessageNotFound,
+            BoxRefusal::NotTheAuthor => Self::NotTheAuthor,
+        }
+    }
+}
+
+impl From<&UserRefusal> for Code {
+    fn from(refusal: &UserRefusal) -> Self {
+        match refusal {
+            UserRefusal::UserExists => Self::UserExists,
+            UserRefusal::NicknameTaken => Self::NicknameTaken,
+            UserRefusal::UserNotFound => Self::UserNotFound,
+            UserRefusal::DeviceNotFound => Self::DeviceNotFound,
+            UserRefusal::TooManyDevices => Self::TooManyDevices,
+        }
+    }
+}
+
+impl From<&StoreRefusal> for Code {
+    fn from(refusal: &StoreRefusal) -> Self {
+        match refusal {
+            StoreRefusal::StoreExists => Self::StoreExists,
+            StoreRefusal::StoreNotFound => Self::StoreNotFound,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error: impl Into<Error>) -> (u16, &'static str, String) {
+        let Error(problem) = error.into();
+        (problem.status().as_u16(), problem.code(), problem.detail_text().to_owned())
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_its_own_words() {
+        let (status, code, detail) = answer(CommandError::Refused(BoxRefusal::BoxInUse));
+        assert_eq!((status, code, detail.as_str()), (409, "box-in-use", "the box is in use"));
+        let (status, code, detail) =
+            answer(CommandError::Refused(BoxRefusal::StepNotForward(domain::values::Step::Ordered)));
+        assert_eq!((status, code, detail.as_str()), (409, "step-not-forward", "the order is at step ordered already"));
+    }
+
+    #[test]
+    fn a_fault_tells_the_client_what_to_do_and_not_what_happened() {
+        let unavailable = |outcome_unknown| EventStoreError::Unavailable { outcome_unknown, reason: "secret".into() };
+        for (error, words) in [(unavailable(true), "not known"), (unavailable(false), "no effect")] {
+            let (status, code, detail) = answer(error);
+            assert_eq!((status, code), (503, "log-unavailable"));
+            assert!(detail.contains(words) && !detail.contains("secret"), "{detail}");
+        }
+        let (status, code, detail) = answer(CommandError::<UserRefusal>::Corrupt { reason: "secret".into() });
+        assert_eq!((status, code, detail.contains("secret")), (500, "internal", false));
+        let response = Error::from(CommandError::<UserRefusal>::Contended).into_response();
+        assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (409, "1"));
+    }
+}

@@ -1,0 +1,104 @@
+//! A NATS message as an HTTP request, and an HTTP response as the message that answers it.
+
+use std::collections::BTreeMap;
+
+use async_nats::Message;
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, HeaderValue, Request, Response, header},
+};
+use domain::notice;
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
+use service_kit::{http::BODY_LIMIT, problem::REQUEST_ID};
+
+use super::operations::Operations;
+use crate::{
+    answer::{EVENT_POSITION, IDEMPOTENT_REPLAY},
+    error::Error,
+    problems::Code,
+    request::IDEMPOTENCY_KEY,
+};
+
+/// A command with everything that it needs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    token: Option<String>,
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    path: BTreeMap<String, String>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+/// The request that a message stands for.
+pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Request<Body>, Error> {
+    let operation = notice::command_name(&message.subject).and_then(|name| operations.get(name));
+    let operation = operation.ok_or(Code::UnknownCommand)?;
+    if message.payload.len() > BODY_LIMIT {
+        return Err(Code::BodyTooLarge.into());
+    }
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(&message.payload).map_err(|error| malformed(&error.to_string()))?;
+    let path = operation.fill(&envelope.path).map_err(|name| malformed(&format!("`path` has no `{name}`")))?;
+    let mut headers = HeaderMap::new();
+    for name in [REQUEST_ID.as_str(), "traceparent"] {
+        let value = message.headers.as_ref().and_then(|headers| headers.get(name));
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value.as_str()).ok()) {
+            headers.insert(name.parse::<header::HeaderName>().map_err(|error| malformed(&error.to_string()))?, value);
+        }
+    }
+    if let Some(token) = envelope.token {
+        headers.insert(header::AUTHORIZATION, visible(&format!("Bearer {token}"), "token")?);
+    }
+    if let Some(key) = envelope.idempotency_key {
+        headers.insert(IDEMPOTENCY_KEY, visible(&key, "idempotency_key")?);
+    }
+    let body = envelope.body.map_or("", RawValue::get).to_owned();
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = operation.method.clone();
+    *request.uri_mut() = path.parse().map_err(|_| malformed("`path` makes no path"))?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn visible(text: &str, field: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` holds characters that it cannot")))
+}
+
+fn malformed(detail: &str) -> Error {
+    Error::detailed(Code::MalformedRequest, detail)
+}
+
+/// The answer to a request.
+pub(super) struct Reply {
+    pub(super) body: String,
+    pub(super) request_id: Option<String>,
+}
+
+impl Reply {
+    /// What the response says, in one JSON object.
+    pub(super) async fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let content = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let content: Value = serde_json::from_slice(&content).unwrap_or_default();
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut reply = Map::from_iter([("status".to_owned(), json!(parts.status.as_u16()))]);
+        if parts.status.is_success() {
+            reply.extend(content.as_object().cloned().unwrap_or_default());
+            reply.extend(text(EVENT_POSITION.as_str()).map(|position| ("position".to_owned(), position.into())));
+            if parts.headers.contains_key(IDEMPOTENT_REPLAY) {
+                reply.insert("replayed".to_owned(), true.into());
+            }
+        } else {
+            reply.insert("problem".to_owned(), content);
+            let seconds = text(header::RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse::<u32>().ok());
+            reply.extend(seconds.map(|seconds| ("retry_after".to_owned(), seconds.into())));
+        }
+        Self { body: Value::Object(reply).to_string(), request_id: text(REQUEST_ID.as_str()) }
+    }
+}

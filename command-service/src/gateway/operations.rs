@@ -1,0 +1,93 @@
+//! Which method and path each command has, as the description of the router says.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write,
+};
+
+use axum::http::Method;
+use utoipa::openapi::{OpenApi, PathItem, path::Operation};
+
+/// The commands by their names.
+pub(super) struct Operations(HashMap<String, Template>);
+
+/// A method and a path with names in braces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template {
+    pub(super) method: Method,
+    path: String,
+}
+
+impl Operations {
+    pub(super) fn of(api: &OpenApi) -> Self {
+        let operations = api.paths.paths.iter().flat_map(|(path, item)| {
+            operations(item).into_iter().filter_map(|(method, operation)| {
+                let name = operation.and_then(|operation| operation.operation_id.clone())?;
+                Some((name, Template { method, path: path.clone() }))
+            })
+        });
+        Self(operations.collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Template> {
+        self.0.get(name)
+    }
+}
+
+fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 4] {
+    [
+        (Method::POST, item.post.as_ref()),
+        (Method::PUT, item.put.as_ref()),
+        (Method::PATCH, item.patch.as_ref()),
+        (Method::DELETE, item.delete.as_ref()),
+    ]
+}
+
+impl Template {
+    /// The path with its names replaced; or the first name that has no value.
+    pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Result<String, &str> {
+        let mut path = String::new();
+        for segment in self.path.split('/').skip(1) {
+            path.push('/');
+            match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => path.push_str(&percent_encoded(values.get(name).ok_or(name)?)),
+                None => path.push_str(segment),
+            }
+        }
+        Ok(path)
+    }
+}
+
+/// Everything but unreserved characters is encoded, so that a value stays one segment.
+fn percent_encoded(value: &str) -> String {
+    value.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(path: &str) -> Template {
+        Template { method: Method::PUT, path: path.to_owned() }
+    }
+
+    fn values<const N: usize>(values: [(&str, &str); N]) -> BTreeMap<String, String> {
+        values.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_path_is_filled_with_what_the_request_says() {
+        let reaction = template("/rooms/{room}/messages/{message}/reactions/{emoji}");
+        let filled = reaction.fill(&values([("room", "b.1"), ("message", "7"), ("emoji", "👍/?#% ")]));
+        assert_eq!(filled, Ok("/rooms/b.1/messages/7/reactions/%F0%9F%91%8D%2F%3F%23%25%20".to_owned()));
+        assert_eq!(template("/users/me").fill(&values([("room", "b.1")])), Ok("/users/me".to_owned()));
+        assert_eq!(reaction.fill(&values([("room", "b.1"), ("emoji", "x")])), Err("message"));
+    }
+}

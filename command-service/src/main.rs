@@ -1,0 +1,53 @@
+//! The command-service as a process.
+
+use std::{env, ffi::OsString, fs, io::Write};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use command_service::settings::{Program, RoleName, Settings, Task, TokenArgs};
+use service_kit::{
+    auth::{Role, Signer},
+    clock, shutdown, telemetry,
+};
+use tokio::net::TcpListener;
+
+/// The port, unless another one is given.
+const PORT: u16 = 8080;
+
+fn main() -> Result<()> {
+    match Program::parse_from(with_task(env::args_os().collect())).task {
+        Task::Serve(settings) => serve(settings),
+        Task::Token(args) => print_token(&args),
+    }
+}
+
+/// Serving is what the program is for: it need not be said.
+fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
+    let words = ["serve", "token", "help", "-h", "--help", "-V", "--version"];
+    if !args.get(1).is_some_and(|first| words.iter().any(|word| first == word)) {
+        args.insert(1.min(args.len()), "serve".into());
+    }
+    args
+}
+
+#[tokio::main]
+async fn serve(settings: Settings) -> Result<()> {
+    telemetry::init(&settings.log)?;
+    let address = settings.listen.or_port(PORT);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    command_service::run(settings, listener, shutdown::signal_received()).await
+}
+
+fn print_token(args: &TokenArgs) -> Result<()> {
+    let file = &args.signing.signing_key_file;
+    let key = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let role = match (args.role, args.box_id.clone()) {
+        (RoleName::User, None) => Role::User,
+        (RoleName::Operator, None) => Role::Operator,
+        (RoleName::Device, Some(box_id)) => Role::Device(box_id),
+        _ => bail!("--box goes with --role device"),
+    };
+    let token = Signer::from_pem(&key)?.sign(&args.subject, &role, clock::now(), args.ttl)?;
+    writeln!(std::io::stdout(), "{token}")?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Passwords: hashed with argon2id beside the async threads, a few at a time.
+
+use std::{fmt, num::NonZero, time::Duration};
+
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+use crate::problems::Code;
+
+/// How many may wait for their turn: about the work of a few seconds.
+const SEATS: usize = 256;
+
+/// How long one may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most characters of any password: what is longer only costs time.
+pub(crate) const MAX_CHARS: usize = 128;
+
+/// A password of at least `MIN` characters, as it came in. Says nothing about itself in logs.
+#[derive(Clone)]
+pub(crate) struct Password<const MIN: usize>(String);
+
+/// What an account is opened with.
+pub(crate) type AccountPassword = Password<8>;
+
+/// What a locked room is opened with.
+pub(crate) type RoomPassword = Password<1>;
+
+impl<const MIN: usize> fmt::Debug for Password<MIN> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // serde's own message would repeat a value of the wrong type.
+        let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("a password must be a string"))?;
+        if (MIN..=MAX_CHARS).contains(&text.chars().count()) {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom(format_args!("a password must have {MIN} to {MAX_CHARS} characters")))
+        }
+    }
+}
+
+/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each at work) and leaves the
+/// async threads to the others, however many ask at once.
+pub(crate) struct Passwords {
+    seats: Semaphore,
+    turns: Semaphore,
+    /// What the password of an unknown user is compared with, so that it takes as long as that of a known one.
+    stranger: String,
+}
+
+impl Passwords {
+    /// As many at a time as the machine has cores.
+    pub(crate) fn new() -> Result<Self, argon2::password_hash::Error> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::with_limits(SEATS, cores)
+    }
+
+    fn with_limits(seats: usize, turns: usize) -> Result<Self, argon2::password_hash::Error> {
+        let stranger = hash("a password that nobody has")?;
+        Ok(Self { seats: Semaphore::new(seats), turns: Semaphore::new(turns), stranger })
+    }
+
+    /// The hash of a password, in PHC form, with a new salt.
+    pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
+        let hashed = self.take_turn(move || hash(&password.0)).await?;
+        hashed.map_err(|error| {
+            tracing::error!(%error, "a password cannot be hashed");
+            Code::Internal
+        })
+    }
+
+    /// Whether the password fits the hash; it fits no absent one, but takes as long.
+    pub(crate) async fn fits<const MIN: usize>(
+        &self,
+        password: Password<MIN>,
+        hash: Option<&str>,
+    ) -> Result<bool, Code> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or(&self.stranger).to_owned();
+        self.take_turn(move || known & fits(&password.0, &hash)).await
+    }
+
+    async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
+        let _seat = self.seats.try_acquire().map_err(|_| Code::Busy)?;
+        let turn = timeout(PATIENCE, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Code::Busy)?.map_err(|_| Code::Busy)?;
+        spawn_blocking(work).await.map_err(|error| {
+            tracing::error!(%error, "hashing a password panicked");
+            Code::Internal
+        })
+    }
+}
+
+/// The parameters are argon2's defaults, which are OWASP's: 19 MiB, two passes, one lane.
+fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
+    Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
+}
+
+fn fits(password: &str, hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else {
+        tracing::error!("a stored password hash cannot be read");
+        return false;
+    };
+    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn password<const MIN: usize>(text: &str) -> Password<MIN> {
+        serde_json::from_value(text.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash::<8>(password("correct horse")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(passwords.fits::<8>(password("correct horse"), Some(&hash)).await.unwrap());
+        assert!(!passwords.fits::<8>(password("battery staple"), Some(&hash)).await.unwrap());
+        assert!(!passwords.fits::<8>(password("a password that nobody has"), None).await.unwrap());
+    }
+
+    #[test]
+    fn a_password_has_its_length_and_is_never_shown() {
+        let parse = |text: serde_json::Value| serde_json::from_value::<AccountPassword>(text);
+        assert!(parse("12345678".into()).is_ok() && parse("ü".repeat(128).into()).is_ok());
+        for bad in ["1234567".into(), "x".repeat(129).into(), serde_json::json!(12_345_678), serde_json::json!(null)] {
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(!error.contains("12345678") && !error.contains('x'), "{error}");
+        }
+        assert_eq!(format!("{:?}", password::<8>("correct horse")), "Password(..)");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_storm_of_passwords_neither_blocks_the_others_nor_grows_without_bound() {
+        let passwords = Arc::new(Passwords::with_limits(20, 2).unwrap());
+        let storm = join_all((0..120).map(|_| {
+            let passwords = Arc::clone(&passwords);
+            tokio::spawn(async move { passwords.hash::<1>(password("storm")).await })
+        }));
+        // The runtime has one thread: were it used for hashing, it would not get here between two of them.
+        let mut longest = Duration::ZERO;
+        let ticking = async {
+            loop {
+                let before = Instant::now();
+                tokio::task::yield_now().await;
+                longest = longest.max(before.elapsed());
+            }
+        };
+        let results = tokio::select! {
+            results = storm => results,
+            () = ticking => unreachable!(),
+        };
+        let refused = results.into_iter().filter(|result| matches!(result, Ok(Err(Code::Busy)))).count();
+        assert!(refused >= 100, "{refused} were refused");
+        assert!(longest < Duration::from_secs(1), "others waited for {longest:?}");
+    }
+}

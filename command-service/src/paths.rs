@@ -1,0 +1,92 @@
+//! The parameters of paths.
+
+use domain::{BoxId, DeviceId, MessageId, RoomId, StoreId, UserId, values::Emoji};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::schemas;
+
+/// A box.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct BoxPath {
+    /// The box.
+    #[serde(rename = "box")]
+    #[param(rename = "box", schema_with = schemas::of::<BoxId>)]
+    pub(crate) box_id: BoxId,
+}
+
+/// A store.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct StorePath {
+    /// The store.
+    #[serde(rename = "store")]
+    #[param(rename = "store", schema_with = schemas::of::<StoreId>)]
+    pub(crate) store_id: StoreId,
+}
+
+/// One of the caller's devices.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct DevicePath {
+    /// The device.
+    #[serde(rename = "device")]
+    #[param(rename = "device", schema_with = schemas::of::<DeviceId>)]
+    pub(crate) device_id: DeviceId,
+}
+
+/// A room.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct RoomPath {
+    /// The room.
+    #[serde(rename = "room")]
+    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    pub(crate) room_id: RoomId,
+}
+
+/// A member of a room.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MemberPath {
+    /// The room.
+    #[serde(rename = "room")]
+    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    pub(crate) room_id: RoomId,
+    /// The member.
+    #[serde(rename = "user")]
+    #[param(rename = "user", schema_with = schemas::of::<UserId>)]
+    pub(crate) user_id: UserId,
+}
+
+/// A message of a room.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct MessagePath {
+    /// The room.
+    #[serde(rename = "room")]
+    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    pub(crate) room_id: RoomId,
+    /// The message.
+    #[serde(rename = "message")]
+    #[param(rename = "message", schema_with = schemas::of::<MessageId>)]
+    pub(crate) message_id: MessageId,
+}
+
+/// A reaction to a message.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ReactionPath {
+    /// The room.
+    #[serde(rename = "room")]
+    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    pub(crate) room_id: RoomId,
+    /// The message.
+    #[serde(rename = "message")]
+    #[param(rename = "message", schema_with = schemas::of::<MessageId>)]
+    pub(crate) message_id: MessageId,
+    /// The reaction, percent-encoded.
+    #[param(schema_with = schemas::of::<Emoji>)]
+    pub(crate) emoji: Emoji,
+}

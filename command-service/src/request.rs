@@ -1,0 +1,235 @@
+//! What every command brings along besides its path: who, which body, under which key, when.
+
+use std::{fs, io, path::Path};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, request::Parts},
+};
+use chrono::{DateTime, Utc};
+use domain::UserId;
+use event_store::{CommandContext, RequestHash};
+use serde::de::DeserializeOwned;
+use service_kit::{auth::Caller, clock, extract::Json};
+
+use crate::{app::App, error::Error, problems::Code};
+
+/// The client's name for its command.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+const TRACEPARENT: &str = "traceparent";
+
+/// A signed-in user.
+pub(crate) struct AsUser(pub(crate) UserId);
+
+/// Somebody who looks after boxes and stores.
+pub(crate) struct AsOperator(pub(crate) UserId);
+
+impl FromRequestParts<App> for AsUser {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require_user()?;
+        Ok(Self(caller.user_id))
+    }
+}
+
+impl FromRequestParts<App> for AsOperator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require_operator()?;
+        Ok(Self(caller.user_id))
+    }
+}
+
+/// What identifies a command and its repeats.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamp {
+    /// The client's `Idempotency-Key`.
+    pub(crate) key: Option<String>,
+    /// When the command was received.
+    pub(crate) at: DateTime<Utc>,
+    request_hash: RequestHash,
+    traceparent: Option<String>,
+}
+
+impl Stamp {
+    /// The context of a command of this user.
+    pub(crate) fn by(&self, actor: &UserId) -> CommandContext {
+        CommandContext {
+            command_id: self.key.clone(),
+            request_hash: self.request_hash,
+            actor: actor.clone(),
+            at: self.at,
+            traceparent: self.traceparent.clone(),
+        }
+    }
+}
+
+/// A command with a JSON body.
+pub(crate) struct Command<T> {
+    /// What it says.
+    pub(crate) body: T,
+    /// Its marks.
+    pub(crate) stamp: Stamp,
+}
+
+/// A command whose JSON body may be absent altogether.
+pub(crate) struct BriefCommand<T> {
+    /// What it says.
+    pub(crate) body: T,
+    /// Its marks.
+    pub(crate) stamp: Stamp,
+}
+
+/// A command that its path says completely; a body counts for its repeats only.
+pub(crate) struct BareCommand(pub(crate) Stamp);
+
+impl<T: DeserializeOwned> FromRequest<App> for Command<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        let (parts, bytes, stamp) = read(request, app).await?;
+        let Json(body) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), app).await?;
+        Ok(Self { body, stamp })
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for BriefCommand<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        let (parts, bytes, stamp) = read(request, app).await?;
+        if bytes.is_empty() {
+            return Ok(Self { body: T::default(), stamp });
+        }
+        let Json(body) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), app).await?;
+        Ok(Self { body, stamp })
+    }
+}
+
+impl FromRequest<App> for BareCommand {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        read(request, app).await.map(|(_, _, stamp)| Self(stamp))
+    }
+}
+
+async fn read(request: Request, app: &App) -> Result<(Parts, Bytes, Stamp), Error> {
+    let (parts, body) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await;
+    let bytes = bytes.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        _ => Code::MalformedJson,
+    })?;
+    let request_hash = app.secret.hash(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes]);
+    let stamp = Stamp { key, at: clock::now(), request_hash, traceparent: traceparent(&parts.headers) };
+    Ok((parts, bytes, stamp))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Code> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let visible = !value.is_empty() && value.len() <= 64 && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    match value.to_str() {
+        Ok(key) if visible && values.next().is_none() => Ok(Some(key.to_owned())),
+        _ => Err(Code::InvalidIdempotencyKey),
+    }
+}
+
+/// The trace that the client continues, if it is written as W3C wants it.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-');
+    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
+}
+
+/// The installation's secret under which requests are hashed: bodies hold passwords.
+pub(crate) struct RequestSecret(Vec<u8>);
+
+impl RequestSecret {
+    /// From a file of 32 bytes in hexadecimal digits.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        Self::parse(text.trim())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "must hold 32 bytes as 64 hexadecimal digits"))
+    }
+
+    fn parse(digits: &str) -> Option<Self> {
+        let digits: Option<Vec<u8>> =
+            digits.chars().map(|digit| digit.to_digit(16).and_then(|digit| digit.try_into().ok())).collect();
+        let digits = digits.filter(|digits| digits.len() == 64)?;
+        Some(Self(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()))
+    }
+
+    /// The keyed hash of these parts.
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> RequestHash {
+        RequestHash::keyed(&self.0, parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_key_has_1_to_64_visible_characters() {
+        let key = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_bytes(value).unwrap());
+            idempotency_key(&headers)
+        };
+        assert_eq!(idempotency_key(&HeaderMap::new()), Ok(None));
+        assert_eq!(key(b"0194-x!~"), Ok(Some("0194-x!~".to_owned())));
+        assert_eq!(key(&[b'x'; 64]), Ok(Some("x".repeat(64))));
+        for bad in [b"".as_slice(), &[b'x'; 65], b"a b", b"a\tb", "ä".as_bytes()] {
+            assert_eq!(key(bad), Err(Code::InvalidIdempotencyKey));
+        }
+        let mut twice = HeaderMap::new();
+        twice.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+        twice.append(IDEMPOTENCY_KEY, HeaderValue::from_static("b"));
+        assert_eq!(idempotency_key(&twice), Err(Code::InvalidIdempotencyKey));
+    }
+
+    #[test]
+    fn a_request_is_its_method_path_and_body_under_the_secret() {
+        let secret = RequestSecret::parse(&"0f".repeat(32)).unwrap();
+        let other = RequestSecret::parse(&"0e".repeat(32)).unwrap();
+        let request: [&[u8]; 3] = [b"POST", b"/rooms/b.1/messages", b"{}"];
+        assert_eq!(secret.hash(&request), secret.hash(&request));
+        assert_ne!(secret.hash(&request), other.hash(&request));
+        for another in [
+            [b"PUT".as_slice(), b"/rooms/b.1/messages", b"{}"],
+            [b"POST", b"/rooms/b.2/messages", b"{}"],
+            [b"POST", b"/rooms/b.1/messages", b"{ }"],
+            [b"POST", b"/rooms/b.1/messages{}", b""],
+        ] {
+            assert_ne!(secret.hash(&request), secret.hash(&another));
+        }
+        for bad in ["", "0f", &"0g".repeat(32), &"0f".repeat(33)] {
+            assert!(RequestSecret::parse(bad).is_none());
+        }
+    }
+
+    #[test]
+    fn only_a_well_formed_trace_is_continued() {
+        let trace = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, HeaderValue::from_static(value));
+            traceparent(&headers)
+        };
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace(good).as_deref(), Some(good));
+        assert_eq!(trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"), None);
+        assert_eq!(trace("00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! `PUT /rooms/{room}/host`
+
+use axum::extract::State;
+use domain::{BoxCommand, UserId};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// Another host.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ben" }))]
+pub(crate) struct TransferHost {
+    /// The member who becomes the host.
+    #[schema(schema_with = schemas::of::<UserId>)]
+    user_id: UserId,
+}
+
+/// Makes another member the host
+#[utoipa::path(put, path = "/rooms/{room}/host", tag = "rooms", params(RoomPath), request_body = TransferHost)]
+pub(crate) async fn transfer_host(
+    State(app): State<App>,
+    AsUser(by): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    Command { body, stamp }: Command<TransferHost>,
+) -> Result<Done, Error> {
+    let command = BoxCommand::TransferHost { room_id: room_id.clone(), by: by.clone(), to: body.user_id, at: stamp.at };
+    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,87 @@
+//! `POST /rooms/{room}/members`
+
+use axum::extract::State;
+use domain::{BoxCommand, BoxRefusal, DeliveryBox, PasswordProof, RoomId, UserId};
+use event_store::{CommandError, Committed};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    passwords::RoomPassword,
+    paths::RoomPath,
+    request::{AsUser, BriefCommand, Stamp},
+};
+
+/// Somebody wants to come in.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "password": "margherita" }))]
+pub(crate) struct JoinRoom {
+    /// What opens a locked room.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    password: Option<RoomPassword>,
+}
+
+/// Enters a room
+#[utoipa::path(
+    post, path = "/rooms/{room}/members", tag = "rooms", params(RoomPath), request_body = Option<JoinRoom>
+)]
+pub(crate) async fn join_room(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    BriefCommand { body, stamp }: BriefCommand<JoinRoom>,
+) -> Result<Created, Error> {
+    let committed = join(&app, &room_id, &user_id, body.password, &stamp).await?;
+    Ok(Created::of(&committed, &user_id))
+}
+
+/// The password is compared with what is in memory, which may be behind: only when it does not fit the room's newest
+/// state either, it is wrong.
+async fn join(
+    app: &App,
+    room_id: &RoomId,
+    user_id: &UserId,
+    password: Option<RoomPassword>,
+    stamp: &Stamp,
+) -> Result<Committed<DeliveryBox>, Error> {
+    let (known, _) = app.boxes.load(room_id.box_id()).await?;
+    let hash = lock_of(&known, room_id);
+    let result = try_to_join(app, room_id, user_id, password.clone(), hash, stamp).await?;
+    if !matches!(result, Err(CommandError::Refused(BoxRefusal::WrongPassword))) {
+        return Ok(result?);
+    }
+    let (latest, _) = app.boxes.load_latest(room_id.box_id()).await?;
+    if lock_of(&latest, room_id) == hash {
+        return Ok(result?);
+    }
+    Ok(try_to_join(app, room_id, user_id, password, lock_of(&latest, room_id), stamp).await??)
+}
+
+fn lock_of<'a>(state: &'a DeliveryBox, room_id: &RoomId) -> Option<&'a str> {
+    state.last_room(room_id).and_then(|room| room.password_hash())
+}
+
+async fn try_to_join(
+    app: &App,
+    room_id: &RoomId,
+    user_id: &UserId,
+    password: Option<RoomPassword>,
+    lock: Option<&str>,
+    stamp: &Stamp,
+) -> Result<Result<Committed<DeliveryBox>, CommandError<BoxRefusal>>, Error> {
+    let password = match (&password, lock) {
+        (None, _) => PasswordProof::Missing,
+        (Some(password), Some(hash)) if app.passwords.fits(password.clone(), Some(hash)).await? => {
+            PasswordProof::Fits(hash.to_owned())
+        }
+        (Some(_), _) => PasswordProof::Wrong,
+    };
+    let (room, user) = (room_id.clone(), user_id.clone());
+    let command = BoxCommand::JoinRoom { room_id: room, user_id: user, password, at: stamp.at };
+    Ok(app.in_room(room_id, command, stamp.by(user_id)).await)
+}

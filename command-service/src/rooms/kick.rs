@@ -1,0 +1,26 @@
+//! `DELETE /rooms/{room}/members/{user}`
+
+use axum::extract::State;
+use domain::BoxCommand;
+use service_kit::extract::Path;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::MemberPath,
+    request::{AsUser, BareCommand},
+};
+
+/// Puts a member out of the room for good
+#[utoipa::path(delete, path = "/rooms/{room}/members/{user}", tag = "rooms", params(MemberPath))]
+pub(crate) async fn kick_member(
+    State(app): State<App>,
+    AsUser(by): AsUser,
+    Path(MemberPath { room_id, user_id }): Path<MemberPath>,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let command = BoxCommand::KickMember { room_id: room_id.clone(), by: by.clone(), user_id, at: stamp.at };
+    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    Ok(Done::of(&committed))
+}

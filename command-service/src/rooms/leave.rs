@@ -1,0 +1,28 @@
+//! `DELETE /rooms/{room}/members/me`
+
+use axum::extract::State;
+use domain::BoxCommand;
+use service_kit::extract::Path;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    request::{AsUser, BareCommand},
+};
+
+/// Leaves a room
+///
+/// When the host leaves, the longest-standing member becomes the host; when the last one leaves, the room is closed.
+#[utoipa::path(delete, path = "/rooms/{room}/members/me", tag = "rooms", params(RoomPath))]
+pub(crate) async fn leave_room(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let command = BoxCommand::LeaveRoom { room_id: room_id.clone(), user_id: user_id.clone(), at: stamp.at };
+    let committed = app.in_room(&room_id, command, stamp.by(&user_id)).await?;
+    Ok(Done::of(&committed))
+}

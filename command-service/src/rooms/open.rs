@@ -1,0 +1,83 @@
+//! `POST /boxes/{box}/rooms`
+
+use axum::extract::State;
+use domain::{
+    BoxCommand, BoxEvent, StoreId, UserId,
+    values::{MaxMembers, Title},
+};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use super::opening;
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    passwords::RoomPassword,
+    paths::BoxPath,
+    problems::Code,
+    request::{AsUser, Command, Stamp},
+    schemas,
+};
+
+/// A room on a free box.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "store_id": "pizzeria", "title": "Pizza at noon", "max_members": 4, "password": "margherita"
+}))]
+pub(crate) struct OpenRoom {
+    /// Where they order.
+    #[schema(schema_with = schemas::of::<StoreId>)]
+    store_id: StoreId,
+    /// What the room is called.
+    #[schema(schema_with = schemas::of::<Title>)]
+    title: Title,
+    /// How many may be inside.
+    #[schema(schema_with = schemas::of::<MaxMembers>)]
+    max_members: MaxMembers,
+    /// Locks the room.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    password: Option<RoomPassword>,
+}
+
+impl OpenRoom {
+    async fn into_command(self, app: &App, host: UserId, stamp: &Stamp) -> Result<BoxCommand, Error> {
+        let Self { store_id, title, max_members, password } = self;
+        let (mut store, _) = app.stores.load(&store_id).await?;
+        if !store.is_open() {
+            // What is in memory may be behind, and nobody is turned away for that.
+            (store, _) = app.stores.load_latest(&store_id).await?;
+        }
+        if !store.is_registered() {
+            return Err(Code::StoreNotFound.into());
+        }
+        let password_hash = match password {
+            Some(password) => Some(app.passwords.hash(password).await?),
+            None => None,
+        };
+        let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);
+        Ok(BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at })
+    }
+}
+
+/// Opens a room on a free box and becomes its host
+///
+/// Of all who try at the same moment, one succeeds. The room closes by itself after a while.
+#[utoipa::path(post, path = "/boxes/{box}/rooms", tag = "rooms", params(BoxPath), request_body = OpenRoom)]
+pub(crate) async fn open_room(
+    State(app): State<App>,
+    AsUser(host): AsUser,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    Command { body, stamp }: Command<OpenRoom>,
+) -> Result<Created, Error> {
+    let command = body.into_command(&app, host.clone(), &stamp).await?;
+    let committed = opening::open(&app, &box_id, command, stamp.by(&host)).await?;
+    let opened = committed.events.iter().find_map(|event| match &event.payload {
+        BoxEvent::RoomOpened { room_id, .. } => Some(room_id),
+        _ => None,
+    });
+    let room_id = opened.ok_or(Code::Internal)?;
+    Ok(Created::of(&committed, room_id).at(format!("/rooms/{room_id}")))
+}

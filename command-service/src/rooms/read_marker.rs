@@ -1,0 +1,66 @@
+//! `PUT /rooms/{room}/read-marker`
+
+use axum::extract::State;
+use domain::{DeliveryBox, MessageId, RoomId, UserId};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    problems::Code,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// How far somebody has read.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "message_id": "42" }))]
+pub(crate) struct MoveReadMarker {
+    /// The last message that was read.
+    #[schema(schema_with = schemas::of::<MessageId>)]
+    message_id: MessageId,
+}
+
+/// Marks everything up to a message as read
+///
+/// The marker only moves forward. Members at the closing of a room can move it until the box's next room opens.
+#[utoipa::path(
+    put, path = "/rooms/{room}/read-marker", tag = "rooms", params(RoomPath), request_body = MoveReadMarker
+)]
+pub(crate) async fn move_read_marker(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    Command { body, stamp }: Command<MoveReadMarker>,
+) -> Result<Done, Error> {
+    require_reader(&app, &room_id, &user_id).await?;
+    let original = app.original(&room_id, body.message_id).await?;
+    original.filter(|message| message.room_id == room_id).ok_or(Code::MessageNotFound)?;
+    let position = app.marks.mark(&room_id, &user_id, body.message_id, &stamp.by(&user_id)).await?;
+    Ok(Done::at(position))
+}
+
+/// What is in memory may be behind, and nobody is turned away for that.
+async fn require_reader(app: &App, room_id: &RoomId, user_id: &UserId) -> Result<(), Error> {
+    let (known, _) = app.boxes.load(room_id.box_id()).await?;
+    if reads(&known, room_id, user_id).is_ok() {
+        return Ok(());
+    }
+    let (latest, _) = app.boxes.load_latest(room_id.box_id()).await?;
+    Ok(reads(&latest, room_id, user_id)?)
+}
+
+fn reads(state: &DeliveryBox, room_id: &RoomId, user_id: &UserId) -> Result<(), Code> {
+    let last = state.room().ok_or(Code::RoomNotFound)?;
+    match room_id.number().cmp(&last.room_id().number()) {
+        std::cmp::Ordering::Greater => Err(Code::RoomNotFound),
+        std::cmp::Ordering::Less => Err(Code::RoomClosed),
+        std::cmp::Ordering::Equal if last.has_member(user_id) => Ok(()),
+        std::cmp::Ordering::Equal => Err(Code::NotAMember),
+    }
+}

@@ -1,0 +1,39 @@
+//! `PUT /rooms/{room}/step`
+
+use axum::extract::State;
+use domain::{BoxCommand, values::Step};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// How far the order is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "step": "ordering" }))]
+pub(crate) struct AdvanceStep {
+    /// The step, not before the present one.
+    #[schema(schema_with = schemas::of::<Step>)]
+    step: Step,
+}
+
+/// Moves the order forward
+#[utoipa::path(put, path = "/rooms/{room}/step", tag = "rooms", params(RoomPath), request_body = AdvanceStep)]
+pub(crate) async fn advance_step(
+    State(app): State<App>,
+    AsUser(by): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    Command { body, stamp }: Command<AdvanceStep>,
+) -> Result<Done, Error> {
+    let command = BoxCommand::AdvanceStep { room_id: room_id.clone(), by: by.clone(), step: body.step, at: stamp.at };
+    let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,93 @@
+//! The route table: every command with who may give it, what it answers, and what can be wrong.
+
+mod description;
+
+use axum::Router;
+use description::{Access, Answer, command, document};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
+
+use Access::{Anybody, Boxes, Operators, Users};
+use Answer::{Created, Done, Session};
+use Code::{
+    AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
+    DeviceNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor, NotTheHost,
+    RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyDevices,
+    TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+};
+
+/// Every route of the service and its description.
+pub(crate) fn all(app: App) -> (Router, OpenApi) {
+    let (router, description) = OpenApiRouter::with_openapi(document())
+        .merge(people())
+        .merge(places())
+        .merge(rooms())
+        .merge(conversations())
+        .split_for_parts();
+    (router.with_state(app), description)
+}
+
+#[rustfmt::skip]
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(users::register::register_user), Anybody, Created, &[UserExists, NicknameTaken, Busy]))
+        .routes(command(routes!(sessions::open_session), Anybody, Session, &[WrongCredentials, Busy]))
+        .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
+        .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
+        .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
+        .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
+}
+
+#[rustfmt::skip]
+fn places() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(boxes::install::install_box), Operators, Created, &[BoxExists]))
+        .routes(command(routes!(boxes::change::change_box_details), Operators, Done, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::retire::retire_box), Operators, Done, &[BoxNotFound, BoxRetired, BoxInUse]))
+        .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))
+        .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound]))
+        .routes(command(routes!(stores::availability::set_availability), Operators, Done, &[StoreNotFound]))
+}
+
+#[rustfmt::skip]
+fn rooms() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(rooms::open::open_room), Users, Created,
+            &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, Busy]))
+        .routes(command(routes!(rooms::join::join_room), Users, Created,
+            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, Busy]))
+        .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
+        .routes(command(routes!(rooms::kick::kick_member), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself]))
+        .routes(command(routes!(rooms::host::transfer_host), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
+        .routes(command(routes!(rooms::step::advance_step), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, StepNotForward]))
+        .routes(command(routes!(rooms::extend::extend_room), Users, Created,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, TooManyExtensions]))
+        .routes(command(routes!(rooms::close::close_room), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
+        .routes(command(routes!(rooms::read_marker::move_read_marker), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+}
+
+#[rustfmt::skip]
+fn conversations() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(talk::post::post_message), Users, Created,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+        .routes(command(routes!(talk::edit::edit_message), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
+        .routes(command(routes!(talk::delete::delete_message), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
+        .routes(command(routes!(talk::react::add_reaction), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+        .routes(command(routes!(talk::react::remove_reaction), Users, Done,
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+}

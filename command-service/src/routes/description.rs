@@ -1,0 +1,188 @@
+//! The OpenAPI description: what all commands have in common is written once, and added to each.
+
+use std::collections::BTreeMap;
+
+use service_kit::problem::Problem;
+use utoipa::{
+    OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        AllOfBuilder, Content, ContentBuilder, Header, HeaderBuilder, Object, ObjectBuilder, OpenApi as Document, Ref,
+        RefOr, Required, Response, ResponseBuilder,
+        path::{Operation, ParameterBuilder, ParameterIn},
+        schema::{Schema, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::{answer::NewId, app::App, problems::Code, schemas, sessions::Session as SessionView};
+
+/// Name of the security scheme.
+const TOKEN: &str = "token";
+
+/// Who may give a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Anybody,
+    Users,
+    Operators,
+    Boxes,
+}
+
+/// What a command answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Created,
+    Done,
+    Session,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Boxroom: command-service",
+        description = "Everything that changes something. Commands answer an id or nothing, and where in the log they \
+                       stand (`Event-Position`). Send an `Idempotency-Key` with each and repeat it until an answer \
+                       comes: it is carried out once. Every refusal is a problem (RFC 9457) with a stable `code`. The \
+                       same commands are served over NATS, as `cmd.<operation id>`.",
+        version = "1"
+    ),
+    components(schemas(Problem, NewId, SessionView)),
+    tags(
+        (name = "users", description = "Users, about themselves"),
+        (name = "sessions", description = "Signing in"),
+        (name = "boxes", description = "Delivery boxes"),
+        (name = "stores", description = "Where people order"),
+        (name = "rooms", description = "Rooms and their members"),
+        (name = "talk", description = "What members say"),
+    )
+)]
+struct Api;
+
+/// The description without its operations.
+pub(super) fn document() -> Document {
+    let mut document = Api::openapi();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    document.components.get_or_insert_default().add_security_scheme(TOKEN, SecurityScheme::Http(scheme));
+    document
+}
+
+/// Completes the description of a route with what its place in the table says.
+pub(super) fn command(
+    mut route: UtoipaMethodRouter<App>,
+    access: Access,
+    answer: Answer,
+    problems: &[Code],
+) -> UtoipaMethodRouter<App> {
+    for item in route.1.paths.values_mut() {
+        let methods = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
+            complete(operation, access, answer, problems);
+        }
+    }
+    route
+}
+
+fn complete(operation: &mut Operation, access: Access, answer: Answer, problems: &[Code]) {
+    let in_path = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    let mut codes = shared_problems(access, operation.request_body.is_some(), in_path);
+    codes.extend(problems);
+    codes.sort_unstable();
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status()).or_default().push(code);
+    }
+    let (status, success) = success(answer);
+    let responses = &mut operation.responses.responses;
+    *responses =
+        by_status.iter().map(|(status, codes)| (status.to_string(), RefOr::T(failure(*status, codes)))).collect();
+    responses.insert(status.to_string(), RefOr::T(success));
+
+    let allowed = match access {
+        Access::Anybody => "For everybody.",
+        Access::Users => "For users.",
+        Access::Operators => "For operators.",
+        Access::Boxes => "For the box itself.",
+    };
+    let description = operation.description.take().filter(|text| !text.is_empty());
+    operation.description = Some(description.map_or_else(|| allowed.to_owned(), |text| format!("{text}\n\n{allowed}")));
+    let no_scopes: [&str; 0] = [];
+    operation.security = Some(match access {
+        Access::Anybody => vec![],
+        _ => vec![SecurityRequirement::new(TOKEN, no_scopes)],
+    });
+    let key = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Names the command: repeats with the same key are carried out once. Best a UUIDv7."))
+        .schema(Some(schemas::string(1, 64, "0192f7c0-5a7e-7cc3-98c4-dc0c0c07398f").pattern(Some("^[!-~]{1,64}$"))));
+    operation.parameters.get_or_insert_default().push(RefOr::T(key.build()));
+}
+
+/// The problems that do not depend on the command itself.
+fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
+    let mut codes = vec![
+        Code::InvalidIdempotencyKey,
+        Code::Contended,
+        Code::BodyTooLarge,
+        Code::IdempotencyKeyReused,
+        Code::Internal,
+        Code::LogUnavailable,
+        Code::Timeout,
+    ];
+    codes.push(Code::MalformedJson);
+    if has_body {
+        codes.extend([Code::UnsupportedMediaType, Code::InvalidBody]);
+    }
+    if in_path {
+        codes.push(Code::NotFound);
+    }
+    if access != Access::Anybody {
+        codes.extend([Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::Forbidden]);
+    }
+    codes
+}
+
+fn success(answer: Answer) -> (u16, Response) {
+    let json = |name: String| Content::new(Some(Ref::from_schema_name(name)));
+    let response = match answer {
+        Answer::Session => {
+            let session = json(SessionView::name().into_owned());
+            return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
+        }
+        Answer::Created => {
+            let location = text_header("Where the query-service shows it");
+            let content = json(NewId::name().into_owned());
+            let created = ResponseBuilder::new().description("Stored; the id of what is new");
+            created.content("application/json", content).header("Location", location)
+        }
+        Answer::Done => ResponseBuilder::new().description("Stored, or so already"),
+    };
+    let position = text_header("Where in the log the command stands; a query takes it as `Min-Position`");
+    let replay = text_header("`true`: carried out before, and this is the answer of then");
+    let response = response.header("Event-Position", position).header("Idempotent-Replay", replay).build();
+    (if answer == Answer::Created { 201 } else { 204 }, response)
+}
+
+fn failure(status: u16, codes: &[Code]) -> Response {
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.when())).collect();
+    let names = codes.iter().map(|code| code.as_str());
+    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    let this = AllOfBuilder::new()
+        .item(Ref::from_schema_name(Problem::name()))
+        .item(ObjectBuilder::new().property("code", code).required("code"));
+    let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
+    let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
+    if matches!(status, 409 | 503) {
+        let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
+        let seconds = seconds.description(Some("Seconds until another try makes sense, if one does")).build();
+        return response.header("Retry-After", seconds).build();
+    }
+    response.build()
+}
+
+fn text_header(description: &str) -> Header {
+    let text: Object = ObjectBuilder::new().schema_type(Type::String).build();
+    HeaderBuilder::new().schema(Some(text)).description(Some(description)).build()
+}

@@ -1,0 +1,154 @@
+//! Puts the process together and lets it run until it is asked to stop.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use async_nats::{Client, connection::State};
+use event_store::{
+    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
+};
+use service_kit::{auth::Signer, clock, docs, health::Health, http, nats};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
+
+use crate::{
+    app::{App, Parts},
+    deadlines,
+    gateway::Gateway,
+    passwords::Passwords,
+    request::RequestSecret,
+    routes,
+    settings::Settings,
+};
+
+/// How many states of boxes, of users and of stores are kept in memory.
+const CACHED_STATES: u64 = 100_000;
+
+/// How often the log is looked for while it is not there.
+const VERIFY_PERIOD: Duration = Duration::from_secs(1);
+
+/// Serves commands on the listener until `shutdown`; NATS may come later than that, and go and come again.
+///
+/// Ends with an error if the log is not the one that the settings describe.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let client = nats::connect(&settings.nats.nats_url, "command-service").await?;
+    let log = JetStreamLog::new(client.clone());
+    let app = assemble(&settings, &log)?;
+    let verified = Arc::new(AtomicBool::new(false));
+    let (commands, api) = routes::all(app.clone());
+    let health = health(client.clone(), app.clone(), Arc::clone(&verified));
+    let gateway = Gateway::new(client, http::finish(commands.clone()), &api);
+    let router = http::finish(commands.merge(health.router()).merge(docs::router(api)));
+
+    let (stop_serving, serving_stopped) = oneshot::channel();
+    let (stop_gateway, gateway_stopped) = oneshot::channel();
+    let mut background = JoinSet::new();
+    background.spawn(deadlines::run(app));
+    let gateway = tokio::spawn(gateway.run(gateway_stopped));
+    let server = http::serve(listener, router, async move {
+        let _ = serving_stopped.await;
+    });
+    let server = tokio::spawn(server);
+    let work = async {
+        until_verified(&log, settings.partitions, &verified).await?;
+        std::future::pending::<Result<()>>().await
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = shutdown => Ok(()),
+    };
+    let _ = stop_gateway.send(());
+    let _ = stop_serving.send(());
+    let (outcome, _) = tokio::join!(server, gateway);
+    background.shutdown().await;
+    outcome??;
+    result
+}
+
+fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
+    let file = &settings.signing.signing_key_file;
+    let key = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let signer = Signer::from_pem(&key).with_context(|| format!("{} is no key", file.display()))?;
+    let secret = RequestSecret::read(&settings.request_secret_file)
+        .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
+    let shared: Arc<dyn Log> = Arc::new(log.clone());
+    let options = ExecutorOptions {
+        partitions: settings.partitions,
+        idempotency_window: settings.idempotency_window,
+        now: clock::now(),
+        cached_states: CACHED_STATES,
+    };
+    Ok(App::new(Parts {
+        boxes: Executor::start(Arc::clone(&shared), options),
+        users: Executor::start(Arc::clone(&shared), options),
+        stores: Executor::start(Arc::clone(&shared), options),
+        marks: Marks::new(shared, settings.partitions),
+        deadlines: Deadlines::new(log.clone(), settings.partitions),
+        accounts: Accounts::new(log.clone()),
+        passwords: Passwords::new().context("passwords cannot be hashed")?,
+        verifier: signer.verifier(),
+        signer,
+        secret,
+        room_lifetime: settings.room_lifetime.0,
+    }))
+}
+
+/// Waits until the log is there and is the right one; gives up if it is another one.
+async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBool) -> Result<(), ProvisionError> {
+    let mut last_trouble = String::new();
+    loop {
+        match verify(log, partitions).await {
+            Ok(()) => {
+                verified.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(error @ (ProvisionError::OtherPartitions { .. } | ProvisionError::Incomplete { .. })) => {
+                return Err(error);
+            }
+            Err(error @ (ProvisionError::Log(_) | ProvisionError::Server { .. })) => {
+                let trouble = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                if trouble != last_trouble {
+                    tracing::error!("no commands can be taken yet: {trouble}");
+                    last_trouble = trouble;
+                }
+            }
+        }
+        sleep(VERIFY_PERIOD).await;
+    }
+}
+
+/// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
+fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
+    Health::new()
+        .check("nats", move || {
+            let state = client.connection_state();
+            async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .check("log", move || {
+            let found = verified.load(Ordering::Relaxed);
+            async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
+        })
+        .check("tails", move || {
+            let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();
+            let behind = tails.iter().find_map(|(stream, tail)| trouble(tail).map(|why| format!("{stream}: {why}")));
+            async move { behind.map_or(Ok(()), Err) }
+        })
+}
+
+fn trouble(tail: &TailState) -> Option<String> {
+    match (&tail.damage, &tail.trouble) {
+        (Some(damage), _) => Some(damage.to_string()),
+        (None, Some(trouble)) => Some(trouble.clone()),
+        (None, None) => (!tail.caught_up).then(|| format!("has read up to {}", tail.sequence)),
+    }
+}

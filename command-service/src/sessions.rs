@@ -1,0 +1,71 @@
+//! `POST /sessions`: a password becomes an access token.
+
+use axum::{Json, extract::State};
+use chrono::TimeDelta;
+use domain::UserId;
+use event_store::Account;
+use serde::{Deserialize, Serialize};
+use service_kit::{auth::Role, clock};
+use utoipa::ToSchema;
+
+use crate::{app::App, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas};
+
+/// How long an access token speaks for its user.
+const LIFETIME: TimeDelta = TimeDelta::minutes(15);
+
+/// Somebody wants to act as a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
+pub(crate) struct OpenSession {
+    /// Who.
+    #[schema(schema_with = schemas::of::<UserId>)]
+    user_id: UserId,
+    /// The account's password.
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    password: AccountPassword,
+}
+
+/// What to send along from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Session {
+    /// For `Authorization: Bearer`.
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds until it expires.
+    #[schema(example = 900)]
+    expires_in: i64,
+}
+
+/// Signs in
+///
+/// Whether the user is unknown or the password wrong is not told, and takes the same time.
+#[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
+pub(crate) async fn open_session(
+    State(app): State<App>,
+    Command { body, .. }: Command<OpenSession>,
+) -> Result<Json<Session>, Error> {
+    let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
+    let hash = account.as_ref().map(|account| account.password_hash.as_str());
+    let fits = app.passwords.fits(body.password, hash).await?;
+    let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    // An account may be pending still, or outlive its user by a moment: the log decides.
+    let (user, _) = app.users.load_latest(&body.user_id).await?;
+    user.nickname().ok_or(Code::WrongCredentials)?;
+    let role = role(&account).ok_or(Code::Internal)?;
+    let access_token = app.signer.sign(&body.user_id, &role, clock::now(), LIFETIME).map_err(|error| {
+        tracing::error!(%error, "a token cannot be signed");
+        Code::Internal
+    })?;
+    Ok(Json(Session { access_token, token_type: "Bearer", expires_in: LIFETIME.num_seconds() }))
+}
+
+fn role(account: &Account) -> Option<Role> {
+    match account.role.as_str() {
+        "user" => Some(Role::User),
+        "operator" => Some(Role::Operator),
+        _ => None,
+    }
+}

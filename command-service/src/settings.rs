@@ -1,0 +1,167 @@
+//! The settings of the process: arguments with a fallback in the environment.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::{BoxId, UserId, delivery_box::ROOM_LIFETIME};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+
+/// Takes commands, decides them, and appends what happened to the event log.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Without a subcommand the service is served.")]
+pub struct Program {
+    /// What to do
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Serve commands over HTTP and NATS
+    Serve(Settings),
+    /// Print an access token
+    #[command(after_help = "Examples:\n  \
+        command-service token --subject ops --role operator --ttl 12h\n  \
+        command-service token --subject box-1 --role device --box box-1 --ttl 365d")]
+    Token(TokenArgs),
+}
+
+/// The settings of the service.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Where HTTP is served.
+    #[command(flatten)]
+    pub listen: ListenArgs,
+
+    /// The NATS server.
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// The key that signs tokens.
+    #[command(flatten)]
+    pub signing: SigningKey,
+
+    /// The secret under which requests are hashed: 32 bytes in hexadecimal digits
+    #[arg(long, env = "BOXROOM_REQUEST_SECRET_FILE", value_name = "FILE")]
+    pub request_secret_file: PathBuf,
+
+    /// Over how many partitions the log's boxes are spread; has to be what the log was created with
+    #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
+    pub partitions: u16,
+
+    /// For how long a repeated command gets its first answer
+    #[arg(long, env = "BOXROOM_IDEMPOTENCY_WINDOW", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    pub idempotency_window: TimeDelta,
+
+    /// How long a room stays open by itself, like `3h` or `90m`
+    #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value_t = Lifetime(ROOM_LIFETIME), value_name = "TIME")]
+    pub room_lifetime: Lifetime,
+}
+
+/// The key that signs tokens.
+#[derive(Debug, Clone, Args)]
+pub struct SigningKey {
+    /// The private key that signs access tokens: Ed25519, PKCS#8 PEM
+    #[arg(long, env = "BOXROOM_SIGNING_KEY_FILE", value_name = "FILE")]
+    pub signing_key_file: PathBuf,
+}
+
+/// What the printed token says.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// The key that signs it.
+    #[command(flatten)]
+    pub signing: SigningKey,
+
+    /// For whom it speaks
+    #[arg(long, value_name = "USER")]
+    pub subject: UserId,
+
+    /// What they may do
+    #[arg(long, default_value = "user")]
+    pub role: RoleName,
+
+    /// Which box it is, for a device
+    #[arg(long = "box", value_name = "BOX", required_if_eq("role", "device"))]
+    pub box_id: Option<BoxId>,
+
+    /// How long it is valid
+    #[arg(long, default_value = "12h", value_parser = duration, value_name = "TIME")]
+    pub ttl: TimeDelta,
+}
+
+/// A role on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleName {
+    /// Orders and chats
+    User,
+    /// Looks after boxes and stores
+    Operator,
+    /// Is a box
+    Device,
+}
+
+/// How long a room stays open by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime(pub TimeDelta);
+
+impl std::str::FromStr for Lifetime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        duration(text).map(Self)
+    }
+}
+
+impl std::fmt::Display for Lifetime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}s", self.0.num_seconds())
+    }
+}
+
+/// A number and a unit: `ms`, `s`, `m`, `h` or `d`.
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    let invalid = || format!("{text} is no time span like 90s, 15m, 24h or 7d");
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: i64 = number.parse().map_err(|_| invalid())?;
+    let span = match unit {
+        "ms" => TimeDelta::try_milliseconds(number),
+        "s" => TimeDelta::try_seconds(number),
+        "m" => TimeDelta::try_minutes(number),
+        "h" => TimeDelta::try_hours(number),
+        "d" => TimeDelta::try_days(number),
+        _ => None,
+    };
+    span.filter(|span| *span > TimeDelta::zero() && *span <= TimeDelta::days(3660)).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Program::command().debug_assert();
+    }
+
+    #[test]
+    fn time_spans_have_a_unit() {
+        assert_eq!(duration("1500ms"), Ok(TimeDelta::milliseconds(1500)));
+        assert_eq!(duration("90s"), Ok(TimeDelta::seconds(90)));
+        assert_eq!(duration("24h"), Ok(TimeDelta::hours(24)));
+        assert_eq!(duration("7d"), Ok(TimeDelta::days(7)));
+        for bad in ["", "h", "5", "0s", "-1h", "1.5h", "1 h", "1w", "99999999999999999999s", "9999999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Lifetime(ROOM_LIFETIME).to_string().parse(), Ok(Lifetime(ROOM_LIFETIME)));
+    }
+}

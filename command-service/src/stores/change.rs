@@ -1,0 +1,49 @@
+//! `PATCH /stores/{store}`
+
+use axum::extract::State;
+use domain::{
+    StoreCommand,
+    values::{Category, StoreName, ZipCode},
+};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::StorePath,
+    request::{AsOperator, Command},
+    schemas,
+};
+
+/// What is different about a store from now on; the rest stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "Pizzeria Milano" }))]
+pub(crate) struct ChangeStore {
+    /// What it is called.
+    #[schema(required = false, schema_with = schemas::or_null::<StoreName>)]
+    name: Option<StoreName>,
+    /// Postal code.
+    #[schema(required = false, schema_with = schemas::or_null::<ZipCode>)]
+    zip_code: Option<ZipCode>,
+    /// What it sells.
+    #[schema(required = false, schema_with = schemas::or_null::<Category>)]
+    category: Option<Category>,
+}
+
+/// Changes a store
+#[utoipa::path(patch, path = "/stores/{store}", tag = "stores", params(StorePath), request_body = ChangeStore)]
+pub(crate) async fn change_store(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(StorePath { store_id }): Path<StorePath>,
+    Command { body, stamp }: Command<ChangeStore>,
+) -> Result<Done, Error> {
+    let ChangeStore { name, zip_code, category } = body;
+    let command = StoreCommand::ChangeStore { name, zip_code, category };
+    let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,52 @@
+//! `POST /stores`
+
+use axum::extract::State;
+use domain::{
+    StoreCommand, StoreId,
+    values::{Category, StoreName, ZipCode},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    problems::Code,
+    request::{AsOperator, Command},
+    schemas,
+};
+
+/// A store.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "store_id": "pizzeria", "name": "Pizzeria Roma", "zip_code": "04109", "category": "pizza" }))]
+pub(crate) struct RegisterStore {
+    /// Its id; one is made up if there is none.
+    #[schema(required = false, schema_with = schemas::or_null::<StoreId>)]
+    store_id: Option<StoreId>,
+    /// What it is called.
+    #[schema(schema_with = schemas::of::<StoreName>)]
+    name: StoreName,
+    /// Postal code.
+    #[schema(schema_with = schemas::of::<ZipCode>)]
+    zip_code: ZipCode,
+    /// What it sells.
+    #[schema(required = false, schema_with = schemas::or_null::<Category>)]
+    category: Option<Category>,
+}
+
+/// Takes a store into the catalogue, open for orders
+#[utoipa::path(post, path = "/stores", tag = "stores", request_body = RegisterStore)]
+pub(crate) async fn register_store(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Command { body, stamp }: Command<RegisterStore>,
+) -> Result<Created, Error> {
+    let RegisterStore { store_id, name, zip_code, category } = body;
+    let generated = || app.generate_id("store", &operator, &stamp).parse().map_err(|_| Code::Internal);
+    let store_id: StoreId = store_id.map_or_else(generated, Ok)?;
+    let command = StoreCommand::RegisterStore { store_id: store_id.clone(), name, zip_code, category };
+    let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
+    Ok(Created::of(&committed, &store_id).at(format!("/stores/{store_id}")))
+}

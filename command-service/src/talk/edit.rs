@@ -1,0 +1,43 @@
+//! `PATCH /rooms/{room}/messages/{message}`
+
+use axum::extract::State;
+use domain::{BoxCommand, values::MessageBody};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::MessagePath,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// A correction.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "body": "Who else wants a Funghi?" }))]
+pub(crate) struct EditMessage {
+    /// What the message says from now on.
+    #[schema(schema_with = schemas::of::<MessageBody>)]
+    body: MessageBody,
+}
+
+/// Corrects one's own message
+#[utoipa::path(
+    patch, path = "/rooms/{room}/messages/{message}", tag = "talk", params(MessagePath), request_body = EditMessage
+)]
+pub(crate) async fn edit_message(
+    State(app): State<App>,
+    AsUser(by): AsUser,
+    Path(MessagePath { room_id, message_id }): Path<MessagePath>,
+    Command { body: EditMessage { body }, stamp }: Command<EditMessage>,
+) -> Result<Done, Error> {
+    let original = app.original(&room_id, message_id).await?;
+    let context = stamp.by(&by);
+    let command = BoxCommand::EditMessage { room_id: room_id.clone(), by, original, body, at: stamp.at };
+    let committed = app.in_room(&room_id, command, context).await?;
+    Ok(Done::of(&committed))
+}

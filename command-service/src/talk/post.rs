@@ -1,0 +1,48 @@
+//! `POST /rooms/{room}/messages`
+
+use axum::extract::State;
+use domain::{BoxCommand, MessageId, values::MessageBody};
+use serde::Deserialize;
+use service_kit::extract::Path;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    paths::RoomPath,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// A message.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "body": "Who else wants a Margherita?" }))]
+pub(crate) struct PostMessage {
+    /// What it says.
+    #[schema(schema_with = schemas::of::<MessageBody>)]
+    body: MessageBody,
+    /// The message that it answers.
+    #[schema(required = false, schema_with = schemas::or_null::<MessageId>)]
+    reply_to: Option<MessageId>,
+}
+
+/// Posts a message to an open room
+#[utoipa::path(post, path = "/rooms/{room}/messages", tag = "talk", params(RoomPath), request_body = PostMessage)]
+pub(crate) async fn post_message(
+    State(app): State<App>,
+    AsUser(author): AsUser,
+    Path(RoomPath { room_id }): Path<RoomPath>,
+    Command { body: PostMessage { body, reply_to }, stamp }: Command<PostMessage>,
+) -> Result<Created, Error> {
+    let reply_to = match reply_to {
+        Some(message_id) => Some(app.original(&room_id, message_id).await?),
+        None => None,
+    };
+    let context = stamp.by(&author);
+    let command = BoxCommand::PostMessage { room_id: room_id.clone(), author, body, reply_to, at: stamp.at };
+    let committed = app.in_room(&room_id, command, context).await?;
+    let message_id = committed.sequence;
+    Ok(Created::of(&committed, &message_id).at(format!("/rooms/{room_id}/messages?around={message_id}")))
+}

@@ -1,0 +1,43 @@
+//! `PUT` and `DELETE /rooms/{room}/messages/{message}/reactions/{emoji}`
+
+use axum::extract::State;
+use domain::BoxCommand;
+use service_kit::extract::Path;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    paths::ReactionPath,
+    request::{AsUser, BareCommand},
+};
+
+/// Reacts to a message
+#[utoipa::path(put, path = "/rooms/{room}/messages/{message}/reactions/{emoji}", tag = "talk", params(ReactionPath))]
+pub(crate) async fn add_reaction(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Path(ReactionPath { room_id, message_id, emoji }): Path<ReactionPath>,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let original = app.original(&room_id, message_id).await?;
+    let context = stamp.by(&user_id);
+    let command = BoxCommand::AddReaction { room_id: room_id.clone(), user_id, original, emoji, at: stamp.at };
+    let committed = app.in_room(&room_id, command, context).await?;
+    Ok(Done::of(&committed))
+}
+
+/// Takes one's reaction back
+#[utoipa::path(delete, path = "/rooms/{room}/messages/{message}/reactions/{emoji}", tag = "talk", params(ReactionPath))]
+pub(crate) async fn remove_reaction(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Path(ReactionPath { room_id, message_id, emoji }): Path<ReactionPath>,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let original = app.original(&room_id, message_id).await?;
+    let context = stamp.by(&user_id);
+    let command = BoxCommand::RemoveReaction { room_id: room_id.clone(), user_id, original, emoji, at: stamp.at };
+    let committed = app.in_room(&room_id, command, context).await?;
+    Ok(Done::of(&committed))
+}

@@ -1,0 +1,8 @@
+//! Commands of users about themselves.
+
+pub(crate) mod devices;
+pub(crate) mod erase;
+pub(crate) mod nickname;
+pub(crate) mod preferences;
+pub(crate) mod register;
+mod registration;

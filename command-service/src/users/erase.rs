@@ -1,0 +1,43 @@
+//! `DELETE /users/me`
+
+use axum::extract::State;
+use domain::{UserCommand, UserId, UserRefusal};
+use event_store::{AccountError, CommandError};
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    request::{AsUser, BareCommand},
+};
+
+/// How often an account that others change at the same time is read again.
+const ATTEMPTS: usize = 8;
+
+/// Goes for good
+///
+/// The account and the nickname are released; the user id stays taken.
+#[utoipa::path(delete, path = "/users/me", tag = "users")]
+pub(crate) async fn erase_user(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    BareCommand(stamp): BareCommand,
+) -> Result<Done, Error> {
+    let committed = app.users.execute(&user_id, UserCommand::EraseUser, stamp.by(&user_id)).await;
+    // A repeat completes what a crash has interrupted.
+    if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
+        delete_account(&app, &user_id).await?;
+    }
+    Ok(Done::of(&committed?))
+}
+
+async fn delete_account(app: &App, user_id: &UserId) -> Result<(), AccountError> {
+    for _ in 0..ATTEMPTS {
+        let Some(stored) = app.accounts.get(user_id).await? else { return Ok(()) };
+        match app.accounts.delete(user_id, stored.revision).await {
+            Err(AccountError::Conflict) => {}
+            result => return result,
+        }
+    }
+    Err(AccountError::Conflict)
+}

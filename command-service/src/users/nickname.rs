@@ -1,0 +1,36 @@
+//! `PATCH /users/me`
+
+use axum::extract::State;
+use domain::{UserCommand, values::Nickname};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// Another name.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "nickname": "Annabel" }))]
+pub(crate) struct ChangeNickname {
+    /// The name that others see from now on.
+    #[schema(schema_with = schemas::of::<Nickname>)]
+    nickname: Nickname,
+}
+
+/// Takes another nickname
+#[utoipa::path(patch, path = "/users/me", tag = "users", request_body = ChangeNickname)]
+pub(crate) async fn change_nickname(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Command { body, stamp }: Command<ChangeNickname>,
+) -> Result<Done, Error> {
+    let command = UserCommand::ChangeNickname { nickname: body.nickname };
+    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
+    Ok(Done::of(&committed))
+}

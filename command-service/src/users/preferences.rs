@@ -1,0 +1,38 @@
+//! `PUT /users/me/notification-preferences`
+
+use axum::extract::State;
+use domain::{NotificationPreferences, UserCommand};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Done,
+    app::App,
+    error::Error,
+    request::{AsUser, Command},
+    schemas,
+};
+
+/// All wishes about notifications; a kind that is absent is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "preferences": { "reaction": false } }))]
+pub(crate) struct SetNotificationPreferences {
+    /// For each kind, whether it is wanted.
+    #[schema(schema_with = schemas::notification_preferences)]
+    preferences: NotificationPreferences,
+}
+
+/// Says which notifications are wanted
+#[utoipa::path(
+    put, path = "/users/me/notification-preferences", tag = "users", request_body = SetNotificationPreferences
+)]
+pub(crate) async fn set_notification_preferences(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Command { body, stamp }: Command<SetNotificationPreferences>,
+) -> Result<Done, Error> {
+    let command = UserCommand::SetNotificationPreferences { preferences: body.preferences };
+    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
+    Ok(Done::of(&committed))
+}

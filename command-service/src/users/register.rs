@@ -1,0 +1,36 @@
+//! `POST /users`
+
+use axum::extract::State;
+use domain::{UserId, values::Nickname};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::registration;
+use crate::{answer::Created, app::App, error::Error, passwords::AccountPassword, request::Command, schemas};
+
+/// Somebody wants to become a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
+pub(crate) struct RegisterUser {
+    /// The id, chosen for ever.
+    #[schema(schema_with = schemas::of::<UserId>)]
+    pub(super) user_id: UserId,
+    /// The account's password.
+    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    pub(super) password: AccountPassword,
+    /// The name that others see; unique without regard to case.
+    #[schema(schema_with = schemas::of::<Nickname>)]
+    pub(super) nickname: Nickname,
+}
+
+/// Becomes a user
+///
+/// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes what was begun.
+#[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
+pub(crate) async fn register_user(
+    State(app): State<App>,
+    Command { body, stamp }: Command<RegisterUser>,
+) -> Result<Created, Error> {
+    registration::register(&app, body, &stamp).await
+}

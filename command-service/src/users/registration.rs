@@ -1,0 +1,138 @@
+//! The steps of a registration: a pending account, the user and the nickname in one batch, the confirmed account.
+//!
+//! A crash between the steps leaves a pending account: repeating the registration with the same password completes it,
+//! and after a while anybody may take its place, unless the user is in the log already.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Position, User, UserCommand, UserId, UserRefusal};
+use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
+
+use super::register::RegisterUser;
+use crate::{answer::Created, app::App, error::Error, passwords::AccountPassword, problems::Code, request::Stamp};
+
+/// For how long a pending account waits to be completed.
+const PENDING: TimeDelta = TimeDelta::minutes(10);
+
+/// How often an account that others change at the same time is read again.
+const ATTEMPTS: usize = 8;
+
+/// Whose account it is in the role of whom; the only one that registers itself.
+const ROLE: &str = "user";
+
+pub(super) async fn register(app: &App, wish: RegisterUser, stamp: &Stamp) -> Result<Created, Error> {
+    let RegisterUser { user_id, password, nickname } = wish;
+    if user_id.is_reserved() {
+        return Err(Code::UserExists.into());
+    }
+    let (user, version) = app.users.load_latest(&user_id).await?;
+    let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
+    if user.is_registered() {
+        let completed = complete(app, &user_id, password).await?;
+        return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
+            Err(CommandError::Refused(UserRefusal::UserExists)) if completed => {
+                Ok(Created::before(position(app, version), &user_id))
+            }
+            result => Ok(Created::of(&result?, &user_id)),
+        };
+    }
+    let pending = open_account(app, &user_id, password, stamp.at).await?;
+    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await;
+    settle(app, &user_id, pending, &committed).await?;
+    Ok(Created::of(&committed?, &user_id))
+}
+
+/// Confirms the account of a user whose registration was interrupted after the batch. Says whether it was one.
+async fn complete(app: &App, user_id: &UserId, password: AccountPassword) -> Result<bool, Error> {
+    let stored = app.accounts.get(user_id).await?;
+    let Some(stored) = stored.filter(|stored| stored.account.state == AccountState::Pending) else {
+        return Ok(false);
+    };
+    if !app.passwords.fits(password, Some(&stored.account.password_hash)).await? {
+        return Ok(false);
+    }
+    confirm(app, user_id, stored).await?;
+    Ok(true)
+}
+
+/// A pending account with this password: a new one, or the one that an interrupted attempt has left.
+async fn open_account(
+    app: &App,
+    user_id: &UserId,
+    password: AccountPassword,
+    at: DateTime<Utc>,
+) -> Result<StoredAccount, Error> {
+    let mut hash = None;
+    for _ in 0..ATTEMPTS {
+        match app.accounts.get(user_id).await? {
+            Some(stored)
+                if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
+            {
+                let fits = app.passwords.fits(password, Some(&stored.account.password_hash)).await?;
+                return if fits { Ok(stored) } else { Err(Code::UserExists.into()) };
+            }
+            Some(expired) => unless_changed(app.accounts.delete(user_id, expired.revision).await)?,
+            None => {
+                let hash = match &hash {
+                    Some(hash) => hash,
+                    None => hash.insert(app.passwords.hash(password.clone()).await?),
+                };
+                unless_changed(
+                    app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), at).await.map(drop),
+                )?;
+            }
+        }
+    }
+    Err(AccountError::Conflict.into())
+}
+
+/// After the batch: the account becomes active, or goes again if the registration was refused for its nickname.
+async fn settle(
+    app: &App,
+    user_id: &UserId,
+    pending: StoredAccount,
+    committed: &Result<Committed<User>, CommandError<UserRefusal>>,
+) -> Result<(), Error> {
+    match committed {
+        Ok(_) => confirm(app, user_id, pending).await,
+        Err(CommandError::Refused(UserRefusal::NicknameTaken)) => {
+            unless_changed(app.accounts.delete(user_id, pending.revision).await)
+        }
+        // Perhaps it was stored, or somebody is completing the very same registration.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes the account active. Who is in the log has the account, whatever became of it meanwhile.
+async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
+    let hash = pending.account.password_hash.clone();
+    let mut stored = Some(pending);
+    for _ in 0..ATTEMPTS {
+        match stored {
+            Some(stored) if stored.account.state == AccountState::Active => return Ok(()),
+            Some(stored) => match app.accounts.confirm(user_id, stored).await {
+                Err(AccountError::Conflict) => {}
+                result => return Ok(result.map(drop)?),
+            },
+            None => {
+                let created = app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), DateTime::UNIX_EPOCH);
+                unless_changed(created.await.map(drop))?;
+            }
+        }
+        stored = app.accounts.get(user_id).await?;
+    }
+    Err(AccountError::Conflict.into())
+}
+
+/// Somebody else was faster; the next look shows what they did.
+fn unless_changed(result: Result<(), AccountError>) -> Result<(), Error> {
+    match result {
+        Ok(()) | Err(AccountError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn position(app: &App, version: u64) -> Position {
+    let tails = app.users.tails();
+    let incarnation = tails.into_iter().find_map(|(_, state)| state.incarnation).unwrap_or_default();
+    Position { stream: StreamName::User.label(), incarnation, sequence: version }
+}
