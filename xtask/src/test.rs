@@ -18,7 +18,7 @@ use crate::{cargo, console, prepare::Prepare};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask test                          everything, as before a merge
-  cargo xtask test -- -p domain             the checks, and the tests of one crate
+  cargo xtask test -- -E 'package(domain)'  the checks, and the tests of one crate
   cargo xtask test -- refuses               the checks, and the tests whose names have this word
   cargo xtask test -- --no-capture live     what comes after -- is for `cargo nextest run`";
 

@@ -157,6 +157,10 @@ impl Stack {
         let (postgres, nats) = tokio::try_join!(Postgres::open(postgres), Nats::open(nats))?;
         let servers = Servers { postgres, nats, keys, scratch: None };
         let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
+        // The others would manage, but a first start shall not look like a failure.
+        for id in (0..options.projectors).map(ServiceId::Projector) {
+            stack.start_again(id).await?;
+        }
         stack.start_services().await?;
         Ok(stack)
     }
