@@ -106,6 +106,11 @@ fn resolve(document: &Value, value: &Value) -> Value {
         let found = document.pointer(pointer.trim_start_matches('#'));
         return resolve(document, found.unwrap_or_else(|| panic!("{pointer} is not there")));
     }
+    // What may also be null is what it is otherwise.
+    let choices = value["oneOf"].as_array().into_iter().flatten();
+    if let Some(choice) = choices.filter(|choice| choice["type"] != "null").find(|choice| choice["$ref"].is_string()) {
+        return resolve(document, choice);
+    }
     let mut value = value.clone();
     if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
         for property in properties.values_mut() {

@@ -72,6 +72,9 @@ impl Device {
 }
 
 async fn connect(url: &str, user: &str) -> Client {
-    let options = ConnectOptions::new().custom_inbox_prefix(format!("_INBOX_{user}"));
+    let address = reqwest::Url::parse(url).expect("an address");
+    let password = address.password().unwrap_or_default().to_owned();
+    let options = ConnectOptions::with_user_and_password(user.to_owned(), password);
+    let options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
     options.connect(url).await.unwrap_or_else(|error| panic!("cannot connect to NATS as {user}: {error}"))
 }
