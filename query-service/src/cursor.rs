@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_cursor_carries_its_key_unchanged() {
-        let key = (Distance(1234.567_890_123), "b-1".parse::<BoxId>().unwrap());
+        let key = (Distance(1_234.567_890_123), "b-1".parse::<BoxId>().unwrap());
         let cursor = encode("boxes", &key);
         assert_eq!(decode("boxes", Some(&cursor)).unwrap(), Some(key));
         assert_eq!(decode::<(Distance, BoxId)>("boxes", None).unwrap(), None);

@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::error::Error;
@@ -21,8 +21,11 @@ use crate::error::Error;
 /// How often the table of generations is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a read waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the watch waits for an answer before it calls the database unreachable.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a read waits for a connection of a busy pool; of an unreachable database, not at all.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that has idled for longer is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
@@ -35,6 +38,7 @@ pub(crate) type Progress = HashMap<String, u64>;
 pub(crate) struct Generation {
     number: i64,
     pool: PgPool,
+    reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
     listener: JoinHandle<()>,
 }
@@ -47,12 +51,23 @@ impl Generation {
 
     /// A connection that sees this generation's tables only.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        Ok(self.pool.acquire().await?)
+        tokio::select! {
+            connection = self.pool.acquire() => Ok(connection?),
+            () = unreachable(self.reachable.clone()) => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),
+        }
     }
 
     /// What the notices have said so far.
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+}
+
+/// Returns as soon as the database does not answer the watch.
+async fn unreachable(mut reachable: watch::Receiver<bool>) {
+    if reachable.wait_for(|reachable| !reachable).await.is_err() {
+        // nobody watches any more: the process ends
+        std::future::pending::<()>().await;
     }
 }
 
@@ -66,7 +81,7 @@ impl Drop for Generation {
 #[derive(Clone)]
 pub(crate) struct Generations {
     current: watch::Receiver<Option<Arc<Generation>>>,
-    control: PgPool,
+    reachable: watch::Receiver<bool>,
 }
 
 impl Generations {
@@ -80,16 +95,21 @@ impl Generations {
             ("plan_cache_mode", "force_custom_plan"),
         ]);
         let control =
-            PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options.clone());
+            PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT).connect_lazy_with(options.clone());
         let (announce, current) = watch::channel(None);
-        let opener = Opener { options, pool_size, nats };
-        tokio::spawn(keep_current(control.clone(), opener, announce));
-        Ok(Self { current, control })
+        let (tell, reachable) = watch::channel(false);
+        let opener = Opener { options, pool_size, nats, reachable: tell };
+        tokio::spawn(keep_current(control, opener, announce));
+        Ok(Self { current, reachable })
     }
 
     /// The generation that a request uses from its start to its end.
     pub(crate) fn current(&self) -> Result<Arc<Generation>, Error> {
-        self.current.borrow().clone().ok_or(Error::ReadModelUnavailable)
+        match self.current.borrow().clone() {
+            Some(generation) => Ok(generation),
+            None if self.is_reachable() => Err(Error::ReadModelUnavailable),
+            None => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),
+        }
     }
 
     /// The current generation and every later one.
@@ -97,10 +117,9 @@ impl Generations {
         self.current.clone()
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn ping(&self) -> Result<(), Error> {
-        sqlx::query!("select true as yes").fetch_one(&self.control).await?;
-        Ok(())
+    /// Whether the database answered the last look at its generations.
+    pub(crate) fn is_reachable(&self) -> bool {
+        *self.reachable.borrow()
     }
 }
 
@@ -110,11 +129,14 @@ async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<O
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let active = match active_number(&control, &version).await {
+        let found = timeout(WATCH_TIMEOUT, active_number(&control, &version)).await;
+        let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        opener.reachable.send_replace(found.is_ok());
+        let active = match found {
             Ok(active) => active,
             // what was served before is still the best guess
             Err(error) => {
-                tracing::debug!(error = %error, "cannot look at the generations");
+                tracing::debug!(%error, "cannot look at the generations");
                 continue;
             }
         };
@@ -159,6 +181,8 @@ struct Opener {
     options: PgConnectOptions,
     pool_size: u32,
     nats: Client,
+    /// Whether the database answered last time.
+    reachable: watch::Sender<bool>,
 }
 
 impl Opener {
@@ -179,7 +203,7 @@ impl Opener {
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
-        Arc::new(Generation { number, pool, progress, listener })
+        Arc::new(Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener })
     }
 }
 

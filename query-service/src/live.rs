@@ -1,6 +1,6 @@
 //! `GET /live`: WebSocket connections that carry what happens in rooms (subprotocol `boxroom.v1`).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::Client;
 use axum::{
@@ -13,7 +13,10 @@ use axum::{
 use service_kit::{auth::Verifier, extract::Query};
 use tokio::sync::watch;
 
-use crate::{app::App, error::Error, generation::Generations, page::NoParameters, problems::HandshakeProblems};
+use crate::{
+    app::App, error::Error, generation::Generations, page::NoParameters, problems::HandshakeProblems,
+    settings::Settings,
+};
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
 use hub::Hub;
@@ -38,16 +41,18 @@ pub(crate) struct Live {
     hub: Arc<Hub>,
     feeds: Feeds,
     verifier: Verifier,
+    heartbeat: Duration,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
     stopping: watch::Sender<bool>,
 }
 
 impl Live {
-    /// Starts the hub; `pool_size` is the number of connections to the database that reads may use.
-    pub(crate) fn start(nats: Client, generations: Generations, verifier: Verifier, pool_size: u32) -> Arc<Self> {
-        let feeds = Feeds::new(generations.clone(), pool_size);
+    /// Starts the hub.
+    pub(crate) fn start(nats: Client, generations: Generations, verifier: Verifier, settings: &Settings) -> Arc<Self> {
+        let feeds = Feeds::new(generations.clone(), settings.database_pool);
+        let heartbeat = Duration::from_secs(settings.heartbeat);
         let hub = Hub::start(nats, generations, feeds.clone());
-        Arc::new(Self { hub, feeds, verifier, stopping: watch::Sender::new(false) })
+        Arc::new(Self { hub, feeds, verifier, heartbeat, stopping: watch::Sender::new(false) })
     }
 
     /// Tells every connection to say good-bye.

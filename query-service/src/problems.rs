@@ -32,7 +32,7 @@ const OF_A_ROOM: Codes = &[(404, "not-found"), (404, "room-not-found"), (503, "b
 const OF_A_STORE: Codes = &[(404, "not-found"), (404, "store-not-found")];
 const OF_A_USER: Codes = &[(404, "user-not-found")];
 const FOR_MEMBERS: Codes = &[(403, "not-a-member"), (403, "kicked")];
-const HANDSHAKE: Codes = &[(426, "upgrade-required"), (500, "internal"), (503, "timeout")];
+const HANDSHAKE: Codes = &[(400, "invalid-query"), (426, "upgrade-required"), (500, "internal"), (503, "timeout")];
 
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident, $($codes:expr),+) => {

@@ -24,7 +24,7 @@ pub async fn run(
     let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
     let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
         .context("--database-url is not an address of PostgreSQL")?;
-    let live = Live::start(nats.clone(), generations.clone(), verifier.clone(), settings.database_pool);
+    let live = Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings);
 
     let health = health(nats, generations.clone());
     let (reads, api) = routes::all(App::new(generations, verifier, live.clone()));
@@ -48,8 +48,8 @@ fn health(nats: Client, generations: Generations) -> Health {
     let database = generations.clone();
     Health::new()
         .check("postgres", move || {
-            let generations = database.clone();
-            async move { generations.ping().await.map_err(|error| error.to_string()) }
+            let reachable = database.is_reachable();
+            async move { if reachable { Ok(()) } else { Err("does not answer".to_owned()) } }
         })
         .check("read_model", move || {
             let current = generations.current().map(|_| ()).map_err(|error: Error| error.to_string());

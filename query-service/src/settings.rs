@@ -39,6 +39,11 @@ pub struct Settings {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool: u32,
 
+    /// Seconds between two pings on a live connection; whoever leaves two unanswered is gone
+    #[arg(long, env = "BOXROOM_HEARTBEAT", default_value_t = 25, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub heartbeat: u64,
+
     /// The public key that verifies access tokens (Ed25519, SPKI PEM)
     #[arg(long, env = "BOXROOM_VERIFYING_KEY_FILE", value_name = "FILE")]
     pub verifying_key_file: PathBuf,

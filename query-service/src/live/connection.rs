@@ -20,12 +20,6 @@ use super::{
 /// How long a client may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often the server pings.
-const HEARTBEAT: Duration = Duration::from_secs(25);
-
-/// After so long without a sign of life the client is gone: two pings unanswered.
-const SILENCE: Duration = Duration::from_mins(1);
-
 /// How soon a feed that could not be read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -41,6 +35,7 @@ pub(super) struct Connection<'a> {
     inbox: Inbox,
     subscriptions: Subscriptions,
     stopping: &'a mut watch::Receiver<bool>,
+    heartbeat: Duration,
     ping_at: Instant,
     expires_at: Instant,
     retry_at: Option<Instant>,
@@ -120,14 +115,15 @@ impl<'a> Connection<'a> {
             subscriptions: Subscriptions::new(caller.user_id.clone(), live.hub.clone(), live.feeds.clone(), outbox),
             inbox,
             stopping,
-            ping_at: now + HEARTBEAT,
+            heartbeat: live.heartbeat,
+            ping_at: now + live.heartbeat,
             expires_at: now + left,
             retry_at: None,
         }
     }
 
     async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<std::convert::Infallible, Over> {
-        let heartbeat_ms = u64::try_from(HEARTBEAT.as_millis()).unwrap_or_default();
+        let heartbeat_ms = u64::try_from(self.heartbeat.as_millis()).unwrap_or_default();
         self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms }.encode()).await?;
         for RoomFrom { id: room, v } in rooms {
             let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
@@ -190,10 +186,11 @@ impl<'a> Connection<'a> {
             self.subscriptions.retry(self.socket).await?;
         }
         if now >= self.ping_at {
-            if self.socket.heard_at().elapsed() > SILENCE {
+            // two pings were not answered
+            if self.socket.heard_at().elapsed() > self.heartbeat * 2 {
                 return Err(Over::Ending(Farewell::Silent));
             }
-            self.ping_at = now + HEARTBEAT;
+            self.ping_at = now + self.heartbeat;
             self.socket.feed(ServerFrame::Ping { heads: self.subscriptions.heads() }.encode()).await?;
         }
         Ok(())

@@ -41,8 +41,16 @@ pub(super) struct Subscriptions {
 struct Following {
     /// The last version that was written to it.
     sent_v: i64,
-    /// The feed has more, but could not be read.
-    behind: bool,
+    /// The greatest version that was heard of.
+    heard_v: i64,
+    /// The feed could not be read when it had to be.
+    unread: bool,
+}
+
+impl Following {
+    fn is_behind(&self) -> bool {
+        self.unread || self.sent_v < self.heard_v
+    }
 }
 
 impl Drop for Subscriptions {
@@ -97,7 +105,7 @@ impl Subscriptions {
     ) -> Result<(), Over> {
         let head_v = replay.head_v;
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
-        self.rooms.insert(room.clone(), Following { sent_v, behind: false });
+        self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });
         self.hub.note_head(room, head_v);
         if v.is_some_and(|v| v > head_v) {
             socket.feed(ServerFrame::Reset { room, reason: "unknown-version", head_v }.encode()).await?;
@@ -130,8 +138,11 @@ impl Subscriptions {
     pub(super) async fn deliver(&mut self, socket: &mut Socket, delivery: Delivery) -> Result<(), Over> {
         match delivery {
             Delivery::Event(event) => self.deliver_event(socket, &event).await,
-            Delivery::Head(room, v) => match self.rooms.get(&room) {
-                Some(following) if following.sent_v < v => self.catch_up(socket, &room).await,
+            Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
+                Some(following) if following.sent_v < v => {
+                    following.heard_v = following.heard_v.max(v);
+                    self.catch_up(socket, &room).await
+                }
                 Some(_) | None => Ok(()),
             },
             Delivery::Missed(room) => match self.rooms.get(&room) {
@@ -150,6 +161,7 @@ impl Subscriptions {
         if event.v <= following.sent_v {
             return Ok(());
         }
+        following.heard_v = following.heard_v.max(event.v);
         if event.v > following.sent_v + 1 {
             return self.catch_up(socket, &event.room).await;
         }
@@ -161,13 +173,13 @@ impl Subscriptions {
         }
     }
 
-    /// Reads the feed until nothing is missing.
+    /// Reads the feed to its end. Where that is not as far as was heard, it is read again a little later.
     async fn catch_up(&mut self, socket: &mut Socket, room: &RoomId) -> Result<(), Over> {
         loop {
             let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
             match self.feeds.read(room, &self.user, following.sent_v).await {
                 Ok(replay) => {
-                    following.behind = false;
+                    following.unread = false;
                     if !self.write(socket, room, replay).await? {
                         return Ok(());
                     }
@@ -177,7 +189,7 @@ impl Subscriptions {
                 }
                 Err(error) => {
                     tracing::debug!(room.id = %room, %error, "a feed cannot be read");
-                    following.behind = true;
+                    following.unread = true;
                     return Ok(());
                 }
             }
@@ -214,14 +226,14 @@ impl Subscriptions {
         followed
     }
 
-    /// Whether some feed could not be read and has to be tried again.
+    /// Whether some feed has to be read again.
     pub(super) fn any_behind(&self) -> bool {
-        self.rooms.values().any(|following| following.behind)
+        self.rooms.values().any(Following::is_behind)
     }
 
-    /// Tries the feeds again that could not be read.
+    /// Reads those feeds again.
     pub(super) async fn retry(&mut self, socket: &mut Socket) -> Result<(), Over> {
-        let behind = self.rooms.iter().filter(|(_, following)| following.behind).map(|(room, _)| room.clone());
+        let behind = self.rooms.iter().filter(|(_, following)| following.is_behind()).map(|(room, _)| room.clone());
         for room in behind.collect::<Vec<_>>() {
             self.catch_up(socket, &room).await?;
         }

@@ -1,0 +1,18 @@
+//! The query-service as its clients use it, on a real PostgreSQL and a real nats-server.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod service {
+    //! One module for each thing that clients rely on.
+    mod boxes;
+    mod description;
+    mod feeds;
+    mod heartbeat;
+    mod inside;
+    mod live;
+    mod me;
+    mod outages;
+    mod positions;
+    mod rooms;
+    mod watcher;
+    mod world;
+}

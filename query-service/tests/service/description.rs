@@ -1,0 +1,73 @@
+//! The service describes itself.
+
+use serde_json::Value;
+
+use super::world::World;
+
+#[tokio::test]
+async fn every_operation_is_described_with_its_problems() {
+    let world = World::start().await;
+    let (status, api) = world.plain_get("/openapi.json").await;
+    assert_eq!(status, 200);
+    let paths = api["paths"].as_object().unwrap();
+    let expected = [
+        "/boxes",
+        "/boxes/{box_id}",
+        "/live",
+        "/me",
+        "/me/alarms",
+        "/me/rooms",
+        "/rooms",
+        "/rooms/{room_id}",
+        "/rooms/{room_id}/events",
+        "/rooms/{room_id}/members",
+        "/rooms/{room_id}/messages",
+        "/search/messages",
+        "/stores",
+        "/stores/{store_id}",
+    ];
+    assert!(paths.keys().map(String::as_str).eq(expected), "{:?}", paths.keys());
+    for (path, item) in paths.iter().filter(|(path, _)| *path != "/live") {
+        let responses = &item["get"]["responses"];
+        for status in ["200", "400", "401", "500", "503"] {
+            assert!(responses[status].is_object(), "{path} {status}");
+        }
+        let codes =
+            &responses["401"]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"];
+        assert_eq!(codes["enum"].as_array().unwrap().len(), 3, "{path}");
+    }
+    assert!(api["components"]["schemas"]["Problem"].is_object());
+    all_references_lead_somewhere(&api, &api);
+}
+
+fn all_references_lead_somewhere(api: &Value, part: &Value) {
+    match part {
+        Value::Object(fields) => {
+            if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                assert!(api.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+            }
+            fields.values().for_each(|field| all_references_lead_somewhere(api, field));
+        }
+        Value::Array(items) => items.iter().for_each(|item| all_references_lead_somewhere(api, item)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_docs_page_needs_no_network() {
+    let world = World::start().await;
+    let response = world.get_with("/docs/", &[]).await;
+    assert_eq!(response.status().as_u16(), 200);
+    let page = response.text().await.unwrap();
+    assert!(page.contains("swagger-ui") && !page.contains("https://"), "{page}");
+}
+
+#[tokio::test]
+async fn health_names_each_dependency() {
+    let world = World::start().await;
+    assert_eq!(world.plain_get("/healthz").await.0, 200);
+    let (_, ready) = world.plain_get("/readyz").await;
+    let names: Vec<_> =
+        ready["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["postgres", "read_model", "nats"]);
+}

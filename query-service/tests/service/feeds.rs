@@ -1,0 +1,121 @@
+//! Each version once and in order, whatever is lost, late or repeated on the way.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+fn post(v: i64) -> Value {
+    json!({ "body": format!("message {v}") })
+}
+
+#[tokio::test]
+async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", Some(7)).await;
+    ben.next().await;
+    ben.events(8..=9).await;
+    // 10 and 11 are lost: 12 shows it
+    for v in 10..=11 {
+        world.append(v, "message_posted", "ana", post(v)).await;
+    }
+    world.happen(12, "message_posted", "ana", post(12)).await;
+    ben.events(10..=12).await;
+    // late and repeated
+    world.tell(11, "message_posted", "ana", post(11)).await;
+    world.tell(12, "message_posted", "ana", post(12)).await;
+    world.happen(13, "message_posted", "ana", post(13)).await;
+    ben.events([13]).await;
+    // a lost tail shows without another event
+    world.append(14, "message_posted", "ana", post(14)).await;
+    world.append(15, "message_posted", "ana", post(15)).await;
+    ben.events(14..=15).await;
+}
+
+#[tokio::test]
+async fn a_long_absence_is_replayed_in_order() {
+    let world = World::start().await;
+    world
+        .sql(
+            "insert into room_events
+             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{\"body\": \"x\"}', null, null, 1000 + v
+             from generate_series(10, 1234) as v;
+             update rooms set v = 1234 where room_id = 'north.2'",
+        )
+        .await;
+    let mut ben = world.watch("ben", Some(0)).await;
+    assert_eq!(ben.next().await["head_v"], 1234);
+    ben.events(1..=1234).await;
+    world.happen(1235, "message_posted", "ana", post(1235)).await;
+    ben.events([1235]).await;
+    // subscribing again begins anew, and goes on once
+    ben.say(json!({ "type": "subscribe", "room": "north.2", "v": 1233 })).await;
+    assert_eq!(ben.next().await["type"], "subscribed");
+    ben.events(1234..=1235).await;
+    world.happen(1236, "message_posted", "ana", post(1236)).await;
+    world.happen(1237, "message_posted", "ana", post(1237)).await;
+    ben.events(1236..=1237).await;
+}
+
+#[tokio::test]
+async fn a_version_from_nowhere_is_a_reset() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", Some(1000)).await;
+    assert_eq!(
+        ben.next().await,
+        json!({ "type": "reset", "room": "north.2", "reason": "unknown-version", "head_v": 9 })
+    );
+    assert_eq!(ben.next().await["recovered"], false);
+    world.happen(10, "message_posted", "ana", post(10)).await;
+    ben.events([10]).await;
+}
+
+#[tokio::test]
+async fn another_generation_is_followed_without_a_repetition() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", Some(8)).await;
+    ben.next().await;
+    ben.events([9]).await;
+    world.switch_generation(2).await;
+    let served = async || world.get("ana", "/rooms/north.2").await.1["title"] == "Second";
+    world.sql("update read_g2.rooms set title = 'Second'").await;
+    world.until("the second generation is served", served).await;
+    // what the first generation says is nothing any more, what the second has is sent once
+    world.tell(10, "message_posted", "ana", post(10)).await;
+    world
+        .sql(
+            "set search_path to read_g2;
+             insert into room_events values
+                 ('north', 'north.2', 10, 'door_opened', now(), 'ana', '{}', null, null, 1010);
+             update rooms set v = 10 where room_id = 'north.2'",
+        )
+        .await;
+    assert_eq!(ben.event().await, (10, "door_opened".to_owned()));
+}
+
+#[tokio::test]
+async fn a_slow_reader_lags_and_misses_nothing() {
+    let world = World::start().await;
+    let mut slow = world.watch("ben", None).await;
+    let mut quick = world.watch("ana", None).await;
+    slow.next().await;
+    quick.next().await;
+    // more than the sockets of both sides and the queue between them hold
+    let body = "x".repeat(15_000);
+    for v in 10..1_000 {
+        world.happen(v, "message_posted", "ana", json!({ "body": body })).await;
+        quick.events([v]).await;
+    }
+    let mut lagging = 0;
+    let mut next_v = 10;
+    while next_v < 1_000 {
+        let frame = slow.next().await;
+        if frame["type"] == "lagging" {
+            assert_eq!(frame["from_v"], next_v - 1);
+            lagging += 1;
+        } else {
+            assert_eq!(frame["v"], next_v);
+            next_v += 1;
+        }
+    }
+    assert!(lagging > 0);
+}

@@ -1,0 +1,82 @@
+//! Servers that go and come again.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::world::World;
+
+#[tokio::test]
+async fn without_postgresql_reads_fail_quickly_and_heal() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", None).await;
+    ben.next().await;
+    world.postgres.stop().await;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let (status, problem) = world.get("ana", "/rooms").await;
+        assert_eq!((status, &problem["code"]), (503, &"database-unavailable".into()));
+        assert!(started.elapsed() < Duration::from_secs(4));
+    }
+    let (status, ready) = world.plain_get("/readyz").await;
+    assert_eq!(status, 503, "{ready}");
+    assert_eq!(world.plain_get("/healthz").await.0, 200);
+
+    // live goes on from notices, as long as nothing is missing
+    world.tell(10, "message_posted", "ana", json!({ "body": "live" })).await;
+    ben.events([10]).await;
+    // something is missing, and is read as soon as it can be
+    world.tell(12, "message_posted", "ana", json!({ "body": "later" })).await;
+    world.postgres.start_again().await.unwrap();
+    for v in 10..=12 {
+        world.append(v, "message_posted", "ana", json!({ "body": "stored" })).await;
+    }
+    ben.events(11..=12).await;
+    world.until("reads go on", async || world.get("ana", "/rooms").await.0 == 200).await;
+    world.until("ready again", async || world.plain_get("/readyz").await.0 == 200).await;
+}
+
+#[tokio::test]
+async fn without_nats_reads_go_on_and_live_heals_afterwards() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", None).await;
+    ben.next().await;
+    world.nats.kill().await;
+    world.until("not ready", async || world.plain_get("/readyz").await.0 == 503).await;
+    assert_eq!(world.get("ana", "/rooms").await.0, 200);
+    // a connection that begins now is served from the feed
+    let mut ana = world.watch("ana", Some(8)).await;
+    ana.next().await;
+    ana.events([9]).await;
+    for v in 10..=11 {
+        world.append(v, "message_posted", "ana", json!({ "body": "unheard" })).await;
+    }
+    world.nats.start_again().await.unwrap();
+    ben.events(10..=11).await;
+    ana.events(10..=11).await;
+    world.until("ready again", async || world.plain_get("/readyz").await.0 == 200).await;
+    world.happen(12, "message_posted", "ana", json!({ "body": "heard" })).await;
+    ben.events([12]).await;
+    ana.events([12]).await;
+}
+
+#[tokio::test]
+async fn many_idle_connections_leave_the_pool_to_reads() {
+    let world = World::with(&["--database-pool", "2"]).await;
+    let mut watchers = Vec::new();
+    for _ in 0..300 {
+        watchers.push(world.watch("ben", Some(8)).await);
+    }
+    for watcher in &mut watchers {
+        assert_eq!(watcher.next().await["type"], "subscribed");
+        watcher.events([9]).await;
+    }
+    let reads = (0..200).map(|_| world.get("ana", "/rooms/north.2/messages"));
+    for (status, body) in futures::future::join_all(reads).await {
+        assert_eq!(status, 200, "{body}");
+    }
+    world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
+    for watcher in &mut watchers {
+        watcher.events([10]).await;
+    }
+}

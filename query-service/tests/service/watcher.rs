@@ -1,0 +1,68 @@
+//! A client of the live protocol.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{ClientRequestBuilder, Message},
+};
+
+use super::world::PATIENCE;
+
+/// One live connection.
+pub(super) struct Watcher(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Watcher {
+    pub(super) async fn connect(base: &str) -> Self {
+        let request =
+            ClientRequestBuilder::new(format!("{base}/live").parse().unwrap()).with_sub_protocol("boxroom.v1");
+        let (socket, response) = connect_async(request).await.unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], "boxroom.v1");
+        Self(socket)
+    }
+
+    pub(super) async fn say(&mut self, frame: Value) {
+        self.say_text(&frame.to_string()).await;
+    }
+
+    pub(super) async fn say_text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next frame.
+    pub(super) async fn next(&mut self) -> Value {
+        match self.message().await {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("not a frame: {other:?}"),
+        }
+    }
+
+    /// The next frame, which is an event.
+    pub(super) async fn event(&mut self) -> (i64, String) {
+        let frame = self.next().await;
+        let v = frame["v"].as_i64().unwrap_or_else(|| panic!("not an event: {frame}"));
+        (v, frame["type"].as_str().unwrap().to_owned())
+    }
+
+    /// The next frames, which are events with these versions.
+    pub(super) async fn events(&mut self, versions: impl IntoIterator<Item = i64>) {
+        for v in versions {
+            assert_eq!(self.event().await.0, v);
+        }
+    }
+
+    /// The good-bye: what the frame says, which is what the close says too.
+    pub(super) async fn farewell(&mut self) -> (u64, String) {
+        let bye = self.next().await;
+        assert_eq!(bye["type"], "bye", "{bye}");
+        let (code, reason) = (bye["code"].as_u64().unwrap(), bye["reason"].as_str().unwrap().to_owned());
+        let Message::Close(Some(close)) = self.message().await else { panic!("not closed after {bye}") };
+        assert_eq!((u64::from(u16::from(close.code)), close.reason.as_str()), (code, reason.as_str()));
+        (code, reason)
+    }
+
+    async fn message(&mut self) -> Message {
+        timeout(PATIENCE, self.0.next()).await.expect("no frame in time").expect("closed").unwrap()
+    }
+}

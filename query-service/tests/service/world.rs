@@ -1,0 +1,251 @@
+//! A query-service with its servers; the test plays the projector.
+
+use std::time::Duration;
+
+use clap::Parser;
+use harness::{
+    Account, Nats, Postgres, Role,
+    token::{Bearer, Mint},
+};
+use query_service::Settings;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Executor, PgPool, postgres::PgPoolOptions};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use super::watcher::Watcher;
+
+/// How long anything may take to become true.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A query-service of its own for one test.
+pub(super) struct World {
+    pub(super) postgres: Postgres,
+    pub(super) nats: Nats,
+    admin: PgPool,
+    projector: async_nats::Client,
+    http: reqwest::Client,
+    base: String,
+    mint: Mint,
+    stop: Option<oneshot::Sender<()>>,
+    service: Option<JoinHandle<anyhow::Result<()>>>,
+    _keys: tempfile::TempDir,
+}
+
+impl World {
+    /// With a small town in the read model.
+    pub(super) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these further settings.
+    pub(super) async fn with(arguments: &[&str]) -> Self {
+        let (postgres, nats) = tokio::join!(Postgres::start(), Nats::start_without_streams(4));
+        let (postgres, nats) = (postgres.unwrap(), nats.unwrap());
+        let admin = PgPoolOptions::new().max_connections(2).connect(&postgres.url(Role::Admin)).await.unwrap();
+        admin.execute(include_str!("../../../migrations/control/0001_generations.sql")).await.unwrap();
+        create_generation(&admin, 1).await;
+        activate(&admin, 1).await;
+        let projector = service_kit::nats::connect(&nats.url(Account::Projector), "test").await.unwrap();
+
+        let keys = tempfile::tempdir().unwrap();
+        let files = provision::keys::write(keys.path()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (nats_url, database_url) = (nats.url(Account::Query), postgres.url(Role::Query));
+        let required = [
+            "query-service",
+            "--nats-url",
+            &nats_url,
+            "--database-url",
+            &database_url,
+            "--verifying-key-file",
+            files.verifying_key.to_str().unwrap(),
+        ];
+        let settings = Settings::parse_from(required.iter().chain(arguments));
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let service = tokio::spawn(query_service::run(settings, listener, stopped));
+        let world = Self {
+            postgres,
+            nats,
+            admin,
+            projector,
+            http: reqwest::Client::new(),
+            base,
+            mint: Mint::read(&files.signing_key).unwrap(),
+            stop: Some(stop),
+            service: Some(service),
+            _keys: keys,
+        };
+        world.until("ready", async || world.plain_get("/readyz").await.0 == 200).await;
+        world
+    }
+
+    /// Waits until something is true.
+    pub(super) async fn until(&self, what: &str, mut check: impl AsyncFnMut() -> bool) {
+        let wait = async {
+            while !check().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+    }
+
+    pub(super) fn token(&self, user: &str) -> String {
+        self.mint.token(Bearer::User(user), Duration::from_mins(15))
+    }
+
+    pub(super) fn short_token(&self, user: &str, lifetime: Duration) -> String {
+        self.mint.token(Bearer::User(user), lifetime)
+    }
+
+    pub(super) fn expired_token(&self, user: &str) -> String {
+        self.mint.expired_token(Bearer::User(user))
+    }
+
+    /// What a user reads.
+    pub(super) async fn get(&self, user: &str, path: &str) -> (u16, Value) {
+        self.get_after(user, path, &[]).await
+    }
+
+    /// What a user reads who has seen these positions.
+    pub(super) async fn get_after(&self, user: &str, path: &str, positions: &[&str]) -> (u16, Value) {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token(user));
+        for position in positions {
+            request = request.header("Min-Position", *position);
+        }
+        answer(request).await
+    }
+
+    /// What anybody reads with these headers.
+    pub(super) async fn get_with(&self, path: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.base));
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
+    }
+
+    pub(super) async fn plain_get(&self, path: &str) -> (u16, Value) {
+        answer(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// The values of one field of a list's items.
+    pub(super) async fn list(&self, user: &str, path: &str, field: &str) -> Vec<Value> {
+        let (status, page) = self.get(user, path).await;
+        assert_eq!(status, 200, "{page}");
+        fields(&page, field)
+    }
+
+    /// Changes the read model.
+    pub(super) async fn sql(&self, text: &str) {
+        let text = format!("set search_path to read_g1; {text}");
+        self.admin.execute(AssertSqlSafe(text)).await.unwrap();
+    }
+
+    /// Moves a checkpoint without a word.
+    pub(super) async fn project(&self, stream: &str, position: u64) {
+        self.sql(&format!("update checkpoints set position = {position} where stream = '{stream}'")).await;
+    }
+
+    /// Says that a checkpoint has moved.
+    pub(super) async fn announce(&self, stream: &str, position: u64) {
+        let text = format!("{stream}.life.{position}");
+        self.notice(&format!("projected.g1.{stream}"), &text).await;
+    }
+
+    /// Appends to the feed of north.2 without a word.
+    pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.sql(&format!(
+            "insert into room_events values
+                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, {});
+             update rooms set v = {v} where room_id = 'north.2'",
+            1000 + v
+        ))
+        .await;
+    }
+
+    /// Says what was appended to the feed of north.2.
+    pub(super) async fn tell(&self, v: i64, kind: &str, by: &str, data: Value) {
+        let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
+        self.notice("live.g1.room.north.2", &event.to_string()).await;
+    }
+
+    /// Appends to the feed of north.2, and says so.
+    pub(super) async fn happen(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.append(v, kind, by, data.clone()).await;
+        self.tell(v, kind, by, data).await;
+    }
+
+    async fn notice(&self, subject: &str, payload: &str) {
+        self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
+        self.projector.flush().await.unwrap();
+    }
+
+    /// Creates another generation with the same town and serves it instead.
+    pub(super) async fn switch_generation(&self, number: i32) {
+        create_generation(&self.admin, number).await;
+        self.admin.execute("update control.generations set state = 'retired'").await.unwrap();
+        activate(&self.admin, number).await;
+    }
+
+    /// A live connection before its hello.
+    pub(super) async fn connect(&self) -> Watcher {
+        Watcher::connect(&self.base.replace("http", "ws")).await
+    }
+
+    /// A live connection of a user that follows north.2.
+    pub(super) async fn watch(&self, user: &str, v: Option<i64>) -> Watcher {
+        let mut watcher = self.connect().await;
+        let room = v.map_or_else(|| json!({ "id": "north.2" }), |v| json!({ "id": "north.2", "v": v }));
+        watcher.say(json!({ "type": "hello", "token": self.token(user), "rooms": [room] })).await;
+        assert_eq!(watcher.next().await["type"], "welcome");
+        watcher
+    }
+
+    /// Asks the service to stop.
+    pub(super) fn stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    /// Waits until the service has stopped.
+    pub(super) async fn stopped(&mut self) {
+        timeout(Duration::from_secs(5), self.service.take().unwrap()).await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// The values of one field of a page's items.
+pub(super) fn fields(page: &Value, field: &str) -> Vec<Value> {
+    page["items"].as_array().unwrap().iter().map(|item| item[field].clone()).collect()
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+async fn create_generation(admin: &PgPool, number: i32) {
+    let text = format!(
+        "create schema read_g{number};
+         set search_path to read_g{number};
+         {}
+         insert into checkpoints
+         select stream, 'life', 40, null, now() from unnest(array['box-0', 'box-1', 'user', 'store', 'mark']) as stream;
+         {}
+         grant usage on schema read_g{number} to query;
+         grant select on all tables in schema read_g{number} to query;",
+        read_model::DDL,
+        include_str!("town.sql"),
+    );
+    admin.execute(AssertSqlSafe(text)).await.unwrap();
+}
+
+async fn activate(admin: &PgPool, number: i32) {
+    sqlx::query("insert into control.generations (generation, model_version, state) values ($1, $2, 'active')")
+        .bind(number)
+        .bind(read_model::version())
+        .execute(admin)
+        .await
+        .unwrap();
+}
