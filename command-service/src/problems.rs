@@ -13,7 +13,6 @@ macro_rules! problems {
 
         impl Code {
             /// Every one.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             fn row(self) -> (u16, &'static str, &'static str, &'static str) {

@@ -22,6 +22,7 @@ use crate::{
     deadlines,
     gateway::Gateway,
     passwords::Passwords,
+    problems::Code,
     request::RequestSecret,
     routes,
     settings::Settings,
@@ -48,7 +49,9 @@ pub async fn run(
     let (commands, api) = routes::all(app.clone());
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let gateway = Gateway::new(client, http::finish(commands.clone()), &api);
-    let router = http::finish(commands.merge(health.router()).merge(docs::router(api)));
+    let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
+    let pages = health.router().merge(docs::router(api)).merge(docs::problems(problems));
+    let router = http::finish(commands.merge(pages));
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();
@@ -99,7 +102,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
         verifier: signer.verifier(),
         signer,
         secret,
-        room_lifetime: settings.room_lifetime.0,
+        room_lifetime: settings.room_lifetime,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{BoxId, UserId, delivery_box::ROOM_LIFETIME};
+use domain::{BoxId, UserId};
 use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
@@ -60,8 +60,8 @@ pub struct Settings {
     pub idempotency_window: TimeDelta,
 
     /// How long a room stays open by itself, like `3h` or `90m`
-    #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value_t = Lifetime(ROOM_LIFETIME), value_name = "TIME")]
-    pub room_lifetime: Lifetime,
+    #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value = "3h", value_parser = duration, value_name = "TIME")]
+    pub room_lifetime: TimeDelta,
 }
 
 /// The key that signs tokens.
@@ -107,24 +107,6 @@ pub enum RoleName {
     Device,
 }
 
-/// How long a room stays open by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetime(pub TimeDelta);
-
-impl std::str::FromStr for Lifetime {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        duration(text).map(Self)
-    }
-}
-
-impl std::fmt::Display for Lifetime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}s", self.0.num_seconds())
-    }
-}
-
 /// A number and a unit: `ms`, `s`, `m`, `h` or `d`.
 fn duration(text: &str) -> Result<TimeDelta, String> {
     let invalid = || format!("{text} is no time span like 90s, 15m, 24h or 7d");
@@ -145,12 +127,21 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use domain::delivery_box::ROOM_LIFETIME;
 
     use super::*;
 
     #[test]
     fn the_arguments_are_well_formed() {
         Program::command().debug_assert();
+    }
+
+    #[test]
+    fn a_room_lives_as_long_as_the_domain_says_unless_told_otherwise() {
+        let required = ["--nats-url", "nats://x", "--signing-key-file", "x", "--request-secret-file", "x"];
+        let program = Program::parse_from(["command-service", "serve"].into_iter().chain(required));
+        let Task::Serve(settings) = program.task else { panic!("{:?}", program.task) };
+        assert_eq!(settings.room_lifetime, ROOM_LIFETIME);
     }
 
     #[test]
@@ -162,6 +153,5 @@ mod tests {
         for bad in ["", "h", "5", "0s", "-1h", "1.5h", "1 h", "1w", "99999999999999999999s", "9999999999999d"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
-        assert_eq!(Lifetime(ROOM_LIFETIME).to_string().parse(), Ok(Lifetime(ROOM_LIFETIME)));
     }
 }

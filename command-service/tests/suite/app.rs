@@ -1,0 +1,245 @@
+//! The running service and its clients. Every answer is checked against the service's own description.
+
+use std::time::Duration;
+
+use clap::Parser;
+use command_service::settings::{Program, Settings, Task};
+use harness::{
+    Account, Nats,
+    token::{Bearer, Mint},
+};
+use provision::keys::{self, KeyFiles};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::contract::Contract;
+
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// A nats-server and the keys of an installation.
+pub(crate) struct Installation {
+    pub(crate) nats: Nats,
+    pub(crate) mint: Mint,
+    keys: KeyFiles,
+    _folder: TempDir,
+}
+
+impl Installation {
+    pub(crate) async fn start() -> Self {
+        Self::on(Nats::start(4).await.unwrap())
+    }
+
+    pub(crate) fn on(nats: Nats) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys::write(folder.path()).unwrap();
+        let mint = Mint::read(&keys.signing_key).unwrap();
+        Self { nats, mint, keys, _folder: folder }
+    }
+
+    /// The settings of a service; `more` are further arguments.
+    pub(crate) fn settings(&self, more: &[&str]) -> Settings {
+        let url = self.nats.url(Account::Command);
+        let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+        let (key, secret) = (path(&self.keys.signing_key), path(&self.keys.request_secret));
+        let args =
+            ["command-service", "serve", "--nats-url", &url, "--signing-key-file", &key, "--request-secret-file"];
+        let args = args.into_iter().chain([secret.as_str()]).chain(more.iter().copied());
+        match Program::parse_from(args).task {
+            Task::Serve(settings) => settings,
+            Task::Token(_) => unreachable!(),
+        }
+    }
+
+    /// A service that is ready.
+    pub(crate) async fn service(&self, more: &[&str]) -> Service {
+        let service = self.spawn(more).await;
+        service.until_ready().await;
+        Service { contract: Some(service.read_contract().await), ..service }
+    }
+
+    /// A service that may not be ready yet.
+    pub(crate) async fn spawn(&self, more: &[&str]) -> Service {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = command_service::run(self.settings(more), listener, async {
+            let _ = stopped.await;
+        });
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().unwrap();
+        Service { url, client, stop, running: tokio::spawn(running), mint: self.mint.clone(), contract: None }
+    }
+
+    /// The log as the service sees it.
+    pub(crate) async fn log(&self) -> event_store::JetStreamLog {
+        let client = service_kit::nats::connect(&self.nats.url(Account::Command), "test").await.unwrap();
+        event_store::JetStreamLog::new(client)
+    }
+}
+
+/// A service in this process.
+pub(crate) struct Service {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<anyhow::Result<()>>,
+    mint: Mint,
+    contract: Option<Contract>,
+}
+
+/// What a service answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) position: Option<String>,
+    pub(crate) replayed: bool,
+    pub(crate) retry_after: Option<String>,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn created(&self) -> String {
+        assert_eq!(self.status, 201, "{self:?}");
+        assert!(self.position.is_some(), "{self:?}");
+        self.body["id"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn done(&self) {
+        assert_eq!((self.status, self.position.is_some()), (204, true), "{self:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{self:?}");
+    }
+}
+
+impl Service {
+    /// A request by somebody (none for nobody), with a key or without.
+    pub(crate) async fn ask(
+        &self,
+        who: Option<Bearer<'_>>,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.client.request(method.clone(), format!("{}{path}", self.url));
+        if let Some(bearer) = who {
+            request = request.bearer_auth(self.mint.token(bearer, Duration::from_mins(10)));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            body: Value::Null,
+            position: header("event-position"),
+            replayed: header("idempotent-replay").is_some(),
+            retry_after: header("retry-after"),
+        };
+        let bytes = response.bytes().await.unwrap();
+        answer.body = serde_json::from_slice(&bytes).unwrap_or_default();
+        if let Some(contract) = &self.contract {
+            contract.check(&method, path, answer.status, &answer.body);
+        }
+        answer
+    }
+
+    pub(crate) async fn post(&self, who: Bearer<'_>, path: &str, body: Value) -> Answer {
+        self.ask(Some(who), None, Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, who: Bearer<'_>, path: &str, body: Value) -> Answer {
+        self.ask(Some(who), None, Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, who: Bearer<'_>, path: &str, body: Value) -> Answer {
+        self.ask(Some(who), None, Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, who: Bearer<'_>, path: &str) -> Answer {
+        self.ask(Some(who), None, Method::DELETE, path, None).await
+    }
+
+    pub(crate) async fn register(&self, user_id: &str, password: &str, nickname: &str) -> Answer {
+        let body = json!({ "user_id": user_id, "password": password, "nickname": nickname });
+        self.ask(None, None, Method::POST, "/users", Some(body)).await
+    }
+
+    pub(crate) async fn sign_in(&self, user_id: &str, password: &str) -> Answer {
+        let body = json!({ "user_id": user_id, "password": password });
+        self.ask(None, None, Method::POST, "/sessions", Some(body)).await
+    }
+
+    /// A box and a store of the given id.
+    pub(crate) async fn furnish(&self, id: &str) {
+        let details = json!({
+            "box_id": id, "kind": "shared", "zip_code": "04109", "address": "Markt 1",
+            "detailed_address": "by the gate", "latitude": 51.34, "longitude": 12.37,
+        });
+        assert_eq!(self.post(Bearer::Operator("ops"), "/boxes", details).await.created(), id);
+        let store = json!({ "store_id": id, "name": "Pizzeria", "zip_code": "04109" });
+        assert_eq!(self.post(Bearer::Operator("ops"), "/stores", store).await.created(), id);
+    }
+
+    /// A room for the store of the same id as the box.
+    pub(crate) async fn open_room(&self, who: &str, box_id: &str) -> Answer {
+        let room = json!({ "store_id": box_id, "title": "Pizza", "max_members": 5 });
+        self.post(Bearer::User(who), &format!("/boxes/{box_id}/rooms"), room).await
+    }
+
+    pub(crate) async fn readiness(&self) -> (u16, Value) {
+        let response = self.client.get(format!("{}/readyz", self.url)).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    pub(crate) async fn until_ready(&self) {
+        until("the service is ready", async || self.readiness().await.0 == 200).await;
+    }
+
+    pub(crate) async fn read_contract(&self) -> Contract {
+        let response = self.client.get(format!("{}/openapi.json", self.url)).send().await.unwrap();
+        Contract::new(response.json().await.unwrap())
+    }
+
+    /// Stops in order.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(());
+        let before = Instant::now();
+        self.running.await.unwrap().unwrap();
+        assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    }
+
+    /// Crashes, as far as a part of this process can.
+    pub(crate) fn abort(self) {
+        self.running.abort();
+    }
+
+    /// How it ended by itself.
+    pub(crate) async fn ended(self) -> anyhow::Result<()> {
+        self.running.await.unwrap()
+    }
+}
+
+/// Waits for something that has to come true.
+pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not yet: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,13 @@
+//! The service on a real nats-server, through HTTP and NATS, as one process sees it.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
+mod app;
+mod contract;
+
+mod commands;
+mod deadlines;
+mod gateway;
+mod outages;
+mod registration;
+mod start;

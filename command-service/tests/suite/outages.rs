@@ -1,0 +1,43 @@
+//! The log is away for a while.
+
+use std::time::{Duration, Instant};
+
+use harness::token::Bearer;
+use serde_json::json;
+
+use crate::app::{Installation, PASSWORD, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_log_commands_say_so_soon_and_go_on_when_it_is_back() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    service.furnish("b").await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    service.open_room("ana", "b").await.created();
+    installation.nats.stop().await;
+    let (ana, message) = (Bearer::User("ana"), json!({ "body": "hi" }));
+    let before = Instant::now();
+    let (posted, opened, registered, signed_in) = tokio::join!(
+        service.post(ana, "/rooms/b.1/messages", message.clone()),
+        service.open_room("ben", "b"),
+        service.register("ben", PASSWORD, "Ben"),
+        service.sign_in("ana", PASSWORD),
+    );
+    for answer in [posted, opened, registered, signed_in] {
+        answer.refused(503, "log-unavailable");
+        assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    }
+    assert!(before.elapsed() < Duration::from_secs(4), "{:?}", before.elapsed());
+    assert_eq!(service.readiness().await.0, 503);
+
+    installation.nats.start_again().await.unwrap();
+    service.until_ready().await;
+    until("a message is posted", async || {
+        let answer = service.post(ana, "/rooms/b.1/messages", message.clone()).await;
+        answer.status == 201
+    })
+    .await;
+    service.register("ben", PASSWORD, "Ben").await.created();
+    assert_eq!(service.sign_in("ben", PASSWORD).await.status, 200);
+    service.stop().await;
+}

@@ -1,0 +1,107 @@
+//! Registration, interrupted at every step.
+
+use chrono::{TimeDelta, Utc};
+use domain::UserId;
+use event_store::{AccountState, Accounts};
+use futures::future::join_all;
+
+use crate::app::{Installation, PASSWORD};
+
+fn ana() -> UserId {
+    "ana".parse().unwrap()
+}
+
+/// The account as it was before the registration's last step.
+async fn make_pending(accounts: &Accounts, user_id: &UserId, age: TimeDelta) {
+    let stored = accounts.get(user_id).await.unwrap().unwrap();
+    accounts.delete(user_id, stored.revision).await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test may look at the clock")]
+    let at = Utc::now() - age;
+    accounts.create_pending(user_id, stored.account.password_hash, stored.account.role, at).await.unwrap();
+}
+
+async fn state(accounts: &Accounts, user_id: &UserId) -> Option<AccountState> {
+    accounts.get(user_id).await.unwrap().map(|stored| stored.account.state)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_was_interrupted_before_its_end_is_completed_by_repeating_it() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let accounts = Accounts::new(installation.log().await);
+    let first = service.register("ana", PASSWORD, "Ana").await;
+    first.created();
+    for age in [TimeDelta::zero(), TimeDelta::days(3)] {
+        make_pending(&accounts, &ana(), age).await;
+        // Somebody else gets nothing out of it, however long it waits.
+        service.register("ana", "another password", "Ana").await.refused(409, "user-exists");
+        assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Pending));
+        let again = service.register("ana", PASSWORD, "Ana").await;
+        again.created();
+        assert_eq!((again.position, again.replayed), (first.position.clone(), true));
+        assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Active));
+    }
+    service.sign_in("ana", "another password").await.refused(401, "wrong-credentials");
+    assert_eq!(service.sign_in("ana", PASSWORD).await.status, 200);
+    service.register("ana", PASSWORD, "Ana").await.refused(409, "user-exists");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_account_without_a_user_waits_for_its_owner_and_then_for_anybody() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let accounts = Accounts::new(installation.log().await);
+    // Somebody's hash of the password.
+    service.register("model", PASSWORD, "Model").await.created();
+    let model = accounts.get(&"model".parse().unwrap()).await.unwrap().unwrap().account;
+    #[expect(clippy::disallowed_methods, reason = "a test may look at the clock")]
+    let now = Utc::now();
+    for (user_id, at) in [("ana", now), ("ben", now), ("cyd", now - TimeDelta::minutes(11))] {
+        let (hash, role) = (model.password_hash.clone(), model.role.clone());
+        accounts.create_pending(&user_id.parse().unwrap(), hash, role, at).await.unwrap();
+    }
+    service.sign_in("ana", PASSWORD).await.refused(401, "wrong-credentials");
+    service.register("ana", "another password", "Ana").await.refused(409, "user-exists");
+    service.register("ana", PASSWORD, "Ana").await.created();
+    assert_eq!(service.sign_in("ana", PASSWORD).await.status, 200);
+    // A nickname that is taken ends the attempt, and the account with it.
+    service.register("ben", PASSWORD, "ANA").await.refused(409, "nickname-taken");
+    assert_eq!(state(&accounts, &"ben".parse().unwrap()).await, None);
+    // After a while the id is anybody's.
+    service.register("cyd", "another password", "Cyd").await.created();
+    service.sign_in("cyd", PASSWORD).await.refused(401, "wrong-credentials");
+    assert_eq!(service.sign_in("cyd", "another password").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_registration_twenty_times_at_once_is_one_user_with_one_account() {
+    let installation = Installation::start().await;
+    let services = [installation.service(&[]).await, installation.service(&[]).await];
+    let accounts = Accounts::new(installation.log().await);
+    let names: Vec<String> = (0..20).map(|number| format!("Ana {}", number % 2)).collect();
+    let answers =
+        join_all(names.iter().enumerate().map(|(number, name)| services[number % 2].register("ana", PASSWORD, name)))
+            .await;
+    assert!(answers.iter().any(|answer| answer.status == 201 && !answer.replayed), "{answers:#?}");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.refused(409, "user-exists");
+    }
+    assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Active));
+    assert_eq!(services[0].sign_in("ana", PASSWORD).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_erased_cannot_sign_in_even_if_the_account_outlived_them() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let accounts = Accounts::new(installation.log().await);
+    service.register("ana", PASSWORD, "Ana").await.created();
+    let account = accounts.get(&ana()).await.unwrap().unwrap().account;
+    let bearer = harness::token::Bearer::User("ana");
+    service.delete(bearer, "/users/me").await.done();
+    assert_eq!(state(&accounts, &ana()).await, None);
+    accounts.create_pending(&ana(), account.password_hash, account.role, account.created_at).await.unwrap();
+    service.sign_in("ana", PASSWORD).await.refused(401, "wrong-credentials");
+    service.delete(bearer, "/users/me").await.refused(404, "user-not-found");
+    assert_eq!(state(&accounts, &ana()).await, None);
+}

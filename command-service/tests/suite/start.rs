@@ -1,0 +1,69 @@
+//! What the service finds when it starts, and what it says about itself.
+
+use harness::{Account, Nats};
+use provision::streams::ProvisionOptions;
+use serde_json::Value;
+
+use crate::app::Installation;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_with_another_partition_count_is_refused() {
+    let installation = Installation::start().await;
+    let service = installation.spawn(&["--partitions", "3"]).await;
+    let error = format!("{:#}", service.ended().await.unwrap_err());
+    assert!(error.contains('4') && error.contains('3') && error.contains("partitions"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_not_there_yet_is_waited_for() {
+    let installation = Installation::on(Nats::start_without_streams(4).await.unwrap());
+    let service = installation.spawn(&[]).await;
+    let (status, body) = service.readiness().await;
+    assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
+    service.open_room("ana", "b").await.refused(503, "log-unavailable");
+    let options = ProvisionOptions { partitions: 4, replicas: 1 };
+    provision::streams::provision(&installation.nats.url(Account::Admin), options).await.unwrap();
+    service.until_ready().await;
+    service.furnish("b").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let installation = Installation::start().await;
+    installation.nats.stop().await;
+    let service = installation.spawn(&[]).await;
+    assert_eq!(service.readiness().await.0, 503);
+    let alive = service.client.get(format!("{}/healthz", service.url)).send().await.unwrap();
+    assert_eq!(alive.status().as_u16(), 200);
+    installation.nats.start_again().await.unwrap();
+    service.until_ready().await;
+    service.furnish("b").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_has_every_command_with_its_problems() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let contract = service.read_contract().await;
+    let operations = contract.operations();
+    assert_eq!(operations.len(), 30, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
+    for (id, operation) in &operations {
+        let parameters = operation["parameters"].as_array().unwrap();
+        assert!(parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"), "{id}");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{id}");
+        let public = ["register_user", "open_session"].contains(&id.as_str());
+        assert_eq!(operation["security"].as_array().unwrap().is_empty(), public, "{id}");
+        for status in ["400", "413", "500", "503"] {
+            assert!(operation["responses"][status].is_object(), "{id} {status}");
+        }
+    }
+    let codes = contract.codes();
+    for code in ["box-in-use", "room-full", "wrong-password", "kicked", "expired-token", "idempotency-key-reused"] {
+        assert!(codes.contains(code), "{code}");
+    }
+    let page = service.client.get(format!("{}/docs/", service.url)).send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    let problems = service.client.get(format!("{}/docs/problems", service.url)).send().await.unwrap();
+    assert!(problems.text().await.unwrap().contains(r#"id="box-in-use""#));
+}
