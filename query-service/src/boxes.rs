@@ -14,6 +14,7 @@ pub(crate) mod show;
 #[into_params(parameter_in = Path)]
 pub(crate) struct BoxPath {
     /// The box.
-    #[param(schema_with = schemas::box_id)]
+    #[serde(rename = "box")]
+    #[param(rename = "box", schema_with = schemas::box_id)]
     pub(crate) box_id: BoxId,
 }

@@ -18,6 +18,7 @@ pub(crate) mod show;
 #[into_params(parameter_in = Path)]
 pub(crate) struct RoomPath {
     /// The room.
-    #[param(schema_with = schemas::room_id)]
+    #[serde(rename = "room")]
+    #[param(rename = "room", schema_with = schemas::room_id)]
     pub(crate) room_id: RoomId,
 }

@@ -14,6 +14,7 @@ pub(crate) mod show;
 #[into_params(parameter_in = Path)]
 pub(crate) struct StorePath {
     /// The store.
-    #[param(schema_with = schemas::store_id)]
+    #[serde(rename = "store")]
+    #[param(rename = "store", schema_with = schemas::store_id)]
     pub(crate) store_id: StoreId,
 }

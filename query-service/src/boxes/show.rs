@@ -1,4 +1,4 @@
-//! `GET /boxes/{box_id}`.
+//! `GET /boxes/{box}`.
 
 use axum::Json;
 use service_kit::{
@@ -19,7 +19,7 @@ use crate::{
 
 /// One box.
 #[utoipa::path(
-    get, path = "/boxes/{box_id}", tag = "boxes", operation_id = "show_box",
+    get, path = "/boxes/{box}", tag = "boxes", operation_id = "show_box",
     params(BoxPath, MinPosition),
     responses((status = 200, description = "The box", body = BoxView), BoxProblems)
 )]

@@ -1,4 +1,4 @@
-//! `GET /rooms/{room_id}/events`: the room's feed, in order.
+//! `GET /rooms/{room}/events`: the room's feed, in order.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub(crate) struct FeedPage {
 
 /// What happened in a room, in order, for members only: the same events that live connections carry.
 #[utoipa::path(
-    get, path = "/rooms/{room_id}/events", tag = "rooms", operation_id = "list_events",
+    get, path = "/rooms/{room}/events", tag = "rooms", operation_id = "list_events",
     params(RoomPath, ListEvents, MinPosition),
     responses((status = 200, description = "A page of the feed", body = FeedPage), MemberListProblems)
 )]

@@ -1,4 +1,4 @@
-//! `GET /rooms/{room_id}/members`: who is inside, the longest-standing first.
+//! `GET /rooms/{room}/members`: who is inside, the longest-standing first.
 
 use axum::Json;
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(crate) struct ListMembers {
 
 /// Who is inside, in the order in which they came, for members only. Of a closed room: who was inside at the end.
 #[utoipa::path(
-    get, path = "/rooms/{room_id}/members", tag = "rooms", operation_id = "list_members",
+    get, path = "/rooms/{room}/members", tag = "rooms", operation_id = "list_members",
     params(RoomPath, ListMembers, MinPosition),
     responses((status = 200, description = "A page of members", body = Page<MemberView>), MemberListProblems)
 )]

@@ -1,4 +1,4 @@
-//! `GET /rooms/{room_id}/messages`: the newest first, or those around one.
+//! `GET /rooms/{room}/messages`: the newest first, or those around one.
 
 use axum::Json;
 use domain::{MessageId, RoomId, UserId};
@@ -96,7 +96,7 @@ impl Window {
 
 /// Messages, the newest first, for members only.
 #[utoipa::path(
-    get, path = "/rooms/{room_id}/messages", tag = "rooms", operation_id = "list_messages",
+    get, path = "/rooms/{room}/messages", tag = "rooms", operation_id = "list_messages",
     params(RoomPath, ListMessages, MinPosition),
     responses((status = 200, description = "A page of messages", body = Page<MessageView>), MemberListProblems)
 )]

@@ -1,4 +1,4 @@
-//! `GET /rooms/{room_id}`.
+//! `GET /rooms/{room}`.
 
 use axum::Json;
 use service_kit::{
@@ -19,7 +19,7 @@ use crate::{
 
 /// One room, for every signed-in user.
 #[utoipa::path(
-    get, path = "/rooms/{room_id}", tag = "rooms", operation_id = "show_room",
+    get, path = "/rooms/{room}", tag = "rooms", operation_id = "show_room",
     params(RoomPath, MinPosition),
     responses((status = 200, description = "The room", body = RoomView), RoomProblems)
 )]

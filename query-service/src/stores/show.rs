@@ -1,4 +1,4 @@
-//! `GET /stores/{store_id}`.
+//! `GET /stores/{store}`.
 
 use axum::Json;
 use service_kit::{
@@ -14,7 +14,7 @@ use crate::{
 
 /// One store.
 #[utoipa::path(
-    get, path = "/stores/{store_id}", tag = "stores", operation_id = "show_store",
+    get, path = "/stores/{store}", tag = "stores", operation_id = "show_store",
     params(StorePath, MinPosition),
     responses((status = 200, description = "The store", body = StoreView), StoreProblems)
 )]

@@ -12,19 +12,19 @@ async fn every_operation_is_described_with_its_problems() {
     let paths = api["paths"].as_object().unwrap();
     let expected = [
         "/boxes",
-        "/boxes/{box_id}",
+        "/boxes/{box}",
         "/live",
         "/me",
         "/me/alarms",
         "/me/rooms",
         "/rooms",
-        "/rooms/{room_id}",
-        "/rooms/{room_id}/events",
-        "/rooms/{room_id}/members",
-        "/rooms/{room_id}/messages",
+        "/rooms/{room}",
+        "/rooms/{room}/events",
+        "/rooms/{room}/members",
+        "/rooms/{room}/messages",
         "/search/messages",
         "/stores",
-        "/stores/{store_id}",
+        "/stores/{store}",
     ];
     assert!(paths.keys().map(String::as_str).eq(expected), "{:?}", paths.keys());
     for (path, item) in paths.iter().filter(|(path, _)| *path != "/live") {
