@@ -1,13 +1,14 @@
 //! axum's extractors with problems as their refusals.
 
 use axum::{
+    body::{Body, Bytes},
     extract::{
         FromRequest, FromRequestParts, Request,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
     http::{StatusCode, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::Problem;
 
@@ -27,18 +28,31 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let bytes = bytes.map_err(|rejection| body_problem(&rejection.into()))?;
+        match axum::Json::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
+            // The parser speaks of syntax too where a name of a variant was expected: `null`, say.
+            Err(JsonRejection::JsonSyntaxError(error)) if is_json(&bytes) => {
+                Err(invalid_body().detail(error.body_text()))
+            }
             Err(rejection) => Err(body_problem(&rejection)),
         }
     }
 }
 
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+fn invalid_body() -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "The body is not what this request takes")
+}
+
 fn body_problem(rejection: &JsonRejection) -> Problem {
     let problem = match rejection {
-        JsonRejection::JsonDataError(_) => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "The body is not what this request takes")
-        }
+        JsonRejection::JsonDataError(_) => invalid_body(),
         JsonRejection::MissingJsonContentType(_) => {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON")
         }

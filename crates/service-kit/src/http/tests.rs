@@ -10,11 +10,26 @@ use crate::extract::Json;
 #[serde(deny_unknown_fields)]
 struct Greeting {
     name: String,
+    #[serde(default)]
+    tone: Tone,
+}
+
+#[derive(Default, serde::Deserialize)]
+enum Tone {
+    #[default]
+    Warm,
+    Cool,
 }
 
 async fn call(request: Request<Body>) -> (StatusCode, serde_json::Value, Response) {
     let router = Router::new()
-        .route("/greet", post(async |Json(greeting): Json<Greeting>| greeting.name))
+        .route(
+            "/greet",
+            post(async |Json(greeting): Json<Greeting>| match greeting.tone {
+                Tone::Warm => greeting.name,
+                Tone::Cool => String::new(),
+            }),
+        )
         .route("/panic", post(async || -> StatusCode { panic!("no") }));
     let response = finish(router).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
@@ -34,6 +49,8 @@ async fn every_fault_is_a_problem_that_names_its_request() {
         (greet("[]"), 422, "invalid-body"),
         (greet(r#"{"name":1}"#), 422, "invalid-body"),
         (greet(r#"{"name":"a","more":1}"#), 422, "invalid-body"),
+        (greet(r#"{"name":"a","tone":null}"#), 422, "invalid-body"),
+        (greet(r#"{"name":"a","tone":7}"#), 422, "invalid-body"),
         (greet("x".repeat(BODY_LIMIT + 1)), 413, "body-too-large"),
         (Request::post("/greet").body("{}".into()).unwrap(), 415, "unsupported-media-type"),
         (Request::get("/greet").body(Body::empty()).unwrap(), 405, "method-not-allowed"),
