@@ -134,8 +134,14 @@ impl World {
         Live::connect(self.services.query_url(Some(index))).await
     }
 
+    /// Waits until the read model knows that they are inside, as a client does before it follows a room.
+    pub async fn sees_room(&self, person: &Person, room: &str) {
+        person.get(&format!("/rooms/{room}/members?limit=1")).await.ok();
+    }
+
     /// A live connection that follows a room after `v` and has caught up with it.
     pub async fn follow(&self, person: &Person, room: &str, v: u64) -> Live {
+        self.sees_room(person, room).await;
         let mut live = self.live(0).await;
         live.hello(person.token(), &[(room, Some(v))]).await;
         live.subscribed(room).await;

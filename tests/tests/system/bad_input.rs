@@ -203,7 +203,7 @@ impl Case<'_> {
     async fn wrong_bodies(&self) {
         let request = || self.authorized(&self.row.params, &[], self.row.by).header("idempotency-key", new_key());
         let text = |body: String| request().header(header::CONTENT_TYPE, "application/json").body(body);
-        for garbage in ["", "{", "{]", "\u{0}", "{\"a\":1}}"] {
+        for garbage in ["", "{", "{]", "\u{0}", "x"] {
             if garbage.is_empty() && self.operation.body_is_optional {
                 continue;
             }

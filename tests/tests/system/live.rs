@@ -14,6 +14,7 @@ async fn two_in_a_room(world: &World) -> (Person, Person, String) {
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 4).await;
     world.join(&ben, &room).await;
+    world.sees_room(&ben, &room).await;
     (ana, ben, room)
 }
 
@@ -22,8 +23,8 @@ async fn another_room(world: &World, ana: &Person, ben: &Person) -> String {
     world.install_box("box-2").await;
     let open = ana.post("/boxes/box-2/rooms", room_details("store-of-box-1", 4)).await;
     let room = open.created();
-    ben.has_heard_of(&world.join(ben, &room).await);
-    ben.get(&format!("/rooms/{room}/members")).await.ok();
+    world.join(ben, &room).await;
+    world.sees_room(ben, &room).await;
     room
 }
 
@@ -115,9 +116,8 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
         assert_eq!((&error["code"], &error["id"]), (&json!("room-not-found"), &json!(id)));
     }
     ana.say(&room, "among ourselves").await.created();
-    let joined = world.join(&stranger, &room).await;
-    stranger.has_heard_of(&joined);
-    stranger.get(&format!("/rooms/{room}/members")).await.ok();
+    world.join(&stranger, &room).await;
+    world.sees_room(&stranger, &room).await;
     live.subscribe("c", &room, None).await;
     assert_eq!(live.subscribed(&room).await["id"], "c");
     assert_eq!(live.events(&room), Vec::<&Value>::new());
@@ -136,6 +136,7 @@ async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
         let (ana, ben) = (world.person("ana"), world.person("ben"));
         let room = world.open_room(&ana, box_id, 4).await;
         world.join(&ben, &room).await;
+        world.sees_room(&ben, &room).await;
         if box_id == "box-k" {
             world.register_store("store-of-box-1").await;
             another_room(&world, &ana, &ben).await;

@@ -78,10 +78,10 @@ async fn every_command_is_the_same_over_nats_and_over_http() {
     assert_eq!(reacted["status"], 204, "{reacted:#}");
     assert!(reacted["position"].is_string(), "{reacted:#}");
 
-    let feed = world.feed(&ana, room).await;
-    assert_eq!(feed.len(), 3);
-    let reaction = world.follow(&ana, room, 3).await.event(room, "reaction_added").await;
-    assert_eq!(reaction["data"]["emoji"], "👍");
+    let mut live = world.live(0).await;
+    live.hello(ben.token(), &[(room, Some(0))]).await;
+    assert_eq!(live.event(room, "reaction_added").await["data"]["emoji"], "👍");
+    assert_eq!(live.version(room), 4);
 }
 
 fn text(value: &Value) -> String {

@@ -213,7 +213,11 @@ fn catalogue() -> Vec<Row> {
     let register = Row::new("POST /stores", Who::Operator, &[], store, 201);
     vec![
         operators(install).wrong_field("box_id", "box-1", 409, "box-exists"),
-        of_box("PATCH /boxes/{box}", json!({ "address": "Elsewhere 9", "latitude": 1.0, "longitude": 2.0 }), 204),
+        of_box(
+            "PATCH /boxes/{box}",
+            json!({ "address": "Elsewhere 9", "coordinates": { "latitude": 1.0, "longitude": 2.0 } }),
+            204,
+        ),
         of_box("PUT /boxes/{box}/service-state", json!({ "state": "out_of_service", "reason": "rust" }), 204),
         of_box("DELETE /boxes/{box}", Value::Null, 204),
         operators(register).wrong_field("store_id", "noodles", 409, "store-exists"),
