@@ -91,8 +91,6 @@ impl Generations {
             ("default_transaction_read_only", "on"),
             // a hung statement must not keep a connection of the pool
             ("statement_timeout", "10s"),
-            // optional filters stand as `$1 is null or ...`: only a plan for the given values can use an index
-            ("plan_cache_mode", "force_custom_plan"),
         ]);
         let control =
             PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT).connect_lazy_with(options.clone());

@@ -68,8 +68,8 @@ impl FromRequestParts<App> for Reader {
 async fn box_of_path(parts: &mut Parts, app: &App) -> Option<BoxId> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.ok()?;
     parameters.iter().find_map(|(name, value)| match name {
-        "box_id" => value.parse().ok(),
-        "room_id" => value.parse().ok().map(|room_id: RoomId| room_id.box_id().clone()),
+        "box" => value.parse().ok(),
+        "room" => value.parse().ok().map(|room_id: RoomId| room_id.box_id().clone()),
         _ => None,
     })
 }

@@ -8,44 +8,46 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, schema::
 
 use crate::page::Limit;
 
-fn text(pattern: &str, example: &str) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example]).build()
+fn text(description: &str, pattern: &str, example: &str) -> Object {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    text.pattern(Some(pattern)).examples([example]).build()
 }
 
 /// The id of a box.
 pub(crate) fn box_id() -> Object {
-    text(ID_PATTERN, "station-north-1")
+    text("The id of a box", ID_PATTERN, "station-north-1")
 }
 
 /// The id of a room.
 pub(crate) fn room_id() -> Object {
-    text(ROOM_ID_PATTERN, "station-north-1.7")
+    text("The id of a room: its box, a dot, its number on that box", ROOM_ID_PATTERN, "station-north-1.7")
 }
 
 /// The id of a store.
 pub(crate) fn store_id() -> Object {
-    text(ID_PATTERN, "noodle-house")
+    text("The id of a store", ID_PATTERN, "noodle-house")
 }
 
 /// The id of a user.
 pub(crate) fn user_id() -> Object {
-    text(ID_PATTERN, "ana")
+    text("The id of a user", ID_PATTERN, "ana")
 }
 
 /// The id of a device.
 pub(crate) fn device_id() -> Object {
-    text(ID_PATTERN, "phone")
+    text("The id of a device", ID_PATTERN, "phone")
 }
 
 /// The id of a message.
 pub(crate) fn message_id() -> Object {
-    text(MESSAGE_ID_PATTERN, "1042")
+    text("The id of a message", MESSAGE_ID_PATTERN, "1042")
 }
 
 /// A postal code.
 pub(crate) fn zip_code() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
+        .description(Some("A postal code"))
         .min_length(Some(1))
         .max_length(Some(ZipCode::MAX_CHARS))
         .examples(["04109"])
@@ -56,6 +58,7 @@ pub(crate) fn zip_code() -> Object {
 pub(crate) fn limit() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
+        .description(Some("How many items at most"))
         .minimum(Some(f64::from(Limit::MIN)))
         .maximum(Some(f64::from(Limit::MAX)))
         .default(Some(Limit::DEFAULT.into()))

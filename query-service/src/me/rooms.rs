@@ -4,7 +4,7 @@ use axum::Json;
 use domain::RoomId;
 use serde::Deserialize;
 use service_kit::{auth::Caller, extract::Query};
-use sqlx::query;
+use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     problems::ListProblems,
     reader::Reader,
     schemas,
-    views::{ClosedReason, MyRoomView, RoomStatus, RoomView, Step},
+    views::{ClosedReason, MyRoomView, RoomStatus, Step},
 };
 
 const LIST: &str = "my rooms";
@@ -46,7 +46,8 @@ pub(crate) async fn list_my_rooms(
     mut reader: Reader,
 ) -> Result<Json<Page<MyRoomView>>, Error> {
     let after: Option<(Moment, RoomId)> = cursor::decode(LIST, page.cursor.as_deref())?;
-    let rooms = query!(
+    let rooms = query_as!(
+        MyRoomView,
         r#"
         select
             r.room_id,
@@ -65,18 +66,16 @@ pub(crate) async fn list_my_rooms(
             r.closed_at,
             r.v,
             -- what one wrote oneself is read, and so is everything before it
-            r.last_ordinal - greatest(me.last_post_ordinal, coalesce(marked.ordinal, 0)) as "unread!"
+            r.last_ordinal - greatest(me.last_post_ordinal, (
+                select m.ordinal from messages m
+                where m.box_id = k.box_id and m.room_id = k.room_id and m.message_id <= k.message_id
+                order by m.message_id desc
+                limit 1
+            )) as "unread!"
         from user_rooms mine
         join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
         join rooms r on r.box_id = mine.box_id and r.room_id = mine.room_id
-        left join lateral (
-            select m.ordinal
-            from read_markers k
-            join messages m on m.box_id = k.box_id and m.room_id = k.room_id and m.message_id <= k.message_id
-            where k.box_id = mine.box_id and k.room_id = mine.room_id and k.user_id = mine.user_id
-            order by m.message_id desc
-            limit 1
-        ) as marked on true
+        left join read_markers k on k.box_id = mine.box_id and k.room_id = mine.room_id and k.user_id = mine.user_id
         where mine.user_id = $1
             and me.standing = 'inside'
             and ($2::timestamptz is null or mine.opened_at <= $2 and (mine.opened_at < $2 or mine.room_id > $3))
@@ -88,28 +87,7 @@ pub(crate) async fn list_my_rooms(
         after.as_ref().map(|(_, room_id)| room_id.to_string()),
         page.limit.rows(),
     )
-    .map(|row| MyRoomView {
-        room: RoomView {
-            room_id: row.room_id,
-            box_id: row.box_id,
-            store_id: row.store_id,
-            title: row.title,
-            status: row.status,
-            closed_reason: row.closed_reason,
-            host: row.host,
-            member_count: row.member_count,
-            max_members: row.max_members,
-            locked: row.locked,
-            step: row.step,
-            opened_at: row.opened_at,
-            closes_at: row.closes_at,
-            closed_at: row.closed_at,
-            v: row.v,
-        },
-        unread: row.unread,
-    })
     .fetch_all(&mut *reader)
     .await?;
-    let key = |last: &MyRoomView| (Moment(last.room.opened_at), last.room.room_id.clone());
-    Ok(Json(Page::cut(rooms, page.limit, LIST, key)))
+    Ok(Json(Page::cut(rooms, page.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
 }

@@ -7,7 +7,10 @@ use serde::Serialize;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-use crate::{schemas, views::RoomView};
+use crate::{
+    schemas,
+    views::{ClosedReason, RoomStatus, Step},
+};
 
 /// Which kinds of alarms are pushed.
 pub(crate) type Preferences = Json<BTreeMap<String, bool>>;
@@ -46,9 +49,47 @@ pub(crate) struct DeviceView {
 /// A room in which the caller is, or was when it closed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MyRoomView {
-    /// The room.
-    #[serde(flatten)]
-    pub(crate) room: RoomView,
+    /// Its id.
+    #[schema(schema_with = schemas::room_id)]
+    pub(crate) room_id: String,
+    /// The box on which it was opened.
+    #[schema(schema_with = schemas::box_id)]
+    pub(crate) box_id: String,
+    /// Where they order.
+    #[schema(schema_with = schemas::store_id)]
+    pub(crate) store_id: String,
+    /// What it is called.
+    pub(crate) title: String,
+    /// Whether it accepts anything.
+    pub(crate) status: RoomStatus,
+    /// Why it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) closed_reason: Option<ClosedReason>,
+    /// Whose room it is.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) host: String,
+    /// How many are inside.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(crate) member_count: i32,
+    /// How many may be inside.
+    #[schema(minimum = 2, maximum = 100)]
+    pub(crate) max_members: i32,
+    /// Whether a password is needed to join.
+    pub(crate) locked: bool,
+    /// Where the order stands.
+    pub(crate) step: Step,
+    /// When it was opened.
+    pub(crate) opened_at: DateTime<Utc>,
+    /// When it closes by itself.
+    pub(crate) closes_at: DateTime<Utc>,
+    /// When it was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) closed_at: Option<DateTime<Utc>>,
+    /// The version of its feed: that of its last event.
+    #[schema(minimum = 0)]
+    pub(crate) v: i64,
     /// How many messages the caller has not read.
     #[schema(minimum = 0)]
     pub(crate) unread: i64,
