@@ -15,6 +15,7 @@ mod users;
 
 mod answer;
 mod error;
+mod numbers;
 mod paths;
 mod problems;
 mod request;

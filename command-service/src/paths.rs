@@ -12,7 +12,7 @@ use crate::schemas;
 pub(crate) struct BoxPath {
     /// The box.
     #[serde(rename = "box")]
-    #[param(rename = "box", schema_with = schemas::of::<BoxId>)]
+    #[param(rename = "box", value_type = schemas::BoxId, inline)]
     pub(crate) box_id: BoxId,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct BoxPath {
 pub(crate) struct StorePath {
     /// The store.
     #[serde(rename = "store")]
-    #[param(rename = "store", schema_with = schemas::of::<StoreId>)]
+    #[param(rename = "store", value_type = schemas::StoreId, inline)]
     pub(crate) store_id: StoreId,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct StorePath {
 pub(crate) struct DevicePath {
     /// The device.
     #[serde(rename = "device")]
-    #[param(rename = "device", schema_with = schemas::of::<DeviceId>)]
+    #[param(rename = "device", value_type = schemas::DeviceId, inline)]
     pub(crate) device_id: DeviceId,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct DevicePath {
 pub(crate) struct RoomPath {
     /// The room.
     #[serde(rename = "room")]
-    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
 }
 
@@ -52,11 +52,11 @@ pub(crate) struct RoomPath {
 pub(crate) struct MemberPath {
     /// The room.
     #[serde(rename = "room")]
-    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
     /// The member.
     #[serde(rename = "user")]
-    #[param(rename = "user", schema_with = schemas::of::<UserId>)]
+    #[param(rename = "user", value_type = schemas::UserId, inline)]
     pub(crate) user_id: UserId,
 }
 
@@ -66,11 +66,11 @@ pub(crate) struct MemberPath {
 pub(crate) struct MessagePath {
     /// The room.
     #[serde(rename = "room")]
-    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
     /// The message.
     #[serde(rename = "message")]
-    #[param(rename = "message", schema_with = schemas::of::<MessageId>)]
+    #[param(rename = "message", value_type = schemas::MessageId, inline)]
     pub(crate) message_id: MessageId,
 }
 
@@ -80,13 +80,13 @@ pub(crate) struct MessagePath {
 pub(crate) struct ReactionPath {
     /// The room.
     #[serde(rename = "room")]
-    #[param(rename = "room", schema_with = schemas::of::<RoomId>)]
+    #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
     /// The message.
     #[serde(rename = "message")]
-    #[param(rename = "message", schema_with = schemas::of::<MessageId>)]
+    #[param(rename = "message", value_type = schemas::MessageId, inline)]
     pub(crate) message_id: MessageId,
     /// The reaction, percent-encoded.
-    #[param(schema_with = schemas::of::<Emoji>)]
+    #[param(value_type = schemas::Emoji, inline)]
     pub(crate) emoji: Emoji,
 }

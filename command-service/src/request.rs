@@ -78,7 +78,7 @@ pub(crate) struct Command<T> {
     pub(crate) stamp: Stamp,
 }
 
-/// A command whose JSON body may be absent altogether.
+/// A command whose JSON body may be absent altogether, or null.
 pub(crate) struct BriefCommand<T> {
     /// What it says.
     pub(crate) body: T,
@@ -107,8 +107,8 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for BriefCommand<T> {
         if bytes.is_empty() {
             return Ok(Self { body: T::default(), stamp });
         }
-        let Json(body) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), app).await?;
-        Ok(Self { body, stamp })
+        let Json(body) = Json::<Option<T>>::from_request(Request::from_parts(parts, Body::from(bytes)), app).await?;
+        Ok(Self { body: body.unwrap_or_default(), stamp })
     }
 }
 

@@ -1,37 +1,89 @@
 //! The JSON schemas of the domain's values, with the bounds that their parsers keep.
 
 use domain::{
-    AlarmKind, BoxId, DeviceId, MessageId, RoomId, StoreId, UserId,
+    AlarmKind,
     ids::{ID_PATTERN, MESSAGE_ID_PATTERN, ROOM_ID_PATTERN},
-    values::{
-        Address, BoxKind, Category, Emoji, ExtensionHours, MaxMembers, MessageBody, Nickname, PushToken, Reason, Step,
-        StoreName, Title, ZipCode,
-    },
+    values,
 };
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{AdditionalProperties, ObjectBuilder, Schema, Type},
+    },
+};
 
-/// A value with a schema.
-pub(crate) trait Described {
-    /// The schema, still without a word on null.
-    fn describe() -> ObjectBuilder;
+use crate::passwords::MAX_CHARS;
+
+macro_rules! schemas {
+    ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    $schema.build().into()
+                }
+            }
+
+            impl ToSchema for $name {}
+        )*
+    };
 }
 
-/// The schema of a value that has to be there.
-pub(crate) fn of<T: Described>() -> Object {
-    T::describe().build()
-}
-
-/// The schema of a value that may be absent or null.
-pub(crate) fn or_null<T: Described>() -> Object {
-    let mut schema = of::<T>();
-    if let SchemaType::Type(kind) = schema.schema_type {
-        schema.schema_type = SchemaType::Array(vec![kind, Type::Null]);
-    }
-    if let Some(values) = &mut schema.enum_values {
-        values.push(Value::Null);
-    }
-    schema
+schemas! {
+    /// A box.
+    BoxId => id(ID_PATTERN, 40, "box-1");
+    /// A store.
+    StoreId => id(ID_PATTERN, 40, "pizzeria");
+    /// A user.
+    UserId => id(ID_PATTERN, 40, "ana");
+    /// A device of a user.
+    DeviceId => id(ID_PATTERN, 40, "phone");
+    /// A room.
+    RoomId => id(ROOM_ID_PATTERN, 50, "box-1.1");
+    /// A message.
+    MessageId => id(MESSAGE_ID_PATTERN, 18, "42");
+    /// What a message says.
+    MessageBody => text(values::MessageBody::MAX_CHARS, "Who else wants a Margherita?");
+    /// A room's title.
+    Title => text(values::Title::MAX_CHARS, "Pizza at noon");
+    /// How a user is called.
+    Nickname => text(values::Nickname::MAX_CHARS, "Ana");
+    /// How a store is called.
+    StoreName => text(values::StoreName::MAX_CHARS, "Pizzeria Roma");
+    /// What a store sells.
+    Category => text(values::Category::MAX_CHARS, "pizza");
+    /// A postal code.
+    ZipCode => text(values::ZipCode::MAX_CHARS, "04109");
+    /// A street address or its detail.
+    Address => text(values::Address::MAX_CHARS, "Markt 1");
+    /// Why a box is out of service.
+    Reason => text(values::Reason::MAX_CHARS, "The door is stuck");
+    /// A reaction.
+    Emoji => text(values::Emoji::MAX_CHARS, "👍");
+    /// The address of a device at its push provider.
+    PushToken => text(values::PushToken::MAX_CHARS, "fcm-registration-token");
+    /// How many people a room may hold.
+    MaxMembers => integer(2, 100, 4);
+    /// How long an extension lasts.
+    ExtensionHours => integer(1, 3, 1);
+    /// Who may use a box.
+    BoxKind => one_of(&[values::BoxKind::Shared.as_str(), values::BoxKind::Private.as_str()]);
+    /// Where an order stands.
+    Step => one_of(&["gathering", "ordering", "ordered", "delivering", "arrived", "collected"]);
+    /// Degrees north.
+    Latitude => degrees(90, 51.34);
+    /// Degrees east.
+    Longitude => degrees(180, 12.37);
+    /// The password of an account.
+    AccountPassword => string(8, MAX_CHARS, "correct horse");
+    /// The password of a room.
+    RoomPassword => string(1, MAX_CHARS, "margherita");
+    /// For each kind of notification, whether it is wanted.
+    NotificationPreferences => notification_preferences();
 }
 
 /// Something visible, and no NUL anywhere.
@@ -41,7 +93,7 @@ fn text(max: usize, example: &str) -> ObjectBuilder {
     string(1, max, example).pattern(Some(VISIBLE_PATTERN))
 }
 
-pub(crate) fn string(min: usize, max: usize, example: &str) -> ObjectBuilder {
+fn string(min: usize, max: usize, example: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(min))
@@ -65,47 +117,6 @@ fn integer(min: i32, max: i32, example: i32) -> ObjectBuilder {
         .examples([Value::from(example)])
 }
 
-macro_rules! described {
-    ($($value:ty => $schema:expr;)*) => {
-        $(impl Described for $value {
-            fn describe() -> ObjectBuilder {
-                $schema
-            }
-        })*
-    };
-}
-
-described! {
-    BoxId => id(ID_PATTERN, 40, "box-1");
-    StoreId => id(ID_PATTERN, 40, "pizzeria");
-    UserId => id(ID_PATTERN, 40, "ana");
-    DeviceId => id(ID_PATTERN, 40, "phone");
-    RoomId => id(ROOM_ID_PATTERN, 50, "box-1.1");
-    MessageId => id(MESSAGE_ID_PATTERN, 18, "42");
-    MessageBody => text(MessageBody::MAX_CHARS, "Who else wants a Margherita?");
-    Title => text(Title::MAX_CHARS, "Pizza at noon");
-    Nickname => text(Nickname::MAX_CHARS, "Ana");
-    StoreName => text(StoreName::MAX_CHARS, "Pizzeria Roma");
-    Category => text(Category::MAX_CHARS, "pizza");
-    ZipCode => text(ZipCode::MAX_CHARS, "04109");
-    Address => text(Address::MAX_CHARS, "Markt 1");
-    Reason => text(Reason::MAX_CHARS, "The door is stuck");
-    Emoji => text(Emoji::MAX_CHARS, "👍");
-    PushToken => text(PushToken::MAX_CHARS, "fcm-registration-token");
-    MaxMembers => integer(2, 100, 4);
-    ExtensionHours => integer(1, 3, 1);
-    BoxKind => one_of(&[BoxKind::Shared.as_str(), BoxKind::Private.as_str()]);
-    Step => one_of(&["gathering", "ordering", "ordered", "delivering", "arrived", "collected"]);
-    Latitude => degrees(90, 51.34);
-    Longitude => degrees(180, 12.37);
-}
-
-/// Degrees north, as JSON has it.
-pub(crate) struct Latitude;
-
-/// Degrees east, as JSON has it.
-pub(crate) struct Longitude;
-
 fn degrees(most: i32, example: f64) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Number)
@@ -114,8 +125,7 @@ fn degrees(most: i32, example: f64) -> ObjectBuilder {
         .examples([Value::from(example)])
 }
 
-/// For every kind of alarm, whether it is wanted.
-pub(crate) fn notification_preferences() -> Schema {
+fn notification_preferences() -> ObjectBuilder {
     const KINDS: [AlarmKind; 7] = [
         AlarmKind::Reply,
         AlarmKind::Reaction,
@@ -127,28 +137,39 @@ pub(crate) fn notification_preferences() -> Schema {
     ];
     let flag = || ObjectBuilder::new().schema_type(Type::Boolean);
     let kinds = KINDS.iter().fold(ObjectBuilder::new(), |object, kind| object.property(kind.as_str(), flag()));
-    let closed = kinds.additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::FreeForm(false)));
-    closed.examples([json!({ "reply": true, "reaction": false })]).build().into()
+    let closed = kinds.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
+    closed.examples([json!({ "reply": true, "reaction": false })])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_value_that_may_be_null_says_so() {
-        let schema = serde_json::to_value(or_null::<BoxKind>()).unwrap();
-        assert_eq!(schema, json!({ "type": ["string", "null"], "enum": ["shared", "private", null] }));
-        let schema = serde_json::to_value(of::<MaxMembers>()).unwrap();
-        assert_eq!((&schema["minimum"], &schema["maximum"]), (&json!(2), &json!(100)));
-    }
+    use crate::passwords;
 
     #[test]
     fn the_steps_of_the_schema_are_those_of_the_domain() {
-        let schema = serde_json::to_value(of::<Step>()).unwrap();
-        for step in schema["enum"].as_array().unwrap() {
-            assert_eq!(serde_json::from_value::<Step>(step.clone()).unwrap().as_str(), step);
+        let schema = serde_json::to_value(Step::schema()).unwrap();
+        let steps = schema["enum"].as_array().unwrap();
+        for step in steps {
+            assert_eq!(serde_json::from_value::<values::Step>(step.clone()).unwrap().as_str(), step);
         }
-        assert_eq!(schema["enum"].as_array().unwrap().len(), Step::Collected as usize + 1);
+        assert_eq!(steps.len(), values::Step::Collected as usize + 1);
+    }
+
+    #[test]
+    fn what_a_schema_gives_as_an_example_can_be_parsed() {
+        fn parses<S: PartialSchema, T: serde::de::DeserializeOwned>() {
+            let schema = serde_json::to_value(S::schema()).unwrap();
+            let example = schema["examples"].as_array().unwrap().first().unwrap().clone();
+            assert!(serde_json::from_value::<T>(example).is_ok(), "{schema}");
+        }
+        parses::<BoxId, domain::BoxId>();
+        parses::<RoomId, domain::RoomId>();
+        parses::<MessageId, domain::MessageId>();
+        parses::<Emoji, values::Emoji>();
+        parses::<MaxMembers, values::MaxMembers>();
+        parses::<ExtensionHours, values::ExtensionHours>();
+        parses::<AccountPassword, passwords::AccountPassword>();
+        parses::<NotificationPreferences, domain::NotificationPreferences>();
     }
 }

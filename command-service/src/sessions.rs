@@ -19,10 +19,10 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
 pub(crate) struct OpenSession {
     /// Who.
-    #[schema(schema_with = schemas::of::<UserId>)]
+    #[schema(value_type = schemas::UserId)]
     user_id: UserId,
     /// The account's password.
-    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    #[schema(value_type = schemas::AccountPassword)]
     password: AccountPassword,
 }
 

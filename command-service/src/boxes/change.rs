@@ -25,16 +25,16 @@ use crate::{
 #[schema(example = json!({ "detailed_address": "second floor" }))]
 pub(crate) struct ChangeBoxDetails {
     /// Who may use it.
-    #[schema(required = false, schema_with = schemas::or_null::<BoxKind>)]
+    #[schema(value_type = Option<schemas::BoxKind>)]
     kind: Option<BoxKind>,
     /// Postal code.
-    #[schema(required = false, schema_with = schemas::or_null::<ZipCode>)]
+    #[schema(value_type = Option<schemas::ZipCode>)]
     zip_code: Option<ZipCode>,
     /// Street address.
-    #[schema(required = false, schema_with = schemas::or_null::<Address>)]
+    #[schema(value_type = Option<schemas::Address>)]
     address: Option<Address>,
     /// Floor, door, corner.
-    #[schema(required = false, schema_with = schemas::or_null::<Address>)]
+    #[schema(value_type = Option<schemas::Address>)]
     detailed_address: Option<Address>,
     /// Where it stands.
     coordinates: Option<Place>,
@@ -45,10 +45,10 @@ pub(crate) struct ChangeBoxDetails {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     /// Degrees north.
-    #[schema(schema_with = schemas::of::<schemas::Latitude>)]
+    #[schema(value_type = schemas::Latitude)]
     latitude: f64,
     /// Degrees east.
-    #[schema(schema_with = schemas::of::<schemas::Longitude>)]
+    #[schema(value_type = schemas::Longitude)]
     longitude: f64,
 }
 

@@ -26,25 +26,25 @@ use crate::{
 }))]
 pub(crate) struct InstallBox {
     /// Its id; one is made up if there is none.
-    #[schema(required = false, schema_with = schemas::or_null::<BoxId>)]
+    #[schema(value_type = Option<schemas::BoxId>)]
     box_id: Option<BoxId>,
     /// Who may use it.
-    #[schema(schema_with = schemas::of::<BoxKind>)]
+    #[schema(value_type = schemas::BoxKind)]
     kind: BoxKind,
     /// Postal code.
-    #[schema(schema_with = schemas::of::<ZipCode>)]
+    #[schema(value_type = schemas::ZipCode)]
     zip_code: ZipCode,
     /// Street address.
-    #[schema(schema_with = schemas::of::<Address>)]
+    #[schema(value_type = schemas::Address)]
     address: Address,
     /// Floor, door, corner.
-    #[schema(schema_with = schemas::of::<Address>)]
+    #[schema(value_type = schemas::Address)]
     detailed_address: Address,
     /// Degrees north.
-    #[schema(schema_with = schemas::of::<schemas::Latitude>)]
+    #[schema(value_type = schemas::Latitude)]
     latitude: f64,
     /// Degrees east.
-    #[schema(schema_with = schemas::of::<schemas::Longitude>)]
+    #[schema(value_type = schemas::Longitude)]
     longitude: f64,
 }
 

@@ -31,10 +31,9 @@ pub(crate) enum ServiceState {
 #[schema(example = json!({ "state": "out_of_service", "reason": "The door is stuck" }))]
 pub(crate) struct SetServiceState {
     /// From now on.
-    #[schema(inline)]
     state: ServiceState,
     /// Why it is out of service.
-    #[schema(required = false, schema_with = schemas::or_null::<Reason>)]
+    #[schema(value_type = Option<schemas::Reason>)]
     reason: Option<Reason>,
 }
 

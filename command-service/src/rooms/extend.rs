@@ -10,6 +10,7 @@ use crate::{
     answer::Created,
     app::App,
     error::Error,
+    numbers::whole,
     paths::RoomPath,
     problems::Code,
     request::{AsUser, Command},
@@ -22,7 +23,8 @@ use crate::{
 #[schema(example = json!({ "hours": 1 }))]
 pub(crate) struct ExtendRoom {
     /// By how many hours.
-    #[schema(schema_with = schemas::of::<ExtensionHours>)]
+    #[serde(deserialize_with = "whole")]
+    #[schema(value_type = schemas::ExtensionHours)]
     hours: ExtensionHours,
 }
 

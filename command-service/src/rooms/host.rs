@@ -21,7 +21,7 @@ use crate::{
 #[schema(example = json!({ "user_id": "ben" }))]
 pub(crate) struct TransferHost {
     /// The member who becomes the host.
-    #[schema(schema_with = schemas::of::<UserId>)]
+    #[schema(value_type = schemas::UserId)]
     user_id: UserId,
 }
 

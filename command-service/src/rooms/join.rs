@@ -14,6 +14,7 @@ use crate::{
     passwords::RoomPassword,
     paths::RoomPath,
     request::{AsUser, BriefCommand, Stamp},
+    schemas,
 };
 
 /// Somebody wants to come in.
@@ -22,7 +23,7 @@ use crate::{
 #[schema(example = json!({ "password": "margherita" }))]
 pub(crate) struct JoinRoom {
     /// What opens a locked room.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    #[schema(value_type = Option<schemas::RoomPassword>)]
     password: Option<RoomPassword>,
 }
 

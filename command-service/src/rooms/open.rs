@@ -14,6 +14,7 @@ use crate::{
     answer::Created,
     app::App,
     error::Error,
+    numbers::whole,
     passwords::RoomPassword,
     paths::BoxPath,
     problems::Code,
@@ -29,16 +30,17 @@ use crate::{
 }))]
 pub(crate) struct OpenRoom {
     /// Where they order.
-    #[schema(schema_with = schemas::of::<StoreId>)]
+    #[schema(value_type = schemas::StoreId)]
     store_id: StoreId,
     /// What the room is called.
-    #[schema(schema_with = schemas::of::<Title>)]
+    #[schema(value_type = schemas::Title)]
     title: Title,
     /// How many may be inside.
-    #[schema(schema_with = schemas::of::<MaxMembers>)]
+    #[serde(deserialize_with = "whole")]
+    #[schema(value_type = schemas::MaxMembers)]
     max_members: MaxMembers,
     /// Locks the room.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    #[schema(value_type = Option<schemas::RoomPassword>)]
     password: Option<RoomPassword>,
 }
 

@@ -22,7 +22,7 @@ use crate::{
 #[schema(example = json!({ "message_id": "42" }))]
 pub(crate) struct MoveReadMarker {
     /// The last message that was read.
-    #[schema(schema_with = schemas::of::<MessageId>)]
+    #[schema(value_type = schemas::MessageId)]
     message_id: MessageId,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 #[schema(example = json!({ "step": "ordering" }))]
 pub(crate) struct AdvanceStep {
     /// The step, not before the present one.
-    #[schema(schema_with = schemas::of::<Step>)]
+    #[schema(value_type = schemas::Step)]
     step: Step,
 }
 

@@ -15,7 +15,7 @@ use utoipa::{
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{answer::NewId, app::App, problems::Code, schemas, sessions::Session as SessionView};
+use crate::{answer::NewId, app::App, problems::Code, sessions::Session as SessionView};
 
 /// Name of the security scheme.
 const TOKEN: &str = "token";
@@ -111,12 +111,14 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
         Access::Anybody => vec![],
         _ => vec![SecurityRequirement::new(TOKEN, no_scopes)],
     });
+    // No example: many would send it again and again, each time with another request.
+    let any_key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,64}$"));
     let key = ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some("Names the command: repeats with the same key are carried out once. Best a UUIDv7."))
-        .schema(Some(schemas::string(1, 64, "0192f7c0-5a7e-7cc3-98c4-dc0c0c07398f").pattern(Some("^[!-~]{1,64}$"))));
+        .schema(Some(any_key));
     operation.parameters.get_or_insert_default().push(RefOr::T(key.build()));
 }
 

@@ -30,7 +30,6 @@ pub(crate) enum Availability {
 #[schema(example = json!({ "state": "closed" }))]
 pub(crate) struct SetAvailability {
     /// From now on.
-    #[schema(inline)]
     state: Availability,
 }
 

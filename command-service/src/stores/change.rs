@@ -24,13 +24,13 @@ use crate::{
 #[schema(example = json!({ "name": "Pizzeria Milano" }))]
 pub(crate) struct ChangeStore {
     /// What it is called.
-    #[schema(required = false, schema_with = schemas::or_null::<StoreName>)]
+    #[schema(value_type = Option<schemas::StoreName>)]
     name: Option<StoreName>,
     /// Postal code.
-    #[schema(required = false, schema_with = schemas::or_null::<ZipCode>)]
+    #[schema(value_type = Option<schemas::ZipCode>)]
     zip_code: Option<ZipCode>,
     /// What it sells.
-    #[schema(required = false, schema_with = schemas::or_null::<Category>)]
+    #[schema(value_type = Option<schemas::Category>)]
     category: Option<Category>,
 }
 

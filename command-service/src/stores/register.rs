@@ -23,16 +23,16 @@ use crate::{
 #[schema(example = json!({ "store_id": "pizzeria", "name": "Pizzeria Roma", "zip_code": "04109", "category": "pizza" }))]
 pub(crate) struct RegisterStore {
     /// Its id; one is made up if there is none.
-    #[schema(required = false, schema_with = schemas::or_null::<StoreId>)]
+    #[schema(value_type = Option<schemas::StoreId>)]
     store_id: Option<StoreId>,
     /// What it is called.
-    #[schema(schema_with = schemas::of::<StoreName>)]
+    #[schema(value_type = schemas::StoreName)]
     name: StoreName,
     /// Postal code.
-    #[schema(schema_with = schemas::of::<ZipCode>)]
+    #[schema(value_type = schemas::ZipCode)]
     zip_code: ZipCode,
     /// What it sells.
-    #[schema(required = false, schema_with = schemas::or_null::<Category>)]
+    #[schema(value_type = Option<schemas::Category>)]
     category: Option<Category>,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 #[schema(example = json!({ "body": "Who else wants a Funghi?" }))]
 pub(crate) struct EditMessage {
     /// What the message says from now on.
-    #[schema(schema_with = schemas::of::<MessageBody>)]
+    #[schema(value_type = schemas::MessageBody)]
     body: MessageBody,
 }
 

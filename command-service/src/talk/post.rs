@@ -21,10 +21,10 @@ use crate::{
 #[schema(example = json!({ "body": "Who else wants a Margherita?" }))]
 pub(crate) struct PostMessage {
     /// What it says.
-    #[schema(schema_with = schemas::of::<MessageBody>)]
+    #[schema(value_type = schemas::MessageBody)]
     body: MessageBody,
     /// The message that it answers.
-    #[schema(required = false, schema_with = schemas::or_null::<MessageId>)]
+    #[schema(value_type = Option<schemas::MessageId>)]
     reply_to: Option<MessageId>,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 #[schema(example = json!({ "push_token": "fcm-registration-token" }))]
 pub(crate) struct RegisterDevice {
     /// The device's address at its push provider.
-    #[schema(schema_with = schemas::of::<PushToken>)]
+    #[schema(value_type = schemas::PushToken)]
     push_token: PushToken,
 }
 

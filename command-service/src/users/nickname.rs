@@ -19,7 +19,7 @@ use crate::{
 #[schema(example = json!({ "nickname": "Annabel" }))]
 pub(crate) struct ChangeNickname {
     /// The name that others see from now on.
-    #[schema(schema_with = schemas::of::<Nickname>)]
+    #[schema(value_type = schemas::Nickname)]
     nickname: Nickname,
 }
 

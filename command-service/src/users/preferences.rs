@@ -19,7 +19,7 @@ use crate::{
 #[schema(example = json!({ "preferences": { "reaction": false } }))]
 pub(crate) struct SetNotificationPreferences {
     /// For each kind, whether it is wanted.
-    #[schema(schema_with = schemas::notification_preferences)]
+    #[schema(value_type = schemas::NotificationPreferences)]
     preferences: NotificationPreferences,
 }
 

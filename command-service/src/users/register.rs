@@ -14,13 +14,13 @@ use crate::{answer::Created, app::App, error::Error, passwords::AccountPassword,
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
 pub(crate) struct RegisterUser {
     /// The id, chosen for ever.
-    #[schema(schema_with = schemas::of::<UserId>)]
+    #[schema(value_type = schemas::UserId)]
     pub(super) user_id: UserId,
     /// The account's password.
-    #[schema(value_type = String, min_length = 8, max_length = 128)]
+    #[schema(value_type = schemas::AccountPassword)]
     pub(super) password: AccountPassword,
     /// The name that others see; unique without regard to case.
-    #[schema(schema_with = schemas::of::<Nickname>)]
+    #[schema(value_type = schemas::Nickname)]
     pub(super) nickname: Nickname,
 }
 

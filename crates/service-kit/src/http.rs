@@ -1,5 +1,7 @@
 //! The HTTP server around a router: request ids, limits, faults as problems, graceful stop.
 
+mod rest;
+
 use std::{any::Any, io, time::Duration};
 
 use axum::{
@@ -56,6 +58,7 @@ pub fn finish(router: Router) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
         .layer(middleware::from_fn(drop_strange_id))
         .layer(middleware::map_response(secure))
+        .layer(middleware::from_fn(rest::read_rest))
 }
 
 /// The span of one request. Faults are logged in it by `log_faults`, and nowhere else.

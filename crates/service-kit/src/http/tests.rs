@@ -78,3 +78,24 @@ async fn a_good_request_passes_and_keeps_its_plain_id() {
     let (_, _, response) = call(request).await;
     assert_ne!(response.headers()["x-request-id"], "not plain!");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_sees_the_answer_nevertheless() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let router = Router::new().route("/greet", post(async |Json(greeting): Json<Greeting>| greeting.name));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(listener, finish(router), std::future::pending()));
+    let body = vec![b' '; 2_000_000];
+    for _ in 0..20 {
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head =
+            "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n";
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&body).await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+    server.abort();
+}
