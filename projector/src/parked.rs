@@ -55,7 +55,7 @@ async fn read(log: &dyn Log, stream: StreamName, positions: &[u64]) -> Result<Ve
             sequence: *position,
             reason: "a parked commit is gone".to_owned(),
         })?;
-        commits.push(event_store::RecordedCommit::parse(recorded)?.into());
+        commits.push(event_store::RecordedCommit::parse(&recorded)?.into());
     }
     Ok(commits)
 }

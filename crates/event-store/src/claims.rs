@@ -90,7 +90,7 @@ async fn holder(log: &dyn Log, subject: &str) -> Result<(u64, Option<String>), E
     let last: Option<Recorded> = log.last(StreamName::User, subject, Freshness::Leader).await?;
     let Some(last) = last else { return Ok((0, None)) };
     let sequence = last.sequence;
-    let commit = RecordedCommit::parse(last)?;
+    let commit = RecordedCommit::parse(&last)?;
     let holder = match commit.events::<ClaimEvent>()?.pop() {
         Some(ClaimEvent::NicknameClaimed { user_id }) => Some(user_id),
         Some(ClaimEvent::NicknameReleased { .. }) | None => None,

@@ -214,7 +214,7 @@ pub enum Decoded {
 
 impl RecordedCommit {
     /// Reads the headers. Whatever can belong to one box is left to [`decode`](Self::decode), so that it stops that box only.
-    pub fn parse(recorded: Recorded) -> Result<Self, Damage> {
+    pub fn parse(recorded: &Recorded) -> Result<Self, Damage> {
         let source = Source::parse(&recorded.subject).ok_or_else(|| Damage::Unreadable {
             stream: recorded.stream,
             sequence: recorded.sequence,
@@ -239,7 +239,7 @@ impl RecordedCommit {
             at: at.unwrap_or(recorded.stored_at),
             stream: recorded.stream,
             sequence: recorded.sequence,
-            payload: recorded.payload,
+            payload: recorded.payload.clone(),
             source,
             malformed,
         })

@@ -229,7 +229,7 @@ impl Executor<DeliveryBox> {
             None => log.get(stream, message_id.sequence(), Freshness::Leader).await?,
         };
         let Some(recorded) = recorded else { return Ok(None) };
-        let commit = RecordedCommit::parse(recorded)?;
+        let commit = RecordedCommit::parse(&recorded)?;
         if commit.source != (Source::Talk { box_id: box_id.clone() }) {
             return Ok(None);
         }
@@ -285,7 +285,7 @@ impl<A: StoredAggregate> Run<'_, A> {
             None => store.log().get(stream, sequence, Freshness::Leader).await?,
         };
         let gone = || EventStoreError::Corrupt { reason: format!("{stream} has lost {sequence}") };
-        let commit = RecordedCommit::parse(recorded.ok_or_else(gone)?)?;
+        let commit = RecordedCommit::parse(&recorded.ok_or_else(gone)?)?;
         Stored::earlier(self.id, &commit).map(Some)
     }
 

@@ -198,7 +198,7 @@ impl Follower {
                 break;
             }
             // Understood before it is taken: an error repeats itself.
-            commits.push(RecordedCommit::parse(recorded.clone())?);
+            commits.push(RecordedCommit::parse(recorded)?);
             self.buffer.pop_front();
         }
         let caught_up = self.buffer.is_empty() && self.next > self.known_last;

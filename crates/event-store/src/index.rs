@@ -94,7 +94,7 @@ mod tests {
         let subject = "box.0.b1.room".to_owned();
         let stream = StreamName::Box(0);
         let recorded = Recorded { stream, sequence, subject, headers, payload: "".into(), stored_at: at };
-        RecordedCommit::parse(recorded).unwrap()
+        RecordedCommit::parse(&recorded).unwrap()
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Marks {
 
 fn marked(last: Option<Recorded>) -> Result<Option<MessageId>, MarkError> {
     let Some(last) = last else { return Ok(None) };
-    let commit = RecordedCommit::parse(last).map_err(DecodeError::json)?;
+    let commit = RecordedCommit::parse(&last).map_err(DecodeError::json)?;
     match commit.decode()? {
         Decoded::Mark { message_id } => Ok(Some(message_id)),
         _ => Err(DecodeError::Header("the marker").into()),

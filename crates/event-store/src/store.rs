@@ -197,7 +197,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
             return Ok(Versioned { state: Arc::new(A::default()), version: 0 });
         };
         let version = last.sequence;
-        let commit = RecordedCommit::parse(last)?;
+        let commit = RecordedCommit::parse(&last)?;
         if let Some(state) = commit.state::<A>(A::STATE_VERSION) {
             return Ok(Versioned { state: Arc::new(state), version });
         }
@@ -222,7 +222,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
             };
             from = end + 1;
             for recorded in page.into_iter().filter(|recorded| recorded.sequence <= version) {
-                commits.push(RecordedCommit::parse(recorded)?);
+                commits.push(RecordedCommit::parse(&recorded)?);
             }
         }
         Ok(commits)
@@ -245,7 +245,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         messages.push(self.message(&events, loaded, order)?);
         let appended = append(self.log.as_ref(), &messages, &self.patience).await?;
         if let Some(earlier) = appended.earlier {
-            return Stored::earlier(&loaded.id, &RecordedCommit::parse(earlier)?);
+            return Stored::earlier(&loaded.id, &RecordedCommit::parse(&earlier)?);
         }
         let events = envelopes(&loaded.id, appended.sequence, events, &order.commit_id, &order.context);
         Ok(Stored { sequence: appended.sequence, events, replayed: false })

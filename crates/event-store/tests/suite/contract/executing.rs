@@ -188,7 +188,7 @@ pub(crate) async fn commits_name_who_and_when(log: Arc<impl Log>) {
     boxes.execute(&box_id(), install(), context).await.unwrap();
     let recorded = log.get(stream(), 1, Freshness::Leader).await.unwrap().unwrap();
     assert_eq!(recorded.header(header::EVENT_TYPES), Some("box_installed"));
-    let commit = event_store::RecordedCommit::parse(recorded).unwrap();
+    let commit = event_store::RecordedCommit::parse(&recorded).unwrap();
     assert_eq!((commit.command_id.as_deref(), commit.actor.as_str(), commit.at), (Some("key-1"), "ops", noon()));
     assert!(commit.traceparent.is_some() && !commit.commit_id.is_empty());
     assert!(matches!(commit.decode(), Ok(event_store::Decoded::Box(events)) if events.len() == 1));
