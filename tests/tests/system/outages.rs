@@ -20,35 +20,38 @@ async fn commands_go_on_without_postgres_and_reads_catch_up_when_it_is_back() {
     let room = world.open_room(&ana, "box-1", 2).await;
     let mut live = world.follow(&ana, &room, 0).await;
     let pids = pids(&world).await;
-    world.stack.postgres().stop().await;
 
-    let mut last = None;
-    for number in 0..20 {
-        let said = ana.say(&room, &format!("message {number}")).await;
-        said.created();
-        last = Some(said);
+    for (round, crash) in [(1, false), (2, true)] {
+        if crash {
+            world.stack.postgres().kill().await;
+        } else {
+            world.stack.postgres().stop().await;
+        }
+        let mut newest = String::new();
+        for number in 0..20 {
+            newest = ana.say(&room, &format!("message {number} of {round}")).await.created();
+        }
+        let asked = Instant::now();
+        try_later(&ana.get("/boxes").await, "database-unavailable");
+        assert!(asked.elapsed() < QUICK, "an answer after {:?}", asked.elapsed());
+        eventually("query-service and projector say that the database is gone", async || {
+            let (query, projector) = (missing(&world, QUERY).await, missing(&world, PROJECTOR).await);
+            (!query.is_empty() && !projector.is_empty()).then_some(())
+        })
+        .await;
+        assert_eq!(missing(&world, COMMAND).await, Vec::<String>::new(), "commands do not need the database");
+
+        world.stack.postgres().start_again().await.unwrap();
+        let history = format!("/rooms/{room}/messages?limit=200");
+        let messages = eventually("reads catch up", async || {
+            let answer = ana.get(&history).await;
+            (answer.status == 200).then(|| answer.items())
+        })
+        .await;
+        assert_eq!(messages.len(), 20 * round);
+        assert_eq!(messages[0]["message_id"], newest);
+        live.message(&room, &format!("message 19 of {round}")).await;
     }
-    let asked = Instant::now();
-    try_later(&ana.get("/boxes").await, "database-unavailable");
-    assert!(asked.elapsed() < QUICK, "an answer after {:?}", asked.elapsed());
-    eventually("query-service and projector say that the database is gone", async || {
-        let (query, projector) = (missing(&world, QUERY).await, missing(&world, PROJECTOR).await);
-        (!query.is_empty() && !projector.is_empty()).then_some(())
-    })
-    .await;
-    assert_eq!(missing(&world, COMMAND).await, Vec::<String>::new(), "commands do not need the database");
-
-    world.stack.postgres().start_again().await.unwrap();
-    let history = format!("/rooms/{room}/messages?limit=200");
-    let messages = eventually("reads catch up", async || {
-        let answer = ana.get(&history).await;
-        (answer.status == 200).then(|| answer.items())
-    })
-    .await;
-    assert_eq!(messages.len(), 20);
-    let newest = last.map(|said| said.created());
-    assert_eq!(messages[0]["message_id"].as_str(), newest.as_deref());
-    live.message(&room, "message 19").await;
     all_is_well(&world, &pids).await;
 }
 

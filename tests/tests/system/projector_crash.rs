@@ -1,52 +1,110 @@
-//! The projector is killed again and again under load: in the end its tables are those of a fresh projection.
+//! Projectors are killed and frozen again and again under load: in the end the tables are those of a fresh projection.
 
 mod load;
 
-use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use harness::{Postgres, Role, ServiceId, StackOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use system_tests::{World, wait::eventually};
 
-const PROJECTOR: ServiceId = ServiceId::Projector(0);
 /// A projector with a database of its own, which sees the log for the first time when all is over.
-const LATECOMER: ServiceId = ServiceId::Projector(1);
+const LATECOMER: ServiceId = ServiceId::Projector(0);
+const ONE: ServiceId = ServiceId::Projector(1);
+const OTHER: ServiceId = ServiceId::Projector(2);
+
+/// How soon another projector has to take over.
+const FAILOVER: Duration = Duration::from_secs(6);
+
+/// A world whose projectors are treated badly, and what their tables will be compared with.
+struct Comparison {
+    world: World,
+    /// The latecomer's.
+    database: Postgres,
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projector_that_was_killed_five_times_has_the_tables_of_a_fresh_one() {
-    let other = Postgres::start().await.unwrap();
-    let own_database = (LATECOMER, "BOXROOM_DATABASE_URL", other.url(Role::Projector));
-    let world = World::start(StackOptions { projectors: 2, env: vec![own_database], ..StackOptions::default() }).await;
-    world.stack.stop(LATECOMER).await;
-    let mut killed = connect(&world.stack.database_url(Role::Admin)).await;
-    let mut fresh = connect(&other.url(Role::Admin)).await;
-    assert_eq!(projected(&mut fresh).await, 0);
-
+    let comparison = Comparison::start(2).await;
+    let world = &comparison.world;
+    let mut database = connect(&world.stack.database_url(Role::Admin)).await;
     let enough = AtomicBool::new(false);
     let kills = async {
         for _ in 0..5 {
-            let before = projected(&mut killed).await;
-            until_projected(&mut killed, before + 150).await;
-            world.stack.kill9(PROJECTOR).await;
-            world.stack.start_again(PROJECTOR).await.unwrap();
+            let before = projected(&mut database).await;
+            until_projected(&mut database, before + 150).await;
+            world.stack.kill9(ONE).await;
+            world.stack.start_again(ONE).await.unwrap();
         }
-        enough.store(true, std::sync::atomic::Ordering::Relaxed);
+        enough.store(true, Ordering::Relaxed);
     };
-    tokio::join!(kills, load::run(&world, &enough));
+    tokio::join!(kills, load::run(world, &enough));
+    comparison.tables_are_those_of_a_fresh_projection().await;
+}
 
-    let length = i64::try_from(world.log().await.length().await).unwrap();
-    until_projected(&mut killed, length).await;
-    world.stack.start_again(LATECOMER).await.unwrap();
-    until_projected(&mut fresh, length).await;
-    let (killed, fresh) = (tables(&mut killed).await, tables(&mut fresh).await);
-    assert_eq!(killed.keys().collect::<Vec<_>>(), fresh.keys().collect::<Vec<_>>());
-    for (table, rows) in &killed {
-        let differing = rows.iter().zip(&fresh[table]).find(|(one, other)| one != other);
-        assert_eq!(differing, None, "in {table}");
-        assert_eq!(rows.len(), fresh[table].len(), "in {table}");
-        let may_be_empty = ["quarantined_boxes", "parked_events"].contains(&table.as_str());
-        assert_eq!(rows.is_empty(), may_be_empty, "{table} has {} rows", rows.len());
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_projector_is_replaced_within_seconds_and_does_no_harm_when_it_thaws() {
+    let comparison = Comparison::start(3).await;
+    let world = &comparison.world;
+    let enough = AtomicBool::new(false);
+    let freezes = async {
+        for frozen in [ONE, OTHER, ONE, OTHER] {
+            world.stack.freeze(frozen).await;
+            let since = Instant::now();
+            // One command for each stream: whoever held it, the other one projects it soon.
+            let operator = world.operator();
+            for number in 0..8 {
+                let details = json!({ "detailed_address": format!("{frozen} is frozen") });
+                operator.patch(format!("/boxes/box-{number}"), details).await.done();
+                eventually("the other one goes on", async || {
+                    (operator.get("/boxes").await.status == 200).then_some(())
+                })
+                .await;
+            }
+            operator.patch("/stores/corner", json!({ "category": frozen.to_string() })).await.done();
+            eventually("the other one goes on", async || (operator.get("/boxes").await.status == 200).then_some(()))
+                .await;
+            assert!(since.elapsed() < FAILOVER, "failover took {:?}", since.elapsed());
+            world.stack.thaw(frozen).await;
+        }
+        enough.store(true, Ordering::Relaxed);
+    };
+    load::prepare(world).await;
+    tokio::join!(freezes, load::run(world, &enough));
+    comparison.tables_are_those_of_a_fresh_projection().await;
+}
+
+impl Comparison {
+    async fn start(projectors: usize) -> Self {
+        let database = Postgres::start().await.unwrap();
+        let env = vec![(LATECOMER, "BOXROOM_DATABASE_URL", database.url(Role::Projector))];
+        let world = World::start(StackOptions { projectors, env, ..StackOptions::default() }).await;
+        world.stack.stop(LATECOMER).await;
+        assert_eq!(projected(&mut connect(&database.url(Role::Admin)).await).await, 0, "it knows nothing yet");
+        Self { world, database }
+    }
+
+    async fn tables_are_those_of_a_fresh_projection(&self) {
+        let mut used = connect(&self.world.stack.database_url(Role::Admin)).await;
+        let mut fresh = connect(&self.database.url(Role::Admin)).await;
+        let length = i64::try_from(self.world.log().await.length().await).unwrap();
+        until_projected(&mut used, length).await;
+        self.world.stack.start_again(LATECOMER).await.unwrap();
+        until_projected(&mut fresh, length).await;
+        let (used, fresh) = (tables(&mut used).await, tables(&mut fresh).await);
+        assert_eq!(used.keys().collect::<Vec<_>>(), fresh.keys().collect::<Vec<_>>());
+        for (table, rows) in &used {
+            let differing = rows.iter().zip(&fresh[table]).find(|(one, other)| one != other);
+            assert_eq!(differing, None, "in {table}");
+            assert_eq!(rows.len(), fresh[table].len(), "in {table}");
+            let may_be_empty = ["quarantined_boxes", "parked_events"].contains(&table.as_str());
+            assert_eq!(rows.is_empty(), may_be_empty, "{table} has {} rows", rows.len());
+        }
     }
 }
 
@@ -75,11 +133,9 @@ async fn tables(database: &mut PgConnection) -> BTreeMap<String, Vec<Value>> {
     let mut tables = BTreeMap::new();
     for name in names {
         // When a checkpoint was written is the one thing that may differ.
-        let rows = format!(
-            "select to_jsonb(t) - 'updated_at' from read_g1.{name} t order by (to_jsonb(t) - 'updated_at')::text"
-        );
-        let rows = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut *database).await.unwrap();
-        tables.insert(name, rows);
+        let row = "to_jsonb(t) - 'updated_at'";
+        let rows = AssertSqlSafe(format!("select {row} from read_g1.{name} t order by ({row})::text"));
+        tables.insert(name, sqlx::query_scalar(rows).fetch_all(&mut *database).await.unwrap());
     }
     tables
 }

@@ -4,13 +4,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use serde_json::json;
-use system_tests::{Person, World, world::room_details};
+use system_tests::{
+    Person, World,
+    world::{box_details, room_details},
+};
 
 /// How many boxes are in use at once.
 const BOXES: usize = 8;
 
+/// Sets up the boxes and stores that the load uses; those that are there already stay as they are.
+pub(super) async fn prepare(world: &World) {
+    let operator = world.operator();
+    for number in 0..BOXES {
+        operator.post("/boxes", box_details(&format!("box-{number}"))).await;
+    }
+    let store = json!({ "store_id": "corner", "name": "Corner", "zip_code": "10115" });
+    operator.post("/stores", store).await;
+}
+
 /// Keeps everything busy until it is enough.
 pub(super) async fn run(world: &World, enough: &AtomicBool) {
+    prepare(world).await;
     let boxes = async {
         join_all((0..BOXES).map(|number| use_box(world, format!("box-{number}"), enough))).await;
     };
@@ -23,11 +37,8 @@ fn goes_on(enough: &AtomicBool) -> bool {
 
 async fn use_box(world: &World, box_id: String, enough: &AtomicBool) {
     let people = world.crowd(&format!("at-{box_id}"), 4);
-    let store = format!("store-of-{box_id}");
-    world.install_box(&box_id).await;
-    world.register_store(&store).await;
     while goes_on(enough) {
-        let open = people[0].post(format!("/boxes/{box_id}/rooms"), room_details(&store, 4)).await;
+        let open = people[0].post(format!("/boxes/{box_id}/rooms"), room_details("corner", 4)).await;
         let room = open.created();
         for guest in &people[1..] {
             world.join(guest, &room).await;
@@ -83,12 +94,12 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
 
 async fn keep_stores(world: &World, enough: &AtomicBool) {
     let operator = world.operator();
-    world.register_store("corner").await;
+    world.register_store("other").await;
     let mut number = 0;
     while goes_on(enough) {
-        operator.patch("/stores/corner", json!({ "name": format!("Corner {number}") })).await.done();
+        operator.patch("/stores/other", json!({ "name": format!("Corner {number}") })).await.done();
         for state in ["closed", "open"] {
-            operator.put("/stores/corner/availability", json!({ "state": state })).await.done();
+            operator.put("/stores/other/availability", json!({ "state": state })).await.done();
         }
         number += 1;
     }
