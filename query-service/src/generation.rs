@@ -129,7 +129,7 @@ async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<O
         ticks.tick().await;
         let found = timeout(WATCH_TIMEOUT, active_number(&control, &version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-        opener.reachable.send_replace(found.is_ok());
+        opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
         let active = match found {
             Ok(active) => active,
             // what was served before is still the best guess
@@ -147,6 +147,12 @@ async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<O
             return;
         }
     }
+}
+
+/// Whether an error is at least the answer of a database that runs: neither lost on the way nor said while it stops.
+fn is_answer(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| !code.starts_with("57") && !code.starts_with("08"))
 }
 
 /// The newest active generation of this version; none as well before the first projector has made the table.

@@ -90,6 +90,8 @@ async fn another_generation_is_followed_without_a_repetition() {
         )
         .await;
     assert_eq!(ben.event().await, (10, "door_opened".to_owned()));
+    world.tell_of_generation(2, 11, "message_posted", "ana", post(11)).await;
+    ben.events([11]).await;
 }
 
 #[tokio::test]

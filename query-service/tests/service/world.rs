@@ -166,8 +166,13 @@ impl World {
 
     /// Says what was appended to the feed of north.2.
     pub(super) async fn tell(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.tell_of_generation(1, v, kind, by, data).await;
+    }
+
+    /// Says what a generation has appended to its feed of north.2.
+    pub(super) async fn tell_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
-        self.notice("live.g1.room.north.2", &event.to_string()).await;
+        self.notice(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
     }
 
     /// Appends to the feed of north.2, and says so.
