@@ -1,12 +1,12 @@
 //! What every log must do, run against the one in memory and against a real server.
 
-mod appending;
-mod executing;
-mod following;
-mod marking;
-mod reading;
-mod registering;
-mod settling;
+pub(crate) mod appending;
+pub(crate) mod executing;
+pub(crate) mod following;
+pub(crate) mod marking;
+pub(crate) mod reading;
+pub(crate) mod registering;
+pub(crate) mod settling;
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,6 +5,7 @@
 mod contract;
 
 mod accounts;
+mod cluster;
 mod deadlines;
 mod outages;
 mod permissions;
