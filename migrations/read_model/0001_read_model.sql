@@ -8,6 +8,7 @@ create table checkpoints (
     position bigint not null,
     -- commit id of the message at that position, compared with the log at start
     commit_id text,
+    -- when this copy was written: the one column that differs between two copies of the same log
     updated_at timestamptz not null
 ) with (fillfactor = 50);
 
@@ -17,6 +18,7 @@ create table quarantined_boxes (
     stream text not null,
     position bigint not null,
     reason text not null,
+    -- when the bad event happened: the same in every copy
     quarantined_at timestamptz not null
 );
 
@@ -83,7 +85,7 @@ create table members (
     -- ordinal of the user's own last message: what one wrote oneself is read
     last_post_ordinal bigint not null,
     primary key (box_id, room_id, user_id)
-);
+) with (fillfactor = 70);
 
 -- The same keyed by user: my rooms.
 create table user_rooms (
@@ -108,7 +110,7 @@ create table messages (
     reply_to bigint,
     posted_at timestamptz not null,
     edited_at timestamptz,
-    -- {"emoji": ["user", ...]} in order of arrival
+    -- {"emoji": ["user", ...]}, the users in order of arrival
     reactions jsonb not null,
     primary key (box_id, room_id, message_id)
 );

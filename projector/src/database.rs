@@ -23,6 +23,8 @@ impl Database {
             // A writer that is frozen in the middle of a transaction must not hold its rows for ever.
             ("idle_in_transaction_session_timeout", "2s"),
             ("lock_timeout", "2s"),
+            // For `analyze` while a generation grows: plans need the tables' size, not their finest details.
+            ("default_statistics_target", "10"),
         ]);
         Ok(Self { options, instance: instance.to_owned() })
     }

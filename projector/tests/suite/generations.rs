@@ -1,0 +1,128 @@
+//! Generations: created once, readable by the query role only, and the same when they are built anew.
+
+use std::sync::Arc;
+
+use event_store::{Log, MemoryLog, StreamName, follow, partition_of, streams};
+use projector::{
+    Commit, Content, catch_up,
+    generation::{self, Generation, Origin},
+    reader::Reader,
+};
+use sqlx::Connection;
+
+use crate::{
+    town::Town,
+    world::{PARTITIONS, World, everything, origins, project_onto},
+};
+
+#[tokio::test]
+async fn projectors_that_start_together_create_one_generation() {
+    let world = World::start().await;
+    let mut control = world.database.control().await.expect("a connection");
+    sqlx::raw_sql("delete from control.generations; drop schema read_g1 cascade")
+        .execute(&mut control)
+        .await
+        .expect("nothing is left");
+    let start = async || {
+        generation::migrate(&world.database).await.expect("migrated");
+        generation::ensure(&world.database, &origins()).await.expect("ensured");
+    };
+    tokio::join!(start(), start(), start());
+    let written = generation::written(&mut control).await.expect("generations");
+    assert_eq!(written, [Generation { number: 1, active: true }]);
+}
+
+#[tokio::test]
+async fn a_later_read_model_is_built_beside_the_active_one() {
+    let world = World::start().await;
+    let mut control = world.database.control().await.expect("a connection");
+    // As if another build had made it.
+    sqlx::raw_sql("update control.generations set model_version = 'another'")
+        .execute(&mut control)
+        .await
+        .expect("the version is changed");
+    assert!(generation::written(&mut control).await.expect("generations").is_empty());
+    generation::ensure(&world.database, &origins()).await.expect("ensured");
+    let written = generation::written(&mut control).await.expect("generations");
+    assert_eq!(written, [Generation { number: 2, active: false }]);
+}
+
+#[tokio::test]
+async fn the_query_role_reads_and_does_not_write() {
+    let world = World::start().await;
+    let mut query = sqlx::PgConnection::connect(&world.url(harness::Role::Query)).await.expect("a connection");
+    // What keeps it from writing must not be a setting that it can change.
+    sqlx::raw_sql("set default_transaction_read_only = off").execute(&mut query).await.expect("a setting");
+    for table in ["read_g1.boxes", "read_g1.checkpoints", "read_g1.room_events", "control.generations"] {
+        let count = format!("select count(*) from {table}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(count)).execute(&mut query).await.expect(table);
+        let delete = format!("delete from {table}");
+        let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(delete)).execute(&mut query).await;
+        let code = refused.expect_err(table).as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("42501"), "{table}");
+    }
+}
+
+/// The streams of a log as they are now.
+async fn origins_of(log: &dyn Log) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for stream in streams(PARTITIONS) {
+        let incarnation = log.state(stream).await.expect("a state").incarnation;
+        origins.push(Origin { stream, incarnation });
+    }
+    origins
+}
+
+#[tokio::test]
+async fn a_rebuilt_generation_equals_the_one_that_grew() {
+    let town = Town::on(Arc::new(MemoryLog::default()));
+    let origins = origins_of(town.log.as_ref()).await;
+    let world = World::start_from(&origins).await;
+    let follow = async |number| {
+        catch_up(&world.database, &town.log, number, &streams(PARTITIONS)).await.expect("caught up");
+    };
+    follow(1).await;
+    town.settle().await;
+    for n in 0..5 {
+        town.meet(&format!("b{n}")).await;
+        follow(1).await;
+    }
+    generation::create(&world.database, 2, &origins).await.expect("a generation is created");
+    follow(2).await;
+    let mut grown = world.database.generation(1).await.expect("a connection");
+    let mut rebuilt = world.database.generation(2).await.expect("a connection");
+    let (grown, rebuilt) = (everything(&mut grown).await, everything(&mut rebuilt).await);
+    assert_eq!(grown["messages"].len(), 100);
+    assert_eq!(grown["read_markers"].len(), 5);
+    assert_eq!(grown["users"].len(), 2);
+    assert_eq!(grown, rebuilt);
+}
+
+#[tokio::test]
+async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
+    let town = Town::on(Arc::new(MemoryLog::default()));
+    let origins = origins_of(town.log.as_ref()).await;
+    let mut world = World::start_from(&origins).await;
+    town.meet("b1").await;
+    let stream = StreamName::Box(partition_of(&"b1".parse().expect("a box id"), PARTITIONS));
+    let mut follower = follow(Arc::clone(&town.log), stream, 1).await.expect("it follows");
+    let batch = follower.next_batch(1000, 1_000_000).await.expect("a batch");
+    let mut commits: Vec<Commit> = batch.commits.into_iter().map(Commit::from).collect();
+    // An older build does not understand the tenth commit.
+    let box_id = Some("b1".parse().expect("a box id"));
+    commits[9].content = Content::Unreadable { box_id, reason: "from the future".to_owned() };
+    project_onto(&mut world.connection, stream, &commits).await;
+    assert_eq!(world.texts("select body from messages").await.len(), 7);
+    let mut reader = Reader::open(&world.database, Arc::clone(&town.log), 1, stream).await.expect("it reads");
+    let news = reader.retry_parked().await.expect("a retry");
+    assert_eq!(news.feed.len(), 13, "what was parked is told");
+    for table in ["quarantined_boxes", "parked_events"] {
+        assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
+    }
+    generation::create(&world.database, 2, &origins).await.expect("a generation is created");
+    for number in [1, 2] {
+        catch_up(&world.database, &town.log, number, &streams(PARTITIONS)).await.expect("caught up");
+    }
+    let mut rebuilt = world.database.generation(2).await.expect("a connection");
+    assert_eq!(everything(&mut world.connection).await, everything(&mut rebuilt).await);
+}

@@ -1,0 +1,28 @@
+//! The projector on real servers: events in, rows out, whatever comes between.
+
+mod process;
+mod story;
+mod town;
+mod world;
+
+mod boxes;
+mod members;
+mod messages;
+mod reactions;
+mod rooms;
+
+mod alarms;
+mod feed;
+
+mod markers;
+mod stores;
+mod users;
+
+mod batches;
+mod checkpoints;
+mod generations;
+mod poison;
+
+mod following;
+mod outages;
+mod takeover;

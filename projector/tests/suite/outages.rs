@@ -1,0 +1,79 @@
+//! Servers that are not there yet, go away and come back; a log that is not the one it was.
+
+use crate::process::{Servers, until};
+
+const MESSAGES: &str = "select count(*) from messages";
+
+#[tokio::test]
+async fn it_waits_for_servers_that_are_not_there_yet() {
+    let servers = Servers::start().await;
+    servers.nats.stop().await;
+    servers.postgres.stop().await;
+    let projector = servers.projector("projector").await;
+    projector.is_held_up_by("nats", "not connected").await;
+    projector.is_held_up_by("postgres", "the ").await;
+    servers.postgres.start_again().await.expect("PostgreSQL starts");
+    servers.nats.start_again().await.expect("NATS starts");
+    projector.is_ready().await;
+}
+
+#[tokio::test]
+async fn it_heals_when_the_database_comes_back() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("projector").await;
+    let town = servers.town().await;
+    town.open("b1").await;
+    projector.is_ready().await;
+    servers.postgres.kill().await;
+    town.say("b1", "nobody projects this").await;
+    projector.is_held_up_by("postgres", "the ").await;
+    servers.postgres.start_again().await.expect("PostgreSQL starts");
+    let mut rows = servers.read_model().await;
+    until(&mut rows, MESSAGES, 1).await;
+    projector.is_ready().await;
+}
+
+#[tokio::test]
+async fn it_heals_when_the_log_comes_back() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("projector").await;
+    let town = servers.town().await;
+    town.open("b1").await;
+    town.say("b1", "before").await;
+    projector.is_ready().await;
+    servers.nats.kill().await;
+    projector.is_held_up_by("nats", "not connected").await;
+    servers.nats.start_again().await.expect("NATS starts");
+    projector.is_ready().await;
+    let mut rows = servers.read_model().await;
+    servers.town().await.say("b1", "after").await;
+    until(&mut rows, MESSAGES, 2).await;
+}
+
+#[tokio::test]
+async fn another_log_stops_its_stream_and_not_the_others() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("first").await;
+    let town = servers.town().await;
+    for box_id in ["b1", "b2", "b3", "b4"] {
+        town.open(box_id).await;
+    }
+    let mut rows = servers.read_model().await;
+    until(&mut rows, "select count(*) from rooms", 4).await;
+    drop(projector);
+    let commits = "update checkpoints set commit_id = 'of another log' where stream = 'box-0'";
+    sqlx::query(commits).execute(&mut rows).await.expect("a checkpoint is changed");
+    let projector = servers.projector("second").await;
+    let reason = "the stream box-0 is not the one that this read model was built from";
+    projector.is_held_up_by("streams", reason).await;
+    for box_id in ["b1", "b2", "b3", "b4"] {
+        town.say(box_id, "hello").await;
+    }
+    let flowing = "select count(*) from boxes where box_id in (select box_id from messages)";
+    let in_others = ["b1", "b2", "b3", "b4"]
+        .iter()
+        .filter(|id| event_store::partition_of(&id.parse().expect("a box id"), crate::world::PARTITIONS) != 0)
+        .count();
+    assert!(in_others > 0 && in_others < 4, "the boxes are all in one partition");
+    until(&mut rows, flowing, i64::try_from(in_others).expect("a number")).await;
+}

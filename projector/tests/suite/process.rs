@@ -1,0 +1,132 @@
+//! Projectors as processes of their own, with real servers.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use event_store::JetStreamLog;
+use harness::{
+    Account, Nats, Postgres, Role,
+    output::Output,
+    place::Scratch,
+    port::Port,
+    process::{Launch, Process},
+};
+use projector::Database;
+use serde_json::Value;
+use sqlx::PgConnection;
+use tokio::time::{Instant, sleep};
+
+use crate::{town::Town, world::PARTITIONS};
+
+/// Within what time another projector must go on.
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(5);
+
+/// How long a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The servers that a projector needs.
+pub(crate) struct Servers {
+    pub(crate) nats: Nats,
+    pub(crate) postgres: Postgres,
+    scratch: Scratch,
+}
+
+/// A projector that runs. Is killed with this value.
+pub(crate) struct Projector {
+    pub(crate) process: Process,
+    url: String,
+    _port: Port,
+}
+
+impl Servers {
+    pub(crate) async fn start() -> Self {
+        let (nats, postgres) = tokio::join!(Nats::start(PARTITIONS), Postgres::start());
+        let scratch = Scratch::create().expect("a folder");
+        Self { nats: nats.expect("NATS starts"), postgres: postgres.expect("PostgreSQL starts"), scratch }
+    }
+
+    pub(crate) async fn projector(&self, name: &str) -> Projector {
+        self.projector_of(name, PARTITIONS).await
+    }
+
+    /// One that is configured for this many partitions.
+    pub(crate) async fn projector_of(&self, name: &str, partitions: u16) -> Projector {
+        let port = Port::reserve(None).expect("a port");
+        let address = format!("127.0.0.1:{}", port.number());
+        let launch = Launch::new(name, Path::new(env!("CARGO_BIN_EXE_projector")))
+            .env("BOXROOM_LISTEN", &address)
+            .env("BOXROOM_NATS_URL", self.nats.url(Account::Projector))
+            .env("BOXROOM_DATABASE_URL", self.postgres.url(Role::Projector))
+            .env("BOXROOM_PARTITIONS", partitions.to_string());
+        let output = Output::Folder(self.scratch.path().to_owned());
+        let process = Process::spawn(launch, &output).await.expect("the projector starts");
+        self.scratch.started();
+        Projector { process, url: format!("http://{address}"), _port: port }
+    }
+
+    /// A connection to what the projector writes, as soon as there is something.
+    pub(crate) async fn read_model(&self) -> PgConnection {
+        let database = Database::new(&self.postgres.url(Role::Admin), "test").expect("a URL");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(connection) = database.generation(1).await {
+                return connection;
+            }
+            assert!(Instant::now() < deadline, "the database does not answer");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The commands' side of the same log.
+    pub(crate) async fn town(&self) -> Town {
+        Town::on(Arc::new(JetStreamLog::new(self.client(Account::Command).await)))
+    }
+
+    pub(crate) async fn client(&self, account: Account) -> async_nats::Client {
+        service_kit::nats::connect(&self.nats.url(account), "test").await.expect("a connection")
+    }
+}
+
+impl Projector {
+    pub(crate) async fn is_ready(&self) {
+        self.readiness_is("200 ready", |status, _| status == 200).await;
+    }
+
+    /// Waits until `/readyz` names this check as failed with this reason.
+    pub(crate) async fn is_held_up_by(&self, check: &str, reason: &str) {
+        self.readiness_is(reason, |status, body| status == 503 && detail(body, check).contains(reason)).await;
+    }
+
+    async fn readiness_is(&self, what: &str, holds: impl Fn(u16, &Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = (0, Value::Null);
+        while Instant::now() < deadline {
+            if let Ok(answer) = reqwest::get(format!("{}/readyz", self.url)).await {
+                last = (answer.status().as_u16(), answer.json().await.unwrap_or_default());
+                if holds(last.0, &last.1) {
+                    return;
+                }
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not {what}: {last:?}\n{}", self.process.last_output());
+    }
+}
+
+fn detail(body: &Value, check: &str) -> String {
+    let checks = body["checks"].as_array().into_iter().flatten();
+    let failed = checks.filter(|found| found["name"] == check && found["ok"] == false);
+    failed.filter_map(|found| found["detail"].as_str()).collect()
+}
+
+/// Waits until a query gives this number; says how long it took.
+pub(crate) async fn until(connection: &mut PgConnection, sql: &'static str, number: i64) -> Duration {
+    let start = Instant::now();
+    loop {
+        let found: Result<i64, _> = sqlx::query_scalar(sql).fetch_one(&mut *connection).await;
+        if found.as_ref().is_ok_and(|found| *found == number) {
+            return start.elapsed();
+        }
+        assert!(start.elapsed() < PATIENCE, "{sql} gives {found:?}, not {number}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
