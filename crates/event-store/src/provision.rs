@@ -5,10 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use async_nats::{
     Client,
     jetstream::{
-        self,
+        self, ErrorCode,
         consumer::{AckPolicy, DeliverPolicy, pull},
+        context::GetStreamErrorKind,
         kv,
-        stream::{Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
+        stream::{self, Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
     },
 };
 
@@ -57,11 +58,11 @@ pub enum ProvisionError {
         configured: u16,
     },
     /// A part is there and a part is not: creating the rest would hide a loss.
-    #[error("the streams {present} are there but {absent} is not: restore it instead of creating an empty one")]
+    #[error("{present} is there, so {absent} was once: restore it instead of creating an empty one")]
     Incomplete {
-        /// A stream that is there.
+        /// The stream that is created last.
         present: String,
-        /// The first stream that is not.
+        /// The first stream that is absent.
         absent: String,
     },
     /// The server refused.
@@ -77,20 +78,23 @@ pub enum ProvisionError {
     Log(#[from] LogError),
 }
 
-/// Creates what is missing of an unprovisioned log and checks the rest. Safe to repeat, also after it was interrupted:
-/// the streams of boxes come first and in order, `USER` comes last and seals the set.
+/// Creates what is missing of a log that was never complete, and checks one that was. Safe to repeat, also after it was
+/// interrupted: `USER` is created last and seals the rest.
 pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), ProvisionError> {
     let context = jetstream::ContextBuilder::new().timeout(Duration::from_secs(10)).build(client);
+    let sealed = existing(&context, &StreamName::User.on_server()).await?;
+    check_partitions(sealed.as_ref(), options)?;
     let mut wanted = streams(options.partitions);
-    wanted.push(StreamName::Timer);
-    // The last one to be created tells whether all have been.
     wanted.retain(|stream| *stream != StreamName::User);
-    wanted.push(StreamName::User);
-    refuse_loss(&context, &wanted).await?;
+    wanted.push(StreamName::Timer);
+    if sealed.is_some() {
+        refuse_loss(&context, &wanted).await?;
+    }
     for stream in wanted {
         provision_stream(&context, stream, options).await?;
     }
-    provision_rest(&context, options).await
+    provision_rest(&context, options).await?;
+    provision_stream(&context, StreamName::User, options).await
 }
 
 /// Checks that the log is there, whole, and laid out for this many partitions. For services, at their start.
@@ -105,41 +109,29 @@ pub async fn verify(log: &dyn Log, partitions: u16) -> Result<(), ProvisionError
     Ok(())
 }
 
-async fn existing(
-    context: &jetstream::Context,
-    stream: StreamName,
-) -> Result<Option<jetstream::stream::Info>, ProvisionError> {
-    use async_nats::jetstream::{ErrorCode, context::GetStreamErrorKind};
-    match context.get_stream(stream.on_server()).await {
-        Ok(mut found) => found.info().await.map(|info| Some(info.clone())).map_err(|error| failed(stream, error)),
+async fn existing(context: &jetstream::Context, name: &str) -> Result<Option<stream::Info>, ProvisionError> {
+    match context.get_stream(name).await {
+        Ok(found) => Ok(Some(found.cached_info().clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(reason) if reason.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-            _ => Err(failed(stream, error)),
+            _ => Err(failed(name, error)),
         },
     }
 }
 
-/// Once `USER` is there, a stream that is absent was lost.
+/// Of a log that was complete, what is absent was lost.
 async fn refuse_loss(context: &jetstream::Context, wanted: &[StreamName]) -> Result<(), ProvisionError> {
-    if existing(context, StreamName::User).await?.is_none() {
-        return Ok(());
-    }
-    for stream in wanted {
-        if existing(context, *stream).await?.is_none() {
-            // Fewer partitions in the log than asked for are no loss.
-            let sealed = existing(context, StreamName::User).await?;
-            check_partitions(sealed.as_ref(), wanted.iter().filter(|name| matches!(name, StreamName::Box(_))).count())?;
-            return Err(ProvisionError::Incomplete {
-                present: StreamName::User.on_server(),
-                absent: stream.on_server(),
-            });
+    let names = wanted.iter().map(|stream| stream.on_server()).chain([format!("KV_{ACCOUNTS_BUCKET}")]);
+    for absent in names {
+        if existing(context, &absent).await?.is_none() {
+            return Err(ProvisionError::Incomplete { present: StreamName::User.on_server(), absent });
         }
     }
     Ok(())
 }
 
-fn check_partitions(info: Option<&jetstream::stream::Info>, configured: usize) -> Result<(), ProvisionError> {
-    let configured = u16::try_from(configured).unwrap_or(u16::MAX);
+fn check_partitions(info: Option<&stream::Info>, options: ProvisionOptions) -> Result<(), ProvisionError> {
+    let configured = options.partitions;
     match info.map(|info| info.config.metadata.get(metadata::PARTITIONS).cloned().unwrap_or_default()) {
         Some(existing) if existing != configured.to_string() => {
             Err(ProvisionError::OtherPartitions { existing, configured })
@@ -153,8 +145,8 @@ async fn provision_stream(
     stream: StreamName,
     options: ProvisionOptions,
 ) -> Result<(), ProvisionError> {
-    let found = existing(context, stream).await?;
-    check_partitions(found.as_ref(), options.partitions.into())?;
+    let found = existing(context, &stream.on_server()).await?;
+    check_partitions(found.as_ref(), options)?;
     if found.is_none() {
         context.create_stream(config(stream, options)).await.map_err(|error| failed(stream, error))?;
     }

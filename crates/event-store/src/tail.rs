@@ -33,7 +33,7 @@ const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 pub struct TailState {
     /// Everything up to here is known.
     pub sequence: u64,
-    /// Whether everything of the idempotency window has been read once.
+    /// Whether everything of the idempotency window has been read, and the stream is being followed at this moment.
     pub caught_up: bool,
     /// Which life of the stream is being read.
     pub incarnation: Option<String>,
@@ -85,7 +85,7 @@ impl Tail {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request, at)
     }
 
-    /// Waits until the window has been read once; returns the stream's incarnation.
+    /// Waits until the window has been read; returns the stream's incarnation.
     pub(crate) async fn ready(&self) -> Result<String, EventStoreError> {
         self.wait(|state| state.caught_up).await?;
         Ok(self.state.borrow().incarnation.clone().unwrap_or_default())
@@ -93,7 +93,7 @@ impl Tail {
 
     /// Waits until everything up to a sequence is known.
     pub(crate) async fn reached(&self, sequence: u64) -> Result<(), EventStoreError> {
-        self.wait(|state| state.caught_up && state.sequence >= sequence).await
+        self.wait(|state| state.sequence >= sequence).await
     }
 
     async fn wait(&self, arrived: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
@@ -123,7 +123,7 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
         loop {
             match self.follow(since).await {
                 FollowError::Unavailable(error) => {
-                    self.state.send_modify(|state| state.trouble = Some(error.to_string()));
+                    self.lag(&error);
                     sleep(Duration::from_millis(200)).await;
                 }
                 FollowError::Damaged(damage) => {
@@ -133,6 +133,17 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
                 }
             }
         }
+    }
+
+    /// Repeats that others have carried out meanwhile may be unknown here until the stream is read again.
+    fn lag(&self, error: &LogError) {
+        if self.state.borrow().trouble.is_none() {
+            tracing::warn!(stream = %self.stream, %error, "the log cannot be followed now");
+        }
+        self.state.send_modify(|state| {
+            state.caught_up = false;
+            state.trouble = Some(error.to_string());
+        });
     }
 
     async fn resume_from(&self, since: DateTime<Utc>) -> Result<u64, LogError> {

@@ -55,8 +55,14 @@ async fn an_interrupted_provisioning_can_be_finished() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_lost_is_not_replaced_by_an_empty_one() {
+async fn what_was_lost_is_not_replaced_by_what_is_empty() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    jetstream::new(admin(&nats).await).delete_stream("KV_accounts").await.unwrap();
+    let refused = provision(admin(&nats).await, OPTIONS).await;
+    assert!(
+        matches!(&refused, Err(ProvisionError::Incomplete { absent, .. }) if absent == "KV_accounts"),
+        "{refused:?}"
+    );
     jetstream::new(admin(&nats).await).delete_stream("BOX_1").await.unwrap();
     let refused = provision(admin(&nats).await, OPTIONS).await;
     assert!(matches!(&refused, Err(ProvisionError::Incomplete { absent, .. }) if absent == "BOX_1"), "{refused:?}");
