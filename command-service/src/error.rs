@@ -17,6 +17,11 @@ impl Error {
         Self(code.problem().detail(detail))
     }
 
+    /// As the answer to this request, for what does not come through the router.
+    pub(crate) fn of_request(self, id: &str) -> Self {
+        Self(self.0.of_request(id))
+    }
+
     /// The log did not answer; a repeat with the same key settles what became of the command.
     fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
         tracing::warn!(reason, outcome_unknown, "the log cannot be reached");

@@ -9,7 +9,7 @@ use async_nats::{Client, HeaderMap, Message, Subscriber};
 use axum::{Router, response::IntoResponse};
 use domain::notice;
 use futures::StreamExt;
-use service_kit::problem::REQUEST_ID;
+use service_kit::{clock, problem::REQUEST_ID};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::{sleep, timeout},
@@ -97,7 +97,11 @@ impl Gateway {
                 Ok(response) => Reply::of(response).await,
                 Err(never) => match never {},
             },
-            Err(error) => Reply::of(error.into_response()).await,
+            Err(error) => {
+                let id = message::request_id(request).unwrap_or_else(|| clock::new_id().to_string());
+                let reply = Reply::of(error.of_request(&id).into_response()).await;
+                Reply { request_id: Some(id), ..reply }
+            }
         }
     }
 }

@@ -66,6 +66,12 @@ pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Re
     Ok(request)
 }
 
+/// The client's name for its request.
+pub(super) fn request_id(message: &Message) -> Option<String> {
+    let id = message.headers.as_ref()?.get(REQUEST_ID.as_str())?.as_str();
+    (id.len() <= 64).then(|| id.to_owned())
+}
+
 fn visible(text: &str, field: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` holds characters that it cannot")))
 }

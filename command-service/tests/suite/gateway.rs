@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use crate::app::{Installation, PASSWORD};
 
 /// A delivery box's connection.
-struct Device(async_nats::Client);
+pub(crate) struct Device(async_nats::Client);
 
 impl Device {
-    async fn connect(installation: &Installation) -> Self {
+    pub(crate) async fn connect(installation: &Installation) -> Self {
         let client = service_kit::nats::connect(&installation.nats.url(Account::Device), "box").await;
         Self(client.unwrap())
     }
 
-    async fn send(&self, command: &str, request: impl Into<String>) -> Value {
+    pub(crate) async fn send(&self, command: &str, request: impl Into<String>) -> Value {
         let request = self.0.request(format!("cmd.{command}"), request.into().into());
         serde_json::from_slice(&request.await.unwrap().payload).unwrap()
     }
@@ -101,6 +101,7 @@ async fn whatever_is_no_command_is_a_problem() {
         let reply = device.send(command, request.clone()).await;
         let got = (reply["status"].as_i64(), reply["problem"]["code"].as_str());
         assert_eq!(got, (Some(status), Some(code)), "{command} {request:.80} {reply}");
+        assert_ne!(reply["problem"]["request_id"], "", "{reply}");
     }
 }
 

@@ -4,7 +4,7 @@ use harness::{Account, Nats};
 use provision::streams::ProvisionOptions;
 use serde_json::Value;
 
-use crate::app::Installation;
+use crate::{app::Installation, gateway::Device};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_with_another_partition_count_is_refused() {
@@ -39,6 +39,8 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     installation.nats.start_again().await.unwrap();
     service.until_ready().await;
     service.furnish("b").await;
+    let device = Device::connect(&installation).await;
+    assert_eq!(device.send("leave_room", "{}").await["problem"]["code"], "malformed-request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

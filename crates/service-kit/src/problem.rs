@@ -66,6 +66,13 @@ impl Problem {
         self
     }
 
+    /// Names the request in the logs; over HTTP this happens by itself.
+    #[must_use]
+    pub fn of_request(mut self, id: impl Into<String>) -> Self {
+        self.request_id = id.into();
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
