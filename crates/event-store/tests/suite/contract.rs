@@ -7,6 +7,7 @@ pub(crate) mod marking;
 pub(crate) mod reading;
 pub(crate) mod registering;
 pub(crate) mod settling;
+mod storing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -84,6 +85,9 @@ contract! {
     settling::a_log_that_never_answers_leaves_the_outcome_open,
     settling::a_log_without_connection_got_nothing,
     settling::a_log_that_is_always_busy_got_nothing,
+    storing::the_interface_of_cqrs_es_is_served,
+    storing::the_slower_of_two_conflicts,
+    storing::the_framework_runs_on_it,
     marking::a_marker_only_moves_forward,
     marking::the_furthest_of_many_markers_stays,
 }

@@ -6,6 +6,7 @@ mod contract;
 
 mod accounts;
 mod cluster;
+mod damage;
 mod deadlines;
 mod outages;
 mod permissions;
