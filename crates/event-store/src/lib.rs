@@ -1,6 +1,6 @@
 //! The event log: the only place that names streams, subjects, consumers and buckets.
 //!
-//! Commands become commits through the executor; the projector reads them back through [`follow`]. Knows nothing of HTTP,
+//! Commands become commits through the executor; the projector reads them back through [`follow()`]. Knows nothing of HTTP,
 //! of PostgreSQL, and of the clock: times come in with the commands.
 
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};

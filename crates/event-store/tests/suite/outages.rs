@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::DeliveryBox;
-use event_store::{CommandError, Executor, JetStreamLog, Log, StreamName, follow, partition_of};
+use event_store::{CommandError, Executor, JetStreamLog, Log, MemoryLog, StreamName, follow, partition_of};
 use harness::{Account, Nats};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -66,6 +66,18 @@ async fn a_command_whose_answer_is_lost_is_carried_out_once() {
     let joined = joined.unwrap();
     assert_eq!((joined.sequence, joined.replayed), (4, false));
     assert_eq!(server::log(&nats).await.state(stream()).await.unwrap().last_sequence, 4);
+}
+
+#[tokio::test]
+async fn a_repeat_after_the_duplicate_window_gets_the_first_answer() {
+    let log = Arc::new(MemoryLog::default());
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let first = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+    log.end_duplicate_window();
+    let again = executor::<DeliveryBox>(&log);
+    let again = again.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+    assert_eq!((again.sequence, again.replayed), (first.sequence, true));
 }
 
 #[tokio::test]
