@@ -82,6 +82,14 @@ impl World {
         self.anonymous(Method::POST, "/sessions", json!({ "user_id": user_id, "password": password })).await
     }
 
+    /// Registers an account under an idempotency key, and says if no answer came.
+    pub async fn try_to_register(&self, user_id: &str, key: &str) -> Result<Answer, reqwest::Error> {
+        let body = json!({ "user_id": user_id, "password": PASSWORD, "nickname": user_id });
+        let url = format!("{}/users", self.services.command_url(None));
+        let request = self.services.request(Method::POST, &url).header("idempotency-key", key).json(&body);
+        Answer::read(format!("POST /users ({user_id})"), request.send().await?).await
+    }
+
     async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
         let url = format!("{}{path}", self.services.command_url(None));
         let response = self.services.request(method.clone(), &url).json(&body).send().await;

@@ -9,6 +9,7 @@ mod idempotency;
 mod live;
 mod nats_commands;
 mod races;
+mod reads;
 mod registration;
 mod writers;
 

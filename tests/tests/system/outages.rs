@@ -98,12 +98,35 @@ async fn reads_go_on_without_nats_and_everything_else_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_cannot_show_a_write_yet_says_so_instead_of_showing_the_past() {
+    let world = World::start(StackOptions::default()).await;
+    let (ana, other) = (world.person("ana"), world.person("other"));
+    let room = world.open_room(&ana, "box-1", 2).await;
+    let mut live = world.follow(&ana, &room, 0).await;
+    world.stack.stop(PROJECTOR).await;
+    ana.say(&room, "written").await.created();
+    let asked = Instant::now();
+    let answer = ana.get(&format!("/rooms/{room}/messages")).await;
+    try_later(&answer, "not-yet-projected");
+    assert!(answer.json()["detail"].to_string().contains("behind"), "{answer}");
+    assert!(asked.elapsed() > Duration::from_secs(1) && asked.elapsed() < QUICK, "after {:?}", asked.elapsed());
+    assert_eq!(other.get(&format!("/rooms/{room}")).await.ok()["v"], 1, "who has written nothing does not wait");
+
+    world.stack.start_again(PROJECTOR).await.unwrap();
+    live.message(&room, "written").await;
+    assert_eq!(ana.get(&format!("/rooms/{room}/messages")).await.items().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn services_start_before_their_servers_and_get_ready_by_themselves() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
     for service in [COMMAND, PROJECTOR, QUERY] {
-        world.stack.stop(service).await;
+        let asked = Instant::now();
+        let status = world.stack.stop(service).await.unwrap();
+        assert!(status.success(), "{service} ends in order: {status}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{service} took {:?} to stop", asked.elapsed());
     }
     world.stack.postgres().stop().await;
     world.stack.nats().stop().await;

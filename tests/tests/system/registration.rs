@@ -1,8 +1,15 @@
 //! An id and a nickname belong to whoever came first.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::future::join_all;
+use harness::ServiceId;
 use serde_json::json;
-use system_tests::{World, world::PASSWORD};
+use system_tests::{
+    World,
+    wait::{eventually, new_key},
+    world::PASSWORD,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_id_or_nickname_is_refused_and_its_owner_notices_nothing() {
@@ -72,4 +79,51 @@ async fn a_nickname_is_free_again_when_its_owner_has_another_or_is_gone() {
     ana.patch("/users/me", json!({ "nickname": "ana" })).await.done();
     world.sign_in("ben", PASSWORD).await.refused(401, "wrong-credentials");
     world.register("ben", PASSWORD, "Benjamin").await.refused(409, "user-exists");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_a_crash_interrupted_succeeds_when_it_is_repeated() {
+    const USERS: usize = 30;
+    let world = World::start_doubled().await;
+    let done = AtomicUsize::new(0);
+    let registering = join_all((0..4).map(|lane| {
+        let (world, done) = (&world, &done);
+        async move {
+            for number in (lane..USERS).step_by(4) {
+                let (user_id, key) = (format!("user-{number}"), new_key());
+                eventually("the registration succeeds", async || match world.try_to_register(&user_id, &key).await {
+                    Ok(answer) if answer.status == 201 => Some(answer.created()),
+                    Ok(answer) => {
+                        answer.refused(503, "log-unavailable");
+                        None
+                    }
+                    Err(_) => None,
+                })
+                .await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }));
+    let crashing = async {
+        for crash in 1..=5 {
+            let goal = crash * USERS / 6;
+            let reached = || done.load(Ordering::Relaxed) >= goal;
+            eventually("registrations go on", async || reached().then_some(())).await;
+            let service = ServiceId::Command(crash % 2);
+            world.stack.kill9(service).await;
+            world.stack.start_again(service).await.unwrap();
+        }
+    };
+    tokio::join!(registering, crashing);
+    for number in 0..USERS {
+        let user_id = format!("user-{number}");
+        world.register(&user_id, PASSWORD, &format!("another {number}")).await.refused(409, "user-exists");
+        let session = world.sign_in(&user_id, PASSWORD).await.ok();
+        let user = world.bearer_of(&user_id, session["access_token"].as_str().unwrap());
+        eventually("the user can be read", async || {
+            let me = user.get("/me").await;
+            (me.status == 200).then(|| assert_eq!(me.ok()["nickname"], user_id.as_str()))
+        })
+        .await;
+    }
 }
