@@ -16,7 +16,7 @@ use crate::{
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// The leases of this process, all held by one connection: when it ends, they end. The server ends it after three
-/// seconds of silence, so something must be asked every second.
+/// seconds of silence, so something must be asked more often than that.
 #[derive(Debug)]
 pub(crate) struct Leases {
     connection: PgConnection,

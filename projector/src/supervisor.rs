@@ -24,8 +24,9 @@ use crate::{
     track::Tracker,
 };
 
-/// How often leases are renewed and sought.
-const BEAT: Duration = Duration::from_secs(1);
+/// How often leases are renewed and sought; with the three seconds after which a silent holder loses them, another one
+/// goes on within five.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// The pause after the database or the log was away.
 const PAUSE: Duration = Duration::from_millis(300);
