@@ -102,6 +102,8 @@ async fn a_read_marker_is_for_members_of_the_last_room_also_when_it_is_closed() 
     service.put(ana, "/rooms/b.1/read-marker", marker(&message)).await.done();
     service.open_room("ben", "b").await.created();
     service.put(ana, "/rooms/b.1/read-marker", marker(&message)).await.refused(409, "room-closed");
+    let (ben, of_before) = (Bearer::User("ben"), marker(&message));
+    service.put(ben, "/rooms/b.2/read-marker", of_before).await.refused(404, "message-not-found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
