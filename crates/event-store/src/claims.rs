@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     aggregate::StoredAggregate,
     envelope::{CommandContext, RecordedCommit, encode},
+    error::EventStoreError,
     log::{Freshness, Guard, Log, NewMessage, Recorded},
-    store::EventStoreError,
     stream::StreamName,
     upcast::{StoredEvent, Upcast},
 };

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    follow::Damage,
+    damage::Damage,
     log::Recorded,
+    mark_event::MarkEvent,
     stream::StreamName,
     subject::{Source, hex},
     upcast::{DecodeError, StoredEvent, decode_event},
@@ -255,8 +256,8 @@ impl RecordedCommit {
             Source::User { .. } => self.events().map(Decoded::User),
             Source::Store { .. } => self.events().map(Decoded::Store),
             Source::Claim => Ok(Decoded::Claim),
-            Source::Mark { .. } => match self.events::<crate::marks::MarkEvent>()?.pop() {
-                Some(crate::marks::MarkEvent::RoomRead { message_id }) => Ok(Decoded::Mark { message_id }),
+            Source::Mark { .. } => match self.events::<MarkEvent>()?.pop() {
+                Some(MarkEvent::RoomRead { message_id }) => Ok(Decoded::Mark { message_id }),
                 None => Err(DecodeError::Header("any event")),
             },
         }

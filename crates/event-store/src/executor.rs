@@ -15,9 +15,10 @@ use tokio::time::sleep;
 use crate::{
     aggregate::StoredAggregate,
     envelope::{CommandContext, RecordedCommit},
+    error::EventStoreError,
     index::Known,
     log::{Freshness, Log},
-    store::{EventStoreError, Loaded, LogEventStore, Order, Stored, Versioned},
+    store::{Loaded, LogEventStore, Order, Stored, Versioned},
     stream::StreamName,
     subject::Source,
     tail::{Tail, TailState},

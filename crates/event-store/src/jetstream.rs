@@ -13,8 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
-    provision::metadata,
-    stream::StreamName,
+    stream::{StreamName, metadata},
     subject,
 };
 

@@ -6,16 +6,18 @@
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
+pub use damage::Damage;
 pub use deadlines::{Deadlines, Fired};
 pub use envelope::{CommandContext, Decoded, RecordedCommit, RequestHash};
+pub use error::EventStoreError;
 pub use executor::{CommandError, Committed, Executor, ExecutorOptions};
-pub use follow::{Batch, Damage, FollowError, Follower, commit_id_at, follow};
+pub use follow::{Batch, FollowError, Follower, commit_id_at, follow};
 pub use jetstream::{JetStreamLog, OWNER_API_PREFIX, SERVICE_API_PREFIX};
 pub use log::{Log, LogError, StreamState};
 pub use marks::{MarkError, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
-pub use store::{EventStoreError, LogEventStore};
+pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
 pub use tail::TailState;
@@ -24,15 +26,19 @@ pub use upcast::DecodeError;
 pub mod executor;
 pub mod store;
 
+pub mod error;
+
 pub mod aggregate;
 mod claims;
 mod index;
 mod tail;
 
 pub mod envelope;
+mod mark_event;
 pub mod upcast;
 
 pub mod append;
+pub mod damage;
 pub mod follow;
 pub mod jetstream;
 pub mod log;

@@ -2,45 +2,21 @@
 
 use std::sync::Arc;
 
-use cqrs_es::DomainEvent;
 use domain::{MessageId, Position, RoomId, UserId};
-use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::{
     append::{AppendError, Patience, append},
     envelope::{CommandContext, Decoded, RecordedCommit, encode},
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
+    mark_event::MarkEvent,
     stream::StreamName,
     subject::{self, hex},
-    upcast::{DecodeError, StoredEvent, Upcast},
+    upcast::DecodeError,
 };
 
 /// How often a marker that another process moves at the same time is tried again.
 const ATTEMPTS: usize = 8;
-
-/// An event of a marker. The serde names are stored; never rename.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(crate) enum MarkEvent {
-    /// A user has read everything up to this message.
-    RoomRead { message_id: MessageId },
-}
-
-impl DomainEvent for MarkEvent {
-    fn event_type(&self) -> String {
-        "room_read".to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
-}
-
-impl StoredEvent for MarkEvent {
-    const TYPES: &'static [&'static str] = &["room_read"];
-    const UPCASTS: &'static [Upcast] = &[];
-}
 
 /// Why a marker was not moved.
 #[derive(Debug, thiserror::Error)]

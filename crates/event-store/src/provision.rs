@@ -17,16 +17,9 @@ use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
     log::{Log, LogError},
-    stream::{StreamName, streams},
+    stream::{StreamName, metadata, streams},
     subject::hex,
 };
-
-/// Names in the streams' metadata. Stored; never rename.
-pub(crate) mod metadata {
-    pub(crate) const INCARNATION: &str = "boxroom.incarnation";
-    pub(crate) const PARTITIONS: &str = "boxroom.partitions";
-    pub(crate) const SCHEMA: &str = "boxroom.schema";
-}
 
 /// The only layout of streams and subjects so far.
 const LOG_SCHEMA: &str = "1";

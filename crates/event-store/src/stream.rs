@@ -78,6 +78,13 @@ impl FromStr for StreamName {
     }
 }
 
+/// Names in the streams' metadata. Stored; never rename.
+pub(crate) mod metadata {
+    pub(crate) const INCARNATION: &str = "boxroom.incarnation";
+    pub(crate) const PARTITIONS: &str = "boxroom.partitions";
+    pub(crate) const SCHEMA: &str = "boxroom.schema";
+}
+
 /// The streams that can be followed, in an order in which a reader may start them.
 pub fn streams(partitions: u16) -> Vec<StreamName> {
     let mut all = vec![StreamName::User, StreamName::Store];

@@ -14,11 +14,12 @@ use tokio::{
 };
 
 use crate::{
+    damage::Damage,
     envelope::{RecordedCommit, RequestHash},
-    follow::{Damage, FollowError, follow},
+    error::EventStoreError,
+    follow::{FollowError, follow},
     index::{Index, Known},
     log::{Log, LogError},
-    store::EventStoreError,
     stream::StreamName,
 };
 

@@ -116,7 +116,7 @@ mod tests {
     use std::{collections::BTreeSet, path::Path};
 
     use super::*;
-    use crate::{claims::ClaimEvent, marks::MarkEvent};
+    use crate::{claims::ClaimEvent, mark_event::MarkEvent};
 
     fn fixture(event_type: &str, version: u32) -> Option<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
