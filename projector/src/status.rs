@@ -21,8 +21,9 @@ pub(crate) struct Status {
 
 #[derive(Debug)]
 struct Inner {
-    /// What keeps the supervisor from its work.
+    /// What keeps all streams from being worked on.
     database: Result<(), String>,
+    log: Result<(), String>,
     tracks: BTreeMap<Track, Progress>,
 }
 
@@ -45,7 +46,8 @@ pub(crate) enum Progress {
 
 impl Default for Status {
     fn default() -> Self {
-        let inner = Inner { database: Err("not connected yet".to_owned()), tracks: BTreeMap::new() };
+        let not_yet = || Err("not connected yet".to_owned());
+        let inner = Inner { database: not_yet(), log: not_yet(), tracks: BTreeMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
@@ -56,7 +58,13 @@ impl Status {
     }
 
     pub(crate) fn database(&self, state: Result<(), String>) {
+        say(&state);
         self.lock().database = state;
+    }
+
+    pub(crate) fn log(&self, state: Result<(), String>) {
+        say(&state);
+        self.lock().log = state;
     }
 
     /// Says how it stands with a stream; a change for the worse or back is worth a line in the log.
@@ -100,6 +108,7 @@ impl Status {
 
     fn streams(&self) -> Result<(), String> {
         let inner = self.lock();
+        inner.log.clone()?;
         if inner.tracks.is_empty() {
             return Err("not started yet".to_owned());
         }
@@ -107,6 +116,12 @@ impl Status {
         let held_up: Vec<String> =
             held_up.map(|((n, stream), progress)| format!("g{n} {stream}: {progress}")).collect();
         if held_up.is_empty() { Ok(()) } else { Err(held_up.join("; ")) }
+    }
+}
+
+fn say(state: &Result<(), String>) {
+    if let Err(reason) = state {
+        tracing::warn!(reason, "cannot work now");
     }
 }
 
@@ -139,6 +154,8 @@ mod tests {
     #[test]
     fn a_stopped_stream_is_named_with_its_reason() {
         let status = Status::default();
+        assert_eq!(status.streams(), Err("not connected yet".to_owned()));
+        status.log(Ok(()));
         assert_eq!(status.streams(), Err("not started yet".to_owned()));
         status.set((1, StreamName::Box(0)), Progress::Following);
         status.set((1, StreamName::User), Progress::Standby);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use event_store::{ProvisionError, StreamName, streams, verify};
+use event_store::{LogError, ProvisionError, StreamName, streams, verify};
 use sqlx::migrate::MigrateError;
 use tokio::{
     task::{AbortHandle, JoinSet},
@@ -48,6 +48,12 @@ pub enum StartError {
     Migration(#[from] MigrateError),
 }
 
+/// What has to come back.
+enum Away {
+    Database(sqlx::Error),
+    Log(LogError),
+}
+
 /// The tracks that are running, and the tasks behind them.
 #[derive(Default)]
 struct Running {
@@ -61,50 +67,49 @@ struct Runner {
 }
 
 impl Supervisor {
-    /// Prepares database and generation, then runs tracks until it is dropped.
+    /// Prepares database and generation, then runs tracks; again and again, until it is dropped. Each time from the
+    /// start: a database that comes back may have been emptied, and the log holds all that it needs.
     pub(crate) async fn run(self) -> Result<Infallible, StartError> {
-        while let Err(away) = self.prepare().await? {
-            self.say_away(&away);
-            sleep(PAUSE).await;
-        }
         loop {
-            let error = match self.hold_leases().await {
-                Ok(never) => match never {},
-                Err(error) => error,
+            let away = match self.prepare().await? {
+                Ok(()) => match self.hold_leases().await {
+                    Ok(never) => match never {},
+                    Err(error) => Away::Database(error),
+                },
+                Err(away) => away,
             };
-            self.say_away(&format!("the leases are lost: {error}"));
+            match away {
+                Away::Database(error) => self.tracker.status.database(Err(format!("the database is away: {error}"))),
+                Away::Log(error) => self.tracker.status.log(Err(format!("the log is away: {error}"))),
+            }
             sleep(PAUSE).await;
         }
     }
 
-    fn say_away(&self, reason: &str) {
-        tracing::warn!(reason, "cannot work now");
-        self.tracker.status.database(Err(reason.to_owned()));
-    }
-
-    /// The inner error says what is away.
-    async fn prepare(&self) -> Result<Result<(), String>, StartError> {
+    /// The inner error passes.
+    async fn prepare(&self) -> Result<Result<(), Away>, StartError> {
         let Tracker { database, log, .. } = &self.tracker;
         match generation::migrate(database).await {
             Ok(()) => {}
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                return Ok(Err(database_away(&error)));
+                return Ok(Err(Away::Database(error)));
             }
             Err(error) => return Err(error.into()),
         }
         match verify(log.as_ref(), self.partitions).await {
             Ok(()) => {}
-            Err(ProvisionError::Log(error)) => return Ok(Err(format!("the log is away: {error}"))),
+            Err(ProvisionError::Log(error)) => return Ok(Err(Away::Log(error))),
             Err(error) => return Err(StartError::Log(error)),
         }
         let mut origins = Vec::new();
         for stream in streams(self.partitions) {
             match log.state(stream).await {
                 Ok(state) => origins.push(Origin { stream, incarnation: state.incarnation }),
-                Err(error) => return Ok(Err(format!("the log is away: {error}"))),
+                Err(error) => return Ok(Err(Away::Log(error))),
             }
         }
-        Ok(generation::ensure(database, &origins).await.map_err(|error| database_away(&error)))
+        self.tracker.status.log(Ok(()));
+        Ok(generation::ensure(database, &origins).await.map_err(Away::Database))
     }
 
     /// Runs tracks for as long as the leases' connection lasts.
@@ -182,8 +187,4 @@ impl Running {
         }
         taken
     }
-}
-
-fn database_away(error: &sqlx::Error) -> String {
-    format!("the database is away: {error}")
 }

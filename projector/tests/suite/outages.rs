@@ -18,12 +18,13 @@ async fn it_waits_for_servers_that_are_not_there_yet() {
 }
 
 #[tokio::test]
-async fn it_heals_when_the_database_comes_back() {
+async fn it_heals_when_the_database_comes_back_whatever_that_has_lost() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
     town.open("b1").await;
     projector.is_ready().await;
+    // This server is not durable: it may have lost what was projected, and the generation with it.
     servers.postgres.kill().await;
     town.say("b1", "nobody projects this").await;
     projector.is_held_up_by("postgres", "the ").await;
