@@ -1,6 +1,6 @@
 //! Which problems an operation can answer, for its description.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use service_kit::problem::Problem;
 use utoipa::{
@@ -11,28 +11,47 @@ use utoipa::{
     },
 };
 
-type Codes = &'static [(u16, &'static str)];
+/// A problem's status and code, and when it is the answer.
+type Row = (u16, &'static str, &'static str);
+type Codes = &'static [Row];
 
 /// What every read can answer.
 const EVERY_READ: Codes = &[
-    (400, "invalid-query"),
-    (400, "invalid-position"),
-    (401, "missing-token"),
-    (401, "invalid-token"),
-    (401, "expired-token"),
-    (500, "internal"),
-    (503, "database-unavailable"),
-    (503, "read-model-unavailable"),
-    (503, "not-yet-projected"),
-    (503, "timeout"),
+    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
+    (400, "invalid-position", "A `Min-Position` is none that an `Event-Position` of this log has carried."),
+    (401, "missing-token", "There is no `Authorization` header."),
+    (401, "invalid-token", "The token is not one of ours."),
+    (401, "expired-token", "The token has expired; sign in again."),
+    (500, "internal", "A fault of ours; the request id finds it in the logs."),
+    (503, "database-unavailable", "The read models cannot be read at the moment; try again."),
+    (503, "read-model-unavailable", "The read models of this release are still being built."),
+    (503, "not-yet-projected", "The read model has not come as far as `Min-Position` within two seconds; try again."),
+    (503, "timeout", "The request took too long."),
 ];
-const LIST: Codes = &[(400, "invalid-cursor")];
-const OF_A_BOX: Codes = &[(404, "not-found"), (404, "box-not-found"), (503, "box-quarantined")];
-const OF_A_ROOM: Codes = &[(404, "not-found"), (404, "room-not-found"), (503, "box-quarantined")];
-const OF_A_STORE: Codes = &[(404, "not-found"), (404, "store-not-found")];
-const OF_A_USER: Codes = &[(404, "user-not-found")];
-const FOR_MEMBERS: Codes = &[(403, "not-a-member"), (403, "kicked")];
-const HANDSHAKE: Codes = &[(400, "invalid-query"), (426, "upgrade-required"), (500, "internal"), (503, "timeout")];
+const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of this very list.")];
+const OF_A_BOX: Codes = &[
+    (404, "not-found", "What the path names cannot exist."),
+    (404, "box-not-found", "No box has this id."),
+    (503, "box-quarantined", "An event of this box cannot be projected; operators have to look. Other boxes are fine."),
+];
+const OF_A_ROOM: Codes = &[
+    (404, "not-found", "What the path names cannot exist."),
+    (404, "room-not-found", "No room has this id."),
+    (503, "box-quarantined", "An event of this box cannot be projected; operators have to look. Other boxes are fine."),
+];
+const OF_A_STORE: Codes =
+    &[(404, "not-found", "What the path names cannot exist."), (404, "store-not-found", "No store has this id.")];
+const OF_A_USER: Codes = &[(404, "user-not-found", "The caller is no registered user.")];
+const FOR_MEMBERS: Codes = &[
+    (403, "not-a-member", "Only members of the room may read this."),
+    (403, "kicked", "Whoever was kicked reads nothing more."),
+];
+const HANDSHAKE: Codes = &[
+    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
+    (426, "upgrade-required", "`/live` is a WebSocket."),
+    (500, "internal", "A fault of ours; the request id finds it in the logs."),
+    (503, "timeout", "The request took too long."),
+];
 
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident, $($codes:expr),+) => {
@@ -76,9 +95,15 @@ problems! {
     HandshakeProblems, HANDSHAKE
 }
 
+/// Every problem, once.
+pub(crate) fn all() -> BTreeSet<Row> {
+    let groups = [EVERY_READ, LIST, OF_A_BOX, OF_A_ROOM, OF_A_STORE, OF_A_USER, FOR_MEMBERS, HANDSHAKE];
+    groups.into_iter().flatten().copied().collect()
+}
+
 fn describe(groups: &[Codes]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
-    for (status, code) in groups.iter().copied().flatten() {
+    for (status, code, _) in groups.iter().copied().flatten() {
         by_status.entry(*status).or_default().push(code);
     }
     by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(response(status, &codes)))).collect()

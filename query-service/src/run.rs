@@ -7,7 +7,7 @@ use async_nats::{Client, connection::State};
 use service_kit::{auth::Verifier, docs, health::Health, http, nats};
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::{app::App, error::Error, generation::Generations, live::Live, routes, settings::Settings};
+use crate::{app::App, error::Error, generation::Generations, live::Live, problems, routes, settings::Settings};
 
 /// How long live connections may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -28,7 +28,8 @@ pub async fn run(
 
     let health = health(nats, generations.clone());
     let (reads, api) = routes::all(App::new(generations, verifier, live.clone()));
-    let router = http::finish(reads.merge(health.router()).merge(docs::router(api)));
+    let router =
+        http::finish(reads.merge(health.router()).merge(docs::router(api)).merge(docs::problems(problems::all())));
     let stopping = {
         let live = live.clone();
         async move {
@@ -43,7 +44,8 @@ pub async fn run(
     Ok(())
 }
 
-/// What a query-service needs: without NATS it still reads, but pushes nothing.
+/// What a query-service needs. Without NATS it pushes nothing for a while, but reads go on: that is no reason to send
+/// clients away.
 fn health(nats: Client, generations: Generations) -> Health {
     let database = generations.clone();
     Health::new()
@@ -55,7 +57,7 @@ fn health(nats: Client, generations: Generations) -> Health {
             let current = generations.current().map(|_| ()).map_err(|error: Error| error.to_string());
             async move { current }
         })
-        .check("nats", move || {
+        .watch("nats", move || {
             let state = nats.connection_state();
             async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
         })

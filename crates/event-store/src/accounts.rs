@@ -158,7 +158,6 @@ fn command(partitions: u16) -> Account {
         "store.*",
         "mark.*.*.*.*",
         "timer.*.*.due",
-        "timer.*.*.fire",
     ]);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
     services.extend(all.chain([bucket]).flat_map(|stream| reading(&stream)));

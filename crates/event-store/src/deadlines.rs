@@ -7,7 +7,7 @@ use async_nats::{
     jetstream::{self, AckKind, consumer::pull},
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::{BoxId, RoomId};
+use domain::RoomId;
 use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -26,7 +26,7 @@ pub(crate) const DEADLINES_CONSUMER: &str = "deadlines";
 /// After how long a fired deadline that nobody settled is delivered again.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(5);
 
-/// Sets, cancels and receives the deadlines of rooms. A box has at most one: that of its open room.
+/// Sets and receives the deadlines of rooms. A box has at most one: that of its open room.
 #[derive(Debug, Clone)]
 pub struct Deadlines {
     log: JetStreamLog,
@@ -76,14 +76,6 @@ impl Deadlines {
         self.publish(subject::timer_due(room_id.box_id(), self.partitions), headers, payload).await
     }
 
-    /// Cancels the deadline of a box, if it has one. One that fires nevertheless is stale, so this need not succeed.
-    pub async fn cancel(&self, box_id: &BoxId) -> Result<(), AppendError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::NATS_SCHEDULER, subject::timer_due(box_id, self.partitions).as_str());
-        headers.insert(header::NATS_SCHEDULE_NEXT, "purge");
-        self.publish(subject::timer_fire(box_id, self.partitions), headers, String::new()).await
-    }
-
     async fn publish(&self, subject: String, headers: HeaderMap, payload: String) -> Result<(), AppendError> {
         let message = NewMessage {
             stream: StreamName::Timer,
@@ -123,7 +115,7 @@ async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> 
         let message = messages.next().await.ok_or("the delivery has ended")??;
         match serde_json::from_slice(&message.payload) {
             Ok(Deadline { room_id, closes_at }) => return Ok(Fired { room_id, closes_at, message }),
-            // What a cancellation leaves behind.
+            // Nothing that anybody could act on; it would come again for ever.
             Err(_) => message.ack().await?,
         }
     }

@@ -2,13 +2,15 @@
 
 use std::{
     collections::HashMap,
+    future::ready,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use cqrs_es::{EventEnvelope, event_sink::EventSink};
+use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
 use domain::{BoxEvent, BoxId, DeliveryBox, Lane, MessageId, OriginalMessage, Position};
+use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
 use tokio::time::sleep;
 
@@ -125,6 +127,10 @@ pub struct Executor<A: StoredAggregate> {
     tails: HashMap<StreamName, Tail>,
 }
 
+/// What has to be done before events are appended, each time that they are about to be.
+pub type Preparation<'a, A> =
+    dyn Fn(&[<A as Aggregate>::Event]) -> BoxFuture<'a, Result<(), EventStoreError>> + Send + Sync + 'a;
+
 /// A decision of the rules.
 enum Decision<A: StoredAggregate> {
     Events(Vec<A::Event>, Loaded<A>),
@@ -179,11 +185,22 @@ impl<A: StoredAggregate> Executor<A> {
         command: A::Command,
         context: CommandContext,
     ) -> Result<Committed<A>, CommandError<A::Error>> {
+        self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
+    }
+
+    /// Like [`execute`](Self::execute), but prepares every attempt to append; what fails to be prepared is not appended.
+    pub async fn execute_prepared(
+        &self,
+        id: &A::Id,
+        command: A::Command,
+        context: CommandContext,
+        prepare: &Preparation<'_, A>,
+    ) -> Result<Committed<A>, CommandError<A::Error>> {
         let tail = self.tail(id)?;
         let incarnation = tail.ready().await?;
         let order = Order::new::<A>(id, context);
         let slot = self.slot(id).await;
-        let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command };
+        let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command, prepare };
         if let Some(replayed) = run.replay().await? {
             return Ok(self.committed(id, replayed, incarnation));
         }
@@ -203,7 +220,7 @@ impl<A: StoredAggregate> Executor<A> {
     }
 
     async fn slot(&self, id: &A::Id) -> Arc<Slot<A>> {
-        self.slots.get_with_by_ref(id, std::future::ready(Arc::default())).await
+        self.slots.get_with_by_ref(id, ready(Arc::default())).await
     }
 
     async fn known(&self, id: &A::Id, slot: &Slot<A>) -> Result<Versioned<A>, EventStoreError> {
@@ -258,16 +275,17 @@ async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: 
 }
 
 /// One command that is being carried out.
-struct Run<'a, A: StoredAggregate> {
+struct Run<'a, 'p, A: StoredAggregate> {
     executor: &'a Executor<A>,
     tail: &'a Tail,
     id: &'a A::Id,
     slot: &'a Slot<A>,
     order: &'a Order,
     command: &'a A::Command,
+    prepare: &'a Preparation<'p, A>,
 }
 
-impl<A: StoredAggregate> Run<'_, A> {
+impl<A: StoredAggregate> Run<'_, '_, A> {
     /// What this command did when it was carried out before.
     async fn replay(&self) -> Result<Option<Stored<A>>, EventStoreError> {
         let context = &self.order.context;
@@ -345,6 +363,7 @@ impl<A: StoredAggregate> Run<'_, A> {
 
     async fn commit(&self, events: Vec<A::Event>, loaded: Loaded<A>) -> Result<Stored<A>, EventStoreError> {
         let changes = events.first().is_some_and(|event| A::lane(event) == Lane::Room);
+        (self.prepare)(&events).await?;
         let stored = self.executor.store.append(events, &loaded, self.order).await?;
         if changes && !stored.replayed {
             self.slot.learn(Versioned { state: Arc::new(loaded.state), version: stored.sequence });

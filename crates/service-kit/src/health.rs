@@ -15,7 +15,14 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 /// The dependencies of a process and how to ask after them.
 #[derive(Clone, Default)]
 pub struct Health {
-    checks: Vec<(&'static str, Check)>,
+    checks: Vec<Dependency>,
+}
+
+#[derive(Clone)]
+struct Dependency {
+    name: &'static str,
+    required: bool,
+    check: Check,
 }
 
 /// Whether each dependency is there.
@@ -28,6 +35,7 @@ struct Readiness {
 #[derive(Debug, Serialize)]
 struct CheckResult {
     name: &'static str,
+    required: bool,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -39,18 +47,32 @@ impl Health {
         Self::default()
     }
 
-    /// Adds a dependency; the check says what is wrong with it.
+    /// Adds a dependency without which the process cannot do its job; the check says what is wrong with it.
     #[must_use]
-    pub fn check<F, Fut>(mut self, name: &'static str, check: F) -> Self
+    pub fn check<F, Fut>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks.push((name, Arc::new(move || Box::pin(check()))));
+        self.add(name, true, Arc::new(move || Box::pin(check())))
+    }
+
+    /// Adds a dependency that is reported, but without which the process still does most of its job.
+    #[must_use]
+    pub fn watch<F, Fut>(self, name: &'static str, check: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.add(name, false, Arc::new(move || Box::pin(check())))
+    }
+
+    fn add(mut self, name: &'static str, required: bool, check: Check) -> Self {
+        self.checks.push(Dependency { name, required, check });
         self
     }
 
-    /// Serves `/healthz` (200 while the process answers) and `/readyz` (503 while a dependency is missing).
+    /// Serves `/healthz` (200 while the process answers) and `/readyz` (503 while a required dependency is missing).
     pub fn router(self) -> Router {
         Router::new()
             .route("/healthz", get(async || Json(serde_json::json!({ "alive": true }))))
@@ -60,12 +82,13 @@ impl Health {
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    let checks = futures::future::join_all(health.checks.iter().map(async |(name, check)| {
+    let checks = futures::future::join_all(health.checks.iter().map(async |dependency| {
+        let Dependency { name, required, check } = dependency;
         let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        CheckResult { name, ok: result.is_ok(), detail: result.err() }
+        CheckResult { name, required: *required, ok: result.is_ok(), detail: result.err() }
     }))
     .await;
-    let ready = checks.iter().all(|check| check.ok);
+    let ready = checks.iter().all(|check| check.ok || !check.required);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, checks }))
 }

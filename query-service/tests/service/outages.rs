@@ -42,7 +42,12 @@ async fn without_nats_reads_go_on_and_live_heals_afterwards() {
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
     world.nats.kill().await;
-    world.until("not ready", async || world.plain_get("/readyz").await.0 == 503).await;
+    let nats = async || {
+        let (status, ready) = world.plain_get("/readyz").await;
+        assert_eq!((status, &ready["checks"][2]["name"]), (200, &"nats".into()), "reads go on");
+        ready["checks"][2]["ok"] == true
+    };
+    world.until("NATS is missed", async || !nats().await).await;
     assert_eq!(world.get("ana", "/rooms").await.0, 200);
     // a connection that begins now is served from the feed
     let mut ana = world.watch("ana", Some(8)).await;
@@ -54,7 +59,7 @@ async fn without_nats_reads_go_on_and_live_heals_afterwards() {
     world.nats.start_again().await.unwrap();
     ben.events(10..=11).await;
     ana.events(10..=11).await;
-    world.until("ready again", async || world.plain_get("/readyz").await.0 == 200).await;
+    world.until("NATS is back", async || nats().await).await;
     world.happen(12, "message_posted", "ana", json!({ "body": "heard" })).await;
     ben.events([12]).await;
     ana.events([12]).await;

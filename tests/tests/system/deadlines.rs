@@ -94,7 +94,7 @@ async fn a_room_past_its_deadline_accepts_nothing_and_gives_way_to_the_next_one(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_extension_moves_the_deadline_and_a_closing_cancels_it() {
+async fn an_extension_moves_the_deadline_and_a_closing_outlives_it() {
     let world = short_lived_rooms("3s").await;
     let ana = world.person("ana");
     let extended = world.open_room(&ana, "box-1", 2).await;

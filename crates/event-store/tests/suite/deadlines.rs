@@ -60,18 +60,6 @@ async fn a_later_deadline_replaces_the_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_cancelled_deadline_does_not_fire() {
-    let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    let deadlines = deadlines(&nats).await;
-    let mut fired = pin!(deadlines.fired());
-    deadlines.schedule(&room("b1.1"), soon(700)).await.unwrap();
-    deadlines.cancel(room("b1.1").box_id()).await.unwrap();
-    deadlines.cancel(room("b3.1").box_id()).await.unwrap();
-    deadlines.schedule(&room("b2.1"), soon(1500)).await.unwrap();
-    assert_eq!(next(&mut fired).await.room_id, room("b2.1"));
-}
-
-#[tokio::test]
 async fn a_deadline_survives_the_server() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let deadlines = deadlines(&nats).await;
