@@ -1,24 +1,24 @@
 //! The command-service as a process.
 
-use std::{env, ffi::OsString, fs, io::Write};
+use std::{env, ffi::OsString, fs, io::Write, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use command_service::settings::{Program, RoleName, Settings, Task, TokenArgs};
 use service_kit::{
     auth::{Role, Signer},
-    clock, shutdown, telemetry,
+    clock, exit, shutdown, telemetry,
 };
 use tokio::net::TcpListener;
 
 /// The port, unless another one is given.
 const PORT: u16 = 8080;
 
-fn main() -> Result<()> {
-    match Program::parse_from(with_task(env::args_os().collect())).task {
+fn main() -> ExitCode {
+    exit::code(match Program::parse_from(with_task(env::args_os().collect())).task {
         Task::Serve(settings) => serve(settings),
         Task::Token(args) => print_token(&args),
-    }
+    })
 }
 
 /// Serving is what the program is for: it need not be said.

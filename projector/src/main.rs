@@ -1,14 +1,20 @@
 //! The projector's command line.
 
+use std::process::ExitCode;
+
 use anyhow::Context;
 use projector::{
     Database, generation, run,
     settings::{Cli, Command},
 };
-use service_kit::{shutdown, telemetry};
+use service_kit::{exit, shutdown, telemetry};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    exit::code(act().await)
+}
+
+async fn act() -> anyhow::Result<()> {
     match Cli::of(std::env::args_os()).command {
         Command::Run(settings) => {
             telemetry::init(&settings.log)?;

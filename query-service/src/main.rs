@@ -1,13 +1,19 @@
 //! The process `query-service`.
 
+use std::process::ExitCode;
+
 use anyhow::Context;
 use clap::Parser;
 use query_service::Settings;
-use service_kit::{shutdown, telemetry};
+use service_kit::{exit, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    exit::code(serve().await)
+}
+
+async fn serve() -> anyhow::Result<()> {
     let settings = Settings::parse();
     telemetry::init(&settings.log)?;
     let address = settings.address();

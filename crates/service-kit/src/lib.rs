@@ -6,6 +6,7 @@ pub mod args;
 pub mod auth;
 pub mod clock;
 pub mod docs;
+pub mod exit;
 pub mod extract;
 pub mod health;
 pub mod http;

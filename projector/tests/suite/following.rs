@@ -26,7 +26,10 @@ async fn what_is_told_can_be_read() {
     let listener = servers.client(Account::Query).await;
     let mut live = listener.subscribe("live.g1.room.b1.1").await.expect("a subscription");
     let mut projected = listener.subscribe("projected.g1.*").await.expect("a subscription");
-    listener.flush().await.expect("subscribed");
+    // A flush only sends: the echo shows that the server has dealt with what was sent before.
+    let mut echo = listener.subscribe("signal.echo").await.expect("a subscription");
+    listener.publish("signal.echo", "".into()).await.expect("sent");
+    next(&mut echo).await;
     for n in 2..12 {
         let said = town.say("b1", "hello").await;
         let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
