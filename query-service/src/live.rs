@@ -20,15 +20,21 @@ use crate::{
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
 use hub::Hub;
+use limits::Crowd;
 use replay::Feeds;
 
 mod connection;
+mod fetch;
 mod frames;
 mod hub;
+mod limits;
 mod outbox;
+mod presence;
 mod replay;
+mod signals;
 mod socket;
 mod subscriptions;
+mod transport;
 
 /// The subprotocol.
 const PROTOCOL: &str = "boxroom.v1";
@@ -42,6 +48,8 @@ pub(crate) struct Live {
     feeds: Feeds,
     verifier: Verifier,
     heartbeat: Duration,
+    /// How many connections each user has.
+    crowd: Arc<Crowd>,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
     stopping: watch::Sender<bool>,
 }
@@ -52,7 +60,8 @@ impl Live {
         let feeds = Feeds::new(generations.clone(), settings.database_pool);
         let heartbeat = Duration::from_secs(settings.heartbeat);
         let hub = Hub::start(nats, generations, feeds.clone());
-        Arc::new(Self { hub, feeds, verifier, heartbeat, stopping: watch::Sender::new(false) })
+        let crowd = Crowd::new(settings.connections_per_user);
+        Arc::new(Self { hub, feeds, verifier, heartbeat, crowd, stopping: watch::Sender::new(false) })
     }
 
     /// Tells every connection to say good-bye.
@@ -63,6 +72,7 @@ impl Live {
     /// Returns once every connection has closed.
     pub(crate) async fn stopped(&self) {
         self.stopping.closed().await;
+        self.hub.signals().settled().await;
     }
 }
 
@@ -71,7 +81,8 @@ impl Live {
 /// A WebSocket with the subprotocol `boxroom.v1`; every message is one JSON object with a `type`.
 ///
 /// The client begins, within 10 seconds, with `hello {token, rooms: [{id, v?}]}`. Later it may send
-/// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}` and, after each ping, `pong`.
+/// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
+/// `auth {id?, token}` and, after each ping, `pong`: 20 frames a second at most.
 ///
 /// The server answers `welcome {session, heartbeat_ms}`, then `subscribed {id?, room, head_v, recovered}`
 /// or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first, without
@@ -79,8 +90,11 @@ impl Live {
 /// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {heads}` carries the last version
 /// of each room, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
 /// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
-/// nothing more comes from a room, `bye {code, retry_ms, reason}` that the server closes with that code:
-/// 40xx reconnect and resume, 42xx new token first, 43xx do not come back.
+/// nothing more comes from a room. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that was asked
+/// for with `fetch`, `authorized {id?, expires_at}` answers an `auth`. `signal {room, kind, ...}` may be lost: `presence`
+/// with all `users` who are connected to the room, `typing` with the `user`.
+/// `bye {code, retry_ms, reason}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
+/// new session, 42xx new token first, 43xx do not come back.
 #[utoipa::path(
     get, path = "/live", tag = "live", operation_id = "open_live",
     security(()),

@@ -44,6 +44,11 @@ pub struct Settings {
           value_parser = clap::value_parser!(u64).range(1..=300))]
     pub heartbeat: u64,
 
+    /// The most live connections of one user to this process
+    #[arg(long, env = "BOXROOM_CONNECTIONS_PER_USER", default_value_t = 20, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_per_user: u32,
+
     /// The public key that verifies access tokens (Ed25519, SPKI PEM)
     #[arg(long, env = "BOXROOM_VERIFYING_KEY_FILE", value_name = "FILE")]
     pub verifying_key_file: PathBuf,

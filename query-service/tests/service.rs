@@ -8,11 +8,13 @@ mod service {
     mod feeds;
     mod heartbeat;
     mod inside;
+    mod limits;
     mod live;
     mod me;
     mod outages;
     mod positions;
     mod rooms;
+    mod signals;
     mod watcher;
     mod world;
 }

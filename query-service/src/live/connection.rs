@@ -1,8 +1,9 @@
 //! The conversation with one client, from its hello to the good-bye.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
+use domain::UserId;
 use service_kit::{auth::Caller, clock};
 use tokio::{
     sync::watch,
@@ -11,10 +12,13 @@ use tokio::{
 
 use super::{
     Live,
-    frames::{ClientFrame, Farewell, RoomFrom, ServerFrame},
+    fetch::fetch,
+    frames::{ClientFrame, Farewell, FrameId, RoomFrom, ServerFrame},
+    limits::{Metronome, Pace, Place},
     outbox::Inbox,
     socket::{Over, Socket},
     subscriptions::{Outcome, Subscriptions},
+    transport::Transport,
 };
 
 /// How long a client may take to say hello.
@@ -30,25 +34,27 @@ const BATCH: usize = 256;
 const RETRY_SPREAD_MS: u128 = 5_000;
 
 /// A connection after its hello. Owned by its own task; the hub knows its outbox only.
-pub(super) struct Connection<'a> {
-    socket: &'a mut Socket,
+pub(super) struct Connection<'a, T> {
+    live: &'a Live,
+    user: UserId,
+    socket: &'a mut T,
     inbox: Inbox,
     subscriptions: Subscriptions,
     stopping: &'a mut watch::Receiver<bool>,
-    heartbeat: Duration,
+    metronome: Metronome,
     ping_at: Instant,
     expires_at: Instant,
     retry_at: Option<Instant>,
 }
 
-impl Connection<'_> {
+impl Connection<'_, Socket> {
     /// Serves one client until one of both sides has enough.
     pub(super) async fn serve(live: Arc<Live>, socket: WebSocket) {
         let session = clock::new_id();
         let mut stopping = live.stopping.subscribe();
         let mut socket = Socket::new(socket);
         let over = match greeted(&live, &mut socket, &mut stopping).await {
-            Ok((caller, rooms)) => {
+            Ok(Greeting { caller, rooms, place: _place }) => {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller);
                 let Err(over) = connection.converse(session.to_string(), rooms).await;
@@ -58,18 +64,25 @@ impl Connection<'_> {
         };
         tracing::debug!(session = %session, ?over, "live connection ends");
         if let Over::Ending(farewell) = over {
-            let retry_ms = u64::try_from(session.as_u128() % RETRY_SPREAD_MS).unwrap_or_default();
-            socket.close(farewell, retry_ms).await;
+            socket.close(farewell, retry_ms(session.as_u128())).await;
         }
     }
 }
 
+/// After how many milliseconds this client is to come back.
+pub(super) fn retry_ms(session: u128) -> u64 {
+    u64::try_from(session % RETRY_SPREAD_MS).unwrap_or_default()
+}
+
+/// A hello that was accepted.
+struct Greeting {
+    caller: Caller,
+    rooms: Vec<RoomFrom>,
+    place: Place,
+}
+
 /// Waits for the hello and looks at its token.
-async fn greeted(
-    live: &Live,
-    socket: &mut Socket,
-    stopping: &mut watch::Receiver<bool>,
-) -> Result<(Caller, Vec<RoomFrom>), Over> {
+async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Over> {
     let hello = tokio::select! {
         hello = timeout(HELLO_TIMEOUT, socket.receive()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
         () = asked_to_stop(stopping) => return Err(Over::Ending(Farewell::Stopping)),
@@ -80,7 +93,13 @@ async fn greeted(
         Err(error) => return refuse_hello(socket, &error.to_string()).await,
     };
     match live.verifier.verify(&token) {
-        Ok(caller) => Ok((caller, rooms)),
+        Ok(caller) => {
+            let Some(place) = live.crowd.enter(&caller.user_id) else {
+                socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
+                return Err(Over::Ending(Farewell::TooManyConnections));
+            };
+            Ok(Greeting { caller, rooms, place })
+        }
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
             socket.send(ServerFrame::Error { id: None, room: None, code, detail }).await?;
@@ -101,29 +120,44 @@ async fn refuse_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Over> {
 }
 
 fn invalid_frame(detail: &str) -> ServerFrame<'_> {
-    ServerFrame::Error { id: None, room: None, code: "invalid-frame", detail }
+    error_frame("invalid-frame", detail)
 }
 
-impl<'a> Connection<'a> {
-    fn new(live: &Live, socket: &'a mut Socket, stopping: &'a mut watch::Receiver<bool>, caller: &Caller) -> Self {
+fn error_frame<'a>(code: &'static str, detail: &'a str) -> ServerFrame<'a> {
+    ServerFrame::Error { id: None, room: None, code, detail }
+}
+
+/// Until when a token speaks for its user, by a clock that nobody sets.
+fn expiry_of(caller: &Caller) -> Instant {
+    Instant::now() + (caller.expires_at - clock::now()).to_std().unwrap_or_default()
+}
+
+impl<'a, T: Transport> Connection<'a, T> {
+    pub(super) fn new(
+        live: &'a Live,
+        socket: &'a mut T,
+        stopping: &'a mut watch::Receiver<bool>,
+        caller: &Caller,
+    ) -> Self {
         let now = Instant::now();
         let inbox = Inbox::new();
         let outbox = inbox.outbox().clone();
-        let left = (caller.expires_at - clock::now()).to_std().unwrap_or_default();
         Self {
+            live,
+            user: caller.user_id.clone(),
             socket,
             subscriptions: Subscriptions::new(caller.user_id.clone(), live.hub.clone(), live.feeds.clone(), outbox),
             inbox,
             stopping,
-            heartbeat: live.heartbeat,
+            metronome: Metronome::new(now),
             ping_at: now + live.heartbeat,
-            expires_at: now + left,
+            expires_at: expiry_of(caller),
             retry_at: None,
         }
     }
 
-    async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<std::convert::Infallible, Over> {
-        let heartbeat_ms = u64::try_from(self.heartbeat.as_millis()).unwrap_or_default();
+    pub(super) async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<Infallible, Over> {
+        let heartbeat_ms = u64::try_from(self.live.heartbeat.as_millis()).unwrap_or_default();
         self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms }.encode()).await?;
         for RoomFrom { id: room, v } in rooms {
             let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
@@ -160,20 +194,52 @@ impl<'a> Connection<'a> {
     }
 
     async fn hear(&mut self, frame: &Utf8Bytes) -> Result<(), Over> {
-        match serde_json::from_str(frame) {
-            Ok(ClientFrame::Subscribe { v: Some(..0), .. }) => {
-                self.socket.feed(invalid_frame("v must not be negative").encode()).await
+        match (self.metronome.beat(Instant::now()), serde_json::from_str(frame)) {
+            (Pace::Fine, Ok(frame)) => self.obey(frame).await,
+            (Pace::Fine, Err(error)) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
+            (Pace::TooFast, _) => {
+                let refusal = error_frame("too-many-frames", "20 frames a second are the most; this one was not heard");
+                self.socket.feed(refusal.encode()).await
             }
-            Ok(ClientFrame::Subscribe { id, room, v }) => {
+            (Pace::Hopeless, _) => Err(Over::Ending(Farewell::TooManyFrames)),
+        }
+    }
+
+    async fn obey(&mut self, frame: ClientFrame) -> Result<(), Over> {
+        match frame {
+            ClientFrame::Subscribe { v: Some(..0), .. } | ClientFrame::Fetch { after_v: ..0, .. } => {
+                self.socket.feed(invalid_frame("a version must not be negative").encode()).await
+            }
+            ClientFrame::Subscribe { id, room, v } => {
                 self.subscriptions.subscribe(self.socket, id.as_ref(), &room, v).await.map(|_| ())
             }
-            Ok(ClientFrame::Unsubscribe { id, room }) => {
+            ClientFrame::Unsubscribe { id, room } => {
                 self.subscriptions.unsubscribe(self.socket, id.as_ref(), &room).await
             }
-            Ok(ClientFrame::Pong {}) => Ok(()),
-            Ok(ClientFrame::Hello { .. }) => self.socket.feed(invalid_frame("hello was said already").encode()).await,
-            Err(error) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
+            ClientFrame::Fetch { id, room, after_v } => {
+                fetch(&self.live.feeds, &self.user, self.socket, (id.as_ref(), &room, after_v)).await
+            }
+            ClientFrame::Typing { room } => self.subscriptions.typing(self.socket, &room).await,
+            ClientFrame::Auth { id, token } => self.renew(id.as_ref(), &token).await,
+            ClientFrame::Pong {} => Ok(()),
+            ClientFrame::Hello { .. } => self.socket.feed(invalid_frame("hello was said already").encode()).await,
         }
+    }
+
+    /// Lets the connection last as long as a newer token of its user.
+    async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Over> {
+        let answer = match self.live.verifier.verify(token) {
+            Ok(caller) if caller.user_id != self.user => return Err(Over::Ending(Farewell::OtherUser)),
+            Ok(caller) => {
+                self.expires_at = self.expires_at.max(expiry_of(&caller));
+                ServerFrame::Authorized { id, expires_at: caller.expires_at }.encode()
+            }
+            Err(problem) => {
+                let (code, detail) = (problem.code(), problem.detail_text());
+                ServerFrame::Error { id, room: None, code, detail }.encode()
+            }
+        };
+        self.socket.feed(answer).await
     }
 
     async fn on_time(&mut self) -> Result<(), Over> {
@@ -187,10 +253,10 @@ impl<'a> Connection<'a> {
         }
         if now >= self.ping_at {
             // two pings were not answered
-            if self.socket.heard_at().elapsed() > self.heartbeat * 2 {
+            if self.socket.heard_at().elapsed() > self.live.heartbeat * 2 {
                 return Err(Over::Ending(Farewell::Silent));
             }
-            self.ping_at = now + self.heartbeat;
+            self.ping_at = now + self.live.heartbeat;
             self.socket.feed(ServerFrame::Ping { heads: self.subscriptions.heads() }.encode()).await?;
         }
         Ok(())

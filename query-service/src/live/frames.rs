@@ -1,9 +1,10 @@
 //! The frames of `boxroom.v1`. Names on the wire; never rename.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::ws::Utf8Bytes;
-use domain::RoomId;
+use chrono::{DateTime, Utc};
+use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes of a client's frame.
@@ -26,6 +27,12 @@ pub(super) enum ClientFrame {
     Subscribe { id: Option<FrameId>, room: RoomId, v: Option<i64> },
     /// Does not want to follow it any more.
     Unsubscribe { id: Option<FrameId>, room: RoomId },
+    /// Types in a room that it follows.
+    Typing { room: RoomId },
+    /// Wants a page of a room's feed, without following it.
+    Fetch { id: Option<FrameId>, room: RoomId, after_v: i64 },
+    /// Has a newer token.
+    Auth { id: Option<FrameId>, token: String },
     /// Is still there.
     Pong {},
 }
@@ -67,8 +74,28 @@ pub(super) enum ServerFrame<'a> {
         room: &'a RoomId,
         reason: Parting,
     },
+    /// The events before this frame are a page of the feed, which reaches this far.
+    Fetched {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a FrameId>,
+        room: &'a RoomId,
+        to_v: i64,
+        head_v: i64,
+    },
+    /// The newer token was good, and the connection may last until then.
+    Authorized {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a FrameId>,
+        expires_at: DateTime<Utc>,
+    },
     /// Answer with a pong; a head greater than the client's version shows a lost tail.
     Ping { heads: BTreeMap<&'a RoomId, i64> },
+    /// What has no version, is true at the moment and may be lost.
+    Signal {
+        room: &'a RoomId,
+        #[serde(flatten)]
+        sign: Sign<'a>,
+    },
     /// The client reads too slowly; the room goes on from the feed.
     Lagging { room: &'a RoomId, from_v: i64 },
     /// What the client knows of the room is not from this feed.
@@ -92,6 +119,16 @@ impl ServerFrame<'_> {
     }
 }
 
+/// What happens in a room without being an event.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Sign<'a> {
+    /// This user types.
+    Typing { user: &'a UserId },
+    /// These users are connected to the room, all of them.
+    Presence { users: &'a BTreeSet<UserId> },
+}
+
 /// Why nothing more comes from a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +141,8 @@ pub(super) enum Parting {
     Kicked,
 }
 
-/// Why the server closes a connection: 40xx reconnect and resume, 42xx new token first, 43xx do not come back.
+/// Why the server closes a connection: 40xx reconnect and resume, 41xx begin a new session, 42xx new token first,
+/// 43xx do not come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Farewell {
     /// The process stops; another one is there.
@@ -115,6 +153,10 @@ pub(super) enum Farewell {
     Silent,
     /// The feeds cannot be read at the moment.
     Unavailable,
+    /// The user has as many connections as one may have.
+    TooManyConnections,
+    /// The newer token is another user's.
+    OtherUser,
     /// The token has expired.
     ExpiredToken,
     /// The token is not valid.
@@ -123,6 +165,8 @@ pub(super) enum Farewell {
     NoHello,
     /// A frame was too large.
     FrameTooLarge,
+    /// Frames kept coming too fast.
+    TooManyFrames,
 }
 
 impl Farewell {
@@ -132,10 +176,13 @@ impl Farewell {
             Self::TooSlow => 4001,
             Self::Silent => 4002,
             Self::Unavailable => 4003,
+            Self::TooManyConnections => 4004,
+            Self::OtherUser => 4100,
             Self::ExpiredToken => 4200,
             Self::InvalidToken => 4201,
             Self::NoHello => 4300,
             Self::FrameTooLarge => 4301,
+            Self::TooManyFrames => 4302,
         }
     }
 
@@ -145,10 +192,13 @@ impl Farewell {
             Self::TooSlow => "too-slow",
             Self::Silent => "silent",
             Self::Unavailable => "unavailable",
+            Self::TooManyConnections => "too-many-connections",
+            Self::OtherUser => "other-user",
             Self::ExpiredToken => "expired-token",
             Self::InvalidToken => "invalid-token",
             Self::NoHello => "hello-expected",
             Self::FrameTooLarge => "frame-too-large",
+            Self::TooManyFrames => "too-many-frames",
         }
     }
 }

@@ -24,6 +24,7 @@ use super::{
     frames::{Parting, event_frame},
     outbox::{LiveEvent, Outbox},
     replay::Feeds,
+    signals::Signals,
 };
 use crate::{
     error::Error,
@@ -46,6 +47,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 pub(super) struct Hub {
     nats: Client,
     generations: Generations,
+    signals: Arc<Signals>,
     rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
     /// Heads must be compared soon: a subscription is new, and what happened just before it may be missing.
     uncertain: AtomicBool,
@@ -63,9 +65,16 @@ struct Channel {
 
 impl Hub {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
-        let hub = Arc::new(Self { nats, generations, rooms: Mutex::default(), uncertain: AtomicBool::new(false) });
+        let signals = Signals::start(nats.clone());
+        let uncertain = AtomicBool::new(false);
+        let hub = Arc::new(Self { nats, generations, signals, rooms: Mutex::default(), uncertain });
         tokio::spawn(hub.clone().heal(feeds));
         hub
+    }
+
+    /// What rooms have beside events.
+    pub(super) fn signals(&self) -> &Arc<Signals> {
+        &self.signals
     }
 
     /// Delivers a room's events to this outbox from now on; returns when the subscription is on its way.
@@ -144,7 +153,7 @@ impl Hub {
             self.uncertain.store(true, Ordering::Relaxed);
             listening.send_replace(true);
             tokio::select! {
-                () = channel.deliver_all(&mut notices) => sleep(TICK).await,
+                () = channel.deliver_all(&mut notices, &self.signals) => sleep(TICK).await,
                 () = another_generation(&mut generations, generation) => {}
             }
         }
@@ -213,14 +222,14 @@ impl Channel {
         }
     }
 
-    async fn deliver_all(&self, notices: &mut Subscriber) {
+    async fn deliver_all(&self, notices: &mut Subscriber, signals: &Signals) {
         while let Some(notice) = notices.next().await {
-            self.deliver(&notice.payload);
+            self.deliver(&notice.payload, signals);
         }
     }
 
     /// Encodes each event of a notice once and hands it to all who follow.
-    fn deliver(&self, payload: &[u8]) {
+    fn deliver(&self, payload: &[u8], signals: &Signals) {
         let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(payload) else {
             tracing::warn!(room.id = %self.room, "a notice cannot be read");
             return;
@@ -234,6 +243,9 @@ impl Channel {
             let event = Arc::new(event);
             for follower in self.followers().iter() {
                 follower.push(&event);
+            }
+            if let Some((user, _)) = &event.parts {
+                signals.expel(&self.room, user);
             }
         }
     }

@@ -27,11 +27,20 @@ pub(super) struct LiveEvent {
     pub(super) parts: Option<(UserId, Parting)>,
 }
 
+/// Something without a version, encoded once and shared by all who follow the room.
+#[derive(Debug)]
+pub(super) struct LiveSignal {
+    pub(super) room: RoomId,
+    pub(super) frame: Utf8Bytes,
+}
+
 /// Something that the hub has for a connection.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// It happened.
     Event(Arc<LiveEvent>),
+    /// It is so at the moment.
+    Signal(Arc<LiveSignal>),
     /// The feed reaches this far; if the connection does not, something was lost on the way.
     Head(RoomId, i64),
     /// There was no room in the outbox for some events; the feed has them.
@@ -65,6 +74,17 @@ impl Outbox {
         } else if self.missed_rooms().insert(event.room.clone()) {
             let _ = self.sender.send(Delivery::Missed(event.room.clone()));
         }
+    }
+
+    /// Hands a signal over; false if so much waits already that only events are taken.
+    pub(super) fn signal(&self, signal: &Arc<LiveSignal>) -> bool {
+        let size = signal.frame.len();
+        let taken = self.waiting.load(Ordering::Relaxed) + size <= CAPACITY / 2;
+        if taken {
+            self.waiting.fetch_add(size, Ordering::Relaxed);
+            let _ = self.sender.send(Delivery::Signal(signal.clone()));
+        }
+        taken
     }
 
     /// Says how far a room's feed reaches.
@@ -107,6 +127,9 @@ impl Inbox {
             Delivery::Event(event) => {
                 self.outbox.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
             }
+            Delivery::Signal(signal) => {
+                self.outbox.waiting.fetch_sub(signal.frame.len(), Ordering::Relaxed);
+            }
             Delivery::Missed(room) => {
                 self.outbox.missed_rooms().remove(room);
             }
@@ -122,6 +145,19 @@ mod tests {
 
     fn event(room: &str, v: i64, size: usize) -> Arc<LiveEvent> {
         Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame: "x".repeat(size).into(), parts: None })
+    }
+
+    #[test]
+    fn a_half_full_outbox_takes_events_only() {
+        let mut inbox = Inbox::new();
+        let signal = Arc::new(LiveSignal { room: "b.1".parse().unwrap(), frame: "x".repeat(10).into() });
+        inbox.outbox().push(&event("b.1", 1, CAPACITY / 2 - 10));
+        assert!(inbox.outbox().signal(&signal));
+        assert!(!inbox.outbox().signal(&signal));
+        inbox.outbox().push(&event("b.1", 2, 10));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Signal(_))));
+        assert!(inbox.outbox().signal(&signal));
     }
 
     #[test]

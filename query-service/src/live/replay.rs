@@ -15,8 +15,8 @@ use crate::{
     views::{EventData, EventView, Standing},
 };
 
-/// How many events are read at a time: no connection to the database is held while they are written to the socket.
-const PAGE: i64 = 100;
+/// How many events a replay reads at a time: no connection to the database is held while they are written to the socket.
+pub(super) const PAGE: i64 = 100;
 
 /// Reads feeds with a part of the pool, so that however many clients come back at once, other reads go on.
 #[derive(Clone)]
@@ -55,8 +55,9 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// The events after a version. Who has left, or was put out, may read up to that event and no further.
-    pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64) -> Result<Replay, Error> {
+    /// The events after a version, so many at most. Who has left, or was put out, may read up to that event and no
+    /// further.
+    pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let _permit = self.permits.acquire().await;
         let generation = self.generations.current()?;
         let mut connection = generation.acquire().await?;
@@ -96,12 +97,12 @@ impl Feeds {
             room.to_string(),
             user.as_str(),
             after_v,
-            PAGE,
+            most,
         )
         .fetch_all(&mut *connection)
         .await?;
         drop(connection);
-        Replay::of(room, rows)
+        Replay::of(room, rows, most)
     }
 
     /// The versions of the last events of these rooms.
@@ -127,7 +128,7 @@ impl Feeds {
 }
 
 impl Replay {
-    fn of(room: &RoomId, rows: Vec<Row>) -> Result<Self, Error> {
+    fn of(room: &RoomId, rows: Vec<Row>, most: i64) -> Result<Self, Error> {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
         let parted = match first.standing.ok_or(Error::NotAMember)? {
@@ -136,7 +137,7 @@ impl Replay {
             Standing::Kicked => Some(Parting::Kicked),
         };
         let events: Vec<_> = rows.into_iter().filter_map(|row| row.into_frame(room)).collect();
-        let more = events.len() == usize::try_from(PAGE).unwrap_or_default();
+        let more = events.len() == usize::try_from(most).unwrap_or_default();
         Ok(Self { head_v, events, more, parted })
     }
 }

@@ -6,13 +6,16 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures::SinkExt;
 use tokio::time::{Instant, timeout};
 
-use super::frames::{Farewell, MAX_FRAME, ServerFrame};
+use super::{
+    frames::{Farewell, MAX_FRAME, ServerFrame},
+    transport::Transport,
+};
 
 /// How long a client may take nothing off its connection.
-const NO_PROGRESS: Duration = Duration::from_secs(30);
+pub(super) const NO_PROGRESS: Duration = Duration::from_secs(30);
 
 /// How long a client has to answer the end of the conversation.
-const GOOD_BYE: Duration = Duration::from_secs(1);
+pub(super) const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// The connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,39 +37,6 @@ impl Socket {
         Self { inner, heard_at: Instant::now() }
     }
 
-    /// When the client gave its last sign of life.
-    pub(super) fn heard_at(&self) -> Instant {
-        self.heard_at
-    }
-
-    /// The client's next text frame. Safe to cancel.
-    pub(super) async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
-        loop {
-            let message = self.inner.recv().await;
-            self.heard_at = Instant::now();
-            match message {
-                Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => {
-                    return Err(Over::Ending(Farewell::FrameTooLarge));
-                }
-                Some(Ok(Message::Text(text))) => return Ok(text),
-                // never a frame of the protocol, so it is refused like any other text that is none
-                Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
-            }
-        }
-    }
-
-    /// Queues a frame; it leaves with the next flush at the latest.
-    pub(super) async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
-        in_time(self.inner.feed(Message::Text(frame))).await
-    }
-
-    /// Sends what is queued.
-    pub(super) async fn flush(&mut self) -> Result<(), Over> {
-        in_time(SinkExt::<Message>::flush(&mut self.inner)).await
-    }
-
     /// Queues a frame and sends everything.
     pub(super) async fn send(&mut self, frame: ServerFrame<'_>) -> Result<(), Over> {
         self.feed(frame.encode()).await?;
@@ -86,6 +56,37 @@ impl Socket {
             Ok::<_, axum::Error>(())
         })
         .await;
+    }
+}
+
+impl Transport for Socket {
+    fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
+        loop {
+            let message = self.inner.recv().await;
+            self.heard_at = Instant::now();
+            match message {
+                Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => {
+                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                }
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                // never a frame of the protocol, so it is refused like any other text that is none
+                Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+            }
+        }
+    }
+
+    async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
+        in_time(self.inner.feed(Message::Text(frame))).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Over> {
+        in_time(SinkExt::<Message>::flush(&mut self.inner)).await
     }
 }
 

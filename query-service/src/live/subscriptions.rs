@@ -11,13 +11,14 @@ use super::{
     frames::{FrameId, Parting, ServerFrame},
     hub::Hub,
     outbox::{Delivery, LiveEvent, Outbox},
-    replay::{Feeds, Replay},
-    socket::{Over, Socket},
+    replay::{Feeds, PAGE, Replay},
+    socket::Over,
+    transport::Transport,
 };
 use crate::error::Error;
 
 /// The most rooms that one connection may follow.
-const MAX_ROOMS: usize = 200;
+pub(super) const MAX_ROOMS: usize = 200;
 
 /// What became of a wish to follow a room.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ impl Following {
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         for room in self.rooms.keys() {
+            self.hub.signals().leave(room, &self.outbox);
             self.hub.leave(room, &self.outbox);
         }
     }
@@ -69,7 +71,7 @@ impl Subscriptions {
     /// Follows a room, from a version or from now on. Following it already, begins anew.
     pub(super) async fn subscribe(
         &mut self,
-        socket: &mut Socket,
+        socket: &mut impl Transport,
         id: Option<&FrameId>,
         room: &RoomId,
         v: Option<i64>,
@@ -82,7 +84,7 @@ impl Subscriptions {
         }
         // joins first: what happens while the feed is read waits in the inbox, and what the feed had is dropped there
         self.hub.join(room, &self.outbox).await;
-        let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX)).await;
+        let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX), PAGE).await;
         match found.and_then(|replay| admit(replay, v)) {
             Ok(replay) => {
                 self.begin(socket, id, room, v, replay).await?;
@@ -97,7 +99,7 @@ impl Subscriptions {
 
     async fn begin(
         &mut self,
-        socket: &mut Socket,
+        socket: &mut impl Transport,
         id: Option<&FrameId>,
         room: &RoomId,
         v: Option<i64>,
@@ -115,29 +117,44 @@ impl Subscriptions {
         if self.write(socket, room, replay).await? {
             self.catch_up(socket, room).await?;
         }
+        if self.rooms.contains_key(room) {
+            self.hub.signals().enter(room, &self.user, &self.outbox);
+        }
         Ok(())
     }
 
     /// Follows a room no longer, because the client wishes so.
     pub(super) async fn unsubscribe(
         &mut self,
-        socket: &mut Socket,
+        socket: &mut impl Transport,
         id: Option<&FrameId>,
         room: &RoomId,
     ) -> Result<(), Over> {
         let frame = if self.forget(room) {
             ServerFrame::Unsubscribed { id, room, reason: Parting::Requested }
         } else {
-            let (code, detail) = ("not-subscribed", "this connection does not follow the room");
-            ServerFrame::Error { id, room: Some(room), code, detail }
+            not_followed(id, room)
         };
         socket.feed(frame.encode()).await
     }
 
+    /// Tells the others in a room that the client types there.
+    pub(super) async fn typing(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
+        if self.rooms.contains_key(room) {
+            self.hub.signals().typing(room, &self.user);
+            return Ok(());
+        }
+        socket.feed(not_followed(None, room).encode()).await
+    }
+
     /// Writes what the hub has, or reads it from the feed if something before it is missing.
-    pub(super) async fn deliver(&mut self, socket: &mut Socket, delivery: Delivery) -> Result<(), Over> {
+    pub(super) async fn deliver(&mut self, socket: &mut impl Transport, delivery: Delivery) -> Result<(), Over> {
         match delivery {
             Delivery::Event(event) => self.deliver_event(socket, &event).await,
+            Delivery::Signal(signal) if self.rooms.contains_key(&signal.room) => {
+                socket.feed(signal.frame.clone()).await
+            }
+            Delivery::Signal(_) => Ok(()),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
                     following.heard_v = following.heard_v.max(v);
@@ -156,7 +173,7 @@ impl Subscriptions {
         }
     }
 
-    async fn deliver_event(&mut self, socket: &mut Socket, event: &LiveEvent) -> Result<(), Over> {
+    async fn deliver_event(&mut self, socket: &mut impl Transport, event: &LiveEvent) -> Result<(), Over> {
         let Some(following) = self.rooms.get_mut(&event.room) else { return Ok(()) };
         if event.v <= following.sent_v {
             return Ok(());
@@ -174,10 +191,10 @@ impl Subscriptions {
     }
 
     /// Reads the feed to its end. Where that is not as far as was heard, it is read again a little later.
-    async fn catch_up(&mut self, socket: &mut Socket, room: &RoomId) -> Result<(), Over> {
+    async fn catch_up(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
         loop {
             let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
-            match self.feeds.read(room, &self.user, following.sent_v).await {
+            match self.feeds.read(room, &self.user, following.sent_v, PAGE).await {
                 Ok(replay) => {
                     following.unread = false;
                     if !self.write(socket, room, replay).await? {
@@ -197,7 +214,7 @@ impl Subscriptions {
     }
 
     /// Writes a part of the feed; true if there is more.
-    async fn write(&mut self, socket: &mut Socket, room: &RoomId, replay: Replay) -> Result<bool, Over> {
+    async fn write(&mut self, socket: &mut impl Transport, room: &RoomId, replay: Replay) -> Result<bool, Over> {
         for (v, frame) in replay.events {
             socket.feed(frame).await?;
             if let Some(following) = self.rooms.get_mut(room) {
@@ -213,7 +230,7 @@ impl Subscriptions {
         }
     }
 
-    async fn part(&mut self, socket: &mut Socket, room: &RoomId, reason: Parting) -> Result<(), Over> {
+    async fn part(&mut self, socket: &mut impl Transport, room: &RoomId, reason: Parting) -> Result<(), Over> {
         self.forget(room);
         socket.feed(ServerFrame::Unsubscribed { id: None, room, reason }.encode()).await
     }
@@ -221,6 +238,7 @@ impl Subscriptions {
     fn forget(&mut self, room: &RoomId) -> bool {
         let followed = self.rooms.remove(room).is_some();
         if followed {
+            self.hub.signals().leave(room, &self.outbox);
             self.hub.leave(room, &self.outbox);
         }
         followed
@@ -232,7 +250,7 @@ impl Subscriptions {
     }
 
     /// Reads those feeds again.
-    pub(super) async fn retry(&mut self, socket: &mut Socket) -> Result<(), Over> {
+    pub(super) async fn retry(&mut self, socket: &mut impl Transport) -> Result<(), Over> {
         let behind = self.rooms.iter().filter(|(_, following)| following.is_behind()).map(|(room, _)| room.clone());
         for room in behind.collect::<Vec<_>>() {
             self.catch_up(socket, &room).await?;
@@ -247,6 +265,11 @@ impl Subscriptions {
     }
 }
 
+fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a> {
+    let (code, detail) = ("not-subscribed", "this connection does not follow the room");
+    ServerFrame::Error { id, room: Some(room), code, detail }
+}
+
 /// Who is not inside any more may still read up to the event that says so, but not from now on.
 fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
@@ -257,7 +280,12 @@ fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     }
 }
 
-async fn refuse(socket: &mut Socket, id: Option<&FrameId>, room: &RoomId, error: Error) -> Result<Outcome, Over> {
+async fn refuse(
+    socket: &mut impl Transport,
+    id: Option<&FrameId>,
+    room: &RoomId,
+    error: Error,
+) -> Result<Outcome, Over> {
     let problem = error.into_problem();
     let (code, detail) = (problem.code(), problem.detail_text());
     socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;

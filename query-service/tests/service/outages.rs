@@ -67,7 +67,7 @@ async fn without_nats_reads_go_on_and_live_heals_afterwards() {
 
 #[tokio::test]
 async fn many_idle_connections_leave_the_pool_to_reads() {
-    let world = World::with(&["--database-pool", "2"]).await;
+    let world = World::with(&["--database-pool", "2", "--connections-per-user", "300"]).await;
     let mut watchers = Vec::new();
     for _ in 0..300 {
         watchers.push(world.watch("ben", Some(8)).await);

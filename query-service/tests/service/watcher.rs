@@ -1,7 +1,7 @@
 //! A client of the live protocol.
 
 use futures::{SinkExt, StreamExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -30,8 +30,38 @@ impl Watcher {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next frame.
+    /// Says something that the service may not want to hear any more.
+    pub(super) async fn try_say(&mut self, frame: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.0.send(Message::text(frame.to_string())).await
+    }
+
+    /// The next frame that is no signal: those come at any moment.
     pub(super) async fn next(&mut self) -> Value {
+        loop {
+            let frame = self.any().await;
+            if frame["type"] != "signal" {
+                return frame;
+            }
+        }
+    }
+
+    /// The next signal of a kind.
+    pub(super) async fn signal(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.any().await;
+            if frame["type"] == "signal" && frame["kind"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Waits until these are present in the room, and nobody else.
+    pub(super) async fn present(&mut self, users: &[&str]) {
+        while self.signal("presence").await["users"] != json!(users) {}
+    }
+
+    /// The next frame.
+    pub(super) async fn any(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("not a frame: {other:?}"),

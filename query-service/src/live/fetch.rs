@@ -1,0 +1,46 @@
+//! A page of a room's feed on a connection, whether it follows the room or not.
+
+use domain::{RoomId, UserId};
+
+use super::{
+    frames::{FrameId, Parting, ServerFrame},
+    replay::{Feeds, Replay},
+    socket::Over,
+    transport::Transport,
+};
+use crate::error::Error;
+
+/// The most events of a page.
+const PAGE: i64 = 200;
+
+/// Writes the events after a version, and how far they reach; for those inside the room only.
+pub(super) async fn fetch(
+    feeds: &Feeds,
+    user: &UserId,
+    socket: &mut impl Transport,
+    (id, room, after_v): (Option<&FrameId>, &RoomId, i64),
+) -> Result<(), Over> {
+    match feeds.read(room, user, after_v, PAGE).await.and_then(only_inside) {
+        Ok(replay) => {
+            let to_v = replay.events.last().map_or(after_v.min(replay.head_v), |(v, _)| *v);
+            for (_, frame) in replay.events {
+                socket.feed(frame).await?;
+            }
+            socket.feed(ServerFrame::Fetched { id, room, to_v, head_v: replay.head_v }.encode()).await
+        }
+        Err(error) => {
+            let problem = error.into_problem();
+            let (code, detail) = (problem.code(), problem.detail_text());
+            socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await
+        }
+    }
+}
+
+/// Whoever has left may resume up to that, but not look around.
+fn only_inside(replay: Replay) -> Result<Replay, Error> {
+    match replay.parted {
+        None => Ok(replay),
+        Some(Parting::Kicked) => Err(Error::Kicked),
+        Some(Parting::Left | Parting::Requested) => Err(Error::NotAMember),
+    }
+}

@@ -1,0 +1,188 @@
+//! Who is connected to one room, here and at other nodes, and when that is to be told; knows no clock and no network.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use domain::UserId;
+use tokio::time::Instant;
+
+/// What a node said of its users is forgotten if it does not repeat it.
+const EXPIRY: Duration = Duration::from_secs(30);
+
+/// How often nodes repeat it.
+const RESTATE: Duration = Duration::from_secs(10);
+
+/// And not more often than this.
+const APART: Duration = Duration::from_secs(1);
+
+/// How long a user who types is not said to type again.
+const TYPING_APART: Duration = Duration::from_secs(2);
+
+/// What other nodes have said of one room.
+#[derive(Debug, Default)]
+pub(super) struct Elsewhere {
+    nodes: HashMap<String, Stated>,
+    typed: HashMap<UserId, Instant>,
+}
+
+#[derive(Debug)]
+struct Stated {
+    users: BTreeSet<UserId>,
+    until: Instant,
+}
+
+impl Elsewhere {
+    /// Notes who is connected at a node; nobody is as good as no node.
+    pub(super) fn note(&mut self, node: &str, users: BTreeSet<UserId>, now: Instant) {
+        if users.is_empty() {
+            self.nodes.remove(node);
+        } else {
+            self.nodes.insert(node.to_owned(), Stated { users, until: now + EXPIRY });
+        }
+    }
+
+    /// Forgets nodes of which nothing was heard for long; true if there were such.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let before = self.nodes.len();
+        self.nodes.retain(|_, stated| now < stated.until);
+        self.nodes.len() < before
+    }
+
+    /// Forgets a user who is no member any more, whatever nodes have said.
+    pub(super) fn expel(&mut self, user: &UserId) {
+        for stated in self.nodes.values_mut() {
+            stated.users.remove(user);
+        }
+    }
+
+    /// When the next node will have been silent for too long.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.nodes.values().map(|stated| stated.until).min()
+    }
+
+    /// Everybody at other nodes.
+    pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
+        self.nodes.values().flat_map(|stated| &stated.users)
+    }
+
+    /// Whether it is long enough ago that this user was said to type.
+    pub(super) fn may_type(&mut self, user: &UserId, now: Instant) -> bool {
+        self.typed.retain(|_, at| now < *at + TYPING_APART);
+        if self.typed.contains_key(user) {
+            return false;
+        }
+        self.typed.insert(user.clone(), now);
+        true
+    }
+}
+
+/// When something that changes now and then is to be said: soon after a change, but not too often.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    /// What changes within this time is said together.
+    gather: Duration,
+    last: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Rhythm {
+    /// Nothing was said yet.
+    pub(super) fn new(gather: Duration) -> Self {
+        Self { gather, last: None, due: None }
+    }
+
+    /// Something has changed.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        let soon = (now + self.gather).max(self.last.map_or(now, |last| last + APART));
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+    }
+
+    /// It has been said, and need not be said again until something changes.
+    pub(super) fn said(&mut self, now: Instant) {
+        (self.last, self.due) = (Some(now), None);
+    }
+
+    /// It has been said, and is to be repeated even if nothing changes.
+    pub(super) fn said_for_now(&mut self, now: Instant) {
+        (self.last, self.due) = (Some(now), Some(now + RESTATE));
+    }
+
+    /// When it is to be said.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether that is now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(names: &[&str]) -> BTreeSet<UserId> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn all(elsewhere: &Elsewhere) -> BTreeSet<UserId> {
+        elsewhere.users().cloned().collect()
+    }
+
+    #[test]
+    fn a_node_that_falls_silent_is_forgotten_after_half_a_minute() {
+        let start = Instant::now();
+        let mut elsewhere = Elsewhere::default();
+        elsewhere.note("one", users(&["ana", "ben"]), start);
+        elsewhere.note("two", users(&["ben", "cem"]), start);
+        assert_eq!(all(&elsewhere), users(&["ana", "ben", "cem"]));
+        elsewhere.note("two", users(&["cem"]), start + RESTATE);
+        assert!(!elsewhere.expire(start + EXPIRY / 2));
+        assert_eq!(elsewhere.next_expiry(), Some(start + EXPIRY));
+        assert!(elsewhere.expire(start + EXPIRY));
+        assert_eq!(all(&elsewhere), users(&["cem"]));
+        elsewhere.note("two", users(&[]), start + EXPIRY);
+        assert_eq!(all(&elsewhere), users(&[]));
+    }
+
+    #[test]
+    fn who_is_no_member_is_nowhere() {
+        let mut elsewhere = Elsewhere::default();
+        elsewhere.note("one", users(&["ana", "ben"]), Instant::now());
+        elsewhere.expel(&"ben".parse().unwrap());
+        assert_eq!(all(&elsewhere), users(&["ana"]));
+    }
+
+    #[test]
+    fn typing_is_said_once_in_two_seconds_for_each_user() {
+        let (mut elsewhere, start) = (Elsewhere::default(), Instant::now());
+        let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
+        assert!(elsewhere.may_type(&ana, start));
+        assert!(!elsewhere.may_type(&ana, start + TYPING_APART / 2));
+        assert!(elsewhere.may_type(&ben, start + TYPING_APART / 2));
+        assert!(elsewhere.may_type(&ana, start + TYPING_APART));
+        assert!(!elsewhere.may_type(&ana, start + TYPING_APART));
+    }
+
+    #[test]
+    fn many_changes_are_told_once_a_second() {
+        const GATHER: Duration = Duration::from_millis(100);
+        let (mut rhythm, start) = (Rhythm::new(GATHER), Instant::now());
+        assert_eq!(rhythm.due(), None);
+        rhythm.hurry(start);
+        rhythm.hurry(start + GATHER / 2);
+        assert_eq!(rhythm.due(), Some(start + GATHER));
+        rhythm.said(start + GATHER);
+        assert_eq!(rhythm.due(), None);
+        rhythm.hurry(start + GATHER * 2);
+        assert_eq!(rhythm.due(), Some(start + GATHER + APART));
+        assert!(!rhythm.is_due(start + APART));
+        rhythm.said_for_now(start + GATHER + APART);
+        assert_eq!(rhythm.due(), Some(start + GATHER + APART + RESTATE));
+        rhythm.hurry(start + APART * 4);
+        assert_eq!(rhythm.due(), Some(start + APART * 4 + GATHER));
+    }
+}

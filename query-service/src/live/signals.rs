@@ -1,0 +1,344 @@
+//! What has no version and may be lost: who is connected to a room, and who types there; told from node to node.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_nats::{Client, Subscriber, connection::State};
+use domain::{RoomId, UserId, notice};
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use service_kit::clock;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    frames::{ServerFrame, Sign},
+    outbox::{LiveSignal, Outbox},
+    presence::{Elsewhere, Rhythm},
+};
+
+/// Signals that wait for the connection to NATS; more are dropped.
+const QUEUE: usize = 4096;
+
+/// Who comes and goes within this time is told together; other nodes have answered by then.
+const TELL_TOGETHER: Duration = Duration::from_millis(250);
+
+/// Who comes and goes within this time is told to other nodes together.
+const STATE_TOGETHER: Duration = Duration::from_millis(50);
+
+/// How soon a lost subscription is made again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the last signals of a process that stops may take.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The signals of this process's rooms. One for the process.
+pub(super) struct Signals {
+    /// This process among the others.
+    node: String,
+    nats: Client,
+    queue: mpsc::Sender<Outgoing>,
+    rooms: Mutex<HashMap<RoomId, Arc<Room>>>,
+}
+
+enum Outgoing {
+    Word(String, Vec<u8>),
+    /// Answered when everything before it has left.
+    Flush(oneshot::Sender<()>),
+}
+
+/// What nodes tell each other of a room.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Word {
+    /// These are connected to the node; with `ask` the others are to say the same of them.
+    Presence { node: String, users: BTreeSet<UserId>, ask: bool },
+    /// This user types.
+    Typing { node: String, user: UserId },
+}
+
+/// A room that somebody here follows; goes away with the last one.
+struct Room {
+    id: RoomId,
+    state: Mutex<RoomState>,
+    /// Something is due earlier than before.
+    hurried: Notify,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct RoomState {
+    followers: Vec<Follower>,
+    elsewhere: Elsewhere,
+    /// Who the followers were told is there.
+    told: BTreeSet<UserId>,
+    telling: Rhythm,
+    stating: Rhythm,
+    /// The other nodes have not been asked yet.
+    ask: bool,
+}
+
+struct Follower {
+    user: UserId,
+    outbox: Arc<Outbox>,
+    /// It does not know what the others were told.
+    untold: bool,
+}
+
+impl Signals {
+    pub(super) fn start(nats: Client) -> Arc<Self> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(send_all(nats.clone(), waiting));
+        Arc::new(Self { node: clock::new_id().to_string(), nats, queue, rooms: Mutex::default() })
+    }
+
+    /// A user follows a room over a connection with this outbox.
+    pub(super) fn enter(self: &Arc<Self>, room: &RoomId, user: &UserId, outbox: &Arc<Outbox>) {
+        let mut rooms = self.rooms();
+        let room = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
+        room.state().followers.push(Follower { user: user.clone(), outbox: outbox.clone(), untold: true });
+        room.hurry();
+    }
+
+    /// The connection with this outbox follows the room no longer.
+    pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
+        self.remove(room, |follower| Arc::ptr_eq(&follower.outbox, outbox));
+    }
+
+    /// A user is no member any more, and is neither shown nor told anything from now on.
+    pub(super) fn expel(&self, room: &RoomId, user: &UserId) {
+        if let Some(room) = self.rooms().get(room) {
+            room.state().elsewhere.expel(user);
+        }
+        self.remove(room, |follower| follower.user == *user);
+    }
+
+    /// A follower types. Said at most once in two seconds.
+    pub(super) fn typing(&self, room: &RoomId, user: &UserId) {
+        let Some(room) = self.rooms().get(room).cloned() else { return };
+        if room.is_followed_by(user) && room.says_typing(user) {
+            self.say(&room.id, &Word::Typing { node: self.node.clone(), user: user.clone() });
+        }
+    }
+
+    /// Returns when the last signals have left, or cannot.
+    pub(super) async fn settled(&self) {
+        let (done, left) = oneshot::channel();
+        let _ = timeout(LAST_WORDS, async {
+            if self.queue.send(Outgoing::Flush(done)).await.is_ok() {
+                let _ = left.await;
+            }
+        })
+        .await;
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<Room>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, id: &RoomId, goes: impl Fn(&Follower) -> bool) {
+        let mut rooms = self.rooms();
+        let Some(room) = rooms.get(id) else { return };
+        let empty = {
+            let mut state = room.state();
+            state.followers.retain(|follower| !goes(follower));
+            state.followers.is_empty()
+        };
+        if !empty {
+            room.hurry();
+        } else if let Some(room) = rooms.remove(id) {
+            room.close();
+            self.say(id, &Word::Presence { node: self.node.clone(), users: BTreeSet::new(), ask: false });
+        }
+    }
+
+    fn open(self: &Arc<Self>, id: &RoomId) -> Arc<Room> {
+        let room = Arc::new(Room {
+            id: id.clone(),
+            state: Mutex::new(RoomState {
+                followers: Vec::new(),
+                elsewhere: Elsewhere::default(),
+                told: BTreeSet::new(),
+                telling: Rhythm::new(TELL_TOGETHER),
+                stating: Rhythm::new(STATE_TOGETHER),
+                ask: true,
+            }),
+            hurried: Notify::new(),
+            task: Mutex::default(),
+        });
+        let task = tokio::spawn(self.clone().attend(room.clone()));
+        *room.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        room
+    }
+
+    /// Hears the other nodes, tells the followers, and states who is here, for as long as somebody is.
+    async fn attend(self: Arc<Self>, room: Arc<Room>) {
+        loop {
+            if let Ok(mut words) = self.nats.subscribe(notice::signal_room(&room.id)).await {
+                while self.step(&room, &mut words).await {}
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Waits for one thing to happen; false if the subscription is over.
+    async fn step(&self, room: &Room, words: &mut Subscriber) -> bool {
+        let due = room.state().due();
+        tokio::select! {
+            word = words.next() => match word {
+                Some(word) => match serde_json::from_slice(&word.payload) {
+                    Ok(word) => room.hear(&self.node, word),
+                    Err(error) => tracing::warn!(room.id = %room.id, %error, "a signal cannot be read"),
+                },
+                None => return false,
+            },
+            () = room.hurried.notified() => {}
+            () = sleep_until(due.unwrap_or_else(|| Instant::now() + RETRY)) => {
+                if let Some((users, ask)) = room.on_time(Instant::now()) {
+                    self.say(&room.id, &Word::Presence { node: self.node.clone(), users, ask });
+                }
+            }
+        }
+        true
+    }
+
+    fn say(&self, room: &RoomId, word: &Word) {
+        let payload = serde_json::to_vec(word).expect("a signal has a JSON form");
+        if self.queue.try_send(Outgoing::Word(notice::signal_room(room), payload)).is_err() {
+            tracing::debug!(room.id = %room, "a signal was dropped: too many wait for the connection");
+        }
+    }
+}
+
+async fn send_all(nats: Client, mut waiting: mpsc::Receiver<Outgoing>) {
+    while let Some(outgoing) = waiting.recv().await {
+        // without a connection the client would keep it and send it late
+        let connected = nats.connection_state() == State::Connected;
+        match outgoing {
+            Outgoing::Word(subject, payload) if connected => {
+                let sent = nats.publish(subject, payload.into()).await;
+                sent.unwrap_or_else(|error| tracing::debug!(%error, "a signal was lost"));
+            }
+            Outgoing::Word(..) => {}
+            Outgoing::Flush(done) => {
+                if connected {
+                    let _ = nats.flush().await;
+                }
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+impl Room {
+    fn state(&self) -> MutexGuard<'_, RoomState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+
+    fn is_followed_by(&self, user: &UserId) -> bool {
+        self.state().followers.iter().any(|follower| follower.user == *user)
+    }
+
+    /// Who is here may have changed.
+    fn hurry(&self) {
+        let now = Instant::now();
+        {
+            let mut state = self.state();
+            state.telling.hurry(now);
+            state.stating.hurry(now);
+        }
+        self.hurried.notify_one();
+    }
+
+    fn hear(&self, node: &str, word: Word) {
+        let now = Instant::now();
+        match word {
+            Word::Presence { node: other, users, ask } if other != node => {
+                let mut state = self.state();
+                state.elsewhere.note(&other, users, now);
+                if state.present() != state.told {
+                    state.telling.hurry(now);
+                }
+                if ask {
+                    state.stating.hurry(now);
+                }
+            }
+            Word::Typing { node: other, user } if other != node => {
+                self.says_typing(&user);
+            }
+            Word::Presence { .. } | Word::Typing { .. } => {}
+        }
+    }
+
+    /// Tells the other followers that a user types, unless that was said just now.
+    fn says_typing(&self, user: &UserId) -> bool {
+        let mut state = self.state();
+        if !state.elsewhere.may_type(user, Instant::now()) {
+            return false;
+        }
+        let signal = self.signal(Sign::Typing { user });
+        for follower in state.followers.iter().filter(|follower| follower.user != *user) {
+            follower.outbox.signal(&signal);
+        }
+        true
+    }
+
+    fn signal(&self, sign: Sign<'_>) -> Arc<LiveSignal> {
+        let frame = ServerFrame::Signal { room: &self.id, sign }.encode();
+        Arc::new(LiveSignal { room: self.id.clone(), frame })
+    }
+
+    /// Tells the followers what is due, and returns what is due to the other nodes.
+    fn on_time(&self, now: Instant) -> Option<(BTreeSet<UserId>, bool)> {
+        let mut state = self.state();
+        if state.elsewhere.expire(now) {
+            state.telling.hurry(now);
+        }
+        if state.telling.is_due(now) {
+            self.tell(&mut state, now);
+        }
+        if !state.stating.is_due(now) {
+            return None;
+        }
+        state.stating.said_for_now(now);
+        let ask = std::mem::replace(&mut state.ask, false);
+        Some((state.followers.iter().map(|follower| follower.user.clone()).collect(), ask))
+    }
+
+    fn tell(&self, state: &mut RoomState, now: Instant) {
+        state.telling.said(now);
+        let present = state.present();
+        let news = present != state.told;
+        let signal = self.signal(Sign::Presence { users: &present });
+        for follower in state.followers.iter_mut().filter(|follower| news || follower.untold) {
+            // a slow one is told later
+            follower.untold = !follower.outbox.signal(&signal);
+        }
+        state.told = present;
+        if state.followers.iter().any(|follower| follower.untold) {
+            state.telling.hurry(now);
+        }
+    }
+}
+
+impl RoomState {
+    fn present(&self) -> BTreeSet<UserId> {
+        self.followers.iter().map(|follower| &follower.user).chain(self.elsewhere.users()).cloned().collect()
+    }
+
+    /// When the next thing is to be done.
+    fn due(&self) -> Option<Instant> {
+        [self.telling.due(), self.stating.due(), self.elsewhere.next_expiry()].into_iter().flatten().min()
+    }
+}

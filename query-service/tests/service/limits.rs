@@ -1,0 +1,127 @@
+//! What a connection may do beside following rooms, and how much of it: newer tokens, pages of the feed, limits.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::world::World;
+
+#[tokio::test]
+async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
+    let world = World::with(&["--connections-per-user", "2"]).await;
+    let mut first = world.watch("ben", None).await;
+    let second = world.watch("ben", None).await;
+    first.next().await;
+    let mut third = world.connect().await;
+    third.say(json!({ "type": "hello", "token": world.token("ben") })).await;
+    assert_eq!(third.next().await["code"], "too-many-connections");
+    assert_eq!(third.farewell().await, (4004, "too-many-connections".to_owned()));
+    // others are not concerned, and neither are those who are there already
+    world.watch("ana", None).await.next().await;
+    world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
+    first.events([10]).await;
+
+    drop(second);
+    let again = async || {
+        let mut watcher = world.connect().await;
+        watcher.say(json!({ "type": "hello", "token": world.token("ben") })).await;
+        watcher.next().await["type"] == "welcome"
+    };
+    world.until("there is room again", again).await;
+}
+
+#[tokio::test]
+async fn frames_that_come_too_fast_are_refused_and_then_end_it() {
+    let world = World::start().await;
+    let mut ana = world.watch("ana", None).await;
+    ana.next().await;
+    let mut ben = world.watch("ben", None).await;
+    ben.next().await;
+    for _ in 0..2_000 {
+        if ben.try_say(json!({ "type": "pong" })).await.is_err() {
+            break;
+        }
+    }
+    let mut refused = 0;
+    let mut frame = ben.next().await;
+    while frame["type"] == "error" {
+        assert_eq!(frame["code"], "too-many-frames");
+        refused += 1;
+        frame = ben.next().await;
+    }
+    assert_eq!((refused, &frame["code"], &frame["reason"]), (60, &4302.into(), &"too-many-frames".into()));
+    // a few at once are no harm
+    for id in 0..50 {
+        ana.say(json!({ "type": "fetch", "id": id, "room": "north.2", "after_v": 9 })).await;
+    }
+    for id in 0..50 {
+        assert_eq!(ana.next().await["id"], id);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_token_keeps_the_connection() {
+    let world = World::start().await;
+    let mut ben = world.connect().await;
+    let short = world.short_token("ben", Duration::from_secs(2));
+    ben.say(json!({ "type": "hello", "token": short, "rooms": [{ "id": "north.2" }] })).await;
+    assert_eq!(ben.next().await["type"], "welcome");
+    assert_eq!(ben.next().await["type"], "subscribed");
+    // one that is not good changes nothing
+    for (token, code) in [("x".to_owned(), "invalid-token"), (world.expired_token("ben"), "expired-token")] {
+        ben.say(json!({ "type": "auth", "id": code, "token": token })).await;
+        let refusal = ben.next().await;
+        assert_eq!((&refusal["type"], &refusal["code"], &refusal["id"]), (&"error".into(), &code.into(), &code.into()));
+    }
+    ben.say(json!({ "type": "auth", "id": 1, "token": world.short_token("ben", Duration::from_secs(4)) })).await;
+    let authorized = ben.next().await;
+    assert_eq!((&authorized["type"], &authorized["id"]), (&"authorized".into(), &1.into()));
+    let said = std::time::Instant::now();
+    assert_eq!(ben.farewell().await, (4200, "expired-token".to_owned()));
+    assert!(said.elapsed() > Duration::from_millis(2_500), "the first token ended long before");
+}
+
+#[tokio::test]
+async fn another_users_token_ends_the_session() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", None).await;
+    ben.next().await;
+    ben.say(json!({ "type": "auth", "token": world.token("ana") })).await;
+    assert_eq!(ben.farewell().await, (4100, "other-user".to_owned()));
+}
+
+#[tokio::test]
+async fn members_fetch_pages_of_a_feed_without_following_it() {
+    let world = World::start().await;
+    world
+        .sql(
+            "insert into room_events
+             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{\"body\": \"x\"}', null, null, 1000 + v
+             from generate_series(10, 250) as v;
+             update rooms set v = 250 where room_id = 'north.2'",
+        )
+        .await;
+    let mut ben = world.connect().await;
+    ben.say(json!({ "type": "hello", "token": world.token("ben") })).await;
+    ben.next().await;
+    for (id, after_v, to_v) in [(1, 0, 200), (2, 200, 250), (3, 250, 250), (4, 999, 250)] {
+        ben.say(json!({ "type": "fetch", "id": id, "room": "north.2", "after_v": after_v })).await;
+        ben.events(after_v + 1..=to_v).await;
+        let fetched = json!({ "type": "fetched", "id": id, "room": "north.2", "to_v": to_v, "head_v": 250 });
+        assert_eq!(ben.next().await, fetched);
+    }
+    // that was no subscription
+    world.happen(251, "message_posted", "ana", json!({ "body": "hi" })).await;
+    for (user, code) in [("cem", "not-a-member"), ("dan", "kicked"), ("eve", "not-a-member")] {
+        let mut watcher = world.connect().await;
+        watcher.say(json!({ "type": "hello", "token": world.token(user) })).await;
+        watcher.next().await;
+        watcher.say(json!({ "type": "fetch", "room": "north.2", "after_v": 0 })).await;
+        let refusal = watcher.next().await;
+        assert_eq!((&refusal["room"], &refusal["code"]), (&"north.2".into(), &code.into()), "{user}");
+    }
+    for bad in [r#"{"type":"fetch","room":"north.2"}"#, r#"{"type":"fetch","room":"north.2","after_v":-1}"#] {
+        ben.say_text(bad).await;
+        assert_eq!(ben.next().await["code"], "invalid-frame");
+    }
+}
