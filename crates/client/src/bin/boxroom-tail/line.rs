@@ -1,0 +1,73 @@
+//! An event as a line for people.
+
+use client::Event;
+use serde_json::Value;
+
+/// Time, room, version, who and what. Nothing in it can move the cursor.
+pub(crate) fn of(event: &Event) -> String {
+    let who = event.by.as_ref().map_or("-", |user| user.as_str());
+    let line = format!("{} {} {:>4} {who} {}", event.at.format("%F %T"), event.room, event.v, what(event));
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn what(event: &Event) -> String {
+    let text = |name: &str| event.data[name].as_str().unwrap_or("?");
+    match event.kind.as_str() {
+        "message_posted" => match event.data["body"].as_str() {
+            Some(body) => format!("says: {body}"),
+            None => "said what was deleted since".to_owned(),
+        },
+        "message_edited" => match event.data["body"].as_str() {
+            Some(body) => format!("corrects {}: {body}", text("message_id")),
+            None => "corrected what was deleted since".to_owned(),
+        },
+        "message_deleted" => format!("deletes {}", text("message_id")),
+        "reaction_added" => format!("reacts to {} with {}", text("message_id"), text("emoji")),
+        "reaction_removed" => format!("takes {} back from {}", text("emoji"), text("message_id")),
+        "member_joined" => "joins".to_owned(),
+        "member_left" => "leaves".to_owned(),
+        "member_kicked" => format!("puts {} out", text("user_id")),
+        "host_transferred" => format!("{} is host after {}", text("to"), text("from")),
+        "room_opened" => format!("opens the room: {}", text("title")),
+        "room_closed" => format!("the room closes ({})", text("reason")),
+        "room_extended" => format!("extends the room until {}", text("closes_at")),
+        "step_advanced" => format!("next step: {}", text("step")),
+        "order_arrived" => "the order has arrived".to_owned(),
+        "door_opened" => "the door was opened".to_owned(),
+        kind if event.data == Value::Object(serde_json::Map::new()) => kind.to_owned(),
+        kind => format!("{kind} {}", event.data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn line(by: &Value, kind: &str, data: &Value) -> String {
+        let event =
+            json!({ "room": "b.1", "v": 7, "type": kind, "at": "2026-01-02T03:04:05.678Z", "by": by, "data": data });
+        of(&serde_json::from_value(event).unwrap())
+    }
+
+    #[test]
+    fn a_line_says_when_where_who_and_what() {
+        let posted = line(&json!("ana"), "message_posted", &json!({ "body": "Two, please" }));
+        assert_eq!(posted, "2026-01-02 03:04:05 b.1    7 ana says: Two, please");
+        let closed = line(&Value::Null, "room_closed", &json!({ "reason": "expired" }));
+        assert_eq!(closed, "2026-01-02 03:04:05 b.1    7 - the room closes (expired)");
+    }
+
+    #[test]
+    fn what_is_not_known_is_shown_as_it_is() {
+        assert!(line(&json!("ana"), "cake_eaten", &json!({ "slices": 2 })).ends_with(r#"ana cake_eaten {"slices":2}"#));
+        assert!(line(&json!("ana"), "cake_eaten", &json!({})).ends_with("ana cake_eaten"));
+    }
+
+    #[test]
+    fn a_message_cannot_move_the_cursor() {
+        let posted = line(&json!("ana"), "message_posted", &json!({ "body": "a\nb\u{1b}[2J" }));
+        assert!(posted.ends_with("says: a b [2J"), "{posted}");
+    }
+}

@@ -1,0 +1,237 @@
+//! A client: its handle, its inbox, and the task between them that connects again and again.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use domain::RoomId;
+use futures::Stream;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::{
+    backoff::Backoff,
+    incoming::{Error, Incoming, Loss},
+    options::{Options, Since},
+    session::{Outlet, Over, Session, Shared},
+};
+
+/// A connection that lasted this long was a good one.
+const GOOD: Duration = Duration::from_secs(5);
+
+/// How many tokens in a row may be refused before the source of tokens is to blame.
+const MAX_REFUSALS: u32 = 3;
+
+/// The handle of a client: says which rooms to follow. Copies are handles of the same client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// What comes to a client. When it is dropped, the client's connection closes.
+#[derive(Debug)]
+pub struct Inbox(mpsc::Receiver<Result<Incoming, Error>>);
+
+impl Client {
+    /// Connects in the background, now and after every interruption, as long as the inbox exists.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn connect(options: Options) -> Result<(Self, Inbox), Error> {
+        let addresses = options.urls.iter().map(|url| live_address(url)).collect::<Result<Vec<_>, _>>()?;
+        if addresses.is_empty() {
+            return Err(Error::InvalidAddress { url: String::new() });
+        }
+        let shared = Arc::new(Shared::default());
+        let (outlet, inbox) = mpsc::channel(options.capacity);
+        let turn = rand::random_range(0..addresses.len());
+        let backoff = Backoff::new(options.first_delay, options.longest_delay);
+        let task = Task { shared: shared.clone(), outlet, options, addresses, turn, backoff, token: None, refusals: 0 };
+        tokio::spawn(task.run());
+        Ok((Self { shared }, Inbox(inbox)))
+    }
+
+    /// Follows a room, from now on until it is unsubscribed or ends, over all interruptions. Following it already,
+    /// begins anew.
+    pub fn subscribe(&self, room: RoomId, since: Since) {
+        self.shared.rooms().want(room, since);
+        self.shared.changed.notify_one();
+    }
+
+    /// Follows a room no longer: nothing comes from it after its [`Incoming::Ended`].
+    pub fn unsubscribe(&self, room: &RoomId) {
+        self.shared.rooms().leave(room);
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Inbox {
+    /// What comes next. After an error comes nothing more. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Result<Incoming, Error>> {
+        self.0.recv().await
+    }
+}
+
+impl Stream for Inbox {
+    type Item = Result<Incoming, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Connects again and again. Owned by the runtime; ends with the inbox.
+struct Task {
+    shared: Arc<Shared>,
+    outlet: Outlet,
+    options: Options,
+    addresses: Vec<Uri>,
+    /// Which address is the next one.
+    turn: usize,
+    backoff: Backoff,
+    token: Option<Token>,
+    /// How many tokens in a row were refused.
+    refusals: u32,
+}
+
+struct Token {
+    text: String,
+    /// With which code and reason it was refused.
+    refused: Option<(u16, String)>,
+}
+
+/// Why there is no further try.
+enum Stop {
+    Unread,
+    Failed(Error),
+}
+
+impl Task {
+    async fn run(mut self) {
+        if let Err(Stop::Failed(error)) = self.connect_for_ever().await {
+            // who has stopped to read does not want to know
+            let _ = self.outlet.send(Err(error)).await;
+        }
+    }
+
+    async fn connect_for_ever(&mut self) -> Result<std::convert::Infallible, Stop> {
+        loop {
+            let (loss, wished) = match self.connect_once().await? {
+                Over::Lost(loss, wished) => (loss, wished),
+                Over::Unread => return Err(Stop::Unread),
+            };
+            self.judge(&loss)?;
+            self.turn += 1;
+            let retry_in = self.backoff.next(wished);
+            tracing::debug!(%loss, ?retry_in, "no connection");
+            self.hand_out(Incoming::Disconnected { reason: loss, retry_in }).await?;
+            tokio::select! {
+                () = sleep(retry_in) => {}
+                () = self.outlet.closed() => return Err(Stop::Unread),
+            }
+        }
+    }
+
+    async fn connect_once(&mut self) -> Result<Over, Stop> {
+        let outlet = self.outlet.clone();
+        let opened = tokio::select! {
+            opened = self.open() => opened?,
+            () = outlet.closed() => return Err(Stop::Unread),
+        };
+        let mut session = match opened {
+            Ok(session) => session,
+            Err(over) => return Ok(over),
+        };
+        self.refusals = 0;
+        let since = Instant::now();
+        let url = self.options.urls[self.turn % self.addresses.len()].clone();
+        self.hand_out(Incoming::Connected { url }).await?;
+        let over = session.follow().await;
+        if since.elapsed() >= GOOD {
+            self.backoff.reset();
+        }
+        Ok(over)
+    }
+
+    async fn open(&mut self) -> Result<Result<Session, Over>, Stop> {
+        let token = match self.token().await? {
+            Ok(token) => token,
+            Err(loss) => return Ok(Err(loss.into())),
+        };
+        let address = &self.addresses[self.turn % self.addresses.len()];
+        let (shared, outlet) = (self.shared.clone(), self.outlet.clone());
+        Ok(Session::open(address, token, shared, outlet, self.options.patience).await)
+    }
+
+    /// The last token if it was not refused, or another one.
+    async fn token(&mut self) -> Result<Result<String, Loss>, Stop> {
+        if let Some(Token { text, refused: None }) = &self.token {
+            return Ok(Ok(text.clone()));
+        }
+        let patience = self.options.patience;
+        let text = match timeout(patience, (self.options.tokens)()).await {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => return Ok(Err(Loss::NoToken(error.to_string()))),
+            Err(_) => return Ok(Err(Loss::NoToken(format!("none came within {patience:?}")))),
+        };
+        match self.token.replace(Token { text: text.clone(), refused: None }) {
+            Some(Token { text: old, refused: Some((code, reason)) }) if old == text => {
+                Err(Stop::Failed(Error::TokenRefused { code, reason }))
+            }
+            Some(_) | None => Ok(Ok(text)),
+        }
+    }
+
+    /// What a close code says about coming back.
+    fn judge(&mut self, loss: &Loss) -> Result<(), Stop> {
+        let Loss::Closed { code, reason } = loss else { return Ok(()) };
+        let (code, reason) = (*code, reason.clone());
+        match code / 100 {
+            41 | 42 => {
+                self.refusals += 1;
+                if self.refusals > MAX_REFUSALS {
+                    return Err(Stop::Failed(Error::TokenRefused { code, reason }));
+                }
+                if let Some(token) = &mut self.token {
+                    token.refused = Some((code, reason));
+                }
+                Ok(())
+            }
+            43 => Err(Stop::Failed(Error::Refused { code, reason })),
+            _ => Ok(()),
+        }
+    }
+
+    async fn hand_out(&self, incoming: Incoming) -> Result<(), Stop> {
+        self.outlet.send(Ok(incoming)).await.map_err(|_| Stop::Unread)
+    }
+}
+
+/// Where the live protocol is spoken at a query-service's address.
+fn live_address(url: &str) -> Result<Uri, Error> {
+    let invalid = || Error::InvalidAddress { url: url.to_owned() };
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://")).ok_or_else(invalid)?;
+    let address = format!("ws://{}/live", rest.trim_end_matches('/')).parse::<Uri>().map_err(|_| invalid())?;
+    if address.host().is_some_and(|host| !host.is_empty()) { Ok(address) } else { Err(invalid()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_leads_to_the_live_protocol() {
+        for url in ["http://127.0.0.1:8081", "http://127.0.0.1:8081/", "ws://127.0.0.1:8081"] {
+            assert_eq!(live_address(url).unwrap().to_string(), "ws://127.0.0.1:8081/live");
+        }
+        for url in ["", "127.0.0.1:8081", "ftp://a", "http://", "http://a b"] {
+            assert_eq!(live_address(url), Err(Error::InvalidAddress { url: url.to_owned() }));
+        }
+    }
+}

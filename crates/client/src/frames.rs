@@ -1,0 +1,136 @@
+//! The frames of `boxroom.v1` as a client writes and reads them. Names on the wire; never rename.
+
+use std::collections::BTreeMap;
+
+use domain::RoomId;
+use serde::{Deserialize, Serialize};
+
+use crate::incoming::Event;
+
+/// What a client says.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum ClientFrame {
+    Hello {
+        token: String,
+        rooms: Vec<RoomFrom>,
+    },
+    Subscribe {
+        id: u64,
+        room: RoomId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        v: Option<u64>,
+    },
+    Unsubscribe {
+        room: RoomId,
+    },
+    Pong {},
+}
+
+impl ClientFrame {
+    pub(crate) fn encode(&self) -> String {
+        serde_json::to_string(self).expect("a frame has a JSON form")
+    }
+}
+
+/// A room in a hello.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct RoomFrom {
+    pub(crate) id: RoomId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) v: Option<u64>,
+}
+
+/// What the server says.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Frame {
+    Event(Event),
+    Other(ServerFrame),
+}
+
+/// What the server says, events aside.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum ServerFrame {
+    Welcome {
+        heartbeat_ms: u64,
+    },
+    Subscribed {
+        id: Option<u64>,
+        room: RoomId,
+        head_v: u64,
+        recovered: bool,
+    },
+    Unsubscribed {
+        room: RoomId,
+        reason: String,
+    },
+    Ping {
+        #[serde(default)]
+        heads: BTreeMap<RoomId, u64>,
+    },
+    Reset {
+        room: RoomId,
+        reason: String,
+        head_v: u64,
+    },
+    Error {
+        id: Option<u64>,
+        room: Option<RoomId>,
+        code: String,
+        detail: String,
+    },
+    Bye {
+        code: u16,
+        retry_ms: u64,
+        reason: String,
+    },
+    /// A later version of the protocol has more to say.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Only events have a version, and their types are not the protocol's.
+#[derive(Deserialize)]
+struct Version {
+    v: Option<u64>,
+}
+
+impl Frame {
+    pub(crate) fn decode(text: &str) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str::<Version>(text)?.v {
+            Some(_) => serde_json::from_str(text).map(Self::Event),
+            None => serde_json::from_str(text).map(Self::Other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_known_by_its_version_and_keeps_its_form() {
+        let text = r#"{"room":"b.1","v":3,"type":"ping","at":"2026-01-02T03:04:05.678Z","by":null,"data":{"a":[1]}}"#;
+        let Frame::Event(event) = Frame::decode(text).unwrap() else { panic!("not an event") };
+        assert_eq!((event.v, event.kind.as_str()), (3, "ping"));
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+    }
+
+    #[test]
+    fn what_a_later_server_adds_is_no_error() {
+        let known = Frame::decode(r#"{"type":"ping","heads":{"b.1":7},"cursor":"x"}"#).unwrap();
+        assert_eq!(known, Frame::Other(ServerFrame::Ping { heads: [("b.1".parse().unwrap(), 7)].into() }));
+        let unknown = Frame::decode(r#"{"type":"signal","room":"b.1","kind":"typing","user":"ana"}"#).unwrap();
+        assert_eq!(unknown, Frame::Other(ServerFrame::Unknown));
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_not_written() {
+        let room: RoomId = "b.1".parse().unwrap();
+        let subscribe = |v| ClientFrame::Subscribe { id: 1, room: room.clone(), v }.encode();
+        assert_eq!(subscribe(None), r#"{"type":"subscribe","id":1,"room":"b.1"}"#);
+        assert_eq!(subscribe(Some(0)), r#"{"type":"subscribe","id":1,"room":"b.1","v":0}"#);
+        assert_eq!(ClientFrame::Pong {}.encode(), r#"{"type":"pong"}"#);
+    }
+}

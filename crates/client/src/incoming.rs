@@ -1,0 +1,147 @@
+//! What a client hears.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::{RoomId, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One thing that a client hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// Something happened in a room: the version after the last one.
+    Event(Event),
+    /// A room is being followed; also after every interruption.
+    Subscribed {
+        /// The room.
+        room: RoomId,
+        /// The version of its last event.
+        head_v: u64,
+        /// Everything since the last version comes as well.
+        recovered: bool,
+    },
+    /// Nothing more comes from a room.
+    Ended {
+        /// The room.
+        room: RoomId,
+        /// Why.
+        reason: Ending,
+    },
+    /// The last version is not one of this room: it begins anew after `head_v`. Read again what you keep of it.
+    Reset {
+        /// The room.
+        room: RoomId,
+        /// Why, as the server says.
+        reason: String,
+        /// The version of the room's last event.
+        head_v: u64,
+    },
+    /// A query-service has accepted the token.
+    Connected {
+        /// Its address.
+        url: String,
+    },
+    /// There is no connection, or a try to get one has failed; the next one is made by itself.
+    Disconnected {
+        /// Why.
+        reason: Loss,
+        /// When the next try is made.
+        retry_in: Duration,
+    },
+}
+
+/// An event of a room's feed. Its JSON is the frame it came in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The room.
+    pub room: RoomId,
+    /// Its version: 1, 2, 3 ... in the room.
+    pub v: u64,
+    /// What happened: `message_posted`, `member_joined`, ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who acted; none when nobody did, as at a deadline.
+    pub by: Option<UserId>,
+    /// The details, by kind.
+    pub data: Value,
+    /// The `Idempotency-Key` of the command that made it happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<String>,
+}
+
+/// Why nothing more comes from a room.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// It was unsubscribed.
+    #[error("unsubscribed")]
+    Requested,
+    /// The user is not a member any more: left, kicked.
+    #[error("{0}")]
+    Parted(String),
+    /// The server refused to begin.
+    #[error("{detail} ({code})")]
+    Refused {
+        /// The problem's code, such as `not-a-member`.
+        code: String,
+        /// What a person may read.
+        detail: String,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// No service answers at the address.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The token could not be got.
+    #[error("no token: {0}")]
+    NoToken(String),
+    /// The service has said good-bye.
+    #[error("closed by the service: {reason} ({code})")]
+    Closed {
+        /// The close code.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The service says nothing any more.
+    #[error("the service is silent")]
+    Silent,
+    /// The service sends what makes no sense.
+    #[error("the service sends nonsense: {0}")]
+    Nonsense(String),
+}
+
+/// Why a client has stopped for good.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An address that is none.
+    #[error("{url:?} is not an address like http://host:port")]
+    InvalidAddress {
+        /// The address.
+        url: String,
+    },
+    /// The token is refused, and there is no other one.
+    #[error("the token is refused: {reason} ({code})")]
+    TokenRefused {
+        /// The close code.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+    /// The service does not want this client to come back.
+    #[error("the service does not want this client: {reason} ({code})")]
+    Refused {
+        /// The close code.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+}

@@ -1,0 +1,160 @@
+use serde_json::json;
+
+use super::*;
+
+fn room() -> RoomId {
+    "b.1".parse().unwrap()
+}
+
+fn hear(rooms: &mut Rooms, frame: &serde_json::Value) -> Result<Option<Incoming>, Loss> {
+    rooms.hear(Frame::decode(&frame.to_string()).unwrap())
+}
+
+fn event(rooms: &mut Rooms, v: u64) -> Result<Option<Incoming>, Loss> {
+    let frame = json!({ "room": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
+    hear(rooms, &frame)
+}
+
+/// Whether each of these versions is handed out.
+fn handed_out(rooms: &mut Rooms, versions: &[u64]) -> Vec<bool> {
+    versions.iter().map(|v| event(rooms, *v).unwrap().is_some()).collect()
+}
+
+fn subscribed(rooms: &mut Rooms, id: Option<u64>, head_v: u64) -> Option<Incoming> {
+    let frame = json!({ "type": "subscribed", "id": id, "room": "b.1", "head_v": head_v, "recovered": true });
+    hear(rooms, &frame).unwrap()
+}
+
+fn following(since: Since, head_v: u64) -> Rooms {
+    let mut rooms = Rooms::default();
+    rooms.want(room(), since);
+    rooms.hello();
+    assert!(subscribed(&mut rooms, None, head_v).is_some());
+    assert_eq!(rooms.next_change(), None);
+    rooms
+}
+
+fn asks(rooms: &mut Rooms) -> (u64, Option<u64>) {
+    match rooms.next_change() {
+        Some(Change::Subscribe(ClientFrame::Subscribe { id, v, .. })) => (id, v),
+        other => panic!("asks for nothing: {other:?}"),
+    }
+}
+
+#[test]
+fn only_the_next_version_is_handed_out() {
+    let mut rooms = following(Since::After(3), 9);
+    assert_eq!(handed_out(&mut rooms, &[3, 4, 4, 1, 5, 5, 6]), [false, true, false, false, true, false, true]);
+}
+
+#[test]
+fn a_gap_is_asked_for_and_what_comes_in_between_is_dropped() {
+    let mut rooms = following(Since::After(0), 2);
+    assert_eq!(handed_out(&mut rooms, &[1, 3, 4]), [true, false, false]);
+    let (id, v) = asks(&mut rooms);
+    assert_eq!((v, rooms.next_change()), (Some(1), None));
+    assert_eq!(handed_out(&mut rooms, &[5]), [false]);
+    subscribed(&mut rooms, Some(id), 5);
+    assert_eq!(handed_out(&mut rooms, &[2, 3, 4, 5]), [true; 4]);
+}
+
+#[test]
+fn a_gap_that_does_not_close_ends_the_connection() {
+    let mut rooms = following(Since::After(0), 2);
+    event(&mut rooms, 2).unwrap();
+    let (id, _) = asks(&mut rooms);
+    subscribed(&mut rooms, Some(id), 2);
+    assert!(matches!(event(&mut rooms, 2), Err(Loss::Nonsense(_))));
+    rooms.hello();
+    subscribed(&mut rooms, None, 2);
+    assert_eq!(handed_out(&mut rooms, &[1, 2]), [true; 2]);
+}
+
+#[test]
+fn a_head_that_has_not_come_by_the_next_ping_is_a_lost_tail() {
+    let mut rooms = following(Since::After(0), 1);
+    let ping =
+        |rooms: &mut Rooms, head: u64| hear(rooms, &json!({ "type": "ping", "heads": { "b.1": head } })).unwrap();
+    event(&mut rooms, 1).unwrap();
+    ping(&mut rooms, 3);
+    assert_eq!(rooms.next_change(), None, "it may be on its way");
+    event(&mut rooms, 2).unwrap();
+    ping(&mut rooms, 3);
+    assert_eq!(asks(&mut rooms).1, Some(2));
+}
+
+#[test]
+fn who_begins_now_begins_at_the_head() {
+    let mut rooms = Rooms::default();
+    rooms.want(room(), Since::Now);
+    assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: None }]);
+    assert_eq!(handed_out(&mut rooms, &[7]), [false]);
+    subscribed(&mut rooms, None, 7);
+    assert_eq!(handed_out(&mut rooms, &[7, 8]), [false, true]);
+    assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: Some(8) }], "and resumes from there");
+}
+
+#[test]
+fn an_answer_to_an_older_request_is_no_answer() {
+    let mut rooms = following(Since::After(5), 5);
+    rooms.want(room(), Since::After(0));
+    let (first, _) = asks(&mut rooms);
+    rooms.want(room(), Since::After(0));
+    let (second, _) = asks(&mut rooms);
+    assert_eq!(subscribed(&mut rooms, Some(first), 5), None);
+    let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "left" });
+    assert_eq!(hear(&mut rooms, &parted).unwrap(), None);
+    assert!(subscribed(&mut rooms, Some(second), 5).is_some());
+    assert_eq!(
+        hear(&mut rooms, &parted).unwrap(),
+        Some(Incoming::Ended { room: room(), reason: Ending::Parted("left".to_owned()) })
+    );
+}
+
+#[test]
+fn a_passing_refusal_is_tried_again_and_another_one_is_the_end() {
+    let mut rooms = Rooms::default();
+    rooms.want(room(), Since::After(0));
+    let refused = |id, code| json!({ "type": "error", "id": id, "room": "b.1", "code": code, "detail": "why" });
+    let (id, _) = asks(&mut rooms);
+    assert_eq!(hear(&mut rooms, &refused(id, "database-unavailable")).unwrap(), None);
+    assert_eq!((rooms.next_change(), rooms.any_postponed()), (None, true));
+    rooms.retry();
+    let (id, v) = asks(&mut rooms);
+    assert_eq!(v, Some(0));
+    let reason = Ending::Refused { code: "not-a-member".to_owned(), detail: "why".to_owned() };
+    assert_eq!(hear(&mut rooms, &refused(id, "not-a-member")).unwrap(), Some(Incoming::Ended { room: room(), reason }));
+    assert!(rooms.hello().is_empty());
+}
+
+#[test]
+fn after_a_reset_the_room_goes_on_from_its_head() {
+    let mut rooms = Rooms::default();
+    rooms.want(room(), Since::After(90));
+    rooms.hello();
+    let reset = json!({ "type": "reset", "room": "b.1", "reason": "unknown-version", "head_v": 4 });
+    assert!(matches!(hear(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 4, .. })));
+    subscribed(&mut rooms, None, 4);
+    assert_eq!(handed_out(&mut rooms, &[4, 5]), [false, true]);
+}
+
+#[test]
+fn nothing_comes_from_a_room_that_was_left() {
+    let mut rooms = following(Since::After(0), 1);
+    rooms.leave(&room());
+    assert_eq!(handed_out(&mut rooms, &[1]), [false]);
+    assert_eq!(rooms.next_change(), Some(Change::End(room())));
+    assert_eq!((handed_out(&mut rooms, &[2]), rooms.next_change()), (vec![false], None));
+}
+
+#[test]
+fn a_hello_is_no_larger_than_a_service_takes() {
+    let mut rooms = Rooms::default();
+    for number in 1..=200 {
+        rooms.want(format!("{}.{}", "b".repeat(40), 999_999_000 + number).parse().unwrap(), Since::After(u64::MAX - 1));
+    }
+    let asked = rooms.hello();
+    let bytes = ClientFrame::Hello { token: "t".repeat(1024), rooms: asked }.encode().len();
+    assert!(bytes < 16 * 1024, "{bytes}");
+    assert!(matches!(rooms.next_change(), Some(Change::Subscribe(_))), "the others are asked for one by one");
+}

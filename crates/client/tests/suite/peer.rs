@@ -1,0 +1,162 @@
+//! A query-service played by a test: it says what the test tells it to, in whatever order.
+
+use std::time::Duration;
+
+use client::{Client, Ending, Error, Event, Inbox, Incoming, Options, Since};
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream, accept_hdr_async,
+    tungstenite::{
+        Message,
+        handshake::server::{ErrorResponse, Request, Response},
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The room of these tests.
+pub(crate) const ROOM: &str = "b.1";
+
+/// A place where clients call.
+pub(crate) struct Server(TcpListener);
+
+/// A client that has called.
+pub(crate) struct Peer(WebSocketStream<TcpStream>);
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
+    /// A client with this token that follows the room after a version.
+    pub(crate) fn client(&self, v: u64) -> (Client, Inbox) {
+        let (client, inbox) = Client::connect(options([self.url()])).unwrap();
+        client.subscribe(ROOM.parse().unwrap(), Since::After(v));
+        (client, inbox)
+    }
+
+    /// The next one that calls.
+    #[expect(clippy::result_large_err, reason = "the signature is the library's")]
+    pub(crate) async fn call(&self) -> Peer {
+        let protocol = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            let protocol = request.headers()["sec-websocket-protocol"].clone();
+            assert_eq!(protocol, "boxroom.v1");
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok(response)
+        };
+        let accepted = async { accept_hdr_async(self.0.accept().await.unwrap().0, protocol).await.unwrap() };
+        Peer(timeout(PATIENCE, accepted).await.expect("nobody calls"))
+    }
+
+    /// The next one that calls, after a hello that asks for the room after this version.
+    pub(crate) async fn greet(&self, v: u64, head_v: u64) -> Peer {
+        let mut peer = self.call().await;
+        let hello = peer.next().await;
+        assert_eq!(hello["rooms"], json!([{ "id": ROOM, "v": v }]), "{hello}");
+        peer.welcome(60_000).await;
+        peer.subscribed(&Value::Null, head_v).await;
+        peer
+    }
+}
+
+impl Peer {
+    pub(crate) async fn say(&mut self, frame: Value) {
+        self.0.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    pub(crate) async fn welcome(&mut self, heartbeat_ms: u64) {
+        self.say(json!({ "type": "welcome", "session": "s", "heartbeat_ms": heartbeat_ms })).await;
+    }
+
+    pub(crate) async fn subscribed(&mut self, id: &Value, head_v: u64) {
+        let frame = json!({ "type": "subscribed", "id": id, "room": ROOM, "head_v": head_v, "recovered": true });
+        self.say(frame).await;
+    }
+
+    pub(crate) async fn events(&mut self, versions: impl IntoIterator<Item = u64>) {
+        for v in versions {
+            let at = "2026-01-02T03:04:05.678Z";
+            self.say(json!({ "room": ROOM, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
+        }
+    }
+
+    pub(crate) async fn close(&mut self, code: u16, reason: &str, retry_ms: u64) {
+        self.say(json!({ "type": "bye", "code": code, "retry_ms": retry_ms, "reason": reason })).await;
+        self.close_without_a_word(code, reason).await;
+    }
+
+    pub(crate) async fn close_without_a_word(&mut self, code: u16, reason: &str) {
+        let close = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
+        // after a good-bye the client may be gone already
+        let _ = self.0.close(Some(close)).await;
+    }
+
+    /// What the client says next.
+    pub(crate) async fn next(&mut self) -> Value {
+        match timeout(PATIENCE, self.0.next()).await.expect("the client says nothing").unwrap().unwrap() {
+            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            other => panic!("not a frame: {other:?}"),
+        }
+    }
+
+    /// Waits until the client has gone.
+    pub(crate) async fn until_gone(&mut self) {
+        let gone = async { while let Some(Ok(Message::Text(_))) = self.0.next().await {} };
+        timeout(PATIENCE, gone).await.expect("the client is still there");
+    }
+}
+
+/// How the clients of these tests connect.
+pub(crate) fn options(urls: impl IntoIterator<Item = String>) -> Options {
+    Options::new(urls, async || Ok("a token".to_owned())).longest_delay(Duration::from_millis(200))
+}
+
+/// What comes to a client next.
+pub(crate) async fn heard(inbox: &mut Inbox) -> Result<Incoming, Error> {
+    timeout(PATIENCE, inbox.next()).await.expect("nothing comes").expect("the inbox has ended")
+}
+
+/// What comes next that fits.
+pub(crate) async fn until<T>(inbox: &mut Inbox, mut fits: impl FnMut(Incoming) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = fits(heard(inbox).await.unwrap()) {
+            return found;
+        }
+    }
+}
+
+/// The next event.
+pub(crate) async fn next_event(inbox: &mut Inbox) -> Event {
+    until(inbox, |incoming| match incoming {
+        Incoming::Event(event) => Some(event),
+        _ => None,
+    })
+    .await
+}
+
+/// The next events, which have these versions.
+pub(crate) async fn expect(inbox: &mut Inbox, versions: impl IntoIterator<Item = u64>) {
+    for v in versions {
+        assert_eq!(next_event(inbox).await.v, v);
+    }
+}
+
+/// Why nothing more comes from the next room that ends.
+pub(crate) async fn ended(inbox: &mut Inbox) -> Ending {
+    until(inbox, |incoming| match incoming {
+        Incoming::Ended { reason, .. } => Some(reason),
+        _ => None,
+    })
+    .await
+}

@@ -1,0 +1,82 @@
+//! The client and the real services.
+
+use std::time::Duration;
+
+use client::{Client, Ending, Incoming, Options, Since};
+use harness::{ServiceId, Stack, StackOptions, token::Bearer};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::peer::{ended, expect, heard, next_event, until};
+
+/// Sends a command; returns what it created.
+async fn command(stack: &Stack, who: Bearer<'_>, method: Method, path: &str, body: Value) -> String {
+    let token = stack.token(who, Duration::from_mins(5));
+    let url = format!("{}{path}", stack.command_url(0));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = http.request(method, url).bearer_auth(token).json(&body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}: {answer:?}");
+    let created: Value = answer.json().await.unwrap_or_default();
+    created["id"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn open_room(stack: &Stack) -> String {
+    let ops = Bearer::Operator("ops");
+    let details = json!({
+        "box_id": "box-1", "kind": "shared", "zip_code": "10115", "address": "Torstrasse 1",
+        "detailed_address": "left of the door", "latitude": 52.5, "longitude": 13.4,
+    });
+    command(stack, ops, Method::POST, "/boxes", details).await;
+    let store = json!({ "store_id": "noodles", "name": "Noodle Bar", "zip_code": "10115" });
+    command(stack, ops, Method::POST, "/stores", store).await;
+    let room = json!({ "store_id": "noodles", "title": "Lunch", "max_members": 4 });
+    command(stack, Bearer::User("ana"), Method::POST, "/boxes/box-1/rooms", room).await
+}
+
+async fn say(stack: &Stack, room: &str, body: &str) {
+    let path = format!("/rooms/{room}/messages");
+    command(stack, Bearer::User("ana"), Method::POST, &path, json!({ "body": body })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_followed_over_a_restart_until_one_leaves_it() {
+    let stack = Stack::start(StackOptions { query_services: 2, ..StackOptions::default() }).await.unwrap();
+    let room = open_room(&stack).await;
+    let token = stack.token(Bearer::User("ana"), Duration::from_mins(5));
+    let urls = [stack.query_url(0), stack.query_url(1)];
+    let options = Options::new(urls.clone(), move || std::future::ready(Ok(token.clone())));
+    let (client, mut inbox) = Client::connect(options.longest_delay(Duration::from_secs(1))).unwrap();
+    let Ok(Incoming::Connected { url }) = heard(&mut inbox).await else { panic!("not connected") };
+
+    // It may take a moment until the read model knows who is inside.
+    loop {
+        client.subscribe(room.parse().unwrap(), Since::After(0));
+        let ended = until(&mut inbox, |incoming| match incoming {
+            Incoming::Ended { reason, .. } => Some(Some(reason)),
+            Incoming::Subscribed { .. } => Some(None),
+            _ => None,
+        })
+        .await;
+        match ended {
+            Some(Ending::Refused { code, .. }) => assert!(["not-a-member", "room-not-found"].contains(&code.as_str())),
+            Some(other) => panic!("{other}"),
+            None => break,
+        }
+    }
+    let opened = next_event(&mut inbox).await;
+    assert_eq!((opened.v, opened.kind.as_str(), opened.room.to_string()), (1, "room_opened", room.clone()));
+
+    say(&stack, &room, "before").await;
+    expect(&mut inbox, [2]).await;
+    let index = urls.iter().position(|known| *known == url).unwrap();
+    stack.kill9(ServiceId::Query(index)).await;
+    say(&stack, &room, "meanwhile").await;
+    expect(&mut inbox, [3]).await;
+    stack.start_again(ServiceId::Query(index)).await.unwrap();
+    stack.stop(ServiceId::Query(1 - index)).await;
+    say(&stack, &room, "after").await;
+    assert_eq!(next_event(&mut inbox).await.data["body"], "after");
+
+    command(&stack, Bearer::User("ana"), Method::DELETE, &format!("/rooms/{room}/members/me"), Value::Null).await;
+    assert_eq!(ended(&mut inbox).await, Ending::Parted("left".to_owned()));
+}
