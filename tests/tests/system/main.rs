@@ -13,6 +13,7 @@ mod reads;
 mod registration;
 mod writers;
 
+mod checker;
 mod many_streams;
 mod outages;
 mod projector_crash;
