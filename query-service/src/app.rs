@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use service_kit::auth::Verifier;
 
-use crate::{generation::Generations, live::Live};
+use crate::{
+    generation::Generations,
+    live::{Live, tickets::Tickets},
+};
 
 /// The state of the process; cloned into every request.
 #[derive(Clone)]
@@ -15,12 +18,13 @@ struct Parts {
     generations: Generations,
     verifier: Verifier,
     live: Arc<Live>,
+    tickets: Tickets,
 }
 
 impl App {
     /// Of these parts.
-    pub(crate) fn new(generations: Generations, verifier: Verifier, live: Arc<Live>) -> Self {
-        Self(Arc::new(Parts { generations, verifier, live }))
+    pub(crate) fn new(generations: Generations, verifier: Verifier, live: Arc<Live>, tickets: Tickets) -> Self {
+        Self(Arc::new(Parts { generations, verifier, live, tickets }))
     }
 
     /// The read models.
@@ -31,6 +35,11 @@ impl App {
     /// The live connections.
     pub(crate) fn live(&self) -> &Arc<Live> {
         &self.0.live
+    }
+
+    /// The tickets for live connections.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.0.tickets
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
 
-/// The longest cursor that is looked at.
+/// The longest cursor of a list that is looked at.
 const MAX_LENGTH: usize = 512;
 
 /// The cursor after the item with this key of this list.
@@ -17,13 +17,17 @@ pub(crate) fn encode<K: Serialize>(list: &str, key: &K) -> String {
 
 /// The key in a cursor; refuses a cursor of any other list.
 pub(crate) fn decode<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, Error> {
-    let Some(cursor) = cursor else { return Ok(None) };
-    if cursor.len() > MAX_LENGTH {
+    cursor.map(|cursor| decode_within(MAX_LENGTH, list, cursor)).transpose()
+}
+
+/// The same for a cursor that may be longer, or shorter, than those of lists.
+pub(crate) fn decode_within<K: DeserializeOwned>(longest: usize, list: &str, cursor: &str) -> Result<K, Error> {
+    if cursor.len() > longest {
         return Err(Error::InvalidCursor);
     }
     let text = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor)?;
     let (found, key): (String, K) = serde_json::from_slice(&text).map_err(|_| Error::InvalidCursor)?;
-    if found == list { Ok(Some(key)) } else { Err(Error::InvalidCursor) }
+    if found == list { Ok(key) } else { Err(Error::InvalidCursor) }
 }
 
 /// A time in a cursor, as microseconds of this era: whatever a client puts there, PostgreSQL can compare it.

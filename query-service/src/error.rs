@@ -9,6 +9,12 @@ use service_kit::problem::Problem;
 /// Seconds after which a client may try again when the database is away.
 const DATABASE_RETRY: u32 = 2;
 
+/// The same when a user has too many connections: others may have closed by then.
+const TOO_MANY_RETRY: u32 = 5;
+
+/// The same when NATS is away.
+const TICKETS_RETRY: u32 = 2;
+
 /// Why a read has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -48,6 +54,15 @@ pub(crate) enum Error {
     /// The request should have been a WebSocket handshake.
     #[error("{0}")]
     UpgradeRequired(String),
+    /// The user has as many live connections as one may have.
+    #[error("this user has no further live connection free")]
+    TooManyConnections,
+    /// A ticket that was used, has expired, or never was one.
+    #[error("this ticket was used, has expired, or never was one")]
+    InvalidTicket,
+    /// NATS keeps the tickets, and does not answer.
+    #[error("tickets cannot be made or used at the moment")]
+    TicketsUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No generation of this build's read model is active.
     #[error("no read model of this version is active yet")]
     ReadModelUnavailable,
@@ -81,6 +96,11 @@ fn is_outage(code: &str) -> bool {
 }
 
 impl Error {
+    /// The tickets cannot be reached, for this reason.
+    pub(crate) fn tickets_unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::TicketsUnavailable(source.into())
+    }
+
     /// The problem that a client sees.
     pub(crate) fn into_problem(self) -> Problem {
         let text = self.to_string();
@@ -104,6 +124,18 @@ impl Error {
             }
             Self::UpgradeRequired(_) => {
                 Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", "This path speaks WebSocket only")
+            }
+            Self::TooManyConnections => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-connections",
+                "There are too many live connections",
+            )
+            .retry_after(TOO_MANY_RETRY),
+            Self::InvalidTicket => Problem::new(StatusCode::UNAUTHORIZED, "invalid-ticket", "The ticket is not valid"),
+            Self::TicketsUnavailable(source) => {
+                tracing::warn!(error = %source, "the tickets cannot be reached");
+                unavailable("tickets-unavailable", "Tickets cannot be made or used at the moment")
+                    .retry_after(TICKETS_RETRY)
             }
             Self::ReadModelUnavailable => {
                 unavailable("read-model-unavailable", "The read model is not there yet").retry_after(DATABASE_RETRY)

@@ -23,7 +23,11 @@ use hub::Hub;
 use limits::Crowd;
 use replay::Feeds;
 
+pub(crate) mod events;
+pub(crate) mod tickets;
+
 mod connection;
+mod cursor;
 mod fetch;
 mod frames;
 mod hub;
@@ -84,7 +88,7 @@ impl Live {
 /// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
 /// `auth {id?, token}` and, after each ping, `pong`: 20 frames a second at most.
 ///
-/// The server answers `welcome {session, heartbeat_ms}`, then `subscribed {id?, room, head_v, recovered}`
+/// The server answers `welcome {session, heartbeat_ms, resumed}`, then `subscribed {id?, room, head_v, recovered}`
 /// or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first, without
 /// a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
 /// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {heads}` carries the last version

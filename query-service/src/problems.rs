@@ -52,6 +52,19 @@ const HANDSHAKE: Codes = &[
     (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "timeout", "The request took too long."),
 ];
+const OF_A_TICKET: Codes = &[
+    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
+    (401, "missing-token", "There is no `Authorization` header."),
+    (401, "invalid-token", "The token is not one of ours."),
+    (401, "expired-token", "The token has expired; sign in again."),
+    (500, "internal", "A fault of ours; the request id finds it in the logs."),
+    (503, "tickets-unavailable", "NATS does not answer; try again."),
+    (503, "timeout", "The request took too long."),
+];
+const OF_A_STREAM: Codes = &[
+    (401, "invalid-ticket", "The ticket was used, has expired, or never was one."),
+    (429, "too-many-connections", "The user has as many live connections as one may have."),
+];
 
 macro_rules! problems {
     ($(#[$doc:meta])* $name:ident, $($codes:expr),+) => {
@@ -94,10 +107,29 @@ problems! {
     /// Of the handshake of a live connection.
     HandshakeProblems, HANDSHAKE
 }
+problems! {
+    /// Of a stream of events before it begins.
+    EventsProblems, OF_A_TICKET, OF_A_STREAM
+}
+problems! {
+    /// Of a ticket for one.
+    TicketProblems, OF_A_TICKET
+}
 
 /// Every problem, once.
 pub(crate) fn all() -> BTreeSet<Row> {
-    let groups = [EVERY_READ, LIST, OF_A_BOX, OF_A_ROOM, OF_A_STORE, OF_A_USER, FOR_MEMBERS, HANDSHAKE];
+    let groups = [
+        EVERY_READ,
+        LIST,
+        OF_A_BOX,
+        OF_A_ROOM,
+        OF_A_STORE,
+        OF_A_USER,
+        FOR_MEMBERS,
+        HANDSHAKE,
+        OF_A_TICKET,
+        OF_A_STREAM,
+    ];
     groups.into_iter().flatten().copied().collect()
 }
 

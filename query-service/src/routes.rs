@@ -29,6 +29,8 @@ pub(crate) fn all(app: App) -> (Router, Description) {
         .routes(routes!(me::alarms::list_my_alarms))
         .routes(routes!(search::search_messages))
         .routes(routes!(live::open_live))
+        .routes(routes!(live::events::open_events))
+        .routes(routes!(live::tickets::issue_ticket))
         .split_for_parts();
     (router.with_state(app), description)
 }

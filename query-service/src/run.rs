@@ -7,7 +7,14 @@ use async_nats::{Client, connection::State};
 use service_kit::{auth::Verifier, docs, health::Health, http, nats};
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::{app::App, error::Error, generation::Generations, live::Live, problems, routes, settings::Settings};
+use crate::{
+    app::App,
+    error::Error,
+    generation::Generations,
+    live::{Live, tickets::Tickets},
+    problems, routes,
+    settings::Settings,
+};
 
 /// How long live connections may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -26,8 +33,8 @@ pub async fn run(
         .context("--database-url is not an address of PostgreSQL")?;
     let live = Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings);
 
-    let health = health(nats, generations.clone());
-    let (reads, api) = routes::all(App::new(generations, verifier, live.clone()));
+    let health = health(nats.clone(), generations.clone());
+    let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
     let router =
         http::finish(reads.merge(health.router()).merge(docs::router(api)).merge(docs::problems(problems::all())));
     let stopping = {

@@ -23,6 +23,12 @@ pub(crate) fn room_id() -> Object {
     text("The id of a room: its box, a dot, its number on that box", ROOM_ID_PATTERN, "station-north-1.7")
 }
 
+/// The ids of rooms, with commas between them.
+pub(crate) fn room_ids() -> Object {
+    let room = ROOM_ID_PATTERN.trim_start_matches('^').trim_end_matches('$');
+    text("The ids of at most 200 rooms, with commas between them", &format!("^{room}(,{room})*$"), "station-north-1.7")
+}
+
 /// The id of a store.
 pub(crate) fn store_id() -> Object {
     text("The id of a store", ID_PATTERN, "noodle-house")

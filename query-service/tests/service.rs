@@ -5,16 +5,19 @@ mod service {
     //! One module for each thing that clients rely on.
     mod boxes;
     mod description;
+    mod events;
     mod feeds;
     mod heartbeat;
     mod inside;
     mod limits;
+    mod listener;
     mod live;
     mod me;
     mod outages;
     mod positions;
     mod rooms;
     mod signals;
+    mod tickets;
     mod watcher;
     mod world;
 }

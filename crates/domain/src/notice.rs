@@ -1,4 +1,4 @@
-//! Names of what goes between processes beside the log: notices after a commit, signals, and commands as requests.
+//! Names of what goes between processes beside the log: notices after a commit, signals, commands as requests, tickets.
 
 use crate::ids::{RoomId, UserId};
 
@@ -42,6 +42,16 @@ pub const ALL_COMMANDS: &str = "cmd.*";
 pub fn command_name(subject: &str) -> Option<&str> {
     subject.strip_prefix("cmd.")
 }
+
+/// The bucket in which the query-services keep tickets for live connections until they are redeemed.
+pub const TICKETS_BUCKET: &str = "tickets";
+
+/// How long a ticket can be redeemed, in seconds.
+pub const TICKET_SECONDS: u32 = 30;
+
+/// Where the account of a service sees the JetStream API of the account that owns streams and buckets. Not `$JS.API`: every
+/// account has an import of that name, which answers that JetStream is not enabled.
+pub const SERVICE_API_PREFIX: &str = "JS.core.API";
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use domain::notice::TICKETS_BUCKET;
+
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     deadlines::DEADLINES_CONSUMER,
@@ -206,17 +208,26 @@ fn projector(partitions: u16) -> Account {
 
 fn query() -> Account {
     let subscribe = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"];
+    let bucket = format!("KV_{TICKETS_BUCKET}");
+    // One ticket is put, got from the leader, and deleted by its revision.
+    let services = vec![
+        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{bucket}"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{bucket}"), Answers::Once),
+        (format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once),
+    ];
+    let mut publish = locals(&services);
+    publish.push("signal.>".to_owned());
     Account {
         name: "QUERY",
         user: "query",
-        services: vec![],
+        services,
         streams: vec![],
         other_imports: vec![
             r#"{ stream: { account: PROJECTOR, subject: "live.>" } }"#.into(),
             r#"{ stream: { account: PROJECTOR, subject: "projected.>" } }"#.into(),
         ],
         exports: vec![],
-        publish: vec!["signal.>".into()],
+        publish,
         subscribe: subscribe.map(str::to_owned).to_vec(),
         answers: false,
     }

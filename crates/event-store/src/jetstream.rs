@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::{Client, connection::State, jetstream};
 use chrono::{DateTime, Utc};
+pub use domain::notice::SERVICE_API_PREFIX;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,10 +17,6 @@ use crate::{
     stream::{StreamName, metadata},
     subject,
 };
-
-/// Where a service's account sees the JetStream API. Not `$JS.API`: every account has an import of that name, which answers
-/// that JetStream is not enabled.
-pub const SERVICE_API_PREFIX: &str = "JS.core.API";
 
 /// Where the account that owns the log sees it.
 pub const OWNER_API_PREFIX: &str = "$JS.API";

@@ -12,6 +12,7 @@ use async_nats::{
         stream::{self, Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
     },
 };
+use domain::notice::{TICKET_SECONDS, TICKETS_BUCKET};
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
@@ -29,6 +30,9 @@ const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 
 /// Bounds a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
+
+/// A ticket says who holds it, and little else.
+const MAX_TICKET_BYTES: i32 = 1024;
 
 /// How the log is to be laid out.
 #[derive(Debug, Clone, Copy)]
@@ -169,7 +173,29 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         };
         context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
     }
+    let tickets = tickets(options);
+    if existing(context, &tickets.name).await?.is_none() {
+        context.create_stream(tickets).await.map_err(|error| failed(TICKETS_BUCKET, error))?;
+    }
     Ok(())
+}
+
+/// The bucket of tickets, which lose nothing but their holders' patience when they are lost. Laid out by hand, because a
+/// bucket of the client library is read from any replica, and one of those may not have heard of a new ticket yet.
+fn tickets(options: ProvisionOptions) -> Config {
+    Config {
+        name: format!("KV_{TICKETS_BUCKET}"),
+        subjects: vec![format!("$KV.{TICKETS_BUCKET}.*")],
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        max_messages_per_subject: 1,
+        max_age: Duration::from_secs(TICKET_SECONDS.into()),
+        max_message_size: MAX_TICKET_BYTES,
+        allow_direct: false,
+        deny_delete: true,
+        ..Default::default()
+    }
 }
 
 fn failed(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> ProvisionError {

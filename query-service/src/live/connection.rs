@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{
     Live,
+    cursor::NOWHERE,
     fetch::fetch,
     frames::{ClientFrame, Farewell, FrameId, RoomFrom, ServerFrame},
     limits::{Metronome, Pace, Place},
@@ -158,7 +159,8 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     pub(super) async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<Infallible, Over> {
         let heartbeat_ms = u64::try_from(self.live.heartbeat.as_millis()).unwrap_or_default();
-        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms }.encode()).await?;
+        let resumed = rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < NOWHERE)?))).collect();
+        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms, resumed }.encode()).await?;
         for RoomFrom { id: room, v } in rooms {
             let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
             if outcome == Outcome::Unavailable {

@@ -57,8 +57,8 @@ pub(super) enum FrameId {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerFrame<'a> {
-    /// The token was good.
-    Welcome { session: String, heartbeat_ms: u64 },
+    /// The token was good; these rooms go on after these versions.
+    Welcome { session: String, heartbeat_ms: u64, resumed: BTreeMap<&'a RoomId, i64> },
     /// What happens in the room comes from now on; `recovered` if also everything since the client's version.
     Subscribed {
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -125,6 +125,11 @@ impl World {
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
     }
 
+    /// What a user gets who posts nothing.
+    pub(super) async fn post(&self, user: &str, path: &str) -> (u16, Value) {
+        answer(self.http.post(format!("{}{path}", self.base)).bearer_auth(self.token(user))).await
+    }
+
     pub(super) async fn plain_get(&self, path: &str) -> (u16, Value) {
         answer(self.http.get(format!("{}{path}", self.base))).await
     }

@@ -8,7 +8,7 @@ mod wrong;
 use std::collections::BTreeSet;
 
 use harness::token::Bearer;
-use reqwest::{Method, RequestBuilder, Url, header};
+use reqwest::{Method, RequestBuilder, Response, Url, header};
 use serde_json::{Value, json};
 use system_tests::{
     Answer, World,
@@ -63,11 +63,17 @@ async fn check_all(world: &World, town: &Town, url: String, rows: &[Row]) {
 }
 
 async fn send(request: RequestBuilder) -> Answer {
+    let (asked, response) = respond(request).await;
+    Answer::read(asked, response).await.unwrap()
+}
+
+/// What was asked, and the answer as far as its body.
+async fn respond(request: RequestBuilder) -> (String, Response) {
     let request = request.build().unwrap();
     let asked = format!("{} {}", request.method(), request.url().path());
     let response = reqwest::Client::builder().no_proxy().build().unwrap().execute(request).await;
     let response = response.unwrap_or_else(|error| panic!("{asked}: {error:?}"));
-    Answer::read(asked, response).await.unwrap()
+    (asked, response)
 }
 
 fn with_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
@@ -87,8 +93,13 @@ impl Case<'_> {
             self.wrong_bodies().await;
         }
         assert_eq!(self.log.length().await, before, "{}: something was stored", self.row.operation);
-        let answer = send(self.request(&self.row.params).header("idempotency-key", new_key())).await;
-        assert_eq!(answer.status, self.row.status, "what is right is accepted: {answer}");
+        let request = self.request(&self.row.params).header("idempotency-key", new_key());
+        if self.row.goes_on {
+            assert_eq!(respond(request).await.1.status(), self.row.status, "{}", self.row.operation);
+        } else {
+            let answer = send(request).await;
+            assert_eq!(answer.status, self.row.status, "what is right is accepted: {answer}");
+        }
     }
 
     /// The right request with these parameters in its path and query, still without a token and a body.
@@ -158,6 +169,9 @@ impl Case<'_> {
     }
 
     async fn wrong_headers(&self) {
+        if self.row.goes_on || self.row.operation == "POST /live-tickets" {
+            return;
+        }
         if self.operation.method == Method::GET {
             for position in ["", "x", "box-0.x.1", "user.00000000.99999999999999999999"] {
                 let request = self.request(&self.row.params).header("min-position", position);

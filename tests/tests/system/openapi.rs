@@ -60,6 +60,8 @@ const READS: &[&str] = &[
     "GET /me/alarms",
     "GET /search/messages",
     "GET /live",
+    "GET /events",
+    "POST /live-tickets",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

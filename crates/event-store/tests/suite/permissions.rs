@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::Client;
+use async_nats::{Client, jetstream};
 use domain::DeliveryBox;
 use event_store::{Log, LogError, StreamName, follow, log::Freshness, streams};
 use futures::StreamExt;
@@ -163,6 +163,30 @@ async fn the_query_service_sees_nothing_of_the_log() {
     cannot_change_the_log(&nats, Account::Query).await;
     cannot_append(&nats, Account::Query).await;
     cannot_read(&nats, Account::Query).await;
+}
+
+#[tokio::test]
+async fn query_services_redeem_a_ticket_once_and_cannot_touch_other_buckets() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let query = client(&nats, Account::Query).await;
+    let context = jetstream::with_prefix(query.clone(), event_store::SERVICE_API_PREFIX);
+    let tickets = context.get_key_value("tickets").await.unwrap();
+    let revision = tickets.put("t-1", "ann".into()).await.unwrap();
+    let elsewhere = jetstream::with_prefix(client(&nats, Account::Query).await, event_store::SERVICE_API_PREFIX);
+    let elsewhere = elsewhere.get_key_value("tickets").await.unwrap();
+    assert_eq!(elsewhere.entry("t-1").await.unwrap().unwrap().value, "ann");
+    elsewhere.delete_expect_revision("t-1", Some(revision)).await.unwrap();
+    assert!(tickets.delete_expect_revision("t-1", Some(revision)).await.is_err(), "redeemed twice");
+
+    assert!(context.get_key_value("accounts").await.is_err());
+    let on_bucket = ["DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT"];
+    let operations = on_bucket.map(|operation| format!("STREAM.{operation}.KV_tickets")).into_iter();
+    let others = ["CONSUMER.CREATE.KV_tickets", "STREAM.INFO.KV_accounts", "STREAM.MSG.GET.KV_accounts"];
+    let operations = operations.chain(others.map(str::to_owned));
+    denied(&query, Account::Query, operations.flat_map(|operation| under_both_prefixes(&operation))).await;
+    denied(&query, Account::Query, ["$KV.accounts.ann", "JS.core.API.$KV.accounts.ann"].map(str::to_owned)).await;
+    let device = client(&nats, Account::Device).await;
+    denied(&device, Account::Device, ["$KV.tickets.t-2", "JS.core.API.$KV.tickets.t-2"].map(str::to_owned)).await;
 }
 
 #[tokio::test]

@@ -93,6 +93,8 @@ pub(crate) struct Row {
     pub(crate) wrong_queries: Vec<Vec<(&'static str, &'static str)>>,
     /// Parameters of the query that cannot be wrong.
     pub(crate) unchecked: Vec<&'static str>,
+    /// Whether the answer has no end; nor does it wait for a position then.
+    pub(crate) goes_on: bool,
 }
 
 impl Row {
@@ -111,6 +113,7 @@ impl Row {
             unknown_in_body: Vec::new(),
             wrong_queries: Vec::new(),
             unchecked: Vec::new(),
+            goes_on: false,
         };
         Self { params, ..nothing }
     }
@@ -346,5 +349,9 @@ pub(crate) fn reads(town: &Town) -> Vec<Row> {
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
         Row { query: vec![("q", "hello")], ..read("GET /search/messages", &[]) },
+        Row { unchecked: vec!["cursor", "ticket"], goes_on: true, ..read("GET /events", &[]) }
+            .wrong_query(&[("rooms", "")])
+            .wrong_query(&[("rooms", "box-1.1,,box-1.2")]),
+        Row::new("POST /live-tickets", Who::Ana, &[], Value::Null, 201),
     ]
 }

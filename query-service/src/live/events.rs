@@ -1,0 +1,119 @@
+//! `GET /events`: the same frames as server-sent events, for clients that cannot or need not speak.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use domain::RoomId;
+use serde::Deserialize;
+use service_kit::{auth::Caller, clock, extract::Query, problem::Problem};
+use utoipa::IntoParams;
+
+use super::{
+    Live,
+    connection::{Connection, retry_ms},
+    cursor::Cursor,
+    frames::RoomFrom,
+    limits::Place,
+    socket::Over,
+    subscriptions::MAX_ROOMS,
+};
+use crate::{app::App, error::Error, problems::EventsProblems, schemas};
+use stream::EventStream;
+
+mod stream;
+
+/// The header in which an `EventSource` gives back the last id that it has seen.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What is to be followed, and from where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OpenEvents {
+    /// The rooms, with commas between them; at most 200.
+    #[serde(default)]
+    #[param(schema_with = schemas::room_ids)]
+    rooms: Rooms,
+    /// The last id of an earlier stream. A `Last-Event-ID` is newer and wins.
+    cursor: Option<String>,
+    /// From `POST /live-tickets`, in place of an `Authorization`.
+    ticket: Option<String>,
+}
+
+/// Rooms, each of them once.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Rooms(BTreeSet<RoomId>);
+
+impl TryFrom<String> for Rooms {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let rooms = text.split(',').map(str::parse).collect::<Result<BTreeSet<RoomId>, _>>();
+        let rooms = rooms.map_err(|error| format!("rooms: each {error}"))?;
+        if rooms.len() > MAX_ROOMS { Err(format!("rooms: {MAX_ROOMS} are the most")) } else { Ok(Self(rooms)) }
+    }
+}
+
+/// What happens in rooms, as it happens, as server-sent events.
+///
+/// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` that frame's `type`:
+/// `welcome` first, then `subscribed` or `error` for each room, then what happens. An `id` is given with everything that
+/// has a `v`, and once without an event where a room begins; it is the cursor with which any instance goes on from there,
+/// as `Last-Event-ID` or as `cursor`. A cursor of another feed is answered by a `reset` of each room. Comments come while
+/// nothing else does. `bye` is the last event before the server ends the answer.
+#[utoipa::path(
+    get, path = "/events", tag = "live", operation_id = "open_events",
+    params(OpenEvents, ("Last-Event-ID" = Option<String>, Header, description = "The last id of an earlier stream")),
+    responses(
+        (status = 200, description = "Goes on until one side ends it", content_type = "text/event-stream", body = String),
+        EventsProblems,
+    )
+)]
+pub(crate) async fn open_events(
+    State(app): State<App>,
+    Query(wanted): Query<OpenEvents>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = match &wanted.ticket {
+        Some(ticket) => app.tickets().redeem(ticket).await.map_err(Error::into_problem)?,
+        None => caller?,
+    };
+    let live = app.live().clone();
+    let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
+    let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
+    // an `EventSource` that has seen no id yet has an empty one
+    let beginnings = Cursor::beginnings(last_id.filter(|id| !id.is_empty()), wanted.rooms.0.into_iter().collect());
+    Ok(follow(live, caller, place, beginnings))
+}
+
+/// Answers with a stream, and serves it until one of both sides has enough.
+fn follow(live: Arc<Live>, caller: Caller, place: Place, beginnings: Vec<RoomFrom>) -> Response {
+    let session = clock::new_id();
+    let retry_ms = retry_ms(session.as_u128());
+    let (mut stream, body) = EventStream::open(Cursor::before(&beginnings), retry_ms, live.heartbeat);
+    let mut stopping = live.stopping.subscribe();
+    tokio::spawn(async move {
+        let _place = place;
+        tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
+        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller);
+        let Err(over) = connection.converse(session.to_string(), beginnings).await;
+        drop(connection);
+        tracing::debug!(session = %session, ?over, "event stream ends");
+        if let Over::Ending(farewell) = over {
+            stream.close(farewell, retry_ms).await;
+        }
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        // a proxy must not wait for more
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(body)).into_response()
+}

@@ -1,0 +1,101 @@
+//! Tickets: for clients that can name an address but send no header. Good for one stream, at any instance, for half a minute.
+
+use std::time::Duration;
+
+use async_nats::{
+    Client,
+    connection::State as Connection,
+    jetstream::{
+        self,
+        kv::{Operation, Store, UpdateErrorKind},
+    },
+};
+use axum::{Json, extract::State, http::StatusCode};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::notice::{SERVICE_API_PREFIX, TICKET_SECONDS, TICKETS_BUCKET};
+use serde::Serialize;
+use service_kit::{auth::Caller, extract::Query};
+use tokio::sync::OnceCell;
+use utoipa::ToSchema;
+
+use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
+
+/// How long the bucket may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Nobody guesses that many bytes.
+const SECRET: usize = 24;
+
+/// The tickets of all instances. One for the process.
+pub(crate) struct Tickets {
+    nats: Client,
+    context: jetstream::Context,
+    bucket: OnceCell<Store>,
+}
+
+impl Tickets {
+    /// In the bucket that provisioning has made.
+    pub(crate) fn new(nats: Client) -> Self {
+        let context = jetstream::ContextBuilder::new().api_prefix(SERVICE_API_PREFIX);
+        let context = context.timeout(PATIENCE).ack_timeout(PATIENCE).build(nats.clone());
+        Self { nats, context, bucket: OnceCell::new() }
+    }
+
+    /// A ticket that speaks for this caller once.
+    async fn issue(&self, caller: &Caller) -> Result<String, Error> {
+        let ticket = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET]>());
+        let holder = serde_json::to_vec(caller).expect("a caller has a JSON form");
+        let put = self.bucket().await?.put(ticket.as_str(), holder.into()).await;
+        put.map_err(Error::tickets_unavailable)?;
+        Ok(ticket)
+    }
+
+    /// For whom a ticket speaks, who has to be told at most once: of all who ask, only one gets the answer.
+    pub(super) async fn redeem(&self, ticket: &str) -> Result<Caller, Error> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(ticket).ok();
+        bytes.filter(|bytes| bytes.len() == SECRET).ok_or(Error::InvalidTicket)?;
+        let bucket = self.bucket().await?;
+        let entry = bucket.entry(ticket).await.map_err(Error::tickets_unavailable)?;
+        let entry = entry.filter(|entry| entry.operation == Operation::Put).ok_or(Error::InvalidTicket)?;
+        let deleted = bucket.delete_expect_revision(ticket, Some(entry.revision)).await;
+        deleted.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => Error::InvalidTicket,
+            _ => Error::tickets_unavailable(error),
+        })?;
+        serde_json::from_slice(&entry.value).map_err(|_| Error::InvalidTicket)
+    }
+
+    async fn bucket(&self) -> Result<&Store, Error> {
+        if self.nats.connection_state() != Connection::Connected {
+            return Err(Error::tickets_unavailable("not connected"));
+        }
+        let opened = self.bucket.get_or_try_init(|| self.context.get_key_value(TICKETS_BUCKET)).await;
+        opened.map_err(Error::tickets_unavailable)
+    }
+}
+
+/// A ticket for one stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TicketView {
+    /// Goes into the address of the stream.
+    #[schema(example = "cAHtaZ7mSxlhTgdvGkIUvQ4MdFXkGDk7")]
+    ticket: String,
+    /// The seconds within which it can be used.
+    #[schema(example = 30)]
+    expires_in: u32,
+}
+
+/// A ticket for `GET /events`, for a browser's `EventSource`, which sends no `Authorization`. It can be used once, at any
+/// instance, within 30 seconds; the stream lasts as long as the token with which the ticket was asked for.
+#[utoipa::path(
+    post, path = "/live-tickets", tag = "live", operation_id = "issue_live_ticket",
+    responses((status = 201, description = "A ticket", body = TicketView), TicketProblems)
+)]
+pub(crate) async fn issue_ticket(
+    State(app): State<App>,
+    Query(NoParameters {}): Query<NoParameters>,
+    caller: Caller,
+) -> Result<(StatusCode, Json<TicketView>), Error> {
+    let ticket = app.tickets().issue(&caller).await?;
+    Ok((StatusCode::CREATED, Json(TicketView { ticket, expires_in: TICKET_SECONDS })))
+}

@@ -1,0 +1,112 @@
+//! A client of server-sent events, as strict as a browser's.
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::world::{PATIENCE, World};
+
+/// One stream of events.
+pub(super) struct Listener {
+    response: reqwest::Response,
+    text: String,
+    /// What a browser would send as `Last-Event-ID`.
+    pub(super) last_id: String,
+    /// How many comments came.
+    pub(super) comments: usize,
+    /// When a browser would come back.
+    pub(super) retry_ms: Option<u64>,
+}
+
+impl Listener {
+    /// Opens `/events` with this query for a user.
+    pub(super) async fn open(world: &World, user: &str, query: &str) -> Self {
+        let token = format!("Bearer {}", world.token(user));
+        Self::with(world, query, &[("authorization", &token)]).await
+    }
+
+    /// The same as a browser that comes back by itself.
+    pub(super) async fn reopen(world: &World, user: &str, query: &str, last_id: &str) -> Self {
+        let token = format!("Bearer {}", world.token(user));
+        Self::with(world, query, &[("authorization", &token), ("last-event-id", last_id)]).await
+    }
+
+    /// Opens `/events` with these headers.
+    pub(super) async fn with(world: &World, query: &str, headers: &[(&'static str, &str)]) -> Self {
+        let response = world.get_with(&format!("/events?{query}"), headers).await;
+        assert_eq!(response.status().as_u16(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        Self { response, text: String::new(), last_id: String::new(), comments: 0, retry_ms: None }
+    }
+
+    /// The next frame that is no signal, for those come at any moment; none once the answer has ended.
+    pub(super) async fn try_next(&mut self) -> Option<Value> {
+        loop {
+            let frame = self.any().await?;
+            if frame["type"] != "signal" {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// The next event's frame, which has the event's name as its type; none once the answer has ended.
+    pub(super) async fn any(&mut self) -> Option<Value> {
+        loop {
+            let block = self.block().await?;
+            let (mut event, mut data) = (None, Vec::new());
+            for line in block.lines() {
+                match line.split_once(": ").unwrap_or((line, "")) {
+                    ("id", id) => id.clone_into(&mut self.last_id),
+                    ("event", name) => event = Some(name),
+                    ("data", line) => data.push(line),
+                    ("retry", ms) => self.retry_ms = Some(ms.parse().unwrap()),
+                    (":", "") => self.comments += 1,
+                    other => panic!("not a field: {other:?}"),
+                }
+            }
+            if data.is_empty() {
+                assert_eq!(event, None, "an event without data is never seen");
+                continue;
+            }
+            let frame: Value = serde_json::from_str(&data.join("\n")).unwrap();
+            assert_eq!(event, frame["type"].as_str());
+            assert_eq!(block.starts_with("id: "), frame["v"].is_i64(), "only what happened has an id: {block}");
+            return Some(frame);
+        }
+    }
+
+    /// The next frame that is no signal.
+    pub(super) async fn next(&mut self) -> Value {
+        self.try_next().await.expect("ended")
+    }
+
+    /// The next frames up to one of this type, which is returned.
+    pub(super) async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.next().await;
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// The next events have these versions.
+    pub(super) async fn events(&mut self, versions: impl IntoIterator<Item = i64>) {
+        for v in versions {
+            let frame = self.next().await;
+            assert_eq!(frame["v"], v, "{frame}");
+        }
+    }
+
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let block = self.text[..end].to_owned();
+                self.text.drain(..end + 2);
+                return Some(block);
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("no event in time").unwrap()?;
+            self.text += std::str::from_utf8(&chunk).unwrap();
+        }
+    }
+}
