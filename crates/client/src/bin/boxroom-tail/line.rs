@@ -6,7 +6,7 @@ use serde_json::Value;
 /// Time, room, version, who and what. Nothing in it can move the cursor.
 pub(crate) fn of(event: &Event) -> String {
     let who = event.by.as_ref().map_or("-", |user| user.as_str());
-    let line = format!("{} {} {:>4} {who} {}", event.at.format("%F %T"), event.room, event.v, what(event));
+    let line = format!("{} {} {:>4} {who} {}", event.at.format("%F %TZ"), event.room, event.v, what(event));
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -54,9 +54,9 @@ mod tests {
     #[test]
     fn a_line_says_when_where_who_and_what() {
         let posted = line(&json!("ana"), "message_posted", &json!({ "body": "Two, please" }));
-        assert_eq!(posted, "2026-01-02 03:04:05 b.1    7 ana says: Two, please");
+        assert_eq!(posted, "2026-01-02 03:04:05Z b.1    7 ana says: Two, please");
         let closed = line(&Value::Null, "room_closed", &json!({ "reason": "expired" }));
-        assert_eq!(closed, "2026-01-02 03:04:05 b.1    7 - the room closes (expired)");
+        assert_eq!(closed, "2026-01-02 03:04:05Z b.1    7 - the room closes (expired)");
     }
 
     #[test]
