@@ -22,10 +22,12 @@ use frames::HARD_MAX_FRAME;
 use hub::Hub;
 use limits::Crowd;
 use replay::Feeds;
+use users::Users;
 
 pub(crate) mod events;
 pub(crate) mod tickets;
 
+mod alarms;
 mod connection;
 mod cursor;
 mod fetch;
@@ -35,10 +37,12 @@ mod limits;
 mod outbox;
 mod presence;
 mod replay;
+mod seen;
 mod signals;
 mod socket;
 mod subscriptions;
 mod transport;
+mod users;
 
 /// The subprotocol.
 const PROTOCOL: &str = "boxroom.v1";
@@ -52,6 +56,7 @@ pub(crate) struct Live {
     feeds: Feeds,
     verifier: Verifier,
     heartbeat: Duration,
+    users: Arc<Users>,
     /// How many connections each user has.
     crowd: Arc<Crowd>,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
@@ -63,9 +68,10 @@ impl Live {
     pub(crate) fn start(nats: Client, generations: Generations, verifier: Verifier, settings: &Settings) -> Arc<Self> {
         let feeds = Feeds::new(generations.clone(), settings.database_pool);
         let heartbeat = Duration::from_secs(settings.heartbeat);
+        let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
         let crowd = Crowd::new(settings.connections_per_user);
-        Arc::new(Self { hub, feeds, verifier, heartbeat, crowd, stopping: watch::Sender::new(false) })
+        Arc::new(Self { hub, users, feeds, verifier, heartbeat, crowd, stopping: watch::Sender::new(false) })
     }
 
     /// Tells every connection to say good-bye.
@@ -96,7 +102,8 @@ impl Live {
 /// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
 /// nothing more comes from a room. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that was asked
 /// for with `fetch`, `authorized {id?, expires_at}` answers an `auth`. `signal {room, kind, ...}` may be lost: `presence`
-/// with all `users` who are connected to the room, `typing` with the `user`.
+/// with all `users` who are connected to the room, `typing` with the `user`. `alarm {kind, at, room, message_id?, by?}` is
+/// an alarm of the user that came up since the connection began, whichever rooms it follows.
 /// `bye {code, retry_ms, reason}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
 /// new session, 42xx new token first, 43xx do not come back.
 #[utoipa::path(

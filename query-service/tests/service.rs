@@ -3,6 +3,7 @@
 
 mod service {
     //! One module for each thing that clients rely on.
+    mod alarms;
     mod boxes;
     mod description;
     mod events;

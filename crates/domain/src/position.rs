@@ -2,6 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use sha2::{Digest, Sha256};
+
+use crate::ids::BoxId;
+
 /// A place in one stream of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
@@ -40,6 +44,18 @@ impl FromStr for Position {
     }
 }
 
+/// The partition that holds a box; part of every stored subject, so never to be changed.
+pub fn partition_of(box_id: &BoxId, partitions: u16) -> u16 {
+    let digest = Sha256::digest(box_id.as_str().as_bytes());
+    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
+    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
+}
+
+/// The stream that holds a box, as positions and checkpoints name it.
+pub fn stream_of(box_id: &BoxId, partitions: u16) -> String {
+    format!("box-{}", partition_of(box_id, partitions))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +76,12 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Position>(), Err(InvalidPosition), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_box_stays_in_its_partition_for_ever() {
+        let partitions: Vec<u16> =
+            ["a", "b", "box-1", "box-2", "x_y"].iter().map(|id| partition_of(&id.parse().unwrap(), 4)).collect();
+        assert_eq!(partitions, [2, 2, 0, 2, 2]);
     }
 }

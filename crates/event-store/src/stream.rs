@@ -2,8 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use domain::BoxId;
-use sha2::{Digest, Sha256};
+pub use domain::partition_of;
 
 /// A stream of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,13 +92,6 @@ pub fn streams(partitions: u16) -> Vec<StreamName> {
     all
 }
 
-/// The partition that holds a box; part of every stored subject, so never to be changed.
-pub fn partition_of(box_id: &BoxId, partitions: u16) -> u16 {
-    let digest = Sha256::digest(box_id.as_str().as_bytes());
-    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
-    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,12 +104,5 @@ mod tests {
         for bad in ["", "box", "box-", "box-01", "BOX_0", "box-x", "box-99999"] {
             assert_eq!(bad.parse::<StreamName>(), Err(UnknownStream), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_box_stays_in_its_partition_for_ever() {
-        let partitions: Vec<u16> =
-            ["a", "b", "box-1", "box-2", "x_y"].iter().map(|id| partition_of(&id.parse().unwrap(), 4)).collect();
-        assert_eq!(partitions, [2, 2, 0, 2, 2]);
     }
 }

@@ -158,6 +158,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     pub(super) async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<Infallible, Over> {
+        let outbox = self.inbox.outbox().clone();
+        let _attention = self.live.users.attend(&self.user, &outbox).await;
         let heartbeat_ms = u64::try_from(self.live.heartbeat.as_millis()).unwrap_or_default();
         let resumed = rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < NOWHERE)?))).collect();
         self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms, resumed }.encode()).await?;

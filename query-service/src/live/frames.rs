@@ -96,6 +96,16 @@ pub(super) enum ServerFrame<'a> {
         #[serde(flatten)]
         sign: Sign<'a>,
     },
+    /// Something that the user should know of, whichever rooms the connection follows.
+    Alarm {
+        kind: &'a str,
+        at: DateTime<Utc>,
+        room: &'a RoomId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<&'a UserId>,
+    },
     /// The client reads too slowly; the room goes on from the feed.
     Lagging { room: &'a RoomId, from_v: i64 },
     /// What the client knows of the room is not from this feed.

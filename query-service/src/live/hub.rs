@@ -195,7 +195,7 @@ impl Hub {
 }
 
 /// Returns when another generation is served than this one.
-async fn another_generation(changes: &mut watch::Receiver<Option<Arc<Generation>>>, served: Option<i64>) {
+pub(super) async fn another_generation(changes: &mut watch::Receiver<Option<Arc<Generation>>>, served: Option<i64>) {
     let number = |generation: &Option<Arc<Generation>>| generation.as_ref().map(|generation| generation.number());
     if changes.wait_for(|generation| number(generation) != served).await.is_err() {
         // nobody looks after generations any more: the process ends

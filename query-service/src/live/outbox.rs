@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -41,6 +41,10 @@ pub(super) enum Delivery {
     Event(Arc<LiveEvent>),
     /// It is so at the moment.
     Signal(Arc<LiveSignal>),
+    /// The user should know of it.
+    Alarm(Utf8Bytes),
+    /// There was no room in the outbox for an alarm.
+    Overfull,
     /// The feed reaches this far; if the connection does not, something was lost on the way.
     Head(RoomId, i64),
     /// There was no room in the outbox for some events; the feed has them.
@@ -52,6 +56,8 @@ pub(super) enum Delivery {
 pub(super) struct Outbox {
     sender: mpsc::UnboundedSender<Delivery>,
     waiting: AtomicUsize,
+    /// `Overfull` was said.
+    overfull: AtomicBool,
     /// Rooms for which `Missed` waits: said once, however much is missed.
     missed: Mutex<HashSet<RoomId>>,
 }
@@ -73,6 +79,17 @@ impl Outbox {
             let _ = self.sender.send(Delivery::Event(event.clone()));
         } else if self.missed_rooms().insert(event.room.clone()) {
             let _ = self.sender.send(Delivery::Missed(event.room.clone()));
+        }
+    }
+
+    /// Hands an alarm over. No feed would have it again: a connection that has no room even for these has to end.
+    pub(super) fn alarm(&self, frame: &Utf8Bytes) {
+        let size = frame.len();
+        if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
+            self.waiting.fetch_add(size, Ordering::Relaxed);
+            let _ = self.sender.send(Delivery::Alarm(frame.clone()));
+        } else if !self.overfull.swap(true, Ordering::Relaxed) {
+            let _ = self.sender.send(Delivery::Overfull);
         }
     }
 
@@ -101,7 +118,8 @@ impl Inbox {
     /// An empty one.
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let outbox = Arc::new(Outbox { sender, waiting: AtomicUsize::new(0), missed: Mutex::default() });
+        let (waiting, overfull) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let outbox = Arc::new(Outbox { sender, waiting, overfull, missed: Mutex::default() });
         Self { receiver, outbox }
     }
 
@@ -133,7 +151,10 @@ impl Inbox {
             Delivery::Missed(room) => {
                 self.outbox.missed_rooms().remove(room);
             }
-            Delivery::Head(..) => {}
+            Delivery::Alarm(frame) => {
+                self.outbox.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+            }
+            Delivery::Head(..) | Delivery::Overfull => {}
         }
         delivery
     }
@@ -158,6 +179,19 @@ mod tests {
         assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
         assert!(matches!(inbox.try_next(), Some(Delivery::Signal(_))));
         assert!(inbox.outbox().signal(&signal));
+    }
+
+    #[test]
+    fn alarms_find_room_where_events_do_not_but_not_for_ever() {
+        let mut inbox = Inbox::new();
+        inbox.outbox().push(&event("b.1", 1, CAPACITY));
+        inbox.outbox().alarm(&"x".repeat(CAPACITY).into());
+        inbox.outbox().alarm(&"x".into());
+        inbox.outbox().alarm(&"x".into());
+        assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Alarm(_))));
+        assert!(matches!(inbox.try_next(), Some(Delivery::Overfull)));
+        assert!(inbox.try_next().is_none());
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId};
-use sqlx::{query, query_as};
-use tokio::sync::Semaphore;
+use sqlx::{Postgres, pool::PoolConnection, query, query_as};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::frames::{Parting, event_frame};
 use crate::{
@@ -55,12 +55,16 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
+    /// A connection to the generation that is served now, when it is one's turn.
+    pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
+        let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");
+        Ok((permit, self.generations.current()?.acquire().await?))
+    }
+
     /// The events after a version, so many at most. Who has left, or was put out, may read up to that event and no
     /// further.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
-        let _permit = self.permits.acquire().await;
-        let generation = self.generations.current()?;
-        let mut connection = generation.acquire().await?;
+        let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(
             Row,
             r#"
@@ -101,7 +105,7 @@ impl Feeds {
         )
         .fetch_all(&mut *connection)
         .await?;
-        drop(connection);
+        drop((connection, permit));
         Replay::of(room, rows, most)
     }
 
@@ -109,9 +113,7 @@ impl Feeds {
     pub(super) async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>, Error> {
         let box_ids: Vec<String> = rooms.iter().map(|room| room.box_id().to_string()).collect();
         let room_ids: Vec<String> = rooms.iter().map(RoomId::to_string).collect();
-        let _permit = self.permits.acquire().await;
-        let generation = self.generations.current()?;
-        let mut connection = generation.acquire().await?;
+        let (_permit, mut connection) = self.connection().await?;
         let rows = query!(
             "
             select r.room_id, r.v

@@ -8,7 +8,7 @@ use std::{
 use domain::{RoomId, UserId};
 
 use super::{
-    frames::{FrameId, Parting, ServerFrame},
+    frames::{Farewell, FrameId, Parting, ServerFrame},
     hub::Hub,
     outbox::{Delivery, LiveEvent, Outbox},
     replay::{Feeds, PAGE, Replay},
@@ -155,6 +155,8 @@ impl Subscriptions {
                 socket.feed(signal.frame.clone()).await
             }
             Delivery::Signal(_) => Ok(()),
+            Delivery::Alarm(frame) => socket.feed(frame).await,
+            Delivery::Overfull => Err(Over::Ending(Farewell::TooSlow)),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
                     following.heard_v = following.heard_v.max(v);

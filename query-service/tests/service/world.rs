@@ -186,6 +186,24 @@ impl World {
         self.tell(v, kind, by, data).await;
     }
 
+    /// Alarms ana of a mention in north.2, without a word.
+    pub(super) async fn alarm(&self, position: i64) {
+        self.sql(&format!(
+            "insert into alarms values
+                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben')"
+        ))
+        .await;
+    }
+
+    /// Says so.
+    pub(super) async fn tell_of_alarm(&self, position: i64) {
+        let alarm = json!([{
+            "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
+            "by": "ben", "stream": domain::stream_of(&"north".parse().unwrap(), 2), "position": position,
+        }]);
+        self.notice("live.g1.user.ana", &alarm.to_string()).await;
+    }
+
     async fn notice(&self, subject: &str, payload: &str) {
         self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
         self.projector.flush().await.unwrap();

@@ -1,0 +1,90 @@
+//! Alarms on a connection: each once, whichever rooms it follows, and whatever is lost on the way.
+
+use serde_json::json;
+
+use super::{watcher::Watcher, world::World};
+
+async fn connected(world: &World, user: &str) -> Watcher {
+    let mut watcher = world.connect().await;
+    watcher.say(json!({ "type": "hello", "token": world.token(user) })).await;
+    assert_eq!(watcher.next().await["type"], "welcome");
+    watcher
+}
+
+/// The next frames are alarms about these messages.
+async fn alarms(watcher: &mut Watcher, messages: impl IntoIterator<Item = i64>) {
+    for message in messages {
+        let alarm = watcher.next().await;
+        assert_eq!((&alarm["type"], &alarm["message_id"]), (&"alarm".into(), &message.to_string().into()), "{alarm}");
+    }
+}
+
+#[tokio::test]
+async fn alarms_come_to_every_connection_of_their_user_and_to_nobody_else() {
+    let world = World::start().await;
+    let mut ana = connected(&world, "ana").await;
+    let mut ben = connected(&world, "ben").await;
+    world.alarm(41).await;
+    world.tell_of_alarm(41).await;
+    assert_eq!(
+        ana.next().await,
+        json!({
+            "type": "alarm", "kind": "mention", "at": "2026-01-03T13:00:00Z", "room": "north.2", "message_id": "41",
+            "by": "ben",
+        })
+    );
+    // one that begins now has them in the list
+    let mut second = connected(&world, "ana").await;
+    world.alarm(42).await;
+    world.tell_of_alarm(42).await;
+    for watcher in [&mut ana, &mut second] {
+        alarms(watcher, [42]).await;
+    }
+    for watcher in [&mut ana, &mut second, &mut ben] {
+        watcher.say(json!({ "type": "unsubscribe", "room": "north.2" })).await;
+        assert_eq!(watcher.next().await["code"], "not-subscribed", "and no alarm before");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_alarm_is_read_and_a_repeated_one_is_nothing_new() {
+    let world = World::start().await;
+    let mut ana = connected(&world, "ana").await;
+    world.alarm(41).await;
+    world.tell_of_alarm(41).await;
+    alarms(&mut ana, [41]).await;
+    // 42 is lost, and 43 does not show it
+    for position in 42..=43 {
+        world.alarm(position).await;
+    }
+    world.tell_of_alarm(43).await;
+    alarms(&mut ana, [43, 42]).await;
+    for position in 40..=43 {
+        world.tell_of_alarm(position).await;
+    }
+    for stream in ["box-0", "box-1"] {
+        world.project(stream, 43).await;
+    }
+    world.alarm(44).await;
+    world.tell_of_alarm(44).await;
+    alarms(&mut ana, [44]).await;
+}
+
+#[tokio::test]
+async fn alarms_of_an_outage_come_when_it_is_over() {
+    let world = World::start().await;
+    let mut ana = connected(&world, "ana").await;
+    world.alarm(41).await;
+    world.tell_of_alarm(41).await;
+    alarms(&mut ana, [41]).await;
+    world.nats.kill().await;
+    for position in 42..=44 {
+        world.alarm(position).await;
+    }
+    world.nats.start_again().await.unwrap();
+    alarms(&mut ana, 42..=44).await;
+    world.tell_of_alarm(44).await;
+    world.alarm(45).await;
+    world.tell_of_alarm(45).await;
+    alarms(&mut ana, [45]).await;
+}
