@@ -34,6 +34,7 @@ mod fetch;
 mod frames;
 mod hub;
 mod limits;
+mod listening;
 mod outbox;
 mod presence;
 mod replay;

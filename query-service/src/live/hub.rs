@@ -9,27 +9,24 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Subscriber, connection::State};
+use async_nats::Client;
 use domain::{RoomId, UserId, notice};
-use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use super::{
     frames::{Parting, event_frame},
+    listening::listen,
     outbox::{LiveEvent, Outbox},
     replay::Feeds,
     signals::Signals,
 };
-use crate::{
-    error::Error,
-    generation::{Generation, Generations},
-};
+use crate::{error::Error, generation::Generations};
 
 /// How often the hub looks whether it has to compare heads.
 const TICK: Duration = Duration::from_secs(1);
@@ -134,29 +131,15 @@ impl Hub {
         channel
     }
 
-    /// Hears what the projector says about one room, of whichever generation is served.
+    /// Hears what the projector says about one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
-        let mut generations = self.generations.changes();
-        loop {
-            let generation = generations.borrow_and_update().as_ref().map(|generation| generation.number());
-            let subscribed = match generation {
-                Some(generation) => self.nats.subscribe(notice::live_room(generation, &channel.room)).await.ok(),
-                None => None,
-            };
-            let Some(mut notices) = subscribed else {
-                let _ = timeout(TICK, generations.changed()).await;
-                continue;
-            };
-            if self.nats.connection_state() == State::Connected {
-                let _ = self.nats.flush().await;
-            }
+        let subject = |generation| notice::live_room(generation, &channel.room);
+        let hear = |payload: &[u8]| channel.deliver(payload, &self.signals);
+        let subscribed = || {
             self.uncertain.store(true, Ordering::Relaxed);
             listening.send_replace(true);
-            tokio::select! {
-                () = channel.deliver_all(&mut notices, &self.signals) => sleep(TICK).await,
-                () = another_generation(&mut generations, generation) => {}
-            }
-        }
+        };
+        listen(&self.nats, &self.generations, subject, subscribed, hear).await;
     }
 
     /// Compares heads whenever something may have been lost.
@@ -194,15 +177,6 @@ impl Hub {
     }
 }
 
-/// Returns when another generation is served than this one.
-pub(super) async fn another_generation(changes: &mut watch::Receiver<Option<Arc<Generation>>>, served: Option<i64>) {
-    let number = |generation: &Option<Arc<Generation>>| generation.as_ref().map(|generation| generation.number());
-    if changes.wait_for(|generation| number(generation) != served).await.is_err() {
-        // nobody looks after generations any more: the process ends
-        std::future::pending::<()>().await;
-    }
-}
-
 impl Channel {
     fn followers(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -219,12 +193,6 @@ impl Channel {
             for follower in self.followers().iter() {
                 follower.head(&self.room, v);
             }
-        }
-    }
-
-    async fn deliver_all(&self, notices: &mut Subscriber, signals: &Signals) {
-        while let Some(notice) = notices.next().await {
-            self.deliver(&notice.payload, signals);
         }
     }
 

@@ -9,20 +9,19 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, connection::State};
+use async_nats::Client;
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId, notice};
-use futures::StreamExt;
 use serde::Deserialize;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use super::{
     frames::ServerFrame,
-    hub::another_generation,
+    listening::listen,
     outbox::Outbox,
     replay::Feeds,
     seen::{Positions, Seen},
@@ -133,37 +132,18 @@ impl Users {
         person
     }
 
-    /// Hears what the projector says to one user, of whichever generation is served.
+    /// Hears what the projector says to one user.
     async fn listen(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
-        let mut generations = self.generations.changes();
-        loop {
-            let generation = generations.borrow_and_update().as_ref().map(|generation| generation.number());
-            let subscribed = match generation {
-                Some(generation) => self.nats.subscribe(notice::live_user(generation, &person.id)).await.ok(),
-                None => None,
-            };
-            let Some(mut notices) = subscribed else {
-                let _ = timeout(TICK, generations.changed()).await;
-                continue;
-            };
-            if self.nats.connection_state() == State::Connected {
-                let _ = self.nats.flush().await;
-            }
+        let subject = |generation| notice::live_user(generation, &person.id);
+        let hear = |payload: &[u8]| match serde_json::from_slice::<Vec<Alarm>>(payload) {
+            Ok(alarms) => alarms.into_iter().for_each(|alarm| person.tell(alarm)),
+            Err(error) => tracing::warn!(user.id = %person.id, %error, "a notice cannot be read"),
+        };
+        let subscribed = || {
             self.uncertain.store(true, Ordering::Relaxed);
             listening.send_replace(true);
-            let hear = async {
-                while let Some(notice) = notices.next().await {
-                    match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
-                        Ok(alarms) => alarms.into_iter().for_each(|alarm| person.tell(alarm)),
-                        Err(error) => tracing::warn!(user.id = %person.id, %error, "a notice cannot be read"),
-                    }
-                }
-            };
-            tokio::select! {
-                () = hear => sleep(TICK).await,
-                () = another_generation(&mut generations, generation) => {}
-            }
-        }
+        };
+        listen(&self.nats, &self.generations, subject, subscribed, hear).await;
     }
 
     /// Reads alarms whenever something may have been lost.
