@@ -11,11 +11,14 @@ pub mod person;
 pub mod api;
 
 pub mod answer;
+pub mod listener;
 pub mod live;
 pub mod log;
+pub mod memory;
 pub mod wait;
 
 pub use answer::Answer;
+pub use listener::Listener;
 pub use live::Live;
 pub use person::{Command, Person};
 pub use world::World;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{
@@ -26,6 +29,9 @@ pub enum Ended {
     Broken(String),
 }
 
+/// What a client can take that does not read: the system makes it a little more.
+const NARROW: u32 = 4 * 1024;
+
 /// A live connection.
 #[derive(Debug)]
 pub struct Live {
@@ -38,11 +44,26 @@ pub struct Live {
 impl Live {
     /// Connects to a query-service's address; says nothing yet.
     pub async fn connect(query_url: &str) -> Self {
+        Self::over(TcpSocket::new_v4().expect("a socket"), query_url).await
+    }
+
+    /// Connects like this, but so that next to nothing is on its way to a client that does not read.
+    pub async fn connect_narrow(query_url: &str) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(NARROW).expect("a small buffer");
+        Self::over(socket, query_url).await
+    }
+
+    async fn over(socket: TcpSocket, query_url: &str) -> Self {
+        let address = query_url.trim_start_matches("http://").parse().expect("an address");
+        let stream = socket.connect(address).await.unwrap_or_else(|error| panic!("cannot connect: {error}"));
+        stream.set_nodelay(true).expect("a connection");
         let url = format!("{}/live", query_url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().expect("an address");
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("boxroom.v1"));
         let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
-        let connected = tokio_tungstenite::connect_async_with_config(request, Some(config), true).await;
+        let stream = MaybeTlsStream::Plain(stream);
+        let connected = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
         let (socket, response) = connected.unwrap_or_else(|error| panic!("cannot connect: {error}"));
         let protocol = response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
         assert_eq!(protocol, Some("boxroom.v1"));
@@ -195,6 +216,11 @@ impl Live {
     /// Every frame so far.
     pub fn frames(&self) -> &[Value] {
         &self.frames
+    }
+
+    /// Forgets the frames so far; the versions are kept.
+    pub fn forget(&mut self) {
+        self.frames.clear();
     }
 
     /// The events of a room so far.

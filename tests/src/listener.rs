@@ -1,0 +1,89 @@
+//! A client of the event stream: keeps every frame and the last id, as a browser's `EventSource` does.
+
+use std::time::Duration;
+
+use reqwest::{Method, Response};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::{person::Person, wait::PATIENCE, world::World};
+
+/// An event stream that is being read.
+#[derive(Debug)]
+pub struct Listener {
+    response: Response,
+    unread: Vec<u8>,
+    frames: Vec<Value>,
+    last_id: String,
+}
+
+impl Listener {
+    /// Opens a stream of these rooms at the n-th query-service; goes on after an id if there is one.
+    pub async fn open(world: &World, index: usize, person: &Person, rooms: &[&str], last_id: Option<&str>) -> Self {
+        let url = format!("{}/events?rooms={}", world.stack.query_url(index), rooms.join(","));
+        let mut request = world.request(Method::GET, &url).bearer_auth(person.token());
+        // A stream lasts longer than any other answer.
+        request = request.timeout(Duration::from_hours(1));
+        if let Some(last_id) = last_id {
+            request = request.header("last-event-id", last_id);
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("no event stream: {error:?}"));
+        assert_eq!(response.status(), 200, "{url}");
+        let last_id = last_id.unwrap_or_default().to_owned();
+        Self { response, unread: Vec::new(), frames: Vec::new(), last_id }
+    }
+
+    /// The next frame; none if the stream has ended.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(frame) = self.take() {
+                self.frames.push(frame.clone());
+                return Some(frame);
+            }
+            let chunk = self.response.chunk().await.unwrap_or_else(|error| panic!("the stream broke: {error:?}"))?;
+            self.unread.extend_from_slice(&chunk);
+        }
+    }
+
+    /// The next frame of what was read already. Ids without an event, comments and `retry` are no frames.
+    fn take(&mut self) -> Option<Value> {
+        while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
+            let block: Vec<u8> = self.unread.drain(..end + 2).collect();
+            let mut data = Vec::new();
+            for line in String::from_utf8(block).expect("text").lines() {
+                if let Some(id) = line.strip_prefix("id: ") {
+                    id.clone_into(&mut self.last_id);
+                }
+                data.extend(line.strip_prefix("data: ").map(str::to_owned));
+            }
+            if !data.is_empty() {
+                let data = data.join("\n");
+                return Some(serde_json::from_str(&data).unwrap_or_else(|error| panic!("{data}: {error}")));
+            }
+        }
+        None
+    }
+
+    /// Reads until a frame fits, and returns it.
+    pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
+            loop {
+                let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {what}"));
+                if fits(&frame) {
+                    return frame;
+                }
+            }
+        };
+        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no {what} came in {PATIENCE:?}"))
+    }
+
+    /// Every frame so far.
+    pub fn frames(&self) -> &[Value] {
+        &self.frames
+    }
+
+    /// With which the stream can be resumed.
+    pub fn last_id(&self) -> &str {
+        &self.last_id
+    }
+}

@@ -1,0 +1,29 @@
+//! How much memory a service takes.
+
+use std::time::Duration;
+
+use harness::{ServiceId, Stack};
+use tokio::time::interval;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The resident memory of a service now, in KiB.
+pub async fn resident(stack: &Stack, id: ServiceId) -> u64 {
+    let pid = stack.pid(id).await.unwrap_or_else(|| panic!("{id} does not run"));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the status of a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the memory of a process");
+    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+}
+
+/// The most that a service takes while something goes on, in KiB, and what that comes to.
+pub async fn most_resident<T>(stack: &Stack, id: ServiceId, going_on: impl Future<Output = T>) -> (u64, T) {
+    let (mut most, mut looks) = (0, interval(LOOK));
+    tokio::pin!(going_on);
+    loop {
+        tokio::select! {
+            result = &mut going_on => return (most.max(resident(stack, id).await), result),
+            _ = looks.tick() => most = most.max(resident(stack, id).await),
+        }
+    }
+}
