@@ -4,7 +4,7 @@ use domain::{
     ids::{ID_PATTERN, MESSAGE_ID_PATTERN, ROOM_ID_PATTERN},
     values::ZipCode,
 };
-use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, schema::Type};
+use utoipa::openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, schema::Type};
 
 use crate::page::Limit;
 
@@ -29,6 +29,12 @@ pub(crate) fn room_ids() -> Object {
     text("The ids of at most 200 rooms, with commas between them", &format!("^{room}(,{room})*$"), "station-north-1.7")
 }
 
+/// The last version of each of some rooms.
+pub(crate) fn versions() -> Object {
+    let versions = ObjectBuilder::new().schema_type(Type::Object).description(Some("By room"));
+    versions.property_names(Some(room_id())).additional_properties(Some(Schema::from(count()))).build()
+}
+
 /// The id of a store.
 pub(crate) fn store_id() -> Object {
     text("The id of a store", ID_PATTERN, "noodle-house")
@@ -37,6 +43,11 @@ pub(crate) fn store_id() -> Object {
 /// The id of a user.
 pub(crate) fn user_id() -> Object {
     text("The id of a user", ID_PATTERN, "ana")
+}
+
+/// The ids of users, each of them once.
+pub(crate) fn users() -> Array {
+    ArrayBuilder::new().items(user_id()).unique_items(true).build()
 }
 
 /// The id of a device.

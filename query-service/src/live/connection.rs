@@ -211,9 +211,6 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     async fn obey(&mut self, frame: ClientFrame) -> Result<(), Over> {
         match frame {
-            ClientFrame::Subscribe { v: Some(..0), .. } | ClientFrame::Fetch { after_v: ..0, .. } => {
-                self.socket.feed(invalid_frame("a version must not be negative").encode()).await
-            }
             ClientFrame::Subscribe { id, room, v } => {
                 self.subscriptions.subscribe(self.socket, id.as_ref(), &room, v).await.map(|_| ())
             }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use utoipa::ToSchema;
+
+use crate::{schemas, views::AlarmKind};
 
 /// The most bytes of a client's frame.
 pub(super) const MAX_FRAME: usize = 16 * 1024;
@@ -14,7 +17,7 @@ pub(super) const MAX_FRAME: usize = 16 * 1024;
 pub(super) const HARD_MAX_FRAME: usize = 4 * MAX_FRAME;
 
 /// What a client says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum ClientFrame {
     /// Who it is and what it wants to follow; the first frame.
@@ -24,13 +27,34 @@ pub(super) enum ClientFrame {
         rooms: Vec<RoomFrom>,
     },
     /// Wants to follow a room, from a version or from now on.
-    Subscribe { id: Option<FrameId>, room: RoomId, v: Option<i64> },
+    Subscribe {
+        id: Option<FrameId>,
+        #[schema(schema_with = schemas::room_id)]
+        room: RoomId,
+        #[serde(default, deserialize_with = "version")]
+        #[schema(minimum = 0)]
+        v: Option<i64>,
+    },
     /// Does not want to follow it any more.
-    Unsubscribe { id: Option<FrameId>, room: RoomId },
+    Unsubscribe {
+        id: Option<FrameId>,
+        #[schema(schema_with = schemas::room_id)]
+        room: RoomId,
+    },
     /// Types in a room that it follows.
-    Typing { room: RoomId },
+    Typing {
+        #[schema(schema_with = schemas::room_id)]
+        room: RoomId,
+    },
     /// Wants a page of a room's feed, without following it.
-    Fetch { id: Option<FrameId>, room: RoomId, after_v: i64 },
+    Fetch {
+        id: Option<FrameId>,
+        #[schema(schema_with = schemas::room_id)]
+        room: RoomId,
+        #[serde(deserialize_with = "version")]
+        #[schema(minimum = 0)]
+        after_v: i64,
+    },
     /// Has a newer token.
     Auth { id: Option<FrameId>, token: String },
     /// Is still there.
@@ -38,15 +62,25 @@ pub(super) enum ClientFrame {
 }
 
 /// A room in a hello.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoomFrom {
+    #[schema(schema_with = schemas::room_id)]
     pub(super) id: RoomId,
+    /// The last version that the client has; from now on without it.
+    #[serde(default, deserialize_with = "version")]
+    #[schema(minimum = 0)]
     pub(super) v: Option<i64>,
 }
 
+/// A version, or none: never negative.
+fn version<'de, D: Deserializer<'de>, V: Deserialize<'de> + Copy + Into<Option<i64>>>(input: D) -> Result<V, D::Error> {
+    let v = V::deserialize(input)?;
+    if v.into().is_some_and(|v| v < 0) { Err(D::Error::custom("a version must not be negative")) } else { Ok(v) }
+}
+
 /// What a client calls its request; comes back with the answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum FrameId {
     Number(i64),
@@ -54,67 +88,103 @@ pub(super) enum FrameId {
 }
 
 /// What the server says, events aside: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerFrame<'a> {
     /// The token was good; these rooms go on after these versions.
-    Welcome { session: String, heartbeat_ms: u64, resumed: BTreeMap<&'a RoomId, i64> },
+    Welcome {
+        session: String,
+        heartbeat_ms: u64,
+        #[schema(schema_with = schemas::versions)]
+        resumed: BTreeMap<&'a RoomId, i64>,
+    },
     /// What happens in the room comes from now on; `recovered` if also everything since the client's version.
     Subscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
+        #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
+        #[schema(minimum = 0)]
         head_v: i64,
         recovered: bool,
     },
     /// Nothing more comes from the room.
     Unsubscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
+        #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         reason: Parting,
     },
     /// The events before this frame are a page of the feed, which reaches this far.
     Fetched {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
+        #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
+        #[schema(minimum = 0)]
         to_v: i64,
+        #[schema(minimum = 0)]
         head_v: i64,
     },
     /// The newer token was good, and the connection may last until then.
     Authorized {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         expires_at: DateTime<Utc>,
     },
     /// Answer with a pong; a head greater than the client's version shows a lost tail.
-    Ping { heads: BTreeMap<&'a RoomId, i64> },
+    Ping {
+        #[schema(schema_with = schemas::versions)]
+        heads: BTreeMap<&'a RoomId, i64>,
+    },
     /// What has no version, is true at the moment and may be lost.
     Signal {
+        #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         #[serde(flatten)]
         sign: Sign<'a>,
     },
     /// Something that the user should know of, whichever rooms the connection follows.
     Alarm {
+        #[schema(value_type = AlarmKind)]
         kind: &'a str,
         at: DateTime<Utc>,
+        #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = schemas::message_id)]
         message_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = schemas::user_id)]
         by: Option<&'a UserId>,
     },
     /// The client reads too slowly; the room goes on from the feed.
-    Lagging { room: &'a RoomId, from_v: i64 },
+    Lagging {
+        #[schema(schema_with = schemas::room_id)]
+        room: &'a RoomId,
+        #[schema(minimum = 0)]
+        from_v: i64,
+    },
     /// What the client knows of the room is not from this feed.
-    Reset { room: &'a RoomId, reason: &'static str, head_v: i64 },
+    Reset {
+        #[schema(schema_with = schemas::room_id)]
+        room: &'a RoomId,
+        reason: &'static str,
+        #[schema(minimum = 0)]
+        head_v: i64,
+    },
     /// A request that failed; the connection goes on.
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(schema_with = schemas::room_id)]
         room: Option<&'a RoomId>,
         code: &'static str,
         detail: &'a str,
@@ -130,17 +200,23 @@ impl ServerFrame<'_> {
 }
 
 /// What happens in a room without being an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Sign<'a> {
     /// This user types.
-    Typing { user: &'a UserId },
+    Typing {
+        #[schema(schema_with = schemas::user_id)]
+        user: &'a UserId,
+    },
     /// These users are connected to the room, all of them.
-    Presence { users: &'a BTreeSet<UserId> },
+    Presence {
+        #[schema(schema_with = schemas::users)]
+        users: &'a BTreeSet<UserId>,
+    },
 }
 
 /// Why nothing more comes from a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Parting {
     /// The client wished so.
