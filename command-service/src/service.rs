@@ -51,7 +51,7 @@ pub async fn run(
     let gateway = Gateway::new(client, http::finish(commands.clone()), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let pages = health.router().merge(docs::router(api)).merge(docs::problems(problems));
-    let router = http::finish(commands.merge(pages));
+    let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();

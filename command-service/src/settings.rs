@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{BoxId, UserId};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
 #[derive(Debug, Parser)]
@@ -34,6 +34,10 @@ pub struct Settings {
     /// Where HTTP is served.
     #[command(flatten)]
     pub listen: ListenArgs,
+
+    /// Which pages may call this service.
+    #[command(flatten)]
+    pub origins: OriginArgs,
 
     /// The NATS server.
     #[command(flatten)]

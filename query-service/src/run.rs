@@ -37,6 +37,7 @@ pub async fn run(
     let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
     let router =
         http::finish(reads.merge(health.router()).merge(docs::router(api)).merge(docs::problems(problems::all())));
+    let router = http::origins::allow(router, &settings.origins.allowed_origins);
     let stopping = {
         let live = live.clone();
         async move {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs};
 
 /// The port when none is given.
 const DEFAULT_PORT: u16 = 8081;
@@ -21,6 +21,10 @@ pub struct Settings {
     /// Where HTTP is served (default 127.0.0.1:8081)
     #[command(flatten)]
     pub listen: ListenArgs,
+
+    /// Which pages may call this service
+    #[command(flatten)]
+    pub origins: OriginArgs,
 
     /// The NATS server, from which notices come
     #[command(flatten)]

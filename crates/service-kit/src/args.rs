@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
+use crate::http::origins::Origin;
+
 /// How logs look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -46,4 +48,13 @@ impl ListenArgs {
     pub fn or_port(&self, port: u16) -> SocketAddr {
         self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
     }
+}
+
+/// Which pages may call this service.
+#[derive(Debug, Clone, Args)]
+pub struct OriginArgs {
+    /// The origins whose pages may call this service from a browser, with commas between them, like
+    /// `https://chat.example,http://127.0.0.1:3000`; none if not given
+    #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
+    pub allowed_origins: Vec<Origin>,
 }

@@ -1,5 +1,6 @@
 //! The HTTP server around a router: request ids, limits, faults as problems, graceful stop.
 
+pub mod origins;
 mod rest;
 
 use std::{any::Any, io, time::Duration};
