@@ -59,6 +59,7 @@ impl Test {
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
         // Fetched before many tests want them at once.
         steps.time("servers", servers(place.clone())).await?;
+        steps.time("browser", browser()).await?;
         steps.time("queries", Prepare { check: true }.run()).await?;
         let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         steps.run("lints", &mut cargo(&lints)).await?;
@@ -100,6 +101,13 @@ async fn servers(place: Place) -> anyhow::Result<()> {
         Ok(())
     };
     tokio::task::spawn_blocking(find).await?
+}
+
+/// For the tests of pages.
+async fn browser() -> anyhow::Result<()> {
+    let program = tokio::task::spawn_blocking(tools::chromium).await??;
+    console::say(&format!("Chromium is {}", program.display()));
+    Ok(())
 }
 
 impl Steps {

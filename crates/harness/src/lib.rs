@@ -5,6 +5,7 @@
 
 pub mod stack;
 
+pub mod browser;
 pub mod nats;
 pub mod postgres;
 
@@ -16,6 +17,7 @@ mod spawner;
 pub mod token;
 pub mod tools;
 
+pub use browser::{Browser, Page};
 pub use nats::{Account, Nats};
 pub use postgres::{Postgres, Role};
 pub use stack::{ServiceId, Stack, StackOptions};

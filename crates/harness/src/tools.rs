@@ -1,5 +1,6 @@
 //! Finds the servers' programs on this machine, or fetches pinned ones.
 
+mod chromium;
 mod fetch;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
+pub use self::chromium::chromium;
 use crate::{place::Place, process::output_of};
 
 /// The first nats-server with guards on another subject, schedules and atomic batches.

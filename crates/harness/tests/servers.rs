@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Account, Nats, Postgres, Role};
+use harness::{Account, Browser, Nats, Postgres, Role};
 use sqlx::{Connection, PgConnection};
 
 async fn connect(postgres: &Postgres, role: Role) -> PgConnection {
@@ -115,8 +115,10 @@ async fn holds_servers_when_asked_to() {
     if std::env::var_os(HOLDS_SERVERS).is_none() {
         return;
     }
-    let (postgres, nats) = tokio::try_join!(Postgres::start(), Nats::start(1)).unwrap();
-    eprintln!("pids {} {}", postgres.pid().await.unwrap(), nats.pid().await.unwrap());
+    let (postgres, nats, browser) = tokio::try_join!(Postgres::start(), Nats::start(1), Browser::start()).unwrap();
+    let page = browser.open("about:blank").await.unwrap();
+    assert_eq!(page.evaluate("6 * 7").await.unwrap(), 42);
+    eprintln!("pids {} {} {}", postgres.pid().await.unwrap(), nats.pid().await.unwrap(), browser.pid());
     std::future::pending::<()>().await;
 }
 
@@ -131,8 +133,11 @@ async fn servers_end_with_a_killed_process() {
         .unwrap();
     let mut lines = BufReader::new(parent.stderr.take().unwrap()).lines().map_while(Result::ok);
     let line = lines.find(|line| line.contains("pids ")).expect("the servers start");
-    let pids: Vec<u32> = line.split_once("pids ").unwrap().1.split(' ').map(|pid| pid.parse().unwrap()).collect();
-    assert!(pids.iter().all(|pid| runs(*pid)));
+    let leaders: Vec<u32> = line.split_once("pids ").unwrap().1.split(' ').map(|pid| pid.parse().unwrap()).collect();
+    assert!(leaders.iter().all(|pid| runs(*pid)));
+    // A browser is several processes.
+    let pids: Vec<u32> = processes().filter(|pid| leaders.contains(&group(*pid))).collect();
+    assert!(pids.len() > leaders.len() + 1, "{pids:?}");
     parent.kill().unwrap();
     parent.wait().unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -142,8 +147,24 @@ async fn servers_end_with_a_killed_process() {
     }
 }
 
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
+}
+
+/// The group of a process; 0 if there is no such process.
+fn group(pid: u32) -> u32 {
+    stat(pid).get(2).and_then(|group| group.parse().ok()).unwrap_or_default()
+}
+
 /// Whether this process exists and is more than a corpse that nobody has taken note of.
 fn runs(pid: u32) -> bool {
-    let state = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
-    state.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+    stat(pid).first().is_some_and(|state| state != "Z")
+}
+
+/// What the system says of a process: its state, its parent, its group, and more.
+fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    words.map(str::to_owned).collect()
 }

@@ -1,0 +1,145 @@
+//! A real browser without a window: opens pages, runs scripts in them, takes the network away.
+
+mod devtools;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use self::devtools::DevTools;
+use crate::{
+    output::Output,
+    place::Scratch,
+    process::{Launch, Process},
+    tools,
+};
+
+/// How long it may take to start, cold and beside other tests.
+const START: Duration = Duration::from_mins(1);
+
+/// No window, nothing from outside, and no page slower for being behind another.
+const FLAGS: [&str; 17] = [
+    "--headless",
+    // Its sandbox needs rights that neither root nor a container has. All pages are our own.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-sync",
+    "--disable-breakpad",
+    "--disable-extensions",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--remote-debugging-port=0",
+    "about:blank",
+];
+
+/// A running Chromium with an empty profile. Ends with this value.
+#[derive(Debug)]
+pub struct Browser {
+    // In this order they are dropped: the process before its files.
+    devtools: DevTools,
+    process: Process,
+    _scratch: Scratch,
+}
+
+/// A page in a tab of its own.
+#[derive(Debug)]
+pub struct Page<'a> {
+    devtools: &'a DevTools,
+    session: String,
+}
+
+impl Browser {
+    /// Starts it; installs it first where that is needed and possible.
+    pub async fn start() -> anyhow::Result<Self> {
+        let program = tokio::task::spawn_blocking(tools::chromium).await??;
+        let scratch = Scratch::create()?;
+        let profile = scratch.path().join("profile");
+        let mut data = std::ffi::OsString::from("--user-data-dir=");
+        data.push(&profile);
+        let launch = Launch::new("chromium", program)
+            .args(FLAGS)
+            .args([data])
+            // It leaves sockets and settings there.
+            .env("HOME", scratch.path())
+            .env("TMPDIR", scratch.path());
+        let process = Process::spawn(launch, &Output::Folder(scratch.path().join("logs"))).await?;
+        let address = address(&process, &profile.join("DevToolsActivePort")).await?;
+        let devtools = DevTools::connect(&address).await?;
+        scratch.started();
+        Ok(Self { devtools, process, _scratch: scratch })
+    }
+
+    /// The system's number of it.
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
+    /// Opens a page in a new tab, and does not wait for it.
+    pub async fn open(&self, url: &str) -> anyhow::Result<Page<'_>> {
+        let target = self.devtools.call(None, "Target.createTarget", json!({ "url": "about:blank" })).await?;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = self.devtools.call(None, "Target.attachToTarget", attach).await?;
+        let session = attached["sessionId"].as_str().context("a session has an id")?.to_owned();
+        let page = Page { devtools: &self.devtools, session };
+        // The network's conditions count for what is opened from now on.
+        page.call("Network.enable", json!({})).await?;
+        page.call("Page.navigate", json!({ "url": url })).await?;
+        Ok(page)
+    }
+}
+
+impl Page<'_> {
+    /// What an expression comes to, as JSON; a promise is waited for.
+    pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
+        let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
+        let mut answer = self.call("Runtime.evaluate", parameters).await?;
+        if let Some(exception) = answer.get("exceptionDetails") {
+            bail!("{expression} throws {exception}");
+        }
+        Ok(answer["result"]["value"].take())
+    }
+
+    /// Loads the page again, as its user would, and does not wait for it.
+    pub async fn reload(&self) -> anyhow::Result<()> {
+        self.call("Page.reload", json!({})).await.map(drop)
+    }
+
+    /// Takes the network away from the page, or gives it back.
+    pub async fn set_offline(&self, offline: bool) -> anyhow::Result<()> {
+        let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.call("Network.emulateNetworkConditions", conditions).await.map(drop)
+    }
+
+    async fn call(&self, method: &str, parameters: Value) -> anyhow::Result<Value> {
+        self.devtools.call(Some(&self.session), method, parameters).await
+    }
+}
+
+/// Where it can be spoken to, which it writes into a file once it listens.
+async fn address(process: &Process, file: &Path) -> anyhow::Result<String> {
+    let deadline = Instant::now() + START;
+    loop {
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        if let Some((port, path)) = written.split_once('\n') {
+            return Ok(format!("ws://127.0.0.1:{port}{}", path.trim_end()));
+        }
+        if let Some(status) = process.exit_status() {
+            bail!("Chromium ended while it was starting ({status}):\n{}", process.last_output());
+        }
+        if Instant::now() > deadline {
+            bail!("Chromium was not ready after {START:?}:\n{}", process.last_output());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
