@@ -24,12 +24,14 @@ use limits::Crowd;
 use replay::Feeds;
 use users::Users;
 
+pub(crate) mod asyncapi;
 pub(crate) mod events;
 pub(crate) mod tickets;
 
 mod alarms;
 mod connection;
 mod cursor;
+mod farewell;
 mod fetch;
 mod frames;
 mod hub;

@@ -32,7 +32,7 @@ pub(crate) fn all(app: App) -> (Router, Description) {
         .routes(routes!(live::events::open_events))
         .routes(routes!(live::tickets::issue_ticket))
         .split_for_parts();
-    (router.with_state(app), description)
+    (router.merge(live::asyncapi::router()).with_state(app), description)
 }
 
 #[derive(OpenApi)]
@@ -40,7 +40,9 @@ pub(crate) fn all(app: App) -> (Router, Description) {
     info(
         title = "Boxroom: query-service",
         description = "Reads, and live updates. Times are RFC 3339 in UTC, ids are strings, lists have at most 200 items \
-                       and a cursor for the next page. Every refusal is a problem (RFC 9457) with a stable `code`.",
+                       and a cursor for the next page. Every refusal is a problem (RFC 9457) with a stable `code`. The frames of \
+                       `/live` and `/events` are described in [/asyncapi.json](/asyncapi.json) and on a \
+                       [page](/docs/live).",
         version = "1"
     ),
     components(schemas(ProblemSchema)),

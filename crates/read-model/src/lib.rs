@@ -1,10 +1,13 @@
-//! Which read model this build writes and serves: the one thing that the projector and the query-service must agree on.
+//! Which read model this build writes and serves, and the JSON in it: what the projector and the query-service must agree on.
 //!
 //! Knows neither how rows come about nor how they are read.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
+
+pub mod feed;
+pub mod schemas;
 
 /// The tables of one generation, run with `search_path` set to its schema.
 pub const DDL: &str = include_str!("../../../migrations/read_model/0001_read_model.sql");

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{BoxEvent, MessageId, RoomId, UserId};
+use read_model::feed::RoomEvent;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Unfitting,
@@ -41,6 +42,7 @@ pub struct FeedRow {
 impl Workspace {
     /// Gives an event that had an effect the next version of its room.
     pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
+        let Some(seen) = seen_by_members(event, about.message_id()) else { return Ok(()) };
         let room = self.change_room(room_id)?;
         room.row.v += 1;
         let v = room.row.v;
@@ -50,7 +52,7 @@ impl Workspace {
             kind: event.name(),
             at: about.at(),
             by: if happened_by_itself(event) { None } else { about.actor.cloned() },
-            data: client_data(event, about.message_id()),
+            data: seen.into_data(),
             command_id: about.commit.command_id.clone(),
             message_id: message_of(event, about.message_id()),
             position: about.commit.sequence,
@@ -99,17 +101,17 @@ fn message_of(event: &BoxEvent, posted: MessageId) -> Option<MessageId> {
     }
 }
 
-/// What clients see. Field by field, because events hold what is nobody's business (password hashes).
-/// Public; never rename.
-fn client_data(event: &BoxEvent, posted: MessageId) -> Value {
-    match event {
+/// What members see; nothing of what concerns the box alone. Field by field, because events hold what is nobody's business
+/// (password hashes).
+fn seen_by_members(event: &BoxEvent, posted: MessageId) -> Option<RoomEvent> {
+    Some(match event.clone() {
         BoxEvent::BoxInstalled { .. }
         | BoxEvent::BoxDetailsChanged { .. }
         | BoxEvent::BoxTakenOutOfService { .. }
         | BoxEvent::BoxReturnedToService {}
-        | BoxEvent::BoxRetired {}
-        | BoxEvent::OrderArrived { .. }
-        | BoxEvent::DoorOpened { .. } => json!({}),
+        | BoxEvent::BoxRetired {} => return None,
+        BoxEvent::OrderArrived { .. } => RoomEvent::OrderArrived {},
+        BoxEvent::DoorOpened { .. } => RoomEvent::DoorOpened {},
         BoxEvent::RoomOpened {
             room_id: _,
             store_id,
@@ -119,31 +121,29 @@ fn client_data(event: &BoxEvent, posted: MessageId) -> Value {
             password_hash,
             opened_at,
             closes_at,
-        } => json!({
-            "store_id": store_id,
-            "title": title,
-            "host": host,
-            "max_members": max_members,
-            "locked": password_hash.is_some(),
-            "opened_at": opened_at,
-            "closes_at": closes_at,
-        }),
-        BoxEvent::MemberJoined { user_id, .. } | BoxEvent::MemberLeft { user_id, .. } => json!({ "user_id": user_id }),
-        BoxEvent::MemberKicked { user_id, by, .. } => json!({ "user_id": user_id, "by": by }),
-        BoxEvent::HostTransferred { from, to, change, .. } => json!({ "from": from, "to": to, "change": change }),
-        BoxEvent::StepAdvanced { step, .. } => json!({ "step": step }),
+        } => {
+            let locked = password_hash.is_some();
+            RoomEvent::RoomOpened { store_id, title, host, max_members, locked, opened_at, closes_at }
+        }
+        BoxEvent::MemberJoined { user_id, .. } => RoomEvent::MemberJoined { user_id },
+        BoxEvent::MemberLeft { user_id, .. } => RoomEvent::MemberLeft { user_id },
+        BoxEvent::MemberKicked { user_id, by, .. } => RoomEvent::MemberKicked { user_id, by },
+        BoxEvent::HostTransferred { from, to, change, .. } => RoomEvent::HostTransferred { from, to, change },
+        BoxEvent::StepAdvanced { step, .. } => RoomEvent::StepAdvanced { step },
         BoxEvent::RoomExtended { extension, hours, closes_at, .. } => {
-            json!({ "extension": extension, "hours": hours, "closes_at": closes_at })
+            RoomEvent::RoomExtended { extension, hours, closes_at }
         }
-        BoxEvent::RoomClosed { reason, .. } => json!({ "reason": reason }),
+        BoxEvent::RoomClosed { reason, .. } => RoomEvent::RoomClosed { reason },
         BoxEvent::MessagePosted { author, body, reply_to, .. } => {
-            json!({ "message_id": posted, "author": author, "body": body, "reply_to": reply_to })
+            RoomEvent::MessagePosted { message_id: posted, author, body: Some(body), reply_to }
         }
-        BoxEvent::MessageEdited { message_id, body, .. } => json!({ "message_id": message_id, "body": body }),
-        BoxEvent::MessageDeleted { message_id, by, .. } => json!({ "message_id": message_id, "by": by }),
-        BoxEvent::ReactionAdded { message_id, user_id, emoji, .. }
-        | BoxEvent::ReactionRemoved { message_id, user_id, emoji, .. } => {
-            json!({ "message_id": message_id, "user_id": user_id, "emoji": emoji })
+        BoxEvent::MessageEdited { message_id, body, .. } => RoomEvent::MessageEdited { message_id, body: Some(body) },
+        BoxEvent::MessageDeleted { message_id, by, .. } => RoomEvent::MessageDeleted { message_id, by },
+        BoxEvent::ReactionAdded { message_id, user_id, emoji, .. } => {
+            RoomEvent::ReactionAdded { message_id, user_id, emoji }
         }
-    }
+        BoxEvent::ReactionRemoved { message_id, user_id, emoji, .. } => {
+            RoomEvent::ReactionRemoved { message_id, user_id, emoji }
+        }
+    })
 }

@@ -8,6 +8,7 @@ use domain::{RoomId, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
+pub(super) use super::farewell::Farewell;
 use crate::{schemas, views::AlarmKind};
 
 /// The most bytes of a client's frame.
@@ -225,68 +226,6 @@ pub(super) enum Parting {
     Left,
     /// The user was put out of the room.
     Kicked,
-}
-
-/// Why the server closes a connection: 40xx reconnect and resume, 41xx begin a new session, 42xx new token first,
-/// 43xx do not come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Farewell {
-    /// The process stops; another one is there.
-    Stopping,
-    /// The client takes nothing off its connection.
-    TooSlow,
-    /// The client does not answer pings.
-    Silent,
-    /// The feeds cannot be read at the moment.
-    Unavailable,
-    /// The user has as many connections as one may have.
-    TooManyConnections,
-    /// The newer token is another user's.
-    OtherUser,
-    /// The token has expired.
-    ExpiredToken,
-    /// The token is not valid.
-    InvalidToken,
-    /// The first frame was no hello, or none came in time.
-    NoHello,
-    /// A frame was too large.
-    FrameTooLarge,
-    /// Frames kept coming too fast.
-    TooManyFrames,
-}
-
-impl Farewell {
-    pub(super) fn code(self) -> u16 {
-        match self {
-            Self::Stopping => 4000,
-            Self::TooSlow => 4001,
-            Self::Silent => 4002,
-            Self::Unavailable => 4003,
-            Self::TooManyConnections => 4004,
-            Self::OtherUser => 4100,
-            Self::ExpiredToken => 4200,
-            Self::InvalidToken => 4201,
-            Self::NoHello => 4300,
-            Self::FrameTooLarge => 4301,
-            Self::TooManyFrames => 4302,
-        }
-    }
-
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Self::Stopping => "stopping",
-            Self::TooSlow => "too-slow",
-            Self::Silent => "silent",
-            Self::Unavailable => "unavailable",
-            Self::TooManyConnections => "too-many-connections",
-            Self::OtherUser => "other-user",
-            Self::ExpiredToken => "expired-token",
-            Self::InvalidToken => "invalid-token",
-            Self::NoHello => "hello-expected",
-            Self::FrameTooLarge => "frame-too-large",
-            Self::TooManyFrames => "too-many-frames",
-        }
-    }
 }
 
 /// The frame of an event: its own JSON object, with the room in front.

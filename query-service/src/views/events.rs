@@ -1,37 +1,73 @@
 //! Events of a room's feed as clients see them: the same in an answer and in a live frame.
 
 use chrono::{DateTime, Utc};
+use domain::ids::ID_PATTERN;
+use read_model::feed::RoomEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::types::Json;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        AllOfBuilder, KnownFormat, Object, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat,
+        schema::{SchemaType, Type},
+    },
+};
 
 /// The details of an event, passed through unread.
 pub(crate) type EventData = Json<Box<RawValue>>;
 
 /// An event of a room's feed.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct EventView {
-    /// Its version: 1, 2, 3 ... in the room, without a gap.
-    #[schema(minimum = 1)]
     pub(crate) v: i64,
-    /// What happened.
     #[serde(rename = "type")]
-    #[schema(example = "message_posted")]
     pub(crate) kind: String,
-    /// When.
     pub(crate) at: DateTime<Utc>,
-    /// Who acted; null when nobody did, as at a deadline.
-    #[schema(required, pattern = "^[a-z0-9][a-z0-9_-]{0,39}$")]
     pub(crate) by: Option<String>,
-    /// The details, by type.
-    #[schema(value_type = Object)]
     pub(crate) data: EventData,
-    /// The `Idempotency-Key` of the command that made it happen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, max_length = 64)]
     pub(crate) command_id: Option<String>,
     /// The version of the feed's last event.
     #[serde(skip)]
     pub(crate) head_v: i64,
+}
+
+impl EventView {
+    /// What every event has, whatever its type.
+    pub(crate) fn envelope() -> Object {
+        let described = |kind, text: &str| ObjectBuilder::new().schema_type(kind).description(Some(text));
+        let nobody = SchemaType::from_iter([Type::String, Type::Null]);
+        let date_time = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("v", described(Type::Integer.into(), "1, 2, 3 ... in the room, without a gap").minimum(Some(1)))
+            .property("at", described(Type::String.into(), "When").format(Some(date_time)))
+            .property(
+                "by",
+                described(nobody, "Who acted; null when nobody did, as at a deadline").pattern(Some(ID_PATTERN)),
+            )
+            .property(
+                "command_id",
+                described(Type::String.into(), "The `Idempotency-Key` of the command that made it happen")
+                    .max_length(Some(64)),
+            )
+            .required("v")
+            .required("at")
+            .required("by")
+            .build()
+    }
+}
+
+impl PartialSchema for EventView {
+    fn schema() -> RefOr<Schema> {
+        AllOfBuilder::new().item(Self::envelope()).item(Ref::from_schema_name(RoomEvent::name())).into()
+    }
+}
+
+impl ToSchema for EventView {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((RoomEvent::name().into_owned(), RoomEvent::schema()));
+        RoomEvent::schemas(schemas);
+    }
 }

@@ -1,0 +1,70 @@
+//! The description says everything, once, and its examples are as it says.
+
+use std::collections::BTreeSet;
+
+use domain::BoxEvent;
+use frame_check::FrameCheck;
+
+use super::*;
+
+fn examples() -> Map<String, Value> {
+    serde_json::from_str(EXAMPLES).unwrap()
+}
+
+fn names(messages: &[Message]) -> BTreeSet<&str> {
+    messages.iter().map(|message| message.name.as_str()).collect()
+}
+
+#[test]
+fn every_frame_is_described_and_has_an_example_that_is_as_described() {
+    let (heard, told) = (client_frames(), [server_frames(), events()].concat());
+    assert_eq!(names(&heard).len() + names(&told).len(), examples().len());
+    let check = FrameCheck::new(&document());
+    for (name, example) in examples() {
+        let message = heard.iter().chain(&told).find(|message| message.name == name);
+        assert!(!message.unwrap_or_else(|| panic!("no frame: {name}")).summary.is_empty(), "{name}");
+        assert_eq!(example["type"], name);
+        let checked = if names(&heard).contains(name.as_str()) {
+            serde_json::from_value::<ClientFrame>(example.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            check.client(&example)
+        } else {
+            check.server(&example)
+        };
+        assert_eq!(checked, Ok(()));
+    }
+}
+
+#[test]
+fn everything_that_can_happen_in_a_room_is_described() {
+    let of_boxes =
+        ["box_installed", "box_details_changed", "box_taken_out_of_service", "box_returned_to_service", "box_retired"];
+    let in_rooms: BTreeSet<&str> = BoxEvent::TYPES.into_iter().filter(|name| !of_boxes.contains(name)).collect();
+    assert_eq!(names(&events()), in_rooms);
+    assert_eq!(
+        names(&server_frames()).intersection(&in_rooms).next(),
+        None,
+        "a type is either a frame's or an event's"
+    );
+}
+
+#[test]
+fn close_codes_are_described_once_each() {
+    let document = document();
+    let codes: BTreeSet<u64> =
+        document["x-close-codes"].as_array().unwrap().iter().map(|close| close["code"].as_u64().unwrap()).collect();
+    assert_eq!(codes.len(), Farewell::ALL.len());
+    assert!(codes.iter().all(|code| (4000..4400).contains(code)), "{codes:?}");
+}
+
+#[test]
+fn the_page_names_every_frame_and_every_close_code() {
+    let document = document();
+    let page = page::of(&document);
+    for name in examples().keys() {
+        assert!(page.contains(&format!("<h3 id=\"{name}\">")), "{name}");
+    }
+    for farewell in Farewell::ALL {
+        assert!(page.contains(farewell.meaning()), "{farewell:?}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"));
+}
