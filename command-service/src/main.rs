@@ -7,9 +7,8 @@ use clap::Parser;
 use command_service::settings::{Program, RoleName, Settings, Task, TokenArgs};
 use service_kit::{
     auth::{Role, Signer},
-    clock, exit, shutdown, telemetry,
+    clock, exit, http, shutdown, telemetry,
 };
-use tokio::net::TcpListener;
 
 /// The port, unless another one is given.
 const PORT: u16 = 8080;
@@ -34,7 +33,7 @@ fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
 async fn serve(settings: Settings) -> Result<()> {
     telemetry::init(&settings.log)?;
     let address = settings.listen.or_port(PORT);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     command_service::run(settings, listener, shutdown::signal_received()).await
 }
 

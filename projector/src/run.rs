@@ -4,7 +4,6 @@ use std::{future::pending, sync::Arc};
 
 use event_store::JetStreamLog;
 use service_kit::{clock, http, nats};
-use tokio::net::TcpListener;
 
 use crate::{
     database::Database,
@@ -43,7 +42,7 @@ pub enum RunError {
 /// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
     let address = settings.listen.or_port(PORT);
-    let listener = TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let listener = http::listen(address).map_err(|source| RunError::Listen { address, source })?;
     let instance = format!("projector-{}", clock::new_id());
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use query_service::Settings;
-use service_kit::{exit, shutdown, telemetry};
-use tokio::net::TcpListener;
+use service_kit::{exit, http, shutdown, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,7 +16,7 @@ async fn serve() -> anyhow::Result<()> {
     let settings = Settings::parse();
     telemetry::init(&settings.log)?;
     let address = settings.address();
-    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "query-service listens");
     query_service::run(settings, listener, shutdown::signal_received()).await
 }

@@ -3,7 +3,7 @@
 pub mod origins;
 mod rest;
 
-use std::{any::Any, io, time::Duration};
+use std::{any::Any, io, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -12,7 +12,10 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
@@ -26,6 +29,9 @@ use crate::{
 
 /// The most bytes of a request's body.
 pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// How many connections may wait to be accepted. Whoever finds no room tries again after one second, then after three.
+const BACKLOG: u32 = 4096;
 
 /// How long a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -114,6 +120,15 @@ async fn secure(mut response: Response) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(HeaderName::from_static("cache-control")).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Listens, also to very many who come at once. Runs in a runtime of tokio.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // connections of a former process may still be closing
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `shutdown`, then lets open requests finish for a few seconds.
