@@ -1,7 +1,5 @@
 //! Clients that resume whatever happens: they hear v = 1, 2, 3 … of each room, and in the end all that is in its feed.
 
-mod proxy;
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -18,7 +16,7 @@ use serde_json::json;
 use system_tests::{Person, World, wait::eventually};
 use tokio::time::{sleep, timeout};
 
-use self::proxy::Proxy;
+use crate::proxy::Proxy;
 
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 const PROJECTOR: ServiceId = ServiceId::Projector(0);

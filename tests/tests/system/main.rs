@@ -13,10 +13,12 @@ mod reads;
 mod registration;
 mod writers;
 
+mod browser;
 mod checker;
 mod many_streams;
 mod outages;
 mod projector_crash;
+mod proxy;
 
 mod bad_input;
 mod openapi;
