@@ -145,7 +145,9 @@ create table alarms (
     room_id text not null,
     message_id bigint,
     by text,
-    primary key (user_id, box_id, position, kind)
+    -- the stream of its box: how far a user has seen is known for each
+    stream text not null,
+    primary key (user_id, stream, position, kind)
 );
 create index alarms_by_time on alarms (user_id, at desc, box_id, position, kind);
 

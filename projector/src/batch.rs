@@ -58,8 +58,7 @@ pub async fn project_around_poison(
             let mut news = News::default();
             for commit in commits {
                 let alone = project_alone(connection, projection, checkpoint, commit).await?;
-                news.feed.extend(alone.feed);
-                news.alarms.extend(alone.alarms);
+                news.extend(alone);
             }
             Ok(news)
         }

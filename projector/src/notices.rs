@@ -79,15 +79,18 @@ impl Notices {
         for (user_id, alarms) in users {
             self.send_arrays(&notice::live_user(generation, user_id), &alarms);
         }
+        if !news.touched.is_empty() {
+            self.send_arrays(&notice::touched(generation, &stream), &news.touched);
+        }
         let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
         self.send(notice::projected(generation, &position.stream), position.to_string().into());
     }
 
     /// As JSON arrays, in order, of a bounded size each.
-    fn send_arrays<T: Serialize>(&self, subject: &str, items: &[T]) {
+    fn send_arrays<T: Serialize>(&self, subject: &str, items: impl IntoIterator<Item = T>) {
         let mut array = String::from("[");
         for item in items {
-            let Ok(json) = serde_json::to_string(item) else {
+            let Ok(json) = serde_json::to_string(&item) else {
                 continue;
             };
             if array.len() > 1 {

@@ -33,8 +33,7 @@ pub(crate) async fn retry(
         let commits = read(log, checkpoint.stream, &positions).await?;
         match release(connection, projection, checkpoint, &box_id, &commits).await {
             Ok(more) => {
-                news.feed.extend(more.feed);
-                news.alarms.extend(more.alarms);
+                news.extend(more);
             }
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
@@ -77,8 +76,7 @@ async fn release(
     }
     for chunk in commits.chunks(CHUNK) {
         let more = projection.project(&mut transaction, chunk).await?;
-        news.feed.extend(more.feed);
-        news.alarms.extend(more.alarms);
+        news.extend(more);
     }
     transaction.commit().await?;
     Ok(news)

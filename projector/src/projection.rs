@@ -2,6 +2,8 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+use std::collections::BTreeSet;
+
 use domain::UserId;
 use event_store::StreamName;
 use sqlx::PgConnection;
@@ -12,6 +14,7 @@ pub use alarms::Alarm;
 pub use box_stream::BoxStream;
 pub use feed::FeedRow;
 pub use quarantine::Quarantine;
+pub use touched::Touched;
 
 mod alarms;
 mod apply;
@@ -29,6 +32,7 @@ mod write;
 
 mod markers;
 mod stores;
+mod touched;
 mod users;
 
 /// The projection of one stream. Drop it when a transaction of its fails: it remembers rows as it last wrote them.
@@ -51,6 +55,18 @@ pub struct News {
     pub feed: Vec<FeedRow>,
     /// New alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
+    /// Whose rooms look different now to themselves.
+    pub touched: BTreeSet<Touched>,
+}
+
+impl News {
+    /// Takes in what came after it.
+    pub(crate) fn extend(&mut self, later: Self) {
+        let Self { feed, alarms, touched } = later;
+        self.feed.extend(feed);
+        self.alarms.extend(alarms);
+        self.touched.extend(touched);
+    }
 }
 
 /// Why a batch could not be projected.
@@ -96,7 +112,7 @@ impl Projection {
             Self::Boxes(boxes) => return boxes.project(connection, commits).await,
             Self::Users => users::project(connection, commits).await?,
             Self::Stores => stores::project(connection, commits).await?,
-            Self::Markers => markers::project(connection, commits).await?,
+            Self::Markers => return markers::project(connection, commits).await,
         }
         Ok(News::default())
     }

@@ -30,13 +30,14 @@ pub(crate) mod tickets;
 
 mod alarms;
 mod connection;
-mod cursor;
+pub(crate) mod cursor;
 mod farewell;
 mod fetch;
 mod frames;
 mod hub;
 mod limits;
 mod listening;
+mod my_rooms;
 mod outbox;
 mod presence;
 mod replay;
@@ -93,21 +94,23 @@ impl Live {
 ///
 /// A WebSocket with the subprotocol `boxroom.v1`; every message is one JSON object with a `type`.
 ///
-/// The client begins, within 10 seconds, with `hello {token, rooms: [{id, v?}]}`. Later it may send
+/// The client begins, within 10 seconds, with `hello {token, cursor?, rooms: [{id, v?}]}`. Later it may send
 /// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
 /// `auth {id?, token}` and, after each ping, `pong`: 20 frames a second at most.
 ///
-/// The server answers `welcome {session, heartbeat_ms, resumed}`, then `subscribed {id?, room, head_v, recovered}`
+/// The server answers `welcome {session, heartbeat_ms, expires_in_ms, resumed}`, then `subscribed {id?, room, head_v, recovered}`
 /// or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first, without
 /// a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
-/// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {heads}` carries the last version
-/// of each room, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
+/// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {cursor, heads}` carries the last version
+/// of each room and the cursor for another hello, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
 /// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
 /// nothing more comes from a room. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that was asked
-/// for with `fetch`, `authorized {id?, expires_at}` answers an `auth`. `signal {room, kind, ...}` may be lost: `presence`
-/// with all `users` who are connected to the room, `typing` with the `user`. `alarm {kind, at, room, message_id?, by?}` is
-/// an alarm of the user that came up since the connection began, whichever rooms it follows.
-/// `bye {code, retry_ms, reason}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
+/// for with `fetch`, `authorized {id?, expires_at, expires_in_ms}` answers an `auth`. `signal {room, kind, ...}` may be lost: `presence`
+/// with all `users` who are connected to the room, `typing` with the `user`.
+///
+/// Whichever rooms the connection follows, the user's open rooms come as `my_rooms {rooms}`, then what changes of them as
+/// `membership {room, standing, at?}` and `unread {room, unread}`, and as `alarm {id, kind, at, room, message_id?, by?}` each
+/// alarm since the beginning or since the cursor. `bye {code, retry_ms, reason, cursor?}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
 /// new session, 42xx new token first, 43xx do not come back.
 #[utoipa::path(
     get, path = "/live", tag = "live", operation_id = "open_live",

@@ -23,6 +23,13 @@ pub(crate) fn versions() -> Object {
     versions.property_names(Some(room_id())).additional_properties(Some(Schema::from(count()))).build()
 }
 
+/// What is unread in each of some rooms.
+pub(crate) fn unread_by_room() -> Object {
+    let unread = ObjectBuilder::new().schema_type(Type::Object).property("unread", count()).required("unread");
+    let rooms = ObjectBuilder::new().schema_type(Type::Object).description(Some("By room"));
+    rooms.property_names(Some(room_id())).additional_properties(Some(Schema::from(unread.build()))).build()
+}
+
 /// The ids of users, each of them once.
 pub(crate) fn users() -> Array {
     ArrayBuilder::new().items(user_id()).unique_items(true).build()

@@ -5,6 +5,7 @@ mod service {
     //! One module for each thing that clients rely on.
     mod alarms;
     mod boxes;
+    mod cursors;
     mod description;
     mod events;
     mod feeds;
@@ -13,7 +14,9 @@ mod service {
     mod limits;
     mod listener;
     mod live;
+    mod malformed;
     mod me;
+    mod my_rooms;
     mod outages;
     mod positions;
     mod rooms;

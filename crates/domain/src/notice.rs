@@ -7,9 +7,19 @@ pub fn live_room(generation: i64, room_id: &RoomId) -> String {
     format!("live.g{generation}.room.{room_id}")
 }
 
-/// News for one user (alarms, memberships), written by this generation.
+/// New alarms of one user, written by this generation.
 pub fn live_user(generation: i64, user_id: &UserId) -> String {
     format!("live.g{generation}.user.{user_id}")
+}
+
+/// Whose rooms look different now to themselves, after a batch of this stream; `stream` is its label.
+pub fn touched(generation: i64, stream: &str) -> String {
+    format!("live.g{generation}.touched.{stream}")
+}
+
+/// Every stream's [`touched`] of a generation.
+pub fn all_touched(generation: i64) -> String {
+    format!("live.g{generation}.touched.*")
 }
 
 /// A stream's checkpoint moved; `stream` is its label in positions and checkpoints.
@@ -17,7 +27,7 @@ pub fn projected(generation: i64, stream: &str) -> String {
     format!("projected.g{generation}.{stream}")
 }
 
-/// Everything that [`live_room`] and [`live_user`] name for a generation.
+/// Everything that [`live_room`], [`live_user`] and [`touched`] name for a generation.
 pub fn all_live(generation: i64) -> String {
     format!("live.g{generation}.>")
 }
@@ -62,6 +72,7 @@ mod tests {
         let room = "b1.3".parse().unwrap();
         assert_eq!(live_room(2, &room), "live.g2.room.b1.3");
         assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
+        assert_eq!(touched(2, "box-1"), "live.g2.touched.box-1");
         assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
         assert_eq!(signal_room(&room), "signal.room.b1.3");
     }

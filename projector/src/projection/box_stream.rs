@@ -67,10 +67,9 @@ impl BoxStream {
             self.workspace = Workspace::default();
             self.workspace.load(connection, &keys).await?;
         }
-        self.workspace.write(connection).await?;
+        self.workspace.write(connection, &self.label).await?;
         self.quarantine.write(connection, &self.label, commits).await?;
-        let news =
-            News { feed: std::mem::take(&mut self.workspace.feed), alarms: std::mem::take(&mut self.workspace.alarms) };
+        let news = self.workspace.take_news();
         self.workspace.settle(MOST_ROOMS);
         Ok(news)
     }

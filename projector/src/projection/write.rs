@@ -6,8 +6,8 @@ use sqlx::{PgConnection, query};
 use super::workspace::{BoxRow, Member, Message, Room, Workspace};
 
 impl Workspace {
-    /// Writes every row that differs from the database.
-    pub(super) async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// Writes every row that differs from the database; `stream` is the label of where they come from.
+    pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;
@@ -15,7 +15,7 @@ impl Workspace {
         self.write_messages(connection).await?;
         self.blank_feed(connection).await?;
         self.write_feed(connection).await?;
-        self.write_alarms(connection).await
+        self.write_alarms(connection, stream).await
     }
 
     async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -242,14 +242,14 @@ impl Workspace {
         Ok(())
     }
 
-    async fn write_alarms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn write_alarms(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         let rows = &self.alarms;
         if rows.is_empty() {
             return Ok(());
         }
         query!(
-            "insert into alarms (user_id, at, box_id, position, kind, room_id, message_id, by)
-             select *
+            "insert into alarms (user_id, at, box_id, position, kind, room_id, message_id, by, stream)
+             select *, $9::text
              from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::text[], $6::text[],
                          $7::bigint[], $8::text[])
              on conflict do nothing",
@@ -261,6 +261,7 @@ impl Workspace {
             &column(rows, |row| row.room_id.to_string()),
             &column(rows, |row| row.message_id.map(|id| id.sequence().cast_signed())) as &[Option<i64>],
             &column(rows, |row| row.by.as_ref().map(domain::UserId::as_str)) as &[Option<&str>],
+            stream,
         )
         .execute(connection)
         .await?;

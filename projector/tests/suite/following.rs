@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::process::{Servers, until};
 
-async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
+/// The next notice.
+pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
     timeout(Duration::from_secs(10), notices.next()).await.expect("a notice in time").expect("a notice")
 }
 

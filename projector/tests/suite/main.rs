@@ -13,6 +13,7 @@ mod rooms;
 
 mod alarms;
 mod feed;
+mod touched;
 
 mod markers;
 mod stores;

@@ -14,7 +14,7 @@ use super::{
     PROTOCOL,
     events::OpenEvents,
     farewell::Farewell,
-    frames::{ClientFrame, MAX_FRAME, ServerFrame},
+    frames::{ClientFrame, MAX_FRAME, MAX_HELLO, ServerFrame},
 };
 use crate::{schemas, views::EventView};
 
@@ -159,7 +159,7 @@ fn live_channel(messages: &[Message]) -> Value {
         "title": "WebSocket",
         "description": format!(
             "Subprotocol `{PROTOCOL}`. The first frame is a `hello`, within 10 seconds. A frame of a client has {MAX_FRAME} \
-             bytes at most. Before the service closes it says `bye`; `x-close-codes` has the codes."
+             bytes at most, a hello {MAX_HELLO}. Before the service closes it says `bye`; `x-close-codes` has the codes."
         ),
         "servers": [{ "$ref": "#/servers/websocket" }],
         "messages": references(messages),

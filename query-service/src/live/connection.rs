@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     Live,
-    cursor::NOWHERE,
+    cursor::{AlarmsFrom, Beginning, NOWHERE},
     fetch::fetch,
     frames::{ClientFrame, Farewell, FrameId, RoomFrom, ServerFrame},
     limits::{Metronome, Pace, Place},
@@ -54,42 +54,42 @@ impl Connection<'_, Socket> {
         let session = clock::new_id();
         let mut stopping = live.stopping.subscribe();
         let mut socket = Socket::new(socket);
-        let over = match greeted(&live, &mut socket, &mut stopping).await {
-            Ok(Greeting { caller, rooms, place: _place }) => {
+        let (over, cursor) = match greeted(&live, &mut socket, &mut stopping).await {
+            Ok(Greeting { caller, begins, place: _place }) => {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller);
-                let Err(over) = connection.converse(session.to_string(), rooms).await;
-                over
+                let Err(over) = connection.converse(session.to_string(), begins).await;
+                (over, Some(connection.cursor()))
             }
-            Err(over) => over,
+            Err(over) => (over, None),
         };
         tracing::debug!(session = %session, ?over, "live connection ends");
         if let Over::Ending(farewell) = over {
-            socket.close(farewell, retry_ms(session.as_u128())).await;
+            socket.close(farewell, turn_of(session.as_u128()), cursor).await;
         }
     }
 }
 
-/// After how many milliseconds this client is to come back.
-pub(super) fn retry_ms(session: u128) -> u64 {
+/// After how many milliseconds it is this client's turn to come back.
+pub(super) fn turn_of(session: u128) -> u64 {
     u64::try_from(session % RETRY_SPREAD_MS).unwrap_or_default()
 }
 
 /// A hello that was accepted.
 struct Greeting {
     caller: Caller,
-    rooms: Vec<RoomFrom>,
+    begins: Beginning,
     place: Place,
 }
 
 /// Waits for the hello and looks at its token.
 async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Over> {
     let hello = tokio::select! {
-        hello = timeout(HELLO_TIMEOUT, socket.receive()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
+        hello = timeout(HELLO_TIMEOUT, socket.receive_hello()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
         () = asked_to_stop(stopping) => return Err(Over::Ending(Farewell::Stopping)),
     };
-    let (token, rooms) = match serde_json::from_str(&hello) {
-        Ok(ClientFrame::Hello { token, rooms }) => (token, rooms),
+    let (token, cursor, rooms) = match serde_json::from_str(&hello) {
+        Ok(ClientFrame::Hello { token, cursor, rooms }) => (token, cursor, rooms),
         Ok(_) => return refuse_hello(socket, "the first frame must be a hello").await,
         Err(error) => return refuse_hello(socket, &error.to_string()).await,
     };
@@ -99,7 +99,8 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));
             };
-            Ok(Greeting { caller, rooms, place })
+            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms);
+            Ok(Greeting { caller, begins, place })
         }
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
@@ -126,6 +127,10 @@ fn invalid_frame(detail: &str) -> ServerFrame<'_> {
 
 fn error_frame<'a>(code: &'static str, detail: &'a str) -> ServerFrame<'a> {
     ServerFrame::Error { id: None, room: None, code, detail }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Until when a token speaks for its user, by a clock that nobody sets.
@@ -157,12 +162,25 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
     }
 
-    pub(super) async fn converse(&mut self, session: String, rooms: Vec<RoomFrom>) -> Result<Infallible, Over> {
+    /// How far the client has come.
+    pub(super) fn cursor(&self) -> String {
+        self.subscriptions.cursor()
+    }
+
+    pub(super) async fn converse(&mut self, session: String, begins: Beginning) -> Result<Infallible, Over> {
+        let Beginning { rooms, alarms } = begins;
         let outbox = self.inbox.outbox().clone();
-        let _attention = self.live.users.attend(&self.user, &outbox).await;
-        let heartbeat_ms = u64::try_from(self.live.heartbeat.as_millis()).unwrap_or_default();
+        let unknown = alarms == AlarmsFrom::Unknown;
+        let mut attention = self.live.users.attend(&self.user, &outbox, alarms).await;
+        self.subscriptions.begin_at(&rooms, attention.alarms.take());
+        let heartbeat_ms = millis(self.live.heartbeat);
+        let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
         let resumed = rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < NOWHERE)?))).collect();
-        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms, resumed }.encode()).await?;
+        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms, expires_in_ms, resumed }.encode()).await?;
+        if unknown {
+            let reset = ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None };
+            self.socket.feed(reset.encode()).await?;
+        }
         for RoomFrom { id: room, v } in rooms {
             let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
             if outcome == Outcome::Unavailable {
@@ -232,8 +250,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         let answer = match self.live.verifier.verify(token) {
             Ok(caller) if caller.user_id != self.user => return Err(Over::Ending(Farewell::OtherUser)),
             Ok(caller) => {
-                self.expires_at = self.expires_at.max(expiry_of(&caller));
-                ServerFrame::Authorized { id, expires_at: caller.expires_at }.encode()
+                let expires_at = expiry_of(&caller);
+                self.expires_at = self.expires_at.max(expires_at);
+                let expires_in_ms = millis(expires_at.saturating_duration_since(Instant::now()));
+                ServerFrame::Authorized { id, expires_at: caller.expires_at, expires_in_ms }.encode()
             }
             Err(problem) => {
                 let (code, detail) = (problem.code(), problem.detail_text());
@@ -258,7 +278,8 @@ impl<'a, T: Transport> Connection<'a, T> {
                 return Err(Over::Ending(Farewell::Silent));
             }
             self.ping_at = now + self.live.heartbeat;
-            self.socket.feed(ServerFrame::Ping { heads: self.subscriptions.heads() }.encode()).await?;
+            let (cursor, heads) = (self.subscriptions.cursor(), self.subscriptions.heads());
+            self.socket.feed(ServerFrame::Ping { cursor, heads }.encode()).await?;
         }
         Ok(())
     }

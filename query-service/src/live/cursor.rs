@@ -1,14 +1,16 @@
-//! How far a client has come in all its rooms: opaque to it, and good at every instance and after every restart.
+//! How far a client has come in all its rooms and with its alarms: opaque to it, good at every instance and after every
+//! restart, and for its user alone.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use domain::RoomId;
+use domain::{RoomId, UserId};
+use serde::Deserialize;
 
-use super::{frames::RoomFrom, subscriptions::MAX_ROOMS};
+use super::{frames::RoomFrom, seen::Positions, subscriptions::MAX_ROOMS};
 use crate::cursor;
 
-/// The longest that is looked at: ids of 50 bytes and versions of 10 digits for all rooms, in base64.
-const MAX_LENGTH: usize = 20_000;
+/// The longest that is looked at: ids of 50 bytes and versions of 10 digits for all rooms, in base64, and positions.
+pub(crate) const MAX_LENGTH: usize = 24_000;
 
 /// A version that no feed has come to: whoever asks for what follows it is told to begin anew.
 pub(super) const NOWHERE: i64 = i64::MAX;
@@ -16,45 +18,63 @@ pub(super) const NOWHERE: i64 = i64::MAX;
 /// Versions count alike only where the read model is the same.
 static FEEDS: LazyLock<String> = LazyLock::new(|| format!("feeds {}", read_model::version()));
 
-/// The last version that a client has of each room.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Cursor(BTreeMap<RoomId, i64>);
+/// How far a client of a user has come.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Cursor {
+    user: UserId,
+    /// The last version that it has of each room.
+    rooms: BTreeMap<RoomId, i64>,
+    /// Up to where it has all its alarms of each stream; none if nobody could tell.
+    alarms: Option<Positions>,
+}
+
+/// What a client is to give back.
+pub(super) fn encode(user: &UserId, rooms: &BTreeMap<&RoomId, i64>, alarms: Option<&Positions>) -> String {
+    cursor::encode(&FEEDS, &(user, rooms, alarms))
+}
 
 impl Cursor {
-    /// The cursor in what a client gave back; none if it is not one of these feeds.
-    pub(super) fn decode(text: &str) -> Option<Self> {
-        let rooms: BTreeMap<RoomId, i64> = cursor::decode_within(MAX_LENGTH, &FEEDS, text).ok()?;
-        let usable = rooms.len() <= MAX_ROOMS && rooms.values().all(|v| (0..NOWHERE).contains(v));
-        usable.then_some(Self(rooms))
+    /// The cursor in what a client of this user gave back; none if it is another user's or not one of these feeds.
+    pub(crate) fn decode(text: &str, user: &UserId) -> Option<Self> {
+        let cursor: Self = cursor::decode_within(MAX_LENGTH, &FEEDS, text).ok()?;
+        let usable = cursor.rooms.len() <= MAX_ROOMS && cursor.rooms.values().all(|v| (0..NOWHERE).contains(v));
+        Some(cursor).filter(|cursor| usable && cursor.user == *user)
     }
 
-    /// What a client is to give back.
-    pub(super) fn encode(&self) -> String {
-        cursor::encode(&FEEDS, &self.0)
+    /// The last version that the client has of a room.
+    pub(crate) fn version(&self, room: &RoomId) -> Option<i64> {
+        self.rooms.get(room).copied()
     }
+}
 
-    /// Notes the last version that the client has of a room.
-    pub(super) fn set(&mut self, room: RoomId, v: i64) {
-        self.0.insert(room, v);
-    }
+/// Where a connection begins.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub(super) rooms: Vec<RoomFrom>,
+    pub(super) alarms: AlarmsFrom,
+}
 
-    /// Where each of these rooms begins for a client with this cursor: after its version if the cursor has the room, else
-    /// from now on. Without a cursor all begin now; with one that cannot be read all are reset, so that the client learns
-    /// that it may have missed something.
-    pub(super) fn beginnings(text: Option<&str>, rooms: Vec<RoomId>) -> Vec<RoomFrom> {
-        let known = text.map(Self::decode);
-        let begins = |room: &RoomId| match &known {
-            None => None,
-            Some(None) => Some(NOWHERE),
-            Some(Some(cursor)) => cursor.0.get(room).copied(),
-        };
-        rooms.into_iter().map(|room| RoomFrom { v: begins(&room), id: room }).collect()
-    }
+/// From where on a connection gets its user's alarms.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AlarmsFrom {
+    /// From now on.
+    Now,
+    /// After these positions of the streams.
+    After(Positions),
+    /// From now on, but the client takes something for granted that nobody here can vouch for.
+    Unknown,
+}
 
-    /// The cursor of a client that is told to begin there.
-    pub(super) fn before(beginnings: &[RoomFrom]) -> Self {
-        let known = beginnings.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), (*v)?)));
-        Self(known.filter(|(_, v)| *v < NOWHERE).collect())
+impl Beginning {
+    /// With a cursor a room without a version goes on after that of the cursor, if it has the room. With one that cannot
+    /// be read all such rooms are reset, so that the client learns that it may have missed something.
+    pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>) -> Self {
+        let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now } };
+        let cursor = Cursor::decode(text, user);
+        let begins = |room: &RoomId| cursor.as_ref().map_or(Some(NOWHERE), |cursor| cursor.version(room));
+        let rooms = rooms.into_iter().map(|RoomFrom { id, v }| RoomFrom { v: v.or_else(|| begins(&id)), id }).collect();
+        let alarms = cursor.and_then(|cursor| cursor.alarms).map_or(AlarmsFrom::Unknown, AlarmsFrom::After);
+        Self { rooms, alarms }
     }
 }
 
@@ -62,45 +82,59 @@ impl Cursor {
 mod tests {
     use super::*;
 
+    fn ben() -> UserId {
+        "ben".parse().unwrap()
+    }
+
     fn room(text: &str) -> RoomId {
         text.parse().unwrap()
     }
 
-    fn versions(text: Option<&str>, rooms: &[&str]) -> Vec<Option<i64>> {
-        let rooms = rooms.iter().map(|text| room(text)).collect();
-        Cursor::beginnings(text, rooms).into_iter().map(|begins| begins.v).collect()
+    fn begin(cursor: Option<&str>, rooms: &[(&str, Option<i64>)]) -> (Vec<Option<i64>>, AlarmsFrom) {
+        let rooms = rooms.iter().map(|(id, v)| RoomFrom { id: room(id), v: *v }).collect();
+        let begins = Beginning::of(cursor, &ben(), rooms);
+        (begins.rooms.into_iter().map(|room| room.v).collect(), begins.alarms)
     }
 
     #[test]
-    fn a_cursor_says_where_each_room_goes_on() {
-        let mut cursor = Cursor::default();
-        cursor.set(room("b.1"), 7);
-        cursor.set(room("b.2"), 0);
-        cursor.set(room("b.1"), 8);
-        let text = cursor.encode();
-        assert_eq!(Cursor::decode(&text), Some(cursor));
-        assert_eq!(versions(Some(&text), &["b.2", "b.1", "b.3"]), [Some(0), Some(8), None]);
-        assert_eq!(versions(None, &["b.1"]), [None]);
+    fn a_cursor_says_where_each_room_and_the_alarms_go_on() {
+        let (one, two) = (room("b.1"), room("b.2"));
+        let positions = Positions::from([("box-0".to_owned(), 41)]);
+        let text = encode(&ben(), &BTreeMap::from([(&one, 8), (&two, 0)]), Some(&positions));
+        let wanted = [("b.2", None), ("b.1", None), ("b.3", None), ("b.1", Some(3))];
+        assert_eq!(
+            begin(Some(&text), &wanted),
+            (vec![Some(0), Some(8), None, Some(3)], AlarmsFrom::After(positions)),
+            "a version that is given wins"
+        );
+        assert_eq!(begin(None, &[("b.1", None)]), (vec![None], AlarmsFrom::Now));
+        let without = encode(&ben(), &BTreeMap::from([(&one, 8)]), None);
+        assert_eq!(begin(Some(&without), &[("b.1", None)]), (vec![Some(8)], AlarmsFrom::Unknown));
     }
 
     #[test]
-    fn what_is_no_cursor_of_these_feeds_begins_nowhere() {
-        let key = BTreeMap::from([(room("b.1"), 7)]);
+    fn what_is_no_cursor_of_these_feeds_and_this_user_begins_nowhere() {
+        let one = room("b.1");
+        let key = (ben(), BTreeMap::from([(&one, 7)]), Some(Positions::new()));
         let other_feeds = cursor::encode("feeds 00000000000000000000000000000000", &key);
-        let before_all = cursor::encode(&FEEDS, &BTreeMap::from([(room("b.1"), -1)]));
-        let too_many: BTreeMap<_, _> = (1..=MAX_ROOMS + 1).map(|number| (room(&format!("b.{number}")), 1)).collect();
-        let too_many = cursor::encode(&FEEDS, &too_many);
-        for strange in [&other_feeds, &before_all, &too_many, "", "%", "AAAA", &"A".repeat(MAX_LENGTH + 1)] {
-            let begins = Cursor::beginnings(Some(strange), vec![room("b.1")]);
-            assert_eq!(begins[0].v, Some(NOWHERE), "{strange}");
-            assert_eq!(Cursor::before(&begins), Cursor::default());
+        let of_ana = encode(&"ana".parse().unwrap(), &key.1, None);
+        let before_all = encode(&ben(), &BTreeMap::from([(&one, -1)]), None);
+        let many: Vec<RoomId> = (1..=MAX_ROOMS + 1).map(|number| room(&format!("b.{number}"))).collect();
+        let too_many = encode(&ben(), &many.iter().map(|room| (room, 1)).collect(), None);
+        let long = "A".repeat(MAX_LENGTH + 1);
+        for strange in [&other_feeds, &of_ana, &before_all, &too_many, "", "%", "AAAA", &long] {
+            let begins = begin(Some(strange), &[("b.1", None), ("b.2", Some(4))]);
+            assert_eq!(begins, (vec![Some(NOWHERE), Some(4)], AlarmsFrom::Unknown), "{strange}");
         }
     }
 
     #[test]
     fn the_longest_cursor_is_not_too_long() {
         let last = |number: usize| room(&format!("{}.{}", "b".repeat(40), 999_999_999 - number));
-        let cursor = Cursor((0..MAX_ROOMS).map(|number| (last(number), 9_999_999_999)).collect());
-        assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+        let rooms: Vec<RoomId> = (0..MAX_ROOMS).map(last).collect();
+        let positions: Positions = (0..64).map(|number| (format!("box-{number}"), 99_999_999_999)).collect();
+        let user: UserId = "u".repeat(40).parse().unwrap();
+        let text = encode(&user, &rooms.iter().map(|room| (room, 9_999_999_999)).collect(), Some(&positions));
+        assert!(Cursor::decode(&text, &user).is_some(), "{}", text.len());
     }
 }

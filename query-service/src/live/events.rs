@@ -15,8 +15,8 @@ use utoipa::IntoParams;
 
 use super::{
     Live,
-    connection::{Connection, retry_ms},
-    cursor::Cursor,
+    connection::{Connection, turn_of},
+    cursor::Beginning,
     frames::RoomFrom,
     limits::Place,
     socket::Over,
@@ -64,8 +64,9 @@ impl TryFrom<String> for Rooms {
 ///
 /// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` that frame's `type`:
 /// `welcome` first, then `subscribed` or `error` for each room, then what happens. An `id` is given with everything that
-/// has a `v`, and once without an event where a room begins; it is the cursor with which any instance goes on from there,
-/// as `Last-Event-ID` or as `cursor`. A cursor of another feed is answered by a `reset` of each room. Comments come while
+/// has a `v`, and without an event where a room begins and where all alarms have come; it is the cursor with which any
+/// instance goes on from there, as `Last-Event-ID` or as `cursor`. A cursor of another feed or of another user is answered
+/// by a `reset` of each room and of the alarms. Comments come while
 /// nothing else does. `bye` is the last event before the server ends the answer.
 #[utoipa::path(
     get, path = "/events", tag = "live", operation_id = "open_events",
@@ -89,25 +90,27 @@ pub(crate) async fn open_events(
     let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // an `EventSource` that has seen no id yet has an empty one
-    let beginnings = Cursor::beginnings(last_id.filter(|id| !id.is_empty()), wanted.rooms.0.into_iter().collect());
-    Ok(follow(live, caller, place, beginnings))
+    let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
+    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms);
+    Ok(follow(live, caller, place, begins))
 }
 
 /// Answers with a stream, and serves it until one of both sides has enough.
-fn follow(live: Arc<Live>, caller: Caller, place: Place, beginnings: Vec<RoomFrom>) -> Response {
+fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> Response {
     let session = clock::new_id();
-    let retry_ms = retry_ms(session.as_u128());
-    let (mut stream, body) = EventStream::open(Cursor::before(&beginnings), retry_ms, live.heartbeat);
+    let turn = turn_of(session.as_u128());
+    let (mut stream, body) = EventStream::open(turn, live.heartbeat);
     let mut stopping = live.stopping.subscribe();
     tokio::spawn(async move {
         let _place = place;
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
         let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller);
-        let Err(over) = connection.converse(session.to_string(), beginnings).await;
+        let Err(over) = connection.converse(session.to_string(), begins).await;
+        let cursor = connection.cursor();
         drop(connection);
         tracing::debug!(session = %session, ?over, "event stream ends");
         if let Over::Ending(farewell) = over {
-            stream.close(farewell, retry_ms).await;
+            stream.close(farewell, turn, Some(cursor)).await;
         }
     });
     let headers = [

@@ -14,6 +14,9 @@ use crate::{schemas, views::AlarmKind};
 /// The most bytes of a client's frame.
 pub(super) const MAX_FRAME: usize = 16 * 1024;
 
+/// The most bytes of a hello, which may name many rooms and carry a long cursor.
+pub(super) const MAX_HELLO: usize = 3 * MAX_FRAME;
+
 /// A frame beyond this is not even read, and ends the connection without a word.
 pub(super) const HARD_MAX_FRAME: usize = 4 * MAX_FRAME;
 
@@ -24,6 +27,8 @@ pub(super) enum ClientFrame {
     /// Who it is and what it wants to follow; the first frame.
     Hello {
         token: String,
+        /// How far it came before; a version that is given with a room wins.
+        cursor: Option<String>,
         #[serde(default)]
         rooms: Vec<RoomFrom>,
     },
@@ -96,6 +101,8 @@ pub(super) enum ServerFrame<'a> {
     Welcome {
         session: String,
         heartbeat_ms: u64,
+        /// How long the token is good.
+        expires_in_ms: u64,
         #[schema(schema_with = schemas::versions)]
         resumed: BTreeMap<&'a RoomId, i64>,
     },
@@ -137,9 +144,11 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         expires_at: DateTime<Utc>,
+        expires_in_ms: u64,
     },
-    /// Answer with a pong; a head greater than the client's version shows a lost tail.
+    /// Answer with a pong; with the cursor, any instance goes on after everything that came before this frame. Here, a head greater than the client's version shows a lost tail.
     Ping {
+        cursor: String,
         #[schema(schema_with = schemas::versions)]
         heads: BTreeMap<&'a RoomId, i64>,
     },
@@ -152,6 +161,8 @@ pub(super) enum ServerFrame<'a> {
     },
     /// Something that the user should know of, whichever rooms the connection follows.
     Alarm {
+        /// The same whenever and wherever this alarm is told.
+        id: String,
         #[schema(value_type = AlarmKind)]
         kind: &'a str,
         at: DateTime<Utc>,
@@ -159,10 +170,31 @@ pub(super) enum ServerFrame<'a> {
         room: &'a RoomId,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::message_id)]
-        message_id: Option<String>,
+        message_id: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::user_id)]
         by: Option<&'a UserId>,
+    },
+    /// The open rooms in which the user is, all of them; comes once.
+    MyRooms {
+        #[schema(schema_with = schemas::unread_by_room)]
+        rooms: BTreeMap<&'a RoomId, UnreadView>,
+    },
+    /// The user stands otherwise to a room than before.
+    Membership {
+        #[schema(schema_with = schemas::room_id)]
+        room: &'a RoomId,
+        standing: Membership,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        at: Option<DateTime<Utc>>,
+    },
+    /// What is unread in a room of the user is another number than before.
+    Unread {
+        #[schema(schema_with = schemas::room_id)]
+        room: &'a RoomId,
+        #[schema(minimum = 0)]
+        unread: i64,
     },
     /// The client reads too slowly; the room goes on from the feed.
     Lagging {
@@ -171,13 +203,15 @@ pub(super) enum ServerFrame<'a> {
         #[schema(minimum = 0)]
         from_v: i64,
     },
-    /// What the client knows of the room is not from this feed.
+    /// What the client knows of the room is not from this feed. Without a room: of the user's alarms.
     Reset {
+        #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room: Option<&'a RoomId>,
         reason: &'static str,
-        #[schema(minimum = 0)]
-        head_v: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 0, nullable = false)]
+        head_v: Option<i64>,
     },
     /// A request that failed; the connection goes on.
     Error {
@@ -191,7 +225,14 @@ pub(super) enum ServerFrame<'a> {
         detail: &'a str,
     },
     /// The last frame before the connection closes with this code.
-    Bye { code: u16, retry_ms: u64, reason: &'static str },
+    Bye {
+        code: u16,
+        retry_ms: u64,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        cursor: Option<String>,
+    },
 }
 
 impl ServerFrame<'_> {
@@ -214,6 +255,27 @@ pub(super) enum Sign<'a> {
         #[schema(schema_with = schemas::users)]
         users: &'a BTreeSet<UserId>,
     },
+}
+
+/// What is unread in a room.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnreadView {
+    #[schema(minimum = 0)]
+    pub(super) unread: i64,
+}
+
+/// How a user stands to a room now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Membership {
+    /// Is inside; nothing is unread unless an `unread` says so.
+    Inside,
+    /// Left.
+    Left,
+    /// Was put out.
+    Kicked,
+    /// Was inside when the room closed.
+    Closed,
 }
 
 /// Why nothing more comes from a room.

@@ -37,6 +37,9 @@ const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
 /// How many rooms are compared at a time.
 const COMPARE_CHUNK: usize = 1000;
 
+/// Of how many rooms missed events are read at a time.
+const MISSED_CHUNK: usize = 100;
+
 /// How long joining a room waits for the subscription to be on its way.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -167,9 +170,25 @@ impl Hub {
         }
     }
 
+    /// Delivers what was missed: read once for all who follow, and from all rooms together. Of a room where that is much
+    /// the rest is read by its followers, each at its own pace.
     async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
         for chunk in rooms.chunks(COMPARE_CHUNK) {
-            for (room, v) in feeds.heads(chunk).await? {
+            let heads = feeds.heads(chunk).await?;
+            let behind = |(room, v): &(RoomId, i64)| {
+                let heard_v = self.head(room).filter(|heard_v| (1..*v).contains(heard_v))?;
+                Some((room.clone(), heard_v))
+            };
+            let behind: Vec<(RoomId, i64)> = heads.iter().filter_map(behind).collect();
+            for some in behind.chunks(MISSED_CHUNK) {
+                for (room, event) in feeds.missed(some).await? {
+                    let channel = self.rooms().get(&room).cloned();
+                    if let Some(channel) = channel {
+                        channel.deliver_event(&event, &self.signals);
+                    }
+                }
+            }
+            for (room, v) in heads {
                 self.note_head(&room, v);
             }
         }
@@ -196,25 +215,29 @@ impl Channel {
         }
     }
 
-    /// Encodes each event of a notice once and hands it to all who follow.
+    /// Encodes each event of a notice once, and hands it to all who follow.
     fn deliver(&self, payload: &[u8], signals: &Signals) {
         let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(payload) else {
             tracing::warn!(room.id = %self.room, "a notice cannot be read");
             return;
         };
         for event in events {
-            let Some(event) = live_event(&self.room, event.get()) else {
-                tracing::warn!(room.id = %self.room, "an event in a notice cannot be read");
-                continue;
-            };
-            self.head_v.fetch_max(event.v, Ordering::Relaxed);
-            let event = Arc::new(event);
-            for follower in self.followers().iter() {
-                follower.push(&event);
-            }
-            if let Some((user, _)) = &event.parts {
-                signals.expel(&self.room, user);
-            }
+            self.deliver_event(event.get(), signals);
+        }
+    }
+
+    fn deliver_event(&self, event: &str, signals: &Signals) {
+        let Some(event) = live_event(&self.room, event) else {
+            tracing::warn!(room.id = %self.room, "an event cannot be read");
+            return;
+        };
+        self.head_v.fetch_max(event.v, Ordering::Relaxed);
+        let event = Arc::new(event);
+        for follower in self.followers().iter() {
+            follower.push(&event);
+        }
+        if let Some((user, _)) = &event.parts {
+            signals.expel(&self.room, user);
         }
     }
 }

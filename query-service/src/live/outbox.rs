@@ -12,7 +12,7 @@ use axum::extract::ws::Utf8Bytes;
 use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
-use super::frames::Parting;
+use super::{frames::Parting, seen::Positions};
 
 /// The most bytes that may wait for one connection.
 const CAPACITY: usize = 256 * 1024;
@@ -41,9 +41,11 @@ pub(super) enum Delivery {
     Event(Arc<LiveEvent>),
     /// It is so at the moment.
     Signal(Arc<LiveSignal>),
-    /// The user should know of it.
-    Alarm(Utf8Bytes),
-    /// There was no room in the outbox for an alarm.
+    /// It concerns the user, whichever rooms are followed.
+    News(Utf8Bytes),
+    /// All alarms up to these positions have been delivered before.
+    AlarmsComplete(Arc<Positions>),
+    /// There was no room in the outbox for news.
     Overfull,
     /// The feed reaches this far; if the connection does not, something was lost on the way.
     Head(RoomId, i64),
@@ -82,15 +84,20 @@ impl Outbox {
         }
     }
 
-    /// Hands an alarm over. No feed would have it again: a connection that has no room even for these has to end.
-    pub(super) fn alarm(&self, frame: &Utf8Bytes) {
+    /// Hands news over. No feed would have them again: a connection that has no room even for these has to end.
+    pub(super) fn news(&self, frame: &Utf8Bytes) {
         let size = frame.len();
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
             self.waiting.fetch_add(size, Ordering::Relaxed);
-            let _ = self.sender.send(Delivery::Alarm(frame.clone()));
+            let _ = self.sender.send(Delivery::News(frame.clone()));
         } else if !self.overfull.swap(true, Ordering::Relaxed) {
             let _ = self.sender.send(Delivery::Overfull);
         }
+    }
+
+    /// Says up to where all alarms have been handed over.
+    pub(super) fn alarms_complete(&self, positions: &Positions) {
+        let _ = self.sender.send(Delivery::AlarmsComplete(Arc::new(positions.clone())));
     }
 
     /// Hands a signal over; false if so much waits already that only events are taken.
@@ -151,10 +158,10 @@ impl Inbox {
             Delivery::Missed(room) => {
                 self.outbox.missed_rooms().remove(room);
             }
-            Delivery::Alarm(frame) => {
+            Delivery::News(frame) => {
                 self.outbox.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
             }
-            Delivery::Head(..) | Delivery::Overfull => {}
+            Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overfull => {}
         }
         delivery
     }
@@ -182,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn alarms_find_room_where_events_do_not_but_not_for_ever() {
+    fn news_find_room_where_events_do_not_but_not_for_ever() {
         let mut inbox = Inbox::new();
         inbox.outbox().push(&event("b.1", 1, CAPACITY));
-        inbox.outbox().alarm(&"x".repeat(CAPACITY).into());
-        inbox.outbox().alarm(&"x".into());
-        inbox.outbox().alarm(&"x".into());
+        inbox.outbox().news(&"x".repeat(CAPACITY).into());
+        inbox.outbox().news(&"x".into());
+        inbox.outbox().news(&"x".into());
         assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Alarm(_))));
+        assert!(matches!(inbox.try_next(), Some(Delivery::News(_))));
         assert!(matches!(inbox.try_next(), Some(Delivery::Overfull)));
         assert!(inbox.try_next().is_none());
     }

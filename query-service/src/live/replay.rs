@@ -18,6 +18,9 @@ use crate::{
 /// How many events a replay reads at a time: no connection to the database is held while they are written to the socket.
 pub(super) const PAGE: i64 = 100;
 
+/// How many missed events of a room are read for all who follow it.
+const MISSED: i64 = 50;
+
 /// Reads feeds with a part of the pool, so that however many clients come back at once, other reads go on.
 #[derive(Clone)]
 pub(super) struct Feeds {
@@ -126,6 +129,44 @@ impl Feeds {
         .fetch_all(&mut *connection)
         .await?;
         Ok(rows.into_iter().filter_map(|row| Some((row.room_id.parse().ok()?, row.v))).collect())
+    }
+}
+
+impl Feeds {
+    /// The next events of these rooms after a version each, in order, as notices have them. Not all if there are many.
+    pub(super) async fn missed(&self, rooms: &[(RoomId, i64)]) -> Result<Vec<(RoomId, String)>, Error> {
+        let box_ids: Vec<String> = rooms.iter().map(|(room, _)| room.box_id().to_string()).collect();
+        let room_ids: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
+        let after: Vec<i64> = rooms.iter().map(|(_, after_v)| *after_v).collect();
+        let (_permit, mut connection) = self.connection().await?;
+        let rows = query!(
+            r#"
+            select e.room_id, e.v, e.type as kind, e.at, e.by, e.data as "data: EventData", e.command_id
+            from unnest($1::text[], $2::text[], $3::bigint[]) as wanted (box_id, room_id, after_v)
+            join room_events e on e.box_id = wanted.box_id and e.room_id = wanted.room_id
+                and e.v > wanted.after_v and e.v <= wanted.after_v + $4
+            order by e.room_id, e.v
+            "#,
+            &box_ids,
+            &room_ids,
+            &after,
+            MISSED,
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let event = rows.into_iter().filter_map(|row| {
+            let view = EventView {
+                v: row.v,
+                kind: row.kind,
+                at: row.at,
+                by: row.by,
+                data: row.data,
+                command_id: row.command_id,
+                head_v: row.v,
+            };
+            Some((row.room_id.parse().ok()?, serde_json::to_string(&view).ok()?))
+        });
+        Ok(event.collect())
     }
 }
 

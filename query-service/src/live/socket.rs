@@ -7,7 +7,7 @@ use futures::SinkExt;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    frames::{Farewell, MAX_FRAME, ServerFrame},
+    frames::{Farewell, MAX_FRAME, MAX_HELLO, ServerFrame},
     transport::Transport,
 };
 
@@ -43,10 +43,32 @@ impl Socket {
         self.flush().await
     }
 
-    /// Says good-bye and closes.
-    pub(super) async fn close(mut self, farewell: Farewell, retry_ms: u64) {
-        let (code, reason) = (farewell.code(), farewell.reason());
-        let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason }.encode());
+    /// The client's first frame, which may be longer than later ones. Safe to cancel.
+    pub(super) async fn receive_hello(&mut self) -> Result<Utf8Bytes, Over> {
+        self.receive_within(MAX_HELLO).await
+    }
+
+    async fn receive_within(&mut self, longest: usize) -> Result<Utf8Bytes, Over> {
+        loop {
+            let message = self.inner.recv().await;
+            self.heard_at = Instant::now();
+            match message {
+                Some(Ok(Message::Text(text))) if text.len() > longest => {
+                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                }
+                Some(Ok(Message::Text(text))) => return Ok(text),
+                // never a frame of the protocol, so it is refused like any other text that is none
+                Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+            }
+        }
+    }
+
+    /// Says good-bye to a client that has come to this cursor, and closes.
+    pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
+        let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
         // a client that is gone or stuck does not hear it
         let _ = timeout(GOOD_BYE, async {
@@ -65,24 +87,20 @@ impl Transport for Socket {
     }
 
     async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
-        loop {
-            let message = self.inner.recv().await;
-            self.heard_at = Instant::now();
-            match message {
-                Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => {
-                    return Err(Over::Ending(Farewell::FrameTooLarge));
-                }
-                Some(Ok(Message::Text(text))) => return Ok(text),
-                // never a frame of the protocol, so it is refused like any other text that is none
-                Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
-            }
-        }
+        self.receive_within(MAX_FRAME).await
     }
 
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
         in_time(self.inner.feed(Message::Text(frame))).await
+    }
+
+    async fn feed_at(&mut self, frame: Utf8Bytes, _: impl FnOnce() -> String) -> Result<(), Over> {
+        // pings have the cursor
+        self.feed(frame).await
+    }
+
+    async fn mark(&mut self, _: impl FnOnce() -> String) -> Result<(), Over> {
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Over> {

@@ -8,10 +8,12 @@ use std::{
 use domain::{RoomId, UserId};
 
 use super::{
-    frames::{Farewell, FrameId, Parting, ServerFrame},
+    cursor,
+    frames::{Farewell, FrameId, Parting, RoomFrom, ServerFrame},
     hub::Hub,
     outbox::{Delivery, LiveEvent, Outbox},
     replay::{Feeds, PAGE, Replay},
+    seen::Positions,
     socket::Over,
     transport::Transport,
 };
@@ -36,6 +38,10 @@ pub(super) struct Subscriptions {
     feeds: Feeds,
     outbox: Arc<Outbox>,
     rooms: HashMap<RoomId, Following>,
+    /// After which version rooms go on that are not followed yet: a cursor must not forget them.
+    ahead: BTreeMap<RoomId, i64>,
+    /// Up to where the client has its alarms of each stream; none if that is not known yet.
+    alarms: Option<Positions>,
 }
 
 /// How far the client is in one room.
@@ -65,7 +71,28 @@ impl Drop for Subscriptions {
 
 impl Subscriptions {
     pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>) -> Self {
-        Self { user, hub, feeds, outbox, rooms: HashMap::new() }
+        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None }
+    }
+
+    /// Notes where the client begins, before it follows anything.
+    pub(super) fn begin_at(&mut self, rooms: &[RoomFrom], alarms: Option<Positions>) {
+        let known =
+            rooms.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::NOWHERE)?)));
+        self.ahead = known.collect();
+        self.alarms = alarms;
+    }
+
+    /// What the client is to give back to go on from here.
+    pub(super) fn cursor(&self) -> String {
+        self.cursor_with(None)
+    }
+
+    /// The same once it has this version of a room as well.
+    fn cursor_with(&self, next: Option<(&RoomId, i64)>) -> String {
+        let ahead = self.ahead.iter().map(|(room, v)| (room, *v));
+        let followed = self.rooms.iter().map(|(room, following)| (room, following.sent_v));
+        let rooms = ahead.chain(followed).chain(next).collect();
+        cursor::encode(&self.user, &rooms, self.alarms.as_ref())
     }
 
     /// Follows a room, from a version or from now on. Following it already, begins anew.
@@ -92,7 +119,11 @@ impl Subscriptions {
             }
             Err(error) => {
                 self.hub.leave(room, &self.outbox);
-                refuse(socket, id, room, error).await
+                let outcome = refuse(socket, id, room, error).await?;
+                if outcome == Outcome::Answered {
+                    self.ahead.remove(room);
+                }
+                Ok(outcome)
             }
         }
     }
@@ -107,12 +138,15 @@ impl Subscriptions {
     ) -> Result<(), Over> {
         let head_v = replay.head_v;
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
+        self.ahead.remove(room);
         self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });
         self.hub.note_head(room, head_v);
         if v.is_some_and(|v| v > head_v) {
-            socket.feed(ServerFrame::Reset { room, reason: "unknown-version", head_v }.encode()).await?;
+            let reset = ServerFrame::Reset { room: Some(room), reason: "unknown-version", head_v: Some(head_v) };
+            socket.feed(reset.encode()).await?;
         }
         let recovered = v.is_some_and(|v| v <= head_v);
+        socket.mark(|| self.cursor()).await?;
         socket.feed(ServerFrame::Subscribed { id, room, head_v, recovered }.encode()).await?;
         if self.write(socket, room, replay).await? {
             self.catch_up(socket, room).await?;
@@ -155,7 +189,14 @@ impl Subscriptions {
                 socket.feed(signal.frame.clone()).await
             }
             Delivery::Signal(_) => Ok(()),
-            Delivery::Alarm(frame) => socket.feed(frame).await,
+            Delivery::News(frame) => socket.feed(frame).await,
+            Delivery::AlarmsComplete(positions) => {
+                if self.alarms.as_ref() == Some(&*positions) {
+                    return Ok(());
+                }
+                self.alarms = Some((*positions).clone());
+                socket.mark(|| self.cursor()).await
+            }
             Delivery::Overfull => Err(Over::Ending(Farewell::TooSlow)),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
@@ -184,8 +225,10 @@ impl Subscriptions {
         if event.v > following.sent_v + 1 {
             return self.catch_up(socket, &event.room).await;
         }
-        following.sent_v = event.v;
-        socket.feed(event.frame.clone()).await?;
+        socket.feed_at(event.frame.clone(), || self.cursor_with(Some((&event.room, event.v)))).await?;
+        if let Some(following) = self.rooms.get_mut(&event.room) {
+            following.sent_v = event.v;
+        }
         match &event.parts {
             Some((user, reason)) if *user == self.user => self.part(socket, &event.room, *reason).await,
             Some(_) | None => Ok(()),
@@ -218,7 +261,7 @@ impl Subscriptions {
     /// Writes a part of the feed; true if there is more.
     async fn write(&mut self, socket: &mut impl Transport, room: &RoomId, replay: Replay) -> Result<bool, Over> {
         for (v, frame) in replay.events {
-            socket.feed(frame).await?;
+            socket.feed_at(frame, || self.cursor_with(Some((room, v)))).await?;
             if let Some(following) = self.rooms.get_mut(room) {
                 following.sent_v = v;
             }

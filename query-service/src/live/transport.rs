@@ -16,6 +16,12 @@ pub(super) trait Transport {
     /// Queues a frame; it leaves with the next flush at the latest.
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over>;
 
+    /// Queues a frame that brings the client to a cursor, which is worked out only if it travels with the frame.
+    async fn feed_at(&mut self, frame: Utf8Bytes, cursor: impl FnOnce() -> String) -> Result<(), Over>;
+
+    /// Says that the client has come to a cursor without a frame, likewise.
+    async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Over>;
+
     /// Sends what is queued.
     async fn flush(&mut self) -> Result<(), Over>;
 }

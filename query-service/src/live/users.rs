@@ -1,229 +1,214 @@
-//! What concerns one user alone, whichever rooms a connection follows: alarms, heard from the projector or read again.
+//! What concerns one user alone, whichever rooms a connection follows: alarms, memberships and unread counts. Heard from the
+//! projector, or read again where something may have been missed.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use async_nats::Client;
-use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId, notice};
-use serde::Deserialize;
+use domain::{UserId, notice};
 use tokio::{
     sync::watch,
-    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use super::{
-    frames::ServerFrame,
+    alarms::Alarm,
+    cursor::AlarmsFrom,
     listening::listen,
     outbox::Outbox,
     replay::Feeds,
     seen::{Positions, Seen},
 };
 use crate::{error::Error, generation::Generations};
+use person::Person;
+use present::{Present, Touched};
 
-/// How often it is looked whether alarms have to be read.
-const TICK: Duration = Duration::from_secs(1);
+mod person;
+mod present;
 
-/// How often they are read without a reason: a notice can be lost without anybody noticing.
-const READ_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked whether somebody's alarms or rooms have to be read.
+const TICK: Duration = Duration::from_millis(250);
 
-/// Of how many users they are read at a time.
+/// How often everybody's are read without a reason: a notice can be lost without anybody noticing.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How soon what could not be read is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Of how many users something is read at a time.
 const CHUNK: usize = 500;
 
-/// How long a new connection waits for the subscription to be on its way.
+/// How long a new connection waits for its beginning to be known, and for the subscription to be on its way.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// An alarm, in a notice or in the read model.
-#[derive(Debug, Deserialize)]
-pub(super) struct Alarm {
-    pub(super) kind: String,
-    pub(super) at: DateTime<Utc>,
-    pub(super) room_id: RoomId,
-    pub(super) message_id: Option<String>,
-    pub(super) by: Option<UserId>,
-    /// With `position` and `kind` what names an alarm of a user.
-    pub(super) stream: String,
-    pub(super) position: i64,
-}
 
 /// The users who are connected to this process. One for the process.
 pub(super) struct Users {
     nats: Client,
     generations: Generations,
-    connected: Mutex<HashMap<UserId, Arc<Person>>>,
-    /// Alarms must be read soon: a subscription is new, and what happened just before it may be missing.
-    uncertain: AtomicBool,
+    feeds: Feeds,
+    present: Mutex<Present>,
+    latest: tokio::sync::Mutex<Latest>,
 }
 
-/// A connected user; goes away with the last connection.
-struct Person {
-    id: UserId,
-    state: Mutex<PersonState>,
-    listening: watch::Receiver<bool>,
-    listener: Mutex<Option<JoinHandle<()>>>,
-}
-
+/// How far the streams were at the last look, and when that was begun.
 #[derive(Default)]
-struct PersonState {
-    outboxes: Vec<Arc<Outbox>>,
-    seen: Seen,
+struct Latest {
+    begun_at: Option<Instant>,
+    positions: Positions,
 }
 
-/// A connection's share in its user's alarms; none come any more when it is dropped.
+/// A connection's share in what concerns its user; nothing comes any more when it is dropped.
 pub(super) struct Attention {
     users: Arc<Users>,
     user: UserId,
     outbox: Arc<Outbox>,
+    /// Up to where the client has its alarms; none if that is not known yet.
+    pub(super) alarms: Option<Positions>,
 }
 
 impl Drop for Attention {
     fn drop(&mut self) {
-        let mut connected = self.users.connected();
-        let Some(person) = connected.get(&self.user) else { return };
-        let empty = {
-            let mut state = person.state();
-            state.outboxes.retain(|outbox| !Arc::ptr_eq(outbox, &self.outbox));
-            state.outboxes.is_empty()
-        };
-        if empty && let Some(person) = connected.remove(&self.user) {
-            person.close();
-        }
+        self.users.present().leave(&self.user, &self.outbox);
     }
 }
 
 impl Users {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
-        let uncertain = AtomicBool::new(false);
-        let users = Arc::new(Self { nats, generations, connected: Mutex::default(), uncertain });
-        tokio::spawn(users.clone().heal(feeds));
+        let (present, latest) = (Mutex::default(), tokio::sync::Mutex::default());
+        let users = Arc::new(Self { nats, generations, feeds, present, latest });
+        tokio::spawn(users.clone().listen());
+        tokio::spawn(users.clone().look_after());
         users
     }
 
-    /// Delivers a user's alarms to this outbox from now on; returns when the subscription is on its way.
-    pub(super) async fn attend(self: &Arc<Self>, user: &UserId, outbox: &Arc<Outbox>) -> Attention {
-        let attention = Attention { users: self.clone(), user: user.clone(), outbox: outbox.clone() };
-        let mut listening = {
-            let mut connected = self.connected();
-            let person = connected.entry(user.clone()).or_insert_with(|| self.open(user));
-            person.state().outboxes.push(outbox.clone());
-            person.listening.clone()
+    /// Delivers what concerns a user to this outbox from now on; returns when the subscription is on its way.
+    pub(super) async fn attend(self: &Arc<Self>, user: &UserId, outbox: &Arc<Outbox>, from: AlarmsFrom) -> Attention {
+        let (seen, alarms) = match from {
+            AlarmsFrom::After(positions) => (Seen::claimed(positions.clone()), Some(positions)),
+            AlarmsFrom::Now | AlarmsFrom::Unknown => match timeout(JOIN_TIMEOUT, self.positions()).await {
+                Ok(Ok(positions)) => (Seen::after(positions.clone()), Some(positions)),
+                Ok(Err(_)) | Err(_) => (Seen::default(), None),
+            },
         };
+        let attention = Attention { users: self.clone(), user: user.clone(), outbox: outbox.clone(), alarms };
+        let mut listening = self.present().join(user, outbox, seen, |user| self.open(user));
         let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
         attention
     }
 
-    fn connected(&self) -> MutexGuard<'_, HashMap<UserId, Arc<Person>>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far the streams are now: one look for all who ask while another one is under way.
+    async fn positions(&self) -> Result<Positions, Error> {
+        let asked_at = Instant::now();
+        let mut latest = self.latest.lock().await;
+        if latest.begun_at.is_none_or(|begun_at| begun_at < asked_at) {
+            let begun_at = Instant::now();
+            latest.positions = self.feeds.positions().await?;
+            latest.begun_at = Some(begun_at);
+        }
+        Ok(latest.positions.clone())
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(self: &Arc<Self>, user: &UserId) -> Arc<Person> {
         let (announce, listening) = watch::channel(false);
-        let person =
-            Arc::new(Person { id: user.clone(), state: Mutex::default(), listening, listener: Mutex::default() });
-        let listener = tokio::spawn(self.clone().listen(person.clone(), announce));
-        *person.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        let person = Arc::new(Person::new(user.clone(), listening));
+        person.is_listened_for(tokio::spawn(self.clone().listen_for(person.clone(), announce)));
         person
     }
 
-    /// Hears what the projector says to one user.
-    async fn listen(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
-        let subject = |generation| notice::live_user(generation, &person.id);
+    /// Hears the alarms of one user.
+    async fn listen_for(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
+        let subject = |generation| notice::live_user(generation, person.id());
         let hear = |payload: &[u8]| match serde_json::from_slice::<Vec<Alarm>>(payload) {
-            Ok(alarms) => alarms.into_iter().for_each(|alarm| person.tell(alarm)),
-            Err(error) => tracing::warn!(user.id = %person.id, %error, "a notice cannot be read"),
+            Ok(alarms) => alarms.iter().for_each(|alarm| person.tell(alarm)),
+            Err(error) => tracing::warn!(user.id = %person.id(), %error, "a notice cannot be read"),
         };
         let subscribed = || {
-            self.uncertain.store(true, Ordering::Relaxed);
+            self.present().doubt_alarms([person.id()], Instant::now());
             listening.send_replace(true);
         };
         listen(&self.nats, &self.generations, subject, subscribed, hear).await;
     }
 
-    /// Reads alarms whenever something may have been lost.
-    async fn heal(self: Arc<Self>, feeds: Feeds) {
+    /// Hears whose rooms look different.
+    async fn listen(self: Arc<Self>) {
+        let hear = |payload: &[u8]| match serde_json::from_slice::<Vec<Touched>>(payload) {
+            Ok(touched) => self.present().touch(&touched, Instant::now()),
+            Err(error) => tracing::warn!(%error, "a notice cannot be read"),
+        };
+        let subscribed = || self.present().doubt_everybody(Instant::now());
+        listen(&self.nats, &self.generations, notice::all_touched, subscribed, hear).await;
+    }
+
+    /// Reads whatever may have been missed or has changed, of whom that may be.
+    async fn look_after(self: Arc<Self>) {
         let statistics = self.nats.statistics();
-        let (mut connects, mut read) = (0, Instant::now());
+        let (mut connects, mut swept_at) = (0, Instant::now());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            let now = ticks.tick().await;
             let connects_now = statistics.connects.load(Ordering::Relaxed);
-            let uncertain = self.uncertain.swap(false, Ordering::Relaxed);
-            if !uncertain && connects_now == connects && read.elapsed() < READ_INTERVAL {
-                continue;
+            if connects_now != connects || swept_at.elapsed() >= SWEEP_INTERVAL {
+                self.present().doubt_everybody(now);
+                (connects, swept_at) = (connects_now, now);
             }
-            match self.read(&feeds).await {
-                Ok(()) => (connects, read) = (connects_now, Instant::now()),
-                Err(error) => {
-                    tracing::debug!(%error, "cannot read alarms");
-                    self.uncertain.store(true, Ordering::Relaxed);
-                }
+            let doubtful = self.present().whose_alarms(now);
+            if let Err(error) = self.read_alarms(&doubtful).await {
+                tracing::debug!(%error, "cannot read alarms");
+                self.present().doubt_alarms(doubtful.iter().map(|person| person.id()), now + RETRY);
+            }
+            let touched = self.present().whose_rooms(now);
+            if let Err(error) = self.read_rooms(&touched).await {
+                tracing::debug!(%error, "cannot read users' rooms");
+                self.present().doubt_rooms(touched.iter().map(|person| person.id()), now + RETRY);
             }
         }
     }
 
-    /// Tells what has not been told. Positions come first: what the alarms hold beyond them is told all the same.
-    async fn read(&self, feeds: &Feeds) -> Result<(), Error> {
-        let people: Vec<Arc<Person>> = self.connected().values().cloned().collect();
+    /// Tells the alarms that have not been told. Positions come first: what is there beyond them is told all the same.
+    async fn read_alarms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
         if people.is_empty() {
             return Ok(());
         }
-        let positions = feeds.positions().await?;
-        let partitions = u16::try_from(positions.len()).unwrap_or(u16::MAX);
+        let positions = self.positions().await?;
         for chunk in people.chunks(CHUNK) {
-            let wanted: Vec<_> = chunk.iter().filter_map(|person| Some((&person.id, person.floor()?))).collect();
-            if !wanted.is_empty() {
-                for (user, alarm) in feeds.alarms(&wanted, partitions).await? {
-                    let person = self.connected().get(&user).cloned();
-                    if let Some(person) = person {
-                        person.tell(alarm);
-                    }
+            let wanted = chunk.iter().filter_map(|person| Some((person.id(), person.floor(&positions)?)));
+            let page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
+            let by_id: BTreeMap<&UserId, &Arc<Person>> = chunk.iter().map(|person| (person.id(), person)).collect();
+            for (user, alarm) in &page.alarms {
+                if let Some(person) = by_id.get(user) {
+                    person.tell(alarm);
                 }
             }
             for person in chunk {
-                person.complete(&positions);
+                let mut reached = positions.clone();
+                reached.extend(page.partial.get(person.id()).cloned().unwrap_or_default());
+                person.complete(&reached);
             }
+            self.present().doubt_alarms(page.partial.keys(), Instant::now());
         }
         Ok(())
     }
-}
 
-impl Person {
-    fn state(&self) -> MutexGuard<'_, PersonState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        if let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            listener.abort();
+    /// Tells what has changed in people's rooms.
+    async fn read_rooms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
+        for chunk in people.chunks(CHUNK) {
+            let known = chunk.iter().flat_map(|person| person.rooms().into_iter().map(|room| (person.id(), room)));
+            let known: Vec<_> = known.collect();
+            let users: Vec<_> = chunk.iter().map(|person| person.id()).collect();
+            let mut found = self.feeds.my_rooms(&users, &known).await?;
+            for person in chunk {
+                let rooms = found.remove(person.id()).unwrap_or_default();
+                self.present().tell_rooms(person, rooms);
+            }
         }
-    }
-
-    fn floor(&self) -> Option<i64> {
-        self.state().seen.floor()
-    }
-
-    fn complete(&self, positions: &Positions) {
-        self.state().seen.complete(positions);
-    }
-
-    /// Tells every connection of the user, unless that was done.
-    fn tell(&self, alarm: Alarm) {
-        let Alarm { kind, at, room_id, message_id, by, stream, position } = alarm;
-        let mut state = self.state();
-        if !state.seen.is_news((stream, position, kind.clone())) {
-            return;
-        }
-        let frame = ServerFrame::Alarm { kind: &kind, at, room: &room_id, message_id, by: by.as_ref() }.encode();
-        for outbox in &state.outboxes {
-            outbox.alarm(&frame);
-        }
+        Ok(())
     }
 }

@@ -50,6 +50,7 @@ pub(crate) async fn list_my_alarms(
         AlarmView,
         r#"
         select
+            stream || '-' || position || '-' || kind as "id!",
             kind as "kind: AlarmKind",
             at,
             room_id,

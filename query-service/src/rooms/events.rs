@@ -1,6 +1,7 @@
 //! `GET /rooms/{room}/events`: the room's feed, in order.
 
 use axum::Json;
+use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use service_kit::{
     auth::Caller,
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     cursor,
     error::Error,
+    live::cursor::Cursor,
     page::{Limit, Page},
     position::MinPosition,
     problems::MemberListProblems,
@@ -33,8 +35,8 @@ pub(crate) struct ListEvents {
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
-    #[param(max_length = 512)]
+    /// The `next` of the page before, or the cursor of a live connection: then those after its version of the room.
+    #[param(max_length = 24_000)]
     cursor: Option<String>,
 }
 
@@ -77,10 +79,13 @@ pub(crate) async fn list_events(
     mut reader: Reader,
 ) -> Result<Json<FeedPage>, Error> {
     let list = format!("events of {}", path.room_id);
-    let cursor: Option<i64> = cursor::decode(&list, query.cursor.as_deref())?;
-    if cursor.is_some() && query.after_v.is_some() {
+    if query.cursor.is_some() && query.after_v.is_some() {
         return Err(Error::InvalidQuery("after_v, cursor: at most one of them"));
     }
+    let cursor = match query.cursor.as_deref() {
+        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id)?),
+        None => None,
+    };
     let events = query_as!(
         EventView,
         r#"
@@ -114,4 +119,14 @@ pub(crate) async fn list_events(
     };
     let Page { items, next } = Page::cut(events, query.limit, &list, |last| last.v);
     Ok(Json(FeedPage { items, next, head_v }))
+}
+
+/// After which version a cursor goes on: that of a page of this list, or that of a live connection which has the room.
+fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId) -> Result<i64, Error> {
+    match cursor::decode(list, Some(text)) {
+        Ok(Some(v)) => Ok(v),
+        Ok(None) | Err(_) => {
+            Cursor::decode(text, user).and_then(|cursor| cursor.version(room)).ok_or(Error::InvalidCursor)
+        }
+    }
 }

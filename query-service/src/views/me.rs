@@ -119,6 +119,9 @@ pub(crate) enum AlarmKind {
 /// Something that the caller should know of.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AlarmView {
+    /// The same as on live connections.
+    #[schema(example = "box-2-4711-mention")]
+    pub(crate) id: String,
     /// What it is about.
     pub(crate) kind: AlarmKind,
     /// When it happened.

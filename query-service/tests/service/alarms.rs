@@ -29,7 +29,7 @@ async fn alarms_come_to_every_connection_of_their_user_and_to_nobody_else() {
     assert_eq!(
         ana.next().await,
         json!({
-            "type": "alarm", "kind": "mention", "at": "2026-01-03T13:00:00Z", "room": "north.2", "message_id": "41",
+            "type": "alarm", "id": "box-1-41-mention", "kind": "mention", "at": "2026-01-03T13:00:00Z", "room": "north.2", "message_id": "41",
             "by": "ben",
         })
     );

@@ -34,14 +34,7 @@ async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
 #[tokio::test]
 async fn a_long_absence_is_replayed_in_order() {
     let world = World::start().await;
-    world
-        .sql(
-            "insert into room_events
-             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{\"body\": \"x\"}', null, null, 1000 + v
-             from generate_series(10, 1234) as v;
-             update rooms set v = 1234 where room_id = 'north.2'",
-        )
-        .await;
+    world.append_messages(10..=1234).await;
     let mut ben = world.watch("ben", Some(0)).await;
     assert_eq!(ben.next().await["head_v"], 1234);
     ben.events(1..=1234).await;

@@ -103,7 +103,8 @@ async fn the_feed_is_read_in_order_from_any_version() {
         page,
         json!({
             "items": [{
-                "v": 9, "type": "room_extended", "at": "2026-01-03T12:07:00Z", "by": null, "data": { "extension": 1 },
+                "v": 9, "type": "room_extended", "at": "2026-01-03T12:07:00Z", "by": null,
+                "data": { "extension": 1, "hours": 1, "closes_at": "2026-01-03T15:00:00Z" },
             }],
             "next": null,
             "head_v": 9,

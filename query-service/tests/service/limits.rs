@@ -93,14 +93,7 @@ async fn another_users_token_ends_the_session() {
 #[tokio::test]
 async fn members_fetch_pages_of_a_feed_without_following_it() {
     let world = World::start().await;
-    world
-        .sql(
-            "insert into room_events
-             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{\"body\": \"x\"}', null, null, 1000 + v
-             from generate_series(10, 250) as v;
-             update rooms set v = 250 where room_id = 'north.2'",
-        )
-        .await;
+    world.append_messages(10..=250).await;
     let mut ben = world.connect().await;
     ben.say(json!({ "type": "hello", "token": world.token("ben") })).await;
     ben.next().await;

@@ -1,12 +1,19 @@
 //! A client of server-sent events, as strict as a browser's.
 
+use std::sync::Arc;
+
+use frame_check::FrameCheck;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::world::{PATIENCE, World};
+use super::{
+    watcher::about_own_rooms,
+    world::{PATIENCE, World},
+};
 
-/// One stream of events.
+/// One stream of events. Every frame has to be as the service describes it.
 pub(super) struct Listener {
+    check: Arc<FrameCheck>,
     response: reqwest::Response,
     text: String,
     /// What a browser would send as `Last-Event-ID`.
@@ -36,17 +43,24 @@ impl Listener {
         assert_eq!(response.status().as_u16(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
-        Self { response, text: String::new(), last_id: String::new(), comments: 0, retry_ms: None }
+        let check = world.check.clone();
+        Self { check, response, text: String::new(), last_id: String::new(), comments: 0, retry_ms: None }
     }
 
-    /// The next frame that is no signal, for those come at any moment; none once the answer has ended.
+    /// The next frame that is no signal and not about the user's own rooms, for those come at any moment; none once the
+    /// answer has ended.
     pub(super) async fn try_next(&mut self) -> Option<Value> {
         loop {
             let frame = self.any().await?;
-            if frame["type"] != "signal" {
+            if frame["type"] != "signal" && !about_own_rooms(&frame) {
                 return Some(frame);
             }
         }
+    }
+
+    /// The next frame, whatever it is.
+    pub(super) async fn raw(&mut self) -> Value {
+        self.any().await.expect("ended")
     }
 
     /// The next event's frame, which has the event's name as its type; none once the answer has ended.
@@ -69,6 +83,7 @@ impl Listener {
                 continue;
             }
             let frame: Value = serde_json::from_str(&data.join("\n")).unwrap();
+            self.check.server(&frame).unwrap();
             assert_eq!(event, frame["type"].as_str());
             assert_eq!(block.starts_with("id: "), frame["v"].is_i64(), "only what happened has an id: {block}");
             return Some(frame);

@@ -16,7 +16,7 @@ async fn a_member_sees_what_happens_as_it_happens() {
         ben.next().await,
         json!({
             "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
-            "data": { "body": "hi" },
+            "data": { "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null },
         })
     );
     // what the feed has to say looks the same
@@ -26,7 +26,7 @@ async fn a_member_sees_what_happens_as_it_happens() {
         ana.next().await,
         json!({
             "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
-            "data": { "body": "hi" },
+            "data": { "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null },
         })
     );
 }

@@ -57,7 +57,10 @@ async fn my_alarms_come_the_newest_first() {
     let (_, page) = world.get("ana", "/me/alarms").await;
     assert_eq!(
         page["items"][1],
-        json!({ "kind": "reply", "at": "2026-01-03T12:06:00Z", "room_id": "north.2", "message_id": "22", "by": "ben" })
+        json!({
+            "id": "box-1-22-reply", "kind": "reply", "at": "2026-01-03T12:06:00Z", "room_id": "north.2",
+            "message_id": "22", "by": "ben",
+        })
     );
     assert!(world.list("ben", "/me/alarms", "kind").await.is_empty());
 }

@@ -1,38 +1,51 @@
 //! A client of the live protocol.
 
+use std::sync::Arc;
+
+use frame_check::FrameCheck;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{ClientRequestBuilder, Message},
+    tungstenite::{ClientRequestBuilder, Error, Message},
 };
 
 use super::world::PATIENCE;
 
-/// One live connection.
-pub(super) struct Watcher(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// One live connection. Every frame has to be as the service describes it.
+pub(super) struct Watcher {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    check: Arc<FrameCheck>,
+}
 
 impl Watcher {
-    pub(super) async fn connect(base: &str) -> Self {
+    pub(super) async fn connect(base: &str, check: Arc<FrameCheck>) -> Self {
         let request =
             ClientRequestBuilder::new(format!("{base}/live").parse().unwrap()).with_sub_protocol("boxroom.v1");
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "boxroom.v1");
-        Self(socket)
+        Self { socket, check }
     }
 
+    /// Says a frame that is one.
     pub(super) async fn say(&mut self, frame: Value) {
+        self.check.client(&frame).unwrap();
         self.say_text(&frame.to_string()).await;
     }
 
     pub(super) async fn say_text(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
+        self.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Says anything.
+    pub(super) async fn send(&mut self, message: Message) -> Result<(), Error> {
+        self.socket.send(message).await
     }
 
     /// Says something that the service may not want to hear any more.
-    pub(super) async fn try_say(&mut self, frame: Value) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-        self.0.send(Message::text(frame.to_string())).await
+    pub(super) async fn try_say(&mut self, frame: Value) -> Result<(), Error> {
+        self.send(Message::text(frame.to_string())).await
     }
 
     /// The next frame that is no signal: those come at any moment.
@@ -60,11 +73,46 @@ impl Watcher {
         while self.signal("presence").await["users"] != json!(users) {}
     }
 
-    /// The next frame.
+    /// The next frame that is about the user's own rooms: those come at any moment.
+    pub(super) async fn mine(&mut self) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if about_own_rooms(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// The next frame that is not about the user's own rooms.
     pub(super) async fn any(&mut self) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if !about_own_rooms(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Value {
         match self.message().await {
-            Message::Text(text) => serde_json::from_str(&text).unwrap(),
+            Message::Text(text) => {
+                let frame = serde_json::from_str(&text).unwrap();
+                self.check.server(&frame).unwrap();
+                frame
+            }
             other => panic!("not a frame: {other:?}"),
+        }
+    }
+
+    /// Waits until the connection ends without a good-bye.
+    pub(super) async fn broken(&mut self) {
+        loop {
+            match timeout(PATIENCE, self.socket.next()).await.expect("still open") {
+                Some(Ok(Message::Text(text))) => assert!(!text.contains("bye"), "{text}"),
+                Some(Ok(Message::Close(Some(close)))) => panic!("closed with {close}"),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
         }
     }
 
@@ -93,6 +141,11 @@ impl Watcher {
     }
 
     async fn message(&mut self) -> Message {
-        timeout(PATIENCE, self.0.next()).await.expect("no frame in time").expect("closed").unwrap()
+        timeout(PATIENCE, self.socket.next()).await.expect("no frame in time").expect("closed").unwrap()
     }
+}
+
+/// Whether a frame is about the user's own rooms.
+pub(super) fn about_own_rooms(frame: &Value) -> bool {
+    ["my_rooms", "membership", "unread"].iter().any(|kind| frame["type"] == *kind)
 }

@@ -1,8 +1,9 @@
 //! A query-service with its servers; the test plays the projector.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use clap::Parser;
+use frame_check::FrameCheck;
 use harness::{
     Account, Nats, Postgres, Role,
     token::{Bearer, Mint},
@@ -21,6 +22,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct World {
     pub(super) postgres: Postgres,
     pub(super) nats: Nats,
+    /// What the service says of its frames.
+    pub(super) check: Arc<FrameCheck>,
     admin: PgPool,
     projector: async_nats::Client,
     http: reqwest::Client,
@@ -67,7 +70,8 @@ impl World {
             let _ = stopped.await;
         };
         let service = tokio::spawn(query_service::run(settings, listener, stopped));
-        let world = Self {
+        let mut world = Self {
+            check: Arc::new(FrameCheck::new(&Value::Null)),
             postgres,
             nats,
             admin,
@@ -80,6 +84,7 @@ impl World {
             _keys: keys,
         };
         world.until("ready", async || world.plain_get("/readyz").await.0 == 200).await;
+        world.check = Arc::new(FrameCheck::new(&world.plain_get("/asyncapi.json").await.1));
         world
     }
 
@@ -160,11 +165,25 @@ impl World {
 
     /// Appends to the feed of north.2 without a word.
     pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
+        let data = whole(v, kind, by, data);
         self.sql(&format!(
             "insert into room_events values
                 ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, {});
              update rooms set v = {v} where room_id = 'north.2'",
             1000 + v
+        ))
+        .await;
+    }
+
+    /// Appends messages with these versions to the feed of north.2 without a word.
+    pub(super) async fn append_messages(&self, versions: RangeInclusive<i64>) {
+        let (first, last) = versions.into_inner();
+        let data = whole(first, "message_posted", "ana", json!({ "body": "x" }));
+        self.sql(&format!(
+            "insert into room_events
+             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{data}', null, null, 1000 + v
+             from generate_series({first}, {last}) as v;
+             update rooms set v = {last} where room_id = 'north.2'"
         ))
         .await;
     }
@@ -176,6 +195,7 @@ impl World {
 
     /// Says what a generation has appended to its feed of north.2.
     pub(super) async fn tell_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
+        let data = whole(v, kind, by, data);
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
         self.notice(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
     }
@@ -186,11 +206,17 @@ impl World {
         self.tell(v, kind, by, data).await;
     }
 
+    /// Lets the last message of a room have this number, and says so.
+    pub(super) async fn posted(&self, room: &str, ordinal: i64) {
+        self.sql(&format!("update rooms set last_ordinal = {ordinal} where room_id = '{room}'")).await;
+        self.touch(room, None).await;
+    }
+
     /// Alarms ana of a mention in north.2, without a word.
     pub(super) async fn alarm(&self, position: i64) {
         self.sql(&format!(
             "insert into alarms values
-                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben')"
+                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben', 'box-1')"
         ))
         .await;
     }
@@ -199,9 +225,18 @@ impl World {
     pub(super) async fn tell_of_alarm(&self, position: i64) {
         let alarm = json!([{
             "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
-            "by": "ben", "stream": domain::stream_of(&"north".parse().unwrap(), 2), "position": position,
+            "by": "ben", "stream": "box-1", "position": position,
         }]);
         self.notice("live.g1.user.ana", &alarm.to_string()).await;
+    }
+
+    /// Says that a user's view of a room has changed, or that of everybody inside.
+    pub(super) async fn touch(&self, room: &str, user: Option<&str>) {
+        let touched = match user {
+            Some(user) => json!([{ "room_id": room, "user_id": user }]),
+            None => json!([{ "room_id": room }]),
+        };
+        self.notice("live.g1.touched.box-1", &touched.to_string()).await;
     }
 
     async fn notice(&self, subject: &str, payload: &str) {
@@ -218,7 +253,7 @@ impl World {
 
     /// A live connection before its hello.
     pub(super) async fn connect(&self) -> Watcher {
-        Watcher::connect(&self.base.replace("http", "ws")).await
+        Watcher::connect(&self.base.replace("http", "ws"), self.check.clone()).await
     }
 
     /// A live connection of a user that follows north.2.
@@ -239,6 +274,15 @@ impl World {
     pub(super) async fn stopped(&mut self) {
         timeout(Duration::from_secs(5), self.service.take().unwrap()).await.unwrap().unwrap().unwrap();
     }
+}
+
+/// What is told of an event, where a test is not interested in all that belongs to a message.
+fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
+    if kind == "message_posted" {
+        let message = [("message_id", json!((1000 + v).to_string())), ("author", json!(by)), ("reply_to", Value::Null)];
+        message.into_iter().for_each(|(field, value)| data[field] = value);
+    }
+    data
 }
 
 /// The values of one field of a page's items.

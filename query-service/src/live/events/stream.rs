@@ -3,7 +3,6 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{body::Bytes, extract::ws::Utf8Bytes};
-use domain::RoomId;
 use futures::{Stream, stream};
 use serde::Deserialize;
 use tokio::{
@@ -12,7 +11,6 @@ use tokio::{
 };
 
 use crate::live::{
-    cursor::Cursor,
     frames::{Farewell, ServerFrame},
     socket::{GOOD_BYE, NO_PROGRESS, Over},
     transport::Transport,
@@ -26,63 +24,37 @@ pub(super) struct EventStream {
     body: mpsc::Sender<Bytes>,
     /// Events that wait for the next flush.
     waiting: Vec<u8>,
-    /// How far the client has come once it has what waits.
-    cursor: Cursor,
 }
 
 /// What has to be known of a frame.
 #[derive(Deserialize)]
-struct Seen<'a> {
+struct Named<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
-    room: Option<RoomId>,
-    v: Option<i64>,
-    head_v: Option<i64>,
-    #[serde(default)]
-    recovered: bool,
 }
 
 impl EventStream {
-    /// A stream for a client that has come this far, and its body. Comments fill it when nothing else does.
-    pub(super) fn open(
-        cursor: Cursor,
-        retry_ms: u64,
-        heartbeat: Duration,
-    ) -> (Self, impl Stream<Item = Result<Bytes, Infallible>>) {
+    /// A stream, and its body. Comments fill it when nothing else does.
+    pub(super) fn open(retry_ms: u64, heartbeat: Duration) -> (Self, impl Stream<Item = Result<Bytes, Infallible>>) {
         let (body, chunks) = mpsc::channel(1);
         let waiting = format!("retry: {retry_ms}\n\n").into_bytes();
-        (Self { body, waiting, cursor }, with_comments(chunks, heartbeat * 3 / 5))
+        (Self { body, waiting }, with_comments(chunks, heartbeat * 3 / 5))
     }
 
-    /// Says good-bye and ends the answer.
-    pub(super) async fn close(mut self, farewell: Farewell, retry_ms: u64) {
-        let (code, reason) = (farewell.code(), farewell.reason());
-        self.write(&ServerFrame::Bye { code, retry_ms, reason }.encode());
+    /// Says good-bye to a client that has come to this cursor, and ends the answer.
+    pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
+        self.write(&ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         // a client that is gone or stuck does not hear it
         let _ = timeout(GOOD_BYE, self.flush()).await;
     }
 
     fn write(&mut self, frame: &str) {
-        let Ok(seen) = serde_json::from_str::<Seen<'_>>(frame) else {
+        let Ok(Named { kind }) = serde_json::from_str(frame) else {
             tracing::warn!("a frame has no type");
             return;
         };
-        let kind = seen.kind;
-        let id = match (seen.room, seen.v) {
-            (Some(room), Some(v)) => {
-                self.cursor.set(room, v);
-                format!("id: {}\n", self.cursor.encode())
-            }
-            // an id without an event: also who sees nothing happen can go on from here
-            (Some(room), None) if kind == "subscribed" => {
-                if let Some(head_v) = seen.head_v.filter(|_| !seen.recovered) {
-                    self.cursor.set(room, head_v);
-                }
-                format!("id: {}\n\n", self.cursor.encode())
-            }
-            _ => String::new(),
-        };
-        for part in [&id, "event: ", kind] {
+        for part in ["event: ", kind] {
             self.waiting.extend_from_slice(part.as_bytes());
         }
         // white space in JSON may be a new line, which ends a field here
@@ -91,6 +63,16 @@ impl EventStream {
             self.waiting.extend_from_slice(line.as_bytes());
         }
         self.waiting.extend_from_slice(b"\n\n");
+    }
+
+    fn write_id(&mut self, cursor: &str, end: &str) {
+        for part in ["id: ", cursor, end] {
+            self.waiting.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    async fn flush_a_lot(&mut self) -> Result<(), Over> {
+        if self.waiting.len() < CHUNK { Ok(()) } else { self.flush().await }
     }
 }
 
@@ -108,7 +90,18 @@ impl Transport for EventStream {
 
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
         self.write(&frame);
-        if self.waiting.len() < CHUNK { Ok(()) } else { self.flush().await }
+        self.flush_a_lot().await
+    }
+
+    async fn feed_at(&mut self, frame: Utf8Bytes, cursor: impl FnOnce() -> String) -> Result<(), Over> {
+        self.write_id(&cursor(), "\n");
+        self.feed(frame).await
+    }
+
+    async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Over> {
+        // an id without an event: also who sees nothing happen can go on from here
+        self.write_id(&cursor(), "\n\n");
+        self.flush_a_lot().await
     }
 
     async fn flush(&mut self) -> Result<(), Over> {

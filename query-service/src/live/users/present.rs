@@ -1,0 +1,229 @@
+//! Who is connected, and about whom something has to be read, and when.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::{RoomId, UserId};
+use serde::Deserialize;
+use tokio::{sync::watch, time::Instant};
+
+use super::Person;
+use crate::live::{my_rooms::MyRoom, outbox::Outbox, seen::Seen};
+
+/// What is unread in busy rooms is read no more often than this for each user.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Whose view of a room has changed, in a notice: without a user that of everybody inside.
+#[derive(Debug, Deserialize)]
+pub(super) struct Touched {
+    room_id: RoomId,
+    user_id: Option<UserId>,
+}
+
+/// The connected users.
+#[derive(Default)]
+pub(super) struct Present {
+    people: HashMap<UserId, Arc<Person>>,
+    /// Who of them is inside each room, as far as they have been told.
+    inside: HashMap<RoomId, HashSet<UserId>>,
+    /// Whose alarms may have been missed.
+    alarms: Due,
+    /// Whose rooms may have changed.
+    rooms: Due,
+}
+
+impl Present {
+    /// One more connection of a user, who is made known if that is the first one.
+    pub(super) fn join(
+        &mut self,
+        user: &UserId,
+        outbox: &Arc<Outbox>,
+        alarms: Seen,
+        open: impl FnOnce(&UserId) -> Arc<Person>,
+    ) -> watch::Receiver<bool> {
+        let person = self.people.entry(user.clone()).or_insert_with(|| open(user));
+        let now = Instant::now();
+        if !person.join(outbox, alarms) {
+            self.rooms.at(user, now);
+        }
+        self.alarms.at(user, now);
+        person.listening()
+    }
+
+    /// One connection less.
+    pub(super) fn leave(&mut self, user: &UserId, outbox: &Arc<Outbox>) {
+        if self.people.get(user).is_some_and(|person| !person.leave(outbox))
+            && let Some(person) = self.people.remove(user)
+        {
+            self.forget_inside(&person);
+        }
+    }
+
+    /// Notes whose rooms have to be read: at once what somebody did, but what others write no more often than is useful.
+    pub(super) fn touch(&mut self, touched: &[Touched], now: Instant) {
+        for Touched { room_id, user_id } in touched {
+            match user_id {
+                Some(user) if self.people.contains_key(user) => self.rooms.at(user, now),
+                Some(_) => {}
+                None => {
+                    for user in self.inside.get(room_id).into_iter().flatten() {
+                        let read_at = self.people.get(user).and_then(|person| person.rooms_read_at());
+                        self.rooms.at(user, read_at.map_or(now, |read_at| now.max(read_at + PACE)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Something may have been missed about everybody.
+    pub(super) fn doubt_everybody(&mut self, now: Instant) {
+        for user in self.people.keys() {
+            self.alarms.at(user, now);
+            self.rooms.at(user, now);
+        }
+    }
+
+    /// These people's alarms have to be read then.
+    pub(super) fn doubt_alarms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
+        users.into_iter().for_each(|user| self.alarms.at(user, when));
+    }
+
+    /// These people's rooms have to be read then.
+    pub(super) fn doubt_rooms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
+        users.into_iter().for_each(|user| self.rooms.at(user, when));
+    }
+
+    /// Whose alarms have to be read now; asked for once.
+    pub(super) fn whose_alarms(&mut self, now: Instant) -> Vec<Arc<Person>> {
+        self.alarms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
+    }
+
+    /// Whose rooms have to be read now; asked for once.
+    pub(super) fn whose_rooms(&mut self, now: Instant) -> Vec<Arc<Person>> {
+        self.rooms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
+    }
+
+    /// Tells somebody what is different in their rooms, and notes where they are inside now.
+    pub(super) fn tell_rooms(&mut self, person: &Arc<Person>, read: Vec<MyRoom>) {
+        // who went and came back meanwhile is somebody else
+        if !self.people.get(person.id()).is_some_and(|known| Arc::ptr_eq(known, person)) {
+            return;
+        }
+        self.forget_inside(person);
+        person.tell_rooms(read);
+        for room in person.rooms() {
+            self.inside.entry(room).or_default().insert(person.id().clone());
+        }
+    }
+
+    fn forget_inside(&mut self, person: &Person) {
+        for room in person.rooms() {
+            if let Some(inside) = self.inside.get_mut(&room) {
+                inside.remove(person.id());
+                if inside.is_empty() {
+                    self.inside.remove(&room);
+                }
+            }
+        }
+    }
+}
+
+/// Who has to be looked at, and when.
+#[derive(Default)]
+struct Due(HashMap<UserId, Instant>);
+
+impl Due {
+    /// This user then, or before if that was said already.
+    fn at(&mut self, user: &UserId, when: Instant) {
+        let due_at = self.0.entry(user.clone()).or_insert(when);
+        *due_at = when.min(*due_at);
+    }
+
+    /// Who has to be looked at now; not any more afterwards.
+    fn take(&mut self, now: Instant) -> impl Iterator<Item = UserId> {
+        self.0.extract_if(move |_, due_at| *due_at <= now).map(|(user, _)| user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::outbox::{Delivery, Inbox};
+
+    fn user(name: &str) -> UserId {
+        name.parse().unwrap()
+    }
+
+    fn joined(present: &mut Present, name: &str) -> Inbox {
+        let inbox = Inbox::new();
+        let open = |user: &UserId| Arc::new(Person::new(user.clone(), watch::channel(false).1));
+        present.join(&user(name), inbox.outbox(), Seen::default(), open);
+        inbox
+    }
+
+    fn whose(present: &mut Present, now: Instant) -> Vec<String> {
+        let mut names: Vec<_> = present.whose_rooms(now).iter().map(|person| person.id().to_string()).collect();
+        names.sort();
+        names
+    }
+
+    fn read(present: &mut Present, name: &str, unread: i64) {
+        let person = present.people[&user(name)].clone();
+        present.tell_rooms(&person, vec![MyRoom::inside("b.1", unread)]);
+    }
+
+    fn touched(user_id: Option<&str>) -> [Touched; 1] {
+        [Touched { room_id: "b.1".parse().unwrap(), user_id: user_id.map(user) }]
+    }
+
+    #[test]
+    fn a_touched_room_is_read_for_those_inside_once_a_second_and_for_who_acted_at_once() {
+        let mut present = Present::default();
+        let _inboxes = ["ana", "ben", "cem"].map(|name| joined(&mut present, name));
+        let start = Instant::now();
+        assert_eq!(whose(&mut present, start), ["ana", "ben", "cem"], "they are new");
+        read(&mut present, "ana", 1);
+        read(&mut present, "ben", 1);
+        let now = Instant::now();
+        present.touch(&touched(None), now);
+        assert!(whose(&mut present, now).is_empty(), "they were read just now");
+        present.touch(&touched(Some("ben")), now);
+        present.touch(&touched(Some("stranger")), now);
+        assert_eq!(whose(&mut present, now), ["ben"]);
+        assert_eq!(whose(&mut present, now + PACE), ["ana"], "and cem is not inside");
+        present.touch(&touched(None), now + PACE);
+        assert_eq!(whose(&mut present, now + PACE), ["ana", "ben"]);
+    }
+
+    #[test]
+    fn who_has_gone_is_forgotten() {
+        let mut present = Present::default();
+        let (first, second) = (joined(&mut present, "ana"), joined(&mut present, "ana"));
+        read(&mut present, "ana", 1);
+        present.leave(&user("ana"), first.outbox());
+        assert_eq!((present.people.len(), present.inside.len()), (1, 1));
+        present.leave(&user("ana"), second.outbox());
+        assert_eq!((present.people.len(), present.inside.len()), (0, 0));
+        assert!(whose(&mut present, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn a_second_connection_is_told_what_the_first_one_knows() {
+        let mut present = Present::default();
+        let mut first = joined(&mut present, "ana");
+        read(&mut present, "ana", 4);
+        let mut second = joined(&mut present, "ana");
+        read(&mut present, "ana", 5);
+        for inbox in [&mut first, &mut second] {
+            let mut next = || match inbox.try_next() {
+                Some(Delivery::News(frame)) => frame.to_string(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(next(), r#"{"type":"my_rooms","rooms":{"b.1":{"unread":4}}}"#);
+            assert_eq!(next(), r#"{"type":"unread","room":"b.1","unread":5}"#);
+        }
+    }
+}

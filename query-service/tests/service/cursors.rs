@@ -1,0 +1,187 @@
+//! Cursors: one for all rooms and the alarms, good on every transport, vouching for what was written and for nothing else.
+
+use serde_json::{Value, json};
+
+use super::{listener::Listener, watcher::Watcher, world::World};
+
+async fn say_hello(world: &World, user: &str, cursor: &Value, rooms: Value) -> Watcher {
+    let mut watcher = world.connect().await;
+    let hello = json!({ "type": "hello", "token": world.token(user), "cursor": cursor, "rooms": rooms });
+    watcher.say(hello).await;
+    watcher
+}
+
+/// The cursor of the next ping.
+async fn pinged(watcher: &mut Watcher) -> Value {
+    loop {
+        let frame = watcher.next().await;
+        if frame["type"] == "ping" {
+            watcher.say(json!({ "type": "pong" })).await;
+            return frame["cursor"].clone();
+        }
+    }
+}
+
+/// The id of the next alarm.
+async fn alarm(watcher: &mut Watcher) -> String {
+    loop {
+        let frame = watcher.next().await;
+        if frame["type"] == "alarm" {
+            return frame["id"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+fn mention(position: i64) -> String {
+    format!("box-1-{position}-mention")
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_where_the_last_one_was_with_rooms_and_alarms() {
+    let world = World::with(&["--heartbeat", "1"]).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2" }])).await;
+    let cursor = pinged(&mut ana).await;
+    drop(ana);
+    world.alarm(41).await;
+    world.alarm(42).await;
+    for v in 10..=12 {
+        world.append(v, "message_posted", "ben", json!({ "body": "hi" })).await;
+    }
+    world.project("box-1", 42).await;
+
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    assert_eq!(ana.next().await["resumed"], json!({ "north.2": 9 }));
+    assert_eq!(ana.next().await["recovered"], true);
+    ana.events(10..=12).await;
+    assert_eq!([alarm(&mut ana).await, alarm(&mut ana).await], [41, 42].map(mention));
+    world.alarm(43).await;
+    world.tell_of_alarm(43).await;
+    assert_eq!(alarm(&mut ana).await, mention(43), "and then live");
+
+    // a version that is given wins, and a room that is not asked for is not followed
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 11 }])).await;
+    assert_eq!(ana.next().await["resumed"], json!({ "north.2": 11 }));
+    let mut ana = say_hello(&world, "ana", &cursor, json!([])).await;
+    assert_eq!(ana.next().await["resumed"], json!({}));
+    assert_eq!([alarm(&mut ana).await, alarm(&mut ana).await], [41, 42].map(mention));
+    // the other transport takes it as well
+    let mut stream = Listener::open(&world, "ana", &format!("rooms=north.2&cursor={}", cursor.as_str().unwrap())).await;
+    assert_eq!(stream.until("subscribed").await["recovered"], true);
+    stream.events(10..=12).await;
+    assert_eq!(stream.until("alarm").await["id"], mention(41));
+}
+
+#[tokio::test]
+async fn alarms_are_complete_up_to_the_cursor_and_only_what_is_beyond_may_come_again() {
+    let world = World::with(&["--heartbeat", "1"]).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([])).await;
+    let before = pinged(&mut ana).await;
+    for position in 41..=43 {
+        world.alarm(position).await;
+        world.tell_of_alarm(position).await;
+        assert_eq!(alarm(&mut ana).await, mention(position));
+    }
+    // the read model is there as well: sooner or later the cursor says so
+    world.project("box-1", 43).await;
+    let mut cursor = before.clone();
+    while cursor == before {
+        cursor = pinged(&mut ana).await;
+    }
+    world.alarm(44).await;
+    let mut again = say_hello(&world, "ana", &before, json!([])).await;
+    for position in 41..=44 {
+        assert_eq!(alarm(&mut again).await, mention(position));
+    }
+    let mut again = say_hello(&world, "ana", &cursor, json!([])).await;
+    assert_eq!(alarm(&mut again).await, mention(44));
+}
+
+#[tokio::test]
+async fn more_alarms_than_are_read_at_once_come_all_the_same() {
+    let world = World::with(&["--heartbeat", "1"]).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([])).await;
+    let cursor = pinged(&mut ana).await;
+    drop(ana);
+    world
+        .sql(
+            "insert into alarms
+             select 'ana', '2026-01-03T13:00:00Z', 'north', 41 + n / 2, case n % 2 when 0 then 'mention' else 'reply' end,
+                 'north.2', 41 + n / 2, 'ben', 'box-1'
+             from generate_series(0, 300) as n",
+        )
+        .await;
+    world.project("box-1", 400).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([])).await;
+    let mut ids = Vec::new();
+    for _ in 0..=300 {
+        ids.push(alarm(&mut ana).await);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 301);
+}
+
+#[tokio::test]
+async fn a_strange_cursor_is_a_reset_of_each_room_and_of_the_alarms() {
+    let world = World::with(&["--heartbeat", "1"]).await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
+    let of_ben = pinged(&mut ben).await;
+    for cursor in [json!("made-up"), of_ben.clone(), json!("A".repeat(30_000))] {
+        let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+        assert_eq!(ana.next().await["resumed"], json!({}));
+        assert_eq!(ana.next().await, json!({ "type": "reset", "reason": "unknown-cursor" }));
+        let reset = json!({ "type": "reset", "room": "north.2", "reason": "unknown-version", "head_v": 9 });
+        assert_eq!((ana.next().await, ana.next().await["recovered"].clone()), (reset, json!(false)));
+    }
+    // one that is ahead of this log
+    world.project("box-1", 30).await;
+    let mut ben = say_hello(&world, "ben", &of_ben, json!([])).await;
+    assert_eq!(ben.next().await["type"], "welcome");
+    assert_eq!(ben.next().await, json!({ "type": "reset", "reason": "unknown-cursor" }));
+}
+
+#[tokio::test]
+async fn feeds_are_read_from_the_cursor_of_a_live_connection_on() {
+    let world = World::with(&["--heartbeat", "1"]).await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let cursor = pinged(&mut ben).await;
+    world.append(10, "message_posted", "ana", json!({ "body": "hi" })).await;
+    let cursor = cursor.as_str().unwrap();
+    let path = format!("/rooms/north.2/events?cursor={cursor}");
+    assert_eq!(world.list("ben", &path, "v").await, [10]);
+    for (user, path) in [
+        ("ana", path.as_str()),
+        ("ben", &format!("{path}&after_v=3")),
+        ("eve", &format!("/rooms/north.1/events?cursor={cursor}")),
+    ] {
+        assert_eq!(world.get(user, path).await.0, 400, "{user} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_words_have_the_cursor() {
+    let mut world = World::start().await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
+    ben.next().await;
+    ben.next().await;
+    world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
+    ben.events([10]).await;
+    let path = async |cursor: &Value| format!("/rooms/north.2/events?cursor={}", cursor.as_str().unwrap());
+    world.append(11, "message_posted", "ana", json!({ "body": "hi" })).await;
+    let mut short = world.connect().await;
+    let token = world.short_token("ben", std::time::Duration::from_secs(1));
+    short.say(json!({ "type": "hello", "token": token, "rooms": [{ "id": "north.2", "v": 9 }] })).await;
+    let mut bye = short.next().await;
+    while bye["type"] != "bye" {
+        bye = short.next().await;
+    }
+    assert_eq!((&bye["code"], &bye["retry_ms"]), (&4200.into(), &0.into()), "a new token can be shown at once");
+    assert_eq!(world.list("ben", &path(&bye["cursor"]).await, "v").await, Vec::<Value>::new());
+    world.append(12, "message_posted", "ana", json!({ "body": "hi" })).await;
+    assert_eq!(world.list("ben", &path(&bye["cursor"]).await, "v").await, [12]);
+    world.stop();
+    while bye["code"] != 4000 {
+        bye = ben.next().await;
+    }
+    assert!(bye["cursor"].is_string());
+}
