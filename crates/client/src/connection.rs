@@ -13,13 +13,14 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::tungstenite::http::Uri;
+use tokio_tungstenite::{Connector, tungstenite::http::Uri};
 
 use crate::{
     backoff::Backoff,
-    incoming::{Error, Incoming, Loss},
+    incoming::{Error, FetchError, Incoming, Loss, Page},
     options::{Options, Since},
     session::{Outlet, Over, Session, Shared},
+    socket::connector,
 };
 
 /// A connection that lasted this long was a good one.
@@ -52,7 +53,18 @@ impl Client {
         let (outlet, inbox) = mpsc::channel(options.capacity);
         let turn = rand::random_range(0..addresses.len());
         let backoff = Backoff::new(options.first_delay, options.longest_delay);
-        let task = Task { shared: shared.clone(), outlet, options, addresses, turn, backoff, token: None, refusals: 0 };
+        let encrypted = addresses.iter().any(|address| address.scheme_str() == Some("wss"));
+        let task = Task {
+            connector: encrypted.then(connector),
+            shared: shared.clone(),
+            outlet,
+            options,
+            addresses,
+            turn,
+            backoff,
+            token: None,
+            refusals: 0,
+        };
         tokio::spawn(task.run());
         Ok((Self { shared }, Inbox(inbox)))
     }
@@ -68,6 +80,14 @@ impl Client {
     pub fn unsubscribe(&self, room: &RoomId) {
         self.shared.rooms().leave(room);
         self.shared.changed.notify_one();
+    }
+
+    /// Reads a page of a room's feed after a version, whether the room is followed or not; as soon as there is a
+    /// connection. Members only.
+    pub async fn fetch(&self, room: RoomId, after_v: u64) -> Result<Page, FetchError> {
+        let answered = self.shared.fetches().want(room, after_v);
+        self.shared.changed.notify_one();
+        answered.await.unwrap_or(Err(FetchError::Stopped))
     }
 }
 
@@ -92,6 +112,8 @@ struct Task {
     outlet: Outlet,
     options: Options,
     addresses: Vec<Uri>,
+    /// How to encrypt, if some address wants that.
+    connector: Option<Connector>,
     /// Which address is the next one.
     turn: usize,
     backoff: Backoff,
@@ -114,7 +136,9 @@ enum Stop {
 
 impl Task {
     async fn run(mut self) {
-        if let Err(Stop::Failed(error)) = self.connect_for_ever().await {
+        let stop = self.connect_for_ever().await;
+        self.shared.fetches().end();
+        if let Err(Stop::Failed(error)) = stop {
             // who has stopped to read does not want to know
             let _ = self.outlet.send(Err(error)).await;
         }
@@ -123,7 +147,10 @@ impl Task {
     async fn connect_for_ever(&mut self) -> Result<std::convert::Infallible, Stop> {
         loop {
             let (loss, wished) = match self.connect_once().await? {
-                Over::Lost(loss, wished) => (loss, wished),
+                Over::Lost(loss, wished, cursor) => {
+                    self.shared.mine().note_cursor(cursor);
+                    (loss, wished)
+                }
                 Over::Unread => return Err(Stop::Unread),
             };
             self.judge(&loss)?;
@@ -153,6 +180,9 @@ impl Task {
         let url = self.options.urls[self.turn % self.addresses.len()].clone();
         self.hand_out(Incoming::Connected { url }).await?;
         let over = session.follow().await;
+        if let Some(token) = &mut self.token {
+            session.token().clone_into(&mut token.text);
+        }
         if since.elapsed() >= GOOD {
             self.backoff.reset();
         }
@@ -165,8 +195,9 @@ impl Task {
             Err(loss) => return Ok(Err(loss.into())),
         };
         let address = &self.addresses[self.turn % self.addresses.len()];
-        let (shared, outlet) = (self.shared.clone(), self.outlet.clone());
-        Ok(Session::open(address, token, shared, outlet, self.options.patience).await)
+        let connector = self.connector.clone().filter(|_| address.scheme_str() == Some("wss"));
+        let ends = (self.shared.clone(), self.outlet.clone());
+        Ok(Session::open(address, connector, token, ends, &self.options).await)
     }
 
     /// The last token if it was not refused, or another one.
@@ -216,8 +247,10 @@ impl Task {
 /// Where the live protocol is spoken at a query-service's address.
 fn live_address(url: &str) -> Result<Uri, Error> {
     let invalid = || Error::InvalidAddress { url: url.to_owned() };
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://")).ok_or_else(invalid)?;
-    let address = format!("ws://{}/live", rest.trim_end_matches('/')).parse::<Uri>().map_err(|_| invalid())?;
+    let schemes = [("https://", "wss"), ("wss://", "wss"), ("http://", "ws"), ("ws://", "ws")];
+    let (scheme, rest) =
+        schemes.iter().find_map(|(prefix, scheme)| Some((scheme, url.strip_prefix(prefix)?))).ok_or_else(invalid)?;
+    let address = format!("{scheme}://{}/live", rest.trim_end_matches('/')).parse::<Uri>().map_err(|_| invalid())?;
     if address.host().is_some_and(|host| !host.is_empty()) { Ok(address) } else { Err(invalid()) }
 }
 
@@ -229,6 +262,9 @@ mod tests {
     fn an_address_leads_to_the_live_protocol() {
         for url in ["http://127.0.0.1:8081", "http://127.0.0.1:8081/", "ws://127.0.0.1:8081"] {
             assert_eq!(live_address(url).unwrap().to_string(), "ws://127.0.0.1:8081/live");
+        }
+        for url in ["https://chat.example", "wss://chat.example/"] {
+            assert_eq!(live_address(url).unwrap().to_string(), "wss://chat.example/live");
         }
         for url in ["", "127.0.0.1:8081", "ftp://a", "http://", "http://a b"] {
             assert_eq!(live_address(url), Err(Error::InvalidAddress { url: url.to_owned() }));

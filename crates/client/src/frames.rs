@@ -1,11 +1,12 @@
 //! The frames of `boxroom.v1` as a client writes and reads them. Names on the wire; never rename.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::RoomId;
+use chrono::{DateTime, Utc};
+use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::incoming::Event;
+use crate::incoming::{Alarm, Event, Standing};
 
 /// What a client says.
 #[derive(Debug, PartialEq, Serialize)]
@@ -13,6 +14,8 @@ use crate::incoming::Event;
 pub(crate) enum ClientFrame {
     Hello {
         token: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
         rooms: Vec<RoomFrom>,
     },
     Subscribe {
@@ -23,6 +26,15 @@ pub(crate) enum ClientFrame {
     },
     Unsubscribe {
         room: RoomId,
+    },
+    Fetch {
+        id: u64,
+        room: RoomId,
+        after_v: u64,
+    },
+    Auth {
+        id: u64,
+        token: String,
     },
     Pong {},
 }
@@ -54,6 +66,7 @@ pub(crate) enum Frame {
 pub(crate) enum ServerFrame {
     Welcome {
         heartbeat_ms: u64,
+        expires_in_ms: Option<u64>,
     },
     Subscribed {
         id: Option<u64>,
@@ -65,14 +78,43 @@ pub(crate) enum ServerFrame {
         room: RoomId,
         reason: String,
     },
+    Fetched {
+        id: Option<u64>,
+        to_v: u64,
+        head_v: u64,
+    },
+    Authorized {
+        id: Option<u64>,
+        expires_in_ms: Option<u64>,
+    },
     Ping {
+        cursor: Option<String>,
         #[serde(default)]
         heads: BTreeMap<RoomId, u64>,
     },
-    Reset {
+    Signal {
         room: RoomId,
+        #[serde(flatten)]
+        sign: Sign,
+    },
+    Alarm(Alarm),
+    MyRooms {
+        rooms: BTreeMap<RoomId, Unread>,
+    },
+    Membership {
+        room: RoomId,
+        standing: Standing,
+        at: Option<DateTime<Utc>>,
+    },
+    Unread {
+        room: RoomId,
+        unread: u64,
+    },
+    /// Without a room it is about alarms.
+    Reset {
+        room: Option<RoomId>,
         reason: String,
-        head_v: u64,
+        head_v: Option<u64>,
     },
     Error {
         id: Option<u64>,
@@ -84,10 +126,29 @@ pub(crate) enum ServerFrame {
         code: u16,
         retry_ms: u64,
         reason: String,
+        cursor: Option<String>,
     },
     /// A later version of the protocol has more to say.
     #[serde(other)]
     Unknown,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Sign {
+    Typing {
+        user: UserId,
+    },
+    Presence {
+        users: BTreeSet<UserId>,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Unread {
+    pub(crate) unread: u64,
 }
 
 /// Only events have a version, and their types are not the protocol's.
@@ -119,10 +180,13 @@ mod tests {
 
     #[test]
     fn what_a_later_server_adds_is_no_error() {
-        let known = Frame::decode(r#"{"type":"ping","heads":{"b.1":7},"cursor":"x"}"#).unwrap();
-        assert_eq!(known, Frame::Other(ServerFrame::Ping { heads: [("b.1".parse().unwrap(), 7)].into() }));
-        let unknown = Frame::decode(r#"{"type":"signal","room":"b.1","kind":"typing","user":"ana"}"#).unwrap();
+        let heads = [("b.1".parse().unwrap(), 7)].into();
+        let known = Frame::decode(r#"{"type":"ping","heads":{"b.1":7},"more":"x"}"#).unwrap();
+        assert_eq!(known, Frame::Other(ServerFrame::Ping { cursor: None, heads }));
+        let unknown = Frame::decode(r#"{"type":"cake","room":"b.1","slices":2}"#).unwrap();
         assert_eq!(unknown, Frame::Other(ServerFrame::Unknown));
+        let signal = Frame::decode(r#"{"type":"signal","room":"b.1","kind":"singing","user":"ana"}"#).unwrap();
+        assert_eq!(signal, Frame::Other(ServerFrame::Signal { room: "b.1".parse().unwrap(), sign: Sign::Unknown }));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What a client hears.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId};
@@ -37,6 +40,39 @@ pub enum Incoming {
         /// The version of the room's last event.
         head_v: u64,
     },
+    /// Something of the moment in a room that is followed; the next one counts, and one may be lost.
+    Signal {
+        /// The room.
+        room: RoomId,
+        /// What.
+        sign: Sign,
+    },
+    /// Something that the user should know of, whichever rooms are followed.
+    Alarm(Alarm),
+    /// Alarms may have been missed: read the list again.
+    AlarmsReset {
+        /// Why, as the server says.
+        reason: String,
+    },
+    /// The open rooms in which the user is, all of them, and how many messages are unread in each. Comes on every
+    /// connection, and is followed by what changes.
+    MyRooms(BTreeMap<RoomId, u64>),
+    /// The user stands otherwise to a room than before.
+    Membership {
+        /// The room.
+        room: RoomId,
+        /// How.
+        standing: Standing,
+        /// Since when, if that is known.
+        at: Option<DateTime<Utc>>,
+    },
+    /// So many messages are unread in a room of the user now.
+    Unread {
+        /// The room.
+        room: RoomId,
+        /// How many.
+        unread: u64,
+    },
     /// A query-service has accepted the token.
     Connected {
         /// Its address.
@@ -72,6 +108,51 @@ pub struct Event {
     pub command_id: Option<String>,
 }
 
+/// What lasts a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// This user types.
+    Typing(UserId),
+    /// These users are connected to the room, and nobody else.
+    Presence(BTreeSet<UserId>),
+}
+
+/// Something that the user should know of. Its JSON is the frame it came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// The same wherever this alarm is told; told once by a client.
+    pub id: String,
+    /// What it is about: `mention`, `reply`, `kicked`, ...
+    pub kind: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// In which room.
+    pub room: RoomId,
+    /// About which message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Who made it happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
+}
+
+/// How the user stands to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Is inside; nothing is unread until an [`Incoming::Unread`] says so.
+    Inside,
+    /// Left.
+    Left,
+    /// Was put out.
+    Kicked,
+    /// Was inside when the room closed.
+    Closed,
+    /// A later version of the protocol knows more ways.
+    #[serde(other)]
+    Unknown,
+}
+
 /// Why nothing more comes from a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ending {
@@ -89,6 +170,33 @@ pub enum Ending {
         /// What a person may read.
         detail: String,
     },
+}
+
+/// A page of a room's feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// The version after which the next page begins.
+    pub to_v: u64,
+    /// The version of the feed's last event.
+    pub head_v: u64,
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The service has refused.
+    #[error("{detail} ({code})")]
+    Refused {
+        /// The problem's code, such as `not-a-member`.
+        code: String,
+        /// What a person may read.
+        detail: String,
+    },
+    /// The client has stopped for good, or nobody reads its inbox any more.
+    #[error("the client has stopped")]
+    Stopped,
 }
 
 /// Why there is no connection.
@@ -123,7 +231,7 @@ pub enum Loss {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An address that is none.
-    #[error("{url:?} is not an address like http://host:port")]
+    #[error("{url:?} is not an address like https://host:port")]
     InvalidAddress {
         /// The address.
         url: String,

@@ -1,4 +1,5 @@
-//! The reference client of `boxroom.v1`: follows rooms live, each event once and in order, over any interruption.
+//! The reference client of `boxroom.v1`: follows rooms live, each event once and in order, over any interruption, and tells
+//! what concerns the user in whichever room.
 //!
 //! Knows the protocol and domain ids, and nothing from inside the services.
 //!
@@ -21,14 +22,18 @@
 mod connection;
 
 pub use connection::{Client, Inbox};
-pub use incoming::{Ending, Error, Event, Incoming, Loss};
+pub use incoming::{Alarm, Ending, Error, Event, FetchError, Incoming, Loss, Page, Sign, Standing};
 pub use options::{Options, Since, TokenError};
 
 mod incoming;
 mod options;
 
 mod backoff;
+mod fetches;
 mod frames;
+mod mine;
 mod pace;
+mod renewal;
 mod rooms;
 mod session;
+mod socket;

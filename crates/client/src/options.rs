@@ -1,6 +1,6 @@
 //! How a client connects, and from where on it follows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Gives a valid token whenever one is needed.
-pub(crate) type Tokens = Box<dyn Fn() -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync>;
+pub(crate) type Tokens = dyn Fn() -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync;
 
 /// From where on a room is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Since {
 /// How a client connects.
 pub struct Options {
     pub(crate) urls: Vec<String>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) first_delay: Duration,
     pub(crate) longest_delay: Duration,
     pub(crate) patience: Duration,
@@ -30,10 +30,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Query-services' addresses (`http://host:port`), tried in turn, and where tokens come from.
+    /// Query-services' addresses (`https://host:port`, `http://` without encryption), tried in turn, and where tokens come
+    /// from. Certificates are checked against those that the system trusts.
     ///
-    /// A token is asked for at the start and again whenever the last one was refused. One that was refused already
-    /// ends the client with an error.
+    /// A token is asked for at the start, before the last one expires, and whenever that was refused. One that was
+    /// refused already ends the client with an error.
     pub fn new<T>(
         urls: impl IntoIterator<Item = impl Into<String>>,
         tokens: impl Fn() -> T + Send + Sync + 'static,
@@ -43,7 +44,7 @@ impl Options {
     {
         Self {
             urls: urls.into_iter().map(Into::into).collect(),
-            tokens: Box::new(move || Box::pin(tokens())),
+            tokens: Arc::new(move || Box::pin(tokens())),
             first_delay: Duration::from_millis(250),
             longest_delay: Duration::from_secs(20),
             patience: Duration::from_secs(10),

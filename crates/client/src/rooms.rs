@@ -142,18 +142,20 @@ impl Rooms {
                 Ok(self.subscribed(id, room, head_v, recovered))
             }
             Frame::Other(ServerFrame::Unsubscribed { room, reason }) => Ok(self.parted(room, reason)),
-            Frame::Other(ServerFrame::Reset { room, reason, head_v }) => Ok(self.reset(room, reason, head_v)),
+            Frame::Other(ServerFrame::Reset { room: Some(room), reason, head_v }) => {
+                Ok(self.reset(room, reason, head_v.unwrap_or_default()))
+            }
             Frame::Other(ServerFrame::Error { id, room: Some(room), code, detail }) => {
                 Ok(self.refused(id, room, code, detail))
             }
-            Frame::Other(ServerFrame::Ping { heads }) => self.compare(&heads).map(|()| None),
-            Frame::Other(
-                ServerFrame::Welcome { .. }
-                | ServerFrame::Error { room: None, .. }
-                | ServerFrame::Bye { .. }
-                | ServerFrame::Unknown,
-            ) => Ok(None),
+            Frame::Other(ServerFrame::Ping { heads, .. }) => self.compare(&heads).map(|()| None),
+            Frame::Other(_) => Ok(None),
         }
+    }
+
+    /// Whether this event is the next one of a room that is followed.
+    pub(crate) fn expects(&self, event: &Event) -> bool {
+        self.followed.get(&event.room).is_some_and(|room| room.last_v == Some(event.v.saturating_sub(1)))
     }
 
     fn event(&mut self, event: Event) -> Result<Option<Incoming>, Loss> {

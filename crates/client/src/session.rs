@@ -5,46 +5,36 @@ use std::{
     time::Duration,
 };
 
-use futures::{SinkExt, StreamExt};
 use tokio::{
-    net::TcpStream,
     sync::{Notify, mpsc},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{
-        ClientRequestBuilder, Message,
-        http::Uri,
-        protocol::{CloseFrame, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::{Connector, tungstenite::http::Uri};
 
 use crate::{
-    frames::{ClientFrame, Frame, RoomFrom, ServerFrame},
+    fetches::Fetches,
+    frames::{ClientFrame, Frame, ServerFrame},
     incoming::{Ending, Error, Incoming, Loss},
+    mine::Mine,
+    options::Options,
     pace::Pace,
+    renewal::Renewal,
     rooms::{Change, Rooms},
+    socket::Socket,
 };
 
-/// The subprotocol.
-const PROTOCOL: &str = "boxroom.v1";
-
-/// The most bytes of a frame.
-const MAX_FRAME: usize = 1024 * 1024;
-
-const SOCKET_BUFFER: usize = 4 * 1024;
+/// The id of a request for which a newer token is shown; those of others are greater.
+const AUTH_ID: u64 = 0;
 
 /// How soon a room is asked for again that could not be followed for the moment.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// How long the end of a connection may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a client's handle and its connection share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     rooms: Mutex<Rooms>,
+    mine: Mutex<Mine>,
+    fetches: Mutex<Fetches>,
     /// Wakes the connection when there is something to ask for.
     pub(crate) changed: Notify,
 }
@@ -52,6 +42,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mine(&self) -> MutexGuard<'_, Mine> {
+        self.mine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn fetches(&self) -> MutexGuard<'_, Fetches> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,15 +59,15 @@ pub(crate) type Outlet = mpsc::Sender<Result<Incoming, Error>>;
 /// Why a connection is over.
 #[derive(Debug)]
 pub(crate) enum Over {
-    /// It was lost, or never came about; with the pause that the server wishes.
-    Lost(Loss, Duration),
+    /// It was lost, or never came about; with the pause that the server wishes, and from where to go on if it has said so.
+    Lost(Loss, Duration, Option<String>),
     /// Nobody reads the inbox any more.
     Unread,
 }
 
 impl From<Loss> for Over {
     fn from(loss: Loss) -> Self {
-        Self::Lost(loss, Duration::ZERO)
+        Self::Lost(loss, Duration::ZERO, None)
     }
 }
 
@@ -82,27 +80,38 @@ pub(crate) struct Session {
     heartbeat: Duration,
     heard_at: Instant,
     retry_at: Option<Instant>,
+    renewal: Renewal,
 }
 
 impl Session {
     /// Connects and says hello.
     pub(crate) async fn open(
         url: &Uri,
+        connector: Option<Connector>,
         token: String,
-        shared: Arc<Shared>,
-        outlet: Outlet,
-        patience: Duration,
+        (shared, outlet): (Arc<Shared>, Outlet),
+        options: &Options,
     ) -> Result<Self, Over> {
-        let mut socket = Socket::connect(url, patience).await?;
-        let rooms = shared.rooms().hello();
-        let heartbeat = timeout(patience, greet(&mut socket, token, rooms)).await.map_err(|_| Loss::Silent)??;
-        Ok(Self { socket, shared, outlet, pace: Pace::new(), heartbeat, heard_at: Instant::now(), retry_at: None })
+        let patience = options.patience;
+        let mut socket = Socket::connect(url, connector, patience).await?;
+        let (cursor, rooms) = (shared.mine().cursor(), shared.rooms().hello());
+        shared.fetches().begin_anew();
+        let hello = ClientFrame::Hello { token: token.clone(), cursor, rooms };
+        let welcome = timeout(patience, greet(&mut socket, hello)).await.map_err(|_| Loss::Silent)??;
+        let renewal = Renewal::new(options.tokens.clone(), patience, token, welcome.expires_in);
+        let (pace, heartbeat, heard_at) = (Pace::new(), welcome.heartbeat, Instant::now());
+        Ok(Self { socket, shared, outlet, pace, heartbeat, heard_at, retry_at: None, renewal })
+    }
+
+    /// The last token that the service has accepted.
+    pub(crate) fn token(&self) -> &str {
+        self.renewal.token()
     }
 
     /// Follows rooms until the connection is over.
     pub(crate) async fn follow(&mut self) -> Over {
         let Err(over) = self.converse().await;
-        if matches!(over, Over::Unread | Over::Lost(Loss::Nonsense(_) | Loss::Silent, _)) {
+        if matches!(over, Over::Unread | Over::Lost(Loss::Nonsense(_) | Loss::Silent, ..)) {
             self.socket.close().await;
         }
         over
@@ -120,6 +129,7 @@ impl Session {
                 frame = self.socket.receive() => self.hear(frame?).await?,
                 () = self.shared.changed.notified() => {}
                 () = self.outlet.closed() => return Err(Over::Unread),
+                token = self.renewal.next() => self.socket.say(&ClientFrame::Auth { id: AUTH_ID, token }).await?,
                 () = sleep_until(wake_at) => self.on_time(silent_at)?,
             }
         }
@@ -153,14 +163,25 @@ impl Session {
                 None => {}
             }
         }
+        while self.shared.fetches().any_wanted() {
+            if let Err(later) = self.pace.take() {
+                return Ok(Some(later));
+            }
+            let frame = self.shared.fetches().next_frame();
+            if let Some(frame) = frame {
+                self.socket.say(&frame).await?;
+            }
+        }
         Ok(None)
     }
 
     async fn hear(&mut self, frame: Frame) -> Result<(), Over> {
-        if let Frame::Other(ServerFrame::Ping { .. }) = &frame {
-            self.socket.say(&ClientFrame::Pong {}).await?;
-        }
-        let incoming = self.shared.rooms().hear(frame)?;
+        let incoming = match frame {
+            Frame::Other(frame) => self.hear_other(frame).await?,
+            // a page may be of anywhere in the feed, and leaves no gap behind
+            Frame::Event(event) if self.shared.fetches().keep(&event) && !self.shared.rooms().expects(&event) => None,
+            Frame::Event(_) => self.shared.rooms().hear(frame)?,
+        };
         if let Some(incoming) = incoming {
             self.hand_out(incoming).await?;
         }
@@ -169,95 +190,47 @@ impl Session {
         Ok(())
     }
 
+    async fn hear_other(&mut self, frame: ServerFrame) -> Result<Option<Incoming>, Over> {
+        match &frame {
+            ServerFrame::Ping { cursor, .. } => {
+                self.shared.mine().note_cursor(cursor.clone());
+                self.socket.say(&ClientFrame::Pong {}).await?;
+            }
+            ServerFrame::Authorized { id: Some(AUTH_ID), expires_in_ms } => {
+                self.renewal.accepted(expires_in_ms.map(Duration::from_millis));
+            }
+            ServerFrame::Fetched { .. } | ServerFrame::Error { .. } => self.shared.fetches().hear(&frame),
+            ServerFrame::Signal { .. }
+            | ServerFrame::Alarm(_)
+            | ServerFrame::MyRooms { .. }
+            | ServerFrame::Membership { .. }
+            | ServerFrame::Unread { .. }
+            | ServerFrame::Reset { room: None, .. } => return Ok(self.shared.mine().hear(frame)),
+            _ => {}
+        }
+        Ok(self.shared.rooms().hear(Frame::Other(frame))?)
+    }
+
     async fn hand_out(&mut self, incoming: Incoming) -> Result<(), Over> {
         self.outlet.send(Ok(incoming)).await.map_err(|_| Over::Unread)
     }
 }
 
-/// Says hello; returns how often the server will be heard.
-async fn greet(socket: &mut Socket, token: String, rooms: Vec<RoomFrom>) -> Result<Duration, Over> {
-    socket.say(&ClientFrame::Hello { token, rooms }).await?;
+/// What a service promises at first.
+struct Welcome {
+    /// How often it will be heard.
+    heartbeat: Duration,
+    /// How long the token is good.
+    expires_in: Option<Duration>,
+}
+
+async fn greet(socket: &mut Socket, hello: ClientFrame) -> Result<Welcome, Over> {
+    socket.say(&hello).await?;
     loop {
         // an error is explained by the good-bye after it
-        if let Frame::Other(ServerFrame::Welcome { heartbeat_ms }) = socket.receive().await? {
-            return Ok(Duration::from_millis(heartbeat_ms.max(1)));
+        if let Frame::Other(ServerFrame::Welcome { heartbeat_ms, expires_in_ms }) = socket.receive().await? {
+            let heartbeat = Duration::from_millis(heartbeat_ms.max(1));
+            return Ok(Welcome { heartbeat, expires_in: expires_in_ms.map(Duration::from_millis) });
         }
-    }
-}
-
-/// A WebSocket that speaks in frames.
-struct Socket {
-    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    patience: Duration,
-}
-
-impl Socket {
-    async fn connect(url: &Uri, patience: Duration) -> Result<Self, Loss> {
-        let request = ClientRequestBuilder::new(url.clone()).with_sub_protocol(PROTOCOL);
-        let config = WebSocketConfig::default()
-            .read_buffer_size(SOCKET_BUFFER)
-            .write_buffer_size(SOCKET_BUFFER)
-            .max_message_size(Some(MAX_FRAME))
-            .max_frame_size(Some(MAX_FRAME));
-        match timeout(patience, connect_async_with_config(request, Some(config), true)).await {
-            Ok(Ok((inner, _))) => Ok(Self { inner, patience }),
-            Ok(Err(error)) => Err(Loss::Unreachable(error.to_string())),
-            Err(_) => Err(Loss::Unreachable(format!("no answer within {patience:?}"))),
-        }
-    }
-
-    async fn say(&mut self, frame: &ClientFrame) -> Result<(), Over> {
-        match timeout(self.patience, self.inner.send(Message::text(frame.encode()))).await {
-            Ok(Ok(())) => Ok(()),
-            // why it ended may still be to be read
-            Ok(Err(error)) => Err(self.last_words().await.unwrap_or(Loss::Broken(error.to_string()).into())),
-            Err(_) => Err(Loss::Broken(format!("it takes nothing for {:?}", self.patience)).into()),
-        }
-    }
-
-    async fn last_words(&mut self) -> Option<Over> {
-        timeout(LAST_WORDS, async {
-            loop {
-                if let Err(over) = self.receive().await {
-                    return over;
-                }
-            }
-        })
-        .await
-        .ok()
-    }
-
-    /// The next frame that is not the last one. Safe to cancel.
-    async fn receive(&mut self) -> Result<Frame, Over> {
-        loop {
-            let message = match self.inner.next().await {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => return Err(Loss::Broken(error.to_string()).into()),
-                None => return Err(Loss::Broken("it ended".to_owned()).into()),
-            };
-            match message {
-                Message::Text(text) => match Frame::decode(&text) {
-                    Ok(Frame::Other(ServerFrame::Bye { code, retry_ms, reason })) => {
-                        return Err(Over::Lost(Loss::Closed { code, reason }, Duration::from_millis(retry_ms)));
-                    }
-                    Ok(frame) => return Ok(frame),
-                    Err(error) => return Err(Loss::Nonsense(error.to_string()).into()),
-                },
-                Message::Close(close) => return Err(closed(close).into()),
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
-        }
-    }
-
-    async fn close(&mut self) {
-        // a service that does not answer has lost the connection anyway
-        let _ = timeout(LAST_WORDS, self.inner.close(None)).await;
-    }
-}
-
-fn closed(close: Option<CloseFrame>) -> Loss {
-    match close {
-        Some(close) => Loss::Closed { code: close.code.into(), reason: close.reason.to_string() },
-        None => Loss::Broken("it was closed without a reason".to_owned()),
     }
 }

@@ -122,7 +122,7 @@ async fn an_alarm_names_room_message_and_actor() {
     world.tell(&story).await;
     let expected = json!({
         "user_id": "bob", "at": time(5).to_rfc3339(), "box_id": "b1", "position": 5, "kind": "mention",
-        "room_id": "b1.1", "message_id": 5, "by": "ann",
+        "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
     });
     assert_eq!(world.row("select * from alarms").await, expected);
 }

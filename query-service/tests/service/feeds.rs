@@ -28,7 +28,31 @@ async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
     // a lost tail shows without another event
     world.append(14, "message_posted", "ana", post(14)).await;
     world.append(15, "message_posted", "ana", post(15)).await;
-    ben.events(14..=15).await;
+    for v in 14..=15 {
+        let missed = ben.next().await;
+        let said = (&missed["room"], &missed["v"], &missed["type"], &missed["by"], &missed["data"]["body"]);
+        let body = &post(v)["body"];
+        assert_eq!(said, (&"north.2".into(), &v.into(), &"message_posted".into(), &"ana".into(), body));
+    }
+}
+
+#[tokio::test]
+async fn more_than_is_read_for_all_at_once_comes_all_the_same_and_a_kick_is_the_end_of_it() {
+    let world = World::start().await;
+    let mut ana = world.watch("ana", None).await;
+    let mut ben = world.watch("ben", None).await;
+    ana.next().await;
+    ben.next().await;
+    world.append_messages(10..=130).await;
+    for watcher in [&mut ana, &mut ben] {
+        watcher.events(10..=130).await;
+    }
+    world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
+    world.append(131, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.append(132, "message_posted", "ana", post(132)).await;
+    ana.events(131..=132).await;
+    ben.events([131]).await;
+    assert_eq!(ben.next().await["reason"], "kicked");
 }
 
 #[tokio::test]

@@ -63,8 +63,10 @@ impl Follower {
                 Incoming::Connected { .. } => {
                     self.connections.fetch_add(1, Ordering::Relaxed);
                 }
-                Incoming::Subscribed { .. } | Incoming::Disconnected { .. } => {}
-                other => panic!("{} hears {other:?}", self.name),
+                gone @ (Incoming::Ended { .. } | Incoming::Reset { .. } | Incoming::AlarmsReset { .. }) => {
+                    panic!("{} hears {gone:?}", self.name)
+                }
+                _ => {}
             }
         }
     }

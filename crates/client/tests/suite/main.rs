@@ -5,5 +5,7 @@
 mod closing;
 mod order;
 mod stack;
+mod tail;
+mod user;
 
 mod peer;

@@ -128,7 +128,8 @@ async fn what_a_client_does_not_know_does_not_disturb_it() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 2).await;
-    peer.say(json!({ "type": "signal", "room": ROOM, "kind": "typing", "user": "ben" })).await;
+    peer.say(json!({ "type": "signal", "room": ROOM, "kind": "singing", "user": "ben" })).await;
+    peer.say(json!({ "type": "cake", "room": ROOM, "slices": 2 })).await;
     peer.say(json!({ "type": "lagging", "room": ROOM, "from_v": 0 })).await;
     peer.say(json!({ "type": "error", "code": "too-many-frames", "detail": "slowly" })).await;
     peer.events([1]).await;

@@ -6,6 +6,7 @@ use client::{Client, Ending, Error, Event, Inbox, Incoming, Options, Since};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -28,7 +29,7 @@ pub(crate) const ROOM: &str = "b.1";
 pub(crate) struct Server(TcpListener);
 
 /// A client that has called.
-pub(crate) struct Peer(WebSocketStream<TcpStream>);
+pub(crate) struct Peer<S = TcpStream>(WebSocketStream<S>);
 
 impl Server {
     pub(crate) async fn start() -> Self {
@@ -47,18 +48,14 @@ impl Server {
     }
 
     /// The next one that calls.
-    #[expect(clippy::result_large_err, reason = "the signature is the library's")]
     pub(crate) async fn call(&self) -> Peer {
-        let protocol = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-            let protocol = request.headers()["sec-websocket-protocol"].clone();
-            assert_eq!(protocol, "boxroom.v1");
-            response.headers_mut().insert("sec-websocket-protocol", protocol);
-            Ok(response)
-        };
-        let accepted = async { accept_hdr_async(self.0.accept().await.unwrap().0, protocol).await.unwrap() };
-        Peer(timeout(PATIENCE, accepted).await.expect("nobody calls"))
+        timeout(PATIENCE, async { Peer::shake_hands(self.accept().await).await }).await.expect("nobody calls")
     }
 
+    /// The next connection, before anything is said.
+    pub(crate) async fn accept(&self) -> TcpStream {
+        self.0.accept().await.unwrap().0
+    }
     /// The next one that calls, after a hello that asks for the room after this version.
     pub(crate) async fn greet(&self, v: u64, head_v: u64) -> Peer {
         let mut peer = self.call().await;
@@ -70,7 +67,19 @@ impl Server {
     }
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    /// A client of the protocol at the other end of this stream.
+    #[expect(clippy::result_large_err, reason = "the signature is the library's")]
+    pub(crate) async fn shake_hands(stream: S) -> Self {
+        let protocol = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            let protocol = request.headers()["sec-websocket-protocol"].clone();
+            assert_eq!(protocol, "boxroom.v1");
+            response.headers_mut().insert("sec-websocket-protocol", protocol);
+            Ok(response)
+        };
+        Self(accept_hdr_async(stream, protocol).await.unwrap())
+    }
+
     pub(crate) async fn say(&mut self, frame: Value) {
         self.0.send(Message::text(frame.to_string())).await.unwrap();
     }

@@ -1,12 +1,44 @@
-//! An event as a line for people.
+//! What is heard, as a line for people.
 
-use client::Event;
+use client::{Alarm, Event, Standing};
+use domain::RoomId;
 use serde_json::Value;
 
 /// Time, room, version, who and what. Nothing in it can move the cursor.
 pub(crate) fn of(event: &Event) -> String {
     let who = event.by.as_ref().map_or("-", |user| user.as_str());
-    let line = format!("{} {} {:>4} {who} {}", event.at.format("%F %TZ"), event.room, event.v, what(event));
+    harmless(&format!("{} {} {:>4} {who} {}", event.at.format("%F %TZ"), event.room, event.v, what(event)))
+}
+
+/// Time, room, and why this should be known.
+pub(crate) fn of_alarm(alarm: &Alarm) -> String {
+    let who = alarm.by.as_ref().map_or("somebody", |user| user.as_str());
+    let what = match alarm.kind.as_str() {
+        "reply" => format!("{who} answers you"),
+        "reaction" => format!("{who} reacts to what you said"),
+        "mention" => format!("{who} mentions you"),
+        "kicked" => format!("{who} puts you out"),
+        "made_host" => "you are the host now".to_owned(),
+        "room_closed" => "the room is closed".to_owned(),
+        "order_arrived" => "the order has arrived".to_owned(),
+        kind => kind.to_owned(),
+    };
+    harmless(&format!("{} {}  ! {what}", alarm.at.format("%F %TZ"), alarm.room))
+}
+
+/// The room, and how the reader stands to it.
+pub(crate) fn of_membership(room: &RoomId, standing: Standing) -> String {
+    let what = match standing {
+        Standing::Inside => "you are inside",
+        Standing::Left => "you have left",
+        Standing::Kicked => "you were put out",
+        Standing::Closed => "closed, and you were inside",
+        Standing::Unknown => "something is different for you",
+    };
+    format!("{room}: {what}")
+}
+
+fn harmless(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -63,6 +95,15 @@ mod tests {
     fn what_is_not_known_is_shown_as_it_is() {
         assert!(line(&json!("ana"), "cake_eaten", &json!({ "slices": 2 })).ends_with(r#"ana cake_eaten {"slices":2}"#));
         assert!(line(&json!("ana"), "cake_eaten", &json!({})).ends_with("ana cake_eaten"));
+    }
+
+    #[test]
+    fn an_alarm_says_why_it_matters() {
+        let alarm = json!({
+            "id": "box-1-7-mention", "kind": "mention", "at": "2026-01-02T03:04:05.678Z", "room": "b.1", "by": "ben",
+        });
+        let line = of_alarm(&serde_json::from_value(alarm).unwrap());
+        assert_eq!(line, "2026-01-02 03:04:05Z b.1  ! ben mentions you");
     }
 
     #[test]

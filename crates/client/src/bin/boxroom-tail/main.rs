@@ -20,10 +20,11 @@ Examples:
   boxroom-tail --from 41 --json locker-7.1 | jq .data       what follows version 41, as JSON
   boxroom-tail --url http://a:8081 --url http://b:8081 locker-7.1   the second when the first is away
 
-Events go to standard output, everything else to standard error. It ends when there is no room left to follow:
+Events go to standard output, everything else to standard error: your alarms, where you come in and get out, and
+how the connection is. It ends when there is no room left to follow:
 with status 0 if you left or were kicked, with 1 if you may not follow it.";
 
-/// Print what happens in rooms that you are a member of, one line an event
+/// Print what happens in rooms that you are a member of, one line an event, and what concerns you in any room
 #[derive(Debug, Parser)]
 #[command(name = "boxroom-tail", after_help = EXAMPLES)]
 struct Arguments {
@@ -42,6 +43,9 @@ struct Arguments {
     /// Print events as JSON, as they come
     #[arg(long)]
     json: bool,
+    /// Print nothing but events, and what went wrong
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 fn since(text: &str) -> Result<Since, &'static str> {
@@ -67,35 +71,46 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { rooms, urls, token, from, json } = arguments;
+    let Arguments { rooms, urls, token, from, json, quiet } = arguments;
     let (client, inbox) = Client::connect(Options::new(urls, move || std::future::ready(Ok(token.clone()))))?;
     let rooms: BTreeSet<RoomId> = rooms.into_iter().collect();
     for room in &rooms {
         client.subscribe(room.clone(), from);
     }
-    follow(inbox, rooms, json).await
+    follow(inbox, rooms, json, quiet).await
 }
 
-async fn follow(mut inbox: Inbox, mut rooms: BTreeSet<RoomId>, json: bool) -> anyhow::Result<ExitCode> {
+async fn follow(mut inbox: Inbox, mut rooms: BTreeSet<RoomId>, json: bool, quiet: bool) -> anyhow::Result<ExitCode> {
+    let note = |line: String| {
+        if !quiet {
+            eprintln!("{line}");
+        }
+    };
     let mut code = ExitCode::SUCCESS;
     while !rooms.is_empty() {
         let Some(incoming) = inbox.next().await else { bail!("the connection has ended") };
         match incoming? {
             Incoming::Event(event) if json => print(&serde_json::to_string(&event)?)?,
             Incoming::Event(event) => print(&line::of(&event))?,
-            Incoming::Subscribed { room, head_v, .. } => eprintln!("{room}: following, at version {head_v}"),
-            Incoming::Ended { room, reason } => {
+            Incoming::Subscribed { room, head_v, .. } => note(format!("{room}: following, at version {head_v}")),
+            Incoming::Ended { room, reason: reason @ Ending::Refused { .. } } => {
                 eprintln!("{room}: {reason}");
-                if matches!(reason, Ending::Refused { .. }) {
-                    code = ExitCode::FAILURE;
-                }
+                code = ExitCode::FAILURE;
+                rooms.remove(&room);
+            }
+            Incoming::Ended { room, reason } => {
+                note(format!("{room}: {reason}"));
                 rooms.remove(&room);
             }
             Incoming::Reset { room, reason, head_v } => {
                 eprintln!("{room}: begins anew after version {head_v} ({reason})");
             }
-            Incoming::Connected { url } => eprintln!("connected to {url}"),
-            Incoming::Disconnected { reason, retry_in } => eprintln!("{reason}; next try in {retry_in:.1?}"),
+            Incoming::Alarm(alarm) => note(line::of_alarm(&alarm)),
+            Incoming::AlarmsReset { .. } => note("you may have missed alarms; the list has them all".to_owned()),
+            Incoming::Membership { room, standing, .. } => note(line::of_membership(&room, standing)),
+            Incoming::Connected { url } => note(format!("connected to {url}")),
+            Incoming::Disconnected { reason, retry_in } => note(format!("{reason}; next try in {retry_in:.1?}")),
+            Incoming::MyRooms(_) | Incoming::Unread { .. } | Incoming::Signal { .. } => {}
         }
     }
     Ok(code)

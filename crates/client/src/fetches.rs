@@ -1,0 +1,156 @@
+//! Pages of feeds that were asked for, and the events that belong to each.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use domain::RoomId;
+use tokio::sync::oneshot;
+
+use crate::{
+    frames::{ClientFrame, ServerFrame},
+    incoming::{Event, FetchError, Page},
+};
+
+/// Ids of other requests are smaller.
+const FIRST_ID: u64 = 1 << 32;
+
+type Answer = Result<Page, FetchError>;
+
+/// The pages that were asked for. Outlives connections: what was not answered is asked for again.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    wanted: VecDeque<Fetch>,
+    asked: BTreeMap<u64, Fetch>,
+    count: u64,
+    /// Nobody connects any more.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    room: RoomId,
+    after_v: u64,
+    /// What came from the room since it was asked; the page is the end of it.
+    events: Vec<Event>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Fetches {
+    /// Asks for what follows a version.
+    pub(crate) fn want(&mut self, room: RoomId, after_v: u64) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        if !self.ended {
+            self.wanted.push_back(Fetch { room, after_v, events: Vec::new(), answer });
+        }
+        answered
+    }
+
+    /// There is another connection, which has been asked for nothing yet.
+    pub(crate) fn begin_anew(&mut self) {
+        while let Some((_, mut fetch)) = self.asked.pop_last() {
+            fetch.events.clear();
+            self.wanted.push_front(fetch);
+        }
+    }
+
+    /// There will be no connection any more.
+    pub(crate) fn end(&mut self) {
+        *self = Self { ended: true, ..Self::default() };
+    }
+
+    /// Whether there is something to ask for.
+    pub(crate) fn any_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// What to ask for next.
+    pub(crate) fn next_frame(&mut self) -> Option<ClientFrame> {
+        let fetch = self.wanted.pop_front()?;
+        let id = FIRST_ID + self.count;
+        self.count += 1;
+        let frame = ClientFrame::Fetch { id, room: fetch.room.clone(), after_v: fetch.after_v };
+        self.asked.insert(id, fetch);
+        Some(frame)
+    }
+
+    /// Keeps an event that may belong to a page. False if nobody waits for one of its room.
+    pub(crate) fn keep(&mut self, event: &Event) -> bool {
+        let mut kept = false;
+        for fetch in self.asked.values_mut().filter(|fetch| fetch.room == event.room) {
+            fetch.events.push(event.clone());
+            kept = true;
+        }
+        kept
+    }
+
+    /// Answers who has asked, if the frame is an answer.
+    pub(crate) fn hear(&mut self, frame: &ServerFrame) {
+        match frame {
+            ServerFrame::Fetched { id: Some(id), to_v, head_v } => {
+                if let Some(fetch) = self.asked.remove(id) {
+                    fetch.complete(*to_v, *head_v);
+                }
+            }
+            ServerFrame::Error { id: Some(id), code, detail, .. } => {
+                if let Some(Fetch { answer, .. }) = self.asked.remove(id) {
+                    // who has asked may not care any more
+                    let _ = answer.send(Err(FetchError::Refused { code: code.clone(), detail: detail.clone() }));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Fetch {
+    /// A page comes in one piece, right before its end is said.
+    fn complete(self, to_v: u64, head_v: u64) {
+        let mut events = Vec::new();
+        for event in self.events.into_iter().rev() {
+            let next_v = events.last().map_or(to_v, |after: &Event| after.v - 1);
+            if next_v > self.after_v && event.v == next_v {
+                events.push(event);
+            }
+        }
+        events.reverse();
+        let _ = self.answer.send(Ok(Page { events, to_v, head_v }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(v: u64) -> Event {
+        let frame =
+            json!({ "room": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
+        serde_json::from_value(frame).unwrap()
+    }
+
+    #[test]
+    fn a_page_is_what_came_last_whatever_was_live_before() {
+        let mut fetches = Fetches::default();
+        let mut answer = fetches.want("b.1".parse().unwrap(), 3);
+        let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("nothing is asked") };
+        for v in [9, 10, 4, 5, 6] {
+            assert!(fetches.keep(&event(v)));
+        }
+        fetches.hear(&ServerFrame::Fetched { id: Some(id), to_v: 6, head_v: 10 });
+        let page = answer.try_recv().unwrap().unwrap();
+        assert_eq!((page.events.iter().map(|event| event.v).collect::<Vec<_>>(), page.head_v), (vec![4, 5, 6], 10));
+        assert!(!fetches.keep(&event(11)));
+    }
+
+    #[test]
+    fn what_was_not_answered_is_asked_again_until_the_end() {
+        let mut fetches = Fetches::default();
+        let mut answer = fetches.want("b.1".parse().unwrap(), 0);
+        assert!(fetches.next_frame().is_some() && fetches.next_frame().is_none());
+        fetches.begin_anew();
+        assert!(fetches.any_wanted() && fetches.next_frame().is_some());
+        fetches.end();
+        assert!(answer.try_recv().is_err());
+        assert!(fetches.want("b.1".parse().unwrap(), 0).try_recv().is_err() && !fetches.any_wanted());
+    }
+}

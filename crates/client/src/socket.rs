@@ -1,0 +1,121 @@
+//! A WebSocket that speaks in frames.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{SinkExt, StreamExt};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{
+        ClientRequestBuilder, Message,
+        http::Uri,
+        protocol::{CloseFrame, WebSocketConfig},
+    },
+};
+
+use crate::{
+    frames::{ClientFrame, Frame, ServerFrame},
+    incoming::Loss,
+    session::Over,
+};
+
+/// The subprotocol.
+const PROTOCOL: &str = "boxroom.v1";
+
+/// The most bytes of a frame.
+const MAX_FRAME: usize = 1024 * 1024;
+
+const SOCKET_BUFFER: usize = 4 * 1024;
+
+/// How long the end of a connection may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How to encrypt a connection: with what the system trusts.
+pub(crate) fn connector() -> Connector {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Connector::Rustls(Arc::new(config))
+}
+
+/// A WebSocket that speaks in frames.
+pub(crate) struct Socket {
+    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    patience: Duration,
+}
+
+impl Socket {
+    pub(crate) async fn connect(url: &Uri, connector: Option<Connector>, patience: Duration) -> Result<Self, Loss> {
+        let request = ClientRequestBuilder::new(url.clone()).with_sub_protocol(PROTOCOL);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(SOCKET_BUFFER)
+            .write_buffer_size(SOCKET_BUFFER)
+            .max_message_size(Some(MAX_FRAME))
+            .max_frame_size(Some(MAX_FRAME));
+        match timeout(patience, connect_async_tls_with_config(request, Some(config), true, connector)).await {
+            Ok(Ok((inner, _))) => Ok(Self { inner, patience }),
+            Ok(Err(error)) => Err(Loss::Unreachable(error.to_string())),
+            Err(_) => Err(Loss::Unreachable(format!("no answer within {patience:?}"))),
+        }
+    }
+
+    pub(crate) async fn say(&mut self, frame: &ClientFrame) -> Result<(), Over> {
+        match timeout(self.patience, self.inner.send(Message::text(frame.encode()))).await {
+            Ok(Ok(())) => Ok(()),
+            // why it ended may still be to be read
+            Ok(Err(error)) => Err(self.last_words().await.unwrap_or(Loss::Broken(error.to_string()).into())),
+            Err(_) => Err(Loss::Broken(format!("it takes nothing for {:?}", self.patience)).into()),
+        }
+    }
+
+    async fn last_words(&mut self) -> Option<Over> {
+        timeout(LAST_WORDS, async {
+            loop {
+                if let Err(over) = self.receive().await {
+                    return over;
+                }
+            }
+        })
+        .await
+        .ok()
+    }
+
+    /// The next frame that is not the last one. Safe to cancel.
+    pub(crate) async fn receive(&mut self) -> Result<Frame, Over> {
+        loop {
+            let message = match self.inner.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(Loss::Broken(error.to_string()).into()),
+                None => return Err(Loss::Broken("it ended".to_owned()).into()),
+            };
+            match message {
+                Message::Text(text) => match Frame::decode(&text) {
+                    Ok(Frame::Other(ServerFrame::Bye { code, retry_ms, reason, cursor })) => {
+                        return Err(Over::Lost(Loss::Closed { code, reason }, Duration::from_millis(retry_ms), cursor));
+                    }
+                    Ok(frame) => return Ok(frame),
+                    Err(error) => return Err(Loss::Nonsense(error.to_string()).into()),
+                },
+                Message::Close(close) => return Err(closed(close).into()),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn close(&mut self) {
+        // a service that does not answer has lost the connection anyway
+        let _ = timeout(LAST_WORDS, self.inner.close(None)).await;
+    }
+}
+
+fn closed(close: Option<CloseFrame>) -> Loss {
+    match close {
+        Some(close) => Loss::Closed { code: close.code.into(), reason: close.reason.to_string() },
+        None => Loss::Broken("it was closed without a reason".to_owned()),
+    }
+}
