@@ -11,6 +11,7 @@ pub mod person;
 pub mod api;
 
 pub mod answer;
+mod frames;
 pub mod listener;
 pub mod live;
 pub mod log;

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use frame_check::FrameCheck;
 use reqwest::{Method, Response};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{person::Person, wait::PATIENCE, world::World};
+use crate::{frames::check, person::Person, wait::PATIENCE, world::World};
 
 /// An event stream that is being read.
 #[derive(Debug)]
 pub struct Listener {
     response: Response,
+    check: &'static FrameCheck,
     unread: Vec<u8>,
     frames: Vec<Value>,
     last_id: String,
@@ -30,13 +32,15 @@ impl Listener {
         let response = request.send().await.unwrap_or_else(|error| panic!("no event stream: {error:?}"));
         assert_eq!(response.status(), 200, "{url}");
         let last_id = last_id.unwrap_or_default().to_owned();
-        Self { response, unread: Vec::new(), frames: Vec::new(), last_id }
+        let check = check(&world.stack.query_url(index)).await;
+        Self { response, check, unread: Vec::new(), frames: Vec::new(), last_id }
     }
 
     /// The next frame; none if the stream has ended.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(frame) = self.take() {
+                self.check.server(&frame).unwrap_or_else(|error| panic!("{error}"));
                 self.frames.push(frame.clone());
                 return Some(frame);
             }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use frame_check::FrameCheck;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -18,7 +19,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::wait::PATIENCE;
+use crate::{frames::check, wait::PATIENCE};
 
 /// How a live connection ended.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ const NARROW: u32 = 4 * 1024;
 #[derive(Debug)]
 pub struct Live {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    check: &'static FrameCheck,
     frames: Vec<Value>,
     /// The last version of each room that has arrived, or after which was asked for.
     versions: BTreeMap<String, u64>,
@@ -67,7 +69,8 @@ impl Live {
         let (socket, response) = connected.unwrap_or_else(|error| panic!("cannot connect: {error}"));
         let protocol = response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
         assert_eq!(protocol, Some("boxroom.v1"));
-        Self { socket, frames: Vec::new(), versions: BTreeMap::new() }
+        let check = check(query_url).await;
+        Self { socket, check, frames: Vec::new(), versions: BTreeMap::new() }
     }
 
     /// Introduces oneself and subscribes to rooms, after a version or from now on; returns the welcome.
@@ -101,8 +104,9 @@ impl Live {
         };
     }
 
-    /// Sends a frame.
+    /// Sends a frame that is one.
     pub async fn send(&mut self, frame: &Value) {
+        self.check.client(frame).unwrap_or_else(|error| panic!("{error}"));
         self.send_message(Message::text(frame.to_string())).await;
     }
 
@@ -132,6 +136,7 @@ impl Live {
     }
 
     fn record(&mut self, frame: Value) -> Value {
+        self.check.server(&frame).unwrap_or_else(|error| panic!("{error}"));
         let room = frame["room"].as_str().map(str::to_owned);
         match (frame["type"].as_str(), room) {
             (Some("subscribed"), Some(room)) => {

@@ -119,7 +119,7 @@ async fn a_slow_reader_lags_and_misses_nothing() {
     slow.next().await;
     quick.next().await;
     // more than the sockets of both sides and the queue between them hold
-    let body = "x".repeat(15_000);
+    let body = "🍜".repeat(4_000);
     for v in 10..1_000 {
         world.happen(v, "message_posted", "ana", json!({ "body": body })).await;
         quick.events([v]).await;

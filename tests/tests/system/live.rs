@@ -228,7 +228,8 @@ async fn bad_frames_are_answered_and_bad_beginnings_are_closed() {
     live.send_message(Message::binary(vec![0, 159, 146, 150])).await;
     live.until("refusal", |frame| frame["type"] == "error").await;
     for strange in [json!(-1), json!(999)] {
-        live.send(&json!({ "type": "subscribe", "room": room, "v": strange })).await;
+        let subscribe = json!({ "type": "subscribe", "room": room, "v": strange });
+        live.send_message(Message::text(subscribe.to_string())).await;
         live.until("answer", |frame| frame["type"] == "reset" || frame["type"] == "error").await;
     }
     let mut fine = world.follow(&ana, &room, 0).await;

@@ -1,0 +1,19 @@
+//! What the service says of its live frames: every frame that is heard or said here is held against it.
+
+use frame_check::FrameCheck;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+/// One description for the process: all services are of one build.
+static CHECK: OnceCell<FrameCheck> = OnceCell::const_new();
+
+/// The description that a query-service gives.
+pub(crate) async fn check(query_url: &str) -> &'static FrameCheck {
+    let fetch = async || {
+        let url = format!("{query_url}/asyncapi.json");
+        let answer = reqwest::get(&url).await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
+        let document: Value = answer.json().await.unwrap_or_else(|error| panic!("{url}: {error:?}"));
+        FrameCheck::new(&document)
+    };
+    CHECK.get_or_init(fetch).await
+}
