@@ -185,3 +185,17 @@ async fn the_last_words_have_the_cursor() {
     }
     assert!(bye["cursor"].is_string());
 }
+
+#[tokio::test]
+async fn the_first_id_of_a_stream_has_the_rooms_that_come_later() {
+    const ROOMS: &str = "rooms=north.1,north.2";
+    let world = World::start().await;
+    let mut ana = Listener::open(&world, "ana", ROOMS).await;
+    for _ in 0..2 {
+        ana.until("subscribed").await;
+    }
+    let mut ana = Listener::reopen(&world, "ana", ROOMS, &ana.last_id).await;
+    assert_eq!(ana.until("subscribed").await["room"], "north.1");
+    let mut ana = Listener::reopen(&world, "ana", ROOMS, &ana.last_id).await;
+    assert_eq!(ana.next().await["resumed"], json!({ "north.1": 3, "north.2": 9 }));
+}

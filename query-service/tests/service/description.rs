@@ -39,6 +39,7 @@ async fn every_operation_is_described_with_its_problems() {
         assert_eq!(codes["enum"].as_array().unwrap().len(), 3, "{path}");
     }
     assert!(api["components"]["schemas"]["Problem"].is_object());
+    assert_eq!(api["components"]["schemas"]["RoomEvent"]["oneOf"].as_array().unwrap().len(), 15, "by type");
     all_references_lead_somewhere(&api, &api);
 }
 
@@ -53,6 +54,25 @@ fn all_references_lead_somewhere(api: &Value, part: &Value) {
         Value::Array(items) => items.iter().for_each(|item| all_references_lead_somewhere(api, item)),
         _ => {}
     }
+}
+
+#[tokio::test]
+async fn live_frames_are_described_as_asyncapi_demands() {
+    let world = World::start().await;
+    let (status, document) = world.plain_get("/asyncapi.json").await;
+    assert_eq!(status, 200);
+    let schema = serde_json::from_str(include_str!("../asyncapi-3.0.0.json")).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    all_references_lead_somewhere(&document, &document);
+    let page = world.get_with("/docs/live", &[]).await;
+    assert_eq!(page.status().as_u16(), 200);
+    assert!(page.text().await.unwrap().contains("message_posted"));
+    std::fs::write("/tmp/asyncapi/doc.json", document.to_string()).unwrap();
 }
 
 #[tokio::test]

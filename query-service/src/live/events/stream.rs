@@ -108,9 +108,12 @@ impl Transport for EventStream {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let chunk = std::mem::take(&mut self.waiting).into();
-        match timeout(NO_PROGRESS, self.body.send(chunk)).await {
-            Ok(Ok(())) => Ok(()),
+        match timeout(NO_PROGRESS, self.body.reserve()).await {
+            // what cannot be sent keeps waiting: the good-bye must not overtake it
+            Ok(Ok(place)) => {
+                place.send(std::mem::take(&mut self.waiting).into());
+                Ok(())
+            }
             Ok(Err(_)) => Err(Over::Gone),
             Err(_) => Err(Over::Ending(Farewell::TooSlow)),
         }
