@@ -22,6 +22,18 @@ pub struct Listener {
 impl Listener {
     /// Opens a stream of these rooms at the n-th query-service; goes on after an id if there is one.
     pub async fn open(world: &World, index: usize, person: &Person, rooms: &[&str], last_id: Option<&str>) -> Self {
+        let opened = Self::try_open(world, index, person, rooms, last_id).await;
+        opened.unwrap_or_else(|error| panic!("no event stream: {error:?}"))
+    }
+
+    /// The same, and says if nobody answers, or with something else.
+    pub async fn try_open(
+        world: &World,
+        index: usize,
+        person: &Person,
+        rooms: &[&str],
+        last_id: Option<&str>,
+    ) -> Result<Self, reqwest::Error> {
         let url = format!("{}/events?rooms={}", world.stack.query_url(index), rooms.join(","));
         let mut request = world.request(Method::GET, &url).bearer_auth(person.token());
         // A stream lasts longer than any other answer.
@@ -29,22 +41,26 @@ impl Listener {
         if let Some(last_id) = last_id {
             request = request.header("last-event-id", last_id);
         }
-        let response = request.send().await.unwrap_or_else(|error| panic!("no event stream: {error:?}"));
-        assert_eq!(response.status(), 200, "{url}");
+        let response = request.send().await?.error_for_status()?;
         let last_id = last_id.unwrap_or_default().to_owned();
         let check = check(&world.stack.query_url(index)).await;
-        Self { response, check, unread: Vec::new(), frames: Vec::new(), last_id }
+        Ok(Self { response, check, unread: Vec::new(), frames: Vec::new(), last_id })
     }
 
     /// The next frame; none if the stream has ended.
     pub async fn next(&mut self) -> Option<Value> {
+        self.try_next().await.unwrap_or_else(|error| panic!("the stream broke: {error:?}"))
+    }
+
+    /// The same, and says if the stream broke.
+    pub async fn try_next(&mut self) -> Result<Option<Value>, reqwest::Error> {
         loop {
             if let Some(frame) = self.take() {
                 self.check.server(&frame).unwrap_or_else(|error| panic!("{error}"));
                 self.frames.push(frame.clone());
-                return Some(frame);
+                return Ok(Some(frame));
             }
-            let chunk = self.response.chunk().await.unwrap_or_else(|error| panic!("the stream broke: {error:?}"))?;
+            let Some(chunk) = self.response.chunk().await? else { return Ok(None) };
             self.unread.extend_from_slice(&chunk);
         }
     }
@@ -84,6 +100,11 @@ impl Listener {
     /// Every frame so far.
     pub fn frames(&self) -> &[Value] {
         &self.frames
+    }
+
+    /// Forgets the frames so far; the last id is kept.
+    pub fn forget(&mut self) {
+        self.frames.clear();
     }
 
     /// With which the stream can be resumed.

@@ -161,7 +161,7 @@ async fn compare(visitor: &Visitor<'_>, feed: &[Value]) {
     visitor.until_more("records.base + records.events.length", last_v - 1).await;
     let records = visitor.page.evaluate("records").await.unwrap();
     assert_eq!(records["faults"], serde_json::json!([]), "{}", visitor.how);
-    assert_eq!(records["refusals"], records["connections"], "the foreign room is refused each time");
+    assert!(records["refusals"].as_u64() > Some(0), "a foreign room is refused, and the stream goes on: {records}");
     let base = usize::try_from(records["base"].as_u64().unwrap()).unwrap();
     let heard = records["events"].as_array().unwrap();
     let expected = feed.iter().skip(base).map(|event| serde_json::json!({ "v": event["v"], "type": event["type"] }));

@@ -15,6 +15,7 @@ mod writers;
 
 mod browser;
 mod checker;
+mod event_streams;
 mod many_streams;
 mod outages;
 mod projector_crash;
