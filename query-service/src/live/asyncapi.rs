@@ -203,7 +203,9 @@ fn query() -> Value {
     let parameters = OpenEvents::into_params(|| None).into_iter();
     let described = parameters.filter_map(|parameter| {
         let mut schema = json!(parameter.schema?);
-        schema["description"] = json!(parameter.description);
+        if let Some(description) = parameter.description {
+            schema["description"] = json!(description);
+        }
         Some((parameter.name, schema))
     });
     json!({ "type": "object", "properties": described.collect::<Map<_, _>>(), "additionalProperties": false })

@@ -72,7 +72,6 @@ async fn live_frames_are_described_as_asyncapi_demands() {
     let page = world.get_with("/docs/live", &[]).await;
     assert_eq!(page.status().as_u16(), 200);
     assert!(page.text().await.unwrap().contains("message_posted"));
-    std::fs::write("/tmp/asyncapi/doc.json", document.to_string()).unwrap();
 }
 
 #[tokio::test]
