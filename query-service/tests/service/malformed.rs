@@ -177,7 +177,7 @@ async fn fragments_make_one_frame_and_count_as_one() {
         watcher.send(part).await.unwrap();
     }
     assert_eq!(watcher.next().await["code"], "not-a-member");
-    for part in in_two(&[b'x'; 16 * KIB + 1]) {
+    for part in in_two("x".repeat(16 * KIB + 1).as_bytes()) {
         watcher.send(part).await.unwrap();
     }
     assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
@@ -189,7 +189,7 @@ fn beyond_words() -> Vec<Vec<Message>> {
         vec![Message::text("x".repeat(64 * KIB + 1))],
         vec![Message::text("[".repeat(100_000))],
         vec![Message::binary(vec![0; 64 * KIB + 1])],
-        in_two(&[b'x'; 64 * KIB + 2]).into(),
+        in_two("x".repeat(64 * KIB + 2).as_bytes()).into(),
         vec![fragment(b"{\"type\":\"\xff\"}", Data::Text, true)],
         vec![fragment(b"}", Data::Continue, true)],
         vec![fragment(b"{", Data::Text, false), fragment(b"}", Data::Text, true)],

@@ -280,7 +280,9 @@ impl World {
 fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
     if kind == "message_posted" {
         let message = [("message_id", json!((1000 + v).to_string())), ("author", json!(by)), ("reply_to", Value::Null)];
-        message.into_iter().for_each(|(field, value)| data[field] = value);
+        for (field, value) in message {
+            data[field] = value;
+        }
     }
     data
 }
