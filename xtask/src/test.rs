@@ -20,7 +20,9 @@ Examples:
   cargo xtask test                          everything, as before a merge
   cargo xtask test -- -E 'package(domain)'  the checks, and the tests of one crate
   cargo xtask test -- refuses               the checks, and the tests whose names have this word
-  cargo xtask test -- --no-capture live     what comes after -- is for `cargo nextest run`";
+  cargo xtask test -- --no-capture live     what comes after -- is for `cargo nextest run`
+
+The tests of pages need Chromium: on the path, or in $BOXROOM_CHROMIUM (a program). Root on Debian gets its package.";
 
 const NEXTEST_MISSING: &str = "\
 cargo-nextest is missing: it runs each test in a process of its own, with a limit of time.

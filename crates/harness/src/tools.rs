@@ -1,4 +1,4 @@
-//! Finds the servers' programs on this machine, or fetches pinned ones.
+//! Finds the programs of servers and of a browser on this machine, or fetches them.
 
 mod chromium;
 mod fetch;
