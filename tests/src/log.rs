@@ -1,7 +1,11 @@
 //! The log seen from outside, and commands sent to it as a box sends them.
 
-use async_nats::{Client, ConnectOptions, jetstream};
-use futures::TryStreamExt;
+use async_nats::{
+    Client, ConnectOptions, HeaderMap,
+    jetstream::{self, message::StreamMessage},
+};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Account, Stack};
 use serde_json::Value;
 
@@ -30,6 +34,43 @@ impl Log {
             let name = config.name.clone();
             self.context.update_stream(config).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
+    }
+
+    /// Takes the reaction back that was the last thing said in a box's room and gives it again, so many times in each of
+    /// so many commits: much faster than commands would.
+    pub async fn repeat_reaction(&self, box_id: &str, commits: usize, times: usize) {
+        let given = self.last_said(box_id).await;
+        let mut commit: Value = serde_json::from_slice(&given.payload).expect("a commit");
+        let again = commit["events"][0].clone();
+        assert_eq!(again["type"], "reaction_added", "{commit}");
+        let mut back = again.clone();
+        back["type"] = "reaction_removed".into();
+        commit["events"] = [back, again].iter().cycle().take(2 * times).cloned().collect();
+        let types = ["reaction_removed", "reaction_added"].repeat(times).join(",");
+        let payload = Bytes::from(commit.to_string());
+        let ours = given.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-"));
+        let ours: Vec<_> = ours.map(|(name, values)| (name.clone(), values[0].clone())).collect();
+        let written = stream::iter(0..commits).map(|number| {
+            let mut headers: HeaderMap = ours.iter().cloned().collect();
+            headers.insert("Event-Types", types.as_str());
+            headers.insert("Commit-Id", format!("again-{number}"));
+            async {
+                let sent = self.context.publish_with_headers(given.subject.clone(), headers, payload.clone()).await;
+                sent.expect("a connection").await.expect("an acknowledgement");
+            }
+        });
+        written.buffered(64).collect::<()>().await;
+    }
+
+    /// The last commit of what is said in a box's room.
+    async fn last_said(&self, box_id: &str) -> StreamMessage {
+        for stream in self.streams().await.into_iter().filter(|stream| stream.config.name.starts_with("BOX_")) {
+            let stream = self.context.get_stream_no_info(stream.config.name).await.expect("a stream of boxes");
+            if let Ok(said) = stream.get_last_raw_message_by_subject(&format!("box.*.{box_id}.talk")).await {
+                return said;
+            }
+        }
+        panic!("nothing was said in {box_id}");
     }
 
     /// The streams of events: those whose messages are told on once they are stored.

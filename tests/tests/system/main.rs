@@ -16,10 +16,15 @@ mod writers;
 mod browser;
 mod checker;
 mod event_streams;
+mod kicks;
 mod many_streams;
 mod outages;
+mod presence;
 mod projector_crash;
 mod proxy;
+
+mod absence;
+mod slow_reader;
 
 mod bad_input;
 mod openapi;

@@ -1,0 +1,80 @@
+//! One connection of a guest, over either transport, to either node.
+
+use serde_json::{Value, json};
+use system_tests::{Listener, Live, Person, World};
+
+/// A connection that follows rooms.
+pub(super) enum Ear {
+    Live(Box<Live>),
+    Listener(Box<Listener>),
+}
+
+/// What is said of a room to its user, whether they follow the room or not.
+const TO_THE_USER: [&str; 3] = ["alarm", "membership", "unread"];
+
+/// The frames about a room that come from following it, after the answer to that; signals only after a parting.
+pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
+    let from = frames.iter().position(|frame| frame["type"] == "subscribed" && frame["room"] == room);
+    let (parted, frames) = (std::cell::Cell::new(false), &frames[from.map_or(0, |from| from + 1)..]);
+    let kept = frames.iter().filter(|frame| {
+        parted.set(parted.get() || frame["type"] == "member_kicked" || frame["type"] == "member_left");
+        let follows = frame["type"].as_str().is_some_and(|kind| !TO_THE_USER.contains(&kind));
+        frame["room"] == room && follows && (frame["type"] != "signal" || parted.get())
+    });
+    kept.collect()
+}
+
+impl Ear {
+    /// Four connections from now on: both transports, both nodes.
+    pub(super) async fn everywhere(world: &World, guest: &Person, rooms: &[&str]) -> Vec<Self> {
+        let mut ears = Vec::new();
+        for index in 0..4 {
+            ears.push(Self::open(world, index, guest, rooms, &Value::Null).await);
+        }
+        ears
+    }
+
+    /// The same connection again as the one with this number was, but to the other node and from a place.
+    pub(super) async fn resume(world: &World, index: usize, guest: &Person, rooms: &[&str], place: &Value) -> Self {
+        Self::open(world, index ^ 1, guest, rooms, place).await
+    }
+
+    async fn open(world: &World, index: usize, guest: &Person, rooms: &[&str], place: &Value) -> Self {
+        let node = index % 2;
+        let mut ear = if index < 2 {
+            let mut live = world.live(node).await;
+            let after = |room: &str| place[room].as_u64();
+            let wanted: Vec<_> = rooms.iter().map(|room| (*room, after(room))).collect();
+            live.hello(guest.token(), &wanted).await;
+            Self::Live(Box::new(live))
+        } else {
+            Self::Listener(Box::new(Listener::open(world, node, guest, rooms, place.as_str()).await))
+        };
+        // Rooms are answered in this order.
+        let last = rooms[rooms.len() - 1];
+        ear.until("the last room's answer", |frame| frame["type"] == "subscribed" && frame["room"] == last).await;
+        ear
+    }
+
+    /// With which it can be resumed: a version of the room, or an id.
+    pub(super) fn place(&self, room: &str) -> Value {
+        match self {
+            Self::Live(live) => json!({ room: live.version(room) }),
+            Self::Listener(listener) => listener.last_id().into(),
+        }
+    }
+
+    pub(super) async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        match self {
+            Self::Live(live) => live.until(what, fits).await,
+            Self::Listener(listener) => listener.until(what, fits).await,
+        }
+    }
+
+    pub(super) fn frames(&self) -> &[Value] {
+        match self {
+            Self::Live(live) => live.frames(),
+            Self::Listener(listener) => listener.frames(),
+        }
+    }
+}
