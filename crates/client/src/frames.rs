@@ -67,6 +67,7 @@ pub(crate) enum ServerFrame {
     Welcome {
         heartbeat_ms: u64,
         expires_in_ms: Option<u64>,
+        cursor: Option<String>,
     },
     Subscribed {
         id: Option<u64>,

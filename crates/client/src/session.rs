@@ -98,6 +98,7 @@ impl Session {
         shared.fetches().begin_anew();
         let hello = ClientFrame::Hello { token: token.clone(), cursor, rooms };
         let welcome = timeout(patience, greet(&mut socket, hello)).await.map_err(|_| Loss::Silent)??;
+        shared.mine().note_cursor(welcome.cursor);
         let renewal = Renewal::new(options.tokens.clone(), patience, token, welcome.expires_in);
         let (pace, heartbeat, heard_at) = (Pace::new(), welcome.heartbeat, Instant::now());
         Ok(Self { socket, shared, outlet, pace, heartbeat, heard_at, retry_at: None, renewal })
@@ -222,15 +223,17 @@ struct Welcome {
     heartbeat: Duration,
     /// How long the token is good.
     expires_in: Option<Duration>,
+    /// From where the connection begins.
+    cursor: Option<String>,
 }
 
 async fn greet(socket: &mut Socket, hello: ClientFrame) -> Result<Welcome, Over> {
     socket.say(&hello).await?;
     loop {
         // an error is explained by the good-bye after it
-        if let Frame::Other(ServerFrame::Welcome { heartbeat_ms, expires_in_ms }) = socket.receive().await? {
+        if let Frame::Other(ServerFrame::Welcome { heartbeat_ms, expires_in_ms, cursor }) = socket.receive().await? {
             let heartbeat = Duration::from_millis(heartbeat_ms.max(1));
-            return Ok(Welcome { heartbeat, expires_in: expires_in_ms.map(Duration::from_millis) });
+            return Ok(Welcome { heartbeat, expires_in: expires_in_ms.map(Duration::from_millis), cursor });
         }
     }
 }

@@ -176,7 +176,11 @@ impl<'a, T: Transport> Connection<'a, T> {
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
         let resumed = rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < NOWHERE)?))).collect();
-        self.socket.feed(ServerFrame::Welcome { session, heartbeat_ms, expires_in_ms, resumed }.encode()).await?;
+        let cursor = self.cursor();
+        self.socket.mark(|| cursor.clone()).await?;
+        self.socket
+            .feed(ServerFrame::Welcome { session, heartbeat_ms, expires_in_ms, cursor, resumed }.encode())
+            .await?;
         if unknown {
             let reset = ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None };
             self.socket.feed(reset.encode()).await?;

@@ -103,6 +103,8 @@ pub(super) enum ServerFrame<'a> {
         heartbeat_ms: u64,
         /// How long the token is good.
         expires_in_ms: u64,
+        /// From where the connection begins: good as long as no later one has come.
+        cursor: String,
         #[schema(schema_with = schemas::versions)]
         resumed: BTreeMap<&'a RoomId, i64>,
     },

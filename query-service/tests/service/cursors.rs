@@ -72,6 +72,24 @@ async fn a_connection_goes_on_where_the_last_one_was_with_rooms_and_alarms() {
 }
 
 #[tokio::test]
+async fn who_is_gone_at_once_misses_nothing_either() {
+    let world = World::start().await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let cursor = ana.next().await["cursor"].clone();
+    drop(ana);
+    world.alarm(41).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    assert_eq!(ana.next().await["resumed"], json!({ "north.2": 7 }));
+    assert_eq!(alarm(&mut ana).await, mention(41));
+    world.project("box-1", 41).await;
+    let mut ana = Listener::open(&world, "ana", "").await;
+    assert_eq!(ana.next().await["type"], "welcome");
+    world.alarm(42).await;
+    let mut ana = Listener::reopen(&world, "ana", "", &ana.last_id).await;
+    assert_eq!(ana.until("alarm").await["id"], mention(42));
+}
+
+#[tokio::test]
 async fn alarms_are_complete_up_to_the_cursor_and_only_what_is_beyond_may_come_again() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([])).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client::{Client, Ending, Incoming, Options, Since};
+use client::{Client, Ending, Inbox, Incoming, Options, Since};
 use harness::{ServiceId, Stack, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -79,4 +79,64 @@ async fn a_room_is_followed_over_a_restart_until_one_leaves_it() {
 
     command(&stack, Bearer::User("ana"), Method::DELETE, &format!("/rooms/{room}/members/me"), Value::Null).await;
     assert_eq!(ended(&mut inbox).await, Ending::Parted("left".to_owned()));
+}
+
+/// The next thing that concerns ben.
+async fn of_ben(inbox: &mut Inbox) -> String {
+    until(inbox, |incoming| match incoming {
+        Incoming::MyRooms(rooms) => Some(format!("in {} rooms", rooms.len())),
+        Incoming::Membership { room, standing, .. } => Some(format!("{standing:?} {room}")),
+        Incoming::Unread { room, unread } => Some(format!("{unread} unread in {room}")),
+        Incoming::Alarm(alarm) => Some(format!("{} by {}", alarm.kind, alarm.by.unwrap())),
+        _ => None,
+    })
+    .await
+}
+
+/// The next things that concern ben, in whatever order.
+async fn expect_all<const N: usize>(inbox: &mut Inbox, mut expected: [String; N]) {
+    let mut found: [String; N] = std::array::from_fn(|_| String::new());
+    for found in &mut found {
+        *found = of_ben(inbox).await;
+    }
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_a_user_comes_without_following_a_room_and_over_a_restart() {
+    let env = (0..2).map(|index| (ServiceId::Query(index), "BOXROOM_HEARTBEAT", "1".to_owned())).collect();
+    let stack = Stack::start(StackOptions { query_services: 2, env, ..StackOptions::default() }).await.unwrap();
+    let room = open_room(&stack).await;
+    let (ben, token) = (Bearer::User("ben"), stack.token(Bearer::User("ben"), Duration::from_mins(5)));
+    let urls = [stack.query_url(0), stack.query_url(1)];
+    let options = Options::new(urls.clone(), move || std::future::ready(Ok(token.clone())));
+    let (client, mut inbox) = Client::connect(options.longest_delay(Duration::from_secs(1))).unwrap();
+    let Ok(Incoming::Connected { url }) = heard(&mut inbox).await else { panic!("not connected") };
+    assert_eq!(of_ben(&mut inbox).await, "in 0 rooms");
+
+    command(&stack, ben, Method::POST, &format!("/rooms/{room}/members"), json!({})).await;
+    assert_eq!(of_ben(&mut inbox).await, format!("Inside {room}"));
+    say(&stack, &room, "hello @ben").await;
+    expect_all(&mut inbox, [format!("1 unread in {room}"), "mention by ana".to_owned()]).await;
+    let page = client.fetch(room.parse().unwrap(), 0).await.unwrap();
+    let message = page.events.last().unwrap().data["message_id"].clone();
+    command(&stack, ben, Method::PUT, &format!("/rooms/{room}/read-marker"), json!({ "message_id": message })).await;
+    assert_eq!(of_ben(&mut inbox).await, format!("0 unread in {room}"));
+
+    let index = urls.iter().position(|known| *known == url).unwrap();
+    stack.kill9(ServiceId::Query(index)).await;
+    say(&stack, &room, "are you there, @ben?").await;
+    // all of it is told anew at first, before the alarm or after it
+    let mut seen = Vec::new();
+    let (alarm, rooms) = ("mention by ana".to_owned(), "in 1 rooms".to_owned());
+    while !(seen.contains(&alarm) && seen.contains(&rooms)) {
+        seen.push(of_ben(&mut inbox).await);
+    }
+    command(&stack, ben, Method::DELETE, &format!("/rooms/{room}/members/me"), Value::Null).await;
+    while seen.last() != Some(&format!("Left {room}")) {
+        seen.push(of_ben(&mut inbox).await);
+    }
+    assert_eq!(seen.iter().filter(|what| **what == alarm).count(), 1);
 }

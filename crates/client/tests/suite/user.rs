@@ -56,6 +56,10 @@ async fn alarms_are_handed_out_once_over_interruptions_and_the_cursor_comes_alon
     peer.say(bye).await;
     let mut peer = server.call().await;
     assert_eq!(peer.next().await["cursor"], "after three");
+    peer.say(json!({ "type": "welcome", "session": "s", "heartbeat_ms": 60_000, "cursor": "from here" })).await;
+    drop(peer);
+    let mut peer = server.call().await;
+    assert_eq!(peer.next().await["cursor"], "from here");
     peer.welcome(60_000).await;
     peer.say(json!({ "type": "reset", "reason": "unknown-cursor" })).await;
     let reset = until(&mut inbox, |incoming| match incoming {
