@@ -1,6 +1,6 @@
 //! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
 use async_nats::Client;
 use domain::{Position, notice};
@@ -11,6 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
+    runtime::{self, Handle},
     sync::watch,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -92,12 +93,15 @@ impl Generations {
             // a hung statement must not keep a connection of the pool
             ("statement_timeout", "10s"),
         ]);
-        let control =
-            PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT).connect_lazy_with(options.clone());
         let (announce, current) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
-        let opener = Opener { options, pool_size, nats, reachable: tell };
-        tokio::spawn(keep_current(control, opener, announce));
+        let opener = Opener { options, pool_size, nats, reachable: tell, requests: Handle::current() };
+        // On a thread of its own: when thousands of clients come at once, everything else waits for its turn, and an
+        // answer of the database that is only heard late must not look like none.
+        let alone = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name("generations".to_owned())
+            .spawn(move || alone.block_on(keep_current(opener, announce)))?;
         Ok(Self { current, reachable })
     }
 
@@ -121,7 +125,9 @@ impl Generations {
     }
 }
 
-async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<Option<Arc<Generation>>>) {
+async fn keep_current(opener: Opener, announce: watch::Sender<Option<Arc<Generation>>>) {
+    let control = PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT);
+    let control = control.connect_lazy_with(opener.options.clone());
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -187,10 +193,13 @@ struct Opener {
     nats: Client,
     /// Whether the database answered last time.
     reachable: watch::Sender<bool>,
+    /// Where requests are served, and so their connections.
+    requests: Handle,
 }
 
 impl Opener {
     fn open(&self, number: i64) -> Arc<Generation> {
+        let _requests = self.requests.enter();
         let options = self.options.clone().options([("search_path", format!("read_g{number}"))]);
         let pool = PgPoolOptions::new()
             .max_connections(self.pool_size)

@@ -61,7 +61,13 @@ impl Feeds {
     /// A connection to the generation that is served now, when it is one's turn.
     pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
         let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");
-        Ok((permit, self.generations.current()?.acquire().await?))
+        loop {
+            match self.generations.current()?.acquire().await {
+                // the database is there and has a connection for each permit: only this process is slow
+                Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)) if self.generations.is_reachable() => {}
+                connection => return Ok((permit, connection?)),
+            }
+        }
     }
 
     /// The events after a version, so many at most. Who has left, or was put out, may read up to that event and no
