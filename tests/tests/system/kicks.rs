@@ -175,10 +175,10 @@ async fn the_last_event_of_a_room_is_that_it_was_closed() {
         for ear in &mut ears {
             ear.until("the end", |frame| frame["type"] == "room_closed").await;
         }
-        let word = format!("{room} is closed");
-        host.say(&quiet, &word).await.created();
+        let ending = format!("{room} is closed");
+        host.say(&quiet, &ending).await.created();
         for ear in &mut ears {
-            ear.until(&word, |frame| frame["data"]["body"] == word).await;
+            ear.until(&ending, |frame| frame["data"]["body"] == ending).await;
             let frames = of_room(ear.frames(), &room);
             let last = frames.iter().rfind(|frame| frame["v"].is_u64()).unwrap();
             assert_eq!((&last["type"], &last["v"]), (&json!("room_closed"), &json!(feed.len())));

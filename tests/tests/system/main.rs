@@ -24,6 +24,7 @@ mod projector_crash;
 mod proxy;
 
 mod absence;
+mod reconnects;
 mod slow_reader;
 
 mod bad_input;
