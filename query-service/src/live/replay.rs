@@ -36,13 +36,14 @@ pub(super) struct Replay {
     pub(super) events: Vec<(i64, Utf8Bytes)>,
     /// Whether there is more to read after these.
     pub(super) more: bool,
-    /// The user is not inside any more: the events end with the one that says so.
+    /// The user is not inside any more, or the room has closed: the events end with the one that says so.
     pub(super) parted: Option<Parting>,
 }
 
 /// A row of the replay; without an event if there is none after the wanted version.
 struct Row {
     head_v: i64,
+    closed: bool,
     standing: Option<Standing>,
     v: Option<i64>,
     kind: Option<String>,
@@ -79,6 +80,7 @@ impl Feeds {
             r#"
             select
                 r.v as head_v,
+                r.status = 'closed' as "closed!",
                 m.standing as "standing?: Standing",
                 e.v as "v?",
                 e.type as "kind?",
@@ -181,7 +183,7 @@ impl Replay {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
         let parted = match first.standing.ok_or(Error::NotAMember)? {
-            Standing::Inside => None,
+            Standing::Inside => first.closed.then_some(Parting::Closed),
             Standing::Left => Some(Parting::Left),
             Standing::Kicked => Some(Parting::Kicked),
         };
