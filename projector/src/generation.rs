@@ -59,6 +59,7 @@ pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx:
             query!("select max(generation) as last from control.generations").fetch_one(&mut *transaction).await?;
         let number = last.last.unwrap_or_default() + 1;
         build(&mut transaction, number, origins).await?;
+        raw_sql(read_model::INDEXES).execute(&mut *transaction).await?;
         if number == 1 {
             query!("update control.generations set state = 'active', activated_at = now() where generation = 1")
                 .execute(&mut *transaction)
@@ -70,7 +71,8 @@ pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx:
     connection.close().await
 }
 
-/// Creates an empty generation of this number, not active, to be built from these streams.
+/// Creates an empty generation of this number, not active, to be built from these streams. Its secondary indexes are
+/// added by [`complete`](crate::complete), when its rows are there.
 pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -93,7 +95,6 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
     let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
     raw_sql(schema).execute(&mut *connection).await?;
     raw_sql(read_model::TABLES).execute(&mut *connection).await?;
-    raw_sql(read_model::INDEXES).execute(&mut *connection).await?;
     let grants = AssertSqlSafe(format!(
         "grant usage on schema read_g{number} to query; grant select on all tables in schema read_g{number} to query;"
     ));

@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::timeout;
 
 use crate::{
+    ahead::{Ahead, Batch},
     batch::{self, BatchError},
     checkpoint::Checkpoint,
     commit::Commit,
     database::Database,
     parked,
-    projection::{News, Projection, ProjectionError},
+    projection::{News, Pace, Projection, ProjectionError},
+    throttle::Throttle,
 };
 
 /// The most events of a batch while somebody waits for each.
@@ -36,9 +38,25 @@ pub struct Reader {
     connection: PgConnection,
     projection: Projection,
     checkpoint: Checkpoint,
-    follower: Follower,
+    source: Source,
     log: Arc<dyn Log>,
+    end: u64,
     caught_up: bool,
+}
+
+/// How a generation is written.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// It is read: every event as soon as possible.
+    Live,
+    /// It is built, and nobody reads it: many events at a time, as far as this lets them pass. Gives no news.
+    Building(Throttle),
+}
+
+/// Where commits come from.
+enum Source {
+    Direct(Follower),
+    Ahead(Ahead, Throttle),
 }
 
 /// What a step has done.
@@ -73,6 +91,7 @@ impl Reader {
         log: Arc<dyn Log>,
         generation: i32,
         stream: StreamName,
+        mode: Mode,
     ) -> Result<Self, ReadError> {
         let mut connection = database.generation(generation).await?;
         let checkpoint = Checkpoint::read(&mut connection, stream).await?;
@@ -83,8 +102,17 @@ impl Reader {
             .compare(log.as_ref(), follower.state())
             .await?
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
-        let projection = Projection::open(stream, &mut connection).await?;
-        Ok(Self { connection, projection, checkpoint, follower, log, caught_up: false })
+        let end = follower.state().last_sequence;
+        let (source, pace) = match mode {
+            Mode::Live => (Source::Direct(follower), Pace::Live),
+            Mode::Building(throttle) => {
+                // What a crash of the server takes back it takes back with its checkpoint.
+                raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
+                (Source::Ahead(Ahead::start(follower, throttle.clone()), throttle), Pace::Building)
+            }
+        };
+        let projection = Projection::open(stream, pace, &mut connection).await?;
+        Ok(Self { connection, projection, checkpoint, source, log, end, caught_up: false })
     }
 
     /// Lets the parked boxes try again: a newer build may understand what an older one did not.
@@ -100,15 +128,13 @@ impl Reader {
 
     /// The end of the log when reading began.
     pub fn end(&self) -> u64 {
-        self.follower.state().last_sequence
+        self.end
     }
 
     /// Projects the next batch; waits while nothing is there. Not to be called again after it was dropped midway.
     pub async fn step(&mut self) -> Result<Step, ReadError> {
-        let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
-        let read = self.follower.next_batch(most, BATCH_BYTES).await?;
-        self.caught_up = read.caught_up;
-        let commits: Vec<Commit> = read.commits.into_iter().map(Commit::from).collect();
+        let Batch { commits, caught_up } = self.next_batch().await?;
+        self.caught_up = caught_up;
         let before = self.checkpoint.position;
         let Self { connection, projection, checkpoint, .. } = self;
         let projected = batch::project_around_poison(connection, projection, checkpoint, &commits);
@@ -116,7 +142,22 @@ impl Reader {
         if has_doubled(before, self.checkpoint.position) {
             self.analyze().await;
         }
-        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up: read.caught_up })
+        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up })
+    }
+
+    async fn next_batch(&mut self) -> Result<Batch, ReadError> {
+        match &mut self.source {
+            Source::Direct(follower) => {
+                let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
+                Ok(Batch::next(follower, most, BATCH_BYTES).await?)
+            }
+            Source::Ahead(ahead, throttle) => {
+                let batch = ahead.next().await;
+                let batch = batch.ok_or_else(|| ReadError::Away("reading has ended".to_owned()))??;
+                throttle.pass(batch.commits.len()).await;
+                Ok(batch)
+            }
+        }
     }
 
     async fn analyze(&mut self) {

@@ -17,7 +17,7 @@ use crate::{
     database::Database,
     notices::Notices,
     projection::News,
-    reader::{ReadError, Reader},
+    reader::{Mode, ReadError, Reader},
     status::{Progress, Status, Track},
 };
 
@@ -64,7 +64,7 @@ impl Tracker {
 
     async fn project(&self, track: Track, active: &AtomicBool, pause: &mut Duration) -> Result<Infallible, ReadError> {
         let (generation, stream) = track;
-        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream).await?;
+        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, Mode::Live).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
         self.tell(generation, active, &checkpoint, &news);
         self.status.set(track, Progress::CatchingUp);
