@@ -56,14 +56,19 @@ pub async fn project_around_poison(
 ) -> Result<News, BatchError> {
     let mut news = News::default();
     let mut pieces = vec![commits];
+    let mut condemned = None;
     while let Some(piece) = pieces.pop() {
         match project(connection, projection, checkpoint, piece).await {
             Ok(more) => news.extend(more),
             Err(BatchError::Projection(ProjectionError::Database(error))) => {
-                let Some(reason) = refused(&error) else { return Err(error.into()) };
+                let Some(reason) = refused(&error).filter(|_| condemned != piece.first().map(|first| first.sequence))
+                else {
+                    return Err(error.into());
+                };
                 projection.reopen(checkpoint.stream, connection).await?;
                 if let [poison] = piece {
                     condemn(projection, poison.sequence, reason)?;
+                    condemned = Some(poison.sequence);
                     pieces.push(piece);
                 } else {
                     let (first, second) = piece.split_at(piece.len() / 2);

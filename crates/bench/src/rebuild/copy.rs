@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures::TryStreamExt;
-use sqlx::{Connection, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
 use tokio::{
     fs::File,
     io::{AsyncWriteExt, BufReader},
@@ -28,6 +28,9 @@ pub(crate) struct Copied {
 pub(crate) async fn copy(servers: &Servers, generation: i32, processes: Processes) -> anyhow::Result<Copied> {
     let admin = servers.admin();
     let mut connection = PgConnection::connect(&admin).await?;
+    let parked = format!("select count(*) from read_g{generation}.quarantined_boxes");
+    let parked: i64 = query_scalar(AssertSqlSafe(parked)).fetch_one(&mut connection).await?;
+    ensure!(parked == 0, "{parked} boxes could not be projected: the figures would mean nothing");
     for table in TABLES.concat() {
         export(&mut connection, generation, table, &servers.folder().join(table)).await?;
     }
