@@ -84,7 +84,7 @@ mod tests {
             other.pass(250).await;
         }
         throttle.pass(1).await;
-        assert_eq!(start.elapsed().as_secs_f64().round(), 5.0);
+        assert_eq!(start.elapsed().as_secs(), 5);
     }
 
     #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ mod tests {
         let throttle = Throttle::default();
         throttle.pass(1_000_000).await;
         throttle.hold(true);
-        assert!(timeout(Duration::from_secs(3600), throttle.pass(1)).await.is_err());
+        assert!(timeout(Duration::from_hours(1), throttle.pass(1)).await.is_err());
         let (waiting, passing) = (throttle.clone(), tokio::spawn(async move { throttle.pass(1).await }));
         waiting.hold(false);
         passing.await.unwrap();

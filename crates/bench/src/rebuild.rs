@@ -28,6 +28,9 @@ use servers::Servers;
 /// The generation that is built.
 const GENERATION: i32 = 1;
 
+/// The generation that its rows are copied into.
+const COPY: i32 = 2;
+
 /// What to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -112,10 +115,11 @@ async fn measure(events: usize, options: &Options) -> anyhow::Result<Run> {
     let database = servers.database()?;
     let streams = streams(partitions);
     generation::migrate(&database).await?;
-    generation::create(&database, GENERATION, &origins(log.as_ref(), &streams).await?).await?;
+    let origins = origins(log.as_ref(), &streams).await?;
+    generation::create(&database, GENERATION, &origins).await?;
     let processes = servers.processes().await?;
     let built = build(&database, &log, (&streams, &options.mode()), processes).await?;
-    let copied = copy::copy(&servers, GENERATION, processes).await?;
+    let copied = copy::copy(&servers, (GENERATION, COPY), &origins, processes).await?;
 
     let hundred_thousands = per_100k(events);
     let built_seconds = built.rows.seconds + built.indexes.seconds;
@@ -188,7 +192,7 @@ async fn origins(log: &dyn Log, streams: &[StreamName]) -> anyhow::Result<Vec<Or
 
 /// Right after it was filled, a server is slow to answer.
 async fn state(log: &dyn Log, stream: StreamName) -> anyhow::Result<StreamState> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match log.state(stream).await {
             Err(error) if Instant::now() > deadline => return Err(error.into()),

@@ -183,7 +183,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
 
     fn message(&self, events: &[A::Event], loaded: &Loaded<A>, order: &Order) -> Result<NewMessage, EventStoreError> {
         let after = After { state: &loaded.state, version: loaded.version };
-        Ok(message(&loaded.id, events, after, order, self.partitions)?)
+        Ok(message(&loaded.id, events, &after, order, self.partitions)?)
     }
 }
 
@@ -200,7 +200,7 @@ pub struct After<'a, A> {
 pub fn prepare<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
-    after: After<'_, A>,
+    after: &After<'_, A>,
     context: CommandContext,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
@@ -210,7 +210,7 @@ pub fn prepare<A: StoredAggregate>(
 fn message<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
-    after: After<'_, A>,
+    after: &After<'_, A>,
     order: &Order,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {

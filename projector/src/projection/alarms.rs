@@ -69,7 +69,9 @@ impl Workspace {
         let room = self.rooms.get(cause.room_id);
         let room = room.ok_or_else(|| Unfitting(format!("there is no room {}", cause.room_id)))?;
         let alarms: Vec<Alarm> = room.inside().map(|user_id| cause.alarm(user_id.clone(), None)).collect();
-        alarms.into_iter().for_each(|alarm| self.remember(alarm));
+        for alarm in alarms {
+            self.remember(alarm);
+        }
         Ok(())
     }
 

@@ -46,7 +46,7 @@ impl Workspace {
     /// Gives an event that had an effect the next version of its room.
     pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
         let Some(seen) = seen_by_members(event, about.message_id()) else { return Ok(()) };
-        let data = seen.data().map_err(not_json)?;
+        let data = seen.data().map_err(|error| not_json(&error))?;
         let room = self.change_room(room_id)?;
         room.row.v += 1;
         let v = room.row.v;
@@ -67,10 +67,10 @@ impl Workspace {
     /// Takes a deleted message's text out of its room's feed; the versions stay.
     pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), Unfitting> {
         for row in self.feed.iter_mut().filter(|row| row.message_id == Some(message_id)) {
-            let mut data: Value = serde_json::from_str(row.data.get()).map_err(not_json)?;
+            let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
             if let Some(body) = data.get_mut("body") {
                 *body = Value::Null;
-                row.data = to_raw_value(&data).map_err(not_json)?;
+                row.data = to_raw_value(&data).map_err(|error| not_json(&error))?;
             }
         }
         self.deleted.push((room_id.clone(), message_id));
@@ -78,7 +78,7 @@ impl Workspace {
     }
 }
 
-fn not_json(error: serde_json::Error) -> Unfitting {
+fn not_json(error: &serde_json::Error) -> Unfitting {
     Unfitting(format!("an event cannot be told to clients: {error}"))
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use futures::TryStreamExt;
+use projector::generation::{self, Origin};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
 use tokio::{
     fs::File,
@@ -24,8 +25,13 @@ pub(crate) struct Copied {
     pub(crate) indexes: Part,
 }
 
-/// Copies a generation; only what is written is timed.
-pub(crate) async fn copy(servers: &Servers, generation: i32, processes: Processes) -> anyhow::Result<Copied> {
+/// Copies a generation into a fresh one; only what is written is timed.
+pub(crate) async fn copy(
+    servers: &Servers,
+    (generation, to): (i32, i32),
+    origins: &[Origin],
+    processes: Processes,
+) -> anyhow::Result<Copied> {
     let admin = servers.admin();
     let mut connection = PgConnection::connect(&admin).await?;
     let parked = format!("select count(*) from read_g{generation}.quarantined_boxes");
@@ -34,20 +40,15 @@ pub(crate) async fn copy(servers: &Servers, generation: i32, processes: Processe
     for table in TABLES.concat() {
         export(&mut connection, generation, table, &servers.folder().join(table)).await?;
     }
-    raw_sql("create schema bare; set search_path to bare").execute(&mut connection).await?;
-    raw_sql(read_model::TABLES).execute(&mut connection).await?;
+    let database = servers.database()?;
+    generation::create(&database, to, origins).await?;
     let all = async {
-        let [one, other] = TABLES.map(|tables| import(&admin, tables, servers.folder()));
+        let [one, other] = TABLES.map(|tables| Box::pin(import(&admin, to, tables, servers.folder())));
         let (one, other) = tokio::try_join!(one, other)?;
         Ok(one + other)
     };
     let (count, rows) = timed(processes, all).await?;
-    let indexes = async {
-        raw_sql(read_model::INDEXES).execute(&mut connection).await?;
-        raw_sql("analyze").execute(&mut connection).await?;
-        Ok(())
-    };
-    let ((), indexes) = timed(processes, indexes).await?;
+    let ((), indexes) = timed(processes, async { Ok(projector::complete(&database, to).await?) }).await?;
     Ok(Copied { count, rows, indexes })
 }
 
@@ -61,13 +62,13 @@ async fn export(connection: &mut PgConnection, generation: i32, table: &str, pat
     Ok(file.flush().await?)
 }
 
-async fn import(admin: &str, tables: &[&str], folder: &Path) -> anyhow::Result<u64> {
+async fn import(admin: &str, to: i32, tables: &[&str], folder: &Path) -> anyhow::Result<u64> {
     let mut connection = PgConnection::connect(admin).await?;
     raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
     let mut count = 0;
     for table in tables {
         let file = BufReader::with_capacity(1 << 20, File::open(folder.join(table)).await?);
-        let mut copy = connection.copy_in_raw(&format!("copy bare.{table} from stdin (format binary)")).await?;
+        let mut copy = connection.copy_in_raw(&format!("copy read_g{to}.{table} from stdin (format binary)")).await?;
         copy.read_from(file).await?;
         count += copy.finish().await?;
     }

@@ -86,7 +86,7 @@ fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number
     let mut state = A::default();
     state.apply(event.clone());
     let context = context(actor.clone(), town::time(number), format!("{id}-{number}"));
-    Ok(prepare::<A>(id, &[event], After { state: &state, version: 0 }, context, 1)?)
+    Ok(prepare::<A>(id, &[event], &After { state: &state, version: 0 }, context, 1)?)
 }
 
 /// A command as clients give it: with a key.

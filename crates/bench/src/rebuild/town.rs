@@ -85,7 +85,7 @@ impl Town {
         let version = life.version;
         life.remember(&event, *sequence);
         let after = After { state: &life.state, version };
-        Ok(prepare::<DeliveryBox>(&life.id, &[event], after, context, *partitions)?)
+        Ok(prepare::<DeliveryBox>(&life.id, &[event], &after, context, *partitions)?)
     }
 }
 
