@@ -18,6 +18,10 @@ pub const INDEXES: &str = include_str!("../../../migrations/read_model/0002_inde
 /// Counts up with every change of what the projection writes into these tables.
 pub const PROJECTION_VERSION: u32 = 1;
 
+/// Counts up whenever an event of a room would get another `v` than before: cursors of the former counting are reset.
+/// Other changes of the read model leave cursors valid.
+pub const FEED_EPOCH: u32 = 1;
+
 /// The version of the read model: a hash of its tables, their indexes and the projection's version.
 pub fn version() -> String {
     let digest = Sha256::new()

@@ -15,8 +15,12 @@ pub(crate) const MAX_LENGTH: usize = 24_000;
 /// A version that no feed has come to: whoever asks for what follows it is told to begin anew.
 pub(super) const NOWHERE: i64 = i64::MAX;
 
-/// Versions count alike only where the read model is the same.
-static FEEDS: LazyLock<String> = LazyLock::new(|| format!("feeds {}", read_model::version()));
+/// Versions count alike only within an epoch.
+static FEEDS: LazyLock<String> = LazyLock::new(|| feeds_of(read_model::FEED_EPOCH));
+
+fn feeds_of(epoch: u32) -> String {
+    format!("feeds {epoch}")
+}
 
 /// How far a client of a user has come.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -116,7 +120,7 @@ mod tests {
     fn what_is_no_cursor_of_these_feeds_and_this_user_begins_nowhere() {
         let one = room("b.1");
         let key = (ben(), BTreeMap::from([(&one, 7)]), Some(Positions::new()));
-        let other_feeds = cursor::encode("feeds 00000000000000000000000000000000", &key);
+        let other_feeds = cursor::encode(&feeds_of(read_model::FEED_EPOCH + 1), &key);
         let of_ana = encode(&"ana".parse().unwrap(), &key.1, None);
         let before_all = encode(&ben(), &BTreeMap::from([(&one, -1)]), None);
         let many: Vec<RoomId> = (1..=MAX_ROOMS + 1).map(|number| room(&format!("b.{number}"))).collect();
