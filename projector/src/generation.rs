@@ -92,7 +92,8 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
     // A schema's name cannot be a parameter; a number can do no harm.
     let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
     raw_sql(schema).execute(&mut *connection).await?;
-    raw_sql(read_model::DDL).execute(&mut *connection).await?;
+    raw_sql(read_model::TABLES).execute(&mut *connection).await?;
+    raw_sql(read_model::INDEXES).execute(&mut *connection).await?;
     let grants = AssertSqlSafe(format!(
         "grant usage on schema read_g{number} to query; grant select on all tables in schema read_g{number} to query;"
     ));

@@ -304,12 +304,14 @@ async fn create_generation(admin: &PgPool, number: i32) {
         "create schema read_g{number};
          set search_path to read_g{number};
          {}
+         {}
          insert into checkpoints
          select stream, 'life', 40, null, now() from unnest(array['box-0', 'box-1', 'user', 'store', 'mark']) as stream;
          {}
          grant usage on schema read_g{number} to query;
          grant select on all tables in schema read_g{number} to query;",
-        read_model::DDL,
+        read_model::TABLES,
+        read_model::INDEXES,
         include_str!("town.sql"),
     );
     admin.execute(AssertSqlSafe(text)).await.unwrap();

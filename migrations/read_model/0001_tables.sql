@@ -44,8 +44,6 @@ create table boxes (
     room_id text,
     installed_at timestamptz not null
 );
-create index boxes_by_installation on boxes (installed_at desc, box_id);
-create index boxes_by_zip_code on boxes (zip_code, installed_at desc, box_id);
 
 create table rooms (
     box_id text not null,
@@ -69,8 +67,6 @@ create table rooms (
     last_ordinal bigint not null,
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
-create index rooms_by_opening on rooms (opened_at desc, room_id);
-create index open_rooms_by_opening on rooms (opened_at desc, room_id) where status = 'open';
 
 -- Everybody who was ever inside a room.
 create table members (
@@ -95,7 +91,6 @@ create table user_rooms (
     box_id text not null,
     primary key (user_id, room_id)
 );
-create index user_rooms_by_opening on user_rooms (user_id, opened_at desc, room_id);
 
 create table messages (
     box_id text not null,
@@ -114,7 +109,6 @@ create table messages (
     reactions jsonb not null,
     primary key (box_id, room_id, message_id)
 );
-create index messages_by_words on messages using gin (to_tsvector('simple', coalesce(body, '')));
 
 -- A room's feed: what its subscribers see, v = 1, 2, 3 ...
 create table room_events (
@@ -133,7 +127,6 @@ create table room_events (
     position bigint not null,
     primary key (box_id, room_id, v)
 );
-create index room_events_of_message on room_events (box_id, room_id, message_id) where message_id is not null;
 
 -- What a user should know of; read up to a position is marked elsewhere.
 create table alarms (
@@ -149,7 +142,6 @@ create table alarms (
     stream text not null,
     primary key (user_id, stream, position, kind)
 );
-create index alarms_by_time on alarms (user_id, at desc, box_id, position, kind);
 
 create table users (
     user_id text primary key,
@@ -175,8 +167,6 @@ create table stores (
     open bool not null,
     registered_at timestamptz not null
 );
-create index stores_by_registration on stores (registered_at desc, store_id);
-create index stores_by_zip_code on stores (zip_code, registered_at desc, store_id);
 
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.
 create table read_markers (
