@@ -16,7 +16,12 @@ pub mod reader;
 pub mod run;
 pub mod settings;
 mod supervisor;
+mod throttle;
 mod track;
+
+pub mod cli;
+mod driver;
+pub mod operator;
 
 pub mod batch;
 pub mod checkpoint;

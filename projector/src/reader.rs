@@ -39,6 +39,7 @@ pub struct Reader {
     follower: Follower,
     log: Arc<dyn Log>,
     caught_up: bool,
+    most: Option<usize>,
 }
 
 /// What a step has done.
@@ -84,7 +85,7 @@ impl Reader {
             .await?
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
         let projection = Projection::open(stream, &mut connection).await?;
-        Ok(Self { connection, projection, checkpoint, follower, log, caught_up: false })
+        Ok(Self { connection, projection, checkpoint, follower, log, caught_up: false, most: None })
     }
 
     /// Lets the parked boxes try again: a newer build may understand what an older one did not.
@@ -103,9 +104,15 @@ impl Reader {
         self.follower.state().last_sequence
     }
 
+    /// Makes batches no larger than this from now on.
+    pub fn take_at_most(&mut self, events: Option<usize>) {
+        self.most = events;
+    }
+
     /// Projects the next batch; waits while nothing is there. Not to be called again after it was dropped midway.
     pub async fn step(&mut self) -> Result<Step, ReadError> {
         let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
+        let most = self.most.map_or(most, |limit| most.min(limit));
         let read = self.follower.next_batch(most, BATCH_BYTES).await?;
         self.caught_up = read.caught_up;
         let commits: Vec<Commit> = read.commits.into_iter().map(Commit::from).collect();

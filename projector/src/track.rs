@@ -1,16 +1,12 @@
 //! The task of one stream in one generation: projects for as long as its lease lasts, whatever comes and goes.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use event_store::Log;
-use tokio::time::sleep;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::{
     checkpoint::Checkpoint,
@@ -19,6 +15,7 @@ use crate::{
     projection::News,
     reader::{ReadError, Reader},
     status::{Progress, Status, Track},
+    throttle::{Allowance, Throttle},
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
@@ -37,13 +34,28 @@ pub(crate) struct Tracker {
     pub(crate) status: Status,
 }
 
+/// How a track is to be worked on; may change meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Course {
+    /// Whether somebody may be reading the generation.
+    pub(crate) notices: bool,
+    /// How fast it may go while nobody does.
+    pub(crate) allowance: Allowance,
+}
+
+/// The supervisor's word to a track.
+pub(crate) struct Orders {
+    pub(crate) course: watch::Receiver<Course>,
+    pub(crate) throttle: Arc<Throttle>,
+}
+
 impl Tracker {
-    /// Projects until another projector does. Whether the generation is read by anybody may change meanwhile.
-    pub(crate) async fn run(self, track: Track, active: Arc<AtomicBool>) {
+    /// Projects until another projector does.
+    pub(crate) async fn run(self, track: Track, orders: Orders) {
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
-            match self.project(track, &active, &mut pause).await {
+            match self.project(track, &orders, &mut pause).await {
                 Err(ReadError::Overtaken) => {
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
                     return;
@@ -62,24 +74,28 @@ impl Tracker {
         }
     }
 
-    async fn project(&self, track: Track, active: &AtomicBool, pause: &mut Duration) -> Result<Infallible, ReadError> {
+    async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<Infallible, ReadError> {
         let (generation, stream) = track;
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, active, &checkpoint, &news);
+        self.tell(generation, orders, &checkpoint, &news);
         self.status.set(track, Progress::CatchingUp);
         loop {
+            let (before, begin) = (reader.checkpoint().position, Instant::now());
+            reader.take_at_most(orders.course.borrow().allowance.batch());
             let step = reader.step().await?;
             *pause = FIRST_PAUSE;
-            self.tell(generation, active, &step.checkpoint, &step.news);
+            self.tell(generation, orders, &step.checkpoint, &step.news);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
             }
+            let allowance = orders.course.borrow().allowance;
+            orders.throttle.pay(step.checkpoint.position - before, begin.elapsed(), allowance).await;
         }
     }
 
-    fn tell(&self, generation: i32, active: &AtomicBool, checkpoint: &Checkpoint, news: &News) {
-        if active.load(Ordering::Relaxed) {
+    fn tell(&self, generation: i32, orders: &Orders, checkpoint: &Checkpoint, news: &News) {
+        if orders.course.borrow().notices {
             self.notices.tell(generation, checkpoint, news);
         }
     }

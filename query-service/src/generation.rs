@@ -4,7 +4,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
 
 use async_nats::Client;
 use domain::{Position, notice};
-use futures::StreamExt;
+use futures::{StreamExt, future::try_join_all};
 use sqlx::{
     Connection, PgPool, Postgres,
     pool::PoolConnection,
@@ -23,6 +23,12 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the watch waits for an answer before it calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a new generation may take to be as far as the former one.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How long a read waits for a connection of a busy pool; of an unreachable database, not at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,8 +102,9 @@ impl Generations {
             PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT).connect_lazy_with(options.clone());
         let (announce, current) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
+        let activations = activations(nats.clone());
         let opener = Opener { options, pool_size, nats, reachable: tell };
-        tokio::spawn(keep_current(control, opener, announce));
+        tokio::spawn(keep_current(control, opener, announce, activations));
         Ok(Self { current, reachable })
     }
 
@@ -121,12 +128,20 @@ impl Generations {
     }
 }
 
-async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<Option<Arc<Generation>>>) {
+async fn keep_current(
+    control: PgPool,
+    opener: Opener,
+    announce: watch::Sender<Option<Arc<Generation>>>,
+    mut activations: watch::Receiver<()>,
+) {
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = activations.changed() => {}
+        }
         let found = timeout(WATCH_TIMEOUT, active_number(&control, &version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
@@ -138,10 +153,15 @@ async fn keep_current(control: PgPool, opener: Opener, announce: watch::Sender<O
                 continue;
             }
         };
-        let served = announce.borrow().as_ref().map(|generation| generation.number);
+        let former = announce.borrow().clone();
+        let served = former.as_ref().map(|generation| generation.number);
         if active != served {
+            let next = match active {
+                Some(number) => Some(opener.open(number, former.as_deref()).await),
+                None => None,
+            };
             tracing::info!(generation = active, former = served, "serving another generation");
-            announce.send_replace(active.map(|number| opener.open(number)));
+            announce.send_replace(next);
         }
         if announce.is_closed() {
             return;
@@ -190,8 +210,26 @@ struct Opener {
 }
 
 impl Opener {
-    fn open(&self, number: i64) -> Arc<Generation> {
-        let options = self.options.clone().options([("search_path", format!("read_g{number}"))]);
+    /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
+    async fn open(&self, number: i64, former: Option<&Generation>) -> Arc<Generation> {
+        let opened = Arc::new(self.prepare(number));
+        if let Some(former) = former {
+            let ready = timeout(SWITCH_TIMEOUT, warm(&opened, former, self.pool_size / 2));
+            match ready.await {
+                Ok(Ok(())) => {}
+                // Whoever insists on a position waits for it himself.
+                Ok(Err(error)) => tracing::warn!(generation = number, %error, "the new generation was not warmed"),
+                Err(_) => tracing::warn!(generation = number, "the new generation is slow"),
+            }
+        }
+        opened
+    }
+
+    fn prepare(&self, number: i64) -> Generation {
+        // The name is what the projector looks for before it drops a generation's tables.
+        let name = format!("query-service g{number}");
+        let options =
+            self.options.clone().application_name(&name).options([("search_path", format!("read_g{number}"))]);
         let pool = PgPoolOptions::new()
             .max_connections(self.pool_size)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -207,8 +245,48 @@ impl Opener {
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
-        Arc::new(Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener })
+        Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener }
     }
+}
+
+/// Opens connections, and waits until a generation is where the former one is: nobody who has read that one shall see
+/// less in this one.
+async fn warm(opened: &Generation, former: &Generation, connections: u32) -> Result<(), Error> {
+    try_join_all((0..connections.max(1)).map(|_| async {
+        let mut connection = opened.acquire().await?;
+        Ok::<_, Error>(connection.ping().await?)
+    }))
+    .await?;
+    let wanted = positions(former).await?;
+    while positions(opened).await?.iter().any(|(stream, position)| wanted.get(stream).is_some_and(|w| position < w)) {
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+async fn positions(generation: &Generation) -> Result<HashMap<String, i64>, Error> {
+    let mut connection = generation.acquire().await?;
+    let rows = sqlx::query!("select stream, position from checkpoints").fetch_all(&mut *connection).await?;
+    Ok(rows.into_iter().map(|row| (row.stream, row.position)).collect())
+}
+
+/// Changes whenever the projector says that another generation is active.
+fn activations(nats: Client) -> watch::Receiver<()> {
+    let (announce, activations) = watch::channel(());
+    tokio::spawn(async move {
+        while !announce.is_closed() {
+            match nats.subscribe(notice::ACTIVATED).await {
+                Ok(mut notices) => {
+                    while notices.next().await.is_some() {
+                        announce.send_replace(());
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "cannot listen for activations"),
+            }
+            sleep(WATCH_INTERVAL).await;
+        }
+    });
+    activations
 }
 
 /// Listens to what the projector says after each commit.
