@@ -1,6 +1,6 @@
 //! The progress of a generation: a bar for each stream on a terminal, a line every few seconds elsewhere.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::time::Instant;
@@ -89,17 +89,17 @@ fn style(template: &str) -> ProgressStyle {
 pub(super) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
     let GenerationReport { generation: number, phase, paused, failure, .. } = generation;
     let (done, total) = generation.progress();
-    let percent = if total == 0 { 100 } else { done * 100 / total };
+    let percent = (done * 100).checked_div(total).unwrap_or(100);
     let mut text = format!("generation {number}: {phase}, {percent} % of {total} events");
     if *paused {
         text += ", paused";
     } else if phase == "building"
         && let (Some(rate), Some(left)) = (rates.of(*number), rates.left(generation))
     {
-        text += &format!(", {rate:.0} events/s, {} s left", left.as_secs());
+        let _ = write!(text, ", {rate:.0} events/s, {} s left", left.as_secs());
     }
     if let Some(failure) = failure {
-        text += &format!("; does not go on: {failure}");
+        let _ = write!(text, "; does not go on: {failure}");
     }
     text
 }

@@ -17,6 +17,9 @@ use crate::{
 /// How often it is shown.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// The titles of the columns of streams.
+const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";
+
 /// Between two looks that are compared.
 const GLANCE: Duration = Duration::from_millis(500);
 
@@ -72,11 +75,7 @@ fn describe(report: &Report, rates: &Rates) -> String {
         if generation.state == State::Retired {
             continue;
         }
-        let _ = write!(
-            text,
-            "\n  {:<10} {:>12} {:>12} {:>10} {:>9}  {:<24} {}",
-            "stream", "position", "end", "lag", "events/s", "progress", "holder"
-        );
+        text.push_str(TITLES);
         for stream in &generation.streams {
             let _ = write!(text, "\n  {}", row(stream));
         }

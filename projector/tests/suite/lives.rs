@@ -43,8 +43,8 @@ async fn one_generation_is_built_at_a_time_whoever_asks() {
     let (world, origins) = (&world, &origins());
     let begin = || generation::rebuild(&world.database, origins, &TO_READY);
     let (one, two, three) = tokio::join!(begin(), begin(), begin());
-    let (begun, refused): (Vec<_>, Vec<_>) = [one, two, three].into_iter().partition(Result::is_ok);
-    assert_eq!((begun.len(), refused.len()), (1, 2));
+    let (done, refused): (Vec<_>, Vec<_>) = [one, two, three].into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (1, 2));
     for refusal in refused {
         assert!(reason(refusal).starts_with("generation 2 is building"));
     }

@@ -57,7 +57,7 @@ async fn holder(rows: &mut PgConnection, stream: &str) -> String {
 /// A box of this partition.
 fn box_in(partition: u16) -> String {
     let of = |id: &String| partition_of(&id.parse().expect("a box id"), PARTITIONS);
-    (1..).map(|n| format!("b{n}")).find(|id| of(id) == partition).expect("there is one")
+    (1..100).map(|n| format!("b{n}")).find(|id| of(id) == partition).expect("there is one")
 }
 
 /// Says one thing after the other in both boxes, and counts.
