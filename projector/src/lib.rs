@@ -12,11 +12,11 @@ pub use run::run;
 
 mod catch_up;
 mod lease;
+mod pacing;
 pub mod reader;
 pub mod run;
 pub mod settings;
 mod supervisor;
-mod throttle;
 mod track;
 
 pub mod cli;

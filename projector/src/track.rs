@@ -12,10 +12,10 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     notices::Notices,
+    pacing::{Allowance, Throttle},
     projection::News,
     reader::{ReadError, Reader},
     status::{Progress, Status, Track},
-    throttle::{Allowance, Throttle},
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].

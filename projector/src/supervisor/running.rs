@@ -12,8 +12,8 @@ use tokio::{
 
 use crate::{
     generation::Generation,
+    pacing::{Allowance, Throttle},
     status::{Progress, Status, Track},
-    throttle::{Allowance, Throttle},
     track::{Course, Orders, Tracker},
 };
 
