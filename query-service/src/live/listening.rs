@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::{Client, Subscriber, connection::State};
+use async_nats::{Client, connection::State};
 use futures::StreamExt;
 use tokio::{
     sync::watch,
@@ -14,9 +14,6 @@ use crate::generation::{Generation, Generations};
 /// How soon a subscription that failed or ended is made again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// For how long the former generation is heard beside a new one: what is told twice is delivered once.
-const OVERLAP: Duration = Duration::from_secs(2);
-
 /// Hears each notice until it is dropped. Says after each subscription that it is on its way: what was told before may
 /// have been missed, and has to be looked for elsewhere.
 pub(super) async fn listen(
@@ -27,7 +24,6 @@ pub(super) async fn listen(
     hear: impl Fn(&[u8]),
 ) -> Infallible {
     let mut generations = generations.changes();
-    let mut former: Option<Subscriber> = None;
     loop {
         let generation = generations.borrow_and_update().as_ref().map(|generation| generation.number());
         let subscription = match generation {
@@ -42,23 +38,15 @@ pub(super) async fn listen(
             let _ = nats.flush().await;
         }
         subscribed();
-        let hear_former = async {
-            if let Some(mut notices) = former.take() {
-                let _ = timeout(OVERLAP, hear_all(&mut notices, &hear)).await;
+        let hear_all = async {
+            while let Some(notice) = notices.next().await {
+                hear(&notice.payload);
             }
-            std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = hear_all(&mut notices, &hear) => sleep(RETRY).await,
-            () = hear_former => {}
-            () = another_generation(&mut generations, generation) => former = Some(notices),
+            () = hear_all => sleep(RETRY).await,
+            () = another_generation(&mut generations, generation) => {}
         }
-    }
-}
-
-async fn hear_all(notices: &mut Subscriber, hear: &impl Fn(&[u8])) {
-    while let Some(notice) = notices.next().await {
-        hear(&notice.payload);
     }
 }
 
