@@ -69,10 +69,10 @@ impl Driver {
         control: &mut PgConnection,
         former_ends: &mut Option<Positions>,
     ) -> Result<(), ChangeError> {
+        let generations = driven::on_their_way(control).await?;
         if let Err(error) = generation::sweep(control).await {
             tracing::warn!(%error, "a retired generation cannot be dropped yet");
         }
-        let generations = driven::on_their_way(control).await?;
         if generations.is_empty() {
             *former_ends = None;
             return Ok(());

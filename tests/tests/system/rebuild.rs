@@ -72,15 +72,15 @@ async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
     let world = start().await;
     let load = Load::prepare(&world, 4).await;
     let story = async {
-        load.until_said(800).await;
+        load.until_said(400).await;
         let before = load.now();
         operated(&world, "rebuild --yes").await;
         let built = load.now();
-        load.until_said_more(200).await;
+        load.until_said_more(120).await;
         operated(&world, "rollback").await;
-        load.until_said_more(200).await;
+        load.until_said_more(120).await;
         operated(&world, "activate 2").await;
-        load.until_said_more(200).await;
+        load.until_said_more(120).await;
         load.stop();
         (before, built, load.now())
     };
@@ -112,7 +112,7 @@ async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
     let world = start().await;
     let load = Load::prepare(&world, 2).await;
     let story = async {
-        load.until_said(300).await;
+        load.until_said(200).await;
         let build = operated(&world, "rebuild --yes --max-rate 150");
         let disasters = async {
             let mut before = 0;
