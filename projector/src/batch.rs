@@ -46,49 +46,51 @@ pub async fn project(
     Ok(news)
 }
 
-/// Like [`project`], but one commit that the database refuses does not stop the others: its box is parked.
+/// Like [`project`], but one commit that the database refuses does not stop the others: its box is parked. It is found by
+/// halving the batch.
 pub async fn project_around_poison(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,
     commits: &[Commit],
 ) -> Result<News, BatchError> {
-    match project(connection, projection, checkpoint, commits).await {
-        Err(BatchError::Projection(ProjectionError::Database(error))) if refused(&error).is_some() => {
-            let mut news = News::default();
-            for commit in commits {
-                let alone = project_alone(connection, projection, checkpoint, commit).await?;
-                news.extend(alone);
+    let mut news = News::default();
+    let mut pieces = vec![commits];
+    let mut condemned = None;
+    while let Some(piece) = pieces.pop() {
+        match project(connection, projection, checkpoint, piece).await {
+            Ok(more) => news.extend(more),
+            Err(BatchError::Projection(ProjectionError::Database(error))) => {
+                let Some(reason) = refused(&error).filter(|_| condemned != piece.first().map(|first| first.sequence))
+                else {
+                    return Err(error.into());
+                };
+                projection.reopen(checkpoint.stream, connection).await?;
+                if let [poison] = piece {
+                    condemn(projection, poison.sequence, reason)?;
+                    condemned = Some(poison.sequence);
+                    pieces.push(piece);
+                } else {
+                    let (first, second) = piece.split_at(piece.len() / 2);
+                    pieces.extend([second, first]);
+                }
             }
-            Ok(news)
+            Err(error) => return Err(error),
         }
-        result => result,
     }
+    Ok(news)
 }
 
-async fn project_alone(
-    connection: &mut PgConnection,
-    projection: &mut Projection,
-    checkpoint: &mut Checkpoint,
-    commit: &Commit,
-) -> Result<News, BatchError> {
-    *projection = Projection::open(checkpoint.stream, connection).await?;
-    let alone = std::slice::from_ref(commit);
-    let error = match project(connection, projection, checkpoint, alone).await {
-        Err(BatchError::Projection(ProjectionError::Database(error))) => error,
-        result => return result,
-    };
-    let Some(reason) = refused(&error) else {
-        return Err(error.into());
-    };
-    *projection = Projection::open(checkpoint.stream, connection).await?;
+fn condemn(projection: &mut Projection, sequence: u64, reason: String) -> Result<(), ProjectionError> {
     match projection {
-        Projection::Boxes(boxes) => boxes.condemn(commit.sequence, reason),
+        Projection::Boxes(boxes) => {
+            boxes.condemn(sequence, reason);
+            Ok(())
+        }
         Projection::Users | Projection::Stores | Projection::Markers => {
-            return Err(ProjectionError::Stuck { sequence: commit.sequence, reason }.into());
+            Err(ProjectionError::Stuck { sequence, reason })
         }
     }
-    project(connection, projection, checkpoint, alone).await
 }
 
 /// What the database said when it refused the rows themselves, which another attempt would not change.

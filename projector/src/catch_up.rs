@@ -3,24 +3,34 @@
 use std::sync::Arc;
 
 use event_store::{Log, StreamName};
+use tokio::task::JoinSet;
 
 use crate::{
     database::Database,
-    reader::{ReadError, Reader},
+    reader::{Mode, ReadError, Reader},
 };
 
-/// Projects everything that these streams hold now into a generation, and returns. Sends no notices.
+/// Projects everything that these streams hold now into a generation, side by side, and returns. Sends no notices.
 pub async fn catch_up(
     database: &Database,
     log: &Arc<dyn Log>,
     generation: i32,
     streams: &[StreamName],
+    mode: &Mode,
 ) -> Result<(), ReadError> {
+    let mut tasks = JoinSet::new();
     for stream in streams {
-        let mut reader = Reader::open(database, Arc::clone(log), generation, *stream).await?;
-        let end = reader.end();
-        // Of read markers the last sequences may be gone: replaced by later ones.
-        while reader.checkpoint().position < end && !reader.step().await?.caught_up {}
+        let (database, log, stream, mode) = (database.clone(), Arc::clone(log), *stream, mode.clone());
+        tasks.spawn(async move {
+            let mut reader = Reader::open(&database, log, generation, stream, mode).await?;
+            let end = reader.end();
+            // Of read markers the last sequences may be gone: replaced by later ones.
+            while reader.checkpoint().position < end && !reader.step().await?.caught_up {}
+            Ok::<_, ReadError>(())
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
     }
     Ok(())
 }

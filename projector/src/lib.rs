@@ -7,16 +7,25 @@ pub use catch_up::catch_up;
 pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
 pub use database::Database;
-pub use projection::Projection;
+pub use indexes::complete;
+pub use projection::{Pace, Projection};
+pub use reader::Mode;
 pub use run::run;
+pub use throttle::Throttle;
 
+/// Much of a projector's work is small texts, made by one thread and given up by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+mod ahead;
 mod catch_up;
+mod indexes;
 mod lease;
-mod pacing;
 pub mod reader;
 pub mod run;
 pub mod settings;
 mod supervisor;
+mod throttle;
 mod track;
 
 pub mod cli;

@@ -38,7 +38,7 @@ pub(crate) async fn retry(
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
                 tracing::error!(box.id = %box_id, %error, "a parked box could not be tried again");
-                *projection = Projection::open(checkpoint.stream, connection).await?;
+                projection.reopen(checkpoint.stream, connection).await?;
             }
         }
     }

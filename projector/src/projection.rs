@@ -20,6 +20,8 @@ mod alarms;
 mod apply;
 mod box_stream;
 mod boxes;
+mod build;
+mod copy;
 mod feed;
 mod load;
 mod members;
@@ -46,6 +48,15 @@ pub enum Projection {
     Stores,
     /// Of the read markers.
     Markers,
+}
+
+/// What a projection is opened for. It leaves the same rows either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Somebody waits for each event.
+    Live,
+    /// Somebody waits for the last one.
+    Building,
 }
 
 /// What a batch has brought that somebody may be waiting for.
@@ -92,14 +103,28 @@ pub(crate) struct Unfitting(pub(crate) String);
 
 impl Projection {
     /// The projection of a stream as the generation behind this connection stands.
-    pub async fn open(stream: StreamName, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub async fn open(stream: StreamName, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         Ok(match stream {
-            StreamName::Box(_) => Self::Boxes(Box::new(BoxStream::open(&stream.label(), connection).await?)),
+            StreamName::Box(_) => Self::Boxes(Box::new(BoxStream::open(&stream.label(), pace, connection).await?)),
             StreamName::User => Self::Users,
             StreamName::Store => Self::Stores,
             // Deadlines leave nothing to read; what they cause is in the box streams.
             StreamName::Mark | StreamName::Timer => Self::Markers,
         })
+    }
+
+    /// Begins again from what the generation holds, after a transaction failed.
+    pub(crate) async fn reopen(
+        &mut self,
+        stream: StreamName,
+        connection: &mut PgConnection,
+    ) -> Result<(), sqlx::Error> {
+        let pace = match self {
+            Self::Boxes(boxes) => boxes.pace(),
+            Self::Users | Self::Stores | Self::Markers => Pace::Live,
+        };
+        *self = Self::open(stream, pace, connection).await?;
+        Ok(())
     }
 
     /// Writes what the commits have changed. Runs inside the caller's transaction, after the checkpoint was moved.

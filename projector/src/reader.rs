@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::timeout;
 
 use crate::{
+    ahead::{Ahead, Batch},
     batch::{self, BatchError},
     checkpoint::Checkpoint,
     commit::Commit,
     database::Database,
     parked,
-    projection::{News, Projection, ProjectionError},
+    projection::{News, Pace, Projection, ProjectionError},
+    throttle::Throttle,
 };
 
 /// The most events of a batch while somebody waits for each.
@@ -27,19 +29,38 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How long a transaction may take before its connection counts as lost.
 const TRANSACTION: Duration = Duration::from_secs(30);
 
-/// A generation's tables grow from nothing: until this position statistics are renewed at every doubling. Without, the
+/// A generation's tables grow from nothing: until this position statistics are renewed again and again. Without, the
 /// server keeps plans that it made for empty tables, and catching up takes a time that is quadratic.
 const YOUNG: std::ops::RangeInclusive<u64> = 2_000..=2_048_000;
+
+/// By how much a stream grows between two renewals. Building reads next to nothing back, so it needs them less.
+const LIVE_GROWTH: u64 = 2;
+const BUILDING_GROWTH: u64 = 8;
 
 /// Reads one stream and projects it. Held by one task; drop it after any error and begin again from the checkpoint.
 pub struct Reader {
     connection: PgConnection,
     projection: Projection,
     checkpoint: Checkpoint,
-    follower: Follower,
+    source: Source,
     log: Arc<dyn Log>,
+    end: u64,
     caught_up: bool,
-    most: Option<usize>,
+}
+
+/// How a generation is written.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// It is read: every event as soon as possible.
+    Live,
+    /// It is built, and nobody reads it: many events at a time, as far as this lets them pass. Gives no news.
+    Building(Throttle),
+}
+
+/// Where commits come from.
+enum Source {
+    Direct(Follower),
+    Ahead(Ahead, Throttle),
 }
 
 /// What a step has done.
@@ -74,6 +95,7 @@ impl Reader {
         log: Arc<dyn Log>,
         generation: i32,
         stream: StreamName,
+        mode: Mode,
     ) -> Result<Self, ReadError> {
         let mut connection = database.generation(generation).await?;
         let checkpoint = Checkpoint::read(&mut connection, stream).await?;
@@ -84,8 +106,17 @@ impl Reader {
             .compare(log.as_ref(), follower.state())
             .await?
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
-        let projection = Projection::open(stream, &mut connection).await?;
-        Ok(Self { connection, projection, checkpoint, follower, log, caught_up: false, most: None })
+        let end = follower.state().last_sequence;
+        let (source, pace) = match mode {
+            Mode::Live => (Source::Direct(follower), Pace::Live),
+            Mode::Building(throttle) => {
+                // What a crash of the server takes back it takes back with its checkpoint.
+                raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
+                (Source::Ahead(Ahead::start(follower, throttle.clone()), throttle), Pace::Building)
+            }
+        };
+        let projection = Projection::open(stream, pace, &mut connection).await?;
+        Ok(Self { connection, projection, checkpoint, source, log, end, caught_up: false })
     }
 
     /// Lets the parked boxes try again: a newer build may understand what an older one did not.
@@ -101,29 +132,40 @@ impl Reader {
 
     /// The end of the log when reading began.
     pub fn end(&self) -> u64 {
-        self.follower.state().last_sequence
-    }
-
-    /// Makes batches no larger than this from now on.
-    pub fn take_at_most(&mut self, events: Option<usize>) {
-        self.most = events;
+        self.end
     }
 
     /// Projects the next batch; waits while nothing is there. Not to be called again after it was dropped midway.
     pub async fn step(&mut self) -> Result<Step, ReadError> {
-        let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
-        let most = self.most.map_or(most, |limit| most.min(limit));
-        let read = self.follower.next_batch(most, BATCH_BYTES).await?;
-        self.caught_up = read.caught_up;
-        let commits: Vec<Commit> = read.commits.into_iter().map(Commit::from).collect();
+        let Batch { commits, caught_up } = self.next_batch().await?;
+        self.caught_up = caught_up;
         let before = self.checkpoint.position;
         let Self { connection, projection, checkpoint, .. } = self;
         let projected = batch::project_around_poison(connection, projection, checkpoint, &commits);
         let news = timeout(TRANSACTION, projected).await??;
-        if has_doubled(before, self.checkpoint.position) {
+        let growth = match self.source {
+            Source::Direct(_) => LIVE_GROWTH,
+            Source::Ahead(..) => BUILDING_GROWTH,
+        };
+        if has_grown(before, self.checkpoint.position, growth) {
             self.analyze().await;
         }
-        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up: read.caught_up })
+        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up })
+    }
+
+    async fn next_batch(&mut self) -> Result<Batch, ReadError> {
+        match &mut self.source {
+            Source::Direct(follower) => {
+                let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
+                Ok(Batch::next(follower, most, BATCH_BYTES).await?)
+            }
+            Source::Ahead(ahead, throttle) => {
+                let batch = ahead.next().await;
+                let batch = batch.ok_or_else(|| ReadError::Away("reading has ended".to_owned()))??;
+                throttle.pass(batch.commits.len()).await;
+                Ok(batch)
+            }
+        }
     }
 
     async fn analyze(&mut self) {
@@ -143,13 +185,13 @@ impl Reader {
     }
 }
 
-fn has_doubled(before: u64, after: u64) -> bool {
+fn has_grown(before: u64, after: u64, growth: u64) -> bool {
     let mut mark = *YOUNG.start();
     while YOUNG.contains(&mark) {
         if before < mark && mark <= after {
             return true;
         }
-        mark *= 2;
+        mark *= growth;
     }
     false
 }
@@ -216,7 +258,8 @@ mod tests {
 
     #[test]
     fn statistics_are_renewed_while_a_generation_is_young() {
-        assert!(has_doubled(0, 2000) && has_doubled(3999, 4000) && has_doubled(100, 9000));
-        assert!(!has_doubled(0, 1999) && !has_doubled(2000, 3999) && !has_doubled(4_000_000, 9_000_000));
+        assert!(has_grown(0, 2000, 2) && has_grown(3999, 4000, 2) && has_grown(100, 9000, 2));
+        assert!(!has_grown(0, 1999, 2) && !has_grown(2000, 3999, 2) && !has_grown(4_000_000, 9_000_000, 2));
+        assert!(has_grown(0, 9000, 8) && has_grown(9000, 16_000, 8) && !has_grown(2000, 15_999, 8));
     }
 }

@@ -135,6 +135,7 @@ impl Supervisor {
             leases.give_back(track).await?;
             self.tracker.status.set(track, Progress::Standby);
         }
+        running.steer(generation, all.len());
         // Whoever begins with another stream than the others finds it free.
         let first = usize::try_from(std::process::id()).unwrap_or_default();
         for index in 0..all.len() {
@@ -143,7 +144,7 @@ impl Supervisor {
                 continue;
             }
             if running.count(generation.number) < share && leases.take(track).await? {
-                running.start(&self.tracker, track);
+                running.start(&self.tracker, track, generation);
             } else {
                 self.tracker.status.set(track, Progress::Standby);
             }

@@ -1,6 +1,6 @@
 //! The task of one stream in one generation: projects for as long as its lease lasts, whatever comes and goes.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use event_store::Log;
 use tokio::{
@@ -12,10 +12,10 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     notices::Notices,
-    pacing::{Allowance, Throttle},
     projection::News,
-    reader::{ReadError, Reader},
+    reader::{Mode, ReadError, Reader},
     status::{Progress, Status, Track},
+    throttle::Throttle,
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
@@ -24,6 +24,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a stopped stream is compared with its log again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
+
+/// A track of low priority rests this many times as long as it has worked.
+const REST: u32 = 3;
+
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What a track's task needs.
 #[derive(Clone)]
@@ -35,18 +41,18 @@ pub(crate) struct Tracker {
 }
 
 /// How a track is to be worked on; may change meanwhile.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Course {
     /// Whether somebody may be reading the generation.
-    pub(crate) notices: bool,
-    /// How fast it may go while nobody does.
-    pub(crate) allowance: Allowance,
+    pub(crate) live: bool,
+    /// Whether it gives way to those that are read.
+    pub(crate) low_priority: bool,
 }
 
 /// The supervisor's word to a track.
 pub(crate) struct Orders {
     pub(crate) course: watch::Receiver<Course>,
-    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) throttle: Throttle,
 }
 
 impl Tracker {
@@ -69,34 +75,48 @@ impl Tracker {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Ok(never) => match never {},
+                Ok(()) => {}
             }
         }
     }
 
-    async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<Infallible, ReadError> {
+    /// Returns when the generation is to be written in another way.
+    async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
-        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream).await?;
+        let mut course = orders.course.clone();
+        let Course { live, low_priority } = *course.borrow_and_update();
+        let mode = if live { Mode::Live } else { Mode::Building(orders.throttle.clone()) };
+        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, orders, &checkpoint, &news);
+        self.tell(generation, live, &checkpoint, &news);
         self.status.set(track, Progress::CatchingUp);
         loop {
-            let (before, begin) = (reader.checkpoint().position, Instant::now());
-            reader.take_at_most(orders.course.borrow().allowance.batch());
-            let step = reader.step().await?;
+            let begin = Instant::now();
+            let step = tokio::select! {
+                step = reader.step() => step?,
+                // What is cut off is rolled back, and read again.
+                () = becomes_live(&mut course), if !live => return Ok(()),
+            };
             *pause = FIRST_PAUSE;
-            self.tell(generation, orders, &step.checkpoint, &step.news);
+            self.tell(generation, live, &step.checkpoint, &step.news);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
+            } else if low_priority && !live {
+                sleep((begin.elapsed() * REST).min(LONGEST_REST)).await;
             }
-            let allowance = orders.course.borrow().allowance;
-            orders.throttle.pay(step.checkpoint.position - before, begin.elapsed(), allowance).await;
         }
     }
 
-    fn tell(&self, generation: i32, orders: &Orders, checkpoint: &Checkpoint, news: &News) {
-        if orders.course.borrow().notices {
+    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &News) {
+        if live {
             self.notices.tell(generation, checkpoint, news);
         }
+    }
+}
+
+async fn becomes_live(course: &mut watch::Receiver<Course>) {
+    if course.wait_for(|course| course.live).await.is_err() {
+        // Nobody supervises any more: this task is about to end.
+        std::future::pending::<()>().await;
     }
 }

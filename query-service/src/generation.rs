@@ -1,6 +1,6 @@
 //! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
 use async_nats::Client;
 use domain::{Position, notice};
@@ -11,6 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
+    runtime::{self, Handle},
     sync::watch,
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
@@ -98,13 +99,16 @@ impl Generations {
             // a hung statement must not keep a connection of the pool
             ("statement_timeout", "10s"),
         ]);
-        let control =
-            PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT).connect_lazy_with(options.clone());
         let (announce, current) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
         let activations = activations(nats.clone());
-        let opener = Opener { options, pool_size, nats, reachable: tell };
-        tokio::spawn(keep_current(control, opener, announce, activations));
+        let opener = Opener { options, pool_size, nats, reachable: tell, requests: Handle::current() };
+        // On a thread of its own: when thousands of clients come at once, everything else waits for its turn, and an
+        // answer of the database that is only heard late must not look like none.
+        let alone = runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name("generations".to_owned())
+            .spawn(move || alone.block_on(keep_current(opener, announce, activations)))?;
         Ok(Self { current, reachable })
     }
 
@@ -129,11 +133,12 @@ impl Generations {
 }
 
 async fn keep_current(
-    control: PgPool,
     opener: Opener,
     announce: watch::Sender<Option<Arc<Generation>>>,
     mut activations: watch::Receiver<()>,
 ) {
+    let control = PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT);
+    let control = control.connect_lazy_with(opener.options.clone());
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -157,7 +162,7 @@ async fn keep_current(
         let served = former.as_ref().map(|generation| generation.number);
         if active != served {
             let next = match active {
-                Some(number) => Some(opener.open(number, former.as_deref()).await),
+                Some(number) => Some(opener.open(number, former).await),
                 None => None,
             };
             tracing::info!(generation = active, former = served, "serving another generation");
@@ -207,25 +212,29 @@ struct Opener {
     nats: Client,
     /// Whether the database answered last time.
     reachable: watch::Sender<bool>,
+    /// Where requests are served, and so their connections.
+    requests: Handle,
 }
 
 impl Opener {
     /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
-    async fn open(&self, number: i64, former: Option<&Generation>) -> Arc<Generation> {
+    async fn open(&self, number: i64, former: Option<Arc<Generation>>) -> Arc<Generation> {
         let opened = Arc::new(self.prepare(number));
         if let Some(former) = former {
-            let ready = timeout(SWITCH_TIMEOUT, warm(&opened, former, self.pool_size / 2));
-            match ready.await {
-                Ok(Ok(())) => {}
+            // Its connections belong to those who answer requests.
+            let ready = self.requests.spawn(warm(Arc::clone(&opened), former, self.pool_size / 2));
+            match timeout(SWITCH_TIMEOUT, ready).await {
+                Ok(Ok(Ok(()))) => {}
                 // Whoever insists on a position waits for it himself.
-                Ok(Err(error)) => tracing::warn!(generation = number, %error, "the new generation was not warmed"),
-                Err(_) => tracing::warn!(generation = number, "the new generation is slow"),
+                Ok(Ok(Err(error))) => tracing::warn!(generation = number, %error, "the new generation was not warmed"),
+                Ok(Err(_)) | Err(_) => tracing::warn!(generation = number, "the new generation is slow"),
             }
         }
         opened
     }
 
     fn prepare(&self, number: i64) -> Generation {
+        let _requests = self.requests.enter();
         // The name is what the projector looks for before it drops a generation's tables.
         let name = format!("query-service g{number}");
         let options =
@@ -251,14 +260,14 @@ impl Opener {
 
 /// Opens connections, and waits until a generation is where the former one is: nobody who has read that one shall see
 /// less in this one.
-async fn warm(opened: &Generation, former: &Generation, connections: u32) -> Result<(), Error> {
+async fn warm(opened: Arc<Generation>, former: Arc<Generation>, connections: u32) -> Result<(), Error> {
     try_join_all((0..connections.max(1)).map(|_| async {
         let mut connection = opened.acquire().await?;
         Ok::<_, Error>(connection.ping().await?)
     }))
     .await?;
-    let wanted = positions(former).await?;
-    while positions(opened).await?.iter().any(|(stream, position)| wanted.get(stream).is_some_and(|w| position < w)) {
+    let wanted = positions(&former).await?;
+    while positions(&opened).await?.iter().any(|(stream, position)| wanted.get(stream).is_some_and(|w| position < w)) {
         sleep(LOOK).await;
     }
     Ok(())

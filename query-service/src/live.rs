@@ -1,6 +1,6 @@
 //! `GET /live`: WebSocket connections that carry what happens in rooms (subprotocol `boxroom.v1`).
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use async_nats::Client;
 use axum::{
@@ -22,6 +22,7 @@ use frames::HARD_MAX_FRAME;
 use hub::Hub;
 use limits::Crowd;
 use replay::Feeds;
+use threads::Threads;
 use users::Users;
 
 pub(crate) mod asyncapi;
@@ -45,6 +46,7 @@ mod seen;
 mod signals;
 mod socket;
 mod subscriptions;
+mod threads;
 mod transport;
 mod users;
 
@@ -63,19 +65,26 @@ pub(crate) struct Live {
     users: Arc<Users>,
     /// How many connections each user has.
     crowd: Arc<Crowd>,
+    threads: Threads,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
     stopping: watch::Sender<bool>,
 }
 
 impl Live {
     /// Starts the hub.
-    pub(crate) fn start(nats: Client, generations: Generations, verifier: Verifier, settings: &Settings) -> Arc<Self> {
+    pub(crate) fn start(
+        nats: Client,
+        generations: Generations,
+        verifier: Verifier,
+        settings: &Settings,
+    ) -> io::Result<Arc<Self>> {
         let feeds = Feeds::new(generations.clone(), settings.database_pool);
         let heartbeat = Duration::from_secs(settings.heartbeat);
         let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
         let crowd = Crowd::new(settings.connections_per_user);
-        Arc::new(Self { hub, users, feeds, verifier, heartbeat, crowd, stopping: watch::Sender::new(false) })
+        let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
+        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, threads, stopping }))
     }
 
     /// Tells every connection to say good-bye.
@@ -98,9 +107,9 @@ impl Live {
 /// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
 /// `auth {id?, token}` and, after each ping, `pong`: 20 frames a second at most.
 ///
-/// The server answers `welcome {session, heartbeat_ms, expires_in_ms, resumed}`, then `subscribed {id?, room, head_v, recovered}`
-/// or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first, without
-/// a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
+/// The server answers `welcome {session, heartbeat_ms, expires_in_ms, cursor, resumed}`, then `subscribed {id?, room, head_v,
+/// recovered}` or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first,
+/// without a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
 /// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {cursor, heads}` carries the last version
 /// of each room and the cursor for another hello, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
 /// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
@@ -134,5 +143,5 @@ pub(crate) async fn open_live(
         return Err(Error::UpgradeRequired(format!("the subprotocol is {PROTOCOL}")));
     }
     let live = app.live().clone();
-    Ok(upgrade.on_upgrade(async move |socket: WebSocket| Connection::serve(live, socket).await))
+    Ok(upgrade.on_upgrade(async move |socket: WebSocket| live.threads.spawn(Connection::serve(live.clone(), socket))))
 }

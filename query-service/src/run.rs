@@ -31,7 +31,8 @@ pub async fn run(
     let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
     let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
         .context("--database-url is not an address of PostgreSQL")?;
-    let live = Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings);
+    let live =
+        Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
 
     let health = health(nats.clone(), generations.clone());
     let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));

@@ -195,6 +195,41 @@ pub struct RecordedCommit {
     malformed: Option<&'static str>,
 }
 
+/// The headers of a commit as they stand in its message, found in one pass: looking each up by its name is what reading
+/// a log would spend most of its time on.
+#[derive(Default)]
+struct Headers<'a> {
+    commit_id: Option<&'a str>,
+    schema: Option<&'a str>,
+    command_id: Option<&'a str>,
+    request_hash: Option<&'a str>,
+    actor: Option<&'a str>,
+    at: Option<&'a str>,
+    traceparent: Option<&'a str>,
+    message_id: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, values) in headers.iter() {
+            let place = match name.as_ref() {
+                header::COMMIT_ID => &mut found.commit_id,
+                header::SCHEMA => &mut found.schema,
+                header::COMMAND_ID => &mut found.command_id,
+                header::REQUEST_HASH => &mut found.request_hash,
+                header::ACTOR => &mut found.actor,
+                header::OCCURRED_AT => &mut found.at,
+                header::TRACEPARENT => &mut found.traceparent,
+                "Nats-Msg-Id" => &mut found.message_id,
+                _ => continue,
+            };
+            *place = values.first().map(async_nats::HeaderValue::as_str);
+        }
+        found
+    }
+}
+
 /// The events of a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
@@ -221,21 +256,22 @@ impl RecordedCommit {
             sequence: recorded.sequence,
             reason: format!("the subject {} is none of the log's", recorded.subject),
         })?;
-        let text = |name: &str| recorded.header(name).map(str::to_owned);
-        let actor = recorded.header(header::ACTOR).and_then(|actor| actor.parse().ok());
-        let at = recorded.header(header::OCCURRED_AT).and_then(|at| at.parse().ok());
-        let malformed = match (recorded.header(header::SCHEMA), &actor, &at) {
+        let headers = Headers::of(&recorded.headers);
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        let actor = headers.actor.and_then(|actor| actor.parse().ok());
+        let at = headers.at.and_then(|at| at.parse().ok());
+        let malformed = match (headers.schema, &actor, &at) {
             (Some(ENVELOPE_SCHEMA), Some(_), Some(_)) => None,
             (Some(ENVELOPE_SCHEMA), None, _) => Some("the header Actor"),
             (Some(ENVELOPE_SCHEMA), Some(_), None) => Some("the header Occurred-At"),
             _ => Some("the header Envelope-Schema"),
         };
         Ok(Self {
-            commit_id: text(header::COMMIT_ID).unwrap_or_default(),
-            command_id: text(header::COMMAND_ID),
-            traceparent: text(header::TRACEPARENT),
-            message_id: text("Nats-Msg-Id"),
-            request_hash: recorded.header(header::REQUEST_HASH).and_then(RequestHash::parse),
+            commit_id: text(headers.commit_id).unwrap_or_default(),
+            command_id: text(headers.command_id),
+            traceparent: text(headers.traceparent),
+            message_id: text(headers.message_id),
+            request_hash: headers.request_hash.and_then(RequestHash::parse),
             actor: actor.unwrap_or_else(UserId::system),
             at: at.unwrap_or(recorded.stored_at),
             stream: recorded.stream,

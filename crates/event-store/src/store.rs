@@ -14,6 +14,7 @@ use crate::{
     error::EventStoreError,
     log::{Freshness, Guard, Log, NewMessage, Range},
     subject::hex,
+    upcast::DecodeError,
 };
 
 /// An aggregate as it was loaded, and as it is after the command that is being decided.
@@ -181,22 +182,52 @@ impl<A: StoredAggregate> LogEventStore<A> {
     }
 
     fn message(&self, events: &[A::Event], loaded: &Loaded<A>, order: &Order) -> Result<NewMessage, EventStoreError> {
-        let lane = events.first().map_or(Lane::Room, A::lane);
-        let subject = A::subject(&loaded.id, lane, self.partitions);
-        let (state, guarded) = match lane {
-            Lane::Room => (Some((A::STATE_VERSION, &loaded.state)), None),
-            Lane::Talk => (None, Some(A::subject(&loaded.id, Lane::Room, self.partitions))),
-        };
-        let (headers, payload) = encode(&order.commit_id, events, state, &order.context)?;
-        Ok(NewMessage {
-            stream: A::stream(&loaded.id, self.partitions),
-            subject,
-            message_id: Some(order.message_id.clone()),
-            guard: Some(Guard { subject: guarded, sequence: loaded.version }),
-            headers,
-            payload,
-        })
+        let after = After { state: &loaded.state, version: loaded.version };
+        Ok(message(&loaded.id, events, &after, order, self.partitions)?)
     }
+}
+
+/// What a commit leaves behind, and the version that it was decided on.
+#[derive(Debug)]
+pub struct After<'a, A> {
+    /// The state after it.
+    pub state: &'a A,
+    /// The sequence of the last commit of the room lane before it; 0 if it is the first.
+    pub version: u64,
+}
+
+/// The message of a commit that needs no decision any more: for logs that are made up, in benchmarks.
+pub fn prepare<A: StoredAggregate>(
+    id: &A::Id,
+    events: &[A::Event],
+    after: &After<'_, A>,
+    context: CommandContext,
+    partitions: u16,
+) -> Result<NewMessage, DecodeError> {
+    message(id, events, after, &Order::new::<A>(id, context), partitions)
+}
+
+fn message<A: StoredAggregate>(
+    id: &A::Id,
+    events: &[A::Event],
+    after: &After<'_, A>,
+    order: &Order,
+    partitions: u16,
+) -> Result<NewMessage, DecodeError> {
+    let lane = events.first().map_or(Lane::Room, A::lane);
+    let (state, guarded) = match lane {
+        Lane::Room => (Some((A::STATE_VERSION, after.state)), None),
+        Lane::Talk => (None, Some(A::subject(id, Lane::Room, partitions))),
+    };
+    let (headers, payload) = encode(&order.commit_id, events, state, &order.context)?;
+    Ok(NewMessage {
+        stream: A::stream(id, partitions),
+        subject: A::subject(id, lane, partitions),
+        message_id: Some(order.message_id.clone()),
+        guard: Some(Guard { subject: guarded, sequence: after.version }),
+        headers,
+        payload,
+    })
 }
 
 fn envelopes<A: StoredAggregate>(

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{MessageId, RoomClosedReason, StoreId, UserId, delivery_box::HostChange, values::Step};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::schemas;
@@ -151,11 +151,14 @@ pub enum RoomEvent {
 
 impl RoomEvent {
     /// The details alone, as they are stored.
-    pub fn into_data(self) -> Value {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(mut fields)) => fields.remove("data").unwrap_or_default(),
-            Ok(_) | Err(_) => Value::Null,
+    pub fn data(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Tagged<'a> {
+            #[serde(borrow)]
+            data: &'a RawValue,
         }
+        let tagged = serde_json::to_string(self)?;
+        Ok(serde_json::from_str::<Tagged<'_>>(&tagged)?.data.to_owned())
     }
 }
 
@@ -167,13 +170,14 @@ mod tests {
 
     #[test]
     fn details_are_an_object_even_if_there_are_none() {
-        assert_eq!(RoomEvent::DoorOpened {}.into_data(), json!({}));
+        assert_eq!(json!(RoomEvent::DoorOpened {}.data().unwrap()), json!({}));
         let posted = RoomEvent::MessagePosted {
             message_id: MessageId::new(7),
             author: "ana".parse().unwrap(),
             body: Some("hi".to_owned()),
             reply_to: None,
         };
-        assert_eq!(posted.into_data(), json!({ "message_id": "7", "author": "ana", "body": "hi", "reply_to": null }));
+        let expected = json!({ "message_id": "7", "author": "ana", "body": "hi", "reply_to": null });
+        assert_eq!(json!(posted.data().unwrap()), expected);
     }
 }

@@ -43,7 +43,7 @@ impl Workspace {
     pub(super) fn alarm(&mut self, cause: Cause<'_>, user_id: &UserId) {
         if !cause.about.is_actor(user_id) {
             let by = cause.about.actor.cloned();
-            self.alarms.push(cause.alarm(user_id.clone(), by));
+            self.remember(cause.alarm(user_id.clone(), by));
         }
     }
 
@@ -68,8 +68,19 @@ impl Workspace {
     pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
         let room = self.rooms.get(cause.room_id);
         let room = room.ok_or_else(|| Unfitting(format!("there is no room {}", cause.room_id)))?;
-        self.alarms.extend(room.inside().map(|user_id| cause.alarm(user_id.clone(), None)));
+        let alarms: Vec<Alarm> = room.inside().map(|user_id| cause.alarm(user_id.clone(), None)).collect();
+        for alarm in alarms {
+            self.remember(alarm);
+        }
         Ok(())
+    }
+
+    /// Of several events of one commit that would tell a user the same, the first one does.
+    fn remember(&mut self, alarm: Alarm) {
+        let mut of_commit = self.alarms.iter().rev().take_while(|other| other.position == alarm.position);
+        if !of_commit.any(|other| other.user_id == alarm.user_id && other.kind == alarm.kind) {
+            self.alarms.push(alarm);
+        }
     }
 }
 

@@ -58,6 +58,7 @@ impl<'a> Keys<'a> {
     /// What these commits touch.
     pub(super) fn of(commits: &'a [Commit]) -> Self {
         let mut keys = Self::default();
+        let first = commits.first().map_or(0, |commit| commit.sequence);
         for commit in commits {
             if let Content::Box { box_id, events } = &commit.content {
                 for event in events {
@@ -65,25 +66,23 @@ impl<'a> Keys<'a> {
                         keys.boxes.insert(box_id);
                     }
                     keys.rooms.extend(event.room_id());
-                    keys.add_message(event);
+                    keys.add_message(event, first);
                 }
             }
         }
         keys
     }
 
-    fn add_message(&mut self, event: &'a BoxEvent) {
-        match event {
-            BoxEvent::MessagePosted { room_id, reply_to, .. } => {
-                self.messages.extend(reply_to.map(|message_id| (room_id, message_id)));
-            }
-            BoxEvent::MessageEdited { room_id, message_id, .. }
+    /// Messages that were posted before the first commit; later ones will be in memory.
+    fn add_message(&mut self, event: &'a BoxEvent, first: u64) {
+        let (room_id, message_id) = match event {
+            BoxEvent::MessagePosted { room_id, reply_to: Some(message_id), .. }
+            | BoxEvent::MessageEdited { room_id, message_id, .. }
             | BoxEvent::MessageDeleted { room_id, message_id, .. }
             | BoxEvent::ReactionAdded { room_id, message_id, .. }
-            | BoxEvent::ReactionRemoved { room_id, message_id, .. } => {
-                self.messages.insert((room_id, *message_id));
-            }
-            BoxEvent::BoxInstalled { .. }
+            | BoxEvent::ReactionRemoved { room_id, message_id, .. } => (room_id, *message_id),
+            BoxEvent::MessagePosted { reply_to: None, .. }
+            | BoxEvent::BoxInstalled { .. }
             | BoxEvent::BoxDetailsChanged { .. }
             | BoxEvent::BoxTakenOutOfService { .. }
             | BoxEvent::BoxReturnedToService {}
@@ -97,7 +96,10 @@ impl<'a> Keys<'a> {
             | BoxEvent::RoomExtended { .. }
             | BoxEvent::RoomClosed { .. }
             | BoxEvent::OrderArrived { .. }
-            | BoxEvent::DoorOpened { .. } => {}
+            | BoxEvent::DoorOpened { .. } => return,
+        };
+        if message_id.sequence() < first {
+            self.messages.insert((room_id, message_id));
         }
     }
 }

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 
 use super::{
-    News, ProjectionError, acting, foreign,
+    News, Pace, ProjectionError, acting, foreign,
     quarantine::{self, Poison, Quarantine},
-    workspace::{About, Keys, Workspace},
+    workspace::{About, Keys, Memory, Workspace},
 };
 use crate::commit::{Commit, Content};
 
-/// Rooms and boxes of recent batches that stay in memory.
-const MOST_ROOMS: usize = 2000;
+/// What stays in memory while people wait for each event.
+const LIVE: Memory = Memory { rooms: 2000, messages: 0 };
+
+/// While a generation is built: all of the open rooms of most installations.
+const BUILDING: Memory = Memory { rooms: 50_000, messages: 200_000 };
 
 /// The projection of one box stream.
 #[derive(Debug)]
@@ -22,21 +25,28 @@ pub struct BoxStream {
     quarantine: Quarantine,
     /// Commits that the database refuses, by sequence, and what it said.
     condemned: BTreeMap<u64, String>,
+    pace: Pace,
 }
 
 impl BoxStream {
-    pub(super) async fn open(label: &str, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(label: &str, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         Ok(Self {
             quarantine: Quarantine::load(connection, label).await?,
             label: label.to_owned(),
             workspace: Workspace::default(),
             condemned: BTreeMap::new(),
+            pace,
         })
     }
 
     /// Takes a commit for poison from now on, because the database refuses what it would write.
     pub(crate) fn condemn(&mut self, sequence: u64, reason: String) {
         self.condemned.insert(sequence, reason);
+    }
+
+    /// What it was opened for.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// The boxes that are parked now.
@@ -67,10 +77,16 @@ impl BoxStream {
             self.workspace = Workspace::default();
             self.workspace.load(connection, &keys).await?;
         }
-        self.workspace.write(connection, &self.label).await?;
+        match self.pace {
+            Pace::Live => self.workspace.write(connection, &self.label).await?,
+            Pace::Building => self.workspace.build(connection, &self.label).await?,
+        }
         self.quarantine.write(connection, &self.label, commits).await?;
         let news = self.workspace.take_news();
-        self.workspace.settle(MOST_ROOMS);
+        self.workspace.settle(match self.pace {
+            Pace::Live => LIVE,
+            Pace::Building => BUILDING,
+        });
         Ok(news)
     }
 

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use domain::{BoxEvent, MessageId, RoomId, UserId};
 use read_model::feed::RoomEvent;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{
     Unfitting,
@@ -12,7 +15,7 @@ use super::{
 };
 
 /// One row of a room's feed, also what a notice tells of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct FeedRow {
     /// The room.
     #[serde(skip)]
@@ -27,7 +30,7 @@ pub struct FeedRow {
     /// Who acted; none for the system.
     pub by: Option<UserId>,
     /// What clients see of the event; its fields are public.
-    pub data: Value,
+    pub data: Box<RawValue>,
     /// The command that it came from, for its sender to recognise it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
@@ -43,6 +46,7 @@ impl Workspace {
     /// Gives an event that had an effect the next version of its room.
     pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
         let Some(seen) = seen_by_members(event, about.message_id()) else { return Ok(()) };
+        let data = seen.data().map_err(|error| not_json(&error))?;
         let room = self.change_room(room_id)?;
         room.row.v += 1;
         let v = room.row.v;
@@ -52,7 +56,7 @@ impl Workspace {
             kind: event.name(),
             at: about.at(),
             by: if happened_by_itself(event) { None } else { about.actor.cloned() },
-            data: seen.into_data(),
+            data,
             command_id: about.commit.command_id.clone(),
             message_id: message_of(event, about.message_id()),
             position: about.commit.sequence,
@@ -61,14 +65,21 @@ impl Workspace {
     }
 
     /// Takes a deleted message's text out of its room's feed; the versions stay.
-    pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) {
+    pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), Unfitting> {
         for row in self.feed.iter_mut().filter(|row| row.message_id == Some(message_id)) {
-            if let Some(body) = row.data.get_mut("body") {
+            let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
+            if let Some(body) = data.get_mut("body") {
                 *body = Value::Null;
+                row.data = to_raw_value(&data).map_err(|error| not_json(&error))?;
             }
         }
         self.deleted.push((room_id.clone(), message_id));
+        Ok(())
     }
+}
+
+fn not_json(error: &serde_json::Error) -> Unfitting {
+    Unfitting(format!("an event cannot be told to clients: {error}"))
 }
 
 /// A deadline acts on its own account, also where it is noticed only by the next one who opens a room on the box.

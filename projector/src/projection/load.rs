@@ -24,8 +24,10 @@ impl Workspace {
             self.load_rooms(connection, &boxes, &rooms).await?;
             self.load_members(connection, &boxes, &rooms).await?;
         }
-        if !keys.messages.is_empty() {
-            self.load_messages(connection, keys).await?;
+        let missing = |(_, id): &&(&RoomId, MessageId)| !self.messages.contains_key(id);
+        let messages: Vec<(&RoomId, MessageId)> = keys.messages.iter().filter(missing).copied().collect();
+        if !messages.is_empty() {
+            self.load_messages(connection, &messages).await?;
         }
         Ok(())
     }
@@ -128,10 +130,14 @@ impl Workspace {
         Ok(())
     }
 
-    async fn load_messages(&mut self, connection: &mut PgConnection, keys: &Keys<'_>) -> Result<(), sqlx::Error> {
-        let boxes: Vec<String> = keys.messages.iter().map(|(room_id, _)| room_id.box_id().to_string()).collect();
-        let rooms: Vec<String> = keys.messages.iter().map(|(room_id, _)| room_id.to_string()).collect();
-        let messages: Vec<i64> = keys.messages.iter().map(|(_, message)| message.sequence().cast_signed()).collect();
+    async fn load_messages(
+        &mut self,
+        connection: &mut PgConnection,
+        wanted: &[(&RoomId, MessageId)],
+    ) -> Result<(), sqlx::Error> {
+        let boxes: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.box_id().to_string()).collect();
+        let rooms: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.to_string()).collect();
+        let messages: Vec<i64> = wanted.iter().map(|(_, message)| message.sequence().cast_signed()).collect();
         let rows = query_as!(
             MessageRow,
             r#"select room_id as "room_id!", message_id as "message_id!", ordinal, author, body, reply_to,

@@ -22,13 +22,16 @@ impl Workspace {
         }
         // Who comes back stands last again in the line of hosts, and has still read what they wrote.
         let (seat, joined_at) = (room.next_seat(), about.at());
-        let last_post_ordinal = room.members.get(user_id).map_or(0, |former| former.last_post_ordinal);
+        let former = room.members.get(user_id);
+        let (is_new, last_post_ordinal) = (former.is_none(), former.map_or(0, |former| former.last_post_ordinal));
         let member = Member { standing: Standing::Inside, joined_at, seat, last_post_ordinal };
         room.members.insert(user_id.clone(), member);
         room.row.member_count += 1;
         let opened_at = room.row.opened_at;
         self.changed.members.insert((room_id.clone(), user_id.clone()));
-        self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
+        if is_new {
+            self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
+        }
         self.tell(about, room_id, event)
     }
 

@@ -36,7 +36,7 @@ impl Workspace {
             reactions: Reactions::new(),
         };
         self.messages.insert(message_id, message);
-        self.changed.messages.insert(message_id);
+        self.posted.push(message_id);
         self.alarm_about_post(about, room_id, body, reply_to)
     }
 
@@ -87,7 +87,7 @@ impl Workspace {
             return Ok(());
         }
         self.change_message(room_id, message_id)?.body = None;
-        self.blank(room_id, message_id);
+        self.blank(room_id, message_id)?;
         self.tell(about, room_id, event)
     }
 }

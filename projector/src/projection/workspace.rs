@@ -8,7 +8,8 @@ use domain::{BoxId, MessageId, RoomId, UserId};
 use super::{Unfitting, alarms::Alarm, feed::FeedRow};
 use crate::commit::Commit;
 
-/// Rows of boxes, rooms and members outlive a batch; the rest is dropped after each.
+/// Boxes, open rooms with their members and, while a generation is built, messages outlive a batch; the rest is dropped
+/// after each.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     pub(super) boxes: HashMap<BoxId, BoxRow>,
@@ -16,7 +17,9 @@ pub(super) struct Workspace {
     /// By sequence in the log.
     pub(super) messages: HashMap<MessageId, Message>,
     pub(super) changed: Changed,
-    /// Everybody who entered a room in this batch.
+    /// The messages of this batch, in the order of the log.
+    pub(super) posted: Vec<MessageId>,
+    /// Everybody who entered a room in this batch for the first time.
     pub(super) entered: Vec<UserRoom>,
     pub(super) feed: Vec<FeedRow>,
     /// Messages deleted in this batch, whose earlier feed rows lose their body.
@@ -30,7 +33,16 @@ pub(super) struct Changed {
     pub(super) boxes: HashSet<BoxId>,
     pub(super) rooms: HashSet<RoomId>,
     pub(super) members: HashSet<(RoomId, UserId)>,
+    /// Without those that were posted in this batch.
     pub(super) messages: HashSet<MessageId>,
+}
+
+/// How much stays in memory from one batch to the next, about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// Boxes, and rooms.
+    pub(super) rooms: usize,
+    pub(super) messages: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -200,19 +212,32 @@ impl Workspace {
     pub(super) fn change_message(&mut self, room_id: &RoomId, id: MessageId) -> Result<&mut Message, Unfitting> {
         let message = self.messages.get_mut(&id).filter(|message| message.room_id == *room_id);
         let message = message.ok_or_else(|| Unfitting(format!("there is no message {id} in room {room_id}")))?;
-        self.changed.messages.insert(id);
+        if self.posted.binary_search(&id).is_err() {
+            self.changed.messages.insert(id);
+        }
         Ok(message)
     }
 
     /// Forgets what has been written, and of the rest what would fill the memory.
-    pub(super) fn settle(&mut self, most_rooms: usize) {
-        if self.rooms.len() > most_rooms || self.boxes.len() > most_rooms {
+    pub(super) fn settle(&mut self, most: Memory) {
+        // Nothing more happens in a closed room.
+        let is_closed = |room_id: &&RoomId| self.rooms.get(*room_id).is_some_and(|room| room.row.closed_at.is_some());
+        let closed: Vec<RoomId> = self.changed.rooms.iter().filter(is_closed).cloned().collect();
+        for room_id in &closed {
+            self.rooms.remove(room_id);
+        }
+        if self.rooms.len() > most.rooms || self.boxes.len() > most.rooms {
             let Changed { boxes, rooms, .. } = &self.changed;
             self.boxes.retain(|box_id, _| boxes.contains(box_id));
             self.rooms.retain(|room_id, _| rooms.contains(room_id));
         }
+        if self.messages.len() > most.messages {
+            self.messages.clear();
+        } else if !closed.is_empty() {
+            self.messages.retain(|_, message| self.rooms.contains_key(&message.room_id));
+        }
         self.changed = Changed::default();
-        self.messages.clear();
+        self.posted.clear();
         self.entered.clear();
         self.deleted.clear();
     }

@@ -8,17 +8,20 @@ use super::workspace::{BoxRow, Member, Message, Room, Workspace};
 impl Workspace {
     /// Writes every row that differs from the database; `stream` is the label of where they come from.
     pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+        // Neighbours in the log become neighbours in the table, and the older ones come first.
+        let mut messages = self.changed_messages();
+        messages.extend(self.posted_messages());
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;
         self.write_user_rooms(connection).await?;
-        self.write_messages(connection).await?;
+        self.write_messages(connection, &messages).await?;
         self.blank_feed(connection).await?;
         self.write_feed(connection).await?;
         self.write_alarms(connection, stream).await
     }
 
-    async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
         let rows: Vec<(_, &BoxRow)> = rows.collect();
         if rows.is_empty() {
@@ -57,7 +60,7 @@ impl Workspace {
         Ok(())
     }
 
-    async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.rooms.iter().filter_map(|room_id| Some((room_id, self.rooms.get(room_id)?)));
         let rows: Vec<(_, &Room)> = rows.collect();
         if rows.is_empty() {
@@ -103,7 +106,7 @@ impl Workspace {
         Ok(())
     }
 
-    async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows: Vec<(_, _, &Member)> = self
             .changed
             .members
@@ -135,7 +138,6 @@ impl Workspace {
         Ok(())
     }
 
-    /// Who comes back into a room has its row already.
     async fn write_user_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = &self.entered;
         if rows.is_empty() {
@@ -144,8 +146,7 @@ impl Workspace {
         query!(
             "insert into user_rooms (user_id, opened_at, room_id, box_id)
              select *
-             from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[])
-             on conflict do nothing",
+             from unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[])",
             &column(rows, |row| row.user_id.as_str()) as &[&str],
             &column(rows, |row| row.opened_at),
             &column(rows, |row| row.room_id.to_string()),
@@ -156,14 +157,27 @@ impl Workspace {
         Ok(())
     }
 
-    async fn write_messages(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// The messages of earlier batches that are different now.
+    pub(super) fn changed_messages(&self) -> Vec<(&MessageId, &Message)> {
         let rows = self.changed.messages.iter().filter_map(|id| Some((id, self.messages.get(id)?)));
-        let mut rows: Vec<(&MessageId, &Message)> = rows.collect();
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable_by_key(|(id, _)| **id);
+        rows
+    }
+
+    /// The messages of this batch.
+    pub(super) fn posted_messages(&self) -> impl Iterator<Item = (&MessageId, &Message)> {
+        self.posted.iter().filter_map(|id| Some((id, self.messages.get(id)?)))
+    }
+
+    pub(super) async fn write_messages(
+        &self,
+        connection: &mut PgConnection,
+        rows: &[(&MessageId, &Message)],
+    ) -> Result<(), sqlx::Error> {
         if rows.is_empty() {
             return Ok(());
         }
-        // Neighbours in the log become neighbours in the table.
-        rows.sort_unstable_by_key(|(id, _)| **id);
         query!(
             "insert into messages (box_id, room_id, message_id, ordinal, author, body, reply_to,
                                    posted_at, edited_at, reactions)
@@ -176,16 +190,16 @@ impl Workspace {
                body = excluded.body,
                edited_at = excluded.edited_at,
                reactions = excluded.reactions",
-            &column(&rows, |(_, message)| message.room_id.box_id().as_str()) as &[&str],
-            &column(&rows, |(_, message)| message.room_id.to_string()),
-            &column(&rows, |(id, _)| id.sequence().cast_signed()),
-            &column(&rows, |(_, message)| message.ordinal),
-            &column(&rows, |(_, message)| message.author.as_str()) as &[&str],
-            &column(&rows, |(_, message)| message.body.as_deref()) as &[Option<&str>],
-            &column(&rows, |(_, message)| message.reply_to.map(|id| id.sequence().cast_signed())) as &[Option<i64>],
-            &column(&rows, |(_, message)| message.posted_at),
-            &column(&rows, |(_, message)| message.edited_at) as &[Option<chrono::DateTime<chrono::Utc>>],
-            &column(&rows, |(_, message)| serde_json::json!(message.reactions).to_string()),
+            &column(rows, |(_, message)| message.room_id.box_id().as_str()) as &[&str],
+            &column(rows, |(_, message)| message.room_id.to_string()),
+            &column(rows, |(id, _)| id.sequence().cast_signed()),
+            &column(rows, |(_, message)| message.ordinal),
+            &column(rows, |(_, message)| message.author.as_str()) as &[&str],
+            &column(rows, |(_, message)| message.body.as_deref()) as &[Option<&str>],
+            &column(rows, |(_, message)| message.reply_to.map(|id| id.sequence().cast_signed())) as &[Option<i64>],
+            &column(rows, |(_, message)| message.posted_at),
+            &column(rows, |(_, message)| message.edited_at) as &[Option<chrono::DateTime<chrono::Utc>>],
+            &column(rows, |(_, message)| reactions(message)),
         )
         .execute(connection)
         .await?;
@@ -193,7 +207,7 @@ impl Workspace {
     }
 
     /// Earlier batches' rows; this batch's own are blank already.
-    async fn blank_feed(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn blank_feed(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = &self.deleted;
         if rows.is_empty() {
             return Ok(());
@@ -232,7 +246,7 @@ impl Workspace {
             &column(rows, |row| row.kind) as &[&str],
             &column(rows, |row| row.at),
             &column(rows, |row| row.by.as_ref().map(domain::UserId::as_str)) as &[Option<&str>],
-            &column(rows, |row| row.data.to_string()),
+            &column(rows, |row| row.data.get()) as &[&str],
             &column(rows, |row| row.command_id.as_deref()) as &[Option<&str>],
             &column(rows, |row| row.message_id.map(|id| id.sequence().cast_signed())) as &[Option<i64>],
             &column(rows, |row| row.position.cast_signed()),
@@ -251,8 +265,7 @@ impl Workspace {
             "insert into alarms (user_id, at, box_id, position, kind, room_id, message_id, by, stream)
              select *, $9::text
              from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-                         $7::bigint[], $8::text[])
-             on conflict do nothing",
+                         $7::bigint[], $8::text[])",
             &column(rows, |row| row.user_id.as_str()) as &[&str],
             &column(rows, |row| row.at),
             &column(rows, |row| row.room_id.box_id().as_str()) as &[&str],
@@ -267,6 +280,11 @@ impl Workspace {
         .await?;
         Ok(())
     }
+}
+
+/// As it stands in the table. Most messages have none.
+pub(super) fn reactions(message: &Message) -> String {
+    if message.reactions.is_empty() { "{}".to_owned() } else { serde_json::json!(message.reactions).to_string() }
 }
 
 /// One column of the rows, as `unnest` takes it.

@@ -1,9 +1,6 @@
 //! The tracks that run in this process, and the tasks behind them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use tokio::{
     sync::watch,
@@ -12,8 +9,8 @@ use tokio::{
 
 use crate::{
     generation::Generation,
-    pacing::{Allowance, Throttle},
     status::{Progress, Status, Track},
+    throttle::Throttle,
     track::{Course, Orders, Tracker},
 };
 
@@ -22,7 +19,7 @@ use crate::{
 pub(super) struct Running {
     pub(super) tasks: JoinSet<()>,
     tracks: BTreeMap<Track, Runner>,
-    throttles: HashMap<i32, Arc<Throttle>>,
+    throttles: HashMap<i32, Throttle>,
 }
 
 struct Runner {
@@ -49,24 +46,25 @@ impl Running {
         self.tracks.keys().filter(|(number, _)| *number == generation).count()
     }
 
-    /// Begins with a track. It keeps still until it is steered.
-    pub(super) fn start(&mut self, tracker: &Tracker, track: Track) {
-        let throttle = Arc::clone(self.throttles.entry(track.0).or_default());
-        let (course, steered) = watch::channel(Course::default());
+    /// Begins with a track.
+    pub(super) fn start(&mut self, tracker: &Tracker, track: Track, generation: Generation) {
+        let throttle = self.throttles.entry(track.0).or_default().clone();
+        let (course, steered) = watch::channel(Course::of(generation));
         let task = self.tasks.spawn(tracker.clone().run(track, Orders { course: steered, throttle }));
         self.tracks.insert(track, Runner { task, course, told: None });
     }
 
-    /// Tells the tracks of a generation how to go on.
+    /// Tells the tracks of a generation how to go on. Each process gets the share of its tracks of what is allowed.
     pub(super) fn steer(&mut self, generation: Generation, streams: usize) {
-        let allowance = if generation.is_read() {
-            Allowance::default()
-        } else {
-            Allowance::share(generation.pace, self.count(generation.number), streams)
-        };
-        let course = Course { notices: generation.is_read(), allowance };
+        let (own, all) = (self.count(generation.number), streams.max(1));
+        let portion = |rate: u32| u32::try_from(u64::from(rate) * own as u64 / all as u64).unwrap_or(rate).max(1);
+        let throttle = self.throttles.entry(generation.number).or_default();
+        throttle.limit(generation.pace.max_rate.map(portion));
         for (_, runner) in self.tracks.iter_mut().filter(|((number, _), _)| *number == generation.number) {
-            runner.course.send_replace(course);
+            runner.course.send_if_modified(|course| {
+                let former = std::mem::replace(course, Course::of(generation));
+                former != *course
+            });
         }
     }
 
@@ -75,7 +73,7 @@ impl Running {
         let mut news = Vec::new();
         for (track, runner) in &mut self.tracks {
             let Some(progress) = status.progress(*track) else { continue };
-            let description = Description { notices: runner.course.borrow().notices, progress };
+            let description = Description { notices: runner.course.borrow().live, progress };
             if runner.told.as_ref() != Some(&description) {
                 runner.told = Some(description.clone());
                 news.push((*track, description));
@@ -114,5 +112,11 @@ impl Running {
             }
         }
         taken
+    }
+}
+
+impl Course {
+    fn of(generation: Generation) -> Self {
+        Self { live: generation.is_read(), low_priority: generation.pace.low_priority }
     }
 }

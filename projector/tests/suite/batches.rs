@@ -9,13 +9,13 @@ use domain::{
     values::{BoxKind, Coordinates, ExtensionHours, MaxMembers, Step},
 };
 use event_store::StreamName;
-use projector::{Commit, Content};
+use projector::{Commit, Content, Pace, Projection};
 use proptest::{
     collection::vec,
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
 use crate::{
     story::{Story, time, user},
@@ -171,17 +171,31 @@ async fn project_cut(connection: &mut PgConnection, stream: StreamName, commits:
     }
 }
 
-/// The same with one projection for all batches, which remembers rows from one to the next.
-async fn project_cut_remembering(connection: &mut PgConnection, stream: StreamName, commits: &[Commit], cut: usize) {
-    let mut projection = projector::Projection::open(stream, connection).await.expect("a projection");
+/// The same with one projection for all batches, which remembers rows from one to the next; now and then it crashes in
+/// the middle of a batch, and begins again from what was committed.
+async fn project_cut_remembering(
+    connection: &mut PgConnection,
+    stream: StreamName,
+    pace: Pace,
+    commits: &[Commit],
+    (cut, crashes): (usize, &[bool]),
+) {
+    let mut projection = Projection::open(stream, pace, connection).await.expect("a projection");
     let mut at = checkpoint(connection, stream).await;
-    for batch in commits.chunks(cut) {
+    for (batch, crash) in commits.chunks(cut).zip(crashes.iter().cycle()) {
+        if *crash {
+            let mut transaction = connection.begin().await.expect("a transaction");
+            // What the database refuses ends the transaction just as well.
+            let _ = projection.project(&mut transaction, batch).await;
+            drop(transaction);
+            projection = Projection::open(stream, pace, connection).await.expect("a projection");
+        }
         projector::project_around_poison(connection, &mut projection, &mut at, batch).await.expect("projected");
     }
 }
 
 async fn reset(world: &World) {
-    for generation in [2, 3] {
+    for generation in [2, 3, 4] {
         let mut control = world.database.control().await.expect("a connection");
         let drop = format!(
             "drop schema if exists read_g{generation} cascade;
@@ -192,7 +206,7 @@ async fn reset(world: &World) {
     }
 }
 
-async fn compare(world: &World, dice: &[Dice], cuts: &[usize], cut: usize) {
+async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (usize, &[bool])) {
     let mut town = Town::new();
     for throw in dice {
         town.throw(*throw);
@@ -201,13 +215,18 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], cut: usize) {
     reset(world).await;
     let mut one = world.database.generation(2).await.expect("a connection");
     let mut other = world.database.generation(3).await.expect("a connection");
+    let mut built = world.database.generation(4).await.expect("a connection");
     for (stream, story) in [(BOXES, &town.story), (StreamName::User, &people)] {
-        project_cut(&mut one, stream, &story.commits, cuts).await;
-        project_cut_remembering(&mut other, stream, &story.commits, cut).await;
+        let commits = &story.commits;
+        project_cut(&mut one, stream, commits, cuts).await;
+        project_cut_remembering(&mut other, stream, Pace::Live, commits, (cut, crashes)).await;
+        project_cut_remembering(&mut built, stream, Pace::Building, commits, (cut * 3, crashes)).await;
     }
     let (one, other) = (everything(&mut one).await, everything(&mut other).await);
+    let built = everything(&mut built).await;
     for (table, rows) in &one {
         assert_eq!(rows, &other[table], "{table}");
+        assert_eq!(rows, &built[table], "{table} of a generation that was built");
     }
     dense(&one);
 }
@@ -233,10 +252,11 @@ fn the_cut_of_the_batches_makes_no_difference() {
     let world = runtime.block_on(World::start());
     let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     let dice = vec((any::<u8>(), any::<u8>(), 0..100_u8, any::<u8>()), 20..400);
-    let strategy = (dice, vec(1..40_usize, 1..10), prop_oneof![Just(1_usize), 2..80_usize]);
+    let cut = prop_oneof![Just(1_usize), 2..80_usize];
+    let strategy = (dice, vec(1..40_usize, 1..10), cut, vec(proptest::bool::weighted(0.2), 7));
     runner
-        .run(&strategy, |(dice, cuts, cut)| {
-            runtime.block_on(compare(&world, &dice, &cuts, cut));
+        .run(&strategy, |(dice, cuts, cut, crashes)| {
+            runtime.block_on(compare(&world, &dice, &cuts, (cut, &crashes)));
             Ok(())
         })
         .expect("the same rows");

@@ -25,7 +25,8 @@ async fn a_batch_applied_twice_is_a_batch_applied_once() {
     let story = Story::of_three("b1");
     world.tell(&story).await;
     let before = everything(&mut world.connection).await;
-    let mut projection = Projection::open(BOXES, &mut world.connection).await.expect("a projection");
+    let mut projection =
+        Projection::open(BOXES, projector::Pace::Live, &mut world.connection).await.expect("a projection");
     let again = project(&mut world.connection, &mut projection, &mut stale, &story.commits).await;
     assert!(matches!(again, Err(BatchError::Overtaken)), "{again:?}");
     assert_eq!(everything(&mut world.connection).await, before);
@@ -36,7 +37,8 @@ async fn insist(mut world_connection: sqlx::PgConnection, story: &Story) -> usiz
     let mut overtaken = 0;
     loop {
         let mut at = checkpoint(&mut world_connection, BOXES).await;
-        let mut projection = Projection::open(BOXES, &mut world_connection).await.expect("a projection");
+        let mut projection =
+            Projection::open(BOXES, projector::Pace::Live, &mut world_connection).await.expect("a projection");
         loop {
             let rest = story.commits.iter().filter(|commit| commit.sequence > at.position);
             let next: Vec<_> = rest.take(3).cloned().collect();

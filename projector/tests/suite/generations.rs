@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use event_store::{MemoryLog, StreamName, follow, partition_of, streams};
 use projector::{
-    Commit, Content, catch_up,
+    Commit, Content, Mode, Throttle, catch_up, complete,
     generation::{self, Generation, Origin, Pace, State},
     reader::Reader,
 };
@@ -68,17 +68,20 @@ async fn a_rebuilt_generation_equals_the_one_that_grew() {
     let town = Town::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
-    let follow = async |number| {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS)).await.expect("caught up");
+    let follow = async |number, mode| {
+        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &mode).await.expect("caught up");
     };
-    follow(1).await;
+    follow(1, Mode::Live).await;
     town.settle().await;
     for n in 0..5 {
         town.meet(&format!("b{n}")).await;
-        follow(1).await;
+        follow(1, Mode::Live).await;
     }
     generation::create(&world.database, 2, &origins).await.expect("a generation is created");
-    follow(2).await;
+    follow(2, Mode::Building(Throttle::default())).await;
+    for _ in 0..2 {
+        complete(&world.database, 2).await.expect("the indexes are there, also the second time");
+    }
     let mut grown = world.database.generation(1).await.expect("a connection");
     let mut rebuilt = world.database.generation(2).await.expect("a connection");
     let (grown, rebuilt) = (everything(&mut grown).await, everything(&mut rebuilt).await);
@@ -86,6 +89,14 @@ async fn a_rebuilt_generation_equals_the_one_that_grew() {
     assert_eq!(grown["read_markers"].len(), 5);
     assert_eq!(grown["users"].len(), 2);
     assert_eq!(grown, rebuilt);
+    let indexes = "select indexname::text from pg_indexes where schemaname = current_schema() order by 1";
+    let mut of = Vec::new();
+    for number in [1, 2] {
+        let mut generation = world.database.generation(number).await.expect("a connection");
+        let names: Vec<String> = sqlx::query_scalar(indexes).fetch_all(&mut generation).await.expect("names");
+        of.push(names);
+    }
+    assert_eq!(of[0], of[1]);
 }
 
 #[tokio::test]
@@ -103,7 +114,8 @@ async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     commits[9].content = Content::Unreadable { box_id, reason: "from the future".to_owned() };
     project_onto(&mut world.connection, stream, &commits).await;
     assert_eq!(world.texts("select body from messages").await.len(), 7);
-    let mut reader = Reader::open(&world.database, Arc::clone(&town.log), 1, stream).await.expect("it reads");
+    let mut reader =
+        Reader::open(&world.database, Arc::clone(&town.log), 1, stream, Mode::Live).await.expect("it reads");
     let news = reader.retry_parked().await.expect("a retry");
     assert_eq!(news.feed.len(), 13, "what was parked is told");
     for table in ["quarantined_boxes", "parked_events"] {
@@ -111,7 +123,7 @@ async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     }
     generation::create(&world.database, 2, &origins).await.expect("a generation is created");
     for number in [1, 2] {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS)).await.expect("caught up");
+        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
     }
     let mut rebuilt = world.database.generation(2).await.expect("a connection");
     assert_eq!(everything(&mut world.connection).await, everything(&mut rebuilt).await);

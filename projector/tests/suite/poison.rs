@@ -116,7 +116,9 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
         let mut story = Story::new();
         story.add("ann", content);
         let mut at = checkpoint(&mut world.connection, StreamName::User).await;
-        let mut projection = Projection::open(StreamName::User, &mut world.connection).await.expect("a projection");
+        let mut projection = Projection::open(StreamName::User, projector::Pace::Live, &mut world.connection)
+            .await
+            .expect("a projection");
         let result = project_around_poison(&mut world.connection, &mut projection, &mut at, &story.commits).await;
         let stuck = matches!(result, Err(BatchError::Projection(ProjectionError::Stuck { sequence: 1, .. })));
         assert!(stuck, "{result:?}");

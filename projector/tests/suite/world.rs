@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use event_store::{StreamName, streams};
 use projector::{
-    Checkpoint, Commit, Database, Projection, generation, generation::Origin, project_around_poison, projection::News,
+    Checkpoint, Commit, Database, Pace, Projection, generation, generation::Origin, project_around_poison,
+    projection::News,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, query_scalar};
@@ -77,7 +78,7 @@ pub(crate) async fn checkpoint(connection: &mut PgConnection, stream: StreamName
 }
 
 pub(crate) async fn project_onto(connection: &mut PgConnection, stream: StreamName, commits: &[Commit]) -> News {
-    let mut projection = Projection::open(stream, connection).await.expect("a projection");
+    let mut projection = Projection::open(stream, Pace::Live, connection).await.expect("a projection");
     let mut checkpoint = checkpoint(connection, stream).await;
     project_around_poison(connection, &mut projection, &mut checkpoint, commits)
         .await

@@ -101,7 +101,8 @@ fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> R
     let turn = turn_of(session.as_u128());
     let (mut stream, body) = EventStream::open(turn, live.heartbeat);
     let mut stopping = live.stopping.subscribe();
-    tokio::spawn(async move {
+    let shared = live.clone();
+    shared.threads.spawn(async move {
         let _place = place;
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
         let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller);

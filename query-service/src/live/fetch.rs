@@ -39,7 +39,7 @@ pub(super) async fn fetch(
 /// Whoever has left may resume up to that, but not look around.
 fn only_inside(replay: Replay) -> Result<Replay, Error> {
     match replay.parted {
-        None => Ok(replay),
+        None | Some(Parting::Closed) => Ok(replay),
         Some(Parting::Kicked) => Err(Error::Kicked),
         Some(Parting::Left | Parting::Requested) => Err(Error::NotAMember),
     }

@@ -290,6 +290,8 @@ pub(super) enum Parting {
     Left,
     /// The user was put out of the room.
     Kicked,
+    /// The room has closed.
+    Closed,
 }
 
 /// The frame of an event: its own JSON object, with the room in front.

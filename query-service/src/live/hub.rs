@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     frames::{Parting, event_frame},
     listening::listen,
-    outbox::{LiveEvent, Outbox},
+    outbox::{LiveEvent, Outbox, Parts},
     replay::Feeds,
     signals::Signals,
 };
@@ -248,7 +248,7 @@ impl Channel {
         for follower in self.followers().iter() {
             follower.push(&event);
         }
-        if let Some((user, _)) = &event.parts {
+        if let Some(Parts::One(user, _)) = &event.parts {
             signals.expel(&self.room, user);
         }
     }
@@ -271,14 +271,15 @@ struct Departure {
 
 fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
     let head: Head<'_> = serde_json::from_str(event).ok()?;
-    let parting = match head.kind {
-        "member_left" => Some(Parting::Left),
-        "member_kicked" => Some(Parting::Kicked),
-        _ => None,
+    let one = |reason| {
+        let departure = serde_json::from_str::<Departure>(head.data.get()).ok()?;
+        Some(Parts::One(departure.user_id, reason))
     };
-    let parts = match parting {
-        Some(parting) => Some((serde_json::from_str::<Departure>(head.data.get()).ok()?.user_id, parting)),
-        None => None,
+    let parts = match head.kind {
+        "member_left" => Some(one(Parting::Left)?),
+        "member_kicked" => Some(one(Parting::Kicked)?),
+        "room_closed" => Some(Parts::Everybody),
+        _ => None,
     };
     Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, parts })
 }
@@ -293,7 +294,9 @@ mod tests {
         let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.parts), (4, None));
         let kicked = live_event(&room, r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
-        assert_eq!(kicked.unwrap().parts, Some(("ben".parse().unwrap(), Parting::Kicked)));
+        assert_eq!(kicked.unwrap().parts, Some(Parts::One("ben".parse().unwrap(), Parting::Kicked)));
+        let closed = live_event(&room, r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
+        assert_eq!(closed.parts.unwrap().reason_for(&"ana".parse().unwrap()), Some(Parting::Closed));
         assert!(live_event(&room, r#"{"type":"message_posted"}"#).is_none());
     }
 }

@@ -24,7 +24,26 @@ pub(super) struct LiveEvent {
     pub(super) v: i64,
     pub(super) frame: Utf8Bytes,
     /// Whose following ends with this event, and why.
-    pub(super) parts: Option<(UserId, Parting)>,
+    pub(super) parts: Option<Parts>,
+}
+
+/// Whose following of a room ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// That of one user.
+    One(UserId, Parting),
+    /// That of everybody: the room has closed.
+    Everybody,
+}
+
+impl Parts {
+    /// Why a user's following ends, if it does.
+    pub(super) fn reason_for(&self, user: &UserId) -> Option<Parting> {
+        match self {
+            Self::One(parted, reason) => (parted == user).then_some(*reason),
+            Self::Everybody => Some(Parting::Closed),
+        }
+    }
 }
 
 /// Something without a version, encoded once and shared by all who follow the room.

@@ -36,13 +36,14 @@ pub(super) struct Replay {
     pub(super) events: Vec<(i64, Utf8Bytes)>,
     /// Whether there is more to read after these.
     pub(super) more: bool,
-    /// The user is not inside any more: the events end with the one that says so.
+    /// The user is not inside any more, or the room has closed: the events end with the one that says so.
     pub(super) parted: Option<Parting>,
 }
 
 /// A row of the replay; without an event if there is none after the wanted version.
 struct Row {
     head_v: i64,
+    closed: bool,
     standing: Option<Standing>,
     v: Option<i64>,
     kind: Option<String>,
@@ -61,7 +62,13 @@ impl Feeds {
     /// A connection to the generation that is served now, when it is one's turn.
     pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
         let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");
-        Ok((permit, self.generations.current()?.acquire().await?))
+        loop {
+            match self.generations.current()?.acquire().await {
+                // the database is there and has a connection for each permit: only this process is slow
+                Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)) if self.generations.is_reachable() => {}
+                connection => return Ok((permit, connection?)),
+            }
+        }
     }
 
     /// The events after a version, so many at most. Who has left, or was put out, may read up to that event and no
@@ -73,6 +80,7 @@ impl Feeds {
             r#"
             select
                 r.v as head_v,
+                r.status = 'closed' as "closed!",
                 m.standing as "standing?: Standing",
                 e.v as "v?",
                 e.type as "kind?",
@@ -175,7 +183,7 @@ impl Replay {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
         let parted = match first.standing.ok_or(Error::NotAMember)? {
-            Standing::Inside => None,
+            Standing::Inside => first.closed.then_some(Parting::Closed),
             Standing::Left => Some(Parting::Left),
             Standing::Kicked => Some(Parting::Kicked),
         };

@@ -229,9 +229,9 @@ impl Subscriptions {
         if let Some(following) = self.rooms.get_mut(&event.room) {
             following.sent_v = event.v;
         }
-        match &event.parts {
-            Some((user, reason)) if *user == self.user => self.part(socket, &event.room, *reason).await,
-            Some(_) | None => Ok(()),
+        match event.parts.as_ref().and_then(|parts| parts.reason_for(&self.user)) {
+            Some(reason) => self.part(socket, &event.room, reason).await,
+            None => Ok(()),
         }
     }
 

@@ -144,6 +144,7 @@ async fn rooms_are_refused_one_by_one_on_streams_too() {
     let mut eve = Listener::open(&world, "eve", "rooms=north.9,north.2,north.1,north.1").await;
     assert_eq!(eve.next().await["type"], "welcome");
     assert_eq!(eve.next().await["type"], "subscribed");
+    assert_eq!(eve.next().await, json!({ "type": "unsubscribed", "room": "north.1", "reason": "closed" }));
     let refusal = eve.next().await;
     assert_eq!((&refusal["room"], &refusal["code"]), (&"north.2".into(), &"not-a-member".into()));
     assert_eq!(eve.next().await["code"], "room-not-found");

@@ -87,10 +87,20 @@ async fn rooms_are_refused_one_by_one() {
     assert_eq!(eve.next().await["code"], "room-not-found");
     assert_eq!(eve.next().await["room"], "north.1");
 
-    eve.say(json!({ "type": "unsubscribe", "id": 4, "room": "north.1" })).await;
-    assert_eq!(eve.next().await, json!({ "type": "unsubscribed", "id": 4, "room": "north.1", "reason": "requested" }));
+    assert_eq!(eve.next().await, json!({ "type": "unsubscribed", "room": "north.1", "reason": "closed" }));
     eve.say(json!({ "type": "unsubscribe", "id": 5, "room": "north.1" })).await;
     assert_eq!(eve.next().await["code"], "not-subscribed");
+}
+
+#[tokio::test]
+async fn who_unsubscribes_is_told_that_it_is_done() {
+    let world = World::start().await;
+    let mut ben = world.watch("ben", None).await;
+    ben.next().await;
+    ben.say(json!({ "type": "unsubscribe", "id": 4, "room": "north.2" })).await;
+    assert_eq!(ben.next().await, json!({ "type": "unsubscribed", "id": 4, "room": "north.2", "reason": "requested" }));
+    ben.say(json!({ "type": "unsubscribe", "id": 5, "room": "north.2" })).await;
+    assert_eq!(ben.next().await["code"], "not-subscribed");
 }
 
 #[tokio::test]

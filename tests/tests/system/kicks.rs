@@ -5,7 +5,7 @@ mod talk;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use system_tests::{Person, World, world::room_details};
+use system_tests::{Live, Person, World, world::room_details};
 
 use self::{
     ear::{Ear, of_room},
@@ -173,15 +173,21 @@ async fn the_last_event_of_a_room_is_that_it_was_closed() {
         });
         let feed = world.feed(&guest, &room).await;
         for ear in &mut ears {
-            ear.until("the end", |frame| frame["type"] == "room_closed").await;
+            ear.until("the end", |frame| frame["type"] == "unsubscribed").await;
         }
-        let word = format!("{room} is closed");
-        host.say(&quiet, &word).await.created();
+        let mut late = Live::connect(&world.stack.query_url(0)).await;
+        late.hello(guest.token(), &[(&room, Some(0))]).await;
+        let end = late.until("the end", |frame| frame["type"] == "unsubscribed").await;
+        assert_eq!((&end["reason"], late.version(&room)), (&json!("closed"), feed.len() as u64));
+        let ending = format!("{room} is closed");
+        host.say(&quiet, &ending).await.created();
         for ear in &mut ears {
-            ear.until(&word, |frame| frame["data"]["body"] == word).await;
+            ear.until(&ending, |frame| frame["data"]["body"] == ending).await;
             let frames = of_room(ear.frames(), &room);
             let last = frames.iter().rfind(|frame| frame["v"].is_u64()).unwrap();
             assert_eq!((&last["type"], &last["v"]), (&json!("room_closed"), &json!(feed.len())));
+            let end = frames.last().unwrap();
+            assert_eq!((&end["type"], &end["reason"]), (&json!("unsubscribed"), &json!("closed")));
         }
     }
 }

@@ -25,6 +25,7 @@ mod proxy;
 mod rebuild;
 
 mod absence;
+mod reconnects;
 mod slow_reader;
 
 mod bad_input;

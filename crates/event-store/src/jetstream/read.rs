@@ -106,13 +106,21 @@ fn status_error(code: u16, answer: &Message) -> LogError {
 pub(super) fn recorded(stream: StreamName, message: Message) -> Result<Recorded, LogError> {
     let headers = message.headers.unwrap_or_default();
     let corrupt = |reason: &str| LogError::Corrupt { stream, sequence: 0, reason: reason.to_owned() };
-    let header = |name: &str| headers.get(name).map(async_nats::HeaderValue::as_str);
-    let sequence = header("Nats-Sequence").and_then(|text| text.parse().ok());
-    let stored_at = header("Nats-Time-Stamp").and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let (mut sequence, mut stored_at, mut subject) = (None, None, None);
+    // One pass: a look-up by name costs as much.
+    for (name, values) in headers.iter() {
+        let value = values.first().map(async_nats::HeaderValue::as_str).unwrap_or_default();
+        match name.as_ref() {
+            "Nats-Sequence" => sequence = value.parse().ok(),
+            "Nats-Time-Stamp" => stored_at = DateTime::parse_from_rfc3339(value).ok(),
+            "Nats-Subject" => subject = Some(value.to_owned()),
+            _ => {}
+        }
+    }
     Ok(Recorded {
         stream,
         sequence: sequence.ok_or_else(|| corrupt("an answer without sequence"))?,
-        subject: header("Nats-Subject").ok_or_else(|| corrupt("an answer without subject"))?.to_owned(),
+        subject: subject.ok_or_else(|| corrupt("an answer without subject"))?,
         stored_at: stored_at.ok_or_else(|| corrupt("an answer without time"))?.to_utc(),
         payload: message.payload,
         headers,

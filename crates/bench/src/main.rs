@@ -1,0 +1,47 @@
+//! `bench`: measures Boxroom on real servers of its own. Figures of one run may be compared with each other only.
+
+mod cpu;
+mod rebuild;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  bench rebuild                            400,000 events, and the same rows copied in
+  bench rebuild --events 40000,400000      how the time grows with the number of events
+  bench rebuild --json | jq '.runs[].ratio'
+
+Build it with --release. It starts a nats-server and a PostgreSQL of its own, and removes them afterwards.";
+
+/// Measure Boxroom on real servers
+#[derive(Debug, Parser)]
+#[command(name = "bench", after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Build a read model from the log, and compare with copying its rows in
+    Rebuild(rebuild::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().scenario {
+        Scenario::Rebuild(options) => rebuild::run(&options).await,
+    };
+    match result.and_then(|text| Ok(writeln!(io::stdout(), "{text}")?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

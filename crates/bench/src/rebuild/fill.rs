@@ -1,0 +1,101 @@
+//! Fills the log: commits that were made up beforehand, thousands in flight, in order.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::bail;
+use chrono::{DateTime, Utc};
+use domain::{Store, StoreEvent, User, UserEvent, UserId};
+use event_store::{
+    CommandContext, Log, RequestHash, StoredAggregate,
+    log::{Attempt, NewMessage},
+    store::{After, prepare},
+};
+use futures::{TryStreamExt, stream};
+use tokio::task::{JoinSet, unconstrained};
+
+use super::town::{self, Town};
+
+/// How many appends of a stream wait for their answer.
+const IN_FLIGHT: usize = 500;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One in so many events is a user's.
+const EVENTS_PER_USER: usize = 100;
+
+const STORES: usize = 50;
+
+/// Fills a fresh log with about this many events; says how many they are.
+pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> anyhow::Result<usize> {
+    let users = (events / EVENTS_PER_USER).max(town::FEWEST_USERS);
+    let each = (events - users) / usize::from(partitions);
+    let mut jobs = JoinSet::new();
+    for partition in 0..partitions {
+        let (log, mut town) = (Arc::clone(log), Town::new(partition, partitions, each, users));
+        jobs.spawn(async move { append_all(log.as_ref(), (0..each).map(move |_| town.next_commit())).await });
+    }
+    let (people, shops) = (Arc::clone(log), Arc::clone(log));
+    jobs.spawn(async move { append_all(people.as_ref(), (0..users).map(registration)).await });
+    jobs.spawn(async move { append_all(shops.as_ref(), (0..STORES).map(opening)).await });
+    let mut filled = 0;
+    while let Some(appended) = jobs.join_next().await {
+        filled += appended??;
+    }
+    Ok(filled)
+}
+
+/// A stream's messages in order: each carries the sequence that it must have, so that a mistake is refused.
+async fn append_all(
+    log: &dyn Log,
+    messages: impl Iterator<Item = anyhow::Result<NewMessage>> + Send,
+) -> anyhow::Result<usize> {
+    let appended = stream::iter(messages)
+        .map_ok(|message| append(log, message))
+        .try_buffered(IN_FLIGHT)
+        .try_fold(0, async |count, ()| Ok(count + 1));
+    // A future that yields in the middle of sending would be overtaken by the next one.
+    unconstrained(appended).await
+}
+
+async fn append(log: &dyn Log, message: NewMessage) -> anyhow::Result<()> {
+    match log.attempt(&[message], PATIENCE).await {
+        Attempt::Stored { .. } => Ok(()),
+        other => bail!("the log was not filled: {other:?}"),
+    }
+}
+
+fn registration(number: usize) -> anyhow::Result<NewMessage> {
+    let user_id = town::user(number);
+    let event = UserEvent::UserRegistered { user_id: user_id.clone(), nickname: format!("Nickname {number}") };
+    first::<User>(&user_id, event, &user_id, number)
+}
+
+fn opening(number: usize) -> anyhow::Result<NewMessage> {
+    let store_id = town::store(number);
+    let event = StoreEvent::StoreRegistered {
+        store_id: store_id.clone(),
+        name: format!("Store {number}"),
+        zip_code: "10115".to_owned(),
+        category: None,
+    };
+    first::<Store>(&store_id, event, &town::user(0), number)
+}
+
+/// The first commit of an aggregate.
+fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number: usize) -> anyhow::Result<NewMessage> {
+    let mut state = A::default();
+    state.apply(event.clone());
+    let context = context(actor.clone(), town::time(number), format!("{id}-{number}"));
+    Ok(prepare::<A>(id, &[event], &After { state: &state, version: 0 }, context, 1)?)
+}
+
+/// A command as clients give it: with a key.
+pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandContext {
+    CommandContext {
+        request_hash: RequestHash::keyed(b"bench", &[key.as_bytes()]),
+        command_id: Some(key),
+        actor,
+        at,
+        traceparent: None,
+    }
+}

@@ -1,0 +1,89 @@
+//! The servers of one run: as in production, but for how often the log is flushed while it is filled.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use event_store::{JetStreamLog, Log, OWNER_API_PREFIX};
+use harness::{
+    Account, Nats, Postgres, Role,
+    nats::NatsOptions,
+    output::Output,
+    place::{Place, Scratch},
+    port::Port,
+    postgres::PostgresOptions,
+    tools::{self, Source},
+};
+use projector::Database;
+
+use crate::cpu::Processes;
+
+/// What differs from production, for the report.
+pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, because the log is only filled to be \
+                                   read; PostgreSQL has its own defaults, fsync included";
+
+/// Ends with this value.
+pub(crate) struct Servers {
+    nats: Nats,
+    postgres: Postgres,
+    /// After the servers: their files must outlive them.
+    scratch: Scratch,
+}
+
+impl Servers {
+    pub(crate) async fn start(partitions: u16) -> anyhow::Result<Self> {
+        let place = Place::of_this_checkout()?;
+        let scratch = Scratch::create()?;
+        let config = std::fs::read_to_string(place.repository.join("nats.conf")).context("cannot read nats.conf")?;
+        let filled_fast = scratch.path().join("nats.conf");
+        std::fs::write(&filled_fast, config.replace("sync_interval: always", "sync_interval: 2m"))?;
+        let nats = Nats::open(NatsOptions {
+            server: tools::nats_server(&place, Source::Installed)?,
+            config: filled_fast,
+            folder: scratch.path().join("nats"),
+            port: Port::reserve(None)?,
+            partitions,
+            output: Output::Folder(scratch.path().join("logs")),
+        })
+        .await?;
+        let postgres = Postgres::open(PostgresOptions {
+            server: tools::postgres_server(&place, Source::Installed)?,
+            folder: scratch.path().join("postgres"),
+            port: Port::reserve(None)?,
+            durable: true,
+            account: place.account,
+            output: Output::Folder(scratch.path().join("logs")),
+        })
+        .await?;
+        scratch.started();
+        Ok(Self { nats, postgres, scratch })
+    }
+
+    /// The log, as its owner: nobody else may write all of it.
+    pub(crate) async fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
+        let client = service_kit::nats::connect(&self.nats.url(Account::Admin), "bench").await?;
+        let log = JetStreamLog::with_prefix(client, OWNER_API_PREFIX);
+        log.reachable().await?;
+        Ok(Arc::new(log))
+    }
+
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        Ok(Database::new(&self.postgres.url(Role::Projector), "bench")?)
+    }
+
+    /// The superuser's address.
+    pub(crate) fn admin(&self) -> String {
+        self.postgres.url(Role::Admin)
+    }
+
+    /// A folder for files of this run.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.scratch.path()
+    }
+
+    pub(crate) async fn processes(&self) -> anyhow::Result<Processes> {
+        Ok(Processes {
+            postgres: self.postgres.pid().await.context("PostgreSQL does not run")?,
+            nats: self.nats.pid().await.context("nats-server does not run")?,
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! What happens on the boxes of one partition: rooms open, people come, talk, go; the same at every run.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cqrs_es::Aggregate;
+use domain::{
+    BoxEvent, BoxId, DeliveryBox, Lane, MessageId, RoomClosedReason, RoomId, StoreId, UserId,
+    delivery_box::HostChange,
+    values::{BoxKind, Step},
+};
+use event_store::{
+    log::NewMessage,
+    partition_of,
+    store::{After, prepare},
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::fill::context;
+
+/// As many as rooms need.
+pub(crate) const FEWEST_USERS: usize = 100;
+
+/// One box for so many events: about ten rooms each.
+const EVENTS_PER_BOX: usize = 1000;
+
+/// Messages of a room that are corrected, answered and reacted to.
+const RECENT: usize = 30;
+
+const WORDS: [&str; 20] = [
+    "two", "with", "extra", "chili", "please", "the", "noodles", "are", "here", "who", "takes", "rice", "I", "am",
+    "late", "door", "code", "thanks", "soup", "again",
+];
+
+/// The boxes of one partition.
+pub(crate) struct Town {
+    partitions: u16,
+    dice: StdRng,
+    users: usize,
+    boxes: Vec<Life>,
+    /// The sequence of the last commit.
+    sequence: u64,
+}
+
+/// A box, and what its last room talks about.
+struct Life {
+    id: BoxId,
+    state: DeliveryBox,
+    version: u64,
+    rooms: u32,
+    messages: VecDeque<(MessageId, UserId)>,
+}
+
+pub(crate) fn user(number: usize) -> UserId {
+    format!("user-{number}").parse().unwrap_or_else(|_| UserId::system())
+}
+
+pub(crate) fn store(number: usize) -> StoreId {
+    format!("store-{number}").parse().unwrap_or_else(|_| unreachable!("a store id"))
+}
+
+/// A hundred events a second.
+pub(crate) fn time(number: usize) -> DateTime<Utc> {
+    let millis = i64::try_from(number).unwrap_or_default() * 10;
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::milliseconds(millis)
+}
+
+impl Town {
+    pub(crate) fn new(partition: u16, partitions: u16, events: usize, users: usize) -> Self {
+        let ids = (0_u32..).filter_map(|number| format!("locker-{number}").parse().ok());
+        let here = ids.filter(|id: &BoxId| partition_of(id, partitions) == partition);
+        let boxes = here.take((events / EVENTS_PER_BOX).max(5)).map(Life::new).collect();
+        Self { partitions, dice: StdRng::seed_from_u64(partition.into()), users, boxes, sequence: 0 }
+    }
+
+    /// The next commit: one event, as nearly all are.
+    pub(crate) fn next_commit(&mut self) -> anyhow::Result<NewMessage> {
+        let Self { partitions, dice, users, boxes, sequence } = self;
+        *sequence += 1;
+        let which = dice.random_range(0..boxes.len());
+        let life = &mut boxes[which];
+        let at = time(usize::try_from(*sequence).unwrap_or_default() * usize::from(*partitions));
+        let (actor, event) = life.live(dice, *users, at);
+        let context = context(actor, at, format!("{:032x}", dice.random::<u128>()));
+        let version = life.version;
+        life.remember(&event, *sequence);
+        let after = After { state: &life.state, version };
+        Ok(prepare::<DeliveryBox>(&life.id, &[event], &after, context, *partitions)?)
+    }
+}
+
+impl Life {
+    fn new(id: BoxId) -> Self {
+        Self { id, state: DeliveryBox::default(), version: 0, rooms: 0, messages: VecDeque::new() }
+    }
+
+    fn remember(&mut self, event: &BoxEvent, sequence: u64) {
+        self.state.apply(event.clone());
+        if event.lane() == Lane::Room {
+            self.version = sequence;
+        }
+        match event {
+            BoxEvent::RoomOpened { .. } => self.messages.clear(),
+            BoxEvent::MessagePosted { author, .. } => {
+                self.messages.push_back((MessageId::new(sequence), author.clone()));
+                if self.messages.len() > RECENT {
+                    self.messages.pop_front();
+                }
+            }
+            BoxEvent::MessageDeleted { message_id, .. } => self.messages.retain(|(id, _)| id != message_id),
+            _ => {}
+        }
+    }
+
+    fn live(&mut self, dice: &mut StdRng, users: usize, at: DateTime<Utc>) -> (UserId, BoxEvent) {
+        if !self.state.is_installed() {
+            return (user(0), self.installed(dice));
+        }
+        let Some(room) = self.state.room().filter(|room| !room.is_closed()) else {
+            self.rooms += 1;
+            let host = user(dice.random_range(0..users));
+            let event = opened(RoomId::new(self.id.clone(), self.rooms), &host, dice, at);
+            return (host, event);
+        };
+        let room_id = room.room_id().clone();
+        let actor = room.members()[dice.random_range(0..room.members().len())].clone();
+        let guest = user(dice.random_range(0..users));
+        let can_join = room.members().len() < 6 && !room.has_member(&guest) && !room.kicked().contains(&guest);
+        let recent = self.messages.get(dice.random_range(0..RECENT)).cloned();
+        let host = room.host().clone();
+        let event = match (dice.random_range(0..1000), recent) {
+            (0..60, _) if can_join => {
+                return (guest.clone(), BoxEvent::MemberJoined { room_id, user_id: guest });
+            }
+            (60..70, _) if actor != host => BoxEvent::MemberLeft { room_id, user_id: actor.clone() },
+            (70..75, _) if actor != host => {
+                return (host.clone(), BoxEvent::MemberKicked { room_id, user_id: actor, by: host });
+            }
+            (75..78, _) if actor != host => {
+                let change = HostChange::Transferred;
+                return (host.clone(), BoxEvent::HostTransferred { room_id, from: host, to: actor, change });
+            }
+            (78..88, _) => return (host, BoxEvent::StepAdvanced { room_id, step: Step::Ordering }),
+            (88..98, _) => return (host, BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Host }),
+            (98..103, _) => BoxEvent::OrderArrived { room_id: Some(room_id) },
+            (103..143, Some((message_id, author))) => {
+                let body = words(dice);
+                return (author, BoxEvent::MessageEdited { room_id, message_id, body });
+            }
+            (143..163, Some((message_id, author))) => {
+                return (author.clone(), BoxEvent::MessageDeleted { room_id, message_id, by: author });
+            }
+            (163..283, Some((message_id, _))) => {
+                let emoji = ["👍", "🍜", "❤️"][dice.random_range(0..3)].to_owned();
+                BoxEvent::ReactionAdded { room_id, message_id, user_id: actor.clone(), emoji }
+            }
+            (283..383, Some((message_id, _))) => {
+                let body = words(dice);
+                BoxEvent::MessagePosted { room_id, author: actor.clone(), body, reply_to: Some(message_id) }
+            }
+            _ => BoxEvent::MessagePosted { room_id, author: actor.clone(), body: words(dice), reply_to: None },
+        };
+        (actor, event)
+    }
+
+    fn installed(&self, dice: &mut StdRng) -> BoxEvent {
+        BoxEvent::BoxInstalled {
+            box_id: self.id.clone(),
+            kind: BoxKind::Shared,
+            zip_code: format!("{:05}", dice.random_range(10_000..10_100)),
+            address: "Invalidenstr. 1".to_owned(),
+            detailed_address: "courtyard".to_owned(),
+            latitude: 52.5 + f64::from(dice.random_range(0..1000)) / 1e4,
+            longitude: 13.4,
+        }
+    }
+}
+
+fn opened(room_id: RoomId, host: &UserId, dice: &mut StdRng, at: DateTime<Utc>) -> BoxEvent {
+    BoxEvent::RoomOpened {
+        room_id,
+        store_id: store(dice.random_range(0..50)),
+        title: words(dice),
+        host: host.clone(),
+        max_members: 6,
+        password_hash: None,
+        opened_at: at,
+        closes_at: at + TimeDelta::hours(3),
+    }
+}
+
+fn words(dice: &mut StdRng) -> String {
+    let count = dice.random_range(3..16);
+    let words: Vec<&str> = (0..count).map(|_| WORDS[dice.random_range(0..WORDS.len())]).collect();
+    words.join(" ")
+}

@@ -1,0 +1,100 @@
+//! What holds a rebuild back, so that the live read model does not suffer from it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+/// A rate is kept by pauses of at most about this length.
+const SLICES_PER_SECOND: u32 = 4;
+
+/// Shared by the readers of one generation, and by whoever sets it. Cheap to clone; holds nothing back at first.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    settings: Arc<watch::Sender<Settings>>,
+    next: Arc<Mutex<Instant>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Settings {
+    held: bool,
+    events_per_second: Option<u32>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { settings: Arc::new(watch::Sender::default()), next: Arc::new(Mutex::new(Instant::now())) }
+    }
+}
+
+impl Throttle {
+    /// At most so many events a second from now on, over all readers; none for as many as possible.
+    pub fn limit(&self, events_per_second: Option<u32>) {
+        self.settings.send_modify(|settings| settings.events_per_second = events_per_second);
+    }
+
+    /// Stops the readers before their next batch, or lets them go on.
+    pub fn hold(&self, held: bool) {
+        self.settings.send_modify(|settings| settings.held = held);
+    }
+
+    /// The most events of the next batch, out of so many: a slow rate makes small steps.
+    pub(crate) fn most_events(&self, most: usize) -> usize {
+        let rate = self.settings.borrow().events_per_second;
+        rate.map_or(most, |rate| usize::try_from(rate / SLICES_PER_SECOND).unwrap_or(most).clamp(1, most))
+    }
+
+    /// Waits until so many events may be projected.
+    pub(crate) async fn pass(&self, events: usize) {
+        let mut settings = self.settings.subscribe();
+        // The sender is ours, so it is there.
+        let _ = settings.wait_for(|settings| !settings.held).await;
+        let rate = settings.borrow().events_per_second;
+        let Some(rate) = rate else { return };
+        let seconds = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / f64::from(rate.max(1));
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(Instant::now());
+            *next = turn + Duration::from_secs_f64(seconds);
+            turn
+        };
+        sleep_until(turn).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_is_kept_over_all_readers() {
+        let throttle = Throttle::default();
+        throttle.limit(Some(1000));
+        assert_eq!((throttle.most_events(10_000), throttle.most_events(100)), (250, 100));
+        let (start, other) = (Instant::now(), throttle.clone());
+        for _ in 0..10 {
+            throttle.pass(250).await;
+            other.pass(250).await;
+        }
+        throttle.pass(1).await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_held_waits_until_it_is_let_go() {
+        let throttle = Throttle::default();
+        throttle.pass(1_000_000).await;
+        throttle.hold(true);
+        assert!(timeout(Duration::from_hours(1), throttle.pass(1)).await.is_err());
+        let (waiting, passing) = (throttle.clone(), tokio::spawn(async move { throttle.pass(1).await }));
+        waiting.hold(false);
+        passing.await.unwrap();
+    }
+}
