@@ -1,26 +1,99 @@
 //! Generations of the read model: each is a schema of its own with its checkpoints inside.
+//!
+//! A generation's life: `building` → `ready` → `active` ↔ `standby` → `retired`. Every change is one transaction under
+//! one lock, so that operators and projectors may want what they want at the same time.
 
-use event_store::StreamName;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::MigrateError, query, raw_sql};
+pub use activation::{activate, roll_back};
+pub use creation::{Origin, create, ensure, rebuild};
+pub use indexes::add_indexes;
+pub use pausing::{pause, resume};
+pub use positions::Positions;
+pub use report::report;
+pub use retirement::{retire, sweep};
+
+mod activation;
+mod creation;
+pub(crate) mod driven;
+mod indexes;
+mod pausing;
+mod positions;
+mod report;
+mod retirement;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, migrate::MigrateError, query};
 
 use crate::database::Database;
+
+/// Where a generation is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is filled from the log and sends no notices.
+    Building,
+    /// It has caught up, is indexed and sends notices.
+    Ready,
+    /// Reads are served from it.
+    Active,
+    /// It was active, and is kept up to date for a rollback.
+    Standby,
+    /// It is given up.
+    Retired,
+}
+
+/// How far a generation goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Until it has caught up and is indexed
+    Ready,
+    /// Until it was also compared with the active one
+    Verified,
+    /// Until reads are served from it
+    Active,
+}
+
+/// How fast a generation is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pace {
+    /// The most events a second over all streams.
+    pub max_rate: Option<u32>,
+    /// Whether it gives way to the generations that are read.
+    pub low_priority: bool,
+}
 
 /// A generation that this build writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Generation {
     /// Its number: the tables are in schema `read_g<number>`.
     pub number: i32,
-    /// Whether it is read; one that is still being built sends no notices.
-    pub active: bool,
+    /// Where it is in its life.
+    pub state: State,
+    /// How fast it is built.
+    pub pace: Pace,
 }
 
-/// A stream, and which life of it a generation is built from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The stream.
-    pub stream: StreamName,
-    /// Its incarnation.
-    pub incarnation: String,
+/// Why a generation's life does not go on as somebody wished.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The state of things does not allow it; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    /// The database failed; nothing was changed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The log does not answer.
+    #[error(transparent)]
+    Log(#[from] event_store::LogError),
+}
+
+impl Generation {
+    /// Whether somebody may be reading it.
+    pub fn is_read(&self) -> bool {
+        self.state != State::Building
+    }
 }
 
 /// Brings the tables that all generations share to what this build needs. Safe to run by several at once.
@@ -29,60 +102,34 @@ pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     let mut migrations = sqlx::migrate!("../migrations/control");
     // In a rolling upgrade this build may start again after a newer one has migrated.
     migrations.set_ignore_missing(true).run(&mut connection).await?;
-    connection.close().await?;
+    sqlx::Connection::close(connection).await?;
     Ok(())
 }
 
-/// The generations of this build's read model that are to be written.
+/// The generations of this build's read model that are to be written now: neither paused nor being indexed.
 pub async fn written(connection: &mut PgConnection) -> Result<Vec<Generation>, sqlx::Error> {
     let rows = query!(
-        "select generation, state
+        "select generation, state, max_rate, low_priority
          from control.generations
          where model_version = $1
-           and state in ('building', 'active')
+           and state <> 'retired'
+           and phase <> 'indexing'
+           and not paused
          order by generation",
         read_model::version()
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| Generation { number: row.generation, active: row.state == "active" }).collect())
+    rows.into_iter()
+        .map(|row| {
+            let max_rate = row.max_rate.and_then(|rate| u32::try_from(rate).ok());
+            let pace = Pace { max_rate, low_priority: row.low_priority };
+            Ok(Generation { number: row.generation, state: parsed(&row.state)?, pace })
+        })
+        .collect()
 }
 
-/// Creates a generation if there is none of this build's read model. The first generation of all is active at once; a
-/// later one has to catch up before somebody activates it.
-pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx::Error> {
-    let mut connection = database.control().await?;
-    let mut transaction = connection.begin().await?;
-    lock(&mut transaction).await?;
-    if written(&mut transaction).await?.is_empty() {
-        let last =
-            query!("select max(generation) as last from control.generations").fetch_one(&mut *transaction).await?;
-        let number = last.last.unwrap_or_default() + 1;
-        build(&mut transaction, number, origins).await?;
-        raw_sql(read_model::INDEXES).execute(&mut *transaction).await?;
-        if number == 1 {
-            query!("update control.generations set state = 'active', activated_at = now() where generation = 1")
-                .execute(&mut *transaction)
-                .await?;
-        }
-        tracing::info!(generation = number, "created a generation of the read model");
-    }
-    transaction.commit().await?;
-    connection.close().await
-}
-
-/// Creates an empty generation of this number, not active, to be built from these streams. Its secondary indexes are
-/// added by [`complete`](crate::complete), when its rows are there.
-pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
-    let mut connection = database.control().await?;
-    let mut transaction = connection.begin().await?;
-    lock(&mut transaction).await?;
-    build(&mut transaction, number, origins).await?;
-    transaction.commit().await?;
-    connection.close().await
-}
-
-/// One creates generations at a time: projectors start together.
+/// One changes generations at a time.
 async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     query!("select pg_advisory_xact_lock(hashtextextended('boxroom generations', 0)) as locked")
         .fetch_one(connection)
@@ -90,32 +137,63 @@ async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
-    // A schema's name cannot be a parameter; a number can do no harm.
-    let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
-    raw_sql(schema).execute(&mut *connection).await?;
-    raw_sql(read_model::TABLES).execute(&mut *connection).await?;
-    let grants = AssertSqlSafe(format!(
-        "grant usage on schema read_g{number} to query; grant select on all tables in schema read_g{number} to query;"
-    ));
-    raw_sql(grants).execute(&mut *connection).await?;
-    let streams: Vec<String> = origins.iter().map(|origin| origin.stream.label()).collect();
-    let incarnations: Vec<&str> = origins.iter().map(|origin| origin.incarnation.as_str()).collect();
-    query!(
-        "insert into checkpoints (stream, incarnation, position, updated_at)
-         select stream, incarnation, 0, now()
-         from unnest($1::text[], $2::text[]) as origin (stream, incarnation)",
-        &streams,
-        &incarnations as &[&str]
-    )
-    .execute(&mut *connection)
-    .await?;
-    query!(
-        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
-        number,
-        read_model::version()
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+fn refused<T>(reason: impl Into<String>) -> Result<T, ChangeError> {
+    Err(ChangeError::Refused(reason.into()))
+}
+
+/// A word of the control tables.
+fn parsed<T: FromStr<Err = String>>(word: &str) -> Result<T, sqlx::Error> {
+    word.parse().map_err(|error: String| sqlx::Error::Decode(error.into()))
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = [Self::Building, Self::Ready, Self::Active, Self::Standby, Self::Retired];
+        all.into_iter().find(|state| state.as_str() == word).ok_or_else(|| format!("no state: {word}"))
+    }
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Ready => "ready",
+            Self::Active => "active",
+            Self::Standby => "standby",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = [Self::Ready, Self::Verified, Self::Active];
+        all.into_iter().find(|goal| goal.as_str() == word).ok_or_else(|| format!("no goal: {word}"))
+    }
+}
+
+impl Goal {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Verified => "verified",
+            Self::Active => "active",
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }

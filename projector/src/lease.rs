@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::{
     database::Database,
     generation::{self, Generation},
-    status::Track,
+    status::{Progress, Track},
 };
 
 /// How long the server may take to answer before the leases count as lost.
@@ -24,13 +24,26 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
+    /// Opens the connection, and is counted among the projectors from then on.
     pub(crate) async fn open(database: &Database) -> Result<Self, sqlx::Error> {
-        Ok(Self { connection: database.leases().await?, instance: database.instance().to_owned() })
+        let mut connection = database.leases().await?;
+        let present = query!(
+            "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present",
+            presence_name(&read_model::version())
+        );
+        in_time(present.fetch_one(&mut connection)).await?;
+        Ok(Self { connection, instance: database.instance().to_owned() })
     }
 
     /// The generations to write; also the sign of life.
     pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, sqlx::Error> {
         in_time(generation::written(&mut self.connection)).await
+    }
+
+    /// How many projectors there are, this one included.
+    pub(crate) async fn projectors(&mut self) -> Result<usize, sqlx::Error> {
+        let count = in_time(projectors(&mut self.connection, &read_model::version())).await?;
+        Ok(usize::try_from(count).unwrap_or(1).max(1))
     }
 
     /// Takes a lease that this process does not hold, if nobody else does. The former holder's connections are ended
@@ -66,13 +79,36 @@ impl Leases {
              values ($1, $2, $3, now())
              on conflict (generation, stream) do update set
                holder = excluded.holder,
-               taken_at = excluded.taken_at",
+               taken_at = excluded.taken_at,
+               notices = false,
+               progress = ''",
             generation,
             stream,
             self.instance
         );
         in_time(recorded.execute(connection)).await?;
         Ok(true)
+    }
+
+    /// Says how it stands with a lease, for operators and for the driver.
+    pub(crate) async fn describe(
+        &mut self,
+        (generation, stream): Track,
+        notices: bool,
+        progress: &Progress,
+    ) -> Result<(), sqlx::Error> {
+        let described = query!(
+            "update control.leases
+             set notices = $4, progress = $5
+             where generation = $1 and stream = $2 and holder = $3",
+            generation,
+            stream.label(),
+            self.instance,
+            notices,
+            progress.to_string()
+        );
+        in_time(described.execute(&mut self.connection)).await?;
+        Ok(())
     }
 
     /// Gives a lease back. Its next holder has nothing to end then.
@@ -92,8 +128,28 @@ impl Leases {
     }
 }
 
+/// How many projectors of a version of the read model run: each holds one shared lock with its leases.
+pub(crate) async fn projectors(connection: &mut PgConnection, model_version: &str) -> Result<i64, sqlx::Error> {
+    let present = query!(
+        r#"select count(*) as "count!"
+           from pg_locks
+           where locktype = 'advisory'
+             and objsubid = 1
+             and mode = 'ShareLock'
+             and granted
+             and database = (select oid from pg_database where datname = current_database())
+             and (classid::bigint << 32) | objid::bigint = hashtextextended($1, 0)"#,
+        presence_name(model_version)
+    );
+    Ok(present.fetch_one(connection).await?.count)
+}
+
 fn lock_name(generation: i32, stream: &str) -> String {
     format!("boxroom projector g{generation} {stream}")
+}
+
+fn presence_name(model_version: &str) -> String {
+    format!("boxroom projectors of {model_version}")
 }
 
 async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {

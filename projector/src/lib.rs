@@ -28,6 +28,10 @@ mod supervisor;
 mod throttle;
 mod track;
 
+pub mod cli;
+mod driver;
+pub mod operator;
+
 pub mod batch;
 pub mod checkpoint;
 pub mod commit;

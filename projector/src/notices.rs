@@ -86,6 +86,11 @@ impl Notices {
         self.send(notice::projected(generation, &position.stream), position.to_string().into());
     }
 
+    /// Tells that another generation is active.
+    pub(crate) fn activated(&self, generation: i32) {
+        self.send(notice::ACTIVATED.to_owned(), generation.to_string().into());
+    }
+
     /// As JSON arrays, in order, of a bounded size each.
     fn send_arrays<T: Serialize>(&self, subject: &str, items: impl IntoIterator<Item = T>) {
         let mut array = String::from("[");

@@ -2,12 +2,14 @@
 
 use std::{future::pending, sync::Arc};
 
-use event_store::JetStreamLog;
+use event_store::{JetStreamLog, Log};
 use service_kit::{clock, http, nats};
 
 use crate::{
     database::Database,
+    driver::Driver,
     notices::Notices,
+    operator::{self, Operations},
     settings::Settings,
     status::Status,
     supervisor::{StartError, Supervisor},
@@ -50,15 +52,23 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let routes = http::finish(status.health(client.clone()).router());
     let server = tokio::spawn(http::serve(listener, routes, pending()));
     tracing::info!(%address, instance, "started");
-    let tracker =
-        Tracker { log: Arc::new(JetStreamLog::new(client.clone())), notices: Notices::over(client), database, status };
-    let supervisor = Supervisor { tracker, partitions: settings.partitions };
+    let (log, notices, partitions) = (log_over(&client), Notices::over(client.clone()), settings.partitions);
+    let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    let tracker = Tracker { database, log, notices, status };
+    let supervisor = Supervisor { tracker, partitions };
     // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
+        never = driver.run() => match never {},
+        never = operator::serve(client, operations) => match never {},
         () = shutdown => Ok(()),
     };
     server.abort();
     tracing::info!("stopped");
     Ok(result?)
+}
+
+fn log_over(client: &async_nats::Client) -> Arc<dyn Log> {
+    Arc::new(JetStreamLog::new(client.clone()))
 }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
 
+use crate::cli::OperatorCommand;
+
 /// Follows the log and keeps the read models in PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "projector", version, after_help = EXAMPLES)]
@@ -23,6 +25,9 @@ pub enum Command {
     /// Only migrate the tables that all generations share
     #[command(after_help = EXAMPLES)]
     Migrate(MigrateSettings),
+    /// What operators ask of the running projectors
+    #[command(flatten)]
+    Operator(OperatorCommand),
 }
 
 /// Settings of `projector run`.
@@ -94,11 +99,13 @@ Examples:
   projector --nats-url nats://projector:secret@127.0.0.1:4222 \\
             --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
   BOXROOM_LOG=info,projector=debug BOXROOM_LOG_FORMAT=json projector run
-  projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom";
+  projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
+  BOXROOM_OPERATOR_URL=nats://operator:secret@127.0.0.1:4222 projector status";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generation::Goal;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(with_command(line.split(' ').map(OsString::from)))
@@ -114,6 +121,31 @@ mod tests {
             panic!("it does not migrate")
         };
         assert_eq!(settings.database.database_url, "d");
+    }
+
+    #[test]
+    fn operators_need_the_address_of_nats_only() {
+        let command = parse("projector retire --all-standby --yes --operator-url n").unwrap().command;
+        assert!(matches!(command, Command::Operator(OperatorCommand::Retire(args)) if args.all_standby && args.yes));
+        let Command::Operator(OperatorCommand::Rebuild(args)) =
+            parse("projector rebuild --to ready --max-rate 5 --operator-url n").unwrap().command
+        else {
+            panic!("it does not rebuild")
+        };
+        assert_eq!((args.to, args.max_rate, args.detach), (Goal::Ready, Some(5), false));
+        for wrong in ["retire", "retire 1 --all-standby", "rebuild --max-rate 0", "rebuild --to nowhere", "pause one"] {
+            let error = parse(&format!("projector {wrong} --operator-url n")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn help_names_examples_and_exit_codes() {
+        for command in ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume"] {
+            let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
+            assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
+            assert!(help.contains("5 no projector answers"), "{help}");
+        }
     }
 
     #[test]

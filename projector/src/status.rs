@@ -84,6 +84,11 @@ impl Status {
         }
     }
 
+    /// How it stands with a stream.
+    pub(crate) fn progress(&self, track: Track) -> Option<Progress> {
+        self.lock().tracks.get(&track).cloned()
+    }
+
     pub(crate) fn forget(&self, track: Track) {
         self.lock().tracks.remove(&track);
     }

@@ -1,22 +1,14 @@
 //! Which tracks this process runs: those whose leases it holds, for as long as it holds them.
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod running;
 
-use event_store::{LogError, ProvisionError, StreamName, streams, verify};
+use std::{convert::Infallible, time::Duration};
+
+use event_store::{LogError, ProvisionError, streams, verify};
 use sqlx::migrate::MigrateError;
-use tokio::{
-    task::{AbortHandle, JoinSet},
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use self::running::Running;
 use crate::{
     generation::{self, Generation, Origin},
     lease::Leases,
@@ -54,18 +46,6 @@ enum Away {
     Log(LogError),
 }
 
-/// The tracks that are running, and the tasks behind them.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<()>,
-    tracks: BTreeMap<Track, Runner>,
-}
-
-struct Runner {
-    task: AbortHandle,
-    active: Arc<AtomicBool>,
-}
-
 impl Supervisor {
     /// Prepares database and generation, then runs tracks; again and again, until it is dropped. Each time from the
     /// start: a database that comes back may have been emptied, and the log holds all that it needs.
@@ -101,13 +81,10 @@ impl Supervisor {
             Err(ProvisionError::Log(error)) => return Ok(Err(Away::Log(error))),
             Err(error) => return Err(StartError::Log(error)),
         }
-        let mut origins = Vec::new();
-        for stream in streams(self.partitions) {
-            match log.state(stream).await {
-                Ok(state) => origins.push(Origin { stream, incarnation: state.incarnation }),
-                Err(error) => return Ok(Err(Away::Log(error))),
-            }
-        }
+        let origins = match Origin::of_all(log.as_ref(), self.partitions).await {
+            Ok(origins) => origins,
+            Err(error) => return Ok(Err(Away::Log(error))),
+        };
         self.tracker.status.log(Ok(()));
         Ok(generation::ensure(database, &origins).await.map_err(Away::Database))
     }
@@ -134,57 +111,45 @@ impl Supervisor {
                 leases.give_back(track).await?;
                 self.tracker.status.forget(track);
             }
-            self.seek(&mut leases, &mut running, &generations).await?;
+            let projectors = leases.projectors().await?;
+            for generation in &generations {
+                self.hold_share(&mut leases, &mut running, *generation, projectors).await?;
+            }
+            for (track, description) in running.news(&self.tracker.status) {
+                leases.describe(track, description.notices, &description.progress).await?;
+            }
         }
     }
 
-    async fn seek(
+    /// Holds this projector's share of a generation's streams, and no more: the others want theirs.
+    async fn hold_share(
         &self,
         leases: &mut Leases,
         running: &mut Running,
-        generations: &[Generation],
+        generation: Generation,
+        projectors: usize,
     ) -> Result<(), sqlx::Error> {
-        for generation in generations {
-            for stream in streams(self.partitions) {
-                let track: Track = (generation.number, stream);
-                if let Some(runner) = running.tracks.get(&track) {
-                    runner.active.store(generation.active, Ordering::Relaxed);
-                } else if leases.take(track).await? {
-                    self.start(running, track, generation.active);
-                } else {
-                    self.tracker.status.set(track, Progress::Standby);
-                }
+        let all = streams(self.partitions);
+        let share = all.len().div_ceil(projectors);
+        for track in running.surplus(generation.number, share) {
+            leases.give_back(track).await?;
+            self.tracker.status.set(track, Progress::Standby);
+        }
+        running.steer(generation, all.len());
+        // Whoever begins with another stream than the others finds it free.
+        let first = usize::try_from(std::process::id()).unwrap_or_default();
+        for index in 0..all.len() {
+            let track: Track = (generation.number, all[(first + index) % all.len()]);
+            if running.has(track) {
+                continue;
+            }
+            if running.count(generation.number) < share && leases.take(track).await? {
+                running.start(&self.tracker, track, generation);
+            } else {
+                self.tracker.status.set(track, Progress::Standby);
             }
         }
+        running.steer(generation, all.len());
         Ok(())
-    }
-
-    fn start(&self, running: &mut Running, track: Track, active: bool) {
-        let active = Arc::new(AtomicBool::new(active));
-        let task = running.tasks.spawn(self.tracker.clone().run(track, Arc::clone(&active)));
-        running.tracks.insert(track, Runner { task, active });
-    }
-}
-
-impl Running {
-    /// Tracks whose task has ended by itself.
-    fn ended(&mut self) -> Vec<Track> {
-        self.take(|_, runner| runner.task.is_finished())
-    }
-
-    fn stop_all_but(&mut self, generations: &[Generation]) -> Vec<Track> {
-        let written = |number| generations.iter().any(|generation| generation.number == number);
-        self.take(|(number, _), _| !written(*number))
-    }
-
-    fn take(&mut self, which: impl Fn(&(i32, StreamName), &Runner) -> bool) -> Vec<Track> {
-        let taken: Vec<Track> =
-            self.tracks.iter().filter(|(track, runner)| which(track, runner)).map(|(track, _)| *track).collect();
-        for track in &taken {
-            if let Some(runner) = self.tracks.remove(track) {
-                runner.task.abort();
-            }
-        }
-        taken
     }
 }

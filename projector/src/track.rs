@@ -1,16 +1,12 @@
 //! The task of one stream in one generation: projects for as long as its lease lasts, whatever comes and goes.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use event_store::Log;
-use tokio::time::sleep;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::{
     checkpoint::Checkpoint,
@@ -19,6 +15,7 @@ use crate::{
     projection::News,
     reader::{Mode, ReadError, Reader},
     status::{Progress, Status, Track},
+    throttle::Throttle,
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
@@ -27,6 +24,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a stopped stream is compared with its log again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
+
+/// A track of low priority rests this many times as long as it has worked.
+const REST: u32 = 3;
+
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What a track's task needs.
 #[derive(Clone)]
@@ -37,13 +40,28 @@ pub(crate) struct Tracker {
     pub(crate) status: Status,
 }
 
+/// How a track is to be worked on; may change meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Course {
+    /// Whether somebody may be reading the generation.
+    pub(crate) live: bool,
+    /// Whether it gives way to those that are read.
+    pub(crate) low_priority: bool,
+}
+
+/// The supervisor's word to a track.
+pub(crate) struct Orders {
+    pub(crate) course: watch::Receiver<Course>,
+    pub(crate) throttle: Throttle,
+}
+
 impl Tracker {
-    /// Projects until another projector does. Whether the generation is read by anybody may change meanwhile.
-    pub(crate) async fn run(self, track: Track, active: Arc<AtomicBool>) {
+    /// Projects until another projector does.
+    pub(crate) async fn run(self, track: Track, orders: Orders) {
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
-            match self.project(track, &active, &mut pause).await {
+            match self.project(track, &orders, &mut pause).await {
                 Err(ReadError::Overtaken) => {
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
                     return;
@@ -57,30 +75,48 @@ impl Tracker {
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Ok(never) => match never {},
+                Ok(()) => {}
             }
         }
     }
 
-    async fn project(&self, track: Track, active: &AtomicBool, pause: &mut Duration) -> Result<Infallible, ReadError> {
+    /// Returns when the generation is to be written in another way.
+    async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
-        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, Mode::Live).await?;
+        let mut course = orders.course.clone();
+        let Course { live, low_priority } = *course.borrow_and_update();
+        let mode = if live { Mode::Live } else { Mode::Building(orders.throttle.clone()) };
+        let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, active, &checkpoint, &news);
+        self.tell(generation, live, &checkpoint, &news);
         self.status.set(track, Progress::CatchingUp);
         loop {
-            let step = reader.step().await?;
+            let begin = Instant::now();
+            let step = tokio::select! {
+                step = reader.step() => step?,
+                // What is cut off is rolled back, and read again.
+                () = becomes_live(&mut course), if !live => return Ok(()),
+            };
             *pause = FIRST_PAUSE;
-            self.tell(generation, active, &step.checkpoint, &step.news);
+            self.tell(generation, live, &step.checkpoint, &step.news);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
+            } else if low_priority && !live {
+                sleep((begin.elapsed() * REST).min(LONGEST_REST)).await;
             }
         }
     }
 
-    fn tell(&self, generation: i32, active: &AtomicBool, checkpoint: &Checkpoint, news: &News) {
-        if active.load(Ordering::Relaxed) {
+    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &News) {
+        if live {
             self.notices.tell(generation, checkpoint, news);
         }
+    }
+}
+
+async fn becomes_live(course: &mut watch::Receiver<Course>) {
+    if course.wait_for(|course| course.live).await.is_err() {
+        // Nobody supervises any more: this task is about to end.
+        std::future::pending::<()>().await;
     }
 }

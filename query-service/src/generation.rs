@@ -4,7 +4,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration}
 
 use async_nats::Client;
 use domain::{Position, notice};
-use futures::StreamExt;
+use futures::{StreamExt, future::try_join_all};
 use sqlx::{
     Connection, PgPool, Postgres,
     pool::PoolConnection,
@@ -24,6 +24,12 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the watch waits for an answer before it calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a new generation may take to be as far as the former one.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it is.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How long a read waits for a connection of a busy pool; of an unreachable database, not at all.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,13 +101,14 @@ impl Generations {
         ]);
         let (announce, current) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
+        let activations = activations(nats.clone());
         let opener = Opener { options, pool_size, nats, reachable: tell, requests: Handle::current() };
         // On a thread of its own: when thousands of clients come at once, everything else waits for its turn, and an
         // answer of the database that is only heard late must not look like none.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new()
             .name("generations".to_owned())
-            .spawn(move || alone.block_on(keep_current(opener, announce)))?;
+            .spawn(move || alone.block_on(keep_current(opener, announce, activations)))?;
         Ok(Self { current, reachable })
     }
 
@@ -125,14 +132,21 @@ impl Generations {
     }
 }
 
-async fn keep_current(opener: Opener, announce: watch::Sender<Option<Arc<Generation>>>) {
+async fn keep_current(
+    opener: Opener,
+    announce: watch::Sender<Option<Arc<Generation>>>,
+    mut activations: watch::Receiver<()>,
+) {
     let control = PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT);
     let control = control.connect_lazy_with(opener.options.clone());
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = activations.changed() => {}
+        }
         let found = timeout(WATCH_TIMEOUT, active_number(&control, &version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
@@ -144,10 +158,15 @@ async fn keep_current(opener: Opener, announce: watch::Sender<Option<Arc<Generat
                 continue;
             }
         };
-        let served = announce.borrow().as_ref().map(|generation| generation.number);
+        let former = announce.borrow().clone();
+        let served = former.as_ref().map(|generation| generation.number);
         if active != served {
+            let next = match active {
+                Some(number) => Some(opener.open(number, former).await),
+                None => None,
+            };
             tracing::info!(generation = active, former = served, "serving another generation");
-            announce.send_replace(active.map(|number| opener.open(number)));
+            announce.send_replace(next);
         }
         if announce.is_closed() {
             return;
@@ -198,9 +217,28 @@ struct Opener {
 }
 
 impl Opener {
-    fn open(&self, number: i64) -> Arc<Generation> {
+    /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
+    async fn open(&self, number: i64, former: Option<Arc<Generation>>) -> Arc<Generation> {
+        let opened = Arc::new(self.prepare(number));
+        if let Some(former) = former {
+            // Its connections belong to those who answer requests.
+            let ready = self.requests.spawn(warm(Arc::clone(&opened), former, self.pool_size / 2));
+            match timeout(SWITCH_TIMEOUT, ready).await {
+                Ok(Ok(Ok(()))) => {}
+                // Whoever insists on a position waits for it himself.
+                Ok(Ok(Err(error))) => tracing::warn!(generation = number, %error, "the new generation was not warmed"),
+                Ok(Err(_)) | Err(_) => tracing::warn!(generation = number, "the new generation is slow"),
+            }
+        }
+        opened
+    }
+
+    fn prepare(&self, number: i64) -> Generation {
         let _requests = self.requests.enter();
-        let options = self.options.clone().options([("search_path", format!("read_g{number}"))]);
+        // The name is what the projector looks for before it drops a generation's tables.
+        let name = format!("query-service g{number}");
+        let options =
+            self.options.clone().application_name(&name).options([("search_path", format!("read_g{number}"))]);
         let pool = PgPoolOptions::new()
             .max_connections(self.pool_size)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -216,8 +254,48 @@ impl Opener {
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
-        Arc::new(Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener })
+        Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener }
     }
+}
+
+/// Opens connections, and waits until a generation is where the former one is: nobody who has read that one shall see
+/// less in this one.
+async fn warm(opened: Arc<Generation>, former: Arc<Generation>, connections: u32) -> Result<(), Error> {
+    try_join_all((0..connections.max(1)).map(|_| async {
+        let mut connection = opened.acquire().await?;
+        Ok::<_, Error>(connection.ping().await?)
+    }))
+    .await?;
+    let wanted = positions(&former).await?;
+    while positions(&opened).await?.iter().any(|(stream, position)| wanted.get(stream).is_some_and(|w| position < w)) {
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+async fn positions(generation: &Generation) -> Result<HashMap<String, i64>, Error> {
+    let mut connection = generation.acquire().await?;
+    let rows = sqlx::query!("select stream, position from checkpoints").fetch_all(&mut *connection).await?;
+    Ok(rows.into_iter().map(|row| (row.stream, row.position)).collect())
+}
+
+/// Changes whenever the projector says that another generation is active.
+fn activations(nats: Client) -> watch::Receiver<()> {
+    let (announce, activations) = watch::channel(());
+    tokio::spawn(async move {
+        while !announce.is_closed() {
+            match nats.subscribe(notice::ACTIVATED).await {
+                Ok(mut notices) => {
+                    while notices.next().await.is_some() {
+                        announce.send_replace(());
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "cannot listen for activations"),
+            }
+            sleep(WATCH_INTERVAL).await;
+        }
+    });
+    activations
 }
 
 /// Listens to what the projector says after each commit.

@@ -37,6 +37,9 @@ pub fn all_projected(generation: i64) -> String {
     format!("projected.g{generation}.*")
 }
 
+/// Another generation is active now, of whichever version of the read model.
+pub const ACTIVATED: &str = "projected.activated";
+
 /// Typing and presence in a room, from one query-service to the others.
 pub fn signal_room(room_id: &RoomId) -> String {
     format!("signal.room.{room_id}")
@@ -51,6 +54,19 @@ pub const ALL_COMMANDS: &str = "cmd.*";
 /// The command that a request with this subject asks for.
 pub fn command_name(subject: &str) -> Option<&str> {
     subject.strip_prefix("cmd.")
+}
+
+/// What an operator asks of the projectors; see [`operation_verb`].
+pub fn operation(verb: &str) -> String {
+    format!("ops.projector.{verb}")
+}
+
+/// Every [`operation`].
+pub const ALL_OPERATIONS: &str = "ops.projector.*";
+
+/// What a request with this subject asks for.
+pub fn operation_verb(subject: &str) -> Option<&str> {
+    subject.strip_prefix("ops.projector.")
 }
 
 /// The bucket in which the query-services keep tickets for live connections until they are redeemed.
@@ -81,5 +97,7 @@ mod tests {
     fn a_request_names_its_command() {
         assert_eq!(command_name("cmd.post_message"), Some("post_message"));
         assert_eq!(command_name("live.g1.x"), None);
+        assert_eq!(operation_verb(&operation("status")), Some("status"));
+        assert_eq!(operation_verb("cmd.status"), None);
     }
 }

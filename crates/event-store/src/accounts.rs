@@ -24,6 +24,8 @@ pub struct Passwords {
     pub query: String,
     /// `device`: the boxes themselves.
     pub device: String,
+    /// `operator`: people who look after the projectors.
+    pub operator: String,
 }
 
 /// What CORE offers to one account, and what the account may do with it.
@@ -52,7 +54,7 @@ enum Answers {
 
 /// The file `accounts.conf`, which `nats.conf` includes.
 pub fn render(partitions: u16, passwords: &Passwords) -> String {
-    let accounts = [command(partitions), projector(partitions), query(), device()];
+    let accounts = [command(partitions), projector(partitions), query(), device(), operator()];
     let mut exports = Vec::new();
     for account in &accounts {
         for (subject, answers) in &account.services {
@@ -71,7 +73,8 @@ pub fn render(partitions: u16, passwords: &Passwords) -> String {
         let _ = writeln!(text, "      {line}");
     }
     text += "    ]\n  }\n";
-    let words = [&passwords.command, &passwords.projector, &passwords.query, &passwords.device];
+    let Passwords { admin: _, command, projector, query, device, operator } = passwords;
+    let words = [command, projector, query, device, operator];
     for (account, password) in accounts.iter().zip(words) {
         write_account(&mut text, account, password);
     }
@@ -178,7 +181,7 @@ fn command(partitions: u16) -> Account {
         services,
         streams: vec!["stored.>".into()],
         other_imports: vec![],
-        exports: vec![r#"{ service: "cmd.>", accounts: [DEVICE] }"#.into()],
+        exports: vec![r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into()],
         answers: true,
     }
 }
@@ -195,14 +198,15 @@ fn projector(partitions: u16) -> Account {
         user: "projector",
         services,
         publish,
-        subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into()],
+        subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
         streams: vec!["stored.>".into()],
         other_imports: vec![],
         exports: vec![
             r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
             r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),
+            r#"{ service: "ops.projector.*", accounts: [OPERATOR] }"#.into(),
         ],
-        answers: false,
+        answers: true,
     }
 }
 
@@ -243,6 +247,23 @@ fn device() -> Account {
         exports: vec![],
         publish: vec!["cmd.>".into()],
         subscribe: vec!["_INBOX_device.>".into()],
+        answers: false,
+    }
+}
+
+fn operator() -> Account {
+    Account {
+        name: "OPERATOR",
+        user: "operator",
+        services: vec![],
+        streams: vec![],
+        other_imports: vec![
+            r#"{ service: { account: PROJECTOR, subject: "ops.projector.*" } }"#.into(),
+            r#"{ service: { account: COMMAND, subject: "cmd.>" } }"#.into(),
+        ],
+        exports: vec![],
+        publish: vec!["ops.projector.*".into(), "cmd.*".into()],
+        subscribe: vec!["_INBOX_operator.>".into()],
         answers: false,
     }
 }

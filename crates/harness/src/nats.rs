@@ -38,6 +38,8 @@ pub enum Account {
     Query,
     /// A delivery box, which may only send commands.
     Device,
+    /// Somebody who looks after the projectors.
+    Operator,
 }
 
 /// Which server to start, and where.
@@ -118,6 +120,7 @@ impl Nats {
             Account::Projector => ("projector", &self.credentials.projector),
             Account::Query => ("query", &self.credentials.query),
             Account::Device => ("device", &self.credentials.device),
+            Account::Operator => ("operator", &self.credentials.operator),
         };
         format!("nats://{user}:{password}@127.0.0.1:{}", self.options.port.number())
     }

@@ -1,5 +1,6 @@
 //! Everything together: PostgreSQL, nats-server and the services, ready to use.
 
+mod operate;
 mod service;
 
 use std::{

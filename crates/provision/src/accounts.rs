@@ -22,6 +22,9 @@ pub struct Credentials {
     pub query: String,
     /// Of the delivery boxes.
     pub device: String,
+    /// Of the people who look after the projectors; files of former versions have none.
+    #[serde(default = "password")]
+    pub operator: String,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -53,13 +56,17 @@ pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
 
 impl Credentials {
     fn random() -> Self {
-        // A letter first: the configuration's language takes other words for numbers.
-        let password = || format!("p{}", hex(&random_bytes::<16>()));
-        Self { admin: password(), command: password(), projector: password(), query: password(), device: password() }
+        let (admin, command, projector) = (password(), password(), password());
+        Self { admin, command, projector, query: password(), device: password(), operator: password() }
     }
 
     fn passwords(&self) -> Passwords {
-        let Self { admin, command, projector, query, device } = self.clone();
-        Passwords { admin, command, projector, query, device }
+        let Self { admin, command, projector, query, device, operator } = self.clone();
+        Passwords { admin, command, projector, query, device, operator }
     }
+}
+
+/// A letter first: the configuration's language takes other words for numbers.
+fn password() -> String {
+    format!("p{}", hex(&random_bytes::<16>()))
 }

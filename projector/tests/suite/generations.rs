@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use event_store::{Log, MemoryLog, StreamName, follow, partition_of, streams};
+use event_store::{MemoryLog, StreamName, follow, partition_of, streams};
 use projector::{
     Commit, Content, Mode, Throttle, catch_up, complete,
-    generation::{self, Generation, Origin},
+    generation::{self, Generation, Origin, Pace, State},
     reader::Reader,
 };
 use sqlx::Connection;
@@ -29,7 +29,7 @@ async fn projectors_that_start_together_create_one_generation() {
     };
     tokio::join!(start(), start(), start());
     let written = generation::written(&mut control).await.expect("generations");
-    assert_eq!(written, [Generation { number: 1, active: true }]);
+    assert_eq!(written, [Generation { number: 1, state: State::Active, pace: Pace::default() }]);
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_later_read_model_is_built_beside_the_active_one() {
     assert!(generation::written(&mut control).await.expect("generations").is_empty());
     generation::ensure(&world.database, &origins()).await.expect("ensured");
     let written = generation::written(&mut control).await.expect("generations");
-    assert_eq!(written, [Generation { number: 2, active: false }]);
+    assert_eq!(written, [Generation { number: 2, state: State::Building, pace: Pace::default() }]);
 }
 
 #[tokio::test]
@@ -63,20 +63,10 @@ async fn the_query_role_reads_and_does_not_write() {
     }
 }
 
-/// The streams of a log as they are now.
-async fn origins_of(log: &dyn Log) -> Vec<Origin> {
-    let mut origins = Vec::new();
-    for stream in streams(PARTITIONS) {
-        let incarnation = log.state(stream).await.expect("a state").incarnation;
-        origins.push(Origin { stream, incarnation });
-    }
-    origins
-}
-
 #[tokio::test]
 async fn a_rebuilt_generation_equals_the_one_that_grew() {
     let town = Town::on(Arc::new(MemoryLog::default()));
-    let origins = origins_of(town.log.as_ref()).await;
+    let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
     let follow = async |number, mode| {
         catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &mode).await.expect("caught up");
@@ -112,7 +102,7 @@ async fn a_rebuilt_generation_equals_the_one_that_grew() {
 #[tokio::test]
 async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     let town = Town::on(Arc::new(MemoryLog::default()));
-    let origins = origins_of(town.log.as_ref()).await;
+    let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let mut world = World::start_from(&origins).await;
     town.meet("b1").await;
     let stream = StreamName::Box(partition_of(&"b1".parse().expect("a box id"), PARTITIONS));

@@ -22,8 +22,10 @@ mod users;
 mod batches;
 mod checkpoints;
 mod generations;
+mod lives;
 mod poison;
 
 mod following;
+mod operators;
 mod outages;
-mod takeover;
+mod replicas;

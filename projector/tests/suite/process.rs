@@ -81,6 +81,43 @@ impl Servers {
         Town::on(Arc::new(JetStreamLog::new(self.client(Account::Command).await)))
     }
 
+    /// What `projector <words> --json` says and its exit code, as an operator's script sees them.
+    pub(crate) async fn operate(&self, words: &str) -> (i32, Value) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+            .args(words.split(' '))
+            .args(["--json", "--operator-url", &self.nats.url(Account::Operator)])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        let complaint = || Value::String(String::from_utf8_lossy(&output.stderr).into_owned());
+        let answer = serde_json::from_str(last).unwrap_or_else(|_| complaint());
+        (output.status.code().unwrap_or(-1), answer)
+    }
+
+    /// The same, if it was done.
+    pub(crate) async fn operated(&self, words: &str) -> Value {
+        let (code, answer) = self.operate(words).await;
+        assert_eq!(code, 0, "{words}: {answer}");
+        answer
+    }
+
+    /// Waits until the status of a generation is like this.
+    pub(crate) async fn until_generation(&self, number: i32, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (_, status) = self.operate("status").await;
+            let generations = status["generations"].as_array().cloned().unwrap_or_default();
+            let found = generations.into_iter().find(|generation| generation["generation"] == number);
+            if let Some(generation) = found.clone().filter(|generation| holds(generation)) {
+                return generation;
+            }
+            assert!(Instant::now() < deadline, "generation {number} is not {what}: {found:?}");
+        }
+    }
+
     pub(crate) async fn client(&self, account: Account) -> async_nats::Client {
         service_kit::nats::connect(&self.nats.url(account), "test").await.expect("a connection")
     }
@@ -119,14 +156,14 @@ fn detail(body: &Value, check: &str) -> String {
 }
 
 /// Waits until a query gives this number; says how long it took.
-pub(crate) async fn until(connection: &mut PgConnection, sql: &'static str, number: i64) -> Duration {
-    let start = Instant::now();
+pub(crate) async fn until(connection: &mut PgConnection, sql: impl sqlx::SqlSafeStr, number: i64) -> Duration {
+    let (start, sql) = (Instant::now(), sql.into_sql_str());
     loop {
-        let found: Result<i64, _> = sqlx::query_scalar(sql).fetch_one(&mut *connection).await;
-        if found.as_ref().is_ok_and(|found| *found == number) {
+        let found: Result<Option<i64>, _> = sqlx::query_scalar(sql.clone()).fetch_optional(&mut *connection).await;
+        if found.as_ref().is_ok_and(|found| *found == Some(number)) {
             return start.elapsed();
         }
-        assert!(start.elapsed() < PATIENCE, "{sql} gives {found:?}, not {number}");
+        assert!(start.elapsed() < PATIENCE, "{} gives {found:?}, not {number}", sql.as_str());
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use super::{
@@ -33,6 +33,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often heads are compared without a reason: a notice can be lost without anybody noticing.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often they are compared while subscriptions change over to another generation, and for how long: nobody shall wait
+/// for what that one has told in between.
+const SWITCH_TICK: Duration = Duration::from_millis(50);
+const SWITCH: Duration = Duration::from_millis(500);
 
 /// How many rooms are compared at a time.
 const COMPARE_CHUNK: usize = 1000;
@@ -152,10 +157,17 @@ impl Hub {
         let mut compared = Instant::now();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut generations = self.generations.changes();
+        let mut switched: Option<Instant> = None;
+        let is_switching = |switched: Option<Instant>| switched.is_some_and(|at| at.elapsed() < SWITCH);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = sleep(SWITCH_TICK), if is_switching(switched) => {}
+                Ok(()) = generations.changed() => switched = Some(Instant::now()),
+            }
             let connects_now = statistics.connects.load(Ordering::Relaxed);
-            let uncertain = self.uncertain.swap(false, Ordering::Relaxed);
+            let uncertain = self.uncertain.swap(false, Ordering::Relaxed) || is_switching(switched);
             if !uncertain && connects_now == connects && compared.elapsed() < COMPARE_INTERVAL {
                 continue;
             }

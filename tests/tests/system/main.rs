@@ -22,6 +22,7 @@ mod outages;
 mod presence;
 mod projector_crash;
 mod proxy;
+mod rebuild;
 
 mod absence;
 mod reconnects;

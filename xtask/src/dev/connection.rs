@@ -25,6 +25,7 @@ pub(super) struct Connection {
     command_url: String,
     query_url: String,
     nats_url: String,
+    operator_url: String,
     database_url: String,
     tokens: Tokens,
     admin: Admin,
@@ -49,6 +50,7 @@ impl Connection {
             command_url: stack.command_url(0),
             query_url: stack.query_url(0),
             nats_url: stack.nats_url(Account::Device),
+            operator_url: stack.nats_url(Account::Operator),
             database_url: stack.database_url(Role::Query),
             tokens: Tokens {
                 operator: stack.token(Bearer::Operator("ops"), LIFETIME),
@@ -97,7 +99,7 @@ impl Connection {
 
     /// For people.
     pub(super) fn describe(&self, published: &Path) -> String {
-        let Self { command_url, query_url, nats_url, database_url, tokens, .. } = self;
+        let Self { command_url, query_url, nats_url, operator_url, database_url, tokens, .. } = self;
         let published = published.display();
         format!(
             "
@@ -107,6 +109,7 @@ Boxroom is ready.
   queries    {query_url}    its page: {query_url}/docs
   live       {live}/live
   nats       {nats_url}
+  operators  {operator_url}
   database   {database_url}
 
   operator ops   {operator}
@@ -116,6 +119,7 @@ Boxroom is ready.
 
 All of this is in {published}. Try:
 
+  BOXROOM_OPERATOR_URL={operator_url} cargo run -p projector -- status
   curl -s {query_url}/boxes -H \"Authorization: Bearer $(jq -r .tokens.ana {published})\"
 ",
             live = query_url.replacen("http", "ws", 1),

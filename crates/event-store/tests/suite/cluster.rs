@@ -35,7 +35,7 @@ struct Cluster {
 
 fn passwords() -> Passwords {
     let same = || "secret".to_owned();
-    Passwords { admin: same(), command: same(), projector: same(), query: same(), device: same() }
+    Passwords { admin: same(), command: same(), projector: same(), query: same(), device: same(), operator: same() }
 }
 
 impl Cluster {

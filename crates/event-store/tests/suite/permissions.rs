@@ -29,7 +29,7 @@ async fn round_trip(client: &Client, account: Account) {
             timeout(Duration::from_secs(5), echo.next()).await.unwrap().unwrap();
         }
         // Nobody answers; that this is so, is an answer.
-        Account::Device => drop(client.request("cmd.nobody", "".into()).await),
+        Account::Device | Account::Operator => drop(client.request("cmd.nobody", "".into()).await),
         Account::Admin | Account::Command | Account::Projector => {
             granted(client, "JS.core.API.STREAM.INFO.USER", "").await.unwrap();
         }
@@ -218,6 +218,33 @@ async fn a_device_can_only_send_commands() {
     let answer = device.request("cmd.record-arrival", "{}".into()).await.unwrap();
     assert_eq!(answer.payload, "cmd.record-arrival done");
     assert_eq!(granted(&device, "live.g1.room.b1.1", "forged").await, None);
+    answering.abort();
+}
+
+#[tokio::test]
+async fn an_operator_can_only_ask_projectors_and_send_commands() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    cannot_change_the_log(&nats, Account::Operator).await;
+    cannot_append(&nats, Account::Operator).await;
+    cannot_read(&nats, Account::Operator).await;
+    let projector = client(&nats, Account::Projector).await;
+    let mut requests = projector.queue_subscribe("ops.projector.*", "projector".into()).await.unwrap();
+    round_trip(&projector, Account::Projector).await;
+    let answering = tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            let answer = format!("{} done", request.subject);
+            projector.publish(request.reply.unwrap(), answer.into()).await.unwrap();
+        }
+    });
+    let operator = client(&nats, Account::Operator).await;
+    let answer = operator.request("ops.projector.status", "{}".into()).await.unwrap();
+    assert_eq!(answer.payload, "ops.projector.status done");
+    for account in [Account::Device, Account::Query, Account::Command] {
+        assert_eq!(granted(&client(&nats, account).await, "ops.projector.status", "{}").await, None, "{account:?}");
+    }
+    for forged in ["live.g1.room.b1.1", "projected.g1.box-0", "signal.room.b1.1"] {
+        assert_eq!(granted(&operator, forged, "forged").await, None);
+    }
     answering.abort();
 }
 

@@ -57,6 +57,10 @@ impl Service {
         Ok(Self { id, program, port, settings, output, process: Mutex::default() })
     }
 
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port.number()
     }

@@ -1,0 +1,57 @@
+//! Commands that change something at once.
+
+use super::{
+    Failure,
+    arguments::{ActivateArgs, PauseArgs, RetireArgs, RollbackArgs},
+    ask,
+    console::{self, confirm},
+};
+use crate::operator::requests::{Activate, Pause, Resume, Retire, Rollback, Switched};
+
+pub(super) async fn activate(args: ActivateArgs) -> Result<(), Failure> {
+    let request = Activate { generation: args.generation, unverified: args.unverified };
+    let switched = ask(&args.operator, &request).await?;
+    console::result(&args.operator, &switched, &describe(switched))
+}
+
+pub(super) async fn roll_back(args: RollbackArgs) -> Result<(), Failure> {
+    let switched = ask(&args.operator, &Rollback {}).await?;
+    console::result(&args.operator, &switched, &describe(switched))
+}
+
+fn describe(Switched { generation, former }: Switched) -> String {
+    match former {
+        Some(former) => {
+            format!("generation {generation} is active; generation {former} is kept: `rollback` returns to it")
+        }
+        None => format!("generation {generation} is active"),
+    }
+}
+
+pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
+    let (request, what) = match args.generation {
+        Some(number) => (Retire::One(number), format!("generation {number}")),
+        None => (Retire::AllStandby, "every generation that is kept for a rollback".to_owned()),
+    };
+    confirm(&format!("This drops the tables of {what}."), args.yes)?;
+    let retired = ask(&args.operator, &request).await?;
+    let text = match retired.generations.as_slice() {
+        [] => "there was nothing to retire".to_owned(),
+        numbers => {
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            format!("retired: {}; the tables go as soon as nobody reads them", numbers.join(", "))
+        }
+    };
+    console::result(&args.operator, &retired, &text)
+}
+
+pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
+    let paused = ask(&args.operator, &Pause { generation: args.generation }).await?;
+    let text = format!("generation {0} is paused; `resume {0}` goes on where it was", paused.generation);
+    console::result(&args.operator, &paused, &text)
+}
+
+pub(super) async fn resume(args: PauseArgs) -> Result<(), Failure> {
+    let resumed = ask(&args.operator, &Resume { generation: args.generation }).await?;
+    console::result(&args.operator, &resumed, &format!("generation {} goes on", resumed.generation))
+}

@@ -1,0 +1,140 @@
+//! How fast streams go, and how long they will take: from what was seen in the last seconds.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::operator::report::{GenerationReport, Report};
+
+/// For how long what was seen counts. Long enough to smooth batches, short enough to notice that it became slower.
+const WINDOW: Duration = Duration::from_secs(15);
+
+/// What was seen of streams, and of generations as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    streams: HashMap<(i32, String), Seen>,
+    generations: HashMap<i32, Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen(VecDeque<(Instant, u64)>);
+
+impl Rates {
+    /// Takes in what is seen now, and adds what is known of its speed.
+    pub(super) fn note(&mut self, report: &mut Report, now: Instant) {
+        for generation in &mut report.generations {
+            let number = generation.generation;
+            self.generations.entry(number).or_default().note(now, generation.progress().0);
+            for stream in &mut generation.streams {
+                let seen = self.streams.entry((number, stream.stream.clone())).or_default();
+                seen.note(now, stream.position);
+                stream.events_per_second = seen.rate();
+            }
+        }
+    }
+
+    /// How fast a generation goes as a whole.
+    pub(super) fn of(&self, generation: i32) -> Option<f64> {
+        self.generations.get(&generation).and_then(Seen::rate)
+    }
+
+    /// How long a generation takes until everything is projected that is in the log now. All its streams share the same
+    /// machines: what one has finished, the others get.
+    pub(super) fn left(&self, generation: &GenerationReport) -> Option<Duration> {
+        let (done, total) = generation.progress();
+        let rate = self.of(generation.generation)?;
+        let left = f64::from(u32::try_from(total - done).ok()?);
+        (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
+    }
+}
+
+impl Seen {
+    fn note(&mut self, now: Instant, position: u64) {
+        self.0.push_back((now, position));
+        // One that is older than the window stays: it is where the window begins.
+        while self.0.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            self.0.pop_front();
+        }
+    }
+
+    fn rate(&self) -> Option<f64> {
+        let ((from, before), (to, after)) = (self.0.front()?, self.0.back()?);
+        let seconds = to.duration_since(*from).as_secs_f64();
+        let events = f64::from(u32::try_from(after.saturating_sub(*before)).ok()?);
+        (seconds > 0.0).then(|| events / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        generation::{Goal, State},
+        operator::report::StreamReport,
+    };
+
+    fn report(positions: [u64; 2], ends: [u64; 2]) -> Report {
+        let stream = |index: usize| StreamReport {
+            stream: format!("box-{index}"),
+            position: positions[index],
+            end: Some(ends[index]),
+            lag: Some(ends[index] - positions[index]),
+            events_per_second: None,
+            holder: None,
+            progress: String::new(),
+            quarantined_boxes: 0,
+        };
+        let generation = GenerationReport {
+            generation: 2,
+            model_version: String::new(),
+            state: State::Building,
+            goal: Goal::Active,
+            phase: "building".to_owned(),
+            paused: false,
+            max_rate: None,
+            low_priority: false,
+            created_at: DateTime::UNIX_EPOCH,
+            activated_at: None,
+            verified_at: None,
+            verification: None,
+            failure: None,
+            streams: vec![stream(0), stream(1)],
+        };
+        Report { model_version: String::new(), projectors: 1, generations: vec![generation] }
+    }
+
+    /// Two streams of different lengths that share a machine, which slows down a little, and move in batches.
+    #[test]
+    fn after_a_tenth_the_time_that_is_left_is_known_within_a_fifth() {
+        let ends = [700_000, 300_000];
+        let mut history = vec![0_u64];
+        while let Some(done) = history.last().copied().filter(|done| *done < 1_000_000) {
+            history.push((done + 15_000 - done * 1_500 / 1_000_000).min(1_000_000));
+        }
+        let (begin, tick) = (Instant::now(), Duration::from_millis(250));
+        let mut rates = Rates::default();
+        for (index, done) in history.iter().enumerate() {
+            let short = (done / 2).min(ends[1]);
+            let positions = [(done - short).min(ends[0]) / 2000 * 2000, short / 2000 * 2000];
+            let mut seen = report(positions, ends);
+            rates.note(&mut seen, begin + tick * u32::try_from(index).unwrap());
+            if *done >= 100_000 && *done < 950_000 {
+                let truth = (tick * u32::try_from(history.len() - 1 - index).unwrap()).as_secs_f64();
+                let estimate = rates.left(&seen.generations[0]).unwrap().as_secs_f64();
+                assert!((estimate - truth).abs() <= truth * 0.2, "at {done}: {estimate} instead of {truth}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_about_what_was_seen_once() {
+        let (mut rates, mut seen) = (Rates::default(), report([5, 5], [10, 10]));
+        rates.note(&mut seen, Instant::now());
+        assert_eq!((rates.of(2), rates.left(&seen.generations[0])), (None, None));
+    }
+}

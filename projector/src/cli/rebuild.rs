@@ -1,0 +1,93 @@
+//! `projector rebuild`: begins, and shows how it goes on.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Failure,
+    arguments::{Priority, RebuildArgs},
+    console::{self, confirm},
+    progress::Progress,
+    rates::Rates,
+};
+use crate::{
+    generation::{Goal, State},
+    operator::{
+        AskError, Operator,
+        report::GenerationReport,
+        requests::{GetStatus, Rebuild},
+    },
+};
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
+    let end = if args.to == Goal::Active { "and switches to it" } else { "and does not switch to it" };
+    confirm(&format!("This builds a new generation from the whole log {end}."), args.yes)?;
+    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let request = Rebuild { to: args.to, max_rate: args.max_rate, low_priority: args.priority == Priority::Low };
+    let begun = operator.ask(&request).await?;
+    let number = begun.generation;
+    if args.detach {
+        let text = format!("generation {number} is being built: `status --follow` shows it");
+        return console::result(&args.operator, &begun, &text);
+    }
+    tokio::select! {
+        reached = follow(&operator, number, args.to, args.operator.json) => {
+            let generation = reached?;
+            console::result(&args.operator, &generation, &conclusion(&generation))
+        }
+        _ = tokio::signal::ctrl_c() => {
+            console::say(&format!("detached: generation {number} goes on by itself; `status --follow` shows it"));
+            Ok(())
+        }
+    }
+}
+
+/// Shows a generation until it has reached its goal. Whatever goes away meanwhile, it waits for it to come back.
+async fn follow(operator: &Operator, number: i32, goal: Goal, json: bool) -> Result<GenerationReport, Failure> {
+    let (mut rates, mut progress) = (Rates::default(), Progress::new(json));
+    loop {
+        match operator.ask(&GetStatus {}).await {
+            Ok(mut report) => {
+                rates.note(&mut report, Instant::now());
+                let found = report.generations.into_iter().find(|generation| generation.generation == number);
+                let Some(generation) = found.filter(|generation| generation.state != State::Retired) else {
+                    return Err(Failure::Failed(format!("generation {number} was retired")));
+                };
+                progress.show(&generation, &rates)?;
+                if has_reached(&generation, goal)? {
+                    return Ok(generation);
+                }
+            }
+            Err(AskError::Refused(reason)) => return Err(Failure::Refused(reason)),
+            Err(error @ (AskError::NoAnswer(_) | AskError::Failed(_))) => {
+                progress.complain(&format!("{error}; trying again"));
+            }
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+fn has_reached(generation: &GenerationReport, goal: Goal) -> Result<bool, Failure> {
+    let outcome = generation.verification.as_ref().and_then(|found| found["outcome"].as_str());
+    if outcome == Some("different") && generation.state == State::Ready {
+        let failure = generation.failure.as_deref().unwrap_or("it differs from the active one");
+        return Err(Failure::Different(format!("generation {} is not activated: {failure}", generation.generation)));
+    }
+    let is_built = generation.state != State::Building;
+    Ok(match goal {
+        Goal::Ready => is_built,
+        Goal::Verified => is_built && outcome.is_some(),
+        // It may have been rolled back since.
+        Goal::Active => matches!(generation.state, State::Active | State::Standby),
+    })
+}
+
+fn conclusion(generation: &GenerationReport) -> String {
+    let outcome = generation.verification.as_ref().and_then(|found| found["outcome"].as_str());
+    let compared = outcome.map(|outcome| format!(", verification: {outcome}")).unwrap_or_default();
+    format!("generation {} is {}{compared}", generation.generation, generation.state)
+}

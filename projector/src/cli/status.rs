@@ -1,0 +1,136 @@
+//! `projector status`.
+
+use std::{fmt::Write as _, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Failure, arguments::StatusArgs, console, rates::Rates};
+use crate::{
+    generation::State,
+    operator::{
+        AskError, Operator,
+        report::{GenerationReport, Report, StreamReport},
+        requests::GetStatus,
+    },
+};
+
+/// How often it is shown.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The titles of the columns of streams.
+const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";
+
+/// Between two looks that are compared.
+const GLANCE: Duration = Duration::from_millis(500);
+
+pub(super) async fn show(args: StatusArgs) -> Result<(), Failure> {
+    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let mut rates = Rates::default();
+    let mut report = look(&operator, &mut rates).await?;
+    if report.is_moving() {
+        sleep(GLANCE).await;
+        report = look(&operator, &mut rates).await?;
+    }
+    let mut lines = 0;
+    loop {
+        if args.operator.json {
+            console::line(&serde_json::to_string(&report).map_err(std::io::Error::other)?)?;
+        } else {
+            lines = console::redraw(&describe(&report, &rates), lines)?;
+        }
+        if !args.follow {
+            return Ok(());
+        }
+        sleep(INTERVAL).await;
+        report = loop {
+            match look(&operator, &mut rates).await {
+                Ok(report) => break report,
+                Err(error) => console::say(&format!("{error}; trying again")),
+            }
+            lines = 0;
+            sleep(INTERVAL).await;
+        };
+    }
+}
+
+async fn look(operator: &Operator, rates: &mut Rates) -> Result<Report, AskError> {
+    let mut report = operator.ask(&GetStatus {}).await?;
+    rates.note(&mut report, Instant::now());
+    Ok(report)
+}
+
+impl Report {
+    /// Whether something is not at the end of the log.
+    fn is_moving(&self) -> bool {
+        let streams = self.generations.iter().flat_map(|generation| &generation.streams);
+        streams.into_iter().any(|stream| stream.lag.is_some_and(|lag| lag > 0))
+    }
+}
+
+fn describe(report: &Report, rates: &Rates) -> String {
+    let Report { model_version, projectors, generations } = report;
+    let mut text = format!("read model {model_version}, {projectors} running");
+    for generation in generations {
+        let _ = write!(text, "\n\n{}", headline(generation, model_version, rates));
+        if generation.state == State::Retired {
+            continue;
+        }
+        text.push_str(TITLES);
+        for stream in &generation.streams {
+            let _ = write!(text, "\n  {}", row(stream));
+        }
+    }
+    text
+}
+
+fn headline(generation: &GenerationReport, own_version: &str, rates: &Rates) -> String {
+    let GenerationReport { generation: number, state, goal, phase, .. } = generation;
+    let mut text = format!("generation {number}: {state}");
+    if matches!(state, State::Building | State::Ready) {
+        let _ = write!(text, " ({phase}), goal {goal}");
+    }
+    if generation.paused {
+        text.push_str(", paused");
+    } else if *state == State::Building
+        && let (Some(rate), Some(left)) = (rates.of(*number), rates.left(generation))
+    {
+        let _ = write!(text, ", {rate:.0} events/s, {} s left", left.as_secs());
+    }
+    if let Some(rate) = generation.max_rate {
+        let _ = write!(text, ", at most {rate} events/s");
+    }
+    if generation.low_priority {
+        text.push_str(", low priority");
+    }
+    if let Some(at) = generation.activated_at.filter(|_| *state == State::Active) {
+        let _ = write!(text, " since {}", at.format("%Y-%m-%d %H:%M:%S UTC"));
+    }
+    if generation.model_version != own_version {
+        let _ = write!(text, ", of another read model ({})", generation.model_version);
+    }
+    if let Some(outcome) = generation.verification.as_ref().and_then(|found| found["outcome"].as_str()) {
+        let _ = write!(text, ", verification: {outcome}");
+    }
+    if let Some(failure) = &generation.failure {
+        let _ = write!(text, "\n  does not go on: {failure}");
+    }
+    text
+}
+
+fn row(stream: &StreamReport) -> String {
+    let known = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    let mut progress = stream.progress.clone();
+    if stream.quarantined_boxes > 0 {
+        let _ = write!(progress, ", {} boxes in quarantine", stream.quarantined_boxes);
+    }
+    format!(
+        "{:<10} {:>12} {:>12} {:>10} {:>9.0}  {:<24} {}",
+        stream.stream,
+        stream.position,
+        known(stream.end),
+        known(stream.lag),
+        stream.events_per_second.unwrap_or_default(),
+        progress,
+        stream.holder.as_deref().unwrap_or("-")
+    )
+}

@@ -1,0 +1,167 @@
+//! Takes generations on to their goal: caught up, indexed, ready, compared, active. One projector does it at a time, and
+//! everything it knows is in the control tables: another one goes on where it was killed.
+
+pub(crate) use comparison::Comparison;
+
+mod comparison;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use event_store::{Log, streams};
+use sqlx::{PgConnection, query};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    database::Database,
+    generation::{
+        self, ChangeError, Goal, Positions, State,
+        driven::{self, Driven},
+    },
+    notices::Notices,
+};
+
+/// The pause between two looks.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often the server hears that the driver is alive while it works on something long.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// The driver, in every projector; most of them only wait for their turn.
+pub(crate) struct Driver {
+    pub(crate) database: Database,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) notices: Notices,
+    pub(crate) partitions: u16,
+}
+
+impl Driver {
+    /// Drives until it is dropped.
+    pub(crate) async fn run(self) -> Infallible {
+        loop {
+            let Err(error) = self.wait_and_drive().await;
+            tracing::debug!(%error, "cannot drive generations now");
+            sleep(TICK).await;
+        }
+    }
+
+    /// Waits for its turn, and drives for as long as the connection that holds it lasts.
+    async fn wait_and_drive(&self) -> Result<Infallible, ChangeError> {
+        let mut turn = self.database.leases().await?;
+        while !take_turn(&mut turn).await? {
+            sleep(TICK).await;
+        }
+        let work = async {
+            let mut control = self.database.control().await?;
+            let mut former_ends = None;
+            loop {
+                self.advance_all(&mut control, &mut former_ends).await?;
+                sleep(TICK).await;
+            }
+        };
+        tokio::select! {
+            result = work => result,
+            error = keep(&mut turn) => Err(error.into()),
+        }
+    }
+
+    async fn advance_all(
+        &self,
+        control: &mut PgConnection,
+        former_ends: &mut Option<Positions>,
+    ) -> Result<(), ChangeError> {
+        let generations = driven::on_their_way(control).await?;
+        if let Err(error) = generation::sweep(control).await {
+            tracing::warn!(%error, "a retired generation cannot be dropped yet");
+        }
+        if generations.is_empty() {
+            *former_ends = None;
+            return Ok(());
+        }
+        let ends = self.ends().await?;
+        for generation in &generations {
+            if let Err(error) = self.advance(control, generation, former_ends.as_ref()).await {
+                tracing::warn!(generation = generation.number, %error, "a generation does not go on");
+                driven::failed(control, generation.number, &error.to_string()).await?;
+            }
+        }
+        *former_ends = Some(ends);
+        Ok(())
+    }
+
+    /// The next step of one generation.
+    async fn advance(
+        &self,
+        control: &mut PgConnection,
+        generation: &Driven,
+        former_ends: Option<&Positions>,
+    ) -> Result<(), ChangeError> {
+        let number = generation.number;
+        match generation.state {
+            State::Building if generation.phase == "indexing" => {
+                generation::add_indexes(&self.database, number).await?;
+                driven::enter(control, number, "catching up").await?;
+            }
+            // Where the log was a moment ago: it grows while it is read.
+            State::Building => {
+                let reached = Positions::of(control, number).await?;
+                if former_ends.is_none_or(|ends| reached.missing(ends).is_some()) {
+                    return Ok(());
+                }
+                if generation.indexed {
+                    driven::is_ready(control, number).await?;
+                    tracing::info!(generation = number, "a generation is ready");
+                } else {
+                    driven::enter(control, number, "indexing").await?;
+                }
+            }
+            State::Ready if generation.goal > Goal::Ready => self.finish(control, generation).await?,
+            State::Ready | State::Active | State::Standby | State::Retired => {}
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, control: &mut PgConnection, generation: &Driven) -> Result<(), ChangeError> {
+        let number = generation.number;
+        let mut connection = self.database.generation(number).await?;
+        // Whoever follows rooms will change over to its notices.
+        if !driven::sends_notices(&mut connection, number).await? {
+            return Ok(());
+        }
+        if !generation.compared {
+            driven::enter(control, number, "verifying").await?;
+            let comparison = self.compare(number).await?;
+            driven::compared(control, number, &comparison).await?;
+        } else if generation.goal == Goal::Active && !generation.differs {
+            driven::enter(control, number, "activating").await?;
+            let switched = generation::activate(&self.database, Some(number), true).await?;
+            self.notices.activated(switched.generation);
+        }
+        Ok(())
+    }
+
+    async fn ends(&self) -> Result<Positions, ChangeError> {
+        let mut ends = Positions::default();
+        for stream in streams(self.partitions) {
+            ends.0.insert(stream.label(), self.log.state(stream).await?.last_sequence);
+        }
+        Ok(ends)
+    }
+}
+
+async fn take_turn(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let name = format!("boxroom driver of {}", read_model::version());
+    let taken = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, name);
+    Ok(taken.fetch_one(connection).await?.taken)
+}
+
+/// Keeps the turn; returns when it is lost.
+async fn keep(turn: &mut PgConnection) -> sqlx::Error {
+    loop {
+        sleep(SIGN_OF_LIFE).await;
+        match timeout(SIGN_OF_LIFE, query!("select 1 as alive").fetch_one(&mut *turn)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return error,
+            Err(_) => return sqlx::Error::PoolTimedOut,
+        }
+    }
+}

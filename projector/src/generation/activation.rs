@@ -1,0 +1,123 @@
+//! Which generation reads are served from.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, query};
+use tokio::time::{Instant, sleep};
+
+use super::{ChangeError, Positions, State, lock, parsed, refused};
+use crate::{database::Database, operator::requests::Switched};
+
+/// How long a generation may take to come to where the active one was when the switch began.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Serves reads of this version from a generation: this one, or the newest ready one. Without `unverified`, it must
+/// have been compared with the active one.
+pub async fn activate(database: &Database, generation: Option<i32>, unverified: bool) -> Result<Switched, ChangeError> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    let found = query!(
+        r#"select generation, model_version, state, verified_at is not null as "verified!"
+           from control.generations
+           where generation = $1 or $1 is null and state = 'ready' and model_version = $2
+           order by generation desc
+           limit 1"#,
+        generation,
+        read_model::version()
+    );
+    let Some(found) = found.fetch_optional(&mut *transaction).await? else {
+        return refused(match generation {
+            Some(number) => format!("there is no generation {number}"),
+            None => "no generation is ready".to_owned(),
+        });
+    };
+    let (number, state): (i32, State) = (found.generation, parsed(&found.state)?);
+    if found.model_version != read_model::version() {
+        return refused(format!("generation {number} belongs to another version of the read model"));
+    }
+    let former = active(&mut transaction).await?;
+    match state {
+        State::Ready if !found.verified && !unverified && former.is_some() => {
+            return refused(format!(
+                "generation {number} is not verified: verify it, or say that it may be unverified"
+            ));
+        }
+        State::Ready | State::Standby => {}
+        State::Active => return refused(format!("generation {number} is active already")),
+        State::Building | State::Retired => return refused(format!("generation {number} is {state}")),
+    }
+    switch(&mut transaction, number, former).await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    tracing::info!(generation = number, former, "activated a generation");
+    Ok(Switched { generation: number, former })
+}
+
+/// Serves reads from the generation that was active last.
+pub async fn roll_back(database: &Database) -> Result<Switched, ChangeError> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    let found = query!(
+        "select generation
+         from control.generations
+         where state = 'standby' and model_version = $1
+         order by standby_at desc
+         limit 1",
+        read_model::version()
+    );
+    let Some(found) = found.fetch_optional(&mut *transaction).await? else {
+        return refused("no generation is kept for a rollback");
+    };
+    let former = active(&mut transaction).await?;
+    switch(&mut transaction, found.generation, former).await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    tracing::info!(generation = found.generation, former, "rolled back to a generation");
+    Ok(Switched { generation: found.generation, former })
+}
+
+async fn active(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
+    let row = query!(
+        "select generation from control.generations where state = 'active' and model_version = $1",
+        read_model::version()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.generation))
+}
+
+/// Readers must not go back in time: the new one has to come to where the former one is now.
+async fn switch(connection: &mut PgConnection, number: i32, former: Option<i32>) -> Result<(), ChangeError> {
+    if let Some(former) = former {
+        let wanted = Positions::of(connection, former).await?;
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(missing) = Positions::of(connection, number).await?.missing(&wanted) {
+            if Instant::now() > deadline {
+                return refused(format!("generation {number} is behind generation {former}: {missing}"));
+            }
+            sleep(LOOK).await;
+        }
+        query!(
+            "update control.generations
+             set state = 'standby', phase = 'standby', standby_at = clock_timestamp()
+             where generation = $1",
+            former
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    query!(
+        "update control.generations
+         set state = 'active', phase = 'active', activated_at = clock_timestamp(), failure = null
+         where generation = $1",
+        number
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The beginning of a generation.
+
+use event_store::{Log, LogError, StreamName, streams};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
+
+use super::{ChangeError, Goal, State, lock, parsed, refused};
+use crate::{database::Database, operator::requests::Rebuild};
+
+/// A stream, and which life of it a generation is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The stream.
+    pub stream: StreamName,
+    /// Its incarnation.
+    pub incarnation: String,
+}
+
+impl Origin {
+    /// All streams of a log as they are now.
+    pub async fn of_all(log: &dyn Log, partitions: u16) -> Result<Vec<Self>, LogError> {
+        let mut origins = Vec::new();
+        for stream in streams(partitions) {
+            origins.push(Self { stream, incarnation: log.state(stream).await?.incarnation });
+        }
+        Ok(origins)
+    }
+}
+
+/// Creates a generation if there is none of this build's read model. The first generation of all is active at once; a
+/// later one becomes active by itself when it has caught up.
+pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx::Error> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    let present = query_scalar!(
+        "select generation from control.generations where model_version = $1 and state <> 'retired'",
+        read_model::version()
+    );
+    if present.fetch_all(&mut *transaction).await?.is_empty() {
+        let number = next_number(&mut transaction).await?;
+        build(&mut transaction, number, origins).await?;
+        if number == 1 {
+            raw_sql(read_model::INDEXES).execute(&mut *transaction).await?;
+            query!(
+                "update control.generations
+                 set state = 'active',
+                     phase = 'active',
+                     indexed_at = now(),
+                     ready_at = now(),
+                     activated_at = now()
+                 where generation = 1"
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        tracing::info!(generation = number, "created a generation of the read model");
+    }
+    transaction.commit().await?;
+    connection.close().await
+}
+
+/// Creates an empty generation of this number, not active, to be built from these streams.
+pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    build(&mut transaction, number, origins).await?;
+    query!("update control.generations set goal = 'ready' where generation = $1", number)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    connection.close().await
+}
+
+/// Begins a generation beside the active one; returns its number. One is built at a time.
+pub async fn rebuild(database: &Database, origins: &[Origin], wish: &Rebuild) -> Result<i32, ChangeError> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    if let Some(reason) = under_way(&mut transaction).await? {
+        return refused(reason);
+    }
+    let number = next_number(&mut transaction).await?;
+    build(&mut transaction, number, origins).await?;
+    query!(
+        "update control.generations set goal = $2, max_rate = $3, low_priority = $4 where generation = $1",
+        number,
+        wish.to.as_str(),
+        wish.max_rate.map(|rate| i32::try_from(rate).unwrap_or(i32::MAX)),
+        wish.low_priority
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    tracing::info!(generation = number, goal = %wish.to, "began to build a generation");
+    Ok(number)
+}
+
+/// Which generation of this version is on its way already.
+async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let row = query!(
+        "select generation, state, goal
+         from control.generations
+         where model_version = $1
+           and (state = 'building'
+             or state = 'ready' and goal = 'verified' and verification is null
+             or state = 'ready' and goal = 'active' and verification ->> 'outcome' is distinct from 'different')
+         limit 1",
+        read_model::version()
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (state, goal): (State, Goal) = (parsed(&row.state)?, parsed(&row.goal)?);
+    Ok(Some(format!("generation {} is {state} on its way to {goal}: wait for it, or retire it", row.generation)))
+}
+
+async fn next_number(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let last = query!("select max(generation) as last from control.generations").fetch_one(connection).await?;
+    Ok(last.last.unwrap_or_default() + 1)
+}
+
+async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
+    // A schema's name cannot be a parameter; a number can do no harm.
+    let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
+    raw_sql(schema).execute(&mut *connection).await?;
+    raw_sql(read_model::TABLES).execute(&mut *connection).await?;
+    let grants = AssertSqlSafe(format!(
+        "grant usage on schema read_g{number} to query; grant select on all tables in schema read_g{number} to query;"
+    ));
+    raw_sql(grants).execute(&mut *connection).await?;
+    let streams: Vec<String> = origins.iter().map(|origin| origin.stream.label()).collect();
+    let incarnations: Vec<&str> = origins.iter().map(|origin| origin.incarnation.as_str()).collect();
+    query!(
+        "insert into checkpoints (stream, incarnation, position, updated_at)
+         select stream, incarnation, 0, now()
+         from unnest($1::text[], $2::text[]) as origin (stream, incarnation)",
+        &streams,
+        &incarnations as &[&str]
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
+        number,
+        read_model::version()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! What the driver reads and writes of a generation on its way.
+
+use sqlx::{PgConnection, query};
+
+use super::{Goal, State, parsed};
+use crate::driver::Comparison;
+
+/// A generation that goes on by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Driven {
+    pub(crate) number: i32,
+    pub(crate) state: State,
+    pub(crate) goal: Goal,
+    pub(crate) phase: String,
+    pub(crate) indexed: bool,
+    pub(crate) compared: bool,
+    pub(crate) differs: bool,
+}
+
+/// The generations of this version that have a goal to reach.
+pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Driven>, sqlx::Error> {
+    let rows = query!(
+        r#"select generation, state, goal, phase, indexed_at is not null as "indexed!",
+             verification is not null as "compared!",
+             coalesce(verification ->> 'outcome' = 'different', false) as "differs!"
+           from control.generations
+           where model_version = $1
+             and (state = 'building' and not paused or state = 'ready')
+           order by generation"#,
+        read_model::version()
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Driven {
+                number: row.generation,
+                state: parsed(&row.state)?,
+                goal: parsed(&row.goal)?,
+                phase: row.phase,
+                indexed: row.indexed,
+                compared: row.compared,
+                differs: row.differs,
+            })
+        })
+        .collect()
+}
+
+/// Says what is being done with it now.
+pub(crate) async fn enter(connection: &mut PgConnection, number: i32, phase: &str) -> Result<(), sqlx::Error> {
+    query!(
+        "update control.generations
+         set phase = $2, failure = null
+         where generation = $1 and state in ('building', 'ready') and phase <> $2",
+        number,
+        phase
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// It has caught up and is indexed: from now on notices are sent.
+pub(crate) async fn is_ready(connection: &mut PgConnection, number: i32) -> Result<(), sqlx::Error> {
+    query!(
+        "update control.generations
+         set state = 'ready', phase = 'ready', ready_at = now(), failure = null
+         where generation = $1 and state = 'building'",
+        number
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether every stream's notices are being sent.
+pub(crate) async fn sends_notices(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
+    let silent = query!(
+        r#"select count(*) as "silent!"
+           from checkpoints
+           left join control.leases
+             on leases.generation = $1 and leases.stream = checkpoints.stream and leases.notices
+           where leases.stream is null"#,
+        number
+    );
+    Ok(silent.fetch_one(connection).await?.silent == 0)
+}
+
+/// What comparing it has found.
+pub(crate) async fn compared(
+    connection: &mut PgConnection,
+    number: i32,
+    comparison: &Comparison,
+) -> Result<(), sqlx::Error> {
+    query!(
+        "update control.generations
+         set verification = $2, verified_at = case when $3 then now() end, failure = $4, phase = 'ready'
+         where generation = $1 and state = 'ready'",
+        number,
+        comparison.summary,
+        comparison.equal,
+        comparison.failure
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Why it does not go on now.
+pub(crate) async fn failed(connection: &mut PgConnection, number: i32, failure: &str) -> Result<(), sqlx::Error> {
+    query!(
+        "update control.generations
+         set failure = $2
+         where generation = $1 and state in ('building', 'ready') and failure is distinct from $2",
+        number,
+        failure
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! How far the streams of a generation are, whichever schema it is in.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+/// Sequences by the label of their stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Positions(pub BTreeMap<String, u64>);
+
+impl Positions {
+    /// The checkpoints of a generation.
+    pub async fn of(connection: &mut PgConnection, generation: i32) -> Result<Self, sqlx::Error> {
+        // A schema's name cannot be a parameter; a number can do no harm.
+        let sql = AssertSqlSafe(format!("select stream, position from read_g{generation}.checkpoints"));
+        let rows = sqlx::query(sql).fetch_all(connection).await?;
+        let position = |row: &sqlx::postgres::PgRow| Ok((row.try_get("stream")?, row.try_get::<i64, _>("position")?));
+        rows.iter()
+            .map(|row| position(row).map(|(stream, position)| (stream, position.cast_unsigned())))
+            .collect::<Result<_, sqlx::Error>>()
+            .map(Self)
+    }
+
+    /// What is missing to be as far as these; none if it has reached them all.
+    pub fn missing(&self, others: &Self) -> Option<String> {
+        let behind = others.0.iter().filter_map(|(stream, position)| {
+            let reached = self.0.get(stream).copied().unwrap_or_default();
+            (reached < *position).then(|| format!("{stream} by {}", position - reached))
+        });
+        let behind: Vec<String> = behind.collect();
+        (!behind.is_empty()).then(|| behind.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions(list: &[(&str, u64)]) -> Positions {
+        Positions(list.iter().map(|(stream, position)| ((*stream).to_owned(), *position)).collect())
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let one = positions(&[("box-0", 5), ("user", 7)]);
+        assert_eq!(one.missing(&positions(&[("box-0", 5), ("user", 6)])), None);
+        assert_eq!(one.missing(&positions(&[("box-0", 9), ("user", 8)])).unwrap(), "box-0 by 4, user by 1");
+        assert_eq!(one.missing(&positions(&[("store", 2)])).unwrap(), "store by 2");
+    }
+}

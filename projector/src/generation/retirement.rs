@@ -1,0 +1,102 @@
+//! The end of a generation: given up first, dropped when nobody reads it any more.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
+
+use super::{ChangeError, State, lock, parsed, refused};
+use crate::{database::Database, lease, operator::requests::Retire};
+
+/// Gives generations up; returns their numbers. Nobody projects them from now on, and [`sweep`] drops their tables.
+pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, ChangeError> {
+    let mut connection = database.control().await?;
+    let mut transaction = connection.begin().await?;
+    lock(&mut transaction).await?;
+    let generations = match which {
+        Retire::One(number) => {
+            may_be_retired(&mut transaction, *number).await?;
+            vec![*number]
+        }
+        Retire::AllStandby => {
+            let standby = query!(
+                "select generation
+                 from control.generations
+                 where state = 'standby' and model_version = $1
+                 order by generation",
+                read_model::version()
+            );
+            standby.fetch_all(&mut *transaction).await?.into_iter().map(|row| row.generation).collect()
+        }
+    };
+    query!(
+        "update control.generations
+         set state = 'retired', phase = 'retired', retired_at = clock_timestamp(), paused = false
+         where generation = any($1)",
+        &generations
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    connection.close().await?;
+    tracing::info!(?generations, "gave generations up");
+    Ok(generations)
+}
+
+async fn may_be_retired(connection: &mut PgConnection, number: i32) -> Result<(), ChangeError> {
+    let found = query!("select state, model_version from control.generations where generation = $1", number)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(found) = found else { return refused(format!("there is no generation {number}")) };
+    let others = found.model_version != read_model::version();
+    match parsed(&found.state)? {
+        State::Retired => refused(format!("generation {number} is retired already")),
+        State::Active if !others => refused(format!("generation {number} is active: reads are served from it")),
+        State::Active if is_connected_to(connection, number).await? => {
+            refused(format!("generation {number} is active: query-services of an older or newer version read it"))
+        }
+        // Its projectors would at once begin another one.
+        _ if others && lease::projectors(connection, &found.model_version).await? > 0 => {
+            refused(format!("generation {number} belongs to projectors of another version, which still run"))
+        }
+        State::Building | State::Ready | State::Active | State::Standby => Ok(()),
+    }
+}
+
+/// Whether a query-service has a connection to a generation: its pool names it.
+async fn is_connected_to(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
+    let found = query!(
+        r#"select exists (
+             select from pg_stat_activity where application_name = $1 and datname = current_database()
+           ) as "connected!""#,
+        format!("query-service g{number}")
+    );
+    Ok(found.fetch_one(connection).await?.connected)
+}
+
+/// Drops the tables of retired generations that nobody reads any more; at the latest a minute after they were given up,
+/// for a reader that is stuck. Returns their numbers.
+pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
+    let retired = query!(
+        r#"select generation, retired_at < now() - interval '1 minute' as "overdue!"
+           from control.generations
+           where state = 'retired' and dropped_at is null and retired_at < now() - interval '2 seconds'"#
+    );
+    let mut dropped = Vec::new();
+    for row in retired.fetch_all(&mut *connection).await? {
+        let number = row.generation;
+        if !row.overdue && is_connected_to(connection, number).await? {
+            continue;
+        }
+        let mut transaction = connection.begin().await?;
+        lock(&mut transaction).await?;
+        // A schema's name cannot be a parameter; a number can do no harm.
+        let drop = AssertSqlSafe(format!("drop schema if exists read_g{number} cascade"));
+        raw_sql(drop).execute(&mut *transaction).await?;
+        query!("delete from control.leases where generation = $1", number).execute(&mut *transaction).await?;
+        query!("update control.generations set dropped_at = now() where generation = $1", number)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        tracing::info!(generation = number, "dropped the tables of a retired generation");
+        dropped.push(number);
+    }
+    Ok(dropped)
+}

@@ -1,0 +1,175 @@
+//! Operators and running projectors: what the command line asks for happens, whoever is killed meanwhile.
+
+use harness::Role;
+use projector::Database;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::{
+    process::{Servers, until},
+    town::Town,
+    world::everything,
+};
+
+async fn generation(servers: &Servers, number: i32) -> PgConnection {
+    let database = Database::new(&servers.postgres.url(Role::Admin), "test").expect("a URL");
+    database.generation(number).await.expect("a connection")
+}
+
+async fn same_tables(servers: &Servers, one: i32, other: i32) {
+    let (mut one, mut other) = (generation(servers, one).await, generation(servers, other).await);
+    let (one, other) = (everything(&mut one).await, everything(&mut other).await);
+    assert!(!one["messages"].is_empty());
+    assert_eq!(one, other);
+}
+
+fn reached(generation: &Value) -> u64 {
+    let streams = generation["streams"].as_array().into_iter().flatten();
+    streams.filter_map(|stream| stream["position"].as_u64()).sum()
+}
+
+fn is(state: &'static str) -> impl Fn(&Value) -> bool {
+    move |generation| generation["state"] == state
+}
+
+fn at_the_end(generation: &Value) -> bool {
+    generation["streams"].as_array().is_some_and(|streams| streams.iter().all(|stream| stream["lag"] == 0))
+}
+
+/// People, a store, and this many messages in each of three boxes.
+async fn busy_town(servers: &Servers, messages: usize) -> Town {
+    let town = servers.town().await;
+    town.settle().await;
+    for box_id in ["b1", "b2", "b3"] {
+        town.meet(box_id).await;
+        for n in 0..messages {
+            town.say(box_id, &format!("more {n}")).await;
+        }
+    }
+    town
+}
+
+#[tokio::test]
+async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
+    let servers = Servers::start().await;
+    assert_eq!(servers.operate("status").await.0, 5, "nobody is there to ask");
+    let projector = servers.projector("projector").await;
+    projector.is_ready().await;
+    let town = busy_town(&servers, 10).await;
+    let rebuilt = servers.operated("rebuild --yes").await;
+    assert_eq!((&rebuilt["generation"], &rebuilt["state"]), (&Value::from(2), &Value::from("active")));
+    let standby = servers.until_generation(1, "kept", is("standby")).await;
+    assert_eq!(standby["goal"], "active");
+    assert_eq!(servers.operate("activate 9").await.0, 3);
+    assert_eq!(servers.operate("retire 2 --yes").await.0, 3, "it is active");
+    assert_eq!(servers.operate("retire 1").await.0, 3, "nobody could be asked");
+    assert_eq!(servers.operate("retire").await.0, 2);
+    town.say("b1", "both hear this").await;
+    for number in [1, 2] {
+        let mut rows = generation(&servers, number).await;
+        until(&mut rows, "select count(*) from messages where body = 'both hear this'", 1).await;
+    }
+    same_tables(&servers, 1, 2).await;
+    let back = servers.operated("rollback").await;
+    assert_eq!((&back["generation"], &back["former"]), (&Value::from(1), &Value::from(2)));
+    let retired = servers.operated("retire --all-standby --yes").await;
+    assert_eq!(retired["generations"], serde_json::json!([2]));
+    let schemas = "select count(*) from information_schema.schemata where schema_name = 'read_g2'";
+    until(&mut generation(&servers, 1).await, schemas, 0).await;
+    assert_eq!(servers.operate("rollback").await.0, 3);
+    projector.is_ready().await;
+}
+
+#[tokio::test]
+async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
+    let servers = Servers::start().await;
+    let first = servers.projector("first").await;
+    let town = busy_town(&servers, 80).await;
+    let length = servers.until_generation(1, "at the end", at_the_end).await;
+    servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
+    let begin = std::time::Instant::now();
+    let before = servers.until_generation(2, "on its way", |generation| reached(generation) > 50).await;
+    assert!(!at_the_end(&before), "it is not throttled");
+    first.process.kill().await;
+    let _second = servers.projector("second").await;
+    let after = servers.until_generation(2, "taken on", |generation| reached(generation) > 0).await;
+    assert!(reached(&after) >= reached(&before), "it began anew: {before} {after}");
+    town.say("b1", "meanwhile").await;
+    servers.until_generation(2, "ready", is("ready")).await;
+    // The messages of the two long streams go through at their share of a hundred a second.
+    let least = std::time::Duration::from_secs(reached(&length) / 100);
+    assert!(begin.elapsed() >= least, "{:?} for {}", begin.elapsed(), reached(&length));
+    servers.until_generation(1, "at the end", at_the_end).await;
+    servers.until_generation(2, "at the end", at_the_end).await;
+    same_tables(&servers, 1, 2).await;
+    let indexes = "select count(*) from pg_indexes where schemaname = 'read_g2' and indexname = 'messages_by_words'";
+    until(&mut generation(&servers, 1).await, indexes, 1).await;
+}
+
+#[tokio::test]
+async fn a_paused_rebuild_stands_still_until_it_is_resumed() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("projector").await;
+    busy_town(&servers, 20).await;
+    servers.until_generation(1, "at the end", at_the_end).await;
+    servers.operated("rebuild --to ready --max-rate 20 --priority low --detach --yes").await;
+    servers.until_generation(2, "on its way", |generation| reached(generation) > 0).await;
+    assert_eq!(servers.operated("pause").await["generation"], 2);
+    assert_eq!(servers.operate("pause").await.0, 3);
+    let nobody = |generation: &Value| {
+        let streams = generation["streams"].as_array().cloned().unwrap_or_default();
+        streams.iter().all(|stream| stream["holder"].is_null())
+    };
+    let paused = servers.until_generation(2, "left alone", nobody).await;
+    projector.is_ready().await;
+    let mut control = generation(&servers, 1).await;
+    until(&mut control, "select count(*) from control.leases where generation = 2", 0).await;
+    let still = servers.until_generation(2, "paused", |generation| generation["paused"] == true).await;
+    assert_eq!(reached(&still), reached(&paused));
+    let faster = "update control.generations set max_rate = null where generation = 2";
+    sqlx::raw_sql(faster).execute(&mut control).await.expect("it may go faster");
+    servers.operated("resume").await;
+    servers.until_generation(2, "ready", is("ready")).await;
+    servers.operated("activate --unverified").await;
+    servers.until_generation(2, "active", is("active")).await;
+}
+
+#[tokio::test]
+async fn of_two_operators_who_rebuild_at_the_same_time_one_is_told_to_wait() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("projector").await;
+    projector.is_ready().await;
+    busy_town(&servers, 0).await;
+    let words = "rebuild --to ready --max-rate 10 --detach --yes";
+    let (one, other) = tokio::join!(servers.operate(words), servers.operate(words));
+    let mut codes = [one.0, other.0];
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 3], "{one:?} {other:?}");
+    let (one, other) = tokio::join!(servers.operate("retire 2 --yes"), servers.operate("retire 2 --yes"));
+    let mut codes = [one.0, other.0];
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 3], "{one:?} {other:?}");
+    servers.operated("rebuild --yes").await;
+}
+
+#[tokio::test]
+async fn the_generation_of_a_new_version_takes_over_by_itself_beside_the_old_one() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("old").await;
+    busy_town(&servers, 5).await;
+    servers.until_generation(1, "at the end", at_the_end).await;
+    projector.process.kill().await;
+    drop(projector);
+    // From here on it looks as if another build had made it.
+    let mut control = generation(&servers, 1).await;
+    let sql = "update control.generations set model_version = 'former', state = 'active' where generation = 1";
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut control).await.expect("the version is changed");
+    let projector = servers.projector("new").await;
+    projector.is_ready().await;
+    let taken_over = servers.until_generation(2, "active", is("active")).await;
+    assert_eq!(taken_over["verification"]["outcome"], "skipped", "there is nothing of its version to compare it with");
+    let former = servers.until_generation(1, "still served", is("active")).await;
+    assert_eq!(former["model_version"], "former");
+    same_tables(&servers, 1, 2).await;
+    servers.operated("retire 1 --yes").await;
+}

@@ -1,0 +1,155 @@
+//! Operators rebuild the read model, switch to it and back, while everybody reads, writes and listens.
+
+mod load;
+
+use std::time::Duration;
+
+use harness::{Role, ServiceId, StackOptions};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use system_tests::{World, wait::eventually};
+
+use self::load::Load;
+
+/// How much later than usual anything may come while reads change over; generous, for machines that do much else.
+const STALL: Duration = Duration::from_secs(1);
+
+async fn start() -> World {
+    World::start(StackOptions { command_services: 2, projectors: 2, query_services: 2, ..StackOptions::default() })
+        .await
+}
+
+/// What an operator is told, if it was done.
+async fn operated(world: &World, words: &str) -> Value {
+    let output = world.stack.operate(&format!("{words} --json")).await.unwrap();
+    assert!(output.status.success(), "{words}: {output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap()
+}
+
+/// How it stands with one generation; none while nobody answers.
+async fn generation(world: &World, number: i32) -> Option<Value> {
+    let output = world.stack.operate("status --json").await.unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).ok()?;
+    status["generations"].as_array()?.iter().find(|found| found["generation"] == number).cloned()
+}
+
+async fn until(world: &World, number: i32, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    eventually(&format!("generation {number} is {what}"), async || generation(world, number).await.filter(&holds)).await
+}
+
+fn reached(generation: &Value) -> u64 {
+    generation["streams"].as_array().into_iter().flatten().filter_map(|stream| stream["position"].as_u64()).sum()
+}
+
+fn at_the_end(generation: &Value) -> bool {
+    generation["streams"].as_array().is_some_and(|streams| streams.iter().all(|stream| stream["lag"] == 0))
+}
+
+/// Every row of two generations is the same, once both are at the end.
+async fn same_tables(world: &World, one: i32, other: i32) {
+    for number in [one, other] {
+        until(world, number, "at the end", at_the_end).await;
+    }
+    let mut database = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
+    let names = format!("select table_name::text from information_schema.tables where table_schema = 'read_g{one}'");
+    let names: Vec<String> = sqlx::query_scalar(AssertSqlSafe(names)).fetch_all(&mut database).await.unwrap();
+    assert!(names.len() > 10);
+    for table in names {
+        // When a checkpoint was written is the one thing that may differ.
+        let rows = |number| format!("select (to_jsonb(t) - 'updated_at')::text as row from read_g{number}.{table} t");
+        let (one, other) = (rows(one), rows(other));
+        let differing = format!(
+            "select count(*) from (({one} except all {other}) union all ({other} except all {one})) as differing"
+        );
+        let differing: i64 = sqlx::query_scalar(AssertSqlSafe(differing)).fetch_one(&mut database).await.unwrap();
+        assert_eq!(differing, 0, "in {table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
+    let world = start().await;
+    let load = Load::prepare(&world, 4).await;
+    let story = async {
+        load.until_said(400).await;
+        let before = load.now();
+        operated(&world, "rebuild --yes").await;
+        let built = load.now();
+        load.until_said_more(120).await;
+        operated(&world, "rollback").await;
+        load.until_said_more(120).await;
+        operated(&world, "activate 2").await;
+        load.until_said_more(120).await;
+        load.stop();
+        (before, built, load.now())
+    };
+    let (before, built, end) = load.run(story).await;
+    let failures = load.failures();
+    assert!(failures.is_empty(), "{} of {} requests failed: {failures:?}", failures.len(), load.requests());
+    for (what, baseline, build, switches) in [
+        ("reads", load.reads(Duration::ZERO..before), load.reads(before..built), load.reads(built..end)),
+        ("frames", load.frames(Duration::ZERO..before), load.frames(before..built), load.frames(built..end)),
+    ] {
+        eprintln!("{what}: before {baseline}; while rebuilding and switching {build}; rollback and back {switches}");
+        for phase in [build, switches] {
+            assert!(phase.worst < baseline.worst + STALL, "{what} stalled: {phase} instead of {baseline}");
+        }
+    }
+    eprintln!("{} requests, 0 failed; {} messages said", load.requests(), load.said());
+    load.everybody_has_heard_everything().await;
+    same_tables(&world, 1, 2).await;
+    operated(&world, "retire 1 --yes").await;
+    until_dropped(&world, 1).await;
+}
+
+async fn until_dropped(world: &World, number: i32) {
+    eventually("its tables are dropped", async || generation(world, number).await.is_none().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
+    let world = start().await;
+    let load = Load::prepare(&world, 2).await;
+    let story = async {
+        load.until_said(200).await;
+        let build = operated(&world, "rebuild --yes --max-rate 150");
+        let disasters = async {
+            let mut before = 0;
+            for disaster in 0..3 {
+                // Each is over when the rebuild has come further.
+                let further = |found: &Value| found["state"] != "building" || reached(found) > before + 40;
+                before = reached(&until(&world, 2, "further", further).await);
+                match disaster {
+                    0 => {
+                        world.stack.kill9(ServiceId::Projector(0)).await;
+                        world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
+                    }
+                    1 => {
+                        world.stack.postgres().kill().await;
+                        world.stack.postgres().start_again().await.unwrap();
+                    }
+                    _ => {
+                        world.stack.nats().kill().await;
+                        world.stack.nats().start_again().await.unwrap();
+                    }
+                }
+                let after = reached(&until(&world, 2, "there again", |_| true).await);
+                assert!(after + 200 > before, "it has begun anew: {before} {after}");
+            }
+        };
+        let (rebuilt, ()) = tokio::join!(build, disasters);
+        assert_eq!(rebuilt["state"], "active");
+        load.until_said_more(50).await;
+        load.stop();
+    };
+    load.run(story).await;
+    load.everybody_has_heard_everything().await;
+    same_tables(&world, 1, 2).await;
+    eprintln!(
+        "{} messages said, {} requests, {} failed while servers were away",
+        load.said(),
+        load.requests(),
+        load.failures().len()
+    );
+}
