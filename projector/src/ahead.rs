@@ -13,7 +13,7 @@ const EVENTS: usize = 10_000;
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// The most messages of one answer of the log: it must come in time from a server that is busy.
-const PAGE: usize = 1000;
+const PAGE: usize = 2000;
 
 /// Commits in log order, decoded.
 pub(crate) struct Batch {
