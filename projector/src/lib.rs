@@ -8,6 +8,7 @@ pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
 pub use database::Database;
 pub use indexes::complete;
+pub use parked::project as project_and_release;
 pub use projection::{Pace, Projection};
 pub use reader::Mode;
 pub use run::run;
@@ -32,7 +33,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod commit;
 mod notices;
-mod parked;
+pub mod parked;
 pub mod projection;
 
 pub mod database;

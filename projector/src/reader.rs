@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     ahead::{Ahead, Batch},
-    batch::{self, BatchError},
+    batch::BatchError,
     checkpoint::Checkpoint,
     commit::Commit,
     database::Database,
@@ -140,8 +140,8 @@ impl Reader {
         let Batch { commits, caught_up } = self.next_batch().await?;
         self.caught_up = caught_up;
         let before = self.checkpoint.position;
-        let Self { connection, projection, checkpoint, .. } = self;
-        let projected = batch::project_around_poison(connection, projection, checkpoint, &commits);
+        let Self { connection, projection, checkpoint, log, .. } = self;
+        let projected = parked::project(connection, projection, checkpoint, &commits, log.as_ref());
         let news = timeout(TRANSACTION, projected).await??;
         let growth = match self.source {
             Source::Direct(_) => LIVE_GROWTH,
