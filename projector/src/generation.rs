@@ -90,7 +90,32 @@ async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Whether there are tables of this number.
+pub(crate) async fn exists(database: &Database, number: i32) -> Result<bool, sqlx::Error> {
+    let mut connection = database.control().await?;
+    let found = query!(r#"select to_regclass($1) is not null as "found!""#, format!("read_g{number}.checkpoints"));
+    Ok(found.fetch_one(&mut connection).await?.found)
+}
+
 async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
+    make_tables(connection, number, origins).await?;
+    query!(
+        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
+        number,
+        read_model::version()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes the empty tables of this number, with checkpoints before the first event. Leaves the `search_path` of the
+/// transaction there.
+pub(crate) async fn make_tables(
+    connection: &mut PgConnection,
+    number: i32,
+    origins: &[Origin],
+) -> Result<(), sqlx::Error> {
     // A schema's name cannot be a parameter; a number can do no harm.
     let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
     raw_sql(schema).execute(&mut *connection).await?;
@@ -107,13 +132,6 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
          from unnest($1::text[], $2::text[]) as origin (stream, incarnation)",
         &streams,
         &incarnations as &[&str]
-    )
-    .execute(&mut *connection)
-    .await?;
-    query!(
-        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
-        number,
-        read_model::version()
     )
     .execute(connection)
     .await?;

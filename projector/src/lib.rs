@@ -36,6 +36,8 @@ mod notices;
 pub mod parked;
 pub mod projection;
 
+pub mod verify;
+
 pub mod database;
 pub mod generation;
 mod status;

@@ -5,26 +5,27 @@ use std::process::ExitCode;
 use anyhow::Context;
 use projector::{
     Database, generation, run,
-    settings::{Cli, Command},
+    settings::{Cli, Command, MigrateSettings, Settings},
+    verify,
 };
 use service_kit::{exit, shutdown, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::code(act().await)
+    match Cli::of(std::env::args_os()).command {
+        Command::Run(settings) => exit::code(project(settings).await),
+        Command::Migrate(settings) => exit::code(migrate(settings).await),
+        Command::Verify(args) => verify::command::act(args).await,
+    }
 }
 
-async fn act() -> anyhow::Result<()> {
-    match Cli::of(std::env::args_os()).command {
-        Command::Run(settings) => {
-            telemetry::init(&settings.log)?;
-            run(settings, shutdown::signal_received()).await?;
-        }
-        Command::Migrate(settings) => {
-            telemetry::init(&settings.log)?;
-            let database = Database::new(&settings.database.database_url, "projector-migrate")?;
-            generation::migrate(&database).await.context("the control tables cannot be migrated")?;
-        }
-    }
-    Ok(())
+async fn project(settings: Settings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log)?;
+    Ok(run(settings, shutdown::signal_received()).await?)
+}
+
+async fn migrate(settings: MigrateSettings) -> anyhow::Result<()> {
+    telemetry::init(&settings.log)?;
+    let database = Database::new(&settings.database.database_url, "projector-migrate")?;
+    generation::migrate(&database).await.context("the control tables cannot be migrated")
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
 use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
 
@@ -23,6 +24,9 @@ pub enum Command {
     /// Only migrate the tables that all generations share
     #[command(after_help = EXAMPLES)]
     Migrate(MigrateSettings),
+    /// Compare two generations row by row, or one with a fresh projection, while they are in use
+    #[command(after_help = VERIFY)]
+    Verify(VerifyArgs),
 }
 
 /// Settings of `projector run`.
