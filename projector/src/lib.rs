@@ -23,6 +23,7 @@ mod catch_up;
 mod indexes;
 mod lease;
 pub mod reader;
+mod retries;
 pub mod run;
 pub mod settings;
 mod supervisor;
@@ -36,6 +37,7 @@ mod notices;
 pub mod parked;
 pub mod projection;
 
+pub mod quarantine;
 pub mod verify;
 
 pub mod database;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use projector::{
-    Database, generation, run,
+    Database, generation, quarantine, run,
     settings::{Cli, Command, MigrateSettings, Settings},
     verify,
 };
@@ -16,6 +16,7 @@ async fn main() -> ExitCode {
         Command::Run(settings) => exit::code(project(settings).await),
         Command::Migrate(settings) => exit::code(migrate(settings).await),
         Command::Verify(args) => verify::command::act(args).await,
+        Command::Quarantine(command) => quarantine::command::act(command).await,
     }
 }
 

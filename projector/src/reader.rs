@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
 use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::timeout;
@@ -123,6 +124,13 @@ impl Reader {
     pub async fn retry_parked(&mut self) -> Result<News, ReadError> {
         let Self { connection, projection, checkpoint, log, .. } = self;
         timeout(TRANSACTION, parked::retry(connection, projection, checkpoint, log.as_ref())).await?
+    }
+
+    /// The boxes that are parked, and from which sequence on.
+    pub fn parked(&self) -> Vec<(BoxId, u64)> {
+        let Projection::Boxes(stream) = &self.projection else { return Vec::new() };
+        let quarantine = stream.quarantine();
+        quarantine.boxes().filter_map(|box_id| Some((box_id.clone(), quarantine.since(box_id)?))).collect()
     }
 
     /// Where the stream stands.

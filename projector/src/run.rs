@@ -8,6 +8,7 @@ use service_kit::{clock, http, nats};
 use crate::{
     database::Database,
     notices::Notices,
+    retries::Retries,
     settings::Settings,
     status::Status,
     supervisor::{StartError, Supervisor},
@@ -50,8 +51,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let routes = http::finish(status.health(client.clone()).router());
     let server = tokio::spawn(http::serve(listener, routes, pending()));
     tracing::info!(%address, instance, "started");
-    let tracker =
-        Tracker { log: Arc::new(JetStreamLog::new(client.clone())), notices: Notices::over(client), database, status };
+    let tracker = Tracker {
+        log: Arc::new(JetStreamLog::new(client.clone())),
+        notices: Notices::over(client),
+        retries: Retries::listen(database.clone()),
+        database,
+        status,
+    };
     let supervisor = Supervisor { tracker, partitions: settings.partitions };
     // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
     let result = tokio::select! {

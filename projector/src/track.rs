@@ -18,6 +18,7 @@ use crate::{
     notices::Notices,
     projection::News,
     reader::{Mode, ReadError, Reader},
+    retries::{self, Retries},
     status::{Progress, Status, Track},
 };
 
@@ -28,12 +29,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a stopped stream is compared with its log again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
 
+/// Why a track begins anew.
+const ANOTHER_TRY: &str = "an operator wants parked boxes to be tried again";
+
 /// What a track's task needs.
 #[derive(Clone)]
 pub(crate) struct Tracker {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) notices: Notices,
+    pub(crate) retries: Retries,
     pub(crate) status: Status,
 }
 
@@ -64,12 +69,21 @@ impl Tracker {
 
     async fn project(&self, track: Track, active: &AtomicBool, pause: &mut Duration) -> Result<Infallible, ReadError> {
         let (generation, stream) = track;
+        let wanted = self.retries.of(track);
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, Mode::Live).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
         self.tell(generation, active, &checkpoint, &news);
+        if let Some(wanted) = wanted {
+            retries::done(&self.database, track, wanted).await?;
+        }
         self.status.set(track, Progress::CatchingUp);
         loop {
-            let step = reader.step().await?;
+            self.status.park(track, reader.parked());
+            let step = tokio::select! {
+                step = reader.step() => step?,
+                // What was cut off is rolled back; a new reader begins with the parked boxes.
+                () = self.retries.beyond(track, wanted) => return Err(ReadError::Away(ANOTHER_TRY.to_owned())),
+            };
             *pause = FIRST_PAUSE;
             self.tell(generation, active, &step.checkpoint, &step.news);
             if step.caught_up {

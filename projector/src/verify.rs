@@ -22,13 +22,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::{database::Database, reader::ReadError};
 use compare::Comparison;
-use snapshot::{Groups, Selection, Snapshot};
+use snapshot::{Selection, Snapshot};
 
-/// How often what was left out is looked at again.
-const PASSES: u32 = 50;
+/// How long to look again for a moment at which something stands still, after the last one that did.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pause between two snapshots, for what has just happened to be projected.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// How much verifying may cost, and tell.
 #[derive(Debug, Clone, Copy)]
@@ -84,30 +84,27 @@ async fn verify_prepared(
 ) -> Result<Verification, VerifyError> {
     let begin = Instant::now();
     let mut found = Comparison::new(generations, limits);
-    // What is still to be compared; everything at first.
-    let mut pending: Option<Groups> = None;
-    let mut passes = 0;
-    while passes < PASSES && pending.as_ref().is_none_or(|pending| !pending.is_empty()) {
-        if passes > 0 {
-            sleep(PAUSE).await;
-        }
-        passes += 1;
+    prepare().await?;
+    let mut snapshot = Snapshot::open(database, generations).await?;
+    let mut pending = snapshot.moving(log.as_ref()).await?;
+    pending.merge(found.compare(&mut snapshot, &Selection::AllBut(pending.clone())).await?);
+    let (mut passes, mut progress) = (1, Instant::now());
+    while !pending.is_empty() && progress.elapsed() < PATIENCE {
+        sleep(PAUSE).await;
         prepare().await?;
-        let mut snapshot = Snapshot::open(database, generations).await?;
-        let mut moving = snapshot.moving(log.as_ref()).await?;
-        let selection = match pending {
-            None => Selection::AllBut(moving.clone()),
-            Some(pending) => {
-                let settled = pending.without(&moving);
-                moving = pending.without(&settled);
-                Selection::Only(settled)
+        snapshot.renew().await?;
+        let settled = pending.without(&snapshot.moving(log.as_ref()).await?);
+        if !settled.is_empty() {
+            pending = pending.without(&settled);
+            let before = pending.clone();
+            pending.merge(found.compare(&mut snapshot, &Selection::Only(settled)).await?);
+            passes += 1;
+            if pending == before {
+                progress = Instant::now();
             }
-        };
-        let unsure = found.compare(&mut snapshot, &selection).await?;
-        moving.merge(unsure);
-        pending = Some(moving);
+        }
     }
-    let undecided = pending.map(|pending| pending.names()).unwrap_or_default();
+    let undecided = pending.names();
     let Comparison { rows, total, differences, partitions, .. } = found;
     let mut verification = Verification {
         generations,

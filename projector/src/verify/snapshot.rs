@@ -26,8 +26,9 @@ set bytea_output = 'hex';
 set extra_float_digits = 1;
 set jit = off;
 set max_parallel_workers_per_gather = 0;
-set idle_in_transaction_session_timeout = '120s';
-begin isolation level repeatable read, read only;";
+set idle_in_transaction_session_timeout = '120s';";
+
+const BEGIN: &str = "rollback; begin isolation level repeatable read, read only";
 
 /// A transaction that sees one moment. Ends with this value.
 pub(super) struct Snapshot {
@@ -50,7 +51,7 @@ struct Checkpoints {
 }
 
 /// What rows belong to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Groups {
     boxes: BTreeSet<String>,
     users: BTreeSet<String>,
@@ -75,6 +76,15 @@ impl Snapshot {
                 format!("generations {first} and {second} have different tables: they belong to different builds");
             return Err(VerifyError::Refused(reason));
         }
+        let mut snapshot = Self { connection, tables, generations, checkpoints: Vec::new() };
+        snapshot.renew().await?;
+        Ok(snapshot)
+    }
+
+    /// Another moment: this one.
+    pub(super) async fn renew(&mut self) -> Result<(), VerifyError> {
+        raw_sql(BEGIN).execute(&mut self.connection).await?;
+        let [first, second] = self.generations;
         // Schemas cannot be parameters; numbers can do no harm.
         let sql = format!(
             "select stream, a.incarnation as incarnation_a, b.incarnation as incarnation_b,
@@ -83,10 +93,8 @@ impl Snapshot {
              full join read_g{second}.checkpoints as b using (stream)
              order by stream"
         );
-        let checkpoints: Vec<Checkpoints> = query_as(AssertSqlSafe(sql)).fetch_all(&mut connection).await?;
-        let snapshot = Self { connection, tables, generations, checkpoints };
-        snapshot.check()?;
-        Ok(snapshot)
+        self.checkpoints = query_as(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await?;
+        self.check()
     }
 
     fn check(&self) -> Result<(), VerifyError> {

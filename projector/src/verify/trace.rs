@@ -56,6 +56,7 @@ fn sources(row: &Value) -> Vec<Source> {
     let marker = has("message_id") && has("user_id") && !has("kind");
     match (text::<BoxId>(row, "box_id"), text::<RoomId>(row, "room_id"), text(row, "user_id"), text(row, "store_id")) {
         (Some(_), Some(room_id), Some(user_id), _) if marker => vec![Source::Mark { room_id, user_id }],
+        (Some(box_id), ..) if has("installed_at") => vec![Source::Room { box_id }],
         (Some(box_id), ..) => vec![Source::Room { box_id: box_id.clone() }, Source::Talk { box_id }],
         (None, _, Some(user_id), _) => vec![Source::User { user_id }],
         (None, _, None, Some(store_id)) => vec![Source::Store { store_id }],

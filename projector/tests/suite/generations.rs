@@ -64,7 +64,7 @@ async fn the_query_role_reads_and_does_not_write() {
 }
 
 /// The streams of a log as they are now.
-async fn origins_of(log: &dyn Log) -> Vec<Origin> {
+pub(crate) async fn origins_of(log: &dyn Log) -> Vec<Origin> {
     let mut origins = Vec::new();
     for stream in streams(PARTITIONS) {
         let incarnation = log.state(stream).await.expect("a state").incarnation;

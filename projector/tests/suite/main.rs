@@ -23,6 +23,7 @@ mod batches;
 mod checkpoints;
 mod generations;
 mod poison;
+mod verify;
 
 mod following;
 mod outages;
