@@ -40,7 +40,7 @@ impl Retries {
         let mut wanted = self.wanted.clone();
         let more = wanted.wait_for(|wanted| wanted.get(&track).copied() > known).await.is_ok();
         if !more {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Another try of parked boxes, by whoever projects their streams.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use domain::BoxId;
 use serde::Serialize;
@@ -51,10 +54,9 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
     let mut asked: BTreeMap<(i32, String), i64> = BTreeMap::new();
     for parked in &before {
         for generation in &parked.generations {
-            let track = (*generation, parked.stream.clone());
-            if !asked.contains_key(&track) {
-                let wanted = ask(&mut connection, &track).await?;
-                asked.insert(track, wanted);
+            if let Entry::Vacant(track) = asked.entry((*generation, parked.stream.clone())) {
+                let wanted = ask(&mut connection, track.key()).await?;
+                track.insert(wanted);
             }
         }
     }

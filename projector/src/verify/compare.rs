@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, query_as, query_scalar};
 use tokio::time::{Instant, sleep_until};
 
@@ -197,7 +197,7 @@ impl Comparison {
             let key = table.key.iter().map(|column| column.name.clone()).zip(pair.key.into_iter().map(Value::from));
             Difference {
                 table: table.name.clone(),
-                key: Map::from_iter(key),
+                key: key.collect(),
                 first: pair.a,
                 second: pair.b,
                 events: Vec::new(),
@@ -228,7 +228,8 @@ impl Piece {
         let mut keys = Vec::new();
         for (sign, bound) in [(">", &self.after), ("<=", &self.to)] {
             if let Some(bound) = bound {
-                sql += &format!(" and ({}) {sign} ({})", table.keys("t."), table.arguments(keys.len() + 2));
+                let (columns, values) = (table.keys("t."), table.arguments(keys.len() + 2));
+                sql = format!("{sql} and ({columns}) {sign} ({values})");
                 keys.extend(bound.iter().cloned());
             }
         }

@@ -1,6 +1,6 @@
 //! The tables of a generation as the database has them: a new one cannot be forgotten.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use sqlx::{PgConnection, query};
 
@@ -63,25 +63,23 @@ pub(super) async fn tables(connection: &mut PgConnection, generation: i32) -> Re
     )
     .fetch_all(connection)
     .await?;
-    let mut tables: Vec<(String, Vec<Column>, Vec<(i32, Column)>)> = Vec::new();
+    let mut tables: BTreeMap<String, Vec<(Option<i32>, Column)>> = BTreeMap::new();
     for row in rows {
-        if tables.last().is_none_or(|(name, ..)| *name != row.table) {
-            tables.push((row.table, Vec::new(), Vec::new()));
-        }
         let column = Column { name: row.column, kind: row.kind };
-        if let Some((_, columns, key)) = tables.last_mut() {
-            key.extend(row.key_place.map(|place| (place, column.clone())));
-            columns.push(column);
-        }
+        tables.entry(row.table).or_default().push((row.key_place, column));
     }
     if tables.is_empty() {
         return Err(VerifyError::Refused(format!("there is no generation {generation}, or its tables are gone")));
     }
-    tables.into_iter().map(|(name, columns, key)| Table::new(name, columns, key)).collect()
+    tables.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
 }
 
 impl Table {
-    fn new(name: String, columns: Vec<Column>, mut key: Vec<(i32, Column)>) -> Result<Self, VerifyError> {
+    /// With its columns in their order, each with its place in the primary key.
+    fn new(name: String, placed: Vec<(Option<i32>, Column)>) -> Result<Self, VerifyError> {
+        let mut key: Vec<(i32, Column)> =
+            placed.iter().filter_map(|(place, column)| Some(((*place)?, column.clone()))).collect();
+        let columns: Vec<Column> = placed.into_iter().map(|(_, column)| column).collect();
         let has = |scope: &Scope| columns.iter().any(|column| column.name == scope.column());
         // What has both a box and a user comes from the box's stream.
         let scope = [Scope::Box, Scope::User, Scope::Store].into_iter().find(has);

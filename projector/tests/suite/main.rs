@@ -27,4 +27,5 @@ mod verify;
 
 mod following;
 mod outages;
+mod quarantine;
 mod takeover;

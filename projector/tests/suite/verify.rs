@@ -303,7 +303,7 @@ async fn one_wrong_row_in_a_million_is_found() {
     }
     run(&world.database, 2, "update room_events set by = 'bob' where v = 567891").await;
     let found = compared(&world, &town).await;
-    println!("{} rows compared in {:.2} s", found.rows["room_events"], found.seconds);
+    eprintln!("{} rows compared in {:.2} s", found.rows["room_events"], found.seconds);
     assert!(found.rows["room_events"] >= 1_000_000);
     let difference = only(found);
     assert_eq!((difference.table.as_str(), &difference.key["v"]), ("room_events", &json!("567891")));
