@@ -1,6 +1,8 @@
 //! Which events have touched a row, as the log tells.
 
-use domain::{BoxId, RoomId};
+use std::str::FromStr;
+
+use domain::{BoxId, RoomId, StoreId, UserId};
 use event_store::{
     Log, Source, StreamName,
     history::{event_types, history},
@@ -19,12 +21,12 @@ const LOOKED_THROUGH: usize = 5_000;
 /// How many events are told of a row: the latest.
 const TOLD: usize = 10;
 
-/// What of a row is found in the events that touch it.
+/// How the events that touch a row are told from others on the same subjects. Without both, all of them do.
 #[derive(Default)]
 struct Traits {
-    /// Their sequences.
+    /// They stand here,
     sequences: Vec<u64>,
-    /// Ids that all stand in an event.
+    /// or name all of these.
     ids: Vec<String>,
 }
 
@@ -46,22 +48,28 @@ pub(super) async fn explain(log: &dyn Log, partitions: u16, difference: &mut Dif
     Ok(())
 }
 
-fn text<T: std::str::FromStr>(row: &Value, column: &str) -> Option<T> {
-    row[column].as_str()?.parse().ok()
-}
-
 /// What the row is projected from.
 fn sources(row: &Value) -> Vec<Source> {
-    let has = |column: &str| row.get(column).is_some();
-    let marker = has("message_id") && has("user_id") && !has("kind");
-    match (text::<BoxId>(row, "box_id"), text::<RoomId>(row, "room_id"), text(row, "user_id"), text(row, "store_id")) {
-        (Some(_), Some(room_id), Some(user_id), _) if marker => vec![Source::Mark { room_id, user_id }],
-        (Some(box_id), ..) if has("installed_at") => vec![Source::Room { box_id }],
+    fn id<T: FromStr>(row: &Value, column: &str) -> Option<T> {
+        row[column].as_str()?.parse().ok()
+    }
+    let (room_id, user_id) = (id::<RoomId>(row, "room_id"), id::<UserId>(row, "user_id"));
+    match (id::<BoxId>(row, "box_id"), room_id, user_id, id::<StoreId>(row, "store_id")) {
+        (Some(_), Some(room_id), Some(user_id), _) if is_marker(row) => vec![Source::Mark { room_id, user_id }],
+        (Some(box_id), ..) if is_box(row) => vec![Source::Room { box_id }],
         (Some(box_id), ..) => vec![Source::Room { box_id: box_id.clone() }, Source::Talk { box_id }],
         (None, _, Some(user_id), _) => vec![Source::User { user_id }],
         (None, _, None, Some(store_id)) => vec![Source::Store { store_id }],
-        _ => vec![],
+        (None, _, None, None) => vec![],
     }
+}
+
+fn is_marker(row: &Value) -> bool {
+    row.get("message_id").is_some() && row.get("user_id").is_some() && row.get("kind").is_none()
+}
+
+fn is_box(row: &Value) -> bool {
+    row.get("installed_at").is_some()
 }
 
 fn touch(stream: StreamName, message: &Recorded) -> Touch {
@@ -70,33 +78,29 @@ fn touch(stream: StreamName, message: &Recorded) -> Touch {
 
 impl Traits {
     fn of(row: &Value) -> Self {
-        let mut traits = Self::default();
-        traits.sequences.extend(row["position"].as_u64());
-        let is_marker = row.get("box_id").is_some() && row.get("kind").is_none() && row.get("user_id").is_some();
-        let message = row["message_id"].as_u64().filter(|_| !is_marker);
-        if let Some(message) = message {
-            traits.sequences.push(message);
-            traits.ids.push(message.to_string());
-        } else if row.get("position").is_none() && row.get("box_id").is_some() && !row["message_id"].is_u64() {
-            // A member's row is touched by what names both, a room's by what names the room.
-            let ids = ["room_id", "user_id"].iter().filter_map(|column| row[*column].as_str());
-            traits.ids.extend(ids.map(str::to_owned));
+        if is_marker(row) || is_box(row) || row.get("box_id").is_none() {
+            return Self::default();
         }
-        // A box names the room that is open on it, but is touched by everything about itself.
-        if row.get("installed_at").is_some() {
-            traits.ids.clear();
-        }
-        traits
+        let message = row["message_id"].as_u64();
+        let sequences: Vec<u64> = row["position"].as_u64().into_iter().chain(message).collect();
+        let ids = match message {
+            Some(message) => vec![message.to_string()],
+            None if sequences.is_empty() => {
+                ["room_id", "user_id"].iter().filter_map(|column| row[*column].as_str()).map(str::to_owned).collect()
+            }
+            None => vec![],
+        };
+        Self { sequences, ids }
     }
 
     fn fit(&self, message: &Recorded) -> bool {
         if self.sequences.contains(&message.sequence) {
             return true;
         }
-        // An event that stands at a known place alone.
-        if !self.sequences.is_empty() && self.ids.is_empty() {
-            return false;
+        if self.ids.is_empty() {
+            return self.sequences.is_empty();
         }
+        // What cannot be read may have touched anything.
         let Ok(commit) = serde_json::from_slice::<Value>(&message.payload) else { return true };
         let events = commit["events"].to_string();
         self.ids.iter().all(|id| events.contains(&format!("\"{id}\"")))
