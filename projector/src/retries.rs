@@ -1,6 +1,6 @@
 //! Operators who want parked boxes to be tried again: heard by whoever projects their stream, however many projectors run.
 
-use std::{collections::HashMap, convert::Infallible, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use sqlx::query;
 use tokio::{sync::watch, time::sleep};
@@ -45,9 +45,9 @@ impl Retries {
     }
 }
 
-async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -> Result<Infallible, sqlx::Error> {
+async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
-    loop {
+    while !known.is_closed() {
         let rows = query!("select generation, stream, wanted from control.retries where wanted > done");
         let rows = rows.fetch_all(&mut connection).await?;
         let wanted = rows.iter().filter_map(|row| Some(((row.generation, row.stream.parse().ok()?), row.wanted)));
@@ -57,11 +57,9 @@ async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -
             *known = wanted;
             is_new
         });
-        if known.is_closed() {
-            return Err(sqlx::Error::WorkerCrashed);
-        }
         sleep(BEAT).await;
     }
+    Ok(())
 }
 
 /// Says that so much of what was wanted is done.

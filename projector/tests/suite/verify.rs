@@ -20,7 +20,8 @@ use crate::{
 
 /// What the rules of these tests do not write, the same in both generations.
 const MORE_ROWS: &str = "
-insert into alarms values ('bob', '2026-03-01T12:00:00Z', 'b1', 4, 'mention', 'b1.1', 4, 'ann');
+insert into alarms (user_id, at, box_id, stream, position, kind, room_id, message_id, by)
+  values ('bob', '2026-03-01T12:00:00Z', 'b1', 'box-1', 4, 'mention', 'b1.1', 4, 'ann');
 insert into devices values ('ann', 'phone', 'token', '2026-03-01T12:00:00Z');
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
