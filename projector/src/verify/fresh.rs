@@ -10,6 +10,8 @@ use crate::{
     catch_up,
     database::Database,
     generation::{self, Origin},
+    reader::Mode,
+    throttle::Throttle,
 };
 
 /// The number of the schema. No generation has it: they count from 1, and this one is in no table of theirs.
@@ -38,8 +40,9 @@ pub async fn verify_fresh(
     let mut transaction = turn.begin().await?;
     generation::make_tables(&mut transaction, FRESH, &origins).await?;
     transaction.commit().await?;
+    let mode = Mode::Building(Throttle::default());
     let again = || -> futures::future::BoxFuture<'_, _> {
-        Box::pin(async { Ok(catch_up(database, log, FRESH, &streams).await?) })
+        Box::pin(async { Ok(catch_up(database, log, FRESH, &streams, &mode).await?) })
     };
     let result = verify_prepared(database, log, [generation, FRESH], limits, &again).await;
     drop_tables(&mut turn).await?;

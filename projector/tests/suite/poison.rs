@@ -3,7 +3,7 @@
 use domain::UserEvent;
 use event_store::{MemoryLog, StreamName};
 use projector::{
-    BatchError, Content, Projection, project_and_release, project_around_poison,
+    BatchError, Content, Pace, Projection, project_and_release, project_around_poison,
     projection::{News, ProjectionError},
 };
 use serde_json::json;
@@ -132,7 +132,7 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
 /// Projects what a log holds beyond the checkpoint, in batches of this size.
 async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> News {
     let mut at = checkpoint(&mut world.connection, BOXES).await;
-    let mut projection = Projection::open(BOXES, &mut world.connection).await.expect("a projection");
+    let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
     let mut all = News::default();
     for commits in commits_of(log).await.split_at(usize::try_from(at.position).expect("small")).1.chunks(size) {
         let news = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use event_store::{Log, MemoryLog, streams};
 use projector::{
     Database, catch_up, generation,
-    reader::Reader,
+    reader::{Mode, Reader},
     verify::{Difference, Limits, Verification, verify, verify_fresh},
 };
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn two() -> (World, Town) {
         town.meet(box_id).await;
     }
     for number in [1, 2] {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS)).await.expect("caught up");
+        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
         run(&world.database, number, MORE_ROWS).await;
     }
     (world, town)
@@ -194,7 +194,7 @@ fn following(database: &Database, log: &Arc<dyn Log>, generation: i32) -> JoinSe
     for stream in streams(PARTITIONS) {
         let (database, log) = (database.clone(), Arc::clone(log));
         tasks.spawn(async move {
-            let mut reader = Reader::open(&database, log, generation, stream).await.expect("it reads");
+            let mut reader = Reader::open(&database, log, generation, stream, Mode::Live).await.expect("it reads");
             loop {
                 reader.step().await.expect("a step");
             }
@@ -236,7 +236,7 @@ async fn what_never_settles_is_not_called_equal() {
     let (world, town) = two().await;
     // The second generation stays behind.
     town.say("b1", "later").await;
-    catch_up(&world.database, &town.log, 1, &streams(PARTITIONS)).await.expect("caught up");
+    catch_up(&world.database, &town.log, 1, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
     run(&world.database, 2, "update messages set body = 'changed' where box_id = 'b2' and ordinal = 3").await;
     let found = compared(&world, &town).await;
     assert_eq!(found.undecided, ["box b1"]);
