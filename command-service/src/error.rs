@@ -125,6 +125,7 @@ impl From<&BoxRefusal> for Code {
             BoxRefusal::BoxInUse => Self::BoxInUse,
             BoxRefusal::BoxOutOfService => Self::BoxOutOfService,
             BoxRefusal::BoxRetired => Self::BoxRetired,
+            BoxRefusal::EventNotFound => Self::EventNotFound,
             BoxRefusal::StoreClosed => Self::StoreClosed,
             BoxRefusal::RoomNotFound => Self::RoomNotFound,
             BoxRefusal::RoomClosed => Self::RoomClosed,

@@ -49,6 +49,7 @@ problems! {
     UserNotFound 404 "user-not-found" "There is no such user" "The caller is no registered user, or was erased.";
     DeviceNotFound 404 "device-not-found" "There is no such device" "The caller has no device of this id.";
     MemberNotFound 404 "member-not-found" "This user is not a member of the room" "The other user is not inside.";
+    EventNotFound 404 "event-not-found" "The box has no such event" "No event of this box stands at this sequence.";
     MessageNotFound 404 "message-not-found" "There is no such message in this room"
         "No message of this room has this id.";
     BoxExists 409 "box-exists" "The box id is taken" "A box with this id exists already.";

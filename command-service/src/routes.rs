@@ -13,9 +13,9 @@ use Access::{Anybody, Boxes, Operators, Users};
 use Answer::{Created, Done, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor, NotTheHost,
-    RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyDevices,
-    TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor,
+    NotTheHost, RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
+    TooManyDevices, TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
@@ -50,6 +50,7 @@ fn places() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
+        .routes(command(routes!(boxes::drop_event::drop_event), Operators, Created, &[BoxNotFound, EventNotFound]))
         .routes(command(routes!(stores::register::register_store), Operators, Created, &[StoreExists]))
         .routes(command(routes!(stores::change::change_store), Operators, Done, &[StoreNotFound]))
         .routes(command(routes!(stores::availability::set_availability), Operators, Done, &[StoreNotFound]))

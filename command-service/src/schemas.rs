@@ -46,6 +46,8 @@ schemas! {
     RoomId => id(ROOM_ID_PATTERN, 50, "box-1.1");
     /// A message.
     MessageId => id(MESSAGE_ID_PATTERN, 18, "42");
+    /// The place of an event in the log.
+    EventSequence => id(MESSAGE_ID_PATTERN, 18, "42");
     /// What a message says.
     MessageBody => text(values::MessageBody::MAX_CHARS, "Who else wants a Margherita?");
     /// A room's title.
@@ -166,6 +168,7 @@ mod tests {
         parses::<BoxId, domain::BoxId>();
         parses::<RoomId, domain::RoomId>();
         parses::<MessageId, domain::MessageId>();
+        parses::<EventSequence, domain::EventSequence>();
         parses::<Emoji, values::Emoji>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();

@@ -47,7 +47,7 @@ pub async fn project(
 }
 
 /// Like [`project`], but one commit that the database refuses does not stop the others: its box is parked. It is found by
-/// halving the batch.
+/// halving the batch. Knows nothing of commits that are given up: see [`parked::project`](crate::parked::project).
 pub async fn project_around_poison(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -94,7 +94,7 @@ fn condemn(projection: &mut Projection, sequence: u64, reason: String) -> Result
 }
 
 /// What the database said when it refused the rows themselves, which another attempt would not change.
-fn refused(error: &sqlx::Error) -> Option<String> {
+pub(crate) fn refused(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     // Data exceptions, violated constraints, exceeded limits.
     let of_data = error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)));

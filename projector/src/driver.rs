@@ -129,9 +129,9 @@ impl Driver {
         }
         if !generation.compared {
             driven::enter(control, number, "verifying").await?;
-            let comparison = self.compare(number).await?;
+            let comparison = self.compare(control, number).await?;
             driven::compared(control, number, &comparison).await?;
-        } else if generation.goal == Goal::Active && !generation.differs {
+        } else if generation.goal == Goal::Active && !generation.doubtful {
             driven::enter(control, number, "activating").await?;
             let switched = generation::activate(&self.database, Some(number), true).await?;
             self.notices.activated(switched.generation);

@@ -5,6 +5,7 @@
 
 pub use activation::{activate, roll_back};
 pub use creation::{Origin, create, ensure, rebuild};
+pub(crate) use creation::{exists, make_tables};
 pub use indexes::add_indexes;
 pub use pausing::{pause, resume};
 pub use positions::Positions;

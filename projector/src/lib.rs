@@ -8,6 +8,7 @@ pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
 pub use database::Database;
 pub use indexes::complete;
+pub use parked::project as project_and_release;
 pub use projection::{Pace, Projection};
 pub use reader::Mode;
 pub use run::run;
@@ -22,6 +23,7 @@ mod catch_up;
 mod indexes;
 mod lease;
 pub mod reader;
+mod retries;
 pub mod run;
 pub mod settings;
 mod supervisor;
@@ -36,8 +38,11 @@ pub mod batch;
 pub mod checkpoint;
 pub mod commit;
 mod notices;
-mod parked;
+pub mod parked;
 pub mod projection;
+
+pub mod quarantine;
+pub mod verify;
 
 pub mod database;
 pub mod generation;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use projector::{
-    Database, cli, generation, run,
+    Database, cli, generation, quarantine, run,
     settings::{Cli, Command, MigrateSettings, Settings},
+    verify,
 };
 use service_kit::{exit, shutdown, telemetry};
 
@@ -15,6 +16,8 @@ async fn main() -> ExitCode {
         Command::Run(settings) => exit::code(project(settings).await),
         Command::Migrate(settings) => exit::code(migrate(settings).await),
         Command::Operator(command) => cli::act(command).await,
+        Command::Verify(args) => verify::command::act(args).await,
+        Command::Quarantine(command) => quarantine::command::act(command).await,
     }
 }
 

@@ -1,19 +1,50 @@
-//! Another try for parked boxes: their waiting commits are read from the log and decoded again, in order.
+//! Parked boxes go on: their waiting commits are read from the log and decoded again, in order. That happens when somebody
+//! wants another try, and when the log says that the commit in the way is given up.
+//!
+//! The rule of giving up: a commit that cannot be projected is left out if a later commit of its box gives it up. Giving up
+//! one that can be projected has no effect. So the rows depend on the log alone, whatever was parked when.
 
-use domain::BoxId;
+use std::collections::BTreeSet;
+
+use domain::{BoxEvent, BoxId};
 use event_store::{Log, LogError, StreamName, log::Freshness};
+use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    batch::BatchError,
+    batch::{BatchError, project_around_poison, refused},
     checkpoint::Checkpoint,
-    commit::Commit,
-    projection::{News, Projection, quarantine},
+    commit::{Commit, Content},
+    projection::{News, Projection, ProjectionError, quarantine},
     reader::ReadError,
 };
 
 /// How many commits are projected at a time.
 const CHUNK: usize = 500;
+
+/// How many commits are read at a time.
+const READS: usize = 32;
+
+/// Projects the commits that follow a checkpoint. Where one gives up what parks its box, the box goes on at once, in the
+/// transaction that moves the checkpoint there. After an error the projection must be dropped.
+pub async fn project(
+    connection: &mut PgConnection,
+    projection: &mut Projection,
+    checkpoint: &mut Checkpoint,
+    commits: &[Commit],
+    log: &dyn Log,
+) -> Result<News, ReadError> {
+    let mut news = News::default();
+    let mut rest = commits;
+    while let Some((place, commit)) = rest.iter().enumerate().find(|(_, commit)| given_up(commit).next().is_some()) {
+        let (before, after) = (rest.get(..place), rest.get(place + 1..));
+        news.extend(project_around_poison(connection, projection, checkpoint, before.unwrap_or_default()).await?);
+        news.extend(project_giving_up(connection, projection, checkpoint, commit, log).await?);
+        rest = after.unwrap_or_default();
+    }
+    news.extend(project_around_poison(connection, projection, checkpoint, rest).await?);
+    Ok(news)
+}
 
 /// Tries every parked box of a stream once. One that fails again stays parked, from where it fails now.
 pub(crate) async fn retry(
@@ -28,13 +59,10 @@ pub(crate) async fn retry(
         Projection::Users | Projection::Stores | Projection::Markers => return Ok(news),
     };
     for box_id in boxes {
-        let positions = quarantine::parked(connection, &box_id).await?;
-        // Read before the transaction: it must not idle while the log answers.
-        let commits = read(log, checkpoint.stream, &positions).await?;
-        match release(connection, projection, checkpoint, &box_id, &commits).await {
-            Ok(more) => {
-                news.extend(more);
-            }
+        let waiting = waiting(connection, checkpoint.stream, &box_id, log).await?;
+        let release = Release { checkpoint, to: None, box_id: &box_id, commits: &waiting };
+        match release.carry_out(connection, projection).await {
+            Ok(more) => news.extend(more),
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
                 tracing::error!(box.id = %box_id, %error, "a parked box could not be tried again");
@@ -45,39 +73,142 @@ pub(crate) async fn retry(
     Ok(news)
 }
 
-async fn read(log: &dyn Log, stream: StreamName, positions: &[u64]) -> Result<Vec<Commit>, ReadError> {
-    let mut commits = Vec::with_capacity(positions.len());
-    for position in positions {
-        let recorded = log.get(stream, *position, Freshness::AnyReplica).await?;
-        let recorded = recorded.ok_or_else(|| LogError::Corrupt {
-            stream,
-            sequence: *position,
-            reason: "a parked commit is gone".to_owned(),
-        })?;
-        commits.push(event_store::RecordedCommit::parse(&recorded)?.into());
-    }
-    Ok(commits)
+/// The earlier commits of its box that a commit gives up.
+fn given_up(commit: &Commit) -> impl Iterator<Item = u64> {
+    let events = match &commit.content {
+        Content::Box { events, .. } => events.as_slice(),
+        Content::User { .. }
+        | Content::Claim
+        | Content::Store { .. }
+        | Content::Mark { .. }
+        | Content::Unreadable { .. } => &[],
+    };
+    let sequences = events.iter().filter_map(|event| match event {
+        BoxEvent::EventDropped { sequence, .. } => Some(sequence.sequence()),
+        _ => None,
+    });
+    sequences.filter(|sequence| *sequence < commit.sequence)
 }
 
-async fn release(
+async fn project_giving_up(
     connection: &mut PgConnection,
     projection: &mut Projection,
-    checkpoint: &Checkpoint,
-    box_id: &BoxId,
-    commits: &[Commit],
-) -> Result<News, BatchError> {
-    let mut news = News::default();
-    let mut transaction = connection.begin().await?;
-    if !checkpoint.hold(&mut transaction).await? {
-        return Err(BatchError::Overtaken);
-    }
-    if let Projection::Boxes(stream) = projection {
-        stream.release(&mut transaction, box_id).await?;
-    }
-    for chunk in commits.chunks(CHUNK) {
-        let more = projection.project(&mut transaction, chunk).await?;
-        news.extend(more);
-    }
-    transaction.commit().await?;
+    checkpoint: &mut Checkpoint,
+    commit: &Commit,
+    log: &dyn Log,
+) -> Result<News, ReadError> {
+    let parked = match (&*projection, commit.content.box_id()) {
+        (Projection::Boxes(stream), Some(box_id)) => stream.quarantine().since(box_id).map(|since| (box_id, since)),
+        _ => None,
+    };
+    let Some((box_id, _)) = parked.filter(|(_, since)| given_up(commit).any(|sequence| sequence == *since)) else {
+        let alone = std::slice::from_ref(commit);
+        return Ok(project_around_poison(connection, projection, checkpoint, alone).await?);
+    };
+    let mut commits = waiting(connection, checkpoint.stream, box_id, log).await?;
+    commits.push(commit.clone());
+    let release = Release { checkpoint, to: Some(commit), box_id, commits: &commits };
+    let news = release.carry_out(connection, projection).await?;
+    *checkpoint = checkpoint.at(commit);
     Ok(news)
+}
+
+/// What waits of a box. Read before a transaction begins: it must not idle while the log answers.
+async fn waiting(
+    connection: &mut PgConnection,
+    stream: StreamName,
+    box_id: &BoxId,
+    log: &dyn Log,
+) -> Result<Vec<Commit>, ReadError> {
+    let positions = quarantine::parked(connection, box_id).await?;
+    let commits = stream::iter(positions).map(|position| read(log, stream, position)).buffered(READS);
+    commits.try_collect().await
+}
+
+async fn read(log: &dyn Log, stream: StreamName, position: u64) -> Result<Commit, ReadError> {
+    let recorded = log.get(stream, position, Freshness::AnyReplica).await?;
+    let reason = "a parked commit is gone".to_owned();
+    let recorded = recorded.ok_or(LogError::Corrupt { stream, sequence: position, reason })?;
+    Ok(event_store::RecordedCommit::parse(&recorded)?.into())
+}
+
+/// A box that is to go on with the commits that wait.
+struct Release<'a> {
+    checkpoint: &'a Checkpoint,
+    /// Where the checkpoint is moved to, if it is.
+    to: Option<&'a Commit>,
+    box_id: &'a BoxId,
+    commits: &'a [Commit],
+}
+
+/// An attempt that was rolled back.
+struct Failure {
+    error: BatchError,
+    /// The commit at which it failed, if they were projected one by one.
+    sequence: Option<u64>,
+}
+
+impl<E: Into<BatchError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), sequence: None }
+    }
+}
+
+impl Release<'_> {
+    /// All in one transaction. A commit that the database refuses is found, and parks the box again.
+    async fn carry_out(&self, connection: &mut PgConnection, projection: &mut Projection) -> Result<News, BatchError> {
+        let mut condemned = Vec::new();
+        let mut chunk = CHUNK;
+        loop {
+            let failure = match self.attempt(connection, projection, chunk).await {
+                Ok(news) => return Ok(news),
+                Err(failure) => failure,
+            };
+            let BatchError::Projection(ProjectionError::Database(error)) = &failure.error else {
+                return Err(failure.error);
+            };
+            let Some(reason) = refused(error).filter(|_| chunk > 1 || failure.sequence.is_some()) else {
+                return Err(failure.error);
+            };
+            projection.reopen(self.checkpoint.stream, connection).await?;
+            condemned.extend(failure.sequence.map(|sequence| (sequence, reason)));
+            // One by one until the culprit is known.
+            chunk = if failure.sequence.is_some() { CHUNK } else { 1 };
+            if let Projection::Boxes(boxes) = projection {
+                condemned.iter().cloned().for_each(|(sequence, reason)| boxes.condemn(sequence, reason));
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        connection: &mut PgConnection,
+        projection: &mut Projection,
+        chunk: usize,
+    ) -> Result<News, Failure> {
+        let mut transaction = connection.begin().await?;
+        let held = match self.to {
+            Some(commit) => self.checkpoint.advance(&mut transaction, commit).await?,
+            None => self.checkpoint.hold(&mut transaction).await?,
+        };
+        if !held {
+            return Err(BatchError::Overtaken.into());
+        }
+        if let Projection::Boxes(stream) = projection {
+            let given_up: BTreeSet<u64> = self.commits.iter().flat_map(given_up).collect();
+            stream.release(&mut transaction, self.box_id, given_up).await?;
+        }
+        let mut news = News::default();
+        for commits in self.commits.chunks(chunk) {
+            match projection.project(&mut transaction, commits).await {
+                Ok(more) => news.extend(more),
+                Err(error) => {
+                    let sequence = commits.first().filter(|_| chunk == 1).map(|commit| commit.sequence);
+                    return Err(Failure { error: error.into(), sequence });
+                }
+            }
+        }
+        transaction.commit().await?;
+        Ok(news)
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
 use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::timeout;
 
 use crate::{
     ahead::{Ahead, Batch},
-    batch::{self, BatchError},
+    batch::BatchError,
     checkpoint::Checkpoint,
     commit::Commit,
     database::Database,
@@ -125,6 +126,13 @@ impl Reader {
         timeout(TRANSACTION, parked::retry(connection, projection, checkpoint, log.as_ref())).await?
     }
 
+    /// The boxes that are parked, and from which sequence on.
+    pub fn parked(&self) -> Vec<(BoxId, u64)> {
+        let Projection::Boxes(stream) = &self.projection else { return Vec::new() };
+        let quarantine = stream.quarantine();
+        quarantine.boxes().filter_map(|box_id| Some((box_id.clone(), quarantine.since(box_id)?))).collect()
+    }
+
     /// Where the stream stands.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
@@ -140,8 +148,8 @@ impl Reader {
         let Batch { commits, caught_up } = self.next_batch().await?;
         self.caught_up = caught_up;
         let before = self.checkpoint.position;
-        let Self { connection, projection, checkpoint, .. } = self;
-        let projected = batch::project_around_poison(connection, projection, checkpoint, &commits);
+        let Self { connection, projection, checkpoint, log, .. } = self;
+        let projected = parked::project(connection, projection, checkpoint, &commits, log.as_ref());
         let news = timeout(TRANSACTION, projected).await??;
         let growth = match self.source {
             Source::Direct(_) => LIVE_GROWTH,

@@ -10,6 +10,7 @@ use crate::{
     driver::Driver,
     notices::Notices,
     operator::{self, Operations},
+    retries::Retries,
     settings::Settings,
     status::Status,
     supervisor::{StartError, Supervisor},
@@ -55,7 +56,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let (log, notices, partitions) = (log_over(&client), Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
-    let tracker = Tracker { database, log, notices, status };
+    let retries = Retries::listen(database.clone());
+    let tracker = Tracker { database, log, notices, retries, status };
     let supervisor = Supervisor { tracker, partitions };
     // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
     let result = tokio::select! {

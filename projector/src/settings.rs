@@ -2,6 +2,10 @@
 
 use std::ffi::OsString;
 
+use crate::{
+    quarantine::command::QuarantineCommand,
+    verify::command::{EXAMPLES as VERIFY, VerifyArgs},
+};
 use clap::{Args, Parser, Subcommand};
 use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
 
@@ -28,6 +32,12 @@ pub enum Command {
     /// What operators ask of the running projectors
     #[command(flatten)]
     Operator(OperatorCommand),
+    /// Compare two generations row by row, or one with a fresh projection, while they are in use
+    #[command(after_help = VERIFY)]
+    Verify(VerifyArgs),
+    /// Boxes that are parked because an event of theirs cannot be projected
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
 }
 
 /// Settings of `projector run`.

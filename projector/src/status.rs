@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::{Client, connection::State};
+use domain::BoxId;
 use event_store::StreamName;
 use service_kit::health::Health;
 
@@ -25,6 +26,8 @@ struct Inner {
     database: Result<(), String>,
     log: Result<(), String>,
     tracks: BTreeMap<Track, Progress>,
+    /// The parked boxes of the tracks that run here, each with the sequence of its bad event.
+    parked: BTreeMap<Track, Vec<(BoxId, u64)>>,
 }
 
 /// How it stands with a stream.
@@ -47,7 +50,7 @@ pub(crate) enum Progress {
 impl Default for Status {
     fn default() -> Self {
         let not_yet = || Err("not connected yet".to_owned());
-        let inner = Inner { database: not_yet(), log: not_yet(), tracks: BTreeMap::new() };
+        let inner = Inner { database: not_yet(), log: not_yet(), tracks: BTreeMap::new(), parked: BTreeMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
@@ -69,7 +72,12 @@ impl Status {
 
     /// Says how it stands with a stream; a change for the worse or back is worth a line in the log.
     pub(crate) fn set(&self, track: Track, progress: Progress) {
-        let former = self.lock().tracks.insert(track, progress.clone());
+        let mut inner = self.lock();
+        let former = inner.tracks.insert(track, progress.clone());
+        if progress == Progress::Standby {
+            inner.parked.remove(&track);
+        }
+        drop(inner);
         if former.as_ref() == Some(&progress) {
             return;
         }
@@ -89,13 +97,25 @@ impl Status {
         self.lock().tracks.get(&track).cloned()
     }
 
+    /// Says which boxes of a stream are parked.
+    pub(crate) fn park(&self, track: Track, boxes: Vec<(BoxId, u64)>) {
+        let parked = &mut self.lock().parked;
+        if boxes.is_empty() {
+            parked.remove(&track);
+        } else {
+            parked.insert(track, boxes);
+        }
+    }
+
     pub(crate) fn forget(&self, track: Track) {
-        self.lock().tracks.remove(&track);
+        let mut inner = self.lock();
+        inner.tracks.remove(&track);
+        inner.parked.remove(&track);
     }
 
     /// The checks behind `/readyz`.
     pub(crate) fn health(&self, client: Client) -> Health {
-        let (database, streams) = (self.clone(), self.clone());
+        let (database, streams, quarantine) = (self.clone(), self.clone(), self.clone());
         Health::new()
             .check("postgres", move || {
                 let state = database.lock().database.clone();
@@ -109,6 +129,20 @@ impl Status {
                 let state = streams.streams();
                 async { state }
             })
+            // Everybody else is served: somebody has to look, but nothing has to stop.
+            .watch("quarantine", move || {
+                let state = quarantine.quarantine();
+                async { state }
+            })
+    }
+
+    fn quarantine(&self) -> Result<(), String> {
+        let inner = self.lock();
+        let parked = inner.parked.iter().flat_map(|((generation, stream), boxes)| {
+            boxes.iter().map(move |(box_id, since)| format!("g{generation} {stream}: {box_id} at {since}"))
+        });
+        let parked: Vec<String> = parked.collect();
+        if parked.is_empty() { Ok(()) } else { Err(parked.join("; ")) }
     }
 
     fn streams(&self) -> Result<(), String> {

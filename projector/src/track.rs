@@ -14,6 +14,7 @@ use crate::{
     notices::Notices,
     projection::News,
     reader::{Mode, ReadError, Reader},
+    retries::{self, Retries},
     status::{Progress, Status, Track},
     throttle::Throttle,
 };
@@ -30,6 +31,8 @@ const REST: u32 = 3;
 
 /// The longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// Why a track begins anew.
+const ANOTHER_TRY: &str = "an operator wants parked boxes to be tried again";
 
 /// What a track's task needs.
 #[derive(Clone)]
@@ -37,6 +40,7 @@ pub(crate) struct Tracker {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) notices: Notices,
+    pub(crate) retries: Retries,
     pub(crate) status: Status,
 }
 
@@ -86,16 +90,22 @@ impl Tracker {
         let mut course = orders.course.clone();
         let Course { live, low_priority } = *course.borrow_and_update();
         let mode = if live { Mode::Live } else { Mode::Building(orders.throttle.clone()) };
+        let wanted = self.retries.of(track);
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
         self.tell(generation, live, &checkpoint, &news);
+        if let Some(wanted) = wanted {
+            retries::done(&self.database, track, wanted).await?;
+        }
         self.status.set(track, Progress::CatchingUp);
         loop {
+            self.status.park(track, reader.parked());
             let begin = Instant::now();
             let step = tokio::select! {
                 step = reader.step() => step?,
-                // What is cut off is rolled back, and read again.
+                // What is cut off is rolled back, and read again; a new reader begins with the parked boxes.
                 () = becomes_live(&mut course), if !live => return Ok(()),
+                () = self.retries.beyond(track, wanted) => return Err(ReadError::Away(ANOTHER_TRY.to_owned())),
             };
             *pause = FIRST_PAUSE;
             self.tell(generation, live, &step.checkpoint, &step.news);

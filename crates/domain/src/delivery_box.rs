@@ -222,6 +222,7 @@ impl Aggregate for DeliveryBox {
             BoxEvent::BoxDetailsChanged { .. }
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }
+            | BoxEvent::EventDropped { .. }
             | BoxEvent::MessagePosted { .. }
             | BoxEvent::MessageEdited { .. }
             | BoxEvent::MessageDeleted { .. }

@@ -15,7 +15,7 @@ pub const ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}$";
 /// The pattern of room ids: the box's id, a dot, the number of the room on that box.
 pub const ROOM_ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}\\.[1-9][0-9]{0,8}$";
 
-/// The pattern of message ids: a sequence in the log.
+/// The pattern of message ids and of event sequences: a sequence in the log.
 pub const MESSAGE_ID_PATTERN: &str = "^[1-9][0-9]{0,17}$";
 
 fn is_name(text: &str) -> bool {
@@ -162,53 +162,66 @@ impl fmt::Display for RoomId {
     }
 }
 
-/// A message: its sequence in the log of its box's partition, so unique in its room and monotonic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct MessageId(u64);
+macro_rules! sequence_id {
+    ($(#[$doc:meta])* $name:ident, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(u64);
 
-impl MessageId {
-    /// The message at this sequence (from 1) of the log.
-    pub const fn new(sequence: u64) -> Self {
-        Self(sequence)
-    }
+        impl $name {
+            /// What stands at this sequence (from 1) of the log.
+            pub const fn new(sequence: u64) -> Self {
+                Self(sequence)
+            }
 
-    /// Its sequence in the log.
-    pub fn sequence(self) -> u64 {
-        self.0
-    }
-}
-
-impl FromStr for MessageId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let canonical = text.len() <= 18 && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
-        match text.parse() {
-            Ok(sequence) if canonical => Ok(Self(sequence)),
-            _ => Err(InvalidId("must be a message id: a positive number")),
+            /// Its sequence in the log.
+            pub fn sequence(self) -> u64 {
+                self.0
+            }
         }
-    }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let canonical = text.len() <= 18 && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+                match text.parse() {
+                    Ok(sequence) if canonical => Ok(Self(sequence)),
+                    _ => Err(InvalidId($expected)),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
 
-impl TryFrom<String> for MessageId {
-    type Error = InvalidId;
-
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        text.parse()
-    }
+sequence_id! {
+    /// A message: its sequence in the log of its box's partition, so unique in its room and monotonic.
+    MessageId, "must be a message id: a positive number"
 }
-
-impl From<MessageId> for String {
-    fn from(id: MessageId) -> Self {
-        id.to_string()
-    }
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+sequence_id! {
+    /// A commit of a box: its sequence in the log of the box's partition.
+    EventSequence, "must be a sequence in the log: a positive number"
 }
 
 #[cfg(test)]

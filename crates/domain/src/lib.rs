@@ -7,7 +7,7 @@
 pub use delivery_box::{
     BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, OriginalMessage, PasswordProof, Room, RoomClosedReason,
 };
-pub use ids::{BoxId, DeviceId, InvalidId, MessageId, RoomId, StoreId, UserId};
+pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
 pub use position::{InvalidPosition, Position, partition_of, stream_of};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};

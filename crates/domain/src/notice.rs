@@ -51,6 +51,11 @@ pub const ALL_SIGNALS: &str = "signal.room.>";
 /// Every command as a request; see [`command_name`].
 pub const ALL_COMMANDS: &str = "cmd.*";
 
+/// A command as a request, by its name.
+pub fn command(name: &str) -> String {
+    format!("cmd.{name}")
+}
+
 /// The command that a request with this subject asks for.
 pub fn command_name(subject: &str) -> Option<&str> {
     subject.strip_prefix("cmd.")
@@ -95,6 +100,7 @@ mod tests {
 
     #[test]
     fn a_request_names_its_command() {
+        assert_eq!(command("post_message"), "cmd.post_message");
         assert_eq!(command_name("cmd.post_message"), Some("post_message"));
         assert_eq!(command_name("live.g1.x"), None);
         assert_eq!(operation_verb(&operation("status")), Some("status"));

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
-use domain::{BoxEvent, BoxId, DeliveryBox, Lane, MessageId, OriginalMessage, Position};
+use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
 use tokio::time::sleep;
@@ -22,9 +22,10 @@ use crate::{
     log::{Freshness, Log},
     store::{Loaded, LogEventStore, Order, Stored, Versioned},
     stream::StreamName,
-    subject::Source,
     tail::{Tail, TailState},
 };
+
+mod boxes;
 
 /// How often a command is decided again because others were faster.
 const ATTEMPTS: usize = 32;
@@ -230,33 +231,6 @@ impl<A: StoredAggregate> Executor<A> {
         let known = self.store.load(id, Freshness::AnyReplica).await?;
         slot.learn(known.clone());
         Ok(known)
-    }
-}
-
-impl Executor<DeliveryBox> {
-    /// The event in which a message was posted; none if there is no such message on this box.
-    pub async fn message(
-        &self,
-        box_id: &BoxId,
-        message_id: MessageId,
-    ) -> Result<Option<OriginalMessage>, EventStoreError> {
-        let stream = DeliveryBox::stream(box_id, self.store.partitions());
-        let log = self.store.log();
-        let recorded = match log.get(stream, message_id.sequence(), Freshness::AnyReplica).await? {
-            Some(recorded) => Some(recorded),
-            None => log.get(stream, message_id.sequence(), Freshness::Leader).await?,
-        };
-        let Some(recorded) = recorded else { return Ok(None) };
-        let commit = RecordedCommit::parse(&recorded)?;
-        if commit.source != (Source::Talk { box_id: box_id.clone() }) {
-            return Ok(None);
-        }
-        match commit.events::<BoxEvent>()?.pop() {
-            Some(BoxEvent::MessagePosted { room_id, author, .. }) => {
-                Ok(Some(OriginalMessage { message_id, room_id, author }))
-            }
-            _ => Ok(None),
-        }
     }
 }
 

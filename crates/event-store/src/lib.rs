@@ -40,6 +40,7 @@ pub mod upcast;
 pub mod append;
 pub mod damage;
 pub mod follow;
+pub mod history;
 pub mod jetstream;
 pub mod log;
 pub mod memory;

@@ -138,6 +138,18 @@ impl<A: StoredAggregate> LogEventStore<A> {
         Ok(Versioned { state: Arc::new(state), version })
     }
 
+    /// What the commits that can be read have led to, without the others.
+    pub(crate) async fn load_readable(&self, id: &A::Id) -> Result<Versioned<A>, EventStoreError> {
+        let stream = A::stream(id, self.partitions);
+        let subject = A::subject(id, Lane::Room, self.partitions);
+        let version = self.log.last(stream, &subject, Freshness::Leader).await?.map_or(0, |last| last.sequence);
+        let mut state = A::default();
+        for commit in self.history(id, version).await? {
+            commit.events::<A::Event>().unwrap_or_default().into_iter().for_each(|event| state.apply(event));
+        }
+        Ok(Versioned { state: Arc::new(state), version })
+    }
+
     /// The commits that led to a version.
     async fn history(&self, id: &A::Id, version: u64) -> Result<Vec<RecordedCommit>, EventStoreError> {
         let stream = A::stream(id, self.partitions);

@@ -3,7 +3,7 @@
 use domain::{BoxId, Lane, RoomId, StoreId, UserId};
 use sha2::{Digest, Sha256};
 
-use crate::stream::partition_of;
+use crate::stream::{StreamName, partition_of};
 
 /// What a stored message is about, parsed from its subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -53,6 +53,30 @@ impl Source {
                 Some(Self::Mark { room_id: format!("{box_id}.{number}").parse().ok()?, user_id: user_id.parse().ok()? })
             }
             _ => None,
+        }
+    }
+}
+
+impl Source {
+    /// The subject on which it stands in a log of this many partitions; none for a claim, which hides the name.
+    pub(crate) fn subject(&self, partitions: u16) -> Option<String> {
+        Some(match self {
+            Self::Room { box_id } => lane(box_id, Lane::Room, partitions),
+            Self::Talk { box_id } => lane(box_id, Lane::Talk, partitions),
+            Self::User { user_id } => user(user_id),
+            Self::Store { store_id } => store(store_id),
+            Self::Mark { room_id, user_id } => mark(room_id, user_id, partitions),
+            Self::Claim => return None,
+        })
+    }
+
+    /// The stream that holds it.
+    pub fn stream(&self, partitions: u16) -> StreamName {
+        match self {
+            Self::Room { box_id } | Self::Talk { box_id } => StreamName::Box(partition_of(box_id, partitions)),
+            Self::User { .. } | Self::Claim => StreamName::User,
+            Self::Store { .. } => StreamName::Store,
+            Self::Mark { .. } => StreamName::Mark,
         }
     }
 }
@@ -120,7 +144,9 @@ mod tests {
             (mark(&room_id, &user_id, 4), Source::Mark { room_id, user_id }),
         ];
         for (subject, source) in cases {
-            assert_eq!(Source::parse(&subject), Some(source), "{subject}");
+            assert_eq!(Source::parse(&subject).as_ref(), Some(&source), "{subject}");
+            let again = source.subject(4);
+            assert!(again.as_ref() == Some(&subject) || source == Source::Claim, "{again:?}");
         }
         for bad in ["", "box", "box.0.b1", "box.0.B1.room", "user.", "user.a.b", "mark.0.b1.x.ann", "timer.0.b1.due"] {
             assert_eq!(Source::parse(bad), None, "{bad}");

@@ -77,6 +77,10 @@ fn has_reached(generation: &GenerationReport, goal: Goal) -> Result<bool, Failur
         let failure = generation.failure.as_deref().unwrap_or("it differs from the active one");
         return Err(Failure::Different(format!("generation {} is not activated: {failure}", generation.generation)));
     }
+    if outcome == Some("refused") && generation.state == State::Ready {
+        let failure = generation.failure.as_deref().unwrap_or("it cannot be compared with the active one");
+        return Err(Failure::Refused(format!("generation {} is not activated: {failure}", generation.generation)));
+    }
     let is_built = generation.state != State::Building;
     Ok(match goal {
         Goal::Ready => is_built,

@@ -1,14 +1,18 @@
 //! Comparing a generation with the active one before it takes over.
 
 use serde_json::{Value, json};
+use sqlx::{PgConnection, query_scalar};
 
 use super::Driver;
-use crate::generation::ChangeError;
+use crate::{
+    generation::ChangeError,
+    verify::{Limits, VerifyError, verify},
+};
 
 /// What comparing has found.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
-    /// `equal`, `different` or `skipped`, and what there is to say.
+    /// `equal`, `different`, `refused` or `skipped`, and what there is to say.
     pub(crate) summary: Value,
     /// Whether everything is the same.
     pub(crate) equal: bool,
@@ -17,10 +21,43 @@ pub(crate) struct Comparison {
 }
 
 impl Driver {
-    /// Compares a generation with the active one of its version.
-    #[expect(clippy::unused_async, reason = "for now nothing is compared")]
-    pub(super) async fn compare(&self, _generation: i32) -> Result<Comparison, ChangeError> {
-        let summary = json!({ "outcome": "skipped", "reason": "there is nothing to compare it with" });
-        Ok(Comparison { summary, equal: false, failure: None })
+    /// Compares a generation with the active one of its version. What never stood still is an error: it is tried again.
+    pub(super) async fn compare(
+        &self,
+        control: &mut PgConnection,
+        generation: i32,
+    ) -> Result<Comparison, ChangeError> {
+        let active = query_scalar!(
+            "select generation from control.generations where state = 'active' and model_version = $1",
+            read_model::version()
+        );
+        let Some(active) = active.fetch_optional(control).await? else {
+            let summary = json!({ "outcome": "skipped", "reason": "there is no active one of this version" });
+            return Ok(Comparison { summary, equal: false, failure: None });
+        };
+        let found = match verify(&self.database, &self.log, [active, generation], Limits::default()).await {
+            Ok(found) => found,
+            Err(VerifyError::Refused(reason)) => {
+                let summary = json!({ "outcome": "refused", "reason": reason });
+                let failure = Some(format!("it cannot be compared with generation {active}: {reason}"));
+                return Ok(Comparison { summary, equal: false, failure });
+            }
+            Err(VerifyError::Database(error)) => return Err(error.into()),
+            Err(VerifyError::Log(error)) => return Err(error.into()),
+            Err(error @ VerifyError::Build(_)) => return Err(ChangeError::Refused(error.to_string())),
+        };
+        for difference in &found.shown {
+            tracing::error!(generation, active, table = difference.table, key = ?difference.key, "a row differs");
+        }
+        if found.differences == 0 && !found.undecided.is_empty() {
+            let moving = found.undecided.join(", ");
+            return Err(ChangeError::Refused(format!("it cannot be compared yet, these never stood still: {moving}")));
+        }
+        let different = || {
+            let hint = format!("`projector verify {active} {generation}` shows them");
+            format!("it differs from generation {active} in {} rows; {hint}", found.differences)
+        };
+        let failure = (found.differences > 0).then(different);
+        Ok(Comparison { summary: found.summary(), equal: found.is_equal(), failure })
     }
 }

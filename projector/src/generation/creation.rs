@@ -105,7 +105,7 @@ async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx
          where model_version = $1
            and (state = 'building'
              or state = 'ready' and goal = 'verified' and verification is null
-             or state = 'ready' and goal = 'active' and verification ->> 'outcome' is distinct from 'different')
+             or state = 'ready' and goal = 'active' and coalesce(verification ->> 'outcome', 'equal') in ('equal', 'skipped'))
          limit 1",
         read_model::version()
     )
@@ -122,6 +122,24 @@ async fn next_number(connection: &mut PgConnection) -> Result<i32, sqlx::Error> 
 }
 
 async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
+    make_tables(connection, number, origins).await?;
+    query!(
+        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
+        number,
+        read_model::version()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes the empty tables of this number, with checkpoints before the first event. Leaves the `search_path` of the
+/// transaction there.
+pub(crate) async fn make_tables(
+    connection: &mut PgConnection,
+    number: i32,
+    origins: &[Origin],
+) -> Result<(), sqlx::Error> {
     // A schema's name cannot be a parameter; a number can do no harm.
     let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
     raw_sql(schema).execute(&mut *connection).await?;
@@ -141,12 +159,12 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
     )
     .execute(&mut *connection)
     .await?;
-    query!(
-        "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
-        number,
-        read_model::version()
-    )
-    .execute(connection)
-    .await?;
     Ok(())
+}
+
+/// Whether there are tables of this number.
+pub(crate) async fn exists(database: &Database, number: i32) -> Result<bool, sqlx::Error> {
+    let mut connection = database.control().await?;
+    let found = query!(r#"select to_regclass($1) is not null as "found!""#, format!("read_g{number}.checkpoints"));
+    Ok(found.fetch_one(&mut connection).await?.found)
 }

@@ -14,7 +14,7 @@ pub(crate) struct Driven {
     pub(crate) phase: String,
     pub(crate) indexed: bool,
     pub(crate) compared: bool,
-    pub(crate) differs: bool,
+    pub(crate) doubtful: bool,
 }
 
 /// The generations of this version that have a goal to reach.
@@ -22,7 +22,7 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Dr
     let rows = query!(
         r#"select generation, state, goal, phase, indexed_at is not null as "indexed!",
              verification is not null as "compared!",
-             coalesce(verification ->> 'outcome' = 'different', false) as "differs!"
+             coalesce(verification ->> 'outcome', 'equal') not in ('equal', 'skipped') as "doubtful!"
            from control.generations
            where model_version = $1
              and (state = 'building' and not paused or state = 'ready')
@@ -40,7 +40,7 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Dr
                 phase: row.phase,
                 indexed: row.indexed,
                 compared: row.compared,
-                differs: row.differs,
+                doubtful: row.doubtful,
             })
         })
         .collect()

@@ -30,7 +30,9 @@ impl Workspace {
             BoxEvent::RoomClosed { room_id, reason } => self.close_room(about, room_id, *reason, event),
             BoxEvent::OrderArrived { room_id: Some(room_id) } => self.bring_order(about, room_id, event),
             BoxEvent::DoorOpened { room_id: Some(room_id) } => self.tell(about, room_id, event),
-            BoxEvent::OrderArrived { room_id: None } | BoxEvent::DoorOpened { room_id: None } => Ok(()),
+            BoxEvent::OrderArrived { room_id: None }
+            | BoxEvent::DoorOpened { room_id: None }
+            | BoxEvent::EventDropped { .. } => Ok(()),
             BoxEvent::MemberJoined { room_id, user_id } => self.join(about, room_id, user_id, event),
             BoxEvent::MemberLeft { room_id, user_id } => self.leave(about, room_id, user_id, event),
             BoxEvent::MemberKicked { room_id, user_id, .. } => self.kick(about, room_id, user_id, event),
@@ -96,7 +98,8 @@ impl<'a> Keys<'a> {
             | BoxEvent::RoomExtended { .. }
             | BoxEvent::RoomClosed { .. }
             | BoxEvent::OrderArrived { .. }
-            | BoxEvent::DoorOpened { .. } => return,
+            | BoxEvent::DoorOpened { .. }
+            | BoxEvent::EventDropped { .. } => return,
         };
         if message_id.sequence() < first {
             self.messages.insert((room_id, message_id));

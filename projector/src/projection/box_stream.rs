@@ -1,6 +1,6 @@
 //! The projection of a partition of the boxes: load, apply, write; a box that cannot go on is parked, the others flow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
@@ -26,6 +26,9 @@ pub struct BoxStream {
     /// Commits that the database refuses, by sequence, and what it said.
     condemned: BTreeMap<u64, String>,
     pace: Pace,
+    /// Commits that operators have given up, by sequence: those that cannot be projected are left out.
+    given_up: BTreeSet<u64>,
+    left_out: BTreeSet<u64>,
 }
 
 impl BoxStream {
@@ -36,6 +39,8 @@ impl BoxStream {
             workspace: Workspace::default(),
             condemned: BTreeMap::new(),
             pace,
+            given_up: BTreeSet::new(),
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -54,12 +59,16 @@ impl BoxStream {
         &self.quarantine
     }
 
-    /// Lets a box go on; the parked commits must be projected next, in the same transaction.
+    /// Lets a box go on; the parked commits must be projected next, in the same transaction. Of those that are given up,
+    /// the ones that cannot be projected are left out.
     pub(crate) async fn release(
         &mut self,
         connection: &mut PgConnection,
         box_id: &domain::BoxId,
+        given_up: BTreeSet<u64>,
     ) -> Result<(), sqlx::Error> {
+        self.given_up = given_up;
+        self.left_out.clear();
         self.quarantine.release(connection, box_id).await
     }
 
@@ -72,8 +81,12 @@ impl BoxStream {
         self.workspace.load(connection, &keys).await?;
         while let Err(poison) = self.apply(commits)? {
             // What the box's commit has changed before its bad event must not be written: begin again without it.
-            quarantine::report(&self.label, &poison);
-            self.quarantine.add(poison);
+            if self.given_up.contains(&poison.sequence) {
+                self.left_out.insert(poison.sequence);
+            } else {
+                quarantine::report(&self.label, &poison);
+                self.quarantine.add(poison);
+            }
             self.workspace = Workspace::default();
             self.workspace.load(connection, &keys).await?;
         }
@@ -93,7 +106,7 @@ impl BoxStream {
     fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), Poison>, ProjectionError> {
         for commit in commits {
             let box_id = commit.content.box_id().ok_or_else(|| foreign(commit))?;
-            if self.quarantine.parks(box_id, commit.sequence) {
+            if self.quarantine.parks(box_id, commit.sequence) || self.left_out.contains(&commit.sequence) {
                 continue;
             }
             if let Err(reason) = self.apply_commit(commit) {

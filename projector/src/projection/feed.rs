@@ -108,7 +108,8 @@ fn message_of(event: &BoxEvent, posted: MessageId) -> Option<MessageId> {
         | BoxEvent::RoomExtended { .. }
         | BoxEvent::RoomClosed { .. }
         | BoxEvent::OrderArrived { .. }
-        | BoxEvent::DoorOpened { .. } => None,
+        | BoxEvent::DoorOpened { .. }
+        | BoxEvent::EventDropped { .. } => None,
     }
 }
 
@@ -120,7 +121,8 @@ fn seen_by_members(event: &BoxEvent, posted: MessageId) -> Option<RoomEvent> {
         | BoxEvent::BoxDetailsChanged { .. }
         | BoxEvent::BoxTakenOutOfService { .. }
         | BoxEvent::BoxReturnedToService {}
-        | BoxEvent::BoxRetired {} => return None,
+        | BoxEvent::BoxRetired {}
+        | BoxEvent::EventDropped { .. } => return None,
         BoxEvent::OrderArrived { .. } => RoomEvent::OrderArrived {},
         BoxEvent::DoorOpened { .. } => RoomEvent::DoorOpened {},
         BoxEvent::RoomOpened {

@@ -52,9 +52,14 @@ impl Quarantine {
         self.since.keys()
     }
 
+    /// From which sequence on a box is parked, if it is.
+    pub fn since(&self, box_id: &BoxId) -> Option<u64> {
+        self.since.get(box_id).copied()
+    }
+
     /// Whether this commit of the box waits.
     pub(super) fn parks(&self, box_id: &BoxId, sequence: u64) -> bool {
-        self.since.get(box_id).is_some_and(|since| *since <= sequence)
+        self.since(box_id).is_some_and(|since| since <= sequence)
     }
 
     pub(super) fn add(&mut self, poison: Poison) {

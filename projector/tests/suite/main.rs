@@ -24,8 +24,10 @@ mod checkpoints;
 mod generations;
 mod lives;
 mod poison;
+mod verify;
 
 mod following;
 mod operators;
 mod outages;
+mod quarantine;
 mod replicas;

@@ -1,13 +1,16 @@
 //! A commit that cannot be projected parks its box; the others flow.
 
 use domain::UserEvent;
-use event_store::StreamName;
-use projector::{BatchError, Content, Projection, project_around_poison, projection::ProjectionError};
+use event_store::{MemoryLog, StreamName};
+use projector::{
+    BatchError, Content, Pace, Projection, project_and_release, project_around_poison,
+    projection::{News, ProjectionError},
+};
 use serde_json::json;
 
 use crate::{
-    story::{Story, installed, joined, opened, posted, time},
-    world::{BOXES, World, checkpoint},
+    story::{Story, append, commits_of, dropped, installed, joined, opened, posted, time},
+    world::{BOXES, World, checkpoint, everything, origins},
 };
 
 fn unreadable(box_id: &str) -> Content {
@@ -124,4 +127,85 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
         assert!(stuck, "{result:?}");
         assert_eq!(checkpoint(&mut world.connection, StreamName::User).await.position, 0);
     }
+}
+
+/// Projects what a log holds beyond the checkpoint, in batches of this size.
+async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> News {
+    let mut at = checkpoint(&mut world.connection, BOXES).await;
+    let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
+    let mut all = News::default();
+    for commits in commits_of(log).await.split_at(usize::try_from(at.position).expect("small")).1.chunks(size) {
+        let news = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);
+        let news = news.await.expect("the commits are projected");
+        all.feed.extend(news.feed);
+        all.alarms.extend(news.alarms);
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_box_goes_on_without_an_event_that_is_given_up() {
+    let mut world = World::start().await;
+    let mut story = poisoned();
+    let log = story.on_log().await;
+    follow(&mut world, &log, 3).await;
+    assert_eq!(world.texts("select body from messages").await, ["flows"]);
+    let told = story.commits.len();
+    let drop = story.happens("b1", "ops", [dropped(5)]);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "later", None)]);
+    append(&log, &story.commits[told..]).await;
+    let news = follow(&mut world, &log, 100).await;
+    assert_eq!(world.texts("select body from messages order by message_id").await, ["parked", "flows", "later"]);
+    let told: Vec<(u64, i64)> = news.feed.iter().map(|row| (row.position, row.v)).collect();
+    assert_eq!(told, [(6, 2), (drop + 1, 3)], "what was parked is told, and the feed goes on without a gap");
+    for table in ["quarantined_boxes", "parked_events"] {
+        assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
+    }
+    assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, drop + 1);
+}
+
+#[tokio::test]
+async fn giving_up_an_event_that_is_not_in_the_way_changes_nothing() {
+    let mut world = World::start().await;
+    let mut story = poisoned();
+    // One that was projected, one that waits, one that is to come, and one of another box.
+    for (box_id, sequence) in [("b2", 7), ("b1", 6), ("b1", 99), ("b2", 5)] {
+        story.happens(box_id, "ops", [dropped(sequence)]);
+    }
+    follow(&mut world, &*story.on_log().await, 100).await;
+    assert_eq!(world.texts("select body from messages").await, ["flows"]);
+    let row = world.row("select box_id, position from quarantined_boxes").await;
+    assert_eq!(row, json!({ "box_id": "b1", "position": 5 }));
+    let parked = world.texts("select position::text from parked_events order by parked_events.position").await;
+    assert_eq!(parked, ["5", "6", "9", "10"]);
+}
+
+#[tokio::test]
+async fn one_event_after_the_other_can_be_given_up() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    let bad = [
+        story.add("ann", unreadable("b1")),
+        story.happens("b1", "bob", [joined("b1.1", "bob")]),
+        story.happens("b1", "ann", [posted("b1.1", "ann", "a\0b", None)]),
+        story.add("ann", unreadable("b1")),
+    ];
+    story.happens("b1", "ann", [posted("b1.1", "ann", "fine", None)]);
+    let log = story.on_log().await;
+    follow(&mut world, &log, 100).await;
+    // The last first: it counts as soon as it is in the way.
+    for (sequence, next) in [(bad[3], Some(bad[0])), (bad[0], Some(bad[1])), (bad[1], Some(bad[2])), (bad[2], None)] {
+        let told = story.commits.len();
+        story.happens("b1", "ops", [dropped(sequence)]);
+        append(&log, &story.commits[told..]).await;
+        follow(&mut world, &log, 100).await;
+        let parked = world.texts("select position::text from quarantined_boxes").await;
+        assert_eq!(parked, next.map(|next| next.to_string()).into_iter().collect::<Vec<_>>());
+    }
+    assert_eq!(world.texts("select body from messages").await, ["fine"]);
+    projector::generation::create(&world.database, 2, &origins()).await.expect("a generation");
+    let grown = everything(&mut world.connection).await;
+    world.connection = world.database.generation(2).await.expect("a connection");
+    follow(&mut world, &log, 100).await;
+    assert_eq!(everything(&mut world.connection).await, grown);
 }

@@ -63,6 +63,22 @@ impl Servers {
         Projector { process, url: format!("http://{address}"), _port: port }
     }
 
+    /// Runs the command line to its end; returns its exit code and what it says.
+    pub(crate) async fn command(&self, words: &[&str]) -> (i32, String) {
+        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+            .args(words)
+            .env("BOXROOM_NATS_URL", self.nats.url(Account::Projector))
+            .env("BOXROOM_DATABASE_URL", self.postgres.url(Role::Projector))
+            .env("BOXROOM_OPERATOR_URL", self.nats.url(Account::Operator))
+            .env("BOXROOM_TOKEN", "none")
+            .env("BOXROOM_LOG", "off")
+            .output()
+            .await
+            .expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().expect("it ends by itself"), String::from_utf8(said).expect("a text"))
+    }
+
     /// A connection to what the projector writes, as soon as there is something.
     pub(crate) async fn read_model(&self) -> PgConnection {
         let database = Database::new(&self.postgres.url(Role::Admin), "test").expect("a URL");
@@ -131,6 +147,11 @@ impl Projector {
     /// Waits until `/readyz` names this check as failed with this reason.
     pub(crate) async fn is_held_up_by(&self, check: &str, reason: &str) {
         self.readiness_is(reason, |status, body| status == 503 && detail(body, check).contains(reason)).await;
+    }
+
+    /// Waits until `/readyz` is green and names this about a check nevertheless.
+    pub(crate) async fn is_ready_but_names(&self, check: &str, what: &str) {
+        self.readiness_is(what, |status, body| status == 200 && detail(body, check).contains(what)).await;
     }
 
     async fn readiness_is(&self, what: &str, holds: impl Fn(u16, &Value) -> bool) {

@@ -1,8 +1,19 @@
 //! What happens in a test: commits of one stream, one after the other, each a second later than the one before.
 
+use std::{sync::Arc, time::Duration};
+
+use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, UserEvent, UserId, values::BoxKind};
+use domain::{BoxEvent, BoxId, EventSequence, MessageId, RoomId, StoreEvent, UserEvent, UserId, values::BoxKind};
+use event_store::{
+    Log, MemoryLog, RecordedCommit,
+    envelope::header,
+    log::{Attempt, NewMessage, Range},
+};
 use projector::{Commit, Content};
+use serde_json::json;
+
+use crate::world::BOXES;
 
 /// The commits of one stream, as far as they are told.
 #[derive(Debug)]
@@ -93,7 +104,58 @@ pub(crate) fn unreacted(room_id: &str, message: u64, who: &str, emoji: &str) -> 
     }
 }
 
+pub(crate) fn dropped(sequence: u64) -> BoxEvent {
+    BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "a test".to_owned() }
+}
+
+/// Appends what a story tells of boxes to a log.
+pub(crate) async fn append(log: &MemoryLog, commits: &[Commit]) {
+    for commit in commits {
+        let (box_id, events) = match &commit.content {
+            Content::Box { box_id, events } => {
+                let events = events.iter().map(|event| {
+                    let mut event = json!(event);
+                    event["version"] = 1.into();
+                    event
+                });
+                (box_id, events.collect())
+            }
+            Content::Unreadable { box_id: Some(box_id), .. } => {
+                (box_id, vec![json!({ "type": "message_posted", "version": 99, "data": {} })])
+            }
+            other => panic!("not of a box: {other:?}"),
+        };
+        let types: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COMMIT_ID, commit.commit_id.as_str());
+        headers.insert(header::EVENT_TYPES, types.join(",").as_str());
+        headers.insert(header::SCHEMA, "1");
+        headers.insert(header::ACTOR, commit.actor.as_str());
+        headers.insert(header::OCCURRED_AT, commit.at.to_rfc3339().as_str());
+        headers.insert(header::COMMAND_ID, commit.command_id.as_deref().unwrap_or_default());
+        let subject = format!("box.0.{box_id}.room");
+        let payload = json!({ "events": events }).to_string().into();
+        let message = NewMessage { stream: BOXES, subject, message_id: None, guard: None, headers, payload };
+        let stored = log.attempt(&[message], Duration::from_secs(10)).await;
+        assert!(matches!(stored, Attempt::Stored { sequence } if sequence == commit.sequence), "{stored:?}");
+    }
+}
+
+/// Everything about boxes that a log holds, as it is projected.
+pub(crate) async fn commits_of(log: &MemoryLog) -> Vec<Commit> {
+    let range = Range { stream: BOXES, from: 1, subject: None, max_messages: usize::MAX, max_bytes: usize::MAX };
+    let recorded = log.read(range).await.expect("messages");
+    recorded.iter().map(|recorded| RecordedCommit::parse(recorded).expect("a commit").into()).collect()
+}
+
 impl Story {
+    /// The same on a log.
+    pub(crate) async fn on_log(&self) -> Arc<MemoryLog> {
+        let log = Arc::new(MemoryLog::default());
+        append(&log, &self.commits).await;
+        log
+    }
+
     pub(crate) fn new() -> Self {
         Self::from(1)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, MessageId, RoomId, Store, StoreCommand, User, UserCommand, UserId,
+    BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, RoomId, Store, StoreCommand, User, UserCommand, UserId,
     values::{BoxKind, Coordinates, MaxMembers},
 };
 use event_store::{CommandContext, Committed, Executor, ExecutorOptions, Log, Marks, RequestHash};
@@ -40,6 +40,14 @@ impl Town {
 
     async fn order(&self, box_id: &BoxId, actor: &UserId, command: BoxCommand) -> Committed<DeliveryBox> {
         self.boxes.execute(box_id, command, context(actor)).await.expect("the box does it")
+    }
+
+    /// An operator gives up an event of a box.
+    pub(crate) async fn give_up(&self, box_id: &str, sequence: u64) -> Committed<DeliveryBox> {
+        let box_id: BoxId = box_id.parse().expect("a box id");
+        let commit = self.boxes.commit_of(&box_id, EventSequence::new(sequence)).await.expect("an answer");
+        let reason = "a test".to_owned().try_into().expect("a reason");
+        self.order(&box_id, &user("ops"), BoxCommand::DropEvent { commit, reason }).await
     }
 
     /// A store and two users.

@@ -30,3 +30,4 @@ mod slow_reader;
 
 mod bad_input;
 mod openapi;
+mod quarantine;

@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "PATCH /boxes/{box}",
     "DELETE /boxes/{box}",
     "PUT /boxes/{box}/service-state",
+    "POST /boxes/{box}/dropped-events",
     "POST /boxes/{box}/arrivals",
     "POST /boxes/{box}/door-openings",
     "POST /stores",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    ids::{BoxId, MessageId, RoomId, StoreId, UserId},
+    ids::{BoxId, EventSequence, MessageId, RoomId, StoreId, UserId},
     values::{
         Address, BoxKind, Coordinates, Emoji, ExtensionHours, MaxMembers, MessageBody, Reason, Step, Title, ZipCode,
     },
@@ -83,6 +83,13 @@ pub enum BoxCommand {
     RecordDoorOpening {
         /// When.
         at: DateTime<Utc>,
+    },
+    /// Gives up on a commit of the box that cannot be projected.
+    DropEvent {
+        /// The commit, if the box has one at the given sequence.
+        commit: Option<EventSequence>,
+        /// Why.
+        reason: Reason,
     },
     /// Opens the box's next room.
     OpenRoom {

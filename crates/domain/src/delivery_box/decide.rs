@@ -16,7 +16,10 @@ type Decision = Result<Vec<BoxEvent>, BoxRefusal>;
 impl DeliveryBox {
     /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
     pub fn decide(&self, command: BoxCommand) -> Decision {
-        if !self.is_installed() && !matches!(command, BoxCommand::InstallBox { .. }) {
+        // What cannot be projected may be the very installation.
+        let needs_no_box =
+            matches!(command, BoxCommand::InstallBox { .. } | BoxCommand::DropEvent { commit: Some(_), .. });
+        if !self.is_installed() && !needs_no_box {
             return Err(BoxRefusal::BoxNotFound);
         }
         match command {
@@ -34,6 +37,10 @@ impl DeliveryBox {
             BoxCommand::RecordDoorOpening { at } => {
                 self.not_retired()?;
                 Ok(vec![BoxEvent::DoorOpened { room_id: self.current_room(at).map(|room| room.id.clone()) }])
+            }
+            BoxCommand::DropEvent { commit, reason } => {
+                let sequence = commit.ok_or(BoxRefusal::EventNotFound)?;
+                Ok(vec![BoxEvent::EventDropped { sequence, reason: reason.into() }])
             }
             BoxCommand::OpenRoom { .. } => self.open(command),
             BoxCommand::JoinRoom { room_id, user_id, password, at } => self.join(room_id, user_id, &password, at),

@@ -5,7 +5,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{BoxId, MessageId, RoomId, StoreId, UserId},
+    ids::{BoxId, EventSequence, MessageId, RoomId, StoreId, UserId},
     values::{BoxKind, Step},
 };
 
@@ -182,6 +182,14 @@ pub enum BoxEvent {
         /// The room that was open then.
         room_id: Option<RoomId>,
     },
+    /// An operator has given up on a commit that cannot be projected: it counts as if it had not happened. A commit that
+    /// can be projected is not touched by this.
+    EventDropped {
+        /// The commit.
+        sequence: EventSequence,
+        /// Why.
+        reason: String,
+    },
     /// A member said something; the message's id is this event's sequence.
     MessagePosted {
         /// The room.
@@ -237,7 +245,7 @@ pub enum BoxEvent {
 
 impl BoxEvent {
     /// Every stored name; never rename.
-    pub const TYPES: [&'static str; 20] = [
+    pub const TYPES: [&'static str; 21] = [
         "box_installed",
         "box_details_changed",
         "box_taken_out_of_service",
@@ -253,6 +261,7 @@ impl BoxEvent {
         "room_closed",
         "order_arrived",
         "door_opened",
+        "event_dropped",
         "message_posted",
         "message_edited",
         "message_deleted",
@@ -278,6 +287,7 @@ impl BoxEvent {
             Self::RoomClosed { .. } => "room_closed",
             Self::OrderArrived { .. } => "order_arrived",
             Self::DoorOpened { .. } => "door_opened",
+            Self::EventDropped { .. } => "event_dropped",
             Self::MessagePosted { .. } => "message_posted",
             Self::MessageEdited { .. } => "message_edited",
             Self::MessageDeleted { .. } => "message_deleted",
@@ -308,7 +318,8 @@ impl BoxEvent {
             | Self::RoomExtended { .. }
             | Self::RoomClosed { .. }
             | Self::OrderArrived { .. }
-            | Self::DoorOpened { .. } => Lane::Room,
+            | Self::DoorOpened { .. }
+            | Self::EventDropped { .. } => Lane::Room,
         }
     }
 
@@ -319,7 +330,8 @@ impl BoxEvent {
             | Self::BoxDetailsChanged { .. }
             | Self::BoxTakenOutOfService { .. }
             | Self::BoxReturnedToService {}
-            | Self::BoxRetired {} => None,
+            | Self::BoxRetired {}
+            | Self::EventDropped { .. } => None,
             Self::OrderArrived { room_id } | Self::DoorOpened { room_id } => room_id.as_ref(),
             Self::RoomOpened { room_id, .. }
             | Self::MemberJoined { room_id, .. }

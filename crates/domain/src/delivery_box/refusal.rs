@@ -59,6 +59,9 @@ pub enum BoxRefusal {
     /// Three are the most.
     #[error("the room was extended three times already")]
     TooManyExtensions,
+    /// The box has no such commit.
+    #[error("this box has no event at this sequence")]
+    EventNotFound,
     /// No such message in this room.
     #[error("there is no such message in this room")]
     MessageNotFound,

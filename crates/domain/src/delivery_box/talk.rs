@@ -50,6 +50,7 @@ impl DeliveryBox {
             | BoxCommand::RetireBox { .. }
             | BoxCommand::RecordArrival { .. }
             | BoxCommand::RecordDoorOpening { .. }
+            | BoxCommand::DropEvent { .. }
             | BoxCommand::OpenRoom { .. }
             | BoxCommand::JoinRoom { .. }
             | BoxCommand::LeaveRoom { .. }

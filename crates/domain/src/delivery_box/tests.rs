@@ -8,7 +8,7 @@ use super::{
     BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, OriginalMessage, PasswordProof, RoomClosedReason,
 };
 use crate::{
-    ids::{MessageId, RoomId, UserId},
+    ids::{EventSequence, MessageId, RoomId, UserId},
     scenario::Given,
     values::{BoxKind, Coordinates, ExtensionHours, InvalidValue, MaxMembers, Step},
 };
@@ -121,6 +121,10 @@ fn room_with_and(others: &[&str], then: impl IntoIterator<Item = BoxEvent>) -> V
     room_with(others).into_iter().chain(then).collect()
 }
 
+fn dropped(sequence: u64) -> BoxEvent {
+    BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "unreadable".into() }
+}
+
 // What somebody wants.
 
 fn install() -> BoxCommand {
@@ -145,6 +149,10 @@ fn open(host: &str, at: i64) -> BoxCommand {
         lifetime: crate::delivery_box::ROOM_LIFETIME,
         at: minute(at),
     }
+}
+
+fn drop_event(commit: Option<u64>) -> BoxCommand {
+    BoxCommand::DropEvent { commit: commit.map(EventSequence::new), reason: text("unreadable") }
 }
 
 fn join(name: &str, password: PasswordProof) -> BoxCommand {

@@ -240,6 +240,8 @@ fn rooms(town: &Town) -> Vec<Row> {
     };
     let open = json!({ "store_id": "noodles", "title": "Dinner", "max_members": 2, "password": "secret" });
     let open = Row::new("POST /boxes/{box}/rooms", Who::Ana, &[("box", "box-2")], open, 201);
+    // A message that can be projected stays, whoever gives it up.
+    let drop = json!({ "sequence": town.anas_message, "reason": "a test" });
     let by_host = |operation, body: Value, status| {
         Row::new(operation, Who::Ana, &room, body, status).not(Who::Ben, 403, "not-the-host").not(
             Who::Stranger,
@@ -249,6 +251,10 @@ fn rooms(town: &Town) -> Vec<Row> {
     };
     vec![
         open.not(Who::Device, 403, "forbidden").wrong_field("store_id", "no-such-store", 404, "store-not-found"),
+        Row::new("POST /boxes/{box}/dropped-events", Who::Operator, &the_box, drop, 201)
+            .not(Who::Ana, 403, "forbidden")
+            .not(Who::Device, 403, "forbidden")
+            .wrong_field("sequence", "999999999", 404, "event-not-found"),
         by_device("POST /boxes/{box}/arrivals"),
         by_device("POST /boxes/{box}/door-openings"),
         Row::new("POST /rooms/{room}/members", Who::Cleo, &room, json!({ "password": "open sesame" }), 201)

@@ -167,3 +167,22 @@ fn what_a_free_box_reports_belongs_to_no_room() {
         given(past).when(door_opening(at)).then([BoxEvent::DoorOpened { room_id: None }]);
     }
 }
+
+#[test]
+fn an_event_can_be_given_up_whatever_the_box_is_doing() {
+    for past in [vec![], vec![installed()], room_with(&["ben"]), vec![installed(), BoxEvent::BoxRetired {}]] {
+        given(past).when(drop_event(Some(7))).then([dropped(7)]);
+    }
+}
+
+#[test]
+fn only_an_event_that_is_there_can_be_given_up() {
+    given([installed()]).when(drop_event(None)).then_refused(&BoxRefusal::EventNotFound);
+    given([]).when(drop_event(None)).then_refused(&BoxRefusal::BoxNotFound);
+}
+
+#[test]
+fn giving_up_an_event_changes_nothing_else() {
+    let before: DeliveryBox = fold(DeliveryBox::default(), room_with(&["ben"]));
+    assert_eq!(fold(DeliveryBox::default(), room_with_and(&["ben"], [dropped(7)])), before);
+}

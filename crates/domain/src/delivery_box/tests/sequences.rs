@@ -69,7 +69,7 @@ fn the_sequences_reach_every_event_and_every_refusal() {
         .unwrap();
     }
     assert_eq!(happened, BTreeSet::from(BoxEvent::TYPES));
-    assert_eq!(refused, (0..20).collect());
+    assert_eq!(refused, (0..21).collect());
 }
 
 /// Numbers the refusals, so that a new one is thought of here as well.
@@ -95,5 +95,6 @@ fn kind(refusal: &BoxRefusal) -> u32 {
         BoxRefusal::TooManyExtensions => 17,
         BoxRefusal::MessageNotFound => 18,
         BoxRefusal::NotTheAuthor => 19,
+        BoxRefusal::EventNotFound => 20,
     }
 }

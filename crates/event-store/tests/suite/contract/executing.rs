@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BoxEvent, BoxRefusal, DeliveryBox, MessageId};
+use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId};
 use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
 use tokio::task::JoinSet;
 
@@ -200,4 +200,55 @@ pub(crate) async fn what_cannot_be_decoded_is_left_to_the_reader(log: Arc<impl L
     let mut follower = event_store::follow(log, super::STREAM, 1).await.unwrap();
     let batch = follower.next_batch(10, 1 << 20).await.unwrap();
     assert!(batch.commits[0].decode().is_err(), "and the follower goes on");
+}
+
+/// A commit of a newer release, which carries no state that could be read here.
+fn from_the_future(lane: &str) -> event_store::log::NewMessage {
+    let partition = partition_of(&box_id(), 4);
+    let payload = r#"{"events":[{"type":"box_exploded","version":1,"data":{}}]}"#;
+    event_store::log::NewMessage { stream: stream(), ..message(&format!("box.{partition}.b1.{lane}"), payload) }
+}
+
+pub(crate) async fn a_box_goes_on_after_an_event_that_cannot_be_decoded(log: Arc<impl Log>) {
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    stored(&log, from_the_future("talk")).await;
+    for boxes in [boxes, executor(&log)] {
+        boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
+        assert!(boxes.caught_up());
+    }
+}
+
+pub(crate) async fn a_box_whose_state_cannot_be_read_takes_commands_again_when_the_event_is_given_up(
+    log: Arc<impl Log>,
+) {
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let sequence = EventSequence::new(stored(&log, from_the_future("room")).await);
+    let boxes = executor::<DeliveryBox>(&log);
+    let refused = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await;
+    assert!(matches!(refused, Err(CommandError::Corrupt { .. })), "{refused:?}");
+    let commit = boxes.commit_of(&box_id(), sequence).await.unwrap();
+    assert_eq!(commit, Some(sequence));
+    let reason = || "a test".to_owned().try_into().unwrap();
+    let give_up = domain::BoxCommand::DropEvent { commit, reason: reason() };
+    let given_up = boxes.execute(&box_id(), give_up.clone(), keyed("ops", "drop", "")).await.unwrap();
+    let again = executor::<DeliveryBox>(&log).execute(&box_id(), give_up, keyed("ops", "drop", "")).await.unwrap();
+    assert_eq!((again.sequence, again.replayed), (given_up.sequence, true));
+    for boxes in [boxes, executor(&log)] {
+        boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
+    }
+}
+
+pub(crate) async fn only_an_event_of_the_box_can_be_given_up(log: Arc<impl Log>) {
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let partition = partition_of(&box_id(), 4);
+    let of_another =
+        event_store::log::NewMessage { stream: stream(), ..message(&format!("box.{partition}.b9.talk"), "{}") };
+    let sequence = stored(&log, of_another).await;
+    for absent in [sequence, sequence + 1] {
+        assert_eq!(boxes.commit_of(&box_id(), EventSequence::new(absent)).await.unwrap(), None);
+    }
+    assert!(boxes.commit_of(&box_id(), EventSequence::new(1)).await.unwrap().is_some());
 }

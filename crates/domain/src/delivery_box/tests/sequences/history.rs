@@ -126,6 +126,7 @@ impl Chronicle {
             | BoxEvent::StepAdvanced { .. }
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }
+            | BoxEvent::EventDropped { .. }
             | BoxEvent::MessageEdited { .. } => {}
         }
         Ok(())

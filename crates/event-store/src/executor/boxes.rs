@@ -1,0 +1,61 @@
+//! What commands to a box have to look up in the log before they can be decided.
+
+use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMessage};
+
+use super::Executor;
+use crate::{
+    aggregate::StoredAggregate,
+    envelope::RecordedCommit,
+    error::EventStoreError,
+    log::{Freshness, Recorded},
+    subject::Source,
+};
+
+impl Executor<DeliveryBox> {
+    /// The event in which a message was posted; none if there is no such message on this box.
+    pub async fn message(
+        &self,
+        box_id: &BoxId,
+        message_id: MessageId,
+    ) -> Result<Option<OriginalMessage>, EventStoreError> {
+        let Some(recorded) = self.recorded(box_id, message_id.sequence()).await? else { return Ok(None) };
+        let commit = RecordedCommit::parse(&recorded)?;
+        if commit.source != (Source::Talk { box_id: box_id.clone() }) {
+            return Ok(None);
+        }
+        match commit.events::<BoxEvent>()?.pop() {
+            Some(BoxEvent::MessagePosted { room_id, author, .. }) => {
+                Ok(Some(OriginalMessage { message_id, room_id, author }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The commit at a sequence, if it is this box's: to give it up. A box whose state cannot be read because of such
+    /// commits is folded from the others, so that it can take this one command; the state is stored with it.
+    pub async fn commit_of(
+        &self,
+        box_id: &BoxId,
+        sequence: EventSequence,
+    ) -> Result<Option<EventSequence>, EventStoreError> {
+        let Some(recorded) = self.recorded(box_id, sequence.sequence()).await? else { return Ok(None) };
+        match Source::parse(&recorded.subject) {
+            Some(Source::Room { box_id: of } | Source::Talk { box_id: of }) if of == *box_id => {}
+            _ => return Ok(None),
+        }
+        let slot = self.slot(box_id).await;
+        if let Err(EventStoreError::Corrupt { .. }) = self.known(box_id, &slot).await {
+            slot.learn(self.store.load_readable(box_id).await?);
+        }
+        Ok(Some(sequence))
+    }
+
+    async fn recorded(&self, box_id: &BoxId, sequence: u64) -> Result<Option<Recorded>, EventStoreError> {
+        let stream = DeliveryBox::stream(box_id, self.store.partitions());
+        let log = self.store.log();
+        match log.get(stream, sequence, Freshness::AnyReplica).await? {
+            Some(recorded) => Ok(Some(recorded)),
+            None => Ok(log.get(stream, sequence, Freshness::Leader).await?),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Giving up an event: a command like every other, over NATS.
+
+use std::time::Duration;
+
+use async_nats::{Request, RequestErrorKind};
+use domain::{BoxId, EventSequence, notice};
+use serde_json::{Value, json};
+use service_kit::nats;
+use tokio::time::timeout;
+
+/// How long a command-service may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why an event was not given up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GiveUpError {
+    /// Nobody is there to do it.
+    #[error("no command-service answers")]
+    NoAnswer,
+    /// It was understood and refused.
+    #[error("{0}")]
+    Refused(String),
+    /// It went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Gives up an event of a box; returns the id of the event that says so. A repeat does it once.
+pub(super) async fn give_up(
+    url: &str,
+    token: &str,
+    box_id: &BoxId,
+    sequence: EventSequence,
+    reason: &str,
+) -> Result<String, GiveUpError> {
+    let failed = |error: &dyn std::fmt::Display| GiveUpError::Failed(error.to_string());
+    let client = nats::connect(url, "projector-quarantine").await.map_err(|error| failed(&error))?;
+    let command = json!({
+        "token": token,
+        "idempotency_key": format!("drop-event-{sequence}"),
+        "path": { "box": box_id },
+        "body": { "sequence": sequence, "reason": reason },
+    });
+    let request = Request::new().payload(command.to_string().into()).timeout(Some(PATIENCE));
+    let answer = timeout(PATIENCE, client.send_request(notice::command("drop_event"), request)).await;
+    let answer = answer.map_err(|_| GiveUpError::NoAnswer)?.map_err(|error| match error.kind() {
+        RequestErrorKind::NoResponders | RequestErrorKind::TimedOut => GiveUpError::NoAnswer,
+        _ => failed(&error),
+    })?;
+    let answer: Value = serde_json::from_slice(&answer.payload).map_err(|error| failed(&error))?;
+    let problem = || {
+        let text = |member: &str| answer["problem"][member].as_str().unwrap_or_default().to_owned();
+        format!("{} ({})", text("detail"), text("code"))
+    };
+    match (answer["status"].as_u64(), answer["id"].as_str()) {
+        (Some(200..300), Some(id)) => Ok(id.to_owned()),
+        (Some(400..500), _) => Err(GiveUpError::Refused(problem())),
+        _ => Err(GiveUpError::Failed(problem())),
+    }
+}

@@ -1,0 +1,94 @@
+//! Another try of parked boxes, by whoever projects their streams.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use domain::BoxId;
+use serde::Serialize;
+use sqlx::{PgConnection, query};
+use tokio::time::{Instant, sleep};
+
+use super::{ParkedBox, list};
+use crate::database::Database;
+
+/// How long the projectors may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a try has led to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Retried {
+    /// Boxes that go on.
+    pub released: Vec<String>,
+    /// Boxes that are still parked, some perhaps at a later event.
+    pub parked: Vec<ParkedBox>,
+}
+
+/// Why nothing was tried.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// There is nothing to try.
+    #[error("{0}")]
+    NotParked(String),
+    /// Nobody projects a stream, or it takes too long.
+    #[error("no projector has tried {0} in time")]
+    NoAnswer(String),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Lets a box, or every one, try again: its waiting events are decoded by what the projectors are today. The other boxes of
+/// the same stream are tried along.
+pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, RetryError> {
+    let meant = |parked: &ParkedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
+    let before: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
+    if let (true, Some(box_id)) = (before.is_empty(), box_id) {
+        return Err(RetryError::NotParked(format!("the box {box_id} is not parked")));
+    }
+    let mut connection = database.control().await?;
+    let mut asked: BTreeMap<(i32, String), i64> = BTreeMap::new();
+    for parked in &before {
+        for generation in &parked.generations {
+            if let Entry::Vacant(track) = asked.entry((*generation, parked.stream.clone())) {
+                let wanted = ask(&mut connection, track.key()).await?;
+                track.insert(wanted);
+            }
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for (track, wanted) in &asked {
+        while answered(&mut connection, track).await? < *wanted {
+            if Instant::now() > deadline {
+                return Err(RetryError::NoAnswer(format!("{} of generation {}", track.1, track.0)));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+    let parked: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
+    let mut released: Vec<String> = before.into_iter().map(|parked| parked.box_id).collect();
+    released.dedup();
+    released.retain(|box_id| !parked.iter().any(|parked| parked.box_id == *box_id));
+    Ok(Retried { released, parked })
+}
+
+async fn ask(connection: &mut PgConnection, (generation, stream): &(i32, String)) -> Result<i64, sqlx::Error> {
+    let row = query!(
+        "insert into control.retries (generation, stream, wanted)
+         values ($1, $2, 1)
+         on conflict (generation, stream) do update set wanted = retries.wanted + 1
+         returning wanted",
+        generation,
+        stream
+    );
+    Ok(row.fetch_one(connection).await?.wanted)
+}
+
+async fn answered(connection: &mut PgConnection, (generation, stream): &(i32, String)) -> Result<i64, sqlx::Error> {
+    let row = query!("select done from control.retries where generation = $1 and stream = $2", generation, stream);
+    Ok(row.fetch_one(connection).await?.done)
+}

@@ -1,0 +1,77 @@
+//! Operators who want parked boxes to be tried again: heard by whoever projects their stream, however many projectors run.
+
+use std::{collections::HashMap, time::Duration};
+
+use sqlx::query;
+use tokio::{sync::watch, time::sleep};
+
+use crate::{database::Database, status::Track};
+
+/// How often to ask whether somebody wants something.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// What is wanted and not done. Cheap to clone; knows nothing any more when its task has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Retries {
+    wanted: watch::Receiver<HashMap<Track, i64>>,
+}
+
+impl Retries {
+    /// Listens until all clones are gone.
+    pub(crate) fn listen(database: Database) -> Self {
+        let (known, wanted) = watch::channel(HashMap::new());
+        tokio::spawn(async move {
+            while !known.is_closed() {
+                // The database is away: its other users say so.
+                let _ = poll(&database, &known).await;
+                sleep(BEAT).await;
+            }
+        });
+        Self { wanted }
+    }
+
+    /// What is wanted of a track, if something is.
+    pub(crate) fn of(&self, track: Track) -> Option<i64> {
+        self.wanted.borrow().get(&track).copied()
+    }
+
+    /// Waits until more is wanted than that.
+    pub(crate) async fn beyond(&self, track: Track, known: Option<i64>) {
+        let mut wanted = self.wanted.clone();
+        let more = wanted.wait_for(|wanted| wanted.get(&track).copied() > known).await.is_ok();
+        if !more {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -> Result<(), sqlx::Error> {
+    let mut connection = database.control().await?;
+    while !known.is_closed() {
+        let rows = query!("select generation, stream, wanted from control.retries where wanted > done");
+        let rows = rows.fetch_all(&mut connection).await?;
+        let wanted = rows.iter().filter_map(|row| Some(((row.generation, row.stream.parse().ok()?), row.wanted)));
+        let wanted: HashMap<Track, i64> = wanted.collect();
+        known.send_if_modified(|known| {
+            let is_new = *known != wanted;
+            *known = wanted;
+            is_new
+        });
+        sleep(BEAT).await;
+    }
+    Ok(())
+}
+
+/// Says that so much of what was wanted is done.
+pub(crate) async fn done(database: &Database, (generation, stream): Track, wanted: i64) -> Result<(), sqlx::Error> {
+    let mut connection = database.control().await?;
+    query!(
+        "update control.retries set done = greatest(done, $3) where generation = $1 and stream = $2",
+        generation,
+        stream.label(),
+        wanted
+    )
+    .execute(&mut connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! `projector verify`: which generations to compare, and how to tell what was found.
+
+use std::{fmt::Display, io::Write, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use event_store::{JetStreamLog, Log};
+use service_kit::{
+    args::{LogArgs, NatsArgs},
+    nats, telemetry,
+};
+use sqlx::query;
+
+use super::{Limits, Verification, VerifyError, verify, verify_fresh};
+use crate::{database::Database, settings::DatabaseArgs};
+
+/// Arguments of `projector verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Which generation; the active one of this build if not given
+    #[arg(value_name = "GENERATION")]
+    pub generation: Option<i32>,
+
+    /// With which other one; the newest other one of this build if not given
+    #[arg(value_name = "OTHER")]
+    pub other: Option<i32>,
+
+    /// Compare it with a projection of the whole log that is made for this, and dropped afterwards
+    #[arg(long, conflicts_with = "other")]
+    pub fresh: bool,
+
+    /// The most rows a second that are compared
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_rate: Option<u32>,
+
+    /// How many differences are shown; all are counted
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub show: u16,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// The log
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    /// The read models
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// What is logged, and how
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What `--help` ends with.
+pub const EXAMPLES: &str = "\
+Examples:
+  projector verify
+  projector verify 3 4 --max-rate 20000
+  projector verify --fresh --json | jq '.differences'
+
+Exit codes: 0 equal, 1 failed or not decided, 2 not understood, 3 refused: the two cannot be compared now, 4 they differ";
+
+/// Compares, tells what was found on standard output, and says how to end.
+pub async fn act(args: VerifyArgs) -> ExitCode {
+    if let Err(error) = telemetry::init(&args.log) {
+        return ended(1, &error);
+    }
+    match compare(&args).await {
+        Ok(found) => tell(&found, args.json),
+        Err(error) => match error.downcast_ref::<VerifyError>() {
+            Some(VerifyError::Refused(reason)) => ended(3, reason),
+            _ => ended(1, &format!("{error:#}")),
+        },
+    }
+}
+
+fn ended(code: u8, reason: &dyn Display) -> ExitCode {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "error: {reason}");
+    ExitCode::from(code)
+}
+
+fn tell(found: &Verification, json: bool) -> ExitCode {
+    let text = if json { serde_json::to_string(found).unwrap_or_default() } else { found.to_string() };
+    let told = writeln!(std::io::stdout(), "{text}");
+    match (told.is_ok(), found.differences, found.undecided.is_empty()) {
+        (true, 0, true) => ExitCode::SUCCESS,
+        (true, 1.., _) => ExitCode::from(4),
+        _ => ExitCode::from(1),
+    }
+}
+
+async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
+    let database = Database::new(&args.database.database_url, "projector-verify")?;
+    let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
+    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client));
+    let limits = Limits { max_rate: args.max_rate, shown: args.show.into() };
+    let (first, other) = chosen(&database, args).await?;
+    Ok(match other {
+        Some(other) => verify(&database, &log, [first, other], limits).await?,
+        None => verify_fresh(&database, &log, first, limits).await?,
+    })
+}
+
+/// The generations that are meant; no second one for a fresh projection.
+async fn chosen(database: &Database, args: &VerifyArgs) -> Result<(i32, Option<i32>), VerifyError> {
+    let mut connection = database.control().await?;
+    let rows = query!(
+        "select generation, state
+         from control.generations
+         where model_version = $1
+           and state <> 'retired'
+         order by generation desc",
+        read_model::version()
+    )
+    .fetch_all(&mut connection)
+    .await?;
+    let active = rows.iter().find(|row| row.state == "active").map(|row| row.generation);
+    let refused = |reason: &str| VerifyError::Refused(reason.to_owned());
+    let first = args.generation.or(active).ok_or_else(|| refused("no generation of this build is active: name one"))?;
+    if args.fresh {
+        return Ok((first, None));
+    }
+    let newest = rows.iter().map(|row| row.generation).find(|generation| *generation != first);
+    let other = args.other.or(newest).ok_or_else(|| refused("there is nothing to compare it with: try --fresh"))?;
+    Ok((first, Some(other)))
+}

@@ -1,0 +1,67 @@
+//! A projection made for a comparison: beside the generations, seen by nobody else, dropped afterwards.
+
+use std::sync::Arc;
+
+use event_store::{Log, StreamName};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
+
+use super::{Limits, Verification, VerifyError, verify_prepared};
+use crate::{
+    catch_up,
+    database::Database,
+    generation::{self, Origin},
+    reader::Mode,
+    throttle::Throttle,
+};
+
+/// The number of the schema. No generation has it: they count from 1, and this one is in no table of theirs.
+const FRESH: i32 = i32::MAX;
+
+/// Projects the whole log anew and compares a generation with that.
+pub async fn verify_fresh(
+    database: &Database,
+    log: &Arc<dyn Log>,
+    generation: i32,
+    limits: Limits,
+) -> Result<Verification, VerifyError> {
+    let mut turn = database.control().await?;
+    let taken = query!(r#"select pg_try_advisory_lock(hashtextextended('boxroom fresh projection', 0)) as "taken!""#);
+    if !taken.fetch_one(&mut turn).await?.taken {
+        let reason = "another fresh projection is being compared; one at a time";
+        return Err(VerifyError::Refused(reason.to_owned()));
+    }
+    let streams = streams_of(database, generation).await?;
+    let mut origins = Vec::new();
+    for stream in &streams {
+        origins.push(Origin { stream: *stream, incarnation: log.state(*stream).await?.incarnation });
+    }
+    // One that was killed has left its tables.
+    drop_tables(&mut turn).await?;
+    let mut transaction = turn.begin().await?;
+    generation::make_tables(&mut transaction, FRESH, &origins).await?;
+    transaction.commit().await?;
+    let mode = Mode::Building(Throttle::default());
+    let again = || -> futures::future::BoxFuture<'_, _> {
+        Box::pin(async { Ok(catch_up(database, log, FRESH, &streams, &mode).await?) })
+    };
+    let result = verify_prepared(database, log, [generation, FRESH], limits, &again).await;
+    drop_tables(&mut turn).await?;
+    turn.close().await?;
+    result
+}
+
+async fn drop_tables(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let sql = AssertSqlSafe(format!("drop schema if exists read_g{FRESH} cascade"));
+    raw_sql(sql).execute(connection).await?;
+    Ok(())
+}
+
+/// The streams that a generation is projected from.
+async fn streams_of(database: &Database, generation: i32) -> Result<Vec<StreamName>, VerifyError> {
+    if !generation::exists(database, generation).await? {
+        return Err(VerifyError::Refused(format!("there is no generation {generation}, or its tables are gone")));
+    }
+    let mut connection = database.generation(generation).await?;
+    let rows = query!("select stream from checkpoints order by stream").fetch_all(&mut connection).await?;
+    Ok(rows.iter().filter_map(|row| row.stream.parse().ok()).collect())
+}

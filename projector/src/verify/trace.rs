@@ -1,0 +1,108 @@
+//! Which events have touched a row, as the log tells.
+
+use std::str::FromStr;
+
+use domain::{BoxId, RoomId, StoreId, UserId};
+use event_store::{
+    Log, Source, StreamName,
+    history::{event_types, history},
+    log::Recorded,
+};
+use serde_json::Value;
+
+use super::{
+    VerifyError,
+    report::{Difference, Touch},
+};
+
+/// How many messages on a subject are looked through.
+const LOOKED_THROUGH: usize = 5_000;
+
+/// How many events are told of a row: the latest.
+const TOLD: usize = 10;
+
+/// How the events that touch a row are told from others on the same subjects. Without both, all of them do.
+#[derive(Default)]
+struct Traits {
+    /// They stand here,
+    sequences: Vec<u64>,
+    /// or name all of these.
+    ids: Vec<String>,
+}
+
+/// Adds the events that have touched a row to its difference.
+pub(super) async fn explain(log: &dyn Log, partitions: u16, difference: &mut Difference) -> Result<(), VerifyError> {
+    let Some(row) = difference.first.as_ref().or(difference.second.as_ref()).filter(|row| row.is_object()) else {
+        return Ok(());
+    };
+    let traits = Traits::of(row);
+    let from = traits.sequences.iter().min().copied().unwrap_or(1);
+    let mut events = Vec::new();
+    for source in sources(row) {
+        let stream = source.stream(partitions);
+        let messages = history(log, &source, partitions, from, LOOKED_THROUGH).await?;
+        events.extend(messages.iter().filter(|message| traits.fit(message)).map(|message| touch(stream, message)));
+    }
+    events.sort_by_key(|touch: &Touch| touch.sequence);
+    difference.events = events.split_off(events.len().saturating_sub(TOLD));
+    Ok(())
+}
+
+/// What the row is projected from.
+fn sources(row: &Value) -> Vec<Source> {
+    fn id<T: FromStr>(row: &Value, column: &str) -> Option<T> {
+        row[column].as_str()?.parse().ok()
+    }
+    let (room_id, user_id) = (id::<RoomId>(row, "room_id"), id::<UserId>(row, "user_id"));
+    match (id::<BoxId>(row, "box_id"), room_id, user_id, id::<StoreId>(row, "store_id")) {
+        (Some(_), Some(room_id), Some(user_id), _) if is_marker(row) => vec![Source::Mark { room_id, user_id }],
+        (Some(box_id), ..) if is_box(row) => vec![Source::Room { box_id }],
+        (Some(box_id), ..) => vec![Source::Room { box_id: box_id.clone() }, Source::Talk { box_id }],
+        (None, _, Some(user_id), _) => vec![Source::User { user_id }],
+        (None, _, None, Some(store_id)) => vec![Source::Store { store_id }],
+        (None, _, None, None) => vec![],
+    }
+}
+
+fn is_marker(row: &Value) -> bool {
+    row.get("message_id").is_some() && row.get("user_id").is_some() && row.get("kind").is_none()
+}
+
+fn is_box(row: &Value) -> bool {
+    row.get("installed_at").is_some()
+}
+
+fn touch(stream: StreamName, message: &Recorded) -> Touch {
+    Touch { stream: stream.label(), sequence: message.sequence, types: event_types(message), at: message.stored_at }
+}
+
+impl Traits {
+    fn of(row: &Value) -> Self {
+        if is_marker(row) || is_box(row) || row.get("box_id").is_none() {
+            return Self::default();
+        }
+        let message = row["message_id"].as_u64();
+        let sequences: Vec<u64> = row["position"].as_u64().into_iter().chain(message).collect();
+        let ids = match message {
+            Some(message) => vec![message.to_string()],
+            None if sequences.is_empty() => {
+                ["room_id", "user_id"].iter().filter_map(|column| row[*column].as_str()).map(str::to_owned).collect()
+            }
+            None => vec![],
+        };
+        Self { sequences, ids }
+    }
+
+    fn fit(&self, message: &Recorded) -> bool {
+        if self.sequences.contains(&message.sequence) {
+            return true;
+        }
+        if self.ids.is_empty() {
+            return self.sequences.is_empty();
+        }
+        // What cannot be read may have touched anything.
+        let Ok(commit) = serde_json::from_slice::<Value>(&message.payload) else { return true };
+        let events = commit["events"].to_string();
+        self.ids.iter().all(|id| events.contains(&format!("\"{id}\"")))
+    }
+}
