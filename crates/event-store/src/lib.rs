@@ -50,5 +50,7 @@ pub mod accounts_kv;
 pub mod deadlines;
 pub mod marks;
 
+pub mod metrics;
+
 pub mod accounts;
 pub mod provision;
