@@ -50,6 +50,16 @@ pub fn continue_from(span: &Span, traceparent: &str) {
     }
 }
 
+/// A new span in each of these traces that is kept. They end when they are dropped.
+pub fn continued<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
+    let continued = |traceparent: &str| {
+        let span = span();
+        continue_from(&span, traceparent);
+        span
+    };
+    if is_on() { traceparents.filter(|parent| is_wanted(parent)).map(continued).collect() } else { Vec::new() }
+}
+
 /// The trace that a span belongs to, if the trace is kept.
 pub fn id_of(span: &Span) -> Option<String> {
     if !is_on() {
