@@ -41,6 +41,10 @@ static DEADLINES: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> =
 /// Registers everything that a command-service counts.
 pub(crate) fn register(registry: &mut Registry, app: App) {
     event_store::metrics::register(registry);
+    for outcome in DEADLINE_OUTCOMES {
+        // Those that never come are there as well: a rate needs something to begin with.
+        drop(DEADLINES.get_or_create(&[("outcome", outcome)]));
+    }
     let help = "Commands by operation, way in, and outcome: done, replayed, or the code of the problem";
     registry.register("commands", help, COMMANDS.clone());
     let help = "How long commands take, by operation";
@@ -53,7 +57,7 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
         let read = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.sequence)));
         gauges(encoder, "tail_position", "How far each stream of the log is read", None, read)?;
         let lag = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.end.saturating_sub(tail.sequence))));
-        gauges(encoder, "tail_lag_events", "Messages of the log that are not read yet", None, lag)?;
+        gauges(encoder, "tail_lag_commits", "Commits of the log that are not read yet", None, lag)?;
         let behind = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.caught_up))));
         gauges(encoder, "tail_caught_up", "Whether a stream is read up to its end: 1 or 0", None, behind)?;
         let known = [app.boxes.remembered(), app.users.remembered(), app.stores.remembered()].concat();
@@ -62,13 +66,16 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
     });
 }
 
+const DEADLINE_OUTCOMES: [&str; 4] = ["closed", "stale", "armed_again", "failed"];
+
 /// Counts a deadline; none is one that could not be dealt with now.
 pub(crate) fn count_deadline(outcome: Option<Outcome>) {
+    let [closed, stale, armed_again, failed] = DEADLINE_OUTCOMES;
     let outcome = match outcome {
-        Some(Outcome::Closed) => "closed",
-        Some(Outcome::Stale) => "stale",
-        Some(Outcome::ArmedAgain) => "armed_again",
-        None => "failed",
+        Some(Outcome::Closed) => closed,
+        Some(Outcome::Stale) => stale,
+        Some(Outcome::ArmedAgain) => armed_again,
+        None => failed,
     };
     DEADLINES.get_or_create(&[("outcome", outcome)]).inc();
 }

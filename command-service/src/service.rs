@@ -55,7 +55,8 @@ pub async fn run(
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
-    let pages = health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
+    let pages =
+        health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
     let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();

@@ -27,6 +27,7 @@ pub mod settings;
 mod supervisor;
 mod throttle;
 mod track;
+mod watch;
 
 pub mod batch;
 pub mod checkpoint;
@@ -37,4 +38,6 @@ pub mod projection;
 
 pub mod database;
 pub mod generation;
+mod metrics;
 mod status;
+pub mod traces;

@@ -17,11 +17,11 @@ async fn main() -> ExitCode {
 async fn act() -> anyhow::Result<()> {
     match Cli::of(std::env::args_os()).command {
         Command::Run(settings) => {
-            telemetry::init(&settings.log)?;
+            let _telemetry = telemetry::init(&settings.log, "projector")?;
             run(settings, shutdown::signal_received()).await?;
         }
         Command::Migrate(settings) => {
-            telemetry::init(&settings.log)?;
+            let _telemetry = telemetry::init(&settings.log, "projector")?;
             let database = Database::new(&settings.database.database_url, "projector-migrate")?;
             generation::migrate(&database).await.context("the control tables cannot be migrated")?;
         }

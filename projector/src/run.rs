@@ -3,15 +3,17 @@
 use std::{future::pending, sync::Arc};
 
 use event_store::JetStreamLog;
-use service_kit::{clock, http, nats};
+use service_kit::{clock, http, metrics::Metrics, nats};
 
 use crate::{
     database::Database,
+    metrics,
     notices::Notices,
     settings::Settings,
     status::Status,
     supervisor::{StartError, Supervisor},
     track::Tracker,
+    watch::Watch,
 };
 
 /// The port of `/healthz` and `/readyz`.
@@ -47,11 +49,15 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let status = Status::default();
-    let routes = http::finish(status.health(client.clone()).router());
+    let (log, watch) = (Arc::new(JetStreamLog::new(client.clone())), Watch::default());
+    let health = watch.add_to(status.health(client.clone()));
+    let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own(), status.clone(), watch.clone());
+    let routes = http::finish(health.clone().router().merge(metrics.router(health)));
+    let watching = tokio::spawn(watch.run(database.clone(), log.clone(), settings.partitions));
     let server = tokio::spawn(http::serve(listener, routes, pending()));
     tracing::info!(%address, instance, "started");
-    let tracker =
-        Tracker { log: Arc::new(JetStreamLog::new(client.clone())), notices: Notices::over(client), database, status };
+    let tracker = Tracker { log, notices: Notices::over(client), database, status };
     let supervisor = Supervisor { tracker, partitions: settings.partitions };
     // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
     let result = tokio::select! {
@@ -59,6 +65,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
         () = shutdown => Ok(()),
     };
     server.abort();
+    watching.abort();
     tracing::info!("stopped");
     Ok(result?)
 }

@@ -88,6 +88,11 @@ impl Status {
         self.lock().tracks.remove(&track);
     }
 
+    /// What is being done with each stream, in a word.
+    pub(crate) fn tracks(&self) -> Vec<(Track, &'static str)> {
+        self.lock().tracks.iter().map(|(track, progress)| (*track, progress.word())).collect()
+    }
+
     /// The checks behind `/readyz`.
     pub(crate) fn health(&self, client: Client) -> Health {
         let (database, streams) = (self.clone(), self.clone());
@@ -126,6 +131,17 @@ fn say(state: &Result<(), String>) {
 }
 
 impl Progress {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Standby => "standby",
+            Self::Starting => "starting",
+            Self::CatchingUp => "catching_up",
+            Self::Following => "following",
+            Self::Waiting(_) => "waiting",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
     fn is_well(&self) -> bool {
         match self {
             Self::Standby | Self::CatchingUp | Self::Following => true,

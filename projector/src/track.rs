@@ -15,10 +15,12 @@ use tokio::time::sleep;
 use crate::{
     checkpoint::Checkpoint,
     database::Database,
+    metrics::METRICS,
     notices::Notices,
     projection::News,
     reader::{Mode, ReadError, Reader},
     status::{Progress, Status, Track},
+    traces::Traces,
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
@@ -40,19 +42,23 @@ pub(crate) struct Tracker {
 impl Tracker {
     /// Projects until another projector does. Whether the generation is read by anybody may change meanwhile.
     pub(crate) async fn run(self, track: Track, active: Arc<AtomicBool>) {
+        METRICS.begins(track);
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
             match self.project(track, &active, &mut pause).await {
                 Err(ReadError::Overtaken) => {
+                    METRICS.retried(track, "overtaken");
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
                     return;
                 }
                 Err(ReadError::Stopped(reason)) => {
+                    METRICS.retried(track, "stopped");
                     self.status.set(track, Progress::Stopped(reason));
                     sleep(STOPPED_PAUSE).await;
                 }
                 Err(ReadError::Away(reason)) => {
+                    METRICS.retried(track, "away");
                     self.status.set(track, Progress::Waiting(reason));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -66,21 +72,23 @@ impl Tracker {
         let (generation, stream) = track;
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, Mode::Live).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, active, &checkpoint, &news);
+        self.tell(generation, active, &checkpoint, &news, &Traces::default());
         self.status.set(track, Progress::CatchingUp);
         loop {
             let step = reader.step().await?;
             *pause = FIRST_PAUSE;
-            self.tell(generation, active, &step.checkpoint, &step.news);
+            METRICS.projected(generation, stream, step.commits, step.took);
+            step.traces.note_generation(generation);
+            self.tell(generation, active, &step.checkpoint, &step.news, &step.traces);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
             }
         }
     }
 
-    fn tell(&self, generation: i32, active: &AtomicBool, checkpoint: &Checkpoint, news: &News) {
+    fn tell(&self, generation: i32, active: &AtomicBool, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
         if active.load(Ordering::Relaxed) {
-            self.notices.tell(generation, checkpoint, news);
+            self.notices.tell(generation, checkpoint, news, traces);
         }
     }
 }

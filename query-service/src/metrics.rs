@@ -13,6 +13,9 @@ use service_kit::metrics::{at_scrape, gauge, gauges, seconds, value};
 
 use crate::{generation::Generations, live::Live};
 
+/// The close code of a client that took nothing off its connection.
+const TOO_SLOW: u16 = 4001;
+
 type Label = [(&'static str, &'static str); 1];
 
 /// Counted where it happens, for the process as a whole.
@@ -69,6 +72,19 @@ pub(crate) struct LiveNumbers {
 }
 
 impl Metrics {
+    /// What is counted later is there from the start: a rate needs something to begin with.
+    fn begin(&self) {
+        for transport in ["websocket", "events"] {
+            drop(self.connections.get_or_create(&[("transport", transport)]));
+        }
+        for kind in [Kind::Event, Kind::Signal, Kind::Alarm] {
+            self.delivered(kind, 0);
+        }
+        for code in [0, TOO_SLOW] {
+            drop(self.closed.get_or_create(&[("code", code)]));
+        }
+    }
+
     /// Counts a live connection until the returned value is dropped.
     pub(crate) fn connected(&self, transport: &'static str) -> Counted {
         Counted::one_more(&self.connections.get_or_create(&[("transport", transport)]))
@@ -125,6 +141,7 @@ impl Drop for Waiting {
 /// Registers everything that a query-service counts.
 pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Generations) {
     let m = &*METRICS;
+    m.begin();
     registry.register("live_connections", "Live connections by transport", m.connections.clone());
     let help = "Live connections that have ended, by close code; 0 where the client went";
     registry.register("live_closed", help, m.closed.clone());

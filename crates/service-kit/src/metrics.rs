@@ -1,4 +1,4 @@
-//! Metrics for Prometheus: `/metrics`, in the text format of OpenMetrics.
+//! Metrics for Prometheus: `/metrics`, in its text format.
 //!
 //! Each crate declares its metrics in one place, with a help text, and counts where things happen; what can be read off
 //! the state of the process is read when it is asked for.

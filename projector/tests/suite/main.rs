@@ -26,4 +26,5 @@ mod poison;
 
 mod following;
 mod outages;
+mod stalls;
 mod takeover;

@@ -27,5 +27,8 @@ mod absence;
 mod reconnects;
 mod slow_reader;
 
+mod metrics;
+mod traces;
+
 mod bad_input;
 mod openapi;
