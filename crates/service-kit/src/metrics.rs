@@ -182,7 +182,7 @@ mod tests {
         let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let page = std::str::from_utf8(&page).unwrap();
         for line in [
-            "# HELP boxroom_lag_seconds How far behind.",
+            "# HELP boxroom_lag_seconds How far behind",
             "boxroom_lag_seconds{stream=\"box-0\"} 1.5",
             "boxroom_build_info{service=\"test\",version=\"1.2.3\"} 1",
             "boxroom_ready 0",
