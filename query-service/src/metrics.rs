@@ -77,7 +77,7 @@ impl Metrics {
         for transport in ["websocket", "events"] {
             drop(self.connections.get_or_create(&[("transport", transport)]));
         }
-        for kind in [Kind::Event, Kind::Signal, Kind::Alarm] {
+        for kind in [Kind::Event, Kind::Signal, Kind::News] {
             self.delivered(kind, 0);
         }
         for code in [0, TOO_SLOW] {
