@@ -3,12 +3,24 @@
 use domain::{BoxCommand, UserId};
 use event_store::{CommandContext, Fired};
 use futures::StreamExt;
-use service_kit::clock;
+use service_kit::{clock, trace};
+use tracing::{Instrument, Span};
 
-use crate::{app::App, error::Error};
+use crate::{app::App, error::Error, metrics};
 
 /// How many are closed at a time.
 const CONCURRENCY: usize = 16;
+
+/// What became of a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its room is closed by it.
+    Closed,
+    /// Its room is closed already.
+    Stale,
+    /// Its room has another one.
+    ArmedAgain,
+}
 
 /// Hears of every deadline that fires, and settles it once nothing is left to do. Never ends.
 pub(crate) async fn run(app: App) {
@@ -17,7 +29,10 @@ pub(crate) async fn run(app: App) {
         .for_each_concurrent(CONCURRENCY, |fired| {
             let app = app.clone();
             async move {
-                if close(&app, &fired).await.is_ok() {
+                let span = tracing::info_span!(target: trace::TARGET, "deadline", room.id = %fired.room_id);
+                let outcome = close(&app, &fired).instrument(span).await;
+                metrics::count_deadline(outcome.as_ref().ok().copied());
+                if outcome.is_ok() {
                     fired.settle().await;
                 } else {
                     tracing::warn!(room.id = %fired.room_id, "a deadline will come again");
@@ -28,13 +43,13 @@ pub(crate) async fn run(app: App) {
 }
 
 /// What fires may be stale: the room on the box decides, never the clock of this machine.
-async fn close(app: &App, fired: &Fired) -> Result<(), Error> {
+async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
     let box_id = fired.room_id.box_id();
     let (state, _) = app.boxes.load_latest(box_id).await?;
-    let Some(room) = state.room().filter(|room| !room.is_closed()) else { return Ok(()) };
+    let Some(room) = state.room().filter(|room| !room.is_closed()) else { return Ok(Outcome::Stale) };
     if (room.room_id(), room.closes_at()) != (&fired.room_id, fired.closes_at) {
         app.deadlines.schedule(room.room_id(), room.closes_at()).await?;
-        return Ok(());
+        return Ok(Outcome::ArmedAgain);
     }
     let command = BoxCommand::ExpireRoom { room_id: fired.room_id.clone(), closes_at: fired.closes_at };
     let context = CommandContext {
@@ -42,11 +57,12 @@ async fn close(app: &App, fired: &Fired) -> Result<(), Error> {
         request_hash: app.secret.hash(&[b"deadline", fired.room_id.to_string().as_bytes()]),
         actor: UserId::system(),
         at: clock::now(),
-        traceparent: None,
+        traceparent: trace::of(&Span::current()),
     };
     let committed = app.boxes.execute(box_id, command, context).await?;
-    if !committed.events.is_empty() {
-        tracing::info!(room.id = %fired.room_id, "closed a room at its deadline");
+    if committed.events.is_empty() {
+        return Ok(Outcome::Stale);
     }
-    Ok(())
+    tracing::info!(room.id = %fired.room_id, "closed a room at its deadline");
+    Ok(Outcome::Closed)
 }

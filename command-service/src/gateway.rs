@@ -3,6 +3,8 @@
 mod message;
 mod operations;
 
+pub(crate) use operations::names;
+
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};

@@ -24,6 +24,7 @@ mod schemas;
 mod app;
 mod deadlines;
 mod gateway;
+mod metrics;
 mod passwords;
 mod service;
 

@@ -31,7 +31,7 @@ fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
 
 #[tokio::main]
 async fn serve(settings: Settings) -> Result<()> {
-    telemetry::init(&settings.log)?;
+    let _telemetry = telemetry::init(&settings.log, "command-service")?;
     let address = settings.listen.or_port(PORT);
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     command_service::run(settings, listener, shutdown::signal_received()).await

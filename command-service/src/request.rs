@@ -11,14 +11,18 @@ use chrono::{DateTime, Utc};
 use domain::UserId;
 use event_store::{CommandContext, RequestHash};
 use serde::de::DeserializeOwned;
-use service_kit::{auth::Caller, clock, extract::Json};
+use service_kit::{
+    auth::Caller,
+    clock,
+    extract::Json,
+    trace::{self, TRACEPARENT},
+};
+use tracing::Span;
 
 use crate::{app::App, error::Error, problems::Code};
 
 /// The client's name for its command.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-const TRACEPARENT: &str = "traceparent";
 
 /// A signed-in user.
 pub(crate) struct AsUser(pub(crate) UserId);
@@ -143,12 +147,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Code> {
     }
 }
 
-/// The trace that the client continues, if it is written as W3C wants it.
+/// The trace of this request; without traces of our own, that which the client has begun.
 fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-');
-    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
+    let begun_outside = || headers.get(TRACEPARENT)?.to_str().ok().filter(|text| trace::is_well_formed(text));
+    trace::of(&Span::current()).or_else(|| begun_outside().map(str::to_owned))
 }
 
 /// The installation's secret under which requests are hashed: bodies hold passwords.
@@ -218,18 +220,5 @@ mod tests {
         for bad in ["", "0f", &"0g".repeat(32), &"0f".repeat(33)] {
             assert!(RequestSecret::parse(bad).is_none());
         }
-    }
-
-    #[test]
-    fn only_a_well_formed_trace_is_continued() {
-        let trace = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(TRACEPARENT, HeaderValue::from_static(value));
-            traceparent(&headers)
-        };
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace(good).as_deref(), Some(good));
-        assert_eq!(trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"), None);
-        assert_eq!(trace("00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), None);
     }
 }

@@ -14,13 +14,14 @@ use async_nats::{Client, connection::State};
 use event_store::{
     Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
 };
-use service_kit::{auth::Signer, clock, docs, health::Health, http, nats};
+use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
     deadlines,
     gateway::Gateway,
+    metrics::{self, Transport},
     passwords::Passwords,
     problems::Code,
     request::RequestSecret,
@@ -48,9 +49,14 @@ pub async fn run(
     let verified = Arc::new(AtomicBool::new(false));
     let (commands, api) = routes::all(app.clone());
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
-    let gateway = Gateway::new(client, http::finish(commands.clone()), &api);
+    let counted = |transport| metrics::counted(commands.clone(), transport, &api);
+    let gateway = Gateway::new(client, http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
-    let pages = health.router().merge(docs::router(api)).merge(docs::problems(problems));
+    let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own(), app.clone());
+    let commands = counted(Transport::Http);
+    let pages =
+        health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
     let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();

@@ -17,6 +17,8 @@ pub struct Commit {
     pub actor: UserId,
     /// When the command was received.
     pub at: DateTime<Utc>,
+    /// The trace of the command, if it is traced.
+    pub traceparent: Option<String>,
     /// What happened.
     pub content: Content,
 }

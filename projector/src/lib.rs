@@ -29,6 +29,7 @@ pub mod settings;
 mod supervisor;
 mod throttle;
 mod track;
+mod watch;
 
 pub mod cli;
 mod driver;
@@ -46,4 +47,6 @@ pub mod verify;
 
 pub mod database;
 pub mod generation;
+mod metrics;
 mod status;
+pub mod traces;

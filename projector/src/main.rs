@@ -22,12 +22,12 @@ async fn main() -> ExitCode {
 }
 
 async fn project(settings: Settings) -> anyhow::Result<()> {
-    telemetry::init(&settings.log)?;
+    let _telemetry = telemetry::init(&settings.log, "projector")?;
     Ok(run(settings, shutdown::signal_received()).await?)
 }
 
 async fn migrate(settings: MigrateSettings) -> anyhow::Result<()> {
-    telemetry::init(&settings.log)?;
+    let _telemetry = telemetry::init(&settings.log, "projector")?;
     let database = Database::new(&settings.database.database_url, "projector-migrate")?;
     generation::migrate(&database).await.context("the control tables cannot be migrated")
 }

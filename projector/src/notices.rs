@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::{Client, connection::State};
+use async_nats::{Client, HeaderMap, connection::State};
 use bytes::Bytes;
 use domain::{MessageId, Position, RoomId, UserId, notice};
 use serde::Serialize;
@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     checkpoint::Checkpoint,
+    metrics::METRICS,
     projection::{Alarm, FeedRow, News},
+    traces::Traces,
 };
 
 /// Notices that wait for the connection; more are dropped.
@@ -29,6 +31,7 @@ pub(crate) struct Notices {
 #[derive(Debug)]
 struct Notice {
     subject: String,
+    headers: HeaderMap,
     payload: Bytes,
 }
 
@@ -53,8 +56,16 @@ impl Notices {
             while let Some(notice) = waiting.recv().await {
                 // Without a connection the client would keep it and send it late.
                 if client.connection_state() == State::Connected {
-                    let sent = client.publish(notice.subject, notice.payload).await;
+                    let Notice { subject, headers, payload } = notice;
+                    let sent = if headers.is_empty() {
+                        client.publish(subject, payload).await
+                    } else {
+                        client.publish_with_headers(subject, headers, payload).await
+                    };
+                    METRICS.noticed(sent.is_ok());
                     sent.unwrap_or_else(|error| tracing::debug!(%error, "a notice was lost"));
+                } else {
+                    METRICS.noticed(false);
                 }
             }
         });
@@ -62,7 +73,7 @@ impl Notices {
     }
 
     /// Tells what a generation shows now that it did not show before.
-    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &News) {
+    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
         let generation = i64::from(generation);
         let stream = checkpoint.stream.label();
         let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();
@@ -70,29 +81,35 @@ impl Notices {
             rooms.entry(&row.room_id).or_default().push(row);
         }
         for (room_id, rows) in rooms {
-            self.send_arrays(&notice::live_room(generation, room_id), &rows);
+            let headers = traces.headers(rows.iter().map(|row| row.position));
+            self.send_arrays(&notice::live_room(generation, room_id), headers, &rows);
         }
         let mut users: BTreeMap<&UserId, Vec<AlarmNotice<'_>>> = BTreeMap::new();
         for alarm in &news.alarms {
             users.entry(&alarm.user_id).or_default().push(AlarmNotice::of(alarm, &stream));
         }
         for (user_id, alarms) in users {
-            self.send_arrays(&notice::live_user(generation, user_id), &alarms);
+            self.send_arrays(&notice::live_user(generation, user_id), None, &alarms);
         }
         if !news.touched.is_empty() {
-            self.send_arrays(&notice::touched(generation, &stream), &news.touched);
+            self.send_arrays(&notice::touched(generation, &stream), None, &news.touched);
         }
         let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
-        self.send(notice::projected(generation, &position.stream), position.to_string().into());
+        self.send(notice::projected(generation, &position.stream), None, position.to_string().into());
     }
 
     /// Tells that another generation is active.
     pub(crate) fn activated(&self, generation: i32) {
-        self.send(notice::ACTIVATED.to_owned(), generation.to_string().into());
+        self.send(notice::ACTIVATED.to_owned(), None, generation.to_string().into());
     }
 
     /// As JSON arrays, in order, of a bounded size each.
-    fn send_arrays<T: Serialize>(&self, subject: &str, items: impl IntoIterator<Item = T>) {
+    fn send_arrays<T: Serialize>(
+        &self,
+        subject: &str,
+        mut headers: Option<HeaderMap>,
+        items: impl IntoIterator<Item = T>,
+    ) {
         let mut array = String::from("[");
         for item in items {
             let Ok(json) = serde_json::to_string(&item) else {
@@ -101,7 +118,8 @@ impl Notices {
             if array.len() > 1 {
                 if array.len() + json.len() > MOST_BYTES {
                     array.push(']');
-                    self.send(subject.to_owned(), std::mem::replace(&mut array, String::from("[")).into());
+                    let full = std::mem::replace(&mut array, String::from("["));
+                    self.send(subject.to_owned(), headers.take(), full.into());
                 } else {
                     array.push(',');
                 }
@@ -109,11 +127,13 @@ impl Notices {
             array.push_str(&json);
         }
         array.push(']');
-        self.send(subject.to_owned(), array.into());
+        self.send(subject.to_owned(), headers, array.into());
     }
 
-    fn send(&self, subject: String, payload: Bytes) {
-        if self.queue.try_send(Notice { subject, payload }).is_err() {
+    fn send(&self, subject: String, headers: Option<HeaderMap>, payload: Bytes) {
+        let headers = headers.unwrap_or_default();
+        if self.queue.try_send(Notice { subject, headers, payload }).is_err() {
+            METRICS.noticed(false);
             tracing::debug!("a notice was dropped: too many wait for the connection");
         }
     }

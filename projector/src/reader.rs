@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
 use sqlx::{PgConnection, query, raw_sql};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     ahead::{Ahead, Batch},
@@ -16,6 +16,7 @@ use crate::{
     parked,
     projection::{News, Pace, Projection, ProjectionError},
     throttle::Throttle,
+    traces::Traces,
 };
 
 /// The most events of a batch while somebody waits for each.
@@ -73,6 +74,12 @@ pub struct Step {
     pub checkpoint: Checkpoint,
     /// Whether the end of the log, as far as it is known, is reached.
     pub caught_up: bool,
+    /// How many commits were projected.
+    pub commits: usize,
+    /// How long that took, without waiting for them.
+    pub took: Duration,
+    /// Those of them that are traced.
+    pub traces: Traces,
 }
 
 /// Why a stream does not go on.
@@ -147,10 +154,12 @@ impl Reader {
     pub async fn step(&mut self) -> Result<Step, ReadError> {
         let Batch { commits, caught_up } = self.next_batch().await?;
         self.caught_up = caught_up;
-        let before = self.checkpoint.position;
+        let (before, begun) = (self.checkpoint.position, Instant::now());
+        let traces = Traces::begin(self.checkpoint.stream, &commits);
         let Self { connection, projection, checkpoint, log, .. } = self;
         let projected = parked::project(connection, projection, checkpoint, &commits, log.as_ref());
         let news = timeout(TRANSACTION, projected).await??;
+        let (commits, took) = (commits.len(), begun.elapsed());
         let growth = match self.source {
             Source::Direct(_) => LIVE_GROWTH,
             Source::Ahead(..) => BUILDING_GROWTH,
@@ -158,7 +167,7 @@ impl Reader {
         if has_grown(before, self.checkpoint.position, growth) {
             self.analyze().await;
         }
-        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up })
+        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up, commits, took, traces })
     }
 
     async fn next_batch(&mut self) -> Result<Batch, ReadError> {
@@ -213,6 +222,7 @@ impl From<RecordedCommit> for Commit {
             command_id: recorded.command_id,
             actor: recorded.actor,
             at: recorded.at,
+            traceparent: recorded.traceparent,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::{future::pending, sync::Arc};
 
 use event_store::{JetStreamLog, Log};
-use service_kit::{clock, http, nats};
+use service_kit::{clock, http, metrics::Metrics, nats};
 
 use crate::{
     database::Database,
     driver::Driver,
+    metrics,
     notices::Notices,
     operator::{self, Operations},
     retries::Retries,
@@ -15,6 +16,7 @@ use crate::{
     status::Status,
     supervisor::{StartError, Supervisor},
     track::Tracker,
+    watch::Watch,
 };
 
 /// The port of `/healthz` and `/readyz`.
@@ -50,10 +52,16 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let status = Status::default();
-    let routes = http::finish(status.health(client.clone()).router());
+    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client.clone()));
+    let watch = Watch::default();
+    let health = watch.add_to(status.health(client.clone()));
+    let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own(), status.clone(), watch.clone());
+    let routes = http::finish(health.clone().router().merge(metrics.router(health)));
+    let watching = tokio::spawn(watch.run(database.clone(), log.clone(), settings.partitions));
     let server = tokio::spawn(http::serve(listener, routes, pending()));
     tracing::info!(%address, instance, "started");
-    let (log, notices, partitions) = (log_over(&client), Notices::over(client.clone()), settings.partitions);
+    let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     let retries = Retries::listen(database.clone());
@@ -67,10 +75,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
         () = shutdown => Ok(()),
     };
     server.abort();
+    watching.abort();
     tracing::info!("stopped");
     Ok(result?)
-}
-
-fn log_over(client: &async_nats::Client) -> Arc<dyn Log> {
-    Arc::new(JetStreamLog::new(client.clone()))
 }

@@ -113,6 +113,11 @@ impl Status {
         inner.parked.remove(&track);
     }
 
+    /// What is being done with each stream, in a word.
+    pub(crate) fn tracks(&self) -> Vec<(Track, &'static str)> {
+        self.lock().tracks.iter().map(|(track, progress)| (*track, progress.word())).collect()
+    }
+
     /// The checks behind `/readyz`.
     pub(crate) fn health(&self, client: Client) -> Health {
         let (database, streams, quarantine) = (self.clone(), self.clone(), self.clone());
@@ -165,6 +170,17 @@ fn say(state: &Result<(), String>) {
 }
 
 impl Progress {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Standby => "standby",
+            Self::Starting => "starting",
+            Self::CatchingUp => "catching_up",
+            Self::Following => "following",
+            Self::Waiting(_) => "waiting",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
     fn is_well(&self) -> bool {
         match self {
             Self::Standby | Self::CatchingUp | Self::Following => true,

@@ -11,12 +11,14 @@ use tokio::{
 use crate::{
     checkpoint::Checkpoint,
     database::Database,
+    metrics::METRICS,
     notices::Notices,
     projection::News,
     reader::{Mode, ReadError, Reader},
     retries::{self, Retries},
     status::{Progress, Status, Track},
     throttle::Throttle,
+    traces::Traces,
 };
 
 /// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
@@ -62,19 +64,23 @@ pub(crate) struct Orders {
 impl Tracker {
     /// Projects until another projector does.
     pub(crate) async fn run(self, track: Track, orders: Orders) {
+        METRICS.begins(track);
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
             match self.project(track, &orders, &mut pause).await {
                 Err(ReadError::Overtaken) => {
+                    METRICS.retried(track, "overtaken");
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
                     return;
                 }
                 Err(ReadError::Stopped(reason)) => {
+                    METRICS.retried(track, "stopped");
                     self.status.set(track, Progress::Stopped(reason));
                     sleep(STOPPED_PAUSE).await;
                 }
                 Err(ReadError::Away(reason)) => {
+                    METRICS.retried(track, "away");
                     self.status.set(track, Progress::Waiting(reason));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -93,7 +99,7 @@ impl Tracker {
         let wanted = self.retries.of(track);
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
         let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, live, &checkpoint, &news);
+        self.tell(generation, live, &checkpoint, &news, &Traces::default());
         if let Some(wanted) = wanted {
             retries::done(&self.database, track, wanted).await?;
         }
@@ -108,7 +114,9 @@ impl Tracker {
                 () = self.retries.beyond(track, wanted) => return Err(ReadError::Away(ANOTHER_TRY.to_owned())),
             };
             *pause = FIRST_PAUSE;
-            self.tell(generation, live, &step.checkpoint, &step.news);
+            METRICS.projected(generation, stream, step.commits, step.took);
+            step.traces.note_generation(generation);
+            self.tell(generation, live, &step.checkpoint, &step.news, &step.traces);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
             } else if low_priority && !live {
@@ -117,9 +125,9 @@ impl Tracker {
         }
     }
 
-    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &News) {
+    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
         if live {
-            self.notices.tell(generation, checkpoint, news);
+            self.notices.tell(generation, checkpoint, news, traces);
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use crate::error::Error;
+use crate::{error::Error, metrics::METRICS};
 
 /// How often the table of generations is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -56,8 +56,14 @@ impl Generation {
         self.number
     }
 
+    /// The pool, to be looked at.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// A connection that sees this generation's tables only.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let _waiting = METRICS.waits_for_connection();
         tokio::select! {
             connection = self.pool.acquire() => Ok(connection?),
             () = unreachable(self.reachable.clone()) => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),

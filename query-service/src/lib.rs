@@ -20,6 +20,7 @@ mod app;
 mod cursor;
 mod error;
 mod generation;
+mod metrics;
 mod page;
 mod position;
 mod problems;

@@ -14,8 +14,8 @@ use service_kit::{auth::Verifier, extract::Query};
 use tokio::sync::watch;
 
 use crate::{
-    app::App, error::Error, generation::Generations, page::NoParameters, problems::HandshakeProblems,
-    settings::Settings,
+    app::App, error::Error, generation::Generations, metrics::LiveNumbers, page::NoParameters,
+    problems::HandshakeProblems, settings::Settings,
 };
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
@@ -85,6 +85,13 @@ impl Live {
         let crowd = Crowd::new(settings.connections_per_user);
         let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
         Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, threads, stopping }))
+    }
+
+    /// How it stands with the connections, for metrics.
+    pub(crate) fn numbers(&self) -> LiveNumbers {
+        let (rooms, subscriptions) = self.hub.size();
+        let queues = self.users.queues();
+        LiveNumbers { rooms, subscriptions, users: queues.len(), queues: queues.concat() }
     }
 
     /// Tells every connection to say good-bye.

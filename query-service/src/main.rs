@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> anyhow::Result<()> {
     let settings = Settings::parse();
-    telemetry::init(&settings.log)?;
+    let _telemetry = telemetry::init(&settings.log, "query-service")?;
     let address = settings.address();
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "query-service listens");

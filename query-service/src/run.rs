@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use anyhow::Context;
 use async_nats::{Client, connection::State};
-use service_kit::{auth::Verifier, docs, health::Health, http, nats};
+use service_kit::{auth::Verifier, docs, health::Health, http, metrics::Metrics, nats};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     generation::Generations,
     live::{Live, tickets::Tickets},
-    problems, routes,
+    metrics, problems, routes,
     settings::Settings,
 };
 
@@ -35,9 +35,11 @@ pub async fn run(
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
 
     let health = health(nats.clone(), generations.clone());
+    let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own(), live.clone(), generations.clone());
+    let pages = health.clone().router().merge(metrics.router(health));
     let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
-    let router =
-        http::finish(reads.merge(health.router()).merge(docs::router(api)).merge(docs::problems(problems::all())));
+    let router = http::finish(reads.merge(pages).merge(docs::router(api)).merge(docs::problems(problems::all())));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
     let stopping = {
         let live = live.clone();

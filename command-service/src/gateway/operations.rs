@@ -18,6 +18,11 @@ pub(super) struct Template {
     path: String,
 }
 
+/// The commands' names by their methods and paths.
+pub(crate) fn names(api: &OpenApi) -> HashMap<(Method, String), String> {
+    Operations::of(api).0.into_iter().map(|(name, template)| ((template.method, template.path), name)).collect()
+}
+
 impl Operations {
     pub(super) fn of(api: &OpenApi) -> Self {
         let operations = api.paths.paths.iter().flat_map(|(path, item)| {

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     envelope::header,
     log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded},
+    metrics::METRICS,
 };
 
 /// How long to try.
@@ -73,6 +74,18 @@ pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &Patience)
     let [.., message] = messages else {
         return Err(AppendError::Refused(LogError::Rejected { code: 0, description: "nothing to append".into() }));
     };
+    let begun = std::time::Instant::now();
+    let result = append_patiently(log, messages, message, patience).await;
+    METRICS.appended(message.stream, begun, &result);
+    result
+}
+
+async fn append_patiently(
+    log: &dyn Log,
+    messages: &[NewMessage],
+    message: &NewMessage,
+    patience: &Patience,
+) -> Result<Appended, AppendError> {
     let deadline = Instant::now() + patience.total;
     let mut progress = Progress::default();
     loop {
@@ -139,6 +152,7 @@ impl Progress {
 
     /// Resends at the same moment would meet again.
     async fn pause(&self) {
+        METRICS.resends.inc();
         sleep(Duration::from_millis(rand::random_range(1..=20))).await;
     }
 

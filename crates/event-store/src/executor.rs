@@ -12,7 +12,8 @@ use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
-use tokio::time::sleep;
+use tokio::{sync::MutexGuard, time::sleep};
+use tracing::Instrument;
 
 use crate::{
     aggregate::StoredAggregate,
@@ -20,6 +21,7 @@ use crate::{
     error::EventStoreError,
     index::Known,
     log::{Freshness, Log},
+    metrics::METRICS,
     store::{Loaded, LogEventStore, Order, Stored, Versioned},
     stream::StreamName,
     tail::{Tail, TailState},
@@ -164,6 +166,11 @@ impl<A: StoredAggregate> Executor<A> {
         tails
     }
 
+    /// How many commands of each stream are known by their ids, to answer a repeat of theirs.
+    pub fn remembered(&self) -> Vec<(StreamName, usize)> {
+        self.tails.iter().map(|(stream, tail)| (*stream, tail.remembered())).collect()
+    }
+
     /// The state of an aggregate and its version (0 if it does not exist), from memory or any replica: to prepare a
     /// command, never to refuse one.
     pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
@@ -289,8 +296,13 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             Decision::Refused(_) => true,
         };
         // What does not change the state does not contend with others.
-        let _turn = if talks { None } else { Some(self.slot.queue.lock().await) };
+        let _turn = if talks { None } else { Some(self.turn().await) };
         self.decide_until_stored().await
+    }
+
+    async fn turn(&self) -> MutexGuard<'_, ()> {
+        let _waiting = METRICS.wait();
+        self.slot.queue.lock().await
     }
 
     async fn decide_until_stored(&self) -> Result<Stored<A>, CommandError<A::Error>> {
@@ -301,7 +313,10 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             let refusal = match self.decide(&known).await {
                 Decision::Events(events, loaded) if !events.is_empty() => match self.commit(events, loaded).await {
                     Ok(stored) => return Ok(stored),
-                    Err(EventStoreError::Conflict) => None,
+                    Err(EventStoreError::Conflict) => {
+                        METRICS.conflicts.inc();
+                        None
+                    }
                     Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
                     Err(error) => return Err(error.into()),
                 },
@@ -338,7 +353,8 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     async fn commit(&self, events: Vec<A::Event>, loaded: Loaded<A>) -> Result<Stored<A>, EventStoreError> {
         let changes = events.first().is_some_and(|event| A::lane(event) == Lane::Room);
         (self.prepare)(&events).await?;
-        let stored = self.executor.store.append(events, &loaded, self.order).await?;
+        let span = tracing::info_span!(target: "boxroom::trace", "append", otel.kind = "producer");
+        let stored = self.executor.store.append(events, &loaded, self.order).instrument(span).await?;
         if changes && !stored.replayed {
             self.slot.learn(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
         }

@@ -113,6 +113,11 @@ impl Follower {
         &self.start
     }
 
+    /// The highest sequence that is known to be stored.
+    pub fn end(&self) -> u64 {
+        self.known_last
+    }
+
     /// What is there, up to these limits (at least one commit); waits while nothing is there. Returns an empty batch
     /// once, when the end of the log is reached without one. Can be dropped at any time and called again, also after an error.
     pub async fn next_batch(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {

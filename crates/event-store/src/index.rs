@@ -38,6 +38,10 @@ impl Index {
         Self { window, commands: HashMap::new(), order: VecDeque::new() }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
     pub(crate) fn insert(&mut self, commit: &RecordedCommit) {
         let id = commit.message_id.as_deref().and_then(key);
         let (Some(_), Some(id), Some(request)) = (&commit.command_id, id, commit.request_hash) else { return };

@@ -51,5 +51,7 @@ pub mod accounts_kv;
 pub mod deadlines;
 pub mod marks;
 
+pub mod metrics;
+
 pub mod accounts;
 pub mod provision;

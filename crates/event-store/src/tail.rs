@@ -34,6 +34,8 @@ const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 pub struct TailState {
     /// Everything up to here is known.
     pub sequence: u64,
+    /// The end of the stream, as far as it is known.
+    pub end: u64,
     /// Whether everything of the idempotency window has been read, and the stream is being followed at this moment.
     pub caught_up: bool,
     /// Which life of the stream is being read.
@@ -84,6 +86,10 @@ impl Tail {
 
     pub(crate) fn look_up(&self, message_id: &str, request: RequestHash, at: DateTime<Utc>) -> Known {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request, at)
+    }
+
+    pub(crate) fn remembered(&self) -> usize {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Waits until the window has been read; returns the stream's incarnation.
@@ -185,6 +191,7 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
             }
             self.state.send_modify(|state| {
                 state.sequence = last.unwrap_or(state.sequence);
+                state.end = follower.end();
                 state.caught_up |= batch.caught_up;
                 state.trouble = None;
             });

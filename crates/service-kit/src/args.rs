@@ -25,6 +25,22 @@ pub struct LogArgs {
     /// How logs look
     #[arg(long = "log-format", env = "BOXROOM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub format: LogFormat,
+
+    /// Traces.
+    #[command(flatten)]
+    pub traces: TraceArgs,
+}
+
+/// Where traces go. The names are those of OpenTelemetry, whose other variables (`OTEL_TRACES_SAMPLER` and so on) work too.
+#[derive(Debug, Clone, Args)]
+pub struct TraceArgs {
+    /// The `OpenTelemetry` collector that takes traces (OTLP over HTTP), like `http://127.0.0.1:4318`; none are made without
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
+    /// The name of this service in traces, if it is not to be its own
+    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
+    pub otel_service_name: Option<String>,
 }
 
 /// The NATS server.

@@ -27,16 +27,16 @@ struct Dependency {
 
 /// Whether each dependency is there.
 #[derive(Debug, Serialize)]
-struct Readiness {
-    ready: bool,
-    checks: Vec<CheckResult>,
+pub(crate) struct Readiness {
+    pub(crate) ready: bool,
+    pub(crate) checks: Vec<CheckResult>,
 }
 
 #[derive(Debug, Serialize)]
-struct CheckResult {
-    name: &'static str,
+pub(crate) struct CheckResult {
+    pub(crate) name: &'static str,
     required: bool,
-    ok: bool,
+    pub(crate) ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -79,16 +79,22 @@ impl Health {
             .route("/readyz", get(readyz))
             .with_state(self)
     }
+
+    /// Asks after all dependencies.
+    pub(crate) async fn look(&self) -> Readiness {
+        let checks = futures::future::join_all(self.checks.iter().map(async |dependency| {
+            let Dependency { name, required, check } = dependency;
+            let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            CheckResult { name, required: *required, ok: result.is_ok(), detail: result.err() }
+        }))
+        .await;
+        let ready = checks.iter().all(|check| check.ok || !check.required);
+        Readiness { ready, checks }
+    }
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    let checks = futures::future::join_all(health.checks.iter().map(async |dependency| {
-        let Dependency { name, required, check } = dependency;
-        let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        CheckResult { name, required: *required, ok: result.is_ok(), detail: result.err() }
-    }))
-    .await;
-    let ready = checks.iter().all(|check| check.ok || !check.required);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, checks }))
+    let readiness = health.look().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }

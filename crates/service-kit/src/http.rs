@@ -1,13 +1,14 @@
 //! The HTTP server around a router: request ids, limits, faults as problems, graceful stop.
 
 pub mod origins;
+pub(crate) mod requests;
 mod rest;
 
 use std::{any::Any, io, net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, MatchedPath, Request},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -22,9 +23,12 @@ use tower_http::{
     trace::TraceLayer,
 };
 
+use tracing::{Span, field::Empty};
+
 use crate::{
     clock, extract,
     problem::{Problem, REQUEST_ID, name_request},
+    trace::{self, TRACEPARENT},
 };
 
 /// The most bytes of a request's body.
@@ -60,7 +64,7 @@ pub fn finish(router: Router) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(log_faults))
         .layer(middleware::from_fn(name_request))
-        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_failure(()))
+        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_response(note_status).on_failure(()))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
         .layer(middleware::from_fn(drop_strange_id))
@@ -68,10 +72,38 @@ pub fn finish(router: Router) -> Router {
         .layer(middleware::from_fn(rest::read_rest))
 }
 
-/// The span of one request. Faults are logged in it by `log_faults`, and nowhere else.
-fn span_of(request: &Request) -> tracing::Span {
-    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), request.id = id)
+/// Pages that are asked for all the time, by machines; nobody wants to see a trace of that.
+const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The span of one request; goes on with the client's trace. Faults are logged in it by `log_faults`, and nowhere else.
+fn span_of(request: &Request) -> Span {
+    if UNTRACED.contains(&request.uri().path()) {
+        return Span::none();
+    }
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let span = tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = Empty,
+        trace_id = Empty,
+        http.request.method = %request.method(),
+        http.route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str),
+        http.response.status_code = Empty,
+        url.path = request.uri().path(),
+        request.id = header(REQUEST_ID.as_str()),
+    );
+    if trace::is_on() {
+        let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        span.record("otel.name", format!("{} {route}", request.method()));
+        span.record("otel.kind", "server");
+        trace::continue_from(&span, header(TRACEPARENT));
+        span.record("trace_id", trace::id_of(&span));
+    }
+    span
+}
+
+fn note_status(response: &Response, _: Duration, span: &Span) {
+    span.record("http.response.status_code", response.status().as_u16());
 }
 
 /// A client's own request id is welcome when it is a short plain word; any other is replaced.
@@ -131,7 +163,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `shutdown`, then lets open requests finish for a few seconds.
+/// Serves until `shutdown` and counts every request, then lets open requests finish for a few seconds.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -142,6 +174,7 @@ pub async fn serve(
         shutdown.await;
         let _ = stopping.send(());
     };
+    let router = router.layer(middleware::from_fn(requests::count));
     let server = axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future();
     let overdue = async {
         match stopped.await {

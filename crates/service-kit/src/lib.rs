@@ -1,4 +1,5 @@
-//! What every process of Boxroom needs around its own job: settings, HTTP, problems, callers, health, logs.
+//! What every process of Boxroom needs around its own job: settings, HTTP, problems, callers, health, logs, metrics,
+//! traces.
 //!
 //! Knows nothing of the log and of the read models.
 
@@ -10,7 +11,9 @@ pub mod exit;
 pub mod extract;
 pub mod health;
 pub mod http;
+pub mod metrics;
 pub mod nats;
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;
+pub mod trace;

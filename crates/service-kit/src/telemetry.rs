@@ -1,23 +1,93 @@
-//! Logs: to standard error, as text for people or as JSON for machines.
+//! Logs to standard error, as text for people or as JSON for machines; and traces to a collector, if there is one.
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use std::time::Duration;
 
-use crate::args::{LogArgs, LogFormat};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
 
-/// The filter of the logs does not parse.
+use crate::{
+    args::{LogArgs, LogFormat, TraceArgs},
+    trace,
+};
+
+/// How long the last spans may take to leave when the process ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Logs or traces cannot be set up as it was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("--log: not a filter")]
-pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
+pub enum TelemetryError {
+    /// The filter of the logs does not parse.
+    #[error("--log: not a filter")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The collector's address cannot be used.
+    #[error("--otlp-endpoint: cannot be used")]
+    Endpoint(#[from] ExporterBuildError),
+}
 
-/// Starts logging for the rest of the process's life.
-pub fn init(args: &LogArgs) -> Result<(), InvalidFilter> {
-    let filter = EnvFilter::try_new(&args.filter)?;
-    let registry = tracing_subscriber::registry().with(filter);
-    match args.format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).init(),
-        LogFormat::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
-            .init(),
+/// Sends the last spans when it is dropped. Held by `main`.
+#[derive(Debug)]
+#[must_use]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.provider {
+            // A collector that is gone loses them.
+            let _ = provider.shutdown_with_timeout(FAREWELL);
+        }
     }
-    Ok(())
+}
+
+/// Starts logs and traces of this service for the rest of the process's life.
+pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, TelemetryError> {
+    // Spans for traces alone would only lengthen the lines of the log.
+    let for_traces_only = format!("{}=off", trace::TARGET).parse()?;
+    let filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
+    let provider = provider(&args.traces, service)?;
+    match &provider {
+        None => tracing_subscriber::registry().with(filter).with(lines(args.format)).init(),
+        Some(provider) => {
+            let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
+            let traces = tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("boxroom"))
+                .with_location(false)
+                .with_threads(false)
+                .with_target(false)
+                .with_filter(spans.with_max_level_hint(LevelFilter::INFO));
+            tracing_subscriber::registry().with(traces).with(lines(args.format).with_filter(filter)).init();
+            trace::switch_on();
+        }
+    }
+    Ok(Telemetry { provider })
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    match format {
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr).boxed()
+        }
+    }
+}
+
+/// What makes spans and sends them in the background; nothing without a collector.
+fn provider(args: &TraceArgs, service: &'static str) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
+    let Some(endpoint) = args.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(None);
+    };
+    let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build()?;
+    let name = args.otel_service_name.clone().unwrap_or_else(|| service.to_owned());
+    let resource = Resource::builder().with_service_name(name).build();
+    Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
 }

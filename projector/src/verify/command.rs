@@ -64,9 +64,10 @@ Exit codes: 0 equal, 1 failed or not decided, 2 not understood, 3 refused: the t
 
 /// Compares, tells what was found on standard output, and says how to end.
 pub async fn act(args: VerifyArgs) -> ExitCode {
-    if let Err(error) = telemetry::init(&args.log) {
-        return ended(1, &error);
-    }
+    let _telemetry = match telemetry::init(&args.log, "projector") {
+        Ok(telemetry) => telemetry,
+        Err(error) => return ended(1, &error),
+    };
     match compare(&args).await {
         Ok(found) => tell(&found, args.json),
         Err(error) => match error.downcast_ref::<VerifyError>() {

@@ -31,3 +31,4 @@ mod operators;
 mod outages;
 mod quarantine;
 mod replicas;
+mod stalls;

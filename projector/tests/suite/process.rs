@@ -154,6 +154,12 @@ impl Projector {
         self.readiness_is(what, |status, body| status == 200 && detail(body, check).contains(what)).await;
     }
 
+    /// What it tells Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("{}/metrics", self.url)).await.expect("an answer");
+        answer.text().await.expect("a text")
+    }
+
     async fn readiness_is(&self, what: &str, holds: impl Fn(u16, &Value) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         let mut last = (0, Value::Null);

@@ -199,6 +199,7 @@ impl Story {
             command_id: Some(format!("command-{sequence}")),
             actor: user(actor),
             at: time(sequence),
+            traceparent: None,
             content,
         });
         sequence

@@ -21,6 +21,7 @@ use super::{
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,
 };
+use crate::metrics::METRICS;
 
 /// How long a client may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,6 +58,7 @@ impl Connection<'_, Socket> {
         let (over, cursor) = match greeted(&live, &mut socket, &mut stopping).await {
             Ok(Greeting { caller, begins, place: _place }) => {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
+                let _counted = METRICS.connected("websocket");
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller);
                 let Err(over) = connection.converse(session.to_string(), begins).await;
                 (over, Some(connection.cursor()))
@@ -64,6 +66,7 @@ impl Connection<'_, Socket> {
             Err(over) => (over, None),
         };
         tracing::debug!(session = %session, ?over, "live connection ends");
+        METRICS.closed(over.code());
         if let Over::Ending(farewell) = over {
             socket.close(farewell, turn_of(session.as_u128()), cursor).await;
         }
@@ -182,6 +185,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             .feed(ServerFrame::Welcome { session, heartbeat_ms, expires_in_ms, cursor, resumed }.encode())
             .await?;
         if unknown {
+            METRICS.resets.inc();
             let reset = ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None };
             self.socket.feed(reset.encode()).await?;
         }

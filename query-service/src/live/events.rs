@@ -22,7 +22,7 @@ use super::{
     socket::Over,
     subscriptions::MAX_ROOMS,
 };
-use crate::{app::App, error::Error, problems::EventsProblems, schemas};
+use crate::{app::App, error::Error, metrics::METRICS, problems::EventsProblems, schemas};
 use stream::EventStream;
 
 mod stream;
@@ -104,12 +104,14 @@ fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> R
     let shared = live.clone();
     shared.threads.spawn(async move {
         let _place = place;
+        let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
         let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller);
         let Err(over) = connection.converse(session.to_string(), begins).await;
         let cursor = connection.cursor();
         drop(connection);
         tracing::debug!(session = %session, ?over, "event stream ends");
+        METRICS.closed(over.code());
         if let Over::Ending(farewell) = over {
             stream.close(farewell, turn, Some(cursor)).await;
         }

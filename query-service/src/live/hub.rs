@@ -9,15 +9,17 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Client;
+use async_nats::{Client, HeaderValue, Message};
 use domain::{RoomId, UserId, notice};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::trace::{self, TRACEPARENT};
 use tokio::{
     sync::watch,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
+use tracing::Span;
 
 use super::{
     frames::{Parting, event_frame},
@@ -26,7 +28,11 @@ use super::{
     replay::Feeds,
     signals::Signals,
 };
-use crate::{error::Error, generation::Generations};
+use crate::{
+    error::Error,
+    generation::Generations,
+    metrics::{Kind, METRICS},
+};
 
 /// How often the hub looks whether it has to compare heads.
 const TICK: Duration = Duration::from_secs(1);
@@ -121,6 +127,12 @@ impl Hub {
         }
     }
 
+    /// How many rooms are followed, and how many follow them all together.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let rooms = self.rooms();
+        (rooms.len(), rooms.values().map(|channel| channel.followers().len()).sum())
+    }
+
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomId, Arc<Channel>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,7 +154,7 @@ impl Hub {
     /// Hears what the projector says about one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_room(generation, &channel.room);
-        let hear = |payload: &[u8]| channel.deliver(payload, &self.signals);
+        let hear = |notice: &Message| channel.deliver(notice, &self.signals);
         let subscribed = || {
             self.uncertain.store(true, Ordering::Relaxed);
             listening.send_replace(true);
@@ -186,6 +198,7 @@ impl Hub {
     /// the rest is read by its followers, each at its own pace.
     async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
         for chunk in rooms.chunks(COMPARE_CHUNK) {
+            METRICS.heal_reads.inc();
             let heads = feeds.heads(chunk).await?;
             let behind = |(room, v): &(RoomId, i64)| {
                 let heard_v = self.head(room).filter(|heard_v| (1..*v).contains(heard_v))?;
@@ -228,8 +241,9 @@ impl Channel {
     }
 
     /// Encodes each event of a notice once, and hands it to all who follow.
-    fn deliver(&self, payload: &[u8], signals: &Signals) {
-        let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(payload) else {
+    fn deliver(&self, notice: &Message, signals: &Signals) {
+        let _spans = self.spans(notice);
+        let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(&notice.payload) else {
             tracing::warn!(room.id = %self.room, "a notice cannot be read");
             return;
         };
@@ -245,12 +259,26 @@ impl Channel {
         };
         self.head_v.fetch_max(event.v, Ordering::Relaxed);
         let event = Arc::new(event);
-        for follower in self.followers().iter() {
+        let followers = self.followers();
+        for follower in followers.iter() {
             follower.push(&event);
         }
+        METRICS.delivered(Kind::Event, followers.len());
+        drop(followers);
         if let Some(Parts::One(user, _)) = &event.parts {
             signals.expel(&self.room, user);
         }
+    }
+}
+
+impl Channel {
+    /// The end of the way of each traced command that has caused a notice, until they are dropped.
+    fn spans(&self, notice: &Message) -> Vec<Span> {
+        let traces = notice.headers.iter().flat_map(|headers| headers.get_all(TRACEPARENT));
+        trace::continued(traces.map(HeaderValue::as_str), || {
+            let followers = self.followers().len();
+            tracing::info_span!(target: trace::TARGET, parent: None, "push", otel.kind = "consumer", room.id = %self.room, followers)
+        })
     }
 }
 

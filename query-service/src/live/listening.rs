@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::{Client, connection::State};
+use async_nats::{Client, Message, connection::State};
 use futures::StreamExt;
 use tokio::{
     sync::watch,
@@ -21,7 +21,7 @@ pub(super) async fn listen(
     generations: &Generations,
     subject: impl Fn(i64) -> String,
     subscribed: impl Fn(),
-    hear: impl Fn(&[u8]),
+    hear: impl Fn(&Message),
 ) -> Infallible {
     let mut generations = generations.changes();
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn listen(
         subscribed();
         let hear_all = async {
             while let Some(notice) = notices.next().await {
-                hear(&notice.payload);
+                hear(&notice);
             }
         };
         tokio::select! {

@@ -13,6 +13,7 @@ use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
 use super::{frames::Parting, seen::Positions};
+use crate::metrics::{Kind, METRICS};
 
 /// The most bytes that may wait for one connection.
 const CAPACITY: usize = 256 * 1024;
@@ -99,6 +100,7 @@ impl Outbox {
             // the connection may just have closed
             let _ = self.sender.send(Delivery::Event(event.clone()));
         } else if self.missed_rooms().insert(event.room.clone()) {
+            METRICS.lagging.inc();
             let _ = self.sender.send(Delivery::Missed(event.room.clone()));
         }
     }
@@ -109,6 +111,7 @@ impl Outbox {
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
             self.waiting.fetch_add(size, Ordering::Relaxed);
             let _ = self.sender.send(Delivery::News(frame.clone()));
+            METRICS.delivered(Kind::News, 1);
         } else if !self.overfull.swap(true, Ordering::Relaxed) {
             let _ = self.sender.send(Delivery::Overfull);
         }
@@ -126,8 +129,16 @@ impl Outbox {
         if taken {
             self.waiting.fetch_add(size, Ordering::Relaxed);
             let _ = self.sender.send(Delivery::Signal(signal.clone()));
+            METRICS.delivered(Kind::Signal, 1);
+        } else {
+            METRICS.signals_dropped.inc();
         }
         taken
+    }
+
+    /// How many bytes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Says how far a room's feed reaches.

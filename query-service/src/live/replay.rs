@@ -12,6 +12,7 @@ use super::frames::{Parting, event_frame};
 use crate::{
     error::Error,
     generation::Generations,
+    metrics::METRICS,
     views::{EventData, EventView, Standing},
 };
 
@@ -117,7 +118,10 @@ impl Feeds {
         .fetch_all(&mut *connection)
         .await?;
         drop((connection, permit));
-        Replay::of(room, rows, most)
+        let replay = Replay::of(room, rows, most)?;
+        METRICS.replay_pages.inc();
+        METRICS.replay_events.inc_by(replay.events.len() as u64);
+        Ok(replay)
     }
 
     /// The versions of the last events of these rooms.

@@ -22,6 +22,7 @@ use super::{
     outbox::{LiveSignal, Outbox},
     presence::{Elsewhere, Rhythm},
 };
+use crate::metrics::METRICS;
 
 /// Signals that wait for the connection to NATS; more are dropped.
 const QUEUE: usize = 4096;
@@ -210,6 +211,7 @@ impl Signals {
     fn say(&self, room: &RoomId, word: &Word) {
         let payload = serde_json::to_vec(word).expect("a signal has a JSON form");
         if self.queue.try_send(Outgoing::Word(notice::signal_room(room), payload)).is_err() {
+            METRICS.signals_dropped.inc();
             tracing::debug!(room.id = %room, "a signal was dropped: too many wait for the connection");
         }
     }

@@ -26,6 +26,16 @@ pub(super) enum Over {
     Ending(Farewell),
 }
 
+impl Over {
+    /// The close code; 0 where the client went by itself.
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::Gone => 0,
+            Self::Ending(farewell) => farewell.code(),
+        }
+    }
+}
+
 /// A WebSocket whose client may be slow.
 pub(super) struct Socket {
     inner: WebSocket,

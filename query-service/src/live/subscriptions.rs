@@ -17,7 +17,7 @@ use super::{
     socket::Over,
     transport::Transport,
 };
-use crate::error::Error;
+use crate::{error::Error, metrics::METRICS};
 
 /// The most rooms that one connection may follow.
 pub(super) const MAX_ROOMS: usize = 200;
@@ -142,6 +142,7 @@ impl Subscriptions {
         self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });
         self.hub.note_head(room, head_v);
         if v.is_some_and(|v| v > head_v) {
+            METRICS.resets.inc();
             let reset = ServerFrame::Reset { room: Some(room), reason: "unknown-version", head_v: Some(head_v) };
             socket.feed(reset.encode()).await?;
         }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Client;
+use async_nats::{Client, Message};
 use domain::{UserId, notice};
 use tokio::{
     sync::watch,
@@ -22,7 +22,7 @@ use super::{
     replay::Feeds,
     seen::{Positions, Seen},
 };
-use crate::{error::Error, generation::Generations};
+use crate::{error::Error, generation::Generations, metrics::METRICS};
 use person::Person;
 use present::{Present, Touched};
 
@@ -111,6 +111,11 @@ impl Users {
         Ok(latest.positions.clone())
     }
 
+    /// How many bytes wait for each connection of each user.
+    pub(super) fn queues(&self) -> Vec<Vec<usize>> {
+        self.present().people().map(|person| person.queues()).collect()
+    }
+
     fn present(&self) -> MutexGuard<'_, Present> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +130,7 @@ impl Users {
     /// Hears the alarms of one user.
     async fn listen_for(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_user(generation, person.id());
-        let hear = |payload: &[u8]| match serde_json::from_slice::<Vec<Alarm>>(payload) {
+        let hear = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
             Ok(alarms) => alarms.iter().for_each(|alarm| person.tell(alarm)),
             Err(error) => tracing::warn!(user.id = %person.id(), %error, "a notice cannot be read"),
         };
@@ -138,7 +143,7 @@ impl Users {
 
     /// Hears whose rooms look different.
     async fn listen(self: Arc<Self>) {
-        let hear = |payload: &[u8]| match serde_json::from_slice::<Vec<Touched>>(payload) {
+        let hear = |notice: &Message| match serde_json::from_slice::<Vec<Touched>>(&notice.payload) {
             Ok(touched) => self.present().touch(&touched, Instant::now()),
             Err(error) => tracing::warn!(%error, "a notice cannot be read"),
         };
@@ -177,6 +182,7 @@ impl Users {
         if people.is_empty() {
             return Ok(());
         }
+        METRICS.heal_reads.inc();
         let positions = self.positions().await?;
         for chunk in people.chunks(CHUNK) {
             let wanted = chunk.iter().filter_map(|person| Some((person.id(), person.floor(&positions)?)));

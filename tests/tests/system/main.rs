@@ -28,6 +28,9 @@ mod absence;
 mod reconnects;
 mod slow_reader;
 
+mod metrics;
+mod traces;
+
 mod bad_input;
 mod openapi;
 mod quarantine;

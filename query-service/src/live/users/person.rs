@@ -15,6 +15,7 @@ use crate::live::{
     outbox::Outbox,
     seen::{Positions, Seen},
 };
+use crate::metrics::METRICS;
 
 /// A connected user; goes away with the last connection.
 pub(super) struct Person {
@@ -84,6 +85,7 @@ impl Person {
         let mut floor: Option<BTreeMap<String, i64>> = None;
         for Connected { outbox, alarms } in &mut self.state().connected {
             if !alarms.prove(positions) {
+                METRICS.resets.inc();
                 outbox.news(&ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode());
             }
             for (stream, position) in alarms.floor().into_iter().flatten() {
@@ -130,6 +132,11 @@ impl Person {
     /// When the rooms were read the last time.
     pub(super) fn rooms_read_at(&self) -> Option<Instant> {
         self.state().read_at
+    }
+
+    /// How many bytes wait for each connection.
+    pub(super) fn queues(&self) -> Vec<usize> {
+        self.state().connected.iter().map(|connected| connected.outbox.waiting()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

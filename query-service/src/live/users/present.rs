@@ -62,6 +62,11 @@ impl Present {
         }
     }
 
+    /// Everybody who is connected.
+    pub(super) fn people(&self) -> impl Iterator<Item = &Arc<Person>> {
+        self.people.values()
+    }
+
     /// Notes whose rooms have to be read: at once what somebody did, but what others write no more often than is useful.
     pub(super) fn touch(&mut self, touched: &[Touched], now: Instant) {
         for Touched { room_id, user_id } in touched {

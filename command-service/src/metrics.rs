@@ -1,0 +1,125 @@
+//! What is counted of commands, for Prometheus.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::Method,
+    middleware::{self, Next},
+    response::Response,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use service_kit::{
+    metrics::{at_scrape, gauges, seconds, value},
+    problem::Problem,
+};
+use utoipa::openapi::OpenApi;
+
+use crate::{answer::IDEMPOTENT_REPLAY, app::App, deadlines::Outcome, gateway};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Command {
+    operation: String,
+    transport: &'static str,
+    outcome: &'static str,
+}
+
+static COMMANDS: LazyLock<Family<Command, Counter>> = LazyLock::new(Family::default);
+static DURATION: LazyLock<Family<[(&'static str, String); 1], Histogram>> =
+    LazyLock::new(|| Family::new_with_constructor(seconds));
+static DEADLINES: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
+
+/// Registers everything that a command-service counts.
+pub(crate) fn register(registry: &mut Registry, app: App) {
+    event_store::metrics::register(registry);
+    for outcome in DEADLINE_OUTCOMES {
+        // Those that never come are there as well: a rate needs something to begin with.
+        drop(DEADLINES.get_or_create(&[("outcome", outcome)]));
+    }
+    let help = "Commands by operation, way in, and outcome: done, replayed, or the code of the problem";
+    registry.register("commands", help, COMMANDS.clone());
+    let help = "How long commands take, by operation";
+    registry.register_with_unit("command_duration", help, Unit::Seconds, DURATION.clone());
+    let help = "Deadlines of rooms that have come, by what became of them";
+    registry.register("deadlines", help, DEADLINES.clone());
+    at_scrape(registry, move |encoder| {
+        let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();
+        let labelled = |stream: &event_store::StreamName| [("stream", stream.label())];
+        let read = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.sequence)));
+        gauges(encoder, "tail_position", "How far each stream of the log is read", None, read)?;
+        let lag = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.end.saturating_sub(tail.sequence))));
+        gauges(encoder, "tail_lag_commits", "Commits of the log that are not read yet", None, lag)?;
+        let behind = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.caught_up))));
+        gauges(encoder, "tail_caught_up", "Whether a stream is read up to its end: 1 or 0", None, behind)?;
+        let known = [app.boxes.remembered(), app.users.remembered(), app.stores.remembered()].concat();
+        let known = known.iter().map(|(stream, count)| (labelled(stream), value(*count as u64)));
+        gauges(encoder, "idempotency_entries", "Commands whose repeat would get the first answer", None, known)
+    });
+}
+
+const DEADLINE_OUTCOMES: [&str; 4] = ["closed", "stale", "armed_again", "failed"];
+
+/// Counts a deadline; none is one that could not be dealt with now.
+pub(crate) fn count_deadline(outcome: Option<Outcome>) {
+    let [closed, stale, armed_again, failed] = DEADLINE_OUTCOMES;
+    let outcome = match outcome {
+        Some(Outcome::Closed) => closed,
+        Some(Outcome::Stale) => stale,
+        Some(Outcome::ArmedAgain) => armed_again,
+        None => failed,
+    };
+    DEADLINES.get_or_create(&[("outcome", outcome)]).inc();
+}
+
+/// How a command comes in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Transport {
+    Http,
+    Nats,
+}
+
+#[derive(Clone)]
+struct Counting {
+    /// The operation behind each method and route.
+    operations: Arc<HashMap<(Method, String), String>>,
+    transport: &'static str,
+}
+
+/// These routes, with everything counted that comes through them.
+pub(crate) fn counted(commands: Router, transport: Transport, api: &OpenApi) -> Router {
+    let transport = match transport {
+        Transport::Http => "http",
+        Transport::Nats => "nats",
+    };
+    let operations = Arc::new(gateway::names(api));
+    commands.layer(middleware::from_fn_with_state(Counting { operations, transport }, count))
+}
+
+async fn count(State(counting): State<Counting>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = path.map(|path| (request.method().clone(), path));
+    let operation = route.and_then(|route| counting.operations.get(&route).cloned());
+    let response = next.run(request).await;
+    let Some(operation) = operation else { return response };
+    DURATION.get_or_create(&[("operation", operation.clone())]).observe(begun.elapsed().as_secs_f64());
+    let command = Command { operation, transport: counting.transport, outcome: outcome(&response) };
+    COMMANDS.get_or_create(&command).inc();
+    response
+}
+
+fn outcome(response: &Response) -> &'static str {
+    if !response.status().is_success() {
+        return response.extensions().get::<Problem>().map_or("unknown", Problem::code);
+    }
+    if response.headers().contains_key(IDEMPOTENT_REPLAY) { "replayed" } else { "done" }
+}

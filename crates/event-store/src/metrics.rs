@@ -1,0 +1,87 @@
+//! What is counted of the log, for Prometheus.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    append::{AppendError, Appended},
+    stream::StreamName,
+};
+
+/// Bounds of the buckets for appends, in seconds; those of ten seconds and more have been given up.
+const SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.5, 1.0, 5.0, 10.0];
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Counted where it happens, by all executors of the process together.
+pub(crate) struct Metrics {
+    appends: Family<Labels<2>, Counter>,
+    append_duration: Family<Labels<1>, Histogram>,
+    /// Appends sent once more, because the answer to an attempt was none.
+    pub(crate) resends: Counter,
+    /// Decisions made again, because another command was faster.
+    pub(crate) conflicts: Counter,
+    waiting: Gauge,
+}
+
+pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    appends: Family::default(),
+    append_duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+    resends: Counter::default(),
+    conflicts: Counter::default(),
+    waiting: Gauge::default(),
+});
+
+/// Registers everything that this crate counts while it appends.
+pub fn register(registry: &mut Registry) {
+    let Metrics { appends, append_duration, resends, conflicts, waiting } = &*METRICS;
+    registry.register("appends", "Appends to the log, by stream and by what became of them", appends.clone());
+    let help = "From the first attempt to append until it was settled";
+    registry.register_with_unit("append_duration", help, Unit::Seconds, append_duration.clone());
+    let help = "Attempts to append that were repeated because the outcome was unknown or the log busy";
+    registry.register("append_resends", help, resends.clone());
+    let help = "Decisions made again because another command was faster";
+    registry.register("command_conflicts", help, conflicts.clone());
+    let help = "Commands that wait for another command to the same aggregate";
+    registry.register("commands_waiting", help, waiting.clone());
+}
+
+impl Metrics {
+    pub(crate) fn appended(&self, stream: StreamName, begun: Instant, result: &Result<Appended, AppendError>) {
+        let outcome = match result {
+            Ok(Appended { earlier: None, .. }) => "acknowledged",
+            Ok(Appended { earlier: Some(_), .. }) => "duplicate",
+            Err(AppendError::Conflict) => "conflict",
+            Err(AppendError::IdTaken) => "id_taken",
+            Err(AppendError::Busy) => "busy",
+            Err(AppendError::Unavailable { outcome_unknown: true, .. }) => "unknown",
+            Err(AppendError::Unavailable { outcome_unknown: false, .. }) => "unavailable",
+            Err(AppendError::Refused(_)) => "refused",
+        };
+        let label = stream.label();
+        let took: Duration = begun.elapsed();
+        self.append_duration.get_or_create(&[("stream", label.clone())]).observe(took.as_secs_f64());
+        self.appends.get_or_create(&[("stream", label), ("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// Counts one more that waits, until it is dropped.
+    pub(crate) fn wait(&self) -> impl Drop + use<> {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
+    }
+}
+
+struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

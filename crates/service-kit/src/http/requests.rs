@@ -1,0 +1,66 @@
+//! How many requests come, and how long they take: by route, never by path.
+
+use std::{sync::LazyLock, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::Method,
+    middleware::Next,
+    response::Response,
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::metrics::seconds;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    method: &'static str,
+    route: String,
+}
+
+static ANSWERED: LazyLock<Family<Answered, Counter>> = LazyLock::new(Family::default);
+static DURATION: LazyLock<Family<Asked, Histogram>> = LazyLock::new(|| Family::new_with_constructor(seconds));
+
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register("http_requests", "HTTP requests by route and status", ANSWERED.clone());
+    let help = "Until the answer's head; what follows on /live and /events is not in it";
+    registry.register_with_unit("http_request_duration", help, Unit::Seconds, DURATION.clone());
+}
+
+/// Counts a request. To be laid around the whole router.
+pub(super) async fn count(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = known(request.method());
+    let response = next.run(request).await;
+    let asked = Asked { method, route };
+    DURATION.get_or_create(&asked).observe(begun.elapsed().as_secs_f64());
+    let Asked { method, route } = asked;
+    ANSWERED.get_or_create(&Answered { method, route, status: response.status().as_u16() }).inc();
+    response
+}
+
+/// Clients may make up methods; labels must not grow with them.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,198 @@
+//! Metrics for Prometheus: `/metrics`, in its text format.
+//!
+//! Each crate declares its metrics in one place, with a help text, and counts where things happen; what can be read off
+//! the state of the process is read when it is asked for.
+
+mod process;
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    health::{Health, Readiness},
+    http::requests,
+};
+
+/// The type that text for Prometheus has.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Bounds of the buckets for times from half a millisecond to ten seconds.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// A histogram of times in seconds.
+pub fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// The metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Those that every process has.
+    pub fn of(service: &'static str, version: &'static str) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(AtScrape(process::read)));
+        let mut metrics = Self { registry };
+        let build = Info::new([("service", service), ("version", version)]);
+        metrics.own().register("build", "What runs here", build);
+        requests::register(metrics.own());
+        metrics
+    }
+
+    /// Where a service registers its own: all names get the prefix `boxroom_`.
+    pub fn own(&mut self) -> &mut Registry {
+        self.registry.sub_registry_with_prefix("boxroom")
+    }
+
+    /// Serves `/metrics`: these, and how it stands with what the process depends on.
+    pub fn router(self, health: Health) -> Router {
+        Router::new().route("/metrics", get(metrics)).with_state((Arc::new(self.registry), health))
+    }
+}
+
+async fn metrics(State((registry, health)): State<(Arc<Registry>, Health)>) -> Response {
+    let readiness = health.look().await;
+    let mut page = String::new();
+    let written = text::encode_registry(&mut page, &registry)
+        .and_then(|()| text::encode_registry(&mut page, &of_readiness(&readiness)))
+        .and_then(|()| text::encode_eof(&mut page));
+    match written {
+        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn of_readiness(readiness: &Readiness) -> Registry {
+    let mut registry = Registry::with_prefix("boxroom");
+    let ready = ConstGauge::new(u64::from(readiness.ready));
+    registry.register("ready", "Whether the process can do its job: 1 or 0, as /readyz says", ready);
+    let checks: Vec<_> =
+        readiness.checks.iter().map(|check| ([("check", check.name)], f64::from(u8::from(check.ok)))).collect();
+    at_scrape(&mut registry, move |encoder| {
+        let help = "Whether what the process depends on is there: 1 or 0, by the names in /readyz";
+        gauges(encoder, "check_ok", help, None, checks.clone())
+    });
+    registry
+}
+
+/// Registers what is read off the state of the process whenever somebody asks. Must not wait for anything.
+pub fn at_scrape<F>(registry: &mut Registry, read: F)
+where
+    F: Fn(&mut DescriptorEncoder<'_>) -> fmt::Result + Send + Sync + 'static,
+{
+    registry.register_collector(Box::new(AtScrape(read)));
+}
+
+/// Writes a gauge with its value for each set of labels.
+pub fn gauges<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    values: impl IntoIterator<Item = (L, f64)>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+    for (labels, value) in values {
+        ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a gauge that has no labels.
+pub fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    value: f64,
+) -> fmt::Result {
+    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
+}
+
+/// Writes a counter that has no labels and is kept elsewhere.
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    value: f64,
+) -> fmt::Result {
+    ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Counter)?)
+}
+
+/// A count as a metric's value: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "nothing here is counted that far")]
+pub fn value(count: u64) -> f64 {
+    count as f64
+}
+
+struct AtScrape<F>(F);
+
+impl<F> fmt::Debug for AtScrape<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AtScrape")
+    }
+}
+
+impl<F> Collector for AtScrape<F>
+where
+    F: Fn(&mut DescriptorEncoder<'_>) -> fmt::Result + Send + Sync + 'static,
+{
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        (self.0)(&mut encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_has_a_help_text_and_a_process_shows_itself() {
+        let mut metrics = Metrics::of("test", "1.2.3");
+        at_scrape(metrics.own(), |encoder| {
+            gauges(encoder, "lag", "How far behind", Some(&Unit::Seconds), [([("stream", "box-0")], 1.5)])
+        });
+        let health = Health::new().check("log", async || Err("gone".to_owned())).watch("nats", async || Ok(()));
+        let request = axum::http::Request::get("/metrics").body(axum::body::Body::empty()).unwrap();
+        let response = metrics.router(health).oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["content-type"], OPEN_METRICS);
+        let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let page = std::str::from_utf8(&page).unwrap();
+        for line in [
+            "# HELP boxroom_lag_seconds How far behind",
+            "boxroom_lag_seconds{stream=\"box-0\"} 1.5",
+            "boxroom_build_info{service=\"test\",version=\"1.2.3\"} 1",
+            "boxroom_ready 0",
+            "boxroom_check_ok{check=\"log\"} 0.0",
+            "boxroom_check_ok{check=\"nats\"} 1.0",
+            "# EOF",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+        let resident = page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        assert!(resident.unwrap().parse::<f64>().unwrap() > 1e6, "{page}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What the machine says about this process, under the names that Prometheus gives it everywhere.
+
+use std::{fmt, fs};
+
+use prometheus_client::{encoding::DescriptorEncoder, registry::Unit};
+use rustix::param::{clock_ticks_per_second, page_size};
+
+use super::{counter, gauge, value};
+
+/// Where Linux shows a process to itself; elsewhere these metrics are absent.
+const OWN: &str = "/proc/self";
+
+/// Fields of `stat` after the program's name, counted from the state, which is the third of all.
+const USER_TICKS: usize = 11;
+const SYSTEM_TICKS: usize = 12;
+const START_TICKS: usize = 19;
+
+pub(super) fn read(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    if let Some(stat) = Stat::read() {
+        let seconds = Some(&Unit::Seconds);
+        counter(encoder, "process_cpu", "Processor time used, by the process and for it", seconds, stat.cpu)?;
+        if let Some(started) = stat.started {
+            gauge(encoder, "process_start_time", "When the process began, since 1970", seconds, started)?;
+        }
+    }
+    let bytes = Some(&Unit::Bytes);
+    if let Some([virtual_size, resident]) = memory() {
+        gauge(encoder, "process_virtual_memory", "Address space in use", bytes, virtual_size)?;
+        gauge(encoder, "process_resident_memory", "Memory in use", bytes, resident)?;
+    }
+    if let Ok(files) = fs::read_dir(format!("{OWN}/fd")) {
+        // One of them is this look.
+        let open = files.count().saturating_sub(1) as u64;
+        gauge(encoder, "process_open_fds", "Open files and connections", None, value(open))?;
+    }
+    if let Some(most) = most_files() {
+        gauge(encoder, "process_max_fds", "The most files and connections that may be open", None, most)?;
+    }
+    Ok(())
+}
+
+struct Stat {
+    cpu: f64,
+    started: Option<f64>,
+}
+
+impl Stat {
+    fn read() -> Option<Self> {
+        let stat = fs::read_to_string(format!("{OWN}/stat")).ok()?;
+        // The name stands in brackets and may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / value(clock_ticks_per_second()));
+        let started = booted().zip(seconds(START_TICKS)).map(|(booted, since)| booted + since);
+        Some(Self { cpu: seconds(USER_TICKS)? + seconds(SYSTEM_TICKS)?, started })
+    }
+}
+
+fn booted() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()
+}
+
+fn memory() -> Option<[f64; 2]> {
+    let pages = fs::read_to_string(format!("{OWN}/statm")).ok()?;
+    let mut bytes = pages.split(' ').map(|pages| Some(pages.parse::<f64>().ok()? * value(page_size() as u64)));
+    Some([bytes.next()??, bytes.next()??])
+}
+
+fn most_files() -> Option<f64> {
+    let limits = fs::read_to_string(format!("{OWN}/limits")).ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,117 @@
+//! Traces from one process to the next: a span as a W3C `traceparent`, and a `traceparent` as the parent of a span.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState},
+};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// The header that carries the trace, in HTTP, in the log, and in notices.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The target of spans that are made for traces only and do not show in logs.
+pub const TARGET: &str = "boxroom::trace";
+
+static ON: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn switch_on() {
+    ON.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process makes traces.
+pub fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Whether spans of this `traceparent` are wanted: traces are made at all, and this one was chosen where it began.
+pub fn is_wanted(traceparent: &str) -> bool {
+    is_on() && parse(traceparent).is_some_and(|parent| parent.is_sampled())
+}
+
+/// The span as a `traceparent`; none if no traces are made.
+pub fn of(span: &Span) -> Option<String> {
+    if !is_on() {
+        return None;
+    }
+    let context = span.context();
+    let span = context.span();
+    let of = span.span_context();
+    of.is_valid().then(|| format!("00-{}-{}-{:02x}", of.trace_id(), of.span_id(), of.trace_flags().to_u8()))
+}
+
+/// Makes a new span part of the trace of this `traceparent`; what is none leaves the span as it is.
+pub fn continue_from(span: &Span, traceparent: &str) {
+    if let Some(parent) = parse(traceparent).filter(|_| is_on()) {
+        // A span that is filtered out has no parent either.
+        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+    }
+}
+
+/// A new span in each of these traces that is kept. They end when they are dropped.
+pub fn continued<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
+    let continued = |traceparent: &str| {
+        let span = span();
+        continue_from(&span, traceparent);
+        span
+    };
+    if is_on() { traceparents.filter(|parent| is_wanted(parent)).map(continued).collect() } else { Vec::new() }
+}
+
+/// The trace that a span belongs to, if the trace is kept.
+pub fn id_of(span: &Span) -> Option<String> {
+    if !is_on() {
+        return None;
+    }
+    let context = span.context();
+    let of = context.span().span_context().clone();
+    of.is_sampled().then(|| of.trace_id().to_string())
+}
+
+/// Whether it is a `traceparent` of the one version that there is.
+pub fn is_well_formed(traceparent: &str) -> bool {
+    parse(traceparent).is_some()
+}
+
+fn parse(traceparent: &str) -> Option<SpanContext> {
+    let mut parts = traceparent.split('-');
+    let [version, trace, span, flags] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+    let is_hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if version != "00" || parts.next().is_some() || !is_hex(trace, 32) || !is_hex(span, 16) || !is_hex(flags, 2) {
+        return None;
+    }
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+    let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+    Some(SpanContext::new(trace, span, flags, true, TraceState::default())).filter(SpanContext::is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_trace_is_continued() {
+        let good = parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+        assert_eq!(good.trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(good.is_sampled() && good.is_remote());
+        assert!(!parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00").unwrap().is_sampled());
+        for bad in [
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "",
+        ] {
+            assert!(!is_well_formed(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_a_collector_nothing_is_traced() {
+        assert_eq!(of(&Span::current()), None);
+        assert!(!is_wanted("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    }
+}

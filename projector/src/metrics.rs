@@ -1,0 +1,148 @@
+//! What is counted of the projection, for Prometheus.
+
+use std::{sync::LazyLock, time::Duration};
+
+use event_store::StreamName;
+use prometheus_client::{
+    encoding::DescriptorEncoder,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use service_kit::{
+    clock,
+    metrics::{at_scrape, gauges, seconds, value},
+};
+
+use crate::{
+    status::{Status, Track},
+    watch::{Place, Watch},
+};
+
+/// Bounds of the buckets for sizes of batches.
+const COMMITS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 2000.0, 5000.0, 10_000.0];
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Counted where it happens, by all tracks of the process together.
+pub(crate) struct Metrics {
+    commits: Family<Labels<2>, Counter>,
+    batch_commits: Family<Labels<1>, Histogram>,
+    batch_duration: Family<Labels<1>, Histogram>,
+    retries: Family<Labels<3>, Counter>,
+    notices: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
+    commits: Family::default(),
+    batch_commits: Family::new_with_constructor(|| Histogram::new(COMMITS)),
+    batch_duration: Family::new_with_constructor(seconds),
+    retries: Family::default(),
+    notices: Family::default(),
+});
+
+/// Registers everything that a projector counts.
+pub(crate) fn register(registry: &mut Registry, status: Status, watch: Watch) {
+    // What is counted later is there from the start: a rate needs something to begin with.
+    for sent in [true, false] {
+        drop(METRICS.notices.get_or_create(&outcome(sent)));
+    }
+    let Metrics { commits, batch_commits, batch_duration, retries, notices } = &*METRICS;
+    registry.register("projection_commits", "Commits of the log that this process has projected", commits.clone());
+    let help = "Commits that were projected in one transaction";
+    registry.register("projection_batch_commits", help, batch_commits.clone());
+    let help = "How long these transactions took";
+    registry.register_with_unit("projection_batch_duration", help, Unit::Seconds, batch_duration.clone());
+    let help = "How often this process had to begin again at the checkpoint: something was away, the log is not the right \
+                one (stopped), or another projector took over (overtaken)";
+    registry.register("projection_retries", help, retries.clone());
+    let help = "Notices to the query-services: sent, or dropped because they could not be sent at once";
+    registry.register("notices", help, notices.clone());
+    at_scrape(registry, move |encoder| {
+        of_generations(encoder, &watch)?;
+        of_places(encoder, &watch.places())?;
+        of_tracks(encoder, &status)
+    });
+}
+
+fn outcome(sent: bool) -> [(&'static str, &'static str); 1] {
+    [("outcome", if sent { "sent" } else { "dropped" })]
+}
+
+fn labels((generation, stream): Track) -> Labels<2> {
+    [("generation", generation.to_string()), ("stream", stream.label())]
+}
+
+fn retry(track: Track, reason: &'static str) -> Labels<3> {
+    let [generation, stream] = labels(track);
+    [generation, stream, ("reason", reason.to_owned())]
+}
+
+fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &Watch) -> std::fmt::Result {
+    let generations = watch.generations();
+    let states =
+        generations.iter().map(|(number, state)| ([("generation", number.to_string()), ("state", state.clone())], 1.0));
+    gauges(encoder, "generation_state", "The state of each generation of the read model: 1", None, states)
+}
+
+fn of_places(encoder: &mut DescriptorEncoder<'_>, places: &[(Track, Place)]) -> std::fmt::Result {
+    let mut write = |name, help, unit: Option<&Unit>, read: &dyn Fn(&Place) -> f64| {
+        gauges(encoder, name, help, unit, places.iter().map(|(track, place)| (labels(*track), read(place))))
+    };
+    let help = "The last sequence of each stream that a generation shows";
+    write("projection_position", help, None, &|place| value(place.position))?;
+    write("projection_end", "The last sequence of each stream", None, &|place| value(place.end))?;
+    let help = "Commits of the log that a generation does not show yet";
+    write("projection_lag_commits", help, None, &|place| value(place.end.saturating_sub(place.position)))?;
+    let now = clock::now();
+    let age = |place: &Place| {
+        let since = place.waiting_since?;
+        Some((now - since).to_std().unwrap_or_default().as_secs_f64())
+    };
+    let help = "The age of the oldest commit of the log that a generation does not show yet";
+    write("projection_lag", help, Some(&Unit::Seconds), &|place| age(place).unwrap_or_default())?;
+    let help = "Whether the log goes on and the checkpoint does not: 1 or 0";
+    write("projection_stalled", help, None, &|place| f64::from(u8::from(place.is_stalled())))?;
+    let help = "Boxes that cannot be projected any further";
+    write("quarantined_boxes", help, None, &|place| value(place.quarantined))?;
+    write("parked_commits", "Their commits in the log that wait", None, &|place| value(place.parked))
+}
+
+fn of_tracks(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> std::fmt::Result {
+    let tracks = status.tracks();
+    let held = tracks.iter().map(|(track, doing)| (labels(*track), f64::from(u8::from(*doing != "standby"))));
+    gauges(encoder, "projection_lease_held", "Whether this process projects a stream: 1 or 0", None, held)?;
+    let doing = tracks.iter().map(|(track, doing)| {
+        let [generation, stream] = labels(*track);
+        ([generation, stream, ("state", (*doing).to_owned())], 1.0)
+    });
+    gauges(encoder, "projection_state", "What this process does with each stream: 1", None, doing)
+}
+
+impl Metrics {
+    /// Counts one transaction.
+    pub(crate) fn projected(&self, generation: i32, stream: StreamName, commits: usize, took: Duration) {
+        if commits > 0 {
+            let of_generation = [("generation", generation.to_string())];
+            self.batch_commits.get_or_create(&of_generation).observe(value(commits as u64));
+            self.batch_duration.get_or_create(&of_generation).observe(took.as_secs_f64());
+            self.commits.get_or_create(&labels((generation, stream))).inc_by(commits as u64);
+        }
+    }
+
+    /// Begins to count a track's retries.
+    pub(crate) fn begins(&self, track: Track) {
+        for reason in ["away", "stopped", "overtaken"] {
+            drop(self.retries.get_or_create(&retry(track, reason)));
+        }
+    }
+
+    /// Counts that a track had to begin again.
+    pub(crate) fn retried(&self, track: Track, reason: &'static str) {
+        self.retries.get_or_create(&retry(track, reason)).inc();
+    }
+
+    /// Counts a notice.
+    pub(crate) fn noticed(&self, sent: bool) {
+        self.notices.get_or_create(&outcome(sent)).inc();
+    }
+}

@@ -1,0 +1,66 @@
+//! Traces of commands, gone on with where what they caused becomes visible: a span from reading a commit until its rows
+//! are written and told of.
+
+use std::collections::BTreeMap;
+
+use async_nats::HeaderMap;
+use chrono::TimeDelta;
+use event_store::StreamName;
+use service_kit::{
+    clock,
+    trace::{self, TRACEPARENT},
+};
+use tracing::Span;
+
+use crate::commit::Commit;
+
+/// What is older is being projected again, or late by so much that another tool tells the story: its trace is closed.
+const FRESH: TimeDelta = TimeDelta::minutes(1);
+
+/// The spans of the traced commits of one transaction, by their sequences. They end when this is dropped.
+#[derive(Debug, Default)]
+pub struct Traces(BTreeMap<u64, Span>);
+
+impl Traces {
+    /// Begins a span for each commit whose trace is kept.
+    pub(crate) fn begin(stream: StreamName, commits: &[Commit]) -> Self {
+        if !trace::is_on() {
+            return Self::default();
+        }
+        let oldest = clock::now() - FRESH;
+        let traced = commits.iter().filter(|commit| commit.at >= oldest).filter_map(|commit| {
+            let span = || {
+                tracing::info_span!(
+                    target: trace::TARGET,
+                    parent: None,
+                    "project",
+                    otel.kind = "consumer",
+                    generation = tracing::field::Empty,
+                    stream.label = %stream,
+                    stream.position = commit.sequence,
+                    batch.commits = commits.len(),
+                )
+            };
+            let span = trace::continued(commit.traceparent.as_deref().into_iter(), span).pop()?;
+            Some((commit.sequence, span))
+        });
+        Self(traced.collect())
+    }
+
+    /// Says into which generation it went.
+    pub(crate) fn note_generation(&self, generation: i32) {
+        for span in self.0.values() {
+            span.record("generation", generation);
+        }
+    }
+
+    /// The headers of a notice of what these commits have caused.
+    pub(crate) fn headers(&self, positions: impl Iterator<Item = u64>) -> Option<HeaderMap> {
+        let traced = positions.filter_map(|position| trace::of(self.0.get(&position)?));
+        let mut headers: Option<HeaderMap> = None;
+        for traceparent in traced {
+            headers.get_or_insert_default().append(TRACEPARENT, traceparent.as_str());
+        }
+        headers
+    }
+}

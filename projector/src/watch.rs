@@ -1,0 +1,312 @@
+//! Looks from outside at what is projected: how far behind every stream is, and whether it moves at all. A writer that
+//! hangs does not say so itself; and another projector may be the one that hangs.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use event_store::{Log, LogError, StreamName, log::Range, streams};
+use service_kit::health::Health;
+use sqlx::{PgConnection, query};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::{database::Database, status::Track};
+
+/// How often to look.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How long the log may go on without the checkpoint before that is a fault.
+const STALL: Duration = Duration::from_secs(5);
+
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// How many looks pass between two counts of what is parked.
+const COUNT_EVERY: u32 = 5;
+
+/// What was seen last. Cheap to clone: all clones are one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watch {
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+struct Seen {
+    ends: HashMap<StreamName, u64>,
+    generations: BTreeMap<i32, String>,
+    places: BTreeMap<Track, Place>,
+}
+
+/// Where a stream stands in a generation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// The checkpoint.
+    pub(crate) position: u64,
+    /// The end of the stream.
+    pub(crate) end: u64,
+    /// When the oldest commit was stored that is not projected.
+    pub(crate) waiting_since: Option<DateTime<Utc>>,
+    /// How many boxes are parked.
+    pub(crate) quarantined: u64,
+    /// How many of their commits.
+    pub(crate) parked: u64,
+    /// Since when there is something to do and the checkpoint stands still.
+    still_since: Option<Instant>,
+    /// What the holder's work waits for, as far as the database knows.
+    cause: Option<String>,
+}
+
+impl Place {
+    /// For how long the checkpoint has stood still although there is something to do.
+    fn still_for(&self) -> Option<Duration> {
+        self.still_since.map(|since| since.elapsed())
+    }
+
+    /// Whether that is too long.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.still_for().is_some_and(|still| still >= STALL)
+    }
+
+    fn note_end(&mut self, end: u64) {
+        self.end = self.end.max(end);
+        if self.position < self.end {
+            self.still_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn note_position(&mut self, position: u64) {
+        if position != self.position || position >= self.end {
+            (self.still_since, self.cause) = (None, None);
+        }
+        self.position = position;
+        if position >= self.end {
+            self.waiting_since = None;
+        }
+    }
+}
+
+impl Watch {
+    /// What is known of each generation that is not retired: its number and state.
+    pub(crate) fn generations(&self) -> Vec<(i32, String)> {
+        self.seen().generations.clone().into_iter().collect()
+    }
+
+    /// Where each stream stands in each of them.
+    pub(crate) fn places(&self) -> Vec<(Track, Place)> {
+        self.seen().places.clone().into_iter().collect()
+    }
+
+    /// Adds a check that fails while a stream that somebody reads stands still.
+    pub(crate) fn add_to(&self, health: Health) -> Health {
+        let watch = self.clone();
+        health.check("progress", move || {
+            let stalled = watch.stalled();
+            async move { if stalled.is_empty() { Ok(()) } else { Err(stalled.join("; ")) } }
+        })
+    }
+
+    /// A generation that is still built may rest: its builder says so where it shows.
+    fn stalled(&self) -> Vec<String> {
+        let seen = self.seen();
+        let read = |number| seen.generations.get(&number).is_some_and(|state| state != "building");
+        let stalled = seen.places.iter().filter(|((number, _), place)| read(*number) && place.is_stalled());
+        let say = |((number, stream), place): (&Track, &Place)| {
+            let seconds = place.still_for().unwrap_or_default().as_secs();
+            let cause = place.cause.as_deref().unwrap_or("the database knows of nothing that it waits for");
+            format!("g{number} {stream}: stands at {} of {} since {seconds} s: {cause}", place.position, place.end)
+        };
+        stalled.map(say).collect()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for as long as the process lives.
+    pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16) {
+        let mut eyes = Eyes { database, log, partitions, control: None, schemas: BTreeMap::new(), looks: 0 };
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            eyes.look_at_log(&self).await;
+            if let Err(error) = eyes.look_at_database(&self).await {
+                // Others say that the database is away; a connection that failed is made again.
+                tracing::debug!(%error, "cannot see what is projected");
+                eyes.control = None;
+            }
+            eyes.look_at_waiting(&self).await;
+            eyes.looks = eyes.looks.wrapping_add(1);
+        }
+    }
+}
+
+/// What is looked with.
+struct Eyes {
+    database: Database,
+    log: Arc<dyn Log>,
+    partitions: u16,
+    control: Option<PgConnection>,
+    schemas: BTreeMap<i32, PgConnection>,
+    looks: u32,
+}
+
+impl Eyes {
+    async fn look_at_log(&self, watch: &Watch) {
+        let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
+        for (stream, state) in futures::future::join_all(states).await {
+            let Ok(state) = state else { continue };
+            let mut seen = watch.seen();
+            seen.ends.insert(stream, state.last_sequence);
+            let places = seen.places.iter_mut().filter(|((_, of), _)| *of == stream);
+            places.for_each(|(_, place)| place.note_end(state.last_sequence));
+        }
+    }
+
+    async fn look_at_database(&mut self, watch: &Watch) -> Result<(), sqlx::Error> {
+        let control = match &mut self.control {
+            Some(control) => control,
+            none => none.insert(self.database.control().await?),
+        };
+        let rows = query!(
+            "select generation, state from control.generations where state <> 'retired' and model_version = $1",
+            read_model::version()
+        );
+        let rows = in_time(rows.fetch_all(&mut *control)).await?;
+        let generations: BTreeMap<i32, String> = rows.into_iter().map(|row| (row.generation, row.state)).collect();
+        self.schemas.retain(|number, _| generations.contains_key(number));
+        let numbers: Vec<i32> = generations.keys().copied().collect();
+        {
+            let mut seen = watch.seen();
+            seen.places.retain(|(number, _), _| generations.contains_key(number));
+            seen.generations = generations;
+        }
+        for number in numbers {
+            if let Err(error) = self.look_at_generation(watch, number).await {
+                tracing::debug!(%error, generation = number, "cannot see what is projected");
+                self.schemas.remove(&number);
+            }
+        }
+        let stalled: Vec<Track> =
+            watch.places().iter().filter(|(_, place)| place.is_stalled()).map(|(track, _)| *track).collect();
+        for track in stalled {
+            let cause = self.cause(track).await?;
+            if let Some(place) = watch.seen().places.get_mut(&track) {
+                place.cause = cause;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_generation(&mut self, watch: &Watch, number: i32) -> Result<(), sqlx::Error> {
+        if !self.schemas.contains_key(&number) {
+            self.schemas.insert(number, self.database.generation(number).await?);
+        }
+        let Some(connection) = self.schemas.get_mut(&number) else { return Ok(()) };
+        let checkpoints = query!("select stream, position from checkpoints").fetch_all(&mut *connection);
+        for row in in_time(checkpoints).await? {
+            let Ok(stream) = row.stream.parse::<StreamName>() else { continue };
+            let mut seen = watch.seen();
+            let end = seen.ends.get(&stream).copied().unwrap_or_default();
+            let place = seen.places.entry((number, stream)).or_default();
+            place.note_position(row.position.cast_unsigned());
+            place.note_end(end);
+        }
+        if self.looks.is_multiple_of(COUNT_EVERY) {
+            let parked = query!(
+                r#"select stream, count(distinct q.box_id) as "boxes!", count(p.box_id) as "commits!"
+                   from quarantined_boxes q
+                   left join parked_events p on p.box_id = q.box_id
+                   group by stream"#
+            );
+            let parked = in_time(parked.fetch_all(connection)).await?;
+            for ((_, stream), place) in watch.seen().places.iter_mut().filter(|((of, _), _)| *of == number) {
+                let row = parked.iter().find(|row| row.stream == stream.label());
+                place.quarantined = row.map_or(0, |row| row.boxes.cast_unsigned());
+                place.parked = row.map_or(0, |row| row.commits.cast_unsigned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Who holds the stream, and which session of the database keeps that one from going on.
+    async fn cause(&mut self, (number, stream): Track) -> Result<Option<String>, sqlx::Error> {
+        let Some(control) = &mut self.control else { return Ok(None) };
+        let label = stream.label();
+        let row = query!(
+            r#"select
+                 l.holder,
+                 (
+                   select string_agg(distinct blocker::text, ', ')
+                   from pg_stat_activity a, unnest(pg_blocking_pids(a.pid)) as blocker
+                   where a.application_name = l.holder
+                 ) as blockers
+               from control.leases l
+               where l.generation = $1
+                 and l.stream = $2"#,
+            number,
+            label
+        );
+        let row = in_time(row.fetch_optional(control)).await?;
+        let former = row.map(|row| match row.blockers {
+            Some(blockers) => format!("{} waits for database session {blockers}", row.holder),
+            None => format!("{} has it, and waits for no other session now", row.holder),
+        });
+        Ok(Some(former.unwrap_or_else(|| "no projector has it".to_owned())))
+    }
+
+    /// When the oldest commit was stored that waits to be projected.
+    async fn look_at_waiting(&self, watch: &Watch) {
+        let mut known: HashMap<(StreamName, u64), Option<DateTime<Utc>>> = HashMap::new();
+        for ((number, stream), place) in watch.places() {
+            if place.position >= place.end {
+                continue;
+            }
+            let at = (stream, place.position);
+            let stored = match known.get(&at) {
+                Some(stored) => *stored,
+                None => self.first_after(stream, place.position).await.unwrap_or_default(),
+            };
+            known.insert(at, stored);
+            if let Some(place) = watch.seen().places.get_mut(&(number, stream)) {
+                place.waiting_since = stored;
+            }
+        }
+    }
+
+    async fn first_after(&self, stream: StreamName, position: u64) -> Result<Option<DateTime<Utc>>, LogError> {
+        let range = Range { stream, from: position + 1, subject: None, max_messages: 1, max_bytes: 1 };
+        Ok(self.log.read(range).await?.first().map(|recorded| recorded.stored_at))
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(ANSWER, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_is_not_stalled_however_far_behind_it_is() {
+        let mut place = Place::default();
+        for step in 1..20 {
+            place.note_end(1000);
+            place.note_position(step);
+            place.note_end(1000);
+            tokio::time::advance(Duration::from_secs(4)).await;
+            assert!(!place.is_stalled(), "{step}");
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(place.is_stalled());
+        place.note_position(1000);
+        assert!(!place.is_stalled());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert!(!place.is_stalled(), "nothing to do is no stall");
+    }
+}
