@@ -22,11 +22,7 @@ pub(crate) struct Comparison {
 
 impl Driver {
     /// Compares a generation with the active one of its version. What never stood still is an error: it is tried again.
-    pub(super) async fn compare(
-        &self,
-        control: &mut PgConnection,
-        generation: i32,
-    ) -> Result<Comparison, ChangeError> {
+    pub(super) async fn compare(&self, control: &mut PgConnection, generation: i32) -> Result<Comparison, ChangeError> {
         let active = query_scalar!(
             "select generation from control.generations where state = 'active' and model_version = $1",
             read_model::version()
