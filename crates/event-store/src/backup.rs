@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use async_nats::{Client, Request, Subscriber};
+use async_nats::{Client, Request, Subscriber, jetstream::ErrorCode};
 use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub(crate) const WHOLE_STREAM: Duration = Duration::from_mins(10);
 
 /// How long a server may take for anything else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The status of the message that ends a copy; that of a short one has none.
+const COMPLETE: u16 = 204;
 
 /// A stream's settings and its extent, both as the server describes them: nothing of it is lost because this build does
 /// not know it.
@@ -134,11 +137,11 @@ impl Snapshot {
         let arrived = timeout(PATIENCE, self.chunks.next()).await.map_err(|_| incomplete("the server fell silent"))?;
         let chunk = arrived.ok_or_else(|| incomplete("the connection is closed"))?;
         if chunk.payload.is_empty() {
-            // The server gives a reason for any other end. What was on its way when a connection broke never comes.
-            return match (chunk.status, connections(&self.owner) == self.connections) {
-                (None, true) => Ok(None),
-                (None, false) => Err(incomplete("the connection broke")),
-                (Some(_), _) => Err(incomplete(chunk.description.as_deref().unwrap_or("the server broke off"))),
+            // Every other end has another status. What was on its way when a connection broke never comes.
+            return match chunk.status.filter(|status| status.as_u16() != COMPLETE) {
+                None if connections(&self.owner) == self.connections => Ok(None),
+                None => Err(incomplete("the connection broke")),
+                Some(status) => Err(incomplete(&format!("the server broke off with {status}"))),
             };
         }
         // A piece's number is the last token; the last piece of all has none.
@@ -174,11 +177,7 @@ impl Layout {
 pub(crate) async fn info(owner: &Client, stream: &str) -> Result<Option<Value>, BackupError> {
     match ask(owner, "STREAM.INFO", stream, &json!({}), PATIENCE).await {
         Ok(info) => Ok(Some(info)),
-        Err(BackupError::Refused { code, .. })
-            if code == u64::from(async_nats::jetstream::ErrorCode::STREAM_NOT_FOUND.0) =>
-        {
-            Ok(None)
-        }
+        Err(BackupError::Refused { code, .. }) if code == ErrorCode::STREAM_NOT_FOUND.0 => Ok(None),
         Err(error) => Err(error),
     }
 }

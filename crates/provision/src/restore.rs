@@ -3,13 +3,16 @@
 use std::{io::Read as _, path::Path};
 
 use bytes::Bytes;
-use event_store::{ProvisionOptions, Restore};
+use event_store::{BackupError, ProvisionOptions, Restore};
 
 use crate::{
     Error,
     backup::{Manifest, PIECE, SavedStream},
     streams::connect,
 };
+
+/// How often a stream is brought before it counts as refused.
+const ATTEMPTS: usize = 5;
 
 /// Restores the backup in `folder` to the server at `admin_url`, each stream to be kept on so many servers of a cluster;
 /// `restored` hears of every stream. Writes nothing unless the backup is whole. Goes on with what was interrupted.
@@ -25,12 +28,23 @@ pub async fn run(
     let restore = Restore::new(connect(admin_url).await?, &manifest.backup, options);
     for name in restore.missing().await? {
         for stream in manifest.streams.iter().filter(|stream| stream.name == name) {
-            upload(&restore, stream, folder).await?;
+            upload_patiently(&restore, stream, folder).await?;
             restored(stream);
         }
     }
     restore.finish().await?;
     Ok(manifest)
+}
+
+/// A server whose disk is busy for five seconds gives a stream up, and leaves nothing of it.
+async fn upload_patiently(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {
+    for _ in 1..ATTEMPTS {
+        match upload(restore, stream, folder).await {
+            Err(Error::Backup(BackupError::Refused { .. })) => {}
+            result => return result,
+        }
+    }
+    upload(restore, stream, folder).await
 }
 
 async fn upload(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {

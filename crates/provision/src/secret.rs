@@ -34,7 +34,7 @@ pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
 #[derive(Debug)]
 pub(crate) struct Draft {
     file: File,
-    draft: PathBuf,
+    unfinished: PathBuf,
     path: PathBuf,
 }
 
@@ -49,7 +49,7 @@ impl Draft {
             Ok(file)
         };
         let file = create().map_err(Error::file(path))?;
-        Ok(Self { file, draft, path: path.to_path_buf() })
+        Ok(Self { file, unfinished: draft, path: path.to_path_buf() })
     }
 
     /// Adds to it.
@@ -61,7 +61,7 @@ impl Draft {
     pub(crate) fn finish(self) -> Result<(), Error> {
         let finish = || {
             self.file.sync_all()?;
-            std::fs::rename(&self.draft, &self.path)?;
+            std::fs::rename(&self.unfinished, &self.path)?;
             match self.path.parent() {
                 Some(folder) if folder.is_dir() => File::open(folder)?.sync_all(),
                 _ => Ok(()),
