@@ -29,8 +29,8 @@ const MANIFEST: &str = "manifest.json";
 /// The manifest's own digest, as `sha256sum --check` reads it.
 const MANIFEST_DIGEST: &str = "manifest.sha256";
 
-/// How much of a file is read at a time; what a message to the server may hold.
-pub(crate) const PIECE: usize = 128 * 1024;
+/// How much of a file is read at a time.
+const PIECE: usize = 128 * 1024;
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,9 +7,12 @@ use event_store::{BackupError, ProvisionOptions, Restore};
 
 use crate::{
     Error,
-    backup::{Manifest, PIECE, SavedStream},
+    backup::{Manifest, SavedStream},
     streams::connect,
 };
+
+/// Small: a server that syncs every message takes a while for each piece, and gives up after five seconds without one.
+const PIECE: usize = 16 * 1024;
 
 /// How often a stream is brought before it counts as refused.
 const ATTEMPTS: usize = 5;
