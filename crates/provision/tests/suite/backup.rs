@@ -32,7 +32,7 @@ async fn fill(context: &Context, messages: u64) {
         let mix = |round: u64| {
             (number * 16 + round).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(number | 1)
         };
-        let body: String = (0..15).map(|round| format!("{:016x}", mix(round))).collect();
+        let body: String = (0..15).map(|round| mix(round).to_string()).collect();
         context.publish(subject, body.into()).await.unwrap().await.unwrap();
     });
     stored.buffer_unordered(1000).collect::<()>().await;
