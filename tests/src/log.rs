@@ -26,6 +26,12 @@ impl Log {
         self.streams().await.iter().map(|stream| stream.state.last_sequence).sum()
     }
 
+    /// The names of all streams and buckets that are there.
+    pub async fn names(&self) -> Vec<String> {
+        let names: Result<Vec<_>, _> = self.context.stream_names().try_collect().await;
+        names.unwrap_or_else(|error| panic!("the names of all streams: {error}"))
+    }
+
     /// Makes the server forget ids of messages as if its duplicate window had passed.
     pub async fn shrink_duplicate_window(&self, window: std::time::Duration) {
         for stream in self.streams().await {

@@ -6,6 +6,7 @@
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
+pub use backup::{BackupError, Layout, Snapshot};
 pub use damage::Damage;
 pub use deadlines::{Deadlines, Fired};
 pub use envelope::{CommandContext, Decoded, RecordedCommit, RequestHash};
@@ -17,6 +18,7 @@ pub use log::{Log, LogError, StreamState};
 pub use marks::{MarkError, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
+pub use restore::{Restore, Upload};
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
@@ -55,3 +57,6 @@ pub mod metrics;
 
 pub mod accounts;
 pub mod provision;
+
+pub mod backup;
+pub mod restore;

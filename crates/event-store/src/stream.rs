@@ -82,6 +82,10 @@ pub(crate) mod metadata {
     pub(crate) const INCARNATION: &str = "boxroom.incarnation";
     pub(crate) const PARTITIONS: &str = "boxroom.partitions";
     pub(crate) const SCHEMA: &str = "boxroom.schema";
+    /// From which backup the stream came, if from any.
+    pub(crate) const RESTORED: &str = "boxroom.restored";
+    /// Of `USER`: which backup is still being restored.
+    pub(crate) const RESTORING: &str = "boxroom.restoring";
 }
 
 /// The streams that can be followed, in an order in which a reader may start them.

@@ -159,6 +159,13 @@ impl Nats {
         }
     }
 
+    /// Kills it and starts it again on the same port with the same accounts, but without any stream: its disk is lost.
+    pub async fn start_empty(&self) -> anyhow::Result<()> {
+        self.kill().await;
+        std::fs::remove_dir_all(self.options.store()).context("cannot remove the log")?;
+        self.start_again().await
+    }
+
     /// Starts it again on the same port with the same log, and waits until it accepts connections.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         let mut slot = self.process.lock().await;
@@ -209,10 +216,14 @@ impl NatsOptions {
         })
     }
 
+    fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
     fn launch(&self) -> Launch {
         Launch::new("nats", &self.server.program)
             .args(["-c".into(), self.folder.join("nats.conf").into_os_string()])
             .env("NATS_PORT", self.port.number().to_string())
-            .env("NATS_STORE", self.folder.join("store"))
+            .env("NATS_STORE", self.store())
     }
 }

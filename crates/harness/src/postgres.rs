@@ -145,6 +145,15 @@ impl Postgres {
         }
     }
 
+    /// Kills it and starts it again on the same port with the same roles, but without any table: its disk is lost.
+    pub async fn start_empty(&self) -> anyhow::Result<()> {
+        self.kill().await;
+        std::fs::remove_dir_all(self.options.data()).context("cannot remove the data")?;
+        cluster::create_if_missing(&self.options).await?;
+        self.start_again().await?;
+        Ok(roles::provision(&self.url(Role::Admin), &self.secrets.roles).await?)
+    }
+
     /// Starts it again on the same port with the same data, and waits until it accepts connections.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         let mut slot = self.process.lock().await;

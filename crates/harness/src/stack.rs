@@ -1,6 +1,7 @@
 //! Everything together: PostgreSQL, nats-server and the services, ready to use.
 
 mod operate;
+mod provisioning;
 mod service;
 
 use std::{

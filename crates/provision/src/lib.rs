@@ -1,7 +1,9 @@
 //! Prepares the servers that Boxroom runs on. The only code that may create streams, roles and keys; no service links it.
 
 pub mod accounts;
+pub mod backup;
 pub mod keys;
+pub mod restore;
 pub mod roles;
 mod secret;
 pub mod streams;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("cannot write {}", path.display())]
+    #[error("cannot read or write {}", path.display())]
     File {
         /// The file in question.
         path: PathBuf,
@@ -27,6 +29,21 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// A folder holds a backup already.
+    #[error("there is a backup in {} already: each one has a folder of its own", path.display())]
+    AlreadyBackedUp {
+        /// The folder in question.
+        path: PathBuf,
+    },
+    /// A folder holds no backup, or one that never came to its end.
+    #[error("there is no finished backup in {}", path.display())]
+    NoBackup {
+        /// The folder in question.
+        path: PathBuf,
+    },
+    /// The streams could not be copied.
+    #[error("cannot copy the streams")]
+    Backup(#[from] event_store::BackupError),
     /// The address of NATS is none.
     #[error("not an address of NATS")]
     Address(#[source] std::io::Error),

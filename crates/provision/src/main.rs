@@ -3,9 +3,10 @@
 use std::{error::Error as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use provision::{Error, accounts, keys, roles, streams};
+use provision::{Error, accounts, backup, keys, restore, roles, streams};
 
-/// Prepares the servers that Boxroom runs on. Every part may be run again: it adds what is missing and keeps the rest.
+/// Prepares the servers that Boxroom runs on, and brings the log to a safe place and back. Every part that prepares may be
+/// run again: it adds what is missing and keeps the rest.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -19,7 +20,9 @@ Examples:
   provision keys --out /etc/boxroom
   provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 3
   provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\
-      --projector-password one --query-password two";
+      --projector-password one --query-password two
+  provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22
+  provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22";
 
 #[derive(Debug, Subcommand)]
 enum Part {
@@ -70,6 +73,39 @@ enum Part {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Copy the log and the accounts of users into a folder, while everything runs
+    ///
+    /// The copy holds every command that was acknowledged before it began. The server checks all messages on the way. The
+    /// folder holds password hashes and all messages: keep it as safe as the log.
+    #[command(
+        after_help = "Example:\n  provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22"
+    )]
+    Backup {
+        /// Address of a nats-server, with the user and password of the account that owns the log
+        #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
+        nats_url: String,
+        /// The folder to write to: a new one for each backup
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Bring the log and the accounts of users back into a server that has none
+    ///
+    /// Checks the whole backup before it writes, and never overwrites a stream. If it is interrupted, run it again. Stop
+    /// the services first; read models that were built before have to be built anew.
+    #[command(
+        after_help = "Example:\n  provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22"
+    )]
+    Restore {
+        /// Address of a nats-server, with the user and password of the account that owns the log
+        #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
+        nats_url: String,
+        /// The folder of the backup
+        #[arg(long)]
+        from: PathBuf,
+        /// On how many servers of a cluster each stream is kept
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+        replicas: u8,
+    },
 }
 
 #[tokio::main]
@@ -104,6 +140,20 @@ async fn run(part: Part) -> Result<(), Error> {
             keys::write(&out)?;
             eprintln!("the keys are in {}", out.display());
         }
+        Part::Backup { nats_url, to } => {
+            let manifest = backup::write(&nats_url, &to, |stream| say("copied", stream)).await?;
+            eprintln!("backup {} of {} messages is in {}", manifest.backup, manifest.messages(), to.display());
+        }
+        Part::Restore { nats_url, from, replicas } => {
+            let manifest = restore::run(&nats_url, &from, replicas.into(), |stream| say("restored", stream)).await?;
+            eprintln!("backup {} of {} messages is restored", manifest.backup, manifest.messages());
+        }
     }
     Ok(())
+}
+
+/// One stream is done.
+fn say(done: &str, stream: &backup::SavedStream) {
+    let (messages, bytes) = (stream.layout.messages(), stream.bytes);
+    eprintln!("{done} {}: {messages} messages up to {}, {bytes} bytes", stream.name, stream.layout.last_sequence());
 }

@@ -5,7 +5,7 @@ use std::{
     fs::{File, OpenOptions, Permissions},
     io::Write as _,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::Error;
@@ -25,16 +25,50 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Replaces `path` as a whole: readers see the old content or the new one, and nobody else sees either.
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
-    let draft = path.with_extension("new");
-    let write = || {
-        let _ = std::fs::remove_file(&draft);
-        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(content.as_bytes())?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)
-    };
-    write().map_err(Error::file(path))
+    let mut draft = Draft::create(path)?;
+    draft.write(content.as_bytes())?;
+    draft.finish()
+}
+
+/// What will be a file once it is complete.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    file: File,
+    unfinished: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Begins what will be at `path`, for its owner only.
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        let draft = path.with_extension("new");
+        let create = || {
+            let _ = std::fs::remove_file(&draft);
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            Ok(file)
+        };
+        let file = create().map_err(Error::file(path))?;
+        Ok(Self { file, unfinished: draft, path: path.to_path_buf() })
+    }
+
+    /// Adds to it.
+    pub(crate) fn write(&mut self, content: &[u8]) -> Result<(), Error> {
+        self.file.write_all(content).map_err(Error::file(&self.path))
+    }
+
+    /// Puts it where it belongs, to stay there through a power cut.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        let finish = || {
+            self.file.sync_all()?;
+            std::fs::rename(&self.unfinished, &self.path)?;
+            match self.path.parent() {
+                Some(folder) if folder.is_dir() => File::open(folder)?.sync_all(),
+                _ => Ok(()),
+            }
+        };
+        finish().map_err(Error::file(&self.path))
+    }
 }
 
 /// The content of `path`, or nothing if there is no such file.

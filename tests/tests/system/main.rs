@@ -13,6 +13,7 @@ mod reads;
 mod registration;
 mod writers;
 
+mod backup;
 mod browser;
 mod checker;
 mod event_streams;

@@ -1,0 +1,127 @@
+//! The log's streams on their way back into a server that has none, as a new life of each.
+//!
+//! `USER` comes first and says until the end that a restore is going on: whatever interrupts it, provisioning refuses to
+//! fill the gaps with empty streams, services find streams missing, and the same restore goes on where it was. The last
+//! stream is one that no service starts without.
+
+use async_nats::Client;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    backup::{BackupError, Layout, PATIENCE, WHOLE_STREAM, ask, copied_streams, info, send},
+    provision::{ProvisionOptions, provision},
+    stream::{StreamName, metadata},
+    subject::hex,
+};
+
+/// What the server itself writes among a stream's metadata.
+const OF_THE_SERVER: &str = "_nats.";
+
+/// One restore of one backup.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    owner: Client,
+    backup: String,
+    options: ProvisionOptions,
+}
+
+/// A stream on its way in. Nothing of it is to be seen before [`Upload::finish`].
+#[derive(Debug)]
+pub struct Upload {
+    owner: Client,
+    stream: String,
+    subject: String,
+    last_sequence: u64,
+}
+
+impl Restore {
+    /// A restore of the backup with this id by the account that owns the log.
+    pub fn new(owner: Client, backup: &str, options: ProvisionOptions) -> Self {
+        Self { owner, backup: backup.to_owned(), options }
+    }
+
+    /// The streams that are still to be restored, in their order. Refuses if there are others than those that this very
+    /// restore has brought before it was interrupted.
+    pub async fn missing(&self) -> Result<Vec<String>, BackupError> {
+        let user = StreamName::User.on_server();
+        let mut order = copied_streams(self.options.partitions);
+        order.retain(|stream| *stream != user);
+        order.insert(0, user);
+        let (mut missing, mut unfinished) = (Vec::new(), false);
+        for stream in order {
+            let Some(info) = info(&self.owner, &stream).await? else {
+                missing.push(stream);
+                continue;
+            };
+            let says = |key: &str| info["config"]["metadata"][key].as_str() == Some(self.backup.as_str());
+            unfinished |= says(metadata::RESTORING);
+            if !(unfinished && says(metadata::RESTORED)) {
+                return Err(BackupError::Occupied { stream });
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Begins to restore a stream.
+    pub async fn begin(&self, stream: &str, layout: &Layout) -> Result<Upload, BackupError> {
+        let body = json!({ "config": self.renewed(stream, &layout.config), "state": layout.state });
+        let answer = ask(&self.owner, "STREAM.RESTORE", stream, &body, PATIENCE).await?;
+        let subject = answer["deliver_subject"].as_str().unwrap_or_default().to_owned();
+        let last_sequence = layout.last_sequence();
+        Ok(Upload { owner: self.owner.clone(), stream: stream.to_owned(), subject, last_sequence })
+    }
+
+    /// The settings of the stream's new life: read models that know more than the backup must not go on from it.
+    fn renewed(&self, stream: &str, config: &Value) -> Value {
+        let mut config = config.clone();
+        config["num_replicas"] = self.options.replicas.into();
+        let old = config["metadata"].as_object().cloned().unwrap_or_default();
+        let mut new: serde_json::Map<_, _> =
+            old.into_iter().filter(|(key, _)| !key.starts_with(OF_THE_SERVER)).collect();
+        if let Some(incarnation) = new.get_mut(metadata::INCARNATION) {
+            *incarnation = hex(&rand::random::<u64>().to_be_bytes()).into();
+        }
+        new.insert(metadata::RESTORED.to_owned(), self.backup.clone().into());
+        if stream == StreamName::User.on_server() {
+            new.insert(metadata::RESTORING.to_owned(), self.backup.clone().into());
+        }
+        config["metadata"] = new.into();
+        config
+    }
+
+    /// Creates what no backup holds, and declares the log complete.
+    pub async fn finish(&self) -> Result<(), BackupError> {
+        provision(self.owner.clone(), self.options).await?;
+        let stream = StreamName::User.on_server();
+        let info = info(&self.owner, &stream).await?;
+        let mut config = info.ok_or_else(|| BackupError::NoLog { stream: stream.clone() })?["config"].take();
+        if let Some(metadata) = config["metadata"].as_object_mut() {
+            metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(OF_THE_SERVER));
+        }
+        ask(&self.owner, "STREAM.UPDATE", &stream, &config, PATIENCE).await.map(drop)
+    }
+}
+
+impl Upload {
+    /// Sends the next piece; the pieces may have other lengths than they came with, up to what a message may hold.
+    pub async fn send(&self, chunk: Bytes) -> Result<(), BackupError> {
+        send(&self.owner, self.subject.clone(), &self.stream, chunk, PATIENCE).await.map(drop)
+    }
+
+    /// Makes the server build the stream, and checks that it is as long as it was.
+    pub async fn finish(self) -> Result<(), BackupError> {
+        let info = send(&self.owner, self.subject, &self.stream, Bytes::new(), WHOLE_STREAM).await?;
+        let state = |key: &str| info["state"][key].as_u64().unwrap_or_default();
+        let (first, last, messages) = (state("first_seq"), state("last_seq"), state("messages"));
+        let is_dense = info["config"]["deny_purge"] == true && info["config"]["max_msgs_per_subject"] == -1;
+        let reason = if last < self.last_sequence {
+            format!("it ends at {last}, before {}", self.last_sequence)
+        } else if is_dense && messages > 0 && last - first + 1 != messages {
+            format!("{messages} messages do not fill {first} to {last}")
+        } else {
+            return Ok(());
+        };
+        Err(BackupError::Incomplete { stream: self.stream, reason })
+    }
+}

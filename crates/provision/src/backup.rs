@@ -1,0 +1,174 @@
+//! A backup of the log: a file for each stream, and a manifest that is written last and says what must be in them.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use async_nats::Client;
+use chrono::{DateTime, Utc};
+use event_store::{
+    Layout,
+    backup::{copied_streams, partitions, snapshot},
+};
+use serde::{Deserialize, Serialize};
+use service_kit::clock;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Error,
+    secret::{Draft, hex, random_bytes, read_if_present, write_private},
+    streams::connect,
+};
+
+/// The only form of a backup so far.
+const FORMAT: u32 = 1;
+
+/// Its presence says that the backup is complete.
+const MANIFEST: &str = "manifest.json";
+/// The manifest's own digest, as `sha256sum --check` reads it.
+const MANIFEST_DIGEST: &str = "manifest.sha256";
+
+/// How much of a file is read at a time.
+const PIECE: usize = 128 * 1024;
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The form of the backup.
+    pub format: u32,
+    /// The backup's id.
+    pub backup: String,
+    /// Everything that was acknowledged before is in it.
+    pub began_at: DateTime<Utc>,
+    /// Nothing that was acknowledged after is in it.
+    pub ended_at: DateTime<Utc>,
+    /// How many partitions the log has.
+    pub partitions: u16,
+    /// The streams in the order in which they were copied.
+    pub streams: Vec<SavedStream>,
+}
+
+/// One stream in a backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedStream {
+    /// Its name on the server.
+    pub name: String,
+    /// The file beside the manifest.
+    pub file: String,
+    /// How long the file is.
+    pub bytes: u64,
+    /// The file's digest.
+    pub sha256: String,
+    /// Which life of the stream was copied, if it has lives.
+    pub incarnation: Option<String>,
+    /// The stream's settings, and its extent when it began to be copied; the file may hold a little more.
+    pub layout: Layout,
+}
+
+impl Manifest {
+    /// How many messages were in all streams.
+    pub fn messages(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.layout.messages()).sum()
+    }
+
+    /// Reads the manifest of a finished backup.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(MANIFEST);
+        let content = read_if_present(&path)?.ok_or_else(|| Error::NoBackup { path: folder.to_path_buf() })?;
+        let digest = read_if_present(&folder.join(MANIFEST_DIGEST))?;
+        if digest != Some(digest_line(&content)) {
+            return Err(damaged(&path, "its digest is another one"));
+        }
+        let manifest: Self = serde_json::from_str(&content).map_err(|error| damaged(&path, error))?;
+        let in_order = manifest.streams.iter().map(|stream| &stream.name).eq(&copied_streams(manifest.partitions));
+        if manifest.format != FORMAT || !in_order {
+            return Err(damaged(&path, "it is of a form that this version does not know"));
+        }
+        Ok(manifest)
+    }
+
+    /// Compares every file with what it must hold.
+    pub fn check(&self, folder: &Path) -> Result<(), Error> {
+        self.streams.iter().try_for_each(|stream| stream.check(folder))
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        let path = folder.join(MANIFEST);
+        let content = serde_json::to_string_pretty(self).map_err(|error| damaged(&path, error))? + "\n";
+        write_private(&folder.join(MANIFEST_DIGEST), &digest_line(&content))?;
+        write_private(&path, &content)
+    }
+}
+
+impl SavedStream {
+    /// Where its file is.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.file)
+    }
+
+    fn check(&self, folder: &Path) -> Result<(), Error> {
+        let path = self.path(folder);
+        let mut file = std::fs::File::open(&path).map_err(Error::file(&path))?;
+        let (mut digest, mut bytes, mut piece) = (Sha256::new(), 0_u64, vec![0; PIECE]);
+        loop {
+            let length = file.read(&mut piece).map_err(Error::file(&path))?;
+            if length == 0 {
+                break;
+            }
+            digest.update(&piece[..length]);
+            bytes += length as u64;
+        }
+        if bytes != self.bytes {
+            return Err(damaged(&path, format!("it has {bytes} bytes, not {}", self.bytes)));
+        }
+        if hex(&digest.finalize()) != self.sha256 {
+            return Err(damaged(&path, "its digest is another one"));
+        }
+        Ok(())
+    }
+}
+
+/// Copies the log on the server at `admin_url`, whose account owns it, into `folder`; `copied` hears of every stream.
+pub async fn write(admin_url: &str, folder: &Path, mut copied: impl FnMut(&SavedStream)) -> Result<Manifest, Error> {
+    std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    if folder.join(MANIFEST).exists() {
+        return Err(Error::AlreadyBackedUp { path: folder.to_path_buf() });
+    }
+    let owner = connect(admin_url).await?;
+    let (began_at, partitions) = (clock::now(), partitions(&owner).await?);
+    let mut streams = Vec::new();
+    for name in copied_streams(partitions) {
+        let saved = copy(&owner, folder, name).await?;
+        copied(&saved);
+        streams.push(saved);
+    }
+    let backup = hex(&random_bytes::<8>());
+    let manifest = Manifest { format: FORMAT, backup, began_at, ended_at: clock::now(), partitions, streams };
+    manifest.write(folder)?;
+    Ok(manifest)
+}
+
+async fn copy(owner: &Client, folder: &Path, name: String) -> Result<SavedStream, Error> {
+    let file = format!("{name}.snapshot");
+    let mut draft = Draft::create(&folder.join(&file))?;
+    let mut snapshot = snapshot(owner, &name).await?;
+    let (mut digest, mut bytes) = (Sha256::new(), 0);
+    while let Some(chunk) = snapshot.next().await? {
+        digest.update(&chunk);
+        bytes += chunk.len() as u64;
+        draft.write(&chunk)?;
+    }
+    draft.finish()?;
+    let layout = snapshot.layout;
+    let incarnation = layout.incarnation().map(str::to_owned);
+    Ok(SavedStream { name, file, bytes, sha256: hex(&digest.finalize()), incarnation, layout })
+}
+
+fn digest_line(content: &str) -> String {
+    format!("{}  {MANIFEST}\n", hex(&Sha256::digest(content)))
+}
+
+fn damaged(path: &Path, detail: impl std::fmt::Display) -> Error {
+    Error::Damaged { path: path.to_path_buf(), detail: detail.to_string() }
+}

@@ -1,0 +1,5 @@
+//! Provisioning as an administrator meets it, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod backup;
