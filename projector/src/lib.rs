@@ -14,10 +14,6 @@ pub use reader::Mode;
 pub use run::run;
 pub use throttle::Throttle;
 
-/// Much of a projector's work is small texts, made by one thread and given up by another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod ahead;
 mod catch_up;
 mod indexes;

@@ -10,6 +10,10 @@ use projector::{
 };
 use service_kit::{exit, shutdown, telemetry};
 
+/// Much of a projector's work is small texts, made by one thread and given up by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::of(std::env::args_os()).command {

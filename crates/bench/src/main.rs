@@ -32,6 +32,10 @@ enum Scenario {
     Rebuild(rebuild::Options),
 }
 
+/// As the projector has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().scenario {
