@@ -28,7 +28,7 @@ set jit = off;
 set max_parallel_workers_per_gather = 0;
 set idle_in_transaction_session_timeout = '120s';";
 
-const BEGIN: &str = "rollback; begin isolation level repeatable read, read only";
+const BEGIN: &str = "begin isolation level repeatable read, read only";
 
 /// A transaction that sees one moment. Ends with this value.
 pub(super) struct Snapshot {
@@ -77,12 +77,17 @@ impl Snapshot {
             return Err(VerifyError::Refused(reason));
         }
         let mut snapshot = Self { connection, tables, generations, checkpoints: Vec::new() };
-        snapshot.renew().await?;
+        snapshot.look().await?;
         Ok(snapshot)
     }
 
     /// Another moment: this one.
     pub(super) async fn renew(&mut self) -> Result<(), VerifyError> {
+        raw_sql("rollback").execute(&mut self.connection).await?;
+        self.look().await
+    }
+
+    async fn look(&mut self) -> Result<(), VerifyError> {
         raw_sql(BEGIN).execute(&mut self.connection).await?;
         let [first, second] = self.generations;
         // Schemas cannot be parameters; numbers can do no harm.
