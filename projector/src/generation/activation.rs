@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{ChangeError, Positions, State, lock, parsed, refused};
+use super::{ChangeError, Positions, State, lock, parsed, positions::same_log, refused};
 use crate::{database::Database, operator::requests::Switched};
 
 /// How long a generation may take to come to where the active one was when the switch began.
@@ -50,6 +50,9 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
         State::Active => return refused(format!("generation {number} is active already")),
         State::Building | State::Retired => return refused(format!("generation {number} is {state}")),
     }
+    if let Some(former) = former.filter(|_| !unverified) {
+        of_the_same_log(&mut transaction, number, former).await?;
+    }
     switch(&mut transaction, number, former).await?;
     transaction.commit().await?;
     connection.close().await?;
@@ -74,6 +77,9 @@ pub async fn roll_back(database: &Database) -> Result<Switched, ChangeError> {
         return refused("no generation is kept for a rollback");
     };
     let former = active(&mut transaction).await?;
+    if let Some(former) = former {
+        of_the_same_log(&mut transaction, found.generation, former).await?;
+    }
     switch(&mut transaction, found.generation, former).await?;
     transaction.commit().await?;
     connection.close().await?;
@@ -91,10 +97,19 @@ async fn active(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Erro
     Ok(row.map(|row| row.generation))
 }
 
-/// Readers must not go back in time: the new one has to come to where the former one is now.
+async fn of_the_same_log(connection: &mut PgConnection, number: i32, former: i32) -> Result<(), ChangeError> {
+    if same_log(connection, number, former).await? {
+        return Ok(());
+    }
+    refused(format!("generation {number} is not built from the log that generation {former} is built from"))
+}
+
+/// Readers must not go back in time: the new one has to come to where the former one is now. Of another log, restored
+/// since, there is no such place.
 async fn switch(connection: &mut PgConnection, number: i32, former: Option<i32>) -> Result<(), ChangeError> {
     if let Some(former) = former {
-        let wanted = Positions::of(connection, former).await?;
+        let is_comparable = same_log(connection, number, former).await?;
+        let wanted = if is_comparable { Positions::of(connection, former).await? } else { Positions::default() };
         let deadline = Instant::now() + PATIENCE;
         while let Some(missing) = Positions::of(connection, number).await?.missing(&wanted) {
             if Instant::now() > deadline {

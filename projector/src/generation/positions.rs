@@ -32,6 +32,18 @@ impl Positions {
     }
 }
 
+/// Whether two generations are built from the same life of every stream: else their positions say nothing about each other.
+pub(super) async fn same_log(connection: &mut PgConnection, one: i32, other: i32) -> Result<bool, sqlx::Error> {
+    // A schema's name cannot be a parameter; a number can do no harm.
+    let sql = AssertSqlSafe(format!(
+        "select count(*) = 0 as same
+         from read_g{one}.checkpoints as one
+         full join read_g{other}.checkpoints as other using (stream, incarnation)
+         where one.stream is null or other.stream is null"
+    ));
+    sqlx::query(sql).fetch_one(connection).await?.try_get("same")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

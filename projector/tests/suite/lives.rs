@@ -97,6 +97,22 @@ async fn a_rollback_returns_to_the_last_one_and_back_again() {
 }
 
 #[tokio::test]
+async fn after_a_restore_only_an_operators_word_leads_from_the_lost_log_to_this_one_and_nothing_leads_back() {
+    let world = World::start().await;
+    ready(&world).await;
+    set(&world, "update read_g1.checkpoints set position = 9").await;
+    let another_life = "update read_g2.checkpoints set incarnation = 'restored' where stream = 'user'";
+    set(&world, &format!("{another_life}; update generations set verified_at = now() where generation = 2")).await;
+    let other =
+        |one, former| format!("generation {one} is not built from the log that generation {former} is built from");
+    assert_eq!(reason(generation::activate(&world.database, None, false).await), other(2, 1));
+    let switched = generation::activate(&world.database, None, true).await.expect("it is activated");
+    assert_eq!(switched, Switched { generation: 2, former: Some(1) });
+    assert_eq!(reason(generation::roll_back(&world.database).await), other(1, 2));
+    assert_eq!(states(&world).await, [(1, State::Standby), (2, State::Active)]);
+}
+
+#[tokio::test]
 async fn operators_who_switch_at_the_same_time_leave_one_active_generation() {
     let world = World::start().await;
     ready(&world).await;
