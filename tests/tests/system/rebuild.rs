@@ -14,6 +14,12 @@ use self::load::Load;
 /// How much later than usual anything may come while reads change over; generous, for machines that do much else.
 const STALL: Duration = Duration::from_secs(1);
 
+/// So often everybody says and reads something.
+const BUSY: Duration = Duration::from_millis(20);
+
+/// The same where a rebuild is slowed down: it has to come closer all the same, with half of its rate in each projector.
+const CALM: Duration = Duration::from_millis(80);
+
 async fn start() -> World {
     World::start(StackOptions { command_services: 2, projectors: 2, query_services: 2, ..StackOptions::default() })
         .await
@@ -70,7 +76,7 @@ async fn same_tables(world: &World, one: i32, other: i32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
     let world = start().await;
-    let load = Load::prepare(&world, 4).await;
+    let load = Load::prepare(&world, 4, BUSY).await;
     let story = async {
         load.until_said(400).await;
         let before = load.now();
@@ -110,7 +116,7 @@ async fn until_dropped(world: &World, number: i32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
     let world = start().await;
-    let load = Load::prepare(&world, 2).await;
+    let load = Load::prepare(&world, 2, CALM).await;
     let story = async {
         load.until_said(200).await;
         let build = operated(&world, "rebuild --yes --max-rate 150");

@@ -15,9 +15,6 @@ use futures::future::{join_all, select_all};
 use system_tests::{Person, World, wait::eventually};
 use tokio::time::sleep;
 
-/// Between two messages in a room, and between two reads of a reader.
-const PACE: Duration = Duration::from_millis(20);
-
 /// The last message in each room.
 const GOODBYE: &str = "good-bye";
 
@@ -39,6 +36,8 @@ pub(super) struct Took {
 /// Rooms in which everybody is, with a talker, two readers and two listeners each.
 pub(super) struct Load<'a> {
     world: &'a World,
+    /// Between two messages in a room, and between two reads of a reader.
+    pace: Duration,
     rooms: Vec<(String, Vec<Person>)>,
     begin: Instant,
     enough: AtomicBool,
@@ -51,7 +50,7 @@ pub(super) struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    pub(super) async fn prepare(world: &'a World, rooms: usize) -> Self {
+    pub(super) async fn prepare(world: &'a World, rooms: usize, pace: Duration) -> Self {
         let mut prepared = Vec::new();
         for number in 0..rooms {
             let people = world.crowd(&format!("at-{number}"), 2);
@@ -62,6 +61,7 @@ impl<'a> Load<'a> {
         }
         Self {
             world,
+            pace,
             rooms: prepared,
             begin: Instant::now(),
             enough: AtomicBool::new(false),
@@ -166,7 +166,7 @@ impl<'a> Load<'a> {
             }
             self.said.fetch_add(1, Ordering::Relaxed);
             number += 1;
-            sleep(PACE).await;
+            sleep(self.pace).await;
         }
     }
 
@@ -188,7 +188,7 @@ impl<'a> Load<'a> {
                 Ok(answer) => drop(self.fail(&format!("read: {} {}", answer.status, answer.text()))),
                 Err(error) => drop(self.fail(&format!("read: {error}"))),
             }
-            sleep(PACE).await;
+            sleep(self.pace).await;
         }
     }
 
