@@ -119,10 +119,14 @@ async fn a_slow_reader_lags_and_misses_nothing() {
     slow.next().await;
     quick.next().await;
     // more than the sockets of both sides and the queue between them hold
-    let body = "🍜".repeat(4_000);
-    for v in 10..1_000 {
-        world.happen(v, "message_posted", "ana", json!({ "body": body })).await;
-        quick.events([v]).await;
+    let body = json!({ "body": "🍜".repeat(4_000) });
+    for first in (10..1_000).step_by(10) {
+        let several = first..first + 10;
+        world.append_several(several.clone(), "message_posted", "ana", &body).await;
+        for v in several {
+            world.tell(v, "message_posted", "ana", body.clone()).await;
+            quick.events([v]).await;
+        }
     }
     let mut lagging = 0;
     let mut next_v = 10;
@@ -131,8 +135,8 @@ async fn a_slow_reader_lags_and_misses_nothing() {
         if frame["type"] == "lagging" {
             assert_eq!(frame["from_v"], next_v - 1);
             lagging += 1;
-        } else {
-            assert_eq!(frame["v"], next_v);
+        } else if frame["type"] != "ping" {
+            assert_eq!(frame["v"], next_v, "{frame}");
             next_v += 1;
         }
     }

@@ -116,14 +116,17 @@ impl Watcher {
         }
     }
 
-    /// The next frame, which is an event.
+    /// The next frame but pings, which is an event.
     pub(super) async fn event(&mut self) -> (i64, String) {
-        let frame = self.next().await;
+        let mut frame = self.next().await;
+        while frame["type"] == "ping" {
+            frame = self.next().await;
+        }
         let v = frame["v"].as_i64().unwrap_or_else(|| panic!("not an event: {frame}"));
         (v, frame["type"].as_str().unwrap().to_owned())
     }
 
-    /// The next frames, which are events with these versions.
+    /// The next frames but pings, which are events with these versions.
     pub(super) async fn events(&mut self, versions: impl IntoIterator<Item = i64>) {
         for v in versions {
             assert_eq!(self.event().await.0, v);

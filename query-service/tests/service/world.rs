@@ -1,6 +1,10 @@
 //! A query-service with its servers; the test plays the projector.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use frame_check::FrameCheck;
@@ -178,12 +182,18 @@ impl World {
     /// Appends messages with these versions to the feed of north.2 without a word.
     pub(super) async fn append_messages(&self, versions: RangeInclusive<i64>) {
         let (first, last) = versions.into_inner();
-        let data = whole(first, "message_posted", "ana", json!({ "body": "x" }));
+        self.append_several(first..last + 1, "message_posted", "ana", &json!({ "body": "x" })).await;
+    }
+
+    /// Appends events that say the same to the feed of north.2 without a word, in one transaction.
+    pub(super) async fn append_several(&self, versions: Range<i64>, kind: &str, by: &str, data: &Value) {
+        let Range { start, end } = versions;
+        let data = whole(start, kind, by, data.clone());
         self.sql(&format!(
             "insert into room_events
-             select 'north', 'north.2', v, 'message_posted', now(), 'ana', '{data}', null, null, 1000 + v
-             from generate_series({first}, {last}) as v;
-             update rooms set v = {last} where room_id = 'north.2'"
+             select 'north', 'north.2', v, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, 1000 + v
+             from generate_series({start}, {end} - 1) as v;
+             update rooms set v = {end} - 1 where room_id = 'north.2'"
         ))
         .await;
     }
