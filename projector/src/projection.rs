@@ -22,6 +22,7 @@ mod box_stream;
 mod boxes;
 mod build;
 mod copy;
+mod erasure;
 mod feed;
 mod load;
 mod members;

@@ -223,6 +223,7 @@ impl Aggregate for DeliveryBox {
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }
             | BoxEvent::EventDropped { .. }
+            | BoxEvent::AuthorErased { .. }
             | BoxEvent::MessagePosted { .. }
             | BoxEvent::MessageEdited { .. }
             | BoxEvent::MessageDeleted { .. }

@@ -6,6 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// What stands in the place of a text whose author was erased. Stored and public; never rename.
+pub const ERASED: &str = "[erased]";
+
 /// A value outside its bounds; says which.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -33,6 +33,7 @@ impl Workspace {
             BoxEvent::OrderArrived { room_id: None }
             | BoxEvent::DoorOpened { room_id: None }
             | BoxEvent::EventDropped { .. } => Ok(()),
+            BoxEvent::AuthorErased { user_id } => self.erase_author(about, user_id),
             BoxEvent::MemberJoined { room_id, user_id } => self.join(about, room_id, user_id, event),
             BoxEvent::MemberLeft { room_id, user_id } => self.leave(about, room_id, user_id, event),
             BoxEvent::MemberKicked { room_id, user_id, .. } => self.kick(about, room_id, user_id, event),
@@ -99,7 +100,8 @@ impl<'a> Keys<'a> {
             | BoxEvent::RoomClosed { .. }
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }
-            | BoxEvent::EventDropped { .. } => return,
+            | BoxEvent::EventDropped { .. }
+            | BoxEvent::AuthorErased { .. } => return,
         };
         if message_id.sequence() < first {
             self.messages.insert((room_id, message_id));

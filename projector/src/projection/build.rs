@@ -7,6 +7,7 @@ use super::{copy::Rows, workspace::Workspace, write::reactions};
 impl Workspace {
     /// Leaves the same rows as [`write`](Self::write).
     pub(super) async fn build(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+        self.redact(connection, stream).await?;
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;

@@ -78,7 +78,7 @@ impl Workspace {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Unfitting {
+pub(super) fn not_json(error: &serde_json::Error) -> Unfitting {
     Unfitting(format!("an event cannot be told to clients: {error}"))
 }
 
@@ -109,7 +109,8 @@ fn message_of(event: &BoxEvent, posted: MessageId) -> Option<MessageId> {
         | BoxEvent::RoomClosed { .. }
         | BoxEvent::OrderArrived { .. }
         | BoxEvent::DoorOpened { .. }
-        | BoxEvent::EventDropped { .. } => None,
+        | BoxEvent::EventDropped { .. }
+        | BoxEvent::AuthorErased { .. } => None,
     }
 }
 
@@ -122,7 +123,8 @@ fn seen_by_members(event: &BoxEvent, posted: MessageId) -> Option<RoomEvent> {
         | BoxEvent::BoxTakenOutOfService { .. }
         | BoxEvent::BoxReturnedToService {}
         | BoxEvent::BoxRetired {}
-        | BoxEvent::EventDropped { .. } => return None,
+        | BoxEvent::EventDropped { .. }
+        | BoxEvent::AuthorErased { .. } => return None,
         BoxEvent::OrderArrived { .. } => RoomEvent::OrderArrived {},
         BoxEvent::DoorOpened { .. } => RoomEvent::DoorOpened {},
         BoxEvent::RoomOpened {

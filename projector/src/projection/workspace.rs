@@ -25,6 +25,8 @@ pub(super) struct Workspace {
     /// Messages deleted in this batch, whose earlier feed rows lose their body.
     pub(super) deleted: Vec<(RoomId, MessageId)>,
     pub(super) alarms: Vec<Alarm>,
+    /// Who was erased in this batch, and on which box: earlier batches' rows lose what they wrote.
+    pub(super) erased: Vec<(BoxId, UserId)>,
 }
 
 /// What differs from the database.
@@ -240,6 +242,7 @@ impl Workspace {
         self.posted.clear();
         self.entered.clear();
         self.deleted.clear();
+        self.erased.clear();
     }
 }
 

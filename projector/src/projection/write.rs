@@ -8,6 +8,7 @@ use super::workspace::{BoxRow, Member, Message, Room, Workspace};
 impl Workspace {
     /// Writes every row that differs from the database; `stream` is the label of where they come from.
     pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+        self.redact(connection, stream).await?;
         // Neighbours in the log become neighbours in the table, and the older ones come first.
         let mut messages = self.changed_messages();
         messages.extend(self.posted_messages());

@@ -21,6 +21,7 @@ mod users;
 
 mod batches;
 mod checkpoints;
+mod erasure;
 mod generations;
 mod lives;
 mod poison;

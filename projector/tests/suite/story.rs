@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BoxEvent, BoxId, EventSequence, MessageId, RoomId, StoreEvent, UserEvent, UserId, values::BoxKind};
+use domain::{
+    BoxEvent, BoxId, EventSequence, MessageId, RoomId, StoreEvent, UserEvent, UserId,
+    values::{BoxKind, ERASED},
+};
 use event_store::{
     Log, MemoryLog, RecordedCommit,
     envelope::header,
@@ -106,6 +109,29 @@ pub(crate) fn unreacted(room_id: &str, message: u64, who: &str, emoji: &str) -> 
 
 pub(crate) fn dropped(sequence: u64) -> BoxEvent {
     BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "a test".to_owned() }
+}
+
+pub(crate) fn erased(who: &str) -> BoxEvent {
+    BoxEvent::AuthorErased { user_id: user(who) }
+}
+
+/// The commit as it reads once the key of an author is gone.
+pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
+    let acts = commit.actor == *author;
+    let Content::Box { events, .. } = &mut commit.content else { return commit };
+    for event in events {
+        match event {
+            BoxEvent::MessagePosted { author: of, body: text, .. }
+            | BoxEvent::RoomOpened { host: of, title: text, .. }
+                if of == author =>
+            {
+                ERASED.clone_into(text);
+            }
+            BoxEvent::MessageEdited { body, .. } if acts => ERASED.clone_into(body),
+            _ => {}
+        }
+    }
+    commit
 }
 
 /// Appends what a story tells of boxes to a log.

@@ -91,6 +91,13 @@ pub enum BoxCommand {
         /// Why.
         reason: Reason,
     },
+    /// Takes somebody out of the open room who is gone for good, and what they wrote out of all rooms of the box.
+    EraseAuthor {
+        /// Who.
+        user_id: UserId,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// Opens the box's next room.
     OpenRoom {
         /// Who opens it and becomes its host.

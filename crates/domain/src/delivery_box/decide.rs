@@ -42,6 +42,7 @@ impl DeliveryBox {
                 let sequence = commit.ok_or(BoxRefusal::EventNotFound)?;
                 Ok(vec![BoxEvent::EventDropped { sequence, reason: reason.into() }])
             }
+            BoxCommand::EraseAuthor { user_id, at } => self.erase_author(user_id, at),
             BoxCommand::OpenRoom { .. } => self.open(command),
             BoxCommand::JoinRoom { room_id, user_id, password, at } => self.join(room_id, user_id, &password, at),
             BoxCommand::LeaveRoom { room_id, user_id, at } => self.leave(room_id, user_id, at),
@@ -195,6 +196,16 @@ impl DeliveryBox {
             }
             Some(_) => {}
         }
+        Ok(events)
+    }
+
+    /// Which of the texts are theirs, the box does not remember: this happens also where there are none.
+    fn erase_author(&self, user_id: UserId, at: DateTime<Utc>) -> Decision {
+        let mut events = match self.current_room(at).filter(|room| room.has_member(&user_id)) {
+            Some(room) => self.leave(room.id.clone(), user_id.clone(), at)?,
+            None => vec![],
+        };
+        events.push(BoxEvent::AuthorErased { user_id });
         Ok(events)
     }
 

@@ -190,6 +190,12 @@ pub enum BoxEvent {
         /// Why.
         reason: String,
     },
+    /// Somebody who is gone for good takes along what they wrote: the texts of their messages on this box so far, and the
+    /// titles of the rooms that they opened, read `[erased]` from now on.
+    AuthorErased {
+        /// Who.
+        user_id: UserId,
+    },
     /// A member said something; the message's id is this event's sequence.
     MessagePosted {
         /// The room.
@@ -245,7 +251,7 @@ pub enum BoxEvent {
 
 impl BoxEvent {
     /// Every stored name; never rename.
-    pub const TYPES: [&'static str; 21] = [
+    pub const TYPES: [&'static str; 22] = [
         "box_installed",
         "box_details_changed",
         "box_taken_out_of_service",
@@ -262,6 +268,7 @@ impl BoxEvent {
         "order_arrived",
         "door_opened",
         "event_dropped",
+        "author_erased",
         "message_posted",
         "message_edited",
         "message_deleted",
@@ -288,6 +295,7 @@ impl BoxEvent {
             Self::OrderArrived { .. } => "order_arrived",
             Self::DoorOpened { .. } => "door_opened",
             Self::EventDropped { .. } => "event_dropped",
+            Self::AuthorErased { .. } => "author_erased",
             Self::MessagePosted { .. } => "message_posted",
             Self::MessageEdited { .. } => "message_edited",
             Self::MessageDeleted { .. } => "message_deleted",
@@ -319,7 +327,8 @@ impl BoxEvent {
             | Self::RoomClosed { .. }
             | Self::OrderArrived { .. }
             | Self::DoorOpened { .. }
-            | Self::EventDropped { .. } => Lane::Room,
+            | Self::EventDropped { .. }
+            | Self::AuthorErased { .. } => Lane::Room,
         }
     }
 
@@ -331,7 +340,8 @@ impl BoxEvent {
             | Self::BoxTakenOutOfService { .. }
             | Self::BoxReturnedToService {}
             | Self::BoxRetired {}
-            | Self::EventDropped { .. } => None,
+            | Self::EventDropped { .. }
+            | Self::AuthorErased { .. } => None,
             Self::OrderArrived { room_id } | Self::DoorOpened { room_id } => room_id.as_ref(),
             Self::RoomOpened { room_id, .. }
             | Self::MemberJoined { room_id, .. }

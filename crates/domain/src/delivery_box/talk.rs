@@ -51,6 +51,7 @@ impl DeliveryBox {
             | BoxCommand::RecordArrival { .. }
             | BoxCommand::RecordDoorOpening { .. }
             | BoxCommand::DropEvent { .. }
+            | BoxCommand::EraseAuthor { .. }
             | BoxCommand::OpenRoom { .. }
             | BoxCommand::JoinRoom { .. }
             | BoxCommand::LeaveRoom { .. }

@@ -125,6 +125,10 @@ fn dropped(sequence: u64) -> BoxEvent {
     BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "unreadable".into() }
 }
 
+fn erased(name: &str) -> BoxEvent {
+    BoxEvent::AuthorErased { user_id: user(name) }
+}
+
 // What somebody wants.
 
 fn install() -> BoxCommand {
@@ -153,6 +157,10 @@ fn open(host: &str, at: i64) -> BoxCommand {
 
 fn drop_event(commit: Option<u64>) -> BoxCommand {
     BoxCommand::DropEvent { commit: commit.map(EventSequence::new), reason: text("unreadable") }
+}
+
+fn erase_author(name: &str, at: i64) -> BoxCommand {
+    BoxCommand::EraseAuthor { user_id: user(name), at: minute(at) }
 }
 
 fn join(name: &str, password: PasswordProof) -> BoxCommand {

@@ -43,6 +43,7 @@ fn everything_that_can_happen_in_a_room_is_described() {
         "box_returned_to_service",
         "box_retired",
         "event_dropped",
+        "author_erased",
     ];
     let in_rooms: BTreeSet<&str> = BoxEvent::TYPES.into_iter().filter(|name| !of_boxes.contains(name)).collect();
     assert_eq!(names(&events()), in_rooms);

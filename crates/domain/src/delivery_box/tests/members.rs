@@ -181,3 +181,21 @@ fn members_at_closing_stay_known() {
     let last = state.room().unwrap();
     assert!(last.is_closed() && last.has_member(&user("ann")) && last.has_member(&user("ben")));
 }
+
+#[test]
+fn whoever_is_erased_leaves_the_open_room_first() {
+    let succession = || host_changed("ann", "ben", HostChange::Succession);
+    given(room_with(&["ben"])).when(erase_author("ben", 1)).then([left("ben"), erased("ben")]);
+    given(room_with(&["ben"])).when(erase_author("ann", 1)).then([left("ann"), succession(), erased("ann")]);
+    let empty = closed(1, RoomClosedReason::Empty);
+    given(room_with(&[])).when(erase_author("ann", 1)).then([left("ann"), empty, erased("ann")]);
+}
+
+#[test]
+fn whoever_is_not_inside_is_erased_without_leaving() {
+    let gone = room_with_and(&["ben"], [left("ben")]);
+    given(gone.clone()).when(erase_author("ben", 1)).then([erased("ben")]);
+    given(gone).when(erase_author("cho", 1)).then([erased("cho")]);
+    given(room_with(&["ben"])).when(erase_author("ben", DEADLINE)).then([erased("ben")]);
+    given(vec![]).when(erase_author("ben", 1)).then_refused(&BoxRefusal::BoxNotFound);
+}

@@ -59,6 +59,7 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
         (BoxEvent::OrderArrived { room_id: Some(room(1)) }, json!({"room_id": "b.1"})),
         (BoxEvent::DoorOpened { room_id: None }, json!({"room_id": null})),
         (dropped(7), json!({"sequence": "7", "reason": "unreadable"})),
+        (erased("ben"), json!({"user_id": "ben"})),
     ]
 }
 

@@ -127,6 +127,7 @@ impl Chronicle {
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }
             | BoxEvent::EventDropped { .. }
+            | BoxEvent::AuthorErased { .. }
             | BoxEvent::MessageEdited { .. } => {}
         }
         Ok(())

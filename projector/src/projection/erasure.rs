@@ -1,0 +1,157 @@
+//! What is left of somebody who was erased: the same rows as if nobody had ever been able to read what they wrote.
+
+use domain::{AlarmKind, UserId, values::ERASED};
+use serde_json::{Value, value::to_raw_value};
+use sqlx::{PgConnection, query};
+
+use super::{
+    Unfitting,
+    feed::{FeedRow, not_json},
+    workspace::{About, Workspace},
+    write::column,
+};
+
+impl Workspace {
+    /// Redacts what is in memory, and notes that what earlier batches have written is to be redacted as well.
+    pub(super) fn erase_author(&mut self, about: &About<'_>, author: &UserId) -> Result<(), Unfitting> {
+        self.redact_feed(about, author)?;
+        let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == about.box_id);
+        for message in of_box.filter(|message| message.author == *author) {
+            message.body = message.body.is_some().then(|| ERASED.to_owned());
+        }
+        // A text that nobody can read mentions nobody.
+        self.alarms.retain(|alarm| {
+            let mentioned = alarm.kind == AlarmKind::Mention && alarm.by.as_ref() == Some(author);
+            !(mentioned && alarm.room_id.box_id() == about.box_id)
+        });
+        self.erased.push((about.box_id.clone(), author.clone()));
+        Ok(())
+    }
+
+    fn redact_feed(&mut self, about: &About<'_>, author: &UserId) -> Result<(), Unfitting> {
+        for row in self.feed.iter_mut().filter(|row| row.room_id.box_id() == about.box_id) {
+            if let Some(message_id) = row.message_id {
+                if self.messages.get(&message_id).is_some_and(|message| message.author == *author) {
+                    redact(row, "body", |_| true)?;
+                }
+            } else if row.kind == "room_opened"
+                && redact(row, "title", |data| data["host"] == author.as_str())?
+                && let Some(room) = self.rooms.get_mut(&row.room_id)
+            {
+                ERASED.clone_into(&mut room.row.title);
+            }
+        }
+        Ok(())
+    }
+
+    /// Redacts what earlier batches have written; to be done before this one's rows are.
+    pub(super) async fn redact(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+        if self.erased.is_empty() {
+            return Ok(());
+        }
+        let boxes = column(&self.erased, |(box_id, _)| box_id.as_str());
+        let authors = column(&self.erased, |(_, author)| author.as_str());
+        redact_messages(connection, &boxes, &authors).await?;
+        redact_titles(connection, &boxes, &authors).await?;
+        // By way of those who may have been mentioned, because the alarms are keyed by them.
+        query!(
+            "delete from alarms
+             using unnest($1::text[], $2::text[]) as gone (box_id, author), messages, members
+             where messages.box_id = gone.box_id
+               and messages.author = gone.author
+               and members.box_id = messages.box_id
+               and members.room_id = messages.room_id
+               and alarms.user_id = members.user_id
+               and alarms.stream = $3
+               and alarms.position = messages.message_id
+               and alarms.kind = 'mention'",
+            &boxes as &[&str],
+            &authors as &[&str],
+            stream,
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Puts the mark in the place of a text, if the row has one and its data are as they should be; says whether they are.
+fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, Unfitting> {
+    let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
+    if !concerns(&data) {
+        return Ok(false);
+    }
+    if let Some(text) = data.get_mut(field).filter(|text| text.is_string()) {
+        *text = ERASED.into();
+        row.data = to_raw_value(&data).map_err(|error| not_json(&error))?;
+    }
+    Ok(true)
+}
+
+async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
+    query!(
+        "update room_events
+         set data = jsonb_set(data, '{body}', to_jsonb($3::text))
+         from unnest($1::text[], $2::text[]) as gone (box_id, author), messages
+         where messages.box_id = gone.box_id
+           and messages.author = gone.author
+           and room_events.box_id = messages.box_id
+           and room_events.room_id = messages.room_id
+           and room_events.message_id = messages.message_id
+           and room_events.data ->> 'body' <> $3",
+        boxes as &[&str],
+        authors as &[&str],
+        ERASED,
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "update messages
+         set body = $3
+         from unnest($1::text[], $2::text[]) as gone (box_id, author)
+         where messages.box_id = gone.box_id
+           and messages.author = gone.author
+           and messages.body <> $3",
+        boxes as &[&str],
+        authors as &[&str],
+        ERASED,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Who opened a room stands in the first row of its feed.
+async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
+    query!(
+        "update rooms
+         set title = $3
+         from unnest($1::text[], $2::text[]) as gone (box_id, author), room_events as opened
+         where opened.box_id = gone.box_id
+           and opened.v = 1
+           and opened.data ->> 'host' = gone.author
+           and rooms.box_id = opened.box_id
+           and rooms.room_id = opened.room_id
+           and rooms.title <> $3",
+        boxes as &[&str],
+        authors as &[&str],
+        ERASED,
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "update room_events
+         set data = jsonb_set(data, '{title}', to_jsonb($3::text))
+         from unnest($1::text[], $2::text[]) as gone (box_id, author)
+         where room_events.box_id = gone.box_id
+           and room_events.v = 1
+           and room_events.data ->> 'host' = gone.author
+           and room_events.data ->> 'title' <> $3",
+        boxes as &[&str],
+        authors as &[&str],
+        ERASED,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
