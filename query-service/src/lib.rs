@@ -17,6 +17,7 @@ mod views;
 mod live;
 
 mod app;
+mod callers;
 mod cursor;
 mod error;
 mod generation;

@@ -15,6 +15,9 @@ use utoipa::{
 type Row = (u16, &'static str, &'static str);
 type Codes = &'static [Row];
 
+/// A box reads nothing, and an operator nothing that is for users alone.
+const FORBIDDEN: Row = (403, "forbidden", "The caller's role does not allow this.");
+
 /// What every read can answer.
 const EVERY_READ: Codes = &[
     (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
@@ -22,6 +25,7 @@ const EVERY_READ: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    FORBIDDEN,
     (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "database-unavailable", "The read models cannot be read at the moment; try again."),
     (503, "read-model-unavailable", "The read models of this release are still being built."),
@@ -57,6 +61,7 @@ const OF_A_TICKET: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    FORBIDDEN,
     (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "tickets-unavailable", "NATS does not answer; try again."),
     (503, "timeout", "The request took too long."),

@@ -3,11 +3,12 @@
 use axum::Json;
 use domain::{BoxId, MessageId};
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -61,7 +62,7 @@ impl TryFrom<String> for Words {
     responses((status = 200, description = "A page of messages", body = Page<MessageView>), ListProblems)
 )]
 pub(crate) async fn search_messages(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Query(query): Query<SearchMessages>,
     mut reader: Reader,
 ) -> Result<Json<Page<MessageView>>, Error> {

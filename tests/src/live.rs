@@ -104,6 +104,11 @@ impl Live {
         };
     }
 
+    /// The types of all frames that a client may send.
+    pub fn client_frames(&self) -> impl Iterator<Item = &'static str> {
+        self.check.client_examples().filter_map(|frame| frame["type"].as_str())
+    }
+
     /// Sends a frame that is one.
     pub async fn send(&mut self, frame: &Value) {
         self.check.client(frame).unwrap_or_else(|error| panic!("{error}"));

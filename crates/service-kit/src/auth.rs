@@ -65,6 +65,14 @@ impl Caller {
         if self.role == Role::User { Ok(()) } else { Err(forbidden("only users may do this")) }
     }
 
+    /// Refuses boxes, which only report.
+    pub fn require_person(&self) -> Result<(), Problem> {
+        match self.role {
+            Role::User | Role::Operator => Ok(()),
+            Role::Device(_) => Err(forbidden("boxes may not do this")),
+        }
+    }
+
     /// Refuses everybody but this box itself.
     pub fn require_device_of(&self, box_id: &BoxId) -> Result<(), Problem> {
         match &self.role {

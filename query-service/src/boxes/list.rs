@@ -6,11 +6,12 @@ use domain::{
     values::{Coordinates, ZipCode},
 };
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsPerson,
     cursor::{self, Distance, Moment},
     error::Error,
     page::{Limit, Page},
@@ -68,7 +69,7 @@ impl TryFrom<String> for Place {
     responses((status = 200, description = "A page of boxes", body = Page<BoxView>), ListProblems)
 )]
 pub(crate) async fn list_boxes(
-    _: Caller,
+    _: AsPerson,
     Query(query): Query<ListBoxes>,
     reader: Reader,
 ) -> Result<Json<Page<BoxView>>, Error> {

@@ -1,14 +1,12 @@
 //! `GET /boxes/{box}`.
 
 use axum::Json;
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::query_as;
 
 use crate::{
     boxes::BoxPath,
+    callers::AsPerson,
     error::Error,
     page::NoParameters,
     position::MinPosition,
@@ -24,7 +22,7 @@ use crate::{
     responses((status = 200, description = "The box", body = BoxView), BoxProblems)
 )]
 pub(crate) async fn show_box(
-    _: Caller,
+    _: AsPerson,
     Path(path): Path<BoxPath>,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,

@@ -4,7 +4,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
 use domain::UserId;
-use service_kit::{auth::Caller, clock};
+use service_kit::{
+    auth::{Caller, Role},
+    clock,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -96,7 +99,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
         Ok(_) => return refuse_hello(socket, "the first frame must be a hello").await,
         Err(error) => return refuse_hello(socket, &error.to_string()).await,
     };
-    match live.verifier.verify(&token) {
+    match live.verifier.verify(&token).and_then(|caller| caller.require_user().map(|()| caller)) {
         Ok(caller) => {
             let Some(place) = live.crowd.enter(&caller.user_id) else {
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
@@ -108,8 +111,11 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
             socket.send(ServerFrame::Error { id: None, room: None, code, detail }).await?;
-            let expired = code == "expired-token";
-            Err(Over::Ending(if expired { Farewell::ExpiredToken } else { Farewell::InvalidToken }))
+            Err(Over::Ending(match code {
+                "expired-token" => Farewell::ExpiredToken,
+                "forbidden" => Farewell::Forbidden,
+                _ => Farewell::InvalidToken,
+            }))
         }
     }
 }
@@ -256,7 +262,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     /// Lets the connection last as long as a newer token of its user.
     async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Over> {
         let answer = match self.live.verifier.verify(token) {
-            Ok(caller) if caller.user_id != self.user => return Err(Over::Ending(Farewell::OtherUser)),
+            Ok(caller) if caller.user_id != self.user || caller.role != Role::User => {
+                return Err(Over::Ending(Farewell::OtherUser));
+            }
             Ok(caller) => {
                 let expires_at = expiry_of(&caller);
                 self.expires_at = self.expires_at.max(expires_at);

@@ -82,9 +82,12 @@ pub(crate) async fn open_events(
     caller: Result<Caller, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let caller = match &wanted.ticket {
-        Some(ticket) => app.tickets().redeem(ticket).await.map_err(Error::into_problem)?,
-        None => caller?,
+    let caller = if let Some(ticket) = &wanted.ticket {
+        app.tickets().redeem(ticket).await.map_err(Error::into_problem)?
+    } else {
+        let caller = caller?;
+        caller.require_user()?;
+        caller
     };
     let live = app.live().clone();
     let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;

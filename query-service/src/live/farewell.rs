@@ -61,6 +61,8 @@ farewells! {
     FrameTooLarge = 4301, "frame-too-large";
     /// Frames kept coming too fast.
     TooManyFrames = 4302, "too-many-frames";
+    /// Only users have something to follow; operators and boxes have not.
+    Forbidden = 4303, "forbidden";
 }
 
 impl Farewell {

@@ -18,7 +18,7 @@ use service_kit::{auth::Caller, extract::Query};
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
+use crate::{app::App, callers::AsUser, error::Error, page::NoParameters, problems::TicketProblems};
 
 /// How long the bucket may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -94,7 +94,7 @@ pub(crate) struct TicketView {
 pub(crate) async fn issue_ticket(
     State(app): State<App>,
     Query(NoParameters {}): Query<NoParameters>,
-    caller: Caller,
+    AsUser(caller): AsUser,
 ) -> Result<(StatusCode, Json<TicketView>), Error> {
     let ticket = app.tickets().issue(&caller).await?;
     Ok((StatusCode::CREATED, Json(TicketView { ticket, expires_in: TICKET_SECONDS })))

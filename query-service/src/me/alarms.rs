@@ -3,11 +3,12 @@
 use axum::Json;
 use domain::BoxId;
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -41,7 +42,7 @@ pub(crate) struct ListMyAlarms {
     responses((status = 200, description = "A page of alarms", body = Page<AlarmView>), ListProblems)
 )]
 pub(crate) async fn list_my_alarms(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Query(query): Query<ListMyAlarms>,
     mut reader: Reader,
 ) -> Result<Json<Page<AlarmView>>, Error> {

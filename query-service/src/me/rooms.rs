@@ -3,11 +3,12 @@
 use axum::Json;
 use domain::RoomId;
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -41,7 +42,7 @@ pub(crate) struct ListMyRooms {
     responses((status = 200, description = "A page of rooms", body = Page<MyRoomView>), ListProblems)
 )]
 pub(crate) async fn list_my_rooms(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Query(page): Query<ListMyRooms>,
     mut reader: Reader,
 ) -> Result<Json<Page<MyRoomView>>, Error> {

@@ -1,10 +1,11 @@
 //! `GET /me`.
 
 use axum::Json;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 
 use crate::{
+    callers::AsUser,
     error::Error,
     page::NoParameters,
     position::MinPosition,
@@ -20,7 +21,7 @@ use crate::{
     responses((status = 200, description = "The account", body = MeView), MeProblems)
 )]
 pub(crate) async fn show_me(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,
 ) -> Result<Json<MeView>, Error> {

@@ -3,14 +3,12 @@
 use axum::Json;
 use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::query_as;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
+    callers::AsUser,
     cursor,
     error::Error,
     live::cursor::Cursor,
@@ -73,7 +71,7 @@ pub(crate) struct FeedPage {
     responses((status = 200, description = "A page of the feed", body = FeedPage), MemberListProblems)
 )]
 pub(crate) async fn list_events(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListEvents>,
     mut reader: Reader,

@@ -3,11 +3,12 @@
 use axum::Json;
 use domain::{RoomId, StoreId, values::ZipCode};
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsPerson,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -49,7 +50,7 @@ pub(crate) struct ListRooms {
     responses((status = 200, description = "A page of rooms", body = Page<RoomView>), ListProblems)
 )]
 pub(crate) async fn list_rooms(
-    _: Caller,
+    _: AsPerson,
     Query(query): Query<ListRooms>,
     mut reader: Reader,
 ) -> Result<Json<Page<RoomView>>, Error> {

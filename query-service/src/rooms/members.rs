@@ -2,14 +2,12 @@
 
 use axum::Json;
 use serde::Deserialize;
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsUser,
     cursor,
     error::Error,
     page::{Limit, Page},
@@ -42,7 +40,7 @@ pub(crate) struct ListMembers {
     responses((status = 200, description = "A page of members", body = Page<MemberView>), MemberListProblems)
 )]
 pub(crate) async fn list_members(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListMembers>,
     mut reader: Reader,

@@ -3,14 +3,12 @@
 use axum::Json;
 use domain::{MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::{PgConnection, query_as};
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsUser,
     cursor,
     error::Error,
     page::{Limit, Page},
@@ -101,7 +99,7 @@ impl Window {
     responses((status = 200, description = "A page of messages", body = Page<MessageView>), MemberListProblems)
 )]
 pub(crate) async fn list_messages(
-    caller: Caller,
+    AsUser(caller): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListMessages>,
     mut reader: Reader,

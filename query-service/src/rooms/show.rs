@@ -1,13 +1,11 @@
 //! `GET /rooms/{room}`.
 
 use axum::Json;
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::query_as;
 
 use crate::{
+    callers::AsPerson,
     error::Error,
     page::NoParameters,
     position::MinPosition,
@@ -24,7 +22,7 @@ use crate::{
     responses((status = 200, description = "The room", body = RoomView), RoomProblems)
 )]
 pub(crate) async fn show_room(
-    _: Caller,
+    _: AsPerson,
     Path(path): Path<RoomPath>,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,

@@ -3,11 +3,12 @@
 use axum::Json;
 use domain::{StoreId, values::ZipCode};
 use serde::Deserialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::extract::Query;
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    callers::AsPerson,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -44,7 +45,7 @@ pub(crate) struct ListStores {
     responses((status = 200, description = "A page of stores", body = Page<StoreView>), ListProblems)
 )]
 pub(crate) async fn list_stores(
-    _: Caller,
+    _: AsPerson,
     Query(query): Query<ListStores>,
     mut reader: Reader,
 ) -> Result<Json<Page<StoreView>>, Error> {

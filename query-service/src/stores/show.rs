@@ -1,15 +1,12 @@
 //! `GET /stores/{store}`.
 
 use axum::Json;
-use service_kit::{
-    auth::Caller,
-    extract::{Path, Query},
-};
+use service_kit::extract::{Path, Query};
 use sqlx::query_as;
 
 use crate::{
-    error::Error, page::NoParameters, position::MinPosition, problems::StoreProblems, reader::Reader,
-    stores::StorePath, views::StoreView,
+    callers::AsPerson, error::Error, page::NoParameters, position::MinPosition, problems::StoreProblems,
+    reader::Reader, stores::StorePath, views::StoreView,
 };
 
 /// One store.
@@ -19,7 +16,7 @@ use crate::{
     responses((status = 200, description = "The store", body = StoreView), StoreProblems)
 )]
 pub(crate) async fn show_store(
-    _: Caller,
+    _: AsPerson,
     Path(path): Path<StorePath>,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,

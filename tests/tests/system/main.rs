@@ -32,6 +32,7 @@ mod slow_reader;
 mod metrics;
 mod traces;
 
+mod authorization;
 mod bad_input;
 mod openapi;
 mod quarantine;

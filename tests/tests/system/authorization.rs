@@ -1,0 +1,111 @@
+//! Who may do what: every cell of the table in `docs/authorization.md` is tried, over HTTP, NATS and live connections.
+//!
+//! The table is complete by construction: what the services describe and the table does not name fails the test, and so
+//! does what the table names and no service has.
+
+mod callers;
+mod frames;
+mod place;
+mod requests;
+mod table;
+
+use std::{collections::BTreeSet, sync::atomic::AtomicUsize};
+
+use futures::{StreamExt, stream};
+use harness::StackOptions;
+use reqwest::Method;
+use system_tests::{
+    World,
+    api::{Api, Operation},
+    log::Device,
+};
+
+use self::{
+    callers::{Caller, Strangers},
+    place::Place,
+    requests::{Outcome, Way},
+    table::{Cell, Table},
+};
+
+/// How many cells are tried at a time.
+const AT_ONCE: usize = 8;
+
+/// What is needed to try a cell.
+struct Trial {
+    world: World,
+    device: Device,
+    strangers: Strangers,
+    /// Where everybody asks who is to be refused, or who changes nothing.
+    place: Place,
+    places: AtomicUsize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else() {
+    let world = World::start(StackOptions::default()).await;
+    let table = Table::read();
+    let commands = Api::fetch(&world, &world.stack.command_url(0)).await;
+    let queries = Api::fetch(&world, &world.stack.query_url(0)).await;
+    let described: BTreeSet<_> = commands.operations().chain(queries.operations()).map(Operation::name).collect();
+    assert_eq!(described, table.operations(), "every operation that is described has a row, and no other");
+
+    let trial = Trial::prepare(world).await;
+    let (trial, table) = (&trial, &table);
+    let cells = commands.operations().map(|operation| (operation, &[Way::Command, Way::Nats][..]));
+    let cells = cells.chain(queries.operations().map(|operation| (operation, &[Way::Query][..])));
+    let cells = cells.flat_map(|(operation, ways)| {
+        ways.iter().flat_map(move |way| Caller::all().map(move |caller| (operation, *way, caller)))
+    });
+    let wrong = stream::iter(cells).map(|(operation, way, caller)| async move {
+        let cell = table.cell(&operation.name(), caller);
+        let outcome = trial.ask(operation, way, caller, cell).await;
+        let right = if outcome.fits(caller, cell) { None } else { Some(outcome) };
+        right.map(|found| format!("{} by {caller:?} over {way:?}: {cell:?}, but {found:?}", operation.name()))
+    });
+    let wrong: Vec<String> = wrong.buffer_unordered(AT_ONCE).filter_map(async |wrong| wrong).collect().await;
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    frames::check(trial, table).await;
+}
+
+impl Trial {
+    async fn prepare(world: World) -> Self {
+        world.register_store("pizzeria").await;
+        world.register_store("corner").await;
+        world.install_box("elsewhere").await;
+        let place = Place::build(&world, 0).await;
+        for person in [&place.host, &place.member] {
+            world.sees_room(person, &place.room).await;
+        }
+        let device = Device::connect(&world.stack).await;
+        Self { strangers: Strangers::new(), world, device, place, places: AtomicUsize::new(1) }
+    }
+
+    /// Asks, and where that may change something, in a place of its own.
+    async fn ask(&self, operation: &Operation, way: Way, caller: Caller, cell: &Cell) -> Outcome {
+        let changes = *cell == Cell::Yes && operation.method != Method::GET;
+        let own = if changes { Some(self.another_place(operation).await) } else { None };
+        let place = own.as_ref().unwrap_or(&self.place);
+        let token = self.token(caller, place);
+        requests::ask(self, operation, way, place, token.as_deref()).await
+    }
+
+    async fn another_place(&self, operation: &Operation) -> Place {
+        let number = self.places.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let is_of_a_place = ["{box}", "{room}"].iter().any(|name| operation.path.contains(name));
+        if is_of_a_place { Place::build(&self.world, number).await } else { Place::imagine(&self.world, number) }
+    }
+
+    fn token(&self, caller: Caller, place: &Place) -> Option<String> {
+        let of = |person: &system_tests::Person| Some(person.token().to_owned());
+        match caller {
+            Caller::Nobody(kind) => self.strangers.token(&self.world, kind),
+            Caller::Operator => of(&self.world.operator()),
+            Caller::Box => of(&self.world.device(&place.box_id)),
+            Caller::OtherBox => of(&self.world.device("elsewhere")),
+            Caller::Other => of(&place.other),
+            Caller::Kicked => of(&place.kicked),
+            Caller::Member => of(&place.member),
+            Caller::Host => of(&place.host),
+        }
+    }
+}

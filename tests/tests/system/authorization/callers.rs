@@ -1,0 +1,94 @@
+//! Everybody who may ask.
+
+use harness::token::{Bearer, Mint};
+use system_tests::World;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    Nobody(BadToken),
+    Operator,
+    Box,
+    OtherBox,
+    Other,
+    Kicked,
+    Member,
+    Host,
+}
+
+/// What is wrong with the token of somebody who is nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadToken {
+    None,
+    Expired,
+    WrongKey,
+    Unsigned,
+}
+
+impl BadToken {
+    pub(super) const ALL: [Self; 4] = [Self::None, Self::Expired, Self::WrongKey, Self::Unsigned];
+
+    /// How it is refused.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::None => "missing-token",
+            Self::Expired => "expired-token",
+            Self::WrongKey | Self::Unsigned => "invalid-token",
+        }
+    }
+}
+
+impl Caller {
+    /// Everybody who has a good token.
+    pub(super) const SOMEBODY: [Self; 7] =
+        [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::Host];
+
+    /// Everybody.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        BadToken::ALL.map(Self::Nobody).into_iter().chain(Self::SOMEBODY)
+    }
+
+    /// The column of the table.
+    pub(super) fn column(self) -> &'static str {
+        match self {
+            Self::Nobody(_) => "nobody",
+            Self::Operator => "operator",
+            Self::Box => "box",
+            Self::OtherBox => "other box",
+            Self::Other => "other user",
+            Self::Kicked => "kicked",
+            Self::Member => "member",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// Makes the tokens of those who are nobody.
+pub(super) struct Strangers {
+    mint: Mint,
+}
+
+impl Strangers {
+    /// With a key that is none of the stack's.
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = provision::keys::write(folder.path()).unwrap();
+        Self { mint: Mint::read(&files.signing_key).unwrap() }
+    }
+
+    /// The token of an operator, who may do most, were it good; none where there is none.
+    pub(super) fn token(&self, world: &World, kind: BadToken) -> Option<String> {
+        let bearer = Bearer::Operator("ops");
+        match kind {
+            BadToken::None => None,
+            BadToken::Expired => Some(world.stack.mint().expired_token(bearer)),
+            BadToken::WrongKey => Some(self.mint.token(bearer, std::time::Duration::from_hours(1))),
+            BadToken::Unsigned => {
+                let good = world.operator();
+                let claims = good.token().split('.').nth(1).unwrap().to_owned();
+                // {"alg":"none"} in place of the header, and no signature
+                Some(format!("eyJhbGciOiJub25lIn0.{claims}."))
+            }
+        }
+    }
+}

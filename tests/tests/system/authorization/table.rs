@@ -1,0 +1,67 @@
+//! The table as it stands in the documentation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::callers::Caller;
+
+const DOCUMENT: &str = include_str!("../../../../docs/authorization.md");
+
+/// What is expected of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// It is not refused for who asks.
+    Yes,
+    /// There is no token, or no good one.
+    NoToken,
+    /// It is refused with this code.
+    Refused(String),
+}
+
+/// The rows by what is asked: a method and a path, or the type of a frame.
+pub(super) struct Table(BTreeMap<String, BTreeMap<String, Cell>>);
+
+impl Table {
+    pub(super) fn read() -> Self {
+        let mut columns = Vec::new();
+        let mut rows = BTreeMap::new();
+        for line in DOCUMENT.lines().filter(|line| line.starts_with('|')) {
+            let words: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            let (first, rest) = words.split_first().unwrap();
+            match first.strip_prefix('`').and_then(|name| name.strip_suffix('`')) {
+                Some(name) => {
+                    assert_eq!(rest.len(), columns.len(), "{line}");
+                    let cells = columns.iter().cloned().zip(rest.iter().map(|word| Cell::read(word))).collect();
+                    assert!(rows.insert(name.to_owned(), cells).is_none(), "{name} has two rows");
+                }
+                None if rest.contains(&"nobody") => columns = rest.iter().map(|word| (*word).to_owned()).collect(),
+                None => {}
+            }
+        }
+        Self(rows)
+    }
+
+    /// The names of operations.
+    pub(super) fn operations(&self) -> BTreeSet<String> {
+        self.0.keys().filter(|name| name.contains(' ')).cloned().collect()
+    }
+
+    /// The names of frames.
+    pub(super) fn frames(&self) -> BTreeSet<&str> {
+        self.0.keys().map(String::as_str).filter(|name| !name.contains(' ')).collect()
+    }
+
+    /// What the table says of this caller.
+    pub(super) fn cell(&self, row: &str, caller: Caller) -> &Cell {
+        &self.0[row][caller.column()]
+    }
+}
+
+impl Cell {
+    fn read(word: &str) -> Self {
+        match word {
+            "yes" => Self::Yes,
+            "401" => Self::NoToken,
+            code => Self::Refused(code.to_owned()),
+        }
+    }
+}
