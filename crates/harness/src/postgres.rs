@@ -38,6 +38,8 @@ pub enum Role {
     Projector,
     /// Reads them.
     Query,
+    /// Somebody who looks at tables.
+    Operator,
 }
 
 /// Which server to start, and where.
@@ -112,6 +114,7 @@ impl Postgres {
             Role::Admin => (SUPERUSER, &self.secrets.superuser),
             Role::Projector => ("projector", &self.secrets.roles.projector),
             Role::Query => ("query", &self.secrets.roles.query),
+            Role::Operator => ("operator", &self.secrets.roles.operator),
         };
         format!("postgres://{user}:{password}@127.0.0.1:{}/{DATABASE}", self.options.port.number())
     }

@@ -20,7 +20,7 @@ Examples:
   provision keys --out /etc/boxroom
   provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 3
   provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\
-      --projector-password one --query-password two
+      --projector-password one --query-password two --operator-password three
   provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22
   provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22";
 
@@ -51,9 +51,10 @@ enum Part {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
         replicas: u8,
     },
-    /// Create the database's roles: projector, which owns the read models, and query, which reads them
+    /// Create the database's roles: projector, which owns the read models, query, which reads them, and operator, for
+    /// people who look
     #[command(
-        after_help = "Example:\n  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      --projector-password one --query-password two"
+        after_help = "Example:\n  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      --projector-password one --query-password two --operator-password three"
     )]
     Roles {
         /// Address of the database, with a superuser's name and password
@@ -65,6 +66,9 @@ enum Part {
         /// Password of the role query
         #[arg(long, env = "BOXROOM_QUERY_PASSWORD", hide_env_values = true)]
         query_password: String,
+        /// Password of the role operator
+        #[arg(long, env = "BOXROOM_OPERATOR_PASSWORD", hide_env_values = true)]
+        operator_password: String,
     },
     /// Write signing-key.pem, verifying-key.pem and request-secret
     #[command(after_help = "Example:\n  provision keys --out /etc/boxroom")]
@@ -131,10 +135,10 @@ async fn run(part: Part) -> Result<(), Error> {
             streams::provision(&nats_url, options).await?;
             eprintln!("the streams of {partitions} partitions are there");
         }
-        Part::Roles { database_url, projector_password, query_password } => {
-            let passwords = roles::RolePasswords { projector: projector_password, query: query_password };
-            roles::provision(&database_url, &passwords).await?;
-            eprintln!("the roles projector and query are there");
+        Part::Roles { database_url, projector_password, query_password, operator_password } => {
+            let (projector, query, operator) = (projector_password, query_password, operator_password);
+            roles::provision(&database_url, &roles::RolePasswords { projector, query, operator }).await?;
+            eprintln!("the roles projector, query and operator are there");
         }
         Part::Keys { out } => {
             keys::write(&out)?;

@@ -1,24 +1,36 @@
-//! The database's roles: `projector` writes the read models, `query` reads them.
+//! The database's roles: `projector` writes the read models, `query` reads them, `operator` is for people who look.
 
 use sqlx::{Connection, PgConnection, raw_sql};
 
 use crate::Error;
 
-/// The passwords that the two roles shall have.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// The passwords that the roles shall have.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RolePasswords {
     /// Of the role that owns the read models.
     pub projector: String,
-    /// Of the role that may only select.
+    /// Of the role that may only select what is served.
     pub query: String,
+    /// Of the people who look at tables; files of former versions have none.
+    #[serde(default = "password")]
+    pub operator: String,
 }
 
 impl RolePasswords {
     /// Fresh random passwords.
     pub fn random() -> Self {
-        let password = || crate::secret::hex(&crate::secret::random_bytes::<16>());
-        Self { projector: password(), query: password() }
+        Self { projector: password(), query: password(), operator: password() }
     }
+}
+
+impl std::fmt::Debug for RolePasswords {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("RolePasswords").finish_non_exhaustive()
+    }
+}
+
+fn password() -> String {
+    crate::secret::hex(&crate::secret::random_bytes::<16>())
 }
 
 /// Creates the roles, or brings them to what this version wants, in the database that `superuser_url` names.
@@ -28,8 +40,10 @@ pub async fn provision(superuser_url: &str, passwords: &RolePasswords) -> Result
     // Two provisioning jobs at once would both find a role missing.
     sqlx::query("select pg_advisory_xact_lock(hashtext('boxroom provisioning'))").execute(&mut *transaction).await?;
     raw_sql(include_str!("roles.sql")).execute(&mut *transaction).await?;
-    set_password(&mut transaction, "projector", &passwords.projector).await?;
-    set_password(&mut transaction, "query", &passwords.query).await?;
+    let RolePasswords { projector, query, operator } = passwords;
+    for (role, password) in [("projector", projector), ("query", query), ("operator", operator)] {
+        set_password(&mut transaction, role, password).await?;
+    }
     transaction.commit().await?;
     connection.close().await?;
     Ok(())

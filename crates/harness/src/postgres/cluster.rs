@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Raised when the template must be made anew.
-const TEMPLATE: u32 = 1;
+const TEMPLATE: u32 = 2;
 
 /// Creates data folder and passwords if they are missing.
 pub(super) async fn create_if_missing(options: &PostgresOptions) -> anyhow::Result<()> {
