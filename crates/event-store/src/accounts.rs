@@ -11,7 +11,7 @@ use crate::{
     stream::{StreamName, streams},
 };
 
-/// The passwords of the accounts' users.
+/// The passwords of the accounts' users, or their bcrypt hashes: what the server is to be told.
 #[derive(Clone)]
 pub struct Passwords {
     /// `admin`: provisioning and repair, given to no service.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use event_store::accounts::{self, Passwords};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Error,
@@ -38,7 +39,8 @@ const ACCOUNTS: &str = "accounts.conf";
 /// The file that says the passwords to whoever starts the services.
 const CREDENTIALS: &str = "credentials.json";
 
-/// Writes `accounts.conf` and `credentials.json` into `folder`. Passwords that are there already are kept.
+/// Writes `accounts.conf` and `credentials.json` into `folder`. Passwords that are there already are kept. Only the second
+/// file says them: the first holds their hashes.
 pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let path = folder.join(CREDENTIALS);
@@ -50,7 +52,7 @@ pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
     let content = serde_json::to_string_pretty(&credentials)
         .map_err(|error| Error::Damaged { path: path.clone(), detail: error.to_string() })?;
     write_private(&path, &(content + "\n"))?;
-    write_private(&folder.join(ACCOUNTS), &accounts::render(partitions, &credentials.passwords()))?;
+    write_private(&folder.join(ACCOUNTS), &accounts::render(partitions, &credentials.hashed()?))?;
     Ok(credentials)
 }
 
@@ -60,13 +62,50 @@ impl Credentials {
         Self { admin, command, projector, query: password(), device: password(), operator: password() }
     }
 
-    fn passwords(&self) -> Passwords {
-        let Self { admin, command, projector, query, device, operator } = self.clone();
-        Passwords { admin, command, projector, query, device, operator }
+    /// As nats-server is told them: it needs to know a password when it hears one, and nothing more.
+    fn hashed(&self) -> Result<Passwords, Error> {
+        let Self { admin, command, projector, query, device, operator } = self;
+        Ok(Passwords {
+            admin: hash(admin)?,
+            command: hash(command)?,
+            projector: hash(projector)?,
+            query: hash(query)?,
+            device: hash(device)?,
+            operator: hash(operator)?,
+        })
     }
 }
 
-/// A letter first: the configuration's language takes other words for numbers.
+/// What bcrypt calls its cost, at its lowest: it is there for passwords that can be guessed, and every connection pays it.
+const COST: u32 = 4;
+
+/// The same hash at every run: a server that reads other ones again would cut off everybody. A password is 16 random
+/// bytes and has one salt of its own for ever.
+fn hash(password: &str) -> Result<String, Error> {
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&Sha256::digest(format!("bcrypt salt of {password}"))[..16]);
+    let hash = bcrypt::hash_with_salt(password, COST, salt).map_err(|error| Error::Key(error.to_string()))?;
+    Ok(hash.format_for_version(bcrypt::Version::TwoA))
+}
+
 fn password() -> String {
     format!("p{}", hex(&random_bytes::<16>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_file_holds_no_password_and_stays_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = write(folder.path(), 4).unwrap();
+        let accounts = || std::fs::read_to_string(folder.path().join(ACCOUNTS)).unwrap();
+        let before = accounts();
+        let said = serde_json::to_value(&credentials).unwrap();
+        let passwords: Vec<_> = said.as_object().unwrap().values().map(|password| password.as_str().unwrap()).collect();
+        assert!(passwords.iter().all(|password| password.len() == 33 && !before.contains(password)));
+        assert_eq!(before.matches("$2a$04$").count(), passwords.len());
+        assert!(write(folder.path(), 4).unwrap() == credentials && accounts() == before);
+    }
 }

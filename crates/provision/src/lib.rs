@@ -56,8 +56,8 @@ pub enum Error {
     /// PostgreSQL refused.
     #[error("cannot provision the database")]
     Database(#[from] sqlx::Error),
-    /// A key could not be encoded.
-    #[error("cannot encode the signing key: {0}")]
+    /// A key or a password could not be encoded.
+    #[error("cannot encode a secret: {0}")]
     Key(String),
 }
 

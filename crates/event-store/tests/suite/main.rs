@@ -8,6 +8,7 @@ mod accounts;
 mod cluster;
 mod damage;
 mod deadlines;
+mod denials;
 mod outages;
 mod permissions;
 mod provisioning;

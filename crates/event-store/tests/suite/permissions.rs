@@ -1,10 +1,10 @@
-//! Every process has an account that can do its job, and nothing else.
+//! Every process has an account that can do its job; `denials` tries the rest.
 
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, jetstream};
 use domain::DeliveryBox;
-use event_store::{Log, LogError, StreamName, follow, log::Freshness, streams};
+use event_store::{Log, LogError, StreamName, follow, log::Freshness};
 use futures::StreamExt;
 use harness::{Account, Nats};
 use tokio::time::timeout;
@@ -44,88 +44,9 @@ async fn granted(client: &Client, subject: &str, payload: &str) -> Option<String
     (answer.status.is_none() && !text.contains(r#""error""#)).then_some(text)
 }
 
-/// Sends the same request to all of them at once; none may be granted.
-async fn denied(client: &Client, account: Account, subjects: impl IntoIterator<Item = String>) {
-    let asked = subjects.into_iter().map(|subject| async move {
-        let answer = granted(client, &subject, r#"{"seq":1,"name":"MORE"}"#).await;
-        assert_eq!(answer, None, "{account:?} {subject}");
-    });
-    futures::future::join_all(asked).await;
-}
-
-async fn last_sequences(log: &Arc<dyn Log>) -> Vec<u64> {
-    let mut sequences = Vec::new();
-    for stream in streams(server::PARTITIONS) {
-        sequences.push(log.state(stream).await.expect("a stream is gone").last_sequence);
-    }
-    sequences
-}
-
-fn under_both_prefixes(operation: &str) -> [String; 2] {
-    [format!("$JS.API.{operation}"), format!("JS.core.API.{operation}")]
-}
-
-/// What an attacker would try who has taken over a process.
-async fn cannot_change_the_log(nats: &Nats, account: Account) {
-    let owner = server::owned_log(nats).await;
-    let before = last_sequences(&owner).await;
-    let admin = client(nats, Account::Admin).await;
-    assert!(granted(&admin, "$JS.API.STREAM.NAMES", "").await.is_some(), "who may, can");
-    let client = client(nats, account).await;
-    let stream = StreamName::Box(0).on_server();
-    let on_stream = ["DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT", "RESTORE"];
-    let operations = on_stream.map(|operation| format!("STREAM.{operation}.{stream}")).into_iter();
-    let others = ["STREAM.CREATE.MORE", "STREAM.NAMES", "CONSUMER.CREATE.BOX_0", "CONSUMER.CREATE.BOX_0.x"];
-    let operations = operations.chain(others.map(str::to_owned));
-    denied(&client, account, operations.flat_map(|operation| under_both_prefixes(&operation))).await;
-    // The answer to an allowed request goes to a subject of one's own choice, but stays in one's own account.
-    for forged in [format!("$JS.API.STREAM.DELETE.{stream}"), "box.0.forged.room".to_owned()] {
-        let question = format!("JS.core.API.STREAM.INFO.{stream}");
-        client.publish_with_reply(question, forged, "".into()).await.unwrap();
-    }
-    round_trip(&client, account).await;
-    assert_eq!(last_sequences(&owner).await, before, "{account:?}");
-}
-
-async fn cannot_append(nats: &Nats, account: Account) {
-    let client = client(nats, account).await;
-    let events = ["box.0.b1.room", "box.0.b1.talk", "user.ann", "claim.nickname.x", "store.s1", "mark.0.b1.1.ann"];
-    let others = ["timer.0.b1.due", "timer.0.b1.fire", "$KV.accounts.ann", "JS.core.API.$KV.accounts.ann"];
-    denied(&client, account, events.into_iter().chain(others).map(str::to_owned)).await;
-    let owner = server::owned_log(nats).await;
-    assert_eq!(last_sequences(&owner).await, vec![0; streams(server::PARTITIONS).len()]);
-}
-
-async fn cannot_read(nats: &Nats, account: Account) {
-    let boxes = executor::<DeliveryBox>(&server::log(nats).await);
-    open_room(&boxes).await;
-    let client = client(nats, account).await;
-    let mut stored = client.subscribe("stored.>").await.unwrap();
-    let mut boxes_subjects = client.subscribe("box.>").await.unwrap();
-    let mut everything = client.subscribe(">").await.unwrap();
-    let streams = ["BOX_0", "BOX_1", "BOX_2", "BOX_3", "USER", "KV_accounts"].into_iter();
-    let operations = streams.flat_map(|stream| {
-        ["STREAM.INFO", "STREAM.MSG.GET", "DIRECT.GET"].map(|operation| format!("{operation}.{stream}"))
-    });
-    denied(&client, account, operations.flat_map(|operation| under_both_prefixes(&operation))).await;
-    boxes.execute(&crate::town::box_id(), crate::town::say("ann", "hi"), crate::town::by("ann")).await.unwrap();
-    for listening in [&mut stored, &mut boxes_subjects, &mut everything] {
-        assert!(!matches!(timeout(SOON, listening.next()).await, Ok(Some(_))), "{account:?} overhears");
-    }
-}
-
 #[tokio::test]
-async fn the_command_service_can_only_append() {
+async fn the_projector_reads_the_log() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    cannot_change_the_log(&nats, Account::Command).await;
-    open_room(&executor::<DeliveryBox>(&server::log(&nats).await)).await;
-}
-
-#[tokio::test]
-async fn the_projector_can_only_read() {
-    let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    cannot_change_the_log(&nats, Account::Projector).await;
-    cannot_append(&nats, Account::Projector).await;
     let log: Arc<dyn Log> = Arc::new(event_store::JetStreamLog::new(client(&nats, Account::Projector).await));
     open_room(&executor::<DeliveryBox>(&server::log(&nats).await)).await;
     let stream = StreamName::Box(event_store::partition_of(&crate::town::box_id(), server::PARTITIONS));
@@ -158,15 +79,7 @@ async fn notices_go_from_the_projector_to_the_query_service_only() {
 }
 
 #[tokio::test]
-async fn the_query_service_sees_nothing_of_the_log() {
-    let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    cannot_change_the_log(&nats, Account::Query).await;
-    cannot_append(&nats, Account::Query).await;
-    cannot_read(&nats, Account::Query).await;
-}
-
-#[tokio::test]
-async fn query_services_redeem_a_ticket_once_and_cannot_touch_other_buckets() {
+async fn query_services_redeem_a_ticket_once() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let query = client(&nats, Account::Query).await;
     let context = jetstream::with_prefix(query.clone(), event_store::SERVICE_API_PREFIX);
@@ -177,16 +90,6 @@ async fn query_services_redeem_a_ticket_once_and_cannot_touch_other_buckets() {
     assert_eq!(elsewhere.entry("t-1").await.unwrap().unwrap().value, "ann");
     elsewhere.delete_expect_revision("t-1", Some(revision)).await.unwrap();
     assert!(tickets.delete_expect_revision("t-1", Some(revision)).await.is_err(), "redeemed twice");
-
-    assert!(context.get_key_value("accounts").await.is_err());
-    let on_bucket = ["DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT"];
-    let operations = on_bucket.map(|operation| format!("STREAM.{operation}.KV_tickets")).into_iter();
-    let others = ["CONSUMER.CREATE.KV_tickets", "STREAM.INFO.KV_accounts", "STREAM.MSG.GET.KV_accounts"];
-    let operations = operations.chain(others.map(str::to_owned));
-    denied(&query, Account::Query, operations.flat_map(|operation| under_both_prefixes(&operation))).await;
-    denied(&query, Account::Query, ["$KV.accounts.ann", "JS.core.API.$KV.accounts.ann"].map(str::to_owned)).await;
-    let device = client(&nats, Account::Device).await;
-    denied(&device, Account::Device, ["$KV.tickets.t-2", "JS.core.API.$KV.tickets.t-2"].map(str::to_owned)).await;
 }
 
 #[tokio::test]
@@ -200,11 +103,8 @@ async fn query_services_signal_to_each_other() {
 }
 
 #[tokio::test]
-async fn a_device_can_only_send_commands() {
+async fn a_device_sends_commands() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    cannot_change_the_log(&nats, Account::Device).await;
-    cannot_append(&nats, Account::Device).await;
-    cannot_read(&nats, Account::Device).await;
     let command = client(&nats, Account::Command).await;
     let mut requests = command.queue_subscribe("cmd.>", "command".into()).await.unwrap();
     round_trip(&command, Account::Command).await;
@@ -217,16 +117,12 @@ async fn a_device_can_only_send_commands() {
     let device = client(&nats, Account::Device).await;
     let answer = device.request("cmd.record-arrival", "{}".into()).await.unwrap();
     assert_eq!(answer.payload, "cmd.record-arrival done");
-    assert_eq!(granted(&device, "live.g1.room.b1.1", "forged").await, None);
     answering.abort();
 }
 
 #[tokio::test]
-async fn an_operator_can_only_ask_projectors_and_send_commands() {
+async fn an_operator_asks_projectors() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    cannot_change_the_log(&nats, Account::Operator).await;
-    cannot_append(&nats, Account::Operator).await;
-    cannot_read(&nats, Account::Operator).await;
     let projector = client(&nats, Account::Projector).await;
     let mut requests = projector.queue_subscribe("ops.projector.*", "projector".into()).await.unwrap();
     round_trip(&projector, Account::Projector).await;
@@ -239,12 +135,6 @@ async fn an_operator_can_only_ask_projectors_and_send_commands() {
     let operator = client(&nats, Account::Operator).await;
     let answer = operator.request("ops.projector.status", "{}".into()).await.unwrap();
     assert_eq!(answer.payload, "ops.projector.status done");
-    for account in [Account::Device, Account::Query, Account::Command] {
-        assert_eq!(granted(&client(&nats, account).await, "ops.projector.status", "{}").await, None, "{account:?}");
-    }
-    for forged in ["live.g1.room.b1.1", "projected.g1.box-0", "signal.room.b1.1"] {
-        assert_eq!(granted(&operator, forged, "forged").await, None);
-    }
     answering.abort();
 }
 

@@ -99,7 +99,7 @@ async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<Strin
     let refused = raw_sql(AssertSqlSafe(tried)).execute(&mut *connection).await.err();
     raw_sql("rollback").execute(&mut *connection).await.unwrap();
     let code = refused.as_ref().and_then(|error| error.as_database_error()?.code());
-    code.map(|code| code.into_owned()).or_else(|| refused.map(|error| format!("{error:?}")))
+    code.map(std::borrow::Cow::into_owned).or_else(|| refused.map(|error| format!("{error:?}")))
 }
 
 async fn refuses(connection: &mut PgConnection, role: Role, statements: &[&str], code: &str) {
@@ -131,8 +131,8 @@ async fn roles_are_refused_whatever_they_have_no_need_of() {
         for database in ["postgres", "template1"] {
             let elsewhere = postgres.url(role).replace("/boxroom", &format!("/{database}"));
             let refused = PgConnection::connect(&elsewhere).await.unwrap_err();
-            let code = refused.as_database_error().and_then(|error| error.code());
-            assert_eq!(code.as_deref(), Some(NO_RIGHT), "{role:?} in {database}");
+            let refused = refused.into_database_error().unwrap();
+            assert_eq!(refused.code().as_deref(), Some(NO_RIGHT), "{role:?} in {database}");
         }
     }
     let query = &mut connect(&postgres, Role::Query).await;
@@ -193,10 +193,9 @@ async fn provisioning_roles_again_changes_nothing_but_passwords_and_repairs_gran
     for _ in 0..2 {
         roles::provision(&postgres.url(Role::Admin), &passwords).await.unwrap();
     }
-    let address = |role: &str, password: &str| {
-        let (_, host) = postgres.url(Role::Admin).rsplit_once('@').map(|(_, host)| ((), host.to_owned())).unwrap();
-        format!("postgres://{role}:{password}@{host}")
-    };
+    let owner = postgres.url(Role::Admin);
+    let (_, host) = owner.rsplit_once('@').unwrap();
+    let address = |role: &str, password: &str| format!("postgres://{role}:{password}@{host}");
     let mut query = PgConnection::connect(&address("query", &passwords.query)).await.unwrap();
     refuses(&mut query, Role::Query, &["select id from control.leases"], NO_RIGHT).await;
     assert_eq!(number(&mut query, "select id from control.generations").await, 1);

@@ -1,0 +1,340 @@
+//! Every account tries every operation on every stream and bucket, with its own password. The server says what it
+//! refuses, and that is all but what is written down here.
+
+mod wire;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_nats::{
+    Subscriber,
+    jetstream::{self, stream::Config},
+};
+use futures::{StreamExt, TryStreamExt, stream::SelectAll};
+use harness::{Account, Nats};
+
+use self::wire::Wire;
+use crate::server;
+
+/// What one account may do, in subjects as its process uses them.
+struct May {
+    account: Account,
+    /// The streams whose state and messages it may ask for.
+    read: &'static [&'static str],
+    publish: &'static [&'static str],
+    subscribe: &'static [&'static str],
+}
+
+/// A grant that is not written down here fails the test, and so does one that is and is not given.
+const ALL: [May; 5] = [
+    May {
+        account: Account::Command,
+        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK", "KV_accounts"],
+        publish: &[
+            "box.*.*.room",
+            "box.*.*.talk",
+            "user.*",
+            "claim.nickname.*",
+            "store.*",
+            "mark.*.*.*.*",
+            "timer.*.*.due",
+            "JS.core.API.$KV.accounts.*",
+            "JS.core.API.STREAM.INFO.TIMER",
+            "JS.core.API.CONSUMER.INFO.TIMER.deadlines",
+            "JS.core.API.CONSUMER.MSG.NEXT.TIMER.deadlines",
+            "$JS.ACK.TIMER.deadlines.>",
+        ],
+        subscribe: &["_INBOX_command.>", "stored.>", "cmd.>"],
+    },
+    May {
+        account: Account::Projector,
+        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
+        publish: &["JS.core.API.STREAM.INFO.TIMER", "live.>", "projected.>"],
+        subscribe: &["_INBOX_projector.>", "stored.>", "ops.projector.*"],
+    },
+    May {
+        account: Account::Query,
+        read: &[],
+        publish: &[
+            "JS.core.API.STREAM.INFO.KV_tickets",
+            "JS.core.API.STREAM.MSG.GET.KV_tickets",
+            "JS.core.API.$KV.tickets.*",
+            "signal.>",
+        ],
+        subscribe: &["_INBOX_query.>", "live.>", "projected.>", "signal.>"],
+    },
+    May { account: Account::Device, read: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
+    May {
+        account: Account::Operator,
+        read: &[],
+        publish: &["ops.projector.*", "cmd.*"],
+        subscribe: &["_INBOX_operator.>"],
+    },
+];
+
+/// What can be done to a stream over NATS; `deadlines` is a consumer that there is.
+const ON_A_STREAM: [&str; 34] = [
+    "STREAM.CREATE.{}",
+    "STREAM.UPDATE.{}",
+    "STREAM.INFO.{}",
+    "STREAM.DELETE.{}",
+    "STREAM.PURGE.{}",
+    "STREAM.SNAPSHOT.{}",
+    "STREAM.RESTORE.{}",
+    "STREAM.MSG.GET.{}",
+    "STREAM.MSG.DELETE.{}",
+    "STREAM.LEADER.STEPDOWN.{}",
+    "STREAM.PEER.REMOVE.{}",
+    "DIRECT.GET.{}",
+    "DIRECT.GET.{}.some.subject",
+    "CONSUMER.CREATE.{}",
+    "CONSUMER.CREATE.{}.mine",
+    "CONSUMER.CREATE.{}.mine.some.subject",
+    "CONSUMER.DURABLE.CREATE.{}.mine",
+    "CONSUMER.NAMES.{}",
+    "CONSUMER.LIST.{}",
+    "CONSUMER.INFO.{}.mine",
+    "CONSUMER.DELETE.{}.mine",
+    "CONSUMER.PAUSE.{}.mine",
+    "CONSUMER.RESET.{}.mine",
+    "CONSUMER.UNPIN.{}.mine",
+    "CONSUMER.MSG.NEXT.{}.mine",
+    "CONSUMER.LEADER.STEPDOWN.{}.mine",
+    "CONSUMER.INFO.{}.deadlines",
+    "CONSUMER.DELETE.{}.deadlines",
+    "CONSUMER.PAUSE.{}.deadlines",
+    "CONSUMER.RESET.{}.deadlines",
+    "CONSUMER.UNPIN.{}.deadlines",
+    "CONSUMER.MSG.NEXT.{}.deadlines",
+    "CONSUMER.LEADER.STEPDOWN.{}.deadlines",
+    "CONSUMER.DURABLE.CREATE.{}.deadlines",
+];
+
+/// What can be done to the server, and what processes say to each other.
+const BESIDES: [&str; 34] = [
+    "$JS.API.INFO",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.LIST",
+    "$JS.API.SERVER.REMOVE",
+    "$JS.API.META.LEADER.STEPDOWN",
+    "$JS.API.ACCOUNT.PURGE.CORE",
+    "$JS.API.ACCOUNT.STREAM.MOVE.CORE.BOX_0",
+    "JS.core.API.INFO",
+    "JS.core.API.STREAM.NAMES",
+    "JS.core.API.STREAM.LIST",
+    "JS.core.API.ACCOUNT.PURGE.CORE",
+    "$SYS.REQ.SERVER.PING",
+    "$SYS.REQ.SERVER.PING.CONNZ",
+    "$SYS.REQ.ACCOUNT.CORE.CONNZ",
+    "$SYS.REQ.ACCOUNT.CORE.JSZ",
+    "$SYS.REQ.USER.INFO",
+    "$SYS.ACCOUNT.CORE.DISCONNECT",
+    "$SRV.PING",
+    "live.g1.room.b1.1",
+    "live.g1.user.ann",
+    "projected.g1.box-0",
+    "projected.activated",
+    "signal.room.b1.1",
+    "ops.projector.status",
+    "ops.projector.drop.more",
+    "ops.other",
+    "cmd.post_message",
+    "cmd.post.message",
+    "stored",
+    "_INBOX.x",
+    "_INBOX_admin.x",
+    "_INBOX_command.x",
+    "_INBOX_projector.x",
+    "_INBOX_query.x",
+];
+
+/// What somebody who wants to hear everything would listen to, beside all that can be published.
+const EARS: [&str; 20] = [
+    ">",
+    "*",
+    "*.>",
+    "$JS.>",
+    "$JS.EVENT.>",
+    "$JS.API.>",
+    "$SYS.>",
+    "$KV.>",
+    "JS.core.API.>",
+    "live.>",
+    "projected.>",
+    "signal.>",
+    "cmd.>",
+    "ops.projector.*",
+    "ops.>",
+    "stored.>",
+    "_INBOX.>",
+    "_INBOX_admin.>",
+    "_INBOX_device.>",
+    "_INBOX_operator.>",
+];
+
+/// Whether a subject is one of those that a pattern stands for.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let (mut wanted, mut tokens) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (wanted.next(), tokens.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(token)) if token != ">" => {}
+            (Some(word), Some(token)) if word == token => {}
+            _ => return false,
+        }
+    }
+}
+
+impl May {
+    fn publish(&self, subject: &str) -> bool {
+        let reads = |stream: &&str| {
+            let asks = ["STREAM.INFO.{}", "STREAM.MSG.GET.{}", "DIRECT.GET.{}", "DIRECT.GET.{}.>"];
+            asks.iter().any(|ask| matches(&format!("JS.core.API.{}", ask.replace("{}", stream)), subject))
+        };
+        self.publish.iter().any(|pattern| matches(pattern, subject)) || self.read.iter().any(reads)
+    }
+
+    fn subscribe(&self, subject: &str) -> bool {
+        // As their own, they are granted whole.
+        self.subscribe.iter().any(|pattern| *pattern == subject || matches(pattern, subject))
+    }
+}
+
+/// The streams and buckets that provisioning has made, whichever they are.
+async fn provisioned(nats: &Nats) -> Vec<Config> {
+    let owner = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    let mut streams: Vec<_> = owner.streams().map_ok(|info| info.config).try_collect().await.unwrap();
+    streams.sort_by(|one, other| one.name.cmp(&other.name));
+    streams
+}
+
+/// Everything that could be published to do something to these streams, or by way of the server.
+fn operations(streams: &[Config]) -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = BESIDES.map(str::to_owned).into();
+    for stream in streams {
+        for operation in ON_A_STREAM.map(|operation| operation.replace("{}", &stream.name)) {
+            all.extend([format!("$JS.API.{operation}"), format!("JS.core.API.{operation}")]);
+        }
+        for consumer in ["mine", "deadlines"] {
+            all.insert(format!("$JS.ACK.{}.{consumer}.1.1.1.1.0", stream.name));
+            all.insert(format!("$JS.FC.{}.{consumer}.x", stream.name));
+        }
+        for subject in literals(stream) {
+            all.extend([format!("JS.core.API.{subject}"), format!("stored.{}.{subject}", stream.name), subject]);
+        }
+    }
+    all
+}
+
+/// One subject for each of the kinds that a stream stores.
+fn literals(stream: &Config) -> impl Iterator<Item = String> {
+    stream.subjects.iter().map(|subject| subject.replace('*', "0").replace('>', "x"))
+}
+
+#[tokio::test]
+async fn each_account_is_refused_everything_but_what_its_process_needs() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let streams = provisioned(&nats).await;
+    let operations = operations(&streams);
+    let patterns = streams.iter().flat_map(|stream| stream.subjects.iter().cloned());
+    let ears: BTreeSet<String> = operations.iter().cloned().chain(patterns).chain(EARS.map(str::to_owned)).collect();
+    for may in &ALL {
+        let mut wire = Wire::connect(&nats, may.account).await;
+        let refused = wire.refused_to_publish(&operations, None).await;
+        let granted: BTreeSet<_> = operations.difference(&refused).collect();
+        let meant: BTreeSet<_> = operations.iter().filter(|subject| may.publish(subject)).collect();
+        assert_eq!(granted, meant, "{:?} publishes", may.account);
+
+        let refused = wire.refused_to_subscribe(&ears).await;
+        let granted: BTreeSet<_> = ears.difference(&refused).collect();
+        let meant: BTreeSet<_> = ears.iter().filter(|subject| may.subscribe(subject)).collect();
+        assert_eq!(granted, meant, "{:?} listens", may.account);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_goes_no_further_than_the_account_that_asked() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let before = provisioned(&nats).await;
+    let all = operations(&before);
+    let answered =
+        [answer(&nats, Account::Command, "cmd.>").await, answer(&nats, Account::Projector, "ops.projector.*").await];
+    // Where a forged answer could do harm: at the log's owner, and at who is told what to believe.
+    let subjects = before.iter().flat_map(|stream| stream.subjects.clone());
+    let subjects = subjects.chain(["stored.>", "live.>", "cmd.>", "ops.>", "signal.>"].map(str::to_owned));
+    let mut owner = Ear::listen(&nats, Account::Admin, subjects).await;
+    let notices = ["live.>", "projected.>", "signal.>"].map(str::to_owned);
+    let mut query = Ear::listen(&nats, Account::Query, notices.into_iter()).await;
+
+    for may in &ALL {
+        let mut wire = Wire::connect(&nats, may.account).await;
+        let of_others = |subject: &str| subject.starts_with("cmd.") || subject.starts_with("ops.");
+        let asks = |subject: &&String| {
+            may.publish(subject) && (subject.contains(".INFO.") || subject.contains(".GET.") || of_others(subject))
+        };
+        let asked: BTreeSet<String> = all.iter().filter(asks).take(4).cloned().collect();
+        assert!(!asked.is_empty(), "{:?} has nothing to ask", may.account);
+        for reply in all.iter().filter(|subject| !may.publish(subject)) {
+            wire.refused_to_publish(&asked, Some(reply)).await;
+        }
+        assert_eq!(owner.heard().await, Vec::<String>::new(), "{:?} has an answer sent to the log", may.account);
+        // Within an account it goes wherever the asker likes: they are one in what they may do.
+        let heard = query.heard().await;
+        assert!(may.account == Account::Query || heard.is_empty(), "{:?} forges {heard:?}", may.account);
+    }
+    assert_eq!(provisioned(&nats).await, before, "the streams are as they were");
+    for (account, request) in [(Account::Device, "cmd.last"), (Account::Operator, "ops.projector.last")] {
+        server::connect(&nats.url(account)).await.request(request, "".into()).await.unwrap();
+    }
+    for counts in answered {
+        let [questions, answers] = counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+        assert!(questions > 100 && answers == 0, "{answers} answers are taken for questions, of {questions}");
+    }
+}
+
+/// Listens to several subjects at once.
+struct Ear {
+    client: async_nats::Client,
+    messages: SelectAll<Subscriber>,
+}
+
+impl Ear {
+    async fn listen(nats: &Nats, account: Account, subjects: impl Iterator<Item = String>) -> Self {
+        let client = server::connect(&nats.url(account)).await;
+        let mut ear = Self { client, messages: SelectAll::new() };
+        for subject in subjects {
+            ear.messages.push(ear.client.subscribe(subject).await.unwrap());
+        }
+        assert_eq!(ear.heard().await, Vec::<String>::new());
+        ear
+    }
+
+    /// What has come until now, but for what we say ourselves.
+    async fn heard(&mut self) -> Vec<String> {
+        self.client.publish("signal.mark", "".into()).await.unwrap();
+        let until_mark = self.messages.by_ref().map(|message| message.subject.to_string());
+        until_mark.take_while(|subject| std::future::ready(subject != "signal.mark")).collect().await
+    }
+}
+
+/// Answers all requests of some kind; returns how many there were, and how many of them were answers.
+async fn answer(nats: &Nats, account: Account, requests: &'static str) -> Arc<[AtomicUsize; 2]> {
+    let client = server::connect(&nats.url(account)).await;
+    let mut requests = client.subscribe(requests).await.unwrap();
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counted = Arc::clone(&counts);
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            counted[usize::from(request.payload == "answer")].fetch_add(1, Ordering::SeqCst);
+            if let Some(reply) = request.reply {
+                client.publish(reply, "answer".into()).await.unwrap();
+            }
+        }
+    });
+    counts
+}
