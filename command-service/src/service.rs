@@ -64,10 +64,10 @@ pub async fn run(
     let mut background = JoinSet::new();
     background.spawn(deadlines::run(app));
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
-    let server = http::serve(listener, router, async move {
+    let server = http::serve(listener, router, &settings.listen, async move {
         let _ = serving_stopped.await;
     });
-    let server = tokio::spawn(server);
+    let server = tokio::spawn(server?);
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
         std::future::pending::<Result<()>>().await
@@ -80,7 +80,7 @@ pub async fn run(
     let _ = stop_serving.send(());
     let (outcome, _) = tokio::join!(server, gateway);
     background.shutdown().await;
-    outcome??;
+    outcome?;
     result
 }
 

@@ -59,7 +59,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     metrics::register(metrics.own(), status.clone(), watch.clone());
     let routes = http::finish(health.clone().router().merge(metrics.router(health)));
     let watching = tokio::spawn(watch.run(database.clone(), log.clone(), settings.partitions));
-    let server = tokio::spawn(http::serve(listener, routes, pending()));
+    let server = http::serve(listener, routes, &settings.listen, pending());
+    let server = tokio::spawn(server.map_err(|source| RunError::Listen { address, source })?);
     tracing::info!(%address, instance, "started");
     let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };

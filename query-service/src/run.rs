@@ -48,7 +48,7 @@ pub async fn run(
             live.stop();
         }
     };
-    http::serve(listener, router, stopping).await?;
+    http::serve(listener, router, &settings.listen, stopping)?.await;
     if timeout(FAREWELL, live.stopped()).await.is_err() {
         tracing::warn!("some live connections did not close in time");
     }

@@ -27,6 +27,9 @@ use crate::{
     tools::{self, Source},
 };
 
+/// In tests all clients are at one address, and as fast as they can be.
+const CROWDED: [(&str, &str); 1] = [("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000")];
+
 /// How long services may take to become ready.
 const READY: Duration = Duration::from_mins(1);
 
@@ -179,6 +182,9 @@ impl Stack {
         for id in options.services() {
             let port = Port::reserve(ports.get(&id.to_string()).copied())?;
             let mut settings = stack.settings(id, options);
+            if stack.servers.scratch.is_some() {
+                settings.extend(CROWDED.map(|(name, value)| (name, value.to_owned())));
+            }
             let own = options.env.iter().filter(|(of, ..)| *of == id);
             settings.extend(own.map(|(_, name, value)| (*name, value.clone())));
             stack.services.insert(id, Service::new(id, &bin_dir, port, settings, output.clone())?);

@@ -1,8 +1,9 @@
 //! Settings that every process has: command-line arguments with a fallback in the environment.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 use crate::http::origins::Origin;
 
@@ -51,12 +52,40 @@ pub struct NatsArgs {
     pub nats_url: String,
 }
 
-/// Where HTTP is served.
+/// Where and how HTTP is served.
 #[derive(Debug, Clone, Args)]
 pub struct ListenArgs {
     /// The address to serve HTTP on; each service has a default port of its own
     #[arg(long, env = "BOXROOM_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+
+    /// The certificate with which HTTPS is served in place of HTTP, and those that vouch for it (PEM)
+    #[arg(long, env = "BOXROOM_TLS_CERT_FILE", requires = "tls_key_file", value_name = "FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// The private key of that certificate (PEM)
+    #[arg(long, env = "BOXROOM_TLS_KEY_FILE", requires = "tls_cert_file", value_name = "FILE")]
+    pub tls_key_file: Option<PathBuf>,
+
+    /// The networks of the proxies that are believed what they write into `X-Forwarded-For`, with commas between them,
+    /// like `10.1.0.0/16,192.0.2.7/32`; none if not given
+    #[arg(long, env = "BOXROOM_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS")]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// The most open connections; fewer if the process may not open so many files
+    #[arg(long, env = "BOXROOM_CONNECTIONS", default_value_t = 50_000, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// The most open connections from one address (an IPv6 network of 64 bits) that is no trusted proxy
+    #[arg(long, env = "BOXROOM_CONNECTIONS_PER_ADDRESS", default_value_t = 4_000, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: u32,
+
+    /// Seconds within which a request's head has to come, whether the connection is new or was used before
+    #[arg(long, env = "BOXROOM_HEAD_TIMEOUT", default_value_t = 30, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_timeout: u64,
 }
 
 impl ListenArgs {

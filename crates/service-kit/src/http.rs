@@ -1,10 +1,17 @@
-//! The HTTP server around a router: request ids, limits, faults as problems, graceful stop.
+//! HTTP around a router: the server, request ids, limits, faults as problems.
 
+mod client;
 pub mod origins;
-pub(crate) mod requests;
+mod places;
+mod requests;
 mod rest;
+mod server;
+mod tls;
 
-use std::{any::Any, io, net::SocketAddr, time::Duration};
+pub use client::{ClientAddress, client_address};
+pub use server::{listen, serve};
+
+use std::{any::Any, time::Duration};
 
 use axum::{
     Router,
@@ -13,10 +20,8 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    time::timeout,
-};
+use prometheus_client::registry::Registry;
+use tokio::time::timeout;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
@@ -34,14 +39,14 @@ use crate::{
 /// The most bytes of a request's body.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// How many connections may wait to be accepted. Whoever finds no room tries again after one second, then after three.
-const BACKLOG: u32 = 4096;
-
 /// How long a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long open requests may go on after the process was asked to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Registers what is counted of requests and connections.
+pub(crate) fn register(registry: &mut Registry) {
+    requests::register(registry);
+    places::register(registry);
+}
 
 #[derive(Clone)]
 struct NewRequestId;
@@ -152,40 +157,6 @@ async fn secure(mut response: Response) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(HeaderName::from_static("cache-control")).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// Listens, also to very many who come at once. Runs in a runtime of tokio.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // connections of a former process may still be closing
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Serves until `shutdown` and counts every request, then lets open requests finish for a few seconds.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let shutdown = async move {
-        shutdown.await;
-        let _ = stopping.send(());
-    };
-    let router = router.layer(middleware::from_fn(requests::count));
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown).into_future();
-    let overdue = async {
-        match stopped.await {
-            Ok(()) => tokio::time::sleep(DRAIN_TIMEOUT).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        result = server => result,
-        () = overdue => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use prometheus_client::{
 
 use crate::{
     health::{Health, Readiness},
-    http::requests,
+    http,
 };
 
 /// The type that text for Prometheus has.
@@ -51,7 +51,7 @@ impl Metrics {
         let mut metrics = Self { registry };
         let build = Info::new([("service", service), ("version", version)]);
         metrics.own().register("build", "What runs here", build);
-        requests::register(metrics.own());
+        http::register(metrics.own());
         metrics
     }
 

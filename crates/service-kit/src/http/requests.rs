@@ -32,7 +32,7 @@ struct Asked {
 static ANSWERED: LazyLock<Family<Answered, Counter>> = LazyLock::new(Family::default);
 static DURATION: LazyLock<Family<Asked, Histogram>> = LazyLock::new(|| Family::new_with_constructor(seconds));
 
-pub(crate) fn register(registry: &mut Registry) {
+pub(super) fn register(registry: &mut Registry) {
     registry.register("http_requests", "HTTP requests by route and status", ANSWERED.clone());
     let help = "Until the answer's head; what follows on /live and /events is not in it";
     registry.register_with_unit("http_request_duration", help, Unit::Seconds, DURATION.clone());

@@ -1,0 +1,167 @@
+//! How many connections are open: all together, and from one address.
+
+use std::{
+    collections::HashMap,
+    io,
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::client::ClientAddress;
+
+/// Open files that are left to everything but connections: databases, the log, files.
+const RESERVED_FILES: u64 = 200;
+
+static OPEN: LazyLock<Gauge> = LazyLock::new(Gauge::default);
+static REFUSED: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
+
+pub(super) fn register(registry: &mut Registry) {
+    for bound in ["process", "address"] {
+        // What is counted later is there from the start: a rate needs something to begin with.
+        drop(REFUSED.get_or_create(&[("bound", bound)]));
+    }
+    registry.register("http_connections", "Open connections, live ones too", OPEN.clone());
+    let help = "Connections that were closed at once, because there were too many, by which bound";
+    registry.register("http_connections_refused", help, REFUSED.clone());
+}
+
+/// The connections of one listener.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    most_per_address: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    by_address: HashMap<ClientAddress, usize>,
+}
+
+impl Places {
+    /// So many, but not more than the process may open files.
+    pub(super) fn new(most: u32, most_per_address: u32) -> Arc<Self> {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = u64::from(most).min(files.saturating_sub(RESERVED_FILES).max(files / 2));
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let (most, most_per_address) = (count(most), count(most_per_address.into()));
+        Arc::new(Self { most, most_per_address, taken: Mutex::default() })
+    }
+
+    /// A place for one more; none if there are too many. All those of a trusted proxy come from many clients.
+    pub(super) fn enter(self: &Arc<Self>, address: Option<ClientAddress>) -> Option<Place> {
+        let mut taken = self.taken();
+        if taken.all >= self.most {
+            REFUSED.get_or_create(&[("bound", "process")]).inc();
+            return None;
+        }
+        if let Some(address) = address {
+            let of_address = taken.by_address.entry(address).or_default();
+            if *of_address >= self.most_per_address {
+                REFUSED.get_or_create(&[("bound", "address")]).inc();
+                return None;
+            }
+            *of_address += 1;
+        }
+        taken.all += 1;
+        OPEN.inc();
+        Some(Place { address, places: Arc::clone(self) })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    address: Option<ClientAddress>,
+    places: Arc<Places>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        taken.all -= 1;
+        OPEN.dec();
+        let Some(address) = self.address else { return };
+        if let Some(of_address) = taken.by_address.get_mut(&address) {
+            *of_address -= 1;
+            if *of_address == 0 {
+                taken.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// A connection that keeps its place, also when it becomes a WebSocket.
+#[derive(Debug)]
+pub(super) struct Placed<S> {
+    pub(super) stream: S,
+    pub(super) _place: Place,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Placed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Placed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_places_and_all_together_too() {
+        let places = Places::new(4, 2);
+        let of = |address: &str| Some(ClientAddress::from(address.parse::<IpAddr>().unwrap()));
+        let (one, other) = (of("192.0.2.1"), of("192.0.2.2"));
+        let first = places.enter(one).unwrap();
+        let _second = places.enter(one).unwrap();
+        assert!(places.enter(one).is_none());
+        let _third = places.enter(other).unwrap();
+        drop(first);
+        let _proxied = [places.enter(None).unwrap(), places.enter(None).unwrap()];
+        assert!(places.enter(one).is_none(), "there are four");
+        assert_eq!(places.taken().by_address.len(), 2);
+        assert!(Places::new(u32::MAX, 1).most < usize::try_from(u32::MAX).unwrap(), "files are fewer");
+    }
+}

@@ -1,0 +1,197 @@
+//! The listener: accepts connections within bounds, and speaks HTTP/1.1 on each, plain or over TLS.
+//!
+//! HTTP/2 is left to proxies: live connections gain nothing from it, and what is not spoken cannot be abused.
+
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use ipnet::IpNet;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tower::ServiceExt;
+
+use super::{
+    client::{self, ClientAddress},
+    places::{Place, Placed, Places},
+    requests,
+    tls::Certificate,
+};
+use crate::args::ListenArgs;
+
+/// How many connections may wait to be accepted. Whoever finds no room tries again after one second, then after three.
+const BACKLOG: u32 = 4096;
+
+/// The most bytes of a request's head. Far beyond what any request needs: what is only too long gets a problem.
+const HARD_MAX_HEAD: usize = 96 * 1024;
+
+/// How long the other side may leave what we send unacknowledged, or without room for it.
+const UNSENT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a client may take to agree upon TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How soon accepting is tried again when the system has nothing left to do it with.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// How long open requests may go on after the process was asked to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Listens, also to very many who come at once. Runs in a runtime of tokio.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // connections of a former process may still be closing
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `shutdown` and counts every request, then lets open requests finish for a few seconds.
+///
+/// Fails at once if the settings name a certificate that cannot be used.
+pub fn serve<F: Future<Output = ()>>(
+    listener: TcpListener,
+    router: Router,
+    args: &ListenArgs,
+    shutdown: F,
+) -> io::Result<impl Future<Output = ()> + use<F>> {
+    let entrance = Arc::new(Entrance::new(router, args)?);
+    Ok(async move {
+        let stopping = watch::Sender::new(());
+        tokio::select! {
+            () = entrance.receive(&listener, &stopping) => {}
+            () = shutdown => {}
+        }
+        drop(listener);
+        stopping.send_replace(());
+        let _ = timeout(DRAIN_TIMEOUT, stopping.closed()).await;
+    })
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // gone before it was accepted
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+/// What all connections of a listener share.
+struct Entrance {
+    router: Router,
+    http: http1::Builder,
+    places: Arc<Places>,
+    certificate: Option<Certificate>,
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Entrance {
+    fn new(router: Router, args: &ListenArgs) -> io::Result<Self> {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(args.head_timeout))
+            .max_header_size(HARD_MAX_HEAD);
+        let certificate = Certificate::of(args)?;
+        let router = if certificate.is_some() { router.layer(middleware::map_response(insist_on_tls)) } else { router };
+        Ok(Self {
+            router: router.layer(middleware::from_fn(requests::count)),
+            http,
+            places: Places::new(args.connections, args.connections_per_address),
+            certificate,
+            trusted_proxies: args.trusted_proxies.clone(),
+        })
+    }
+
+    async fn receive(self: &Arc<Self>, listener: &TcpListener, stopping: &watch::Sender<()>) {
+        loop {
+            let (stream, peer) = accept(listener).await;
+            if let Some(place) = self.place_for(peer) {
+                tokio::spawn(Arc::clone(self).attend(stream, peer, place, stopping.subscribe()));
+            }
+        }
+    }
+
+    fn place_for(&self, peer: SocketAddr) -> Option<Place> {
+        let trusted = client::is_trusted(&self.trusted_proxies, peer.ip());
+        self.places.enter((!trusted).then(|| ClientAddress::from(peer.ip())))
+    }
+
+    async fn attend(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, stopping: watch::Receiver<()>) {
+        prepare(&stream);
+        match &self.certificate {
+            None => self.converse(Placed { stream, _place: place }, peer, stopping).await,
+            Some(certificate) => match timeout(HANDSHAKE_TIMEOUT, certificate.acceptor().accept(stream)).await {
+                Ok(Ok(stream)) => self.converse(Placed { stream, _place: place }, peer, stopping).await,
+                Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                Err(_) => tracing::debug!("no TLS in time"),
+            },
+        }
+    }
+
+    /// Answers requests until one of both sides has enough, or the connection becomes a WebSocket.
+    async fn converse<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let trusted = self.trusted_proxies.clone();
+        let service = self.router.clone().map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            let address = client::find(peer.ip(), request.headers(), &trusted);
+            request.extensions_mut().insert(address);
+            request
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let mut connection = pin!(connection.with_upgrades());
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            // whoever could stop is gone as well when this fails
+            _ = stopping.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::trace!(%error, "a connection ends");
+        }
+    }
+}
+
+/// A browser that has come over TLS once does not come otherwise again.
+async fn insist_on_tls(mut response: Response) -> Response {
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    response
+}
+
+fn prepare(stream: &TcpStream) {
+    // Neither is there everywhere, and nothing depends on it.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    {
+        let limit = u32::try_from(UNSENT_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, limit);
+    }
+}
+
+#[cfg(test)]
+mod tests;

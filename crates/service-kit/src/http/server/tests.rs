@@ -1,0 +1,194 @@
+//! Connections that are slow, silent, too many or encrypted.
+
+use std::{fs, path::Path};
+
+use axum::{
+    extract::WebSocketUpgrade,
+    routing::{any, get, post},
+};
+use clap::Parser;
+use futures::future::join_all;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::{ClientConfig, RootCertStore, crypto, pki_types::CertificateDer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
+use tokio_rustls::TlsConnector;
+
+use super::*;
+use crate::{extract::Json, http::finish};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+/// A server with these settings.
+fn start(settings: &[&str]) -> SocketAddr {
+    let router = Router::new()
+        .route("/", get(async |address: ClientAddress| address.to_string()))
+        .route("/greet", post(async |Json(name): Json<String>| name))
+        .route(
+            "/live",
+            any(async |upgrade: WebSocketUpgrade| {
+                upgrade.on_upgrade(async |mut live| while live.recv().await.is_some() {})
+            }),
+        );
+    let args = Settings::parse_from(["server"].iter().chain(settings)).listen;
+    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, finish(router), &args, std::future::pending()).unwrap());
+    address
+}
+
+const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+async fn send(address: SocketAddr, text: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(text.as_bytes()).await.unwrap();
+    client
+}
+
+/// The next answer up to the end of its head, or what came until the connection ended.
+async fn head(client: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    let reading = async {
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = client.read_u8().await else { break };
+            head.push(byte);
+        }
+    };
+    timeout(PATIENCE, reading).await.expect("an answer or an end");
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_trickle_and_silence_end_in_time_and_hold_nobody_up() {
+    let address = start(&["--head-timeout", "1"]);
+    let begun = Instant::now();
+    let trickling = (0..200).map(|_| async move {
+        let mut client = send(address, "GET / HTTP/1.1\r\nx-slow: ").await;
+        while client.write_all(b"z").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+        begun.elapsed()
+    });
+    let asking = async {
+        let mut slowest = Duration::ZERO;
+        while begun.elapsed() < Duration::from_secs(1) {
+            let asked = Instant::now();
+            assert!(head(&mut send(address, ASK).await).await.starts_with("HTTP/1.1 200"));
+            slowest = slowest.max(asked.elapsed());
+        }
+        slowest
+    };
+    let silent = async {
+        let mut client = send(address, ASK).await;
+        assert!(head(&mut client).await.starts_with("HTTP/1.1 200"));
+        let mut rest = Vec::new();
+        timeout(PATIENCE, client.read_to_end(&mut rest)).await.expect("an idle connection ends").unwrap();
+        begun.elapsed()
+    };
+    let (ended, slowest, silent) = tokio::join!(join_all(trickling), asking, silent);
+    let last = ended.into_iter().max().unwrap().max(silent);
+    assert!(last > Duration::from_millis(900) && last < Duration::from_secs(4), "they ended after {last:?}");
+    assert!(slowest < Duration::from_millis(500), "others waited {slowest:?}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place() {
+    let address = start(&["--connections-per-address", "2"]);
+    let upgrade = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut live = send(address, upgrade).await;
+    assert!(head(&mut live).await.starts_with("HTTP/1.1 101"));
+    let mut second = send(address, ASK).await;
+    assert!(head(&mut second).await.starts_with("HTTP/1.1 200"));
+    let mut third = TcpStream::connect(address).await.unwrap();
+    assert!(matches!(timeout(PATIENCE, third.read(&mut [0; 1])).await.unwrap(), Ok(0) | Err(_)));
+    drop(live);
+    let again = async { while !head(&mut send(address, ASK).await).await.starts_with("HTTP/1.1 200") {} };
+    timeout(PATIENCE, again).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_says_for_whom_it_asks() {
+    let ask = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.7\r\nconnection: close\r\n\r\n";
+    for (settings, client) in [(&[][..], "127.0.0.1"), (&["--trusted-proxies", "127.0.0.0/8"], "192.0.2.7")] {
+        let mut answer = String::new();
+        send(start(settings), ask).await.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.lines().last(), Some(client));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_too_much_sees_the_answer_nevertheless() {
+    let address = start(&[]);
+    let body = vec![b' '; 10_000_000];
+    for (path, status) in [("/greet", "HTTP/1.1 413"), ("/nowhere", "HTTP/1.1 404")] {
+        let head_of = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+        let mut client = send(address, &format!("{head_of}content-length: {}\r\n\r\n", body.len())).await;
+        client.write_all(&body).await.unwrap();
+        assert!(head(&mut client).await.starts_with(status));
+    }
+}
+
+/// Writes another certificate for `localhost`, and returns that of who has signed it.
+fn certify(certificate_file: &Path, key_file: &Path) -> CertificateDer<'static> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    fs::write(certificate_file, certificate.pem()).unwrap();
+    fs::write(key_file, key.serialize_pem()).unwrap();
+    authority.der().clone()
+}
+
+async fn ask_over_tls(address: SocketAddr, authority: &CertificateDer<'static>) -> io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(address).await?;
+    let name = "localhost".try_into().unwrap();
+    let mut client = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    client.write_all(ASK.as_bytes()).await?;
+    Ok(head(&mut client).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_certificate_is_served_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let first = certify(&certificate, &key);
+    let settings = ["--tls-cert-file", certificate.to_str().unwrap(), "--tls-key-file", key.to_str().unwrap()];
+    let address = start(&settings);
+    let answer = ask_over_tls(address, &first).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security"), "{answer}");
+    assert!(!head(&mut send(address, ASK).await).await.contains("200"), "nothing is answered in clear");
+
+    // half a renewal is none
+    let former_key = fs::read(&key).unwrap();
+    let second = certify(&certificate, &key);
+    let new_key = fs::read(&key).unwrap();
+    fs::write(&key, former_key).unwrap();
+    ask_over_tls(address, &first).await.unwrap();
+    fs::write(&key, new_key).unwrap();
+    assert!(ask_over_tls(address, &second).await.unwrap().starts_with("HTTP/1.1 200"));
+    ask_over_tls(address, &first).await.unwrap_err();
+
+    fs::write(&key, "no key").unwrap();
+    let args = Settings::parse_from(["server"].iter().chain(&settings)).listen;
+    let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let refusal = serve(listener, Router::new(), &args, std::future::pending()).err().unwrap().to_string();
+    assert!(refusal.contains("key.pem"), "{refusal}");
+}
