@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use harness::Secrets;
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
 
@@ -25,13 +26,23 @@ pub struct Services {
     commands: Vec<String>,
     queries: Vec<String>,
     turn: AtomicUsize,
+    secrets: Secrets,
 }
 
 impl Services {
-    pub(crate) fn new(commands: Vec<String>, queries: Vec<String>) -> Self {
+    pub(crate) fn new(commands: Vec<String>, queries: Vec<String>, secrets: Secrets) -> Self {
         // A client that waits longer than any service may take.
         let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_mins(1)).build();
-        Self { client: client.expect("an HTTP client"), commands, queries, turn: AtomicUsize::new(0) }
+        Self { client: client.expect("an HTTP client"), commands, queries, turn: AtomicUsize::new(0), secrets }
+    }
+
+    /// Passwords and tokens in what is sent or answered must not be in a log.
+    pub(crate) fn hide(&self, body: &Value) {
+        for (name, value) in body.as_object().into_iter().flatten() {
+            if ["password", "token", "ticket", "secret"].iter().any(|word| name.ends_with(word)) {
+                self.secrets.hide(value.as_str().unwrap_or_default());
+            }
+        }
     }
 
     /// A request to this address.
@@ -80,6 +91,9 @@ impl Person {
 
     /// A command that is sent when awaited.
     pub fn command(&self, method: Method, path: impl Into<String>, body: Option<Value>) -> Command<'_> {
+        if let Some(body) = &body {
+            self.services.hide(body);
+        }
         Command { person: self, method, path: path.into(), body, key: new_key(), via: None }
     }
 

@@ -34,7 +34,8 @@ impl World {
         let stack = Box::pin(Stack::start(options)).await.unwrap_or_else(|error| panic!("{error:?}"));
         let commands = (0..commands).map(|index| stack.command_url(index)).collect();
         let queries = (0..queries).map(|index| stack.query_url(index)).collect();
-        Self { stack, services: Arc::new(Services::new(commands, queries)) }
+        let services = Arc::new(Services::new(commands, queries, stack.secrets()));
+        Self { stack, services }
     }
 
     /// Starts two command-services and two query-services.
@@ -92,9 +93,13 @@ impl World {
 
     async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
         let url = format!("{}{path}", self.services.command_url(None));
+        self.services.hide(&body);
         let response = self.services.request(method.clone(), &url).json(&body).send().await;
         let response = response.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
-        Answer::read(format!("{method} {path}"), response).await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+        let answer = Answer::read(format!("{method} {path}"), response).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        self.services.hide(&serde_json::from_slice(&answer.body).unwrap_or_default());
+        answer
     }
 
     /// A user who has registered and signed in; their nickname is their id.

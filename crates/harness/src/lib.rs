@@ -9,15 +9,19 @@ pub mod browser;
 pub mod nats;
 pub mod postgres;
 
+pub mod certificates;
 pub mod output;
 pub mod place;
 pub mod port;
 pub mod process;
+pub mod secrets;
 mod spawner;
 pub mod token;
 pub mod tools;
 
 pub use browser::{Browser, Page};
+pub use certificates::Certificates;
 pub use nats::{Account, Nats};
 pub use postgres::{Postgres, Role};
+pub use secrets::Secrets;
 pub use stack::{ServiceId, Stack, StackOptions};

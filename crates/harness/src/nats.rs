@@ -4,6 +4,7 @@ use std::{
     io::Read,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,10 +14,12 @@ use provision::streams::ProvisionOptions;
 use tokio::sync::Mutex;
 
 use crate::{
+    certificates::Certificates,
     output::Output,
     place::{Place, Scratch},
     port::Port,
     process::{Launch, Process},
+    secrets::Secrets,
     tools::{self, NatsServer},
 };
 
@@ -55,6 +58,10 @@ pub struct NatsOptions {
     pub port: Port,
     /// How many partitions the log has.
     pub partitions: u16,
+    /// With whose certificates it is spoken to; if not given, in clear text.
+    pub certificates: Option<Arc<Certificates>>,
+    /// With what it encrypts the log, if with anything.
+    pub store_key: Option<String>,
     /// Where its own log goes.
     pub output: Output,
 }
@@ -91,6 +98,7 @@ impl Nats {
 
     fn started(self) -> Self {
         if let Some(scratch) = &self.scratch {
+            self.hide(scratch.secrets());
             scratch.started();
         }
         self
@@ -105,8 +113,7 @@ impl Nats {
     async fn launch(options: NatsOptions, scratch: Option<Scratch>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&options.folder).context("cannot create the folder of nats-server")?;
         let credentials = accounts::write(&options.folder, options.partitions)?;
-        std::fs::copy(&options.config, options.folder.join("nats.conf"))
-            .with_context(|| format!("cannot copy {}", options.config.display()))?;
+        options.configure()?;
         let nats = Self { options, credentials, process: Mutex::default(), scratch };
         nats.start_again().await?;
         Ok(nats)
@@ -122,7 +129,27 @@ impl Nats {
             Account::Device => ("device", &self.credentials.device),
             Account::Operator => ("operator", &self.credentials.operator),
         };
-        format!("nats://{user}:{password}@127.0.0.1:{}", self.options.port.number())
+        let address = format!("{user}:{password}@127.0.0.1:{}", self.options.port.number());
+        match self.options.certificates.as_deref() {
+            None => format!("nats://{address}"),
+            Some(Certificates { authority, client, .. }) => {
+                let [authority, certificate, key] =
+                    [authority, &client.certificate, &client.key].map(|file| file.display());
+                format!("tls://{address}?ca_file={authority}&cert_file={certificate}&key_file={key}")
+            }
+        }
+    }
+
+    /// What must not be in a log.
+    pub(crate) fn hide(&self, secrets: &Secrets) {
+        let Credentials { admin, command, projector, query, device, operator } = &self.credentials;
+        let passwords = [admin, command, projector, query, device, operator].into_iter();
+        passwords.chain(&self.options.store_key).for_each(|secret| secrets.hide(secret));
+    }
+
+    /// The folder of the log, as the server keeps it.
+    pub fn store(&self) -> PathBuf {
+        self.options.store()
     }
 
     /// How many partitions its log has.
@@ -212,6 +239,8 @@ impl NatsOptions {
             folder: folder.join("nats"),
             port: Port::reserve(None)?,
             partitions,
+            certificates: None,
+            store_key: None,
             output: Output::Folder(folder.join("logs")),
         })
     }
@@ -220,10 +249,44 @@ impl NatsOptions {
         self.folder.join("store")
     }
 
+    /// Writes the configuration, as an administrator would: what is wanted of it is no comment any more.
+    fn configure(&self) -> anyhow::Result<()> {
+        let read =
+            |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let deploy = self.config.with_file_name("deploy");
+        let mut config = read(&self.config)?;
+        let mut files = Vec::new();
+        if self.store_key.is_some() {
+            config = config.replace("# include \"encryption.conf\"", "include \"encryption.conf\"");
+            files.push(("encryption.conf", read(&deploy.join("encryption.conf"))?));
+        }
+        if self.certificates.is_some() {
+            config = config.replace("# include \"tls.conf\"", "include \"tls.conf\"");
+            let tls = read(&deploy.join("tls.conf"))?;
+            files.push(("tls.conf", tls.replace("# ca_file", "ca_file").replace("# verify", "verify")));
+        }
+        files.push(("nats.conf", config));
+        for (name, content) in files {
+            let path = self.folder.join(name);
+            std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     fn launch(&self) -> Launch {
-        Launch::new("nats", &self.server.program)
+        let mut launch = Launch::new("nats", &self.server.program)
             .args(["-c".into(), self.folder.join("nats.conf").into_os_string()])
             .env("NATS_PORT", self.port.number().to_string())
-            .env("NATS_STORE", self.store())
+            .env("NATS_STORE", self.store());
+        if let Some(Certificates { authority, server, .. }) = self.certificates.as_deref() {
+            launch = launch
+                .env("NATS_TLS_CA", authority)
+                .env("NATS_TLS_CERT", &server.certificate)
+                .env("NATS_TLS_KEY", &server.key);
+        }
+        match &self.store_key {
+            Some(key) => launch.env("NATS_STORE_KEY", key),
+            None => launch,
+        }
     }
 }

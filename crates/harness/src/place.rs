@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::process::output_of;
+use crate::{process::output_of, secrets::Secrets};
 
 /// An account of this machine that PostgreSQL runs as when we are root, which it refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,10 +119,12 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A folder for one test's data and logs. Removed at the end, unless the test failed.
+/// A folder for one test's data and logs. Removed at the end, unless the test failed, as it also does if one of its
+/// secrets is in a log.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    secrets: Secrets,
     in_use: AtomicBool,
     _lock: File,
 }
@@ -141,12 +143,22 @@ impl Scratch {
         create_open(&path)?;
         let lock = File::create(path.join("lock")).context("cannot create a scratch folder")?;
         lock.lock().context("cannot lock a scratch folder")?;
-        Ok(Self { path, in_use: AtomicBool::new(false), _lock: lock })
+        Ok(Self { path, secrets: Secrets::default(), in_use: AtomicBool::new(false), _lock: lock })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where logs go.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// What must not be in its logs.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// What was to be started here has been: from now on only a failing test leaves its files.
@@ -159,9 +171,11 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking() || !*self.in_use.get_mut() {
             eprintln!("logs and data of this test are in {}", self.path.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.path);
+            return;
         }
+        let found = self.secrets.found_in(&self.logs());
+        assert!(found.is_empty(), "there are secrets in logs:\n{}", found.join("\n"));
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

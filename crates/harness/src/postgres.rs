@@ -4,6 +4,7 @@ mod cluster;
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use rustix::process::Signal;
 use tokio::sync::Mutex;
 
 use crate::{
+    certificates::Certificates,
     output::Output,
     place::{Place, Scratch, ServerAccount, write_private},
     port::Port,
@@ -55,6 +57,8 @@ pub struct PostgresOptions {
     pub durable: bool,
     /// Who it runs as, if not us.
     pub account: Option<ServerAccount>,
+    /// With whose certificates it is spoken to; if not given, in clear text.
+    pub certificates: Option<Arc<Certificates>>,
     /// Where its log goes.
     pub output: Output,
 }
@@ -99,10 +103,12 @@ impl Postgres {
 
     async fn launch(options: PostgresOptions, scratch: Option<Scratch>) -> anyhow::Result<Self> {
         let secrets = Secrets::read(&options.folder)?;
+        options.offer_certificates_only()?;
         let postgres = Self { options, secrets, process: Mutex::default(), scratch };
         postgres.start_again().await?;
         roles::provision(&postgres.url(Role::Admin), &postgres.secrets.roles).await?;
         if let Some(scratch) = &postgres.scratch {
+            postgres.hide(scratch.secrets());
             scratch.started();
         }
         Ok(postgres)
@@ -116,7 +122,20 @@ impl Postgres {
             Role::Query => ("query", &self.secrets.roles.query),
             Role::Operator => ("operator", &self.secrets.roles.operator),
         };
-        format!("postgres://{user}:{password}@127.0.0.1:{}/{DATABASE}", self.options.port.number())
+        let address = format!("postgres://{user}:{password}@127.0.0.1:{}/{DATABASE}", self.options.port.number());
+        match &self.options.certificates {
+            None => address,
+            Some(certificates) => {
+                format!("{address}?sslmode=verify-full&sslrootcert={}", certificates.authority.display())
+            }
+        }
+    }
+
+    /// What must not be in a log.
+    pub(crate) fn hide(&self, secrets: &crate::Secrets) {
+        let RolePasswords { projector, query, operator } = &self.secrets.roles;
+        let passwords = [&self.secrets.superuser, projector, query, operator].into_iter();
+        passwords.for_each(|password| secrets.hide(password));
     }
 
     /// The port it listens on.
@@ -216,6 +235,7 @@ impl PostgresOptions {
             port: Port::reserve(None)?,
             durable: false,
             account: place.account,
+            certificates: None,
             output: Output::Folder(folder.join("logs")),
         })
     }
@@ -225,12 +245,36 @@ impl PostgresOptions {
         self.folder.join(format!("data-{}", self.server.version.0))
     }
 
+    /// Where it is said who may connect, and how, if not as usual.
+    fn access(&self) -> PathBuf {
+        self.folder.join("pg_hba.conf")
+    }
+
+    /// With certificates nobody connects in clear text.
+    fn offer_certificates_only(&self) -> anyhow::Result<()> {
+        let Some(Certificates { server, .. }) = self.certificates.as_deref() else { return Ok(()) };
+        std::fs::write(self.access(), "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+            .context("cannot write pg_hba.conf")?;
+        // It refuses a key that anybody else can read.
+        let key = self.folder.join("server-key.pem");
+        let _ = std::fs::remove_file(&key);
+        write_private(&key, &std::fs::read(&server.key)?)?;
+        self.account.map_or(Ok(()), |account| account.own(&key))
+    }
+
     fn launch(&self) -> Launch {
         let mut launch = Launch::new("postgres", self.server.bin.join("postgres"))
             .args(["-D".into(), self.data().into_os_string()])
             .args(["-p", &self.port.number().to_string()])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             .args(["-c", "max_connections=200", "-c", "log_line_prefix=", "-c", "log_checkpoints=off"]);
+        if let Some(Certificates { server, .. }) = self.certificates.as_deref() {
+            let setting = |name: &str, file: &Path| ["-c".to_owned(), format!("{name}={}", file.display())];
+            launch = launch.args(["-c", "ssl=on", "-c", "ssl_min_protocol_version=TLSv1.3"]);
+            launch = launch.args(setting("ssl_cert_file", &server.certificate));
+            launch = launch.args(setting("ssl_key_file", &self.folder.join("server-key.pem")));
+            launch = launch.args(setting("hba_file", &self.access()));
+        }
         launch.account = self.account;
         // TERM would wait for its clients, INT does not.
         launch.stop = Signal::INT;

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitStatus,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,11 +19,13 @@ use rustix::process::Signal;
 
 use self::service::Service;
 use crate::{
+    certificates::Certificates,
     nats::{Account, Nats, NatsOptions},
     output::Output,
     place::{Place, Scratch},
     port::Port,
     postgres::{Postgres, PostgresOptions, Role},
+    secrets::Secrets,
     token::{Bearer, Mint},
     tools::{self, Source},
 };
@@ -57,6 +60,8 @@ pub struct StackOptions {
     pub partitions: u16,
     /// How many database connections each query-service may open.
     pub database_pool: u32,
+    /// Whether the servers are spoken to with TLS, and the log is encrypted.
+    pub secured: bool,
     /// More settings for one service, or others than the stack would give.
     pub env: Vec<(ServiceId, &'static str, String)>,
     /// The folder with the services' programs; if not given, the one this program was built into.
@@ -71,6 +76,7 @@ impl Default for StackOptions {
             query_services: 1,
             partitions: 4,
             database_pool: 10,
+            secured: false,
             env: Vec::new(),
             bin_dir: None,
         }
@@ -124,11 +130,20 @@ impl Stack {
     pub async fn start(options: StackOptions) -> anyhow::Result<Self> {
         let place = Place::of_this_checkout()?;
         let scratch = Scratch::create()?;
-        let postgres = PostgresOptions::scratch(&place, scratch.path())?;
-        let nats = NatsOptions::scratch(&place, scratch.path(), options.partitions)?;
-        let output = Output::Folder(scratch.path().join("logs"));
+        let mut postgres = PostgresOptions::scratch(&place, scratch.path())?;
+        let mut nats = NatsOptions::scratch(&place, scratch.path(), options.partitions)?;
+        if options.secured {
+            let certificates = Arc::new(Certificates::write(&scratch.path().join("certificates"))?);
+            postgres.certificates = Some(Arc::clone(&certificates));
+            nats.certificates = Some(certificates);
+            nats.store_key = Some(format!("k{:032x}", rand::random::<u128>()));
+        }
+        let output = Output::Folder(scratch.logs());
         let (postgres, nats) = tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats))?;
         let keys = keys::write(&scratch.path().join("keys"))?;
+        nats.hide(scratch.secrets());
+        postgres.hide(scratch.secrets());
+        scratch.secrets().hide_folder(&scratch.path().join("keys"));
         let servers = Servers { postgres, nats, keys, scratch: Some(scratch) };
         let stack = Self::assemble(&options, servers, &output, &BTreeMap::new())?;
         stack.start_services().await?;
@@ -148,6 +163,7 @@ impl Stack {
             port: port("postgres")?,
             durable: true,
             account: place.account,
+            certificates: None,
             output: home.output.clone(),
         };
         let nats = NatsOptions {
@@ -156,6 +172,8 @@ impl Stack {
             folder: home.private.join("nats"),
             port: port("nats")?,
             partitions: options.partitions,
+            certificates: None,
+            store_key: None,
             output: home.output.clone(),
         };
         let keys = keys::write(&home.private.join("keys"))?;
@@ -259,6 +277,11 @@ impl Stack {
     /// The key that signs tokens, for tests that want odd ones.
     pub fn mint(&self) -> &Mint {
         &self.mint
+    }
+
+    /// What must not be in any log of this stack, or its test fails.
+    pub fn secrets(&self) -> Secrets {
+        self.servers.scratch.as_ref().map(|scratch| scratch.secrets().clone()).unwrap_or_default()
     }
 
     /// The database server.

@@ -46,7 +46,7 @@ pub enum Error {
     Backup(#[from] event_store::BackupError),
     /// The address of NATS is none.
     #[error("not an address of NATS")]
-    Address(#[source] std::io::Error),
+    Address(#[from] service_kit::nats::ConnectError),
     /// NATS could not be reached with this address and account.
     #[error("cannot connect to NATS")]
     Connect(#[source] async_nats::ConnectError),

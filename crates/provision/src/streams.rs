@@ -1,6 +1,6 @@
 //! The log's streams, created once per installation and checked ever after.
 
-use async_nats::{Client, ConnectOptions, ServerAddr};
+use async_nats::Client;
 pub use event_store::ProvisionOptions;
 
 use crate::Error;
@@ -14,14 +14,6 @@ pub async fn provision(admin_url: &str, options: ProvisionOptions) -> Result<(),
 
 /// A connection with the account that owns the log.
 pub(crate) async fn connect(admin_url: &str) -> Result<Client, Error> {
-    let address: ServerAddr = admin_url.parse().map_err(Error::Address)?;
-    // The client library leaves the user of an address aside.
-    let user = address.username().unwrap_or_default().to_owned();
-    let password = address.password().unwrap_or_default().to_owned();
-    ConnectOptions::with_user_and_password(user, password)
-        .name("provision")
-        .custom_inbox_prefix("_INBOX_admin")
-        .connect(address)
-        .await
-        .map_err(Error::Connect)
+    let (options, server) = service_kit::nats::address(admin_url)?;
+    options.name("provision").connect(server.as_str()).await.map_err(Error::Connect)
 }

@@ -47,7 +47,8 @@ pub struct TraceArgs {
 /// The NATS server.
 #[derive(Debug, Clone, Args)]
 pub struct NatsArgs {
-    /// The NATS server, with this process's own user: `nats://user:password@host:port`
+    /// The NATS server, with this process's own user: `nats://user:password@host:port`, or
+    /// `tls://user:password@host:port?ca_file=/etc/boxroom/ca.pem`
     #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true, value_name = "URL")]
     pub nats_url: String,
 }

@@ -1,6 +1,11 @@
 //! The connection to NATS: patient at the start, and back by itself after a fault.
 
-use std::time::Duration;
+use std::{
+    future::ready,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectOptions, Event};
 use url::Url;
@@ -11,22 +16,61 @@ pub enum ConnectError {
     /// Not an address.
     #[error("the NATS address is not a URL")]
     Url(#[from] url::ParseError),
+    /// An address with something in it that nobody knows.
+    #[error("the NATS address has an unknown part `{0}`: there are ca_file, cert_file with key_file, and no others")]
+    Parameter(String),
+    /// Certificates mean nothing where nobody asks for them.
+    #[error("a NATS address with certificates begins with tls://")]
+    Plain,
     /// Refused for good.
     #[error("cannot connect to NATS")]
     Nats(#[from] async_nats::ConnectError),
 }
 
-/// Connects as the user in the address; returns at once and goes on trying while the server is not there.
+/// How to connect to an address as the user in it, and what is left of the address, which may stand in a log.
 ///
-/// Replies come to `_INBOX_<user>.>`, the one inbox that the user's account lets it listen to.
-pub async fn connect(address: &str, name: &str) -> Result<Client, ConnectError> {
+/// Replies come to `_INBOX_<user>.>`, the one inbox that the user's account lets it listen to. With `tls://` nothing is
+/// said before the server has shown a certificate of an authority in `ca_file`, or of one that this machine trusts.
+pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> {
     let mut url = Url::parse(address)?;
     let user = url.username().to_owned();
     let password = url.password().unwrap_or_default().to_owned();
-    // Credentials travel in the options; what is left of the address may stand in a log.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    let mut options = ConnectOptions::new()
+    let tls = url.scheme() == "tls";
+    let mut options = ConnectOptions::new().require_tls(tls);
+    let (mut certificate, mut key) = (None, None);
+    for (name, value) in url.query_pairs() {
+        let file = PathBuf::from(value.as_ref());
+        match name.as_ref() {
+            "ca_file" => options = options.add_root_certificates(file),
+            "cert_file" => certificate = Some(file),
+            "key_file" => key = Some(file),
+            other => return Err(ConnectError::Parameter(other.to_owned())),
+        }
+    }
+    if url.query().is_some() && !tls {
+        return Err(ConnectError::Plain);
+    }
+    options = match (certificate, key) {
+        (Some(certificate), Some(key)) => options.add_client_certificate(certificate, key),
+        (None, None) => options,
+        (Some(_), None) => return Err(ConnectError::Parameter("cert_file without key_file".to_owned())),
+        (None, Some(_)) => return Err(ConnectError::Parameter("key_file without cert_file".to_owned())),
+    };
+    url.set_query(None);
+    if !user.is_empty() {
+        options = options.custom_inbox_prefix(format!("_INBOX_{user}")).user_and_password(user, password);
+    }
+    Ok((options, url.to_string()))
+}
+
+/// Connects to an address as [`address`] reads it; returns at once and goes on trying while the server is not there.
+pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
+    let (options, server) = address(url)?;
+    // Attempts come many a second, and mostly fail for the same reason.
+    let told = Mutex::new(None);
+    let options = options
         .name(name)
         .retry_on_initial_connect()
         .max_reconnects(None)
@@ -36,6 +80,16 @@ pub async fn connect(address: &str, name: &str) -> Result<Client, ConnectError> 
                 2..=10 => 100,
                 _ => 500,
             })
+        })
+        .reconnect_to_server_callback(move |servers, _| {
+            let error = servers.into_iter().find_map(|server| server.last_error);
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Some(error), true) = (&error, error != *told) {
+                tracing::warn!(error, "cannot connect to NATS");
+            }
+            *told = error;
+            // The usual way goes on.
+            ready(None)
         })
         .ping_interval(Duration::from_secs(5))
         .connection_timeout(Duration::from_secs(2))
@@ -47,8 +101,28 @@ pub async fn connect(address: &str, name: &str) -> Result<Client, ConnectError> 
                 other => tracing::warn!(event = %other, "NATS"),
             }
         });
-    if !user.is_empty() {
-        options = options.custom_inbox_prefix(format!("_INBOX_{user}")).user_and_password(user, password);
+    Ok(options.connect(server.as_str()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_an_address_may_stand_in_a_log() {
+        let (options, left) =
+            address("tls://query:secret@nats.example:4222?ca_file=/ca.pem&cert_file=/c.pem&key_file=/k.pem").unwrap();
+        assert_eq!(left, "tls://nats.example:4222");
+        let debug = format!("{options:?}");
+        assert!(debug.contains("_INBOX_query") && debug.contains("/ca.pem") && !debug.contains("secret"), "{debug}");
     }
-    Ok(options.connect(url.as_str()).await?)
+
+    #[test]
+    fn an_address_that_means_something_else_than_it_seems_is_refused() {
+        let refused = |text: &str| address(text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused("tls://query@nats.example?cafile=/ca.pem").contains("unknown part `cafile`"));
+        assert!(refused("tls://query@nats.example?cert_file=/c.pem").contains("without key_file"));
+        assert!(refused("nats://query@nats.example?ca_file=/ca.pem").contains("begins with tls://"));
+        assert!(refused("nats.example").contains("not a URL"));
+    }
 }

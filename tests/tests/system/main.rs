@@ -36,3 +36,4 @@ mod authorization;
 mod bad_input;
 mod openapi;
 mod quarantine;
+mod secured;

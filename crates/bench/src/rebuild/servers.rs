@@ -42,6 +42,8 @@ impl Servers {
             folder: scratch.path().join("nats"),
             port: Port::reserve(None)?,
             partitions,
+            certificates: None,
+            store_key: None,
             output: Output::Folder(scratch.path().join("logs")),
         })
         .await?;
@@ -51,6 +53,7 @@ impl Servers {
             port: Port::reserve(None)?,
             durable: true,
             account: place.account,
+            certificates: None,
             output: Output::Folder(scratch.path().join("logs")),
         })
         .await?;

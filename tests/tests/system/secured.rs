@@ -1,0 +1,139 @@
+//! TLS to both servers and an encrypted log: everything works as ever, and nothing works without.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use async_nats::{ConnectOptions, ServerAddr, jetstream};
+use harness::{Account, Nats, Role, Stack, StackOptions};
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use system_tests::World;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::Command,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_works_over_tls_and_nothing_without() {
+    let world = World::start(StackOptions { secured: true, ..StackOptions::default() }).await;
+    let marker = format!("marker-{:016x}", rand::random::<u64>());
+    let ana = world.user("ana").await;
+    let room = world.open_room(&ana, &marker, 4).await;
+    let mut live = world.follow(&ana, &room, 0).await;
+    ana.say(&room, "Over TLS").await.created();
+    live.message(&room, "Over TLS").await;
+    // The server can read its own log again.
+    world.stack.nats().stop().await;
+    world.stack.nats().start_again().await.unwrap();
+    ana.say(&room, "Still there").await.created();
+    live.message(&room, "Still there").await;
+
+    every_session_is_encrypted_and_nobody_is_superuser(&world.stack).await;
+    nats_hears_nobody_without_tls(&world.stack).await;
+    postgres_hears_nobody_without_tls(&world.stack).await;
+    certificates_of_strangers_are_refused(&world.stack).await;
+
+    assert!(!holds(&world.stack.nats().store(), &marker), "the log is encrypted");
+    let plain = Nats::start(1).await.unwrap();
+    store_in_clear(&plain, &marker).await;
+    assert!(holds(&plain.store(), &marker), "it would be seen if it were not");
+}
+
+async fn every_session_is_encrypted_and_nobody_is_superuser(stack: &Stack) {
+    let mut admin = PgConnection::connect(&stack.database_url(Role::Admin)).await.unwrap();
+    let sessions: Vec<(String, bool, bool)> = sqlx::query_as(
+        "select distinct usename::text, ssl, rolsuper or rolcreaterole or rolcreatedb
+         from pg_stat_activity join pg_stat_ssl using (pid) join pg_roles on rolname = usename
+         where pid <> pg_backend_pid()
+         order by usename::text",
+    )
+    .fetch_all(&mut admin)
+    .await
+    .unwrap();
+    assert_eq!(sessions, [("projector".to_owned(), true, false), ("query".to_owned(), true, false)]);
+}
+
+async fn nats_hears_nobody_without_tls(stack: &Stack) {
+    let address: ServerAddr = stack.nats_url(Account::Query).parse().unwrap();
+    let hello = json!({ "user": address.username(), "pass": address.password(), "verbose": false, "pedantic": false });
+    let mut server = TcpStream::connect(("127.0.0.1", address.port())).await.unwrap();
+    server.write_all(format!("CONNECT {hello}\r\nPING\r\n").as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    // It may also be reset.
+    let _ = timeout(PATIENCE, server.read_to_end(&mut heard)).await.unwrap();
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.contains(r#""tls_required":true"#) && !heard.contains("PONG"), "{heard}");
+}
+
+async fn postgres_hears_nobody_without_tls(stack: &Stack) {
+    let plain = stack.database_url(Role::Query).replace("verify-full", "disable");
+    let refused = PgConnection::connect(&plain).await.unwrap_err();
+    let refused = refused.into_database_error().unwrap();
+    assert_eq!(refused.code().as_deref(), Some("28000"), "{refused}");
+    assert!(refused.message().contains("no encryption"), "{refused}");
+}
+
+/// Each program says what is wrong, and goes on waiting if it is a service.
+async fn certificates_of_strangers_are_refused(stack: &Stack) {
+    let strange = |url: String| url.replace("authority.pem", "stranger.pem");
+    let administrator = strange(stack.nats_url(Account::Admin));
+    let refused = stack.provision(&["streams".as_ref(), "--nats-url".as_ref(), administrator.as_ref()]).await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("invalid peer certificate"), "{said}");
+    let unnamed = stack.nats_url(Account::Admin);
+    let (unnamed, _) = unnamed.split_once("&cert_file").unwrap();
+    let refused = stack.provision(&["streams".as_ref(), "--nats-url".as_ref(), unnamed.as_ref()]).await.unwrap();
+    assert!(!refused.status.success(), "the server wants to see a certificate as well");
+
+    let programs = std::env::current_exe().unwrap();
+    let projector = programs.parent().and_then(Path::parent).unwrap().join("projector");
+    let (nats, database) = (stack.nats_url(Account::Projector), stack.database_url(Role::Projector));
+    for (nats, database) in [(strange(nats.clone()), database.clone()), (nats, strange(database))] {
+        let mut projector = Command::new(&projector)
+            .env("BOXROOM_NATS_URL", nats)
+            .env("BOXROOM_DATABASE_URL", database)
+            .env("BOXROOM_LISTEN", "127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (mut lines, began) = (BufReader::new(projector.stderr.take().unwrap()).lines(), Instant::now());
+        loop {
+            let line = timeout(PATIENCE.saturating_sub(began.elapsed()), lines.next_line()).await;
+            let line = line.expect("it says what is wrong").unwrap().expect("it goes on");
+            if line.contains("invalid peer certificate") {
+                break;
+            }
+        }
+        projector.kill().await.unwrap();
+    }
+}
+
+async fn store_in_clear(nats: &Nats, marker: &str) {
+    let address: ServerAddr = nats.url(Account::Admin).parse().unwrap();
+    let (user, password) = (address.username().unwrap().to_owned(), address.password().unwrap().to_owned());
+    let owner = jetstream::new(ConnectOptions::with_user_and_password(user, password).connect(address).await.unwrap());
+    owner.publish(format!("box.0.{marker}.room"), "{}".into()).await.unwrap().await.unwrap();
+}
+
+/// Whether any file in a folder and below holds this. Of the times of deadlines the server keeps a list in clear text, with
+/// the ids of boxes in it and nothing else.
+fn holds(folder: &Path, marker: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, marker);
+        }
+        let content = std::fs::read(&path).unwrap_or_default();
+        !path.ends_with("TIMER/msgs/sched.db")
+            && content.windows(marker.len()).any(|window| window == marker.as_bytes())
+    })
+}
