@@ -7,6 +7,7 @@ mod test;
 
 mod cargo;
 mod console;
+mod leaks;
 
 use std::process::ExitCode;
 

