@@ -15,7 +15,7 @@ use axum::{
 };
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 use service_kit::{
@@ -36,6 +36,8 @@ struct Command {
 static COMMANDS: LazyLock<Family<Command, Counter>> = LazyLock::new(Family::default);
 static DURATION: LazyLock<Family<[(&'static str, String); 1], Histogram>> =
     LazyLock::new(|| Family::new_with_constructor(seconds));
+static PASSWORDS_WAITING: LazyLock<Gauge> = LazyLock::new(Gauge::default);
+static PASSWORDS_REFUSED: LazyLock<Counter> = LazyLock::new(Counter::default);
 static DEADLINES: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
 
 /// Registers everything that a command-service counts.
@@ -51,6 +53,10 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
     registry.register_with_unit("command_duration", help, Unit::Seconds, DURATION.clone());
     let help = "Deadlines of rooms that have come, by what became of them";
     registry.register("deadlines", help, DEADLINES.clone());
+    let help = "Passwords that wait to be hashed or compared";
+    registry.register("passwords_waiting", help, PASSWORDS_WAITING.clone());
+    let help = "Passwords that were not looked at because too many waited, or for too long";
+    registry.register("passwords_refused", help, PASSWORDS_REFUSED.clone());
     at_scrape(registry, move |encoder| {
         let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();
         let labelled = |stream: &event_store::StreamName| [("stream", stream.label())];
@@ -78,6 +84,25 @@ pub(crate) fn count_deadline(outcome: Option<Outcome>) {
         None => failed,
     };
     DEADLINES.get_or_create(&[("outcome", outcome)]).inc();
+}
+
+/// Counts a password that waits for its turn, until the returned value is dropped.
+pub(crate) fn password_waits() -> impl Drop {
+    PASSWORDS_WAITING.inc();
+    PasswordWaits
+}
+
+struct PasswordWaits;
+
+impl Drop for PasswordWaits {
+    fn drop(&mut self) {
+        PASSWORDS_WAITING.dec();
+    }
+}
+
+/// Counts a password that has no turn.
+pub(crate) fn password_refused() {
+    PASSWORDS_REFUSED.inc();
 }
 
 /// How a command comes in.

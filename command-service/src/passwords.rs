@@ -6,7 +6,7 @@ use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use crate::problems::Code;
+use crate::{metrics, problems::Code};
 
 /// How many may wait for their turn: about the work of a few seconds.
 const SEATS: usize = 256;
@@ -87,9 +87,15 @@ impl Passwords {
     }
 
     async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
-        let _seat = self.seats.try_acquire().map_err(|_| Code::Busy)?;
+        let busy = || {
+            metrics::password_refused();
+            Code::Busy
+        };
+        let _seat = self.seats.try_acquire().map_err(|_| busy())?;
+        let waiting = metrics::password_waits();
         let turn = timeout(PATIENCE, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| Code::Busy)?.map_err(|_| Code::Busy)?;
+        let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        drop(waiting);
         spawn_blocking(work).await.map_err(|error| {
             tracing::error!(%error, "hashing a password panicked");
             Code::Internal

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event_store::{Log, StreamName};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     database::Database,
@@ -22,10 +22,18 @@ pub async fn catch_up(
     for stream in streams {
         let (database, log, stream, mode) = (database.clone(), Arc::clone(log), *stream, mode.clone());
         tasks.spawn(async move {
-            let mut reader = Reader::open(&database, log, generation, stream, mode).await?;
+            let mut reader = Reader::open(&database, log, generation, stream, mode.clone()).await?;
             let end = reader.end();
             // Of read markers the last sequences may be gone: replaced by later ones.
-            while reader.checkpoint().position < end && !reader.step().await?.caught_up {}
+            while reader.checkpoint().position < end {
+                let begin = Instant::now();
+                if reader.step().await?.caught_up {
+                    break;
+                }
+                if let Mode::Building(throttle) = &mode {
+                    throttle.rest(begin.elapsed()).await;
+                }
+            }
             Ok::<_, ReadError>(())
         });
     }

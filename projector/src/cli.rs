@@ -1,11 +1,12 @@
 //! The operators' command line: asks the running projectors over NATS, and shows what they say to people or machines.
 
-pub use arguments::OperatorCommand;
+pub use arguments::{OperatorCommand, Priority};
 
 mod arguments;
 mod changes;
 mod console;
 mod progress;
+mod quarantine;
 mod rates;
 mod rebuild;
 mod status;
@@ -79,6 +80,7 @@ pub async fn act(command: OperatorCommand) -> ExitCode {
         OperatorCommand::Retire(args) => changes::retire(args).await,
         OperatorCommand::Pause(args) => changes::pause(args).await,
         OperatorCommand::Resume(args) => changes::resume(args).await,
+        OperatorCommand::Quarantine(command) => quarantine::act(command).await,
     };
     match acted {
         Ok(()) => ExitCode::SUCCESS,

@@ -82,6 +82,9 @@ pub enum ChangeError {
     /// The state of things does not allow it; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// A projector that has to do its part has not done it in time.
+    #[error("{0}")]
+    Unanswered(String),
     /// The database failed; nothing was changed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

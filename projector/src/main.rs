@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use projector::{
-    Database, cli, generation, quarantine, run,
+    Database, cli, generation, run,
     settings::{Cli, Command, MigrateSettings, Settings},
     verify,
 };
@@ -21,7 +21,6 @@ async fn main() -> ExitCode {
         Command::Migrate(settings) => exit::code(migrate(settings).await),
         Command::Operator(command) => cli::act(command).await,
         Command::Verify(args) => verify::command::act(args).await,
-        Command::Quarantine(command) => quarantine::command::act(command).await,
     }
 }
 

@@ -79,9 +79,13 @@ fn retry(track: Track, reason: &'static str) -> Labels<3> {
 
 fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &Watch) -> std::fmt::Result {
     let generations = watch.generations();
-    let states =
-        generations.iter().map(|(number, state)| ([("generation", number.to_string()), ("state", state.clone())], 1.0));
-    gauges(encoder, "generation_state", "The state of each generation of the read model: 1", None, states)
+    let number = |number: &i32| ("generation", number.to_string());
+    let states = generations.iter().map(|(of, life)| ([number(of), ("state", life.state.clone())], 1.0));
+    gauges(encoder, "generation_state", "The state of each generation of the read model: 1", None, states)?;
+    let phases = generations.iter().map(|(of, life)| ([number(of), ("phase", life.phase.clone())], 1.0));
+    gauges(encoder, "generation_phase", "What is being done with each generation: 1", None, phases)?;
+    let paused = generations.iter().map(|(of, life)| ([number(of)], f64::from(u8::from(life.paused))));
+    gauges(encoder, "generation_paused", "Whether building a generation is paused: 1 or 0", None, paused)
 }
 
 fn of_places(encoder: &mut DescriptorEncoder<'_>, places: &[(Track, Place)]) -> std::fmt::Result {

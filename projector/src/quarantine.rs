@@ -1,8 +1,9 @@
 //! Parked boxes as operators see and treat them, in all generations at once.
 
-pub use retry::{Retried, RetryError, retry};
+pub(crate) use give_up::{GiveUpError, give_up};
+pub(crate) use retry::PATIENCE;
+pub use retry::{Retried, retry};
 
-pub mod command;
 mod give_up;
 mod retry;
 
@@ -11,14 +12,20 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::BoxId;
 use event_store::{Log, LogError, StreamName, history::event_types, log::Freshness};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};
 
-use crate::{database::Database, generation};
+use crate::{
+    database::Database,
+    generation::{self, ChangeError},
+};
+
+/// As many boxes as fit into an answer.
+const LISTED: usize = 1000;
 
 /// A box that is parked at an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedBox {
     /// The box.
     pub box_id: String,
@@ -36,8 +43,26 @@ pub struct ParkedBox {
     pub generations: Vec<i32>,
 }
 
+/// Parked boxes, as many as are told at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedBoxes {
+    /// The first of them.
+    pub boxes: Vec<ParkedBox>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// A parked box and the event at which it is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownBox {
+    /// The box.
+    pub parked: ParkedBox,
+    /// The event; none if the log does not hold it.
+    pub event: Option<BadEvent>,
+}
+
 /// An event that cannot be projected, without what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadEvent {
     /// Its sequence.
     pub sequence: u64,
@@ -103,15 +128,31 @@ impl From<Row> for ParkedBox {
     }
 }
 
+impl ParkedBoxes {
+    /// Of all of them.
+    pub(crate) fn of(mut boxes: Vec<ParkedBox>) -> Self {
+        let more = boxes.len().saturating_sub(LISTED);
+        boxes.truncate(LISTED);
+        Self { boxes, more }
+    }
+}
+
 /// Where a box is parked: usually once, more often while generations of different builds differ about it.
-pub async fn of_box(database: &Database, box_id: &BoxId) -> Result<Vec<ParkedBox>, sqlx::Error> {
-    let mut parked = list(database).await?;
-    parked.retain(|parked| parked.box_id == box_id.as_str());
-    Ok(parked)
+pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<Vec<ShownBox>, ChangeError> {
+    let mut shown = Vec::new();
+    for parked in list(database).await?.into_iter().filter(|parked| parked.box_id == box_id.as_str()) {
+        let event = bad_event(log, &parked).await?;
+        shown.push(ShownBox { parked, event });
+    }
+    if shown.is_empty() { Err(not_parked(box_id)) } else { Ok(shown) }
+}
+
+fn not_parked(box_id: &BoxId) -> ChangeError {
+    ChangeError::Refused(format!("the box {box_id} is not parked"))
 }
 
 /// The event at which a box is parked; none if the log does not hold it.
-pub async fn bad_event(log: &dyn Log, parked: &ParkedBox) -> Result<Option<BadEvent>, LogError> {
+async fn bad_event(log: &dyn Log, parked: &ParkedBox) -> Result<Option<BadEvent>, LogError> {
     let Ok(stream) = parked.stream.parse::<StreamName>() else { return Ok(None) };
     let Some(recorded) = log.get(stream, parked.sequence, Freshness::Leader).await? else { return Ok(None) };
     let commit: Value = serde_json::from_slice(&recorded.payload).unwrap_or_default();

@@ -2,10 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::{
-    quarantine::command::QuarantineCommand,
-    verify::command::{EXAMPLES as VERIFY, VerifyArgs},
-};
+use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
 use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
 
@@ -35,9 +32,6 @@ pub enum Command {
     /// Compare two generations row by row, or one with a fresh projection, while they are in use
     #[command(after_help = VERIFY)]
     Verify(VerifyArgs),
-    /// Boxes that are parked because an event of theirs cannot be projected
-    #[command(subcommand)]
-    Quarantine(QuarantineCommand),
 }
 
 /// Settings of `projector run`.
@@ -151,10 +145,11 @@ mod tests {
 
     #[test]
     fn help_names_examples_and_exit_codes() {
-        for command in ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume"] {
+        let commands = ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume"];
+        for command in commands.into_iter().chain(["quarantine list", "quarantine retry", "quarantine drop"]) {
             let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
             assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
-            assert!(help.contains("5 no projector answers"), "{help}");
+            assert!(help.contains("5 nobody answers"), "{help}");
         }
     }
 

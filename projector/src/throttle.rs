@@ -7,11 +7,17 @@ use std::{
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// A rate is kept by pauses of at most about this length.
 const SLICES_PER_SECOND: u32 = 4;
+
+/// Whoever gives way rests this many times as long as it has worked.
+const REST: u32 = 3;
+
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// Shared by the readers of one generation, and by whoever sets it. Cheap to clone; holds nothing back at first.
 #[derive(Debug, Clone)]
@@ -23,6 +29,7 @@ pub struct Throttle {
 #[derive(Debug, Clone, Copy, Default)]
 struct Settings {
     held: bool,
+    gives_way: bool,
     events_per_second: Option<u32>,
 }
 
@@ -41,6 +48,18 @@ impl Throttle {
     /// Stops the readers before their next batch, or lets them go on.
     pub fn hold(&self, held: bool) {
         self.settings.send_modify(|settings| settings.held = held);
+    }
+
+    /// Whether most of the time is left to others.
+    pub fn give_way(&self, gives_way: bool) {
+        self.settings.send_modify(|settings| settings.gives_way = gives_way);
+    }
+
+    /// Leaves time to others after so much work, if it is to.
+    pub(crate) async fn rest(&self, worked: Duration) {
+        if self.settings.borrow().gives_way {
+            rest(worked).await;
+        }
     }
 
     /// The most events of the next batch, out of so many: a slow rate makes small steps.
@@ -67,6 +86,11 @@ impl Throttle {
     }
 }
 
+/// Leaves time to others after so much work.
+pub(crate) async fn rest(worked: Duration) {
+    sleep((worked * REST).min(LONGEST_REST)).await;
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::time::timeout;
@@ -85,6 +109,16 @@ mod tests {
         }
         throttle.pass(1).await;
         assert_eq!(start.elapsed().as_secs(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_way_works_a_quarter_of_the_time() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        throttle.rest(Duration::from_millis(100)).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        throttle.give_way(true);
+        throttle.rest(Duration::from_millis(100)).await;
+        assert_eq!(start.elapsed(), Duration::from_millis(300));
     }
 
     #[tokio::test(start_paused = true)]

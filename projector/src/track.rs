@@ -17,7 +17,7 @@ use crate::{
     reader::{Mode, ReadError, Reader},
     retries::{self, Retries},
     status::{Progress, Status, Track},
-    throttle::Throttle,
+    throttle::{self, Throttle},
     traces::Traces,
 };
 
@@ -28,11 +28,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often a stopped stream is compared with its log again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
 
-/// A track of low priority rests this many times as long as it has worked.
-const REST: u32 = 3;
-
-/// The longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(2);
 /// Why a track begins anew.
 const ANOTHER_TRY: &str = "an operator wants parked boxes to be tried again";
 
@@ -120,7 +115,7 @@ impl Tracker {
             if step.caught_up {
                 self.status.set(track, Progress::Following);
             } else if low_priority && !live {
-                sleep((begin.elapsed() * REST).min(LONGEST_REST)).await;
+                throttle::rest(begin.elapsed()).await;
             }
         }
     }

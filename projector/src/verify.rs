@@ -33,15 +33,17 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How much verifying may cost, and tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The most rows a second, counted once for both generations.
+    /// The most rows a second, counted once for both generations; and the most events a second of a fresh projection.
     pub max_rate: Option<u32>,
+    /// Whether making a fresh projection leaves most of the time to others.
+    pub gives_way: bool,
     /// How many differences are shown; all are counted.
     pub shown: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_rate: None, shown: 20 }
+        Self { max_rate: None, gives_way: false, shown: 20 }
     }
 }
 

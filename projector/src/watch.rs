@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use event_store::{Log, LogError, StreamName, log::Range, streams};
 use service_kit::health::Health;
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_as};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{database::Database, status::Track};
@@ -37,8 +37,26 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct Seen {
     ends: HashMap<StreamName, u64>,
-    generations: BTreeMap<i32, String>,
+    generations: BTreeMap<i32, Life>,
     places: BTreeMap<Track, Place>,
+}
+
+struct Row {
+    generation: i32,
+    state: String,
+    phase: String,
+    paused: bool,
+}
+
+/// Where a generation is in its life.
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    /// Its state, as the control tables have it.
+    pub(crate) state: String,
+    /// What is being done with it.
+    pub(crate) phase: String,
+    /// Whether building it is paused.
+    pub(crate) paused: bool,
 }
 
 /// Where a stream stands in a generation.
@@ -90,8 +108,8 @@ impl Place {
 }
 
 impl Watch {
-    /// What is known of each generation that is not retired: its number and state.
-    pub(crate) fn generations(&self) -> Vec<(i32, String)> {
+    /// What is known of each generation that is not retired.
+    pub(crate) fn generations(&self) -> Vec<(i32, Life)> {
         self.seen().generations.clone().into_iter().collect()
     }
 
@@ -112,7 +130,7 @@ impl Watch {
     /// A generation that is still built may rest: its builder says so where it shows.
     fn stalled(&self) -> Vec<String> {
         let seen = self.seen();
-        let read = |number| seen.generations.get(&number).is_some_and(|state| state != "building");
+        let read = |number| seen.generations.get(&number).is_some_and(|life| life.state != "building");
         let stalled = seen.places.iter().filter(|((number, _), place)| read(*number) && place.is_stalled());
         let say = |((number, stream), place): (&Track, &Place)| {
             let seconds = place.still_for().unwrap_or_default().as_secs();
@@ -172,12 +190,16 @@ impl Eyes {
             Some(control) => control,
             none => none.insert(self.database.control().await?),
         };
-        let rows = query!(
-            "select generation, state from control.generations where state <> 'retired' and model_version = $1",
+        let rows = query_as!(
+            Row,
+            "select generation, state, phase, paused
+             from control.generations
+             where state <> 'retired' and model_version = $1",
             read_model::version()
         );
         let rows = in_time(rows.fetch_all(&mut *control)).await?;
-        let generations: BTreeMap<i32, String> = rows.into_iter().map(|row| (row.generation, row.state)).collect();
+        let life = |row: Row| (row.generation, Life { state: row.state, phase: row.phase, paused: row.paused });
+        let generations: BTreeMap<i32, Life> = rows.into_iter().map(life).collect();
         self.schemas.retain(|number, _| generations.contains_key(number));
         let numbers: Vec<i32> = generations.keys().copied().collect();
         {

@@ -1,12 +1,18 @@
 //! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use async_nats::Client;
 use domain::{Position, notice};
 use futures::{StreamExt, future::try_join_all};
 use sqlx::{
-    Connection, PgPool, Postgres,
+    AssertSqlSafe, Connection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -47,6 +53,8 @@ pub(crate) struct Generation {
     pool: PgPool,
     reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
+    /// Which life of the log it was last seen to be built from.
+    life: Mutex<Option<Arc<str>>>,
     listener: JoinHandle<()>,
 }
 
@@ -67,6 +75,18 @@ impl Generation {
         tokio::select! {
             connection = self.pool.acquire() => Ok(connection?),
             () = unreachable(self.reachable.clone()) => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
+    /// Which life of the log it is built from, as far as that is known: another one after the log was restored.
+    pub(crate) fn life(&self) -> Option<Arc<str>> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_life(&self, life: &str) {
+        let mut known = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_deref() != Some(life) {
+            *known = Some(life.into());
         }
     }
 
@@ -94,6 +114,7 @@ impl Drop for Generation {
 #[derive(Clone)]
 pub(crate) struct Generations {
     current: watch::Receiver<Option<Arc<Generation>>>,
+    upcoming: watch::Receiver<Option<i64>>,
     reachable: watch::Receiver<bool>,
 }
 
@@ -106,16 +127,18 @@ impl Generations {
             ("statement_timeout", "10s"),
         ]);
         let (announce, current) = watch::channel(None);
+        let (foretell, upcoming) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
         let activations = activations(nats.clone());
-        let opener = Opener { options, pool_size, nats, reachable: tell, requests: Handle::current() };
+        let opener =
+            Opener { options, pool_size, nats, upcoming: foretell, reachable: tell, requests: Handle::current() };
         // On a thread of its own: when thousands of clients come at once, everything else waits for its turn, and an
         // answer of the database that is only heard late must not look like none.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new()
             .name("generations".to_owned())
             .spawn(move || alone.block_on(keep_current(opener, announce, activations)))?;
-        Ok(Self { current, reachable })
+        Ok(Self { current, upcoming, reachable })
     }
 
     /// The generation that a request uses from its start to its end.
@@ -130,6 +153,11 @@ impl Generations {
     /// The current generation and every later one.
     pub(crate) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
         self.current.clone()
+    }
+
+    /// The number of the generation that is served soon, from the moment at which it is prepared for that.
+    pub(crate) fn upcoming(&self) -> watch::Receiver<Option<i64>> {
+        self.upcoming.clone()
     }
 
     /// Whether the database answered the last look at its generations.
@@ -166,17 +194,35 @@ async fn keep_current(
         };
         let former = announce.borrow().clone();
         let served = former.as_ref().map(|generation| generation.number);
-        if active != served {
+        if active == served {
+            look_at_life(&control, former.as_deref()).await;
+        } else {
             let next = match active {
                 Some(number) => Some(opener.open(number, former).await),
                 None => None,
             };
             tracing::info!(generation = active, former = served, "serving another generation");
+            look_at_life(&control, next.as_deref()).await;
             announce.send_replace(next);
         }
         if announce.is_closed() {
             return;
         }
+    }
+}
+
+/// Looks which life of the log a generation is built from; the database may have been exchanged for another one.
+async fn look_at_life(control: &PgPool, generation: Option<&Generation>) {
+    let Some(generation) = generation else { return };
+    // A schema's name cannot be a parameter; a number can do no harm.
+    let sql = format!(
+        "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{}.checkpoints",
+        generation.number
+    );
+    let found = timeout(WATCH_TIMEOUT, sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control)).await;
+    let life: Option<String> = found.ok().and_then(Result::ok).flatten();
+    if let Some(life) = life {
+        generation.note_life(&life);
     }
 }
 
@@ -216,6 +262,8 @@ struct Opener {
     options: PgConnectOptions,
     pool_size: u32,
     nats: Client,
+    /// Whoever hears notices begins to hear those of this generation.
+    upcoming: watch::Sender<Option<i64>>,
     /// Whether the database answered last time.
     reachable: watch::Sender<bool>,
     /// Where requests are served, and so their connections.
@@ -226,9 +274,10 @@ impl Opener {
     /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
     async fn open(&self, number: i64, former: Option<Arc<Generation>>) -> Arc<Generation> {
         let opened = Arc::new(self.prepare(number));
+        self.upcoming.send_replace(Some(number));
         if let Some(former) = former {
             // Its connections belong to those who answer requests.
-            let ready = self.requests.spawn(warm(Arc::clone(&opened), former, self.pool_size / 2));
+            let ready = self.requests.spawn(warm(Arc::clone(&opened), former));
             match timeout(SWITCH_TIMEOUT, ready).await {
                 Ok(Ok(Ok(()))) => {}
                 // Whoever insists on a position waits for it himself.
@@ -260,14 +309,15 @@ impl Opener {
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
-        Generation { number, pool, reachable: self.reachable.subscribe(), progress, listener }
+        let life = Mutex::default();
+        Generation { number, pool, reachable: self.reachable.subscribe(), progress, life, listener }
     }
 }
 
-/// Opens connections, and waits until a generation is where the former one is: nobody who has read that one shall see
-/// less in this one.
-async fn warm(opened: Arc<Generation>, former: Arc<Generation>, connections: u32) -> Result<(), Error> {
-    try_join_all((0..connections.max(1)).map(|_| async {
+/// Opens as many connections as the former generation has, and waits until this one is where that one is: nobody who has
+/// read that one shall see less in this one.
+async fn warm(opened: Arc<Generation>, former: Arc<Generation>) -> Result<(), Error> {
+    try_join_all((0..former.pool.size().max(1)).map(|_| async {
         let mut connection = opened.acquire().await?;
         Ok::<_, Error>(connection.ping().await?)
     }))

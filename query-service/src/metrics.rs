@@ -67,8 +67,16 @@ pub(crate) struct LiveNumbers {
     pub(crate) rooms: usize,
     pub(crate) subscriptions: usize,
     pub(crate) users: usize,
-    /// Bytes that wait for each connection.
-    pub(crate) queues: Vec<usize>,
+    /// What waits for each connection.
+    pub(crate) queues: Vec<Queue>,
+}
+
+/// What waits for a live connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Queue {
+    pub(crate) bytes: usize,
+    /// So much that events of some room were left to its feed.
+    pub(crate) is_lagging: bool,
 }
 
 impl Metrics {
@@ -167,9 +175,12 @@ pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Ge
         let help = "Rooms over all live connections that follow them";
         gauge(encoder, "live_subscriptions", help, None, count(subscriptions))?;
         gauge(encoder, "live_users", "Users with a live connection", None, count(users))?;
-        let (bytes, all) = (Some(&Unit::Bytes), count(queues.iter().sum()));
+        let help = "Live connections that read so slowly that some room is left to its feed";
+        let lagging = count(queues.iter().filter(|queue| queue.is_lagging).count());
+        gauge(encoder, "live_connections_lagging", help, None, lagging)?;
+        let (bytes, all) = (Some(&Unit::Bytes), count(queues.iter().map(|queue| queue.bytes).sum()));
         gauge(encoder, "live_queue", "What waits to be written to live connections", bytes, all)?;
-        let most = count(queues.into_iter().max().unwrap_or_default());
+        let most = count(queues.iter().map(|queue| queue.bytes).max().unwrap_or_default());
         gauge(encoder, "live_queue_max", "What waits for the one for which most waits", bytes, most)
     });
     at_scrape(registry, move |encoder| {

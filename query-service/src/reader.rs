@@ -31,7 +31,14 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Reader {
     connection: PoolConnection<Postgres>,
     /// Keeps the generation's pool open until the read is done.
-    _generation: Arc<Generation>,
+    generation: Arc<Generation>,
+}
+
+impl Reader {
+    /// Which life of the log it reads of.
+    pub(crate) fn life(&self) -> Option<Arc<str>> {
+        self.generation.life()
+    }
 }
 
 impl Deref for Reader {
@@ -60,7 +67,7 @@ impl FromRequestParts<App> for Reader {
             let box_id = box_of_path(parts, app).await;
             wait_for(&wanted, box_id.as_ref(), &generation).await?
         };
-        Ok(Self { connection, _generation: generation })
+        Ok(Self { connection, generation })
     }
 }
 

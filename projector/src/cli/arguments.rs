@@ -2,7 +2,21 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::quarantine::QuarantineCommand;
 use crate::generation::Goal;
+
+/// What every operator's command ends with.
+macro_rules! help {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "\n\nExit codes: 0 done, 1 failed, 2 not understood, 3 refused: the state of things does not allow it,\n",
+            "4 two generations differ, 5 nobody answers"
+        )
+    };
+}
+pub(super) use help;
 
 /// What an operator can ask for. All of it is done by the running projectors; any number of operators may ask at once.
 #[derive(Debug, Subcommand)]
@@ -28,6 +42,9 @@ pub enum OperatorCommand {
     /// Go on building a generation
     #[command(after_help = PAUSE)]
     Resume(PauseArgs),
+    /// Boxes that are parked because an event of theirs cannot be projected
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
 }
 
 /// How to reach the projectors, and for whom to print.
@@ -130,18 +147,6 @@ pub struct PauseArgs {
     pub operator: OperatorArgs,
     /// Which one; the one that is being built if not given
     pub generation: Option<i32>,
-}
-
-/// What every operator's command ends with.
-macro_rules! help {
-    ($examples:literal) => {
-        concat!(
-            "Examples:\n",
-            $examples,
-            "\n\nExit codes: 0 done, 1 failed, 2 not understood, 3 refused: the state of things does not allow it,\n",
-            "4 two generations differ, 5 no projector answers"
-        )
-    };
 }
 
 const STATUS: &str = help!(

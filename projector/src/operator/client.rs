@@ -12,9 +12,6 @@ use super::requests::{Outcome, Request};
 /// How long the server may take to let us in.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// How long a projector may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A connection as the NATS user `operator`.
 #[derive(Debug, Clone)]
 pub struct Operator {
@@ -52,7 +49,7 @@ impl Operator {
             return Err(AskError::NoAnswer(": there is no connection to NATS"));
         }
         let payload = serde_json::to_vec(request).map_err(|error| AskError::Failed(error.to_string()))?;
-        let message = Message::new().payload(payload.into()).timeout(Some(PATIENCE));
+        let message = Message::new().payload(payload.into()).timeout(Some(R::PATIENCE));
         let answer = self.client.send_request(notice::operation(R::VERB), message).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => AskError::NoAnswer(""),

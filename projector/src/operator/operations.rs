@@ -7,13 +7,15 @@ use event_store::{Log, streams};
 use super::{
     report::Report,
     requests::{
-        Activate, Concerned, GetStatus, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired, Rollback, Switched,
+        Activate, Concerned, GetStatus, ListParked, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired,
+        RetryParked, Rollback, ShowParked, Switched,
     },
 };
 use crate::{
     database::Database,
     generation::{self, ChangeError, Origin},
     notices::Notices,
+    quarantine::{self, ParkedBoxes, Retried, ShownBox},
 };
 
 /// What is needed to carry requests out. Cheap to clone.
@@ -42,6 +44,9 @@ impl Operations {
             Retire::VERB => self.perform::<Retire>(payload).await,
             Pause::VERB => self.perform::<Pause>(payload).await,
             Resume::VERB => self.perform::<Resume>(payload).await,
+            ListParked::VERB => self.perform::<ListParked>(payload).await,
+            ShowParked::VERB => self.perform::<ShowParked>(payload).await,
+            RetryParked::VERB => self.perform::<RetryParked>(payload).await,
             unknown => encode(&Outcome::<()>::Refused(format!("this projector does not know what {unknown:?} means"))),
         }
     }
@@ -53,7 +58,9 @@ impl Operations {
                 match request.perform(self).await {
                     Ok(answer) => Outcome::Done(answer),
                     Err(ChangeError::Refused(reason)) => Outcome::Refused(reason),
-                    Err(error @ (ChangeError::Database(_) | ChangeError::Log(_))) => Outcome::Failed(error.to_string()),
+                    Err(error @ (ChangeError::Unanswered(_) | ChangeError::Database(_) | ChangeError::Log(_))) => {
+                        Outcome::Failed(error.to_string())
+                    }
                 }
             }
             Err(error) => Outcome::Refused(format!("this is not what {:?} needs: {error}", O::VERB)),
@@ -126,5 +133,23 @@ impl Operation for Pause {
 impl Operation for Resume {
     async fn perform(self, within: &Operations) -> Result<Concerned, ChangeError> {
         Ok(Concerned { generation: generation::resume(&within.database, self.generation).await? })
+    }
+}
+
+impl Operation for ListParked {
+    async fn perform(self, within: &Operations) -> Result<ParkedBoxes, ChangeError> {
+        Ok(ParkedBoxes::of(quarantine::list(&within.database).await?))
+    }
+}
+
+impl Operation for ShowParked {
+    async fn perform(self, within: &Operations) -> Result<Vec<ShownBox>, ChangeError> {
+        quarantine::show(&within.database, within.log.as_ref(), &self.box_id).await
+    }
+}
+
+impl Operation for RetryParked {
+    async fn perform(self, within: &Operations) -> Result<Retried, ChangeError> {
+        quarantine::retry(&within.database, self.box_id.as_ref()).await
     }
 }

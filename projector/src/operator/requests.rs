@@ -1,14 +1,22 @@
 //! The requests: one type for each `ops.projector.<verb>`, with the type of its answer.
 
+use std::time::Duration;
+
+use domain::BoxId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::report::Report;
-use crate::generation::Goal;
+use crate::{
+    generation::Goal,
+    quarantine::{self, ParkedBoxes, Retried, ShownBox},
+};
 
 /// Something that an operator asks for, as JSON on `ops.projector.<verb>`.
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The last part of the subject.
     const VERB: &'static str;
+    /// How long a projector may take to answer.
+    const PATIENCE: Duration = Duration::from_secs(20);
     /// What is told when it was done.
     type Answer: Serialize + DeserializeOwned + Send;
 }
@@ -111,6 +119,41 @@ pub struct Resume {
 impl Request for Resume {
     const VERB: &'static str = "resume";
     type Answer = Concerned;
+}
+
+/// Every parked box.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ListParked {}
+
+impl Request for ListParked {
+    const VERB: &'static str = "quarantine_list";
+    type Answer = ParkedBoxes;
+}
+
+/// A parked box, and the event at which it is parked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShowParked {
+    /// The box.
+    pub box_id: BoxId,
+}
+
+impl Request for ShowParked {
+    const VERB: &'static str = "quarantine_show";
+    type Answer = Vec<ShownBox>;
+}
+
+/// Try again to project what is parked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RetryParked {
+    /// Of which box; of every one if not given.
+    pub box_id: Option<BoxId>,
+}
+
+impl Request for RetryParked {
+    const VERB: &'static str = "quarantine_retry";
+    /// Longer than the one that answers waits for the others.
+    const PATIENCE: Duration = quarantine::PATIENCE.saturating_add(Duration::from_secs(10));
+    type Answer = Retried;
 }
 
 /// Which generation a request was about.

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why an event was not given up.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum GiveUpError {
+pub(crate) enum GiveUpError {
     /// Nobody is there to do it.
     #[error("no command-service answers")]
     NoAnswer,
@@ -26,7 +26,7 @@ pub(super) enum GiveUpError {
 }
 
 /// Gives up an event of a box; returns the id of the event that says so. A repeat does it once.
-pub(super) async fn give_up(
+pub(crate) async fn give_up(
     url: &str,
     token: &str,
     box_id: &BoxId,

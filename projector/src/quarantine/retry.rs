@@ -6,21 +6,21 @@ use std::{
 };
 
 use domain::BoxId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{ParkedBox, list};
-use crate::database::Database;
+use super::{ParkedBox, list, not_parked};
+use crate::{database::Database, generation::ChangeError};
 
 /// How long the projectors may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a try has led to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Retried {
     /// Boxes that go on.
     pub released: Vec<String>,
@@ -28,27 +28,13 @@ pub struct Retried {
     pub parked: Vec<ParkedBox>,
 }
 
-/// Why nothing was tried.
-#[derive(Debug, thiserror::Error)]
-pub enum RetryError {
-    /// There is nothing to try.
-    #[error("{0}")]
-    NotParked(String),
-    /// Nobody projects a stream, or it takes too long.
-    #[error("no projector has tried {0} in time")]
-    NoAnswer(String),
-    /// The database failed.
-    #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
-}
-
 /// Lets a box, or every one, try again: its waiting events are decoded by what the projectors are today. The other boxes of
 /// the same stream are tried along.
-pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, RetryError> {
+pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, ChangeError> {
     let meant = |parked: &ParkedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
     let before: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
     if let (true, Some(box_id)) = (before.is_empty(), box_id) {
-        return Err(RetryError::NotParked(format!("the box {box_id} is not parked")));
+        return Err(not_parked(box_id));
     }
     let mut connection = database.control().await?;
     let mut asked: BTreeMap<(i32, String), i64> = BTreeMap::new();
@@ -64,7 +50,8 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
     for (track, wanted) in &asked {
         while answered(&mut connection, track).await? < *wanted {
             if Instant::now() > deadline {
-                return Err(RetryError::NoAnswer(format!("{} of generation {}", track.1, track.0)));
+                let late = format!("no projector has tried {} of generation {} in time", track.1, track.0);
+                return Err(ChangeError::Unanswered(late));
             }
             sleep(PAUSE).await;
         }

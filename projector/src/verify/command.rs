@@ -5,13 +5,13 @@ use std::{fmt::Display, io::Write, process::ExitCode, sync::Arc};
 use clap::Args;
 use event_store::{JetStreamLog, Log};
 use service_kit::{
-    args::{LogArgs, NatsArgs},
+    args::{LogArgs, LogFormat, NatsArgs, TraceArgs},
     nats, telemetry,
 };
 use sqlx::query;
 
 use super::{Limits, Verification, VerifyError, verify, verify_fresh};
-use crate::{database::Database, settings::DatabaseArgs};
+use crate::{cli::Priority, database::Database, settings::DatabaseArgs};
 
 /// Arguments of `projector verify`.
 #[derive(Debug, Clone, Args)]
@@ -28,9 +28,17 @@ pub struct VerifyArgs {
     #[arg(long, conflicts_with = "other")]
     pub fresh: bool,
 
-    /// The most rows a second that are compared
+    /// The most rows a second that are compared, and the most events a second that are projected for `--fresh`
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_rate: Option<u32>,
+
+    /// Whether projecting for `--fresh` gives way to what is read
+    #[arg(long, value_enum, default_value_t = Priority::Low)]
+    pub priority: Priority,
+
+    /// Also show what people have written, names and tokens; without, only whether they differ
+    #[arg(long)]
+    pub values: bool,
 
     /// How many differences are shown; all are counted
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
@@ -48,9 +56,9 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// What is logged, and how
-    #[command(flatten)]
-    pub log: LogArgs,
+    /// Which events are logged, like `info`
+    #[arg(long, env = "BOXROOM_LOG", default_value = "warn", value_name = "FILTER")]
+    pub log: String,
 }
 
 /// What `--help` ends with.
@@ -58,18 +66,22 @@ pub const EXAMPLES: &str = "\
 Examples:
   projector verify
   projector verify 3 4 --max-rate 20000
+  projector verify --fresh --priority normal --values
   projector verify --fresh --json | jq '.differences'
 
 Exit codes: 0 equal, 1 failed or not decided, 2 not understood, 3 refused: the two cannot be compared now, 4 they differ";
 
 /// Compares, tells what was found on standard output, and says how to end.
 pub async fn act(args: VerifyArgs) -> ExitCode {
-    let _telemetry = match telemetry::init(&args.log, "projector") {
+    let traces = TraceArgs { otlp_endpoint: None, otel_service_name: None };
+    let log = LogArgs { filter: args.log.clone(), format: LogFormat::Text, traces };
+    let _telemetry = match telemetry::init(&log, "projector") {
         Ok(telemetry) => telemetry,
         Err(error) => return ended(1, &error),
     };
     match compare(&args).await {
-        Ok(found) => tell(&found, args.json),
+        Ok(found) if args.values => tell(&found, args.json),
+        Ok(found) => tell(&found.without_values(), args.json),
         Err(error) => match error.downcast_ref::<VerifyError>() {
             Some(VerifyError::Refused(reason)) => ended(3, reason),
             _ => ended(1, &format!("{error:#}")),
@@ -97,7 +109,7 @@ async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
     let database = Database::new(&args.database.database_url, "projector-verify")?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
     let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client));
-    let limits = Limits { max_rate: args.max_rate, shown: args.show.into() };
+    let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
     Ok(match other {
         Some(other) => verify(&database, &log, [first, other], limits).await?,

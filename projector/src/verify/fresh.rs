@@ -40,7 +40,10 @@ pub async fn verify_fresh(
     let mut transaction = turn.begin().await?;
     generation::make_tables(&mut transaction, FRESH, &origins).await?;
     transaction.commit().await?;
-    let mode = Mode::Building(Throttle::default());
+    let throttle = Throttle::default();
+    throttle.limit(limits.max_rate);
+    throttle.give_way(limits.gives_way);
+    let mode = Mode::Building(throttle);
     let again = || -> futures::future::BoxFuture<'_, _> {
         Box::pin(async { Ok(catch_up(database, log, FRESH, &streams, &mode).await?) })
     };

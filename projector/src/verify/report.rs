@@ -6,6 +6,27 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+/// What stands for a value that is not shown.
+const HIDDEN: &str = "(hidden)";
+
+/// Texts that are neither anybody's words nor names nor secrets, beside ids and times.
+const HARMLESS: [&str; 14] = [
+    "at",
+    "author",
+    "by",
+    "closed_reason",
+    "host",
+    "kind",
+    "position",
+    "reason",
+    "service",
+    "standing",
+    "status",
+    "step",
+    "stream",
+    "type",
+];
+
 /// The outcome of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verification {
@@ -54,6 +75,13 @@ pub struct Touch {
 }
 
 impl Verification {
+    /// The same without what people have written, their names and their tokens: the columns that differ tell enough.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        self.shown.iter_mut().for_each(Difference::hide);
+        self
+    }
+
     /// Whether everything was compared and is the same.
     pub fn is_equal(&self) -> bool {
         self.differences == 0 && self.undecided.is_empty()
@@ -78,6 +106,32 @@ impl Verification {
     }
 }
 
+impl Difference {
+    /// The columns whose values are not the same; all that there are if one of the rows is missing.
+    fn columns(&self) -> Vec<&str> {
+        let row = |row: &Option<Value>| row.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let (first, second) = (row(&self.first), row(&self.second));
+        let all = self.first.as_ref().or(self.second.as_ref()).and_then(Value::as_object);
+        let differing = all.into_iter().flatten().filter(|(name, _)| first.get(*name) != second.get(*name));
+        differing.map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn hide(&mut self) {
+        let rows = [&mut self.first, &mut self.second].into_iter().flatten().filter_map(Value::as_object_mut);
+        for (name, value) in rows.flatten() {
+            if !is_harmless(name, value) {
+                *value = HIDDEN.into();
+            }
+        }
+    }
+}
+
+/// Numbers, times, ids and words of ours; not what a later column may hold.
+fn is_harmless(column: &str, value: &Value) -> bool {
+    let is_known = column.ends_with("_id") || column.ends_with("_at") || HARMLESS.contains(&column);
+    is_known || !(value.is_string() || value.is_object() || value.is_array())
+}
+
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, second] = self.generations;
@@ -87,6 +141,7 @@ impl fmt::Display for Verification {
                 let row = row.as_ref().map_or_else(|| "no such row".to_owned(), ToString::to_string);
                 writeln!(f, "  g{generation}: {row}")?;
             }
+            writeln!(f, "  differing: {}", difference.columns().join(", "))?;
             for Touch { stream, sequence, types, at } in &difference.events {
                 writeln!(f, "  {stream} {sequence}: {} at {}", types.join(", "), at.to_rfc3339())?;
             }

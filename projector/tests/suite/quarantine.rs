@@ -115,6 +115,9 @@ async fn verifying_ends_with_a_code_for_scripts() {
     raw_sql("update messages set body = 'changed' where ordinal = 3").execute(&mut rows).await.expect("a change");
     let (code, said) = servers.command(&["verify", "--fresh", "--json"]).await;
     assert_eq!(code, 4, "{said}");
+    assert!(!said.contains("changed"), "what people write is not shown: {said}");
+    let (_, shown) = servers.command(&["verify", "--fresh", "--values"]).await;
+    assert!(shown.contains("changed") && shown.contains("differing: body"), "{shown}");
     let found: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!((&found["differences"], &found["shown"][0]["table"]), (&1.into(), &"messages".into()));
     assert_eq!(found["shown"][0]["events"][0]["types"][0], "message_posted");

@@ -105,7 +105,8 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));
             };
-            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms);
+            let log = live.feeds.life();
+            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms, log.as_deref());
             Ok(Greeting { caller, begins, place })
         }
         Err(problem) => {

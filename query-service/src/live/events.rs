@@ -94,7 +94,8 @@ pub(crate) async fn open_events(
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // an `EventSource` that has seen no id yet has an empty one
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
-    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms);
+    let log = live.feeds.life();
+    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log.as_deref());
     Ok(follow(live, caller, place, begins))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::{Client, Message, connection::State};
+use async_nats::{Client, Message, Subscriber, connection::State};
 use futures::StreamExt;
 use tokio::{
     sync::watch,
@@ -16,6 +16,9 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Hears each notice until it is dropped. Says after each subscription that it is on its way: what was told before may
 /// have been missed, and has to be looked for elsewhere.
+///
+/// What the next generation tells before it is served waits in a subscription of its own, and is heard when nothing is
+/// heard of the former one any more: nothing gets lost in between, and nothing is heard that cannot be read yet.
 pub(super) async fn listen(
     nats: &Client,
     generations: &Generations,
@@ -23,15 +26,18 @@ pub(super) async fn listen(
     subscribed: impl Fn(),
     hear: impl Fn(&Message),
 ) -> Infallible {
-    let mut generations = generations.changes();
+    let (mut served, mut upcoming) = (generations.changes(), generations.upcoming());
+    let mut waiting: Option<(i64, Subscriber)> = None;
     loop {
-        let generation = generations.borrow_and_update().as_ref().map(|generation| generation.number());
-        let subscription = match generation {
-            Some(generation) => nats.subscribe(subject(generation)).await.ok(),
-            None => None,
+        let generation = served.borrow_and_update().as_ref().map(|generation| generation.number());
+        let prepared = waiting.take().filter(|(number, _)| Some(*number) == generation);
+        let subscription = match (prepared, generation) {
+            (Some((_, subscription)), _) => Some(subscription),
+            (None, Some(generation)) => nats.subscribe(subject(generation)).await.ok(),
+            (None, None) => None,
         };
         let Some(mut notices) = subscription else {
-            let _ = timeout(RETRY, generations.changed()).await;
+            let _ = timeout(RETRY, served.changed()).await;
             continue;
         };
         if nats.connection_state() == State::Connected {
@@ -43,9 +49,21 @@ pub(super) async fn listen(
                 hear(&notice);
             }
         };
+        let prepare = async {
+            loop {
+                let next = upcoming.borrow_and_update().filter(|next| Some(*next) != generation);
+                if let Some(next) = next {
+                    waiting = nats.subscribe(subject(next)).await.ok().map(|subscription| (next, subscription));
+                }
+                if upcoming.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
         tokio::select! {
             () = hear_all => sleep(RETRY).await,
-            () = another_generation(&mut generations, generation) => {}
+            () = another_generation(&mut served, generation) => {}
+            never = prepare => never,
         }
     }
 }

@@ -13,7 +13,7 @@ use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
 use super::{frames::Parting, seen::Positions};
-use crate::metrics::{Kind, METRICS};
+use crate::metrics::{Kind, METRICS, Queue};
 
 /// The most bytes that may wait for one connection.
 const CAPACITY: usize = 256 * 1024;
@@ -136,9 +136,9 @@ impl Outbox {
         taken
     }
 
-    /// How many bytes wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    /// What waits.
+    pub(super) fn queue(&self) -> Queue {
+        Queue { bytes: self.waiting.load(Ordering::Relaxed), is_lagging: !self.missed_rooms().is_empty() }
     }
 
     /// Says how far a room's feed reaches.

@@ -60,6 +60,11 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
+    /// Which life of the log the feeds are of, as far as that is known.
+    pub(super) fn life(&self) -> Option<Arc<str>> {
+        self.generations.current().ok()?.life()
+    }
+
     /// A connection to the generation that is served now, when it is one's turn.
     pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
         let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");

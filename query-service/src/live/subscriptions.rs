@@ -42,6 +42,8 @@ pub(super) struct Subscriptions {
     ahead: BTreeMap<RoomId, i64>,
     /// Up to where the client has its alarms of each stream; none if that is not known yet.
     alarms: Option<Positions>,
+    /// Of which life of the log all this is.
+    life: Option<Arc<str>>,
 }
 
 /// How far the client is in one room.
@@ -71,7 +73,7 @@ impl Drop for Subscriptions {
 
 impl Subscriptions {
     pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>) -> Self {
-        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None }
+        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life: None }
     }
 
     /// Notes where the client begins, before it follows anything.
@@ -79,6 +81,7 @@ impl Subscriptions {
         let known =
             rooms.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::NOWHERE)?)));
         self.ahead = known.collect();
+        self.life = self.feeds.life();
         self.alarms = alarms;
     }
 
@@ -92,7 +95,7 @@ impl Subscriptions {
         let ahead = self.ahead.iter().map(|(room, v)| (room, *v));
         let followed = self.rooms.iter().map(|(room, following)| (room, following.sent_v));
         let rooms = ahead.chain(followed).chain(next).collect();
-        cursor::encode(&self.user, &rooms, self.alarms.as_ref())
+        cursor::encode(&self.user, &rooms, self.alarms.as_ref(), self.life.as_deref())
     }
 
     /// Follows a room, from a version or from now on. Following it already, begins anew.
@@ -137,6 +140,7 @@ impl Subscriptions {
         replay: Replay,
     ) -> Result<(), Over> {
         let head_v = replay.head_v;
+        self.life = self.life.take().or_else(|| self.feeds.life());
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
         self.ahead.remove(room);
         self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });

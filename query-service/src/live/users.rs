@@ -22,7 +22,11 @@ use super::{
     replay::Feeds,
     seen::{Positions, Seen},
 };
-use crate::{error::Error, generation::Generations, metrics::METRICS};
+use crate::{
+    error::Error,
+    generation::Generations,
+    metrics::{METRICS, Queue},
+};
 use person::Person;
 use present::{Present, Touched};
 
@@ -111,8 +115,8 @@ impl Users {
         Ok(latest.positions.clone())
     }
 
-    /// How many bytes wait for each connection of each user.
-    pub(super) fn queues(&self) -> Vec<Vec<usize>> {
+    /// What waits for each connection of each user.
+    pub(super) fn queues(&self) -> Vec<Vec<Queue>> {
         self.present().people().map(|person| person.queues()).collect()
     }
 

@@ -81,7 +81,7 @@ pub(crate) async fn list_events(
         return Err(Error::InvalidQuery("after_v, cursor: at most one of them"));
     }
     let cursor = match query.cursor.as_deref() {
-        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id)?),
+        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id, reader.life().as_deref())?),
         None => None,
     };
     let events = query_as!(
@@ -120,11 +120,10 @@ pub(crate) async fn list_events(
 }
 
 /// After which version a cursor goes on: that of a page of this list, or that of a live connection which has the room.
-fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId) -> Result<i64, Error> {
-    match cursor::decode(list, Some(text)) {
-        Ok(Some(v)) => Ok(v),
-        Ok(None) | Err(_) => {
-            Cursor::decode(text, user).and_then(|cursor| cursor.version(room)).ok_or(Error::InvalidCursor)
-        }
+fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, life: Option<&str>) -> Result<i64, Error> {
+    if let Ok(Some(v)) = cursor::decode(list, Some(text)) {
+        return Ok(v);
     }
+    let cursor = Cursor::decode(text, user).filter(|cursor| cursor.is_of(life));
+    cursor.and_then(|cursor| cursor.version(room)).ok_or(Error::InvalidCursor)
 }

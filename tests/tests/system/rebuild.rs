@@ -2,17 +2,20 @@
 
 mod load;
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use harness::{Role, ServiceId, StackOptions};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use system_tests::{World, wait::eventually};
 
-use self::load::Load;
+use self::load::{Load, Took};
 
-/// How much later than usual anything may come while reads change over; generous, for machines that do much else.
-const STALL: Duration = Duration::from_secs(1);
+/// How much later than usual anything may come while reads change over.
+const STALL: Duration = Duration::from_millis(100);
+
+/// How many times they change over. What stalls always shows in most of them, what the machine does besides in few.
+const SWITCHES: usize = 5;
 
 /// So often everybody says and reads something.
 const BUSY: Duration = Duration::from_millis(20);
@@ -73,40 +76,52 @@ async fn same_tables(world: &World, one: i32, other: i32) {
     }
 }
 
+/// When an operator did something and people talked on for a while. What begins then is told from what begins at other times.
+async fn watched(world: &World, load: &Load<'_>, words: &str) -> Range<Duration> {
+    let begin = load.now();
+    operated(world, words).await;
+    load.until_said_more(40).await;
+    begin..load.now()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
     let world = start().await;
-    let load = Load::prepare(&world, 4, BUSY).await;
+    let load = Load::prepare(&world, 2, BUSY).await;
     let story = async {
-        load.until_said(400).await;
-        let before = load.now();
-        operated(&world, "rebuild --yes").await;
-        let built = load.now();
-        load.until_said_more(120).await;
-        operated(&world, "rollback").await;
-        load.until_said_more(120).await;
-        operated(&world, "activate 2").await;
-        load.until_said_more(120).await;
+        load.until_said(300).await;
+        let rebuild = watched(&world, &load, "rebuild --yes").await;
+        let (mut quiet, mut switches) = (Vec::new(), Vec::new());
+        for _ in 0..SWITCHES {
+            // The same work for the machine, but nothing changes over.
+            quiet.push(watched(&world, &load, "status").await);
+            switches.push(watched(&world, &load, "rollback").await);
+        }
         load.stop();
-        (before, built, load.now())
+        (rebuild, quiet, switches)
     };
-    let (before, built, end) = load.run(story).await;
+    let (rebuild, quiet, switches) = load.run(story).await;
     let failures = load.failures();
     assert!(failures.is_empty(), "{} of {} requests failed: {failures:?}", failures.len(), load.requests());
-    for (what, baseline, build, switches) in [
-        ("reads", load.reads(Duration::ZERO..before), load.reads(before..built), load.reads(built..end)),
-        ("frames", load.frames(Duration::ZERO..before), load.frames(before..built), load.frames(built..end)),
-    ] {
-        eprintln!("{what}: before {baseline}; while rebuilding and switching {build}; rollback and back {switches}");
-        for phase in [build, switches] {
-            assert!(phase.worst < baseline.worst + STALL, "{what} stalled: {phase} instead of {baseline}");
-        }
-    }
     eprintln!("{} requests, 0 failed; {} messages said", load.requests(), load.said());
+    let (reads, frames) = (|phase: &Range<Duration>| load.reads(phase), |phase: &Range<Duration>| load.frames(phase));
+    for (what, took) in [("reads", &reads as &dyn Fn(&Range<Duration>) -> Took), ("frames", &frames)] {
+        let worst = |phases: &[Range<Duration>]| {
+            let mut worst: Vec<Duration> = phases.iter().map(|phase| took(phase).worst).collect();
+            worst.sort_unstable();
+            worst
+        };
+        let (quiet, switches) = (worst(&quiet), worst(&switches));
+        eprintln!("{what}: {} while rebuilding; worst of each time otherwise {quiet:.0?}", took(&rebuild));
+        eprintln!("{what}: worst of each switch {switches:.0?}");
+        let middle = SWITCHES / 2;
+        assert!(switches[middle] < quiet[middle] + STALL, "{what} stalled: {switches:?} instead of {quiet:?}");
+    }
     load.everybody_has_heard_everything().await;
     same_tables(&world, 1, 2).await;
-    operated(&world, "retire 1 --yes").await;
-    until_dropped(&world, 1).await;
+    let standby = if SWITCHES.is_multiple_of(2) { 1 } else { 2 };
+    operated(&world, &format!("retire {standby} --yes")).await;
+    until_dropped(&world, standby).await;
 }
 
 async fn until_dropped(world: &World, number: i32) {

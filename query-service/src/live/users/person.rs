@@ -15,7 +15,7 @@ use crate::live::{
     outbox::Outbox,
     seen::{Positions, Seen},
 };
-use crate::metrics::METRICS;
+use crate::metrics::{METRICS, Queue};
 
 /// A connected user; goes away with the last connection.
 pub(super) struct Person {
@@ -134,9 +134,9 @@ impl Person {
         self.state().read_at
     }
 
-    /// How many bytes wait for each connection.
-    pub(super) fn queues(&self) -> Vec<usize> {
-        self.state().connected.iter().map(|connected| connected.outbox.waiting()).collect()
+    /// What waits for each connection.
+    pub(super) fn queues(&self) -> Vec<Queue> {
+        self.state().connected.iter().map(|connected| connected.outbox.queue()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -18,10 +18,10 @@ use tokio::time::sleep;
 /// The last message in each room.
 const GOODBYE: &str = "good-bye";
 
-/// When something came, and how long it took.
+/// When something began, and how long it took.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    at: Duration,
+    begun_at: Duration,
     took: Duration,
 }
 
@@ -119,12 +119,12 @@ impl<'a> Load<'a> {
         self.failures.lock().unwrap().clone()
     }
 
-    pub(super) fn reads(&self, phase: Range<Duration>) -> Took {
-        Took::of(&self.reads.lock().unwrap(), &phase)
+    pub(super) fn reads(&self, phase: &Range<Duration>) -> Took {
+        Took::of(&self.reads.lock().unwrap(), phase)
     }
 
-    pub(super) fn frames(&self, phase: Range<Duration>) -> Took {
-        Took::of(&self.frames.lock().unwrap(), &phase)
+    pub(super) fn frames(&self, phase: &Range<Duration>) -> Took {
+        Took::of(&self.frames.lock().unwrap(), phase)
     }
 
     pub(super) async fn until_said(&self, messages: usize) {
@@ -178,12 +178,12 @@ impl<'a> Load<'a> {
     /// Reads at one of the query-services; what this person has said is there.
     async fn read(&self, room: &str, person: &Person, index: usize) {
         while !self.enough.load(Ordering::Relaxed) {
-            let begin = Instant::now();
+            let begun_at = self.now();
             self.requests.fetch_add(1, Ordering::Relaxed);
             match person.try_get(Some(index), &format!("/rooms/{room}/messages?limit=20")).await {
                 Ok(answer) if answer.status == 200 => {
-                    let sample = Sample { at: self.now(), took: begin.elapsed() };
-                    self.reads.lock().unwrap().push(sample);
+                    let took = self.now().saturating_sub(begun_at);
+                    self.reads.lock().unwrap().push(Sample { begun_at, took });
                 }
                 Ok(answer) => drop(self.fail(&format!("read: {} {}", answer.status, answer.text()))),
                 Err(error) => drop(self.fail(&format!("read: {error}"))),
@@ -207,9 +207,9 @@ impl<'a> Load<'a> {
                     if body == GOODBYE {
                         self.finished.fetch_add(1, Ordering::Relaxed);
                     } else if let Ok(said_at) = body.parse() {
-                        let at = self.now();
-                        let took = at.saturating_sub(Duration::from_micros(said_at));
-                        self.frames.lock().unwrap().push(Sample { at, took });
+                        let begun_at = Duration::from_micros(said_at);
+                        let took = self.now().saturating_sub(begun_at);
+                        self.frames.lock().unwrap().push(Sample { begun_at, took });
                     }
                 }
                 gone @ (Incoming::Ended { .. } | Incoming::Reset { .. }) => panic!("{room}: {gone:?}"),
@@ -222,7 +222,7 @@ impl<'a> Load<'a> {
 
 impl Took {
     fn of(samples: &[Sample], phase: &Range<Duration>) -> Self {
-        let within = samples.iter().filter(|sample| phase.contains(&sample.at));
+        let within = samples.iter().filter(|sample| phase.contains(&sample.begun_at));
         let mut took: Vec<Duration> = within.map(|sample| sample.took).collect();
         took.sort_unstable();
         assert!(!took.is_empty(), "nothing happened in {phase:?}");

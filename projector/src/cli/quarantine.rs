@@ -1,0 +1,172 @@
+//! `projector quarantine`: what is parked, another try, and giving up.
+
+use clap::{Args, Subcommand};
+use domain::{BoxId, EventSequence};
+use serde_json::json;
+
+use super::{
+    Failure,
+    arguments::{OperatorArgs, help},
+    ask, console,
+};
+use crate::{
+    operator::requests::{ListParked, RetryParked, ShowParked},
+    quarantine::{BadEvent, GiveUpError, ParkedBox, give_up},
+};
+
+/// What can be done about parked boxes.
+#[derive(Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Every parked box
+    #[command(after_help = EXAMPLES)]
+    List(ListArgs),
+    /// One parked box, and the event at which it is parked
+    #[command(after_help = EXAMPLES)]
+    Show(ShowArgs),
+    /// Try again, after an upgrade to a release that understands the event
+    #[command(after_help = EXAMPLES)]
+    Retry(RetryArgs),
+    /// Give up an event for good: the box goes on without it, in every read model
+    #[command(after_help = EXAMPLES)]
+    Drop(DropArgs),
+}
+
+/// Arguments of `quarantine list`.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// How to reach the projectors
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+}
+
+/// Arguments of `quarantine show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The box
+    #[arg(value_name = "BOX")]
+    pub box_id: BoxId,
+    /// How to reach the projectors
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+}
+
+/// Arguments of `quarantine retry`.
+#[derive(Debug, Clone, Args)]
+pub struct RetryArgs {
+    /// The box
+    #[arg(value_name = "BOX", required_unless_present = "all", conflicts_with = "all")]
+    pub box_id: Option<BoxId>,
+    /// Every parked box
+    #[arg(long)]
+    pub all: bool,
+    /// How to reach the projectors
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+}
+
+/// Arguments of `quarantine drop`.
+#[derive(Debug, Clone, Args)]
+pub struct DropArgs {
+    /// The box
+    #[arg(value_name = "BOX")]
+    pub box_id: BoxId,
+    /// The event's sequence in the log, as `list` shows it
+    pub sequence: EventSequence,
+    /// Why, for those who read the log later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Yes, give it up; it cannot be taken back
+    #[arg(long, required = true)]
+    pub yes: bool,
+    /// An operator's access token
+    #[arg(long, env = "BOXROOM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: String,
+    /// How to reach the command-services
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+}
+
+const EXAMPLES: &str = help!(
+    "  projector quarantine list
+  projector quarantine show locker-7
+  projector quarantine retry --all
+  projector quarantine drop locker-7 4711 --reason 'written by a release that was taken back' --yes"
+);
+
+pub(super) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
+    match command {
+        QuarantineCommand::List(args) => list(&args).await,
+        QuarantineCommand::Show(args) => show(args).await,
+        QuarantineCommand::Retry(args) => retry(args).await,
+        QuarantineCommand::Drop(args) => drop_event(args).await,
+    }
+}
+
+async fn list(args: &ListArgs) -> Result<(), Failure> {
+    let parked = ask(&args.operator, &ListParked {}).await?;
+    let lines: Vec<String> = parked.boxes.iter().map(line).collect();
+    let text = if lines.is_empty() { "no box is parked".to_owned() } else { lines.join("\n") };
+    console::result(&args.operator, &parked.boxes, &text)?;
+    if parked.more > 0 {
+        console::say(&format!("and {} more", parked.more));
+    }
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> Result<(), Failure> {
+    let shown = ask(&args.operator, &ShowParked { box_id: args.box_id }).await?;
+    let described = shown.iter().flat_map(|shown| {
+        let event = shown.event.as_ref().map_or_else(|| "  the log does not hold the event".to_owned(), described);
+        [line(&shown.parked), event]
+    });
+    console::result(&args.operator, &shown, &described.collect::<Vec<_>>().join("\n"))
+}
+
+async fn retry(args: RetryArgs) -> Result<(), Failure> {
+    let retried = ask(&args.operator, &RetryParked { box_id: args.box_id }).await?;
+    let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} goes on")).collect();
+    text.extend(retried.parked.iter().map(|parked| format!("still parked: {}", line(parked))));
+    let text = if text.is_empty() { "no box is parked".to_owned() } else { text.join("\n") };
+    console::result(&args.operator, &retried, &text)?;
+    match retried.parked.len() {
+        0 => Ok(()),
+        parked => Err(Failure::Failed(format!("{parked} still parked"))),
+    }
+}
+
+async fn drop_event(args: DropArgs) -> Result<(), Failure> {
+    let DropArgs { box_id, sequence, reason, token, operator, .. } = args;
+    let given_up = give_up(&operator.operator_url, &token, &box_id, sequence, &reason).await;
+    let id = given_up.map_err(|error| match error {
+        GiveUpError::NoAnswer => Failure::NoAnswer(error.to_string()),
+        GiveUpError::Refused(reason) => Failure::Refused(reason),
+        GiveUpError::Failed(reason) => Failure::Failed(reason),
+    })?;
+    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: {sequence} is given up, by event {id}"))
+}
+
+fn line(parked: &ParkedBox) -> String {
+    let generations: Vec<String> = parked.generations.iter().map(|generation| format!("g{generation}")).collect();
+    format!(
+        "{}  at {} {} of {}  {} waiting in {}  {}",
+        parked.box_id,
+        parked.stream,
+        parked.sequence,
+        parked.since.to_rfc3339(),
+        parked.waiting,
+        generations.join(", "),
+        parked.reason
+    )
+}
+
+fn described(event: &BadEvent) -> String {
+    let versions: Vec<String> = event.versions.iter().map(ToString::to_string).collect();
+    format!(
+        "  event {}: {} version {}, stored at {}, {} bytes",
+        event.sequence,
+        event.types.join(", "),
+        versions.join(", "),
+        event.stored_at.to_rfc3339(),
+        event.bytes
+    )
+}
