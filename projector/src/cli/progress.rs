@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::{Failure, console, rates::Rates};
@@ -96,7 +96,7 @@ pub(super) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
     } else if phase == "building"
         && let (Some(rate), Some(left)) = (rates.of(*number), rates.left(generation))
     {
-        let _ = write!(text, ", {rate:.0} events/s, {} s left", left.as_secs());
+        let _ = write!(text, ", {rate:.0} events/s, {} until the log is read", FormattedDuration(left));
     }
     if let Some(failure) = failure {
         let _ = write!(text, "; does not go on: {failure}");

@@ -42,13 +42,29 @@ impl Rates {
     }
 
     /// How long a generation takes until everything is projected that is in the log now. All its streams share the same
-    /// machines: what one has finished, the others get.
+    /// machines: what one has finished, the others get. But a rate that is allowed is shared by the projectors: what one
+    /// of them does not use, the others do not get.
     pub(super) fn left(&self, generation: &GenerationReport) -> Option<Duration> {
         let (done, total) = generation.progress();
-        let rate = self.of(generation.generation)?;
-        let left = f64::from(u32::try_from(total - done).ok()?);
-        (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
+        let all = time(total - done, self.of(generation.generation)?);
+        if generation.max_rate.is_none() {
+            return all;
+        }
+        let mut shares: HashMap<&str, (u64, f64)> = HashMap::new();
+        for stream in &generation.streams {
+            let (left, rate) = shares.entry(stream.holder.as_deref().unwrap_or_default()).or_default();
+            *left += stream.end.unwrap_or_default().saturating_sub(stream.position);
+            *rate += stream.events_per_second.unwrap_or_default();
+        }
+        let slowest = shares.values().filter(|(left, _)| *left > 0).map(|(left, rate)| time(*left, *rate)).max();
+        slowest.unwrap_or(all)
     }
+}
+
+/// How long so much takes at this rate; none if that is for ever.
+fn time(left: u64, rate: f64) -> Option<Duration> {
+    let left = f64::from(u32::try_from(left).ok()?);
+    (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
 }
 
 impl Seen {
@@ -127,6 +143,24 @@ mod tests {
                 let truth = (tick * u32::try_from(history.len() - 1 - index).unwrap()).as_secs_f64();
                 let estimate = rates.left(&seen.generations[0]).unwrap().as_secs_f64();
                 assert!((estimate - truth).abs() <= truth * 0.2, "at {done}: {estimate} instead of {truth}");
+            }
+        }
+    }
+
+    /// Of an allowed rate each of two projectors has its half, and one of them has nearly nothing to do.
+    #[test]
+    fn what_one_projector_does_not_use_of_a_rate_the_other_does_not_get() {
+        let (begin, mut rates) = (Instant::now(), Rates::default());
+        for second in 0..=10 {
+            let mut seen = report([second * 100, second * 100], [10_000, 1_100]);
+            seen.generations[0].max_rate = Some(200);
+            for (stream, holder) in seen.generations[0].streams.iter_mut().zip(["one", "other"]) {
+                stream.holder = Some(holder.to_owned());
+            }
+            rates.note(&mut seen, begin + Duration::from_secs(second));
+            if second > 1 {
+                let left = rates.left(&seen.generations[0]).unwrap().as_secs();
+                assert_eq!(left, 100 - second, "the other one is done long before");
             }
         }
     }

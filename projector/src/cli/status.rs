@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use indicatif::FormattedDuration;
 use tokio::time::{Instant, sleep};
 
 use super::{Failure, arguments::StatusArgs, console, rates::Rates};
@@ -94,7 +95,7 @@ fn headline(generation: &GenerationReport, own_version: &str, rates: &Rates) -> 
     } else if *state == State::Building
         && let (Some(rate), Some(left)) = (rates.of(*number), rates.left(generation))
     {
-        let _ = write!(text, ", {rate:.0} events/s, {} s left", left.as_secs());
+        let _ = write!(text, ", {rate:.0} events/s, {} until the log is read", FormattedDuration(left));
     }
     if let Some(rate) = generation.max_rate {
         let _ = write!(text, ", at most {rate} events/s");

@@ -195,13 +195,7 @@ impl Comparison {
         self.total += pairs.first().map_or(0, |pair| pair.total.cast_unsigned());
         self.differences.extend(pairs.into_iter().take(room).map(|pair| {
             let key = table.key.iter().map(|column| column.name.clone()).zip(pair.key.into_iter().map(Value::from));
-            Difference {
-                table: table.name.clone(),
-                key: key.collect(),
-                first: pair.a,
-                second: pair.b,
-                events: Vec::new(),
-            }
+            Difference::between(&table.name, key.collect(), pair.a, pair.b)
         }));
         Ok(())
     }

@@ -57,6 +57,8 @@ pub struct Difference {
     pub first: Option<Value>,
     /// The row in the second one.
     pub second: Option<Value>,
+    /// The columns whose values are not the same.
+    pub differing: Vec<String>,
     /// The latest events that have touched it.
     pub events: Vec<Touch>,
 }
@@ -107,13 +109,13 @@ impl Verification {
 }
 
 impl Difference {
-    /// The columns whose values are not the same; all that there are if one of the rows is missing.
-    fn columns(&self) -> Vec<&str> {
-        let row = |row: &Option<Value>| row.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
-        let (first, second) = (row(&self.first), row(&self.second));
-        let all = self.first.as_ref().or(self.second.as_ref()).and_then(Value::as_object);
-        let differing = all.into_iter().flatten().filter(|(name, _)| first.get(*name) != second.get(*name));
-        differing.map(|(name, _)| name.as_str()).collect()
+    /// Of these two rows, of which one may be missing.
+    pub(super) fn between(table: &str, key: Map<String, Value>, first: Option<Value>, second: Option<Value>) -> Self {
+        let columns = |row: &Option<Value>| row.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let (one, other) = (columns(&first), columns(&second));
+        let all = if one.is_empty() { &other } else { &one };
+        let differing = all.keys().filter(|name| one.get(*name) != other.get(*name)).cloned().collect();
+        Self { table: table.to_owned(), key, first, second, differing, events: Vec::new() }
     }
 
     fn hide(&mut self) {
@@ -141,7 +143,7 @@ impl fmt::Display for Verification {
                 let row = row.as_ref().map_or_else(|| "no such row".to_owned(), ToString::to_string);
                 writeln!(f, "  g{generation}: {row}")?;
             }
-            writeln!(f, "  differing: {}", difference.columns().join(", "))?;
+            writeln!(f, "  differing: {}", difference.differing.join(", "))?;
             for Touch { stream, sequence, types, at } in &difference.events {
                 writeln!(f, "  {stream} {sequence}: {} at {}", types.join(", "), at.to_rfc3339())?;
             }

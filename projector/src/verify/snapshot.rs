@@ -150,12 +150,9 @@ impl Snapshot {
     pub(super) fn other_commits(&self) -> Vec<Difference> {
         let other = |one: &&Checkpoints| one.position_a == one.position_b && one.commit_a != one.commit_b;
         let value = |commit: &Option<String>| commit.clone().map(Value::from);
-        let difference = |one: &Checkpoints| Difference {
-            table: "checkpoints".to_owned(),
-            key: Map::from_iter([("stream".to_owned(), Value::from(one.stream.clone()))]),
-            first: value(&one.commit_a),
-            second: value(&one.commit_b),
-            events: Vec::new(),
+        let difference = |one: &Checkpoints| {
+            let key = Map::from_iter([("stream".to_owned(), Value::from(one.stream.clone()))]);
+            Difference::between("checkpoints", key, value(&one.commit_a), value(&one.commit_b))
         };
         self.checkpoints.iter().filter(other).map(difference).collect()
     }
