@@ -4,7 +4,6 @@ use std::{io::Read as _, path::Path};
 
 use bytes::Bytes;
 use event_store::{BackupError, ProvisionOptions, Restore};
-use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     Error,
@@ -14,9 +13,6 @@ use crate::{
 
 /// Small: a server that syncs every message takes a while for each piece, and gives up after five seconds without one.
 const PIECE: usize = 16 * 1024;
-
-/// How many streams are brought at the same time: the server syncs each message of each of them.
-const AT_A_TIME: usize = 4;
 
 /// How often a stream is brought before it counts as refused.
 const ATTEMPTS: usize = 5;
@@ -33,18 +29,10 @@ pub async fn run(
     manifest.check(folder)?;
     let options = ProvisionOptions { partitions: manifest.partitions, replicas };
     let restore = Restore::new(connect(admin_url).await?, &manifest.backup, options);
-    let missing = restore.missing().await?;
-    let saved = |name: &String| manifest.streams.iter().find(|stream| stream.name == *name);
-    let missing: Vec<&SavedStream> = missing.iter().filter_map(saved).collect();
-    // The first one says that a restore is going on, and without the last one no service starts.
-    let (first, others) = missing.split_at(missing.len().min(1));
-    let (middle, last) = others.split_at(others.len().saturating_sub(1));
-    for some in [first, middle, last] {
-        let restore = &restore;
-        let bring = |saved| async move { upload_patiently(restore, saved, folder).await.map(|()| saved) };
-        let mut brought = stream::iter(some.iter().copied()).map(bring).buffer_unordered(AT_A_TIME);
-        while let Some(saved) = brought.try_next().await? {
-            restored(saved);
+    for name in restore.missing().await? {
+        for stream in manifest.streams.iter().filter(|stream| stream.name == name) {
+            upload_patiently(&restore, stream, folder).await?;
+            restored(stream);
         }
     }
     restore.finish().await?;
