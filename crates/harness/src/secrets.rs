@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How a token begins that anybody has signed, whoever it was.
-const TOKEN: &str = "eyJ";
+/// How the second part of a signed token begins, whoever has signed it.
+const TOKEN: &str = ".eyJ";
 /// How the private half of a key begins, where keys are files.
 const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
@@ -77,7 +77,8 @@ mod tests {
         for secret in ["open sesame", "wrong-password", "a b"] {
             secrets.hide(secret);
         }
-        let said = "wrong-password a b MCowBQYDK2\nhe said open sesame\nMC4CAQAwBQ\nBearer eyJhbGci\nnothing\n";
+        let said =
+            "wrong-password a b MCowBQYDK2\nhe said open sesame\nMC4CAQAwBQ\nBearer eyJhbGci.eyJzdWIi\nnothing\n";
         std::fs::write(logs.path().join("a.log"), said).unwrap();
         let found = secrets.found_in(logs.path());
         let numbers: Vec<_> = found.iter().filter_map(|place| place.rsplit(':').next()).collect();

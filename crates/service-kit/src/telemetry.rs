@@ -18,6 +18,10 @@ use crate::{
 /// How long the last spans may take to leave when the process ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Libraries that log what they carry, below `info`: tokens, password hashes, what people say. Their levels are not
+/// lowered along with ours.
+const CARRIERS: [&str; 3] = ["async_nats", "tungstenite", "tokio_tungstenite"];
+
 /// Logs or traces cannot be set up as it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -49,7 +53,10 @@ impl Drop for Telemetry {
 pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, TelemetryError> {
     // Spans for traces alone would only lengthen the lines of the log.
     let for_traces_only = format!("{}=off", trace::TARGET).parse()?;
-    let filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
+    let mut filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
+    for library in CARRIERS {
+        filter = filter.add_directive(format!("{library}=info").parse()?);
+    }
     let provider = provider(&args.traces, service)?;
     match &provider {
         None => tracing_subscriber::registry().with(filter).with(lines(args.format)).init(),

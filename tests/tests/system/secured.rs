@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_nats::{ConnectOptions, ServerAddr, jetstream};
-use harness::{Account, Nats, Role, Stack, StackOptions};
+use harness::{Account, Nats, Role, ServiceId, Stack, StackOptions};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use system_tests::World;
@@ -22,11 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_over_tls_and_nothing_without() {
-    let world = World::start(StackOptions { secured: true, ..StackOptions::default() }).await;
+    // Whoever looks for a fault shall find it in the logs, and no password.
+    let services = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];
+    let env = services.map(|service| (service, "BOXROOM_LOG", "trace".to_owned())).to_vec();
+    let world = World::start(StackOptions { secured: true, env, ..StackOptions::default() }).await;
     let marker = format!("marker-{:016x}", rand::random::<u64>());
     let ana = world.user("ana").await;
     let room = world.open_room(&ana, &marker, 4).await;
     let mut live = world.follow(&ana, &room, 0).await;
+    let locked = json!({ "store_id": format!("store-of-{marker}"), "title": "Lunch", "max_members": 2, "password": "1 2 3 4 5" });
+    world.install_box("locked").await;
+    ana.post("/boxes/locked/rooms", locked).await.created();
     ana.say(&room, "Over TLS").await.created();
     live.message(&room, "Over TLS").await;
     // The server can read its own log again.
