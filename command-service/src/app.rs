@@ -5,7 +5,9 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
-use event_store::{Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks};
+use event_store::{
+    Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, KeyRing, Marks,
+};
 use service_kit::{
     auth::{Signer, Verifier},
     clock,
@@ -28,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) marks: Marks,
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
+    pub(crate) keys: Arc<KeyRing>,
     pub(crate) passwords: Passwords,
     pub(crate) signer: Signer,
     pub(crate) verifier: Verifier,

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
-use event_store::{AccountError, AppendError, CommandError, EventStoreError, MarkError};
+use event_store::{AccountError, AppendError, CommandError, EventStoreError, KeyError, MarkError};
 use service_kit::problem::Problem;
 
 use crate::problems::Code;
@@ -20,6 +20,11 @@ impl Error {
     /// As the answer to this request, for what does not come through the router.
     pub(crate) fn of_request(self, id: &str) -> Self {
         Self(self.0.of_request(id))
+    }
+
+    /// As it stands in an answer, for what does not come through the router.
+    pub(crate) fn into_problem(self) -> Problem {
+        self.0
     }
 
     /// The log did not answer; a repeat with the same key settles what became of the command.
@@ -73,6 +78,7 @@ where
         match error {
             CommandError::Refused(refusal) => Self::detailed(Code::from(&refusal), refusal.to_string()),
             CommandError::KeyReused => Code::IdempotencyKeyReused.into(),
+            CommandError::Erased => Code::UserNotFound.into(),
             CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
             error @ CommandError::Corrupt { .. } => Self::internal(&error),
@@ -84,6 +90,7 @@ impl From<EventStoreError> for Error {
     fn from(error: EventStoreError) -> Self {
         match error {
             EventStoreError::KeyReused => Code::IdempotencyKeyReused.into(),
+            EventStoreError::Erased => Code::UserNotFound.into(),
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::contended(),
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
             error @ EventStoreError::Corrupt { .. } => Self::internal(&error),
@@ -103,6 +110,17 @@ impl From<MarkError> for Error {
             MarkError::Append(error) => error.into(),
             MarkError::Log(error) => EventStoreError::from(error).into(),
             error @ MarkError::Decode(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unavailable(reason) => Self::log_unavailable(&reason, true),
+            error @ (KeyError::Missing(_) | KeyError::UnknownMaster { .. } | KeyError::Corrupt(_)) => {
+                Self::internal(&error)
+            }
         }
     }
 }

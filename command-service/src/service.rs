@@ -12,14 +12,15 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
-    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
+    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, KeyRing, Log, Marks, MasterKeys, ProvisionError,
+    SealedLog, TailState, verify,
 };
 use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
-    deadlines,
+    deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
     passwords::Passwords,
@@ -50,6 +51,7 @@ pub async fn run(
     let (commands, api) = routes::all(app.clone());
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
+    let erasing = erasure::serve(client.clone(), app.clone());
     let gateway = Gateway::new(client, http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
@@ -63,6 +65,7 @@ pub async fn run(
     let (stop_gateway, gateway_stopped) = oneshot::channel();
     let mut background = JoinSet::new();
     background.spawn(deadlines::run(app));
+    background.spawn(erasing);
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
         let _ = serving_stopped.await;
@@ -90,7 +93,10 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
     let signer = Signer::from_pem(&key).with_context(|| format!("{} is no key", file.display()))?;
     let secret = RequestSecret::read(&settings.request_secret_file)
         .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
-    let shared: Arc<dyn Log> = Arc::new(log.clone());
+    let file = &settings.master.master_key_file;
+    let masters = MasterKeys::read(file).with_context(|| format!("{} is no file of master keys", file.display()))?;
+    let keys = KeyRing::start(log.clone(), masters);
+    let shared: Arc<dyn Log> = SealedLog::new(Arc::new(log.clone()), Arc::clone(&keys));
     let options = ExecutorOptions {
         partitions: settings.partitions,
         idempotency_window: settings.idempotency_window,
@@ -104,6 +110,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
+        keys,
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         verifier: signer.verifier(),
         signer,

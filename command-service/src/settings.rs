@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{BoxId, UserId};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs};
+use service_kit::args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs, OriginArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
 #[derive(Debug, Parser)]
@@ -51,6 +51,10 @@ pub struct Settings {
     /// The key that signs tokens.
     #[command(flatten)]
     pub signing: SigningKey,
+
+    /// The keys under which personal data in the log is sealed.
+    #[command(flatten)]
+    pub master: MasterKeyArgs,
 
     /// The secret under which requests are hashed: 32 bytes in hexadecimal digits
     #[arg(long, env = "BOXROOM_REQUEST_SECRET_FILE", value_name = "FILE")]
@@ -143,8 +147,9 @@ mod tests {
 
     #[test]
     fn a_room_lives_as_long_as_the_domain_says_unless_told_otherwise() {
-        let required = ["--nats-url", "nats://x", "--signing-key-file", "x", "--request-secret-file", "x"];
-        let program = Program::parse_from(["command-service", "serve"].into_iter().chain(required));
+        let files = ["--signing-key-file", "x", "--request-secret-file", "x", "--master-key-file", "x"];
+        let required = ["command-service", "serve", "--nats-url", "nats://x"];
+        let program = Program::parse_from(required.into_iter().chain(files));
         let Task::Serve(settings) = program.task else { panic!("{:?}", program.task) };
         assert_eq!(settings.room_lifetime, ROOM_LIFETIME);
     }

@@ -17,7 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::of(std::env::args_os()).command {
-        Command::Run(settings) => exit::code(project(settings).await),
+        Command::Run(settings) => exit::code(Box::pin(project(settings)).await),
         Command::Migrate(settings) => exit::code(migrate(settings).await),
         Command::Operator(command) => cli::act(command).await,
         Command::Verify(args) => verify::command::act(args).await,

@@ -2,8 +2,8 @@
 
 use std::{future::pending, sync::Arc};
 
-use event_store::{JetStreamLog, Log};
-use service_kit::{clock, http, metrics::Metrics, nats};
+use event_store::{JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
+use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
 
 use crate::{
     database::Database,
@@ -33,6 +33,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file of master keys cannot be used.
+    #[error(transparent)]
+    Master(#[from] MasterError),
     /// The NATS address cannot be used.
     #[error(transparent)]
     Nats(#[from] nats::ConnectError),
@@ -44,6 +47,23 @@ pub enum RunError {
     Start(#[from] StartError),
 }
 
+/// The file of master keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is no file of master keys", path.display())]
+pub struct MasterError {
+    path: std::path::PathBuf,
+    source: MasterKeyError,
+}
+
+/// The log with its personal values opened.
+pub(crate) fn opened_log(client: async_nats::Client, master: &MasterKeyArgs) -> Result<Arc<dyn Log>, MasterError> {
+    let path = &master.master_key_file;
+    let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
+    let log = JetStreamLog::new(client);
+    let keys = KeyRing::start(log.clone(), masters);
+    Ok(SealedLog::new(Arc::new(log), keys))
+}
+
 /// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
     let address = settings.listen.or_port(PORT);
@@ -52,7 +72,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let status = Status::default();
-    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client.clone()));
+    let log = opened_log(client.clone(), &settings.master)?;
     let watch = Watch::default();
     let health = watch.add_to(status.health(client.clone()));
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs};
+use service_kit::args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs};
 
 use crate::cli::OperatorCommand;
 
@@ -44,6 +44,10 @@ pub struct Settings {
     /// The log.
     #[command(flatten)]
     pub nats: NatsArgs,
+
+    /// The keys under which personal data in the log is sealed.
+    #[command(flatten)]
+    pub master: MasterKeyArgs,
 
     /// The read models.
     #[command(flatten)]
@@ -101,7 +105,8 @@ fn with_command(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 const EXAMPLES: &str = "\
 Examples:
   projector --nats-url nats://projector:secret@127.0.0.1:4222 \\
-            --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
+            --database-url postgres://projector:secret@127.0.0.1:5432/boxroom \\
+            --master-key-file /etc/boxroom/master-key
   BOXROOM_LOG=info,projector=debug BOXROOM_LOG_FORMAT=json projector run
   projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
   BOXROOM_OPERATOR_URL=nats://operator:secret@127.0.0.1:4222 projector status";
@@ -117,7 +122,10 @@ mod tests {
 
     #[test]
     fn running_is_what_it_does_without_a_command() {
-        for line in ["projector --nats-url n --database-url d", "projector run --nats-url n --database-url d"] {
+        for line in [
+            "projector --nats-url n --database-url d --master-key-file m",
+            "projector run --nats-url n --database-url d --master-key-file m",
+        ] {
             let Command::Run(settings) = parse(line).unwrap().command else { panic!("{line} does not run") };
             assert_eq!((settings.database.database_url.as_str(), settings.partitions), ("d", 4));
         }

@@ -47,10 +47,12 @@ impl Installation {
     pub(crate) fn settings(&self, more: &[&str]) -> Settings {
         let url = self.nats.url(Account::Command);
         let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        let (key, secret) = (path(&self.keys.signing_key), path(&self.keys.request_secret));
-        let args =
-            ["command-service", "serve", "--nats-url", &url, "--signing-key-file", &key, "--request-secret-file"];
-        let args = args.into_iter().chain([secret.as_str()]).chain(more.iter().copied());
+        let KeyFiles { signing_key, request_secret, master_key, .. } = &self.keys;
+        let [signing, secret, master] = [signing_key, request_secret, master_key].map(|file| path(file));
+        let args = ["command-service", "serve", "--nats-url", &url, "--signing-key-file", &signing];
+        let more =
+            ["--request-secret-file", &secret, "--master-key-file", &master].into_iter().chain(more.iter().copied());
+        let args = args.into_iter().chain(more);
         match Program::parse_from(args).task {
             Task::Serve(settings) => settings,
             Task::Token(_) => unreachable!(),

@@ -8,6 +8,7 @@ use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     deadlines::DEADLINES_CONSUMER,
     jetstream::{OWNER_API_PREFIX, SERVICE_API_PREFIX},
+    keys::KEYS_BUCKET,
     stream::{StreamName, streams},
 };
 
@@ -153,7 +154,7 @@ fn locals(services: &[(String, Answers)]) -> Vec<String> {
 }
 
 fn command(partitions: u16) -> Account {
-    let bucket = format!("KV_{ACCOUNTS_BUCKET}");
+    let (bucket, keys) = (format!("KV_{ACCOUNTS_BUCKET}"), format!("KV_{KEYS_BUCKET}"));
     let timer = StreamName::Timer.on_server();
     let mut services = once(&[
         "box.*.*.room",
@@ -165,9 +166,12 @@ fn command(partitions: u16) -> Account {
         "timer.*.*.due",
     ]);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    services.extend(all.chain([bucket]).flat_map(|stream| reading(&stream)));
+    services.extend(all.chain([bucket, keys.clone()]).flat_map(|stream| reading(&stream)));
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
+        // A key is created, replaced by its tombstone, and overwritten.
+        (format!("$KV.{KEYS_BUCKET}.*"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.DELETE.{keys}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
@@ -177,22 +181,25 @@ fn command(partitions: u16) -> Account {
         name: "COMMAND",
         user: "command",
         publish: locals(&services),
-        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into()],
+        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
         services,
         streams: vec!["stored.>".into()],
         other_imports: vec![],
-        exports: vec![r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into()],
+        exports: vec![
+            r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
+            r#"{ service: "erasure.*", accounts: [PROJECTOR] }"#.into(),
+        ],
         answers: true,
     }
 }
 
 fn projector(partitions: u16) -> Account {
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    let mut services: Vec<_> = all.flat_map(|stream| reading(&stream)).collect();
+    let mut services: Vec<_> = all.chain([format!("KV_{KEYS_BUCKET}")]).flat_map(|stream| reading(&stream)).collect();
     // Only to see at the start that the log is whole.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
-    publish.extend(["live.>".to_owned(), "projected.>".to_owned()]);
+    publish.extend(["live.>", "projected.>", "erasure.*"].map(str::to_owned));
     Account {
         name: "PROJECTOR",
         user: "projector",
@@ -200,7 +207,7 @@ fn projector(partitions: u16) -> Account {
         publish,
         subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
         streams: vec!["stored.>".into()],
-        other_imports: vec![],
+        other_imports: vec![r#"{ service: { account: COMMAND, subject: "erasure.*" } }"#.into()],
         exports: vec![
             r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
             r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     envelope::header,
-    log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded},
+    log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError},
     metrics::METRICS,
 };
 
@@ -62,9 +62,21 @@ pub enum AppendError {
         /// What went wrong last.
         reason: String,
     },
+    /// The author was erased: certainly not appended.
+    #[error("the user was erased")]
+    Erased,
     /// The log will never take it, or is damaged.
     #[error("the log does not take the message")]
     Refused(#[source] LogError),
+}
+
+impl From<SealError> for AppendError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Erased => Self::Erased,
+            error => Self::Unavailable { outcome_unknown: false, reason: error.to_string() },
+        }
+    }
 }
 
 /// Appends one message, or several as one atomic batch that the last one stands for.
@@ -87,9 +99,10 @@ async fn append_patiently(
     patience: &Patience,
 ) -> Result<Appended, AppendError> {
     let deadline = Instant::now() + patience.total;
+    let messages = log.seal(messages).await?;
     let mut progress = Progress::default();
     loop {
-        let attempt = log.attempt(messages, patience.of_attempt(progress.unanswered)).await;
+        let attempt = log.attempt(&messages, patience.of_attempt(progress.unanswered)).await;
         match progress.judge(log, message, attempt).await {
             Ok(Some(appended)) => return Ok(appended),
             Ok(None) if Instant::now() < deadline => progress.pause().await,

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     jetstream::OWNER_API_PREFIX,
+    keys::KEYS_BUCKET,
     provision::ProvisionError,
     stream::{StreamName, metadata},
 };
@@ -87,14 +88,19 @@ pub enum BackupError {
 /// The streams of a log in the order in which they are to be copied while commands go on: what refers comes before what
 /// it refers to. A marker names a message of a box; boxes name users and stores; a room was given its deadline before it
 /// was opened. A user without an account could never get one, an account without its user is completed by registering
-/// again. Tickets are not copied: they live for half a minute.
+/// again. Keys come last of all that is sealed under them. Tickets are not copied: they live for half a minute.
 pub fn copied_streams(partitions: u16) -> Vec<String> {
     let boxes = (0..partitions).map(|partition| StreamName::Box(partition).on_server());
     let mut all = vec![StreamName::Mark.on_server()];
     all.extend(boxes);
     all.extend([StreamName::Store.on_server(), StreamName::User.on_server(), format!("KV_{ACCOUNTS_BUCKET}")]);
-    all.push(StreamName::Timer.on_server());
+    all.extend([stream_of_keys(), StreamName::Timer.on_server()]);
     all
+}
+
+/// The stream that backups of versions without keys of users do not hold.
+pub fn stream_of_keys() -> String {
+    format!("KV_{KEYS_BUCKET}")
 }
 
 /// How many partitions the log has; `owner` is connected with the account that owns it.

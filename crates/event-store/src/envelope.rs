@@ -11,6 +11,7 @@ use crate::{
     damage::Damage,
     log::Recorded,
     mark_event::MarkEvent,
+    sealing::holds_sealed,
     stream::StreamName,
     subject::{Source, hex},
     upcast::{DecodeError, StoredEvent, decode_event},
@@ -300,6 +301,10 @@ impl RecordedCommit {
     }
 
     pub(crate) fn events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
+        self.read_events().map_err(|error| if holds_sealed(&self.payload) { DecodeError::Sealed } else { error })
+    }
+
+    fn read_events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).map_err(DecodeError::json)?;
         envelope.events.into_iter().map(|event| decode_event(event.get())).collect()
     }

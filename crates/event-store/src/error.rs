@@ -14,6 +14,9 @@ pub enum EventStoreError {
     /// A name that the decision needs belongs to somebody else.
     #[error("the name is taken")]
     NameTaken,
+    /// The author was erased meanwhile: nothing of theirs is stored any more.
+    #[error("the user was erased")]
+    Erased,
     /// Too many others commit at the same time.
     #[error("too many commands at once")]
     Contended,
@@ -53,6 +56,7 @@ impl From<AppendError> for EventStoreError {
         match error {
             AppendError::Conflict => Self::Conflict,
             AppendError::IdTaken => Self::KeyReused,
+            AppendError::Erased => Self::Erased,
             AppendError::Busy => Self::Contended,
             AppendError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
             AppendError::Refused(error) => error.into(),

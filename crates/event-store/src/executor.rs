@@ -67,6 +67,9 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The user was erased meanwhile: certainly not carried out.
+    #[error("the user was erased")]
+    Erased,
     /// Too many others want the same at the same time: certainly not carried out.
     #[error("too many commands at once")]
     Contended,
@@ -90,6 +93,7 @@ impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
     fn from(error: EventStoreError) -> Self {
         match error {
             EventStoreError::KeyReused => Self::KeyReused,
+            EventStoreError::Erased => Self::Erased,
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
             EventStoreError::Corrupt { reason } => Self::Corrupt { reason },

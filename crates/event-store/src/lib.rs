@@ -14,11 +14,14 @@ pub use error::EventStoreError;
 pub use executor::{CommandError, Committed, Executor, ExecutorOptions};
 pub use follow::{Batch, FollowError, Follower, commit_id_at, follow};
 pub use jetstream::{JetStreamLog, OWNER_API_PREFIX, SERVICE_API_PREFIX};
-pub use log::{Log, LogError, StreamState};
+pub use keys::{KeyError, KeyRing, MasterKeyError, MasterKeys};
+pub use log::{Log, LogError, SealError, StreamState};
 pub use marks::{MarkError, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
+pub use sealed_log::SealedLog;
+pub use sealing::ERASED;
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
@@ -48,6 +51,10 @@ pub mod log;
 pub mod memory;
 pub mod stream;
 pub mod subject;
+
+pub mod keys;
+pub mod sealed_log;
+mod sealing;
 
 pub mod accounts_kv;
 pub mod deadlines;

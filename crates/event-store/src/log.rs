@@ -1,13 +1,17 @@
 //! The log as the rest of this crate sees it: append under a guard, read, follow; on a server or in memory.
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{future::BoxFuture, stream::BoxStream};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+    stream::BoxStream,
+};
 
-use crate::stream::StreamName;
+use crate::{keys::KeyError, stream::StreamName};
 
 /// What a log answers, some time later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -17,6 +21,17 @@ pub trait Log: Send + Sync + 'static {
     /// Tries once to append one message, or several as one atomic batch, and waits this long for the answer.
     /// What the answers mean together is decided by [`append`](crate::append::append).
     fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt>;
+
+    /// The messages as they are to be attempted: what is personal in them is sealed, if this log seals. Not repeated for a
+    /// second attempt, so that all of one append are the same.
+    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+        ready(Ok(Cow::Borrowed(messages))).boxed()
+    }
+
+    /// The same log with what is sealed left sealed, if this one opens it: for readers who need not know what is said.
+    fn as_stored(&self) -> Option<Arc<dyn Log>> {
+        None
+    }
 
     /// The last message on a subject.
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>>;
@@ -163,6 +178,20 @@ pub enum Attempt {
     },
     /// It was certainly not sent, because there is no connection.
     NotSent,
+}
+
+/// Why something cannot be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Whose it is was erased: nothing of theirs is stored any more.
+    #[error("the user was erased")]
+    Erased,
+    /// The key cannot be had.
+    #[error(transparent)]
+    Key(KeyError),
+    /// The cipher failed.
+    #[error("a value could not be sealed")]
+    Cipher,
 }
 
 /// Why a log could not answer.

@@ -63,6 +63,7 @@ impl Metrics {
             Err(AppendError::Busy) => "busy",
             Err(AppendError::Unavailable { outcome_unknown: true, .. }) => "unknown",
             Err(AppendError::Unavailable { outcome_unknown: false, .. }) => "unavailable",
+            Err(AppendError::Erased) => "erased",
             Err(AppendError::Refused(_)) => "refused",
         };
         let label = stream.label();

@@ -17,6 +17,7 @@ use domain::notice::{TICKET_SECONDS, TICKETS_BUCKET};
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
+    keys::KEYS_BUCKET,
     log::{Log, LogError},
     stream::{StreamName, metadata, streams},
     subject::hex,
@@ -33,6 +34,9 @@ const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
 
 /// A ticket says who holds it, and little else.
 const MAX_TICKET_BYTES: i32 = 1024;
+
+/// A wrapped key, and the names of the key that wraps it.
+const MAX_KEY_BYTES: i32 = 1024;
 
 /// How the log is to be laid out.
 #[derive(Debug, Clone, Copy)]
@@ -84,14 +88,31 @@ pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), 
     let mut wanted = streams(options.partitions);
     wanted.retain(|stream| *stream != StreamName::User);
     wanted.push(StreamName::Timer);
-    if sealed.is_some() {
-        refuse_loss(&context, &wanted).await?;
+    if let Some(sealed) = &sealed {
+        refuse_loss(&context, &wanted, has_keys(sealed)).await?;
     }
     for stream in wanted {
         provision_stream(&context, stream, options).await?;
     }
     provision_rest(&context, options).await?;
-    provision_stream(&context, StreamName::User, options).await
+    provision_stream(&context, StreamName::User, options).await?;
+    match sealed {
+        Some(sealed) if !has_keys(&sealed) => declare_keys(&context, sealed).await,
+        _ => Ok(()),
+    }
+}
+
+/// Whether the log has had keys of users since a former run.
+fn has_keys(sealed: &stream::Info) -> bool {
+    sealed.config.metadata.contains_key(metadata::SEALED)
+}
+
+/// A log of an earlier version has keys from now on.
+async fn declare_keys(context: &jetstream::Context, sealed: stream::Info) -> Result<(), ProvisionError> {
+    let mut config = sealed.config;
+    config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
+    config.metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());
+    context.update_stream(config).await.map(drop).map_err(|error| failed(StreamName::User, error))
 }
 
 /// Checks that the log is there, whole, and laid out for this many partitions. For services, at their start.
@@ -117,8 +138,13 @@ async fn existing(context: &jetstream::Context, name: &str) -> Result<Option<str
 }
 
 /// Of a log that was complete, what is absent was lost.
-async fn refuse_loss(context: &jetstream::Context, wanted: &[StreamName]) -> Result<(), ProvisionError> {
-    let names = wanted.iter().map(|stream| stream.on_server()).chain([format!("KV_{ACCOUNTS_BUCKET}")]);
+async fn refuse_loss(
+    context: &jetstream::Context,
+    wanted: &[StreamName],
+    has_keys: bool,
+) -> Result<(), ProvisionError> {
+    let keys = has_keys.then(|| format!("KV_{KEYS_BUCKET}"));
+    let names = wanted.iter().map(|stream| stream.on_server()).chain([format!("KV_{ACCOUNTS_BUCKET}")]).chain(keys);
     for absent in names {
         if existing(context, &absent).await?.is_none() {
             return Err(ProvisionError::Incomplete { present: StreamName::User.on_server(), absent });
@@ -173,11 +199,30 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         };
         context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
     }
-    let tickets = tickets(options);
-    if existing(context, &tickets.name).await?.is_none() {
-        context.create_stream(tickets).await.map_err(|error| failed(TICKETS_BUCKET, error))?;
+    for bucket in [keys(options), tickets(options)] {
+        let name = bucket.name.clone();
+        if existing(context, &name).await?.is_none() {
+            context.create_stream(bucket).await.map_err(|error| failed(name, error))?;
+        }
     }
     Ok(())
+}
+
+/// The bucket of the keys of users. Laid out by hand: read from the leader, so that a destroyed key is not given once
+/// more, and not compressed and with deletion allowed, so that it is overwritten where it stands.
+fn keys(options: ProvisionOptions) -> Config {
+    Config {
+        name: format!("KV_{KEYS_BUCKET}"),
+        subjects: vec![format!("$KV.{KEYS_BUCKET}.*")],
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        // The key, and its tombstone until the key is overwritten.
+        max_messages_per_subject: 2,
+        max_message_size: MAX_KEY_BYTES,
+        allow_direct: false,
+        ..Default::default()
+    }
 }
 
 /// The bucket of tickets, which lose nothing but their holders' patience when they are lost. Laid out by hand, because a
@@ -211,11 +256,14 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
         StreamName::Mark => vec!["mark.*.*.*.*".to_owned()],
         StreamName::Timer => vec!["timer.*.*.due".to_owned(), "timer.*.*.fire".to_owned()],
     };
-    let metadata = HashMap::from([
+    let mut metadata = HashMap::from([
         (metadata::PARTITIONS.to_owned(), options.partitions.to_string()),
         (metadata::SCHEMA.to_owned(), LOG_SCHEMA.to_owned()),
         (metadata::INCARNATION.to_owned(), hex(&rand::random::<u64>().to_be_bytes())),
     ]);
+    if stream == StreamName::User {
+        metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());
+    }
     let republish =
         Republish { source: ">".to_owned(), destination: crate::subject::stored(&name), headers_only: false };
     // Schedules need roll-ups, those need purges, and both exclude refusing what is new.

@@ -15,9 +15,6 @@ use crate::{
     subject::hex,
 };
 
-/// What the server itself writes among a stream's metadata.
-const OF_THE_SERVER: &str = "_nats.";
-
 /// One restore of one backup.
 #[derive(Debug, Clone)]
 pub struct Restore {
@@ -78,7 +75,7 @@ impl Restore {
         config["num_replicas"] = self.options.replicas.into();
         let old = config["metadata"].as_object().cloned().unwrap_or_default();
         let mut new: serde_json::Map<_, _> =
-            old.into_iter().filter(|(key, _)| !key.starts_with(OF_THE_SERVER)).collect();
+            old.into_iter().filter(|(key, _)| !key.starts_with(metadata::OF_THE_SERVER)).collect();
         if let Some(incarnation) = new.get_mut(metadata::INCARNATION) {
             *incarnation = hex(&rand::random::<u64>().to_be_bytes()).into();
         }
@@ -97,7 +94,7 @@ impl Restore {
         let info = info(&self.owner, &stream).await?;
         let mut config = info.ok_or_else(|| BackupError::NoLog { stream: stream.clone() })?["config"].take();
         if let Some(metadata) = config["metadata"].as_object_mut() {
-            metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(OF_THE_SERVER));
+            metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(metadata::OF_THE_SERVER));
         }
         ask(&self.owner, "STREAM.UPDATE", &stream, &config, PATIENCE).await.map(drop)
     }

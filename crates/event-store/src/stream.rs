@@ -84,8 +84,12 @@ pub(crate) mod metadata {
     pub(crate) const SCHEMA: &str = "boxroom.schema";
     /// From which backup the stream came, if from any.
     pub(crate) const RESTORED: &str = "boxroom.restored";
+    /// Of `USER`: that the log has a bucket of keys, so that a new one is never made in the place of a lost one.
+    pub(crate) const SEALED: &str = "boxroom.sealed";
     /// Of `USER`: which backup is still being restored.
     pub(crate) const RESTORING: &str = "boxroom.restoring";
+    /// What the server itself writes among them begins with this.
+    pub(crate) const OF_THE_SERVER: &str = "_nats.";
 }
 
 /// The streams that can be followed, in an order in which a reader may start them.

@@ -72,6 +72,8 @@ impl Tail {
     where
         F: Future<Output = ()> + Send,
     {
+        // Neither ids nor the states of boxes are sealed, and a user's state is folded when it is asked for.
+        let log = log.as_stored().unwrap_or(log);
         let index = Arc::new(Mutex::new(Index::new(window)));
         let (sender, state) = watch::channel(TailState::default());
         let runner = Runner { log, stream, index: index.clone(), state: sender, observer };

@@ -44,6 +44,9 @@ pub enum DecodeError {
         /// Which version.
         version: u32,
     },
+    /// Something in it does not open with its owner's key.
+    #[error("a sealed value was changed or moved, or was not opened")]
+    Sealed,
     /// A part of the commit is missing or unreadable.
     #[error("{0} is missing or unreadable")]
     Header(&'static str),

@@ -152,6 +152,11 @@ impl Nats {
         self.options.store()
     }
 
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+
     /// How many partitions its log has.
     pub fn partitions(&self) -> u16 {
         self.options.partitions

@@ -219,10 +219,12 @@ impl Stack {
                 ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Command)),
                 ("BOXROOM_SIGNING_KEY_FILE", path(&self.servers.keys.signing_key)),
                 ("BOXROOM_REQUEST_SECRET_FILE", path(&self.servers.keys.request_secret)),
+                ("BOXROOM_MASTER_KEY_FILE", path(&self.servers.keys.master_key)),
                 partitions,
             ]),
             ServiceId::Projector(_) => BTreeMap::from([
                 ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Projector)),
+                ("BOXROOM_MASTER_KEY_FILE", path(&self.servers.keys.master_key)),
                 ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Projector)),
                 partitions,
             ]),
@@ -272,6 +274,11 @@ impl Stack {
     /// A token that is valid from now on for `lifetime`.
     pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
         self.mint.token(bearer, lifetime)
+    }
+
+    /// The file of the master key, for tools that read the log.
+    pub fn master_key_file(&self) -> &Path {
+        &self.servers.keys.master_key
     }
 
     /// The key that signs tokens, for tests that want odd ones.

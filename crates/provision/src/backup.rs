@@ -9,7 +9,7 @@ use async_nats::Client;
 use chrono::{DateTime, Utc};
 use event_store::{
     Layout,
-    backup::{copied_streams, partitions, snapshot},
+    backup::{copied_streams, partitions, snapshot, stream_of_keys},
 };
 use serde::{Deserialize, Serialize};
 use service_kit::clock;
@@ -81,8 +81,12 @@ impl Manifest {
             return Err(damaged(&path, "its digest is another one"));
         }
         let manifest: Self = serde_json::from_str(&content).map_err(|error| damaged(&path, error))?;
-        let in_order = manifest.streams.iter().map(|stream| &stream.name).eq(&copied_streams(manifest.partitions));
-        if manifest.format != FORMAT || !in_order {
+        let names = || manifest.streams.iter().map(|stream| &stream.name);
+        let mut known = copied_streams(manifest.partitions);
+        if !names().any(|name| *name == stream_of_keys()) {
+            known.retain(|name| *name != stream_of_keys());
+        }
+        if manifest.format != FORMAT || !names().eq(&known) {
             return Err(damaged(&path, "it is of a form that this version does not know"));
         }
         Ok(manifest)

@@ -1,4 +1,4 @@
-//! The installation's keys: the pair that signs tokens, and the secret that hashes requests.
+//! The installation's keys: the pair that signs tokens, the secret that hashes requests, the master key of users' keys.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ pub struct KeyFiles {
     pub verifying_key: PathBuf,
     /// 32 random bytes in hexadecimal, with which the command-service hashes requests.
     pub request_secret: PathBuf,
+    /// An id and 32 random bytes in hexadecimal, with which command-service and projector wrap the keys of users.
+    pub master_key: PathBuf,
 }
 
 impl KeyFiles {
@@ -30,12 +32,13 @@ impl KeyFiles {
             signing_key: folder.join("signing-key.pem"),
             verifying_key: folder.join("verifying-key.pem"),
             request_secret: folder.join("request-secret"),
+            master_key: folder.join("master-key"),
         }
     }
 }
 
 /// Writes what is missing into `folder` and leaves the rest: a new signing key would end every session, a new request
-/// secret would make every repeated request look like another one.
+/// secret would make every repeated request look like another one, and without its master key the log says nothing.
 pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let files = KeyFiles::in_folder(folder);
@@ -49,6 +52,10 @@ pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
     }
     if read_if_present(&files.request_secret)?.is_none() {
         write_private(&files.request_secret, &(hex(&random_bytes::<32>()) + "\n"))?;
+    }
+    if read_if_present(&files.master_key)?.is_none() {
+        let (id, key) = (hex(&random_bytes::<4>()), hex(&random_bytes::<32>()));
+        write_private(&files.master_key, &format!("{id} {key}\n"))?;
     }
     Ok(files)
 }
@@ -82,16 +89,20 @@ mod tests {
     fn a_second_run_keeps_the_keys() {
         let folder = tempfile::tempdir().unwrap();
         let files = write(folder.path()).unwrap();
-        let before = (read(&files.signing_key), read(&files.verifying_key), read(&files.request_secret));
+        let all = || {
+            [&files.signing_key, &files.verifying_key, &files.request_secret, &files.master_key].map(|file| read(file))
+        };
+        let before = all();
         assert_eq!(write(folder.path()).unwrap(), files);
-        assert_eq!((read(&files.signing_key), read(&files.verifying_key), read(&files.request_secret)), before);
+        assert_eq!(all(), before);
+        assert!(event_store::MasterKeys::read(&files.master_key).is_ok());
     }
 
     #[test]
     fn only_the_owner_can_read_a_key() {
         let folder = tempfile::tempdir().unwrap();
         let files = write(folder.path()).unwrap();
-        for path in [files.signing_key, files.request_secret] {
+        for path in [files.signing_key, files.request_secret, files.master_key] {
             assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }

@@ -70,7 +70,10 @@ enum Part {
         #[arg(long, env = "BOXROOM_OPERATOR_PASSWORD", hide_env_values = true)]
         operator_password: String,
     },
-    /// Write signing-key.pem, verifying-key.pem and request-secret
+    /// Write signing-key.pem, verifying-key.pem, request-secret and master-key
+    ///
+    /// What is there already is kept. Keep a copy of master-key apart from the backups of the log: without it, what people
+    /// wrote is lost.
     #[command(after_help = "Example:\n  provision keys --out /etc/boxroom")]
     Keys {
         /// The folder to write to

@@ -53,6 +53,14 @@ pub struct NatsArgs {
     pub nats_url: String,
 }
 
+/// The installation's master keys.
+#[derive(Debug, Clone, Args)]
+pub struct MasterKeyArgs {
+    /// The keys under which the keys of users are wrapped: a line for each, the first one wraps
+    #[arg(long, env = "BOXROOM_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: PathBuf,
+}
+
 /// Where and how HTTP is served.
 #[derive(Debug, Clone, Args)]
 pub struct ListenArgs {

@@ -1,17 +1,16 @@
 //! `projector verify`: which generations to compare, and how to tell what was found.
 
-use std::{fmt::Display, io::Write, process::ExitCode, sync::Arc};
+use std::{fmt::Display, io::Write, process::ExitCode};
 
 use clap::Args;
-use event_store::{JetStreamLog, Log};
 use service_kit::{
-    args::{LogArgs, LogFormat, NatsArgs, TraceArgs},
+    args::{LogArgs, LogFormat, MasterKeyArgs, NatsArgs, TraceArgs},
     nats, telemetry,
 };
 use sqlx::query;
 
 use super::{Limits, Verification, VerifyError, verify, verify_fresh};
-use crate::{cli::Priority, database::Database, settings::DatabaseArgs};
+use crate::{cli::Priority, database::Database, run::opened_log, settings::DatabaseArgs};
 
 /// Arguments of `projector verify`.
 #[derive(Debug, Clone, Args)]
@@ -51,6 +50,10 @@ pub struct VerifyArgs {
     /// The log
     #[command(flatten)]
     pub nats: NatsArgs,
+
+    /// The keys under which personal data in the log is sealed
+    #[command(flatten)]
+    pub master: MasterKeyArgs,
 
     /// The read models
     #[command(flatten)]
@@ -108,7 +111,7 @@ fn tell(found: &Verification, json: bool) -> ExitCode {
 async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
     let database = Database::new(&args.database.database_url, "projector-verify")?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
-    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client));
+    let log = opened_log(client, &args.master)?;
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
     Ok(match other {

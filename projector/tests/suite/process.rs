@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use event_store::JetStreamLog;
+use event_store::{JetStreamLog, KeyRing, MasterKeys, SealedLog};
 use harness::{
     Account, Nats, Postgres, Role,
     output::Output,
@@ -23,6 +23,9 @@ pub(crate) const TAKEOVER: Duration = Duration::from_secs(5);
 /// How long a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The file of the master key among those of a test.
+const MASTER_KEY: &str = "master-key";
+
 /// The servers that a projector needs.
 pub(crate) struct Servers {
     pub(crate) nats: Nats,
@@ -41,6 +44,7 @@ impl Servers {
     pub(crate) async fn start() -> Self {
         let (nats, postgres) = tokio::join!(Nats::start(PARTITIONS), Postgres::start());
         let scratch = Scratch::create().expect("a folder");
+        std::fs::write(scratch.path().join(MASTER_KEY), format!("test {}\n", "5e".repeat(32))).expect("a file");
         Self { nats: nats.expect("NATS starts"), postgres: postgres.expect("PostgreSQL starts"), scratch }
     }
 
@@ -56,6 +60,7 @@ impl Servers {
             .env("BOXROOM_LISTEN", &address)
             .env("BOXROOM_NATS_URL", self.nats.url(Account::Projector))
             .env("BOXROOM_DATABASE_URL", self.postgres.url(Role::Projector))
+            .env("BOXROOM_MASTER_KEY_FILE", self.scratch.path().join(MASTER_KEY))
             .env("BOXROOM_PARTITIONS", partitions.to_string());
         let output = Output::Folder(self.scratch.path().to_owned());
         let process = Process::spawn(launch, &output).await.expect("the projector starts");
@@ -69,6 +74,7 @@ impl Servers {
             .args(words)
             .env("BOXROOM_NATS_URL", self.nats.url(Account::Projector))
             .env("BOXROOM_DATABASE_URL", self.postgres.url(Role::Projector))
+            .env("BOXROOM_MASTER_KEY_FILE", self.scratch.path().join(MASTER_KEY))
             .env("BOXROOM_OPERATOR_URL", self.nats.url(Account::Operator))
             .env("BOXROOM_TOKEN", "none")
             .env("BOXROOM_LOG", "off")
@@ -94,7 +100,9 @@ impl Servers {
 
     /// The commands' side of the same log.
     pub(crate) async fn town(&self) -> Town {
-        Town::on(Arc::new(JetStreamLog::new(self.client(Account::Command).await)))
+        let log = JetStreamLog::new(self.client(Account::Command).await);
+        let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
+        Town::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
     }
 
     /// What `projector <words> --json` says and its exit code, as an operator's script sees them.

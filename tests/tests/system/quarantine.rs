@@ -14,6 +14,7 @@ async fn projector(world: &World, words: &[&str]) -> (i32, String) {
         .args(words)
         .env("BOXROOM_NATS_URL", world.stack.nats_url(Account::Projector))
         .env("BOXROOM_DATABASE_URL", world.stack.database_url(Role::Projector))
+        .env("BOXROOM_MASTER_KEY_FILE", world.stack.master_key_file())
         .env("BOXROOM_OPERATOR_URL", world.stack.nats_url(Account::Operator))
         .env("BOXROOM_TOKEN", world.stack.token(Bearer::Operator("ops"), Duration::from_mins(10)))
         .env("BOXROOM_LOG", "off")

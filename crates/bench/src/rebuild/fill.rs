@@ -10,7 +10,7 @@ use event_store::{
     log::{Attempt, NewMessage},
     store::{After, prepare},
 };
-use futures::{TryStreamExt, stream};
+use futures::{TryStreamExt, stream::FuturesOrdered};
 use tokio::task::{JoinSet, unconstrained};
 
 use super::town::{self, Town};
@@ -32,11 +32,11 @@ pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> 
     let mut jobs = JoinSet::new();
     for partition in 0..partitions {
         let (log, mut town) = (Arc::clone(log), Town::new(partition, partitions, each, users));
-        jobs.spawn(async move { append_all(log.as_ref(), (0..each).map(move |_| town.next_commit())).await });
+        jobs.spawn(async move { append_all(log, (0..each).map(move |_| town.next_commit())).await });
     }
     let (people, shops) = (Arc::clone(log), Arc::clone(log));
-    jobs.spawn(async move { append_all(people.as_ref(), (0..users).map(registration)).await });
-    jobs.spawn(async move { append_all(shops.as_ref(), (0..STORES).map(opening)).await });
+    jobs.spawn(async move { append_all(people, (0..users).map(registration)).await });
+    jobs.spawn(async move { append_all(shops, (0..STORES).map(opening)).await });
     let mut filled = 0;
     while let Some(appended) = jobs.join_next().await {
         filled += appended??;
@@ -46,15 +46,30 @@ pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> 
 
 /// A stream's messages in order: each carries the sequence that it must have, so that a mistake is refused.
 async fn append_all(
+    log: Arc<dyn Log>,
+    messages: impl Iterator<Item = anyhow::Result<NewMessage>> + Send,
+) -> anyhow::Result<usize> {
+    // A future that yields in the middle of sending would be overtaken by the next one.
+    unconstrained(append_in_order(log.as_ref(), messages)).await
+}
+
+async fn append_in_order(
     log: &dyn Log,
     messages: impl Iterator<Item = anyhow::Result<NewMessage>> + Send,
 ) -> anyhow::Result<usize> {
-    let appended = stream::iter(messages)
-        .map_ok(|message| append(log, message))
-        .try_buffered(IN_FLIGHT)
-        .try_fold(0, async |count, ()| Ok(count + 1));
-    // A future that yields in the middle of sending would be overtaken by the next one.
-    unconstrained(appended).await
+    let (mut waiting, mut count) = (FuturesOrdered::new(), 0);
+    for message in messages {
+        let message = message?;
+        // As appends do it that are decided, and before it is sent: a key may have to be waited for.
+        let sealed = log.seal(std::slice::from_ref(&message)).await?.first().cloned();
+        waiting.push_back(append(log, sealed.unwrap_or(message)));
+        if waiting.len() == IN_FLIGHT {
+            waiting.try_next().await?;
+        }
+        count += 1;
+    }
+    waiting.try_collect::<()>().await?;
+    Ok(count)
 }
 
 async fn append(log: &dyn Log, message: NewMessage) -> anyhow::Result<()> {

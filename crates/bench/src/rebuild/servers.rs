@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use event_store::{JetStreamLog, Log, OWNER_API_PREFIX};
+use event_store::{JetStreamLog, KeyRing, Log, MasterKeys, OWNER_API_PREFIX, SealedLog};
 use harness::{
     Account, Nats, Postgres, Role,
     nats::NatsOptions,
@@ -61,12 +61,14 @@ impl Servers {
         Ok(Self { nats, postgres, scratch })
     }
 
-    /// The log, as its owner: nobody else may write all of it.
+    /// The log, sealed as in production, as its owner: nobody else may write all of it.
     pub(crate) async fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
         let client = service_kit::nats::connect(&self.nats.url(Account::Admin), "bench").await?;
         let log = JetStreamLog::with_prefix(client, OWNER_API_PREFIX);
         log.reachable().await?;
-        Ok(Arc::new(log))
+        let masters: MasterKeys =
+            format!("bench {:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).parse()?;
+        Ok(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {

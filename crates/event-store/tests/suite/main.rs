@@ -12,6 +12,7 @@ mod denials;
 mod outages;
 mod permissions;
 mod provisioning;
+mod sealing;
 
 mod proxy;
 mod server;

@@ -1,0 +1,268 @@
+//! The keys of users, under which personal values of the log are sealed: each wrapped by the installation's master key, and
+//! gone for good when it is destroyed.
+
+mod master;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
+    stream::RawMessageErrorKind,
+};
+use domain::UserId;
+use futures::{StreamExt, TryStreamExt, stream};
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::OnceCell, task::AbortHandle, time::sleep};
+
+pub use self::master::{MasterKeyError, MasterKeys};
+use crate::{
+    jetstream::JetStreamLog,
+    log::Recorded,
+    sealing::{self, UserKey},
+};
+
+/// The bucket that holds them. Stored; never rename.
+pub(crate) const KEYS_BUCKET: &str = "user-keys";
+
+/// How many keys are kept in memory.
+const CACHED_KEYS: u64 = 100_000;
+
+/// A key that is fetched in the very moment in which it is destroyed may be known for this long; see [`watch`].
+const LONGEST_KNOWN: Duration = Duration::from_mins(1);
+
+/// How many keys are fetched at a time.
+const FETCHES: usize = 64;
+
+/// How often to look whether a key was destroyed elsewhere.
+const LOOK_PERIOD: Duration = Duration::from_millis(250);
+
+/// How often a key that others create or destroy at the same time is read again.
+const ATTEMPTS: usize = 8;
+
+/// Why a key cannot be had. Never a reason to take a value for erased.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeyError {
+    /// The bucket is not there, or slow.
+    #[error("the keys of users cannot be reached: {0}")]
+    Unavailable(String),
+    /// Something is sealed under a key that is not there: the bucket is older than the log, or was lost.
+    #[error("the key of {0} is missing: bring back the bucket of keys that belongs to this log")]
+    Missing(UserId),
+    /// The key was wrapped with a master key that is not in the file.
+    #[error("the key of {user_id} is wrapped with the master key {master}, which is not in the file of master keys")]
+    UnknownMaster {
+        /// Whose.
+        user_id: UserId,
+        /// Which.
+        master: String,
+    },
+    /// What is stored is no key, or was changed, or belongs to somebody else.
+    #[error("the key of {0} does not open with the master key that it names")]
+    Corrupt(UserId),
+}
+
+/// What stands in the bucket for a user. Stored; never rename.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredKey {
+    /// The key, wrapped by the master key of this id.
+    Wrapped { master: String, key: String },
+    /// There was a key, and it is gone for good. Only this makes values count as erased.
+    Destroyed {},
+}
+
+/// The keys of all users, as far as this process may have them. Ends its watch when dropped.
+pub struct KeyRing {
+    bucket: Arc<Bucket>,
+    masters: MasterKeys,
+    /// None stands for a key that was destroyed.
+    known: Cache<UserId, Option<UserKey>>,
+    watch: AbortHandle,
+}
+
+impl Drop for KeyRing {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+impl KeyRing {
+    /// The keys beside this log, which need not be reachable yet.
+    pub fn start(log: JetStreamLog, masters: MasterKeys) -> Arc<Self> {
+        let bucket = Arc::new(Bucket { log, store: OnceCell::new() });
+        let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
+        let watch = tokio::spawn(watch(Arc::clone(&bucket), known.clone())).abort_handle();
+        Arc::new(Self { bucket, masters, known, watch })
+    }
+
+    /// The key to seal a user's values with, made if there is none; none if the user was erased.
+    pub(crate) async fn sealing(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
+        if let Some(known) = self.known.get(user_id).await {
+            return Ok(known);
+        }
+        for _ in 0..ATTEMPTS {
+            match self.fetched(user_id).await {
+                Err(KeyError::Missing(_)) => {
+                    let fresh = self.masters.wrap(user_id, &rand::random());
+                    let (master, key) = fresh.ok_or_else(|| KeyError::Corrupt(user_id.clone()))?;
+                    // Whoever was first, theirs is the key.
+                    self.bucket.create(user_id, &StoredKey::Wrapped { master, key }).await?;
+                }
+                found => return found,
+            }
+        }
+        Err(KeyError::Unavailable("others write the same key all the time".to_owned()))
+    }
+
+    /// Opens what is sealed in these messages, or leaves all of them as they are if a key cannot be had.
+    pub(crate) async fn open(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
+        let holds_sealed = |message: &&mut Recorded| sealing::holds_sealed(&message.payload);
+        let sealed = messages.iter_mut().filter(holds_sealed).map(|message| {
+            let values = sealing::sealed_values(&message.payload);
+            (message, values)
+        });
+        let sealed: Vec<_> = sealed.collect();
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        let mut keys: HashMap<String, Option<UserKey>> = HashMap::new();
+        let mut unknown = HashMap::new();
+        for (message, values) in &sealed {
+            for value in values {
+                let owner = value.owner(&message.payload);
+                if keys.contains_key(owner) || unknown.contains_key(owner) {
+                    continue;
+                }
+                // Who can be nobody's name seals nothing.
+                let Ok(user_id) = owner.parse::<UserId>() else { continue };
+                match self.known.get(&user_id).await {
+                    Some(key) => drop(keys.insert(owner.to_owned(), key)),
+                    None => drop(unknown.insert(owner.to_owned(), user_id)),
+                }
+            }
+        }
+        let asked = unknown.into_iter().map(async |(owner, user_id)| Ok((owner, self.fetched(&user_id).await?)));
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(FETCHES).try_collect().await?;
+        keys.extend(answers);
+        for (message, values) in sealed {
+            sealing::open(message, &values, |owner| keys.get(owner));
+        }
+        Ok(())
+    }
+
+    /// The key as the leader has it now; none if it was destroyed.
+    async fn fetched(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
+        let key = match self.bucket.get(user_id).await? {
+            None => return Err(KeyError::Missing(user_id.clone())),
+            Some((StoredKey::Destroyed {}, _)) => None,
+            Some((StoredKey::Wrapped { master, key }, _)) => Some(self.masters.unwrap(user_id, &master, &key)?),
+        };
+        self.known.insert(user_id.clone(), key.clone()).await;
+        Ok(key)
+    }
+
+    /// Destroys the key of a user for good: what is sealed under it reads as erased, here and everywhere else within a
+    /// second. Says so of a user who never had one. May be repeated, also after it was interrupted.
+    pub async fn destroy(&self, user_id: &UserId) -> Result<(), KeyError> {
+        for _ in 0..ATTEMPTS {
+            let tombstone = match self.bucket.get(user_id).await? {
+                Some((StoredKey::Destroyed {}, revision)) => Some(revision),
+                Some((StoredKey::Wrapped { .. }, revision)) => {
+                    self.bucket.update(user_id, &StoredKey::Destroyed {}, revision).await?
+                }
+                None => self.bucket.create(user_id, &StoredKey::Destroyed {}).await?,
+            };
+            if let Some(tombstone) = tombstone {
+                self.known.insert(user_id.clone(), None).await;
+                return self.bucket.erase_before(user_id, tombstone).await;
+            }
+        }
+        Err(KeyError::Unavailable("others write the same key all the time".to_owned()))
+    }
+}
+
+/// Forgets what it knows when a key was destroyed anywhere. A tombstone is the only second message that a user may
+/// have, so the number of messages ever stored runs away from the number of users with each.
+async fn watch(bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
+    let mut seen = None;
+    loop {
+        match bucket.rewritten().await {
+            Ok(destroyed) if seen != Some(destroyed) => {
+                known.invalidate_all();
+                seen = Some(destroyed);
+            }
+            _ => {}
+        }
+        sleep(LOOK_PERIOD).await;
+    }
+}
+
+/// The bucket on the server.
+struct Bucket {
+    log: JetStreamLog,
+    store: OnceCell<Store>,
+}
+
+impl Bucket {
+    async fn store(&self) -> Result<&Store, KeyError> {
+        self.store.get_or_try_init(|| self.log.context().get_key_value(KEYS_BUCKET)).await.map_err(unavailable)
+    }
+
+    async fn rewritten(&self) -> Result<u64, KeyError> {
+        let info = self.store().await?.stream.get_info().await.map_err(unavailable)?;
+        Ok(info.state.last_sequence.saturating_sub(info.state.subjects_count))
+    }
+
+    async fn get(&self, user_id: &UserId) -> Result<Option<(StoredKey, u64)>, KeyError> {
+        let entry = self.store().await?.entry(user_id.as_str()).await.map_err(unavailable)?;
+        let Some(Entry { value, revision, operation: Operation::Put, .. }) = entry else { return Ok(None) };
+        let stored = serde_json::from_slice(&value).map_err(|_| KeyError::Corrupt(user_id.clone()))?;
+        Ok(Some((stored, revision)))
+    }
+
+    /// None if somebody else was faster.
+    async fn create(&self, user_id: &UserId, key: &StoredKey) -> Result<Option<u64>, KeyError> {
+        match self.store().await?.create(user_id.as_str(), encoded(user_id, key)?).await {
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// None if somebody else was faster.
+    async fn update(&self, user_id: &UserId, key: &StoredKey, revision: u64) -> Result<Option<u64>, KeyError> {
+        match self.store().await?.update(user_id.as_str(), encoded(user_id, key)?, revision).await {
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Overwrites on the disk whatever stands before a revision of a user's.
+    async fn erase_before(&self, user_id: &UserId, revision: u64) -> Result<(), KeyError> {
+        let stream = &self.store().await?.stream;
+        let subject = format!("$KV.{KEYS_BUCKET}.{user_id}");
+        loop {
+            let oldest = stream.raw_message_builder().sequence(1).next_by_subject(subject.clone()).send().await;
+            match oldest {
+                Ok(oldest) if oldest.sequence < revision => {
+                    stream.delete_message(oldest.sequence).await.map_err(unavailable)?;
+                }
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(()),
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
+    }
+}
+
+fn encoded(user_id: &UserId, key: &StoredKey) -> Result<bytes::Bytes, KeyError> {
+    serde_json::to_vec(key).map(Into::into).map_err(|_| KeyError::Corrupt(user_id.clone()))
+}
+
+fn unavailable(error: impl std::error::Error) -> KeyError {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    let all: Vec<String> = std::iter::once(error.to_string()).chain(sources.map(ToString::to_string)).collect();
+    KeyError::Unavailable(all.join(": "))
+}

@@ -1,0 +1,108 @@
+//! The log as services see it that may have the keys of users: what is personal is sealed on its way in and opened on its
+//! way out.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+
+use crate::{
+    keys::{KeyError, KeyRing},
+    log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError, StreamState},
+    sealing,
+    stream::StreamName,
+};
+
+/// A log with personal values sealed. Shared by everything that decides on them or projects them.
+pub struct SealedLog {
+    stored: Arc<dyn Log>,
+    keys: Arc<KeyRing>,
+}
+
+impl SealedLog {
+    /// This log, with these keys.
+    pub fn new(stored: Arc<dyn Log>, keys: Arc<KeyRing>) -> Arc<Self> {
+        Arc::new(Self { stored, keys })
+    }
+
+    async fn opened(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, LogError> {
+        let Some(mut recorded) = recorded else { return Ok(None) };
+        self.keys.open(std::slice::from_mut(&mut recorded)).await?;
+        Ok(Some(recorded))
+    }
+
+    async fn sealed(&self, message: &NewMessage) -> Result<NewMessage, SealError> {
+        let Some(owner) = sealing::owner(message) else { return Ok(message.clone()) };
+        let key = self.keys.sealing(&owner).await.map_err(SealError::Key)?;
+        sealing::seal(message, &owner, &key.ok_or(SealError::Erased)?).ok_or(SealError::Cipher)
+    }
+}
+
+impl Log for SealedLog {
+    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+        async move {
+            let mut sealed = Vec::with_capacity(messages.len());
+            for message in messages {
+                sealed.push(self.sealed(message).await?);
+            }
+            Ok(Cow::Owned(sealed))
+        }
+        .boxed()
+    }
+
+    fn as_stored(&self) -> Option<Arc<dyn Log>> {
+        Some(Arc::clone(&self.stored))
+    }
+
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
+        self.stored.attempt(messages, patience)
+    }
+
+    fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
+        async move { self.opened(self.stored.last(stream, subject, from).await?).await }.boxed()
+    }
+
+    fn get(&self, stream: StreamName, sequence: u64, from: Freshness) -> Answer<'_, Option<Recorded>> {
+        async move { self.opened(self.stored.get(stream, sequence, from).await?).await }.boxed()
+    }
+
+    fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
+        async move {
+            let mut page = self.stored.read(range).await?;
+            self.keys.open(&mut page).await?;
+            Ok(page)
+        }
+        .boxed()
+    }
+
+    fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {
+        self.stored.first_since(stream, time)
+    }
+
+    fn state(&self, stream: StreamName) -> Answer<'_, StreamState> {
+        self.stored.state(stream)
+    }
+
+    /// What cannot be opened now is lost, so that its reader hears why when it reads the log.
+    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+        async move {
+            let (keys, notices) = (Arc::clone(&self.keys), self.stored.notices(stream).await?);
+            let opened = notices.filter_map(move |mut recorded| {
+                let keys = Arc::clone(&keys);
+                async move { keys.open(std::slice::from_mut(&mut recorded)).await.ok().map(|()| recorded) }
+            });
+            Ok(opened.boxed())
+        }
+        .boxed()
+    }
+
+    fn reachable(&self) -> Answer<'_, ()> {
+        self.stored.reachable()
+    }
+}
+
+impl From<KeyError> for LogError {
+    fn from(error: KeyError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

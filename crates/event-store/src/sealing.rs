@@ -1,0 +1,135 @@
+//! Personal values of commits, sealed under their author's key before they are stored and opened after they are read.
+//!
+//! Works on the stored bytes: an opened commit is byte by byte what it was before it was sealed, and one that holds nothing
+//! sealed is only searched.
+
+mod fields;
+
+use std::ops::Range;
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use bytes::Bytes;
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use domain::UserId;
+
+use self::fields::Place;
+pub(crate) use self::fields::{SealedValue, holds_sealed, sealed_values};
+use crate::{
+    envelope::header,
+    log::{NewMessage, Recorded},
+    subject::Source,
+};
+
+/// What stands in the place of a value whose key was destroyed.
+pub const ERASED: &str = "[erased]";
+
+/// Keeps these ciphertexts apart from all others under any key. Stored in them; never change.
+const PURPOSE: &[u8] = b"boxroom sealed value 1";
+
+const NONCE_BYTES: usize = 24;
+
+/// A key of a user, ready for use.
+#[derive(Clone)]
+pub(crate) struct UserKey(XChaCha20Poly1305);
+
+impl UserKey {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self(XChaCha20Poly1305::new(key.into()))
+    }
+}
+
+/// Seals with a nonce of its own, which stands before the ciphertext.
+pub(crate) fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
+    let nonce: [u8; NONCE_BYTES] = rand::random();
+    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: bound_to }).ok()?;
+    Some([nonce.as_slice(), &sealed].concat())
+}
+
+/// The plaintext; none if it was changed, moved, or sealed with another key.
+pub(crate) fn decrypt(cipher: &XChaCha20Poly1305, sealed: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: bound_to }).ok()
+}
+
+/// Where a value stands, in bytes that it is bound to: it opens nowhere else.
+fn bound_to(subject: &str, commit_id: &str, place: &Place<'_>, number: usize) -> Vec<u8> {
+    let number = number.to_string();
+    [PURPOSE, subject.as_bytes(), commit_id.as_bytes(), place.of, place.field, number.as_bytes()].join(&b'\n')
+}
+
+/// Whose the personal values of a message are; none if it holds none.
+pub(crate) fn owner(message: &NewMessage) -> Option<UserId> {
+    if fields::personal_values(&message.payload).is_empty() {
+        return None;
+    }
+    match Source::parse(&message.subject) {
+        Some(Source::User { user_id }) => Some(user_id),
+        // What is said in a room and about one is said by who acts.
+        _ => message.headers.get(header::ACTOR)?.as_str().parse().ok(),
+    }
+}
+
+/// The message with its personal values sealed; none if the cipher fails, which it does not.
+pub(crate) fn seal(message: &NewMessage, owner: &UserId, key: &UserKey) -> Option<NewMessage> {
+    let commit_id = message.headers.get(header::COMMIT_ID)?.as_str();
+    let payload = &message.payload;
+    let values = fields::personal_values(payload);
+    let mut parts = Vec::with_capacity(values.len());
+    for (number, value) in values.into_iter().enumerate() {
+        let place = fields::place(payload, value.start)?;
+        let plain = payload.get(value.clone())?;
+        let sealed = encrypt(&key.0, plain, &bound_to(&message.subject, commit_id, &place, number))?;
+        parts.push((value, fields::written(&BASE64.encode(sealed), owner.as_str()).into_bytes()));
+    }
+    Some(NewMessage { payload: replaced(payload, &parts), ..message.clone() })
+}
+
+/// Opens the values of a message with the keys of their owners; none is the key of somebody who was erased. What does
+/// not open stays sealed, and is no event.
+pub(crate) fn open<'k>(
+    recorded: &mut Recorded,
+    values: &[SealedValue],
+    key_of: impl Fn(&str) -> Option<&'k Option<UserKey>>,
+) {
+    let commit_id = recorded.header(header::COMMIT_ID).unwrap_or_default();
+    let payload = &recorded.payload;
+    let mut parts = Vec::with_capacity(values.len());
+    for (number, value) in values.iter().enumerate() {
+        let plain = match key_of(value.owner(payload)) {
+            None => continue,
+            Some(None) => format!("\"{ERASED}\"").into_bytes(),
+            Some(Some(key)) => {
+                let opened = fields::place(payload, value.range.start).and_then(|place| {
+                    let sealed = BASE64.decode(value.text(payload)).ok()?;
+                    decrypt(&key.0, &sealed, &bound_to(&recorded.subject, commit_id, &place, number))
+                });
+                let Some(opened) = opened else { continue };
+                opened
+            }
+        };
+        parts.push((value.range.clone(), plain));
+    }
+    if !parts.is_empty() {
+        recorded.payload = replaced(payload, &parts);
+    }
+}
+
+/// The bytes with these parts, in order, in the place of others.
+fn replaced(bytes: &[u8], parts: &[(Range<usize>, Vec<u8>)]) -> Bytes {
+    let more: usize = parts.iter().map(|(_, part)| part.len()).sum();
+    let mut result = Vec::with_capacity(bytes.len() + more);
+    let mut copied = 0;
+    for (range, part) in parts {
+        result.extend_from_slice(bytes.get(copied..range.start).unwrap_or_default());
+        result.extend_from_slice(part);
+        copied = range.end;
+    }
+    result.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    result.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Personal data in the log: sealed where it is stored, read by whoever has the keys, gone when a key is destroyed.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream;
+use domain::{BoxCommand, BoxEvent, DeliveryBox, MessageId, User, UserCommand, UserId, delivery_box::OriginalMessage};
+use event_store::{
+    CommandError, Decoded, FollowError, Follower, JetStreamLog, KeyRing, Log, MasterKeys, RecordedCommit, SealedLog,
+    StreamName, follow, log::Freshness, partition_of,
+};
+use harness::{Account, Nats};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    server,
+    town::{box_id, by, executor, keyed, open_room, room_id, say},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How soon a destroyed key must be destroyed everywhere.
+const EVERYWHERE: Duration = Duration::from_secs(1);
+
+/// What is said, and found nowhere in the stored log.
+const SECRET: &str = "dumplings-4711";
+
+fn ann() -> UserId {
+    "ann".parse().unwrap()
+}
+
+fn stream() -> StreamName {
+    StreamName::Box(partition_of(&box_id(), server::PARTITIONS))
+}
+
+fn masters(lines: &[(&str, u8)]) -> MasterKeys {
+    let lines: Vec<String> = lines.iter().map(|(id, digit)| format!("{id} {}", digit.to_string().repeat(64))).collect();
+    lines.join("\n").parse().unwrap()
+}
+
+/// A log and its keys as a process has them.
+async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<SealedLog>, Arc<KeyRing>) {
+    let log = JetStreamLog::new(server::connect(&nats.url(account)).await);
+    let keys = KeyRing::start(log.clone(), masters);
+    (SealedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
+}
+
+async fn command_service(nats: &Nats) -> (Arc<SealedLog>, Arc<KeyRing>) {
+    process(nats, Account::Command, masters(&[("m1", 1)])).await
+}
+
+/// What a reader hears of the first thing said, over and over until it is as wished.
+async fn heard(log: &Arc<SealedLog>, sequence: u64) -> String {
+    let recorded = log.get(stream(), sequence, Freshness::Leader).await.unwrap().unwrap();
+    match RecordedCommit::parse(&recorded).unwrap().decode() {
+        Ok(Decoded::Box(events)) => match events.into_iter().next() {
+            Some(BoxEvent::MessagePosted { body, .. } | BoxEvent::MessageEdited { body, .. }) => body,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn until<F: Future<Output = bool>>(limit: Duration, what: &str, holds: impl Fn() -> F) {
+    let deadline = Instant::now() + limit;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn bucket(nats: &Nats) -> jetstream::stream::Stream {
+    let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    context.get_stream("KV_user-keys").await.unwrap()
+}
+
+/// Whether the server's files hold these words.
+fn on_disk(folder: &std::path::Path, words: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        let file = || std::fs::read(&path).unwrap_or_default();
+        if path.is_dir() {
+            on_disk(&path, words)
+        } else {
+            file().windows(words.len()).any(|part| part == words.as_bytes())
+        }
+    })
+}
+
+#[tokio::test]
+async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_may() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let (log, _) = command_service(&nats).await;
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let posted = boxes.execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await.unwrap();
+    let original: OriginalMessage =
+        boxes.message(&box_id(), MessageId::new(posted.sequence)).await.unwrap().expect("the message");
+    let edit = BoxCommand::EditMessage {
+        room_id: room_id(),
+        by: ann(),
+        original: Some(original),
+        body: format!("{SECRET}, please").try_into().unwrap(),
+        at: crate::town::noon(),
+    };
+    let edited = boxes.execute(&box_id(), edit, by("ann")).await.unwrap();
+    let users = executor::<User>(&log);
+    let nickname = format!("Ann {SECRET}").try_into().unwrap();
+    users.execute(&ann(), UserCommand::RegisterUser { user_id: ann(), nickname }, by("ann")).await.unwrap();
+    let token = format!("token {SECRET}").try_into().unwrap();
+    let register = UserCommand::RegisterDevice { device_id: "phone".parse().unwrap(), push_token: token };
+    users.execute(&ann(), register, by("ann")).await.unwrap();
+
+    let raw = server::log(&nats).await;
+    for (stream, least) in [(stream(), 4), (StreamName::User, 3)] {
+        let last = raw.state(stream).await.unwrap().last_sequence;
+        assert!(last >= least, "{stream}");
+        for sequence in 1..=last {
+            let recorded = raw.get(stream, sequence, Freshness::Leader).await.unwrap().unwrap();
+            let stored = format!("{:?} {}", recorded.headers, String::from_utf8_lossy(&recorded.payload));
+            assert!(!stored.contains("4711") && !stored.contains("Lunch"), "{stored}");
+            if sequence == posted.sequence && stream != StreamName::User {
+                assert!(stored.contains(r#""body":{"sealed":""#) && stored.contains(r#""of":"ann"}"#), "{stored}");
+                assert!(RecordedCommit::parse(&recorded).unwrap().decode().is_err(), "nobody reads it without the key");
+            }
+        }
+    }
+    // A second command-service, and a projector, which may only read keys.
+    let (other, _) = command_service(&nats).await;
+    let (projector, _) = process(&nats, Account::Projector, masters(&[("new", 2), ("m1", 1)])).await;
+    for log in [&other, &projector] {
+        assert_eq!(heard(log, posted.sequence).await, SECRET);
+        assert_eq!(heard(log, edited.sequence).await, format!("{SECRET}, please"));
+    }
+    let (state, _) = executor::<User>(&other).load_latest(&ann()).await.unwrap();
+    assert_eq!(state.nickname(), Some(format!("Ann {SECRET}").as_str()));
+    let repeated =
+        executor::<DeliveryBox>(&other).execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await;
+    let repeated = repeated.unwrap();
+    assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "a repeat is sealed differently");
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_destroyed_everywhere_and_for_good() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let (log, keys) = command_service(&nats).await;
+    let (other, other_keys) = command_service(&nats).await;
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let posted = boxes.execute(&box_id(), say("ann", SECRET), by("ann")).await.unwrap().sequence;
+    assert_eq!(heard(&other, posted).await, SECRET);
+    let mut bucket = bucket(&nats).await;
+    let wrapped = bucket.get_last_raw_message_by_subject("$KV.user-keys.ann").await.unwrap();
+    let wrapped = String::from_utf8(wrapped.payload.to_vec()).unwrap();
+    assert!(on_disk(nats.folder(), &wrapped), "the scan does not see the key");
+
+    keys.destroy(&ann()).await.unwrap();
+    assert_eq!(heard(&log, posted).await, "[erased]", "here at once");
+    until(EVERYWHERE, "the other process still knows the key", || async { heard(&other, posted).await == "[erased]" })
+        .await;
+    assert!(!on_disk(nats.folder(), &wrapped), "the key is still on the disk");
+    assert_eq!(bucket.info().await.unwrap().state.messages, 1, "the tombstone");
+
+    for log in [&log, &other] {
+        let late = executor::<DeliveryBox>(log).execute(&box_id(), say("ann", SECRET), by("ann")).await;
+        assert!(matches!(late, Err(CommandError::Erased)), "{late:?}");
+    }
+    other_keys.destroy(&ann()).await.unwrap();
+    // Of somebody who never had one, nothing can be sealed later.
+    keys.destroy(&"zoe".parse().unwrap()).await.unwrap();
+    // An interruption after the tombstone is made up for.
+    let interrupted = "$KV.user-keys.bob";
+    let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    for value in [wrapped, r#"{"destroyed":{}}"#.to_owned()] {
+        context.publish(interrupted, value.into()).await.unwrap().await.unwrap();
+    }
+    other_keys.destroy(&"bob".parse().unwrap()).await.unwrap();
+    assert_eq!(bucket.info().await.unwrap().state.messages, 3, "three tombstones");
+}
+
+/// The next text that a follower hears, or why it hears none.
+async fn next(follower: &mut Follower) -> Result<Decoded, String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "nothing happens");
+        match follower.next_batch(1, 1 << 20).await {
+            Ok(batch) => {
+                if let Some(commit) = batch.commits.first() {
+                    return Ok(commit.decode().unwrap());
+                }
+            }
+            Err(FollowError::Unavailable(error)) => return Err(error.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_had_stops_its_readers_until_it_can() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let (log, _) = command_service(&nats).await;
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let posted = boxes.execute(&box_id(), say("ann", SECRET), by("ann")).await.unwrap().sequence;
+
+    // With another master key: never taken for erased.
+    let (stranger, _) = process(&nats, Account::Projector, masters(&[("m2", 2)])).await;
+    let mut follower = follow(stranger, stream(), posted).await.unwrap();
+    let reason = next(&mut follower).await.unwrap_err();
+    assert!(reason.contains("ann") && reason.contains("m1"), "{reason}");
+    let (impostor, _) = process(&nats, Account::Projector, masters(&[("m1", 2)])).await;
+    let reason = next(&mut follow(impostor, stream(), posted).await.unwrap()).await.unwrap_err();
+    assert!(reason.contains("does not open"), "{reason}");
+
+    // Without the key: it comes back, and the very same follower goes on.
+    let bucket = bucket(&nats).await;
+    let kept = bucket.get_last_raw_message_by_subject("$KV.user-keys.ann").await.unwrap();
+    bucket.delete_message(kept.sequence).await.unwrap();
+    let (projector, _) = process(&nats, Account::Projector, masters(&[("m1", 1)])).await;
+    let mut follower = follow(projector, stream(), posted).await.unwrap();
+    let reason = next(&mut follower).await.unwrap_err();
+    assert!(reason.contains("the key of ann is missing"), "{reason}");
+    let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    context.publish("$KV.user-keys.ann", kept.payload).await.unwrap().await.unwrap();
+    let Ok(Decoded::Box(events)) = next(&mut follower).await else { panic!("it does not go on") };
+    assert!(matches!(&events[..], [BoxEvent::MessagePosted { body, .. }] if body == SECRET), "{events:?}");
+}
