@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
-use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
+use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
 use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::{Instant, timeout};
 
@@ -11,7 +11,6 @@ use crate::{
     ahead::{Ahead, Batch},
     batch::BatchError,
     checkpoint::Checkpoint,
-    commit::Commit,
     database::Database,
     parked,
     projection::{News, Pace, Projection, ProjectionError},
@@ -211,20 +210,6 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
         mark *= growth;
     }
     false
-}
-
-impl From<RecordedCommit> for Commit {
-    fn from(recorded: RecordedCommit) -> Self {
-        Self {
-            content: crate::commit::Content::of(&recorded),
-            sequence: recorded.sequence,
-            commit_id: recorded.commit_id,
-            command_id: recorded.command_id,
-            actor: recorded.actor,
-            at: recorded.at,
-            traceparent: recorded.traceparent,
-        }
-    }
 }
 
 impl From<sqlx::Error> for ReadError {
