@@ -60,7 +60,7 @@ pub enum Mode {
 
 /// Where commits come from.
 enum Source {
-    Direct(Follower),
+    Direct(Box<Follower>),
     Ahead(Ahead, Throttle),
 }
 
@@ -115,11 +115,11 @@ impl Reader {
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
         let end = follower.state().last_sequence;
         let (source, pace) = match mode {
-            Mode::Live => (Source::Direct(follower), Pace::Live),
+            Mode::Live => (Source::Direct(Box::new(follower)), Pace::Live),
             Mode::Building(throttle) => {
                 // What a crash of the server takes back it takes back with its checkpoint.
                 raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
-                (Source::Ahead(Ahead::start(follower, throttle.clone()), throttle), Pace::Building)
+                (Source::Ahead(Ahead::start(follower.in_bulk(), throttle.clone()), throttle), Pace::Building)
             }
         };
         let projection = Projection::open(stream, pace, &mut connection).await?;

@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc};
 
-use event_store::{JetStreamLog, Log};
+use event_store::{BulkAddress, JetStreamLog, Log};
 use service_kit::{clock, http, metrics::Metrics, nats};
 
 use crate::{
@@ -44,6 +44,12 @@ pub enum RunError {
     Start(#[from] StartError),
 }
 
+/// Whole streams are read over connections of their own where the server does not want TLS.
+pub(crate) fn bulk_address(nats_url: &str) -> Option<BulkAddress> {
+    let nats::PlainAddress { host, port, user, password } = nats::PlainAddress::parse(nats_url)?;
+    Some(BulkAddress { host, port, user, password })
+}
+
 /// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
     let address = settings.listen.or_port(PORT);
@@ -52,7 +58,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let status = Status::default();
-    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client.clone()));
+    let log = JetStreamLog::new(client.clone()).bulk_from(bulk_address(&settings.nats.nats_url));
+    let log: Arc<dyn Log> = Arc::new(log);
     let watch = Watch::default();
     let health = watch.add_to(status.health(client.clone()));
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{future::BoxFuture, stream::BoxStream};
 
-use crate::stream::StreamName;
+use crate::{headers::StoredHeaders, jetstream::BulkReader, stream::StreamName};
 
 /// What a log answers, some time later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -27,6 +27,11 @@ pub trait Log: Send + Sync + 'static {
     /// Messages in order; fewer than asked for means that there are no more, or that the limits were reached.
     /// Empty when nothing is there (or not yet, on a replica).
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>>;
+
+    /// A faster way to read much of a stream, if there is one.
+    fn bulk(&self) -> Option<BulkReader> {
+        None
+    }
 
     /// The sequence of the first message that was stored at or after this time; one past the last if there is none.
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64>;
@@ -101,7 +106,7 @@ pub struct Recorded {
     /// On which subject.
     pub subject: String,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: StoredHeaders,
     /// Its content.
     pub payload: Bytes,
     /// When the server stored it.
@@ -111,7 +116,7 @@ pub struct Recorded {
 impl Recorded {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(async_nats::HeaderValue::as_str)
+        self.headers.get(name)
     }
 }
 

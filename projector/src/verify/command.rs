@@ -11,7 +11,7 @@ use service_kit::{
 use sqlx::query;
 
 use super::{Limits, Verification, VerifyError, verify, verify_fresh};
-use crate::{cli::Priority, database::Database, settings::DatabaseArgs};
+use crate::{cli::Priority, database::Database, run::bulk_address, settings::DatabaseArgs};
 
 /// Arguments of `projector verify`.
 #[derive(Debug, Clone, Args)]
@@ -108,7 +108,7 @@ fn tell(found: &Verification, json: bool) -> ExitCode {
 async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
     let database = Database::new(&args.database.database_url, "projector-verify")?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
-    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client));
+    let log: Arc<dyn Log> = Arc::new(JetStreamLog::new(client).bulk_from(bulk_address(&args.nats.nats_url)));
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
     Ok(match other {
