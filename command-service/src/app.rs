@@ -5,15 +5,16 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
-use event_store::{Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks};
-use service_kit::{
-    auth::{Signer, Verifier},
-    clock,
+use event_store::{
+    Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, Revocations,
+    Sessions,
 };
+use service_kit::{auth::Verifier, clock};
 
 use crate::{
     passwords::Passwords,
     request::{RequestSecret, Stamp},
+    signing::Signing,
 };
 
 /// The shared parts. Cheap to clone.
@@ -29,11 +30,15 @@ pub(crate) struct Parts {
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
-    pub(crate) signer: Signer,
+    pub(crate) sessions: Sessions,
+    pub(crate) revocations: Revocations,
+    pub(crate) signing: Signing,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
     /// How long a room stays open by itself.
     pub(crate) room_lifetime: TimeDelta,
+    /// How long a session waits for its next refresh.
+    pub(crate) session_lifetime: TimeDelta,
 }
 
 impl Deref for App {

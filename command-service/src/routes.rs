@@ -9,13 +9,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
 
-use Access::{Anybody, Boxes, Operators, Users};
-use Answer::{Created, Done, Session};
+use Access::{Anybody, Boxes, Operators, SignedIn, Users};
+use Answer::{Created, Done, Session, SignedOut};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor,
-    NotTheHost, RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
-    TooManyDevices, TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
+    NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound,
+    StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyDevices, TooManyExtensions, UserExists,
+    UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
@@ -33,7 +34,11 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn people() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Anybody, Created, &[UserExists, NicknameTaken, Busy]))
-        .routes(command(routes!(sessions::open_session), Anybody, Session, &[WrongCredentials, Busy]))
+        .routes(command(routes!(sessions::open::open_session), Anybody, Session, &[WrongCredentials, Busy]))
+        .routes(command(routes!(sessions::refresh::refresh_session), Anybody, Session,
+            &[InvalidRefreshToken, RefreshTokenReused]))
+        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, SignedOut, &[NoSession]))
+        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, SignedOut, &[]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))

@@ -1,7 +1,6 @@
 //! Puts the process together and lets it run until it is asked to stop.
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,9 +11,17 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
-    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
+    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, Revocations, Sessions,
+    SigningKeys, TailState, verify,
 };
-use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{
+    auth::{Trust, Verifier},
+    clock, docs,
+    health::Health,
+    http,
+    metrics::Metrics,
+    nats,
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
@@ -27,6 +34,8 @@ use crate::{
     request::RequestSecret,
     routes,
     settings::Settings,
+    signing::Signing,
+    well_known,
 };
 
 /// How many states of boxes, of users and of stores are kept in memory.
@@ -45,23 +54,30 @@ pub async fn run(
 ) -> Result<()> {
     let client = nats::connect(&settings.nats.nats_url, "command-service").await?;
     let log = JetStreamLog::new(client.clone());
-    let app = assemble(&settings, &log)?;
+    let trust = Trust::open(&settings.trust);
+    let app = assemble(&settings, &log, trust.verifier())?;
     let verified = Arc::new(AtomicBool::new(false));
     let (commands, api) = routes::all(app.clone());
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
-    let gateway = Gateway::new(client, http::finish(counted(Transport::Nats)), &api);
+    let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
     let pages =
         health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
+    let pages = pages.merge(well_known::router(trust.verifier()));
     let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();
     let mut background = JoinSet::new();
+    background.spawn(trust.follow(client));
+    background.spawn({
+        let app = app.clone();
+        async move { app.signing.keep().await }
+    });
     background.spawn(deadlines::run(app));
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
@@ -84,10 +100,8 @@ pub async fn run(
     result
 }
 
-fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
-    let file = &settings.signing.signing_key_file;
-    let key = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let signer = Signer::from_pem(&key).with_context(|| format!("{} is no key", file.display()))?;
+fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Result<App> {
+    let signing = Signing::open(&settings.signing, SigningKeys::new(log.clone()), verifier.clone())?;
     let secret = RequestSecret::read(&settings.request_secret_file)
         .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
     let shared: Arc<dyn Log> = Arc::new(log.clone());
@@ -105,10 +119,13 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
-        verifier: signer.verifier(),
-        signer,
+        sessions: Sessions::new(log.clone()),
+        revocations: Revocations::new(log.clone()),
+        signing,
+        verifier,
         secret,
         room_lifetime: settings.room_lifetime,
+        session_lifetime: settings.session_lifetime,
     }))
 }
 
@@ -138,6 +155,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
 fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
+    let signing = app.clone();
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
@@ -146,6 +164,10 @@ fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
         .check("log", move || {
             let found = verified.load(Ordering::Relaxed);
             async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
+        })
+        .check("signing_key", move || {
+            let ready = signing.signing.is_ready();
+            async move { if ready { Ok(()) } else { Err("not published yet".to_owned()) } }
         })
         .check("tails", move || {
             let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();

@@ -1,10 +1,17 @@
 //! Puts the process together and lets it run until it is asked to stop.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::{Client, connection::State};
-use service_kit::{auth::Verifier, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{
+    auth::{Trust, Verifier},
+    docs,
+    health::Health,
+    http,
+    metrics::Metrics,
+    nats,
+};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
@@ -25,16 +32,16 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let key = fs::read(&settings.verifying_key_file)
-        .with_context(|| format!("cannot read {}", settings.verifying_key_file.display()))?;
-    let verifier = Verifier::from_pem(&key)?;
+    let trust = Trust::open(&settings.trust);
+    let verifier = trust.verifier();
     let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
     let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
         .context("--database-url is not an address of PostgreSQL")?;
     let live =
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
 
-    let health = health(nats.clone(), generations.clone());
+    let following = tokio::spawn(trust.follow(nats.clone()));
+    let health = health(nats.clone(), generations.clone(), verifier.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
     let pages = health.clone().router().merge(metrics.router(health));
@@ -49,6 +56,7 @@ pub async fn run(
         }
     };
     http::serve(listener, router, &settings.listen, stopping)?.await;
+    following.abort();
     if timeout(FAREWELL, live.stopped()).await.is_err() {
         tracing::warn!("some live connections did not close in time");
     }
@@ -57,7 +65,7 @@ pub async fn run(
 
 /// What a query-service needs. Without NATS it pushes nothing for a while, but reads go on: that is no reason to send
 /// clients away.
-fn health(nats: Client, generations: Generations) -> Health {
+fn health(nats: Client, generations: Generations, verifier: Verifier) -> Health {
     let database = generations.clone();
     Health::new()
         .check("postgres", move || {
@@ -67,6 +75,10 @@ fn health(nats: Client, generations: Generations) -> Health {
         .check("read_model", move || {
             let current = generations.current().map(|_| ()).map_err(|error: Error| error.to_string());
             async move { current }
+        })
+        .check("keys", move || {
+            let known = verifier.has_keys();
+            async move { if known { Ok(()) } else { Err("no key that verifies tokens is known yet".to_owned()) } }
         })
         .watch("nats", move || {
             let state = nats.connection_state();

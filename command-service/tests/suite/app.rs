@@ -39,7 +39,7 @@ impl Installation {
     pub(crate) fn on(nats: Nats) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys::write(folder.path()).unwrap();
-        let mint = Mint::read(&keys.signing_key).unwrap();
+        let mint = Mint::read(&keys.signing_keys).unwrap();
         Self { nats, mint, keys, _folder: folder }
     }
 
@@ -47,9 +47,8 @@ impl Installation {
     pub(crate) fn settings(&self, more: &[&str]) -> Settings {
         let url = self.nats.url(Account::Command);
         let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        let (key, secret) = (path(&self.keys.signing_key), path(&self.keys.request_secret));
-        let args =
-            ["command-service", "serve", "--nats-url", &url, "--signing-key-file", &key, "--request-secret-file"];
+        let (key, secret) = (path(&self.keys.signing_keys), path(&self.keys.request_secret));
+        let args = ["command-service", "serve", "--nats-url", &url, "--signing-keys", &key, "--request-secret-file"];
         let args = args.into_iter().chain([secret.as_str()]).chain(more.iter().copied());
         match Program::parse_from(args).task {
             Task::Serve(settings) => settings,

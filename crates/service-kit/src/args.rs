@@ -104,3 +104,12 @@ pub struct OriginArgs {
     #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     pub allowed_origins: Vec<Origin>,
 }
+
+/// Which access tokens count.
+#[derive(Debug, Clone, Args)]
+pub struct TrustArgs {
+    /// The file that keeps the last known public keys and revocations, so that a start without NATS can verify tokens;
+    /// none are kept if not given
+    #[arg(long, env = "BOXROOM_TRUST_CACHE", value_name = "FILE")]
+    pub trust_cache: Option<PathBuf>,
+}
