@@ -13,6 +13,7 @@ use service_kit::{auth::Verifier, clock};
 
 use crate::{
     passwords::Passwords,
+    problems::Code,
     request::{RequestSecret, Stamp},
     signing::Signing,
 };
@@ -32,7 +33,8 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,
-    pub(crate) signing: Signing,
+    /// None where people sign in elsewhere.
+    pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
     /// How long a room stays open by itself.
@@ -58,6 +60,11 @@ impl FromRef<App> for Verifier {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// What signs our tokens, unless people sign in elsewhere.
+    pub(crate) fn signing(&self) -> Result<&Signing, Code> {
+        self.signing.as_ref().ok_or(Code::SignInElsewhere)
     }
 
     /// Carries out a command to a room. Where there is no box there is no room.

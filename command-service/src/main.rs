@@ -15,7 +15,7 @@ const PORT: u16 = 8080;
 
 fn main() -> ExitCode {
     exit::code(match Program::parse_from(with_task(env::args_os().collect())).task {
-        Task::Serve(settings) => serve(settings),
+        Task::Serve(settings) => serve(*settings),
         Task::Token(args) => print_token(&args),
     })
 }
@@ -45,7 +45,7 @@ fn print_token(args: &TokenArgs) -> Result<()> {
         _ => bail!("--box goes with --role device"),
     };
     let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
-    let token = command_service::sign_with_newest(&args.keys.signing_keys, grant)?;
+    let token = command_service::sign_with_newest(&args.signing_keys, grant)?;
     writeln!(std::io::stdout(), "{token}")?;
     Ok(())
 }

@@ -49,6 +49,8 @@ problems! {
         "The room is locked, and the password is missing or another.";
     Kicked 403 "kicked" "You were kicked out of this room" "Whoever was kicked does not come back.";
     NoSession 404 "no-session" "The access token belongs to no session" "The token was printed: it ends with its time.";
+    SignInElsewhere 404 "sign-in-elsewhere" "People sign in at another place"
+        "The service takes tokens of an outside issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "There is nothing here" "What the path names cannot exist.";
     BoxNotFound 404 "box-not-found" "There is no such box" "No box has this id.";
     RoomNotFound 404 "room-not-found" "There is no such room" "No room has this id.";

@@ -76,7 +76,11 @@ pub async fn run(
     background.spawn(trust.follow(client));
     background.spawn({
         let app = app.clone();
-        async move { app.signing.keep().await }
+        async move {
+            if let Some(signing) = &app.signing {
+                signing.keep().await;
+            }
+        }
     });
     background.spawn(deadlines::run(app));
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
@@ -155,7 +159,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
 fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
-    let signing = app.clone();
+    let trusting = app.clone();
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
@@ -165,9 +169,9 @@ fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
             let found = verified.load(Ordering::Relaxed);
             async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
         })
-        .check("signing_key", move || {
-            let ready = signing.signing.is_ready();
-            async move { if ready { Ok(()) } else { Err("not published yet".to_owned()) } }
+        .check("keys", move || {
+            let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);
+            async move { if ready { Ok(()) } else { Err("none is known yet that tokens can be signed with".to_owned()) } }
         })
         .check("tails", move || {
             let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();

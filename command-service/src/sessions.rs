@@ -63,7 +63,7 @@ pub(crate) async fn begin(app: &App, user_id: &UserId, role: &Role) -> Result<Se
 fn answer(app: &App, token: &RefreshToken, role: &Role, at: DateTime<Utc>) -> Result<Session, Error> {
     let RefreshToken { key, .. } = token;
     let (user_id, session) = (&key.user_id, Some(key.session.as_str()));
-    let (access_token, lifetime) = app.signing.sign(Grant { user_id, role, session, at, lifetime: LIFETIME })?;
+    let (access_token, lifetime) = app.signing()?.sign(Grant { user_id, role, session, at, lifetime: LIFETIME })?;
     let refresh_token = token.to_string();
     Ok(Session { access_token, refresh_token, token_type: "Bearer", expires_in: lifetime.num_seconds() })
 }

@@ -21,7 +21,7 @@ pub struct Program {
 #[expect(clippy::large_enum_variant, reason = "there is one for the process")]
 pub enum Task {
     /// Serve commands over HTTP and NATS
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Print an access token
     #[command(after_help = "Examples:\n  \
         command-service token --subject ops --role operator --ttl 12h\n  \
@@ -77,20 +77,13 @@ pub struct Settings {
     pub room_lifetime: TimeDelta,
 }
 
-/// The keys that sign tokens.
-#[derive(Debug, Clone, Args)]
-pub struct SigningKeys {
-    /// The folder of the private keys that sign access tokens: Ed25519, PKCS#8, one in each file `*.pem`
-    #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
-    pub signing_keys: PathBuf,
-}
-
 /// The keys that sign tokens, and when.
 #[derive(Debug, Clone, Args)]
 pub struct SigningArgs {
-    /// The keys.
-    #[command(flatten)]
-    pub keys: SigningKeys,
+    /// The folder of the private keys that sign access tokens: Ed25519, PKCS#8, one in each file `*.pem`; not needed with
+    /// an outside issuer
+    #[arg(long, env = "BOXROOM_SIGNING_KEYS", required_unless_present = "issuer", value_name = "FOLDER")]
+    pub signing_keys: Option<PathBuf>,
 
     /// How long a new key is published before it signs
     #[arg(long, env = "BOXROOM_KEY_LEAD", default_value = "60s", value_parser = duration, value_name = "TIME")]
@@ -104,9 +97,9 @@ pub struct SigningArgs {
 /// What the printed token says.
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
-    /// The keys, of which the last one by name signs it.
-    #[command(flatten)]
-    pub keys: SigningKeys,
+    /// The folder of the signing keys, of which the last one by name signs it
+    #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
+    pub signing_keys: PathBuf,
 
     /// For whom it speaks
     #[arg(long, value_name = "USER")]

@@ -50,16 +50,16 @@ struct Current {
 }
 
 impl Signing {
-    /// With the keys in the folder, of which there has to be one.
-    pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Self> {
-        let folder = args.keys.signing_keys.clone();
+    /// With the keys in the folder, of which there has to be one. Nothing where the tokens of an outside issuer count.
+    pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
+        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.is_of_outside()) else { return Ok(None) };
         let signers = read(&folder)?;
         let now = clock::now();
         for signer in &signers {
             verifier.trust_own(signer.id(), signer.public(), now);
         }
         let timing = Timing { lead: args.key_lead, retention: args.key_retention };
-        Ok(Self { folder, timing, keys, verifier, current: RwLock::default() })
+        Ok(Some(Self { folder, timing, keys, verifier, current: RwLock::default() }))
     }
 
     /// Signs, if there is a key that may: the token, and for how long it is good.

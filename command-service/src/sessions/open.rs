@@ -32,6 +32,7 @@ pub(crate) async fn open_session(
     State(app): State<App>,
     Command { body, .. }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
+    app.signing()?;
     let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
     let fits = app.passwords.fits(body.password, hash).await?;

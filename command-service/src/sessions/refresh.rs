@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     Session, answer,
-    refresh_token::{RefreshToken, random_salt},
+    refresh_token::{Presented, RefreshToken, random_salt},
     rotation::{Verdict, judge},
     sign_out,
 };
@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct RefreshSession {
     /// The refresh token of the last answer.
     #[schema(value_type = schemas::RefreshToken)]
-    refresh_token: String,
+    refresh_token: Presented,
 }
 
 /// Goes on with a session
@@ -36,7 +36,8 @@ pub(crate) async fn refresh_session(
     State(app): State<App>,
     Command { body, .. }: Command<RefreshSession>,
 ) -> Result<Json<Session>, Error> {
-    let RefreshToken { key, secret } = RefreshToken::parse(&body.refresh_token).ok_or(Code::InvalidRefreshToken)?;
+    app.signing()?;
+    let RefreshToken { key, secret } = body.refresh_token.parse().ok_or(Code::InvalidRefreshToken)?;
     for _ in 0..ATTEMPTS {
         let now = clock::now();
         let (family, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;

@@ -5,10 +5,32 @@ use std::fmt;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use event_store::SessionKey;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// The most characters of a refresh token.
 pub(crate) const MAX_CHARS: usize = 200;
+
+/// A refresh token as it came in, of a length that one can have. Says nothing about itself in logs.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Presented(String);
+
+impl TryFrom<String> for Presented {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = (1..=MAX_CHARS).contains(&text.len());
+        if length { Ok(Self(text)) } else { Err(format!("a refresh token has 1 to {MAX_CHARS} characters")) }
+    }
+}
+
+impl Presented {
+    /// What it says; nothing if it is none of ours.
+    pub(super) fn parse(&self) -> Option<RefreshToken> {
+        RefreshToken::parse(&self.0)
+    }
+}
 
 /// What a session is refreshed with, once. Says nothing about its secret in logs.
 #[derive(Debug)]
@@ -53,11 +75,7 @@ pub(super) fn random_salt() -> String {
 }
 
 impl RefreshToken {
-    /// Nothing if it is none of ours.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if text.len() > MAX_CHARS {
-            return None;
-        }
+    fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').collect();
         let [role, user_id, session, secret] = parts[..] else { return None };
         let is_role = ["user", "operator", "device"].contains(&role);

@@ -3,6 +3,8 @@
 mod bucket;
 mod cache;
 mod claims;
+mod issuer;
+mod jwks;
 mod ring;
 mod signer;
 mod trust;
@@ -16,6 +18,7 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId, trust as names};
 use serde::{Deserialize, Serialize};
 
+pub use issuer::{AllowedAlgorithm, KeySource};
 pub use signer::{Grant, Signer};
 pub use trust::Trust;
 pub use verifier::Verifier;

@@ -10,7 +10,7 @@ use super::{Caller, Role};
 pub(super) const ISSUER: &str = "boxroom";
 
 /// The claims of a token that a command-service has signed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
     pub(super) sub: String,

@@ -8,7 +8,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::trust::PublicKey;
-use jsonwebtoken::{Algorithm, Validation, errors::ErrorKind, jwk::JwkSet};
+use jsonwebtoken::{Validation, errors::ErrorKind, jwk::JwkSet};
+use serde::de::DeserializeOwned;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, timeout},
@@ -18,6 +19,7 @@ use super::{
     Caller,
     claims::{Claims, ISSUER},
     invalid_token,
+    issuer::Issuer,
     ring::{Key, Known, Ring},
     unauthorized,
 };
@@ -31,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Verifier(Arc<Shared>);
 
 struct Shared {
+    /// Whose tokens count; our own if nobody else's.
+    issuer: Option<Issuer>,
     ring: RwLock<Ring>,
     /// Told whenever something was revoked, or not revoked any more.
     revoked: watch::Sender<()>,
@@ -52,7 +56,15 @@ enum Refused {
 
 impl Default for Verifier {
     fn default() -> Self {
+        Self::of(None)
+    }
+}
+
+impl Verifier {
+    /// Of the tokens of an outside issuer, or of our own.
+    pub(super) fn of(issuer: Option<Issuer>) -> Self {
         Self(Arc::new(Shared {
+            issuer,
             ring: RwLock::default(),
             revoked: watch::Sender::default(),
             looked: watch::Sender::default(),
@@ -85,7 +97,15 @@ impl Verifier {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refused::For(invalid_token()))?;
         let id = header.kid.ok_or_else(|| Refused::For(invalid_token()))?;
         let key = read(&self.0.ring).key(&id, clock::now()).ok_or(Refused::UnknownKey)?;
-        let caller = decode(token, header.alg, &key).map_err(Refused::For)?;
+        if header.alg != key.algorithm {
+            return Err(Refused::For(invalid_token()));
+        }
+        let caller = match &self.0.issuer {
+            None => decode::<Claims>(token, &key, &own_rules(&key))
+                .and_then(|claims| claims.into_caller().ok_or_else(invalid_token)),
+            Some(issuer) => decode(token, &key, &issuer.rules(key.algorithm)).and_then(|claims| issuer.caller(&claims)),
+        };
+        let caller = caller.map_err(Refused::For)?;
         self.refuse_revoked(&caller).map_err(Refused::For)?;
         Ok(caller)
     }
@@ -101,6 +121,15 @@ impl Verifier {
     /// Tells whenever [`Self::refuse_revoked`] may have another answer.
     pub fn revocations(&self) -> watch::Receiver<()> {
         self.0.revoked.subscribe()
+    }
+
+    /// Whether the tokens of an outside issuer count, and none of ours.
+    pub fn is_of_outside(&self) -> bool {
+        self.0.issuer.is_some()
+    }
+
+    pub(super) fn issuer(&self) -> Option<&Issuer> {
+        self.0.issuer.as_ref()
     }
 
     /// Whether any token can be verified at all.
@@ -152,17 +181,18 @@ impl Verifier {
     }
 }
 
-fn decode(token: &str, claimed: Algorithm, key: &Key) -> Result<Caller, Problem> {
-    if claimed != key.algorithm {
-        return Err(invalid_token());
-    }
+fn own_rules(key: &Key) -> Validation {
     let mut validation = Validation::new(key.algorithm);
     validation.leeway = 0;
     validation.set_issuer(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "iss", "sub"]);
     validation.validate_aud = false;
-    match jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation) {
-        Ok(token) => token.claims.into_caller().ok_or_else(invalid_token),
+    validation
+}
+
+fn decode<C: DeserializeOwned + Clone>(token: &str, key: &Key, rules: &Validation) -> Result<C, Problem> {
+    match jsonwebtoken::decode::<C>(token, &key.decoding, rules) {
+        Ok(token) => Ok(token.claims),
         Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
             Err(unauthorized("expired-token", "The access token has expired"))
         }
