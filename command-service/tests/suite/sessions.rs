@@ -135,7 +135,7 @@ async fn key_ids(service: &Service) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_key_is_published_then_signs_and_then_the_former_one_is_forgotten() {
     let installation = Installation::start().await;
-    let settings = ["--key-lead", "1s", "--key-retention", "2s"];
+    let settings = ["--key-lead", "3s", "--key-retention", "3s"];
     let service = installation.service(&settings).await;
     service.register("ana", PASSWORD, "Ana").await.created();
     until("the first key is known", async || key_ids(&service).await.len() == 1).await;
