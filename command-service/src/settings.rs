@@ -18,7 +18,6 @@ pub struct Program {
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one for the process")]
 pub enum Task {
     /// Serve commands over HTTP and NATS
     Serve(Box<Settings>),

@@ -20,6 +20,7 @@ const ATTEMPTS: usize = 8;
 /// Somebody wants to go on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
 pub(crate) struct RefreshSession {
     /// The refresh token of the last answer.
     #[schema(value_type = schemas::RefreshToken)]

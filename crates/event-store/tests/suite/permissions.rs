@@ -93,36 +93,6 @@ async fn query_services_redeem_a_ticket_once() {
 }
 
 #[tokio::test]
-async fn only_the_command_service_says_which_tokens_count() {
-    let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    let buckets = ["sessions", "signing_keys", "revoked"];
-    let read = |bucket: &str| format!("DIRECT.GET.KV_{bucket}");
-    let command = client(&nats, Account::Command).await;
-    let context = jetstream::with_prefix(command, event_store::SERVICE_API_PREFIX);
-    for (bucket, key) in buckets.iter().zip(["user.ann.s", "k", "user.ann"]) {
-        context.get_key_value(*bucket).await.unwrap().put(key, "{}".into()).await.unwrap();
-    }
-    for account in [Account::Query, Account::Projector, Account::Device, Account::Operator] {
-        let client = client(&nats, account).await;
-        let writes = ["$KV.sessions.user.ann.s", "$KV.signing_keys.k", "$KV.revoked.user.ann"];
-        denied(
-            &client,
-            account,
-            writes.iter().flat_map(|subject| [(*subject).to_owned(), format!("JS.core.API.{subject}")]),
-        )
-        .await;
-        let reads =
-            |bucket: &str| ["STREAM.INFO", "STREAM.MSG.GET"].map(|operation| format!("{operation}.KV_{bucket}"));
-        let denied_reads = buckets.iter().flat_map(|bucket| reads(bucket)).chain([read("sessions")]);
-        denied(&client, account, denied_reads.flat_map(|operation| under_both_prefixes(&operation))).await;
-        for bucket in ["signing_keys", "revoked"] {
-            let answer = granted(&client, &format!("JS.core.API.{}", read(bucket)), r#"{"seq":1}"#).await;
-            assert_eq!(answer.is_some(), account == Account::Query, "{account:?} {bucket}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn query_services_signal_to_each_other() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (one, other) = (client(&nats, Account::Query).await, client(&nats, Account::Query).await);
