@@ -76,12 +76,12 @@ fn health(nats: Client, generations: Generations, verifier: Verifier) -> Health 
             let current = generations.current().map(|_| ()).map_err(|error: Error| error.to_string());
             async move { current }
         })
-        .check("keys", move || {
-            let known = verifier.has_keys();
-            async move { if known { Ok(()) } else { Err("no key that verifies tokens is known yet".to_owned()) } }
-        })
         .watch("nats", move || {
             let state = nats.connection_state();
             async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .check("keys", move || {
+            let known = verifier.has_keys();
+            async move { if known { Ok(()) } else { Err("no key that verifies tokens is known yet".to_owned()) } }
         })
 }
