@@ -141,7 +141,9 @@ impl Stack {
             nats.store_key = Some(format!("k{:032x}", rand::random::<u128>()));
         }
         let output = Output::Folder(scratch.logs());
-        let (postgres, nats) = tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats))?;
+        // Boxed: they are the most of this future.
+        let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats)) });
+        let (postgres, nats) = servers.await?;
         let keys = keys::write(&scratch.path().join("keys"))?;
         nats.hide(scratch.secrets());
         postgres.hide(scratch.secrets());
@@ -180,7 +182,9 @@ impl Stack {
             output: home.output.clone(),
         };
         let keys = keys::write(&home.private.join("keys"))?;
-        let (postgres, nats) = tokio::try_join!(Postgres::open(postgres), Nats::open(nats))?;
+        // Boxed: they are the most of this future.
+        let servers = Box::pin(async { tokio::try_join!(Postgres::open(postgres), Nats::open(nats)) });
+        let (postgres, nats) = servers.await?;
         let servers = Servers { postgres, nats, keys, caches: home.private.join("keys"), scratch: None };
         let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
         // The others would manage, but a first start shall not look like a failure.
