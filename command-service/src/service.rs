@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
-    deadlines,
+    deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
     passwords::Passwords,
@@ -50,6 +50,7 @@ pub async fn run(
     let (commands, api) = routes::all(app.clone());
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
+    let erasing = erasure::serve(client.clone(), app.clone());
     let gateway = Gateway::new(client, http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
@@ -63,6 +64,7 @@ pub async fn run(
     let (stop_gateway, gateway_stopped) = oneshot::channel();
     let mut background = JoinSet::new();
     background.spawn(deadlines::run(app));
+    background.spawn(erasing);
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
         let _ = serving_stopped.await;

@@ -284,6 +284,11 @@ impl Stack {
         self.servers.scratch.as_ref().map(|scratch| scratch.secrets().clone()).unwrap_or_default()
     }
 
+    /// The folder of all files; none of a stack whose data is kept.
+    pub fn files(&self) -> Option<&Path> {
+        self.servers.scratch.as_ref().map(Scratch::path)
+    }
+
     /// The database server.
     pub fn postgres(&self) -> &Postgres {
         &self.servers.postgres

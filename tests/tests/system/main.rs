@@ -34,6 +34,7 @@ mod traces;
 
 mod authorization;
 mod bad_input;
+mod erasure;
 mod openapi;
 mod quarantine;
 mod secured;
