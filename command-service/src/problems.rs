@@ -71,6 +71,8 @@ problems! {
     BodyTooLarge 413 "body-too-large" "The body is too large" "The body has more than 64 KiB.";
     UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON"
         "The `Content-Type` is not `application/json`.";
+    RateLimited 429 "rate-limited" "Too many requests"
+        "More requests came from the user, or without a valid token from the address, than may come in this time.";
     InvalidBody 422 "invalid-body" "The body is not what this request takes"
         "A field is missing, unknown, of another type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"

@@ -48,6 +48,8 @@ pub async fn run(
     let app = assemble(&settings, &log)?;
     let verified = Arc::new(AtomicBool::new(false));
     let (commands, api) = routes::all(app.clone());
+    let rates = settings.rates.rates();
+    let commands = http::limit(commands, &rates, &app.verifier);
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
     let erasing = erasure::serve(client.clone(), app.clone());
@@ -56,8 +58,8 @@ pub async fn run(
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
-    let pages =
-        health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
+    let docs = http::limit(docs::router(api).merge(docs::problems(problems)), &rates, &app.verifier);
+    let pages = health.clone().router().merge(metrics.router(health)).merge(docs);
     let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();

@@ -33,13 +33,16 @@ pub async fn run(
         .context("--database-url is not an address of PostgreSQL")?;
     let live =
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
+    let rates = settings.rates.rates();
 
     let health = health(nats.clone(), generations.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
     let pages = health.clone().router().merge(metrics.router(health));
-    let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
-    let router = http::finish(reads.merge(pages).merge(docs::router(api)).merge(docs::problems(problems::all())));
+    let app = App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats));
+    let (reads, api) = routes::all(&app, &rates, &verifier);
+    let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);
+    let router = http::finish(reads.merge(pages).merge(docs));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
     let stopping = {
         let live = live.clone();

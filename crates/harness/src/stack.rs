@@ -31,7 +31,13 @@ use crate::{
 };
 
 /// In tests all clients are at one address, and as fast as they can be.
-const CROWDED: [(&str, &str); 1] = [("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000")];
+const CROWDED: [(&str, &str); 5] = [
+    ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
+    ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
+];
 
 /// How long services may take to become ready.
 const READY: Duration = Duration::from_mins(1);

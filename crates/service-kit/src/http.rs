@@ -3,12 +3,14 @@
 mod client;
 pub mod origins;
 mod places;
+mod rates;
 mod requests;
 mod rest;
 mod server;
 mod tls;
 
 pub use client::{ClientAddress, client_address};
+pub use rates::{Rate, Rates, limit};
 pub use server::{listen, serve};
 
 use std::{any::Any, time::Duration};
@@ -46,6 +48,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) fn register(registry: &mut Registry) {
     requests::register(registry);
     places::register(registry);
+    rates::register(registry);
 }
 
 #[derive(Clone)]
