@@ -14,7 +14,7 @@ use async_nats::{Client, connection::State};
 use event_store::{
     Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
 };
-use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats, operations};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
@@ -59,8 +59,9 @@ pub async fn run(
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
     let docs = http::limit(docs::router(api).merge(docs::problems(problems)), &rates, &app.verifier);
-    let pages = health.clone().router().merge(metrics.router(health)).merge(docs);
-    let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let router = http::finish(commands.merge(pages).merge(docs));
+    let router = http::origins::allow(router, &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();

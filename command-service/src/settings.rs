@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{BoxId, UserId};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs, RateArgs};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
 #[derive(Debug, Parser)]
@@ -39,6 +39,10 @@ pub struct Settings {
     /// Which pages may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// Where operators look.
+    #[command(flatten)]
+    pub operations: OperationsArgs,
 
     /// How often clients may ask, over HTTP and NATS together.
     #[command(flatten)]

@@ -23,6 +23,8 @@ const EVERYTHING: Codes = &[
         "rate-limited",
         "More requests came from the user, or without a valid token from the address, than may come in this time.",
     ),
+    (414, "uri-too-long", "Path and query have more than 32 KiB."),
+    (431, "headers-too-large", "All headers have more than 32 KiB."),
     (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "timeout", "The request took too long."),
 ];

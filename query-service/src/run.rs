@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use anyhow::Context;
 use async_nats::{Client, connection::State};
-use service_kit::{auth::Verifier, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{auth::Verifier, docs, health::Health, http, metrics::Metrics, nats, operations};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
@@ -38,7 +38,7 @@ pub async fn run(
     let health = health(nats.clone(), generations.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
-    let pages = health.clone().router().merge(metrics.router(health));
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let app = App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats));
     let (reads, api) = routes::all(&app, &rates, &verifier);
     let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use service_kit::{
-    args::{ListenArgs, LogArgs, NatsArgs, OriginArgs, RateArgs},
+    args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs},
     http::Rate,
 };
 
@@ -28,6 +28,10 @@ pub struct Settings {
     /// Which pages may call this service
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// Where operators look
+    #[command(flatten)]
+    pub operations: OperationsArgs,
 
     /// How often clients may ask
     #[command(flatten)]

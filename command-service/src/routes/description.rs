@@ -127,7 +127,10 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
     let mut codes = vec![
         Code::InvalidIdempotencyKey,
         Code::Contended,
+        Code::BodyTooSlow,
         Code::BodyTooLarge,
+        Code::UriTooLong,
+        Code::HeadersTooLarge,
         Code::IdempotencyKeyReused,
         Code::RateLimited,
         Code::Internal,

@@ -96,6 +96,14 @@ impl ListenArgs {
     }
 }
 
+/// Where operators look.
+#[derive(Debug, Clone, Args)]
+pub struct OperationsArgs {
+    /// An address for `/readyz` and `/metrics` alone, which are not served to clients then
+    #[arg(long, env = "BOXROOM_OPERATIONS_LISTEN", value_name = "ADDRESS")]
+    pub operations_listen: Option<SocketAddr>,
+}
+
 /// Which pages may call this service.
 #[derive(Debug, Clone, Args)]
 pub struct OriginArgs {

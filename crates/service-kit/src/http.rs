@@ -1,11 +1,12 @@
 //! HTTP around a router: the server, request ids, limits, faults as problems.
 
 mod client;
+mod heads;
 pub mod origins;
 mod places;
 mod rates;
 mod requests;
-mod rest;
+pub(crate) mod rest;
 mod server;
 mod tls;
 
@@ -69,6 +70,7 @@ pub fn finish(router: Router) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(heads::limit_head))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(log_faults))
         .layer(middleware::from_fn(name_request))

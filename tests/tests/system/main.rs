@@ -18,6 +18,7 @@ mod browser;
 mod checker;
 mod event_streams;
 mod kicks;
+mod limits;
 mod many_streams;
 mod outages;
 mod presence;
