@@ -96,7 +96,7 @@ async fn over_nats(world: &World, ana: &Person, ben: &Person, room: &str) {
 }
 
 async fn live(world: &World, ana: &Person, ben: &Person, queries: &str) {
-    let hello = |person: &Person| json!({ "type": "hello", "token": person.token() });
+    let hello = |person: &Person| json!({ "type": "hello", "token": person.token(), "rooms": [] });
     let mut refusals = 0;
     for _ in 0..6 {
         let mut live = world.live(0).await;

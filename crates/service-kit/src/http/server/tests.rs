@@ -119,7 +119,6 @@ async fn a_body_that_trickles_is_refused_in_time_and_what_is_no_head_too() {
 
     let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-much: {}\r\n\r\n", "x".repeat(HARD_MAX_HEAD));
     assert!(head(&mut send(address, &huge).await).await.starts_with("HTTP/1.1 431"));
-    assert!(head(&mut send(address, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await).await.starts_with("HTTP/1.1 400"));
 }
 
 #[tokio::test]
