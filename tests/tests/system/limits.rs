@@ -55,6 +55,7 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     refused(&answer, "user");
     refused(&exhaust(&world, Method::POST, &messages, Some(ana.token())).await.1, "user");
     over_nats(&world, &ana, &ben, &room).await;
+    live(&world, &ana, &ben, &queries).await;
 
     for url in [format!("{queries}/boxes"), messages] {
         let method = if url.ends_with("boxes") { Method::GET } else { Method::POST };
@@ -73,7 +74,6 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
             }
         }
     }
-    live(&world, &ana, &ben, &queries).await;
 }
 
 async fn over_nats(world: &World, ana: &Person, ben: &Person, room: &str) {
