@@ -22,6 +22,11 @@ impl Error {
         Self(self.0.of_request(id))
     }
 
+    /// As it stands in an answer, for what does not come through the router.
+    pub(crate) fn into_problem(self) -> Problem {
+        self.0
+    }
+
     /// The log did not answer; a repeat with the same key settles what became of the command.
     pub(crate) fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
         tracing::warn!(reason, outcome_unknown, "the log cannot be reached");

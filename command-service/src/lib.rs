@@ -23,6 +23,7 @@ mod schemas;
 
 mod app;
 mod deadlines;
+mod erasure;
 mod gateway;
 mod metrics;
 mod passwords;

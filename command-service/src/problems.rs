@@ -76,14 +76,19 @@ problems! {
     UserExists 409 "user-exists" "The user id is taken" "Somebody has, or had, this user id.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken" "Somebody is called like that, whatever the case.";
     TooManyDevices 409 "too-many-devices" "No more devices" "A user can have ten devices.";
+    BodyTooSlow 408 "body-too-slow" "The body did not come in time" "The body took more than ten seconds.";
     Contended 409 "contended" "Too many commands at once" "Others changed the same thing all the time; try again.";
     BodyTooLarge 413 "body-too-large" "The body is too large" "The body has more than 64 KiB.";
+    UriTooLong 414 "uri-too-long" "The address is too long" "Path and query have more than 32 KiB.";
     UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON"
         "The `Content-Type` is not `application/json`.";
+    RateLimited 429 "rate-limited" "Too many requests"
+        "More requests came from the user, or without a valid token from the address, than may come in this time.";
     InvalidBody 422 "invalid-body" "The body is not what this request takes"
         "A field is missing, unknown, of another type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
         "The caller has used this key before, with another method, path or body.";
+    HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
         "Whether the command took effect may be unknown: repeat it with the same `Idempotency-Key`.";

@@ -20,13 +20,13 @@ use service_kit::{
     health::Health,
     http,
     metrics::Metrics,
-    nats,
+    nats, operations,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
-    deadlines,
+    deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
     passwords::Passwords,
@@ -58,17 +58,21 @@ pub async fn run(
     let app = assemble(&settings, &log, trust.verifier())?;
     let verified = Arc::new(AtomicBool::new(false));
     let (commands, api) = routes::all(app.clone());
+    let rates = settings.rates.rates();
+    let commands = http::limit(commands, &rates, &app.verifier);
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
+    let erasing = erasure::serve(client.clone(), app.clone());
     let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
-    let pages =
-        health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
-    let pages = pages.merge(well_known::router(trust.verifier()));
-    let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
+    let public = docs::router(api).merge(docs::problems(problems)).merge(well_known::router(trust.verifier()));
+    let public = http::limit(public, &rates, &app.verifier);
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let router = http::finish(commands.merge(pages).merge(public));
+    let router = http::origins::allow(router, &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();
@@ -83,6 +87,7 @@ pub async fn run(
         }
     });
     background.spawn(deadlines::run(app));
+    background.spawn(erasing);
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
         let _ = serving_stopped.await;

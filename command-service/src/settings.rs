@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{BoxId, UserId, trust};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs, TrustArgs};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
 #[derive(Debug, Parser)]
@@ -38,6 +38,14 @@ pub struct Settings {
     /// Which pages may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// Where operators look.
+    #[command(flatten)]
+    pub operations: OperationsArgs,
+
+    /// How often clients may ask, over HTTP and NATS together.
+    #[command(flatten)]
+    pub rates: RateArgs,
 
     /// The NATS server.
     #[command(flatten)]

@@ -10,7 +10,7 @@ use service_kit::{
     health::Health,
     http,
     metrics::Metrics,
-    nats,
+    nats, operations,
 };
 use tokio::{net::TcpListener, time::timeout};
 
@@ -39,14 +39,17 @@ pub async fn run(
         .context("--database-url is not an address of PostgreSQL")?;
     let live =
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
+    let rates = settings.rates.rates();
 
     let following = tokio::spawn(trust.follow(nats.clone()));
     let health = health(nats.clone(), generations.clone(), verifier.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
-    let pages = health.clone().router().merge(metrics.router(health));
-    let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
-    let router = http::finish(reads.merge(pages).merge(docs::router(api)).merge(docs::problems(problems::all())));
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let app = App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats));
+    let (reads, api) = routes::all(&app, &rates, &verifier);
+    let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);
+    let router = http::finish(reads.merge(pages).merge(docs));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
     let stopping = {
         let live = live.clone();

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs, TrustArgs};
+use service_kit::{
+    args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs},
+    http::Rate,
+};
 
 /// The port when none is given.
 const DEFAULT_PORT: u16 = 8081;
@@ -25,6 +28,22 @@ pub struct Settings {
     /// Which pages may call this service
     #[command(flatten)]
     pub origins: OriginArgs,
+
+    /// Where operators look
+    #[command(flatten)]
+    pub operations: OperationsArgs,
+
+    /// How often clients may ask
+    #[command(flatten)]
+    pub rates: RateArgs,
+
+    /// The live connections and tickets of one user, like `10:100`: ten a second, and a hundred at once
+    #[arg(long, env = "BOXROOM_LIVE_RATE_PER_USER", default_value = "10:100", value_name = "RATE:BURST")]
+    pub live_rate_per_user: Rate,
+
+    /// The live connections of one address that have not shown a token yet
+    #[arg(long, env = "BOXROOM_LIVE_RATE_PER_ADDRESS", default_value = "200:2000", value_name = "RATE:BURST")]
+    pub live_rate_per_address: Rate,
 
     /// The NATS server, from which notices come
     #[command(flatten)]

@@ -130,8 +130,12 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
     let mut codes = vec![
         Code::InvalidIdempotencyKey,
         Code::Contended,
+        Code::BodyTooSlow,
         Code::BodyTooLarge,
+        Code::UriTooLong,
+        Code::HeadersTooLarge,
         Code::IdempotencyKeyReused,
+        Code::RateLimited,
         Code::Internal,
         Code::LogUnavailable,
         Code::Timeout,
@@ -185,7 +189,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
-    if matches!(status, 409 | 503) {
+    if matches!(status, 409 | 429 | 503) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
         let seconds = seconds.description(Some("Seconds until another try makes sense, if one does")).build();
         return response.header("Retry-After", seconds).build();

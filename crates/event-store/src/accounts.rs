@@ -184,11 +184,14 @@ fn command(partitions: u16) -> Account {
         name: "COMMAND",
         user: "command",
         publish: locals(&services),
-        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into()],
+        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
         services,
         streams: vec!["stored.>".into()],
         other_imports: vec![],
-        exports: vec![r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into()],
+        exports: vec![
+            r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
+            r#"{ service: "erasure.*", accounts: [PROJECTOR] }"#.into(),
+        ],
         answers: true,
     }
 }
@@ -199,7 +202,7 @@ fn projector(partitions: u16) -> Account {
     // Only to see at the start that the log is whole.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
-    publish.extend(["live.>".to_owned(), "projected.>".to_owned()]);
+    publish.extend(["live.>", "projected.>", "erasure.*"].map(str::to_owned));
     Account {
         name: "PROJECTOR",
         user: "projector",
@@ -207,7 +210,7 @@ fn projector(partitions: u16) -> Account {
         publish,
         subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
         streams: vec!["stored.>".into()],
-        other_imports: vec![],
+        other_imports: vec![r#"{ service: { account: COMMAND, subject: "erasure.*" } }"#.into()],
         exports: vec![
             r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
             r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),

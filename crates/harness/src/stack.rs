@@ -31,7 +31,13 @@ use crate::{
 };
 
 /// In tests all clients are at one address, and as fast as they can be.
-const CROWDED: [(&str, &str); 1] = [("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000")];
+const CROWDED: [(&str, &str); 5] = [
+    ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
+    ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
+];
 
 /// How long services may take to become ready.
 const READY: Duration = Duration::from_mins(1);
@@ -296,6 +302,11 @@ impl Stack {
     /// The folder whose signing keys the command-services sign with.
     pub fn signing_keys(&self) -> &Path {
         &self.servers.keys.signing_keys
+    }
+
+    /// The folder of all files; none of a stack whose data is kept.
+    pub fn files(&self) -> Option<&Path> {
+        self.servers.scratch.as_ref().map(Scratch::path)
     }
 
     /// The database server.

@@ -1,13 +1,13 @@
 //! Settings that every process has: command-line arguments with a fallback in the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use crate::{
     auth::{AllowedAlgorithm, KeySource},
-    http::origins::Origin,
+    http::{Rate, Rates, origins::Origin},
 };
 
 /// How logs look.
@@ -99,6 +99,14 @@ impl ListenArgs {
     }
 }
 
+/// Where operators look.
+#[derive(Debug, Clone, Args)]
+pub struct OperationsArgs {
+    /// An address for `/readyz` and `/metrics` alone, which are not served to clients then
+    #[arg(long, env = "BOXROOM_OPERATIONS_LISTEN", value_name = "ADDRESS")]
+    pub operations_listen: Option<SocketAddr>,
+}
+
 /// Which pages may call this service.
 #[derive(Debug, Clone, Args)]
 pub struct OriginArgs {
@@ -106,6 +114,25 @@ pub struct OriginArgs {
     /// `https://chat.example,http://127.0.0.1:3000`; none if not given
     #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     pub allowed_origins: Vec<Origin>,
+}
+
+/// How often clients may ask: so many requests a second, and so many at once.
+#[derive(Debug, Clone, Args)]
+pub struct RateArgs {
+    /// The requests of one user, like `50:200`: fifty a second, and two hundred at once
+    #[arg(long, env = "BOXROOM_RATE_PER_USER", default_value = "50:200", value_name = "RATE:BURST")]
+    pub rate_per_user: Rate,
+
+    /// The requests without a valid token of one address (an IPv6 network of 64 bits)
+    #[arg(long, env = "BOXROOM_RATE_PER_ADDRESS", default_value = "50:500", value_name = "RATE:BURST")]
+    pub rate_per_address: Rate,
+}
+
+impl RateArgs {
+    /// Nobody has asked yet.
+    pub fn rates(&self) -> Arc<Rates> {
+        Rates::new(("user", self.rate_per_user), ("address", self.rate_per_address))
+    }
 }
 
 /// Which access tokens count.

@@ -103,6 +103,10 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
     let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
     match caller {
         Ok(caller) => {
+            if let Err(refusal) = live.rates.count_user(&caller.user_id) {
+                socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
+                return Err(Over::Ending(Farewell::RateLimited));
+            }
             let Some(place) = live.crowd.enter(&caller.user_id) else {
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));

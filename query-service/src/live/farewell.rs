@@ -49,6 +49,8 @@ farewells! {
     Unavailable = 4003, "unavailable";
     /// The user has as many connections as one may have.
     TooManyConnections = 4004, "too-many-connections";
+    /// The user connects too often.
+    RateLimited = 4005, "rate-limited";
     /// The newer token is another user's.
     OtherUser = 4100, "other-user";
     /// The token has expired.

@@ -69,6 +69,9 @@ impl World {
             &database_url,
             "--trust-cache",
             cache.to_str().unwrap(),
+            // a test's few users come many times
+            "--live-rate-per-user",
+            "1000000:1000000",
         ];
         let settings = Settings::parse_from(required.iter().chain(arguments));
         let (stop, stopped) = oneshot::channel();

@@ -19,6 +19,7 @@ mod browser;
 mod checker;
 mod event_streams;
 mod kicks;
+mod limits;
 mod many_streams;
 mod outages;
 mod presence;
@@ -35,6 +36,7 @@ mod traces;
 
 mod authorization;
 mod bad_input;
+mod erasure;
 mod openapi;
 mod quarantine;
 mod secured;

@@ -20,6 +20,13 @@ fn published(signer: &Signer, verifies_until: Option<DateTime<Utc>>) -> Known {
     Known { published: [(signer.id().to_owned(), key)].into(), ..Known::default() }
 }
 
+/// A signer, and who trusts it.
+pub(crate) fn pair() -> (Signer, Verifier) {
+    let signer = signer(7);
+    let verifier = knowing(published(&signer, None));
+    (signer, verifier)
+}
+
 fn knowing(known: Known) -> Verifier {
     let verifier = Verifier::default();
     verifier.learn(known);
