@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
-use domain::{UserId, notice};
+use domain::{BoxCommand, BoxId, UserId, notice};
+use event_store::CommandContext;
 use futures::StreamExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -15,6 +16,16 @@ use crate::{app::App, error::Error, problems::Code};
 
 /// Stored nowhere, but the same in all of them.
 const QUEUE_GROUP: &str = "command-service";
+
+/// What a user wrote on a box is to be taken away, and they out of its open room.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EraseAuthor {
+    user_id: UserId,
+    box_id: BoxId,
+    /// Repeats with the same one are carried out once.
+    key: String,
+}
 
 /// The key of a user who was erased is to be destroyed.
 #[derive(Deserialize)]
@@ -48,6 +59,7 @@ async fn answer(client: Client, app: App, request: Message) {
     let Some(inbox) = request.reply else { return };
     let verb = notice::erasure_verb(&request.subject).unwrap_or_default();
     let done = match verb {
+        "erase_author" => erase_author(&app, &request.payload).await,
         "destroy_key" => destroy_key(&app, &request.payload).await,
         _ => Err(Code::UnknownCommand.into()),
     };
@@ -62,6 +74,25 @@ async fn answer(client: Client, app: App, request: Message) {
 
 fn parsed<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(payload).map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))
+}
+
+/// The system acts: of a user who is erased nothing is taken any more.
+async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
+    let (user, _) = app.users.load_latest(&user_id).await?;
+    if !user.is_erased() {
+        return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
+    }
+    let context = CommandContext {
+        request_hash: app.secret.hash(&[b"erase_author", user_id.as_str().as_bytes(), box_id.as_str().as_bytes()]),
+        command_id: Some(key),
+        actor: UserId::system(),
+        at: clock::now(),
+        traceparent: None,
+    };
+    let command = BoxCommand::EraseAuthor { user_id, at: context.at };
+    app.boxes.execute(&box_id, command, context).await?;
+    Ok(json!({}))
 }
 
 /// Only of a user whom the log knows as erased: nothing that is asked by mistake can be taken back.

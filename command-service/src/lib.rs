@@ -28,5 +28,8 @@ mod gateway;
 mod metrics;
 mod passwords;
 mod service;
+mod signing;
+mod well_known;
 
 pub use service::run;
+pub use signing::sign_with_newest;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
-use event_store::{Decoded, RecordedCommit, Source};
+use event_store::{DecodeError, Decoded, RecordedCommit, Source};
 
 /// What one command has made happen, at one sequence of one stream.
 #[derive(Debug, Clone)]
@@ -67,11 +67,24 @@ pub enum Content {
     },
 }
 
+impl From<RecordedCommit> for Commit {
+    fn from(recorded: RecordedCommit) -> Self {
+        Self {
+            content: Content::of(recorded.decode(), recorded.source),
+            sequence: recorded.sequence,
+            commit_id: recorded.commit_id,
+            command_id: recorded.command_id,
+            actor: recorded.actor,
+            at: recorded.at,
+            traceparent: recorded.traceparent,
+        }
+    }
+}
+
 impl Content {
     /// What a commit of the log says, in the shape of today.
-    pub fn of(recorded: &RecordedCommit) -> Self {
-        let source = recorded.source.clone();
-        match (recorded.decode(), source) {
+    fn of(decoded: Result<Decoded, DecodeError>, source: Source) -> Self {
+        match (decoded, source) {
             (Ok(Decoded::Box(events)), Source::Room { box_id } | Source::Talk { box_id }) => {
                 Self::Box { box_id, events }
             }
@@ -100,7 +113,7 @@ impl Content {
     }
 }
 
-fn why(decoded: Result<Decoded, event_store::DecodeError>) -> String {
+fn why(decoded: Result<Decoded, DecodeError>) -> String {
     match decoded {
         Ok(_) => "its events do not belong on its subject".to_owned(),
         Err(error) => error.to_string(),

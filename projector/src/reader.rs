@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
-use event_store::{Damage, FollowError, Follower, Log, LogError, RecordedCommit, StreamName, follow};
+use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
 use sqlx::{PgConnection, query, raw_sql};
 use tokio::time::{Instant, timeout};
 
@@ -11,7 +11,6 @@ use crate::{
     ahead::{Ahead, Batch},
     batch::BatchError,
     checkpoint::Checkpoint,
-    commit::Commit,
     database::Database,
     parked,
     projection::{News, Pace, Projection, ProjectionError},
@@ -61,7 +60,7 @@ pub enum Mode {
 
 /// Where commits come from.
 enum Source {
-    Direct(Follower),
+    Direct(Box<Follower>),
     Ahead(Ahead, Throttle),
 }
 
@@ -116,11 +115,11 @@ impl Reader {
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
         let end = follower.state().last_sequence;
         let (source, pace) = match mode {
-            Mode::Live => (Source::Direct(follower), Pace::Live),
+            Mode::Live => (Source::Direct(Box::new(follower)), Pace::Live),
             Mode::Building(throttle) => {
                 // What a crash of the server takes back it takes back with its checkpoint.
                 raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
-                (Source::Ahead(Ahead::start(follower, throttle.clone()), throttle), Pace::Building)
+                (Source::Ahead(Ahead::start(follower.in_bulk(), throttle.clone()), throttle), Pace::Building)
             }
         };
         let projection = Projection::open(stream, pace, &mut connection).await?;
@@ -211,20 +210,6 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
         mark *= growth;
     }
     false
-}
-
-impl From<RecordedCommit> for Commit {
-    fn from(recorded: RecordedCommit) -> Self {
-        Self {
-            content: crate::commit::Content::of(&recorded),
-            sequence: recorded.sequence,
-            commit_id: recorded.commit_id,
-            command_id: recorded.command_id,
-            actor: recorded.actor,
-            at: recorded.at,
-            traceparent: recorded.traceparent,
-        }
-    }
 }
 
 impl From<sqlx::Error> for ReadError {

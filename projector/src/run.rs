@@ -2,12 +2,13 @@
 
 use std::{future::pending, sync::Arc};
 
-use event_store::{JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
 use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
 
 use crate::{
     database::Database,
     driver::Driver,
+    eraser::Eraser,
     metrics,
     notices::Notices,
     operator::{self, Operations},
@@ -55,13 +56,23 @@ pub struct MasterError {
     source: MasterKeyError,
 }
 
-/// The log with its personal values opened.
-pub(crate) fn opened_log(client: async_nats::Client, master: &MasterKeyArgs) -> Result<Arc<dyn Log>, MasterError> {
+/// The log with its personal values opened. Whole streams are read over connections of their own where the server does
+/// not want TLS.
+pub(crate) fn opened_log(
+    client: async_nats::Client,
+    nats_url: &str,
+    master: &MasterKeyArgs,
+) -> Result<Arc<dyn Log>, MasterError> {
     let path = &master.master_key_file;
     let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
-    let log = JetStreamLog::new(client);
+    let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));
     let keys = KeyRing::start(log.clone(), masters);
     Ok(SealedLog::new(Arc::new(log), keys))
+}
+
+fn bulk_address(nats_url: &str) -> Option<BulkAddress> {
+    let nats::PlainAddress { host, port, user, password } = nats::PlainAddress::parse(nats_url)?;
+    Some(BulkAddress { host, port, user, password })
 }
 
 /// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
@@ -72,7 +83,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let status = Status::default();
-    let log = opened_log(client.clone(), &settings.master)?;
+    let log = opened_log(client.clone(), &settings.nats.nats_url, &settings.master)?;
     let watch = Watch::default();
     let health = watch.add_to(status.health(client.clone()));
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
@@ -84,6 +95,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     tracing::info!(%address, instance, "started");
     let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
     let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     let retries = Retries::listen(database.clone());
     let tracker = Tracker { database, log, notices, retries, status };
@@ -92,6 +104,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
         never = driver.run() => match never {},
+        never = Box::pin(eraser.run()) => match never {},
         never = operator::serve(client, operations) => match never {},
         () = shutdown => Ok(()),
     };

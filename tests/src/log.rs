@@ -1,5 +1,7 @@
 //! The log seen from outside, and commands sent to it as a box sends them.
 
+use std::future::ready;
+
 use async_nats::{
     Client, ConnectOptions, HeaderMap,
     jetstream::{self, message::StreamMessage},
@@ -30,6 +32,23 @@ impl Log {
     pub async fn names(&self) -> Vec<String> {
         let names: Result<Vec<_>, _> = self.context.stream_names().try_collect().await;
         names.unwrap_or_else(|error| panic!("the names of all streams: {error}"))
+    }
+
+    /// How many of the messages of the log hold this text.
+    pub async fn count_with(&self, text: &str) -> usize {
+        let mut count = 0;
+        for stream in self.streams().await {
+            let (name, state) = (stream.config.name, stream.state);
+            let stream = self.context.get_stream_no_info(&name).await.expect("a stream");
+            let all = state.first_sequence..=state.last_sequence;
+            let payloads = stream::iter(all).map(|sequence| stream.get_raw_message(sequence)).buffered(64);
+            let holding = payloads.filter_map(|message| async { message.ok() }).filter(|message| {
+                let holds = String::from_utf8_lossy(&message.payload).contains(text);
+                ready(holds)
+            });
+            count += holding.count().await;
+        }
+        count
     }
 
     /// Makes the server forget ids of messages as if its duplicate window had passed.

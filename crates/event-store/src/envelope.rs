@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     damage::Damage,
+    headers::StoredHeaders,
     log::Recorded,
     mark_event::MarkEvent,
     sealing::holds_sealed,
@@ -19,8 +20,6 @@ use crate::{
 
 /// Names of headers. Stored; never rename.
 pub mod header {
-    use super::Recorded;
-
     /// The id of the commit, new for every decision.
     pub const COMMIT_ID: &str = "Commit-Id";
     /// The types of the commit's events, in order, separated by commas.
@@ -37,11 +36,6 @@ pub mod header {
     pub const OCCURRED_AT: &str = "Occurred-At";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
-
-    /// How many events a message holds, without decoding it; at least 1.
-    pub fn count_events(recorded: &Recorded) -> usize {
-        recorded.header(EVENT_TYPES).map_or(1, |types| types.split(',').count())
-    }
 }
 
 /// The only shape of the envelope so far.
@@ -193,13 +187,15 @@ pub struct RecordedCommit {
     /// The events and the state, as stored.
     pub payload: Bytes,
     pub(crate) message_id: Option<String>,
+    /// How many events it says that it holds, at least 1.
+    pub(crate) event_count: usize,
     malformed: Option<&'static str>,
 }
 
-/// The headers of a commit as they stand in its message, found in one pass: looking each up by its name is what reading
-/// a log would spend most of its time on.
+/// The headers of a commit as they stand in its message.
 #[derive(Default)]
 struct Headers<'a> {
+    event_types: Option<&'a str>,
     commit_id: Option<&'a str>,
     schema: Option<&'a str>,
     command_id: Option<&'a str>,
@@ -211,10 +207,11 @@ struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    fn of(headers: &'a HeaderMap) -> Self {
+    fn of(headers: &'a StoredHeaders) -> Self {
         let mut found = Self::default();
-        for (name, values) in headers.iter() {
-            let place = match name.as_ref() {
+        headers.each(|name, value| {
+            let place = match name {
+                header::EVENT_TYPES => &mut found.event_types,
                 header::COMMIT_ID => &mut found.commit_id,
                 header::SCHEMA => &mut found.schema,
                 header::COMMAND_ID => &mut found.command_id,
@@ -223,10 +220,10 @@ impl<'a> Headers<'a> {
                 header::OCCURRED_AT => &mut found.at,
                 header::TRACEPARENT => &mut found.traceparent,
                 "Nats-Msg-Id" => &mut found.message_id,
-                _ => continue,
+                _ => return,
             };
-            *place = values.first().map(async_nats::HeaderValue::as_str);
-        }
+            place.get_or_insert(value);
+        });
         found
     }
 }
@@ -275,6 +272,7 @@ impl RecordedCommit {
             request_hash: headers.request_hash.and_then(RequestHash::parse),
             actor: actor.unwrap_or_else(UserId::system),
             at: at.unwrap_or(recorded.stored_at),
+            event_count: headers.event_types.map_or(1, |types| types.split(',').count()),
             stream: recorded.stream,
             sequence: recorded.sequence,
             payload: recorded.payload.clone(),

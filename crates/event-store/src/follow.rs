@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{
     damage::Damage,
     envelope::{RecordedCommit, header},
+    jetstream::BulkReader,
     log::{Freshness, Log, LogError, Range, Recorded, StreamState},
     stream::StreamName,
 };
@@ -24,6 +25,7 @@ const LEADER_PATIENCE: Duration = Duration::from_secs(3);
 /// Reads one stream in order. Held by one reader; dropping it leaves nothing behind on the server.
 pub struct Follower {
     log: Arc<dyn Log>,
+    bulk: Option<BulkReader>,
     stream: StreamName,
     notices: BoxStream<'static, Recorded>,
     start: StreamState,
@@ -77,6 +79,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
         buffer: VecDeque::new(),
         waiting_for_replica: None,
         told_caught_up: false,
+        bulk: None,
         log,
         stream,
         notices,
@@ -108,6 +111,13 @@ pub async fn commit_id_at(log: &dyn Log, stream: StreamName, sequence: u64) -> R
 }
 
 impl Follower {
+    /// The same follower, for who reads most of a stream: it gets a connection of its own where that can be had.
+    #[must_use]
+    pub fn in_bulk(mut self) -> Self {
+        self.bulk = self.log.bulk();
+        self
+    }
+
     /// The stream as it was when following began.
     pub fn state(&self) -> &StreamState {
         &self.start
@@ -157,15 +167,16 @@ impl Follower {
 
     fn cut(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {
         let (mut events, mut bytes) = (0, 0);
-        let mut commits = Vec::new();
+        let mut commits = Vec::with_capacity(self.buffer.len().min(max_events));
         while let Some(recorded) = self.buffer.front() {
-            events += header::count_events(recorded);
-            bytes += recorded.payload.len();
+            // Understood before it is taken: an error repeats itself.
+            let commit = RecordedCommit::parse(recorded)?;
+            events += commit.event_count;
+            bytes += commit.payload.len();
             if !commits.is_empty() && (events > max_events || bytes > max_bytes) {
                 break;
             }
-            // Understood before it is taken: an error repeats itself.
-            commits.push(RecordedCommit::parse(recorded)?);
+            commits.push(commit);
             self.buffer.pop_front();
         }
         let caught_up = self.buffer.is_empty() && self.next > self.known_last;
@@ -175,7 +186,7 @@ impl Follower {
 
     async fn read_more(&mut self, max_messages: usize, max_bytes: usize) -> Result<(), FollowError> {
         let range = Range { stream: self.stream, from: self.next, subject: None, max_messages, max_bytes };
-        let page = self.log.read(range).await?;
+        let page = self.read_page(range).await?;
         if page.is_empty() {
             return self.look_into_silence().await;
         }
@@ -189,6 +200,20 @@ impl Follower {
             self.buffer.push_back(recorded);
         }
         Ok(())
+    }
+
+    async fn read_page(&mut self, range: Range<'static>) -> Result<Vec<Recorded>, LogError> {
+        if let Some(bulk) = &mut self.bulk {
+            match bulk.read(range).await {
+                Ok(page) => return Ok(page),
+                Err(error) => {
+                    // The other way heals by itself, and knows why if it cannot.
+                    tracing::debug!(stream = %self.stream, %error, "reads on without a connection of its own");
+                    self.bulk = None;
+                }
+            }
+        }
+        self.log.read(range).await
     }
 
     /// Something is stored, but nothing can be read: a replica is behind, or the message is gone.

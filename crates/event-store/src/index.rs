@@ -97,7 +97,8 @@ mod tests {
         headers.insert("Occurred-At", at.to_rfc3339().as_str());
         let subject = "box.0.b1.room".to_owned();
         let stream = StreamName::Box(0);
-        let recorded = Recorded { stream, sequence, subject, headers, payload: "".into(), stored_at: at };
+        let recorded =
+            Recorded { stream, sequence, subject, headers: headers.into(), payload: "".into(), stored_at: at };
         RecordedCommit::parse(&recorded).unwrap()
     }
 

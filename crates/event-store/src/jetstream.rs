@@ -1,11 +1,13 @@
 //! The log on NATS JetStream.
 
 mod append;
+mod bulk;
 mod read;
 
 use std::time::Duration;
 
 use async_nats::{Client, connection::State, jetstream};
+pub use bulk::{BulkAddress, BulkReader};
 use chrono::{DateTime, Utc};
 pub use domain::notice::SERVICE_API_PREFIX;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
@@ -33,6 +35,7 @@ pub struct JetStreamLog {
     client: Client,
     context: jetstream::Context,
     prefix: String,
+    bulk: Option<BulkAddress>,
 }
 
 impl JetStreamLog {
@@ -44,7 +47,13 @@ impl JetStreamLog {
     /// The log as an account sees it that has the API under this prefix.
     pub fn with_prefix(client: Client, prefix: &str) -> Self {
         let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
-        Self { client, context, prefix: prefix.to_owned() }
+        Self { client, context, prefix: prefix.to_owned(), bulk: None }
+    }
+
+    /// Lets readers of whole streams have connections of their own to this server; none for no such connections.
+    #[must_use]
+    pub fn bulk_from(self, bulk: Option<BulkAddress>) -> Self {
+        Self { bulk, ..self }
     }
 
     /// The connection.
@@ -123,6 +132,10 @@ impl Log for JetStreamLog {
 
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
         self.direct_batch(range).boxed()
+    }
+
+    fn bulk(&self) -> Option<BulkReader> {
+        Some(BulkReader::new(self.bulk.clone()?, &self.prefix))
     }
 
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {

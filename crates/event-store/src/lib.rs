@@ -7,13 +7,14 @@ pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccou
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
 pub use backup::{BackupError, Layout, Snapshot};
+pub use bucket::BucketError;
 pub use damage::Damage;
 pub use deadlines::{Deadlines, Fired};
 pub use envelope::{CommandContext, Decoded, RecordedCommit, RequestHash};
 pub use error::EventStoreError;
 pub use executor::{CommandError, Committed, Executor, ExecutorOptions};
 pub use follow::{Batch, FollowError, Follower, commit_id_at, follow};
-pub use jetstream::{JetStreamLog, OWNER_API_PREFIX, SERVICE_API_PREFIX};
+pub use jetstream::{BulkAddress, BulkReader, JetStreamLog, OWNER_API_PREFIX, SERVICE_API_PREFIX};
 pub use keys::{KeyError, KeyRing, MasterKeyError, MasterKeys};
 pub use log::{Log, LogError, SealError, StreamState};
 pub use marks::{MarkError, Marks};
@@ -21,11 +22,12 @@ pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
 pub use sealed_log::SealedLog;
-pub use sealing::ERASED;
+pub use sessions_kv::{Family, Former, SessionKey, Sessions};
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
 pub use tail::TailState;
+pub use trust_kv::{Revocations, SigningKeys};
 pub use upcast::DecodeError;
 
 pub mod executor;
@@ -45,6 +47,7 @@ pub mod upcast;
 pub mod append;
 pub mod damage;
 pub mod follow;
+pub mod headers;
 pub mod history;
 pub mod jetstream;
 pub mod log;
@@ -57,8 +60,11 @@ pub mod sealed_log;
 mod sealing;
 
 pub mod accounts_kv;
+mod bucket;
 pub mod deadlines;
 pub mod marks;
+pub mod sessions_kv;
+pub mod trust_kv;
 
 pub mod metrics;
 

@@ -11,7 +11,7 @@ use futures::{
     stream::BoxStream,
 };
 
-use crate::{keys::KeyError, stream::StreamName};
+use crate::{headers::StoredHeaders, jetstream::BulkReader, keys::KeyError, stream::StreamName};
 
 /// What a log answers, some time later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -42,6 +42,11 @@ pub trait Log: Send + Sync + 'static {
     /// Messages in order; fewer than asked for means that there are no more, or that the limits were reached.
     /// Empty when nothing is there (or not yet, on a replica).
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>>;
+
+    /// A faster way to read much of a stream, if there is one.
+    fn bulk(&self) -> Option<BulkReader> {
+        None
+    }
 
     /// The sequence of the first message that was stored at or after this time; one past the last if there is none.
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64>;
@@ -116,7 +121,7 @@ pub struct Recorded {
     /// On which subject.
     pub subject: String,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: StoredHeaders,
     /// Its content.
     pub payload: Bytes,
     /// When the server stored it.
@@ -126,7 +131,7 @@ pub struct Recorded {
 impl Recorded {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(async_nats::HeaderValue::as_str)
+        self.headers.get(name)
     }
 }
 

@@ -92,7 +92,7 @@ impl MemoryStream {
             stream: message.stream,
             sequence: self.last_sequence,
             subject: message.subject.clone(),
-            headers,
+            headers: headers.into(),
             payload: message.payload.clone(),
             stored_at: occurred_at.unwrap_or_default(),
         };

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 
 use crate::{
+    jetstream::BulkReader,
     keys::{KeyError, KeyRing},
     log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError, StreamState},
     sealing,
@@ -73,6 +74,10 @@ impl Log for SealedLog {
             Ok(page)
         }
         .boxed()
+    }
+
+    fn bulk(&self) -> Option<BulkReader> {
+        Some(self.stored.bulk()?.opened_with(Arc::clone(&self.keys)))
     }
 
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {

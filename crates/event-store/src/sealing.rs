@@ -13,7 +13,7 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use domain::UserId;
+use domain::{UserId, values::ERASED};
 
 use self::fields::Place;
 pub(crate) use self::fields::{SealedValue, holds_sealed, sealed_values};
@@ -22,9 +22,6 @@ use crate::{
     log::{NewMessage, Recorded},
     subject::Source,
 };
-
-/// What stands in the place of a value whose key was destroyed.
-pub const ERASED: &str = "[erased]";
 
 /// Keeps these ciphertexts apart from all others under any key. Stored in them; never change.
 const PURPOSE: &[u8] = b"boxroom sealed value 1";

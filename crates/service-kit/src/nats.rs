@@ -104,6 +104,31 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
     Ok(options.connect(server.as_str()).await?)
 }
 
+/// What an address says, for who speaks to the server without the client.
+pub struct PlainAddress {
+    /// The server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// As whom to connect.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+impl PlainAddress {
+    /// The parts of `nats://user:password@host:port`; none of another address, of one with TLS in particular.
+    pub fn parse(address: &str) -> Option<Self> {
+        let url = Url::parse(address).ok().filter(|url| url.scheme() == "nats" && !url.username().is_empty())?;
+        Some(Self {
+            host: url.host_str()?.to_owned(),
+            port: url.port().unwrap_or(4222),
+            user: url.username().to_owned(),
+            password: url.password()?.to_owned(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,12 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
 };
 
 use crate::{
@@ -18,8 +23,8 @@ use crate::{
 /// How long the last spans may take to leave when the process ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Libraries that log what they carry, below `info`: tokens, password hashes, what people say. Their levels are not
-/// lowered along with ours.
+/// Libraries that log what they carry, below `info`: tokens, password hashes, what people say. They say no more than that,
+/// whatever the filter.
 const CARRIERS: [&str; 3] = ["async_nats", "tungstenite", "tokio_tungstenite"];
 
 /// Logs or traces cannot be set up as it was asked for.
@@ -53,13 +58,13 @@ impl Drop for Telemetry {
 pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, TelemetryError> {
     // Spans for traces alone would only lengthen the lines of the log.
     let for_traces_only = format!("{}=off", trace::TARGET).parse()?;
-    let mut filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
-    for library in CARRIERS {
-        filter = filter.add_directive(format!("{library}=info").parse()?);
-    }
+    let filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
+    let discreet = filter_fn(|metadata| {
+        *metadata.level() <= Level::INFO || !CARRIERS.iter().any(|library| metadata.target().starts_with(library))
+    });
     let provider = provider(&args.traces, service)?;
     match &provider {
-        None => tracing_subscriber::registry().with(filter).with(lines(args.format)).init(),
+        None => tracing_subscriber::registry().with(filter).with(discreet).with(lines(args.format)).init(),
         Some(provider) => {
             let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
             let traces = tracing_opentelemetry::layer()
@@ -68,7 +73,10 @@ pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, Telemetr
                 .with_threads(false)
                 .with_target(false)
                 .with_filter(spans.with_max_level_hint(LevelFilter::INFO));
-            tracing_subscriber::registry().with(traces).with(lines(args.format).with_filter(filter)).init();
+            tracing_subscriber::registry()
+                .with(traces)
+                .with(lines(args.format).with_filter(filter.and(discreet)))
+                .init();
             trace::switch_on();
         }
     }

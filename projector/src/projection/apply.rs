@@ -1,6 +1,6 @@
 //! Which rule projects which event of a box; a new event stops the build here.
 
-use domain::{BoxEvent, Lane};
+use domain::{BoxEvent, Lane, MessageId, RoomId};
 
 use super::{
     Unfitting,
@@ -58,53 +58,52 @@ impl Workspace {
 }
 
 impl<'a> Keys<'a> {
-    /// What these commits touch.
-    pub(super) fn of(commits: &'a [Commit]) -> Self {
+    /// What these commits touch and is not in memory: next to nothing while a generation is built.
+    pub(super) fn missing(commits: &'a [Commit], workspace: &Workspace) -> Self {
         let mut keys = Self::default();
         let first = commits.first().map_or(0, |commit| commit.sequence);
         for commit in commits {
             if let Content::Box { box_id, events } = &commit.content {
                 for event in events {
-                    if event.lane() == Lane::Room {
+                    if event.lane() == Lane::Room && !workspace.boxes.contains_key(box_id) {
                         keys.boxes.insert(box_id);
                     }
-                    keys.rooms.extend(event.room_id());
-                    keys.add_message(event, first);
+                    keys.rooms.extend(event.room_id().filter(|room_id| !workspace.rooms.contains_key(*room_id)));
+                    keys.messages
+                        .extend(older_message(event, first).filter(|(_, id)| !workspace.messages.contains_key(id)));
                 }
             }
         }
         keys
     }
+}
 
-    /// Messages that were posted before the first commit; later ones will be in memory.
-    fn add_message(&mut self, event: &'a BoxEvent, first: u64) {
-        let (room_id, message_id) = match event {
-            BoxEvent::MessagePosted { room_id, reply_to: Some(message_id), .. }
-            | BoxEvent::MessageEdited { room_id, message_id, .. }
-            | BoxEvent::MessageDeleted { room_id, message_id, .. }
-            | BoxEvent::ReactionAdded { room_id, message_id, .. }
-            | BoxEvent::ReactionRemoved { room_id, message_id, .. } => (room_id, *message_id),
-            BoxEvent::MessagePosted { reply_to: None, .. }
-            | BoxEvent::BoxInstalled { .. }
-            | BoxEvent::BoxDetailsChanged { .. }
-            | BoxEvent::BoxTakenOutOfService { .. }
-            | BoxEvent::BoxReturnedToService {}
-            | BoxEvent::BoxRetired {}
-            | BoxEvent::RoomOpened { .. }
-            | BoxEvent::MemberJoined { .. }
-            | BoxEvent::MemberLeft { .. }
-            | BoxEvent::MemberKicked { .. }
-            | BoxEvent::HostTransferred { .. }
-            | BoxEvent::StepAdvanced { .. }
-            | BoxEvent::RoomExtended { .. }
-            | BoxEvent::RoomClosed { .. }
-            | BoxEvent::OrderArrived { .. }
-            | BoxEvent::DoorOpened { .. }
-            | BoxEvent::EventDropped { .. }
-            | BoxEvent::AuthorErased { .. } => return,
-        };
-        if message_id.sequence() < first {
-            self.messages.insert((room_id, message_id));
-        }
-    }
+/// The message that an event is about, if it was posted before this sequence; later ones will be in memory.
+fn older_message(event: &BoxEvent, first: u64) -> Option<(&RoomId, MessageId)> {
+    let (room_id, message_id) = match event {
+        BoxEvent::MessagePosted { room_id, reply_to: Some(message_id), .. }
+        | BoxEvent::MessageEdited { room_id, message_id, .. }
+        | BoxEvent::MessageDeleted { room_id, message_id, .. }
+        | BoxEvent::ReactionAdded { room_id, message_id, .. }
+        | BoxEvent::ReactionRemoved { room_id, message_id, .. } => (room_id, *message_id),
+        BoxEvent::MessagePosted { reply_to: None, .. }
+        | BoxEvent::BoxInstalled { .. }
+        | BoxEvent::BoxDetailsChanged { .. }
+        | BoxEvent::BoxTakenOutOfService { .. }
+        | BoxEvent::BoxReturnedToService {}
+        | BoxEvent::BoxRetired {}
+        | BoxEvent::RoomOpened { .. }
+        | BoxEvent::MemberJoined { .. }
+        | BoxEvent::MemberLeft { .. }
+        | BoxEvent::MemberKicked { .. }
+        | BoxEvent::HostTransferred { .. }
+        | BoxEvent::StepAdvanced { .. }
+        | BoxEvent::RoomExtended { .. }
+        | BoxEvent::RoomClosed { .. }
+        | BoxEvent::OrderArrived { .. }
+        | BoxEvent::DoorOpened { .. }
+        | BoxEvent::EventDropped { .. }
+        | BoxEvent::AuthorErased { .. } => return None,
+    };
+    (message_id.sequence() < first).then_some((room_id, message_id))
 }

@@ -77,8 +77,7 @@ impl BoxStream {
         connection: &mut PgConnection,
         commits: &[Commit],
     ) -> Result<News, ProjectionError> {
-        let keys = Keys::of(commits);
-        self.workspace.load(connection, &keys).await?;
+        self.load(connection, commits).await?;
         while let Err(poison) = self.apply(commits)? {
             // What the box's commit has changed before its bad event must not be written: begin again without it.
             if self.given_up.contains(&poison.sequence) {
@@ -88,19 +87,27 @@ impl BoxStream {
                 self.quarantine.add(poison);
             }
             self.workspace = Workspace::default();
-            self.workspace.load(connection, &keys).await?;
-        }
-        match self.pace {
-            Pace::Live => self.workspace.write(connection, &self.label).await?,
-            Pace::Building => self.workspace.build(connection, &self.label).await?,
+            self.load(connection, commits).await?;
         }
         self.quarantine.write(connection, &self.label, commits).await?;
-        let news = self.workspace.take_news();
-        self.workspace.settle(match self.pace {
-            Pace::Live => LIVE,
-            Pace::Building => BUILDING,
-        });
-        Ok(news)
+        match self.pace {
+            Pace::Live => {
+                self.workspace.write(connection, &self.label).await?;
+                let news = self.workspace.take_news();
+                self.workspace.settle(LIVE);
+                Ok(news)
+            }
+            Pace::Building => {
+                self.workspace.build(connection, &self.label).await?;
+                self.workspace.settle(BUILDING);
+                Ok(News::default())
+            }
+        }
+    }
+
+    async fn load(&mut self, connection: &mut PgConnection, commits: &[Commit]) -> Result<(), sqlx::Error> {
+        let keys = Keys::missing(commits, &self.workspace);
+        self.workspace.load(connection, &keys).await
     }
 
     fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), Poison>, ProjectionError> {

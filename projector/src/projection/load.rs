@@ -1,6 +1,6 @@
 //! Loading the rows that a batch touches and that are not in memory yet: one statement per table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{BoxId, MessageId, RoomId, UserId};
 use sqlx::{PgConnection, query, query_as};
@@ -11,28 +11,24 @@ use super::{
 };
 
 impl Workspace {
-    /// Completes what is in memory by what a batch needs.
+    /// Adds to what is in memory what a batch needs.
     pub(super) async fn load(&mut self, connection: &mut PgConnection, keys: &Keys<'_>) -> Result<(), sqlx::Error> {
-        let boxes: Vec<&BoxId> = keys.boxes.iter().filter(|id| !self.boxes.contains_key(**id)).copied().collect();
-        if !boxes.is_empty() {
-            self.load_boxes(connection, &boxes).await?;
+        if !keys.boxes.is_empty() {
+            self.load_boxes(connection, &keys.boxes).await?;
         }
-        let rooms: Vec<&RoomId> = keys.rooms.iter().filter(|id| !self.rooms.contains_key(**id)).copied().collect();
-        if !rooms.is_empty() {
+        if !keys.rooms.is_empty() {
             let (boxes, rooms): (Vec<String>, Vec<String>) =
-                rooms.iter().map(|id| (id.box_id().to_string(), id.to_string())).unzip();
+                keys.rooms.iter().map(|id| (id.box_id().to_string(), id.to_string())).unzip();
             self.load_rooms(connection, &boxes, &rooms).await?;
             self.load_members(connection, &boxes, &rooms).await?;
         }
-        let missing = |(_, id): &&(&RoomId, MessageId)| !self.messages.contains_key(id);
-        let messages: Vec<(&RoomId, MessageId)> = keys.messages.iter().filter(missing).copied().collect();
-        if !messages.is_empty() {
-            self.load_messages(connection, &messages).await?;
+        if !keys.messages.is_empty() {
+            self.load_messages(connection, &keys.messages).await?;
         }
         Ok(())
     }
 
-    async fn load_boxes(&mut self, connection: &mut PgConnection, ids: &[&BoxId]) -> Result<(), sqlx::Error> {
+    async fn load_boxes(&mut self, connection: &mut PgConnection, ids: &BTreeSet<&BoxId>) -> Result<(), sqlx::Error> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let rows = query!(
             "select box_id, kind, zip_code, address, detailed_address, latitude, longitude,
@@ -133,7 +129,7 @@ impl Workspace {
     async fn load_messages(
         &mut self,
         connection: &mut PgConnection,
-        wanted: &[(&RoomId, MessageId)],
+        wanted: &BTreeSet<(&RoomId, MessageId)>,
     ) -> Result<(), sqlx::Error> {
         let boxes: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.box_id().to_string()).collect();
         let rooms: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.to_string()).collect();

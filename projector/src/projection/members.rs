@@ -28,7 +28,7 @@ impl Workspace {
         room.members.insert(user_id.clone(), member);
         room.row.member_count += 1;
         let opened_at = room.row.opened_at;
-        self.changed.members.insert((room_id.clone(), user_id.clone()));
+        self.changed.note_member(room_id, user_id);
         if is_new {
             self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
         }

@@ -41,7 +41,7 @@ impl Workspace {
         let first = Member { standing: Standing::Inside, joined_at: about.at(), seat: 1, last_post_ordinal: 0 };
         let members = BTreeMap::from([(host.clone(), first)]);
         self.rooms.insert(room_id.clone(), Room { row, members });
-        self.changed.members.insert((room_id.clone(), host.clone()));
+        self.changed.note_member(room_id, host);
         self.entered.push(UserRoom { user_id: host.clone(), room_id: room_id.clone(), opened_at: *opened_at });
         self.tell(about, room_id, event)
     }

@@ -33,7 +33,7 @@ impl Workspace {
         let feed = std::mem::take(&mut self.feed);
         // a new message is unread by all, and a room that closes is gone for all
         let for_all = feed.iter().filter(|row| matches!(row.kind, "message_posted" | "room_closed"));
-        let members = self.changed.members.iter().map(|(room_id, user_id)| Touched::by(room_id, user_id));
+        let members = self.changed.members().map(|(room_id, user_id)| Touched::by(room_id, user_id));
         let touched = for_all.map(|row| Touched::for_all(&row.room_id)).chain(members).collect();
         News { alarms: std::mem::take(&mut self.alarms), feed, touched }
     }

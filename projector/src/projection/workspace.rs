@@ -34,9 +34,28 @@ pub(super) struct Workspace {
 pub(super) struct Changed {
     pub(super) boxes: HashSet<BoxId>,
     pub(super) rooms: HashSet<RoomId>,
-    pub(super) members: HashSet<(RoomId, UserId)>,
+    pub(super) members: HashMap<RoomId, HashSet<UserId>>,
     /// Without those that were posted in this batch.
     pub(super) messages: HashSet<MessageId>,
+}
+
+impl Changed {
+    /// Most events are of people who have been noted before.
+    pub(super) fn note_member(&mut self, room_id: &RoomId, user_id: &UserId) {
+        match self.members.get_mut(room_id) {
+            Some(members) if members.contains(user_id) => {}
+            Some(members) => {
+                members.insert(user_id.clone());
+            }
+            None => {
+                self.members.insert(room_id.clone(), HashSet::from([user_id.clone()]));
+            }
+        }
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = (&RoomId, &UserId)> {
+        self.members.iter().flat_map(|(room_id, members)| members.iter().map(move |user_id| (room_id, user_id)))
+    }
 }
 
 /// How much stays in memory from one batch to the next, about.
@@ -201,7 +220,7 @@ impl Workspace {
         let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
         let member = room.members.get_mut(user_id).filter(|member| member.standing == Standing::Inside);
         let member = member.ok_or_else(|| Unfitting(format!("{user_id} is not in room {room_id}")))?;
-        self.changed.members.insert((room_id.clone(), user_id.clone()));
+        self.changed.note_member(room_id, user_id);
         Ok(member)
     }
 
@@ -241,8 +260,10 @@ impl Workspace {
         self.changed = Changed::default();
         self.posted.clear();
         self.entered.clear();
+        self.feed.clear();
         self.deleted.clear();
         self.erased.clear();
+        self.alarms.clear();
     }
 }
 

@@ -110,8 +110,7 @@ impl Workspace {
     pub(super) async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows: Vec<(_, _, &Member)> = self
             .changed
-            .members
-            .iter()
+            .members()
             .filter_map(|(room_id, user_id)| Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?)))
             .collect();
         if rows.is_empty() {

@@ -111,7 +111,7 @@ fn tell(found: &Verification, json: bool) -> ExitCode {
 async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
     let database = Database::new(&args.database.database_url, "projector-verify")?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
-    let log = opened_log(client, &args.master)?;
+    let log = opened_log(client, &args.nats.nats_url, &args.master)?;
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
     Ok(match other {

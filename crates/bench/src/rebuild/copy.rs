@@ -8,11 +8,13 @@ use projector::generation::{self, Origin};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query_scalar, raw_sql};
 use tokio::{
     fs::File,
-    io::{AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader, BufWriter},
 };
 
 use super::{Part, Servers, timed};
 use crate::cpu::Processes;
+
+const CHUNK: usize = 1 << 20;
 
 /// By connection: the two large tables apart.
 const TABLES: [&[&str]; 2] =
@@ -53,7 +55,9 @@ pub(crate) async fn copy(
 }
 
 async fn export(connection: &mut PgConnection, generation: i32, table: &str, path: &Path) -> anyhow::Result<()> {
-    let mut file = File::create(path).await.with_context(|| format!("cannot create {}", path.display()))?;
+    let file = File::create(path).await.with_context(|| format!("cannot create {}", path.display()))?;
+    // The server sends row by row.
+    let mut file = BufWriter::with_capacity(CHUNK, file);
     let statement = format!("copy read_g{generation}.{table} to stdout (format binary)");
     let mut rows = connection.copy_out_raw(&statement).await?;
     while let Some(chunk) = rows.try_next().await? {
@@ -67,7 +71,7 @@ async fn import(admin: &str, to: i32, tables: &[&str], folder: &Path) -> anyhow:
     raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
     let mut count = 0;
     for table in tables {
-        let file = BufReader::with_capacity(1 << 20, File::open(folder.join(table)).await?);
+        let file = BufReader::with_capacity(CHUNK, File::open(folder.join(table)).await?);
         let mut copy = connection.copy_in_raw(&format!("copy read_g{to}.{table} from stdin (format binary)")).await?;
         copy.read_from(file).await?;
         count += copy.finish().await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use event_store::{JetStreamLog, KeyRing, Log, MasterKeys, OWNER_API_PREFIX, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeys, OWNER_API_PREFIX, SealedLog};
 use harness::{
     Account, Nats, Postgres, Role,
     nats::NatsOptions,
@@ -14,6 +14,7 @@ use harness::{
     tools::{self, Source},
 };
 use projector::Database;
+use service_kit::nats::{self, PlainAddress};
 
 use crate::cpu::Processes;
 
@@ -63,8 +64,12 @@ impl Servers {
 
     /// The log, sealed as in production, as its owner: nobody else may write all of it.
     pub(crate) async fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
-        let client = service_kit::nats::connect(&self.nats.url(Account::Admin), "bench").await?;
-        let log = JetStreamLog::with_prefix(client, OWNER_API_PREFIX);
+        let address = self.nats.url(Account::Admin);
+        let client = nats::connect(&address, "bench").await?;
+        let plain = PlainAddress::parse(&address).context("no plain address")?;
+        let PlainAddress { host, port, user, password } = plain;
+        let bulk = BulkAddress { host, port, user, password };
+        let log = JetStreamLog::with_prefix(client, OWNER_API_PREFIX).bulk_from(Some(bulk));
         log.reachable().await?;
         let masters: MasterKeys =
             format!("bench {:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).parse()?;

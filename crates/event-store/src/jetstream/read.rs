@@ -1,13 +1,14 @@
 //! Reads from the leader, from any replica, and in batches.
 
 use async_nats::{
-    HeaderMap, Message,
+    Message,
     jetstream::{
         self,
         message::StreamMessage,
         stream::{RawMessageError, RawMessageErrorKind},
     },
 };
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use serde_json::json;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{ApiError, JetStreamLog, READ_PATIENCE, unavailable};
 use crate::{
+    headers::StoredHeaders,
     log::{LogError, Range, Recorded},
     stream::StreamName,
 };
@@ -61,17 +63,12 @@ impl JetStreamLog {
         match answer.status.map(|status| status.as_u16()) {
             None => recorded(stream, answer).map(Some),
             Some(404) => Ok(None),
-            Some(code) => Err(status_error(code, &answer)),
+            Some(code) => Err(status_error(code, answer.description.as_deref())),
         }
     }
 
     pub(super) async fn direct_batch(&self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
-        let mut request =
-            json!({ "seq": range.from.max(1), "batch": range.max_messages, "max_bytes": range.max_bytes.max(1) });
-        if let Some(subject) = range.subject {
-            request["next_by_subj"] = subject.into();
-        }
-        self.batch(range, request.to_string()).await
+        self.batch(range, batch_request(range)).await
     }
 
     /// The server answers with one message for each, and one without content at the end.
@@ -88,14 +85,24 @@ impl JetStreamLog {
             match answer.status.map(|status| status.as_u16()) {
                 None => messages.push(recorded(range.stream, answer)?),
                 Some(204 | 404) => return Ok(messages),
-                Some(code) => return Err(status_error(code, &answer)),
+                Some(code) => return Err(status_error(code, answer.description.as_deref())),
             }
         }
     }
 }
 
-fn status_error(code: u16, answer: &Message) -> LogError {
-    let description = answer.description.clone().unwrap_or_default();
+/// How the server is asked for all of a range.
+pub(super) fn batch_request(range: Range<'_>) -> String {
+    let mut request =
+        json!({ "seq": range.from.max(1), "batch": range.max_messages, "max_bytes": range.max_bytes.max(1) });
+    if let Some(subject) = range.subject {
+        request["next_by_subj"] = subject.into();
+    }
+    request.to_string()
+}
+
+pub(super) fn status_error(code: u16, description: Option<&str>) -> LogError {
+    let description = description.unwrap_or_default().to_owned();
     match code {
         503 | 408 => LogError::Unavailable(format!("nobody answers for the stream: {code} {description}")),
         _ => LogError::Rejected { code: code.into(), description },
@@ -104,25 +111,25 @@ fn status_error(code: u16, answer: &Message) -> LogError {
 
 /// A message that the server sends with its place in the log in the headers: read directly, or repeated after it was stored.
 pub(super) fn recorded(stream: StreamName, message: Message) -> Result<Recorded, LogError> {
-    let headers = message.headers.unwrap_or_default();
+    placed(stream, message.headers.unwrap_or_default().into(), message.payload)
+}
+
+/// The same, from its parts.
+pub(super) fn placed(stream: StreamName, headers: StoredHeaders, payload: Bytes) -> Result<Recorded, LogError> {
     let corrupt = |reason: &str| LogError::Corrupt { stream, sequence: 0, reason: reason.to_owned() };
     let (mut sequence, mut stored_at, mut subject) = (None, None, None);
-    // One pass: a look-up by name costs as much.
-    for (name, values) in headers.iter() {
-        let value = values.first().map(async_nats::HeaderValue::as_str).unwrap_or_default();
-        match name.as_ref() {
-            "Nats-Sequence" => sequence = value.parse().ok(),
-            "Nats-Time-Stamp" => stored_at = DateTime::parse_from_rfc3339(value).ok(),
-            "Nats-Subject" => subject = Some(value.to_owned()),
-            _ => {}
-        }
-    }
+    headers.each(|name, value| match name {
+        "Nats-Sequence" => sequence = sequence.or_else(|| value.parse().ok()),
+        "Nats-Time-Stamp" => stored_at = stored_at.or_else(|| DateTime::parse_from_rfc3339(value).ok()),
+        "Nats-Subject" => subject = subject.take().or_else(|| Some(value.to_owned())),
+        _ => {}
+    });
     Ok(Recorded {
         stream,
         sequence: sequence.ok_or_else(|| corrupt("an answer without sequence"))?,
         subject: subject.ok_or_else(|| corrupt("an answer without subject"))?,
         stored_at: stored_at.ok_or_else(|| corrupt("an answer without time"))?.to_utc(),
-        payload: message.payload,
+        payload,
         headers,
     })
 }
@@ -147,7 +154,6 @@ fn from_leader(
 }
 
 fn from_stream_message(stream: StreamName, message: StreamMessage) -> Result<Recorded, LogError> {
-    let headers: HeaderMap = message.headers;
     let nanos = i64::try_from(message.time.unix_timestamp_nanos());
     let stored_at = nanos.map(DateTime::from_timestamp_nanos).map_err(|_| LogError::Corrupt {
         stream,
@@ -158,7 +164,7 @@ fn from_stream_message(stream: StreamName, message: StreamMessage) -> Result<Rec
         stream,
         sequence: message.sequence,
         subject: message.subject.to_string(),
-        headers,
+        headers: message.headers.into(),
         payload: message.payload,
         stored_at,
     })

@@ -60,7 +60,7 @@ fn sealed(message: &NewMessage) -> Recorded {
 fn stored(message: &NewMessage) -> Recorded {
     let NewMessage { subject, headers, payload, .. } = message.clone();
     let stored_at = DateTime::UNIX_EPOCH;
-    Recorded { stream: StreamName::Box(0), sequence: 1, subject, headers, payload, stored_at }
+    Recorded { stream: StreamName::Box(0), sequence: 1, subject, headers: headers.into(), payload, stored_at }
 }
 
 fn opened_with(mut recorded: Recorded, key: Option<&Option<UserKey>>) -> Recorded {
@@ -130,9 +130,10 @@ fn a_sealed_value_opens_nowhere_else() {
         assert!(matches!(decoded(&opened), Err(DecodeError::Sealed)), "{opened:?}");
     };
     stays_shut(Recorded { subject: "box.0.b2.talk".to_owned(), ..recorded.clone() });
-    let mut headers = recorded.headers.clone();
+    let mut headers = async_nats::HeaderMap::new();
+    recorded.headers.each(|name, value| headers.insert(name, value));
     headers.insert(header::COMMIT_ID, "another");
-    stays_shut(Recorded { headers, ..recorded.clone() });
+    stays_shut(Recorded { headers: headers.into(), ..recorded.clone() });
     let payload = String::from_utf8(recorded.payload.to_vec()).unwrap();
     let edited =
         payload.replace("message_posted", "message_edited").replace(r#""author":"ann""#, r#""message_id":"1""#);

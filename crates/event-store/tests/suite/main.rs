@@ -5,6 +5,7 @@
 mod contract;
 
 mod accounts;
+mod bulk;
 mod cluster;
 mod damage;
 mod deadlines;

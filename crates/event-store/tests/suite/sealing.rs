@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use async_nats::jetstream;
 use domain::{BoxCommand, BoxEvent, DeliveryBox, MessageId, User, UserCommand, UserId, delivery_box::OriginalMessage};
 use event_store::{
-    CommandError, Decoded, FollowError, Follower, JetStreamLog, KeyRing, Log, MasterKeys, RecordedCommit, SealedLog,
-    StreamName, follow, log::Freshness, partition_of,
+    BulkAddress, CommandError, Decoded, FollowError, Follower, JetStreamLog, KeyRing, Log, MasterKeys, RecordedCommit,
+    SealedLog, StreamName, follow,
+    log::{Freshness, Range},
+    partition_of,
 };
 use harness::{Account, Nats};
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    bulk::seen,
     server,
     town::{box_id, by, executor, keyed, open_room, room_id, say},
 };
@@ -39,7 +42,10 @@ fn masters(lines: &[(&str, u8)]) -> MasterKeys {
 
 /// A log and its keys as a process has them.
 async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<SealedLog>, Arc<KeyRing>) {
-    let log = JetStreamLog::new(server::connect(&nats.url(account)).await);
+    let url: async_nats::ServerAddr = nats.url(account).parse().unwrap();
+    let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
+    let bulk = BulkAddress { host: "127.0.0.1".to_owned(), port: nats.port(), user, password };
+    let log = JetStreamLog::new(server::connect(&nats.url(account)).await).bulk_from(Some(bulk));
     let keys = KeyRing::start(log.clone(), masters);
     (SealedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
 }
@@ -131,6 +137,10 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
         assert_eq!(heard(log, posted.sequence).await, SECRET);
         assert_eq!(heard(log, edited.sequence).await, format!("{SECRET}, please"));
     }
+    let whole = Range { stream: stream(), from: 1, subject: None, max_messages: 100, max_bytes: 1 << 20 };
+    let over_its_own = seen(&projector.bulk().unwrap().read(whole).await.unwrap());
+    assert_eq!(over_its_own, seen(&projector.read(whole).await.unwrap()));
+    assert!(over_its_own.concat().contains(SECRET), "{over_its_own:?}");
     let (state, _) = executor::<User>(&other).load_latest(&ann()).await.unwrap();
     assert_eq!(state.nickname(), Some(format!("Ann {SECRET}").as_str()));
     let repeated =
