@@ -33,6 +33,7 @@ mod slow_reader;
 mod metrics;
 mod traces;
 
+mod audit;
 mod authorization;
 mod bad_input;
 mod erasure;
