@@ -12,6 +12,7 @@ use service_kit::{
 };
 
 use crate::{
+    attempts::Attempts,
     passwords::Passwords,
     request::{RequestSecret, Stamp},
 };
@@ -28,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) marks: Marks,
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
+    pub(crate) attempts: Attempts,
     pub(crate) passwords: Passwords,
     pub(crate) signer: Signer,
     pub(crate) verifier: Verifier,

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
-use event_store::{AccountError, AppendError, CommandError, EventStoreError, MarkError};
+use event_store::{AccountError, AppendError, BucketError, CommandError, EventStoreError, MarkError};
 use service_kit::problem::Problem;
 
 use crate::problems::Code;
@@ -118,6 +118,16 @@ impl From<AccountError> for Error {
             AccountError::Conflict => Self::contended(),
             AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BucketError> for Error {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Conflict(_) => Self::contended(),
+            BucketError::Unavailable(_, reason) => Self::log_unavailable(&reason.to_string(), true),
+            error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
     }
 }

@@ -15,7 +15,7 @@ use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
     DeviceNotFound, EventNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor,
     NotTheHost, RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
-    TooManyDevices, TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    TooManyAttempts, TooManyDevices, TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
@@ -33,7 +33,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn people() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Anybody, Created, &[UserExists, NicknameTaken, Busy]))
-        .routes(command(routes!(sessions::open_session), Anybody, Session, &[WrongCredentials, Busy]))
+        .routes(command(routes!(sessions::open_session), Anybody, Session, &[WrongCredentials, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
@@ -62,7 +62,7 @@ fn rooms() -> OpenApiRouter<App> {
         .routes(command(routes!(rooms::open::open_room), Users, Created,
             &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, Busy]))
+            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself]))

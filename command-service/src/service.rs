@@ -12,13 +12,15 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
-    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
+    Accounts, AttemptTallies, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError,
+    TailState, verify,
 };
 use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats, operations};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
+    attempts::Attempts,
     deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
@@ -109,6 +111,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
+        attempts: Attempts::new(AttemptTallies::new(log.clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         verifier: signer.verifier(),
         signer,

@@ -5,10 +5,12 @@ use chrono::TimeDelta;
 use domain::UserId;
 use event_store::Account;
 use serde::{Deserialize, Serialize};
-use service_kit::{auth::Role, clock};
+use service_kit::{auth::Role, clock, http::ClientAddress};
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas};
+use crate::{
+    app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas,
+};
 
 /// How long an access token speaks for its user.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
@@ -45,16 +47,20 @@ pub(crate) struct Session {
 #[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
 pub(crate) async fn open_session(
     State(app): State<App>,
+    from: ClientAddress,
     Command { body, .. }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
-    let fits = app.passwords.fits(body.password, hash).await?;
+    let door = Door::account(&app.secret, &body.user_id, from);
+    let fits = app.attempts.check(&door, app.passwords.fits(body.password, hash)).await?;
     let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
-    // An account may be pending still, or outlive its user by a moment: the log decides.
-    let (user, _) = app.users.load_latest(&body.user_id).await?;
-    user.nickname().ok_or(Code::WrongCredentials)?;
     let role = role(&account).ok_or(Code::Internal)?;
+    if role == Role::User {
+        // An account may be pending still, or outlive its user by a moment: the log decides.
+        let (user, _) = app.users.load_latest(&body.user_id).await?;
+        user.nickname().ok_or(Code::WrongCredentials)?;
+    }
     let access_token = app.signer.sign(&body.user_id, &role, clock::now(), LIFETIME).map_err(|error| {
         tracing::error!(%error, "a token cannot be signed");
         Code::Internal

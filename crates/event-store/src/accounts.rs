@@ -6,6 +6,7 @@ use domain::notice::TICKETS_BUCKET;
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
+    attempts_kv::ATTEMPTS_BUCKET,
     deadlines::DEADLINES_CONSUMER,
     jetstream::{OWNER_API_PREFIX, SERVICE_API_PREFIX},
     stream::{StreamName, streams},
@@ -168,6 +169,10 @@ fn command(partitions: u16) -> Account {
     services.extend(all.chain([bucket]).flat_map(|stream| reading(&stream)));
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
+        // Read from the leader only.
+        (format!("{OWNER_API_PREFIX}.STREAM.INFO.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
+        (format!("$KV.{ATTEMPTS_BUCKET}.>"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),

@@ -16,6 +16,7 @@ use domain::notice::{TICKET_SECONDS, TICKETS_BUCKET};
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
+    attempts_kv,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
     log::{Log, LogError},
     stream::{StreamName, metadata, streams},
@@ -173,9 +174,11 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         };
         context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
     }
-    let tickets = tickets(options);
-    if existing(context, &tickets.name).await?.is_none() {
-        context.create_stream(tickets).await.map_err(|error| failed(TICKETS_BUCKET, error))?;
+    for bucket in [tickets(options), attempts_kv::layout(options)] {
+        if existing(context, &bucket.name).await?.is_none() {
+            let name = bucket.name.clone();
+            context.create_stream(bucket).await.map_err(|error| failed(name, error))?;
+        }
     }
     Ok(())
 }

@@ -57,7 +57,8 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
         ways.iter().flat_map(move |way| Caller::all().map(move |caller| (operation, *way, caller)))
     });
     let wrong = stream::iter(cells).map(|(operation, way, caller)| async move {
-        let cell = table.cell(&operation.name(), caller);
+        let gives_tokens = way == Way::Nats && operation.path.contains("/sessions");
+        let cell = if gives_tokens { &Cell::NotOverNats } else { table.cell(&operation.name(), caller) };
         let outcome = trial.ask(operation, way, caller, cell).await;
         let right = if outcome.fits(caller, cell) { None } else { Some(outcome) };
         right.map(|found| format!("{} by {caller:?} over {way:?}: {cell:?}, but {found:?}", operation.name()))
