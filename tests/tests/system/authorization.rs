@@ -72,7 +72,6 @@ impl Trial {
     async fn prepare(world: World) -> Self {
         world.register_store("pizzeria").await;
         world.register_store("corner").await;
-        world.install_box("elsewhere").await;
         let place = Place::build(&world, 0).await;
         for person in [&place.host, &place.member] {
             world.sees_room(person, &place.room).await;
@@ -100,9 +99,9 @@ impl Trial {
         let of = |person: &system_tests::Person| Some(person.token().to_owned());
         match caller {
             Caller::Nobody(kind) => self.strangers.token(&self.world, kind),
-            Caller::Operator => of(&self.world.operator()),
+            Caller::Operator => of(&place.operator),
             Caller::Box => of(&self.world.device(&place.box_id)),
-            Caller::OtherBox => of(&self.world.device("elsewhere")),
+            Caller::OtherBox => of(&self.world.device(&place.other_box)),
             Caller::Other => of(&place.other),
             Caller::Kicked => of(&place.kicked),
             Caller::Member => of(&place.member),
