@@ -28,7 +28,7 @@ impl Error {
     }
 
     /// The log did not answer; a repeat with the same key settles what became of the command.
-    fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
+    pub(crate) fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
         tracing::warn!(reason, outcome_unknown, "the log cannot be reached");
         let detail = if outcome_unknown {
             "It is not known whether the command took effect: repeat it with the same Idempotency-Key."
@@ -38,7 +38,8 @@ impl Error {
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
     }
 
-    fn contended() -> Self {
+    /// Others changed the same thing all the time.
+    pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
     }
 
@@ -126,7 +127,7 @@ impl From<BucketError> for Error {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Conflict(_) => Self::contended(),
-            BucketError::Unavailable(_, reason) => Self::log_unavailable(&reason.to_string(), true),
+            BucketError::Unavailable(bucket, reason) => Self::log_unavailable(&format!("{bucket}: {reason}"), true),
             error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
     }

@@ -30,5 +30,8 @@ mod metrics;
 pub mod operator;
 mod passwords;
 mod service;
+mod signing;
+mod well_known;
 
 pub use service::run;
+pub use signing::sign_with_newest;

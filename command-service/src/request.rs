@@ -30,6 +30,17 @@ pub(crate) struct AsUser(pub(crate) UserId);
 /// Somebody who looks after boxes and stores.
 pub(crate) struct AsOperator(pub(crate) UserId);
 
+/// Whoever is signed in.
+pub(crate) struct AsAnybody(pub(crate) Caller);
+
+impl FromRequestParts<App> for AsAnybody {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Ok(Self(Caller::from_request_parts(parts, app).await?))
+    }
+}
+
 impl FromRequestParts<App> for AsUser {
     type Rejection = Error;
 

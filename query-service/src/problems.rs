@@ -38,6 +38,7 @@ const EVERY_READ: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
     (503, "database-unavailable", "The read models cannot be read at the moment; try again."),
     (503, "read-model-unavailable", "The read models of this release are still being built."),
@@ -66,6 +67,7 @@ const OF_A_TICKET: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
     (503, "tickets-unavailable", "NATS does not answer; try again."),
 ];

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use domain::notice::TICKETS_BUCKET;
+use domain::{
+    notice::TICKETS_BUCKET,
+    trust::{REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
+};
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
@@ -154,7 +157,8 @@ fn locals(services: &[(String, Answers)]) -> Vec<String> {
 }
 
 fn command(partitions: u16) -> Account {
-    let bucket = format!("KV_{ACCOUNTS_BUCKET}");
+    let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET];
+    let buckets = buckets.map(|bucket| format!("KV_{bucket}"));
     let timer = StreamName::Timer.on_server();
     let mut services = once(&[
         "box.*.*.room",
@@ -166,13 +170,16 @@ fn command(partitions: u16) -> Account {
         "timer.*.*.due",
     ]);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    services.extend(all.chain([bucket]).flat_map(|stream| reading(&stream)));
+    services.extend(all.chain(buckets).flat_map(|stream| reading(&stream)));
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
         // Read from the leader only.
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
         (format!("$KV.{ATTEMPTS_BUCKET}.>"), Answers::Once),
+        (format!("$KV.{SESSIONS_BUCKET}.*.*.*"), Answers::Once),
+        (format!("$KV.{SIGNING_KEYS_BUCKET}.*"), Answers::Once),
+        (format!("$KV.{REVOKED_BUCKET}.*.*"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
@@ -226,6 +233,9 @@ fn query() -> Account {
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{bucket}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{bucket}"), Answers::Once),
         (format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once),
+        // Which tokens count, from any replica.
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{SIGNING_KEYS_BUCKET}"), Answers::Many),
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{REVOKED_BUCKET}"), Answers::Many),
     ];
     let mut publish = locals(&services);
     publish.push("signal.>".to_owned());

@@ -1,6 +1,7 @@
 //! A bucket of JSON values beside the log, every write of which can be guarded by what was read.
 
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
@@ -67,6 +68,31 @@ impl Bucket {
             UpdateErrorKind::WrongLastRevision => BucketError::Conflict(key.to_owned()),
             _ => self.unavailable(error),
         })
+    }
+
+    /// Puts something there, whatever there is.
+    pub(crate) async fn put<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
+        let put = self.store().await?.put(key, encode(key, value)?).await;
+        put.map(drop).map_err(|error| self.unavailable(error))
+    }
+
+    /// Removes whatever there is.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        let deleted = self.store().await?.delete(key).await;
+        deleted.map_err(|error| self.unavailable(error))
+    }
+
+    /// The keys that were ever used, those of what was removed included.
+    pub(crate) async fn keys(&self, pattern: &str) -> Result<Vec<String>, BucketError> {
+        let store = self.store().await?;
+        let found = store.stream.info_with_subjects(format!("{}{pattern}", store.prefix)).await;
+        let found: Vec<(String, usize)> = found
+            .map_err(|error| self.unavailable(error))?
+            .try_collect()
+            .await
+            .map_err(|error| self.unavailable(error))?;
+        let keys = found.iter().filter_map(|(subject, _)| subject.strip_prefix(&store.prefix));
+        Ok(keys.map(str::to_owned).collect())
     }
 }
 

@@ -21,10 +21,12 @@ pub use marks::{MarkError, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
+pub use sessions_kv::{Family, Former, SessionKey, Sessions};
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
 pub use tail::TailState;
+pub use trust_kv::{Revocations, SigningKeys};
 pub use upcast::DecodeError;
 
 pub mod executor;
@@ -57,6 +59,8 @@ pub mod attempts_kv;
 mod bucket;
 pub mod deadlines;
 pub mod marks;
+pub mod sessions_kv;
+pub mod trust_kv;
 
 pub mod metrics;
 

@@ -57,6 +57,8 @@ farewells! {
     ExpiredToken = 4200, "expired-token";
     /// The token is not valid.
     InvalidToken = 4201, "invalid-token";
+    /// The session of the token has ended.
+    RevokedToken = 4202, "revoked-token";
     /// The first frame was no hello, or none came in time.
     NoHello = 4300, "hello-expected";
     /// A frame was too large.

@@ -11,6 +11,7 @@ mod nats_commands;
 mod races;
 mod reads;
 mod registration;
+mod sessions;
 mod writers;
 
 mod backup;

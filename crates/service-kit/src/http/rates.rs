@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        auth::{Role, tests::pair},
+        auth::{Grant, Role, tests::pair},
         clock::now,
     };
 
@@ -244,8 +244,9 @@ mod tests {
         let ask = async |user: Option<&str>, address: [u8; 4]| {
             let mut request = Request::get("/");
             if let Some(user) = user {
-                let lifetime = chrono::TimeDelta::minutes(1);
-                let token = signer.sign(&user.parse::<UserId>().unwrap(), &Role::User, now(), lifetime).unwrap();
+                let (user_id, lifetime) = (&user.parse::<UserId>().unwrap(), chrono::TimeDelta::minutes(1));
+                let grant = Grant { user_id, role: &Role::User, session: None, at: now(), lifetime };
+                let token = signer.sign(grant).unwrap();
                 request = request.header("authorization", format!("Bearer {token}"));
             }
             let mut request = request.body(Body::empty()).unwrap();
