@@ -1,7 +1,5 @@
 //! The log seen from outside, and commands sent to it as a box sends them.
 
-use std::future::ready;
-
 use async_nats::{
     Client, ConnectOptions, HeaderMap,
     jetstream::{self, message::StreamMessage},
@@ -34,21 +32,22 @@ impl Log {
         names.unwrap_or_else(|error| panic!("the names of all streams: {error}"))
     }
 
-    /// How many of the messages of the log hold this text.
-    pub async fn count_with(&self, text: &str) -> usize {
-        let mut count = 0;
-        for stream in self.streams().await {
-            let (name, state) = (stream.config.name, stream.state);
-            let stream = self.context.get_stream_no_info(&name).await.expect("a stream");
-            let all = state.first_sequence..=state.last_sequence;
-            let payloads = stream::iter(all).map(|sequence| stream.get_raw_message(sequence)).buffered(64);
-            let holding = payloads.filter_map(|message| async { message.ok() }).filter(|message| {
-                let holds = String::from_utf8_lossy(&message.payload).contains(text);
-                ready(holds)
-            });
-            count += holding.count().await;
+    /// All that is stored, in streams and in buckets, with what is said about it.
+    pub async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for name in self.names().await {
+            let stream = self.context.get_stream(&name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            for sequence in 1..=stream.cached_info().state.last_sequence {
+                let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+                all.push(format!(
+                    "{} {:?} {}",
+                    message.subject,
+                    message.headers,
+                    String::from_utf8_lossy(&message.payload)
+                ));
+            }
         }
-        count
+        all
     }
 
     /// Makes the server forget ids of messages as if its duplicate window had passed.

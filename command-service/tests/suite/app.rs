@@ -59,7 +59,7 @@ impl Installation {
         let args = args.into_iter().chain(files).chain(more.iter().copied());
         match Program::parse_from(args).task {
             Task::Serve(settings) => *settings,
-            Task::Token(_) => unreachable!(),
+            Task::Token(_) | Task::Operator(_) => unreachable!(),
         }
     }
 

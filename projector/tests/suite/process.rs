@@ -42,7 +42,7 @@ pub(crate) struct Projector {
 
 impl Servers {
     pub(crate) async fn start() -> Self {
-        let (nats, postgres) = tokio::join!(Nats::start(PARTITIONS), Postgres::start());
+        let (nats, postgres) = tokio::join!(Box::pin(Nats::start(PARTITIONS)), Box::pin(Postgres::start()));
         let scratch = Scratch::create().expect("a folder");
         std::fs::write(scratch.path().join(MASTER_KEY), format!("test {}\n", "5e".repeat(32))).expect("a file");
         Self { nats: nats.expect("NATS starts"), postgres: postgres.expect("PostgreSQL starts"), scratch }
