@@ -105,6 +105,7 @@ async fn certificates_of_strangers_are_refused(stack: &Stack) {
         let mut projector = Command::new(&projector)
             .env("BOXROOM_NATS_URL", nats)
             .env("BOXROOM_DATABASE_URL", database)
+            .env("BOXROOM_MASTER_KEY_FILE", stack.master_key_file())
             .env("BOXROOM_LISTEN", "127.0.0.1:0")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
