@@ -5,15 +5,17 @@ use std::{ops::Deref, sync::Arc};
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
-use event_store::{Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks};
-use service_kit::{
-    auth::{Signer, Verifier},
-    clock,
+use event_store::{
+    Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, Revocations,
+    Sessions,
 };
+use service_kit::{auth::Verifier, clock};
 
 use crate::{
     passwords::Passwords,
+    problems::Code,
     request::{RequestSecret, Stamp},
+    signing::Signing,
 };
 
 /// The shared parts. Cheap to clone.
@@ -29,11 +31,16 @@ pub(crate) struct Parts {
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
-    pub(crate) signer: Signer,
+    pub(crate) sessions: Sessions,
+    pub(crate) revocations: Revocations,
+    /// None where people sign in elsewhere.
+    pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
     /// How long a room stays open by itself.
     pub(crate) room_lifetime: TimeDelta,
+    /// How long a session waits for its next refresh.
+    pub(crate) session_lifetime: TimeDelta,
 }
 
 impl Deref for App {
@@ -53,6 +60,11 @@ impl FromRef<App> for Verifier {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// What signs our tokens, unless people sign in elsewhere.
+    pub(crate) fn signing(&self) -> Result<&Signing, Code> {
+        self.signing.as_ref().ok_or(Code::SignInElsewhere)
     }
 
     /// Carries out a command to a room. Where there is no box there is no room.

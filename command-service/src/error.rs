@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
-use event_store::{AccountError, AppendError, CommandError, EventStoreError, MarkError};
+use event_store::{AccountError, AppendError, BucketError, CommandError, EventStoreError, MarkError};
 use service_kit::problem::Problem;
 
 use crate::problems::Code;
@@ -22,8 +22,13 @@ impl Error {
         Self(self.0.of_request(id))
     }
 
+    /// As it stands in an answer, for what does not come through the router.
+    pub(crate) fn into_problem(self) -> Problem {
+        self.0
+    }
+
     /// The log did not answer; a repeat with the same key settles what became of the command.
-    fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
+    pub(crate) fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
         tracing::warn!(reason, outcome_unknown, "the log cannot be reached");
         let detail = if outcome_unknown {
             "It is not known whether the command took effect: repeat it with the same Idempotency-Key."
@@ -33,7 +38,8 @@ impl Error {
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
     }
 
-    fn contended() -> Self {
+    /// Others changed the same thing all the time.
+    pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
     }
 
@@ -113,6 +119,16 @@ impl From<AccountError> for Error {
             AccountError::Conflict => Self::contended(),
             AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BucketError> for Error {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Conflict(_) => Self::contended(),
+            BucketError::Unavailable(bucket, reason) => Self::log_unavailable(&format!("{bucket}: {reason}"), true),
+            error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
     }
 }

@@ -23,9 +23,13 @@ mod schemas;
 
 mod app;
 mod deadlines;
+mod erasure;
 mod gateway;
 mod metrics;
 mod passwords;
 mod service;
+mod signing;
+mod well_known;
 
 pub use service::run;
+pub use signing::sign_with_newest;

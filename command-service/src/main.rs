@@ -1,12 +1,12 @@
 //! The command-service as a process.
 
-use std::{env, ffi::OsString, fs, io::Write, process::ExitCode};
+use std::{env, ffi::OsString, io::Write, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use command_service::settings::{Program, RoleName, Settings, Task, TokenArgs};
 use service_kit::{
-    auth::{Role, Signer},
+    auth::{Grant, Role},
     clock, exit, http, shutdown, telemetry,
 };
 
@@ -15,7 +15,7 @@ const PORT: u16 = 8080;
 
 fn main() -> ExitCode {
     exit::code(match Program::parse_from(with_task(env::args_os().collect())).task {
-        Task::Serve(settings) => serve(settings),
+        Task::Serve(settings) => serve(*settings),
         Task::Token(args) => print_token(&args),
     })
 }
@@ -38,15 +38,14 @@ async fn serve(settings: Settings) -> Result<()> {
 }
 
 fn print_token(args: &TokenArgs) -> Result<()> {
-    let file = &args.signing.signing_key_file;
-    let key = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let role = match (args.role, args.box_id.clone()) {
         (RoleName::User, None) => Role::User,
         (RoleName::Operator, None) => Role::Operator,
         (RoleName::Device, Some(box_id)) => Role::Device(box_id),
         _ => bail!("--box goes with --role device"),
     };
-    let token = Signer::from_pem(&key)?.sign(&args.subject, &role, clock::now(), args.ttl)?;
+    let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
+    let token = command_service::sign_with_newest(&args.signing_keys, grant)?;
     writeln!(std::io::stdout(), "{token}")?;
     Ok(())
 }

@@ -32,6 +32,12 @@ problems! {
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
     InvalidToken 401 "invalid-token" "The access token is not valid" "The token is not one of ours.";
     ExpiredToken 401 "expired-token" "The access token has expired" "The token has expired; sign in again.";
+    RevokedToken 401 "revoked-token" "The session of this access token has ended"
+        "Somebody signed out, or a refresh token came twice; sign in again.";
+    InvalidRefreshToken 401 "invalid-refresh-token" "The refresh token is not valid"
+        "The token is not one of ours, or its session has ended; sign in again.";
+    RefreshTokenReused 401 "refresh-token-reused" "The refresh token was used before"
+        "An older token of the session came again: it may be stolen, and the session has ended; sign in again.";
     WrongCredentials 401 "wrong-credentials" "The user id or the password is wrong"
         "There is no such account, or its password is another.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
@@ -42,6 +48,9 @@ problems! {
     WrongPassword 403 "wrong-password" "The room's password does not fit"
         "The room is locked, and the password is missing or another.";
     Kicked 403 "kicked" "You were kicked out of this room" "Whoever was kicked does not come back.";
+    NoSession 404 "no-session" "The access token belongs to no session" "The token was printed: it ends with its time.";
+    SignInElsewhere 404 "sign-in-elsewhere" "People sign in at another place"
+        "The service takes tokens of an outside issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "There is nothing here" "What the path names cannot exist.";
     BoxNotFound 404 "box-not-found" "There is no such box" "No box has this id.";
     RoomNotFound 404 "room-not-found" "There is no such room" "No room has this id.";
@@ -67,14 +76,19 @@ problems! {
     UserExists 409 "user-exists" "The user id is taken" "Somebody has, or had, this user id.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken" "Somebody is called like that, whatever the case.";
     TooManyDevices 409 "too-many-devices" "No more devices" "A user can have ten devices.";
+    BodyTooSlow 408 "body-too-slow" "The body did not come in time" "The body took more than ten seconds.";
     Contended 409 "contended" "Too many commands at once" "Others changed the same thing all the time; try again.";
     BodyTooLarge 413 "body-too-large" "The body is too large" "The body has more than 64 KiB.";
+    UriTooLong 414 "uri-too-long" "The address is too long" "Path and query have more than 32 KiB.";
     UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON"
         "The `Content-Type` is not `application/json`.";
+    RateLimited 429 "rate-limited" "Too many requests"
+        "More requests came from the user, or without a valid token from the address, than may come in this time.";
     InvalidBody 422 "invalid-body" "The body is not what this request takes"
         "A field is missing, unknown, of another type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
         "The caller has used this key before, with another method, path or body.";
+    HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
         "Whether the command took effect may be unknown: repeat it with the same `Idempotency-Key`.";

@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use service_kit::{
     auth::Caller,
     clock,
-    extract::Json,
+    extract::{Json, unread},
     trace::{self, TRACEPARENT},
 };
 use tracing::Span;
@@ -29,6 +29,17 @@ pub(crate) struct AsUser(pub(crate) UserId);
 
 /// Somebody who looks after boxes and stores.
 pub(crate) struct AsOperator(pub(crate) UserId);
+
+/// Whoever is signed in.
+pub(crate) struct AsAnybody(pub(crate) Caller);
+
+impl FromRequestParts<App> for AsAnybody {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Ok(Self(Caller::from_request_parts(parts, app).await?))
+    }
+}
 
 impl FromRequestParts<App> for AsUser {
     type Rejection = Error;
@@ -128,10 +139,7 @@ async fn read(request: Request, app: &App) -> Result<(Parts, Bytes, Stamp), Erro
     let (parts, body) = request.into_parts();
     let key = idempotency_key(&parts.headers)?;
     let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await;
-    let bytes = bytes.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
-        _ => Code::MalformedJson,
-    })?;
+    let bytes = bytes.map_err(|rejection| unread(&rejection))?;
     let request_hash = app.secret.hash(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes]);
     let stamp = Stamp { key, at: clock::now(), request_hash, traceparent: traceparent(&parts.headers) };
     Ok((parts, bytes, stamp))

@@ -9,18 +9,21 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
 
-use Access::{Anybody, Boxes, Operators, Users};
-use Answer::{Created, Done, Session};
+use Access::{Anybody, Boxes, Operators, SignedIn, Users};
+use Answer::{Created, Done, Session, SignedOut};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, Kicked, MemberNotFound, MessageNotFound, NicknameTaken, NotAMember, NotTheAuthor,
-    NotTheHost, RoomClosed, RoomFull, RoomNotFound, StepNotForward, StoreClosed, StoreExists, StoreNotFound,
-    TooManyDevices, TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
+    NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound,
+    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyDevices, TooManyExtensions,
+    UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
 pub(crate) fn all(app: App) -> (Router, OpenApi) {
+    let here = app.signing.is_some();
     let (router, description) = OpenApiRouter::with_openapi(document())
+        .merge(if here { newcomers() } else { newcomers_from_elsewhere() })
         .merge(people())
         .merge(places())
         .merge(rooms())
@@ -30,10 +33,27 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 }
 
 #[rustfmt::skip]
-fn people() -> OpenApiRouter<App> {
+fn newcomers() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Anybody, Created, &[UserExists, NicknameTaken, Busy]))
-        .routes(command(routes!(sessions::open_session), Anybody, Session, &[WrongCredentials, Busy]))
+}
+
+/// Whoever has a token of the outside issuer has an id, and needs no password.
+#[rustfmt::skip]
+fn newcomers_from_elsewhere() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(users::register::register_bearer), Users, Created, &[UserExists, NicknameTaken]))
+}
+
+#[rustfmt::skip]
+fn people() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(command(routes!(sessions::open::open_session), Anybody, Session,
+            &[WrongCredentials, SignInElsewhere, Busy]))
+        .routes(command(routes!(sessions::refresh::refresh_session), Anybody, Session,
+            &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
+        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, SignedOut, &[NoSession]))
+        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, SignedOut, &[]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))

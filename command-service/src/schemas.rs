@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use crate::passwords::MAX_CHARS;
+use crate::{passwords::MAX_CHARS, sessions::refresh_token};
 
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
@@ -82,6 +82,8 @@ schemas! {
     Longitude => degrees(180, 12.37);
     /// The password of an account.
     AccountPassword => string(8, MAX_CHARS, "correct horse");
+    /// What a session is refreshed with.
+    RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
     /// The password of a room.
     RoomPassword => string(1, MAX_CHARS, "margherita");
     /// For each kind of notification, whether it is wanted.

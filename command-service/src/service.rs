@@ -1,7 +1,6 @@
 //! Puts the process together and lets it run until it is asked to stop.
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,14 +11,22 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
-    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, TailState, verify,
+    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, Revocations, Sessions,
+    SigningKeys, TailState, verify,
 };
-use service_kit::{auth::Signer, clock, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{
+    auth::{Trust, Verifier},
+    clock, docs,
+    health::Health,
+    http,
+    metrics::Metrics,
+    nats, operations,
+};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
-    deadlines,
+    deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
     passwords::Passwords,
@@ -27,6 +34,8 @@ use crate::{
     request::RequestSecret,
     routes,
     settings::Settings,
+    signing::Signing,
+    well_known,
 };
 
 /// How many states of boxes, of users and of stores are kept in memory.
@@ -45,24 +54,40 @@ pub async fn run(
 ) -> Result<()> {
     let client = nats::connect(&settings.nats.nats_url, "command-service").await?;
     let log = JetStreamLog::new(client.clone());
-    let app = assemble(&settings, &log)?;
+    let trust = Trust::open(&settings.trust);
+    let app = assemble(&settings, &log, trust.verifier())?;
     let verified = Arc::new(AtomicBool::new(false));
     let (commands, api) = routes::all(app.clone());
+    let rates = settings.rates.rates();
+    let commands = http::limit(commands, &rates, &app.verifier);
     let health = health(client.clone(), app.clone(), Arc::clone(&verified));
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
-    let gateway = Gateway::new(client, http::finish(counted(Transport::Nats)), &api);
+    let erasing = erasure::serve(client.clone(), app.clone());
+    let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), app.clone());
     let commands = counted(Transport::Http);
-    let pages =
-        health.clone().router().merge(metrics.router(health)).merge(docs::router(api)).merge(docs::problems(problems));
-    let router = http::origins::allow(http::finish(commands.merge(pages)), &settings.origins.allowed_origins);
+    let public = docs::router(api).merge(docs::problems(problems)).merge(well_known::router(trust.verifier()));
+    let public = http::limit(public, &rates, &app.verifier);
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let router = http::finish(commands.merge(pages).merge(public));
+    let router = http::origins::allow(router, &settings.origins.allowed_origins);
 
     let (stop_serving, serving_stopped) = oneshot::channel();
     let (stop_gateway, gateway_stopped) = oneshot::channel();
     let mut background = JoinSet::new();
+    background.spawn(trust.follow(client));
+    background.spawn({
+        let app = app.clone();
+        async move {
+            if let Some(signing) = &app.signing {
+                signing.keep().await;
+            }
+        }
+    });
     background.spawn(deadlines::run(app));
+    background.spawn(erasing);
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
         let _ = serving_stopped.await;
@@ -84,10 +109,8 @@ pub async fn run(
     result
 }
 
-fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
-    let file = &settings.signing.signing_key_file;
-    let key = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let signer = Signer::from_pem(&key).with_context(|| format!("{} is no key", file.display()))?;
+fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Result<App> {
+    let signing = Signing::open(&settings.signing, SigningKeys::new(log.clone()), verifier.clone())?;
     let secret = RequestSecret::read(&settings.request_secret_file)
         .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
     let shared: Arc<dyn Log> = Arc::new(log.clone());
@@ -105,10 +128,13 @@ fn assemble(settings: &Settings, log: &JetStreamLog) -> Result<App> {
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
-        verifier: signer.verifier(),
-        signer,
+        sessions: Sessions::new(log.clone()),
+        revocations: Revocations::new(log.clone()),
+        signing,
+        verifier,
         secret,
         room_lifetime: settings.room_lifetime,
+        session_lifetime: settings.session_lifetime,
     }))
 }
 
@@ -138,6 +164,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
 fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
+    let trusting = app.clone();
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
@@ -146,6 +173,10 @@ fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
         .check("log", move || {
             let found = verified.load(Ordering::Relaxed);
             async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
+        })
+        .check("keys", move || {
+            let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);
+            async move { if ready { Ok(()) } else { Err("none is known yet that tokens can be signed with".to_owned()) } }
         })
         .check("tails", move || {
             let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();

@@ -1,71 +1,69 @@
-//! `POST /sessions`: a password becomes an access token.
+//! Sessions: signing in, refreshing, and signing out. No events: they come and go beside the log.
 
-use axum::{Json, extract::State};
-use chrono::TimeDelta;
-use domain::UserId;
-use event_store::Account;
-use serde::{Deserialize, Serialize};
-use service_kit::{auth::Role, clock};
+pub(crate) mod open;
+pub(crate) mod refresh;
+pub(crate) mod sign_out;
+
+pub(crate) mod refresh_token;
+mod rotation;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{UserId, trust};
+use event_store::{Family, SessionKey};
+use serde::Serialize;
+use service_kit::{
+    auth::{Grant, Role},
+    clock,
+};
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas};
+use crate::{app::App, error::Error};
+use refresh_token::{RefreshToken, Secret};
 
 /// How long an access token speaks for its user.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// Somebody wants to act as a user.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
-pub(crate) struct OpenSession {
-    /// Who.
-    #[schema(value_type = schemas::UserId)]
-    user_id: UserId,
-    /// The account's password.
-    #[schema(value_type = schemas::AccountPassword)]
-    password: AccountPassword,
-}
+/// How long tokens of a session that has ended are refused: longer than any of them lives.
+const REVOCATION: TimeDelta = TimeDelta::minutes(20);
+
+/// How long everything that somebody had before is refused: also tokens that were printed for them.
+const FULL_REVOCATION: TimeDelta = TimeDelta::hours(trust::REVOKED_HOURS);
 
 /// What to send along from now on.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     /// For `Authorization: Bearer`.
     access_token: String,
+    /// For another session answer from `POST /sessions/refresh`, once.
+    #[schema(example = "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c")]
+    refresh_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds until it expires.
+    /// Seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
 }
 
-/// Signs in
-///
-/// Whether the user is unknown or the password wrong is not told, and takes the same time.
-#[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
-pub(crate) async fn open_session(
-    State(app): State<App>,
-    Command { body, .. }: Command<OpenSession>,
-) -> Result<Json<Session>, Error> {
-    let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
-    let hash = account.as_ref().map(|account| account.password_hash.as_str());
-    let fits = app.passwords.fits(body.password, hash).await?;
-    let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
-    // An account may be pending still, or outlive its user by a moment: the log decides.
-    let (user, _) = app.users.load_latest(&body.user_id).await?;
-    user.nickname().ok_or(Code::WrongCredentials)?;
-    let role = role(&account).ok_or(Code::Internal)?;
-    let access_token = app.signer.sign(&body.user_id, &role, clock::now(), LIFETIME).map_err(|error| {
-        tracing::error!(%error, "a token cannot be signed");
-        Code::Internal
-    })?;
-    Ok(Json(Session { access_token, token_type: "Bearer", expires_in: LIFETIME.num_seconds() }))
+/// Begins a session of somebody who has proved who they are.
+pub(crate) async fn begin(app: &App, user_id: &UserId, role: &Role) -> Result<Session, Error> {
+    let now = clock::now();
+    let session = clock::new_id().simple().to_string();
+    let key = SessionKey { role: role.name().to_owned(), user_id: user_id.clone(), session };
+    let secret = Secret::random();
+    let box_id = if let Role::Device(box_id) = role { Some(box_id.clone()) } else { None };
+    let family = Family { hash: secret.hash(), former: None, box_id, created_at: now, used_at: now };
+    let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
+    app.sessions.create(&key, &family).await?;
+    Ok(answer)
 }
 
-fn role(account: &Account) -> Option<Role> {
-    match account.role.as_str() {
-        "user" => Some(Role::User),
-        "operator" => Some(Role::Operator),
-        _ => None,
-    }
+/// The session as its holder sees it. The access token is as old as the look at the session that allowed it: whatever ends
+/// the session after that look is younger.
+fn answer(app: &App, token: &RefreshToken, role: &Role, at: DateTime<Utc>) -> Result<Session, Error> {
+    let RefreshToken { key, .. } = token;
+    let (user_id, session) = (&key.user_id, Some(key.session.as_str()));
+    let (access_token, lifetime) = app.signing()?.sign(Grant { user_id, role, session, at, lifetime: LIFETIME })?;
+    let refresh_token = token.to_string();
+    Ok(Session { access_token, refresh_token, token_type: "Bearer", expires_in: lifetime.num_seconds() })
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{BoxId, UserId};
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs};
+use domain::{BoxId, UserId, trust};
+use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs};
 
 /// Takes commands, decides them, and appends what happened to the event log.
 #[derive(Debug, Parser)]
@@ -18,10 +18,9 @@ pub struct Program {
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one for the process")]
 pub enum Task {
     /// Serve commands over HTTP and NATS
-    Serve(Settings),
+    Serve(Box<Settings>),
     /// Print an access token
     #[command(after_help = "Examples:\n  \
         command-service token --subject ops --role operator --ttl 12h\n  \
@@ -40,6 +39,14 @@ pub struct Settings {
     #[command(flatten)]
     pub origins: OriginArgs,
 
+    /// Where operators look.
+    #[command(flatten)]
+    pub operations: OperationsArgs,
+
+    /// How often clients may ask, over HTTP and NATS together.
+    #[command(flatten)]
+    pub rates: RateArgs,
+
     /// The NATS server.
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -48,9 +55,17 @@ pub struct Settings {
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// The key that signs tokens.
+    /// Which access tokens count.
     #[command(flatten)]
-    pub signing: SigningKey,
+    pub trust: TrustArgs,
+
+    /// How tokens are signed.
+    #[command(flatten)]
+    pub signing: SigningArgs,
+
+    /// How long a session waits for its next refresh, 90 days at most
+    #[arg(long, env = "BOXROOM_SESSION_LIFETIME", default_value = "30d", value_parser = session_lifetime, value_name = "TIME")]
+    pub session_lifetime: TimeDelta,
 
     /// The secret under which requests are hashed: 32 bytes in hexadecimal digits
     #[arg(long, env = "BOXROOM_REQUEST_SECRET_FILE", value_name = "FILE")]
@@ -69,20 +84,29 @@ pub struct Settings {
     pub room_lifetime: TimeDelta,
 }
 
-/// The key that signs tokens.
+/// The keys that sign tokens, and when.
 #[derive(Debug, Clone, Args)]
-pub struct SigningKey {
-    /// The private key that signs access tokens: Ed25519, PKCS#8 PEM
-    #[arg(long, env = "BOXROOM_SIGNING_KEY_FILE", value_name = "FILE")]
-    pub signing_key_file: PathBuf,
+pub struct SigningArgs {
+    /// The folder of the private keys that sign access tokens: Ed25519, PKCS#8, one in each file `*.pem`; not needed with
+    /// an outside issuer
+    #[arg(long, env = "BOXROOM_SIGNING_KEYS", required_unless_present = "issuer", value_name = "FOLDER")]
+    pub signing_keys: Option<PathBuf>,
+
+    /// How long a new key is published before it signs
+    #[arg(long, env = "BOXROOM_KEY_LEAD", default_value = "60s", value_parser = duration, value_name = "TIME")]
+    pub key_lead: TimeDelta,
+
+    /// How long a key verifies after a newer one has begun to sign
+    #[arg(long, env = "BOXROOM_KEY_RETENTION", default_value = "1h", value_parser = duration, value_name = "TIME")]
+    pub key_retention: TimeDelta,
 }
 
 /// What the printed token says.
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
-    /// The key that signs it.
-    #[command(flatten)]
-    pub signing: SigningKey,
+    /// The folder of the signing keys, of which the last one by name signs it
+    #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
+    pub signing_keys: PathBuf,
 
     /// For whom it speaks
     #[arg(long, value_name = "USER")]
@@ -110,6 +134,12 @@ pub enum RoleName {
     Operator,
     /// Is a box
     Device,
+}
+
+/// As long as sessions are kept at most.
+fn session_lifetime(text: &str) -> Result<TimeDelta, String> {
+    let span = duration(text)?;
+    if span <= TimeDelta::days(trust::SESSION_DAYS) { Ok(span) } else { Err(format!("{text} is longer than 90 days")) }
 }
 
 /// A number and a unit: `ms`, `s`, `m`, `h` or `d`.
@@ -143,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_room_lives_as_long_as_the_domain_says_unless_told_otherwise() {
-        let required = ["--nats-url", "nats://x", "--signing-key-file", "x", "--request-secret-file", "x"];
+        let required = ["--nats-url", "nats://x", "--signing-keys", "x", "--request-secret-file", "x"];
         let program = Program::parse_from(["command-service", "serve"].into_iter().chain(required));
         let Task::Serve(settings) = program.task else { panic!("{:?}", program.task) };
         assert_eq!(settings.room_lifetime, ROOM_LIFETIME);

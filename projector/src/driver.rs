@@ -7,9 +7,9 @@ mod comparison;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use event_store::{Log, streams};
-use sqlx::{PgConnection, query};
-use tokio::time::{sleep, timeout};
+use event_store::Log;
+use sqlx::PgConnection;
+use tokio::time::sleep;
 
 use crate::{
     database::Database,
@@ -18,13 +18,11 @@ use crate::{
         driven::{self, Driven},
     },
     notices::Notices,
+    turn,
 };
 
 /// The pause between two looks.
 const TICK: Duration = Duration::from_millis(250);
-
-/// How often the server hears that the driver is alive while it works on something long.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// The driver, in every projector; most of them only wait for their turn.
 pub(crate) struct Driver {
@@ -47,9 +45,7 @@ impl Driver {
     /// Waits for its turn, and drives for as long as the connection that holds it lasts.
     async fn wait_and_drive(&self) -> Result<Infallible, ChangeError> {
         let mut turn = self.database.leases().await?;
-        while !take_turn(&mut turn).await? {
-            sleep(TICK).await;
-        }
+        turn::wait("driver", &mut turn).await?;
         let work = async {
             let mut control = self.database.control().await?;
             let mut former_ends = None;
@@ -60,7 +56,7 @@ impl Driver {
         };
         tokio::select! {
             result = work => result,
-            error = keep(&mut turn) => Err(error.into()),
+            error = turn::keep(&mut turn) => Err(error.into()),
         }
     }
 
@@ -77,7 +73,7 @@ impl Driver {
             *former_ends = None;
             return Ok(());
         }
-        let ends = self.ends().await?;
+        let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, former_ends.as_ref()).await {
                 tracing::warn!(generation = generation.number, %error, "a generation does not go on");
@@ -137,31 +133,5 @@ impl Driver {
             self.notices.activated(switched.generation);
         }
         Ok(())
-    }
-
-    async fn ends(&self) -> Result<Positions, ChangeError> {
-        let mut ends = Positions::default();
-        for stream in streams(self.partitions) {
-            ends.0.insert(stream.label(), self.log.state(stream).await?.last_sequence);
-        }
-        Ok(ends)
-    }
-}
-
-async fn take_turn(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let name = format!("boxroom driver of {}", read_model::version());
-    let taken = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, name);
-    Ok(taken.fetch_one(connection).await?.taken)
-}
-
-/// Keeps the turn; returns when it is lost.
-async fn keep(turn: &mut PgConnection) -> sqlx::Error {
-    loop {
-        sleep(SIGN_OF_LIFE).await;
-        match timeout(SIGN_OF_LIFE, query!("select 1 as alive").fetch_one(&mut *turn)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return error,
-            Err(_) => return sqlx::Error::PoolTimedOut,
-        }
     }
 }

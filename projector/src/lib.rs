@@ -25,10 +25,12 @@ pub mod settings;
 mod supervisor;
 mod throttle;
 mod track;
+mod turn;
 mod watch;
 
 pub mod cli;
 mod driver;
+mod eraser;
 pub mod operator;
 
 pub mod batch;

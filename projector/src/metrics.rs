@@ -15,7 +15,7 @@ use service_kit::{
 
 use crate::{
     status::{Status, Track},
-    watch::{Place, Watch},
+    watch::{Erasures, Place, Watch},
 };
 
 /// Bounds of the buckets for sizes of batches.
@@ -59,6 +59,7 @@ pub(crate) fn register(registry: &mut Registry, status: Status, watch: Watch) {
     registry.register("notices", help, notices.clone());
     at_scrape(registry, move |encoder| {
         of_generations(encoder, &watch)?;
+        of_erasures(encoder, watch.erasures())?;
         of_places(encoder, &watch.places())?;
         of_tracks(encoder, &status)
     });
@@ -86,6 +87,18 @@ fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &Watch) -> std::fm
     gauges(encoder, "generation_phase", "What is being done with each generation: 1", None, phases)?;
     let paused = generations.iter().map(|(of, life)| ([number(of)], f64::from(u8::from(life.paused))));
     gauges(encoder, "generation_paused", "Whether building a generation is paused: 1 or 0", None, paused)
+}
+
+fn of_erasures(encoder: &mut DescriptorEncoder<'_>, erasures: Erasures) -> std::fmt::Result {
+    let mut write = |name, help, unit: Option<&Unit>, read| {
+        let none: [(&'static str, String); 0] = [];
+        gauges(encoder, name, help, unit, [(none, read)])
+    };
+    let help = "Users who are gone for good and not taken out of everything yet";
+    write("erasures_pending", help, None, value(erasures.pending))?;
+    let age = erasures.since.map(|since| (clock::now() - since).to_std().unwrap_or_default().as_secs_f64());
+    let help = "For how long the first of them is being erased";
+    write("erasure_oldest", help, Some(&Unit::Seconds), age.unwrap_or_default())
 }
 
 fn of_places(encoder: &mut DescriptorEncoder<'_>, places: &[(Track, Place)]) -> std::fmt::Result {

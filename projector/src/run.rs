@@ -8,6 +8,7 @@ use service_kit::{clock, http, metrics::Metrics, nats};
 use crate::{
     database::Database,
     driver::Driver,
+    eraser::Eraser,
     metrics,
     notices::Notices,
     operator::{self, Operations},
@@ -71,6 +72,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     tracing::info!(%address, instance, "started");
     let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
     let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     let retries = Retries::listen(database.clone());
     let tracker = Tracker { database, log, notices, retries, status };
@@ -79,6 +81,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
         never = driver.run() => match never {},
+        never = Box::pin(eraser.run()) => match never {},
         never = operator::serve(client, operations) => match never {},
         () = shutdown => Ok(()),
     };

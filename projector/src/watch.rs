@@ -39,6 +39,16 @@ struct Seen {
     ends: HashMap<StreamName, u64>,
     generations: BTreeMap<i32, Life>,
     places: BTreeMap<Track, Place>,
+    erasures: Erasures,
+}
+
+/// The users who are being taken out of everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Erasures {
+    /// How many.
+    pub(crate) pending: u64,
+    /// Since when the first of them.
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 struct Row {
@@ -116,6 +126,11 @@ impl Watch {
     /// Where each stream stands in each of them.
     pub(crate) fn places(&self) -> Vec<(Track, Place)> {
         self.seen().places.clone().into_iter().collect()
+    }
+
+    /// Who is being taken out of everything.
+    pub(crate) fn erasures(&self) -> Erasures {
+        self.seen().erasures
     }
 
     /// Adds a check that fails while a stream that somebody reads stands still.
@@ -200,12 +215,17 @@ impl Eyes {
         let rows = in_time(rows.fetch_all(&mut *control)).await?;
         let life = |row: Row| (row.generation, Life { state: row.state, phase: row.phase, paused: row.paused });
         let generations: BTreeMap<i32, Life> = rows.into_iter().map(life).collect();
+        let erasures = query!(
+            r#"select count(*) as "pending!", min(seen_at) as since from control.erasures where finished_at is null"#
+        );
+        let erasures = in_time(erasures.fetch_one(&mut *control)).await?;
         self.schemas.retain(|number, _| generations.contains_key(number));
         let numbers: Vec<i32> = generations.keys().copied().collect();
         {
             let mut seen = watch.seen();
             seen.places.retain(|(number, _), _| generations.contains_key(number));
             seen.generations = generations;
+            seen.erasures = Erasures { pending: erasures.pending.cast_unsigned(), since: erasures.since };
         }
         for number in numbers {
             if let Err(error) = self.look_at_generation(watch, number).await {

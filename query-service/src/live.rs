@@ -10,7 +10,7 @@ use axum::{
     },
     response::Response,
 };
-use service_kit::{auth::Verifier, extract::Query};
+use service_kit::{auth::Verifier, extract::Query, http::Rates};
 use tokio::sync::watch;
 
 use crate::{
@@ -65,6 +65,8 @@ pub(crate) struct Live {
     users: Arc<Users>,
     /// How many connections each user has.
     crowd: Arc<Crowd>,
+    /// How often each user and each address connects.
+    rates: Arc<Rates>,
     threads: Threads,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
     stopping: watch::Sender<bool>,
@@ -83,8 +85,15 @@ impl Live {
         let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
         let crowd = Crowd::new(settings.connections_per_user);
+        let of_user = ("live-user", settings.live_rate_per_user);
+        let rates = Rates::new(of_user, ("live-address", settings.live_rate_per_address));
         let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
-        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, threads, stopping }))
+        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, rates, threads, stopping }))
+    }
+
+    /// How often each user and each address connects.
+    pub(crate) fn rates(&self) -> &Arc<Rates> {
+        &self.rates
     }
 
     /// How it stands with the connections, for metrics.

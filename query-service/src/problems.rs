@@ -15,22 +15,34 @@ use utoipa::{
 type Row = (u16, &'static str, &'static str);
 type Codes = &'static [Row];
 
+/// What everything can answer.
+const EVERYTHING: Codes = &[
+    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
+    (
+        429,
+        "rate-limited",
+        "More requests came from the user, or without a valid token from the address, than may come in this time.",
+    ),
+    (414, "uri-too-long", "Path and query have more than 32 KiB."),
+    (431, "headers-too-large", "All headers have more than 32 KiB."),
+    (500, "internal", "A fault of ours; the request id finds it in the logs."),
+    (503, "timeout", "The request took too long."),
+];
+
 /// A box reads nothing, and an operator nothing that is for users alone.
 const FORBIDDEN: Row = (403, "forbidden", "The caller's role does not allow this.");
 
 /// What every read can answer.
 const EVERY_READ: Codes = &[
-    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
     (400, "invalid-position", "A `Min-Position` is none that an `Event-Position` of this log has carried."),
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
-    (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "database-unavailable", "The read models cannot be read at the moment; try again."),
     (503, "read-model-unavailable", "The read models of this release are still being built."),
     (503, "not-yet-projected", "The read model has not come as far as `Min-Position` within two seconds; try again."),
-    (503, "timeout", "The request took too long."),
 ];
 const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of this very list.")];
 const OF_A_BOX: Codes = &[
@@ -50,21 +62,14 @@ const FOR_MEMBERS: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
     (403, "kicked", "Whoever was kicked reads nothing more."),
 ];
-const HANDSHAKE: Codes = &[
-    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
-    (426, "upgrade-required", "`/live` is a WebSocket."),
-    (500, "internal", "A fault of ours; the request id finds it in the logs."),
-    (503, "timeout", "The request took too long."),
-];
+const HANDSHAKE: Codes = &[(426, "upgrade-required", "`/live` is a WebSocket.")];
 const OF_A_TICKET: Codes = &[
-    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not one of ours."),
     (401, "expired-token", "The token has expired; sign in again."),
+    (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
-    (500, "internal", "A fault of ours; the request id finds it in the logs."),
     (503, "tickets-unavailable", "NATS does not answer; try again."),
-    (503, "timeout", "The request took too long."),
 ];
 const OF_A_STREAM: Codes = &[
     (401, "invalid-ticket", "The ticket was used, has expired, or never was one."),
@@ -78,7 +83,7 @@ macro_rules! problems {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                describe(&[$($codes),+])
+                describe(&[EVERYTHING, $($codes),+])
             }
         }
     };
@@ -124,6 +129,7 @@ problems! {
 /// Every problem, once.
 pub(crate) fn all() -> BTreeSet<Row> {
     let groups = [
+        EVERYTHING,
         EVERY_READ,
         LIST,
         OF_A_BOX,
@@ -154,7 +160,7 @@ fn response(status: u16, codes: &[&str]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(schema.build()))).build();
     let mut response = ResponseBuilder::new().description(listed).content("application/problem+json", content);
-    if status == 503 && codes.len() > 1 {
+    if status == 429 || status == 503 && codes.len() > 1 {
         let seconds =
             HeaderBuilder::new().schema(Some(u32::schema())).description(Some("Seconds until another try makes sense"));
         response = response.header("Retry-After", seconds.build());

@@ -1,6 +1,12 @@
 //! The route table, and the description made from it.
 
+use std::sync::Arc;
+
 use axum::Router;
+use service_kit::{
+    auth::Verifier,
+    http::{self, Rates},
+};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -13,8 +19,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores};
 
 /// Every route of the service and its description.
-pub(crate) fn all(app: App) -> (Router, Description) {
-    let (router, description) = OpenApiRouter::with_openapi(Api::openapi())
+pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router, Description) {
+    let (reads, mut description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(boxes::list::list_boxes))
         .routes(routes!(boxes::show::show_box))
         .routes(routes!(stores::list::list_stores))
@@ -28,11 +34,16 @@ pub(crate) fn all(app: App) -> (Router, Description) {
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
         .routes(routes!(search::search_messages))
+        .split_for_parts();
+    let (lives, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
         .routes(routes!(live::events::open_events))
         .routes(routes!(live::tickets::issue_ticket))
         .split_for_parts();
-    (router.merge(live::asyncapi::router()).with_state(app), description)
+    description.merge(more);
+    let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, verifier);
+    let lives = http::limit(lives.with_state(app.clone()), app.live().rates(), verifier);
+    (reads.merge(lives), description)
 }
 
 #[derive(OpenApi)]

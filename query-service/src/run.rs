@@ -1,10 +1,17 @@
 //! Puts the process together and lets it run until it is asked to stop.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use async_nats::{Client, connection::State};
-use service_kit::{auth::Verifier, docs, health::Health, http, metrics::Metrics, nats};
+use service_kit::{
+    auth::{Trust, Verifier},
+    docs,
+    health::Health,
+    http,
+    metrics::Metrics,
+    nats, operations,
+};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
@@ -25,21 +32,24 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let key = fs::read(&settings.verifying_key_file)
-        .with_context(|| format!("cannot read {}", settings.verifying_key_file.display()))?;
-    let verifier = Verifier::from_pem(&key)?;
+    let trust = Trust::open(&settings.trust);
+    let verifier = trust.verifier();
     let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
     let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
         .context("--database-url is not an address of PostgreSQL")?;
     let live =
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
+    let rates = settings.rates.rates();
 
-    let health = health(nats.clone(), generations.clone());
+    let following = tokio::spawn(trust.follow(nats.clone()));
+    let health = health(nats.clone(), generations.clone(), verifier.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
-    let pages = health.clone().router().merge(metrics.router(health));
-    let (reads, api) = routes::all(App::new(generations, verifier, live.clone(), Tickets::new(nats)));
-    let router = http::finish(reads.merge(pages).merge(docs::router(api)).merge(docs::problems(problems::all())));
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let app = App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats));
+    let (reads, api) = routes::all(&app, &rates, &verifier);
+    let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);
+    let router = http::finish(reads.merge(pages).merge(docs));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
     let stopping = {
         let live = live.clone();
@@ -49,6 +59,7 @@ pub async fn run(
         }
     };
     http::serve(listener, router, &settings.listen, stopping)?.await;
+    following.abort();
     if timeout(FAREWELL, live.stopped()).await.is_err() {
         tracing::warn!("some live connections did not close in time");
     }
@@ -57,7 +68,7 @@ pub async fn run(
 
 /// What a query-service needs. Without NATS it pushes nothing for a while, but reads go on: that is no reason to send
 /// clients away.
-fn health(nats: Client, generations: Generations) -> Health {
+fn health(nats: Client, generations: Generations, verifier: Verifier) -> Health {
     let database = generations.clone();
     Health::new()
         .check("postgres", move || {
@@ -71,5 +82,9 @@ fn health(nats: Client, generations: Generations) -> Health {
         .watch("nats", move || {
             let state = nats.connection_state();
             async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .check("keys", move || {
+            let known = verifier.has_keys();
+            async move { if known { Ok(()) } else { Err("no key that verifies tokens is known yet".to_owned()) } }
         })
 }

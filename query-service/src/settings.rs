@@ -1,9 +1,12 @@
 //! The settings of the process: arguments with a fallback in the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 use clap::Parser;
-use service_kit::args::{ListenArgs, LogArgs, NatsArgs, OriginArgs};
+use service_kit::{
+    args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs},
+    http::Rate,
+};
 
 /// The port when none is given.
 const DEFAULT_PORT: u16 = 8081;
@@ -11,7 +14,7 @@ const DEFAULT_PORT: u16 = 8081;
 const EXAMPLES: &str = "\
 Examples:
   query-service --database-url postgres://query:secret@127.0.0.1:5432/boxroom \\
-      --nats-url nats://query:secret@127.0.0.1:4222 --verifying-key-file keys/verifying.pem
+      --nats-url nats://query:secret@127.0.0.1:4222 --trust-cache /var/lib/boxroom/trust.json
   BOXROOM_LISTEN=0.0.0.0:8081 BOXROOM_LOG_FORMAT=json query-service   (the rest from the environment too)";
 
 /// Answers reads and pushes live updates
@@ -26,6 +29,22 @@ pub struct Settings {
     #[command(flatten)]
     pub origins: OriginArgs,
 
+    /// Where operators look
+    #[command(flatten)]
+    pub operations: OperationsArgs,
+
+    /// How often clients may ask
+    #[command(flatten)]
+    pub rates: RateArgs,
+
+    /// The live connections and tickets of one user, like `10:100`: ten a second, and a hundred at once
+    #[arg(long, env = "BOXROOM_LIVE_RATE_PER_USER", default_value = "10:100", value_name = "RATE:BURST")]
+    pub live_rate_per_user: Rate,
+
+    /// The live connections of one address that have not shown a token yet
+    #[arg(long, env = "BOXROOM_LIVE_RATE_PER_ADDRESS", default_value = "200:2000", value_name = "RATE:BURST")]
+    pub live_rate_per_address: Rate,
+
     /// The NATS server, from which notices come
     #[command(flatten)]
     pub nats: NatsArgs,
@@ -33,6 +52,10 @@ pub struct Settings {
     /// What is logged, and how
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Which access tokens count
+    #[command(flatten)]
+    pub trust: TrustArgs,
 
     /// The database, as a role that may only read: `postgres://user:password@host:port/database`
     #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
@@ -52,10 +75,6 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_CONNECTIONS_PER_USER", default_value_t = 20, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_per_user: u32,
-
-    /// The public key that verifies access tokens (Ed25519, SPKI PEM)
-    #[arg(long, env = "BOXROOM_VERIFYING_KEY_FILE", value_name = "FILE")]
-    pub verifying_key_file: PathBuf,
 }
 
 impl Settings {

@@ -19,6 +19,7 @@ mod service {
     mod my_rooms;
     mod outages;
     mod positions;
+    mod revocations;
     mod rooms;
     mod signals;
     mod tickets;

@@ -100,7 +100,7 @@ impl Dev {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
         }
-        let stack = Stack::open(options, place, home).await?;
+        let stack = Box::pin(Stack::open(options, place, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;
         std::fs::write(place.local.join("ports.json"), ports).context("cannot write ports.json")?;
         Ok(stack)

@@ -24,6 +24,7 @@ const TOKEN: &str = "token";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Anybody,
+    SignedIn,
     Users,
     Operators,
     Boxes,
@@ -35,6 +36,7 @@ pub(super) enum Answer {
     Created,
     Done,
     Session,
+    SignedOut,
 }
 
 #[derive(OpenApi)]
@@ -100,6 +102,7 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
 
     let allowed = match access {
         Access::Anybody => "For everybody.",
+        Access::SignedIn => "For everybody who is signed in.",
         Access::Users => "For users.",
         Access::Operators => "For operators.",
         Access::Boxes => "For the box itself.",
@@ -127,8 +130,12 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
     let mut codes = vec![
         Code::InvalidIdempotencyKey,
         Code::Contended,
+        Code::BodyTooSlow,
         Code::BodyTooLarge,
+        Code::UriTooLong,
+        Code::HeadersTooLarge,
         Code::IdempotencyKeyReused,
+        Code::RateLimited,
         Code::Internal,
         Code::LogUnavailable,
         Code::Timeout,
@@ -141,7 +148,10 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
         codes.push(Code::NotFound);
     }
     if access != Access::Anybody {
-        codes.extend([Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::Forbidden]);
+        codes.extend([Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken]);
+    }
+    if !matches!(access, Access::Anybody | Access::SignedIn) {
+        codes.push(Code::Forbidden);
     }
     codes
 }
@@ -152,6 +162,9 @@ fn success(answer: Answer) -> (u16, Response) {
         Answer::Session => {
             let session = json(SessionView::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
+        }
+        Answer::SignedOut => {
+            return (204, ResponseBuilder::new().description("Signed out, or so already").build());
         }
         Answer::Created => {
             let location = text_header("Where the query-service shows it");
@@ -176,7 +189,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
         .item(ObjectBuilder::new().property("code", code).required("code"));
     let content = ContentBuilder::new().schema(Some(Schema::AllOf(this.build()))).build();
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
-    if matches!(status, 409 | 503) {
+    if matches!(status, 409 | 429 | 503) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
         let seconds = seconds.description(Some("Seconds until another try makes sense, if one does")).build();
         return response.header("Retry-After", seconds).build();

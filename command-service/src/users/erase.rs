@@ -9,6 +9,7 @@ use crate::{
     app::App,
     error::Error,
     request::{AsUser, BareCommand},
+    sessions::sign_out,
 };
 
 /// How often an account that others change at the same time is read again.
@@ -16,7 +17,7 @@ const ATTEMPTS: usize = 8;
 
 /// Goes for good
 ///
-/// The account and the nickname are released; the user id stays taken.
+/// The account and the nickname are released, and every session ends; the user id stays taken.
 #[utoipa::path(delete, path = "/users/me", tag = "users")]
 pub(crate) async fn erase_user(
     State(app): State<App>,
@@ -27,6 +28,7 @@ pub(crate) async fn erase_user(
     // A repeat completes what a crash has interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
         delete_account(&app, &user_id).await?;
+        sign_out::everywhere(&app, "user", &user_id).await?;
     }
     Ok(Done::of(&committed?))
 }

@@ -1,12 +1,19 @@
 //! `POST /users`
 
 use axum::extract::State;
-use domain::{UserId, values::Nickname};
+use domain::{UserCommand, UserId, values::Nickname};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::registration;
-use crate::{answer::Created, app::App, error::Error, passwords::AccountPassword, request::Command, schemas};
+use crate::{
+    answer::Created,
+    app::App,
+    error::Error,
+    passwords::AccountPassword,
+    request::{AsUser, Command},
+    schemas,
+};
 
 /// Somebody wants to become a user.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -22,6 +29,30 @@ pub(crate) struct RegisterUser {
     /// The name that others see; unique without regard to case.
     #[schema(value_type = schemas::Nickname)]
     pub(super) nickname: Nickname,
+}
+
+/// Somebody whom the outside issuer knows wants to become a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "nickname": "Ana" }))]
+pub(crate) struct RegisterBearer {
+    /// The name that others see; unique without regard to case.
+    #[schema(value_type = schemas::Nickname)]
+    nickname: Nickname,
+}
+
+/// Becomes a user
+///
+/// The id is the one in the token. A taken nickname changes nothing.
+#[utoipa::path(post, path = "/users", tag = "users", operation_id = "register_user", request_body = RegisterBearer)]
+pub(crate) async fn register_bearer(
+    State(app): State<App>,
+    AsUser(user_id): AsUser,
+    Command { body, stamp }: Command<RegisterBearer>,
+) -> Result<Created, Error> {
+    let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname: body.nickname };
+    let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
+    Ok(Created::of(&committed, &user_id))
 }
 
 /// Becomes a user

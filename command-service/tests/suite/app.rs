@@ -1,6 +1,6 @@
 //! The running service and its clients. Every answer is checked against the service's own description.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use clap::Parser;
 use command_service::settings::{Program, Settings, Task};
@@ -28,7 +28,7 @@ pub(crate) struct Installation {
     pub(crate) nats: Nats,
     pub(crate) mint: Mint,
     keys: KeyFiles,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Installation {
@@ -39,20 +39,24 @@ impl Installation {
     pub(crate) fn on(nats: Nats) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys::write(folder.path()).unwrap();
-        let mint = Mint::read(&keys.signing_key).unwrap();
-        Self { nats, mint, keys, _folder: folder }
+        let mint = Mint::read(&keys.signing_keys).unwrap();
+        Self { nats, mint, keys, folder }
+    }
+
+    /// The folder of the keys.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The settings of a service; `more` are further arguments.
     pub(crate) fn settings(&self, more: &[&str]) -> Settings {
         let url = self.nats.url(Account::Command);
-        let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        let (key, secret) = (path(&self.keys.signing_key), path(&self.keys.request_secret));
-        let args =
-            ["command-service", "serve", "--nats-url", &url, "--signing-key-file", &key, "--request-secret-file"];
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        let (key, secret) = (path(&self.keys.signing_keys), path(&self.keys.request_secret));
+        let args = ["command-service", "serve", "--nats-url", &url, "--signing-keys", &key, "--request-secret-file"];
         let args = args.into_iter().chain([secret.as_str()]).chain(more.iter().copied());
         match Program::parse_from(args).task {
-            Task::Serve(settings) => settings,
+            Task::Serve(settings) => *settings,
             Task::Token(_) => unreachable!(),
         }
     }
@@ -132,9 +136,26 @@ impl Service {
         path: &str,
         body: Option<Value>,
     ) -> Answer {
+        let token = who.map(|bearer| self.mint.token(bearer, Duration::from_mins(10)));
+        self.send(token.as_deref(), key, method, path, body).await
+    }
+
+    /// A request with this token.
+    pub(crate) async fn ask_with(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.send(Some(token), None, method, path, body).await
+    }
+
+    async fn send(
+        &self,
+        token: Option<&str>,
+        key: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.url));
-        if let Some(bearer) = who {
-            request = request.bearer_auth(self.mint.token(bearer, Duration::from_mins(10)));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
         }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);

@@ -8,6 +8,8 @@ mod contract;
 mod commands;
 mod deadlines;
 mod gateway;
+mod issuer;
 mod outages;
 mod registration;
+mod sessions;
 mod start;

@@ -4,7 +4,10 @@ use harness::{Account, Nats};
 use provision::streams::ProvisionOptions;
 use serde_json::Value;
 
-use crate::{app::Installation, gateway::Device};
+use crate::{
+    app::{Installation, until},
+    gateway::Device,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_with_another_partition_count_is_refused() {
@@ -49,12 +52,12 @@ async fn the_description_has_every_command_with_its_problems() {
     let service = installation.service(&[]).await;
     let contract = service.read_contract().await;
     let operations = contract.operations();
-    assert_eq!(operations.len(), 31, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
+    assert_eq!(operations.len(), 34, "{:?}", operations.iter().map(|(id, _)| id).collect::<Vec<_>>());
     for (id, operation) in &operations {
         let parameters = operation["parameters"].as_array().unwrap();
         assert!(parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"), "{id}");
         assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{id}");
-        let public = ["register_user", "open_session"].contains(&id.as_str());
+        let public = ["register_user", "open_session", "refresh_session"].contains(&id.as_str());
         assert_eq!(operation["security"].as_array().unwrap().is_empty(), public, "{id}");
         for status in ["400", "413", "500", "503"] {
             assert!(operation["responses"][status].is_object(), "{id} {status}");
@@ -68,4 +71,22 @@ async fn the_description_has_every_command_with_its_problems() {
     assert_eq!(page.status().as_u16(), 200);
     let problems = service.client.get(format!("{}/docs/problems", service.url)).send().await.unwrap();
     assert!(problems.text().await.unwrap().contains(r#"id="box-in-use""#));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_may_have_an_address_of_their_own() {
+    let installation = Installation::start().await;
+    let port = harness::port::Port::reserve(None).unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let service = installation.spawn(&["--operations-listen", &address]).await;
+    let status = async |base: &str, page: &str| {
+        service.client.get(format!("{base}/{page}")).send().await.map_or(0, |answer| answer.status().as_u16())
+    };
+    let apart = format!("http://{address}");
+    until("the service is ready", async || status(&apart, "readyz").await == 200).await;
+    for (page, to_clients) in [("healthz", 200), ("readyz", 404), ("metrics", 404)] {
+        assert_eq!((status(&service.url, page).await, status(&apart, page).await), (to_clients, 200), "{page}");
+    }
+    assert_eq!((status(&service.url, "docs/problems").await, status(&apart, "docs/problems").await), (200, 404));
+    service.stop().await;
 }

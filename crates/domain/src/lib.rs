@@ -19,5 +19,6 @@ pub mod position;
 #[cfg(test)]
 mod scenario;
 pub mod store;
+pub mod trust;
 pub mod user;
 pub mod values;

@@ -74,6 +74,19 @@ pub fn operation_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("ops.projector.")
 }
 
+/// What the projectors ask of the command-services to erase somebody; see [`erasure_verb`].
+pub fn erasure(verb: &str) -> String {
+    format!("erasure.{verb}")
+}
+
+/// Every [`erasure`].
+pub const ALL_ERASURES: &str = "erasure.*";
+
+/// What a request with this subject asks for.
+pub fn erasure_verb(subject: &str) -> Option<&str> {
+    subject.strip_prefix("erasure.")
+}
+
 /// The bucket in which the query-services keep tickets for live connections until they are redeemed.
 pub const TICKETS_BUCKET: &str = "tickets";
 
@@ -105,5 +118,6 @@ mod tests {
         assert_eq!(command_name("live.g1.x"), None);
         assert_eq!(operation_verb(&operation("status")), Some("status"));
         assert_eq!(operation_verb("cmd.status"), None);
+        assert_eq!(erasure_verb(&erasure("destroy_key")), Some("destroy_key"));
     }
 }

@@ -201,6 +201,11 @@ impl User {
         self.registered
     }
 
+    /// Whether the user is gone for good.
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
     /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {

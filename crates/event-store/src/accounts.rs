@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use domain::notice::TICKETS_BUCKET;
+use domain::{
+    notice::TICKETS_BUCKET,
+    trust::{REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
+};
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
@@ -153,7 +156,8 @@ fn locals(services: &[(String, Answers)]) -> Vec<String> {
 }
 
 fn command(partitions: u16) -> Account {
-    let bucket = format!("KV_{ACCOUNTS_BUCKET}");
+    let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET];
+    let buckets = buckets.map(|bucket| format!("KV_{bucket}"));
     let timer = StreamName::Timer.on_server();
     let mut services = once(&[
         "box.*.*.room",
@@ -165,9 +169,12 @@ fn command(partitions: u16) -> Account {
         "timer.*.*.due",
     ]);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    services.extend(all.chain([bucket]).flat_map(|stream| reading(&stream)));
+    services.extend(all.chain(buckets).flat_map(|stream| reading(&stream)));
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
+        (format!("$KV.{SESSIONS_BUCKET}.*.*.*"), Answers::Once),
+        (format!("$KV.{SIGNING_KEYS_BUCKET}.*"), Answers::Once),
+        (format!("$KV.{REVOKED_BUCKET}.*.*"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
@@ -177,11 +184,14 @@ fn command(partitions: u16) -> Account {
         name: "COMMAND",
         user: "command",
         publish: locals(&services),
-        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into()],
+        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
         services,
         streams: vec!["stored.>".into()],
         other_imports: vec![],
-        exports: vec![r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into()],
+        exports: vec![
+            r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
+            r#"{ service: "erasure.*", accounts: [PROJECTOR] }"#.into(),
+        ],
         answers: true,
     }
 }
@@ -192,7 +202,7 @@ fn projector(partitions: u16) -> Account {
     // Only to see at the start that the log is whole.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
-    publish.extend(["live.>".to_owned(), "projected.>".to_owned()]);
+    publish.extend(["live.>", "projected.>", "erasure.*"].map(str::to_owned));
     Account {
         name: "PROJECTOR",
         user: "projector",
@@ -200,7 +210,7 @@ fn projector(partitions: u16) -> Account {
         publish,
         subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
         streams: vec!["stored.>".into()],
-        other_imports: vec![],
+        other_imports: vec![r#"{ service: { account: COMMAND, subject: "erasure.*" } }"#.into()],
         exports: vec![
             r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
             r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),
@@ -218,6 +228,9 @@ fn query() -> Account {
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{bucket}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{bucket}"), Answers::Once),
         (format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once),
+        // Which tokens count, from any replica.
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{SIGNING_KEYS_BUCKET}"), Answers::Many),
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{REVOKED_BUCKET}"), Answers::Many),
     ];
     let mut publish = locals(&services);
     publish.push("signal.>".to_owned());

@@ -7,6 +7,7 @@ pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccou
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
 pub use backup::{BackupError, Layout, Snapshot};
+pub use bucket::BucketError;
 pub use damage::Damage;
 pub use deadlines::{Deadlines, Fired};
 pub use envelope::{CommandContext, Decoded, RecordedCommit, RequestHash};
@@ -19,10 +20,12 @@ pub use marks::{MarkError, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
+pub use sessions_kv::{Family, Former, SessionKey, Sessions};
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
 pub use tail::TailState;
+pub use trust_kv::{Revocations, SigningKeys};
 pub use upcast::DecodeError;
 
 pub mod executor;
@@ -51,8 +54,11 @@ pub mod stream;
 pub mod subject;
 
 pub mod accounts_kv;
+mod bucket;
 pub mod deadlines;
 pub mod marks;
+pub mod sessions_kv;
+pub mod trust_kv;
 
 pub mod metrics;
 

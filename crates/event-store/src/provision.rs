@@ -12,7 +12,10 @@ use async_nats::{
         stream::{self, Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
     },
 };
-use domain::notice::{TICKET_SECONDS, TICKETS_BUCKET};
+use domain::{
+    notice::{TICKET_SECONDS, TICKETS_BUCKET},
+    trust::{REVOKED_BUCKET, REVOKED_HOURS, SESSION_DAYS, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
+};
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
@@ -31,8 +34,10 @@ const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 /// Bounds a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
 
-/// A ticket says who holds it, and little else.
-const MAX_TICKET_BYTES: i32 = 1024;
+/// What is kept of a ticket, a session, a public key or a revocation is short.
+const MAX_SMALL_BYTES: i32 = 1024;
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// How the log is to be laid out.
 #[derive(Debug, Clone, Copy)]
@@ -173,26 +178,41 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         };
         context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
     }
-    let tickets = tickets(options);
-    if existing(context, &tickets.name).await?.is_none() {
-        context.create_stream(tickets).await.map_err(|error| failed(TICKETS_BUCKET, error))?;
+    for bucket in small_buckets(options) {
+        if existing(context, &bucket.name).await?.is_none() {
+            let name = bucket.name.clone();
+            context.create_stream(bucket).await.map_err(|error| failed(name, error))?;
+        }
     }
     Ok(())
 }
 
-/// The bucket of tickets, which lose nothing but their holders' patience when they are lost. Laid out by hand, because a
-/// bucket of the client library is read from any replica, and one of those may not have heard of a new ticket yet.
-fn tickets(options: ProvisionOptions) -> Config {
+/// The buckets that cost nobody more than another sign-in when they are lost. Laid out by hand: a bucket of the client
+/// library is read from any replica, and of what is used up once that one may not have heard yet.
+fn small_buckets(options: ProvisionOptions) -> [Config; 4] {
+    let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
+    let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
+    let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
+    [
+        small_bucket(TICKETS_BUCKET, "*", ticket_age, false, options),
+        small_bucket(SESSIONS_BUCKET, "*.*.*", session_age, false, options),
+        // Services follow these two, and find what a replica had not heard of with the next look.
+        small_bucket(SIGNING_KEYS_BUCKET, "*", Duration::ZERO, true, options),
+        small_bucket(REVOKED_BUCKET, "*.*", revoked_age, true, options),
+    ]
+}
+
+fn small_bucket(name: &str, keys: &str, max_age: Duration, allow_direct: bool, options: ProvisionOptions) -> Config {
     Config {
-        name: format!("KV_{TICKETS_BUCKET}"),
-        subjects: vec![format!("$KV.{TICKETS_BUCKET}.*")],
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.{keys}")],
         discard: DiscardPolicy::New,
         storage: StorageType::File,
         num_replicas: options.replicas,
         max_messages_per_subject: 1,
-        max_age: Duration::from_secs(TICKET_SECONDS.into()),
-        max_message_size: MAX_TICKET_BYTES,
-        allow_direct: false,
+        max_age,
+        max_message_size: MAX_SMALL_BYTES,
+        allow_direct,
         deny_delete: true,
         ..Default::default()
     }

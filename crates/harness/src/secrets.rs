@@ -36,6 +36,9 @@ impl Secrets {
     /// Hides the lines of all private files in a folder: keys are there in one line or several.
     pub(crate) fn hide_folder(&self, folder: &Path) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                self.hide_folder(&entry.path());
+            }
             let content = std::fs::read_to_string(entry.path()).unwrap_or_default();
             if content.contains("PUBLIC KEY") {
                 continue;

@@ -31,7 +31,13 @@ use crate::{
 };
 
 /// In tests all clients are at one address, and as fast as they can be.
-const CROWDED: [(&str, &str); 1] = [("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000")];
+const CROWDED: [(&str, &str); 5] = [
+    ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
+    ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_USER", "1000000:1000000"),
+    ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
+];
 
 /// How long services may take to become ready.
 const READY: Duration = Duration::from_mins(1);
@@ -121,6 +127,8 @@ struct Servers {
     nats: Nats,
     postgres: Postgres,
     keys: KeyFiles,
+    /// The folder of what services keep for themselves.
+    caches: PathBuf,
     /// Removes the files of all others when it is dropped.
     scratch: Option<Scratch>,
 }
@@ -139,12 +147,15 @@ impl Stack {
             nats.store_key = Some(format!("k{:032x}", rand::random::<u128>()));
         }
         let output = Output::Folder(scratch.logs());
-        let (postgres, nats) = tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats))?;
+        // Boxed: they are the most of this future.
+        let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats)) });
+        let (postgres, nats) = servers.await?;
         let keys = keys::write(&scratch.path().join("keys"))?;
         nats.hide(scratch.secrets());
         postgres.hide(scratch.secrets());
         scratch.secrets().hide_folder(&scratch.path().join("keys"));
-        let servers = Servers { postgres, nats, keys, scratch: Some(scratch) };
+        let caches = scratch.path().to_path_buf();
+        let servers = Servers { postgres, nats, keys, caches, scratch: Some(scratch) };
         let stack = Self::assemble(&options, servers, &output, &BTreeMap::new())?;
         stack.start_services().await?;
         Ok(stack)
@@ -177,8 +188,10 @@ impl Stack {
             output: home.output.clone(),
         };
         let keys = keys::write(&home.private.join("keys"))?;
-        let (postgres, nats) = tokio::try_join!(Postgres::open(postgres), Nats::open(nats))?;
-        let servers = Servers { postgres, nats, keys, scratch: None };
+        // Boxed: they are the most of this future.
+        let servers = Box::pin(async { tokio::try_join!(Postgres::open(postgres), Nats::open(nats)) });
+        let (postgres, nats) = servers.await?;
+        let servers = Servers { postgres, nats, keys, caches: home.private.join("keys"), scratch: None };
         let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
         // The others would manage, but a first start shall not look like a failure.
         for id in (0..options.projectors).map(ServiceId::Projector) {
@@ -194,7 +207,7 @@ impl Stack {
         output: &Output,
         ports: &BTreeMap<String, u16>,
     ) -> anyhow::Result<Self> {
-        let mint = Mint::read(&servers.keys.signing_key)?;
+        let mint = Mint::read(&servers.keys.signing_keys)?;
         let mut stack = Self { services: BTreeMap::new(), servers, mint };
         let bin_dir = options.bin_dir.clone().map_or_else(service::bin_dir, Ok)?;
         for id in options.services() {
@@ -214,11 +227,13 @@ impl Stack {
     fn settings(&self, id: ServiceId, options: &StackOptions) -> BTreeMap<&'static str, String> {
         let partitions = ("BOXROOM_PARTITIONS", options.partitions.to_string());
         let path = |path: &Path| path.to_string_lossy().into_owned();
+        let cache = ("BOXROOM_TRUST_CACHE", path(&self.servers.caches.join(format!("trust-{id}.json"))));
         match id {
             ServiceId::Command(_) => BTreeMap::from([
                 ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Command)),
-                ("BOXROOM_SIGNING_KEY_FILE", path(&self.servers.keys.signing_key)),
+                ("BOXROOM_SIGNING_KEYS", path(&self.servers.keys.signing_keys)),
                 ("BOXROOM_REQUEST_SECRET_FILE", path(&self.servers.keys.request_secret)),
+                cache,
                 partitions,
             ]),
             ServiceId::Projector(_) => BTreeMap::from([
@@ -230,7 +245,7 @@ impl Stack {
                 ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Query)),
                 ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
                 ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
-                ("BOXROOM_VERIFYING_KEY_FILE", path(&self.servers.keys.verifying_key)),
+                cache,
             ]),
         }
     }
@@ -282,6 +297,16 @@ impl Stack {
     /// What must not be in any log of this stack, or its test fails.
     pub fn secrets(&self) -> Secrets {
         self.servers.scratch.as_ref().map(|scratch| scratch.secrets().clone()).unwrap_or_default()
+    }
+
+    /// The folder whose signing keys the command-services sign with.
+    pub fn signing_keys(&self) -> &Path {
+        &self.servers.keys.signing_keys
+    }
+
+    /// The folder of all files; none of a stack whose data is kept.
+    pub fn files(&self) -> Option<&Path> {
+        self.servers.scratch.as_ref().map(Scratch::path)
     }
 
     /// The database server.

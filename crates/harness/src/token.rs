@@ -3,7 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Context;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::trust::PublicKey;
+use service_kit::{
+    auth::{Grant, Role, Signer},
+    clock,
+};
 
 /// What a token says about its bearer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +21,10 @@ pub enum Bearer<'a> {
     Device(&'a str),
 }
 
-#[derive(serde::Serialize)]
-struct Claims<'a> {
-    sub: &'a str,
-    role: &'a str,
-    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
-    delivery_box: Option<&'a str>,
-    iat: i64,
-    exp: i64,
-    iss: &'static str,
-}
-
 /// Signs tokens.
 #[derive(Clone)]
 pub struct Mint {
-    key: EncodingKey,
+    signer: Signer,
 }
 
 impl std::fmt::Debug for Mint {
@@ -40,39 +34,43 @@ impl std::fmt::Debug for Mint {
 }
 
 impl Mint {
-    /// With the Ed25519 key in this file.
-    pub fn read(signing_key: &Path) -> anyhow::Result<Self> {
-        let pem = std::fs::read(signing_key).with_context(|| format!("cannot read {}", signing_key.display()))?;
-        let key = EncodingKey::from_ed_pem(&pem).with_context(|| format!("{} is no key", signing_key.display()))?;
-        Ok(Self { key })
+    /// With the newest of the keys in this folder.
+    pub fn read(signing_keys: &Path) -> anyhow::Result<Self> {
+        let context = || format!("cannot read {}", signing_keys.display());
+        let files = std::fs::read_dir(signing_keys).with_context(context)?;
+        let files: Vec<_> = files.map(|file| file.map(|file| file.path())).collect::<Result<_, _>>()?;
+        let newest =
+            files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "pem")).max();
+        let newest = newest.with_context(|| format!("{} holds no key", signing_keys.display()))?;
+        let pem = std::fs::read_to_string(&newest).with_context(context)?;
+        Ok(Self { signer: Signer::from_pem(&pem).with_context(|| format!("{} is no key", newest.display()))? })
     }
 
     /// A token that is valid from now on for `lifetime`.
     pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
-        let now = unix_now();
-        let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
-        self.token_between(bearer, now, now.saturating_add(lifetime))
+        let lifetime = TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(365));
+        self.token_since(bearer, clock::now(), lifetime)
     }
 
     /// A token that has expired.
     pub fn expired_token(&self, bearer: Bearer<'_>) -> String {
-        let now = unix_now();
-        self.token_between(bearer, now - 7_200, now - 3_600)
+        self.token_since(bearer, clock::now() - TimeDelta::hours(2), TimeDelta::hours(1))
     }
 
-    fn token_between(&self, bearer: Bearer<'_>, iat: i64, exp: i64) -> String {
-        let (sub, role, delivery_box) = match bearer {
-            Bearer::User(id) => (id, "user", None),
-            Bearer::Operator(id) => (id, "operator", None),
-            Bearer::Device(id) => (id, "device", Some(id)),
+    /// What a service keeps on disk that has learnt this key.
+    pub fn trust_cache(&self) -> String {
+        let key = PublicKey { x: self.signer.public().to_owned(), published_at: clock::now(), verifies_until: None };
+        serde_json::json!({ "published": { self.signer.id(): key } }).to_string()
+    }
+
+    fn token_since(&self, bearer: Bearer<'_>, at: DateTime<Utc>, lifetime: TimeDelta) -> String {
+        let id = |id: &str| id.parse().unwrap_or_else(|_| panic!("{id:?} is no id"));
+        let (user_id, role) = match bearer {
+            Bearer::User(user) => (id(user), Role::User),
+            Bearer::Operator(operator) => (id(operator), Role::Operator),
+            Bearer::Device(of) => (id(of), Role::Device(of.parse().unwrap_or_else(|_| panic!("{of:?} is no id")))),
         };
-        let claims = Claims { sub, role, delivery_box, iat, exp, iss: "boxroom" };
-        let header = Header { kid: Some("1".to_owned()), ..Header::new(Algorithm::EdDSA) };
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("an Ed25519 key signs everything")
+        let grant = Grant { user_id: &user_id, role: &role, session: None, at, lifetime };
+        self.signer.sign(grant).expect("an Ed25519 key signs everything")
     }
-}
-
-fn unix_now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

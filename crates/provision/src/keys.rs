@@ -1,11 +1,12 @@
-//! The installation's keys: the pair that signs tokens, and the secret that hashes requests.
+//! The installation's keys: the ones that sign tokens, and the secret that hashes requests.
 
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{
     SigningKey,
-    pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
+    pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
 };
+use service_kit::clock;
 
 use crate::{
     Error,
@@ -15,10 +16,8 @@ use crate::{
 /// Where the keys lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFiles {
-    /// Ed25519 private key, PKCS#8 PEM: for the command-service only.
-    pub signing_key: PathBuf,
-    /// Ed25519 public key, SPKI PEM: for whoever checks tokens.
-    pub verifying_key: PathBuf,
+    /// The folder of Ed25519 private keys, PKCS#8 PEM, the newest one last by name: for the command-service only.
+    pub signing_keys: PathBuf,
     /// 32 random bytes in hexadecimal, with which the command-service hashes requests.
     pub request_secret: PathBuf,
 }
@@ -26,26 +25,17 @@ pub struct KeyFiles {
 impl KeyFiles {
     /// The files' names in `folder`, whether they exist or not.
     pub fn in_folder(folder: &Path) -> Self {
-        Self {
-            signing_key: folder.join("signing-key.pem"),
-            verifying_key: folder.join("verifying-key.pem"),
-            request_secret: folder.join("request-secret"),
-        }
+        Self { signing_keys: folder.join("signing-keys"), request_secret: folder.join("request-secret") }
     }
 }
 
-/// Writes what is missing into `folder` and leaves the rest: a new signing key would end every session, a new request
-/// secret would make every repeated request look like another one.
+/// Writes what is missing into `folder` and leaves the rest: without its signing key every session would end, with another
+/// request secret every repeated request would look like another one.
 pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
-    std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let files = KeyFiles::in_folder(folder);
-    if read_if_present(&files.signing_key)?.is_none() {
-        let key = SigningKey::from_bytes(&random_bytes());
-        let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Error::Key(error.to_string()))?;
-        let public = key.verifying_key().to_public_key_pem(LineEnding::LF);
-        // The private half last: it is the one whose presence says that the pair is complete.
-        write_private(&files.verifying_key, &public.map_err(|error| Error::Key(error.to_string()))?)?;
-        write_private(&files.signing_key, &private)?;
+    std::fs::create_dir_all(&files.signing_keys).map_err(Error::file(&files.signing_keys))?;
+    if !has_key(&files.signing_keys)? {
+        add_signing_key(&files.signing_keys)?;
     }
     if read_if_present(&files.request_secret)?.is_none() {
         write_private(&files.request_secret, &(hex(&random_bytes::<32>()) + "\n"))?;
@@ -53,45 +43,71 @@ pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
     Ok(files)
 }
 
+/// Writes what is missing, and a further signing key: the command-services publish it, and sign with it from when everybody
+/// had time to learn it.
+pub fn rotate(folder: &Path) -> Result<PathBuf, Error> {
+    add_signing_key(&write(folder)?.signing_keys)
+}
+
+fn has_key(folder: &Path) -> Result<bool, Error> {
+    let files = std::fs::read_dir(folder).map_err(Error::file(folder))?;
+    let names: Result<Vec<PathBuf>, _> = files.map(|file| file.map(|file| file.path())).collect();
+    let names = names.map_err(Error::file(folder))?;
+    Ok(names.iter().any(|name| name.extension().is_some_and(|extension| extension == "pem")))
+}
+
+/// Its name says when it was made, so that the newest key is the last one.
+fn add_signing_key(folder: &Path) -> Result<PathBuf, Error> {
+    let key = SigningKey::from_bytes(&random_bytes());
+    let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Error::Key(error.to_string()))?;
+    let file = folder.join(clock::now().format("%Y%m%dT%H%M%S%3fZ.pem").to_string());
+    write_private(&file, &private)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-
     use super::*;
 
-    fn read(path: &Path) -> Vec<u8> {
-        std::fs::read(path).unwrap()
+    fn signing_keys(files: &KeyFiles) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(&files.signing_keys).unwrap();
+        let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files
     }
 
-    #[test]
-    fn a_token_signed_with_one_half_is_accepted_by_the_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let files = write(folder.path()).unwrap();
-        let claims = serde_json::json!({ "sub": "ana", "exp": 4_102_444_800_u64 });
-        let key = EncodingKey::from_ed_pem(&read(&files.signing_key)).unwrap();
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap();
-        let key = DecodingKey::from_ed_pem(&read(&files.verifying_key)).unwrap();
-        let decoded =
-            jsonwebtoken::decode::<serde_json::Value>(&token, &key, &Validation::new(Algorithm::EdDSA)).unwrap();
-        assert_eq!(decoded.claims["sub"], "ana");
+    fn content(files: &KeyFiles) -> Vec<String> {
+        let all = signing_keys(files).into_iter().chain([files.request_secret.clone()]);
+        all.map(|path| std::fs::read_to_string(path).unwrap()).collect()
     }
 
     #[test]
     fn a_second_run_keeps_the_keys() {
         let folder = tempfile::tempdir().unwrap();
         let files = write(folder.path()).unwrap();
-        let before = (read(&files.signing_key), read(&files.verifying_key), read(&files.request_secret));
+        let before = content(&files);
+        assert_eq!(before.len(), 2);
         assert_eq!(write(folder.path()).unwrap(), files);
-        assert_eq!((read(&files.signing_key), read(&files.verifying_key), read(&files.request_secret)), before);
+        assert_eq!(content(&files), before);
+    }
+
+    #[test]
+    fn a_rotation_adds_a_key_that_comes_after_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = signing_keys(&write(folder.path()).unwrap());
+        let second = rotate(folder.path()).unwrap();
+        assert_eq!(signing_keys(&KeyFiles::in_folder(folder.path())), [first, vec![second]].concat());
+        let keys = content(&KeyFiles::in_folder(folder.path()));
+        assert_ne!(keys[0], keys[1]);
     }
 
     #[test]
     fn only_the_owner_can_read_a_key() {
         let folder = tempfile::tempdir().unwrap();
         let files = write(folder.path()).unwrap();
-        for path in [files.signing_key, files.request_secret] {
+        for path in signing_keys(&files).into_iter().chain([files.request_secret]) {
             assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }

@@ -70,12 +70,17 @@ enum Part {
         #[arg(long, env = "BOXROOM_OPERATOR_PASSWORD", hide_env_values = true)]
         operator_password: String,
     },
-    /// Write signing-key.pem, verifying-key.pem and request-secret
-    #[command(after_help = "Example:\n  provision keys --out /etc/boxroom")]
+    /// Write signing-keys and request-secret, or add a signing key
+    #[command(
+        after_help = "Examples:\n  provision keys --out /etc/boxroom\n  provision keys --out /etc/boxroom --rotate"
+    )]
     Keys {
         /// The folder to write to
         #[arg(long)]
         out: PathBuf,
+        /// Add a signing key, which takes the place of the former ones
+        #[arg(long)]
+        rotate: bool,
     },
     /// Copy the log and the accounts of users into a folder, while everything runs
     ///
@@ -140,9 +145,13 @@ async fn run(part: Part) -> Result<(), Error> {
             roles::provision(&database_url, &roles::RolePasswords { projector, query, operator }).await?;
             eprintln!("the roles projector, query and operator are there");
         }
-        Part::Keys { out } => {
+        Part::Keys { out, rotate: false } => {
             keys::write(&out)?;
             eprintln!("the keys are in {}", out.display());
+        }
+        Part::Keys { out, rotate: true } => {
+            let key = keys::rotate(&out)?;
+            eprintln!("{} is a new signing key; give it to every command-service", key.display());
         }
         Part::Backup { nats_url, to } => {
             let manifest = backup::write(&nats_url, &to, |stream| say("copied", stream)).await?;

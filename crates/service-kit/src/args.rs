@@ -1,11 +1,14 @@
 //! Settings that every process has: command-line arguments with a fallback in the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-use crate::http::origins::Origin;
+use crate::{
+    auth::{AllowedAlgorithm, KeySource},
+    http::{Rate, Rates, origins::Origin},
+};
 
 /// How logs look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +99,14 @@ impl ListenArgs {
     }
 }
 
+/// Where operators look.
+#[derive(Debug, Clone, Args)]
+pub struct OperationsArgs {
+    /// An address for `/readyz` and `/metrics` alone, which are not served to clients then
+    #[arg(long, env = "BOXROOM_OPERATIONS_LISTEN", value_name = "ADDRESS")]
+    pub operations_listen: Option<SocketAddr>,
+}
+
 /// Which pages may call this service.
 #[derive(Debug, Clone, Args)]
 pub struct OriginArgs {
@@ -103,4 +114,70 @@ pub struct OriginArgs {
     /// `https://chat.example,http://127.0.0.1:3000`; none if not given
     #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     pub allowed_origins: Vec<Origin>,
+}
+
+/// How often clients may ask: so many requests a second, and so many at once.
+#[derive(Debug, Clone, Args)]
+pub struct RateArgs {
+    /// The requests of one user, like `50:200`: fifty a second, and two hundred at once
+    #[arg(long, env = "BOXROOM_RATE_PER_USER", default_value = "50:200", value_name = "RATE:BURST")]
+    pub rate_per_user: Rate,
+
+    /// The requests without a valid token of one address (an IPv6 network of 64 bits)
+    #[arg(long, env = "BOXROOM_RATE_PER_ADDRESS", default_value = "50:500", value_name = "RATE:BURST")]
+    pub rate_per_address: Rate,
+}
+
+impl RateArgs {
+    /// Nobody has asked yet.
+    pub fn rates(&self) -> Arc<Rates> {
+        Rates::new(("user", self.rate_per_user), ("address", self.rate_per_address))
+    }
+}
+
+/// Which access tokens count.
+#[derive(Debug, Clone, Args)]
+pub struct TrustArgs {
+    /// The file that keeps the last known public keys and revocations, so that a start without NATS can verify tokens;
+    /// none are kept if not given
+    #[arg(long, env = "BOXROOM_TRUST_CACHE", value_name = "FILE")]
+    pub trust_cache: Option<PathBuf>,
+
+    /// Whose tokens count in place of our own.
+    #[command(flatten)]
+    pub issuer: IssuerArgs,
+}
+
+/// An outside issuer of access tokens (`OpenID` Connect), in place of our own accounts.
+#[derive(Debug, Clone, Args)]
+pub struct IssuerArgs {
+    /// The issuer whose tokens count (`iss`); built-in accounts, passwords and sessions are off then
+    #[arg(long, env = "BOXROOM_ISSUER", requires_all = ["issuer_audience", "issuer_keys"], value_name = "ISSUER")]
+    pub issuer: Option<String>,
+
+    /// For whom its tokens have to be (`aud`)
+    #[arg(long, env = "BOXROOM_ISSUER_AUDIENCE", requires = "issuer", value_name = "AUDIENCE")]
+    pub issuer_audience: Option<String>,
+
+    /// Its public keys, a JWK set: a file, or an address like `https://login.example/jwks.json`
+    #[arg(long, env = "BOXROOM_ISSUER_KEYS", requires = "issuer", value_name = "FILE_OR_URL")]
+    pub issuer_keys: Option<KeySource>,
+
+    /// The algorithms that its tokens may be signed with, with commas between them: of `EdDSA`, ES256 and RS256
+    #[arg(
+        long,
+        env = "BOXROOM_ISSUER_ALGORITHMS",
+        default_value = "EdDSA,ES256,RS256",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
+    pub issuer_algorithms: Vec<AllowedAlgorithm>,
+
+    /// The claim that is the user's id here; it has to match our pattern
+    #[arg(long, env = "BOXROOM_ISSUER_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
+    pub issuer_user_claim: String,
+
+    /// The claim that says `operator` or `device` (with the claim `box`), alone or in a list; everybody else is a user
+    #[arg(long, env = "BOXROOM_ISSUER_ROLE_CLAIM", default_value = "role", value_name = "CLAIM")]
+    pub issuer_role_claim: String,
 }

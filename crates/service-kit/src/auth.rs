@@ -1,24 +1,29 @@
-//! Who calls: access tokens (JWT, Ed25519), signed by the command-service and verified by everybody.
+//! Who calls: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by everybody.
 
-use std::sync::Arc;
+mod bucket;
+mod cache;
+mod claims;
+mod issuer;
+mod jwks;
+mod ring;
+mod signer;
+mod trust;
+mod verifier;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::{StatusCode, header, request::Parts},
 };
-use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BoxId, UserId};
-use ed25519_dalek::{
-    SigningKey,
-    pkcs8::{DecodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
-};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
+use chrono::{DateTime, Utc};
+use domain::{BoxId, UserId, trust as names};
 use serde::{Deserialize, Serialize};
 
-use crate::problem::Problem;
+pub use issuer::{AllowedAlgorithm, KeySource};
+pub use signer::{Grant, Signer};
+pub use trust::Trust;
+pub use verifier::Verifier;
 
-const ISSUER: &str = "boxroom";
-const KEY_ID: &str = "1";
+use crate::problem::Problem;
 
 /// A key or a token that cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,27 @@ pub enum Role {
     Device(BoxId),
 }
 
+impl Role {
+    /// The role without what it is bound to. Stored in the names of sessions; never rename.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::Device(_) => "device",
+        }
+    }
+
+    /// The role of this name, which of the three only a device's binds to a box.
+    pub fn named(name: &str, box_id: Option<BoxId>) -> Option<Self> {
+        match (name, box_id) {
+            ("user", None) => Some(Self::User),
+            ("operator", None) => Some(Self::Operator),
+            ("device", Some(box_id)) => Some(Self::Device(box_id)),
+            _ => None,
+        }
+    }
+}
+
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -50,11 +76,20 @@ pub struct Caller {
     pub user_id: UserId,
     /// What they may do.
     pub role: Role,
+    /// When the token was issued.
+    pub issued_at: DateTime<Utc>,
     /// Until when the token speaks for them.
     pub expires_at: DateTime<Utc>,
+    /// The session that the token belongs to; a printed one has none.
+    pub session: Option<String>,
 }
 
 impl Caller {
+    /// Where a revocation of all that this token's bearer has would stand.
+    pub fn subject_key(&self) -> String {
+        names::subject_key(self.role.name(), &self.user_id)
+    }
+
     /// Refuses everybody but operators.
     pub fn require_operator(&self) -> Result<(), Problem> {
         if self.role == Role::Operator { Ok(()) } else { Err(forbidden("only operators may do this")) }
@@ -82,109 +117,12 @@ impl Caller {
     }
 }
 
+/// What was found out of a request's token before its handler asks.
+#[derive(Clone)]
+pub(crate) struct Authenticated(pub(crate) Result<Caller, Problem>);
+
 fn forbidden(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this").detail(detail)
-}
-
-/// What a token says.
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    role: String,
-    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
-    box_id: Option<BoxId>,
-    iat: i64,
-    exp: i64,
-}
-
-/// Signs access tokens.
-#[derive(Clone)]
-pub struct Signer {
-    key: Arc<EncodingKey>,
-    verifier: Verifier,
-}
-
-impl Signer {
-    /// From an Ed25519 private key (PKCS#8 PEM).
-    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        let key = EncodingKey::from_ed_pem(pem).map_err(KeyError::of)?;
-        let text = std::str::from_utf8(pem).map_err(KeyError::of)?;
-        let public = SigningKey::from_pkcs8_pem(text).map_err(KeyError::of)?.verifying_key();
-        let public = public.to_public_key_pem(LineEnding::LF).map_err(KeyError::of)?;
-        Ok(Self { key: Arc::new(key), verifier: Verifier::from_pem(public.as_bytes())? })
-    }
-
-    /// Verifies what this one signs.
-    pub fn verifier(&self) -> Verifier {
-        self.verifier.clone()
-    }
-
-    /// A token that speaks for this user from now on for `lifetime`.
-    pub fn sign(
-        &self,
-        user_id: &UserId,
-        role: &Role,
-        now: DateTime<Utc>,
-        lifetime: TimeDelta,
-    ) -> Result<String, KeyError> {
-        let (role, box_id) = match role {
-            Role::User => ("user", None),
-            Role::Operator => ("operator", None),
-            Role::Device(box_id) => ("device", Some(box_id.clone())),
-        };
-        let claims = Claims {
-            iss: ISSUER.to_owned(),
-            sub: user_id.to_string(),
-            role: role.to_owned(),
-            box_id,
-            iat: now.timestamp(),
-            exp: (now + lifetime).timestamp(),
-        };
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(KEY_ID.to_owned());
-        jsonwebtoken::encode(&header, &claims, &self.key).map_err(KeyError::of)
-    }
-}
-
-/// Verifies access tokens.
-#[derive(Clone)]
-pub struct Verifier {
-    key: Arc<DecodingKey>,
-    validation: Arc<Validation>,
-}
-
-impl Verifier {
-    /// From an Ed25519 public key (SPKI PEM).
-    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.leeway = 0;
-        validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        validation.validate_aud = false;
-        let key = DecodingKey::from_ed_pem(pem).map_err(KeyError::of)?;
-        Ok(Self { key: Arc::new(key), validation: Arc::new(validation) })
-    }
-
-    /// The caller for whom this token speaks.
-    pub fn verify(&self, token: &str) -> Result<Caller, Problem> {
-        let claims = match jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation) {
-            Ok(token) => token.claims,
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => {
-                return Err(unauthorized("expired-token", "The access token has expired"));
-            }
-            Err(_) => return Err(invalid_token()),
-        };
-        let role = match (claims.role.as_str(), claims.box_id) {
-            ("user", None) => Role::User,
-            ("operator", None) => Role::Operator,
-            ("device", Some(box_id)) => Role::Device(box_id),
-            _ => return Err(invalid_token()),
-        };
-        let user_id = claims.sub.parse().map_err(|_| invalid_token())?;
-        let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or_else(invalid_token)?;
-        Ok(Caller { user_id, role, expires_at })
-    }
 }
 
 fn unauthorized(code: &'static str, title: &'static str) -> Problem {
@@ -203,6 +141,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if let Some(Authenticated(caller)) = parts.extensions.get() {
+            return caller.clone();
+        }
         let missing = || unauthorized("missing-token", "This request needs an access token");
         let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
         let header = header.to_str().map_err(|_| invalid_token())?;
@@ -210,49 +151,9 @@ where
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(invalid_token());
         }
-        Verifier::from_ref(state).verify(token.trim())
+        Verifier::from_ref(state).check(token.trim()).await
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use ed25519_dalek::pkcs8::EncodePrivateKey;
-
-    use super::*;
-    use crate::clock::now;
-
-    fn pair() -> (Signer, Verifier) {
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let private = key.to_pkcs8_pem(LineEnding::LF).unwrap();
-        let public = key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
-        (Signer::from_pem(private.as_bytes()).unwrap(), Verifier::from_pem(public.as_bytes()).unwrap())
-    }
-
-    #[test]
-    fn a_signed_token_names_its_caller() {
-        let (signer, verifier) = pair();
-        for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
-            let token = signer.sign(&"ana".parse().unwrap(), &role, now(), TimeDelta::minutes(15)).unwrap();
-            let caller = verifier.verify(&token).unwrap();
-            assert_eq!((caller.user_id.as_str(), &caller.role), ("ana", &role));
-            assert_eq!(signer.verifier().verify(&token).unwrap().role, role);
-        }
-    }
-
-    #[test]
-    fn expired_forged_and_unsigned_tokens_are_refused() {
-        let (signer, verifier) = pair();
-        let ana = "ana".parse().unwrap();
-        let old = signer.sign(&ana, &Role::User, now() - TimeDelta::hours(1), TimeDelta::minutes(15)).unwrap();
-        assert_eq!(verifier.verify(&old).unwrap_err().code(), "expired-token");
-
-        let good = signer.sign(&ana, &Role::User, now(), TimeDelta::minutes(15)).unwrap();
-        let (head, signature) = good.rsplit_once('.').unwrap();
-        let flipped: String = signature.chars().rev().collect();
-        // {"alg":"none"} in place of the header, no signature
-        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", head.split_once('.').unwrap().1);
-        for bad in [format!("{head}.{flipped}"), unsigned, String::new(), "x.y.z".to_owned()] {
-            assert_eq!(verifier.verify(&bad).unwrap_err().code(), "invalid-token");
-        }
-    }
-}
+pub(crate) mod tests;

@@ -1,16 +1,18 @@
 //! axum's extractors with problems as their refusals.
 
+use std::error::Error;
+
 use axum::{
     body::{Body, Bytes},
     extract::{
         FromRequest, FromRequestParts, Request,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{StatusCode, request::Parts},
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::problem::Problem;
+use crate::{http::rest::TooSlow, problem::Problem};
 
 /// A JSON body of a known shape.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
-        let bytes = bytes.map_err(|rejection| body_problem(&rejection.into()))?;
+        let bytes = bytes.map_err(|rejection| unread(&rejection))?;
         match axum::Json::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
             // The parser speaks of syntax too where a name of a variant was expected: `null`, say.
@@ -56,12 +58,29 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
         JsonRejection::MissingJsonContentType(_) => {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON")
         }
-        JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON"),
+        _ => malformed(),
     };
     problem.detail(rejection.body_text())
+}
+
+fn malformed() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON")
+}
+
+/// Why a body could not be read.
+pub fn unread(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
+    }
+    let mut cause = rejection.source();
+    while let Some(error) = cause {
+        if let Some(slow) = error.downcast_ref::<TooSlow>() {
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not come in time")
+                .detail(slow.to_string());
+        }
+        cause = error.source();
+    }
+    malformed().detail(rejection.body_text())
 }
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {

@@ -74,10 +74,7 @@ impl Health {
 
     /// Serves `/healthz` (200 while the process answers) and `/readyz` (503 while a required dependency is missing).
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/healthz", get(async || Json(serde_json::json!({ "alive": true }))))
-            .route("/readyz", get(readyz))
-            .with_state(self)
+        alive().merge(Router::new().route("/readyz", get(readyz)).with_state(self))
     }
 
     /// Asks after all dependencies.
@@ -91,6 +88,11 @@ impl Health {
         let ready = checks.iter().all(|check| check.ok || !check.required);
         Readiness { ready, checks }
     }
+}
+
+/// Serves `/healthz` alone, which says nothing but that the process answers.
+pub fn alive() -> Router {
+    Router::new().route("/healthz", get(async || Json(serde_json::json!({ "alive": true }))))
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {

@@ -1,14 +1,17 @@
 //! HTTP around a router: the server, request ids, limits, faults as problems.
 
 mod client;
+mod heads;
 pub mod origins;
 mod places;
+mod rates;
 mod requests;
-mod rest;
+pub(crate) mod rest;
 mod server;
 mod tls;
 
 pub use client::{ClientAddress, client_address};
+pub use rates::{Rate, Rates, limit};
 pub use server::{listen, serve};
 
 use std::{any::Any, time::Duration};
@@ -46,6 +49,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) fn register(registry: &mut Registry) {
     requests::register(registry);
     places::register(registry);
+    rates::register(registry);
 }
 
 #[derive(Clone)]
@@ -66,6 +70,7 @@ pub fn finish(router: Router) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(heads::limit_head))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(log_faults))
         .layer(middleware::from_fn(name_request))

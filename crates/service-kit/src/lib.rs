@@ -13,6 +13,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod nats;
+pub mod operations;
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;

@@ -121,7 +121,7 @@ mod tests {
             failure: None,
             streams: vec![stream(0), stream(1)],
         };
-        Report { model_version: String::new(), projectors: 1, generations: vec![generation] }
+        Report { model_version: String::new(), projectors: 1, generations: vec![generation], erasures: vec![] }
     }
 
     /// Two streams of different lengths that share a machine, which slows down a little, and move in batches.

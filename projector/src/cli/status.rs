@@ -10,7 +10,7 @@ use crate::{
     generation::State,
     operator::{
         AskError, Operator,
-        report::{GenerationReport, Report, StreamReport},
+        report::{ErasureReport, GenerationReport, Report, StreamReport},
         requests::GetStatus,
     },
 };
@@ -20,6 +20,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The titles of the columns of streams.
 const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";
+
+/// How many erasures are shown; all are counted.
+const SHOWN: usize = 10;
 
 /// Between two looks that are compared.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -69,7 +72,7 @@ impl Report {
 }
 
 fn describe(report: &Report, rates: &Rates) -> String {
-    let Report { model_version, projectors, generations } = report;
+    let Report { model_version, projectors, generations, erasures } = report;
     let mut text = format!("read model {model_version}, {projectors} running");
     for generation in generations {
         let _ = write!(text, "\n\n{}", headline(generation, model_version, rates));
@@ -80,6 +83,12 @@ fn describe(report: &Report, rates: &Rates) -> String {
         for stream in &generation.streams {
             let _ = write!(text, "\n  {}", row(stream));
         }
+    }
+    if !erasures.is_empty() {
+        let _ = write!(text, "\n\n{} users are being erased", erasures.len());
+    }
+    for ErasureReport { user_id, since, waits_for } in erasures.iter().take(SHOWN) {
+        let _ = write!(text, "\n  {user_id} since {}: {waits_for}", since.format("%Y-%m-%d %H:%M:%S UTC"));
     }
     text
 }

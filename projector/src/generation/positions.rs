@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event_store::{Log, LogError, streams};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 /// Sequences by the label of their stream.
@@ -19,6 +20,15 @@ impl Positions {
             .map(|row| position(row).map(|(stream, position)| (stream, position.cast_unsigned())))
             .collect::<Result<_, sqlx::Error>>()
             .map(Self)
+    }
+
+    /// The ends of the log's streams.
+    pub(crate) async fn ends(log: &dyn Log, partitions: u16) -> Result<Self, LogError> {
+        let mut ends = Self::default();
+        for stream in streams(partitions) {
+            ends.0.insert(stream.label(), log.state(stream).await?.last_sequence);
+        }
+        Ok(ends)
     }
 
     /// What is missing to be as far as these; none if it has reached them all.

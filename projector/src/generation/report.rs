@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 use super::{ChangeError, Positions, parsed};
 use crate::{
     database::Database,
-    lease,
+    eraser, lease,
     operator::report::{GenerationReport, Report, StreamReport},
 };
 
@@ -43,8 +43,9 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
     }
     let model_version = read_model::version();
     let projectors = lease::projectors(&mut connection, &model_version).await?;
+    let erasures = eraser::report(&mut connection).await?;
     connection.close().await?;
-    Ok(Report { model_version, projectors, generations })
+    Ok(Report { model_version, projectors, generations, erasures })
 }
 
 async fn streams(

@@ -15,6 +15,20 @@ pub struct Report {
     pub projectors: i64,
     /// The oldest first.
     pub generations: Vec<GenerationReport>,
+    /// Users who are being taken out of everything; who went first, first.
+    #[serde(default)]
+    pub erasures: Vec<ErasureReport>,
+}
+
+/// A user who is gone for good, and not out of everything yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErasureReport {
+    /// Who.
+    pub user_id: String,
+    /// Since when this is known.
+    pub since: DateTime<Utc>,
+    /// What has to come first.
+    pub waits_for: String,
 }
 
 /// How it stands with a generation.

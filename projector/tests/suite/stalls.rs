@@ -55,10 +55,10 @@ async fn metric(projector: &Projector, name: &str) -> Vec<f64> {
 
 #[tokio::test]
 async fn a_row_that_somebody_locks_shows_in_readiness_in_time() {
-    hold_up_with("select * from checkpoints for update").await;
+    Box::pin(hold_up_with("select * from checkpoints for update")).await;
 }
 
 #[tokio::test]
 async fn a_table_that_somebody_locks_shows_in_readiness_in_time() {
-    hold_up_with("lock table messages in access exclusive mode").await;
+    Box::pin(hold_up_with("lock table messages in access exclusive mode")).await;
 }

@@ -3,7 +3,6 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::extract::ws::{Utf8Bytes, WebSocket};
-use domain::UserId;
 use service_kit::{
     auth::{Caller, Role},
     clock,
@@ -41,11 +40,13 @@ const RETRY_SPREAD_MS: u128 = 5_000;
 /// A connection after its hello. Owned by its own task; the hub knows its outbox only.
 pub(super) struct Connection<'a, T> {
     live: &'a Live,
-    user: UserId,
+    caller: Caller,
     socket: &'a mut T,
     inbox: Inbox,
     subscriptions: Subscriptions,
     stopping: &'a mut watch::Receiver<bool>,
+    /// Something was revoked: perhaps the caller's token.
+    revocations: watch::Receiver<()>,
     metronome: Metronome,
     ping_at: Instant,
     expires_at: Instant,
@@ -99,8 +100,13 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
         Ok(_) => return refuse_hello(socket, "the first frame must be a hello").await,
         Err(error) => return refuse_hello(socket, &error.to_string()).await,
     };
-    match live.verifier.verify(&token).and_then(|caller| caller.require_user().map(|()| caller)) {
+    let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
+    match caller {
         Ok(caller) => {
+            if let Err(refusal) = live.rates.count_user(&caller.user_id) {
+                socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
+                return Err(Over::Ending(Farewell::RateLimited));
+            }
             let Some(place) = live.crowd.enter(&caller.user_id) else {
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));
@@ -115,6 +121,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
             Err(Over::Ending(match code {
                 "expired-token" => Farewell::ExpiredToken,
                 "forbidden" => Farewell::Forbidden,
+                "revoked-token" => Farewell::RevokedToken,
                 _ => Farewell::InvalidToken,
             }))
         }
@@ -160,11 +167,12 @@ impl<'a, T: Transport> Connection<'a, T> {
         let outbox = inbox.outbox().clone();
         Self {
             live,
-            user: caller.user_id.clone(),
+            caller: caller.clone(),
             socket,
             subscriptions: Subscriptions::new(caller.user_id.clone(), live.hub.clone(), live.feeds.clone(), outbox),
             inbox,
             stopping,
+            revocations: live.verifier.revocations(),
             metronome: Metronome::new(now),
             ping_at: now + live.heartbeat,
             expires_at: expiry_of(caller),
@@ -178,10 +186,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     pub(super) async fn converse(&mut self, session: String, begins: Beginning) -> Result<Infallible, Over> {
+        self.require_trust()?;
         let Beginning { rooms, alarms } = begins;
         let outbox = self.inbox.outbox().clone();
         let unknown = alarms == AlarmsFrom::Unknown;
-        let mut attention = self.live.users.attend(&self.user, &outbox, alarms).await;
+        let mut attention = self.live.users.attend(&self.caller.user_id, &outbox, alarms).await;
         self.subscriptions.begin_at(&rooms, attention.alarms.take());
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
@@ -221,6 +230,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
             }
             () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_time().await?,
+            Ok(()) = self.revocations.changed() => self.require_trust()?,
             () = asked_to_stop(self.stopping) => return Err(Over::Ending(Farewell::Stopping)),
         }
         self.socket.flush().await?;
@@ -251,7 +261,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 self.subscriptions.unsubscribe(self.socket, id.as_ref(), &room).await
             }
             ClientFrame::Fetch { id, room, after_v } => {
-                fetch(&self.live.feeds, &self.user, self.socket, (id.as_ref(), &room, after_v)).await
+                fetch(&self.live.feeds, &self.caller.user_id, self.socket, (id.as_ref(), &room, after_v)).await
             }
             ClientFrame::Typing { room } => self.subscriptions.typing(self.socket, &room).await,
             ClientFrame::Auth { id, token } => self.renew(id.as_ref(), &token).await,
@@ -262,15 +272,18 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     /// Lets the connection last as long as a newer token of its user.
     async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Over> {
-        let answer = match self.live.verifier.verify(token) {
-            Ok(caller) if caller.user_id != self.user || caller.role != Role::User => {
+        let answer = match self.live.verifier.check(token).await {
+            Ok(caller) if caller.user_id != self.caller.user_id || caller.role != Role::User => {
                 return Err(Over::Ending(Farewell::OtherUser));
             }
             Ok(caller) => {
-                let expires_at = expiry_of(&caller);
-                self.expires_at = self.expires_at.max(expires_at);
-                let expires_in_ms = millis(expires_at.saturating_duration_since(Instant::now()));
-                ServerFrame::Authorized { id, expires_at: caller.expires_at, expires_in_ms }.encode()
+                let expires_in_ms = millis(expiry_of(&caller).saturating_duration_since(Instant::now()));
+                let authorized = ServerFrame::Authorized { id, expires_at: caller.expires_at, expires_in_ms }.encode();
+                if expiry_of(&caller) > self.expires_at {
+                    self.expires_at = expiry_of(&caller);
+                    self.caller = caller;
+                }
+                authorized
             }
             Err(problem) => {
                 let (code, detail) = (problem.code(), problem.detail_text());
@@ -278,6 +291,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             }
         };
         self.socket.feed(answer).await
+    }
+
+    fn require_trust(&self) -> Result<(), Over> {
+        let revoked = self.live.verifier.refuse_revoked(&self.caller);
+        revoked.map_err(|_| Over::Ending(Farewell::RevokedToken))
     }
 
     async fn on_time(&mut self) -> Result<(), Over> {

@@ -90,6 +90,8 @@ pub(crate) async fn open_events(
         caller
     };
     let live = app.live().clone();
+    // A ticket may be older than the end of its session.
+    live.verifier.refuse_revoked(&caller)?;
     let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // an `EventSource` that has seen no id yet has an empty one

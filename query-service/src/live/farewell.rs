@@ -49,12 +49,16 @@ farewells! {
     Unavailable = 4003, "unavailable";
     /// The user has as many connections as one may have.
     TooManyConnections = 4004, "too-many-connections";
+    /// The user connects too often.
+    RateLimited = 4005, "rate-limited";
     /// The newer token is another user's.
     OtherUser = 4100, "other-user";
     /// The token has expired.
     ExpiredToken = 4200, "expired-token";
     /// The token is not valid.
     InvalidToken = 4201, "invalid-token";
+    /// The session of the token has ended.
+    RevokedToken = 4202, "revoked-token";
     /// The first frame was no hello, or none came in time.
     NoHello = 4300, "hello-expected";
     /// A frame was too large.

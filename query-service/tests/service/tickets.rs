@@ -9,14 +9,14 @@ use provision::streams::{ProvisionOptions, provision};
 use super::{listener::Listener, world::World};
 
 /// A query-service whose tickets have a bucket.
-async fn start() -> World {
+pub(super) async fn start() -> World {
     let world = World::start().await;
     let options = ProvisionOptions { partitions: world.nats.partitions(), replicas: 1 };
     provision(&world.nats.url(Account::Admin), options).await.unwrap();
     world
 }
 
-async fn ticket(world: &World, user: &str) -> String {
+pub(super) async fn ticket(world: &World, user: &str) -> String {
     let (status, answer) = world.post(user, "/live-tickets").await;
     assert_eq!((status, &answer["expires_in"]), (201, &30.into()), "{answer}");
     answer["ticket"].as_str().unwrap().to_owned()

@@ -55,7 +55,9 @@ impl World {
         let projector = service_kit::nats::connect(&nats.url(Account::Projector), "test").await.unwrap();
 
         let keys = tempfile::tempdir().unwrap();
-        let files = provision::keys::write(keys.path()).unwrap();
+        let mint = Mint::read(&provision::keys::write(keys.path()).unwrap().signing_keys).unwrap();
+        let cache = keys.path().join("trust.json");
+        std::fs::write(&cache, mint.trust_cache()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (nats_url, database_url) = (nats.url(Account::Query), postgres.url(Role::Query));
@@ -65,8 +67,11 @@ impl World {
             &nats_url,
             "--database-url",
             &database_url,
-            "--verifying-key-file",
-            files.verifying_key.to_str().unwrap(),
+            "--trust-cache",
+            cache.to_str().unwrap(),
+            // a test's few users come many times
+            "--live-rate-per-user",
+            "1000000:1000000",
         ];
         let settings = Settings::parse_from(required.iter().chain(arguments));
         let (stop, stopped) = oneshot::channel();
@@ -82,7 +87,7 @@ impl World {
             projector,
             http: reqwest::Client::new(),
             base,
-            mint: Mint::read(&files.signing_key).unwrap(),
+            mint,
             stop: Some(stop),
             service: Some(service),
             _keys: keys,

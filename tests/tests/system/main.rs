@@ -11,6 +11,7 @@ mod nats_commands;
 mod races;
 mod reads;
 mod registration;
+mod sessions;
 mod writers;
 
 mod backup;
@@ -18,6 +19,7 @@ mod browser;
 mod checker;
 mod event_streams;
 mod kicks;
+mod limits;
 mod many_streams;
 mod outages;
 mod presence;
@@ -34,6 +36,7 @@ mod traces;
 
 mod authorization;
 mod bad_input;
+mod erasure;
 mod openapi;
 mod quarantine;
 mod secured;

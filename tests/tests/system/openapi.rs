@@ -14,6 +14,9 @@ use system_tests::{
 const COMMANDS: &[&str] = &[
     "POST /users",
     "POST /sessions",
+    "POST /sessions/refresh",
+    "DELETE /sessions/current",
+    "DELETE /sessions",
     "PATCH /users/me",
     "DELETE /users/me",
     "PUT /users/me/devices/{device}",

@@ -34,7 +34,19 @@ struct May {
 const ALL: [May; 5] = [
     May {
         account: Account::Command,
-        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK", "KV_accounts"],
+        read: &[
+            "USER",
+            "STORE",
+            "BOX_0",
+            "BOX_1",
+            "BOX_2",
+            "BOX_3",
+            "MARK",
+            "KV_accounts",
+            "KV_sessions",
+            "KV_signing_keys",
+            "KV_revoked",
+        ],
         publish: &[
             "box.*.*.room",
             "box.*.*.talk",
@@ -44,17 +56,20 @@ const ALL: [May; 5] = [
             "mark.*.*.*.*",
             "timer.*.*.due",
             "JS.core.API.$KV.accounts.*",
+            "JS.core.API.$KV.sessions.*.*.*",
+            "JS.core.API.$KV.signing_keys.*",
+            "JS.core.API.$KV.revoked.*.*",
             "JS.core.API.STREAM.INFO.TIMER",
             "JS.core.API.CONSUMER.INFO.TIMER.deadlines",
             "JS.core.API.CONSUMER.MSG.NEXT.TIMER.deadlines",
             "$JS.ACK.TIMER.deadlines.>",
         ],
-        subscribe: &["_INBOX_command.>", "stored.>", "cmd.>"],
+        subscribe: &["_INBOX_command.>", "stored.>", "cmd.>", "erasure.*"],
     },
     May {
         account: Account::Projector,
         read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
-        publish: &["JS.core.API.STREAM.INFO.TIMER", "live.>", "projected.>"],
+        publish: &["JS.core.API.STREAM.INFO.TIMER", "live.>", "projected.>", "erasure.*"],
         subscribe: &["_INBOX_projector.>", "stored.>", "ops.projector.*"],
     },
     May {
@@ -64,6 +79,8 @@ const ALL: [May; 5] = [
             "JS.core.API.STREAM.INFO.KV_tickets",
             "JS.core.API.STREAM.MSG.GET.KV_tickets",
             "JS.core.API.$KV.tickets.*",
+            "JS.core.API.DIRECT.GET.KV_signing_keys",
+            "JS.core.API.DIRECT.GET.KV_revoked",
             "signal.>",
         ],
         subscribe: &["_INBOX_query.>", "live.>", "projected.>", "signal.>"],
@@ -116,7 +133,7 @@ const ON_A_STREAM: [&str; 34] = [
 ];
 
 /// What can be done to the server, and what processes say to each other.
-const BESIDES: [&str; 34] = [
+const BESIDES: [&str; 36] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
@@ -145,6 +162,8 @@ const BESIDES: [&str; 34] = [
     "ops.other",
     "cmd.post_message",
     "cmd.post.message",
+    "erasure.erase_author",
+    "erasure.erase.more",
     "stored",
     "_INBOX.x",
     "_INBOX_admin.x",
@@ -154,7 +173,7 @@ const BESIDES: [&str; 34] = [
 ];
 
 /// What somebody who wants to hear everything would listen to, beside all that can be published.
-const EARS: [&str; 20] = [
+const EARS: [&str; 21] = [
     ">",
     "*",
     "*.>",
@@ -168,6 +187,7 @@ const EARS: [&str; 20] = [
     "projected.>",
     "signal.>",
     "cmd.>",
+    "erasure.*",
     "ops.projector.*",
     "ops.>",
     "stored.>",

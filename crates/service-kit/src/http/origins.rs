@@ -9,6 +9,7 @@ use axum::{
 use tower_http::cors::CorsLayer;
 use url::Url;
 
+use super::rates::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::REQUEST_ID;
 
 /// How long a browser need not ask again.
@@ -50,7 +51,14 @@ pub fn allow(router: Router, origins: &[Origin]) -> Router {
             named("min-position"),
             REQUEST_ID,
         ])
-        .expose_headers([named("event-position"), named("idempotent-replay"), header::RETRY_AFTER, REQUEST_ID])
+        .expose_headers([
+            named("event-position"),
+            named("idempotent-replay"),
+            header::RETRY_AFTER,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+            REQUEST_ID,
+        ])
         .max_age(MAX_AGE);
     router.layer(cors)
 }

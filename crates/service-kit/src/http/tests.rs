@@ -55,12 +55,30 @@ async fn every_fault_is_a_problem_that_names_its_request() {
         (Request::post("/greet").body("{}".into()).unwrap(), 415, "unsupported-media-type"),
         (Request::get("/greet").body(Body::empty()).unwrap(), 405, "method-not-allowed"),
         (Request::get("/nowhere").body(Body::empty()).unwrap(), 404, "not-found"),
+        (
+            Request::get(format!("/greet?{}", "x".repeat(heads::MAX_TARGET))).body(Body::empty()).unwrap(),
+            414,
+            "uri-too-long",
+        ),
+        (
+            Request::get("/greet").header("x-much", "x".repeat(heads::MAX_HEADERS)).body(Body::empty()).unwrap(),
+            431,
+            "headers-too-large",
+        ),
         (Request::post("/panic").body(Body::empty()).unwrap(), 500, "internal"),
     ];
     for (request, status, code) in cases {
         let (got, problem, response) = call(request).await;
         assert_eq!((got.as_u16(), &problem["code"]), (status, &code.into()));
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        for (name, value) in [
+            ("content-type", "application/problem+json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{code}");
+        }
         assert_eq!(problem["request_id"], response.headers()["x-request-id"].to_str().unwrap());
         assert_eq!(problem["status"], status);
     }

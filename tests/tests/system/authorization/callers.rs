@@ -73,7 +73,7 @@ impl Strangers {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = provision::keys::write(folder.path()).unwrap();
-        Self { mint: Mint::read(&files.signing_key).unwrap() }
+        Self { mint: Mint::read(&files.signing_keys).unwrap() }
     }
 
     /// The token of an operator, who may do most, were it good; none where there is none.

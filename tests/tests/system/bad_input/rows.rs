@@ -20,6 +20,10 @@ pub(crate) enum Who {
     Ben,
     /// A user who enters the room.
     Cleo,
+    /// A user with a session that nobody else needs.
+    Dana,
+    /// A user with a printed token that nobody else needs.
+    Eve,
     /// Somebody with a token who is not registered and not a member.
     Stranger,
     /// Whoever looks after boxes and stores.
@@ -35,12 +39,15 @@ pub(crate) struct Town {
     room: String,
     anas_message: String,
     bens_message: String,
+    refresh_token: String,
     tokens: Vec<(Who, String)>,
 }
 
 impl Town {
     pub(crate) async fn build(world: &World) -> Self {
-        let (ana, ben) = (world.user("ana").await, world.user("ben").await);
+        let (ana, ben, dana) = (world.user("ana").await, world.user("ben").await, world.user("dana").await);
+        let session = world.sign_in("ben", PASSWORD).await.ok();
+        let refresh_token = session["refresh_token"].as_str().unwrap().to_owned();
         world.install_box("box-1").await;
         world.install_box("box-2").await;
         world.register_store("noodles").await;
@@ -56,15 +63,16 @@ impl Town {
             person.get("/me").await.ok();
         }
         let token = |person: &Person| person.token().to_owned();
-        let tokens = vec![(Who::Ana, token(&ana)), (Who::Ben, token(&ben))];
-        Self { room, anas_message, bens_message: said.created(), tokens }
+        let tokens = vec![(Who::Ana, token(&ana)), (Who::Ben, token(&ben)), (Who::Dana, token(&dana))];
+        Self { room, anas_message, bens_message: said.created(), refresh_token, tokens }
     }
 
     pub(crate) fn token(&self, world: &World, who: Who) -> Option<String> {
         let registered = self.tokens.iter().find(|(of, _)| *of == who).map(|(_, token)| token.clone());
         let bearer = match who {
             Who::Nobody => return None,
-            Who::Ana | Who::Ben => return registered,
+            Who::Ana | Who::Ben | Who::Dana => return registered,
+            Who::Eve => Bearer::User("eve"),
             Who::Cleo => Bearer::User("cleo"),
             Who::Stranger => Bearer::User("stranger"),
             Who::Operator => Bearer::Operator("ops"),
@@ -167,11 +175,24 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
 /// Every command, in an order in which all of them can be carried out.
 pub(crate) fn commands(town: &Town) -> Vec<Row> {
     let mut rows = accounts();
+    rows.extend(sessions(town));
     rows.extend(catalogue());
     rows.extend(rooms(town));
     rows.extend(talk(town));
     rows.extend(endings(town));
     rows
+}
+
+fn sessions(town: &Town) -> Vec<Row> {
+    vec![
+        Row::new("POST /sessions", Who::Nobody, &[], json!({ "user_id": "ana", "password": PASSWORD }), 200)
+            .wrong_field("user_id", "no-such-user", 401, "wrong-credentials")
+            .wrong_field("password", "not the password", 401, "wrong-credentials"),
+        Row::new("POST /sessions/refresh", Who::Nobody, &[], json!({ "refresh_token": town.refresh_token }), 200)
+            .wrong_field("refresh_token", "none-of-ours", 401, "invalid-refresh-token"),
+        Row::new("DELETE /sessions/current", Who::Dana, &[], Value::Null, 204).not(Who::Stranger, 404, "no-session"),
+        Row::new("DELETE /sessions", Who::Eve, &[], Value::Null, 204),
+    ]
 }
 
 fn accounts() -> Vec<Row> {
@@ -182,9 +203,6 @@ fn accounts() -> Vec<Row> {
         Row::new("POST /users", Who::Nobody, &[], newcomer, 201)
             .wrong_field("user_id", "ana", 409, "user-exists")
             .wrong_field("nickname", "ana", 409, "nickname-taken"),
-        Row::new("POST /sessions", Who::Nobody, &[], json!({ "user_id": "ana", "password": PASSWORD }), 200)
-            .wrong_field("user_id", "no-such-user", 401, "wrong-credentials")
-            .wrong_field("password", "not the password", 401, "wrong-credentials"),
         nobody_known(Row::new("PATCH /users/me", Who::Ana, &[], json!({ "nickname": "Annabel" }), 204)).wrong_field(
             "nickname",
             "ben",

@@ -100,6 +100,27 @@ async fn heads_that_trickle_and_silence_end_in_time_and_hold_nobody_up() {
     assert!(slowest < Duration::from_millis(500), "others waited {slowest:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_trickles_is_refused_in_time_and_what_is_no_head_too() {
+    let address = start(&[]);
+    let ask = "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n";
+    let (mut answers, mut body) = send(address, ask).await.into_split();
+    let trickle = tokio::spawn(async move {
+        while body.write_all(b" ").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let begun = Instant::now();
+    let mut answer = String::new();
+    timeout(PATIENCE * 2, answers.read_to_string(&mut answer)).await.expect("it ends").unwrap_or_default();
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body-too-slow"), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(13), "it took {:?}", begun.elapsed());
+    trickle.abort();
+
+    let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-much: {}\r\n\r\n", "x".repeat(HARD_MAX_HEAD));
+    assert!(head(&mut send(address, &huge).await).await.starts_with("HTTP/1.1 431"));
+}
+
 #[tokio::test]
 async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place() {
     let address = start(&["--connections-per-address", "2"]);

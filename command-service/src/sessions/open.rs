@@ -1,0 +1,53 @@
+//! `POST /sessions`: a password becomes a session.
+
+use axum::{Json, extract::State};
+use domain::UserId;
+use event_store::Account;
+use serde::Deserialize;
+use service_kit::auth::Role;
+use utoipa::ToSchema;
+
+use super::{Session, begin};
+use crate::{app::App, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas};
+
+/// Somebody wants to act as a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
+pub(crate) struct OpenSession {
+    /// Who.
+    #[schema(value_type = schemas::UserId)]
+    user_id: UserId,
+    /// The account's password.
+    #[schema(value_type = schemas::AccountPassword)]
+    password: AccountPassword,
+}
+
+/// Signs in
+///
+/// Whether the user is unknown or the password wrong is not told, and takes the same time. An `Idempotency-Key` has no
+/// effect: a repeat begins another session.
+#[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
+pub(crate) async fn open_session(
+    State(app): State<App>,
+    Command { body, .. }: Command<OpenSession>,
+) -> Result<Json<Session>, Error> {
+    app.signing()?;
+    let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
+    let hash = account.as_ref().map(|account| account.password_hash.as_str());
+    let fits = app.passwords.fits(body.password, hash).await?;
+    let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    // An account may be pending still, or outlive its user by a moment: the log decides.
+    let (user, _) = app.users.load_latest(&body.user_id).await?;
+    user.nickname().ok_or(Code::WrongCredentials)?;
+    let role = role(&account).ok_or(Code::Internal)?;
+    Ok(Json(begin(&app, &body.user_id, &role).await?))
+}
+
+fn role(account: &Account) -> Option<Role> {
+    match account.role.as_str() {
+        "user" => Some(Role::User),
+        "operator" => Some(Role::Operator),
+        _ => None,
+    }
+}

@@ -1,0 +1,68 @@
+//! `POST /sessions/refresh`: a refresh token becomes another one, with a new access token.
+
+use axum::{Json, extract::State};
+use event_store::{BucketError, Family};
+use serde::Deserialize;
+use service_kit::{auth::Role, clock};
+use utoipa::ToSchema;
+
+use super::{
+    Session, answer,
+    refresh_token::{Presented, RefreshToken, random_salt},
+    rotation::{Verdict, judge},
+    sign_out,
+};
+use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
+
+/// How often a session that others change at the same time is read again.
+const ATTEMPTS: usize = 8;
+
+/// Somebody wants to go on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
+pub(crate) struct RefreshSession {
+    /// The refresh token of the last answer.
+    #[schema(value_type = schemas::RefreshToken)]
+    refresh_token: Presented,
+}
+
+/// Goes on with a session
+///
+/// Each refresh token is good for one other. A repeat of the last refresh gets the same refresh token again for ten
+/// seconds: its answer may have been lost. Any other token of the session that comes again ends the session: it was stolen,
+/// or its successor was. An `Idempotency-Key` has no effect.
+#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = RefreshSession)]
+pub(crate) async fn refresh_session(
+    State(app): State<App>,
+    Command { body, .. }: Command<RefreshSession>,
+) -> Result<Json<Session>, Error> {
+    app.signing()?;
+    let RefreshToken { key, secret } = body.refresh_token.parse().ok_or(Code::InvalidRefreshToken)?;
+    for _ in 0..ATTEMPTS {
+        let now = clock::now();
+        let (family, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;
+        if family.used_at + app.session_lifetime < now {
+            return Err(Code::InvalidRefreshToken.into());
+        }
+        let role = role(&key.role, &family)?;
+        let secret = match judge(&family, &secret, random_salt(), now) {
+            Verdict::Replaced(next, secret) => match app.sessions.update(&key, &next, revision).await {
+                Err(BucketError::Conflict(_)) => continue,
+                result => result.map(|()| secret)?,
+            },
+            Verdict::Again(secret) => secret,
+            Verdict::Reused => {
+                tracing::warn!(user.id = %key.user_id, "a refresh token was used again: its session ends");
+                sign_out::end(&app, &key, now).await?;
+                return Err(Code::RefreshTokenReused.into());
+            }
+        };
+        return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, now)?));
+    }
+    Err(Error::contended())
+}
+
+fn role(name: &str, family: &Family) -> Result<Role, Code> {
+    Role::named(name, family.box_id.clone()).ok_or(Code::InvalidRefreshToken)
+}

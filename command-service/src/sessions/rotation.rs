@@ -1,0 +1,87 @@
+//! What a refresh token is good for: the rules, without any I/O.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use event_store::{Family, Former};
+
+use super::refresh_token::Secret;
+
+/// How long the token before the last one gets the answer that it got before: that one may have been lost on its way, or
+/// two windows of a browser have asked at once.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// What becomes of a refresh.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The token is replaced: the session's next state, and the new secret.
+    Replaced(Family, Secret),
+    /// The token was replaced a moment ago, by this secret.
+    Again(Secret),
+    /// The token was replaced before. Either it was stolen, or its successor was: nobody can tell who asks.
+    Reused,
+}
+
+/// Judges the secret of a token of this session. Whoever knows the session has had a token of it: what is neither the last
+/// secret nor the one before is an older one.
+pub(super) fn judge(family: &Family, secret: &Secret, salt: String, now: DateTime<Utc>) -> Verdict {
+    let hash = secret.hash();
+    if hash == family.hash {
+        let successor = secret.successor(&salt);
+        let former = Some(Former { hash, salt });
+        let next = Family { hash: successor.hash(), former, used_at: now, ..family.clone() };
+        return Verdict::Replaced(next, successor);
+    }
+    match &family.former {
+        Some(former) if former.hash == hash && now - family.used_at <= GRACE => {
+            Verdict::Again(secret.successor(&former.salt))
+        }
+        _ => Verdict::Reused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    fn begun() -> (Family, Secret) {
+        let secret = Secret::random();
+        let family = Family { hash: secret.hash(), former: None, box_id: None, created_at: at(0), used_at: at(0) };
+        (family, secret)
+    }
+
+    fn rotated(family: &Family, secret: &Secret, second: i64) -> (Family, Secret) {
+        match judge(family, secret, format!("salt-{second}"), at(second)) {
+            Verdict::Replaced(family, secret) => (family, secret),
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+
+    #[test]
+    fn each_token_is_replaced_once() {
+        let (family, first) = begun();
+        let (family, second) = rotated(&family, &first, 100);
+        let (family, third) = rotated(&family, &second, 200);
+        assert!(first != second && second != third && first != third);
+        assert_eq!((family.created_at, family.used_at), (at(0), at(200)));
+        rotated(&family, &third, 300);
+    }
+
+    #[test]
+    fn the_token_before_the_last_gets_the_same_answer_again_for_ten_seconds() {
+        let (family, first) = begun();
+        let (family, second) = rotated(&family, &first, 100);
+        assert_eq!(judge(&family, &first, "other".into(), at(110)), Verdict::Again(second.clone()));
+        assert_eq!(judge(&family, &first, "other".into(), at(111)), Verdict::Reused);
+        let (family, _) = rotated(&family, &second, 105);
+        assert_eq!(judge(&family, &first, "other".into(), at(106)), Verdict::Reused, "two steps behind");
+    }
+
+    #[test]
+    fn a_secret_that_the_session_never_had_is_a_reuse_as_well() {
+        let (family, _) = begun();
+        assert_eq!(judge(&family, &Secret::random(), "salt".into(), at(1)), Verdict::Reused);
+    }
+}

@@ -1,0 +1,76 @@
+//! `DELETE /sessions/current` and `DELETE /sessions`
+
+use axum::{extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use domain::{UserId, trust, trust::Revoked};
+use event_store::SessionKey;
+use futures::{StreamExt, TryStreamExt, stream};
+use service_kit::{auth::Caller, clock};
+
+use super::{FULL_REVOCATION, REVOCATION};
+use crate::{
+    app::App,
+    error::Error,
+    problems::Code,
+    request::{AsAnybody, BareCommand},
+};
+
+/// How many sessions are ended at a time.
+const AT_ONCE: usize = 8;
+
+/// Signs out
+///
+/// Ends the session of the access token: it cannot be refreshed any more, its access tokens are refused within seconds, and
+/// its live connections end. A token that was printed has no session. An `Idempotency-Key` has no effect.
+#[utoipa::path(delete, path = "/sessions/current", tag = "sessions")]
+pub(crate) async fn close_session(
+    State(app): State<App>,
+    AsAnybody(caller): AsAnybody,
+    BareCommand(_stamp): BareCommand,
+) -> Result<StatusCode, Error> {
+    let Caller { user_id, role, expires_at, session, .. } = caller;
+    let session = session.ok_or(Code::NoSession)?;
+    let key = SessionKey { role: role.name().to_owned(), user_id, session };
+    let until = expires_at.max(clock::now());
+    end(&app, &key, until).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Signs out everywhere
+///
+/// Ends every session of the caller, and refuses every token that the caller has, also this one. An `Idempotency-Key` has no
+/// effect.
+#[utoipa::path(delete, path = "/sessions", tag = "sessions")]
+pub(crate) async fn close_all_sessions(
+    State(app): State<App>,
+    AsAnybody(caller): AsAnybody,
+    BareCommand(_stamp): BareCommand,
+) -> Result<StatusCode, Error> {
+    everywhere(&app, caller.role.name(), &caller.user_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all sessions of somebody in a role. Whatever was issued before counts no more.
+pub(crate) async fn everywhere(app: &App, role: &str, user_id: &UserId) -> Result<(), Error> {
+    let now = clock::now();
+    let sessions = app.sessions.of(role, user_id).await?;
+    let ended = stream::iter(sessions).map(|key| async move {
+        // What ended before needs no revocation.
+        match app.sessions.get(&key).await? {
+            Some(_) => end(app, &key, now).await,
+            None => Ok(()),
+        }
+    });
+    ended.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    // Last: a refresh that was let through before is older than this.
+    let before = clock::now();
+    let revoked = Revoked { before, until: before + FULL_REVOCATION };
+    Ok(app.revocations.put(&trust::subject_key(role, user_id), revoked).await?)
+}
+
+/// Ends a session whose tokens may live until then. Revoked first: who repeats this after a crash finds the session.
+pub(super) async fn end(app: &App, key: &SessionKey, alive_until: DateTime<Utc>) -> Result<(), Error> {
+    let until = alive_until + REVOCATION;
+    app.revocations.put(&trust::session_key(&key.session), Revoked { before: until, until }).await?;
+    Ok(app.sessions.delete(key).await?)
+}

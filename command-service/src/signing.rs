@@ -1,0 +1,228 @@
+//! The keys that sign access tokens: read from a folder, published before they sign, and superseded by newer ones.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::trust::PublicKey;
+use event_store::{BucketError, SigningKeys};
+use service_kit::{
+    auth::{Grant, KeyError, Signer, Verifier},
+    clock,
+};
+use tokio::time::sleep;
+
+use crate::{error::Error, problems::Code, settings::SigningArgs};
+
+/// How often the folder and the published keys are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Signs tokens with the key whose turn it is. One for the process.
+pub(crate) struct Signing {
+    folder: PathBuf,
+    timing: Timing,
+    keys: SigningKeys,
+    verifier: Verifier,
+    current: RwLock<Option<Current>>,
+}
+
+/// How long what takes in the life of a key.
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    /// From its publication until it signs.
+    lead: TimeDelta,
+    /// From when another one signs until it does not verify any more.
+    retention: TimeDelta,
+}
+
+/// The key whose turn it is.
+#[derive(Clone)]
+struct Current {
+    signer: Signer,
+    /// No token may live longer.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Signing {
+    /// With the keys in the folder, of which there has to be one. Nothing where the tokens of an outside issuer count.
+    pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
+        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.is_of_outside()) else { return Ok(None) };
+        let signers = read(&folder)?;
+        let now = clock::now();
+        for signer in &signers {
+            verifier.trust_own(signer.id(), signer.public(), now);
+        }
+        let timing = Timing { lead: args.key_lead, retention: args.key_retention };
+        Ok(Some(Self { folder, timing, keys, verifier, current: RwLock::default() }))
+    }
+
+    /// Signs, if there is a key that may: the token, and for how long it is good.
+    pub(crate) fn sign(&self, grant: Grant<'_>) -> Result<(String, TimeDelta), Error> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = current.ok_or_else(|| Error::log_unavailable("no key is published yet", false))?;
+        let left = current.until.map_or(grant.lifetime, |until| until - grant.at);
+        let lifetime = grant.lifetime.min(left);
+        let token = current.signer.sign(Grant { lifetime, ..grant });
+        let token = token.map_err(|error| {
+            tracing::error!(%error, "a token cannot be signed");
+            Code::Internal
+        })?;
+        Ok((token, lifetime))
+    }
+
+    /// Whether there is a key that may sign.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Looks after the keys for ever.
+    pub(crate) async fn keep(&self) {
+        let mut last_trouble = String::new();
+        loop {
+            match self.look().await {
+                Ok(()) => last_trouble.clear(),
+                Err(error) => {
+                    let trouble = format!("{error:#}");
+                    if trouble != last_trouble {
+                        tracing::warn!("the signing keys cannot be looked after: {trouble}");
+                        last_trouble = trouble;
+                    }
+                }
+            }
+            sleep(PERIOD).await;
+        }
+    }
+
+    async fn look(&self) -> Result<()> {
+        let (signers, published, now) = (read(&self.folder)?, self.verifier.published(), clock::now());
+        for signer in signers.iter().filter(|signer| !published.contains_key(signer.id())) {
+            let key = PublicKey { x: signer.public().to_owned(), published_at: now, verifies_until: None };
+            self.keys.publish(signer.id(), &key).await?;
+            tracing::info!(key.id = signer.id(), "published a signing key");
+        }
+        let own: Vec<&str> = signers.iter().map(Signer::id).collect();
+        let chosen = choose(&own, &published, self.timing.lead, now);
+        if let Some(id) = chosen.filter(|id| is_ripe(&published[*id], self.timing.lead, now)) {
+            self.supersede(&published, id, now).await?;
+        }
+        let current = chosen.and_then(|id| {
+            let signer = signers.iter().find(|signer| signer.id() == id)?.clone();
+            Some(Current { signer, until: published[id].verifies_until })
+        });
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        Ok(())
+    }
+
+    /// Every key that was published before the one that signs now has had its time.
+    async fn supersede(
+        &self,
+        published: &BTreeMap<String, PublicKey>,
+        by: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), BucketError> {
+        let since = published[by].published_at;
+        let older = published.iter().filter(|(_, key)| key.published_at < since && key.verifies_until.is_none());
+        for (id, _) in older {
+            let until = now + self.timing.retention;
+            match self.keys.supersede(id, until).await {
+                Err(BucketError::Conflict(_)) => {}
+                result => result?,
+            }
+            tracing::info!(key.id = id, %until, "a newer key signs");
+        }
+        Ok(())
+    }
+}
+
+/// The newest key that everybody has had time to learn. Before there is one, the first; and where a newer one is published
+/// that this process has not got yet, the last one that still verifies.
+fn choose<'a>(
+    own: &[&'a str],
+    published: &BTreeMap<String, PublicKey>,
+    lead: TimeDelta,
+    now: DateTime<Utc>,
+) -> Option<&'a str> {
+    let known = || own.iter().filter_map(|id| Some((*id, published.get(*id)?)));
+    let fresh = || known().filter(|(_, key)| key.verifies_until.is_none());
+    let ripe = fresh().filter(|(_, key)| is_ripe(key, lead, now)).max_by_key(|(_, key)| key.published_at);
+    let first = || fresh().min_by_key(|(_, key)| key.published_at);
+    let last = || known().filter(|(_, key)| key.verifies_until > Some(now)).max_by_key(|(_, key)| key.verifies_until);
+    ripe.or_else(last).or_else(first).map(|(id, _)| id)
+}
+
+fn is_ripe(key: &PublicKey, lead: TimeDelta, now: DateTime<Utc>) -> bool {
+    key.published_at + lead <= now
+}
+
+/// The keys in a folder, in the order of their files' names.
+fn read(folder: &Path) -> Result<Vec<Signer>> {
+    let context = || format!("cannot read the signing keys in {}", folder.display());
+    let files =
+        std::fs::read_dir(folder).and_then(|files| files.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>());
+    let mut files = files.with_context(context)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "pem"));
+    files.sort();
+    let keys: Result<Vec<Signer>> = files
+        .iter()
+        .map(|file| {
+            let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Signer::from_pem(&pem).with_context(|| format!("{} is no key", file.display()))
+        })
+        .collect();
+    let keys = keys?;
+    anyhow::ensure!(!keys.is_empty(), "there is no signing key (*.pem) in {}", folder.display());
+    Ok(keys)
+}
+
+/// Signs with the newest key in a folder, for the command line.
+pub fn sign_with_newest(folder: &Path, grant: Grant<'_>) -> Result<String> {
+    let newest = read(folder)?.pop().context("there is no key")?;
+    newest.sign(grant).map_err(|error: KeyError| error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAD: TimeDelta = TimeDelta::seconds(60);
+
+    fn key(published: i64, verifies_until: Option<i64>) -> PublicKey {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        PublicKey { x: String::new(), published_at: at(published), verifies_until: verifies_until.map(at) }
+    }
+
+    fn chosen(own: &[&'static str], published: &[(&str, PublicKey)], now: i64) -> Option<&'static str> {
+        let published = published.iter().map(|(id, key)| ((*id).to_owned(), key.clone())).collect();
+        choose(own, &published, LEAD, DateTime::from_timestamp(now, 0).unwrap())
+    }
+
+    #[test]
+    fn the_first_key_signs_at_once_and_further_ones_when_everybody_had_time_to_learn_them() {
+        assert_eq!(chosen(&["a"], &[], 0), None, "not before it is published");
+        assert_eq!(chosen(&["a"], &[("a", key(100, None))], 100), Some("a"));
+        let both = [("a", key(0, None)), ("b", key(100, None))];
+        assert_eq!(chosen(&["a", "b"], &both, 159), Some("a"));
+        assert_eq!(chosen(&["a", "b"], &both, 160), Some("b"));
+    }
+
+    #[test]
+    fn who_has_not_got_the_newest_key_signs_with_the_former_one_while_it_verifies() {
+        let published = [("a", key(0, Some(300))), ("b", key(100, None))];
+        assert_eq!(chosen(&["a"], &published, 299), Some("a"));
+        assert_eq!(chosen(&["a"], &published, 300), None);
+        assert_eq!(chosen(&["a", "b"], &published, 299), Some("b"));
+    }
+
+    #[test]
+    fn a_key_that_verifies_no_more_never_signs_again() {
+        let published = [("a", key(0, Some(300))), ("b", key(400, None))];
+        assert_eq!(chosen(&["a", "b"], &published, 401), Some("b"), "it is not ripe, but there is no other");
+        assert_eq!(chosen(&["a"], &published, 401), None);
+    }
+}

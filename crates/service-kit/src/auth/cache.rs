@@ -1,0 +1,22 @@
+//! The last that was known about tokens, on disk: a process that starts without NATS verifies with it.
+
+use std::{io, path::Path};
+
+use super::ring::Known;
+
+/// What was written last; nothing if there is no such file.
+pub(super) fn read(path: &Path) -> io::Result<Known> {
+    match std::fs::read(path) {
+        Ok(content) => serde_json::from_slice(&content).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Known::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces it as a whole.
+pub(super) async fn write(path: &Path, known: &Known) -> io::Result<()> {
+    let content = serde_json::to_vec(known).map_err(io::Error::other)?;
+    let draft = path.with_extension("new");
+    tokio::fs::write(&draft, content).await?;
+    tokio::fs::rename(&draft, path).await
+}

@@ -1,0 +1,52 @@
+//! What a token of our own says.
+
+use chrono::{DateTime, Utc};
+use domain::BoxId;
+use serde::{Deserialize, Serialize};
+
+use super::{Caller, Role};
+
+/// Who signs our tokens.
+pub(super) const ISSUER: &str = "boxroom";
+
+/// The claims of a token that a command-service has signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Claims {
+    pub(super) iss: String,
+    pub(super) sub: String,
+    pub(super) role: String,
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    pub(super) box_id: Option<BoxId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sid: Option<String>,
+    #[serde(default)]
+    pub(super) jti: String,
+    /// With milliseconds: whoever signs in again right after signing out everywhere is not signed out.
+    pub(super) iat: f64,
+    pub(super) exp: i64,
+}
+
+impl Claims {
+    /// For whom they speak, if they are as they have to be.
+    pub(super) fn into_caller(self) -> Option<Caller> {
+        Some(Caller {
+            user_id: self.sub.parse().ok()?,
+            role: Role::named(&self.role, self.box_id)?,
+            issued_at: time_of(self.iat)?,
+            expires_at: DateTime::from_timestamp(self.exp, 0)?,
+            session: self.sid,
+        })
+    }
+}
+
+/// A `NumericDate`, which may have a fraction.
+#[expect(clippy::cast_possible_truncation, reason = "a time beyond all numbers is refused by chrono")]
+pub(super) fn time_of(seconds: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64)
+}
+
+/// The `NumericDate` of a time.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
+pub(super) fn seconds_of(time: DateTime<Utc>) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
+}

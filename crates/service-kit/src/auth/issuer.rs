@@ -1,0 +1,221 @@
+//! An outside issuer: which of its tokens count, and who its users are here.
+
+use std::{path::PathBuf, str::FromStr};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use domain::UserId;
+use jsonwebtoken::{Algorithm, Validation};
+use serde_json::{Map, Value};
+use url::{Host, Url};
+
+use super::{Caller, Role, claims::time_of, invalid_token};
+use crate::{args::IssuerArgs, problem::Problem};
+
+/// How far its clock may be from ours, in seconds.
+const LEEWAY: u64 = 30;
+
+/// The most characters of the name that it gives a session.
+const MAX_SESSION: usize = 128;
+
+/// Where the keys of an issuer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// In a file.
+    File(PathBuf),
+    /// At an address.
+    Address(Url),
+}
+
+impl FromStr for KeySource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_address = text.starts_with("https://") || text.starts_with("http://");
+        let Some(url) = is_address.then(|| Url::parse(text)) else { return Ok(Self::File(text.into())) };
+        let url = url.map_err(|error| error.to_string())?;
+        let here = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            _ => false,
+        };
+        if url.scheme() == "https" || here {
+            Ok(Self::Address(url))
+        } else {
+            Err(format!("{url}: whoever can change what comes over http could sign in as anybody; use https"))
+        }
+    }
+}
+
+/// An algorithm that tokens may be signed with. None of them has a secret that verifiers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AllowedAlgorithm {
+    /// Ed25519
+    #[value(name = "EdDSA")]
+    EdDsa,
+    /// ECDSA on P-256
+    #[value(name = "ES256")]
+    Es256,
+    /// RSA with SHA-256
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl AllowedAlgorithm {
+    fn is(self, algorithm: Algorithm) -> bool {
+        matches!(
+            (self, algorithm),
+            (Self::EdDsa, Algorithm::EdDSA) | (Self::Es256, Algorithm::ES256) | (Self::Rs256, Algorithm::RS256)
+        )
+    }
+}
+
+/// What tokens of an outside issuer have to say, and what that means.
+#[derive(Debug, Clone)]
+pub(super) struct Issuer {
+    name: String,
+    audience: String,
+    keys: KeySource,
+    algorithms: Vec<AllowedAlgorithm>,
+    user_claim: String,
+    role_claim: String,
+}
+
+impl Issuer {
+    /// Of these settings, if they name one.
+    pub(super) fn of(args: &IssuerArgs) -> Option<Self> {
+        Some(Self {
+            name: args.issuer.clone()?,
+            audience: args.issuer_audience.clone()?,
+            keys: args.issuer_keys.clone()?,
+            algorithms: args.issuer_algorithms.clone(),
+            user_claim: args.issuer_user_claim.clone(),
+            role_claim: args.issuer_role_claim.clone(),
+        })
+    }
+
+    /// Where its keys are.
+    pub(super) fn keys(&self) -> &KeySource {
+        &self.keys
+    }
+
+    /// What holds for tokens that are signed with a key of this algorithm.
+    pub(super) fn rules(&self, algorithm: Algorithm) -> Validation {
+        let mut rules = Validation::new(algorithm);
+        if !self.algorithms.iter().any(|allowed| allowed.is(algorithm)) {
+            rules.algorithms.clear();
+        }
+        rules.leeway = LEEWAY;
+        rules.validate_nbf = true;
+        rules.set_issuer(&[&self.name]);
+        rules.set_audience(&[&self.audience]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+        rules
+    }
+
+    /// For whom the claims speak here.
+    pub(super) fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, Problem> {
+        let user_id = claims.get(&self.user_claim).and_then(Value::as_str).and_then(|user| user.parse().ok());
+        let user_id = user_id.filter(|user_id: &UserId| !user_id.is_reserved());
+        let no_user = || invalid_token().detail(format!("the claim `{}` is no user id", self.user_claim));
+        let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(time_of);
+        let session = claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= MAX_SESSION);
+        Ok(Caller {
+            user_id: user_id.ok_or_else(no_user)?,
+            role: self.role(claims)?,
+            // Nobody knows when: then whatever is revoked of somebody, this is older.
+            issued_at: time("iat").unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
+            expires_at: time("exp").ok_or_else(invalid_token)?,
+            // It becomes a part of a name in a bucket, where not every character may stand.
+            session: session.map(|sid| BASE64_URL_SAFE_NO_PAD.encode(sid)),
+        })
+    }
+
+    fn role(&self, claims: &Map<String, Value>) -> Result<Role, Problem> {
+        let roles = match claims.get(&self.role_claim) {
+            Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(role)) => vec![role.as_str()],
+            _ => vec![],
+        };
+        if roles.contains(&"operator") {
+            return Ok(Role::Operator);
+        }
+        if roles.contains(&"device") {
+            let box_id = claims.get("box").and_then(Value::as_str).and_then(|id| id.parse().ok());
+            return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is no box id"))?));
+        }
+        Ok(Role::User)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn issuer() -> Issuer {
+        Issuer {
+            name: "https://login.example".to_owned(),
+            audience: "boxroom".to_owned(),
+            keys: KeySource::File("keys.json".into()),
+            algorithms: vec![AllowedAlgorithm::Es256],
+            user_claim: "preferred_username".to_owned(),
+            role_claim: "roles".to_owned(),
+        }
+    }
+
+    fn caller(claims: Value) -> Result<Caller, Problem> {
+        let Value::Object(mut claims) = claims else { panic!() };
+        claims.insert("exp".to_owned(), json!(4_102_444_800.5));
+        issuer().caller(&claims)
+    }
+
+    #[test]
+    fn claims_say_who_somebody_is_here_and_what_they_may_do() {
+        let ana = caller(json!({ "preferred_username": "ana", "sid": "a b*", "iat": 7 })).unwrap();
+        assert_eq!((ana.user_id.as_str(), &ana.role), ("ana", &Role::User));
+        assert_eq!((ana.session.as_deref(), ana.issued_at.timestamp()), (Some("YSBiKg"), 7));
+        for (claims, role) in [
+            (json!({ "roles": "operator" }), Role::Operator),
+            (json!({ "roles": ["x", "operator"] }), Role::Operator),
+            (json!({ "roles": ["device"], "box": "b-1" }), Role::Device("b-1".parse().unwrap())),
+            (json!({ "roles": ["Operator", 7] }), Role::User),
+            (json!({ "role": "operator" }), Role::User),
+        ] {
+            let mut claims = claims;
+            claims["preferred_username"] = "ana".into();
+            assert_eq!(caller(claims).unwrap().role, role);
+        }
+    }
+
+    #[test]
+    fn who_has_no_id_that_can_stand_here_is_nobody() {
+        for claims in [
+            json!({ "sub": "ana" }),
+            json!({ "preferred_username": "Ana Lytica" }),
+            json!({ "preferred_username": 7 }),
+            json!({ "preferred_username": "system" }),
+            json!({ "preferred_username": "box", "roles": "device" }),
+        ] {
+            assert_eq!(caller(claims.clone()).unwrap_err().code(), "invalid-token", "{claims}");
+        }
+    }
+
+    #[test]
+    fn keys_come_from_a_file_or_over_a_wire_that_nobody_changes() {
+        assert_eq!("keys.json".parse(), Ok(KeySource::File("keys.json".into())));
+        for good in ["https://login.example/jwks.json", "http://127.0.0.1:8000/jwks", "http://[::1]/jwks"] {
+            assert!(matches!(good.parse(), Ok(KeySource::Address(_))), "{good}");
+        }
+        for bad in ["http://login.example/jwks.json", "http://127.0.0.1.example/", "https://"] {
+            assert!(bad.parse::<KeySource>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_allowed_algorithms_have_rules_that_a_token_can_meet() {
+        assert_eq!(issuer().rules(Algorithm::ES256).algorithms, [Algorithm::ES256]);
+        assert!(issuer().rules(Algorithm::RS256).algorithms.is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! Signs access tokens with one key, whose id is its thumbprint.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::UserId;
+use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+
+use super::{
+    KeyError, Role,
+    claims::{Claims, ISSUER, seconds_of},
+    ring::jwk_of,
+};
+use crate::clock;
+
+/// What a token is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'a> {
+    /// For whom it speaks.
+    pub user_id: &'a UserId,
+    /// What they may do.
+    pub role: &'a Role,
+    /// The session that it belongs to.
+    pub session: Option<&'a str>,
+    /// From when.
+    pub at: DateTime<Utc>,
+    /// For how long.
+    pub lifetime: TimeDelta,
+}
+
+/// Signs access tokens.
+#[derive(Clone)]
+pub struct Signer {
+    key: Arc<EncodingKey>,
+    id: String,
+    public: String,
+}
+
+impl Signer {
+    /// From an Ed25519 private key (PKCS#8 PEM).
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let key = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?;
+        let public = SigningKey::from_pkcs8_pem(pem).map_err(KeyError::of)?.verifying_key();
+        let public = BASE64_URL_SAFE_NO_PAD.encode(public.as_bytes());
+        let id = jwk_of(&public).and_then(|jwk| jwk.common.key_id).ok_or_else(|| KeyError::of("no thumbprint"))?;
+        Ok(Self { key: Arc::new(key), id, public })
+    }
+
+    /// The key's id: its thumbprint (RFC 7638).
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The public half, as a JWK has it in `x`.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// A token that says this.
+    pub fn sign(&self, grant: Grant<'_>) -> Result<String, KeyError> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: grant.user_id.to_string(),
+            role: grant.role.name().to_owned(),
+            box_id: if let Role::Device(box_id) = grant.role { Some(box_id.clone()) } else { None },
+            sid: grant.session.map(str::to_owned),
+            jti: clock::new_id().simple().to_string(),
+            iat: seconds_of(grant.at),
+            exp: (grant.at + grant.lifetime).timestamp(),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.id.clone());
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(KeyError::of)
+    }
+}

@@ -1,0 +1,157 @@
+//! Tokens that count, and those that do not.
+
+use chrono::TimeDelta;
+use domain::trust::{PublicKey, Revoked, session_key};
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
+};
+
+use super::{ring::Known, *};
+use crate::clock::now;
+
+fn signer(seed: u8) -> Signer {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    Signer::from_pem(&key.to_pkcs8_pem(LineEnding::LF).unwrap()).unwrap()
+}
+
+fn published(signer: &Signer, verifies_until: Option<DateTime<Utc>>) -> Known {
+    let key = PublicKey { x: signer.public().to_owned(), published_at: now(), verifies_until };
+    Known { published: [(signer.id().to_owned(), key)].into(), ..Known::default() }
+}
+
+/// A signer, and who trusts it.
+pub(crate) fn pair() -> (Signer, Verifier) {
+    let signer = signer(7);
+    let verifier = knowing(published(&signer, None));
+    (signer, verifier)
+}
+
+fn knowing(known: Known) -> Verifier {
+    let verifier = Verifier::default();
+    verifier.learn(known);
+    verifier
+}
+
+fn token(signer: &Signer, role: &Role, at: DateTime<Utc>, session: Option<&str>) -> String {
+    let user_id = &"ana".parse().unwrap();
+    signer.sign(Grant { user_id, role, session, at, lifetime: TimeDelta::minutes(15) }).unwrap()
+}
+
+async fn refusal(verifier: &Verifier, token: &str) -> &'static str {
+    verifier.check(token).await.unwrap_err().code()
+}
+
+#[tokio::test]
+async fn a_signed_token_names_its_caller() {
+    let signer = signer(7);
+    let (verifier, at) = (knowing(published(&signer, None)), now());
+    for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
+        let caller = verifier.check(&token(&signer, &role, at, Some("s"))).await.unwrap();
+        assert_eq!((caller.user_id.as_str(), &caller.role, caller.issued_at), ("ana", &role, at));
+        assert_eq!(caller.session.as_deref(), Some("s"));
+    }
+}
+
+#[tokio::test]
+async fn expired_forged_unsigned_and_nameless_tokens_are_refused() {
+    let (signer, other) = (signer(7), signer(8));
+    let verifier = knowing(published(&signer, None));
+    verifier.has_looked(std::time::Duration::from_mins(1));
+    let old = token(&signer, &Role::User, now() - TimeDelta::hours(1), None);
+    assert_eq!(refusal(&verifier, &old).await, "expired-token");
+
+    let good = token(&signer, &Role::User, now(), None);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let body = head.split_once('.').unwrap().1;
+    let flipped: String = signature.chars().rev().collect();
+    let of_another = token(&other, &Role::User, now(), None);
+    // The other one's signature under this one's name.
+    let claimed = format!("{}.{}", head.split_once('.').unwrap().0, of_another.split_once('.').unwrap().1);
+    for bad in [
+        format!("{head}.{flipped}"),
+        // {"alg":"none"} in place of the header, no signature
+        format!("eyJhbGciOiJub25lIn0.{body}."),
+        // {"alg":"EdDSA"}, without the name of a key
+        format!("eyJhbGciOiJFZERTQSJ9.{body}.{signature}"),
+        of_another,
+        claimed,
+        String::new(),
+        "x.y.z".to_owned(),
+    ] {
+        assert_eq!(refusal(&verifier, &bad).await, "invalid-token", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_algorithm_is_refused_even_with_the_name_of_a_known_key() {
+    let signer = signer(7);
+    let verifier = knowing(published(&signer, None));
+    // The public key as the secret of an HMAC: who confuses them, lets everybody in.
+    let secret = jsonwebtoken::EncodingKey::from_secret(signer.public().as_bytes());
+    let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    header.kid = Some(signer.id().to_owned());
+    let claims =
+        serde_json::json!({ "iss": "boxroom", "sub": "ana", "role": "user", "iat": 0, "exp": 4_102_444_800_u64 });
+    let forged = jsonwebtoken::encode(&header, &claims, &secret).unwrap();
+    assert_eq!(refusal(&verifier, &forged).await, "invalid-token");
+}
+
+#[tokio::test]
+async fn a_key_verifies_until_its_time_is_over_whatever_the_process_signs_with() {
+    let signer = signer(7);
+    let good = token(&signer, &Role::User, now(), None);
+    let verifier = knowing(published(&signer, Some(now() + TimeDelta::minutes(1))));
+    assert!(verifier.check(&good).await.is_ok());
+    verifier.learn(published(&signer, Some(now() - TimeDelta::milliseconds(1))));
+    verifier.trust_own(signer.id(), signer.public(), now());
+    verifier.has_looked(std::time::Duration::from_mins(1));
+    assert_eq!(refusal(&verifier, &good).await, "invalid-token");
+    assert!(!verifier.has_keys() && verifier.jwks().keys.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_with_a_new_key_waits_until_the_key_is_known() {
+    let signer = signer(7);
+    let verifier = Verifier::default();
+    let good = token(&signer, &Role::User, now(), None);
+    let learning = verifier.clone();
+    let look = async {
+        learning.look_wanted().await;
+        learning.learn(published(&signer, None));
+        learning.has_looked(std::time::Duration::from_mins(1));
+    };
+    let (caller, ()) = tokio::join!(verifier.check(&good), look);
+    assert!(caller.is_ok());
+}
+
+#[tokio::test]
+async fn a_revoked_session_and_all_that_somebody_had_before_count_no_more() {
+    let signer = signer(7);
+    let at = now();
+    let (mine, printed) = (token(&signer, &Role::User, at, Some("s")), token(&signer, &Role::User, at, None));
+    let later = token(&signer, &Role::User, at + TimeDelta::milliseconds(1), Some("t"));
+    let operators = token(&signer, &Role::Operator, at, None);
+    let until = at + TimeDelta::minutes(20);
+    let revoking = |key: String, before| {
+        let known = Known { revoked: [(key, Revoked { before, until })].into(), ..published(&signer, None) };
+        knowing(known)
+    };
+    let verifier = revoking(session_key("s"), until);
+    assert_eq!(refusal(&verifier, &mine).await, "revoked-token");
+    assert!(verifier.check(&printed).await.is_ok() && verifier.check(&later).await.is_ok());
+
+    let verifier = revoking("user.ana".to_owned(), at + TimeDelta::milliseconds(1));
+    for token in [&mine, &printed] {
+        assert_eq!(refusal(&verifier, token).await, "revoked-token");
+    }
+    assert!(verifier.check(&later).await.is_ok(), "signed in again in the same second");
+    assert!(verifier.check(&operators).await.is_ok(), "another role is somebody else");
+}
+
+#[test]
+fn the_id_of_a_key_is_its_thumbprint() {
+    // RFC 8037, appendix A.3
+    let jwk = ring::jwk_of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+    assert_eq!(jwk.common.key_id.unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}

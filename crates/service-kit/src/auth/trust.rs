@@ -1,0 +1,116 @@
+//! Keeps a verifier up to date: follows the buckets of keys and revocations, and remembers them on disk.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_nats::Client;
+use domain::trust::{PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
+use tokio::time::{Instant, timeout};
+
+use super::{Verifier, bucket::Bucket, cache, issuer::Issuer, jwks, ring::Known};
+use crate::{args::TrustArgs, clock};
+
+/// How often there is a look for what is new: revocations are seen so soon.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long tokens with unknown keys cause no further look.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often an outside issuer is asked for its keys.
+const REFRESH: Duration = Duration::from_mins(5);
+
+/// The least time between two such questions: tokens with unknown keys can ask at most so often.
+const FLOOR: Duration = Duration::from_secs(5);
+
+/// After how many looks everything is read again: a bucket may have been made anew.
+const REREAD: u32 = 60;
+
+/// What a process trusts. Follows in a task of its own, for as long as the process runs.
+pub struct Trust {
+    verifier: Verifier,
+    /// When the keys of an outside issuer were asked for last.
+    asked_at: Option<Instant>,
+    cache: Option<PathBuf>,
+    trouble: String,
+}
+
+impl Trust {
+    /// With what was known when the process ran last.
+    pub fn open(args: &TrustArgs) -> Self {
+        let verifier = Verifier::of(Issuer::of(&args.issuer));
+        if let Some(path) = &args.trust_cache {
+            match cache::read(path) {
+                Ok(known) => drop(verifier.learn(known)),
+                Err(error) => tracing::warn!(%error, path = %path.display(), "the cache of keys cannot be read"),
+            }
+        }
+        Self { verifier, asked_at: None, cache: args.trust_cache.clone(), trouble: String::new() }
+    }
+
+    /// Verifies with what is known.
+    pub fn verifier(&self) -> Verifier {
+        self.verifier.clone()
+    }
+
+    /// Follows for ever.
+    pub async fn follow(mut self, nats: Client) {
+        let (mut keys, mut revoked) =
+            (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
+        let mut wanted = false;
+        for count in 0_u32.. {
+            if count.is_multiple_of(REREAD) {
+                keys.rewind();
+                revoked.rewind();
+            }
+            // One of them can be away without the other.
+            let outside = self.look_outside(wanted).await;
+            if let Err(trouble) = self.look(&mut keys, &mut revoked).await.and(outside) {
+                if trouble != self.trouble {
+                    tracing::warn!("keys and revocations cannot be followed: {trouble}");
+                }
+                self.trouble = trouble;
+            } else {
+                self.trouble.clear();
+            }
+            let asked = self.asked_at.map_or(PAUSE, |asked_at| FLOOR.saturating_sub(asked_at.elapsed()));
+            self.verifier.has_looked(asked.max(PAUSE));
+            wanted = timeout(PERIOD, self.verifier.look_wanted()).await.is_ok();
+        }
+    }
+
+    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket) -> Result<(), String> {
+        let own = !self.verifier.is_of_outside();
+        let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
+        let revoked = revoked.changes::<Revoked>().await?;
+        let (mut known, now) = (self.verifier.known(), clock::now());
+        for (id, key) in keys {
+            match key {
+                Some(key) => known.published.insert(id, key),
+                None => known.published.remove(&id),
+            };
+        }
+        known.revoked.extend(revoked.into_iter().filter_map(|(key, revoked)| Some((key, revoked?))));
+        known.revoked.retain(|_, revoked| now < revoked.until);
+        self.remember(known).await
+    }
+
+    /// Asks an outside issuer for its keys, now and then or because a token has come with another one.
+    async fn look_outside(&mut self, wanted: bool) -> Result<(), String> {
+        let Some(issuer) = self.verifier.issuer() else { return Ok(()) };
+        let pause = if wanted { FLOOR } else { REFRESH };
+        if self.asked_at.is_some_and(|asked_at| asked_at.elapsed() < pause) {
+            return Ok(());
+        }
+        self.asked_at = Some(Instant::now());
+        let outside = jwks::fetch(issuer.keys()).await?;
+        self.remember(Known { outside, ..self.verifier.known() }).await
+    }
+
+    async fn remember(&self, known: Known) -> Result<(), String> {
+        if self.verifier.learn(known.clone())
+            && let Some(path) = &self.cache
+        {
+            cache::write(path, &known).await.map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! How long a request's target and headers may be.
+
+use axum::{
+    extract::Request,
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::problem::Problem;
+
+/// The most bytes of path and query: two hundred rooms and a cursor of them fit.
+pub(super) const MAX_TARGET: usize = 32 * 1024;
+
+/// The most bytes of all headers together, names and values.
+pub(super) const MAX_HEADERS: usize = 32 * 1024;
+
+pub(super) async fn limit_head(request: Request, next: Next) -> Response {
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+        return Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The address is too long").into_response();
+    }
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > MAX_HEADERS {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Problem::new(status, "headers-too-large", "The headers are too large").into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,296 @@
+//! How often one user and one address may ask: so many requests a second for ever, and so many more at once.
+
+use std::{
+    fmt,
+    hash::Hash,
+    num::NonZeroU32,
+    str::FromStr,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use domain::UserId;
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::keyed::HashMapStateStore,
+};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+
+use super::client::{ClientAddress, client_address};
+use crate::{
+    auth::{Authenticated, Caller, Verifier},
+    problem::Problem,
+};
+
+/// How many seconds those are remembered at least who could as well be forgotten.
+const SWEEP_SECONDS: u64 = 10;
+
+static REFUSED: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
+
+pub(super) fn register(registry: &mut Registry) {
+    let help = "Requests and live connections that were refused because too many came, by whose limit";
+    registry.register("rate_limited", help, REFUSED.clone());
+}
+
+/// So many requests a second, and so many at once: `50:200`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    per_second: NonZeroU32,
+    at_once: NonZeroU32,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once(':').and_then(|(rate, burst)| Some((rate.parse().ok()?, burst.parse().ok()?)));
+        let (per_second, at_once) =
+            numbers.ok_or_else(|| format!("{text} is no rate like 50:200, fifty a second and two hundred at once"))?;
+        Ok(Self { per_second, at_once })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.per_second, self.at_once)
+    }
+}
+
+impl Rate {
+    /// In how many seconds so many requests may be made again.
+    fn seconds_for(self, requests: u32) -> u32 {
+        requests.div_ceil(self.per_second.get())
+    }
+}
+
+/// What users and addresses have asked lately. One for the process, and for each kind of request that is counted alone.
+#[derive(Debug)]
+pub struct Rates {
+    users: Limit<UserId>,
+    /// Of those who have no valid token.
+    addresses: Limit<ClientAddress>,
+}
+
+impl Rates {
+    /// With these limits, each under the name that clients and metrics see.
+    pub fn new(users: (&'static str, Rate), addresses: (&'static str, Rate)) -> Arc<Self> {
+        Arc::new(Self { users: Limit::new(users), addresses: Limit::new(addresses) })
+    }
+
+    /// Counts a request of a user; refused if there were too many.
+    pub fn count_user(&self, user: &UserId) -> Result<(), Problem> {
+        self.users.count(user).map(drop).map_err(Count::refusal)
+    }
+}
+
+struct Limit<K: Hash + Eq + Clone> {
+    name: &'static str,
+    rate: Rate,
+    limiter: RateLimiter<K, HashMapStateStore<K>, DefaultClock, StateInformationMiddleware>,
+    begun: Instant,
+    /// When those who had been quiet were last forgotten, in seconds since the beginning.
+    swept: AtomicU64,
+}
+
+impl<K: Hash + Eq + Clone> fmt::Debug for Limit<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit").field("name", &self.name).field("rate", &self.rate).finish_non_exhaustive()
+    }
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    fn new((name, rate): (&'static str, Rate)) -> Self {
+        // What is counted later is there from the start: a rate needs something to begin with.
+        drop(REFUSED.get_or_create(&[("limit", name)]));
+        let limiter = RateLimiter::hashmap(Quota::per_second(rate.per_second).allow_burst(rate.at_once));
+        Self { name, rate, limiter: limiter.with_middleware(), begun: Instant::now(), swept: AtomicU64::new(0) }
+    }
+
+    fn count(&self, who: &K) -> Result<Count, Count> {
+        self.forget_the_quiet(self.begun.elapsed().as_secs());
+        let count = |remaining, seconds| Count { name: self.name, rate: self.rate, remaining, seconds };
+        match self.limiter.check_key(who) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                Ok(count(remaining, self.rate.seconds_for(self.rate.at_once.get() - remaining)))
+            }
+            Err(early) => {
+                REFUSED.get_or_create(&[("limit", self.name)]).inc();
+                let wait = early.wait_time_from(self.limiter.clock().now());
+                Err(count(0, u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)))
+            }
+        }
+    }
+
+    /// Whoever could ask as often as somebody new needs not be remembered.
+    fn forget_the_quiet(&self, now: u64) {
+        let swept = self.swept.load(Ordering::Relaxed);
+        let is_time = now >= swept + SWEEP_SECONDS;
+        if is_time && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// How it stands with a limit after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    name: &'static str,
+    rate: Rate,
+    /// How many more may come at once.
+    remaining: u32,
+    /// Until all may, or until one may again if this one was refused.
+    seconds: u32,
+}
+
+impl Count {
+    fn refusal(self) -> Problem {
+        let Rate { per_second, at_once } = self.rate;
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests")
+            .detail(format!("{per_second} requests a second are the most, and {at_once} at once ({})", self.name))
+            .retry_after(self.seconds)
+    }
+
+    fn write_headers(&self, response: &mut Response) {
+        let Self { name, rate, remaining, seconds } = *self;
+        let (quota, window) = (rate.at_once, rate.seconds_for(rate.at_once.get()));
+        let policy = format!("\"{name}\";q={quota};w={window}");
+        for (header, value) in [
+            (RATE_LIMIT_POLICY, HeaderValue::try_from(policy)),
+            (RATE_LIMIT, HeaderValue::try_from(format!("\"{name}\";r={remaining};t={seconds}"))),
+        ] {
+            if let Ok(value) = value {
+                response.headers_mut().insert(header, value);
+            }
+        }
+    }
+}
+
+/// The limit, as drafted by the IETF (httpapi-ratelimit-headers): `q` requests in `w` seconds.
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What is left of it: `r` requests, until all of them are there again in `t` seconds.
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Counts all requests to these routes: those with a valid token for their user, all others for their address.
+pub fn limit(router: Router, rates: &Arc<Rates>, verifier: &Verifier) -> Router {
+    let state = (Arc::clone(rates), verifier.clone());
+    router.layer(middleware::from_fn_with_state(state, count))
+}
+
+async fn count(State((rates, verifier)): State<(Arc<Rates>, Verifier)>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &verifier).await;
+    let counted = match &caller {
+        Ok(caller) => rates.users.count(&caller.user_id),
+        Err(_) => rates.addresses.count(&client_address(&parts.extensions)),
+    };
+    let (count, mut response) = match counted {
+        Ok(count) => {
+            // The handler needs not verify the token again.
+            parts.extensions.insert(Authenticated(caller));
+            (count, next.run(Request::from_parts(parts, body)).await)
+        }
+        Err(count) => (count, count.refusal().into_response()),
+    };
+    count.write_headers(&mut response);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use domain::UserId;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{
+        auth::{Grant, Role, tests::pair},
+        clock::now,
+    };
+
+    fn rates(users: &str, addresses: &str) -> Arc<Rates> {
+        Rates::new(("user", users.parse().unwrap()), ("address", addresses.parse().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn each_user_and_each_address_has_a_limit_of_its_own() {
+        let (signer, verifier) = pair();
+        let router = Router::new()
+            .route(
+                "/",
+                get(async |caller: Result<Caller, Problem>| {
+                    caller.map_or_else(|problem| problem.code().to_owned(), |caller| caller.user_id.to_string())
+                }),
+            )
+            .with_state(verifier.clone());
+        let router = limit(router, &rates("1:3", "1:2"), &verifier);
+        let ask = async |user: Option<&str>, address: [u8; 4]| {
+            let mut request = Request::get("/");
+            if let Some(user) = user {
+                let (user_id, lifetime) = (&user.parse::<UserId>().unwrap(), chrono::TimeDelta::minutes(1));
+                let grant = Grant { user_id, role: &Role::User, session: None, at: now(), lifetime };
+                let token = signer.sign(grant).unwrap();
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            let mut request = request.body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ClientAddress::from(std::net::IpAddr::from(address)));
+            let response = router.clone().oneshot(request).await.unwrap();
+            let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let headers =
+                [header("ratelimit-policy"), header("ratelimit"), header("retry-after")].map(Option::unwrap_or_default);
+            (response.status().as_u16(), headers.join(" "))
+        };
+        let (here, there) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+        for (remaining, seconds) in [(2, 1), (1, 2), (0, 3)] {
+            let headers = format!("\"user\";q=3;w=3 \"user\";r={remaining};t={seconds} ");
+            assert_eq!(ask(Some("ana"), here).await, (200, headers));
+        }
+        let refused = (429, "\"user\";q=3;w=3 \"user\";r=0;t=1 1".to_owned());
+        assert_eq!(ask(Some("ana"), there).await, refused, "wherever she is");
+        assert_eq!(ask(Some("ben"), here).await.0, 200);
+        // who says nothing of themselves is counted where they are, and hinders nobody else there
+        for status in [200, 200, 429] {
+            assert_eq!(ask(None, here).await.0, status);
+        }
+        assert_eq!((ask(None, there).await.0, ask(Some("ben"), here).await.0), (200, 200));
+    }
+
+    #[test]
+    fn those_who_have_been_quiet_are_forgotten() {
+        let rates = rates("1000000:2", "1:1");
+        let users = (0..1000).map(|number| format!("user-{number}").parse::<UserId>().unwrap());
+        for user in users {
+            rates.count_user(&user).unwrap();
+        }
+        rates.users.forget_the_quiet(SWEEP_SECONDS - 1);
+        assert_eq!(rates.users.limiter.len(), 1000);
+        rates.users.forget_the_quiet(SWEEP_SECONDS);
+        let remembered = rates.users.limiter.len();
+        assert!(remembered < 1000, "{remembered} are remembered");
+    }
+
+    #[test]
+    fn a_rate_has_two_numbers() {
+        assert_eq!("50:200".parse::<Rate>().unwrap().to_string(), "50:200");
+        for bad in ["", "50", "0:1", "1:0", "-1:5", "1:2:3", "a:b", "1.5:2"] {
+            bad.parse::<Rate>().unwrap_err();
+        }
+    }
+}

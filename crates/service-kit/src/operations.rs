@@ -1,0 +1,21 @@
+//! The pages for operators, `/readyz` and `/metrics`: beside everything else, or where clients do not come.
+
+use std::{future::pending, io};
+
+use axum::Router;
+
+use crate::{
+    args::{ListenArgs, OperationsArgs},
+    health::{self, Health},
+    http,
+    metrics::Metrics,
+};
+
+/// What is to be served to clients of these pages. If they have an address of their own, they are served there until
+/// the process ends, with the same certificate.
+pub fn pages(health: Health, metrics: Metrics, args: &OperationsArgs, listen: &ListenArgs) -> io::Result<Router> {
+    let pages = health.clone().router().merge(metrics.router(health));
+    let Some(address) = args.operations_listen else { return Ok(pages) };
+    tokio::spawn(http::serve(http::listen(address)?, http::finish(pages), listen, pending())?);
+    Ok(health::alive())
+}

@@ -1,0 +1,140 @@
+//! Takes users who are gone for good out of everything, to the end. One projector does it at a time, and what it knows is
+//! in the read model and in the control tables: another one goes on where it was killed.
+
+mod control;
+mod work;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use async_nats::{Client, Request};
+use domain::{UserId, notice};
+use event_store::Log;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
+
+use crate::{
+    database::Database,
+    generation::{ChangeError, Positions},
+    turn,
+};
+use control::Pending;
+pub(crate) use control::report;
+
+/// The pause between two looks.
+const TICK: Duration = Duration::from_millis(500);
+
+/// After this time nobody writes in the name of somebody who is erased: tokens and keys are known to be gone everywhere.
+const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+
+/// How long a command-service may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The eraser, in every projector; most of them only wait for their turn.
+pub(crate) struct Eraser {
+    pub(crate) database: Database,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) client: Client,
+    pub(crate) partitions: u16,
+}
+
+impl Eraser {
+    /// Erases until it is dropped.
+    pub(crate) async fn run(self) -> Infallible {
+        loop {
+            let Err(error) = self.wait_and_erase().await;
+            tracing::debug!(%error, "cannot erase users now");
+            sleep(TICK).await;
+        }
+    }
+
+    async fn wait_and_erase(&self) -> Result<Infallible, ChangeError> {
+        let mut turn = self.database.leases().await?;
+        turn::wait("eraser", &mut turn).await?;
+        let work = async {
+            loop {
+                self.look().await?;
+                sleep(TICK).await;
+            }
+        };
+        tokio::select! {
+            result = work => result,
+            error = turn::keep(&mut turn) => Err(error.into()),
+        }
+    }
+
+    /// Takes everybody who is to be erased a step further.
+    async fn look(&self) -> Result<(), ChangeError> {
+        let mut connection = self.database.control().await?;
+        let Some(active) = control::active(&mut connection).await? else { return Ok(()) };
+        connection.close().await?;
+        let mut connection = self.database.generation(active).await?;
+        control::discover(&mut connection).await?;
+        if control::pending(&mut connection).await?.is_empty() {
+            return Ok(connection.close().await?);
+        }
+        // What was stored before now, by us or by them, is in the rows that are looked at.
+        let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
+        if let Some(missing) = Positions::of(&mut connection, active).await?.missing(&ends) {
+            return control::all_wait(&mut connection, &format!("generation {active} is behind: {missing}")).await;
+        }
+        for pending in control::pending(&mut connection).await? {
+            let user_id = pending.user_id.clone();
+            let waits_for = self.advance(&mut connection, pending, &ends).await?;
+            control::wait(&mut connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
+        }
+        Ok(connection.close().await?)
+    }
+
+    /// The next step of one user; what has to come before the one after it.
+    async fn advance(
+        &self,
+        connection: &mut PgConnection,
+        pending: Pending,
+        ends: &Positions,
+    ) -> Result<Option<String>, ChangeError> {
+        let Pending { user_id, settled_for } = pending;
+        if settled_for.is_some_and(|time| time < SETTLE) {
+            return Ok(Some("a last look".to_owned()));
+        }
+        let traces = work::traces(connection, &user_id).await?;
+        if !traces.is_empty() {
+            return Ok(Some(self.erase_author(&user_id, traces).await));
+        }
+        if settled_for.is_none() {
+            control::settle(connection, &user_id).await?;
+            return Ok(Some("a last look".to_owned()));
+        }
+        let behind = control::behind(connection, ends).await?;
+        if behind.is_none() {
+            control::finish(connection, &user_id).await?;
+            tracing::info!(user.id = %user_id, "a user is erased");
+        }
+        Ok(behind)
+    }
+
+    /// One box after the other, so that this never is in anybody's way. What it then waits for.
+    async fn erase_author(&self, user_id: &UserId, traces: Vec<work::Trace>) -> String {
+        let boxes = traces.len();
+        for work::Trace { box_id, position } in traces {
+            // As long as nothing is added, a repeat is the same command.
+            let key = format!("erase-{position}");
+            let request = json!({ "user_id": user_id, "box_id": box_id, "key": key });
+            if let Err(reason) = self.ask("erase_author", &request).await {
+                return format!("box {box_id}: {reason}");
+            }
+        }
+        format!("{boxes} boxes, to be projected")
+    }
+
+    /// Asks the command-services; one of them answers. What is wrong otherwise.
+    async fn ask(&self, verb: &str, request: &Value) -> Result<(), String> {
+        let message = Request::new().payload(request.to_string().into()).timeout(Some(PATIENCE));
+        let answer = self.client.send_request(notice::erasure(verb), message).await;
+        let answer = answer.map_err(|error| format!("no command-service answers: {error}"))?;
+        match serde_json::from_slice::<Value>(&answer.payload) {
+            Ok(answer) if answer == json!({}) => Ok(()),
+            answer => Err(answer.map_or_else(|error| error.to_string(), |answer| answer["problem"].to_string())),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Whom the eraser has to do with, and how far it is. The connections are to the active generation.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::UserId;
+use sqlx::{PgConnection, query, query_scalar};
+
+use super::work::parsed;
+use crate::{
+    generation::{ChangeError, Positions},
+    operator::report::ErasureReport,
+};
+
+/// Somebody who is not yet gone.
+pub(super) struct Pending {
+    pub(super) user_id: UserId,
+    /// Since when nothing of theirs could be found.
+    pub(super) settled_for: Option<TimeDelta>,
+}
+
+/// The generation that is read.
+pub(super) async fn active(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
+    let sql = query_scalar!(
+        "select generation from control.generations where state = 'active' and model_version = $1",
+        read_model::version()
+    );
+    sql.fetch_optional(connection).await
+}
+
+/// Notes who is gone by now. Forgets what was done to a log that was lost.
+pub(super) async fn discover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    query!(
+        "delete from control.erasures
+         using checkpoints
+         where checkpoints.stream = 'user'
+           and checkpoints.incarnation <> erasures.incarnation"
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "insert into control.erasures (incarnation, user_id)
+         select checkpoints.incarnation, users.user_id
+         from users, checkpoints
+         where users.nickname is null
+           and checkpoints.stream = 'user'
+           and not exists (select from control.erasures where erasures.user_id = users.user_id)
+         on conflict do nothing"
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Everybody who is not yet gone; who went first, first.
+pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending>, sqlx::Error> {
+    let rows = query!(
+        r#"select user_id, settled_at, now() as "now!" from control.erasures where finished_at is null order by seen_at"#
+    );
+    let rows = rows.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            let settled_for = row.settled_at.map(|at: DateTime<Utc>| row.now - at);
+            Ok(Pending { user_id: parsed(&row.user_id)?, settled_for })
+        })
+        .collect()
+}
+
+pub(super) async fn settle(connection: &mut PgConnection, user_id: &UserId) -> Result<(), sqlx::Error> {
+    query!("update control.erasures set settled_at = now() where user_id = $1", user_id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn finish(connection: &mut PgConnection, user_id: &UserId) -> Result<(), sqlx::Error> {
+    query!("update control.erasures set finished_at = now() where user_id = $1", user_id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Says what an erasure waits for.
+pub(super) async fn wait(connection: &mut PgConnection, user_id: &UserId, what: &str) -> Result<(), sqlx::Error> {
+    let sql = query!(
+        "update control.erasures set waits_for = $2 where user_id = $1 and waits_for <> $2",
+        user_id.as_str(),
+        what
+    );
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// Says what all of them wait for.
+pub(super) async fn all_wait(connection: &mut PgConnection, what: &str) -> Result<(), ChangeError> {
+    query!("update control.erasures set waits_for = $1 where finished_at is null and waits_for <> $1", what)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A generation that is not as far as this, of whichever version: it still shows what is to be gone.
+pub(super) async fn behind(connection: &mut PgConnection, ends: &Positions) -> Result<Option<String>, sqlx::Error> {
+    let generations =
+        query_scalar!("select generation from control.generations where dropped_at is null order by generation");
+    for generation in generations.fetch_all(&mut *connection).await? {
+        if let Some(missing) = Positions::of(connection, generation).await?.missing(ends) {
+            return Ok(Some(format!("generation {generation}, to be projected or retired: {missing}")));
+        }
+    }
+    Ok(None)
+}
+
+/// The erasures that are under way, for people; who went first, first.
+pub(crate) async fn report(connection: &mut PgConnection) -> Result<Vec<ErasureReport>, sqlx::Error> {
+    let rows =
+        query!("select user_id, seen_at, waits_for from control.erasures where finished_at is null order by seen_at");
+    let rows = rows.fetch_all(connection).await?;
+    let report = |row| {
+        let (user_id, since, waits_for) = row;
+        ErasureReport { user_id, since, waits_for }
+    };
+    Ok(rows.into_iter().map(|row| report((row.user_id, row.seen_at, row.waits_for))).collect())
+}

@@ -1,0 +1,42 @@
+//! What is left of a user in the boxes, as the active generation shows it.
+
+use domain::{BoxId, UserId, values::ERASED};
+use sqlx::{PgConnection, query};
+
+/// Something of a user is in the rooms of a box.
+pub(super) struct Trace {
+    pub(super) box_id: BoxId,
+    /// Where they acted there last.
+    pub(super) position: i64,
+}
+
+/// The boxes with a text of theirs that can be read, or with an open room in which they are.
+pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> Result<Vec<Trace>, sqlx::Error> {
+    let rows = query!(
+        r#"select room_events.box_id as "box_id!", max(room_events.position) as "position!"
+           from user_rooms
+           join rooms using (box_id, room_id)
+           join members using (box_id, room_id, user_id)
+           join room_events using (box_id, room_id)
+           where user_rooms.user_id = $1
+             and room_events.by = $1
+           group by room_events.box_id
+           having bool_or(rooms.status = 'open' and members.standing = 'inside')
+               or bool_or(coalesce(data ->> 'body', data ->> 'title') <> $2)"#,
+        user_id.as_str(),
+        ERASED
+    )
+    .fetch_all(connection)
+    .await?;
+    let trace = |row: &str, position| Ok(Trace { box_id: parsed(row)?, position });
+    rows.iter().map(|row| trace(&row.box_id, row.position)).collect()
+}
+
+/// A text of the database that must be an id.
+pub(super) fn parsed<T>(text: &str) -> Result<T, sqlx::Error>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,117 @@
+//! Whoever asks too often is refused, over HTTP, WebSocket and NATS, and nobody else notices.
+
+use harness::{ServiceId, StackOptions};
+use reqwest::Method;
+use serde_json::json;
+use system_tests::{Answer, Person, World, log::Device};
+
+/// More than every limit here allows.
+const TOO_MANY: usize = 60;
+
+/// Asks until it is refused, which has to happen, and says which answer came before.
+async fn exhaust(world: &World, method: Method, url: &str, token: Option<&str>) -> (u16, Answer) {
+    let mut before = 0;
+    for _ in 0..TOO_MANY {
+        let mut request = world.request(method.clone(), url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = Answer::read(url.to_owned(), request.send().await.unwrap()).await.unwrap();
+        if answer.status == 429 {
+            return (before, answer);
+        }
+        before = answer.status.as_u16();
+    }
+    panic!("{url} may be asked for ever");
+}
+
+#[track_caller]
+fn refused(answer: &Answer, limit: &str) {
+    answer.refused(429, "rate-limited");
+    assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() > 0, "{answer}");
+    assert!(answer.header("ratelimit-policy").unwrap().starts_with(&format!("\"{limit}\";q=")), "{answer}");
+    assert!(answer.header("ratelimit").unwrap().starts_with(&format!("\"{limit}\";r=0;t=")), "{answer}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_often_is_refused_and_nobody_else() {
+    let (command, query) = (ServiceId::Command(0), ServiceId::Query(0));
+    let mut env = Vec::new();
+    for service in [command, query] {
+        env.push((service, "BOXROOM_RATE_PER_USER", "1:20".to_owned()));
+        env.push((service, "BOXROOM_RATE_PER_ADDRESS", "1:10".to_owned()));
+    }
+    env.push((query, "BOXROOM_LIVE_RATE_PER_USER", "1:3".to_owned()));
+    env.push((query, "BOXROOM_LIVE_RATE_PER_ADDRESS", "1:20".to_owned()));
+    let world = World::start(StackOptions { env, ..StackOptions::default() }).await;
+    let (ana, ben) = (world.person("ana"), world.person("ben"));
+    let room = world.open_room(&ana, "box-1", 4).await;
+    let (commands, queries) = (world.stack.command_url(0), world.stack.query_url(0));
+    let messages = format!("{commands}/rooms/{room}/messages");
+
+    let (before, answer) = exhaust(&world, Method::GET, &format!("{queries}/boxes"), Some(ana.token())).await;
+    assert_eq!(before, 200);
+    refused(&answer, "user");
+    refused(&exhaust(&world, Method::POST, &messages, Some(ana.token())).await.1, "user");
+    over_nats(&world, &ana, &ben, &room).await;
+    live(&world, &ana, &ben, &queries).await;
+
+    for url in [format!("{queries}/boxes"), messages] {
+        let method = if url.ends_with("boxes") { Method::GET } else { Method::POST };
+        let (before, answer) = exhaust(&world, method, &url, Some("no token of ours")).await;
+        assert_eq!(before, 401);
+        refused(&answer, "address");
+    }
+    refused(&exhaust(&world, Method::POST, &format!("{commands}/sessions"), None).await.1, "address");
+    // whoever has signed in is not concerned by what others do at the same address
+    ben.get("/boxes").await.ok();
+    for url in [&commands, &queries] {
+        for page in ["healthz", "readyz", "metrics"] {
+            for _ in 0..TOO_MANY {
+                let answer = world.request(Method::GET, &format!("{url}/{page}")).send().await.unwrap();
+                assert_eq!(answer.status(), 200, "{page}");
+            }
+        }
+    }
+}
+
+async fn over_nats(world: &World, ana: &Person, ben: &Person, room: &str) {
+    let nats = Device::connect(&world.stack).await;
+    let say = |person: &Person| {
+        let body = json!({ "body": "hi" });
+        json!({ "token": person.token(), "path": { "room": room }, "body": body })
+    };
+    let mut reply = json!(null);
+    for _ in 0..TOO_MANY {
+        reply = nats.send("post_message", &say(ana)).await;
+        if reply["status"] == 429 {
+            break;
+        }
+    }
+    assert_eq!((&reply["status"], &reply["problem"]["code"]), (&json!(429), &json!("rate-limited")), "{reply}");
+    assert!(reply["retry_after"].as_u64().unwrap() > 0, "{reply}");
+    let reply = nats.send("post_message", &say(ben)).await;
+    assert_eq!(reply["problem"]["code"], "not-a-member", "{reply}");
+}
+
+async fn live(world: &World, ana: &Person, ben: &Person, queries: &str) {
+    let hello = |person: &Person| json!({ "type": "hello", "token": person.token(), "rooms": [] });
+    let mut refusals = 0;
+    for _ in 0..6 {
+        let mut live = world.live(0).await;
+        live.send(&hello(ana)).await;
+        let frame = live.next().await.unwrap();
+        if frame["type"] == "error" {
+            assert_eq!(frame["code"], "rate-limited", "{frame}");
+            let bye = live.next().await.unwrap();
+            assert_eq!((&bye["type"], &bye["code"]), (&json!("bye"), &json!(4005)), "{bye}");
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 0, "ana may connect for ever");
+    let mut live = world.live(0).await;
+    live.send(&hello(ben)).await;
+    assert_eq!(live.next().await.unwrap()["type"], "welcome");
+    refused(&exhaust(world, Method::GET, &format!("{queries}/live"), None).await.1, "live-address");
+}
