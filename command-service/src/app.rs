@@ -12,6 +12,7 @@ use event_store::{
 use service_kit::{auth::Verifier, clock};
 
 use crate::{
+    attempts::Attempts,
     passwords::Passwords,
     problems::Code,
     request::{RequestSecret, Stamp},
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     pub(crate) marks: Marks,
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
+    pub(crate) attempts: Attempts,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,

@@ -22,10 +22,12 @@ mod request;
 mod schemas;
 
 mod app;
+mod attempts;
 mod deadlines;
 mod erasure;
 mod gateway;
 mod metrics;
+pub mod operator;
 mod passwords;
 mod service;
 mod signing;

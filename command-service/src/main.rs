@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, io::Write, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use command_service::settings::{Program, RoleName, Settings, Task, TokenArgs};
+use command_service::settings::{CreateOperator, OperatorTask, Program, RoleName, Settings, Task, TokenArgs};
 use service_kit::{
     auth::{Grant, Role},
     clock, exit, http, shutdown, telemetry,
@@ -17,12 +17,13 @@ fn main() -> ExitCode {
     exit::code(match Program::parse_from(with_task(env::args_os().collect())).task {
         Task::Serve(settings) => serve(*settings),
         Task::Token(args) => print_token(&args),
+        Task::Operator(OperatorTask::Create(args)) => create_operator(args),
     })
 }
 
 /// Serving is what the program is for: it need not be said.
 fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
-    let words = ["serve", "token", "help", "-h", "--help", "-V", "--version"];
+    let words = ["serve", "token", "operator", "help", "-h", "--help", "-V", "--version"];
     if !args.get(1).is_some_and(|first| words.iter().any(|word| first == word)) {
         args.insert(1.min(args.len()), "serve".into());
     }
@@ -35,6 +36,11 @@ async fn serve(settings: Settings) -> Result<()> {
     let address = settings.listen.or_port(PORT);
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     command_service::run(settings, listener, shutdown::signal_received()).await
+}
+
+#[tokio::main]
+async fn create_operator(args: CreateOperator) -> Result<()> {
+    command_service::operator::create(args).await
 }
 
 fn print_token(args: &TokenArgs) -> Result<()> {

@@ -33,15 +33,22 @@ impl<const MIN: usize> fmt::Debug for Password<MIN> {
     }
 }
 
+impl<const MIN: usize> Password<MIN> {
+    /// If it has as many characters as it must.
+    pub(crate) fn new(text: String) -> Result<Self, String> {
+        if (MIN..=MAX_CHARS).contains(&text.chars().count()) {
+            Ok(Self(text))
+        } else {
+            Err(format!("a password must have {MIN} to {MAX_CHARS} characters"))
+        }
+    }
+}
+
 impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // serde's own message would repeat a value of the wrong type.
         let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("a password must be a string"))?;
-        if (MIN..=MAX_CHARS).contains(&text.chars().count()) {
-            Ok(Self(text))
-        } else {
-            Err(D::Error::custom(format_args!("a password must have {MIN} to {MAX_CHARS} characters")))
-        }
+        Self::new(text).map_err(D::Error::custom)
     }
 }
 

@@ -88,6 +88,8 @@ problems! {
         "A field is missing, unknown, of another type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
         "The caller has used this key before, with another method, path or body.";
+    TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"
+        "Wrong passwords came before: until the time in `Retry-After` has passed, no other one is looked at.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"

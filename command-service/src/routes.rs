@@ -15,8 +15,8 @@ use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
     NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound,
-    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyDevices, TooManyExtensions,
-    UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices,
+    TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
@@ -49,7 +49,7 @@ fn newcomers_from_elsewhere() -> OpenApiRouter<App> {
 fn people() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Anybody, Session,
-            &[WrongCredentials, SignInElsewhere, Busy]))
+            &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Anybody, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
         .routes(command(routes!(sessions::sign_out::close_session), SignedIn, SignedOut, &[NoSession]))
@@ -82,7 +82,7 @@ fn rooms() -> OpenApiRouter<App> {
         .routes(command(routes!(rooms::open::open_room), Users, Created,
             &[BoxNotFound, StoreNotFound, BoxInUse, BoxOutOfService, BoxRetired, StoreClosed, Busy]))
         .routes(command(routes!(rooms::join::join_room), Users, Created,
-            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, Busy]))
+            &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself]))

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
-    Accounts, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError, Revocations, Sessions,
-    SigningKeys, TailState, verify,
+    Accounts, AttemptTallies, Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, ProvisionError,
+    Revocations, Sessions, SigningKeys, TailState, verify,
 };
 use service_kit::{
     auth::{Trust, Verifier},
@@ -26,6 +26,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
+    attempts::Attempts,
     deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
@@ -127,6 +128,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
+        attempts: Attempts::new(AttemptTallies::new(log.clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.clone()),
         revocations: Revocations::new(log.clone()),

@@ -26,6 +26,35 @@ pub enum Task {
         command-service token --subject ops --role operator --ttl 12h\n  \
         command-service token --subject box-1 --role device --box box-1 --ttl 365d")]
     Token(TokenArgs),
+    /// Look after the accounts of operators
+    #[command(subcommand)]
+    Operator(OperatorTask),
+}
+
+/// What can be done about operators.
+#[derive(Debug, Subcommand)]
+pub enum OperatorTask {
+    /// Create an account that signs in with `POST /sessions` and may do what operators may
+    #[command(after_help = "The password has 8 to 128 characters and comes from a file or the standard input:\n  \
+        command-service operator create --user-id ops --password-file ops-password\n  \
+        pwgen 24 1 | tee ops-password | command-service operator create --user-id ops")]
+    Create(CreateOperator),
+}
+
+/// Who becomes an operator.
+#[derive(Debug, Clone, Args)]
+pub struct CreateOperator {
+    /// The NATS server.
+    #[command(flatten)]
+    pub nats: NatsArgs,
+
+    /// The operator's id
+    #[arg(long, value_name = "USER")]
+    pub user_id: UserId,
+
+    /// The file with the password; without it, the first line of the standard input
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// The settings of the service.

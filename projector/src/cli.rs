@@ -3,6 +3,7 @@
 pub use arguments::{OperatorCommand, Priority};
 
 mod arguments;
+mod audit;
 mod changes;
 mod console;
 mod progress;
@@ -81,6 +82,7 @@ pub async fn act(command: OperatorCommand) -> ExitCode {
         OperatorCommand::Pause(args) => changes::pause(args).await,
         OperatorCommand::Resume(args) => changes::resume(args).await,
         OperatorCommand::Quarantine(command) => quarantine::act(command).await,
+        OperatorCommand::Audit(args) => audit::audit(args).await,
     };
     match acted {
         Ok(()) => ExitCode::SUCCESS,

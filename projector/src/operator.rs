@@ -4,6 +4,7 @@
 pub use client::{AskError, Operator};
 pub use requests::{Outcome, Request};
 
+pub mod audit;
 pub mod client;
 pub mod report;
 pub mod requests;

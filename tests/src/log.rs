@@ -32,6 +32,24 @@ impl Log {
         names.unwrap_or_else(|error| panic!("the names of all streams: {error}"))
     }
 
+    /// All that is stored, in streams and in buckets, with what is said about it.
+    pub async fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for name in self.names().await {
+            let stream = self.context.get_stream(&name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            for sequence in 1..=stream.cached_info().state.last_sequence {
+                let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+                all.push(format!(
+                    "{} {:?} {}",
+                    message.subject,
+                    message.headers,
+                    String::from_utf8_lossy(&message.payload)
+                ));
+            }
+        }
+        all
+    }
+
     /// Makes the server forget ids of messages as if its duplicate window had passed.
     pub async fn shrink_duplicate_window(&self, window: std::time::Duration) {
         for stream in self.streams().await {

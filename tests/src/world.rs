@@ -55,7 +55,12 @@ impl World {
 
     /// Whoever looks after boxes and stores.
     pub fn operator(&self) -> Person {
-        self.bearer("ops", Bearer::Operator("ops"))
+        self.operator_called("ops")
+    }
+
+    /// Another one of them.
+    pub fn operator_called(&self, id: &str) -> Person {
+        self.bearer(id, Bearer::Operator(id))
     }
 
     /// The box itself.

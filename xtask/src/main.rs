@@ -34,7 +34,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Dev(dev) => dev.run().await,
+        Command::Dev(dev) => Box::pin(dev.run()).await,
         Command::Test(test) => test.run().await,
         Command::Prepare(prepare) => prepare.run().await,
     };

@@ -20,14 +20,24 @@ pub(super) struct Template {
 
 /// The commands' names by their methods and paths.
 pub(crate) fn names(api: &OpenApi) -> HashMap<(Method, String), String> {
-    Operations::of(api).0.into_iter().map(|(name, template)| ((template.method, template.path), name)).collect()
+    Operations::all(api, |_| true)
+        .0
+        .into_iter()
+        .map(|(name, template)| ((template.method, template.path), name))
+        .collect()
 }
 
 impl Operations {
+    /// Those that are served over NATS.
     pub(super) fn of(api: &OpenApi) -> Self {
+        Self::all(api, |operation| !gives_tokens(operation))
+    }
+
+    fn all(api: &OpenApi, wanted: fn(&Operation) -> bool) -> Self {
         let operations = api.paths.paths.iter().flat_map(|(path, item)| {
             operations(item).into_iter().filter_map(|(method, operation)| {
-                let name = operation.and_then(|operation| operation.operation_id.clone())?;
+                let operation = operation.filter(|operation| wanted(operation))?;
+                let name = operation.operation_id.clone()?;
                 Some((name, Template { method, path: path.clone() }))
             })
         });
@@ -37,6 +47,11 @@ impl Operations {
     pub(super) fn get(&self, name: &str) -> Option<&Template> {
         self.0.get(name)
     }
+}
+
+/// All boxes share one account of the NATS server, and could hear each other's answers: no token is given there.
+fn gives_tokens(operation: &Operation) -> bool {
+    operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))
 }
 
 fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 4] {

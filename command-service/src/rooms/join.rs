@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::Created,
     app::App,
+    attempts::Door,
     error::Error,
     passwords::RoomPassword,
     paths::RoomPath,
@@ -77,10 +78,12 @@ async fn try_to_join(
 ) -> Result<Result<Committed<DeliveryBox>, CommandError<BoxRefusal>>, Error> {
     let password = match (&password, lock) {
         (None, _) => PasswordProof::Missing,
-        (Some(password), Some(hash)) if app.passwords.fits(password.clone(), Some(hash)).await? => {
-            PasswordProof::Fits(hash.to_owned())
+        (Some(password), Some(hash)) => {
+            let door = Door::room(room_id, user_id);
+            let fits = app.attempts.check(&door, app.passwords.fits(password.clone(), Some(hash))).await?;
+            if fits { PasswordProof::Fits(hash.to_owned()) } else { PasswordProof::Wrong }
         }
-        (Some(_), _) => PasswordProof::Wrong,
+        (Some(_), None) => PasswordProof::Wrong,
     };
     let (room, user) = (room_id.clone(), user_id.clone());
     let command = BoxCommand::JoinRoom { room_id: room, user_id: user, password, at: stamp.at };

@@ -4,11 +4,13 @@ use axum::{Json, extract::State};
 use domain::UserId;
 use event_store::Account;
 use serde::Deserialize;
-use service_kit::auth::Role;
+use service_kit::{auth::Role, http::ClientAddress};
 use utoipa::ToSchema;
 
 use super::{Session, begin};
-use crate::{app::App, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas};
+use crate::{
+    app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas,
+};
 
 /// Somebody wants to act as a user.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,17 +32,21 @@ pub(crate) struct OpenSession {
 #[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
 pub(crate) async fn open_session(
     State(app): State<App>,
+    from: ClientAddress,
     Command { body, .. }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
     let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
     let hash = account.as_ref().map(|account| account.password_hash.as_str());
-    let fits = app.passwords.fits(body.password, hash).await?;
+    let door = Door::account(&app.secret, &body.user_id, from);
+    let fits = app.attempts.check(&door, app.passwords.fits(body.password, hash)).await?;
     let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
-    // An account may be pending still, or outlive its user by a moment: the log decides.
-    let (user, _) = app.users.load_latest(&body.user_id).await?;
-    user.nickname().ok_or(Code::WrongCredentials)?;
     let role = role(&account).ok_or(Code::Internal)?;
+    if role == Role::User {
+        // An account may be pending still, or outlive its user by a moment: the log decides.
+        let (user, _) = app.users.load_latest(&body.user_id).await?;
+        user.nickname().ok_or(Code::WrongCredentials)?;
+    }
     Ok(Json(begin(&app, &body.user_id, &role).await?))
 }
 

@@ -64,6 +64,8 @@ async fn open_account(
     let mut hash = None;
     for _ in 0..ATTEMPTS {
         match app.accounts.get(user_id).await? {
+            // Of an operator, who is no user: nobody learns here whether a password fits.
+            Some(stored) if stored.account.role != ROLE => return Err(Code::UserExists.into()),
             Some(stored)
                 if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
             {

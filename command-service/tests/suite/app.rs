@@ -57,7 +57,7 @@ impl Installation {
         let args = args.into_iter().chain([secret.as_str()]).chain(more.iter().copied());
         match Program::parse_from(args).task {
             Task::Serve(settings) => *settings,
-            Task::Token(_) => unreachable!(),
+            Task::Token(_) | Task::Operator(_) => unreachable!(),
         }
     }
 

@@ -9,6 +9,7 @@ use domain::{
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
+    attempts_kv::ATTEMPTS_BUCKET,
     deadlines::DEADLINES_CONSUMER,
     jetstream::{OWNER_API_PREFIX, SERVICE_API_PREFIX},
     stream::{StreamName, streams},
@@ -172,6 +173,10 @@ fn command(partitions: u16) -> Account {
     services.extend(all.chain(buckets).flat_map(|stream| reading(&stream)));
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
+        // Read from the leader only.
+        (format!("{OWNER_API_PREFIX}.STREAM.INFO.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
+        (format!("$KV.{ATTEMPTS_BUCKET}.>"), Answers::Once),
         (format!("$KV.{SESSIONS_BUCKET}.*.*.*"), Answers::Once),
         (format!("$KV.{SIGNING_KEYS_BUCKET}.*"), Answers::Once),
         (format!("$KV.{REVOKED_BUCKET}.*.*"), Answers::Once),

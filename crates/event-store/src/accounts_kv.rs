@@ -108,8 +108,23 @@ impl Accounts {
         role: String,
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
-        let account = Account { password_hash, role, state: AccountState::Pending, created_at: at };
-        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id, &account)?).await;
+        self.create(user_id, &Account { password_hash, role, state: AccountState::Pending, created_at: at }).await
+    }
+
+    /// Creates the account of somebody who is no user, complete at once; a conflict if there is one.
+    pub async fn create_active(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: &str,
+        at: DateTime<Utc>,
+    ) -> Result<(), AccountError> {
+        let account = Account { password_hash, role: role.to_owned(), state: AccountState::Active, created_at: at };
+        self.create(user_id, &account).await.map(drop)
+    }
+
+    async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
+        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id, account)?).await;
         created.map_err(|error| match error.kind() {
             CreateErrorKind::AlreadyExists => AccountError::Conflict,
             _ => AccountError::Unavailable(error.into()),

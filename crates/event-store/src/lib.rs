@@ -6,6 +6,7 @@
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
+pub use attempts_kv::{AttemptTallies, Lanes, Tally};
 pub use backup::{BackupError, Layout, Snapshot};
 pub use bucket::BucketError;
 pub use damage::Damage;
@@ -54,6 +55,7 @@ pub mod stream;
 pub mod subject;
 
 pub mod accounts_kv;
+pub mod attempts_kv;
 mod bucket;
 pub mod deadlines;
 pub mod marks;

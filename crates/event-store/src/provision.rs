@@ -19,6 +19,7 @@ use domain::{
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
+    attempts_kv,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
     log::{Log, LogError},
     stream::{StreamName, metadata, streams},
@@ -178,7 +179,7 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         };
         context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
     }
-    for bucket in small_buckets(options) {
+    for bucket in small_buckets(options).into_iter().chain([attempts_kv::layout(options)]) {
         if existing(context, &bucket.name).await?.is_none() {
             let name = bucket.name.clone();
             context.create_stream(bucket).await.map_err(|error| failed(name, error))?;

@@ -369,6 +369,16 @@ impl Stack {
         self.service(id).last_output().await
     }
 
+    /// All that was logged by everything that logs to files.
+    pub fn logs(&self) -> std::io::Result<String> {
+        let mut all = String::new();
+        let Some(scratch) = &self.servers.scratch else { return Ok(all) };
+        for file in std::fs::read_dir(scratch.path().join("logs"))? {
+            all += &String::from_utf8_lossy(&std::fs::read(file?.path())?);
+        }
+        Ok(all)
+    }
+
     /// Waits until something ends that nobody stopped, and says what.
     pub async fn first_exit(&self) -> (String, ExitStatus) {
         let mut exits: Vec<BoxFuture<'_, (String, ExitStatus)>> = vec![

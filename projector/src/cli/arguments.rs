@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::audit::AuditArgs;
 use super::quarantine::QuarantineCommand;
 use crate::generation::Goal;
 
@@ -45,6 +46,9 @@ pub enum OperatorCommand {
     /// Boxes that are parked because an event of theirs cannot be projected
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Show who did what and when, as the log has it
+    #[command(after_help = AUDIT)]
+    Audit(AuditArgs),
 }
 
 /// How to reach the projectors, and for whom to print.
@@ -177,4 +181,10 @@ const RETIRE: &str = help!(
 const PAUSE: &str = help!(
     "  projector pause
   projector resume 7"
+);
+
+const AUDIT: &str = help!(
+    "  projector audit --user ana --since 2026-11-22T08:00:00Z
+  projector audit --box locker-7 --limit 100
+  projector audit --user ops --json | jq -r '[.at, .subject, .events[]] | @tsv'"
 );

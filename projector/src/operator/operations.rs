@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use event_store::{Log, streams};
 
 use super::{
+    audit::Audit,
     report::Report,
     requests::{
         Activate, Concerned, GetStatus, ListParked, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired,
@@ -47,6 +48,7 @@ impl Operations {
             ListParked::VERB => self.perform::<ListParked>(payload).await,
             ShowParked::VERB => self.perform::<ShowParked>(payload).await,
             RetryParked::VERB => self.perform::<RetryParked>(payload).await,
+            Audit::VERB => self.perform::<Audit>(payload).await,
             unknown => encode(&Outcome::<()>::Refused(format!("this projector does not know what {unknown:?} means"))),
         }
     }

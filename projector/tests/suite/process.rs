@@ -39,7 +39,7 @@ pub(crate) struct Projector {
 
 impl Servers {
     pub(crate) async fn start() -> Self {
-        let (nats, postgres) = tokio::join!(Nats::start(PARTITIONS), Postgres::start());
+        let (nats, postgres) = tokio::join!(Box::pin(Nats::start(PARTITIONS)), Box::pin(Postgres::start()));
         let scratch = Scratch::create().expect("a folder");
         Self { nats: nats.expect("NATS starts"), postgres: postgres.expect("PostgreSQL starts"), scratch }
     }

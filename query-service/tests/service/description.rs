@@ -36,7 +36,7 @@ async fn every_operation_is_described_with_its_problems() {
         }
         let codes =
             &responses["401"]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"];
-        assert_eq!(codes["enum"].as_array().unwrap().len(), 3, "{path}");
+        assert_eq!(codes["enum"].as_array().unwrap().len(), 4, "{path}");
     }
     assert!(api["components"]["schemas"]["Problem"].is_object());
     assert_eq!(api["components"]["schemas"]["RoomEvent"]["oneOf"].as_array().unwrap().len(), 15, "by type");
@@ -90,5 +90,5 @@ async fn health_names_each_dependency() {
     let (_, ready) = world.plain_get("/readyz").await;
     let names: Vec<_> =
         ready["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["postgres", "read_model", "nats"]);
+    assert_eq!(names, ["postgres", "read_model", "nats", "keys"]);
 }

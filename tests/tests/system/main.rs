@@ -35,9 +35,12 @@ mod slow_reader;
 mod metrics;
 mod traces;
 
+mod audit;
 mod authorization;
 mod bad_input;
+mod brute_force;
 mod erasure;
 mod openapi;
+mod operators;
 mod quarantine;
 mod secured;

@@ -25,7 +25,7 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
                 (Cell::NoToken, Caller::Nobody(_)) if name != "hello" => "invalid-frame".to_owned(),
                 (Cell::NoToken, Caller::Nobody(BadToken::None)) => "invalid-token".to_owned(),
                 (Cell::NoToken, Caller::Nobody(kind)) => kind.code().to_owned(),
-                (Cell::NoToken, _) => "401".to_owned(),
+                (Cell::NoToken | Cell::NotOverNats, _) => "401".to_owned(),
             };
             let found = say(trial, name, caller).await;
             assert_eq!(found, expected, "{name} by {caller:?}");

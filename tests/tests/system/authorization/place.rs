@@ -8,9 +8,13 @@ use system_tests::{
 /// The place that a request is about.
 pub(super) struct Place {
     pub(super) box_id: String,
+    /// Another box, which nobody asks for anything.
+    pub(super) other_box: String,
     pub(super) room: String,
     /// Said by the member.
     pub(super) message: String,
+    /// One of its own, because those who sign out everywhere have no token any more.
+    pub(super) operator: Person,
     pub(super) host: Person,
     pub(super) member: Person,
     pub(super) kicked: Person,
@@ -44,6 +48,8 @@ impl Place {
         let person = |name: &str| world.person(&format!("{name}-{number}"));
         Self {
             box_id: format!("box-{number}"),
+            other_box: format!("elsewhere-{number}"),
+            operator: world.operator_called(&format!("ops-{number}")),
             room: format!("box-{number}.1"),
             message: "1".to_owned(),
             host: person("host"),

@@ -47,6 +47,7 @@ impl Outcome {
     /// Whether it is what the table says.
     pub(super) fn fits(&self, caller: Caller, cell: &Cell) -> bool {
         match (cell, caller) {
+            (Cell::NotOverNats, _) => (self.status, self.code.as_str()) == (404, "unknown-command"),
             (Cell::Yes, _) => self.status < 500 && !OF_CALLERS.contains(&self.code.as_str()),
             (Cell::NoToken, Caller::Nobody(kind)) => (self.status, self.code.as_str()) == (401, kind.code()),
             (Cell::NoToken, _) => false,

@@ -13,6 +13,8 @@ pub(super) enum Cell {
     Yes,
     /// There is no token, or no good one.
     NoToken,
+    /// There is no such command, because its answer would hold a token.
+    NotOverNats,
     /// It is refused with this code.
     Refused(String),
 }

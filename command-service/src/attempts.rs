@@ -1,0 +1,178 @@
+//! Guessing passwords: whoever was wrong too often waits, twice as long each time.
+//!
+//! Each door has a tally of its own for who tries it: an account for each client address, a room for each user. An
+//! account also has one over all addresses, and an address one over all accounts, both with more patience. They would let
+//! an attacker lock everybody out, so they do not count for an address that the account's right password came from before.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{RoomId, UserId};
+use event_store::{AttemptTallies, BucketError, Lanes, Tally};
+use futures::future::try_join_all;
+use service_kit::{clock, http::ClientAddress};
+
+use crate::{error::Error, problems::Code, request::RequestSecret};
+
+/// How many wrong passwords cost nothing.
+const FREE: u32 = 5;
+
+/// The same, over all addresses of an account and over all accounts of an address.
+const FREE_OVER_ALL: u32 = 100;
+
+/// The longest that anybody has to wait.
+const LONGEST: TimeDelta = TimeDelta::minutes(15);
+
+/// After this long without an attempt, those before are forgotten.
+const FORGOTTEN: TimeDelta = TimeDelta::days(1);
+
+/// What a password opens, and who tries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Door {
+    own: String,
+    over_all: Vec<String>,
+}
+
+impl Door {
+    /// An account, tried from an address.
+    pub(crate) fn account(secret: &RequestSecret, user_id: &UserId, from: ClientAddress) -> Self {
+        Self::from(secret, &format!("user.{user_id}"), from)
+    }
+
+    /// A room, tried by a user.
+    pub(crate) fn room(room_id: &RoomId, user_id: &UserId) -> Self {
+        Self { own: format!("room.{room_id}.{user_id}"), over_all: Vec::new() }
+    }
+
+    /// Addresses are nobody's business: what is kept is a keyed hash.
+    fn from(secret: &RequestSecret, what: &str, from: ClientAddress) -> Self {
+        let address = secret.hash(&[b"address", from.to_string().as_bytes()]);
+        Self { own: format!("{what}.{address}"), over_all: vec![what.to_owned(), format!("address.{address}")] }
+    }
+}
+
+/// Everybody's attempts. One for the process.
+pub(crate) struct Attempts {
+    tallies: AttemptTallies,
+    /// Attempts at one door by one caller take turns: many at once are not one.
+    doors: Lanes,
+}
+
+impl Attempts {
+    /// With these tallies.
+    pub(crate) fn new(tallies: AttemptTallies) -> Self {
+        Self { tallies, doors: Lanes::default() }
+    }
+
+    /// Whether a password is right, unless too many wrong ones came before: then nobody looks, however right it is.
+    pub(crate) async fn check(
+        &self,
+        door: &Door,
+        fits: impl Future<Output = Result<bool, Code>>,
+    ) -> Result<bool, Error> {
+        let _turn = self.doors.turn(&door.own).await;
+        let known = self.admit(door).await?;
+        // Counted before anybody looks: a crash does not undo it.
+        self.count(&door.own).await?;
+        let fits = fits.await;
+        match fits {
+            Ok(false) if !known => self.count_over_all(door).await?,
+            Ok(false) => {}
+            Ok(true) => self.settle(&door.own, |tally| Tally { failures: 0, known: true, ..tally }).await?,
+            // Nobody has looked.
+            Err(_) => {
+                self.settle(&door.own, |tally| Tally { failures: tally.failures.saturating_sub(1), ..tally }).await?;
+            }
+        }
+        Ok(fits?)
+    }
+
+    /// Refuses whoever has to wait. Says whether the right password came this way before.
+    async fn admit(&self, door: &Door) -> Result<bool, Error> {
+        let own = self.tallies.get(&door.own);
+        let over_all = try_join_all(door.over_all.iter().map(|key| self.tallies.get(key)));
+        let (own, over_all) = tokio::try_join!(own, over_all)?;
+        let known = own.as_ref().is_some_and(|own| own.known);
+        let others = over_all.iter().flatten().filter(|_| !known).map(|tally| wait_of(tally, FREE_OVER_ALL));
+        let ends = own.iter().map(|tally| wait_of(tally, FREE)).chain(others);
+        let now = clock::now();
+        match ends.flatten().max().filter(|end| *end > now) {
+            Some(end) => Err(Error::too_many_attempts(end - now)),
+            None => Ok(known),
+        }
+    }
+
+    async fn count(&self, key: &str) -> Result<(), Error> {
+        let now = clock::now();
+        // Another instance may have counted since.
+        let unless_waiting = |former: Option<Tally>| match former.as_ref().and_then(|tally| wait_of(tally, FREE)) {
+            Some(end) if end > now => None,
+            _ => Some(one_more(former, now)),
+        };
+        match self.tallies.change(key, unless_waiting).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::too_many_attempts(TimeDelta::seconds(1))),
+        }
+    }
+
+    async fn count_over_all(&self, door: &Door) -> Result<(), BucketError> {
+        let now = clock::now();
+        let counted = door.over_all.iter().map(|key| async move {
+            let tally = self.tallies.change(key, |former| Some(one_more(former, now))).await?;
+            if tally.is_some_and(|tally| tally.failures == FREE_OVER_ALL) {
+                tracing::warn!(door = key, "many wrong passwords");
+            }
+            Ok(())
+        });
+        try_join_all(counted).await.map(drop)
+    }
+
+    async fn settle(&self, key: &str, change: impl Fn(Tally) -> Tally) -> Result<(), BucketError> {
+        self.tallies.change(key, |former| former.map(&change)).await.map(drop)
+    }
+}
+
+fn one_more(former: Option<Tally>, now: DateTime<Utc>) -> Tally {
+    let (failures, known) = former.map_or((0, false), |tally| (remembered(&tally, now), tally.known));
+    Tally { failures: failures.saturating_add(1), at: now, known }
+}
+
+fn remembered(tally: &Tally, now: DateTime<Utc>) -> u32 {
+    if now - tally.at < FORGOTTEN { tally.failures } else { 0 }
+}
+
+/// Until when nobody looks: one second after the last free attempt, then twice as long each time.
+fn wait_of(tally: &Tally, free: u32) -> Option<DateTime<Utc>> {
+    let doublings = tally.failures.checked_sub(free)?.min(20);
+    Some(tally.at + TimeDelta::seconds(1 << doublings).min(LONGEST))
+}
+
+impl Error {
+    fn too_many_attempts(wait: TimeDelta) -> Self {
+        let wait = wait.to_std().unwrap_or(Duration::ZERO);
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+        Code::TooManyAttempts.problem().retry_after(seconds).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_five_wrong_passwords_each_one_costs_twice_as_long_up_to_a_quarter_of_an_hour() {
+        let at = clock::now();
+        let wait = |failures| wait_of(&Tally { failures, at, known: false }, FREE).map(|end| (end - at).num_seconds());
+        assert_eq!((wait(0), wait(4)), (None, None));
+        assert_eq!([wait(5), wait(6), wait(7), wait(14)], [Some(1), Some(2), Some(4), Some(512)]);
+        assert_eq!((wait(15), wait(u32::MAX)), (Some(900), Some(900)));
+    }
+
+    #[test]
+    fn what_is_a_day_old_is_forgotten() {
+        let now = clock::now();
+        let tally = |ago| Tally { failures: 7, at: now - ago, known: false };
+        assert_eq!(remembered(&tally(TimeDelta::hours(23)), now), 7);
+        assert_eq!(remembered(&tally(TimeDelta::hours(24)), now), 0);
+    }
+}

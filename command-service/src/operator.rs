@@ -1,0 +1,68 @@
+//! `command-service operator create`: how the first operator comes to be, and every further one. Nobody has a default password.
+
+use std::{
+    fs,
+    io::{self, BufRead, IsTerminal, Write},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use async_nats::connection::State;
+use event_store::{AccountError, Accounts, JetStreamLog};
+use service_kit::{clock, nats};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    passwords::{AccountPassword, Passwords},
+    settings::CreateOperator,
+};
+
+/// How long the server may take to let us in.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The role of an operator's account. Stored; never rename.
+const ROLE: &str = "operator";
+
+/// Creates an account that may do what operators may. One that is there is left as it is.
+pub async fn create(args: CreateOperator) -> Result<()> {
+    let CreateOperator { nats, user_id, password_file } = args;
+    if user_id.is_reserved() {
+        bail!("{user_id} is nobody's name");
+    }
+    let text = match password_file {
+        Some(file) => fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?,
+        None => ask()?,
+    };
+    let password = AccountPassword::new(text.trim_end_matches(['\r', '\n']).to_owned());
+    let password = password.map_err(anyhow::Error::msg)?;
+    let client = nats::connect(&nats.nats_url, "command-service").await?;
+    let deadline = Instant::now() + CONNECT;
+    while client.connection_state() != State::Connected && Instant::now() < deadline {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let accounts = Accounts::new(JetStreamLog::new(client));
+    let passwords = Passwords::new().context("passwords cannot be hashed")?;
+    let Ok(hash) = passwords.hash(password).await else { bail!("the password cannot be hashed") };
+    let mut output = io::stdout();
+    match accounts.create_active(&user_id, hash, ROLE, clock::now()).await {
+        Ok(()) => writeln!(output, "{user_id} is an operator now")?,
+        Err(AccountError::Conflict) => match accounts.get(&user_id).await? {
+            Some(stored) if stored.account.role == ROLE => {
+                writeln!(output, "{user_id} is an operator already; nothing was changed, the password neither")?;
+            }
+            _ => bail!("{user_id} is the account of somebody else; nothing was changed"),
+        },
+        Err(error) => return Err(error).context("the accounts cannot be reached"),
+    }
+    Ok(())
+}
+
+/// The first line of the standard input.
+fn ask() -> Result<String> {
+    if io::stdin().is_terminal() {
+        write!(io::stderr(), "Password (it is shown; --password-file reads it from a file): ")?;
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("no password came")?;
+    Ok(line)
+}

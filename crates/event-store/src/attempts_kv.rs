@@ -1,0 +1,128 @@
+//! How many wrong passwords were tried, where all instances see it and a restart does not forget.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    bucket::{Bucket, BucketError},
+    jetstream::JetStreamLog,
+    provision::ProvisionOptions,
+};
+
+/// The bucket that holds them. Stored; never rename.
+pub(crate) const ATTEMPTS_BUCKET: &str = "attempts";
+
+/// How long it is known from where the right password came.
+const MAX_AGE: Duration = Duration::from_hours(24 * 30);
+
+/// Whoever wants to be forgotten has to try so many other doors first, each with the work of a password.
+const MAX_TALLIES: i64 = 1_000_000;
+
+const MAX_TALLY_BYTES: i32 = 512;
+
+/// How often a tally that others change at the same time is read again.
+const TRIES: usize = 16;
+
+/// The bucket. Laid out by hand, because one of the client library is read from any replica, which may not have heard of
+/// the last attempt yet.
+pub(crate) fn layout(options: ProvisionOptions) -> Config {
+    Config {
+        name: format!("KV_{ATTEMPTS_BUCKET}"),
+        subjects: vec![format!("$KV.{ATTEMPTS_BUCKET}.>")],
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        num_replicas: options.replicas,
+        max_messages: MAX_TALLIES,
+        max_messages_per_subject: 1,
+        max_age: MAX_AGE,
+        max_message_size: MAX_TALLY_BYTES,
+        allow_direct: false,
+        deny_delete: true,
+        ..Default::default()
+    }
+}
+
+/// What was tried at one door by one kind of caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many wrong passwords came, one after the other.
+    pub failures: u32,
+    /// When the last attempt was.
+    pub at: DateTime<Utc>,
+    /// Whether the right one came before.
+    #[serde(default)]
+    pub known: bool,
+}
+
+/// The tallies of all doors, shared by all command-services.
+#[derive(Debug)]
+pub struct AttemptTallies {
+    bucket: Bucket,
+    /// In one process nobody has to try again because of another.
+    keys: Lanes,
+}
+
+impl AttemptTallies {
+    /// The tallies beside this log.
+    pub fn new(log: JetStreamLog) -> Self {
+        Self { bucket: Bucket::new(log, ATTEMPTS_BUCKET), keys: Lanes::default() }
+    }
+
+    /// What was tried; none if nothing was.
+    pub async fn get(&self, key: &str) -> Result<Option<Tally>, BucketError> {
+        Ok(self.bucket.get(key).await?.map(|(tally, _)| tally))
+    }
+
+    /// Changes a tally, however many do so at the same time: none of them is lost. A change to nothing is none.
+    pub async fn change(
+        &self,
+        key: &str,
+        change: impl Fn(Option<Tally>) -> Option<Tally>,
+    ) -> Result<Option<Tally>, BucketError> {
+        let _turn = self.keys.turn(key).await;
+        for _ in 0..TRIES {
+            let found = self.bucket.get::<Tally>(key).await?;
+            let (former, revision) = found.map_or((None, None), |(tally, revision)| (Some(tally), Some(revision)));
+            let Some(tally) = change(former) else { return Ok(None) };
+            let written = match revision {
+                Some(revision) => self.bucket.update(key, &tally, revision).await,
+                None => self.bucket.create(key, &tally).await,
+            };
+            match written {
+                Err(BucketError::Conflict(_)) => {}
+                result => return result.map(|()| Some(tally)),
+            }
+        }
+        Err(BucketError::Conflict(key.to_owned()))
+    }
+}
+
+/// Turns by a name: whoever has the same waits, and now and then somebody with another one. Bounded, whatever names come.
+#[derive(Debug)]
+pub struct Lanes(Vec<Mutex<()>>);
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self((0..1024).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl Lanes {
+    /// Waits for one's turn, which lasts as long as this value.
+    pub async fn turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        let number = hasher.finish() % self.0.len() as u64;
+        match self.0.get(usize::try_from(number).unwrap_or_default()) {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        }
+    }
+}
