@@ -9,7 +9,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use event_store::Log;
 use sqlx::PgConnection;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     database::Database,
@@ -23,6 +23,13 @@ use crate::{
 
 /// The pause between two looks.
 const TICK: Duration = Duration::from_millis(250);
+
+/// For how long the end of the log is the mark to reach. While people talk, what is built is always a few batches behind:
+/// who takes a new mark at every look may never reach one.
+const MARK: Duration = Duration::from_secs(2);
+
+/// Where the log ended, and when.
+type Mark = (Instant, Positions);
 
 /// The driver, in every projector; most of them only wait for their turn.
 pub(crate) struct Driver {
@@ -48,9 +55,9 @@ impl Driver {
         turn::wait("driver", &mut turn).await?;
         let work = async {
             let mut control = self.database.control().await?;
-            let mut former_ends = None;
+            let mut mark = None;
             loop {
-                self.advance_all(&mut control, &mut former_ends).await?;
+                self.advance_all(&mut control, &mut mark).await?;
                 sleep(TICK).await;
             }
         };
@@ -60,27 +67,24 @@ impl Driver {
         }
     }
 
-    async fn advance_all(
-        &self,
-        control: &mut PgConnection,
-        former_ends: &mut Option<Positions>,
-    ) -> Result<(), ChangeError> {
+    async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<(), ChangeError> {
         let generations = driven::on_their_way(control).await?;
         if let Err(error) = generation::sweep(control).await {
             tracing::warn!(%error, "a retired generation cannot be dropped yet");
         }
         if generations.is_empty() {
-            *former_ends = None;
+            *mark = None;
             return Ok(());
         }
-        let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         for generation in &generations {
-            if let Err(error) = self.advance(control, generation, former_ends.as_ref()).await {
+            if let Err(error) = self.advance(control, generation, mark.as_ref()).await {
                 tracing::warn!(generation = generation.number, %error, "a generation does not go on");
                 driven::failed(control, generation.number, &error.to_string()).await?;
             }
         }
-        *former_ends = Some(ends);
+        if mark.as_ref().is_none_or(|(taken_at, _)| taken_at.elapsed() > MARK) {
+            *mark = Some((Instant::now(), Positions::ends(self.log.as_ref(), self.partitions).await?));
+        }
         Ok(())
     }
 
@@ -89,7 +93,7 @@ impl Driver {
         &self,
         control: &mut PgConnection,
         generation: &Driven,
-        former_ends: Option<&Positions>,
+        mark: Option<&Mark>,
     ) -> Result<(), ChangeError> {
         let number = generation.number;
         match generation.state {
@@ -100,7 +104,7 @@ impl Driver {
             // Where the log was a moment ago: it grows while it is read.
             State::Building => {
                 let reached = Positions::of(control, number).await?;
-                if former_ends.is_none_or(|ends| reached.missing(ends).is_some()) {
+                if mark.is_none_or(|(_, ends)| reached.missing(ends).is_some()) {
                     return Ok(());
                 }
                 if generation.indexed {

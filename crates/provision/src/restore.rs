@@ -29,6 +29,7 @@ pub async fn run(
     manifest.check(folder)?;
     let options = ProvisionOptions { partitions: manifest.partitions, replicas };
     let restore = Restore::new(connect(admin_url).await?, &manifest.backup, options);
+    // One after the other: several at once wait for each other's syncs, and the server gives a stream up that waits.
     for name in restore.missing().await? {
         for stream in manifest.streams.iter().filter(|stream| stream.name == name) {
             upload_patiently(&restore, stream, folder).await?;

@@ -1,0 +1,140 @@
+//! A release with another read model comes up beside the running one and takes over, while people talk and read.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+use harness::{ServiceId, StackOptions};
+use serde_json::Value;
+use system_tests::{Live, Person, World, wait::eventually};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const OLD: [ServiceId; 2] = [ServiceId::Projector(0), ServiceId::Query(0)];
+const NEW: [ServiceId; 2] = [ServiceId::Projector(1), ServiceId::Query(1)];
+
+/// The first line of the indexes that every program carries within it, and what the next release has in its place.
+const LINE: &str = "-- The secondary indexes of one generation: added when it has caught up";
+const CHANGED: &str = "create index if not exists rooms_by_title on rooms (title); --";
+
+/// The services' programs as they are, where they can be exchanged.
+fn programs() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let built = std::env::current_exe().unwrap();
+    let built = built.parent().and_then(Path::parent).unwrap();
+    for name in ["command-service", "projector", "query-service"] {
+        fs::copy(built.join(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+/// Makes the program that of the next release: its read model has one more index, and so another version.
+async fn exchange(folder: &Path, name: &str) {
+    let (path, next) = (folder.join(name), folder.join("next"));
+    fs::copy(&path, &next).unwrap();
+    let changed = format!("{CHANGED:<width$}", width = LINE.len());
+    // The compiler may have put the same text into several places.
+    let sed = Command::new("sed")
+        .env("LC_ALL", "C")
+        .arg(format!("s/{LINE}/{changed}/g"))
+        .arg(&path)
+        .stdout(File::create(&next).unwrap())
+        .status()
+        .await;
+    assert!(sed.unwrap().success(), "{name} cannot be changed");
+    // Whoever runs the former one keeps it.
+    fs::rename(next, path).unwrap();
+}
+
+/// Says and reads one thing after the other until told to stop; nothing fails, and everything can be read at once.
+async fn talk(person: &Person, room: &str, reads_at: usize, stop: &AtomicBool) -> usize {
+    let mut said = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let message = person.say(room, &format!("number {said}")).await.created();
+        said += 1;
+        let read = person.try_get(Some(reads_at), &format!("/rooms/{room}/messages?limit=1")).await.unwrap();
+        assert_eq!(read.items()[0]["message_id"], *message);
+    }
+    said
+}
+
+async fn generations(world: &World) -> Option<Vec<Value>> {
+    let output = world.stack.operate("status --json").await.unwrap();
+    serde_json::from_slice::<Value>(&output.stdout).ok()?["generations"].as_array().cloned()
+}
+
+async fn active(world: &World, number: i32) -> Value {
+    eventually(&format!("generation {number} is active"), async || {
+        generations(world).await?.into_iter().find(|it| it["generation"] == number && it["state"] == "active")
+    })
+    .await
+}
+
+/// Somebody says something, and this connection hears it.
+async fn hears(person: &Person, room: &str, live: &mut Live, body: &str) {
+    person.say(room, body).await.created();
+    live.message(room, body).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_with_another_read_model_takes_over_from_the_one_that_runs() {
+    let folder = programs();
+    let options = StackOptions { projectors: 2, query_services: 2, ..StackOptions::default() };
+    let world = World::start(StackOptions { bin_dir: Some(folder.path().to_owned()), ..options }).await;
+    let (ana, ben) = (world.person("ana"), world.person("ben"));
+    let room = world.open_room(&ana, "box-1", 4).await;
+    world.join(&ben, &room).await;
+    for service in NEW {
+        world.stack.stop(service).await.unwrap();
+    }
+    let mut at_old = world.follow(&ben, &room, 0).await;
+
+    let stop = AtomicBool::new(false);
+    let upgrade = async {
+        exchange(folder.path(), "projector").await;
+        exchange(folder.path(), "query-service").await;
+        let began = Instant::now();
+        for service in NEW {
+            // A query-service is ready when a generation of its version is served.
+            world.stack.start_again(service).await.unwrap();
+        }
+        eprintln!("the new release serves after {:?}", began.elapsed());
+        let mut at_new = world.live(1).await;
+        at_new.hello(ben.token(), &[(&room, Some(0))]).await;
+        at_new.subscribed(&room).await;
+        let (former, taken_over) = (active(&world, 1).await, active(&world, 2).await);
+        assert_ne!(former["model_version"], taken_over["model_version"]);
+        stop.store(true, Ordering::Relaxed);
+        at_new
+    };
+    let (said, mut at_new) = tokio::join!(talk(&ana, &room, 0, &stop), upgrade);
+
+    // Both releases go on side by side, and nobody can tell them apart.
+    hears(&ana, &room, &mut at_old, "side").await;
+    hears(&ana, &room, &mut at_new, "by side").await;
+    let (path, last) = (format!("/rooms/{room}/messages?limit=200"), at_new.version(&room));
+    at_old.until_version(&room, last).await;
+    assert_eq!(ben.get_from(Some(0), &path).await.items(), ben.get_from(Some(1), &path).await.items());
+    assert_eq!(at_old.events(&room), at_new.events(&room));
+
+    // From here on there is the new release only; whoever was at the old one goes on there where they were.
+    for service in OLD {
+        world.stack.stop(service).await.unwrap();
+    }
+    let mut moved = world.live(1).await;
+    moved.hello(ben.token(), &[(&room, Some(last - 1))]).await;
+    moved.until_version(&room, last).await;
+    hears(&ana, &room, &mut moved, "on we go").await;
+    eprintln!("{said} messages while it came up");
+    let output = world.stack.operate("retire 1 --yes").await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    eventually("the former tables are dropped", async || {
+        generations(&world).await?.iter().all(|it| it["generation"] != 1).then_some(())
+    })
+    .await;
+}
