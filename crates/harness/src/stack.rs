@@ -1,8 +1,10 @@
 //! Everything together: PostgreSQL, nats-server and the services, ready to use.
 
+mod home;
 mod operate;
 mod provisioning;
 mod service;
+mod service_id;
 
 use std::{
     collections::BTreeMap,
@@ -12,10 +14,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use futures::future::{BoxFuture, join_all, select_all, try_join_all};
 use provision::keys::{self, KeyFiles};
 use rustix::process::Signal;
+
+pub use self::{home::Home, service_id::ServiceId};
 
 use self::service::Service;
 use crate::{
@@ -27,7 +30,7 @@ use crate::{
     postgres::{Postgres, PostgresOptions, Role},
     secrets::Secrets,
     token::{Bearer, Mint},
-    tools::{self, Source},
+    tools,
 };
 
 /// In tests all clients are at one address, and as fast as they can be.
@@ -41,17 +44,6 @@ const CROWDED: [(&str, &str); 5] = [
 
 /// How long services may take to become ready.
 const READY: Duration = Duration::from_mins(1);
-
-/// One running service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ServiceId {
-    /// The n-th command-service, from 0.
-    Command(usize),
-    /// The n-th projector, from 0.
-    Projector(usize),
-    /// The n-th query-service, from 0.
-    Query(usize),
-}
 
 /// How many of what, and with which settings.
 #[derive(Debug, Clone)]
@@ -95,21 +87,6 @@ impl StackOptions {
         let commands = (0..self.command_services).map(ServiceId::Command);
         projectors.chain(commands).chain((0..self.query_services).map(ServiceId::Query))
     }
-}
-
-/// Where a stack keeps its data, and how lasting it is.
-#[derive(Debug)]
-pub struct Home {
-    /// The folder of keys and of the log.
-    pub private: PathBuf,
-    /// The folder of PostgreSQL's data.
-    pub reachable: PathBuf,
-    /// The ports of former runs by the name of who listens, taken again where they are free.
-    pub ports: BTreeMap<String, u16>,
-    /// Whether to use the pinned servers even where others are installed.
-    pub source: Source,
-    /// Where logs go.
-    pub output: Output,
 }
 
 /// PostgreSQL, nats-server and the services. All end with this value.
@@ -406,42 +383,5 @@ impl Stack {
 
     fn service(&self, id: ServiceId) -> &Service {
         self.services.get(&id).unwrap_or_else(|| panic!("this stack has no {id}"))
-    }
-}
-
-impl std::fmt::Display for ServiceId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (kind, index) = self.parts();
-        write!(formatter, "{kind}-{index}")
-    }
-}
-
-impl ServiceId {
-    fn parts(self) -> (&'static str, usize) {
-        match self {
-            Self::Command(index) => ("command", index),
-            Self::Projector(index) => ("projector", index),
-            Self::Query(index) => ("query", index),
-        }
-    }
-}
-
-impl Home {
-    /// The usual folders of a checkout.
-    pub fn of(place: &Place, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
-        Self { private: place.local.clone(), reachable: place.reachable.clone(), ports, source, output }
-    }
-
-    /// Removes all data and keys of a stack that does not run.
-    pub fn erase(place: &Place) -> anyhow::Result<()> {
-        for folder in [place.local.join("nats"), place.local.join("keys"), place.reachable.join("postgres")] {
-            match std::fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {}", folder.display()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

@@ -85,7 +85,7 @@ fn describe(report: &Report, rates: &Rates) -> String {
         }
     }
     if !erasures.is_empty() {
-        let _ = write!(text, "\n\n{} users are being erased", erasures.len());
+        let _ = write!(text, "\n\nusers being erased: {}", erasures.len());
     }
     for ErasureReport { user_id, since, waits_for } in erasures.iter().take(SHOWN) {
         let _ = write!(text, "\n  {user_id} since {}: {waits_for}", since.format("%Y-%m-%d %H:%M:%S UTC"));

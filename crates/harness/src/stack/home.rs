@@ -1,0 +1,42 @@
+//! Where a stack keeps its data.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Context;
+
+use crate::{output::Output, place::Place, tools::Source};
+
+/// Where a stack keeps its data, and how lasting it is.
+#[derive(Debug)]
+pub struct Home {
+    /// The folder of keys and of the log.
+    pub private: PathBuf,
+    /// The folder of PostgreSQL's data.
+    pub reachable: PathBuf,
+    /// The ports of former runs by the name of who listens, taken again where they are free.
+    pub ports: BTreeMap<String, u16>,
+    /// Whether to use the pinned servers even where others are installed.
+    pub source: Source,
+    /// Where logs go.
+    pub output: Output,
+}
+
+impl Home {
+    /// The usual folders of a checkout.
+    pub fn of(place: &Place, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
+        Self { private: place.local.clone(), reachable: place.reachable.clone(), ports, source, output }
+    }
+
+    /// Removes all data and keys of a stack that does not run.
+    pub fn erase(place: &Place) -> anyhow::Result<()> {
+        for folder in [place.local.join("nats"), place.local.join("keys"), place.reachable.join("postgres")] {
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", folder.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
