@@ -5,6 +5,7 @@ mod operate;
 mod provisioning;
 mod service;
 mod service_id;
+mod tunnel;
 
 use std::{
     collections::BTreeMap,
@@ -58,7 +59,7 @@ pub struct StackOptions {
     pub partitions: u16,
     /// How many database connections each query-service may open.
     pub database_pool: u32,
-    /// Whether the servers are spoken to with TLS, and the log is encrypted.
+    /// Whether servers and services are spoken to with TLS, and the log is encrypted.
     pub secured: bool,
     /// More settings for one service, or others than the stack would give.
     pub env: Vec<(ServiceId, &'static str, String)>,
@@ -106,6 +107,8 @@ struct Servers {
     keys: KeyFiles,
     /// The folder of what services keep for themselves.
     caches: PathBuf,
+    /// Of a stack that is spoken to with TLS.
+    certificates: Option<Arc<Certificates>>,
     /// Removes the files of all others when it is dropped.
     scratch: Option<Scratch>,
 }
@@ -117,10 +120,11 @@ impl Stack {
         let scratch = Scratch::create()?;
         let mut postgres = PostgresOptions::scratch(&place, scratch.path())?;
         let mut nats = NatsOptions::scratch(&place, scratch.path(), options.partitions)?;
+        let mut certificates = None;
         if options.secured {
-            let certificates = Arc::new(Certificates::write(&scratch.path().join("certificates"))?);
-            postgres.certificates = Some(Arc::clone(&certificates));
-            nats.certificates = Some(certificates);
+            certificates = Some(Arc::new(Certificates::write(&scratch.path().join("certificates"))?));
+            postgres.certificates.clone_from(&certificates);
+            nats.certificates.clone_from(&certificates);
             nats.store_key = Some(format!("k{:032x}", rand::random::<u128>()));
         }
         let output = Output::Folder(scratch.logs());
@@ -132,7 +136,7 @@ impl Stack {
         postgres.hide(scratch.secrets());
         scratch.secrets().hide_folder(&scratch.path().join("keys"));
         let caches = scratch.path().to_path_buf();
-        let servers = Servers { postgres, nats, keys, caches, scratch: Some(scratch) };
+        let servers = Servers { postgres, nats, keys, caches, certificates, scratch: Some(scratch) };
         let stack = Self::assemble(&options, servers, &output, &BTreeMap::new())?;
         stack.start_services().await?;
         Ok(stack)
@@ -168,7 +172,8 @@ impl Stack {
         // Boxed: they are the most of this future.
         let servers = Box::pin(async { tokio::try_join!(Postgres::open(postgres), Nats::open(nats)) });
         let (postgres, nats) = servers.await?;
-        let servers = Servers { postgres, nats, keys, caches: home.private.join("keys"), scratch: None };
+        let caches = home.private.join("keys");
+        let servers = Servers { postgres, nats, keys, caches, certificates: None, scratch: None };
         let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
         // The others would manage, but a first start shall not look like a failure.
         for id in (0..options.projectors).map(ServiceId::Projector) {
@@ -195,7 +200,8 @@ impl Stack {
             }
             let own = options.env.iter().filter(|(of, ..)| *of == id);
             settings.extend(own.map(|(_, name, value)| (*name, value.clone())));
-            stack.services.insert(id, Service::new(id, &bin_dir, port, settings, output.clone())?);
+            let service = Service::new(id, &bin_dir, port, settings, output.clone())?;
+            stack.services.insert(id, service.certified(stack.certificates())?);
         }
         Ok(stack)
     }
@@ -248,9 +254,14 @@ impl Stack {
         self.service(ServiceId::Query(index)).url()
     }
 
-    /// The address of a service, for its health pages.
+    /// The address of a service. With TLS it is that of a tunnel, into which everybody can speak in clear text.
     pub fn url(&self, id: ServiceId) -> String {
         self.service(id).url()
+    }
+
+    /// The certificates of a stack that is spoken to with TLS.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.servers.certificates.as_deref()
     }
 
     /// The address of nats-server for this account.

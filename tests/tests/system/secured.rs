@@ -1,9 +1,11 @@
-//! TLS to both servers and an encrypted log: everything works as ever, and nothing works without.
+//! TLS to servers and services and an encrypted log: everything works as ever, and nothing works without.
+
+mod https;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_nats::{ConnectOptions, ServerAddr, jetstream};
@@ -12,7 +14,7 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use system_tests::World;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::Command,
     time::timeout,
@@ -41,6 +43,10 @@ async fn everything_works_over_tls_and_nothing_without() {
     ana.say(&room, "Still there").await.created();
     live.message(&room, "Still there").await;
 
+    https::answers_and_events_come_over_https(&world, &ana, &room).await;
+    https::services_hear_nobody_without_tls(&world.stack).await;
+    https::a_tail_follows_only_whom_it_can_trust(&world, &ana, &room).await;
+    https::keys_of_an_issuer_come_from_whom_one_trusts(&world).await;
     every_session_is_encrypted_and_nobody_is_superuser(&world.stack).await;
     nats_hears_nobody_without_tls(&world.stack).await;
     postgres_hears_nobody_without_tls(&world.stack).await;
@@ -98,11 +104,9 @@ async fn certificates_of_strangers_are_refused(stack: &Stack) {
     let refused = stack.provision(&["streams".as_ref(), "--nats-url".as_ref(), unnamed.as_ref()]).await.unwrap();
     assert!(!refused.status.success(), "the server wants to see a certificate as well");
 
-    let programs = std::env::current_exe().unwrap();
-    let projector = programs.parent().and_then(Path::parent).unwrap().join("projector");
     let (nats, database) = (stack.nats_url(Account::Projector), stack.database_url(Role::Projector));
     for (nats, database) in [(strange(nats.clone()), database.clone()), (nats, strange(database))] {
-        let mut projector = Command::new(&projector)
+        let mut projector = Command::new(program("projector"))
             .env("BOXROOM_NATS_URL", nats)
             .env("BOXROOM_DATABASE_URL", database)
             .env("BOXROOM_MASTER_KEY_FILE", stack.master_key_file())
@@ -112,16 +116,23 @@ async fn certificates_of_strangers_are_refused(stack: &Stack) {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let (mut lines, began) = (BufReader::new(projector.stderr.take().unwrap()).lines(), Instant::now());
-        loop {
-            let line = timeout(PATIENCE.saturating_sub(began.elapsed()), lines.next_line()).await;
-            let line = line.expect("it says what is wrong").unwrap().expect("it goes on");
-            if line.contains("invalid peer certificate") {
-                break;
-            }
-        }
+        until_it_says(projector.stderr.take().unwrap(), "invalid peer certificate").await;
         projector.kill().await.unwrap();
     }
+}
+
+fn program(name: &str) -> PathBuf {
+    let programs = std::env::current_exe().unwrap();
+    programs.parent().and_then(Path::parent).unwrap().join(name)
+}
+
+/// Reads what a program prints until a line has this in it; the rest goes nowhere.
+async fn until_it_says(output: impl AsyncRead + Unpin + Send + 'static, what: &str) {
+    let mut lines = BufReader::new(output).lines();
+    let reading = async { while !lines.next_line().await.unwrap().expect("it goes on").contains(what) {} };
+    timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("it does not say {what}"));
+    // Nobody shall wait for a reader.
+    tokio::spawn(async move { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} });
 }
 
 async fn store_in_clear(nats: &Nats, marker: &str) {

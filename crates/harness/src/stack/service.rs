@@ -11,8 +11,9 @@ use anyhow::{Context, bail, ensure};
 use rustix::process::Signal;
 use tokio::sync::Mutex;
 
-use super::ServiceId;
+use super::{ServiceId, tunnel::Tunnel};
 use crate::{
+    certificates::Certificates,
     output::Output,
     port::Port,
     process::{Launch, Process},
@@ -27,6 +28,8 @@ pub(super) struct Service {
     settings: BTreeMap<&'static str, String>,
     output: Output,
     process: Mutex<Option<Process>>,
+    /// If it is spoken to with TLS.
+    tunnel: Option<Tunnel>,
 }
 
 /// Where cargo put the services: beside this program, or one above if this is a test.
@@ -54,7 +57,17 @@ impl Service {
             ServiceId::Query(_) => "query-service",
         });
         ensure!(program.is_file(), "{} is not there: run `cargo build` first", program.display());
-        Ok(Self { id, program, port, settings, output, process: Mutex::default() })
+        Ok(Self { id, program, port, settings, output, process: Mutex::default(), tunnel: None })
+    }
+
+    /// With certificates it serves HTTPS, and whatever it is asked for goes over that.
+    pub(super) fn certified(mut self, certificates: Option<&Certificates>) -> anyhow::Result<Self> {
+        let Some(Certificates { authority, server, .. }) = certificates else { return Ok(self) };
+        self.tunnel = Some(Tunnel::to(self.port(), authority)?);
+        for (name, file) in [("BOXROOM_TLS_CERT_FILE", &server.certificate), ("BOXROOM_TLS_KEY_FILE", &server.key)] {
+            self.settings.insert(name, file.to_string_lossy().into_owned());
+        }
+        Ok(self)
     }
 
     pub(super) fn program(&self) -> &Path {
@@ -66,7 +79,7 @@ impl Service {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port())
+        self.tunnel.as_ref().map_or_else(|| format!("http://127.0.0.1:{}", self.port()), Tunnel::url)
     }
 
     pub(super) async fn pid(&self) -> Option<i32> {
