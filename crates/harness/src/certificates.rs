@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 
 use crate::place::{create_open, write_private};
@@ -45,6 +46,8 @@ impl Certificates {
             let key = KeyPair::generate()?;
             let mut of = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
             of.extended_key_usages = vec![usage];
+            // One with the name of its authority would pass for self-signed.
+            of.distinguished_name.push(DnType::CommonName, name);
             let certificate = write(&format!("{name}.pem"), of.signed_by(&key, &authority)?.pem())?;
             let path = folder.join(format!("{name}-key.pem"));
             write_private(&path, key.serialize_pem().as_bytes())?;

@@ -123,11 +123,14 @@ impl Postgres {
             Role::Operator => ("operator", &self.secrets.roles.operator),
         };
         let address = format!("postgres://{user}:{password}@127.0.0.1:{}/{DATABASE}", self.options.port.number());
-        match &self.options.certificates {
+        match self.options.certificates.as_deref() {
             None => address,
-            Some(certificates) => {
-                format!("{address}?sslmode=verify-full&sslrootcert={}", certificates.authority.display())
-            }
+            Some(Certificates { authority, client, .. }) => format!(
+                "{address}?sslmode=verify-full&sslrootcert={}&sslcert={}&sslkey={}",
+                authority.display(),
+                client.certificate.display(),
+                client.key.display()
+            ),
         }
     }
 
@@ -250,10 +253,10 @@ impl PostgresOptions {
         self.folder.join("pg_hba.conf")
     }
 
-    /// With certificates nobody connects in clear text.
+    /// With certificates nobody connects in clear text, or without one.
     fn offer_certificates_only(&self) -> anyhow::Result<()> {
         let Some(Certificates { server, .. }) = self.certificates.as_deref() else { return Ok(()) };
-        std::fs::write(self.access(), "hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        std::fs::write(self.access(), "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n")
             .context("cannot write pg_hba.conf")?;
         // It refuses a key that anybody else can read.
         let key = self.folder.join("server-key.pem");
@@ -268,9 +271,10 @@ impl PostgresOptions {
             .args(["-p", &self.port.number().to_string()])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             .args(["-c", "max_connections=200", "-c", "log_line_prefix=", "-c", "log_checkpoints=off"]);
-        if let Some(Certificates { server, .. }) = self.certificates.as_deref() {
+        if let Some(Certificates { authority, server, .. }) = self.certificates.as_deref() {
             let setting = |name: &str, file: &Path| ["-c".to_owned(), format!("{name}={}", file.display())];
             launch = launch.args(["-c", "ssl=on", "-c", "ssl_min_protocol_version=TLSv1.3"]);
+            launch = launch.args(setting("ssl_ca_file", authority));
             launch = launch.args(setting("ssl_cert_file", &server.certificate));
             launch = launch.args(setting("ssl_key_file", &self.folder.join("server-key.pem")));
             launch = launch.args(setting("hba_file", &self.access()));

@@ -49,7 +49,7 @@ async fn everything_works_over_tls_and_nothing_without() {
     https::keys_of_an_issuer_come_from_whom_one_trusts(&world).await;
     every_session_is_encrypted_and_nobody_is_superuser(&world.stack).await;
     nats_hears_nobody_without_tls(&world.stack).await;
-    postgres_hears_nobody_without_tls(&world.stack).await;
+    postgres_hears_nobody_without_tls_and_a_certificate(&world.stack).await;
     certificates_of_strangers_are_refused(&world.stack).await;
 
     assert!(!holds(&world.stack.nats().store(), &marker), "the log is encrypted");
@@ -84,12 +84,17 @@ async fn nats_hears_nobody_without_tls(stack: &Stack) {
     assert!(heard.contains(r#""tls_required":true"#) && !heard.contains("PONG"), "{heard}");
 }
 
-async fn postgres_hears_nobody_without_tls(stack: &Stack) {
+async fn postgres_hears_nobody_without_tls_and_a_certificate(stack: &Stack) {
     let plain = stack.database_url(Role::Query).replace("verify-full", "disable");
     let refused = PgConnection::connect(&plain).await.unwrap_err();
     let refused = refused.into_database_error().unwrap();
     assert_eq!(refused.code().as_deref(), Some("28000"), "{refused}");
     assert!(refused.message().contains("no encryption"), "{refused}");
+    let own = stack.database_url(Role::Query);
+    let (unnamed, _) = own.split_once("&sslcert").unwrap();
+    let refused = PgConnection::connect(unnamed).await.unwrap_err();
+    let refused = refused.into_database_error().unwrap();
+    assert!(refused.message().contains("requires a valid client certificate"), "{refused}");
 }
 
 /// Each program says what is wrong, and goes on waiting if it is a service.

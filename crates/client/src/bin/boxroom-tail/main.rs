@@ -22,7 +22,9 @@ Examples:
 
 Events go to standard output, everything else to standard error: your alarms, where you come in and get out, and
 how the connection is. It ends when there is no room left to follow:
-with status 0 if you left or were kicked, with 1 if you may not follow it.";
+with status 0 if you left or were kicked, with 1 if you may not follow it.
+
+With https:// it believes the authorities that the system trusts, or in their place those in the file SSL_CERT_FILE.";
 
 /// Print what happens in rooms that you are a member of, one line an event, and what concerns you in any room
 #[derive(Debug, Parser)]
