@@ -1,12 +1,6 @@
 //! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
 
-use std::{
-    collections::HashMap,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
 use async_nats::Client;
 use domain::{Position, notice};
@@ -53,8 +47,8 @@ pub(crate) struct Generation {
     pool: PgPool,
     reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
-    /// Which life of the log it was last seen to be built from.
-    life: Mutex<Option<Arc<str>>>,
+    /// Which life of the log it is built from.
+    life: Arc<str>,
     listener: JoinHandle<()>,
 }
 
@@ -78,16 +72,13 @@ impl Generation {
         }
     }
 
-    /// Which life of the log it is built from, as far as that is known: another one after the log was restored.
-    pub(crate) fn life(&self) -> Option<Arc<str>> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Which life of the log it is built from: another one after the log was restored.
+    pub(crate) fn life(&self) -> Arc<str> {
+        self.life.clone()
     }
 
-    fn note_life(&self, life: &str) {
-        let mut known = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_deref() != Some(life) {
-            *known = Some(life.into());
-        }
+    fn is(&self, active: &Active) -> bool {
+        self.number == active.number && *self.life == *active.life
     }
 
     /// What the notices have said so far.
@@ -181,7 +172,7 @@ async fn keep_current(
             _ = ticks.tick() => {}
             Ok(()) = activations.changed() => {}
         }
-        let found = timeout(WATCH_TIMEOUT, active_number(&control, &version)).await;
+        let found = timeout(WATCH_TIMEOUT, active(&control, &version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
         let active = match found {
@@ -193,16 +184,18 @@ async fn keep_current(
             }
         };
         let former = announce.borrow().clone();
-        let served = former.as_ref().map(|generation| generation.number);
-        if active == served {
-            look_at_life(&control, former.as_deref()).await;
-        } else {
+        let is_served = match (&former, &active) {
+            (Some(former), Some(active)) => former.is(active),
+            (None, None) => true,
+            (_, _) => false,
+        };
+        if !is_served {
+            let (number, served) = (active.as_ref().map(|active| active.number), former.as_ref().map(|f| f.number));
             let next = match active {
-                Some(number) => Some(opener.open(number, former).await),
+                Some(active) => Some(opener.open(active, former).await),
                 None => None,
             };
-            tracing::info!(generation = active, former = served, "serving another generation");
-            look_at_life(&control, next.as_deref()).await;
+            tracing::info!(generation = number, former = served, "serving another generation");
             announce.send_replace(next);
         }
         if announce.is_closed() {
@@ -211,19 +204,22 @@ async fn keep_current(
     }
 }
 
-/// Looks which life of the log a generation is built from; the database may have been exchanged for another one.
-async fn look_at_life(control: &PgPool, generation: Option<&Generation>) {
-    let Some(generation) = generation else { return };
+/// What is to be served.
+struct Active {
+    number: i64,
+    life: Arc<str>,
+}
+
+/// The generation that is to be served, and which life of the log it is built from now: the database may have been
+/// exchanged for another one.
+async fn active(control: &PgPool, version: &str) -> Result<Option<Active>, sqlx::Error> {
+    let Some(number) = active_number(control, version).await? else { return Ok(None) };
     // A schema's name cannot be a parameter; a number can do no harm.
     let sql = format!(
-        "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{}.checkpoints",
-        generation.number
+        "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{number}.checkpoints"
     );
-    let found = timeout(WATCH_TIMEOUT, sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control)).await;
-    let life: Option<String> = found.ok().and_then(Result::ok).flatten();
-    if let Some(life) = life {
-        generation.note_life(&life);
-    }
+    let life: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control).await?;
+    Ok(life.map(|life| Active { number, life: life.into() }))
 }
 
 /// Whether an error is at least the answer of a database that runs: neither lost on the way nor said while it stops.
@@ -272,8 +268,9 @@ struct Opener {
 
 impl Opener {
     /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
-    async fn open(&self, number: i64, former: Option<Arc<Generation>>) -> Arc<Generation> {
-        let opened = Arc::new(self.prepare(number));
+    async fn open(&self, active: Active, former: Option<Arc<Generation>>) -> Arc<Generation> {
+        let number = active.number;
+        let opened = Arc::new(self.prepare(active));
         self.upcoming.send_replace(Some(number));
         if let Some(former) = former {
             // Its connections belong to those who answer requests.
@@ -288,7 +285,7 @@ impl Opener {
         opened
     }
 
-    fn prepare(&self, number: i64) -> Generation {
+    fn prepare(&self, Active { number, life }: Active) -> Generation {
         let _requests = self.requests.enter();
         // The name is what the projector looks for before it drops a generation's tables.
         let name = format!("query-service g{number}");
@@ -309,7 +306,6 @@ impl Opener {
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
-        let life = Mutex::default();
         Generation { number, pool, reachable: self.reachable.subscribe(), progress, life, listener }
     }
 }

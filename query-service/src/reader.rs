@@ -36,7 +36,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Which life of the log it reads of.
-    pub(crate) fn life(&self) -> Option<Arc<str>> {
+    pub(crate) fn life(&self) -> Arc<str> {
         self.generation.life()
     }
 }

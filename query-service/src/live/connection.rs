@@ -23,7 +23,7 @@ use super::{
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,
 };
-use crate::metrics::METRICS;
+use crate::{generation::Generation, metrics::METRICS};
 
 /// How long a client may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ pub(super) struct Connection<'a, T> {
     stopping: &'a mut watch::Receiver<bool>,
     /// Something was revoked: perhaps the caller's token.
     revocations: watch::Receiver<()>,
+    /// Another generation is served: perhaps of another life of the log.
+    generations: watch::Receiver<Option<Arc<Generation>>>,
     metronome: Metronome,
     ping_at: Instant,
     expires_at: Instant,
@@ -63,7 +65,8 @@ impl Connection<'_, Socket> {
             Ok(Greeting { caller, begins, place: _place }) => {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
                 let _counted = METRICS.connected("websocket");
-                let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller);
+                let log = begins.life.clone();
+                let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller, log);
                 let Err(over) = connection.converse(session.to_string(), begins).await;
                 (over, Some(connection.cursor()))
             }
@@ -111,8 +114,15 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                 socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));
             };
-            let log = live.feeds.life();
-            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms, log.as_deref());
+            let log = match live.feeds.life() {
+                Ok(log) => log,
+                Err(error) => {
+                    let problem = error.into_problem();
+                    socket.send(error_frame(problem.code(), problem.detail_text())).await?;
+                    return Err(Over::Ending(Farewell::Unavailable));
+                }
+            };
+            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms, log);
             Ok(Greeting { caller, begins, place })
         }
         Err(problem) => {
@@ -161,6 +171,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         socket: &'a mut T,
         stopping: &'a mut watch::Receiver<bool>,
         caller: &Caller,
+        log: Arc<str>,
     ) -> Self {
         let now = Instant::now();
         let inbox = Inbox::new();
@@ -169,7 +180,14 @@ impl<'a, T: Transport> Connection<'a, T> {
             live,
             caller: caller.clone(),
             socket,
-            subscriptions: Subscriptions::new(caller.user_id.clone(), live.hub.clone(), live.feeds.clone(), outbox),
+            subscriptions: Subscriptions::new(
+                caller.user_id.clone(),
+                live.hub.clone(),
+                live.feeds.clone(),
+                outbox,
+                log,
+            ),
+            generations: live.feeds.changes(),
             inbox,
             stopping,
             revocations: live.verifier.revocations(),
@@ -187,7 +205,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     pub(super) async fn converse(&mut self, session: String, begins: Beginning) -> Result<Infallible, Over> {
         self.require_trust()?;
-        let Beginning { rooms, alarms } = begins;
+        let Beginning { rooms, alarms, .. } = begins;
         let outbox = self.inbox.outbox().clone();
         let unknown = alarms == AlarmsFrom::Unknown;
         let mut attention = self.live.users.attend(&self.caller.user_id, &outbox, alarms).await;
@@ -231,6 +249,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             }
             () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_time().await?,
             Ok(()) = self.revocations.changed() => self.require_trust()?,
+            Ok(()) = self.generations.changed() => self.require_same_log()?,
             () = asked_to_stop(self.stopping) => return Err(Over::Ending(Farewell::Stopping)),
         }
         self.socket.flush().await?;
@@ -296,6 +315,10 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn require_trust(&self) -> Result<(), Over> {
         let revoked = self.live.verifier.refuse_revoked(&self.caller);
         revoked.map_err(|_| Over::Ending(Farewell::RevokedToken))
+    }
+
+    fn require_same_log(&self) -> Result<(), Over> {
+        if self.subscriptions.are_outlived() { Err(Over::Ending(Farewell::OtherLog)) } else { Ok(()) }
     }
 
     async fn on_time(&mut self) -> Result<(), Over> {

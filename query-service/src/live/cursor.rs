@@ -1,7 +1,10 @@
 //! How far a client has come in all its rooms and with its alarms: opaque to it, good at every instance and after every
 //! restart, and for its user alone.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use domain::{RoomId, UserId};
 use serde::Deserialize;
@@ -30,17 +33,12 @@ pub(crate) struct Cursor {
     rooms: BTreeMap<RoomId, i64>,
     /// Up to where it has all its alarms of each stream; none if nobody could tell.
     alarms: Option<Positions>,
-    /// Of which life of the log it is; none if that was not known.
-    life: Option<String>,
+    /// Of which life of the log it is.
+    life: String,
 }
 
 /// What a client is to give back.
-pub(super) fn encode(
-    user: &UserId,
-    rooms: &BTreeMap<&RoomId, i64>,
-    alarms: Option<&Positions>,
-    life: Option<&str>,
-) -> String {
+pub(super) fn encode(user: &UserId, rooms: &BTreeMap<&RoomId, i64>, alarms: Option<&Positions>, life: &str) -> String {
     cursor::encode(&FEEDS, &(user, rooms, alarms, life))
 }
 
@@ -53,8 +51,8 @@ impl Cursor {
     }
 
     /// Whether it is of this life of the log; versions and positions of another one mean something else here.
-    pub(crate) fn is_of(&self, life: Option<&str>) -> bool {
-        life.is_some() && self.life.as_deref() == life
+    pub(crate) fn is_of(&self, life: &str) -> bool {
+        self.life == life
     }
 
     /// The last version that the client has of a room.
@@ -68,6 +66,8 @@ impl Cursor {
 pub(super) struct Beginning {
     pub(super) rooms: Vec<RoomFrom>,
     pub(super) alarms: AlarmsFrom,
+    /// Of which life of the log that is.
+    pub(super) life: Arc<str>,
 }
 
 /// From where on a connection gets its user's alarms.
@@ -85,17 +85,17 @@ impl Beginning {
     /// With a cursor a room without a version goes on after that of the cursor, if it has the room. With one that cannot
     /// be read all such rooms are reset, so that the client learns that it may have missed something; with one of another
     /// life of the log all rooms are, because the client's versions are of that life as well.
-    pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>, life: Option<&str>) -> Self {
-        let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now } };
+    pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>, life: Arc<str>) -> Self {
+        let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now, life } };
         let cursor = Cursor::decode(text, user);
-        if cursor.as_ref().is_some_and(|cursor| !cursor.is_of(life)) {
+        if cursor.as_ref().is_some_and(|cursor| !cursor.is_of(&life)) {
             let rooms = rooms.into_iter().map(|RoomFrom { id, .. }| RoomFrom { id, v: Some(NOWHERE) }).collect();
-            return Self { rooms, alarms: AlarmsFrom::Unknown };
+            return Self { rooms, alarms: AlarmsFrom::Unknown, life };
         }
         let begins = |room: &RoomId| cursor.as_ref().map_or(Some(NOWHERE), |cursor| cursor.version(room));
         let rooms = rooms.into_iter().map(|RoomFrom { id, v }| RoomFrom { v: v.or_else(|| begins(&id)), id }).collect();
         let alarms = cursor.and_then(|cursor| cursor.alarms).map_or(AlarmsFrom::Unknown, AlarmsFrom::After);
-        Self { rooms, alarms }
+        Self { rooms, alarms, life }
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     fn begin(cursor: Option<&str>, rooms: &[(&str, Option<i64>)]) -> (Vec<Option<i64>>, AlarmsFrom) {
         let rooms = rooms.iter().map(|(id, v)| RoomFrom { id: room(id), v: *v }).collect();
-        let begins = Beginning::of(cursor, &ben(), rooms, Some("this"));
+        let begins = Beginning::of(cursor, &ben(), rooms, "this".into());
         (begins.rooms.into_iter().map(|room| room.v).collect(), begins.alarms)
     }
 
@@ -121,7 +121,7 @@ mod tests {
     fn a_cursor_says_where_each_room_and_the_alarms_go_on() {
         let (one, two) = (room("b.1"), room("b.2"));
         let positions = Positions::from([("box-0".to_owned(), 41)]);
-        let text = encode(&ben(), &BTreeMap::from([(&one, 8), (&two, 0)]), Some(&positions), Some("this"));
+        let text = encode(&ben(), &BTreeMap::from([(&one, 8), (&two, 0)]), Some(&positions), "this");
         let wanted = [("b.2", None), ("b.1", None), ("b.3", None), ("b.1", Some(3))];
         assert_eq!(
             begin(Some(&text), &wanted),
@@ -129,19 +129,19 @@ mod tests {
             "a version that is given wins"
         );
         assert_eq!(begin(None, &[("b.1", None)]), (vec![None], AlarmsFrom::Now));
-        let without = encode(&ben(), &BTreeMap::from([(&one, 8)]), None, Some("this"));
+        let without = encode(&ben(), &BTreeMap::from([(&one, 8)]), None, "this");
         assert_eq!(begin(Some(&without), &[("b.1", None)]), (vec![Some(8)], AlarmsFrom::Unknown));
     }
 
     #[test]
     fn what_is_no_cursor_of_these_feeds_and_this_user_begins_nowhere() {
         let one = room("b.1");
-        let key = (ben(), BTreeMap::from([(&one, 7)]), Some(Positions::new()), Some("this"));
+        let key = (ben(), BTreeMap::from([(&one, 7)]), Some(Positions::new()), "this");
         let other_feeds = cursor::encode(&feeds_of(read_model::FEED_EPOCH + 1), &key);
-        let of_ana = encode(&"ana".parse().unwrap(), &key.1, None, Some("this"));
-        let before_all = encode(&ben(), &BTreeMap::from([(&one, -1)]), None, Some("this"));
+        let of_ana = encode(&"ana".parse().unwrap(), &key.1, None, "this");
+        let before_all = encode(&ben(), &BTreeMap::from([(&one, -1)]), None, "this");
         let many: Vec<RoomId> = (1..=MAX_ROOMS + 1).map(|number| room(&format!("b.{number}"))).collect();
-        let too_many = encode(&ben(), &many.iter().map(|room| (room, 1)).collect(), None, Some("this"));
+        let too_many = encode(&ben(), &many.iter().map(|room| (room, 1)).collect(), None, "this");
         let long = "A".repeat(MAX_LENGTH + 1);
         for strange in [&other_feeds, &of_ana, &before_all, &too_many, "", "%", "AAAA", &long] {
             let begins = begin(Some(strange), &[("b.1", None), ("b.2", Some(4))]);
@@ -152,11 +152,9 @@ mod tests {
     #[test]
     fn a_cursor_of_another_life_of_the_log_begins_nowhere_whatever_version_is_given() {
         let one = room("b.1");
-        for life in [Some("another"), None] {
-            let text = encode(&ben(), &BTreeMap::from([(&one, 7)]), Some(&Positions::new()), life);
-            let begins = begin(Some(&text), &[("b.1", None), ("b.1", Some(4))]);
-            assert_eq!(begins, (vec![Some(NOWHERE); 2], AlarmsFrom::Unknown), "{life:?}");
-        }
+        let text = encode(&ben(), &BTreeMap::from([(&one, 7)]), Some(&Positions::new()), "another");
+        let begins = begin(Some(&text), &[("b.1", None), ("b.1", Some(4))]);
+        assert_eq!(begins, (vec![Some(NOWHERE); 2], AlarmsFrom::Unknown));
     }
 
     #[test]
@@ -165,12 +163,8 @@ mod tests {
         let rooms: Vec<RoomId> = (0..MAX_ROOMS).map(last).collect();
         let positions: Positions = (0..64).map(|number| (format!("box-{number}"), 99_999_999_999)).collect();
         let user: UserId = "u".repeat(40).parse().unwrap();
-        let text = encode(
-            &user,
-            &rooms.iter().map(|room| (room, 9_999_999_999)).collect(),
-            Some(&positions),
-            Some(&"f".repeat(32)),
-        );
+        let text =
+            encode(&user, &rooms.iter().map(|room| (room, 9_999_999_999)).collect(), Some(&positions), &"f".repeat(32));
         assert!(Cursor::decode(&text, &user).is_some(), "{}", text.len());
     }
 }

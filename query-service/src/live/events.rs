@@ -92,12 +92,12 @@ pub(crate) async fn open_events(
     let live = app.live().clone();
     // A ticket may be older than the end of its session.
     live.verifier.refuse_revoked(&caller)?;
+    let log = live.feeds.life().map_err(Error::into_problem)?;
     let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // an `EventSource` that has seen no id yet has an empty one
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
-    let log = live.feeds.life();
-    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log.as_deref());
+    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
     Ok(follow(live, caller, place, begins))
 }
 
@@ -112,7 +112,7 @@ fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> R
         let _place = place;
         let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
-        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller);
+        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, begins.life.clone());
         let Err(over) = connection.converse(session.to_string(), begins).await;
         let cursor = connection.cursor();
         drop(connection);

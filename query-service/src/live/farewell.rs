@@ -51,6 +51,8 @@ farewells! {
     TooManyConnections = 4004, "too-many-connections";
     /// The user connects too often.
     RateLimited = 4005, "rate-limited";
+    /// The log was restored or exchanged: versions and positions mean something else now.
+    OtherLog = 4006, "other-log";
     /// The newer token is another user's.
     OtherUser = 4100, "other-user";
     /// The token has expired.

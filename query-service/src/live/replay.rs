@@ -6,12 +6,12 @@ use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
 use domain::{RoomId, UserId};
 use sqlx::{Postgres, pool::PoolConnection, query, query_as};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::frames::{Parting, event_frame};
 use crate::{
     error::Error,
-    generation::Generations,
+    generation::{Generation, Generations},
     metrics::METRICS,
     views::{EventData, EventView, Standing},
 };
@@ -60,9 +60,14 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// Which life of the log the feeds are of, as far as that is known.
-    pub(super) fn life(&self) -> Option<Arc<str>> {
-        self.generations.current().ok()?.life()
+    /// Which life of the log the feeds are of. As long as nobody knows, nobody can tell what a cursor means.
+    pub(super) fn life(&self) -> Result<Arc<str>, Error> {
+        Ok(self.generations.current()?.life())
+    }
+
+    /// Changes whenever they may be of another one.
+    pub(super) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
+        self.generations.changes()
     }
 
     /// A connection to the generation that is served now, when it is one's turn.

@@ -43,7 +43,7 @@ pub(super) struct Subscriptions {
     /// Up to where the client has its alarms of each stream; none if that is not known yet.
     alarms: Option<Positions>,
     /// Of which life of the log all this is.
-    life: Option<Arc<str>>,
+    life: Arc<str>,
 }
 
 /// How far the client is in one room.
@@ -72,8 +72,8 @@ impl Drop for Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>) -> Self {
-        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life: None }
+    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>, life: Arc<str>) -> Self {
+        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life }
     }
 
     /// Notes where the client begins, before it follows anything.
@@ -81,8 +81,12 @@ impl Subscriptions {
         let known =
             rooms.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::NOWHERE)?)));
         self.ahead = known.collect();
-        self.life = self.feeds.life();
         self.alarms = alarms;
+    }
+
+    /// Whether the feeds are of another life of the log by now: its versions mean something else.
+    pub(super) fn are_outlived(&self) -> bool {
+        self.feeds.life().is_ok_and(|life| life != self.life)
     }
 
     /// What the client is to give back to go on from here.
@@ -95,7 +99,7 @@ impl Subscriptions {
         let ahead = self.ahead.iter().map(|(room, v)| (room, *v));
         let followed = self.rooms.iter().map(|(room, following)| (room, following.sent_v));
         let rooms = ahead.chain(followed).chain(next).collect();
-        cursor::encode(&self.user, &rooms, self.alarms.as_ref(), self.life.as_deref())
+        cursor::encode(&self.user, &rooms, self.alarms.as_ref(), &self.life)
     }
 
     /// Follows a room, from a version or from now on. Following it already, begins anew.
@@ -140,7 +144,6 @@ impl Subscriptions {
         replay: Replay,
     ) -> Result<(), Over> {
         let head_v = replay.head_v;
-        self.life = self.life.take().or_else(|| self.feeds.life());
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
         self.ahead.remove(room);
         self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });

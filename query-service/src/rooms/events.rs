@@ -81,7 +81,7 @@ pub(crate) async fn list_events(
         return Err(Error::InvalidQuery("after_v, cursor: at most one of them"));
     }
     let cursor = match query.cursor.as_deref() {
-        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id, reader.life().as_deref())?),
+        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id, &reader.life())?),
         None => None,
     };
     let events = query_as!(
@@ -120,7 +120,7 @@ pub(crate) async fn list_events(
 }
 
 /// After which version a cursor goes on: that of a page of this list, or that of a live connection which has the room.
-fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, life: Option<&str>) -> Result<i64, Error> {
+fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, life: &str) -> Result<i64, Error> {
     if let Ok(Some(v)) = cursor::decode(list, Some(text)) {
         return Ok(v);
     }

@@ -217,3 +217,44 @@ async fn the_first_id_of_a_stream_has_the_rooms_that_come_later() {
     let mut ana = Listener::reopen(&world, "ana", ROOMS, &ana.last_id).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.1": 3, "north.2": 9 }));
 }
+
+#[tokio::test]
+async fn nothing_is_reset_while_no_read_model_is_known_yet() {
+    let world = World::start().await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let cursor = ana.next().await["cursor"].clone();
+    world.sql("update control.generations set state = 'building'").await;
+    world.until("no generation is served", async || world.get("ana", "/rooms").await.0 == 503).await;
+
+    let mut early = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    assert_eq!(early.next().await["code"], "read-model-unavailable");
+    assert_eq!(early.farewell().await, (4003, "unavailable".to_owned()));
+    let path = format!("/events?rooms=north.2&cursor={}", cursor.as_str().unwrap());
+    assert_eq!(world.get("ana", &path).await.1["code"], "read-model-unavailable");
+
+    world.sql("update control.generations set state = 'active'").await;
+    world.until("it is served again", async || world.get("ana", "/rooms").await.0 == 200).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    assert_eq!(ana.next().await["resumed"], json!({ "north.2": 7 }));
+    assert_eq!(ana.next().await["recovered"], true);
+    ana.events(8..=9).await;
+}
+
+#[tokio::test]
+async fn when_the_log_is_another_one_everybody_begins_anew() {
+    let world = World::start().await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 9 }])).await;
+    let cursor = ana.next().await["cursor"].clone();
+    assert_eq!(ana.next().await["recovered"], true);
+    let mut stream = Listener::open(&world, "ana", "rooms=north.2").await;
+    stream.until("subscribed").await;
+    world.sql("update checkpoints set incarnation = 'another'").await;
+    assert_eq!(ana.farewell().await, (4006, "other-log".to_owned()));
+    assert_eq!(stream.until("bye").await["code"], 4006);
+
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 9 }])).await;
+    assert_eq!(ana.next().await["resumed"], json!({}));
+    assert_eq!(ana.next().await["reason"], "unknown-cursor");
+    assert_eq!(ana.next().await["type"], "reset");
+    assert_eq!(ana.next().await["recovered"], false);
+}
