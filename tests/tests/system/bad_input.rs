@@ -88,6 +88,7 @@ impl Case<'_> {
         }
         self.wrong_paths().await;
         self.wrong_headers().await;
+        self.too_much().await;
         self.wrong_queries().await;
         if !self.row.body.is_null() {
             self.wrong_bodies().await;
@@ -183,6 +184,19 @@ impl Case<'_> {
                 self.refused(request, 400, "invalid-idempotency-key", key).await;
             }
         }
+    }
+
+    async fn too_much(&self) {
+        let (mut query, much) = (self.row.query(), "x".repeat(33 << 10));
+        query.push(("much", much.clone()));
+        let request = with_body(self.authorized(&self.row.params, &query, self.row.by), &self.row.body);
+        self.refused(request, 414, "uri-too-long", "33 KiB of query").await;
+        let request = self.request(&self.row.params).header("x-much", much);
+        self.refused(request, 431, "headers-too-large", "33 KiB of headers").await;
+        // That many the server refuses by itself, in fewer words.
+        let request = self.authorized(&self.row.params, &self.row.query(), self.row.by);
+        let request = (0..100).fold(request, |request, number| request.header(format!("x-{number}"), "x"));
+        assert_eq!(respond(request).await.1.status(), 431, "more than 100 headers: {}", self.row.operation);
     }
 
     async fn wrong_queries(&self) {

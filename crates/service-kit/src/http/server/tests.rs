@@ -48,6 +48,9 @@ fn start(settings: &[&str]) -> SocketAddr {
 
 const ASK: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
+const UPGRADE: &str = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                       sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 async fn send(address: SocketAddr, text: &str) -> TcpStream {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(text.as_bytes()).await.unwrap();
@@ -101,7 +104,7 @@ async fn heads_that_trickle_and_silence_end_in_time_and_hold_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_trickles_is_refused_in_time_and_what_is_no_head_too() {
+async fn a_body_that_trickles_is_refused_in_time() {
     let address = start(&[]);
     let ask = "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n";
     let (mut answers, mut body) = send(address, ask).await.into_split();
@@ -116,17 +119,66 @@ async fn a_body_that_trickles_is_refused_in_time_and_what_is_no_head_too() {
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body-too-slow"), "{answer}");
     assert!(begun.elapsed() < Duration::from_secs(13), "it took {:?}", begun.elapsed());
     trickle.abort();
+}
 
-    let huge = format!("GET / HTTP/1.1\r\nhost: x\r\nx-much: {}\r\n\r\n", "x".repeat(HARD_MAX_HEAD));
-    assert!(head(&mut send(address, &huge).await).await.starts_with("HTTP/1.1 431"));
+/// Requests that none of our code gets to see, and how they are answered; not at all if with nothing.
+fn no_requests() -> Vec<(Vec<u8>, &'static str)> {
+    let with = |header: &str| format!("GET / HTTP/1.1\r\nhost: x\r\n{header}\r\n\r\n").into_bytes();
+    let post = |header: &str| format!("POST /greet HTTP/1.1\r\nhost: x\r\n{header}\r\n\r\n1\r\n0\r\n\r\n").into_bytes();
+    let many: Vec<_> = (0..101).map(|number| format!("x-{number}: x")).collect();
+    vec![
+        (b"NOTHING\r\n\r\n".to_vec(), "400 Bad Request"),
+        (b"GET / HTTP/4.0\r\nhost: x\r\n\r\n".to_vec(), "400 Bad Request"),
+        (b"GET /\0 HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(), "400 Bad Request"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".to_vec(), "400 Bad Request"),
+        (with("no header"), "400 Bad Request"),
+        (with("x : x"), "400 Bad Request"),
+        (with("x: \0"), "400 Bad Request"),
+        (post("content-length: -1"), "400 Bad Request"),
+        (post("content-length: 1\r\ncontent-length: 2"), "400 Bad Request"),
+        (post("transfer-encoding: gzip"), "400 Bad Request"),
+        (format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 16)).into_bytes(), "414 URI Too Long"),
+        (with(&many.join("\r\n")), "431 Request Header Fields Too Large"),
+        (with(&format!("x: {}", "x".repeat(HARD_MAX_HEAD))), "431 Request Header Fields Too Large"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), ""),
+        (b"GET / HTTP/1.1\r\nhost: ".to_vec(), ""),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_answered_with_a_status_alone_and_moves_nobody_else() {
+    let address = start(&["--head-timeout", "1"]);
+    let mut other = send(address, UPGRADE).await;
+    assert!(head(&mut other).await.starts_with("HTTP/1.1 101"));
+    let asking = no_requests().into_iter().map(|(request, status)| async move {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // It may be refused while more of it is on its way.
+        let _ = client.write_all(&request).await;
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, client.read_to_end(&mut answer)).await.expect("the connection is closed");
+        let (answer, asked) = (String::from_utf8(answer).unwrap(), String::from_utf8_lossy(&request[..9]).into_owned());
+        let lines: Vec<&str> = answer.lines().collect();
+        match lines.split_first() {
+            None => assert_eq!(status, "", "{asked} is not answered"),
+            Some((first, headers)) => {
+                assert_eq!(*first, format!("HTTP/1.1 {status}"), "{asked}");
+                assert!(headers.contains(&"content-length: 0") && headers.contains(&"connection: close"), "{answer}");
+                assert!(answer.ends_with("\r\n\r\n"), "there is more: {answer}");
+            }
+        }
+    });
+    join_all(asking).await;
+    // A ping with nothing in it, and its pong.
+    other.write_all(&[0x89, 0x80, 1, 2, 3, 4]).await.unwrap();
+    let mut pong = [0; 2];
+    timeout(PATIENCE, other.read_exact(&mut pong)).await.expect("it goes on").unwrap();
+    assert_eq!(pong, [0x8a, 0]);
 }
 
 #[tokio::test]
 async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place() {
     let address = start(&["--connections-per-address", "2"]);
-    let upgrade = "GET /live HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let mut live = send(address, upgrade).await;
+    let mut live = send(address, UPGRADE).await;
     assert!(head(&mut live).await.starts_with("HTTP/1.1 101"));
     let mut second = send(address, ASK).await;
     assert!(head(&mut second).await.starts_with("HTTP/1.1 200"));
