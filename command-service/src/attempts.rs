@@ -1,13 +1,13 @@
 //! Guessing passwords: whoever was wrong too often waits, twice as long each time.
 //!
-//! Each door has a tally of its own for who tries it: an account for each client address, a room for each user. An
-//! account also has one over all addresses, and an address one over all accounts, both with more patience. They would let
+//! Each door has a tally of its own for who tries it: an account, a box's too, for each client address, a room for each
+//! user. An account also has one over all addresses, and an address one over all accounts, both with more patience. They would let
 //! an attacker lock everybody out, so they do not count for an address that the account's right password came from before.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{RoomId, UserId};
+use domain::{BoxId, RoomId, UserId};
 use event_store::{AttemptTallies, BucketError, Lanes, Tally};
 use futures::future::try_join_all;
 use service_kit::{clock, http::ClientAddress};
@@ -37,6 +37,11 @@ impl Door {
     /// An account, tried from an address.
     pub(crate) fn account(secret: &RequestSecret, user_id: &UserId, from: ClientAddress) -> Self {
         Self::from(secret, &format!("user.{user_id}"), from)
+    }
+
+    /// What a box signs in with, tried from an address.
+    pub(crate) fn of_box(secret: &RequestSecret, box_id: &BoxId, from: ClientAddress) -> Self {
+        Self::from(secret, &format!("box.{box_id}"), from)
     }
 
     /// A room, tried by a user.

@@ -24,6 +24,9 @@ pub(crate) struct Password<const MIN: usize>(String);
 /// What an account is opened with.
 pub(crate) type AccountPassword = Password<8>;
 
+/// What a box signs in with.
+pub(crate) type BoxSecret = Password<32>;
+
 /// What a locked room is opened with.
 pub(crate) type RoomPassword = Password<1>;
 

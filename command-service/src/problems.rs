@@ -38,8 +38,8 @@ problems! {
         "The token is not one of ours, or its session has ended; sign in again.";
     RefreshTokenReused 401 "refresh-token-reused" "The refresh token was used before"
         "An older token of the session came again: it may be stolen, and the session has ended; sign in again.";
-    WrongCredentials 401 "wrong-credentials" "The user id or the password is wrong"
-        "There is no such account, or its password is another.";
+    WrongCredentials 401 "wrong-credentials" "The id or the password is wrong"
+        "There is no such account, or its password is another; or no such box, or its secret is another.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
     NotAMember 403 "not-a-member" "You are not a member of this room" "Only members of the room may do this.";
     NotTheHost 403 "not-the-host" "You are not the host of this room" "Only the host of the room may do this.";

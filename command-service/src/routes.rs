@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
 
 use Access::{Anybody, Boxes, Operators, SignedIn, Users};
-use Answer::{Created, Done, Session, SignedOut};
+use Answer::{Created, Done, Session, Settled};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
@@ -50,10 +50,12 @@ fn people() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(sessions::open::open_session), Anybody, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
+        .routes(command(routes!(sessions::of_box::open_box_session), Anybody, Session,
+            &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(sessions::refresh::refresh_session), Anybody, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
-        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, SignedOut, &[NoSession]))
-        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, SignedOut, &[]))
+        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, Settled, &[NoSession]))
+        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, Settled, &[]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
@@ -67,6 +69,9 @@ fn places() -> OpenApiRouter<App> {
         .routes(command(routes!(boxes::install::install_box), Operators, Created, &[BoxExists]))
         .routes(command(routes!(boxes::change::change_box_details), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::retire::retire_box), Operators, Done, &[BoxNotFound, BoxRetired, BoxInUse]))
+        .routes(command(routes!(boxes::credentials::set_credentials), Operators, Settled,
+            &[BoxNotFound, BoxRetired, SignInElsewhere, Busy]))
+        .routes(command(routes!(boxes::credentials::remove_credentials), Operators, Settled, &[BoxNotFound]))
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))

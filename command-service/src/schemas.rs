@@ -84,6 +84,8 @@ schemas! {
     AccountPassword => string(8, MAX_CHARS, "correct horse");
     /// What a session is refreshed with.
     RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
+    /// What a box signs in with.
+    BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
     /// The password of a room.
     RoomPassword => string(1, MAX_CHARS, "margherita");
     /// For each kind of notification, whether it is wanted.
@@ -175,6 +177,7 @@ mod tests {
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
         parses::<AccountPassword, passwords::AccountPassword>();
+        parses::<BoxSecret, passwords::BoxSecret>();
         parses::<NotificationPreferences, domain::NotificationPreferences>();
     }
 }

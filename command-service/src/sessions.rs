@@ -1,5 +1,6 @@
 //! Sessions: signing in, refreshing, and signing out. No events: they come and go beside the log.
 
+pub(crate) mod of_box;
 pub(crate) mod open;
 pub(crate) mod refresh;
 pub(crate) mod sign_out;
@@ -9,7 +10,7 @@ mod rotation;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{UserId, trust};
-use event_store::{Family, SessionKey};
+use event_store::{Family, SessionKey, StoredAccount};
 use serde::Serialize;
 use service_kit::{
     auth::{Grant, Role},
@@ -17,7 +18,7 @@ use service_kit::{
 };
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Error};
+use crate::{app::App, error::Error, problems::Code};
 use refresh_token::{RefreshToken, Secret};
 
 /// How long an access token speaks for its user.
@@ -45,8 +46,8 @@ pub(crate) struct Session {
     expires_in: i64,
 }
 
-/// Begins a session of somebody who has proved who they are.
-pub(crate) async fn begin(app: &App, user_id: &UserId, role: &Role) -> Result<Session, Error> {
+/// Begins a session of somebody who has proved who they are, by the password of this account.
+async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role) -> Result<Session, Error> {
     let now = clock::now();
     let session = clock::new_id().simple().to_string();
     let key = SessionKey { role: role.name().to_owned(), user_id: user_id.clone(), session };
@@ -55,6 +56,11 @@ pub(crate) async fn begin(app: &App, user_id: &UserId, role: &Role) -> Result<Se
     let family = Family { hash: secret.hash(), former: None, box_id, created_at: now, used_at: now };
     let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
     app.sessions.create(&key, &family).await?;
+    // Whoever changes the account from now on finds the session, and ends it; who did before has not.
+    if !app.accounts.has_still(account).await? {
+        sign_out::end(app, &key, now).await?;
+        return Err(Code::WrongCredentials.into());
+    }
     Ok(answer)
 }
 

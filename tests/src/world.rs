@@ -88,6 +88,17 @@ impl World {
         self.anonymous(Method::POST, "/sessions", json!({ "user_id": user_id, "password": password })).await
     }
 
+    /// Asks for a token of a box.
+    pub async fn sign_in_box(&self, box_id: &str, secret: &str) -> Answer {
+        self.anonymous(Method::POST, &format!("/boxes/{box_id}/sessions"), json!({ "secret": secret })).await
+    }
+
+    /// Asks for other tokens of a session.
+    pub async fn refresh(&self, session: &Value) -> Answer {
+        let body = json!({ "refresh_token": session["refresh_token"] });
+        self.anonymous(Method::POST, "/sessions/refresh", body).await
+    }
+
     /// Registers an account under an idempotency key, and says if no answer came.
     pub async fn try_to_register(&self, user_id: &str, key: &str) -> Result<Answer, reqwest::Error> {
         let body = json!({ "user_id": user_id, "password": PASSWORD, "nickname": user_id });

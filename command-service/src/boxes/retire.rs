@@ -1,9 +1,11 @@
 //! `DELETE /boxes/{box}`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::{BoxCommand, BoxRefusal};
+use event_store::CommandError;
 use service_kit::extract::Path;
 
+use super::credentials;
 use crate::{
     answer::Done,
     app::App,
@@ -13,6 +15,8 @@ use crate::{
 };
 
 /// Takes a box away for good
+///
+/// Its credentials are gone, and its sessions end.
 #[utoipa::path(delete, path = "/boxes/{box}", tag = "boxes", params(BoxPath))]
 pub(crate) async fn retire_box(
     State(app): State<App>,
@@ -21,6 +25,10 @@ pub(crate) async fn retire_box(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = BoxCommand::RetireBox { at: stamp.at };
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
-    Ok(Done::of(&committed))
+    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await;
+    // A repeat completes what a crash has interrupted.
+    if matches!(committed, Ok(_) | Err(CommandError::Refused(BoxRefusal::BoxRetired))) {
+        credentials::withdraw(&app, &box_id).await?;
+    }
+    Ok(Done::of(&committed?))
 }

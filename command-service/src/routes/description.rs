@@ -36,7 +36,7 @@ pub(super) enum Answer {
     Created,
     Done,
     Session,
-    SignedOut,
+    Settled,
 }
 
 #[derive(OpenApi)]
@@ -163,8 +163,8 @@ fn success(answer: Answer) -> (u16, Response) {
             let session = json(SessionView::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
         }
-        Answer::SignedOut => {
-            return (204, ResponseBuilder::new().description("Signed out, or so already").build());
+        Answer::Settled => {
+            return (204, ResponseBuilder::new().description("Done, or so already").build());
         }
         Answer::Created => {
             let location = text_header("Where the query-service shows it");

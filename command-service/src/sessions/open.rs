@@ -36,18 +36,18 @@ pub(crate) async fn open_session(
     Command { body, .. }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
-    let account = app.accounts.get(&body.user_id).await?.map(|stored| stored.account);
-    let hash = account.as_ref().map(|account| account.password_hash.as_str());
+    let stored = app.accounts.get(&body.user_id).await?;
+    let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
     let door = Door::account(&app.secret, &body.user_id, from);
     let fits = app.attempts.check(&door, app.passwords.fits(body.password, hash)).await?;
-    let account = account.filter(|_| fits).ok_or(Code::WrongCredentials)?;
-    let role = role(&account).ok_or(Code::Internal)?;
+    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {
         // An account may be pending still, or outlive its user by a moment: the log decides.
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         user.nickname().ok_or(Code::WrongCredentials)?;
     }
-    Ok(Json(begin(&app, &body.user_id, &role).await?))
+    Ok(Json(begin(&app, &stored, &body.user_id, &role).await?))
 }
 
 fn role(account: &Account) -> Option<Role> {

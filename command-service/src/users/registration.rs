@@ -111,7 +111,7 @@ async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<
     for _ in 0..ATTEMPTS {
         match stored {
             Some(stored) if stored.account.state == AccountState::Active => return Ok(()),
-            Some(stored) => match app.accounts.confirm(user_id, stored).await {
+            Some(stored) => match app.accounts.confirm(stored).await {
                 Err(AccountError::Conflict) => {}
                 result => return Ok(result.map(drop)?),
             },

@@ -129,6 +129,11 @@ impl DeliveryBox {
         self.service != Service::NotInstalled
     }
 
+    /// Whether it is gone for good.
+    pub fn is_retired(&self) -> bool {
+        self.service == Service::Retired
+    }
+
     /// The room with this id, if it is the box's last one.
     pub fn last_room(&self, room_id: &RoomId) -> Option<&Room> {
         self.room.as_ref().filter(|room| room.id == *room_id)

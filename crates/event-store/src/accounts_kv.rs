@@ -1,8 +1,8 @@
-//! The accounts of users: password hashes and roles. Beside the log, because they must be forgettable.
+//! The accounts of users, operators and boxes: password hashes and roles. Beside the log, because they must be forgettable.
 
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
 use chrono::{DateTime, Utc};
-use domain::UserId;
+use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
@@ -21,12 +21,12 @@ pub enum AccountState {
     Active,
 }
 
-/// What signing in needs to know of a user.
+/// What signing in needs to know of somebody.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// argon2id, in PHC form.
     pub password_hash: String,
-    /// What the user may do.
+    /// What they may do.
     pub role: String,
     /// How far the registration has come.
     pub state: AccountState,
@@ -43,6 +43,7 @@ impl std::fmt::Debug for Account {
 /// An account and which of its revisions that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAccount {
+    key: String,
     /// The account.
     pub account: Account,
     /// Changes with every write; guards the next one.
@@ -59,16 +60,16 @@ pub enum AccountError {
     #[error("the accounts cannot be reached")]
     Unavailable(#[source] async_nats::Error),
     /// What is stored is no account.
-    #[error("the account of {user_id} cannot be read")]
+    #[error("the account {key} cannot be read")]
     Corrupt {
         /// Whose.
-        user_id: UserId,
+        key: String,
         /// Why.
         source: serde_json::Error,
     },
 }
 
-/// The accounts of all users, shared by all command-services.
+/// The accounts of everybody, shared by all command-services.
 #[derive(Debug)]
 pub struct Accounts {
     log: JetStreamLog,
@@ -88,16 +89,34 @@ impl Accounts {
             .map_err(|error| AccountError::Unavailable(error.into()))
     }
 
-    /// The account of a user.
+    /// The account of a user or an operator.
     pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
-        let entry = self.bucket().await?.entry(user_id.as_str()).await;
+        self.read(user_id.as_str()).await
+    }
+
+    /// What a box signs in with.
+    pub async fn get_box(&self, box_id: &BoxId) -> Result<Option<StoredAccount>, AccountError> {
+        self.read(&key_of_box(box_id)).await
+    }
+
+    /// Whether an account still has the password that was read.
+    pub async fn has_still(&self, stored: &StoredAccount) -> Result<bool, AccountError> {
+        let now = self.read(&stored.key).await?;
+        Ok(now.is_some_and(|now| now.account.password_hash == stored.account.password_hash))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<StoredAccount>, AccountError> {
+        let entry = self.bucket().await?.entry(key).await;
         let entry = entry.map_err(|error| AccountError::Unavailable(error.into()))?;
         let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
             return Ok(None);
         };
         let account = serde_json::from_slice(&entry.value);
-        let account = account.map_err(|source| AccountError::Corrupt { user_id: user_id.clone(), source })?;
-        Ok(Some(StoredAccount { account, revision: entry.revision }))
+        let key = key.to_owned();
+        match account {
+            Ok(account) => Ok(Some(StoredAccount { key, account, revision: entry.revision })),
+            Err(source) => Err(AccountError::Corrupt { key, source }),
+        }
     }
 
     /// Creates an account; a conflict if there is one. Returns its revision.
@@ -124,18 +143,39 @@ impl Accounts {
     }
 
     async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
-        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id, account)?).await;
+        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id.as_str(), account)?).await;
         created.map_err(|error| match error.kind() {
             CreateErrorKind::AlreadyExists => AccountError::Conflict,
             _ => AccountError::Unavailable(error.into()),
         })
     }
 
+    /// Gives a box what it signs in with from now on, in place of what it had.
+    pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
+        let (role, state) = ("device".to_owned(), AccountState::Active);
+        let key = key_of_box(box_id);
+        let bytes = encode(&key, &Account { password_hash, role, state, created_at: at })?;
+        let put = self.bucket().await?.put(&key, bytes).await;
+        put.map(drop).map_err(|error| AccountError::Unavailable(error.into()))
+    }
+
+    /// Takes from a box what it signs in with, if it has anything.
+    pub async fn delete_box(&self, box_id: &BoxId) -> Result<(), AccountError> {
+        if self.get_box(box_id).await?.is_none() {
+            return Ok(());
+        }
+        let deleted = self.bucket().await?.delete(&key_of_box(box_id)).await;
+        deleted.map_err(|error| AccountError::Unavailable(error.into()))
+    }
+
     /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
-    pub async fn confirm(&self, user_id: &UserId, stored: StoredAccount) -> Result<u64, AccountError> {
+    pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
         let account = Account { state: AccountState::Active, ..stored.account };
-        let bytes = encode(user_id, &account)?;
-        let updated = self.bucket().await?.update(user_id.as_str(), bytes, stored.revision).await;
+        self.update(&stored.key, &account, stored.revision).await
+    }
+
+    async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
+        let updated = self.bucket().await?.update(key, encode(key, account)?, revision).await;
         updated.map_err(|error| match error.kind() {
             UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
             _ => AccountError::Unavailable(error.into()),
@@ -152,7 +192,12 @@ impl Accounts {
     }
 }
 
-fn encode(user_id: &UserId, account: &Account) -> Result<bytes::Bytes, AccountError> {
+/// No user's id has such a character. Stored; never rename.
+fn key_of_box(box_id: &BoxId) -> String {
+    format!("box={box_id}")
+}
+
+fn encode(key: &str, account: &Account) -> Result<bytes::Bytes, AccountError> {
     let encoded = serde_json::to_vec(account);
-    encoded.map(Into::into).map_err(|source| AccountError::Corrupt { user_id: user_id.clone(), source })
+    encoded.map(Into::into).map_err(|source| AccountError::Corrupt { key: key.to_owned(), source })
 }

@@ -1,7 +1,8 @@
-//! Operators come from a command of their own, and sign in like everybody else.
+//! Operators come from a command of their own, and sign in like everybody else; boxes with what operators give them.
 
 use harness::StackOptions;
-use system_tests::{World, world::box_details};
+use serde_json::{Value, json};
+use system_tests::{Answer, Person, World, wait::eventually, world::box_details};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_is_created_by_a_command_and_signs_in() {
@@ -33,4 +34,69 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     assert!(code == Some(1) && said.contains("somebody else"), "{said}");
     let logs = world.stack.logs().unwrap();
     assert!(!logs.contains("battery staple") && !logs.contains("another password"));
+}
+
+/// What the box of the test has.
+const SECRET: &str = "what-an-operator-gave-to-the-first-box";
+
+/// What it has afterwards.
+const NEW_SECRET: &str = "what-an-operator-gave-to-it-afterwards";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_signs_in_with_what_an_operator_gave_it_and_reports_only_itself() {
+    let world = World::start(StackOptions::default()).await;
+    let ops = world.operator();
+    for id in ["box-1", "box-2"] {
+        world.install_box(id).await;
+        world.sign_in_box(id, SECRET).await.refused(401, "wrong-credentials");
+    }
+    give(&ops, "no-such-box", SECRET).await.refused(404, "box-not-found");
+    assert_eq!(give(&ops, "box-1", SECRET).await.status, 204);
+    for (id, secret) in [("box-1", NEW_SECRET), ("box-2", SECRET), ("no-such-box", SECRET)] {
+        world.sign_in_box(id, secret).await.refused(401, "wrong-credentials");
+    }
+    let session = world.sign_in_box("box-1", SECRET).await.ok();
+    let session = world.refresh(&session).await.ok();
+    let device = bearer(&world, &session);
+    device.post("/boxes/box-1/arrivals", Value::Null).await.created();
+    device.post("/boxes/box-2/arrivals", Value::Null).await.refused(403, "forbidden");
+    device.put("/boxes/box-1/credentials", json!({ "secret": NEW_SECRET })).await.refused(403, "forbidden");
+
+    assert_eq!(give(&ops, "box-1", NEW_SECRET).await.status, 204);
+    is_out(&world, &session).await;
+    world.sign_in_box("box-1", SECRET).await.refused(401, "wrong-credentials");
+    let session = world.sign_in_box("box-1", NEW_SECRET).await.ok();
+    bearer(&world, &session).post("/boxes/box-1/arrivals", Value::Null).await.created();
+    assert_eq!(ops.delete("/boxes/box-1/credentials").await.status, 204);
+    is_out(&world, &session).await;
+    world.sign_in_box("box-1", NEW_SECRET).await.refused(401, "wrong-credentials");
+
+    assert_eq!(give(&ops, "box-1", SECRET).await.status, 204);
+    let session = world.sign_in_box("box-1", SECRET).await.ok();
+    ops.delete("/boxes/box-1").await.done();
+    is_out(&world, &session).await;
+    world.sign_in_box("box-1", SECRET).await.refused(401, "wrong-credentials");
+    give(&ops, "box-1", NEW_SECRET).await.refused(409, "box-retired");
+    let logs = world.stack.logs().unwrap();
+    assert!(logs.contains("a box was given other credentials"), "who gives them is in the log");
+    assert!(!logs.contains(SECRET) && !logs.contains(NEW_SECRET));
+}
+
+async fn give(operator: &Person, box_id: &str, secret: &str) -> Answer {
+    operator.put(format!("/boxes/{box_id}/credentials"), json!({ "secret": secret })).await
+}
+
+fn bearer(world: &World, session: &Value) -> Person {
+    world.bearer_of("box-1", session["access_token"].as_str().unwrap())
+}
+
+/// The session cannot be refreshed, and its token is soon refused.
+async fn is_out(world: &World, session: &Value) {
+    world.refresh(session).await.refused(401, "invalid-refresh-token");
+    let device = bearer(world, session);
+    let refused = async || {
+        let answer = device.delete("/sessions/current").await;
+        (answer.status == 401).then(|| answer.refused(401, "revoked-token"))
+    };
+    eventually("the token is refused", refused).await;
 }

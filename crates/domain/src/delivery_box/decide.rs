@@ -64,7 +64,7 @@ impl DeliveryBox {
     }
 
     fn not_retired(&self) -> Result<(), BoxRefusal> {
-        if self.service == Service::Retired { Err(BoxRefusal::BoxRetired) } else { Ok(()) }
+        if self.is_retired() { Err(BoxRefusal::BoxRetired) } else { Ok(()) }
     }
 
     fn install(&self, command: BoxCommand) -> Decision {

@@ -9,6 +9,9 @@ use system_tests::{
     world::{PASSWORD, box_details},
 };
 
+/// What a box signs in with.
+const SECRET: &str = "a secret that only the box itself has";
+
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -240,6 +243,11 @@ fn catalogue() -> Vec<Row> {
             204,
         ),
         of_box("PUT /boxes/{box}/service-state", json!({ "state": "out_of_service", "reason": "rust" }), 204),
+        of_box("PUT /boxes/{box}/credentials", json!({ "secret": SECRET }), 204),
+        Row::new("POST /boxes/{box}/sessions", Who::Nobody, &[("box", "box-9")], json!({ "secret": SECRET }), 200)
+            .unknown_is(401, "wrong-credentials")
+            .wrong_field("secret", "another secret, which is long enough", 401, "wrong-credentials"),
+        of_box("DELETE /boxes/{box}/credentials", Value::Null, 204),
         of_box("DELETE /boxes/{box}", Value::Null, 204),
         operators(register).wrong_field("store_id", "noodles", 409, "store-exists"),
         of_store("PATCH /stores/{store}", json!({ "name": "Number Nine", "category": "soups" })),

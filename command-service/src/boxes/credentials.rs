@@ -1,0 +1,79 @@
+//! `PUT` and `DELETE /boxes/{box}/credentials`: what a box signs in with.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use domain::{BoxId, DeliveryBox};
+use serde::Deserialize;
+use service_kit::{clock, extract::Path};
+use utoipa::ToSchema;
+
+use super::as_user;
+use crate::{
+    app::App,
+    error::Error,
+    passwords::BoxSecret,
+    paths::BoxPath,
+    problems::Code,
+    request::{AsOperator, BareCommand, Command},
+    schemas,
+    sessions::sign_out,
+};
+
+/// What a box is to sign in with from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "secret": "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a" }))]
+pub(crate) struct SetCredentials {
+    /// Known to this box only; best random.
+    #[schema(value_type = schemas::BoxSecret)]
+    secret: BoxSecret,
+}
+
+/// Gives a box what it signs in with
+///
+/// In place of what it had before: its sessions end. An `Idempotency-Key` has no effect; a repeat ends them again.
+#[utoipa::path(put, path = "/boxes/{box}/credentials", tag = "boxes", params(BoxPath), request_body = SetCredentials)]
+pub(crate) async fn set_credentials(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    Command { body, .. }: Command<SetCredentials>,
+) -> Result<StatusCode, Error> {
+    app.signing()?;
+    if installed(&app, &box_id).await?.is_retired() {
+        return Err(Code::BoxRetired.into());
+    }
+    let hash = app.passwords.hash(body.secret).await?;
+    app.accounts.put_box(&box_id, hash, clock::now()).await?;
+    sign_out::everywhere(&app, "device", &as_user(&box_id)?).await?;
+    tracing::info!(user.id = %operator, box.id = %box_id, "a box was given other credentials");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes from a box what it signs in with
+///
+/// Its sessions end. An `Idempotency-Key` has no effect.
+#[utoipa::path(delete, path = "/boxes/{box}/credentials", tag = "boxes", params(BoxPath))]
+pub(crate) async fn remove_credentials(
+    State(app): State<App>,
+    AsOperator(operator): AsOperator,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    BareCommand(_stamp): BareCommand,
+) -> Result<StatusCode, Error> {
+    installed(&app, &box_id).await?;
+    withdraw(&app, &box_id).await?;
+    tracing::info!(user.id = %operator, box.id = %box_id, "a box was left without credentials");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The box can neither sign in nor go on with a session any more.
+pub(super) async fn withdraw(app: &App, box_id: &BoxId) -> Result<(), Error> {
+    app.accounts.delete_box(box_id).await?;
+    sign_out::everywhere(app, "device", &as_user(box_id)?).await
+}
+
+async fn installed(app: &App, box_id: &BoxId) -> Result<Arc<DeliveryBox>, Error> {
+    let (found, _) = app.boxes.load_latest(box_id).await?;
+    if found.is_installed() { Ok(found) } else { Err(Code::BoxNotFound.into()) }
+}

@@ -1,0 +1,47 @@
+//! `POST /boxes/{box}/sessions`: what a box was given becomes a session.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use service_kit::{auth::Role, extract::Path, http::ClientAddress};
+use utoipa::ToSchema;
+
+use super::{Session, begin};
+use crate::{
+    app::App, attempts::Door, boxes, error::Error, passwords::BoxSecret, paths::BoxPath, problems::Code,
+    request::Command, schemas,
+};
+
+/// A box wants to act as itself.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "secret": "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a" }))]
+pub(crate) struct OpenBoxSession {
+    /// What an operator has given it.
+    #[schema(value_type = schemas::BoxSecret)]
+    secret: BoxSecret,
+}
+
+/// Signs a box in
+///
+/// Whether there is no such box, none that may sign in, or the secret is another one is not told, and takes the same time.
+/// An `Idempotency-Key` has no effect: a repeat begins another session.
+#[utoipa::path(post, path = "/boxes/{box}/sessions", tag = "sessions", params(BoxPath), request_body = OpenBoxSession)]
+pub(crate) async fn open_box_session(
+    State(app): State<App>,
+    Path(BoxPath { box_id }): Path<BoxPath>,
+    from: ClientAddress,
+    Command { body, .. }: Command<OpenBoxSession>,
+) -> Result<Json<Session>, Error> {
+    app.signing()?;
+    let stored = app.accounts.get_box(&box_id).await?;
+    let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
+    let door = Door::of_box(&app.secret, &box_id, from);
+    let fits = app.attempts.check(&door, app.passwords.fits(body.secret, hash)).await?;
+    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    // The credentials may outlive the box by a moment: the log decides.
+    if app.boxes.load_latest(&box_id).await?.0.is_retired() {
+        return Err(Code::WrongCredentials.into());
+    }
+    let own = boxes::as_user(&box_id)?;
+    Ok(Json(begin(&app, &stored, &own, &Role::Device(box_id)).await?))
+}
