@@ -14,6 +14,7 @@ mod status;
 
 use std::process::ExitCode;
 
+use async_nats::ConnectErrorKind;
 use service_kit::nats::ConnectError;
 
 use crate::operator::{AskError, Operator, Request};
@@ -38,6 +39,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Its kind and its reason, for scripts.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Failed(reason) => ("failed", reason),
+            Self::Refused(reason) => ("refused", reason),
+            Self::Different(reason) => ("different", reason),
+            Self::NoAnswer(reason) => ("no_answer", reason),
+        }
+    }
+
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Failed(_) => 1,
@@ -61,7 +72,13 @@ impl From<AskError> for Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            ConnectError::Nats(error) if error.kind() == ConnectErrorKind::AuthorizationViolation => {
+                Self::Failed("NATS does not accept this user with this password".to_owned())
+            }
+            ConnectError::Nats(error) => Self::NoAnswer(format!("there is no connection to NATS: {error}")),
+            error => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -73,6 +90,7 @@ impl From<std::io::Error> for Failure {
 
 /// Does what an operator asks for; says how it ended.
 pub async fn act(command: OperatorCommand) -> ExitCode {
+    let json = command.operator().json;
     let acted = match command {
         OperatorCommand::Status(args) => status::show(args).await,
         OperatorCommand::Rebuild(args) => rebuild::rebuild(args).await,
@@ -84,10 +102,15 @@ pub async fn act(command: OperatorCommand) -> ExitCode {
         OperatorCommand::Quarantine(command) => quarantine::act(command).await,
         OperatorCommand::Audit(args) => audit::audit(args).await,
     };
+    ended(acted, json)
+}
+
+/// Says why a command failed, to people or machines; returns how to end.
+pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
     match acted {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            console::complain(&failure);
+            console::complain(json, &failure);
             failure.exit_code()
         }
     }

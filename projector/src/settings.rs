@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn help_names_examples_and_exit_codes() {
         let commands = ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume"];
-        for command in commands.into_iter().chain(["quarantine list", "quarantine retry", "quarantine drop"]) {
+        for command in
+            commands.into_iter().chain(["quarantine", "quarantine list", "quarantine retry", "quarantine drop"])
+        {
             let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
             assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
             assert!(help.contains("5 nobody answers"), "{help}");

@@ -67,12 +67,23 @@ pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> 
 
 /// Connects to an address as [`address`] reads it; returns at once and goes on trying while the server is not there.
 pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
+    let (options, server) = lasting(url, name)?;
+    Ok(options.retry_on_initial_connect().connect(server.as_str()).await?)
+}
+
+/// The same for somebody who waits for an answer: says at once why the server does not let them in.
+pub async fn connect_now(url: &str, name: &str) -> Result<Client, ConnectError> {
+    let (options, server) = lasting(url, name)?;
+    Ok(options.connect(server.as_str()).await?)
+}
+
+/// The options of a connection that comes back by itself after a fault, and the server's address.
+fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectError> {
     let (options, server) = address(url)?;
     // Attempts come many a second, and mostly fail for the same reason.
     let told = Mutex::new(None);
     let options = options
         .name(name)
-        .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| {
             Duration::from_millis(match attempt {
@@ -98,10 +109,12 @@ pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
             match event {
                 Event::Connected => tracing::info!("connected to NATS"),
                 Event::Disconnected => tracing::warn!("lost the connection to NATS"),
+                // Nobody needs it any more.
+                Event::Closed => tracing::debug!("closed the connection to NATS"),
                 other => tracing::warn!(event = %other, "NATS"),
             }
         });
-    Ok(options.connect(server.as_str()).await?)
+    Ok((options, server))
 }
 
 /// What an address says, for who speaks to the server without the client.

@@ -44,11 +44,27 @@ pub enum OperatorCommand {
     #[command(after_help = PAUSE)]
     Resume(PauseArgs),
     /// Boxes that are parked because an event of theirs cannot be projected
-    #[command(subcommand)]
+    #[command(subcommand, after_help = super::quarantine::EXAMPLES)]
     Quarantine(QuarantineCommand),
     /// Show who did what and when, as the log has it
     #[command(after_help = AUDIT)]
     Audit(AuditArgs),
+}
+
+impl OperatorCommand {
+    /// How to reach the projectors, and for whom to print.
+    pub(super) fn operator(&self) -> &OperatorArgs {
+        match self {
+            Self::Status(args) => &args.operator,
+            Self::Rebuild(args) => &args.operator,
+            Self::Activate(args) => &args.operator,
+            Self::Rollback(args) => &args.operator,
+            Self::Retire(args) => &args.operator,
+            Self::Pause(args) | Self::Resume(args) => &args.operator,
+            Self::Quarantine(command) => command.operator(),
+            Self::Audit(args) => &args.operator,
+        }
+    }
 }
 
 /// How to reach the projectors, and for whom to print.
@@ -57,7 +73,7 @@ pub struct OperatorArgs {
     /// The NATS server, as its user operator: `nats://operator:password@host:port`
     #[arg(long, env = "BOXROOM_OPERATOR_URL", hide_env_values = true, value_name = "URL")]
     pub operator_url: String,
-    /// Print JSON, one object a line
+    /// Print JSON, one object a line; errors as well, on standard error
     #[arg(long)]
     pub json: bool,
 }

@@ -49,7 +49,8 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     }
     if entries.len() > limit {
         entries.truncate(limit);
-        console::say("there is more than this, and not all streams were looked at: narrow it, or raise --limit");
+        let text = "there is more than this, and not all streams were looked at: narrow it, or raise --limit";
+        console::say(args.operator.json, text);
     }
     // Each stream is in its order; in between the clocks of the command-services decide.
     entries.sort_by_key(|entry| entry.at);

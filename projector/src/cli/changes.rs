@@ -6,7 +6,10 @@ use super::{
     ask,
     console::{self, confirm},
 };
-use crate::operator::requests::{Activate, Pause, Resume, Retire, Rollback, Switched};
+use crate::operator::{
+    Operator,
+    requests::{Activate, GetStatus, Pause, Resume, Retire, Rollback, Switched},
+};
 
 pub(super) async fn activate(args: ActivateArgs) -> Result<(), Failure> {
     let request = Activate { generation: args.generation, unverified: args.unverified };
@@ -15,7 +18,9 @@ pub(super) async fn activate(args: ActivateArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn roll_back(args: RollbackArgs) -> Result<(), Failure> {
-    let switched = ask(&args.operator, &Rollback {}).await?;
+    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let from = operator.ask(&GetStatus {}).await?.active();
+    let switched = operator.ask(&Rollback { from }).await?;
     console::result(&args.operator, &switched, &describe(switched))
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Failure, arguments::OperatorArgs};
 
@@ -20,24 +21,28 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Replaces what was shown before, of so many lines, where that is possible; returns how many lines it is now.
-pub(super) fn redraw(text: &str, former_lines: usize) -> Result<usize, Failure> {
-    if former_lines > 0 {
-        let up = if io::stdout().is_terminal() { format!("\x1b[{former_lines}A\x1b[J") } else { "\n".to_owned() };
-        write!(io::stdout(), "{up}")?;
-    }
-    line(text)?;
-    Ok(text.lines().count())
+/// Shows it in the place of everything that was shown before, or below it where nobody looks at a screen.
+pub(super) fn redraw(text: &str) -> Result<(), Failure> {
+    // Going up by lines would go wrong where the terminal has broken one.
+    let place = if io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "\n" };
+    write!(io::stdout(), "{place}")?;
+    line(text)
 }
 
 /// Something to know, which is no result.
-pub(super) fn say(text: &str) {
-    eprintln!("{text}");
+pub(super) fn say(json: bool, text: &str) {
+    tell(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
 }
 
 /// Why it ended.
-pub(super) fn complain(failure: &Failure) {
-    eprintln!("error: {failure}");
+pub(super) fn complain(json: bool, failure: &Failure) {
+    let (error, message) = failure.parts();
+    tell(&if json { json!({ "error": error, "message": message }).to_string() } else { format!("error: {failure}") });
+}
+
+fn tell(line: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Makes sure that this is meant.

@@ -50,7 +50,7 @@ impl Progress {
     /// Says that nobody answers at the moment.
     pub(super) fn complain(&mut self, text: &str) {
         if self.json || self.bars.is_hidden() {
-            console::say(text);
+            console::say(self.json, text);
         } else {
             self.summary.set_message(text.to_owned());
         }

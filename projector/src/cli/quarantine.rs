@@ -1,5 +1,6 @@
 //! `projector quarantine`: what is parked, another try, and giving up.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::{BoxId, EventSequence};
 use serde_json::json;
@@ -86,7 +87,20 @@ pub struct DropArgs {
     pub operator: OperatorArgs,
 }
 
-const EXAMPLES: &str = help!(
+impl QuarantineCommand {
+    /// How to reach the projectors, and for whom to print.
+    pub(super) fn operator(&self) -> &OperatorArgs {
+        match self {
+            Self::List(args) => &args.operator,
+            Self::Show(args) => &args.operator,
+            Self::Retry(args) => &args.operator,
+            Self::Drop(args) => &args.operator,
+        }
+    }
+}
+
+/// What the help of all of them ends with.
+pub(super) const EXAMPLES: &str = help!(
     "  projector quarantine list
   projector quarantine show locker-7
   projector quarantine retry --all
@@ -104,22 +118,26 @@ pub(super) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
     let parked = ask(&args.operator, &ListParked {}).await?;
-    let lines: Vec<String> = parked.boxes.iter().map(line).collect();
-    let text = if lines.is_empty() { "no box is parked".to_owned() } else { lines.join("\n") };
-    console::result(&args.operator, &parked.boxes, &text)?;
+    let json = args.operator.json;
+    if parked.boxes.is_empty() && !json {
+        return console::line("no box is parked");
+    }
+    for parked in &parked.boxes {
+        console::result(&args.operator, parked, &line(parked))?;
+    }
     if parked.more > 0 {
-        console::say(&format!("and {} more", parked.more));
+        console::say(json, &format!("and {} more", parked.more));
     }
     Ok(())
 }
 
 async fn show(args: ShowArgs) -> Result<(), Failure> {
     let shown = ask(&args.operator, &ShowParked { box_id: args.box_id }).await?;
-    let described = shown.iter().flat_map(|shown| {
+    for shown in &shown {
         let event = shown.event.as_ref().map_or_else(|| "  the log does not hold the event".to_owned(), described);
-        [line(&shown.parked), event]
-    });
-    console::result(&args.operator, &shown, &described.collect::<Vec<_>>().join("\n"))
+        console::result(&args.operator, shown, &format!("{}\n{event}", line(&shown.parked)))?;
+    }
+    Ok(())
 }
 
 async fn retry(args: RetryArgs) -> Result<(), Failure> {
@@ -138,6 +156,7 @@ async fn drop_event(args: DropArgs) -> Result<(), Failure> {
     let DropArgs { box_id, sequence, reason, token, operator, .. } = args;
     let given_up = give_up(&operator.operator_url, &token, &box_id, sequence, &reason).await;
     let id = given_up.map_err(|error| match error {
+        GiveUpError::Connection(error) => error.into(),
         GiveUpError::NoAnswer => Failure::NoAnswer(error.to_string()),
         GiveUpError::Refused(reason) => Failure::Refused(reason),
         GiveUpError::Failed(reason) => Failure::Failed(reason),
@@ -152,11 +171,15 @@ fn line(parked: &ParkedBox) -> String {
         parked.box_id,
         parked.stream,
         parked.sequence,
-        parked.since.to_rfc3339(),
+        readable(parked.since),
         parked.waiting,
         generations.join(", "),
         parked.reason
     )
+}
+
+fn readable(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn described(event: &BadEvent) -> String {
@@ -166,7 +189,7 @@ fn described(event: &BadEvent) -> String {
         event.sequence,
         event.types.join(", "),
         versions.join(", "),
-        event.stored_at.to_rfc3339(),
+        readable(event.stored_at),
         event.bytes
     )
 }

@@ -35,23 +35,22 @@ pub(super) async fn show(args: StatusArgs) -> Result<(), Failure> {
         sleep(GLANCE).await;
         report = look(&operator, &mut rates).await?;
     }
-    let mut lines = 0;
+    let json = args.operator.json;
+    if !args.follow {
+        return console::result(&args.operator, &report, &describe(&report, &rates));
+    }
     loop {
-        if args.operator.json {
+        if json {
             console::line(&serde_json::to_string(&report).map_err(std::io::Error::other)?)?;
         } else {
-            lines = console::redraw(&describe(&report, &rates), lines)?;
-        }
-        if !args.follow {
-            return Ok(());
+            console::redraw(&describe(&report, &rates))?;
         }
         sleep(INTERVAL).await;
         report = loop {
             match look(&operator, &mut rates).await {
                 Ok(report) => break report,
-                Err(error) => console::say(&format!("{error}; trying again")),
+                Err(error) => console::say(json, &format!("{error}; trying again")),
             }
-            lines = 0;
             sleep(INTERVAL).await;
         };
     }
@@ -73,7 +72,7 @@ impl Report {
 
 fn describe(report: &Report, rates: &Rates) -> String {
     let Report { model_version, projectors, generations, erasures } = report;
-    let mut text = format!("read model {model_version}, {projectors} running");
+    let mut text = format!("read model {model_version}, {}", counted(*projectors, "projector", "projectors"));
     for generation in generations {
         let _ = write!(text, "\n\n{}", headline(generation, model_version, rates));
         if generation.state == State::Retired {
@@ -106,11 +105,13 @@ fn headline(generation: &GenerationReport, own_version: &str, rates: &Rates) -> 
     {
         let _ = write!(text, ", {rate:.0} events/s, {} until the log is read", FormattedDuration(left));
     }
-    if let Some(rate) = generation.max_rate {
-        let _ = write!(text, ", at most {rate} events/s");
-    }
-    if generation.low_priority {
-        text.push_str(", low priority");
+    if *state == State::Building {
+        if let Some(rate) = generation.max_rate {
+            let _ = write!(text, ", at most {rate} events/s");
+        }
+        if generation.low_priority {
+            text.push_str(", low priority");
+        }
     }
     if let Some(at) = generation.activated_at.filter(|_| *state == State::Active) {
         let _ = write!(text, " since {}", at.format("%Y-%m-%d %H:%M:%S UTC"));
@@ -127,11 +128,15 @@ fn headline(generation: &GenerationReport, own_version: &str, rates: &Rates) -> 
     text
 }
 
+fn counted(number: i64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
 fn row(stream: &StreamReport) -> String {
     let known = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
     let mut progress = stream.progress.clone();
     if stream.quarantined_boxes > 0 {
-        let _ = write!(progress, ", {} boxes in quarantine", stream.quarantined_boxes);
+        let _ = write!(progress, ", {} in quarantine", counted(stream.quarantined_boxes, "box", "boxes"));
     }
     format!(
         "{:<10} {:>12} {:>12} {:>10} {:>9.0}  {:<24} {}",

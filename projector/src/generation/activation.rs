@@ -41,14 +41,15 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
     }
     let former = active(&mut transaction).await?;
     match state {
-        State::Ready if !found.verified && !unverified && former.is_some() => {
-            return refused(format!(
-                "generation {number} is not verified: verify it, or say that it may be unverified"
-            ));
-        }
         State::Ready | State::Standby => {}
         State::Active => return refused(format!("generation {number} is active already")),
         State::Building | State::Retired => return refused(format!("generation {number} is {state}")),
+    }
+    if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
+        return refused(format!(
+            "generation {number} was not compared with generation {former}: `projector verify {former} {number}` does \
+             that, and `projector activate {number} --unverified` switches to it"
+        ));
     }
     if let Some(former) = former.filter(|_| !unverified) {
         of_the_same_log(&mut transaction, number, former).await?;
@@ -60,11 +61,17 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
     Ok(Switched { generation: number, former })
 }
 
-/// Serves reads from the generation that was active last.
-pub async fn roll_back(database: &Database) -> Result<Switched, ChangeError> {
+/// Serves reads from the generation that was active last; not if another one is active than is expected.
+pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Switched, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
     lock(&mut transaction).await?;
+    let former = active(&mut transaction).await?;
+    if let (Some(former), Some(expected)) = (former, expected)
+        && former != expected
+    {
+        return refused(format!("generation {former} was activated meanwhile, in the place of generation {expected}"));
+    }
     let found = query!(
         "select generation
          from control.generations
@@ -76,7 +83,6 @@ pub async fn roll_back(database: &Database) -> Result<Switched, ChangeError> {
     let Some(found) = found.fetch_optional(&mut *transaction).await? else {
         return refused("no generation is kept for a rollback");
     };
-    let former = active(&mut transaction).await?;
     if let Some(former) = former {
         of_the_same_log(&mut transaction, found.generation, former).await?;
     }

@@ -1,16 +1,10 @@
 //! An operator's side of the requests.
 
-use std::time::Duration;
-
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
 use domain::notice;
 use service_kit::nats;
-use tokio::time::{Instant, sleep};
 
 use super::requests::{Outcome, Request};
-
-/// How long the server may take to let us in.
-const CONNECT: Duration = Duration::from_secs(3);
 
 /// A connection as the NATS user `operator`.
 #[derive(Debug, Clone)]
@@ -33,14 +27,9 @@ pub enum AskError {
 }
 
 impl Operator {
-    /// Connects with `nats://operator:password@host:port`; waits a moment for the server.
+    /// Connects with `nats://operator:password@host:port`, or says why that cannot be.
     pub async fn connect(url: &str) -> Result<Self, nats::ConnectError> {
-        let client = nats::connect(url, "operator").await?;
-        let deadline = Instant::now() + CONNECT;
-        while client.connection_state() != State::Connected && Instant::now() < deadline {
-            sleep(Duration::from_millis(10)).await;
-        }
-        Ok(Self { client })
+        Ok(Self { client: nats::connect_now(url, "operator").await? })
     }
 
     /// Asks the projectors; one of them answers.

@@ -56,7 +56,12 @@ impl Operations {
     async fn perform<O: Operation>(&self, payload: &[u8]) -> Vec<u8> {
         let outcome = match serde_json::from_slice::<O>(payload) {
             Ok(request) => {
-                tracing::info!(verb = O::VERB, request = %String::from_utf8_lossy(payload), "asked by an operator");
+                let asked = String::from_utf8_lossy(payload);
+                if O::ONLY_ASKS {
+                    tracing::debug!(verb = O::VERB, request = %asked, "asked by an operator");
+                } else {
+                    tracing::info!(verb = O::VERB, request = %asked, "asked by an operator");
+                }
                 match request.perform(self).await {
                     Ok(answer) => Outcome::Done(answer),
                     Err(ChangeError::Refused(reason)) => Outcome::Refused(reason),
@@ -114,7 +119,7 @@ impl Operation for Activate {
 
 impl Operation for Rollback {
     async fn perform(self, within: &Operations) -> Result<Switched, ChangeError> {
-        let switched = generation::roll_back(&within.database).await?;
+        let switched = generation::roll_back(&within.database, self.from).await?;
         within.notices.activated(switched.generation);
         Ok(switched)
     }

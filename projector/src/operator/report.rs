@@ -86,6 +86,14 @@ pub struct StreamReport {
     pub quarantined_boxes: i64,
 }
 
+impl Report {
+    /// The generation from which reads of this version are served.
+    pub fn active(&self) -> Option<i32> {
+        let own = self.generations.iter().filter(|generation| generation.model_version == self.model_version);
+        own.filter(|generation| generation.state == State::Active).map(|generation| generation.generation).next()
+    }
+}
+
 impl GenerationReport {
     /// The sequences that are projected and those that are to be, over all streams.
     pub fn progress(&self) -> (u64, u64) {

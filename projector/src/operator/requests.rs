@@ -15,6 +15,8 @@ use crate::{
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The last part of the subject.
     const VERB: &'static str;
+    /// Whether it only asks. Those come many a minute, and are nothing to remember.
+    const ONLY_ASKS: bool = false;
     /// How long a projector may take to answer.
     const PATIENCE: Duration = Duration::from_secs(20);
     /// What is told when it was done.
@@ -39,6 +41,7 @@ pub struct GetStatus {}
 
 impl Request for GetStatus {
     const VERB: &'static str = "status";
+    const ONLY_ASKS: bool = true;
     type Answer = Report;
 }
 
@@ -74,7 +77,11 @@ impl Request for Activate {
 
 /// Serve reads from the generation that was active before.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Rollback {}
+pub struct Rollback {
+    /// Which one is active, as far as the operator knows: of two who roll back at once, the second must not undo it.
+    #[serde(default)]
+    pub from: Option<i32>,
+}
 
 impl Request for Rollback {
     const VERB: &'static str = "rollback";
@@ -127,6 +134,7 @@ pub struct ListParked {}
 
 impl Request for ListParked {
     const VERB: &'static str = "quarantine_list";
+    const ONLY_ASKS: bool = true;
     type Answer = ParkedBoxes;
 }
 
@@ -139,6 +147,7 @@ pub struct ShowParked {
 
 impl Request for ShowParked {
     const VERB: &'static str = "quarantine_show";
+    const ONLY_ASKS: bool = true;
     type Answer = Vec<ShownBox>;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::{Request, RequestErrorKind};
 use domain::{BoxId, EventSequence, notice};
 use serde_json::{Value, json};
-use service_kit::nats;
+use service_kit::nats::{self, ConnectError};
 use tokio::time::timeout;
 
 /// How long a command-service may take.
@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Why an event was not given up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GiveUpError {
+    /// NATS cannot be reached.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
     /// Nobody is there to do it.
     #[error("no command-service answers")]
     NoAnswer,
@@ -34,7 +37,7 @@ pub(crate) async fn give_up(
     reason: &str,
 ) -> Result<String, GiveUpError> {
     let failed = |error: &dyn std::fmt::Display| GiveUpError::Failed(error.to_string());
-    let client = nats::connect(url, "projector-quarantine").await.map_err(|error| failed(&error))?;
+    let client = nats::connect_now(url, "projector-quarantine").await?;
     let command = json!({
         "token": token,
         "idempotency_key": format!("drop-event-{sequence}"),

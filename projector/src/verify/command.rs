@@ -9,8 +9,13 @@ use service_kit::{
 };
 use sqlx::query;
 
-use super::{Limits, Verification, VerifyError, verify, verify_fresh};
-use crate::{cli::Priority, database::Database, run::opened_log, settings::DatabaseArgs};
+use super::{Limits, Verification, VerifyError, fresh::clean_up, verify, verify_fresh};
+use crate::{
+    cli::{Failure, Priority, ended},
+    database::Database,
+    run::opened_log,
+    settings::DatabaseArgs,
+};
 
 /// Arguments of `projector verify`.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +48,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub show: u16,
 
-    /// Print JSON
+    /// Print JSON; errors as well, on standard error
     #[arg(long)]
     pub json: bool,
 
@@ -59,8 +64,13 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Which events are logged, like `info`
-    #[arg(long, env = "BOXROOM_LOG", default_value = "warn", value_name = "FILTER")]
+    /// Which events are logged, like `info`. What cannot be projected is among the rows that are compared
+    #[arg(
+        long,
+        env = "BOXROOM_LOG",
+        default_value = "warn,projector::projection::quarantine=off",
+        value_name = "FILTER"
+    )]
     pub log: String,
 }
 
@@ -80,22 +90,22 @@ pub async fn act(args: VerifyArgs) -> ExitCode {
     let log = LogArgs { filter: args.log.clone(), format: LogFormat::Text, traces };
     let _telemetry = match telemetry::init(&log, "projector") {
         Ok(telemetry) => telemetry,
-        Err(error) => return ended(1, &error),
+        Err(error) => return ended(Err(Failure::Failed(error.to_string())), args.json),
     };
     match compare(&args).await {
         Ok(found) if args.values => tell(&found, args.json),
         Ok(found) => tell(&found.without_values(), args.json),
-        Err(error) => match error.downcast_ref::<VerifyError>() {
-            Some(VerifyError::Refused(reason)) => ended(3, reason),
-            _ => ended(1, &format!("{error:#}")),
-        },
+        Err(failure) => ended(Err(failure), args.json),
     }
 }
 
-fn ended(code: u8, reason: &dyn Display) -> ExitCode {
-    // Nobody may be listening.
-    let _ = writeln!(std::io::stderr(), "error: {reason}");
-    ExitCode::from(code)
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Refused(reason) => Self::Refused(reason),
+            error => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 fn tell(found: &Verification, json: bool) -> ExitCode {
@@ -108,16 +118,23 @@ fn tell(found: &Verification, json: bool) -> ExitCode {
     }
 }
 
-async fn compare(args: &VerifyArgs) -> anyhow::Result<Verification> {
-    let database = Database::new(&args.database.database_url, "projector-verify")?;
+async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
+    let failed = |error: &dyn Display| Failure::Failed(error.to_string());
+    let database = Database::new(&args.database.database_url, "projector-verify").map_err(|error| failed(&error))?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
-    let log = opened_log(client, &args.nats.nats_url, &args.master)?;
+    let log = opened_log(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
-    Ok(match other {
-        Some(other) => verify(&database, &log, [first, other], limits).await?,
-        None => verify_fresh(&database, &log, first, limits).await?,
-    })
+    if let Some(other) = other {
+        return Ok(verify(&database, &log, [first, other], limits).await?);
+    }
+    tokio::select! {
+        found = verify_fresh(&database, &log, first, limits) => Ok(found?),
+        _ = tokio::signal::ctrl_c() => {
+            clean_up(&database).await?;
+            Err(Failure::Failed("interrupted; what was projected for this is dropped".to_owned()))
+        }
+    }
 }
 
 /// The generations that are meant; no second one for a fresh projection.
@@ -141,5 +158,8 @@ async fn chosen(database: &Database, args: &VerifyArgs) -> Result<(i32, Option<i
     }
     let newest = rows.iter().map(|row| row.generation).find(|generation| *generation != first);
     let other = args.other.or(newest).ok_or_else(|| refused("there is nothing to compare it with: try --fresh"))?;
+    if other == first {
+        return Err(refused("a generation is the same as itself: try --fresh"));
+    }
     Ok((first, Some(other)))
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The number of the schema. No generation has it: they count from 1, and this one is in no table of theirs.
-const FRESH: i32 = i32::MAX;
+pub(super) const FRESH: i32 = i32::MAX;
 
 /// Projects the whole log anew and compares a generation with that.
 pub async fn verify_fresh(
@@ -51,6 +51,13 @@ pub async fn verify_fresh(
     drop_tables(&mut turn).await?;
     turn.close().await?;
     result
+}
+
+/// Drops what an interrupted comparison has left.
+pub(super) async fn clean_up(database: &Database) -> Result<(), VerifyError> {
+    let mut connection = database.control().await?;
+    drop_tables(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 async fn drop_tables(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+
+use super::fresh::FRESH;
 
 /// What stands for a value that is not shown.
 const HIDDEN: &str = "(hidden)";
@@ -30,7 +32,8 @@ const HARMLESS: [&str; 14] = [
 /// The outcome of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verification {
-    /// Which generations were compared.
+    /// Which generations were compared; the one that was made for this is called `fresh`.
+    #[serde(serialize_with = "named")]
     pub generations: [i32; 2],
     /// How many rows of each table, counted in the first of them.
     pub rows: BTreeMap<String, u64>,
@@ -128,6 +131,12 @@ impl Difference {
     }
 }
 
+/// What a generation is called that was made for the comparison.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn named<S: Serializer>(generations: &[i32; 2], serializer: S) -> Result<S::Ok, S::Error> {
+    generations.map(|number| if number == FRESH { "fresh".into() } else { Value::from(number) }).serialize(serializer)
+}
+
 /// Numbers, times, ids and words of ours; not what a later column may hold.
 fn is_harmless(column: &str, value: &Value) -> bool {
     let is_known = column.ends_with("_id") || column.ends_with("_at") || HARMLESS.contains(&column);
@@ -136,12 +145,13 @@ fn is_harmless(column: &str, value: &Value) -> bool {
 
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = self.generations;
+        let name = |number| if number == FRESH { "fresh".to_owned() } else { format!("g{number}") };
+        let [first, second] = self.generations.map(name);
         for difference in &self.shown {
             writeln!(f, "{} {}", difference.table, Value::Object(difference.key.clone()))?;
-            for (generation, row) in [(first, &difference.first), (second, &difference.second)] {
+            for (generation, row) in [(&first, &difference.first), (&second, &difference.second)] {
                 let row = row.as_ref().map_or_else(|| "no such row".to_owned(), ToString::to_string);
-                writeln!(f, "  g{generation}: {row}")?;
+                writeln!(f, "  {generation}: {row}")?;
             }
             writeln!(f, "  differing: {}", difference.differing.join(", "))?;
             for Touch { stream, sequence, types, at } in &difference.events {
@@ -154,7 +164,7 @@ impl fmt::Display for Verification {
         let rows: u64 = self.rows.values().sum();
         write!(
             f,
-            "g{first} and g{second}: {rows} rows compared in {:.1} s, {} differ, {} undecided",
+            "{first} and {second}: {rows} rows compared in {:.1} s, {} differ, {} undecided",
             self.seconds,
             self.differences,
             self.undecided.len()

@@ -48,15 +48,16 @@ async fn a_poisoned_box_is_named_and_goes_on_without_what_is_given_up() {
     projector.is_ready_but_names("quarantine", &format!("b1 at {sequence}")).await;
 
     let (code, said) = servers.command(&["quarantine", "list", "--json"]).await;
+    assert_eq!((code, said.lines().count()), (0, 1), "{said}");
     let listed: Value = serde_json::from_str(&said).expect("JSON");
-    assert_eq!((code, listed.as_array().map(Vec::len)), (0, Some(1)), "{said}");
-    assert_eq!((&listed[0]["box_id"], &listed[0]["sequence"]), (&"b1".into(), &sequence.into()));
-    assert_eq!((&listed[0]["waiting"], &listed[0]["generations"]), (&2.into(), &vec![1].into()));
+    assert_eq!((&listed["box_id"], &listed["sequence"]), (&"b1".into(), &sequence.into()));
+    assert_eq!((&listed["waiting"], &listed["generations"]), (&2.into(), &vec![1].into()));
     let (code, said) = servers.command(&["quarantine", "show", "b1"]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("message_posted version 99, stored at"), "{said}");
     assert!(!said.contains("noodles"), "what the event says is not shown: {said}");
-    assert_eq!(servers.command(&["quarantine", "show", "b2"]).await.0, 3);
+    let refused = "{\"error\":\"refused\",\"message\":\"the box b2 is not parked\"}\n".to_owned();
+    assert_eq!(servers.command(&["quarantine", "show", "b2", "--json"]).await, (3, refused));
 
     // Nothing has changed: it is parked again.
     let (code, said) = servers.command(&["quarantine", "retry", "b1"]).await;
@@ -113,12 +114,15 @@ async fn verifying_ends_with_a_code_for_scripts() {
     assert_eq!(servers.command(&["verify", "--fresh", "--max-rate", "many"]).await.0, 2);
     assert_eq!(servers.command(&["verify", "--fresh"]).await.0, 0);
     raw_sql("update messages set body = 'changed' where ordinal = 3").execute(&mut rows).await.expect("a change");
+    let (code, said) = servers.command(&["verify", "1", "1", "--json"]).await;
+    assert_eq!((code, said.starts_with("{\"error\":\"refused\"")), (3, true), "{said}");
     let (code, said) = servers.command(&["verify", "--fresh", "--json"]).await;
     assert_eq!(code, 4, "{said}");
     assert!(!said.contains("changed"), "what people write is not shown: {said}");
     let (_, shown) = servers.command(&["verify", "--fresh", "--values"]).await;
     assert!(shown.contains("changed") && shown.contains("differing: body"), "{shown}");
     let found: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(found["generations"], serde_json::json!([1, "fresh"]));
     assert_eq!((&found["differences"], &found["shown"][0]["table"]), (&1.into(), &"messages".into()));
     assert_eq!(found["shown"][0]["events"][0]["types"][0], "message_posted");
 }
@@ -132,4 +136,9 @@ async fn an_event_is_not_given_up_by_accident() {
     assert!(said.contains("--yes"), "{said}");
     let (code, said) = servers.command(&[drop.as_slice(), &["--yes"]].concat()).await;
     assert_eq!((code, said.as_str()), (5, "error: no command-service answers\n"));
+    let nobody = servers.nats.url(Account::Operator).replace("operator:", "operator:not");
+    let (code, said) = servers.command(&["status", "--operator-url", &nobody]).await;
+    assert_eq!((code, said.as_str()), (1, "error: NATS does not accept this user with this password\n"));
+    let (code, said) = servers.command(&["status", "--operator-url", "nats://operator:p@127.0.0.1:1"]).await;
+    assert!(code == 5 && said.starts_with("error: there is no connection to NATS: "), "{said}");
 }
