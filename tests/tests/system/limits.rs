@@ -3,10 +3,18 @@
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::json;
-use system_tests::{Answer, Person, World, log::Device};
+use system_tests::{
+    Answer, Person, World,
+    log::Device,
+    wait::{PATIENCE, eventually},
+};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 /// More than every limit here allows.
 const TOO_MANY: usize = 60;
+
+/// How many connections one address may have to the projector.
+const CONNECTIONS: usize = 5;
 
 /// Asks until it is refused, which has to happen, and says which answer came before.
 async fn exhaust(world: &World, method: Method, url: &str, token: Option<&str>) -> (u16, Answer) {
@@ -44,6 +52,7 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     }
     env.push((query, "BOXROOM_LIVE_RATE_PER_USER", "1:3".to_owned()));
     env.push((query, "BOXROOM_LIVE_RATE_PER_ADDRESS", "1:20".to_owned()));
+    env.push((ServiceId::Projector(0), "BOXROOM_CONNECTIONS_PER_ADDRESS", CONNECTIONS.to_string()));
     let world = World::start(StackOptions { env, ..StackOptions::default() }).await;
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -74,6 +83,40 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
             }
         }
     }
+    refusals_are_counted(&world).await;
+}
+
+/// By whose limit, and of connections by which bound.
+async fn refusals_are_counted(world: &World) {
+    let (command, projector, query) = (ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0));
+    let count = async |service, metric: &str| {
+        let page = world.request(Method::GET, &format!("{}/metrics", world.stack.url(service))).send().await.ok()?;
+        let page = page.text().await.ok()?;
+        let line = page.lines().find(|line| line.starts_with(metric))?;
+        line.rsplit_once(' ')?.1.parse::<u64>().ok()
+    };
+    for (service, limits) in
+        [(command, &["user", "address"][..]), (query, &["user", "address", "live-user", "live-address"])]
+    {
+        for limit in limits {
+            let counted = count(service, &format!("boxroom_rate_limited_total{{limit=\"{limit}\"}}")).await;
+            assert!(counted.is_some_and(|count| count > 0), "{service}, {limit}: {counted:?}");
+        }
+    }
+    let port = world.stack.ports()["projector-0"];
+    let connect = async || TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut connections = Vec::new();
+    while connections.len() < CONNECTIONS {
+        connections.push(connect().await);
+    }
+    let mut end = [0; 1];
+    let refused = timeout(PATIENCE, async { connect().await.read(&mut end).await }).await.expect("it is closed");
+    assert!(matches!(refused, Ok(0) | Err(_)), "one connection too many");
+    drop(connections);
+    let counted = eventually("there is room again", async || {
+        count(projector, "boxroom_http_connections_refused_total{bound=\"address\"}").await
+    });
+    assert!(counted.await > 0);
 }
 
 async fn over_nats(world: &World, ana: &Person, ben: &Person, room: &str) {

@@ -174,6 +174,12 @@ async fn what_is_counted_is_what_happened() {
     for outcome in ["done", "replayed", "room-not-found"] {
         assert_eq!(sample(&world, command, &posted(outcome)).await, Some(1.0), "{outcome}");
     }
+    for _ in 0..5 {
+        world.sign_in("ana", "a wrong password").await.refused(401, "wrong-credentials");
+    }
+    world.sign_in("ana", "a wrong password").await.refused(429, "too-many-attempts");
+    let guessed = r#"boxroom_commands_total{operation="open_session",transport="http",outcome="too-many-attempts"}"#;
+    assert_eq!(sample(&world, command, guessed).await, Some(1.0));
     let of_boxes = ["stream=\"box-"];
     let acknowledged = ["stream=\"box-", "outcome=\"acknowledged\""];
     assert_eq!(total(&world, command, "boxroom_appends_total", &acknowledged).await, 3, "a box, a room, a message");
