@@ -119,6 +119,12 @@ impl<A> Slot<A> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What is known is older than this version, which has to be read.
+    fn forget_before(&self, version: u64) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.take_if(|known| known.version < version);
+    }
+
     fn learn(&self, newer: Versioned<A>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|known| known.version < newer.version) {
@@ -254,8 +260,9 @@ async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: 
     }
     match commit.state::<A>(A::STATE_VERSION) {
         Some(state) => slot.learn(Versioned { state: Arc::new(state), version: commit.sequence }),
-        // Of a newer release: the next command folds it.
-        None => slots.invalidate(&id).await,
+        // Sealed, or of a newer release: the next command reads it. Commands that are being carried out hold the slot,
+        // so it has to stay the one from which all others learn.
+        None => slot.forget_before(commit.sequence),
     }
 }
 
@@ -335,12 +342,15 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
                 Some(_) => {}
                 None => sleep(Duration::from_millis(rand::random_range(0..=5))).await,
             }
-            let (_, newest) = self.executor.load_latest(self.id).await?;
-            self.tail.reached(newest).await?;
+            // Into this slot: the cache may have another one by now.
+            let newest = self.executor.store.load(self.id, Freshness::Leader).await?;
+            let version = newest.version;
+            self.slot.learn(newest);
+            self.tail.reached(version).await?;
             if let Some(replayed) = self.replay().await? {
                 return Ok(replayed);
             }
-            confirmed = Some(newest);
+            confirmed = Some(version);
         }
         Err(CommandError::Contended)
     }

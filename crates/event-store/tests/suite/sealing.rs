@@ -1,15 +1,26 @@
 //! Personal data in the log: sealed where it is stored, read by whoever has the keys, gone when a key is destroyed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream;
-use domain::{BoxCommand, BoxEvent, DeliveryBox, MessageId, User, UserCommand, UserId, delivery_box::OriginalMessage};
+use domain::{
+    BoxCommand, BoxEvent, DeliveryBox, MessageId, User, UserCommand, UserEvent, UserId, UserRefusal,
+    delivery_box::OriginalMessage,
+};
 use event_store::{
     BulkAddress, CommandError, Decoded, FollowError, Follower, JetStreamLog, KeyRing, Log, MasterKeys, RecordedCommit,
     SealedLog, StreamName, follow,
     log::{Freshness, Range},
     partition_of,
 };
+use futures::{FutureExt, future::BoxFuture};
 use harness::{Account, Nats};
 use tokio::time::{Instant, sleep};
 
@@ -147,6 +158,35 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
         executor::<DeliveryBox>(&other).execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await;
     let repeated = repeated.unwrap();
     assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "a repeat is sealed differently");
+}
+
+/// The second one has decided to register somebody whom the first one registers before it appends that. Nobody tells it
+/// the new state, which is sealed: it has to read it.
+#[tokio::test]
+async fn who_was_not_the_first_to_register_somebody_is_told_so() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let (log, other_log) = (command_service(&nats).await.0, command_service(&nats).await.0);
+    let (users, others) = (executor::<User>(&log), executor::<User>(&other_log));
+    let register =
+        |name: &str| UserCommand::RegisterUser { user_id: ann(), nickname: name.to_owned().try_into().unwrap() };
+    let (users, first) = (&users, &register("Ann"));
+    let others = &others;
+    let tries = AtomicUsize::new(0);
+    let meanwhile = |_: &[UserEvent]| -> BoxFuture<'_, _> {
+        if tries.fetch_add(1, Ordering::Relaxed) > 0 {
+            return ready(Ok(())).boxed();
+        }
+        async move {
+            let registered = users.execute(&ann(), first.clone(), by("ann")).await.unwrap();
+            let heard = || ready(others.tails()[0].1.sequence >= registered.sequence);
+            until(PATIENCE, "the second one hears of it", heard).await;
+            Ok(())
+        }
+        .boxed()
+    };
+    let answer = others.execute_prepared(&ann(), register("Annabel"), by("ann"), &meanwhile).await;
+    assert!(matches!(answer, Err(CommandError::Refused(UserRefusal::UserExists))), "{answer:?}");
+    assert_eq!(tries.into_inner(), 1, "it is decided again on what is there");
 }
 
 #[tokio::test]
