@@ -16,6 +16,7 @@ use crate::{
     passwords::Passwords,
     problems::Code,
     request::{RequestSecret, Stamp},
+    sessions::sign_out::Records,
     signing::Signing,
 };
 
@@ -70,13 +71,22 @@ impl App {
         self.signing.as_ref().ok_or(Code::SignInElsewhere)
     }
 
-    /// Carries out a command to a room. Where there is no box there is no room.
+    /// What is changed when somebody signs out.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { sessions: &self.sessions, revocations: &self.revocations }
+    }
+
+    /// Carries out a command of a user to a room. Where there is no box there is no room, and of whom the log knows as
+    /// erased nothing is taken: not what holds nothing personal either, with a token that has not been refused yet.
     pub(crate) async fn in_room(
         &self,
         room_id: &RoomId,
         command: BoxCommand,
         context: CommandContext,
     ) -> Result<Committed<DeliveryBox>, CommandError<BoxRefusal>> {
+        if self.users.load(&context.actor).await?.0.is_erased() {
+            return Err(CommandError::Erased);
+        }
         match self.boxes.execute(room_id.box_id(), command, context).await {
             Err(CommandError::Refused(BoxRefusal::BoxNotFound)) => Err(CommandError::Refused(BoxRefusal::RoomNotFound)),
             result => result,

@@ -162,6 +162,11 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
+    use event_store::JetStreamLog;
+    use service_kit::nats;
+
     use super::*;
 
     #[test]
@@ -171,6 +176,53 @@ mod tests {
         assert_eq!((wait(0), wait(4)), (None, None));
         assert_eq!([wait(5), wait(6), wait(7), wait(14)], [Some(1), Some(2), Some(4), Some(512)]);
         assert_eq!((wait(15), wait(u32::MAX)), (Some(900), Some(900)));
+    }
+
+    /// An account, tried from an address.
+    fn door(user: &str, address: &str) -> Door {
+        let over_all = vec![format!("user.{user}"), format!("address.{address}")];
+        Door { own: format!("user.{user}.{address}"), over_all }
+    }
+
+    impl Attempts {
+        async fn attempt(&self, user: &str, address: &str, fits: bool) -> Result<bool, &'static str> {
+            let looked_at = self.check(&door(user, address), ready(Ok(fits))).await;
+            looked_at.map_err(|error| error.into_problem().code())
+        }
+
+        /// As if so many had come that the wait is long.
+        async fn goes_on(&self, key: &str) {
+            let more = |tally: Option<Tally>| tally.map(|tally| Tally { failures: FREE_OVER_ALL + 10, ..tally });
+            let before = self.tallies.get(key).await.unwrap().unwrap();
+            assert_eq!(before.failures, FREE_OVER_ALL, "{key}");
+            self.tallies.change(key, more).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hundred_wrong_passwords_close_an_account_or_an_address_but_not_to_those_who_know() {
+        let server = harness::Nats::start(1).await.unwrap();
+        let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
+        let attempts = Attempts::new(AttemptTallies::new(JetStreamLog::new(client)));
+        assert_eq!(attempts.attempt("ana", "home", true).await, Ok(true));
+        // No address of these has to wait itself.
+        for number in 0..FREE_OVER_ALL {
+            assert_eq!(attempts.attempt("ana", &format!("from-{}", number / 4), false).await, Ok(false));
+        }
+        attempts.goes_on("user.ana").await;
+        assert_eq!(attempts.attempt("ana", "elsewhere", true).await, Err("too-many-attempts"));
+        assert_eq!(attempts.attempt("ben", "elsewhere", true).await, Ok(true));
+        assert_eq!(attempts.attempt("ana", "home", false).await, Ok(false));
+        assert_eq!(attempts.attempt("ana", "home", true).await, Ok(true));
+
+        assert_eq!(attempts.attempt("ben", "street", true).await, Ok(true));
+        for number in 0..FREE_OVER_ALL {
+            assert_eq!(attempts.attempt(&format!("user-{number}"), "street", false).await, Ok(false));
+        }
+        attempts.goes_on("address.street").await;
+        assert_eq!(attempts.attempt("cleo", "street", true).await, Err("too-many-attempts"));
+        assert_eq!(attempts.attempt("cleo", "elsewhere", true).await, Ok(true));
+        assert_eq!(attempts.attempt("ben", "street", true).await, Ok(true));
     }
 
     #[test]

@@ -8,12 +8,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use async_nats::connection::State;
-use event_store::{AccountError, Accounts, JetStreamLog};
+use event_store::{AccountError, Accounts, JetStreamLog, Revocations, Sessions};
 use service_kit::{clock, nats};
 use tokio::time::{Instant, sleep};
 
 use crate::{
     passwords::{AccountPassword, Passwords},
+    sessions::sign_out::{self, Records},
     settings::CreateOperator,
 };
 
@@ -23,9 +24,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The role of an operator's account. Stored; never rename.
 const ROLE: &str = "operator";
 
-/// Creates an account that may do what operators may. One that is there is left as it is.
+/// Creates an account that may do what operators may. One that is there is left as it is, unless its password is lost.
 pub async fn create(args: CreateOperator) -> Result<()> {
-    let CreateOperator { nats, user_id, password_file } = args;
+    let CreateOperator { nats, user_id, password_file, reset_password } = args;
     if user_id.is_reserved() {
         bail!("{user_id} is nobody's name");
     }
@@ -40,13 +41,21 @@ pub async fn create(args: CreateOperator) -> Result<()> {
     while client.connection_state() != State::Connected && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
-    let accounts = Accounts::new(JetStreamLog::new(client));
+    let log = JetStreamLog::new(client);
+    let accounts = Accounts::new(log.clone());
     let passwords = Passwords::new().context("passwords cannot be hashed")?;
     let Ok(hash) = passwords.hash(password).await else { bail!("the password cannot be hashed") };
     let mut output = io::stdout();
-    match accounts.create_active(&user_id, hash, ROLE, clock::now()).await {
+    match accounts.create_active(&user_id, hash.clone(), ROLE, clock::now()).await {
         Ok(()) => writeln!(output, "{user_id} is an operator now")?,
         Err(AccountError::Conflict) => match accounts.get(&user_id).await? {
+            Some(stored) if stored.account.role == ROLE && reset_password => {
+                accounts.change_password(stored, hash).await?;
+                let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
+                let records = Records { sessions: &sessions, revocations: &revocations };
+                sign_out::everywhere(records, ROLE, &user_id).await?;
+                writeln!(output, "{user_id} has another password now; all sessions have ended")?;
+            }
             Some(stored) if stored.account.role == ROLE => {
                 writeln!(output, "{user_id} is an operator already; nothing was changed, the password neither")?;
             }

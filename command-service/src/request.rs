@@ -30,6 +30,9 @@ pub(crate) struct AsUser(pub(crate) UserId);
 /// Somebody who looks after boxes and stores.
 pub(crate) struct AsOperator(pub(crate) UserId);
 
+/// A user or an operator: whoever has a password.
+pub(crate) struct AsPerson(pub(crate) Caller);
+
 /// Whoever is signed in.
 pub(crate) struct AsAnybody(pub(crate) Caller);
 
@@ -38,6 +41,16 @@ impl FromRequestParts<App> for AsAnybody {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         Ok(Self(Caller::from_request_parts(parts, app).await?))
+    }
+}
+
+impl FromRequestParts<App> for AsPerson {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require_person()?;
+        Ok(Self(caller))
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
 
-use Access::{Anybody, Boxes, Operators, SignedIn, Users};
+use Access::{Anybody, Boxes, Operators, People, SignedIn, Users};
 use Answer::{Created, Done, Session, Settled};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
@@ -35,7 +35,8 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 #[rustfmt::skip]
 fn newcomers() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(users::register::register_user), Anybody, Created, &[UserExists, NicknameTaken, Busy]))
+        .routes(command(routes!(users::register::register_user), Anybody, Created,
+            &[UserExists, NicknameTaken, TooManyAttempts, Busy]))
 }
 
 /// Whoever has a token of the outside issuer has an id, and needs no password.
@@ -56,6 +57,8 @@ fn people() -> OpenApiRouter<App> {
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
         .routes(command(routes!(sessions::sign_out::close_session), SignedIn, Settled, &[NoSession]))
         .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, Settled, &[]))
+        .routes(command(routes!(users::password::change_password), People, Settled,
+            &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))

@@ -58,7 +58,7 @@ async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role
     app.sessions.create(&key, &family).await?;
     // Whoever changes the account from now on finds the session, and ends it; who did before has not.
     if !app.accounts.has_still(account).await? {
-        sign_out::end(app, &key, now).await?;
+        sign_out::end(app.records(), &key, now).await?;
         return Err(Code::WrongCredentials.into());
     }
     Ok(answer)

@@ -39,7 +39,8 @@ pub enum OperatorTask {
     /// Create an account that signs in with `POST /sessions` and may do what operators may
     #[command(after_help = "The password has 8 to 128 characters and comes from a file or the standard input:\n  \
         command-service operator create --user-id ops --password-file ops-password\n  \
-        pwgen 24 1 | tee ops-password | command-service operator create --user-id ops")]
+        pwgen 24 1 | tee ops-password | command-service operator create --user-id ops\n  \
+        command-service operator create --user-id ops --password-file another --reset-password")]
     Create(CreateOperator),
 }
 
@@ -57,6 +58,10 @@ pub struct CreateOperator {
     /// The file with the password; without it, the first line of the standard input
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+
+    /// Give an operator who is there already this password in place of a lost one, and end all their sessions
+    #[arg(long)]
+    pub reset_password: bool,
 }
 
 /// The settings of the service.

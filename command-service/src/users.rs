@@ -3,6 +3,7 @@
 pub(crate) mod devices;
 pub(crate) mod erase;
 pub(crate) mod nickname;
+pub(crate) mod password;
 pub(crate) mod preferences;
 pub(crate) mod register;
 mod registration;

@@ -50,6 +50,16 @@ impl Log {
         all
     }
 
+    /// Leaves what a crash in the middle of a registration leaves: an account that is pending, with the password of
+    /// somebody else's.
+    pub async fn interrupt_registration(&self, user_id: &str, like: &str) {
+        let accounts = self.context.get_key_value("accounts").await.expect("the accounts");
+        let account = accounts.get(like).await.expect("an answer").expect("an account");
+        let mut account: Value = serde_json::from_slice(&account).expect("an account in JSON");
+        account["state"] = "pending".into();
+        accounts.put(user_id, account.to_string().into()).await.expect("stored");
+    }
+
     /// Makes the server forget ids of messages as if its duplicate window had passed.
     pub async fn shrink_duplicate_window(&self, window: std::time::Duration) {
         for stream in self.streams().await {

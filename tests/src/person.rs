@@ -39,7 +39,7 @@ impl Services {
     /// Passwords and tokens in what is sent or answered must not be in a log.
     pub(crate) fn hide(&self, body: &Value) {
         for (name, value) in body.as_object().into_iter().flatten() {
-            if ["password", "token", "ticket", "secret"].iter().any(|word| name.ends_with(word)) {
+            if ["password", "token", "ticket", "secret", "old", "new"].iter().any(|word| name.ends_with(word)) {
                 self.secrets.hide(value.as_str().unwrap_or_default());
             }
         }

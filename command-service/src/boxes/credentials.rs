@@ -46,7 +46,7 @@ pub(crate) async fn set_credentials(
     }
     let hash = app.passwords.hash(body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
-    sign_out::everywhere(&app, "device", &as_user(&box_id)?).await?;
+    sign_out::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
     tracing::info!(user.id = %operator, box.id = %box_id, "a box was given other credentials");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -70,7 +70,7 @@ pub(crate) async fn remove_credentials(
 /// The box can neither sign in nor go on with a session any more.
 pub(super) async fn withdraw(app: &App, box_id: &BoxId) -> Result<(), Error> {
     app.accounts.delete_box(box_id).await?;
-    sign_out::everywhere(app, "device", &as_user(box_id)?).await
+    Ok(sign_out::everywhere(app.records(), "device", &as_user(box_id)?).await?)
 }
 
 async fn installed(app: &App, box_id: &BoxId) -> Result<Arc<DeliveryBox>, Error> {

@@ -25,6 +25,7 @@ const TOKEN: &str = "token";
 pub(super) enum Access {
     Anybody,
     SignedIn,
+    People,
     Users,
     Operators,
     Boxes,
@@ -103,6 +104,7 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     let allowed = match access {
         Access::Anybody => "For everybody.",
         Access::SignedIn => "For everybody who is signed in.",
+        Access::People => "For users and operators.",
         Access::Users => "For users.",
         Access::Operators => "For operators.",
         Access::Boxes => "For the box itself.",

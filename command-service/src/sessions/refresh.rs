@@ -54,7 +54,7 @@ pub(crate) async fn refresh_session(
             Verdict::Again(secret) => secret,
             Verdict::Reused => {
                 tracing::warn!(user.id = %key.user_id, "a refresh token was used again: its session ends");
-                sign_out::end(&app, &key, now).await?;
+                sign_out::end(app.records(), &key, now).await?;
                 return Err(Code::RefreshTokenReused.into());
             }
         };

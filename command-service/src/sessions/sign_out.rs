@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use domain::{UserId, trust, trust::Revoked};
-use event_store::SessionKey;
+use event_store::{BucketError, Revocations, SessionKey, Sessions};
 use futures::{StreamExt, TryStreamExt, stream};
 use service_kit::{auth::Caller, clock};
 
@@ -32,7 +32,7 @@ pub(crate) async fn close_session(
     let session = session.ok_or(Code::NoSession)?;
     let key = SessionKey { role: role.name().to_owned(), user_id, session };
     let until = expires_at.max(clock::now());
-    end(&app, &key, until).await?;
+    end(app.records(), &key, until).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -46,31 +46,49 @@ pub(crate) async fn close_all_sessions(
     AsAnybody(caller): AsAnybody,
     BareCommand(_stamp): BareCommand,
 ) -> Result<StatusCode, Error> {
-    everywhere(&app, caller.role.name(), &caller.user_id).await?;
+    everywhere(app.records(), caller.role.name(), &caller.user_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Where it stands who is signed in, and who is not any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Records<'a> {
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) revocations: &'a Revocations,
+}
+
 /// Ends all sessions of somebody in a role. Whatever was issued before counts no more.
-pub(crate) async fn everywhere(app: &App, role: &str, user_id: &UserId) -> Result<(), Error> {
-    let now = clock::now();
-    let sessions = app.sessions.of(role, user_id).await?;
-    let ended = stream::iter(sessions).map(|key| async move {
-        // What ended before needs no revocation.
-        match app.sessions.get(&key).await? {
-            Some(_) => end(app, &key, now).await,
-            None => Ok(()),
-        }
-    });
-    ended.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+pub(crate) async fn everywhere(records: Records<'_>, role: &str, user_id: &UserId) -> Result<(), BucketError> {
+    elsewhere(records, role, user_id, None).await?;
     // Last: a refresh that was let through before is older than this.
     let before = clock::now();
     let revoked = Revoked { before, until: before + FULL_REVOCATION };
-    Ok(app.revocations.put(&trust::subject_key(role, user_id), revoked).await?)
+    records.revocations.put(&trust::subject_key(role, user_id), revoked).await
+}
+
+/// Ends the sessions of somebody in a role but for this one.
+pub(crate) async fn elsewhere(
+    records: Records<'_>,
+    role: &str,
+    user_id: &UserId,
+    here: Option<&str>,
+) -> Result<(), BucketError> {
+    let now = clock::now();
+    let mut sessions = records.sessions.of(role, user_id).await?;
+    sessions.retain(|key| Some(key.session.as_str()) != here);
+    let ended = stream::iter(sessions).map(|key| async move {
+        // What ended before needs no revocation.
+        match records.sessions.get(&key).await? {
+            Some(_) => end(records, &key, now).await,
+            None => Ok(()),
+        }
+    });
+    ended.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Ends a session whose tokens may live until then. Revoked first: who repeats this after a crash finds the session.
-pub(super) async fn end(app: &App, key: &SessionKey, alive_until: DateTime<Utc>) -> Result<(), Error> {
+pub(super) async fn end(records: Records<'_>, key: &SessionKey, alive_until: DateTime<Utc>) -> Result<(), BucketError> {
     let until = alive_until + REVOCATION;
-    app.revocations.put(&trust::session_key(&key.session), Revoked { before: until, until }).await?;
-    Ok(app.sessions.delete(key).await?)
+    records.revocations.put(&trust::session_key(&key.session), Revoked { before: until, until }).await?;
+    records.sessions.delete(key).await
 }

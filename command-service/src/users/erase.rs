@@ -28,7 +28,7 @@ pub(crate) async fn erase_user(
     // A repeat completes what a crash has interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
         delete_account(&app, &user_id).await?;
-        sign_out::everywhere(&app, "user", &user_id).await?;
+        sign_out::everywhere(app.records(), "user", &user_id).await?;
     }
     Ok(Done::of(&committed?))
 }

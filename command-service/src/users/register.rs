@@ -3,6 +3,7 @@
 use axum::extract::State;
 use domain::{UserCommand, UserId, values::Nickname};
 use serde::Deserialize;
+use service_kit::http::ClientAddress;
 use utoipa::ToSchema;
 
 use super::registration;
@@ -61,7 +62,8 @@ pub(crate) async fn register_bearer(
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,
+    from: ClientAddress,
     Command { body, stamp }: Command<RegisterUser>,
 ) -> Result<Created, Error> {
-    registration::register(&app, body, &stamp).await
+    registration::register(&app, body, from, &stamp).await
 }

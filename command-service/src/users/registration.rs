@@ -7,8 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Position, User, UserCommand, UserId, UserRefusal};
 use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
 
+use service_kit::http::ClientAddress;
+
 use super::register::RegisterUser;
-use crate::{answer::Created, app::App, error::Error, passwords::AccountPassword, problems::Code, request::Stamp};
+use crate::{
+    answer::Created, app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Stamp,
+};
 
 /// For how long a pending account waits to be completed.
 const PENDING: TimeDelta = TimeDelta::minutes(10);
@@ -19,15 +23,21 @@ const ATTEMPTS: usize = 8;
 /// Whose account it is in the role of whom; the only one that registers itself.
 const ROLE: &str = "user";
 
-pub(super) async fn register(app: &App, wish: RegisterUser, stamp: &Stamp) -> Result<Created, Error> {
+pub(super) async fn register(
+    app: &App,
+    wish: RegisterUser,
+    from: ClientAddress,
+    stamp: &Stamp,
+) -> Result<Created, Error> {
     let RegisterUser { user_id, password, nickname } = wish;
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
+    let claim = Claim { user_id: &user_id, door: Door::account(&app.secret, &user_id, from), password };
     if user.is_registered() {
-        let completed = complete(app, &user_id, password).await?;
+        let completed = complete(app, claim).await?;
         return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
             Err(CommandError::Refused(UserRefusal::UserExists)) if completed => {
                 Ok(Created::before(position(app, version), &user_id))
@@ -35,32 +45,43 @@ pub(super) async fn register(app: &App, wish: RegisterUser, stamp: &Stamp) -> Re
             result => Ok(Created::of(&result?, &user_id)),
         };
     }
-    let pending = open_account(app, &user_id, password, stamp.at).await?;
+    let pending = open_account(app, claim, stamp.at).await?;
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await;
     settle(app, &user_id, pending, &committed).await?;
     Ok(Created::of(&committed?, &user_id))
 }
 
+/// Whose account somebody says it is, and by which password.
+struct Claim<'a> {
+    user_id: &'a UserId,
+    /// Whoever is wrong about a pending account waits like at a sign-in.
+    door: Door,
+    password: AccountPassword,
+}
+
+impl Claim<'_> {
+    async fn fits(&self, app: &App, stored: &StoredAccount) -> Result<bool, Error> {
+        let fits = app.passwords.fits(self.password.clone(), Some(&stored.account.password_hash));
+        app.attempts.check(&self.door, fits).await
+    }
+}
+
 /// Confirms the account of a user whose registration was interrupted after the batch. Says whether it was one.
-async fn complete(app: &App, user_id: &UserId, password: AccountPassword) -> Result<bool, Error> {
-    let stored = app.accounts.get(user_id).await?;
+async fn complete(app: &App, claim: Claim<'_>) -> Result<bool, Error> {
+    let stored = app.accounts.get(claim.user_id).await?;
     let Some(stored) = stored.filter(|stored| stored.account.state == AccountState::Pending) else {
         return Ok(false);
     };
-    if !app.passwords.fits(password, Some(&stored.account.password_hash)).await? {
+    if !claim.fits(app, &stored).await? {
         return Ok(false);
     }
-    confirm(app, user_id, stored).await?;
+    confirm(app, claim.user_id, stored).await?;
     Ok(true)
 }
 
 /// A pending account with this password: a new one, or the one that an interrupted attempt has left.
-async fn open_account(
-    app: &App,
-    user_id: &UserId,
-    password: AccountPassword,
-    at: DateTime<Utc>,
-) -> Result<StoredAccount, Error> {
+async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<StoredAccount, Error> {
+    let user_id = claim.user_id;
     let mut hash = None;
     for _ in 0..ATTEMPTS {
         match app.accounts.get(user_id).await? {
@@ -69,14 +90,13 @@ async fn open_account(
             Some(stored)
                 if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
             {
-                let fits = app.passwords.fits(password, Some(&stored.account.password_hash)).await?;
-                return if fits { Ok(stored) } else { Err(Code::UserExists.into()) };
+                return if claim.fits(app, &stored).await? { Ok(stored) } else { Err(Code::UserExists.into()) };
             }
             Some(expired) => unless_changed(app.accounts.delete(user_id, expired.revision).await)?,
             None => {
                 let hash = match &hash {
                     Some(hash) => hash,
-                    None => hash.insert(app.passwords.hash(password.clone()).await?),
+                    None => hash.insert(app.passwords.hash(claim.password.clone()).await?),
                 };
                 unless_changed(
                     app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), at).await.map(drop),

@@ -174,6 +174,12 @@ impl Accounts {
         self.update(&stored.key, &account, stored.revision).await
     }
 
+    /// Gives an account another password; a conflict if it is not the given revision any more.
+    pub async fn change_password(&self, stored: StoredAccount, password_hash: String) -> Result<(), AccountError> {
+        let account = Account { password_hash, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await.map(drop)
+    }
+
     async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
         let updated = self.bucket().await?.update(key, encode(key, account)?, revision).await;
         updated.map_err(|error| match error.kind() {

@@ -108,7 +108,10 @@ async fn a_login_is_guessed_in_vain_and_others_sign_in() {
     {
         assert!(known < unknown * 4 && unknown < known * 4, "{known:?} {unknown:?}");
     }
-    world.sign_in("ben", PASSWORD).await.ok();
+    let session = world.sign_in("ben", PASSWORD).await.ok();
+    let ben = world.bearer_of("ben", session["access_token"].as_str().unwrap());
+    let change = async |old: &str| ben.put("/users/me/password", json!({ "old": old, "new": SECRET })).await;
+    guess_in_vain(DENIED, change, PASSWORD).await;
 
     for service in [ServiceId::Command(0), ServiceId::Command(1)] {
         world.stack.kill9(service).await;

@@ -128,6 +128,9 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     assert!(!files_with(&output, "started").is_empty(), "the scan does not see what the services log");
 
     ana.delete("/users/me").await.done();
+    // What holds nothing personal is not taken either, also before the token is refused.
+    let late = ana.delete(format!("/rooms/{room}/members/me")).await;
+    assert!(["user-not-found", "revoked-token"].contains(&late.problem_code().as_str()), "{late}");
     world.stack.kill9(ServiceId::Projector(0)).await;
     world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
     eventually("ana's texts are redacted", async || {

@@ -19,6 +19,7 @@ const COMMANDS: &[&str] = &[
     "DELETE /sessions",
     "PATCH /users/me",
     "DELETE /users/me",
+    "PUT /users/me/password",
     "PUT /users/me/devices/{device}",
     "DELETE /users/me/devices/{device}",
     "PUT /users/me/notification-preferences",

@@ -7,10 +7,11 @@ use system_tests::{Answer, Person, World, wait::eventually, world::box_details};
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_is_created_by_a_command_and_signs_in() {
     let world = World::start(StackOptions::default()).await;
-    let create = async |user_id: &str, password: &str| {
-        let output = world.stack.create_operator(user_id, password).await.unwrap();
+    let run = async |user_id: &str, password: &str, words: &[&str]| {
+        let output = world.stack.create_operator(user_id, password, words).await.unwrap();
         (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     };
+    let create = async |user_id: &str, password: &str| run(user_id, password, &[]).await;
     world.sign_in("olga", "battery staple").await.refused(401, "wrong-credentials");
     let (code, said) = create("olga", "short").await;
     assert!(code == Some(1) && said.contains("8 to 128 characters"), "{said}");
@@ -25,13 +26,28 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     olga.get("/boxes").await.ok();
     olga.get("/me").await.refused(403, "forbidden");
 
+    // A lost password is replaced, and whoever has found it is out.
+    let (code, said) = run("olga", "a third password", &["--reset-password"]).await;
+    assert!(code == Some(0) && said.contains("another password now"), "{said}");
+    world.sign_in("olga", "battery staple").await.refused(401, "wrong-credentials");
+    is_out(&world, &olga, &session).await;
+    let session = world.sign_in("olga", "a third password").await.ok();
+    let olga = world.bearer_of("olga", session["access_token"].as_str().unwrap());
+    let other = world.sign_in("olga", "a third password").await.ok();
+    let change = json!({ "old": "a third password", "new": "battery staple" });
+    assert_eq!(olga.put("/users/me/password", change).await.status, 204);
+    world.refresh(&other).await.refused(401, "invalid-refresh-token");
+    world.refresh(&session).await.ok();
+
     // Neither of both can become the other.
     for password in ["battery staple", "another password"] {
         world.register("olga", password, "Olga").await.refused(409, "user-exists");
     }
     world.user("ana").await;
-    let (code, said) = create("ana", "battery staple").await;
-    assert!(code == Some(1) && said.contains("somebody else"), "{said}");
+    for words in [&[][..], &["--reset-password"]] {
+        let (code, said) = run("ana", "battery staple", words).await;
+        assert!(code == Some(1) && said.contains("somebody else"), "{said}");
+    }
     let logs = world.stack.logs().unwrap();
     assert!(!logs.contains("battery staple") && !logs.contains("another password"));
 }
@@ -63,18 +79,18 @@ async fn a_box_signs_in_with_what_an_operator_gave_it_and_reports_only_itself() 
     device.put("/boxes/box-1/credentials", json!({ "secret": NEW_SECRET })).await.refused(403, "forbidden");
 
     assert_eq!(give(&ops, "box-1", NEW_SECRET).await.status, 204);
-    is_out(&world, &session).await;
+    is_out(&world, &bearer(&world, &session), &session).await;
     world.sign_in_box("box-1", SECRET).await.refused(401, "wrong-credentials");
     let session = world.sign_in_box("box-1", NEW_SECRET).await.ok();
     bearer(&world, &session).post("/boxes/box-1/arrivals", Value::Null).await.created();
     assert_eq!(ops.delete("/boxes/box-1/credentials").await.status, 204);
-    is_out(&world, &session).await;
+    is_out(&world, &bearer(&world, &session), &session).await;
     world.sign_in_box("box-1", NEW_SECRET).await.refused(401, "wrong-credentials");
 
     assert_eq!(give(&ops, "box-1", SECRET).await.status, 204);
     let session = world.sign_in_box("box-1", SECRET).await.ok();
     ops.delete("/boxes/box-1").await.done();
-    is_out(&world, &session).await;
+    is_out(&world, &bearer(&world, &session), &session).await;
     world.sign_in_box("box-1", SECRET).await.refused(401, "wrong-credentials");
     give(&ops, "box-1", NEW_SECRET).await.refused(409, "box-retired");
     let logs = world.stack.logs().unwrap();
@@ -91,11 +107,10 @@ fn bearer(world: &World, session: &Value) -> Person {
 }
 
 /// The session cannot be refreshed, and its token is soon refused.
-async fn is_out(world: &World, session: &Value) {
+async fn is_out(world: &World, bearer: &Person, session: &Value) {
     world.refresh(session).await.refused(401, "invalid-refresh-token");
-    let device = bearer(world, session);
     let refused = async || {
-        let answer = device.delete("/sessions/current").await;
+        let answer = bearer.delete("/sessions/current").await;
         (answer.status == 401).then(|| answer.refused(401, "revoked-token"))
     };
     eventually("the token is refused", refused).await;

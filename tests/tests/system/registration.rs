@@ -34,6 +34,28 @@ async fn a_taken_id_or_nickname_is_refused_and_its_owner_notices_nothing() {
     let anastasia = world.register("anastasia", PASSWORD, "Anastasia").await;
     assert_eq!(anastasia.created(), "anastasia");
     assert_eq!(world.register("anna", PASSWORD, "Anna").await.created(), "anna");
+    a_pending_account_is_guessed_in_vain(&world).await;
+}
+
+/// Whoever would complete the registration of somebody else needs their password, and has to wait like at a sign-in.
+async fn a_pending_account_is_guessed_in_vain(world: &World) {
+    world.log().await.interrupt_registration("ella", "ana").await;
+    let mut told_to_wait = false;
+    for _ in 0..20 {
+        let answer = world.register("ella", "another password", "Ella").await;
+        told_to_wait = answer.status == 429;
+        if told_to_wait {
+            answer.refused(429, "too-many-attempts");
+            break;
+        }
+        answer.refused(409, "user-exists");
+    }
+    assert!(told_to_wait, "all guesses were looked at");
+    let completed = eventually("the wait is over", async || {
+        let answer = world.register("ella", PASSWORD, "Ella").await;
+        (answer.status != 429).then_some(answer)
+    });
+    assert_eq!(completed.await.created(), "ella");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,10 +70,19 @@ async fn one_of_fifty_gets_an_id_and_one_of_fifty_a_nickname() {
     let answers = join_all(passwords.iter().enumerate().map(same_id)).await;
     let winners: Vec<_> = (0..50).filter(|number| answers[*number].status == 201).collect();
     assert_eq!(winners.len(), 1, "{answers:#?}");
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.refused(409, "user-exists");
+    for (number, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.status != 201) {
+        // Whoever comes while the winner's account is pending guesses at its password, and may be told to wait.
+        if answer.status == 429 {
+            same_id((number, &passwords[number])).await.refused(409, "user-exists");
+        } else {
+            answer.refused(409, "user-exists");
+        }
     }
-    world.sign_in("ana", &passwords[winners[0]]).await.ok();
+    let signed_in = eventually("the winner signs in", async || {
+        let answer = world.sign_in("ana", &passwords[winners[0]]).await;
+        (answer.status != 429).then_some(answer)
+    });
+    signed_in.await.ok();
     let loser = usize::from(winners[0] == 0);
     world.sign_in("ana", &passwords[loser]).await.refused(401, "wrong-credentials");
 

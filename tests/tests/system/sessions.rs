@@ -89,6 +89,7 @@ async fn sessions_outlive_keys_and_servers_and_end_when_they_are_stolen_or_close
         world.user(user).await;
     }
     a_stolen_session_ends(&world).await;
+    another_password_ends_the_other_sessions(&world).await;
     keys_change_under_load(&world).await;
     a_start_without_nats_knows_the_keys(&world).await;
     world.stack.shutdown().await;
@@ -112,6 +113,25 @@ async fn a_stolen_session_ends(world: &World) {
     person.get_from(Some(0), "/boxes").await.ok();
     sign_out(&person).await;
     assert_eq!(end(&mut bystander).await.0, 4202);
+}
+
+/// Whoever changes their password stays where they do it, and nowhere else.
+async fn another_password_ends_the_other_sessions(world: &World) {
+    let (here, other) = (Session::begin(world, "ana").await, Session::begin(world, "ana").await);
+    let (ana, elsewhere) = (world.bearer_of("ana", &here.access), world.bearer_of("ana", &other.access));
+    let mut live = listen(world, &other).await;
+    let change = async |old: &str| ana.put("/users/me/password", json!({ "old": old, "new": "battery staple" })).await;
+    change("not the password").await.refused(401, "wrong-credentials");
+    world.sign_in("ana", "battery staple").await.refused(401, "wrong-credentials");
+    refresh(world, &other.refresh).await.ok();
+    assert_eq!(change(PASSWORD).await.status, 204);
+    assert_eq!(end(&mut live).await, (4202, "revoked-token".to_owned()));
+    is_refused(&elsewhere, 0).await;
+    refresh(world, &other.refresh).await.refused(401, "invalid-refresh-token");
+    world.sign_in("ana", PASSWORD).await.refused(401, "wrong-credentials");
+    ana.get_from(Some(0), "/boxes").await.ok();
+    here.next(world).await;
+    world.sign_in("ana", "battery staple").await.ok();
 }
 
 /// While ben writes and reads all the time, another key takes over: nobody is turned away.

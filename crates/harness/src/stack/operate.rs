@@ -9,11 +9,12 @@ use super::{ServiceId, Stack};
 use crate::nats::Account;
 
 impl Stack {
-    /// Runs `command-service operator create` with this password, to its end.
-    pub async fn create_operator(&self, user_id: &str, password: &str) -> anyhow::Result<Output> {
+    /// Runs `command-service operator create` with this password and these further words, to its end.
+    pub async fn create_operator(&self, user_id: &str, password: &str, words: &[&str]) -> anyhow::Result<Output> {
         let program = self.service(ServiceId::Command(0)).program();
         let mut child = tokio::process::Command::new(program)
             .args(["operator", "create", "--user-id", user_id, "--nats-url", &self.nats_url(Account::Command)])
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -212,6 +212,10 @@ fn accounts() -> Vec<Row> {
             409,
             "nickname-taken",
         ),
+        Row::new("PUT /users/me/password", Who::Ana, &[], json!({ "old": PASSWORD, "new": PASSWORD }), 204)
+            .not(Who::Stranger, 401, "wrong-credentials")
+            .not(Who::Device, 403, "forbidden")
+            .wrong_field("old", "not the password", 401, "wrong-credentials"),
         nobody_known(
             Row::new("PUT /users/me/devices/{device}", Who::Ana, &phone, json!({ "push_token": "token" }), 204)
                 .knows("device"),

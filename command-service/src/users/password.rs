@@ -1,0 +1,54 @@
+//! `PUT /users/me/password`
+
+use axum::{extract::State, http::StatusCode};
+use serde::Deserialize;
+use service_kit::{auth::Caller, http::ClientAddress};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    attempts::Door,
+    error::Error,
+    passwords::AccountPassword,
+    problems::Code,
+    request::{AsPerson, Command},
+    schemas,
+    sessions::sign_out,
+};
+
+/// Somebody wants another password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "old": "correct horse", "new": "battery staple" }))]
+pub(crate) struct ChangePassword {
+    /// The one that counts now.
+    #[schema(value_type = schemas::AccountPassword)]
+    old: AccountPassword,
+    /// The one that counts from now on.
+    #[schema(value_type = schemas::AccountPassword)]
+    new: AccountPassword,
+}
+
+/// Changes the password
+///
+/// Ends every other session of the caller. An `Idempotency-Key` has no effect.
+#[utoipa::path(put, path = "/users/me/password", tag = "users", request_body = ChangePassword)]
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    AsPerson(caller): AsPerson,
+    from: ClientAddress,
+    Command { body, .. }: Command<ChangePassword>,
+) -> Result<StatusCode, Error> {
+    app.signing()?;
+    let Caller { user_id, role, session, .. } = caller;
+    let stored = app.accounts.get(&user_id).await?.filter(|stored| stored.account.role == role.name());
+    let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
+    let door = Door::account(&app.secret, &user_id, from);
+    let fits = app.attempts.check(&door, app.passwords.fits(body.old, hash)).await?;
+    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    let hash = app.passwords.hash(body.new).await?;
+    app.accounts.change_password(stored, hash).await?;
+    sign_out::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
+    tracing::info!(user.id = %user_id, "somebody has changed their password");
+    Ok(StatusCode::NO_CONTENT)
+}
