@@ -38,9 +38,10 @@ impl Restore {
         Self { owner, backup: backup.to_owned(), options }
     }
 
-    /// The streams that are still to be restored, in their order. Refuses if there are others than those that this very
-    /// restore has brought before it was interrupted.
-    pub async fn missing(&self) -> Result<Vec<String>, BackupError> {
+    /// The streams that are still to be restored, in their order; `extent` is the last sequence of each in the backup.
+    /// Refuses if there are others than those that this very restore has brought before it was interrupted. One that was
+    /// interrupted itself is removed: a server that gives a stream up keeps what has come of it.
+    pub async fn missing(&self, extent: impl Fn(&str) -> u64) -> Result<Vec<String>, BackupError> {
         let user = StreamName::User.on_server();
         let mut order = copied_streams(self.options.partitions);
         order.retain(|stream| *stream != user);
@@ -56,8 +57,23 @@ impl Restore {
             if !(unfinished && says(metadata::RESTORED)) {
                 return Err(BackupError::Occupied { stream });
             }
+            if shortfall(&info, extent(&stream)).is_some() {
+                self.remove(&stream).await?;
+                missing.push(stream);
+            }
         }
         Ok(missing)
+    }
+
+    /// Removes what this restore has brought of a stream, so that it can begin anew.
+    pub async fn discard(&self, stream: &str) -> Result<(), BackupError> {
+        let info = info(&self.owner, stream).await?;
+        let ours = |info: &Value| info["config"]["metadata"][metadata::RESTORED].as_str() == Some(&*self.backup);
+        if info.is_some_and(|info| ours(&info)) { self.remove(stream).await } else { Ok(()) }
+    }
+
+    async fn remove(&self, stream: &str) -> Result<(), BackupError> {
+        ask(&self.owner, "STREAM.DELETE", stream, &json!({}), PATIENCE).await.map(drop)
     }
 
     /// Begins to restore a stream.
@@ -109,16 +125,23 @@ impl Upload {
     /// Makes the server build the stream, and checks that it is as long as it was.
     pub async fn finish(self) -> Result<(), BackupError> {
         let info = send(&self.owner, self.subject, &self.stream, Bytes::new(), WHOLE_STREAM).await?;
-        let state = |key: &str| info["state"][key].as_u64().unwrap_or_default();
-        let (first, last, messages) = (state("first_seq"), state("last_seq"), state("messages"));
-        let is_dense = info["config"]["deny_purge"] == true && info["config"]["max_msgs_per_subject"] == -1;
-        let reason = if last < self.last_sequence {
-            format!("it ends at {last}, before {}", self.last_sequence)
-        } else if is_dense && messages > 0 && last - first + 1 != messages {
-            format!("{messages} messages do not fill {first} to {last}")
-        } else {
-            return Ok(());
-        };
-        Err(BackupError::Incomplete { stream: self.stream, reason })
+        match shortfall(&info, self.last_sequence) {
+            Some(reason) => Err(BackupError::Incomplete { stream: self.stream, reason }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a stream lacks that has to reach this sequence at least.
+fn shortfall(info: &Value, last_sequence: u64) -> Option<String> {
+    let state = |key: &str| info["state"][key].as_u64().unwrap_or_default();
+    let (first, last, messages) = (state("first_seq"), state("last_seq"), state("messages"));
+    let is_dense = info["config"]["deny_purge"] == true && info["config"]["max_msgs_per_subject"] == -1;
+    if last < last_sequence {
+        Some(format!("it ends at {last}, before {last_sequence}"))
+    } else if is_dense && messages > 0 && last - first + 1 != messages {
+        Some(format!("{messages} messages do not fill {first} to {last}"))
+    } else {
+        None
     }
 }

@@ -198,13 +198,24 @@ impl Nats {
         self.start_again().await
     }
 
+    /// The same, ready for a restore: what comes is not synced until [`Nats::stop`].
+    pub async fn start_empty_for_restore(&self) -> anyhow::Result<()> {
+        self.kill().await;
+        std::fs::remove_dir_all(self.options.store()).context("cannot remove the log")?;
+        self.start_with("restore.conf").await
+    }
+
     /// Starts it again on the same port with the same log, and waits until it accepts connections.
     pub async fn start_again(&self) -> anyhow::Result<()> {
+        self.start_with("nats.conf").await
+    }
+
+    async fn start_with(&self, config: &str) -> anyhow::Result<()> {
         let mut slot = self.process.lock().await;
         if slot.is_some() {
             return Ok(());
         }
-        let process = Process::spawn(self.options.launch(), &self.options.output).await?;
+        let process = Process::spawn(self.options.launch(config), &self.options.output).await?;
         let deadline = Instant::now() + START;
         while !greets(self.options.port.number()) {
             if let Some(status) = process.exit_status() {
@@ -271,6 +282,11 @@ impl NatsOptions {
             files.push(("tls.conf", tls.replace("# ca_file", "ca_file").replace("# verify", "verify")));
         }
         files.push(("nats.conf", config));
+        let mut restore = read(&deploy.join("restore.conf"))?;
+        if self.store_key.is_some() {
+            restore = restore.replace("# include \"encryption.conf\"", "include \"encryption.conf\"");
+        }
+        files.push(("restore.conf", restore));
         for (name, content) in files {
             let path = self.folder.join(name);
             std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
@@ -278,9 +294,9 @@ impl NatsOptions {
         Ok(())
     }
 
-    fn launch(&self) -> Launch {
+    fn launch(&self, config: &str) -> Launch {
         let mut launch = Launch::new("nats", &self.server.program)
-            .args(["-c".into(), self.folder.join("nats.conf").into_os_string()])
+            .args(["-c".into(), self.folder.join(config).into_os_string()])
             .env("NATS_PORT", self.port.number().to_string())
             .env("NATS_STORE", self.store());
         if let Some(Certificates { authority, server, .. }) = self.certificates.as_deref() {

@@ -44,6 +44,14 @@ pub enum Error {
     /// The streams could not be copied.
     #[error("cannot copy the streams")]
     Backup(#[from] event_store::BackupError),
+    /// The server began to take a stream, and did not come to its end.
+    #[error("the server gives up {stream} ({description}): start it with restore.conf, and run this again")]
+    GivenUp {
+        /// The stream in question.
+        stream: String,
+        /// What the server said.
+        description: String,
+    },
     /// The address of NATS is none.
     #[error("not an address of NATS")]
     Address(#[from] service_kit::nats::ConnectError),

@@ -11,11 +11,11 @@ use crate::{
     streams::connect,
 };
 
-/// Small: a server that syncs every message takes a while for each piece, and gives up after five seconds without one.
+/// Small: the server answers a piece when it has stored what came before, and gives up after five seconds without one.
 const PIECE: usize = 16 * 1024;
 
 /// How often a stream is brought before it counts as refused.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 3;
 
 /// Restores the backup in `folder` to the server at `admin_url`, each stream to be kept on so many servers of a cluster;
 /// `restored` hears of every stream. Writes nothing unless the backup is whole. Goes on with what was interrupted.
@@ -30,8 +30,10 @@ pub async fn run(
     let options = ProvisionOptions { partitions: manifest.partitions, replicas };
     let restore = Restore::new(connect(admin_url).await?, &manifest.backup, options);
     // One after the other: several at once wait for each other's syncs, and the server gives a stream up that waits.
-    for name in restore.missing().await? {
-        for stream in manifest.streams.iter().filter(|stream| stream.name == name) {
+    let saved = |name: &str| manifest.streams.iter().find(|stream| stream.name == name);
+    let extent = |name: &str| saved(name).map_or(0, |stream| stream.layout.last_sequence());
+    for name in restore.missing(extent).await? {
+        if let Some(stream) = saved(&name) {
             upload_patiently(&restore, stream, folder).await?;
             restored(stream);
         }
@@ -40,15 +42,22 @@ pub async fn run(
     Ok(manifest)
 }
 
-/// A server whose disk is busy for five seconds gives a stream up, and leaves nothing of it.
+/// A server takes a stream in pieces of a megabyte, and gives it up when it has not stored one for five seconds. What it
+/// has stored by then stays, and looks like a whole stream.
 async fn upload_patiently(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {
-    for _ in 1..ATTEMPTS {
+    let mut attempt = 1;
+    loop {
         match upload(restore, stream, folder).await {
-            Err(Error::Backup(BackupError::Refused { .. })) => {}
+            Err(Error::Backup(BackupError::Refused { description, .. })) => {
+                restore.discard(&stream.name).await?;
+                if attempt == ATTEMPTS {
+                    return Err(Error::GivenUp { stream: stream.name.clone(), description });
+                }
+                attempt += 1;
+            }
             result => return result,
         }
     }
-    upload(restore, stream, folder).await
 }
 
 async fn upload(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {

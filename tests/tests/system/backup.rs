@@ -126,11 +126,13 @@ async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_o
     assert!(!refused && said.contains("is there already"), "{said}");
 
     stop_services(&world).await;
-    world.stack.nats().start_empty().await.unwrap();
+    world.stack.nats().start_empty_for_restore().await.unwrap();
     spoil(folder.path(), "USER.snapshot", |content| content.truncate(content.len() - 1), &world).await;
     spoil(folder.path(), "BOX_0.snapshot", |content| content[0] ^= 1, &world).await;
     assert_eq!(world.log().await.names().await, Vec::<String>::new(), "nothing was written");
     succeed(&world, "restore", "--from", folder.path()).await;
+    world.stack.nats().stop().await;
+    world.stack.nats().start_again().await.unwrap();
 
     old_tables_are_refused(&world).await;
     world.stack.postgres().start_empty().await.unwrap();

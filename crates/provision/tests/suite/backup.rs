@@ -164,6 +164,16 @@ async fn a_log_is_never_overwritten_and_neither_is_a_backup() {
     assert_eq!(all(&context).await.len(), 1);
 }
 
+/// Leaves a stream as a server does that has given it up: one message of it, and it says where it comes from.
+async fn cut_short(context: &Context, name: &str) {
+    let mut config = context.get_stream(name).await.unwrap().cached_info().config.clone();
+    config.metadata.retain(|key, _| !key.starts_with("_nats."));
+    context.delete_stream(name).await.unwrap();
+    context.create_stream(config).await.unwrap();
+    let subject = name.to_lowercase().replace('_', ".") + ".locker-1.talk";
+    context.publish(subject, "{}".into()).await.unwrap().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_restore_that_was_interrupted_is_no_log_until_it_has_gone_on() {
     let (nats, folder, other) = (start().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -195,6 +205,9 @@ async fn a_restore_that_was_interrupted_is_no_log_until_it_has_gone_on() {
         let refused = bring_back(&nats, other.path()).await;
         assert!(matches!(refused, Err(Error::Backup(_))), "another backup does not go on with it: {refused:?}");
 
+        if restored == all_but_last {
+            cut_short(&context, "BOX_2").await;
+        }
         bring_back(&nats, folder.path()).await.unwrap();
         let messages: u64 = all(&context).await.iter().map(|info| info.state.messages).sum();
         assert_eq!(messages, 100);
@@ -210,9 +223,11 @@ async fn twenty_thousand_messages_go_and_come_back_in_seconds() {
     let began = Instant::now();
     let manifest = back_up(&nats, folder.path()).await;
     let out = began.elapsed();
-    nats.start_empty().await.unwrap();
+    nats.start_empty_for_restore().await.unwrap();
     let began = Instant::now();
     bring_back(&nats, folder.path()).await.unwrap();
+    nats.stop().await;
+    nats.start_again().await.unwrap();
     let bytes: u64 = manifest.streams.iter().map(|stream| stream.bytes).sum();
     eprintln!("{MESSAGES} messages, {bytes} bytes in files: out in {out:?}, in in {:?}", began.elapsed());
     let messages: u64 = all(&owner(&nats).await).await.iter().map(|info| info.state.messages).sum();
