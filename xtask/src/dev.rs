@@ -23,6 +23,7 @@ Examples:
   cargo xtask dev --seed             the same, with a small town to look at
   cargo xtask dev --reset --seed     forget everything and begin anew
   cargo xtask dev --json | jq        addresses and tokens for the next program
+  cargo xtask dev --allowed-origins http://localhost:5173   let pages from there call the services
 
 Once everything is ready, addresses and tokens are printed and written to .local/dev.json:
   command_url, query_url    the services, without a slash at the end; /docs shows their pages
@@ -55,6 +56,9 @@ pub(crate) struct Dev {
     /// Use the pinned servers even if others are installed
     #[arg(long)]
     pinned_servers: bool,
+    /// From where pages in browsers may call the services, with commas between
+    #[arg(long, value_name = "ORIGINS")]
+    allowed_origins: Option<String>,
     /// What the services log
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -99,6 +103,11 @@ impl Dev {
         for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
+        }
+        if let Some(origins) = &self.allowed_origins {
+            for id in [ServiceId::Command(0), ServiceId::Query(0)] {
+                options.env.push((id, "BOXROOM_ALLOWED_ORIGINS", origins.clone()));
+            }
         }
         let stack = Box::pin(Stack::open(options, place, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;
