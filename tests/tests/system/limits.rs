@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 use system_tests::{
     Answer, Person, World,
+    api::{self, Api},
     log::Device,
     wait::{PATIENCE, eventually},
 };
@@ -58,6 +59,7 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     let room = world.open_room(&ana, "box-1", 4).await;
     let (commands, queries) = (world.stack.command_url(0), world.stack.query_url(0));
     let messages = format!("{commands}/rooms/{room}/messages");
+    let apis = [(&commands, Api::fetch(&world, &commands).await), (&queries, Api::fetch(&world, &queries).await)];
 
     let (before, answer) = exhaust(&world, Method::GET, &format!("{queries}/boxes"), Some(ana.token())).await;
     assert_eq!(before, 200);
@@ -73,6 +75,9 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
         refused(&answer, "address");
     }
     refused(&exhaust(&world, Method::POST, &format!("{commands}/sessions"), None).await.1, "address");
+    for (url, api) in &apis {
+        every_operation_is_limited(&world, url, api).await;
+    }
     // whoever has signed in is not concerned by what others do at the same address
     ben.get("/boxes").await.ok();
     for url in [&commands, &queries] {
@@ -82,6 +87,9 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
                 assert_eq!(answer.status(), 200, "{page}");
             }
         }
+        // nor does any of them let pages of others in
+        let page = world.request(Method::GET, &format!("{url}/healthz")).header("origin", "https://a.example");
+        assert_eq!(page.send().await.unwrap().headers().get("access-control-allow-origin"), None);
     }
     refusals_are_counted(&world).await;
 }
@@ -117,6 +125,19 @@ async fn refusals_are_counted(world: &World) {
         count(projector, "boxroom_http_connections_refused_total{bound=\"address\"}").await
     });
     assert!(counted.await > 0);
+}
+
+/// Also those that are added later: none of them is named here.
+async fn every_operation_is_limited(world: &World, url: &str, api: &Api) {
+    let described = api.operations().map(|operation| (operation.method.clone(), api::fill(&operation.path, &[])));
+    let pages = ["/docs/", "/openapi.json"].map(|page| (Method::GET, page.to_owned()));
+    for (method, path) in described.chain(pages) {
+        let answer = world.request(method.clone(), &format!("{url}{path}")).send().await.unwrap();
+        let is_live = ["/live", "/events", "/live-tickets"].contains(&path.as_str());
+        let policy = if is_live { "\"live-address\";q=20;w=20" } else { "\"address\";q=10;w=10" };
+        let said = answer.headers().get("ratelimit-policy").and_then(|value| value.to_str().ok());
+        assert_eq!(said, Some(policy), "{method} {path}");
+    }
 }
 
 async fn over_nats(world: &World, ana: &Person, ben: &Person, room: &str) {
@@ -156,5 +177,6 @@ async fn live(world: &World, ana: &Person, ben: &Person, queries: &str) {
     let mut live = world.live(0).await;
     live.send(&hello(ben)).await;
     assert_eq!(live.next().await.unwrap()["type"], "welcome");
+    refused(&exhaust(world, Method::POST, &format!("{queries}/live-tickets"), Some(ana.token())).await.1, "live-user");
     refused(&exhaust(world, Method::GET, &format!("{queries}/live"), None).await.1, "live-address");
 }
