@@ -82,13 +82,23 @@ async fn status(world: &World) -> Option<Value> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-/// The log holds the one word nowhere, and shows the other, which is nobody's.
-async fn must_be_sealed(world: &World, files: &Path, [personal, open]: [&String; 2]) {
+/// The log holds the one word nowhere, and shows the other, which is nobody's. Returns ana's key as it is stored, wrapped,
+/// if there is any.
+async fn must_be_sealed(world: &World, files: &Path, [personal, open]: [&String; 2]) -> Option<String> {
     let stored = world.log().await.everything().await;
     let hold = |text: &str| stored.iter().any(|message| message.contains(text));
     assert!(!hold(personal), "it is in the log");
     assert!(hold(open) && hold(r#""of":"ana""#), "the scan does not see what the log holds");
     assert_eq!(files_with(files, personal), Vec::<PathBuf>::new(), "it is in the files of the log");
+    let of_ana = stored.iter().filter(|message| message.starts_with("$KV.user-keys.ana "));
+    let mut keys = of_ana.filter_map(|message| message.split_once(r#""key":""#)?.1.split('"').next());
+    keys.next().map(str::to_owned)
+}
+
+/// What holds nothing personal is not taken either, also before the token is refused.
+async fn must_be_turned_away(ana: &Person, room: &str) {
+    let late = ana.delete(format!("/rooms/{room}/members/me")).await;
+    assert!(["user-not-found", "revoked-token"].contains(&late.problem_code().as_str()), "{late}");
 }
 
 /// PostgreSQL forgets what it has deleted: tables, statistics, and the log of its changes.
@@ -123,14 +133,14 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     let [log, tables, output] = ["nats", "postgres", "logs"].map(|folder| files.join(folder));
     vacuum(&world).await;
     assert!(!files_with(&tables, &marker).is_empty(), "the scan does not see what is there");
-    must_be_sealed(&world, &log, [&marker, &witness]).await;
-    assert!(!files_with(&log, &witness).is_empty(), "the scan does not see what the log holds");
+    let key = must_be_sealed(&world, &log, [&marker, &witness]).await.expect("ana has a key");
+    for open in [&witness, &key] {
+        assert!(!files_with(&log, open).is_empty(), "the scan does not see what the log holds");
+    }
     assert!(!files_with(&output, "started").is_empty(), "the scan does not see what the services log");
 
     ana.delete("/users/me").await.done();
-    // What holds nothing personal is not taken either, also before the token is refused.
-    let late = ana.delete(format!("/rooms/{room}/members/me")).await;
-    assert!(["user-not-found", "revoked-token"].contains(&late.problem_code().as_str()), "{late}");
+    must_be_turned_away(&ana, &room).await;
     world.stack.kill9(ServiceId::Projector(0)).await;
     world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
     eventually("ana's texts are redacted", async || {
@@ -158,7 +168,8 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     );
     must_be_erased_for(&ben, &room, &marker).await;
 
-    must_be_sealed(&world, &log, [&marker, &witness]).await;
+    assert_eq!(must_be_sealed(&world, &log, [&marker, &witness]).await, None, "the key is there");
+    assert_eq!(files_with(&log, &key), Vec::<PathBuf>::new(), "the key is in the files of the log");
     vacuum(&world).await;
     eventually("the files forget", async || files_with(&tables, &marker).is_empty().then_some(())).await;
     assert!(!files_with(&tables, &witness).is_empty(), "the scan does not see what is left");
