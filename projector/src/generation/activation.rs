@@ -45,14 +45,19 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
         State::Active => return refused(format!("generation {number} is active already")),
         State::Building | State::Retired => return refused(format!("generation {number} is {state}")),
     }
+    if let Some(former) = former.filter(|_| !unverified)
+        && !same_log(&mut transaction, number, former).await?
+    {
+        return refused(format!(
+            "{}: after a restore, `projector activate {number} --unverified` switches to it",
+            another_log(number, former)
+        ));
+    }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
         return refused(format!(
             "generation {number} was not compared with generation {former}: `projector verify {former} {number}` does \
              that, and `projector activate {number} --unverified` switches to it"
         ));
-    }
-    if let Some(former) = former.filter(|_| !unverified) {
-        of_the_same_log(&mut transaction, number, former).await?;
     }
     switch(&mut transaction, number, former).await?;
     transaction.commit().await?;
@@ -107,7 +112,11 @@ async fn of_the_same_log(connection: &mut PgConnection, number: i32, former: i32
     if same_log(connection, number, former).await? {
         return Ok(());
     }
-    refused(format!("generation {number} is not built from the log that generation {former} is built from"))
+    refused(another_log(number, former))
+}
+
+fn another_log(number: i32, former: i32) -> String {
+    format!("generation {number} is not built from the log that generation {former} is built from")
 }
 
 /// Readers must not go back in time: the new one has to come to where the former one is now. Of another log, restored

@@ -107,7 +107,7 @@ async fn after_a_restore_only_an_operators_word_leads_from_the_lost_log_to_this_
     set(&world, &format!("{another_life}; update generations set verified_at = now() where generation = 2")).await;
     let other =
         |one, former| format!("generation {one} is not built from the log that generation {former} is built from");
-    assert_eq!(reason(generation::activate(&world.database, None, false).await), other(2, 1));
+    assert!(reason(generation::activate(&world.database, None, false).await).starts_with(&other(2, 1)));
     let switched = generation::activate(&world.database, None, true).await.expect("it is activated");
     assert_eq!(switched, Switched { generation: 2, former: Some(1) });
     assert_eq!(reason(generation::roll_back(&world.database, None).await), other(1, 2));

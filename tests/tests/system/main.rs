@@ -26,6 +26,7 @@ mod presence;
 mod projector_crash;
 mod proxy;
 mod rebuild;
+mod restored;
 mod upgrade;
 
 mod absence;
