@@ -1,8 +1,12 @@
 //! Identifiers: parsed once at the edge, safe to stand in a subject and in a path ever after.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
+use smol_str::SmolStr;
 
 /// A text that is not an id of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +29,44 @@ fn is_name(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
+/// An id stands in JSON as its text. Neither way makes a copy of that: a projection reads millions of them.
+macro_rules! text_in_json {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text(PhantomData))
+            }
+        }
+    };
+}
+
+struct Text<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = InvalidId>> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(SmolStr);
+
+        text_in_json!($name);
 
         impl $name {
             /// The id as it stands in paths, subjects and JSON.
@@ -43,7 +79,11 @@ macro_rules! name_id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                Self::try_from(text.to_owned())
+                if is_name(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(InvalidId("must be 1 to 40 of a-z, 0-9, _ and -, and begin with a letter or digit"))
+                }
             }
         }
 
@@ -51,17 +91,13 @@ macro_rules! name_id {
             type Error = InvalidId;
 
             fn try_from(text: String) -> Result<Self, InvalidId> {
-                if is_name(&text) {
-                    Ok(Self(text))
-                } else {
-                    Err(InvalidId("must be 1 to 40 of a-z, 0-9, _ and -, and begin with a letter or digit"))
-                }
+                text.parse()
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.into()
             }
         }
 
@@ -93,7 +129,7 @@ name_id! {
 impl UserId {
     /// Who acts when nobody did: deadlines. Nobody can register it.
     pub fn system() -> Self {
-        Self("system".to_owned())
+        Self(SmolStr::new_static("system"))
     }
 
     /// Whether this id can never belong to a user.
@@ -103,12 +139,13 @@ impl UserId {
 }
 
 /// The n-th room of a box, written `<box_id>.<n>`: a room id finds its box without a look-up.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId {
     box_id: BoxId,
     number: u32,
 }
+
+text_in_json!(RoomId);
 
 impl RoomId {
     /// The room with this number (from 1) on this box.
@@ -165,9 +202,10 @@ impl fmt::Display for RoomId {
 macro_rules! sequence_id {
     ($(#[$doc:meta])* $name:ident, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(u64);
+
+        text_in_json!($name);
 
         impl $name {
             /// What stands at this sequence (from 1) of the log.
