@@ -42,16 +42,20 @@ pub enum Source {
 impl Source {
     /// The source that a subject names; none if the subject is none of the log's.
     pub fn parse(subject: &str) -> Option<Self> {
-        let tokens: Vec<&str> = subject.split('.').collect();
-        match tokens.as_slice() {
-            ["box", _, box_id, "room"] => Some(Self::Room { box_id: box_id.parse().ok()? }),
-            ["box", _, box_id, "talk"] => Some(Self::Talk { box_id: box_id.parse().ok()? }),
-            ["user", user_id] => Some(Self::User { user_id: user_id.parse().ok()? }),
-            ["claim", "nickname", _] => Some(Self::Claim),
-            ["store", store_id] => Some(Self::Store { store_id: store_id.parse().ok()? }),
-            ["mark", _, box_id, number, user_id] => {
-                Some(Self::Mark { room_id: format!("{box_id}.{number}").parse().ok()?, user_id: user_id.parse().ok()? })
+        let (kind, rest) = subject.split_once('.')?;
+        match (kind, rest.split_once('.')) {
+            ("box", Some((_, rest))) => match rest.split_once('.')? {
+                (box_id, "room") => Some(Self::Room { box_id: box_id.parse().ok()? }),
+                (box_id, "talk") => Some(Self::Talk { box_id: box_id.parse().ok()? }),
+                _ => None,
+            },
+            ("mark", Some((_, rest))) => {
+                let (room_id, user_id) = rest.rsplit_once('.')?;
+                Some(Self::Mark { room_id: room_id.parse().ok()?, user_id: user_id.parse().ok()? })
             }
+            ("claim", Some(("nickname", name))) if !name.contains('.') => Some(Self::Claim),
+            ("user", None) => Some(Self::User { user_id: rest.parse().ok()? }),
+            ("store", None) => Some(Self::Store { store_id: rest.parse().ok()? }),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
@@ -201,7 +202,7 @@ impl Connection {
 
     /// Takes what the server has said, if that has been received whole.
     fn take(&mut self) -> io::Result<Option<Said>> {
-        let Some(end) = self.received.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr(b'\n', &self.received) else {
             return if self.received.len() > LONGEST_LINE { Err(malformed("a line without end")) } else { Ok(None) };
         };
         let line = std::str::from_utf8(self.received.get(..end).unwrap_or_default()).map_err(io::Error::other)?;
