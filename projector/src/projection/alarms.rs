@@ -100,8 +100,10 @@ impl Cause<'_> {
 
 /// Who is addressed as `@user_id` in a text, in any case. An address of e-mail addresses nobody.
 pub(super) fn mentioned(body: &str) -> BTreeSet<UserId> {
-    let mut before = None;
-    let mut found = BTreeSet::new();
+    let (mut before, mut found) = (None, BTreeSet::new());
+    if !body.contains('@') {
+        return found;
+    }
     for (at, character) in body.char_indices() {
         if character == '@' && !before.is_some_and(char::is_alphanumeric) {
             let rest = body.get(at + 1..).unwrap_or_default();

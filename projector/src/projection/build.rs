@@ -23,27 +23,31 @@ impl Workspace {
         if self.entered.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of("copy user_rooms (user_id, opened_at, room_id, box_id) from stdin (format binary)", 4);
+        let statement = "copy user_rooms (user_id, opened_at, room_id, box_id) from stdin (format binary)";
+        let mut rows = Rows::begin(connection, statement, 4).await?;
         for row in &self.entered {
             rows.row()
                 .text(row.user_id.as_str())
                 .time(row.opened_at)
                 .display(&row.room_id)
                 .text(row.room_id.box_id().as_str());
+            rows.sent().await?;
         }
-        rows.send(connection).await
+        rows.finish().await
     }
 
     async fn copy_messages(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.posted.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of(
+        let mut rows = Rows::begin(
+            connection,
             "copy messages (box_id, room_id, message_id, ordinal, author, body, reply_to, posted_at, edited_at,
                             reactions)
              from stdin (format binary)",
             10,
-        );
+        )
+        .await?;
         for (id, message) in self.posted_messages() {
             rows.row()
                 .text(message.room_id.box_id().as_str())
@@ -56,19 +60,22 @@ impl Workspace {
                 .time(message.posted_at)
                 .time_if_any(message.edited_at)
                 .jsonb(&reactions(message));
+            rows.sent().await?;
         }
-        rows.send(connection).await
+        rows.finish().await
     }
 
     async fn copy_feed(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if self.feed.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of(
+        let mut rows = Rows::begin(
+            connection,
             "copy room_events (box_id, room_id, v, type, at, by, data, command_id, message_id, position)
              from stdin (format binary)",
             10,
-        );
+        )
+        .await?;
         for row in &self.feed {
             rows.row()
                 .text(row.room_id.box_id().as_str())
@@ -81,19 +88,22 @@ impl Workspace {
                 .text_if_any(row.command_id.as_deref())
                 .bigint_if_any(row.message_id.map(|id| id.sequence().cast_signed()))
                 .bigint(row.position.cast_signed());
+            rows.sent().await?;
         }
-        rows.send(connection).await
+        rows.finish().await
     }
 
     async fn copy_alarms(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         if self.alarms.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::of(
+        let mut rows = Rows::begin(
+            connection,
             "copy alarms (user_id, at, box_id, position, kind, room_id, message_id, by, stream)
              from stdin (format binary)",
             9,
-        );
+        )
+        .await?;
         for row in &self.alarms {
             rows.row()
                 .text(row.user_id.as_str())
@@ -105,7 +115,8 @@ impl Workspace {
                 .bigint_if_any(row.message_id.map(|id| id.sequence().cast_signed()))
                 .text_if_any(row.by.as_ref().map(domain::UserId::as_str))
                 .text(stream);
+            rows.sent().await?;
         }
-        rows.send(connection).await
+        rows.finish().await
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Display, io::Write as _};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::PgCopyIn};
 
 /// The signature, no flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -20,17 +20,26 @@ const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
 /// Before the text of a `jsonb`.
 const JSONB_VERSION: u8 = 1;
 
+/// How much is sent at a time: the server takes rows in while the next ones are made, and memory is used again.
+const CHUNK: usize = 64 * 1024;
+
 /// Rows of one table on their way to the server, column after column.
-pub(super) struct Rows {
-    statement: &'static str,
+pub(super) struct Rows<'a> {
+    copy: PgCopyIn<&'a mut PgConnection>,
     columns: i16,
     bytes: Vec<u8>,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// No rows yet. The statement names the columns, this many.
-    pub(super) fn of(statement: &'static str, columns: i16) -> Self {
-        Self { statement, columns, bytes: HEADER.to_vec() }
+    pub(super) async fn begin(
+        connection: &'a mut PgConnection,
+        statement: &'static str,
+        columns: i16,
+    ) -> Result<Self, sqlx::Error> {
+        let mut bytes = Vec::with_capacity(2 * CHUNK);
+        bytes.extend_from_slice(HEADER);
+        Ok(Self { copy: connection.copy_in_raw(statement).await?, columns, bytes })
     }
 
     /// Begins the next row.
@@ -107,12 +116,20 @@ impl Rows {
         self
     }
 
-    /// Sends the rows, all or none.
-    pub(super) async fn send(mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// Ends a row; sends what is there, if it is enough.
+    pub(super) async fn sent(&mut self) -> Result<(), sqlx::Error> {
+        if self.bytes.len() >= CHUNK {
+            self.copy.send(self.bytes.as_slice()).await?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends the rest. Until then there are no rows, whatever was sent.
+    pub(super) async fn finish(mut self) -> Result<(), sqlx::Error> {
         self.bytes.extend_from_slice(&END.to_be_bytes());
-        let mut copy = connection.copy_in_raw(self.statement).await?;
-        copy.send(self.bytes).await?;
-        copy.finish().await?;
+        self.copy.send(self.bytes).await?;
+        self.copy.finish().await?;
         Ok(())
     }
 }

@@ -66,7 +66,10 @@ impl Workspace {
 
     /// Takes a deleted message's text out of its room's feed; the versions stay.
     pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), Unfitting> {
-        for row in self.feed.iter_mut().filter(|row| row.message_id == Some(message_id)) {
+        // What is about a message comes with it or later.
+        let first = self.feed.partition_point(|row| row.position < message_id.sequence());
+        let later = self.feed.iter_mut().skip(first);
+        for row in later.filter(|row| row.message_id == Some(message_id)) {
             let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
             if let Some(body) = data.get_mut("body") {
                 *body = Value::Null;

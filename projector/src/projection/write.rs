@@ -1,5 +1,7 @@
 //! Writing what a batch has changed: one `unnest` statement per table, every row at most once.
 
+use std::borrow::Cow;
+
 use domain::MessageId;
 use sqlx::{PgConnection, query};
 
@@ -199,7 +201,7 @@ impl Workspace {
             &column(rows, |(_, message)| message.reply_to.map(|id| id.sequence().cast_signed())) as &[Option<i64>],
             &column(rows, |(_, message)| message.posted_at),
             &column(rows, |(_, message)| message.edited_at) as &[Option<chrono::DateTime<chrono::Utc>>],
-            &column(rows, |(_, message)| reactions(message)),
+            &column(rows, |(_, message)| reactions(message)) as &[Cow<'_, str>],
         )
         .execute(connection)
         .await?;
@@ -283,8 +285,8 @@ impl Workspace {
 }
 
 /// As it stands in the table. Most messages have none.
-pub(super) fn reactions(message: &Message) -> String {
-    if message.reactions.is_empty() { "{}".to_owned() } else { serde_json::json!(message.reactions).to_string() }
+pub(super) fn reactions(message: &Message) -> Cow<'static, str> {
+    if message.reactions.is_empty() { "{}".into() } else { serde_json::json!(message.reactions).to_string().into() }
 }
 
 /// One column of the rows, as `unnest` takes it.
