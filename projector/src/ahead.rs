@@ -12,6 +12,10 @@ const WAITING: usize = 1;
 const EVENTS: usize = 10_000;
 const BYTES: usize = 16 * 1024 * 1024;
 
+/// The most events of the first batch; each may have twice as many as the one before. So writing begins soon, and who
+/// watches sees early how fast it goes.
+const FIRST_EVENTS: usize = 1000;
+
 /// The most messages of one answer of the log: it must come in time from a server that is busy.
 const PAGE: usize = 2000;
 
@@ -60,8 +64,10 @@ impl Ahead {
         let (sender, batches) = mpsc::channel(WAITING);
         let mut task = JoinSet::new();
         task.spawn(async move {
+            let mut events = FIRST_EVENTS;
             loop {
-                let batch = collect(&mut follower, throttle.most_events(EVENTS)).await;
+                let batch = collect(&mut follower, throttle.most_events(events)).await;
+                events = (events * 2).min(EVENTS);
                 let failed = batch.is_err();
                 if sender.send(batch).await.is_err() || failed {
                     return;

@@ -12,6 +12,9 @@ use crate::operator::report::{GenerationReport, Report};
 /// For how long what was seen counts. Long enough to smooth batches, short enough to notice that it became slower.
 const WINDOW: Duration = Duration::from_secs(15);
 
+/// What is read from steps closer together says nothing.
+const LEAST: Duration = Duration::from_millis(500);
+
 /// What was seen of streams, and of generations as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -33,12 +36,13 @@ impl Rates {
                 seen.note(now, stream.position);
                 stream.events_per_second = seen.rate();
             }
+            generation.seconds_left = self.left(generation).map(|left| left.as_secs_f64());
         }
     }
 
     /// How fast a generation goes as a whole.
     pub(super) fn of(&self, generation: i32) -> Option<f64> {
-        self.generations.get(&generation).and_then(Seen::rate)
+        self.generations.get(&generation).and_then(Seen::pace)
     }
 
     /// How long a generation takes until everything is projected that is in the log now. All its streams share the same
@@ -56,6 +60,9 @@ impl Rates {
             *left += stream.end.unwrap_or_default().saturating_sub(stream.position);
             *rate += stream.events_per_second.unwrap_or_default();
         }
+        if shares.len() == 1 {
+            return all;
+        }
         let slowest = shares.values().filter(|(left, _)| *left > 0).map(|(left, rate)| time(*left, *rate)).max();
         slowest.unwrap_or(all)
     }
@@ -67,6 +74,12 @@ fn time(left: u64, rate: f64) -> Option<Duration> {
     (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
 }
 
+fn speed((from, before): (Instant, u64), (to, after): (Instant, u64)) -> Option<f64> {
+    let seconds = to.duration_since(from).as_secs_f64();
+    let events = f64::from(u32::try_from(after.saturating_sub(before)).ok()?);
+    (seconds > 0.0).then(|| events / seconds)
+}
+
 impl Seen {
     fn note(&mut self, now: Instant, position: u64) {
         self.0.push_back((now, position));
@@ -76,11 +89,26 @@ impl Seen {
         }
     }
 
+    /// Over all that was seen.
     fn rate(&self) -> Option<f64> {
-        let ((from, before), (to, after)) = (self.0.front()?, self.0.back()?);
-        let seconds = to.duration_since(*from).as_secs_f64();
-        let events = f64::from(u32::try_from(after.saturating_sub(*before)).ok()?);
-        (seconds > 0.0).then(|| events / seconds)
+        speed(*self.0.front()?, *self.0.back()?)
+    }
+
+    /// The same as exactly as it can be known.
+    fn pace(&self) -> Option<f64> {
+        self.between_steps().and_then(|(first, last)| speed(first, last)).or_else(|| self.rate())
+    }
+
+    /// The first and the last step that were seen. It goes by batches: to count the time before the first one, in which
+    /// nothing had begun yet, or a part of the time that the next one takes, would make it look slow. Nothing if it
+    /// stands still for longer than it went.
+    fn between_steps(&self) -> Option<((Instant, u64), (Instant, u64))> {
+        let pairs = self.0.iter().zip(self.0.iter().skip(1));
+        let mut steps = pairs.filter(|((_, before), (_, after))| before != after).map(|(_, step)| *step);
+        let first = steps.next()?;
+        let last = steps.next_back()?;
+        let (went, stands) = (last.0.duration_since(first.0), self.0.back()?.0.duration_since(last.0));
+        (went >= LEAST && stands <= went).then_some((first, last))
     }
 }
 
@@ -119,16 +147,18 @@ mod tests {
             verified_at: None,
             verification: None,
             failure: None,
+            seconds_left: None,
             streams: vec![stream(0), stream(1)],
         };
         Report { model_version: String::new(), projectors: 1, generations: vec![generation], erasures: vec![] }
     }
 
-    /// Two streams of different lengths that share a machine, which slows down a little, and move in batches.
+    /// Two streams of different lengths that share a machine, which slows down a little, and move in batches. Nothing
+    /// happens at first.
     #[test]
     fn after_a_tenth_the_time_that_is_left_is_known_within_a_fifth() {
         let ends = [700_000, 300_000];
-        let mut history = vec![0_u64];
+        let mut history = vec![0_u64; 8];
         while let Some(done) = history.last().copied().filter(|done| *done < 1_000_000) {
             history.push((done + 15_000 - done * 1_500 / 1_000_000).min(1_000_000));
         }
@@ -136,7 +166,7 @@ mod tests {
         let mut rates = Rates::default();
         for (index, done) in history.iter().enumerate() {
             let short = (done / 2).min(ends[1]);
-            let positions = [(done - short).min(ends[0]) / 2000 * 2000, short / 2000 * 2000];
+            let positions = [(done - short).min(ends[0]) / 5000 * 5000, short / 5000 * 5000];
             let mut seen = report(positions, ends);
             rates.note(&mut seen, begin + tick * u32::try_from(index).unwrap());
             if *done >= 100_000 && *done < 950_000 {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How often it is shown.
-const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The titles of the columns of streams.
 const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";

@@ -39,6 +39,7 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
             verified_at: row.verified_at,
             verification: row.verification,
             failure: row.failure,
+            seconds_left: None,
         });
     }
     let model_version = read_model::version();

@@ -60,6 +60,9 @@ pub struct GenerationReport {
     pub verification: Option<Value>,
     /// Why it does not go on.
     pub failure: Option<String>,
+    /// How long it takes until everything is projected that is in the log now; known to whoever has looked twice.
+    #[serde(default)]
+    pub seconds_left: Option<f64>,
     /// Its streams, in the order of their names.
     pub streams: Vec<StreamReport>,
 }

@@ -80,14 +80,34 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     projector.is_ready().await;
 }
 
+/// Whether an operator who looks on is told of a rebuild at this rate how long it still takes, within a fifth. A machine
+/// that is busy spoils one look, not all.
+async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> bool {
+    let mut watching = servers.watch("status --follow");
+    loop {
+        let report = watching.next().await;
+        let generations = report["generations"].as_array().cloned().unwrap_or_default();
+        let found = generations.into_iter().find(|generation| generation["generation"] == number).unwrap_or_default();
+        if found["state"] != "building" || at_the_end(&found) {
+            return false;
+        }
+        let streams = found["streams"].as_array().into_iter().flatten();
+        let left = streams.filter_map(|stream| stream["lag"].as_f64()).sum::<f64>() / rate;
+        if found["seconds_left"].as_f64().is_some_and(|told| (told - left).abs() <= left / 5.0) {
+            return true;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     let servers = Servers::start().await;
     let first = servers.projector("first").await;
-    let town = busy_town(&servers, 80).await;
+    let town = busy_town(&servers, 150).await;
     let length = servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
     let begin = std::time::Instant::now();
+    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "nobody knew how long it takes");
     let before = servers.until_generation(2, "on its way", |generation| reached(generation) > 50).await;
     assert!(!at_the_end(&before), "it is not throttled");
     first.process.kill().await;

@@ -13,7 +13,11 @@ use harness::{
 use projector::Database;
 use serde_json::Value;
 use sqlx::PgConnection;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout},
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{town::Town, world::PARTITIONS};
 
@@ -31,6 +35,12 @@ pub(crate) struct Servers {
     pub(crate) nats: Nats,
     pub(crate) postgres: Postgres,
     scratch: Scratch,
+}
+
+/// A command that says how it stands, line by line. Is killed with this value.
+pub(crate) struct Watching {
+    lines: Lines<BufReader<ChildStdout>>,
+    _process: Child,
 }
 
 /// A projector that runs. Is killed with this value.
@@ -121,6 +131,20 @@ impl Servers {
         (output.status.code().unwrap_or(-1), answer)
     }
 
+    /// The same of a command that goes on until it is dropped.
+    pub(crate) fn watch(&self, words: &str) -> Watching {
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+            .args(words.split(' '))
+            .args(["--json", "--operator-url", &self.nats.url(Account::Operator)])
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program runs");
+        let said = process.stdout.take().expect("it is heard");
+        Watching { lines: BufReader::new(said).lines(), _process: process }
+    }
+
     /// The same, if it was done.
     pub(crate) async fn operated(&self, words: &str) -> Value {
         let (code, answer) = self.operate(words).await;
@@ -144,6 +168,14 @@ impl Servers {
 
     pub(crate) async fn client(&self, account: Account) -> async_nats::Client {
         service_kit::nats::connect(&self.nats.url(account), "test").await.expect("a connection")
+    }
+}
+
+impl Watching {
+    /// What is said next.
+    pub(crate) async fn next(&mut self) -> Value {
+        let line = timeout(PATIENCE, self.lines.next_line()).await.expect("it goes on in time").expect("it is heard");
+        serde_json::from_str(&line.expect("it goes on")).expect("JSON")
     }
 }
 
