@@ -269,7 +269,9 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
     dense(&one);
     for row in &one["quarantined_boxes"] {
         let position = row["row"]["position"].as_u64().expect("a position");
-        let given_up = town.story.commits.iter().any(|commit| {
+        // What is given up before it has happened is not given up.
+        let mut later = town.story.commits.iter().filter(|commit| commit.sequence > position);
+        let given_up = later.any(|commit| {
             matches!(&commit.content, Content::Box { box_id, events }
                 if row["row"]["box_id"] == box_id.as_str() && events == &[dropped(position)])
         });
