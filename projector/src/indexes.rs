@@ -18,8 +18,8 @@ pub async fn complete(database: &Database, generation: i32) -> Result<(), sqlx::
     let (largest, others): (Vec<_>, Vec<_>) = statements.partition(|statement| statement.contains(LARGEST));
     // Both to their end, also if one of them fails: a server goes on with a statement that nobody waits for.
     let (largest, others) = tokio::join!(
-        add(database, generation, largest, STATISTICS_OF_LARGEST),
-        add(database, generation, others, STATISTICS)
+        Box::pin(add(database, generation, largest, STATISTICS_OF_LARGEST)),
+        Box::pin(add(database, generation, others, STATISTICS))
     );
     largest.and(others)
 }
