@@ -8,7 +8,7 @@ pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
 pub use database::Database;
 pub use indexes::complete;
-pub use parked::project as project_and_release;
+pub use parked::{project as project_and_release, retry as retry_parked};
 pub use projection::{Pace, Projection};
 pub use reader::Mode;
 pub use run::run;

@@ -47,7 +47,7 @@ pub async fn project(
 }
 
 /// Tries every parked box of a stream once. One that fails again stays parked, from where it fails now.
-pub(crate) async fn retry(
+pub async fn retry(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &Checkpoint,

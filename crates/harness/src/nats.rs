@@ -202,6 +202,7 @@ impl Nats {
     pub async fn start_empty_for_restore(&self) -> anyhow::Result<()> {
         self.kill().await;
         std::fs::remove_dir_all(self.options.store()).context("cannot remove the log")?;
+        self.options.configure_restore()?;
         self.start_with("restore.conf").await
     }
 
@@ -267,8 +268,6 @@ impl NatsOptions {
 
     /// Writes the configuration, as an administrator would: what is wanted of it is no comment any more.
     fn configure(&self) -> anyhow::Result<()> {
-        let read =
-            |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
         let deploy = self.config.with_file_name("deploy");
         let mut config = read(&self.config)?;
         let mut files = Vec::new();
@@ -282,16 +281,21 @@ impl NatsOptions {
             files.push(("tls.conf", tls.replace("# ca_file", "ca_file").replace("# verify", "verify")));
         }
         files.push(("nats.conf", config));
-        let mut restore = read(&deploy.join("restore.conf"))?;
+        files.into_iter().try_for_each(|(name, content)| self.write(name, &content))
+    }
+
+    /// The same for a server that a log is brought back to.
+    fn configure_restore(&self) -> anyhow::Result<()> {
+        let mut config = read(&self.config.with_file_name("deploy").join("restore.conf"))?;
         if self.store_key.is_some() {
-            restore = restore.replace("# include \"encryption.conf\"", "include \"encryption.conf\"");
+            config = config.replace("# include \"encryption.conf\"", "include \"encryption.conf\"");
         }
-        files.push(("restore.conf", restore));
-        for (name, content) in files {
-            let path = self.folder.join(name);
-            std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
+        self.write("restore.conf", &config)
+    }
+
+    fn write(&self, name: &str, content: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn launch(&self, config: &str) -> Launch {
@@ -310,4 +314,8 @@ impl NatsOptions {
             None => launch,
         }
     }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

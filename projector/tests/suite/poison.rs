@@ -5,6 +5,8 @@ use event_store::{MemoryLog, StreamName};
 use projector::{
     BatchError, Content, Pace, Projection, project_and_release, project_around_poison,
     projection::{News, ProjectionError},
+    reader::ReadError,
+    retry_parked,
 };
 use serde_json::json;
 
@@ -162,6 +164,24 @@ async fn a_box_goes_on_without_an_event_that_is_given_up() {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }
     assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, drop + 1);
+}
+
+#[tokio::test]
+async fn boxes_are_tried_again_only_where_the_checkpoint_still_is() {
+    let mut world = World::start().await;
+    let mut story = poisoned();
+    let log = story.on_log().await;
+    follow(&mut world, &log, 100).await;
+    let frozen = checkpoint(&mut world.connection, BOXES).await;
+    let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
+    let told = story.commits.len();
+    story.happens("b1", "ops", [dropped(5)]);
+    append(&log, &story.commits[told..]).await;
+    follow(&mut world, &log, 100).await;
+    let healed = everything(&mut world.connection).await;
+    let thawed = retry_parked(&mut world.connection, &mut projection, &frozen, &*log).await;
+    assert!(matches!(thawed, Err(ReadError::Overtaken)), "{thawed:?}");
+    assert_eq!(everything(&mut world.connection).await, healed);
 }
 
 #[tokio::test]

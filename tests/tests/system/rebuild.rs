@@ -114,8 +114,9 @@ async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
         let (quiet, switches) = (worst(&quiet), worst(&switches));
         eprintln!("{what}: {} while rebuilding; worst of each time otherwise {quiet:.0?}", took(&rebuild));
         eprintln!("{what}: worst of each switch {switches:.0?}");
-        let middle = SWITCHES / 2;
-        assert!(switches[middle] < quiet[middle] + STALL, "{what} stalled: {switches:?} instead of {quiet:?}");
+        // More than the machine's own stalls.
+        let (usual, otherwise) = (switches[SWITCHES / 2], quiet[SWITCHES - 1]);
+        assert!(usual < otherwise + STALL, "{what} stalled: {switches:?} instead of {quiet:?}");
     }
     load.everybody_has_heard_everything().await;
     same_tables(&world, 1, 2).await;
