@@ -139,6 +139,6 @@ async fn an_event_is_not_given_up_by_accident() {
     let nobody = servers.nats.url(Account::Operator).replace("operator:", "operator:not");
     let (code, said) = servers.command(&["status", "--operator-url", &nobody]).await;
     assert_eq!((code, said.as_str()), (1, "error: NATS does not accept this user with this password\n"));
-    let (code, said) = servers.command(&["status", "--operator-url", "nats://operator:p@127.0.0.1:1"]).await;
+    let (code, said) = servers.command(&["status", "--operator-url", "nats://operator:password@127.0.0.1:1"]).await;
     assert!(code == 5 && said.starts_with("error: there is no connection to NATS: "), "{said}");
 }
