@@ -1,8 +1,9 @@
 //! Guessing passwords: whoever was wrong too often waits, twice as long each time.
 //!
 //! Each door has a tally of its own for who tries it: an account, a box's too, for each client address, a room for each
-//! user. An account also has one over all addresses, and an address one over all accounts, both with more patience. They would let
-//! an attacker lock everybody out, so they do not count for an address that the account's right password came from before.
+//! user. An account also has one over all addresses, and an address one over all accounts, both with more patience. They
+//! would let an attacker lock everybody out, so they do not count for an address that the account's right password came
+//! from before.
 
 use std::time::Duration;
 

@@ -32,6 +32,12 @@ const EVERYTHING: Codes = &[
 /// A box reads nothing, and an operator nothing that is for users alone.
 const FORBIDDEN: Row = (403, "forbidden", "The caller's role does not allow this.");
 
+/// Nothing can be read, or followed.
+const DATABASE_UNAVAILABLE: Row =
+    (503, "database-unavailable", "The read models cannot be read at the moment; try again.");
+const READ_MODEL_UNAVAILABLE: Row =
+    (503, "read-model-unavailable", "The read models of this release are still being built.");
+
 /// What every read can answer.
 const EVERY_READ: Codes = &[
     (400, "invalid-position", "A `Min-Position` is none that an `Event-Position` of this log has carried."),
@@ -40,8 +46,8 @@ const EVERY_READ: Codes = &[
     (401, "expired-token", "The token has expired; sign in again."),
     (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
-    (503, "database-unavailable", "The read models cannot be read at the moment; try again."),
-    (503, "read-model-unavailable", "The read models of this release are still being built."),
+    DATABASE_UNAVAILABLE,
+    READ_MODEL_UNAVAILABLE,
     (503, "not-yet-projected", "The read model has not come as far as `Min-Position` within two seconds; try again."),
 ];
 const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of this very list.")];
@@ -74,6 +80,8 @@ const OF_A_TICKET: Codes = &[
 const OF_A_STREAM: Codes = &[
     (401, "invalid-ticket", "The ticket was used, has expired, or never was one."),
     (429, "too-many-connections", "The user has as many live connections as one may have."),
+    DATABASE_UNAVAILABLE,
+    READ_MODEL_UNAVAILABLE,
 ];
 
 macro_rules! problems {

@@ -38,6 +38,10 @@ async fn every_operation_is_described_with_its_problems() {
             &responses["401"]["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"];
         assert_eq!(codes["enum"].as_array().unwrap().len(), 4, "{path}");
     }
+    let events = api["paths"]["/events"]["get"]["responses"]["503"].to_string();
+    for code in ["database-unavailable", "read-model-unavailable", "tickets-unavailable"] {
+        assert!(events.contains(code), "a stream does not say {code}: {events}");
+    }
     assert!(api["components"]["schemas"]["Problem"].is_object());
     assert_eq!(api["components"]["schemas"]["RoomEvent"]["oneOf"].as_array().unwrap().len(), 15, "by type");
     all_references_lead_somewhere(&api, &api);
