@@ -11,7 +11,7 @@ use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     attempts_kv::ATTEMPTS_BUCKET,
     deadlines::DEADLINES_CONSUMER,
-    jetstream::{OWNER_API_PREFIX, SERVICE_API_PREFIX},
+    jetstream::{BULK_CONSUMER, OWNER_API_PREFIX, SERVICE_API_PREFIX},
     keys::KEYS_BUCKET,
     stream::{StreamName, streams},
 };
@@ -33,6 +33,11 @@ pub struct Passwords {
     pub operator: String,
 }
 
+/// Where the server has the questions answered that come from another account: to who asked, and to nobody else. To allow
+/// an answer to each question instead would have the server remember every message that can be answered, and those of a
+/// consumer can: a third of what it would cost to read them.
+const ANSWERS: &str = "_R_.>";
+
 /// What CORE offers to one account, and what the account may do with it.
 struct Account {
     name: &'static str,
@@ -47,8 +52,6 @@ struct Account {
     exports: Vec<String>,
     publish: Vec<String>,
     subscribe: Vec<String>,
-    /// Whether it answers requests of others.
-    answers: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -115,11 +118,10 @@ fn quoted(text: &str) -> String {
 
 fn write_account(text: &mut String, account: &Account, password: &str) {
     let list = |subjects: &[String]| subjects.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(", ");
-    let answers = if account.answers { ", allow_responses: { max: 1, expires: \"30s\" }" } else { "" };
     let _ = writeln!(text, "  {} {{", account.name);
     let _ = writeln!(text, "    users = [ {{ user: {}, password: {}, permissions: {{", account.user, quoted(password));
     let _ = writeln!(text, "      publish: {{ allow: [{}] }}", list(&account.publish));
-    let _ = writeln!(text, "      subscribe: {{ allow: [{}] }}{answers}", list(&account.subscribe));
+    let _ = writeln!(text, "      subscribe: {{ allow: [{}] }}", list(&account.subscribe));
     text.push_str("    } } ]\n    imports = [\n");
     for (subject, _) in &account.services {
         let imported = as_imported(subject);
@@ -192,7 +194,7 @@ fn command(partitions: u16) -> Account {
     Account {
         name: "COMMAND",
         user: "command",
-        publish: locals(&services),
+        publish: locals(&services).into_iter().chain([ANSWERS.to_owned()]).collect(),
         subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
         services,
         streams: vec!["stored.>".into()],
@@ -201,17 +203,23 @@ fn command(partitions: u16) -> Account {
             r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
             r#"{ service: "erasure.*", accounts: [PROJECTOR] }"#.into(),
         ],
-        answers: true,
     }
 }
 
 fn projector(partitions: u16) -> Account {
     let all = streams(partitions).into_iter().map(StreamName::on_server);
     let mut services: Vec<_> = all.chain([format!("KV_{KEYS_BUCKET}")]).flat_map(|stream| reading(&stream)).collect();
+    // Made by provisioning: who could make one could have it deliver to the log.
+    for stream in streams(partitions).into_iter().filter(|stream| stream.is_dense()).map(StreamName::on_server) {
+        services.extend([
+            (format!("{OWNER_API_PREFIX}.CONSUMER.RESET.{stream}.{BULK_CONSUMER}"), Answers::Once),
+            (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{stream}.{BULK_CONSUMER}"), Answers::Many),
+        ]);
+    }
     // Only to see at the start that the log is whole.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
-    publish.extend(["live.>", "projected.>", "erasure.*"].map(str::to_owned));
+    publish.extend(["live.>", "projected.>", "erasure.*", ANSWERS].map(str::to_owned));
     Account {
         name: "PROJECTOR",
         user: "projector",
@@ -225,7 +233,6 @@ fn projector(partitions: u16) -> Account {
             r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),
             r#"{ service: "ops.projector.*", accounts: [OPERATOR] }"#.into(),
         ],
-        answers: true,
     }
 }
 
@@ -255,7 +262,6 @@ fn query() -> Account {
         exports: vec![],
         publish,
         subscribe: subscribe.map(str::to_owned).to_vec(),
-        answers: false,
     }
 }
 
@@ -269,7 +275,6 @@ fn device() -> Account {
         exports: vec![],
         publish: vec!["cmd.>".into()],
         subscribe: vec!["_INBOX_device.>".into()],
-        answers: false,
     }
 }
 
@@ -286,6 +291,5 @@ fn operator() -> Account {
         exports: vec![],
         publish: vec!["ops.projector.*".into(), "cmd.*".into()],
         subscribe: vec!["_INBOX_operator.>".into()],
-        answers: false,
     }
 }

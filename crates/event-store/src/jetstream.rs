@@ -7,6 +7,7 @@ mod read;
 use std::time::Duration;
 
 use async_nats::{Client, connection::State, jetstream};
+pub(crate) use bulk::BULK_CONSUMER;
 pub use bulk::{BulkAddress, BulkReader};
 use chrono::{DateTime, Utc};
 pub use domain::notice::SERVICE_API_PREFIX;

@@ -21,6 +21,7 @@ use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
     attempts_kv,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
+    jetstream::BULK_CONSUMER,
     keys::KEYS_BUCKET,
     log::{Log, LogError},
     stream::{StreamName, metadata, streams},
@@ -102,6 +103,7 @@ pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), 
     }
     provision_rest(&context, options).await?;
     provision_stream(&context, StreamName::User, options).await?;
+    provision_bulk(&context, StreamName::User).await?;
     match sealed {
         Some(sealed) if !has_keys(&sealed) => declare_keys(&context, sealed).await,
         _ => Ok(()),
@@ -195,6 +197,11 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         ..Default::default()
     };
     context.create_consumer_on_stream(deadlines, timer).await.map_err(|error| failed(DEADLINES_CONSUMER, error))?;
+    for stream in
+        streams(options.partitions).into_iter().filter(|stream| stream.is_dense() && *stream != StreamName::User)
+    {
+        provision_bulk(context, stream).await?;
+    }
     if context.get_key_value(ACCOUNTS_BUCKET).await.is_err() {
         let bucket = kv::Config {
             bucket: ACCOUNTS_BUCKET.to_owned(),
@@ -212,6 +219,19 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         }
     }
     Ok(())
+}
+
+/// Of a stream that is read whole. Kept by one server: without it a stream is read another way.
+async fn provision_bulk(context: &jetstream::Context, stream: StreamName) -> Result<(), ProvisionError> {
+    let bulk = pull::Config {
+        durable_name: Some(BULK_CONSUMER.to_owned()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::None,
+        num_replicas: 1,
+        ..Default::default()
+    };
+    let created = context.create_consumer_on_stream(bulk, stream.on_server()).await;
+    created.map(drop).map_err(|error| failed(BULK_CONSUMER, error))
 }
 
 /// The bucket of the keys of users. Laid out by hand: read from the leader, so that a destroyed key is not given once

@@ -1,20 +1,18 @@
 //! Reads whole streams over a connection of its own. To take every header of every message apart, as the client library
 //! does, costs more than all the rest that a rebuild does with them.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+mod connection;
 
-use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr;
+use std::{fmt, sync::Arc};
+
+use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::time::timeout;
 
+use self::connection::{Connection, Message};
 use super::{
-    CONNECT_PATIENCE, READ_PATIENCE,
+    ApiAnswer, CONNECT_PATIENCE,
     read::{batch_request, placed, status_error},
     unavailable,
 };
@@ -22,16 +20,14 @@ use crate::{
     headers::StoredHeaders,
     keys::KeyRing,
     log::{LogError, Range, Recorded},
+    stream::StreamName,
 };
 
-/// How much is received at a time.
-const CHUNK: usize = 128 * 1024;
+/// The consumer of each dense stream that whoever reads all of it may move, one at a time. Stored; never rename.
+pub(crate) const BULK_CONSUMER: &str = "bulk";
 
-/// The longest line of the protocol besides messages: what a server says of itself.
-const LONGEST_LINE: usize = 64 * 1024;
-
-/// The first line of headers that say nothing but themselves.
-const VERSION: &[u8] = b"NATS/1.0";
+/// What the server says after the last message of a page that was bounded in bytes too.
+const BATCH_COMPLETED: &str = "Batch Completed";
 
 /// Where the server is, and as whom it is asked. Only for servers that do not want TLS.
 #[derive(Clone)]
@@ -57,35 +53,30 @@ pub struct BulkReader {
     address: BulkAddress,
     prefix: String,
     connection: Option<Connection>,
+    consumer: Consumer,
     keys: Option<Arc<KeyRing>>,
 }
 
-struct Connection {
-    socket: TcpStream,
-    received: BytesMut,
-    inbox: String,
+/// What is known of the stream's consumer.
+#[derive(Clone, Copy, PartialEq)]
+enum Consumer {
+    /// It delivers this sequence next, unless somebody else moves it.
+    At(u64),
+    /// It has to be moved first.
+    Anywhere,
+    /// There is none, or somebody else uses it: this reader does without, for good.
+    Unusable,
 }
 
-/// What the server says.
-enum Said {
-    Message { headers: Bytes, payload: Bytes },
-    Ping,
-    Pong,
-    Refusal(String),
-    Info(Info),
-    Other,
-}
-
-/// What a server says of itself first.
+/// Where a consumer was moved.
 #[derive(Deserialize)]
-struct Info {
-    #[serde(default)]
-    tls_required: bool,
+struct Moved {
+    reset_seq: u64,
 }
 
 impl BulkReader {
     pub(super) fn new(address: BulkAddress, prefix: &str) -> Self {
-        Self { address, prefix: prefix.to_owned(), connection: None, keys: None }
+        Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Anywhere, keys: None }
     }
 
     /// The same reader, of a log with personal values sealed.
@@ -110,18 +101,42 @@ impl BulkReader {
             return Ok(page);
         }
         // The server ends a connection that was silent for minutes, as that of a paused rebuild is.
-        let connection = timeout(CONNECT_PATIENCE, Connection::open(&self.address)).await.map_err(unavailable)??;
-        self.read_over(connection, range).await
+        let connection = self.connect().await?;
+        match self.read_over(connection, range).await {
+            Err(_) if self.consumes(range) => {
+                self.consumer = Consumer::Unusable;
+                let connection = self.connect().await?;
+                self.read_over(connection, range).await
+            }
+            read => read,
+        }
     }
 
-    async fn read_over(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
+    async fn connect(&mut self) -> Result<Connection, LogError> {
+        if self.consumer != Consumer::Unusable {
+            self.consumer = Consumer::Anywhere;
+        }
+        timeout(CONNECT_PATIENCE, Connection::open(&self.address)).await.map_err(unavailable)?
+    }
+
+    /// Only a dense stream shows by its sequences that somebody else was given some.
+    fn consumes(&self, range: Range<'_>) -> bool {
+        self.consumer != Consumer::Unusable && range.stream.is_dense() && range.subject.is_none()
+    }
+
+    async fn read_over(&mut self, connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
+        if self.consumes(range) { self.consume(connection, range).await } else { self.get(connection, range).await }
+    }
+
+    /// By direct gets, which any number of readers may send.
+    async fn get(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let operation = format!("{}.DIRECT.GET.{}", self.prefix, range.stream.on_server());
         connection.ask(&operation, &batch_request(range)).await?;
         let mut messages = Vec::with_capacity(range.max_messages);
         loop {
-            let (headers, payload) = connection.message().await?;
-            match status(&headers) {
-                None => messages.push(placed(range.stream, StoredHeaders::lines(headers), payload)?),
+            let message = connection.message().await?;
+            match message.status() {
+                None => messages.push(placed(range.stream, StoredHeaders::lines(message.headers), message.payload)?),
                 Some((204 | 404, _)) => break,
                 Some((code, description)) => return Err(status_error(code, Some(description))),
             }
@@ -129,117 +144,70 @@ impl BulkReader {
         self.connection = Some(connection);
         Ok(messages)
     }
-}
 
-/// The code and the text after the version; none for a message.
-fn status(headers: &[u8]) -> Option<(u16, &str)> {
-    let line = headers.strip_prefix(VERSION)?.split(|byte| *byte == b'\r').next()?;
-    let line = std::str::from_utf8(line).ok()?.trim();
-    let (code, description) = line.split_once(' ').unwrap_or((line, ""));
-    Some((code.parse().ok()?, description))
-}
-
-impl Connection {
-    async fn open(address: &BulkAddress) -> Result<Self, LogError> {
-        let BulkAddress { host, port, user, password } = address;
-        let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(unavailable)?;
-        socket.set_nodelay(true).map_err(unavailable)?;
-        let inbox = format!("_INBOX_{user}.bulk{:032x}", rand::random::<u128>());
-        let mut connection = Self { socket, received: BytesMut::with_capacity(CHUNK), inbox };
-        // The password must not leave before that is known.
-        if matches!(connection.next().await?, Said::Info(Info { tls_required: true })) {
-            return Err(unavailable("the server wants TLS"));
+    /// From the stream's consumer, which costs the server less than half of that. An error unless everything comes that is asked
+    /// for, or all that there is: who gets less than that looks into it by other means.
+    async fn consume(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
+        let consumer = format!("{}.{BULK_CONSUMER}", range.stream.on_server());
+        let from = range.from.max(1);
+        if self.consumer != Consumer::At(from) {
+            connection
+                .ask(&format!("{}.CONSUMER.RESET.{consumer}", self.prefix), &json!({ "seq": from }).to_string())
+                .await?;
+            check_moved(&connection.message().await?, from)?;
         }
-        let hello = json!({
-            "verbose": false, "pedantic": false, "protocol": 1, "headers": true, "no_responders": true,
-            "lang": "rust", "version": env!("CARGO_PKG_VERSION"), "name": "bulk", "user": user, "pass": password,
-        });
-        let hello = format!("CONNECT {hello}\r\nSUB {} 1\r\nPING\r\n", connection.inbox);
-        connection.send(hello.as_bytes()).await?;
-        while !matches!(connection.next().await?, Said::Pong) {}
-        Ok(connection)
-    }
-
-    async fn ask(&mut self, operation: &str, request: &str) -> Result<(), LogError> {
-        let line = format!("PUB {operation} {} {}\r\n{request}\r\n", self.inbox, request.len());
-        self.send(line.as_bytes()).await
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), LogError> {
-        timeout(READ_PATIENCE, self.socket.write_all(bytes)).await.map_err(unavailable)?.map_err(unavailable)
-    }
-
-    async fn message(&mut self) -> Result<(Bytes, Bytes), LogError> {
-        loop {
-            if let Said::Message { headers, payload } = self.next().await? {
-                return Ok((headers, payload));
+        self.consumer = Consumer::Anywhere;
+        let request = json!({ "batch": range.max_messages, "max_bytes": range.max_bytes.max(1), "no_wait": true });
+        connection.ask(&format!("{}.CONSUMER.MSG.NEXT.{consumer}", self.prefix), &request.to_string()).await?;
+        let (mut messages, mut next) = (Vec::with_capacity(range.max_messages), from);
+        while messages.len() < range.max_messages {
+            let message = connection.message().await?;
+            match message.status() {
+                None => messages.push(delivered(range.stream, message, next)?),
+                // The end of the stream, or of what may be sent at once.
+                Some((404 | 409, _)) if !messages.is_empty() => break,
+                // Of the page before.
+                Some((409, BATCH_COMPLETED)) => continue,
+                Some((code, description)) => return Err(status_error(code, Some(description))),
             }
+            next += 1;
         }
-    }
-
-    /// What comes next; a ping is answered, a refusal is an error.
-    async fn next(&mut self) -> Result<Said, LogError> {
-        loop {
-            match self.take().map_err(unavailable)? {
-                Some(Said::Ping) => self.send(b"PONG\r\n").await?,
-                Some(Said::Refusal(reason)) => return Err(unavailable(reason)),
-                Some(said) => return Ok(said),
-                None => self.receive(READ_PATIENCE).await?,
-            }
+        if messages.len() == range.max_messages {
+            self.consumer = Consumer::At(next);
         }
-    }
-
-    async fn receive(&mut self, patience: Duration) -> Result<(), LogError> {
-        if self.received.capacity() - self.received.len() < CHUNK / 8 {
-            self.received.reserve(CHUNK);
-        }
-        let read = timeout(patience, self.socket.read_buf(&mut self.received)).await.map_err(unavailable)?;
-        match read.map_err(unavailable)? {
-            0 => Err(unavailable("the connection was closed")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes what the server has said, if that has been received whole.
-    fn take(&mut self) -> io::Result<Option<Said>> {
-        let Some(end) = memchr(b'\n', &self.received) else {
-            return if self.received.len() > LONGEST_LINE { Err(malformed("a line without end")) } else { Ok(None) };
-        };
-        let line = std::str::from_utf8(self.received.get(..end).unwrap_or_default()).map_err(io::Error::other)?;
-        let mut words = line.trim_end().split(' ');
-        let (said, lengths) = match words.next() {
-            Some("PING") => (Said::Ping, None),
-            Some("PONG") => (Said::Pong, None),
-            Some("-ERR") => (Said::Refusal(line.trim_end().to_owned()), None),
-            // HMSG <subject> <sid> [reply-to] <length of headers> <length of all>
-            Some("HMSG") => (Said::Other, Some(lengths(words)?)),
-            Some("INFO") => (Said::Info(serde_json::from_str(line.trim_start_matches("INFO"))?), None),
-            Some("+OK") => (Said::Other, None),
-            _ => return Err(malformed("an unknown line")),
-        };
-        let Some((of_headers, of_all)) = lengths else {
-            self.received.advance(end + 1);
-            return Ok(Some(said));
-        };
-        // Followed by a line's end.
-        if self.received.len() < end + 1 + of_all + 2 {
-            return Ok(None);
-        }
-        self.received.advance(end + 1);
-        let mut payload = self.received.split_to(of_all).freeze();
-        self.received.advance(2);
-        Ok(Some(Said::Message { headers: payload.split_to(of_headers), payload }))
+        self.connection = Some(connection);
+        Ok(messages)
     }
 }
 
-fn lengths<'a>(words: impl DoubleEndedIterator<Item = &'a str>) -> io::Result<(usize, usize)> {
-    let mut last = words.rev().map(str::parse::<usize>);
-    match (last.next(), last.next()) {
-        (Some(Ok(all)), Some(Ok(headers))) if headers <= all => Ok((headers, all)),
-        _ => Err(malformed("a message without lengths")),
+/// Whether that is the answer of a consumer that delivers this sequence next.
+fn check_moved(answer: &Message, from: u64) -> Result<(), LogError> {
+    if let Some((code, description)) = answer.status() {
+        return Err(status_error(code, Some(description)));
+    }
+    match serde_json::from_slice(&answer.payload) {
+        Ok(ApiAnswer::Fine(Moved { reset_seq })) if reset_seq == from => Ok(()),
+        Ok(ApiAnswer::Error { error }) => Err(unavailable(error.description)),
+        _ => Err(unavailable("the consumer stands somewhere else")),
     }
 }
 
-fn malformed(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+/// A message of a consumer, which must be the next one of the stream.
+fn delivered(stream: StreamName, message: Message, sequence: u64) -> Result<Recorded, LogError> {
+    let (subject, reply) = message.subjects().ok_or_else(|| unavailable("a delivery without its place"))?;
+    // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time>.<pending>
+    let mut tokens = reply.split('.').skip(5);
+    let (place, time) = (tokens.next(), tokens.nth(1));
+    if place.and_then(|place| place.parse().ok()) != Some(sequence) {
+        return Err(unavailable("somebody else reads from the same consumer"));
+    }
+    let time = time.and_then(|time| time.parse().ok()).ok_or_else(|| unavailable("a delivery without time"))?;
+    Ok(Recorded {
+        stream,
+        sequence,
+        subject: subject.to_owned(),
+        stored_at: DateTime::from_timestamp_nanos(time),
+        headers: StoredHeaders::lines(message.headers),
+        payload: message.payload,
+    })
 }

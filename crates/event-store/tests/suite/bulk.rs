@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use async_nats::jetstream;
 use domain::DeliveryBox;
 use event_store::{
-    BulkAddress, JetStreamLog, Log, StreamName, follow,
+    BulkAddress, BulkReader, JetStreamLog, Log, StreamName, follow,
     log::{Range, Recorded},
     partition_of,
+    provision::{self, ProvisionOptions},
 };
 use harness::{Account, Nats};
 use tokio::{
@@ -36,12 +38,18 @@ fn password(nats: &Nats) -> String {
     url.password().unwrap().to_owned()
 }
 
-/// All that can be seen of messages.
+/// What the server adds to messages that are got directly: where they stand.
+const PLACE: [&str; 6] =
+    ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence"];
+
+/// All that can be seen of messages, whichever way they came.
 pub(crate) fn seen(page: &[Recorded]) -> Vec<String> {
     let one = |message: &Recorded| {
         let mut headers = BTreeSet::new();
         message.headers.each(|name, value| {
-            headers.insert(format!("{name}: {value}"));
+            if !PLACE.contains(&name) {
+                headers.insert(format!("{name}: {value}"));
+            }
         });
         let Recorded { stream, sequence, subject, payload, stored_at, .. } = message;
         format!("{stream} {sequence} {subject} {stored_at} {payload:?} {headers:?}")
@@ -69,8 +77,9 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     let ranges = [
         (all, 82),
         (Range { from: 40, max_messages: 7, ..all }, 7),
-        (Range { from: 83, ..all }, 0),
+        (Range { from: 47, max_messages: 7, ..all }, 7),
         (Range { subject: Some(&subject), ..all }, 2),
+        (Range { from: 83, ..all }, 0),
     ];
     for (range, count) in ranges {
         let page = bulk.read(range).await.unwrap();
@@ -79,6 +88,14 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
         // The server, or somebody between, has ended the connection meanwhile.
         proxy.cut();
     }
+
+    // What is bounded in bytes begins at the same place, and goes on where it ended.
+    let bounded = Range { from: 20, max_bytes: 50_000, ..all };
+    let page = bulk.read(bounded).await.unwrap();
+    assert!((10..50).contains(&page.len()), "{} messages in 50,000 bytes", page.len());
+    let next = bulk.read(Range { from: page.last().unwrap().sequence + 1, ..all }).await.unwrap();
+    let rest = usual.read(Range { from: 20, ..all }).await.unwrap();
+    assert_eq!(seen(&[page, next].concat()), seen(&rest));
 
     // A server that lets nobody in this way is read the usual way.
     let refused = std::sync::Arc::new(log(&nats, proxy.port, "wrong").await);
@@ -101,4 +118,84 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     let mut bulk = wary.bulk().unwrap();
     let (read, heard) = tokio::join!(bulk.read(all), heard);
     assert!(read.unwrap_err().to_string().contains("TLS") && heard.is_empty(), "{heard:?}");
+}
+
+/// How many messages a stream's consumer has delivered since it was moved; none if there is no such consumer.
+async fn delivered(nats: &Nats, stream: StreamName) -> Option<u64> {
+    let owner = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    let stream = owner.get_stream(stream.on_server()).await.unwrap();
+    Some(stream.consumer_info("bulk").await.ok()?.delivered.consumer_sequence)
+}
+
+/// Many small commits on one box.
+async fn talk(nats: &Nats, count: usize) -> StreamName {
+    let boxes = executor::<DeliveryBox>(&server::log(nats).await);
+    open_room(&boxes).await;
+    for number in 0..count {
+        boxes.execute(&box_id(), say("ann", &number.to_string()), by("ann")).await.unwrap();
+    }
+    StreamName::Box(partition_of(&box_id(), server::PARTITIONS))
+}
+
+/// Every sequence from here to the end, in pages of so many.
+async fn all_sequences(bulk: &mut BulkReader, stream: StreamName, max_messages: usize) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    loop {
+        let from = sequences.last().map_or(1, |last| last + 1);
+        let range = Range { stream, from, subject: None, max_messages, max_bytes: 1 << 24 };
+        let page = bulk.read(range).await.unwrap();
+        sequences.extend(page.iter().map(|message| message.sequence));
+        if page.len() < max_messages {
+            return sequences;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_read_from_its_consumer_as_long_as_nobody_else_moves_it() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let log = log(&nats, nats.port(), &password(&nats)).await;
+    let stream = talk(&nats, 58).await;
+    let whole: Vec<u64> = (1..=60).collect();
+
+    assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 7).await, whole);
+    assert_eq!(delivered(&nats, stream).await, Some(60), "page by page, without being moved again");
+    nats.kill().await;
+    nats.start_again().await.unwrap();
+    assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 25).await, whole);
+    assert_eq!(delivered(&nats, stream).await, Some(60), "also after a restart");
+
+    // Page by page in turn, and both at the same time.
+    let [mut one, mut other] = [log.bulk().unwrap(), log.bulk().unwrap()];
+    for from in [1, 8, 15] {
+        for bulk in [&mut one, &mut other] {
+            let page = bulk.read(Range { stream, from, subject: None, max_messages: 7, max_bytes: 1 << 24 });
+            let sequences: Vec<u64> = page.await.unwrap().iter().map(|message| message.sequence).collect();
+            assert_eq!(sequences, (from..from + 7).collect::<Vec<_>>());
+        }
+    }
+    for _ in 0..10 {
+        let [mut one, mut other] = [log.bulk().unwrap(), log.bulk().unwrap()];
+        let both = tokio::join!(all_sequences(&mut one, stream, 3), all_sequences(&mut other, stream, 4));
+        assert_eq!(both, (whole.clone(), whole.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_its_consumer_is_read_all_the_same() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let log = log(&nats, nats.port(), &password(&nats)).await;
+    let stream = talk(&nats, 20).await;
+    let owner = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
+    owner.get_stream(stream.on_server()).await.unwrap().delete_consumer("bulk").await.unwrap();
+
+    let read = async { all_sequences(&mut log.bulk().unwrap(), stream, 7).await };
+    assert_eq!(timeout(PATIENCE, read).await.unwrap(), (1..=22).collect::<Vec<_>>());
+    assert_eq!(delivered(&nats, stream).await, None);
+
+    // A log of an earlier version gets it with the next provisioning.
+    let options = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
+    provision::provision(server::connect(&nats.url(Account::Admin)).await, options).await.unwrap();
+    assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 7).await.len(), 22);
+    assert_eq!(delivered(&nats, stream).await, Some(22));
 }

@@ -69,13 +69,32 @@ const ALL: [May; 5] = [
             "JS.core.API.CONSUMER.INFO.TIMER.deadlines",
             "JS.core.API.CONSUMER.MSG.NEXT.TIMER.deadlines",
             "$JS.ACK.TIMER.deadlines.>",
+            "_R_.>",
         ],
         subscribe: &["_INBOX_command.>", "stored.>", "cmd.>", "erasure.*"],
     },
     May {
         account: Account::Projector,
         read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK", "KV_user-keys"],
-        publish: &["JS.core.API.STREAM.INFO.TIMER", "live.>", "projected.>", "erasure.*"],
+        publish: &[
+            "JS.core.API.STREAM.INFO.TIMER",
+            "JS.core.API.CONSUMER.RESET.BOX_0.bulk",
+            "JS.core.API.CONSUMER.RESET.BOX_1.bulk",
+            "JS.core.API.CONSUMER.RESET.BOX_2.bulk",
+            "JS.core.API.CONSUMER.RESET.BOX_3.bulk",
+            "JS.core.API.CONSUMER.RESET.USER.bulk",
+            "JS.core.API.CONSUMER.RESET.STORE.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.BOX_0.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.BOX_1.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.BOX_2.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.BOX_3.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.USER.bulk",
+            "JS.core.API.CONSUMER.MSG.NEXT.STORE.bulk",
+            "live.>",
+            "projected.>",
+            "erasure.*",
+            "_R_.>",
+        ],
         subscribe: &["_INBOX_projector.>", "stored.>", "ops.projector.*"],
     },
     May {
@@ -100,8 +119,8 @@ const ALL: [May; 5] = [
     },
 ];
 
-/// What can be done to a stream over NATS; `deadlines` is a consumer that there is.
-const ON_A_STREAM: [&str; 34] = [
+/// What can be done to a stream over NATS; `deadlines` and `bulk` are consumers that there are.
+const ON_A_STREAM: [&str; 42] = [
     "STREAM.CREATE.{}",
     "STREAM.UPDATE.{}",
     "STREAM.INFO.{}",
@@ -136,10 +155,18 @@ const ON_A_STREAM: [&str; 34] = [
     "CONSUMER.MSG.NEXT.{}.deadlines",
     "CONSUMER.LEADER.STEPDOWN.{}.deadlines",
     "CONSUMER.DURABLE.CREATE.{}.deadlines",
+    "CONSUMER.INFO.{}.bulk",
+    "CONSUMER.DELETE.{}.bulk",
+    "CONSUMER.PAUSE.{}.bulk",
+    "CONSUMER.RESET.{}.bulk",
+    "CONSUMER.UNPIN.{}.bulk",
+    "CONSUMER.MSG.NEXT.{}.bulk",
+    "CONSUMER.LEADER.STEPDOWN.{}.bulk",
+    "CONSUMER.DURABLE.CREATE.{}.bulk",
 ];
 
 /// What can be done to the server, and what processes say to each other.
-const BESIDES: [&str; 36] = [
+const BESIDES: [&str; 38] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
@@ -171,6 +198,8 @@ const BESIDES: [&str; 36] = [
     "erasure.erase_author",
     "erasure.erase.more",
     "stored",
+    "_R_.x",
+    "_R_.x.y",
     "_INBOX.x",
     "_INBOX_admin.x",
     "_INBOX_command.x",
@@ -179,7 +208,7 @@ const BESIDES: [&str; 36] = [
 ];
 
 /// What somebody who wants to hear everything would listen to, beside all that can be published.
-const EARS: [&str; 21] = [
+const EARS: [&str; 22] = [
     ">",
     "*",
     "*.>",
@@ -197,6 +226,7 @@ const EARS: [&str; 21] = [
     "ops.projector.*",
     "ops.>",
     "stored.>",
+    "_R_.>",
     "_INBOX.>",
     "_INBOX_admin.>",
     "_INBOX_device.>",
@@ -246,7 +276,7 @@ fn operations(streams: &[Config]) -> BTreeSet<String> {
         for operation in ON_A_STREAM.map(|operation| operation.replace("{}", &stream.name)) {
             all.extend([format!("$JS.API.{operation}"), format!("JS.core.API.{operation}")]);
         }
-        for consumer in ["mine", "deadlines"] {
+        for consumer in ["mine", "deadlines", "bulk"] {
             all.insert(format!("$JS.ACK.{}.{consumer}.1.1.1.1.0", stream.name));
             all.insert(format!("$JS.FC.{}.{consumer}.x", stream.name));
         }
@@ -301,7 +331,9 @@ async fn an_answer_goes_no_further_than_the_account_that_asked() {
         let mut wire = Wire::connect(&nats, may.account).await;
         let of_others = |subject: &str| subject.starts_with("cmd.") || subject.starts_with("ops.");
         let asks = |subject: &&String| {
-            may.publish(subject) && (subject.contains(".INFO.") || subject.contains(".GET.") || of_others(subject))
+            may.publish(subject)
+                && (["INFO", "GET", "NEXT"].iter().any(|ask| subject.contains(&format!(".{ask}.")))
+                    || of_others(subject))
         };
         let asked: BTreeSet<String> = all.iter().filter(asks).take(4).cloned().collect();
         assert!(!asked.is_empty(), "{:?} has nothing to ask", may.account);
