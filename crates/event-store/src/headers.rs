@@ -36,24 +36,21 @@ impl StoredHeaders {
                     }
                 }
             }
-            Form::Lines(lines) => {
-                // To search for one byte is many times faster than for two.
-                let lines = std::str::from_utf8(lines).unwrap_or_default().split('\n');
-                for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-                    see(name, value.trim_matches([' ', '\r']));
-                }
-            }
+            Form::Lines(lines) => in_lines(lines).for_each(|(name, value)| see(name, value)),
         }
     }
 
     /// A header's first value.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let mut found = None;
-        self.each(|one, value| {
-            if one == name {
-                found.get_or_insert(value);
-            }
-        });
-        found
+        match &self.0 {
+            Form::Parsed(headers) => Some(headers.get(name)?.as_str()),
+            Form::Lines(lines) => in_lines(lines).find_map(|(one, value)| (one == name).then_some(value)),
+        }
     }
+}
+
+fn in_lines(lines: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    // To search for one byte is many times faster than for two.
+    let lines = std::str::from_utf8(lines).unwrap_or_default().split('\n');
+    lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_matches([' ', '\r'])))
 }

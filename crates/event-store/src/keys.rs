@@ -117,10 +117,9 @@ impl KeyRing {
 
     /// Opens what is sealed in these messages, or leaves all of them as they are if a key cannot be had.
     pub(crate) async fn open(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
-        let holds_sealed = |message: &&mut Recorded| sealing::holds_sealed(&message.payload);
-        let sealed = messages.iter_mut().filter(holds_sealed).map(|message| {
+        let sealed = messages.iter_mut().filter_map(|message| {
             let values = sealing::sealed_values(&message.payload);
-            (message, values)
+            (!values.is_empty()).then_some((message, values))
         });
         let sealed: Vec<_> = sealed.collect();
         if sealed.is_empty() {
@@ -151,7 +150,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// The key as the leader has it now; none if it was destroyed.
+    /// The key as the leader has it now; none if it was destroyed. Everybody asks for themselves: one who is not polled
+    /// for a while, as a stream of notices is, would keep the others waiting for their answer.
     async fn fetched(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
         let key = match self.bucket.get(user_id).await? {
             None => return Err(KeyError::Missing(user_id.clone())),

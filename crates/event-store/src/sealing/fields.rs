@@ -31,6 +31,7 @@ const TYPE: &[u8] = br#""type":""#;
 const STATE: &[u8] = br#","state":{"version":"#;
 
 static FIND_SEALED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(SEALED));
+static FIND_STATE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(STATE));
 static FIND_TYPE: LazyLock<memmem::FinderRev<'static>> = LazyLock::new(|| memmem::FinderRev::new(TYPE));
 
 /// The field in which a value stands, and the event (or the state) that has the field.
@@ -45,7 +46,7 @@ pub(super) fn place(payload: &[u8], start: usize) -> Option<Place<'_>> {
     let field = before.get(memchr::memrchr(b'"', before)? + 1..)?;
     let event = FIND_TYPE.rfind(before)? + TYPE.len();
     let of = before.get(event..)?;
-    if memmem::find(of, STATE).is_some() {
+    if FIND_STATE.find(of).is_some() {
         return Some(Place { of: b"state", field });
     }
     Some(Place { of: of.get(..memchr(b'"', of)?)?, field })
