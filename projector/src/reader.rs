@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
-use sqlx::{PgConnection, query, raw_sql};
+use sqlx::{PgConnection, raw_sql};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -184,17 +184,19 @@ impl Reader {
         }
     }
 
+    /// Of what rows are found by, so that it costs little.
     async fn analyze(&mut self) {
-        let connection = &mut self.connection;
-        let analyzed = match self.projection {
+        let analyzed = raw_sql(match self.projection {
             Projection::Boxes(_) => {
-                query!("analyze boxes, rooms, members, user_rooms, messages, room_events, alarms").execute(connection)
+                "analyze boxes (box_id), rooms (box_id, room_id), members (box_id, room_id, user_id),
+                         user_rooms (user_id, room_id), messages (box_id, room_id, message_id),
+                         room_events (box_id, room_id, message_id), alarms (user_id)"
             }
-            Projection::Users => query!("analyze users, devices").execute(connection),
-            Projection::Stores => query!("analyze stores").execute(connection),
-            Projection::Markers => query!("analyze read_markers").execute(connection),
-        };
-        if let Err(error) = analyzed.await {
+            Projection::Users => "analyze users (user_id), devices (user_id, device_id)",
+            Projection::Stores => "analyze stores (store_id)",
+            Projection::Markers => "analyze read_markers (box_id, room_id, user_id)",
+        });
+        if let Err(error) = analyzed.execute(&mut self.connection).await {
             // Another partition may be at the same table; the next doubling comes.
             tracing::debug!(%error, "statistics were not renewed");
         }
