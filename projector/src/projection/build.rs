@@ -1,4 +1,5 @@
-//! Writing while a generation is built and nobody reads it: what is new goes in by COPY, the rest as always.
+//! Writing while a generation is built and nobody reads it: what is new goes in by COPY, the rest as always. Room by
+//! room, so that neighbours in a table's key are written together: of a large table the server has few pages in memory.
 
 use sqlx::PgConnection;
 
@@ -48,7 +49,9 @@ impl Workspace {
             10,
         )
         .await?;
-        for (id, message) in self.posted_messages() {
+        let mut posted: Vec<_> = self.posted_messages().collect();
+        posted.sort_by(|(_, one), (_, other)| one.room_id.cmp(&other.room_id));
+        for (id, message) in posted {
             rows.row()
                 .text(message.room_id.box_id().as_str())
                 .display(&message.room_id)
@@ -76,7 +79,9 @@ impl Workspace {
             10,
         )
         .await?;
-        for row in &self.feed {
+        let mut feed: Vec<_> = self.feed.iter().collect();
+        feed.sort_by(|one, other| one.room_id.cmp(&other.room_id));
+        for row in feed {
             rows.row()
                 .text(row.room_id.box_id().as_str())
                 .display(&row.room_id)
