@@ -106,13 +106,12 @@ fn linearity(runs: &[Run]) -> Option<f64> {
 async fn measure(events: usize, options: &Options) -> anyhow::Result<Run> {
     let partitions = options.partitions;
     let servers = Servers::start(partitions).await?;
-    let log = servers.log().await?;
     let start = Instant::now();
-    let events = fill::fill(&log, partitions, events).await?;
+    let events = fill::fill(&servers.owned_log().await?, partitions, events).await?;
     let fill_seconds = start.elapsed().as_secs_f64();
     eprintln!("{events} events are in the log");
 
-    let database = servers.database()?;
+    let (log, database) = (servers.log().await?, servers.database()?);
     let streams = streams(partitions);
     generation::migrate(&database).await?;
     let origins = origins(log.as_ref(), &streams).await?;

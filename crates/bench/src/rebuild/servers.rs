@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeys, OWNER_API_PREFIX, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, OWNER_API_PREFIX, SealedLog};
 use harness::{
     Account, Nats, Postgres, Role,
     nats::NatsOptions,
@@ -26,6 +26,8 @@ pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, 
 pub(crate) struct Servers {
     nats: Nats,
     postgres: Postgres,
+    /// Of the personal values, as they stand in a file of master keys.
+    masters: String,
     /// After the servers: their files must outlive them.
     scratch: Scratch,
 }
@@ -59,21 +61,31 @@ impl Servers {
         })
         .await?;
         scratch.started();
-        Ok(Self { nats, postgres, scratch })
+        let masters = format!("bench {:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+        Ok(Self { nats, postgres, masters, scratch })
     }
 
     /// The log, sealed as in production, as its owner: nobody else may write all of it.
+    pub(crate) async fn owned_log(&self) -> anyhow::Result<Arc<dyn Log>> {
+        let log = JetStreamLog::with_prefix(self.connect(Account::Admin).await?, OWNER_API_PREFIX);
+        self.sealed(log).await
+    }
+
+    /// The same log as the projector reads it, with no key in memory yet.
     pub(crate) async fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
-        let address = self.nats.url(Account::Admin);
-        let client = nats::connect(&address, "bench").await?;
-        let plain = PlainAddress::parse(&address).context("no plain address")?;
+        let plain = PlainAddress::parse(&self.nats.url(Account::Projector)).context("no plain address")?;
         let PlainAddress { host, port, user, password } = plain;
         let bulk = BulkAddress { host, port, user, password };
-        let log = JetStreamLog::with_prefix(client, OWNER_API_PREFIX).bulk_from(Some(bulk));
+        self.sealed(JetStreamLog::new(self.connect(Account::Projector).await?).bulk_from(Some(bulk))).await
+    }
+
+    async fn connect(&self, account: Account) -> anyhow::Result<async_nats::Client> {
+        Ok(nats::connect(&self.nats.url(account), "bench").await?)
+    }
+
+    async fn sealed(&self, log: JetStreamLog) -> anyhow::Result<Arc<dyn Log>> {
         log.reachable().await?;
-        let masters: MasterKeys =
-            format!("bench {:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).parse()?;
-        Ok(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
+        Ok(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, self.masters.parse()?)))
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
