@@ -1,9 +1,13 @@
 //! Operators and running projectors: what the command line asks for happens, whoever is killed meanwhile.
 
+use std::{collections::HashMap, time::Duration};
+
+use chrono::{DateTime, Utc};
 use harness::Role;
 use projector::Database;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::time::sleep;
 
 use crate::{
     process::{Servers, until},
@@ -117,13 +121,50 @@ async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     town.say("b1", "meanwhile").await;
     servers.until_generation(2, "ready", is("ready")).await;
     // The messages of the two long streams go through at their share of a hundred a second.
-    let least = std::time::Duration::from_secs(reached(&length) / 100);
+    let least = Duration::from_secs(reached(&length) / 100);
     assert!(begin.elapsed() >= least, "{:?} for {}", begin.elapsed(), reached(&length));
     servers.until_generation(1, "at the end", at_the_end).await;
     servers.until_generation(2, "at the end", at_the_end).await;
     same_tables(&servers, 1, 2).await;
     let indexes = "select count(*) from pg_indexes where schemaname = 'read_g2' and indexname = 'messages_by_words'";
     until(&mut generation(&servers, 1).await, indexes, 1).await;
+}
+
+/// For how long a rebuild is kept from writing, and how long its next step begins after the one that was kept: it rests
+/// three times as long as that one has taken.
+const KEPT: Duration = Duration::from_millis(500);
+const APART: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_rebuild_of_low_priority_leaves_most_of_the_time_to_others() {
+    let servers = Servers::start().await;
+    let _projector = servers.projector("projector").await;
+    busy_town(&servers, 100).await;
+    servers.until_generation(1, "at the end", at_the_end).await;
+    servers.operated("rebuild --to ready --max-rate 40 --priority low --detach --yes").await;
+    servers.until_generation(2, "on its way", |generation| reached(generation) > 0).await;
+    let (mut rows, mut keeper) = (generation(&servers, 2).await, generation(&servers, 2).await);
+    let mut kept = keeper.begin().await.expect("a transaction");
+    sqlx::raw_sql("lock table messages").execute(&mut *kept).await.expect("a lock");
+    until(&mut rows, "select least(count(*), 1) from pg_locks where not granted", 1).await;
+    sleep(KEPT).await;
+    kept.rollback().await.expect("it ends");
+    let mut steps: HashMap<String, DateTime<Utc>> = HashMap::new();
+    loop {
+        // When a stream's last step began.
+        let began: Vec<(String, DateTime<Utc>)> =
+            sqlx::query_as("select stream, updated_at from checkpoints").fetch_all(&mut rows).await.expect("positions");
+        for (stream, at) in began {
+            let before = steps.insert(stream, at).unwrap_or(at);
+            if (at - before).to_std().is_ok_and(|apart| apart >= APART) {
+                return;
+            }
+        }
+        let state = "select state from control.generations where generation = 2";
+        let state: String = sqlx::query_scalar(state).fetch_one(&mut rows).await.expect("a state");
+        assert_eq!(state, "building", "it never rests");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
