@@ -209,7 +209,7 @@ impl Hub {
                 for (room, event) in feeds.missed(some).await? {
                     let channel = self.rooms().get(&room).cloned();
                     if let Some(channel) = channel {
-                        channel.deliver_event(&event, &self.signals);
+                        channel.deliver_missed(&event, &self.signals);
                     }
                 }
             }
@@ -253,18 +253,40 @@ impl Channel {
     }
 
     fn deliver_event(&self, event: &str, signals: &Signals) {
-        let Some(event) = live_event(&self.room, event) else {
+        if let Some(event) = self.understood(event) {
+            self.hand_over(&event);
+            self.expel_parted(&event, signals);
+        }
+    }
+
+    /// Of what was missed, only what has not come meanwhile: as much as that, for a second time, could fill an outbox.
+    fn deliver_missed(&self, event: &str, signals: &Signals) {
+        if let Some(event) = self.understood(event) {
+            if event.v > self.head_v.load(Ordering::Relaxed) {
+                self.hand_over(&event);
+            }
+            self.expel_parted(&event, signals);
+        }
+    }
+
+    fn understood(&self, event: &str) -> Option<Arc<LiveEvent>> {
+        let event = live_event(&self.room, event);
+        if event.is_none() {
             tracing::warn!(room.id = %self.room, "an event cannot be read");
-            return;
-        };
+        }
+        event.map(Arc::new)
+    }
+
+    fn hand_over(&self, event: &Arc<LiveEvent>) {
         self.head_v.fetch_max(event.v, Ordering::Relaxed);
-        let event = Arc::new(event);
         let followers = self.followers();
         for follower in followers.iter() {
-            follower.push(&event);
+            follower.push(event);
         }
         METRICS.delivered(Kind::Event, followers.len());
-        drop(followers);
+    }
+
+    fn expel_parted(&self, event: &LiveEvent, signals: &Signals) {
         if let Some(Parts::One(user, _)) = &event.parts {
             signals.expel(&self.room, user);
         }
