@@ -145,7 +145,7 @@ impl BulkReader {
         Ok(messages)
     }
 
-    /// From the stream's consumer, which costs the server less than half of that. An error unless everything comes that is asked
+    /// From the stream's consumer, which costs the server about half of that. An error unless everything comes that is asked
     /// for, or all that there is: who gets less than that looks into it by other means.
     async fn consume(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let consumer = format!("{}.{BULK_CONSUMER}", range.stream.on_server());
