@@ -15,7 +15,7 @@ fn event(rooms: &mut Rooms, v: u64) -> Result<Option<Incoming>, Loss> {
     hear(rooms, &frame)
 }
 
-/// Whether each of these versions is handed out.
+/// Returns for each version if it was delivered.
 fn handed_out(rooms: &mut Rooms, versions: &[u64]) -> Vec<bool> {
     versions.iter().map(|v| event(rooms, *v).unwrap().is_some()).collect()
 }
