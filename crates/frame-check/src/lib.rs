@@ -85,14 +85,21 @@ mod tests {
         let data = json!({ "type": "object", "properties": { "body": { "type": "string" } }, "required": ["body"] });
         let posted = json!({
             "type": "object",
-            "properties": { "type": { "enum": ["posted"] }, "at": { "type": "string", "format": "date-time" }, "data": data },
+            "properties": {
+                "type": { "enum": ["posted"] },
+                "at": { "type": "string", "format": "date-time" },
+                "data": data,
+            },
             "required": ["type", "data"],
         });
         let sign = json!({ "oneOf": [{ "properties": { "user": { "type": "string" } }, "required": ["user"] }] });
         let signal = json!({ "allOf": [{ "$ref": "#/components/schemas/Sign" }, { "properties": { "type": {} } }] });
         let references = json!([{ "$ref": "#/x/posted" }, { "$ref": "#/x/signal" }]);
         FrameCheck::new(&json!({
-            "components": { "messages": { "posted": {}, "signal": {} }, "schemas": { "posted": posted, "signal": signal, "Sign": sign } },
+            "components": {
+                "messages": { "posted": {}, "signal": {} },
+                "schemas": { "posted": posted, "signal": signal, "Sign": sign },
+            },
             "operations": { "hear": { "messages": [] }, "tell": { "messages": references } },
         }))
     }
