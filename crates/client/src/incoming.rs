@@ -99,7 +99,7 @@ pub struct Event {
     pub kind: String,
     /// The time of the event.
     pub at: DateTime<Utc>,
-    /// The acting user; none if the service acted, for example at a deadline.
+    /// The acting user; none for the system, for example at a deadline.
     pub by: Option<UserId>,
     /// The details, by kind.
     pub data: Value,
