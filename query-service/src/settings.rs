@@ -29,7 +29,7 @@ pub struct Settings {
     #[command(flatten)]
     pub origins: OriginArgs,
 
-    /// Address of the operations server
+    /// Address of `/readyz` and `/metrics`
     #[command(flatten)]
     pub operations: OperationsArgs,
 
@@ -41,7 +41,7 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_LIVE_RATE_PER_USER", default_value = "10:100", value_name = "RATE:BURST")]
     pub live_rate_per_user: Rate,
 
-    /// Rate limit of new live connections without a valid token per address
+    /// Rate limit of new live connections without an `Authorization` header per address
     #[arg(long, env = "BOXROOM_LIVE_RATE_PER_ADDRESS", default_value = "200:2000", value_name = "RATE:BURST")]
     pub live_rate_per_address: Rate,
 

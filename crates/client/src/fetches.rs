@@ -133,7 +133,7 @@ mod tests {
     fn a_page_is_what_came_last_whatever_was_live_before() {
         let mut fetches = Fetches::default();
         let mut answer = fetches.want("b.1".parse().unwrap(), 3);
-        let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("nothing is asked") };
+        let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("no request") };
         for v in [9, 10, 4, 5, 6] {
             assert!(fetches.keep(&event(v)));
         }

@@ -62,7 +62,7 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// Returns the incarnations of the log that the feeds come from, as one hash. Without it, cursors have no meaning.
+    /// Returns the incarnations of the log that the feeds come from, as one hash. Until it is known, cursors cannot be interpreted.
     pub(super) fn life(&self) -> Result<Arc<str>, Error> {
         Ok(self.generations.current()?.life())
     }
@@ -74,7 +74,7 @@ impl Feeds {
 
     /// Waits for a permit, then acquires a connection to the served generation.
     pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
-        let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.generations.current()?.acquire().await {
                 // The database is reachable and has a connection for each permit, so that only this process is slow.

@@ -122,7 +122,7 @@ async fn what_nobody_told_is_found_all_the_same() {
     let mut ben = connected(&world, "ben").await;
     ben.mine().await;
     world.sql("update rooms set last_ordinal = 9 where room_id = 'north.2'").await;
-    assert_eq!(ben.mine().await, unread(9), "a notice was lost");
+    assert_eq!(ben.mine().await, unread(9), "a notification was lost");
     world.nats.kill().await;
     world.sql("update rooms set last_ordinal = 12 where room_id = 'north.2'").await;
     world.nats.start_again().await.unwrap();

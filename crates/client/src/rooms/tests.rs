@@ -37,7 +37,7 @@ fn following(since: Since, head_v: u64) -> Rooms {
 fn asks(rooms: &mut Rooms) -> (u64, Option<u64>) {
     match rooms.next_change() {
         Some(Change::Subscribe(ClientFrame::Subscribe { id, v, .. })) => (id, v),
-        other => panic!("asks for nothing: {other:?}"),
+        other => panic!("not a subscribe: {other:?}"),
     }
 }
 
