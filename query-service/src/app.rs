@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that every handler can access.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     live::{Live, tickets::Tickets},
 };
 
-/// The state of the process; cloned into every request.
+/// The state of the process. Cheap to clone: every request has a clone.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
@@ -22,7 +22,7 @@ struct Parts {
 }
 
 impl App {
-    /// Of these parts.
+    /// Bundles these parts.
     pub(crate) fn new(generations: Generations, verifier: Verifier, live: Arc<Live>, tickets: Tickets) -> Self {
         Self(Arc::new(Parts { generations, verifier, live, tickets }))
     }

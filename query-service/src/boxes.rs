@@ -1,4 +1,4 @@
-//! Boxes: where they stand and whether they are free.
+//! Boxes: their location and status.
 
 use domain::BoxId;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(crate) mod show;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct BoxPath {
-    /// The box.
+    /// The id of the box.
     #[serde(rename = "box")]
     #[param(rename = "box", schema_with = schemas::box_id)]
     pub(crate) box_id: BoxId,

@@ -1,15 +1,15 @@
-//! Who may read at all, by their role; what of a room they may read is decided where it is read.
+//! Extractors that check the caller's role. Access to a room's contents is checked where they are read.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use service_kit::{auth::Caller, problem::Problem};
 
 use crate::app::App;
 
-/// A user: only they have rooms, alarms and a name. The ids of operators and boxes are names of their own, and a user may
-/// be called the same.
+/// The caller, who must be a user: only users have rooms, alarms and a name. Ids of operators and boxes are separate
+/// names, which a user may have too.
 pub(crate) struct AsUser(pub(crate) Caller);
 
-/// Somebody who looks around: a user, or who looks after boxes and stores. A box only reports.
+/// Checks that the caller is a person: a user, or an operator of boxes and stores. A box may only report.
 pub(crate) struct AsPerson;
 
 impl FromRequestParts<App> for AsUser {

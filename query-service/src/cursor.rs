@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
 
-/// The longest cursor of a list that is looked at.
+/// The maximum length of a list's cursor in bytes.
 const MAX_LENGTH: usize = 512;
 
-/// The cursor after the item with this key of this list.
+/// Returns the cursor after the item with this key of this list.
 pub(crate) fn encode<K: Serialize>(list: &str, key: &K) -> String {
     let text = serde_json::to_vec(&(list, key)).expect("texts and numbers have a JSON form");
     BASE64_URL_SAFE_NO_PAD.encode(text)
 }
 
-/// The key in a cursor; refuses a cursor of any other list.
+/// Returns the key in a cursor. Rejects a cursor of any other list.
 pub(crate) fn decode<K: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result<Option<K>, Error> {
     cursor.map(|cursor| decode_within(MAX_LENGTH, list, cursor)).transpose()
 }
 
-/// The same for a cursor that may be longer, or shorter, than those of lists.
+/// Decodes one cursor like [`decode`], with another maximum length.
 pub(crate) fn decode_within<K: DeserializeOwned>(longest: usize, list: &str, cursor: &str) -> Result<K, Error> {
     if cursor.len() > longest {
         return Err(Error::InvalidCursor);
@@ -30,7 +30,7 @@ pub(crate) fn decode_within<K: DeserializeOwned>(longest: usize, list: &str, cur
     if found == list { Ok(key) } else { Err(Error::InvalidCursor) }
 }
 
-/// A time in a cursor, as microseconds of this era: whatever a client puts there, PostgreSQL can compare it.
+/// A time in a cursor in microseconds, from 1970 to 9999: within the range that PostgreSQL can compare.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub(crate) struct Moment(pub(crate) DateTime<Utc>);
@@ -39,7 +39,7 @@ impl TryFrom<i64> for Moment {
     type Error = &'static str;
 
     fn try_from(micros: i64) -> Result<Self, &'static str> {
-        // the year 9999
+        // The end of the year 9999.
         const LAST: i64 = 253_402_300_799_999_999;
         let time = DateTime::from_timestamp_micros(micros).filter(|_| (0..=LAST).contains(&micros));
         time.map(Self).ok_or("not a time")
@@ -52,7 +52,7 @@ impl From<Moment> for i64 {
     }
 }
 
-/// A distance in a cursor, bit by bit: a rounded one would repeat or skip an item.
+/// A distance in a cursor, bit by bit. A rounded one would repeat or skip an item.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub(crate) struct Distance(pub(crate) f64);

@@ -1,4 +1,4 @@
-//! Everything that a read can answer instead of its view, as one enum and one `match` into a problem.
+//! All errors of a read, as one enum and one `match` that maps them to problems.
 
 use axum::{
     http::StatusCode,
@@ -6,70 +6,70 @@ use axum::{
 };
 use service_kit::problem::Problem;
 
-/// Seconds after which a client may try again when the database is away.
+/// Seconds after which a client may try again when the database is unavailable.
 const DATABASE_RETRY: u32 = 2;
 
-/// The same when a user has too many connections: others may have closed by then.
+/// Seconds after which a user with too many connections may try again, as others may have closed by then.
 const TOO_MANY_RETRY: u32 = 5;
 
-/// The same when NATS is away.
+/// Seconds after which a client may try again when NATS is unavailable.
 const TICKETS_RETRY: u32 = 2;
 
-/// Why a read has no answer.
+/// The reason why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No such box.
-    #[error("there is no such box")]
+    #[error("no box has this id")]
     BoxNotFound,
     /// No such room.
-    #[error("there is no such room")]
+    #[error("no room has this id")]
     RoomNotFound,
     /// No such store.
-    #[error("there is no such store")]
+    #[error("no store has this id")]
     StoreNotFound,
     /// The caller is not registered.
-    #[error("there is no such user")]
+    #[error("the user is not registered")]
     UserNotFound,
-    /// Only members may read this.
+    /// The caller is not a member of the room.
     #[error("only members of the room may read this")]
     NotAMember,
-    /// The host has put the caller out.
-    #[error("you were put out of this room")]
+    /// The host has kicked the caller from the room.
+    #[error("the host has kicked you from this room")]
     Kicked,
-    /// A parameter that parses but makes no sense here; says which.
+    /// A parameter that parses but does not fit the others. The text names it.
     #[error("{0}")]
     InvalidQuery(&'static str),
     /// A cursor of another list, or no cursor at all.
-    #[error("cursor: must be the `next` of an earlier answer of this very list")]
+    #[error("cursor: must be the `next` of an earlier page of the same list")]
     InvalidCursor,
     /// A position of another log, or no position at all.
     #[error("{0}")]
     InvalidPosition(String),
-    /// The read model has not come to the wanted position in time; says how far it is.
+    /// The read model has not reached the wanted position in time. The text says how far it is.
     #[error("{0}")]
     NotYetProjected(String),
-    /// The box's events cannot be projected.
-    #[error("this box's events wait for a repair; its reads are older than the position you ask for")]
+    /// The box is in quarantine.
+    #[error("the box is in quarantine: its reads stay before the wanted position until it is repaired")]
     BoxQuarantined,
-    /// The request should have been a WebSocket handshake.
+    /// The request is not a WebSocket handshake.
     #[error("{0}")]
     UpgradeRequired(String),
-    /// The user has as many live connections as one may have.
-    #[error("this user has no further live connection free")]
+    /// The user has reached the limit of live connections.
+    #[error("the user has reached the limit of live connections")]
     TooManyConnections,
-    /// A ticket that was used, has expired, or never was one.
-    #[error("this ticket was used, has expired, or never was one")]
+    /// The ticket was used, has expired, or never existed.
+    #[error("the ticket was used, has expired, or never existed")]
     InvalidTicket,
-    /// NATS keeps the tickets, and does not answer.
-    #[error("tickets cannot be made or used at the moment")]
+    /// NATS, which stores the tickets, does not answer.
+    #[error("tickets cannot be issued or redeemed at the moment")]
     TicketsUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No generation of this build's read model is active.
-    #[error("no read model of this version is active yet")]
+    #[error("no generation of this read model version is active yet")]
     ReadModelUnavailable,
     /// PostgreSQL does not answer.
     #[error("the database does not answer")]
     DatabaseUnavailable(#[source] sqlx::Error),
-    /// PostgreSQL answers, but not to this.
+    /// PostgreSQL has rejected a query.
     #[error("a query failed")]
     Database(#[source] sqlx::Error),
 }
@@ -90,59 +90,59 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Connection exceptions, a lack of resources, a server that stops or a statement that was cut off.
+/// Returns true for connection exceptions, a lack of resources, a server that stops and a cancelled statement.
 fn is_outage(code: &str) -> bool {
     ["08", "53", "57"].iter().any(|class| code.starts_with(class))
 }
 
 impl Error {
-    /// The tickets cannot be reached, for this reason.
+    /// Creates [`Error::TicketsUnavailable`] from its cause.
     pub(crate) fn tickets_unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::TicketsUnavailable(source.into())
     }
 
-    /// The problem that a client sees.
+    /// Converts the error into the problem that a client receives. Logs errors of PostgreSQL and NATS.
     pub(crate) fn into_problem(self) -> Problem {
         let text = self.to_string();
         let problem = match self {
-            Self::BoxNotFound => not_found("box-not-found", "There is no such box"),
-            Self::RoomNotFound => not_found("room-not-found", "There is no such room"),
-            Self::StoreNotFound => not_found("store-not-found", "There is no such store"),
-            Self::UserNotFound => not_found("user-not-found", "There is no such user"),
+            Self::BoxNotFound => not_found("box-not-found", "Box not found"),
+            Self::RoomNotFound => not_found("room-not-found", "Room not found"),
+            Self::StoreNotFound => not_found("store-not-found", "Store not found"),
+            Self::UserNotFound => not_found("user-not-found", "User not found"),
             Self::NotAMember => {
                 Problem::new(StatusCode::FORBIDDEN, "not-a-member", "You are not a member of this room")
             }
-            Self::Kicked => Problem::new(StatusCode::FORBIDDEN, "kicked", "You were put out of this room"),
-            Self::InvalidQuery(_) => bad("invalid-query", "A query parameter is not what this request takes"),
-            Self::InvalidCursor => bad("invalid-cursor", "The cursor is not one of this list"),
-            Self::InvalidPosition(_) => bad("invalid-position", "The position is not one of this log"),
+            Self::Kicked => Problem::new(StatusCode::FORBIDDEN, "kicked", "You were kicked from this room"),
+            Self::InvalidQuery(_) => bad("invalid-query", "Invalid query parameter"),
+            Self::InvalidCursor => bad("invalid-cursor", "Invalid cursor"),
+            Self::InvalidPosition(_) => bad("invalid-position", "Invalid position"),
             Self::NotYetProjected(_) => {
-                unavailable("not-yet-projected", "The read model is not that far yet").retry_after(1)
+                unavailable("not-yet-projected", "The read model has not reached the position yet").retry_after(1)
             }
             Self::BoxQuarantined => {
-                unavailable("box-quarantined", "This box's events wait for a repair").retry_after(60)
+                unavailable("box-quarantined", "The box is in quarantine until it is repaired").retry_after(60)
             }
             Self::UpgradeRequired(_) => {
-                Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", "This path speaks WebSocket only")
+                Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade-required", "This path accepts WebSocket only")
             }
             Self::TooManyConnections => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-connections",
-                "There are too many live connections",
+                "The user has too many live connections",
             )
             .retry_after(TOO_MANY_RETRY),
-            Self::InvalidTicket => Problem::new(StatusCode::UNAUTHORIZED, "invalid-ticket", "The ticket is not valid"),
+            Self::InvalidTicket => Problem::new(StatusCode::UNAUTHORIZED, "invalid-ticket", "Invalid ticket"),
             Self::TicketsUnavailable(source) => {
-                tracing::warn!(error = %source, "the tickets cannot be reached");
-                unavailable("tickets-unavailable", "Tickets cannot be made or used at the moment")
+                tracing::warn!(error = %source, "the bucket of tickets is unavailable");
+                unavailable("tickets-unavailable", "Tickets cannot be issued or redeemed at the moment")
                     .retry_after(TICKETS_RETRY)
             }
             Self::ReadModelUnavailable => {
-                unavailable("read-model-unavailable", "The read model is not there yet").retry_after(DATABASE_RETRY)
+                unavailable("read-model-unavailable", "The read model is unavailable").retry_after(DATABASE_RETRY)
             }
             Self::DatabaseUnavailable(source) => {
                 tracing::warn!(error = %source, "the database does not answer");
-                unavailable("database-unavailable", "The database does not answer").retry_after(DATABASE_RETRY)
+                unavailable("database-unavailable", "The database is unavailable").retry_after(DATABASE_RETRY)
             }
             Self::Database(source) => {
                 tracing::error!(error = %source, "a query failed");

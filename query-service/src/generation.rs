@@ -1,4 +1,4 @@
-//! Which generation of the read model is served: a connection pool for each, the newest active one of this build's version.
+//! The served generation of the read model: the newest active one of this build's version. Each has a connection pool.
 
 use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
@@ -19,51 +19,51 @@ use tokio::{
 
 use crate::{error::Error, metrics::METRICS};
 
-/// How often the table of generations is looked at.
+/// The interval between two reads of the table of generations.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the watch waits for an answer before it calls the database unreachable.
+/// The time after which the watch calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a new generation may take to be as far as the former one.
+/// The time that a new generation has to catch up with the former one.
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether it is.
+/// The interval between two comparisons of their positions.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How long a read waits for a connection of a busy pool; of an unreachable database, not at all.
+/// The timeout for a connection of a busy pool. Reads of an unreachable database fail at once.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that has idled for longer is asked whether it still lives before it is used.
+/// The idle time after which a connection is tested before use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// How far each stream is known to be projected, by the notices alone: a hint to look again, never the truth.
+/// The last projected sequence of each stream, from notifications only: a hint to read checkpoints again, not a fact.
 pub(crate) type Progress = HashMap<String, u64>;
 
-/// One generation of the read model. Held by the requests that read it and by whoever hands it out;
-/// its pool closes when the last of them lets go.
+/// One generation of the read model. Held by the requests that read it and by [`Generations`]. Its pool closes when the
+/// last holder drops it.
 pub(crate) struct Generation {
     number: i64,
     pool: PgPool,
     reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
-    /// Which life of the log it is built from.
+    /// The incarnations of the log that it is built from, as one hash.
     life: Arc<str>,
     listener: JoinHandle<()>,
 }
 
 impl Generation {
-    /// Its number, as schemas and notices name it.
+    /// Returns the number of the generation, as in schema names and subjects.
     pub(crate) fn number(&self) -> i64 {
         self.number
     }
 
-    /// The pool, to be looked at.
+    /// Returns the pool, for metrics.
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// A connection that sees this generation's tables only.
+    /// Acquires a connection that sees this generation's tables only.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
         let _waiting = METRICS.waits_for_connection();
         tokio::select! {
@@ -72,7 +72,7 @@ impl Generation {
         }
     }
 
-    /// Which life of the log it is built from: another one after the log was restored.
+    /// Returns the incarnations of the log that it is built from, as one hash. It differs after a restore of the log.
     pub(crate) fn life(&self) -> Arc<str> {
         self.life.clone()
     }
@@ -81,7 +81,7 @@ impl Generation {
         self.number == active.number && *self.life == *active.life
     }
 
-    /// What the notices have said so far.
+    /// Returns the progress according to notifications.
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
     }
@@ -90,7 +90,7 @@ impl Generation {
 /// Returns as soon as the database does not answer the watch.
 async fn unreachable(mut reachable: watch::Receiver<bool>) {
     if reachable.wait_for(|reachable| !reachable).await.is_err() {
-        // nobody watches any more: the process ends
+        // The watch has ended, because the process stops.
         std::future::pending::<()>().await;
     }
 }
@@ -101,7 +101,7 @@ impl Drop for Generation {
     }
 }
 
-/// The generation that is served now, and the watch over it. One for the whole process.
+/// The served generation, and the watch that replaces it. One per process.
 #[derive(Clone)]
 pub(crate) struct Generations {
     current: watch::Receiver<Option<Arc<Generation>>>,
@@ -110,11 +110,11 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
-    /// Looks for the generation every second, for as long as the process lives.
+    /// Starts the watch, which reads the table of generations every second and after each activation.
     pub(crate) fn watch(database_url: &str, pool_size: u32, nats: Client) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(database_url)?.application_name("query-service").options([
             ("default_transaction_read_only", "on"),
-            // a hung statement must not keep a connection of the pool
+            // Frees the pool's connection from a hung statement.
             ("statement_timeout", "10s"),
         ]);
         let (announce, current) = watch::channel(None);
@@ -123,8 +123,8 @@ impl Generations {
         let activations = activations(nats.clone());
         let opener =
             Opener { options, pool_size, nats, upcoming: foretell, reachable: tell, requests: Handle::current() };
-        // On a thread of its own: when thousands of clients come at once, everything else waits for its turn, and an
-        // answer of the database that is only heard late must not look like none.
+        // On a thread of its own: when thousands of clients connect at once, all other tasks are delayed, and a late
+        // answer of the database must not look like an outage.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new()
             .name("generations".to_owned())
@@ -132,7 +132,7 @@ impl Generations {
         Ok(Self { current, upcoming, reachable })
     }
 
-    /// The generation that a request uses from its start to its end.
+    /// Returns the generation that a request uses from its start to its end.
     pub(crate) fn current(&self) -> Result<Arc<Generation>, Error> {
         match self.current.borrow().clone() {
             Some(generation) => Ok(generation),
@@ -141,17 +141,17 @@ impl Generations {
         }
     }
 
-    /// The current generation and every later one.
+    /// Returns a receiver of the current generation and every later one.
     pub(crate) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
         self.current.clone()
     }
 
-    /// The number of the generation that is served soon, from the moment at which it is prepared for that.
+    /// Returns a receiver of the number of the generation that is being prepared for serving.
     pub(crate) fn upcoming(&self) -> watch::Receiver<Option<i64>> {
         self.upcoming.clone()
     }
 
-    /// Whether the database answered the last look at its generations.
+    /// Returns true if the database answered the last read of its generations.
     pub(crate) fn is_reachable(&self) -> bool {
         *self.reachable.borrow()
     }
@@ -177,9 +177,9 @@ async fn keep_current(
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
         let active = match found {
             Ok(active) => active,
-            // what was served before is still the best guess
+            // The generation served so far is still the best guess.
             Err(error) => {
-                tracing::debug!(%error, "cannot look at the generations");
+                tracing::debug!(%error, "cannot read the table of generations");
                 continue;
             }
         };
@@ -204,17 +204,17 @@ async fn keep_current(
     }
 }
 
-/// What is to be served.
+/// The generation to serve.
 struct Active {
     number: i64,
     life: Arc<str>,
 }
 
-/// The generation that is to be served, and which life of the log it is built from now: the database may have been
-/// exchanged for another one.
+/// Reads the generation to serve and the incarnations of the log that it is built from: the database may have been
+/// replaced by another one.
 async fn active(control: &PgPool, version: &str) -> Result<Option<Active>, sqlx::Error> {
     let Some(number) = active_number(control, version).await? else { return Ok(None) };
-    // A schema's name cannot be a parameter; a number can do no harm.
+    // A schema name cannot be a parameter, and a number cannot inject SQL.
     let sql = format!(
         "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{number}.checkpoints"
     );
@@ -222,13 +222,13 @@ async fn active(control: &PgPool, version: &str) -> Result<Option<Active>, sqlx:
     Ok(life.map(|life| Active { number, life: life.into() }))
 }
 
-/// Whether an error is at least the answer of a database that runs: neither lost on the way nor said while it stops.
+/// Returns true if an error is the answer of a running database: neither a lost connection nor a shutdown.
 fn is_answer(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| !code.starts_with("57") && !code.starts_with("08"))
 }
 
-/// The newest active generation of this version; none as well before the first projector has made the table.
+/// Reads the newest active generation of this version. Returns none if there is none, or no control table yet.
 async fn active_number(control: &PgPool, version: &str) -> Result<Option<i64>, sqlx::Error> {
     let found = sqlx::query_scalar!(
         "
@@ -248,36 +248,36 @@ async fn active_number(control: &PgPool, version: &str) -> Result<Option<i64>, s
     }
 }
 
-/// No such table, no such schema, no right to it: before the control tables are migrated.
+/// Returns true for a missing table, schema or privilege: the control tables are not migrated yet.
 fn is_missing_table(code: &str) -> bool {
     matches!(code, "42P01" | "3F000" | "42501")
 }
 
-/// Opens generations: what their pools and listeners have in common.
+/// Opens generations. Holds the common parts of their pools and listeners.
 struct Opener {
     options: PgConnectOptions,
     pool_size: u32,
     nats: Client,
-    /// Whoever hears notices begins to hear those of this generation.
+    /// Announces a generation, so that listeners subscribe to its notifications.
     upcoming: watch::Sender<Option<i64>>,
-    /// Whether the database answered last time.
+    /// True if the database answered the last read.
     reachable: watch::Sender<bool>,
-    /// Where requests are served, and so their connections.
+    /// The runtime that serves requests and runs their database connections.
     requests: Handle,
 }
 
 impl Opener {
-    /// Opens a generation; in place of another one, only when it is as far as that one and has connections.
+    /// Opens a generation. If it replaces another one, waits until it has caught up and has connections.
     async fn open(&self, active: Active, former: Option<Arc<Generation>>) -> Arc<Generation> {
         let number = active.number;
         let opened = Arc::new(self.prepare(active));
         self.upcoming.send_replace(Some(number));
         if let Some(former) = former {
-            // Its connections belong to those who answer requests.
+            // The runtime of requests must own the connections.
             let ready = self.requests.spawn(warm(Arc::clone(&opened), former));
             match timeout(SWITCH_TIMEOUT, ready).await {
                 Ok(Ok(Ok(()))) => {}
-                // Whoever insists on a position waits for it himself.
+                // Served all the same: reads with `Min-Position` wait for it.
                 Ok(Ok(Err(error))) => tracing::warn!(generation = number, %error, "the new generation was not warmed"),
                 Ok(Err(_)) | Err(_) => tracing::warn!(generation = number, "the new generation is slow"),
             }
@@ -287,7 +287,7 @@ impl Opener {
 
     fn prepare(&self, Active { number, life }: Active) -> Generation {
         let _requests = self.requests.enter();
-        // The name is what the projector looks for before it drops a generation's tables.
+        // The projector looks for this name before it drops a generation's tables.
         let name = format!("query-service g{number}");
         let options =
             self.options.clone().application_name(&name).options([("search_path", format!("read_g{number}"))]);
@@ -310,8 +310,8 @@ impl Opener {
     }
 }
 
-/// Opens as many connections as the former generation has, and waits until this one is where that one is: nobody who has
-/// read that one shall see less in this one.
+/// Opens as many connections as the former generation has, and waits until the new one has reached its positions, so
+/// that no client reads older data than before.
 async fn warm(opened: Arc<Generation>, former: Arc<Generation>) -> Result<(), Error> {
     try_join_all((0..former.pool.size().max(1)).map(|_| async {
         let mut connection = opened.acquire().await?;
@@ -331,7 +331,7 @@ async fn positions(generation: &Generation) -> Result<HashMap<String, i64>, Erro
     Ok(rows.into_iter().map(|row| (row.stream, row.position)).collect())
 }
 
-/// Changes whenever the projector says that another generation is active.
+/// Returns a receiver that changes with every activation that a projector announces.
 fn activations(nats: Client) -> watch::Receiver<()> {
     let (announce, activations) = watch::channel(());
     tokio::spawn(async move {
@@ -350,7 +350,7 @@ fn activations(nats: Client) -> watch::Receiver<()> {
     activations
 }
 
-/// Listens to what the projector says after each commit.
+/// Records the positions that projectors announce after each commit.
 async fn note_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
     loop {
         match nats.subscribe(notice::all_projected(generation)).await {

@@ -1,6 +1,6 @@
-//! Answers reads from PostgreSQL and pushes what happens to every subscriber's WebSocket.
+//! Serves reads from PostgreSQL, and pushes events to live connections.
 //!
-//! Reads only: knows no command, and of the log nothing but positions and the names of notices.
+//! Reads only: contains no command, and of the log only positions and the subjects of notifications.
 
 pub use run::run;
 pub use settings::Settings;

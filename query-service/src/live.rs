@@ -1,4 +1,4 @@
-//! `GET /live`: WebSocket connections that carry what happens in rooms (subprotocol `boxroom.v1`).
+//! `GET /live`: WebSocket connections that carry the events of rooms (subprotocol `boxroom.v1`).
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -53,19 +53,19 @@ mod users;
 /// The subprotocol.
 const PROTOCOL: &str = "boxroom.v1";
 
-/// Read and write buffers of a socket: the default of 128 KiB would be most of an idle connection's memory.
+/// The size of a socket's read and write buffers. The default of 128 KiB would dominate an idle connection's memory.
 const SOCKET_BUFFER: usize = 4 * 1024;
 
-/// Everything that the live connections of this process share.
+/// The state that all live connections of this process share.
 pub(crate) struct Live {
     hub: Arc<Hub>,
     feeds: Feeds,
     verifier: Verifier,
     heartbeat: Duration,
     users: Arc<Users>,
-    /// How many connections each user has.
+    /// The limit of connections per user.
     crowd: Arc<Crowd>,
-    /// How often each user and each address connects.
+    /// The rate limits of new connections, per user and per address.
     rates: Arc<Rates>,
     threads: Threads,
     /// Becomes true when the process stops; every connection holds a receiver until it has closed.
@@ -91,19 +91,19 @@ impl Live {
         Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, rates, threads, stopping }))
     }
 
-    /// How often each user and each address connects.
+    /// Returns the rate limits of new connections, per user and per address.
     pub(crate) fn rates(&self) -> &Arc<Rates> {
         &self.rates
     }
 
-    /// How it stands with the connections, for metrics.
+    /// Returns the current numbers of connections, for metrics.
     pub(crate) fn numbers(&self) -> LiveNumbers {
         let (rooms, subscriptions) = self.hub.size();
         let queues = self.users.queues();
         LiveNumbers { rooms, subscriptions, users: queues.len(), queues: queues.concat() }
     }
 
-    /// Tells every connection to say good-bye.
+    /// Asks every connection to close.
     pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }
@@ -115,32 +115,36 @@ impl Live {
     }
 }
 
-/// What happens in rooms, as it happens.
+/// Opens a WebSocket for live events.
 ///
-/// A WebSocket with the subprotocol `boxroom.v1`; every message is one JSON object with a `type`.
+/// The subprotocol is `boxroom.v1`. Every message is one JSON object with a `type`.
 ///
-/// The client begins, within 10 seconds, with `hello {token, cursor?, rooms: [{id, v?}]}`. Later it may send
+/// The client's first frame, within 10 seconds, is `hello {token, cursor?, rooms: [{id, v?}]}`. Later it may send
 /// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
-/// `auth {id?, token}` and, after each ping, `pong`: 20 frames a second at most.
+/// `auth {id?, token}` and, after each ping, `pong`. The limit is 20 frames per second.
 ///
-/// The server answers `welcome {session, heartbeat_ms, expires_in_ms, cursor, resumed}`, then `subscribed {id?, room, head_v,
-/// recovered}` or `error {id?, room?, code, detail}` for each room. With `v` everything after that version follows first,
-/// without a gap and without a repetition. An event has the type of what happened (`message_posted`, `member_joined`, ...):
-/// `{room, v, type, at, by, data, command_id?}`; every other frame has no `v`. `ping {cursor, heads}` carries the last version
-/// of each room and the cursor for another hello, `lagging {room, from_v}` says that the connection reads too slowly and goes on from the feed,
-/// `reset {room, reason, head_v}` that the given `v` is none of this room's, `unsubscribed {id?, room, reason}` that
-/// nothing more comes from a room. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that was asked
-/// for with `fetch`, `authorized {id?, expires_at, expires_in_ms}` answers an `auth`. `signal {room, kind, ...}` may be lost: `presence`
-/// with all `users` who are connected to the room, `typing` with the `user`.
+/// The server answers `welcome {session, heartbeat_ms, expires_in_ms, cursor, resumed}`, then for each room
+/// `subscribed {id?, room, head_v, recovered}` or `error {id?, room?, code, detail}`. With `v`, all events after that
+/// version follow first, without gaps or repetitions. An event has its own type (`message_posted`, `member_joined`,
+/// ...): `{room, v, type, at, by, data, command_id?}`. Only events have a `v`.
 ///
-/// Whichever rooms the connection follows, the user's open rooms come as `my_rooms {rooms}`, then what changes of them as
-/// `membership {room, standing, at?}` and `unread {room, unread}`, and as `alarm {id, kind, at, room, message_id?, by?}` each
-/// alarm since the beginning or since the cursor. `bye {code, retry_ms, reason, cursor?}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
-/// new session, 42xx new token first, 43xx do not come back.
+/// Other frames of the server: `ping {cursor, heads}` has the last version of each room and the cursor for the next
+/// hello. `lagging {room, from_v}`: the client reads too slowly, and the room continues from the feed.
+/// `reset {room, reason, head_v}`: the given `v` is unknown in this room. `unsubscribed {id?, room, reason}`: the
+/// subscription of the room has ended. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that a
+/// `fetch` has requested. `authorized {id?, expires_at, expires_in_ms}` answers an `auth`. `signal {room, kind, ...}`
+/// may be lost: `presence` has all `users` who are connected to the room, `typing` the `user`.
+///
+/// Every connection also receives the user's own data: the open rooms as `my_rooms {rooms}`, their changes as
+/// `membership {room, standing, at?}` and `unread {room, unread}`, and each alarm since the connection or the cursor as
+/// `alarm {id, kind, at, room, message_id?, by?}`.
+///
+/// `bye {code, retry_ms, reason, cursor?}`: the server closes with this code. 40xx: connect again and resume. 41xx:
+/// begin a new session. 42xx: get a new token first. 43xx: do not connect again.
 #[utoipa::path(
     get, path = "/live", tag = "live", operation_id = "open_live",
     security(()),
-    responses((status = 101, description = "The connection speaks `boxroom.v1` now"), HandshakeProblems)
+    responses((status = 101, description = "Switched to `boxroom.v1`"), HandshakeProblems)
 )]
 pub(crate) async fn open_live(
     State(app): State<App>,

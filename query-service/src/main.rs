@@ -1,4 +1,4 @@
-//! The process `query-service`.
+//! The `query-service` process.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What concerns the caller alone.
+//! The caller's own data.
 
 pub(crate) mod alarms;
 pub(crate) mod rooms;

@@ -1,4 +1,4 @@
-//! What is counted of reads and of live connections, for Prometheus.
+//! Prometheus metrics of reads and live connections.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -13,27 +13,27 @@ use service_kit::metrics::{at_scrape, gauge, gauges, seconds, value};
 
 use crate::{generation::Generations, live::Live};
 
-/// The close code of a client that took nothing off its connection.
+/// The close code of a client that reads too slowly.
 const TOO_SLOW: u16 = 4001;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// Counted where it happens, for the process as a whole.
+/// The metrics that are updated where events occur. One per process.
 pub(crate) struct Metrics {
     connections: Family<Label, Gauge>,
     closed: Family<[(&'static str, u16); 1], Counter>,
     deliveries: Family<Label, Counter>,
-    /// A room of a connection from whose queue events were left out.
+    /// Rooms of connections that fell back to the feed because the send queue was full.
     pub(crate) lagging: Counter,
-    /// A page of a feed, read for a live connection.
+    /// Pages of feeds that were read for live connections.
     pub(crate) replay_pages: Counter,
-    /// The events on it.
+    /// Events on these pages.
     pub(crate) replay_events: Counter,
-    /// A client told that a version or a cursor is none of ours.
+    /// Resets because of an unknown version or cursor.
     pub(crate) resets: Counter,
-    /// A signal that was not handed on, because there was too much else.
+    /// Signals that were dropped because a queue was full.
     pub(crate) signals_dropped: Counter,
-    /// A look into the read model for what notices may have missed.
+    /// Reads of the read model to recover lost notifications.
     pub(crate) heal_reads: Counter,
     pool_waiting: Gauge,
     pool_wait: Histogram,
@@ -53,7 +53,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     pool_wait: seconds(),
 });
 
-/// What goes to a live connection.
+/// The kind of a delivery to a live connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Event,
@@ -61,26 +61,26 @@ pub(crate) enum Kind {
     News,
 }
 
-/// The live connections at one moment.
+/// The current numbers of live connections.
 #[derive(Debug, Default)]
 pub(crate) struct LiveNumbers {
     pub(crate) rooms: usize,
     pub(crate) subscriptions: usize,
     pub(crate) users: usize,
-    /// What waits for each connection.
+    /// The send queue of each connection.
     pub(crate) queues: Vec<Queue>,
 }
 
-/// What waits for a live connection.
+/// The state of a live connection's send queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queue {
     pub(crate) bytes: usize,
-    /// So much that events of some room were left to its feed.
+    /// True if events of some room must be read from its feed, because the queue was full.
     pub(crate) is_lagging: bool,
 }
 
 impl Metrics {
-    /// What is counted later is there from the start: a rate needs something to begin with.
+    /// Creates all series with 0, as a rate needs a first value.
     fn begin(&self) {
         for transport in ["websocket", "events"] {
             drop(self.connections.get_or_create(&[("transport", transport)]));
@@ -98,12 +98,12 @@ impl Metrics {
         Counted::one_more(&self.connections.get_or_create(&[("transport", transport)]))
     }
 
-    /// Counts the end of a live connection; code 0 is a client that went by itself.
+    /// Counts the end of a live connection. Code 0: the client has disconnected.
     pub(crate) fn closed(&self, code: u16) {
         self.closed.get_or_create(&[("code", code)]).inc();
     }
 
-    /// Counts what was handed to so many connections.
+    /// Counts a frame that was queued for this number of connections.
     pub(crate) fn delivered(&self, kind: Kind, connections: usize) {
         let kind = match kind {
             Kind::Event => "event",
@@ -113,13 +113,13 @@ impl Metrics {
         self.deliveries.get_or_create(&[("kind", kind)]).inc_by(connections as u64);
     }
 
-    /// Counts somebody who waits for a database connection, until the returned value is dropped.
+    /// Counts a read that waits for a database connection, until the returned value is dropped. Then records the wait.
     pub(crate) fn waits_for_connection(&self) -> impl Drop + use<> {
         Waiting { _counted: Counted::one_more(&self.pool_waiting), since: Instant::now() }
     }
 }
 
-/// One more in a gauge until it is dropped.
+/// Adds one to a gauge until dropped.
 pub(crate) struct Counted(Gauge);
 
 impl Counted {
@@ -146,46 +146,46 @@ impl Drop for Waiting {
     }
 }
 
-/// Registers everything that a query-service counts.
+/// Registers all metrics of a query-service.
 pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Generations) {
     let m = &*METRICS;
     m.begin();
-    registry.register("live_connections", "Live connections by transport", m.connections.clone());
-    let help = "Live connections that have ended, by close code; 0 where the client went";
+    registry.register("live_connections", "Live connections, by transport", m.connections.clone());
+    let help = "Closed live connections, by close code; 0: closed by the client";
     registry.register("live_closed", help, m.closed.clone());
-    let help = "Frames handed to live connections, by kind";
+    let help = "Frames queued for live connections, by kind";
     registry.register("live_deliveries", help, m.deliveries.clone());
-    let help = "How often a room of a connection that reads too slowly was left to its feed";
+    let help = "Rooms of slow live connections that fell back to the feed";
     registry.register("live_lagging", help, m.lagging.clone());
-    registry.register("live_replay_pages", "Pages of feeds read for live connections", m.replay_pages.clone());
-    registry.register("live_replay_events", "Events on these pages", m.replay_events.clone());
-    let help = "Clients told that a version or a cursor of theirs is none of ours";
+    registry.register("live_replay_pages", "Feed pages read for live connections", m.replay_pages.clone());
+    registry.register("live_replay_events", "Feed events read for live connections", m.replay_events.clone());
+    let help = "Resets of clients with an unknown version or cursor";
     registry.register("live_resets", help, m.resets.clone());
-    let help = "Signals that were dropped because too much else was waiting";
+    let help = "Signals dropped because a queue was full";
     registry.register("live_signals_dropped", help, m.signals_dropped.clone());
-    let help = "Looks into the read model for what notices may have missed";
+    let help = "Reads of the read model to recover lost notifications";
     registry.register("live_heal_reads", help, m.heal_reads.clone());
-    registry.register("pool_waiting", "Reads that wait for a database connection", m.pool_waiting.clone());
-    let help = "How long reads have waited for a database connection";
+    registry.register("pool_waiting", "Reads waiting for a database connection", m.pool_waiting.clone());
+    let help = "Time that reads have waited for a database connection";
     registry.register_with_unit("pool_wait", help, Unit::Seconds, m.pool_wait.clone());
     at_scrape(registry, move |encoder| {
         let LiveNumbers { rooms, subscriptions, users, queues } = live.numbers();
         let count = |count: usize| value(count as u64);
-        gauge(encoder, "live_rooms", "Rooms that live connections follow", None, count(rooms))?;
-        let help = "Rooms over all live connections that follow them";
+        gauge(encoder, "live_rooms", "Rooms followed by live connections", None, count(rooms))?;
+        let help = "Subscriptions of rooms, over all live connections";
         gauge(encoder, "live_subscriptions", help, None, count(subscriptions))?;
         gauge(encoder, "live_users", "Users with a live connection", None, count(users))?;
-        let help = "Live connections that read so slowly that some room is left to its feed";
+        let help = "Slow live connections with a room that has fallen back to the feed";
         let lagging = count(queues.iter().filter(|queue| queue.is_lagging).count());
         gauge(encoder, "live_connections_lagging", help, None, lagging)?;
         let (bytes, all) = (Some(&Unit::Bytes), count(queues.iter().map(|queue| queue.bytes).sum()));
-        gauge(encoder, "live_queue", "What waits to be written to live connections", bytes, all)?;
+        gauge(encoder, "live_queue", "Total size of the send queues of all live connections", bytes, all)?;
         let most = count(queues.iter().map(|queue| queue.bytes).max().unwrap_or_default());
-        gauge(encoder, "live_queue_max", "What waits for the one for which most waits", bytes, most)
+        gauge(encoder, "live_queue_max", "Largest send queue of any live connection", bytes, most)
     });
     at_scrape(registry, move |encoder| {
         let Some(generation) = generations.changes().borrow().clone() else { return Ok(()) };
-        let help = "The generation of the read model that is served";
+        let help = "Number of the served generation of the read model";
         #[expect(clippy::cast_precision_loss, reason = "generations are few")]
         let number = generation.number() as f64;
         gauge(encoder, "served_generation", help, None, number)?;
@@ -195,6 +195,6 @@ pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Ge
         let states = states.map(|(state, count)| ([("state", state)], value(count)));
         gauges(encoder, "pool_connections", "Open database connections for reads", None, states)?;
         let most = f64::from(pool.options().get_max_connections());
-        gauge(encoder, "pool_max_connections", "The most of them that there may be", None, most)
+        gauge(encoder, "pool_max_connections", "Maximum number of database connections for reads", None, most)
     });
 }

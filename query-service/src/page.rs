@@ -10,13 +10,13 @@ use crate::cursor;
 pub(crate) struct Page<T> {
     /// The items of this page.
     pub(crate) items: Vec<T>,
-    /// The `cursor` of the next page; null when there is none.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     pub(crate) next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// A page of at most `limit` items; one more than that was asked for, to see whether there is a next page.
+    /// Cuts a page of at most `limit` items. `items` has one more if there is a next page.
     pub(crate) fn cut<K: Serialize>(mut items: Vec<T>, limit: Limit, list: &str, key: impl FnOnce(&T) -> K) -> Self {
         let more = items.len() > limit.count();
         items.truncate(limit.count());
@@ -25,25 +25,25 @@ impl<T> Page<T> {
     }
 }
 
-/// How many items a page may have.
+/// The maximum number of items on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u32")]
 pub(crate) struct Limit(u32);
 
 impl Limit {
-    /// The least.
+    /// The minimum.
     pub(crate) const MIN: u32 = 1;
-    /// The most.
+    /// The maximum.
     pub(crate) const MAX: u32 = 200;
-    /// When nothing was said.
+    /// The default.
     pub(crate) const DEFAULT: u32 = 50;
 
-    /// The number of items.
+    /// Returns the number of items.
     pub(crate) fn count(self) -> usize {
         self.0 as usize
     }
 
-    /// The number of rows to ask for: one more tells whether there is a next page.
+    /// Returns the number of rows to read: one more than the limit, to detect a next page.
     pub(crate) fn rows(self) -> i64 {
         i64::from(self.0) + 1
     }
@@ -63,7 +63,7 @@ impl TryFrom<u32> for Limit {
     }
 }
 
-/// The parameters of a read that has none: whatever stands there is a mistake.
+/// The query of a read without parameters. Any parameter is an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoParameters {}

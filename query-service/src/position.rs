@@ -1,4 +1,4 @@
-//! `Min-Position`: reads that must have seen an earlier command's event.
+//! The `Min-Position` header: the read must include the event of an earlier command.
 
 use std::fmt::Write as _;
 
@@ -16,27 +16,27 @@ use utoipa::{
 
 use crate::{error::Error, generation::Progress};
 
-/// The header; may stand several times.
+/// The header. May occur several times.
 const MIN_POSITION: HeaderName = HeaderName::from_static("min-position");
 
-/// More positions than a client can have reason to wait for.
+/// The maximum number of positions in a request.
 const MAX_POSITIONS: usize = 16;
 
-/// The positions that a read must have seen.
+/// The positions that a read must have reached.
 #[derive(Debug)]
 pub(crate) struct MinPositions(Vec<Position>);
 
-/// How a read model stands to the wanted positions.
+/// The state of a read model relative to the wanted positions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// It has seen them all.
+    /// All positions are projected.
     All,
-    /// It lacks some; says which, and how far it is.
+    /// Some positions are not projected yet. The text names them and the lag.
     NotYet(String),
 }
 
 impl MinPositions {
-    /// Those of a request; none without the header.
+    /// Parses the headers of a request. Without a header, there are no positions.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut positions = Vec::new();
         for value in headers.get_all(MIN_POSITION) {
@@ -46,22 +46,22 @@ impl MinPositions {
             }
         }
         if positions.len() > MAX_POSITIONS {
-            return Err(invalid("16 positions are the most"));
+            return Err(invalid("at most 16 positions"));
         }
         Ok(Self(positions))
     }
 
-    /// Whether there is nothing to wait for.
+    /// Returns true if there is nothing to wait for.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the notices say that it is worth looking.
+    /// Returns true if notifications cover every position, so that the checkpoints should be read.
     pub(crate) fn announced_by(&self, progress: &Progress) -> bool {
         self.0.iter().all(|wanted| progress.get(&wanted.stream).is_some_and(|seen| *seen >= wanted.sequence))
     }
 
-    /// Compares them with the checkpoints that this connection sees; `box_id` is the box that the read is about.
+    /// Compares the positions with the checkpoints on this connection. `box_id` is the box that the read is about.
     pub(crate) async fn check(&self, connection: &mut PgConnection, box_id: Option<&BoxId>) -> Result<Seen, Error> {
         let streams: Vec<String> = self.0.iter().map(|position| position.stream.clone()).collect();
         let checkpoints = sqlx::query_as!(
@@ -105,11 +105,11 @@ struct Checkpoint {
     stream: String,
     incarnation: String,
     position: i64,
-    /// Where the box's events stopped being projected, if it is in quarantine and on this stream.
+    /// The sequence at which projection stopped, if the box is in quarantine and on this stream.
     quarantined_from: Option<i64>,
 }
 
-/// Describes the header for operations that take it.
+/// The header's description, for operations that accept it.
 pub(crate) struct MinPosition;
 
 impl IntoParams for MinPosition {
@@ -122,7 +122,7 @@ impl IntoParams for MinPosition {
                 .name("Min-Position")
                 .parameter_in(ParameterIn::Header)
                 .description(Some(
-                    "The `Event-Position` of an earlier command, or several: the answer has seen them, or is a 503",
+                    "The `Event-Position`s of earlier commands: the response includes their events, or is a 503",
                 ))
                 .schema(Some(ArrayBuilder::new().items(position).max_items(Some(MAX_POSITIONS))))
                 .build(),

@@ -1,4 +1,4 @@
-//! Which problems an operation can answer, for its description.
+//! The problems of each operation, for its description.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,75 +11,74 @@ use utoipa::{
     },
 };
 
-/// A problem's status and code, and when it is the answer.
+/// A problem: its status, its code and its meaning.
 type Row = (u16, &'static str, &'static str);
 type Codes = &'static [Row];
 
-/// What everything can answer.
+/// The problems of every operation.
 const EVERYTHING: Codes = &[
-    (400, "invalid-query", "A parameter of the query is missing, unknown, or out of its bounds."),
+    (400, "invalid-query", "A query parameter is missing, unknown or out of bounds."),
     (
         429,
         "rate-limited",
-        "More requests came from the user, or without a valid token from the address, than may come in this time.",
+        "The user, or an address without a valid token, has sent more requests than its rate limit allows.",
     ),
-    (414, "uri-too-long", "Path and query have more than 32 KiB."),
-    (431, "headers-too-large", "All headers have more than 32 KiB."),
-    (500, "internal", "A fault of ours; the request id finds it in the logs."),
+    (414, "uri-too-long", "Path and query are longer than 32 KiB."),
+    (431, "headers-too-large", "The headers are larger than 32 KiB in total."),
+    (500, "internal", "A server error; the logs have the details under the request id."),
     (503, "timeout", "The request took too long."),
 ];
 
-/// A box reads nothing, and an operator nothing that is for users alone.
+/// The caller's role is not allowed: boxes read nothing, and operators none of the data that is for users only.
 const FORBIDDEN: Row = (403, "forbidden", "The caller's role does not allow this.");
 
-/// Nothing can be read, or followed.
-const DATABASE_UNAVAILABLE: Row =
-    (503, "database-unavailable", "The read models cannot be read at the moment; try again.");
+/// The read models cannot be read.
+const DATABASE_UNAVAILABLE: Row = (503, "database-unavailable", "The database does not answer; try again.");
 const READ_MODEL_UNAVAILABLE: Row =
     (503, "read-model-unavailable", "The read models of this release are still being built.");
 
-/// What every read can answer.
+/// The problems of every read.
 const EVERY_READ: Codes = &[
-    (400, "invalid-position", "A `Min-Position` is none that an `Event-Position` of this log has carried."),
+    (400, "invalid-position", "The `Min-Position` is malformed, or not an `Event-Position` of this log."),
     (401, "missing-token", "There is no `Authorization` header."),
-    (401, "invalid-token", "The token is not one of ours."),
+    (401, "invalid-token", "The token is not valid."),
     (401, "expired-token", "The token has expired; sign in again."),
     (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
     DATABASE_UNAVAILABLE,
     READ_MODEL_UNAVAILABLE,
-    (503, "not-yet-projected", "The read model has not come as far as `Min-Position` within two seconds; try again."),
+    (503, "not-yet-projected", "The read model has not reached `Min-Position` within two seconds; try again."),
 ];
-const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of this very list.")];
+const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of the same list.")];
 const OF_A_BOX: Codes = &[
-    (404, "not-found", "What the path names cannot exist."),
+    (404, "not-found", "The path contains a malformed id."),
     (404, "box-not-found", "No box has this id."),
-    (503, "box-quarantined", "An event of this box cannot be projected; operators have to look. Other boxes are fine."),
+    (503, "box-quarantined", "The box is in quarantine until operators repair it. Other boxes are not affected."),
 ];
 const OF_A_ROOM: Codes = &[
-    (404, "not-found", "What the path names cannot exist."),
+    (404, "not-found", "The path contains a malformed id."),
     (404, "room-not-found", "No room has this id."),
-    (503, "box-quarantined", "An event of this box cannot be projected; operators have to look. Other boxes are fine."),
+    (503, "box-quarantined", "The box is in quarantine until operators repair it. Other boxes are not affected."),
 ];
 const OF_A_STORE: Codes =
-    &[(404, "not-found", "What the path names cannot exist."), (404, "store-not-found", "No store has this id.")];
-const OF_A_USER: Codes = &[(404, "user-not-found", "The caller is no registered user.")];
+    &[(404, "not-found", "The path contains a malformed id."), (404, "store-not-found", "No store has this id.")];
+const OF_A_USER: Codes = &[(404, "user-not-found", "The caller is not a registered user.")];
 const FOR_MEMBERS: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
-    (403, "kicked", "Whoever was kicked reads nothing more."),
+    (403, "kicked", "The caller was kicked from the room."),
 ];
-const HANDSHAKE: Codes = &[(426, "upgrade-required", "`/live` is a WebSocket.")];
+const HANDSHAKE: Codes = &[(426, "upgrade-required", "`/live` accepts WebSocket only.")];
 const OF_A_TICKET: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
-    (401, "invalid-token", "The token is not one of ours."),
+    (401, "invalid-token", "The token is not valid."),
     (401, "expired-token", "The token has expired; sign in again."),
     (401, "revoked-token", "The session of the token has ended; sign in again."),
     FORBIDDEN,
     (503, "tickets-unavailable", "NATS does not answer; try again."),
 ];
 const OF_A_STREAM: Codes = &[
-    (401, "invalid-ticket", "The ticket was used, has expired, or never was one."),
-    (429, "too-many-connections", "The user has as many live connections as one may have."),
+    (401, "invalid-ticket", "The ticket was used, has expired, or never existed."),
+    (429, "too-many-connections", "The user has reached the limit of live connections."),
     DATABASE_UNAVAILABLE,
     READ_MODEL_UNAVAILABLE,
 ];
@@ -98,43 +97,43 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Of a list that every signed-in user may read.
+    /// Problems of a list that every signed-in user may read.
     ListProblems, EVERY_READ, LIST
 }
 problems! {
-    /// Of one box.
+    /// Problems of one box.
     BoxProblems, EVERY_READ, OF_A_BOX
 }
 problems! {
-    /// Of one store.
+    /// Problems of one store.
     StoreProblems, EVERY_READ, OF_A_STORE
 }
 problems! {
-    /// Of one room, for every signed-in user.
+    /// Problems of one room, for every signed-in user.
     RoomProblems, EVERY_READ, OF_A_ROOM
 }
 problems! {
-    /// Of a list in a room that only members may read.
+    /// Problems of a list in a room that only members may read.
     MemberListProblems, EVERY_READ, LIST, OF_A_ROOM, FOR_MEMBERS
 }
 problems! {
-    /// Of the caller's own view.
+    /// Problems of the caller's account.
     MeProblems, EVERY_READ, OF_A_USER
 }
 problems! {
-    /// Of the handshake of a live connection.
+    /// Problems of the handshake of a live connection.
     HandshakeProblems, HANDSHAKE
 }
 problems! {
-    /// Of a stream of events before it begins.
+    /// Problems of a stream of events before it begins.
     EventsProblems, OF_A_TICKET, OF_A_STREAM
 }
 problems! {
-    /// Of a ticket for one.
+    /// Problems of issuing a ticket.
     TicketProblems, OF_A_TICKET
 }
 
-/// Every problem, once.
+/// Returns all problems, without duplicates.
 pub(crate) fn all() -> BTreeSet<Row> {
     let groups = [
         EVERYTHING,
@@ -170,11 +169,11 @@ fn response(status: u16, codes: &[&str]) -> Response {
     let mut response = ResponseBuilder::new().description(listed).content("application/problem+json", content);
     if status == 429 || status == 503 && codes.len() > 1 {
         let seconds =
-            HeaderBuilder::new().schema(Some(u32::schema())).description(Some("Seconds until another try makes sense"));
+            HeaderBuilder::new().schema(Some(u32::schema())).description(Some("Seconds to wait before trying again"));
         response = response.header("Retry-After", seconds.build());
     }
     response.build()
 }
 
-/// The schema to which every problem response refers.
+/// The schema that every problem response refers to.
 pub(crate) type ProblemSchema = Problem;

@@ -1,4 +1,4 @@
-//! The connection of one read: of one generation, and as far as the client's `Min-Position` demands.
+//! The database connection of one read: of one generation, and not before the client's `Min-Position`.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -21,13 +21,13 @@ use crate::{
     position::{MinPositions, Seen},
 };
 
-/// How long a read waits for the read model.
+/// The time that a read waits for the read model.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it looks without being told.
+/// The interval between two reads of the checkpoints without a notification.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A connection for one read. Taken last in a handler's signature: a request that is refused needs none.
+/// A connection for one read. Last in a handler's signature, so that a rejected request acquires none.
 pub(crate) struct Reader {
     connection: PoolConnection<Postgres>,
     /// Keeps the generation's pool open until the read is done.
@@ -35,7 +35,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Which life of the log it reads of.
+    /// Returns the incarnations of the log that it reads from, as one hash.
     pub(crate) fn life(&self) -> Arc<str> {
         self.generation.life()
     }
@@ -71,7 +71,7 @@ impl FromRequestParts<App> for Reader {
     }
 }
 
-/// The box that the path is about.
+/// Returns the box that the path is about.
 async fn box_of_path(parts: &mut Parts, app: &App) -> Option<BoxId> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.ok()?;
     parameters.iter().find_map(|(name, value)| match name {
@@ -81,7 +81,7 @@ async fn box_of_path(parts: &mut Parts, app: &App) -> Option<BoxId> {
     })
 }
 
-/// The connection on which the positions were seen is the one that is read from; none is held while waiting.
+/// Waits until the positions are projected. Returns the connection that has seen them. Holds none while waiting.
 async fn wait_for(
     wanted: &MinPositions,
     box_id: Option<&BoxId>,
@@ -103,7 +103,7 @@ async fn wait_for(
         }
         let pause = POLL.min(left);
         if announced {
-            // the notices are ahead of what this connection sees: they would wake us at once
+            // Notifications are ahead of what this connection sees: waiting for them would return at once.
             sleep(pause).await;
         } else {
             let woken = timeout(pause, progress.wait_for(|progress| wanted.announced_by(progress))).await;

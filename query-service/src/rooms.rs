@@ -1,4 +1,4 @@
-//! Rooms, and what their members see inside.
+//! Rooms and their contents.
 
 use domain::RoomId;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub(crate) mod show;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct RoomPath {
-    /// The room.
+    /// The id of the room.
     #[serde(rename = "room")]
     #[param(rename = "room", schema_with = schemas::room_id)]
     pub(crate) room_id: RoomId,

@@ -1,4 +1,4 @@
-//! The route table, and the description made from it.
+//! The routes, and the OpenAPI document generated from them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores};
 
-/// Every route of the service and its description.
+/// Returns all routes of the service and their OpenAPI document.
 pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router, Description) {
     let (reads, mut description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(boxes::list::list_boxes))
@@ -50,9 +50,9 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router
 #[openapi(
     info(
         title = "Boxroom: query-service",
-        description = "Reads, and live updates. Times are RFC 3339 in UTC, ids are strings, lists have at most 200 items \
-                       and a cursor for the next page. Every refusal is a problem (RFC 9457) with a stable `code`. The frames of \
-                       `/live` and `/events` are described in [/asyncapi.json](/asyncapi.json) and on a \
+        description = "Reads and live updates. Times are RFC 3339 in UTC. Ids are strings. Lists have at most 200 \
+                       items and a cursor for the next page. Every error is a problem (RFC 9457) with a stable `code`. \
+                       The frames of `/live` and `/events` are described in [/asyncapi.json](/asyncapi.json) and on a \
                        [page](/docs/live).",
         version = "1"
     ),
@@ -61,16 +61,16 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router
     security(("token" = [])),
     tags(
         (name = "boxes", description = "Delivery boxes"),
-        (name = "stores", description = "Where people order"),
-        (name = "rooms", description = "Rooms, and what their members see inside"),
-        (name = "me", description = "What concerns the caller alone"),
-        (name = "search", description = "Words in the caller's rooms"),
-        (name = "live", description = "What happens, as it happens"),
+        (name = "stores", description = "Stores to order from"),
+        (name = "rooms", description = "Rooms, their members, messages and events"),
+        (name = "me", description = "The caller's account, rooms and alarms"),
+        (name = "search", description = "Full-text search in the caller's rooms"),
+        (name = "live", description = "Live events"),
     )
 )]
 struct Api;
 
-/// Access tokens come from the command-service.
+/// Adds the security scheme of access tokens, which the command-service issues.
 struct BearerToken;
 
 impl Modify for BearerToken {

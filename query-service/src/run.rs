@@ -1,4 +1,4 @@
-//! Puts the process together and lets it run until it is asked to stop.
+//! Assembles the process and runs it until it is asked to stop.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::{
     settings::Settings,
 };
 
-/// How long live connections may take to say good-bye.
+/// The timeout for closing live connections.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Serves on the listener until `shutdown`; PostgreSQL and NATS may come later than that, and go and come again.
+/// Serves on the listener until `shutdown`. PostgreSQL and NATS may become available later, and may be interrupted.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
@@ -66,8 +66,8 @@ pub async fn run(
     Ok(())
 }
 
-/// What a query-service needs. Without NATS it pushes nothing for a while, but reads go on: that is no reason to send
-/// clients away.
+/// The checks of `/readyz`. NATS is only watched: without it, nothing is pushed for a while, but reads continue, so
+/// that the service stays ready.
 fn health(nats: Client, generations: Generations, verifier: Verifier) -> Health {
     let database = generations.clone();
     Health::new()

@@ -1,4 +1,4 @@
-//! How ids and bounded values are described; the patterns are the domain's own.
+//! OpenAPI schemas of ids and bounded values. Patterns come from the domain.
 
 use domain::{ids::ROOM_ID_PATTERN, values::ZipCode};
 pub(crate) use read_model::schemas::{box_id, device_id, message_id, room_id, store_id, user_id};
@@ -6,31 +6,31 @@ use utoipa::openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, S
 
 use crate::page::Limit;
 
-/// The ids of rooms, with commas between them.
+/// The ids of rooms, separated by commas.
 pub(crate) fn room_ids() -> Object {
     let room = ROOM_ID_PATTERN.trim_start_matches('^').trim_end_matches('$');
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .description(Some("The ids of at most 200 rooms, with commas between them"))
+        .description(Some("The ids of at most 200 rooms, separated by commas"))
         .pattern(Some(format!("^{room}(,{room})*$")))
         .examples(["station-north-1.7"])
         .build()
 }
 
-/// The last version of each of some rooms.
+/// The last versions of rooms, by room.
 pub(crate) fn versions() -> Object {
     let versions = ObjectBuilder::new().schema_type(Type::Object).description(Some("By room"));
     versions.property_names(Some(room_id())).additional_properties(Some(Schema::from(count()))).build()
 }
 
-/// What is unread in each of some rooms.
+/// The numbers of unread messages, by room.
 pub(crate) fn unread_by_room() -> Object {
     let unread = ObjectBuilder::new().schema_type(Type::Object).property("unread", count()).required("unread");
     let rooms = ObjectBuilder::new().schema_type(Type::Object).description(Some("By room"));
     rooms.property_names(Some(room_id())).additional_properties(Some(Schema::from(unread.build()))).build()
 }
 
-/// The ids of users, each of them once.
+/// A set of user ids.
 pub(crate) fn users() -> Array {
     ArrayBuilder::new().items(user_id()).unique_items(true).build()
 }
@@ -46,11 +46,11 @@ pub(crate) fn zip_code() -> Object {
         .build()
 }
 
-/// How many items at most.
+/// The maximum number of items on a page.
 pub(crate) fn limit() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
-        .description(Some("How many items at most"))
+        .description(Some("The maximum number of items"))
         .minimum(Some(f64::from(Limit::MIN)))
         .maximum(Some(f64::from(Limit::MAX)))
         .default(Some(Limit::DEFAULT.into()))

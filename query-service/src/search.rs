@@ -1,4 +1,4 @@
-//! `GET /search/messages`: words in the rooms that the caller may read, the newest first.
+//! `GET /search/messages`: full-text search in the caller's rooms, the newest messages first.
 
 use axum::Json;
 use domain::{BoxId, MessageId};
@@ -21,24 +21,24 @@ use crate::{
 
 const LIST: &str = "search";
 
-/// What to look for.
+/// The query of `GET /search/messages`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchMessages {
-    /// Words; `"a phrase"`, `or` and `-not` as in search engines.
+    /// Words to search for. `"a phrase"`, `or` and `-not` work as in search engines.
     #[param(value_type = String, min_length = 1, max_length = 200, example = "spring rolls")]
     q: Words,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// What a search looks for.
+/// The text of a search.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct Words(String);
@@ -47,7 +47,7 @@ impl TryFrom<String> for Words {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        // PostgreSQL's texts have no NUL
+        // PostgreSQL does not accept NUL.
         if text.is_empty() || text.chars().count() > 200 || text.contains('\0') {
             return Err("must have 1 to 200 characters");
         }
@@ -55,7 +55,7 @@ impl TryFrom<String> for Words {
     }
 }
 
-/// The messages with these words in rooms where the caller is, or was when they closed.
+/// Searches messages in the rooms that the caller is a member of, or was when they closed.
 #[utoipa::path(
     get, path = "/search/messages", tag = "search", operation_id = "search_messages",
     params(SearchMessages, MinPosition),
@@ -104,7 +104,7 @@ pub(crate) async fn search_messages(
     .fetch_all(&mut *reader)
     .await?;
     Ok(Json(Page::cut(messages, query.limit, LIST, |last| {
-        // a room id begins with its box id
+        // A room id begins with its box id.
         let box_id = last.room_id.split('.').next().unwrap_or_default().to_owned();
         (Moment(last.posted_at), box_id, last.message_id.clone())
     })))

@@ -8,7 +8,7 @@ use service_kit::{
     http::Rate,
 };
 
-/// The port when none is given.
+/// The default port.
 const DEFAULT_PORT: u16 = 8081;
 
 const EXAMPLES: &str = "\
@@ -17,68 +17,68 @@ Examples:
       --nats-url nats://query:secret@127.0.0.1:4222 --trust-cache /var/lib/boxroom/trust.json
   BOXROOM_LISTEN=0.0.0.0:8081 BOXROOM_LOG_FORMAT=json query-service   (the rest from the environment too)";
 
-/// Answers reads and pushes live updates
+/// Serve reads and push live updates
 #[derive(Debug, Clone, Parser)]
 #[command(name = "query-service", after_help = EXAMPLES)]
 pub struct Settings {
-    /// Where HTTP is served (default 127.0.0.1:8081)
+    /// Address of the HTTP server (default 127.0.0.1:8081)
     #[command(flatten)]
     pub listen: ListenArgs,
 
-    /// Which pages may call this service
+    /// Origins of web pages that may call this service
     #[command(flatten)]
     pub origins: OriginArgs,
 
-    /// Where operators look
+    /// Address of `/readyz` and `/metrics`
     #[command(flatten)]
     pub operations: OperationsArgs,
 
-    /// How often clients may ask
+    /// Rate limits of requests
     #[command(flatten)]
     pub rates: RateArgs,
 
-    /// The live connections and tickets of one user, like `10:100`: ten a second, and a hundred at once
+    /// Rate limit of new live connections and tickets per user; 10:100 means 10 per second and up to 100 at once
     #[arg(long, env = "BOXROOM_LIVE_RATE_PER_USER", default_value = "10:100", value_name = "RATE:BURST")]
     pub live_rate_per_user: Rate,
 
-    /// The live connections of one address that have not shown a token yet
+    /// Rate limit of new live connections without an `Authorization` header per address
     #[arg(long, env = "BOXROOM_LIVE_RATE_PER_ADDRESS", default_value = "200:2000", value_name = "RATE:BURST")]
     pub live_rate_per_address: Rate,
 
-    /// The NATS server, from which notices come
+    /// The NATS server
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// What is logged, and how
+    /// Level and format of logs
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Which access tokens count
+    /// Trusted issuers of access tokens
     #[command(flatten)]
     pub trust: TrustArgs,
 
-    /// The database, as a role that may only read: `postgres://user:password@host:port/database`
+    /// Database URL with a read-only role: `postgres://user:password@host:port/database`
     #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: String,
 
-    /// The most connections that reads may use at the same time; one more looks after generations
+    /// Maximum number of database connections for reads; one further connection watches generations
     #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 10, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool: u32,
 
-    /// Seconds between two pings on a live connection; whoever leaves two unanswered is gone
+    /// Seconds between two pings on a live connection; clients are disconnected after two unanswered pings
     #[arg(long, env = "BOXROOM_HEARTBEAT", default_value_t = 25, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=300))]
     pub heartbeat: u64,
 
-    /// The most live connections of one user to this process
+    /// Maximum number of live connections per user and process
     #[arg(long, env = "BOXROOM_CONNECTIONS_PER_USER", default_value_t = 20, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_per_user: u32,
 }
 
 impl Settings {
-    /// Where to listen.
+    /// Returns the address to listen on.
     pub fn address(&self) -> SocketAddr {
         self.listen.or_port(DEFAULT_PORT)
     }

@@ -1,4 +1,4 @@
-//! Stores: where people order.
+//! Stores, from which members of a room order.
 
 use domain::StoreId;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(crate) mod show;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct StorePath {
-    /// The store.
+    /// The id of the store.
     #[serde(rename = "store")]
     #[param(rename = "store", schema_with = schemas::store_id)]
     pub(crate) store_id: StoreId,

@@ -1,4 +1,4 @@
-//! What clients see of the read models.
+//! The read models as clients see them.
 
 pub(crate) use boxes::{BoxKind, BoxStatus, BoxView};
 pub(crate) use events::{EventData, EventView};

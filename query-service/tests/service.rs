@@ -1,8 +1,8 @@
-//! The query-service as its clients use it, on a real PostgreSQL and a real nats-server.
+//! The query-service from its clients' point of view, on a real PostgreSQL and a real nats-server.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod service {
-    //! One module for each thing that clients rely on.
+    //! One module per feature that clients rely on.
     mod alarms;
     mod boxes;
     mod cursors;

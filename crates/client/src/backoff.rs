@@ -1,8 +1,8 @@
-//! How long to wait before the next try to connect.
+//! Delays between attempts to connect.
 
 use std::time::Duration;
 
-/// Full jitter: anything up to a limit that doubles with each failure, so that many clients do not come back at once.
+/// Full jitter: a random delay up to a limit that doubles with each failure, against simultaneous reconnects.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -15,12 +15,12 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// A connection has lasted.
+    /// Forgets earlier failures, after a connection that lasted.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Another failure: how long to wait, on top of what the server wished.
+    /// Counts a failure. Returns the delay before the next attempt, in addition to the delay that the server asked for.
     pub(crate) fn next(&mut self, wished: Duration) -> Duration {
         let limit = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.longest);
         self.failures = self.failures.saturating_add(1);

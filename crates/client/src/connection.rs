@@ -1,4 +1,4 @@
-//! A client: its handle, its inbox, and the task between them that connects again and again.
+//! A client: its handle, its inbox, and the task between them that connects and reconnects.
 
 use std::{
     pin::Pin,
@@ -23,24 +23,24 @@ use crate::{
     socket::connector,
 };
 
-/// A connection that lasted this long was a good one.
+/// The age from which a connection counts as good and resets the backoff.
 const GOOD: Duration = Duration::from_secs(5);
 
-/// How many tokens in a row may be refused before the source of tokens is to blame.
+/// The maximum number of tokens refused in a row before the client stops.
 const MAX_REFUSALS: u32 = 3;
 
-/// The handle of a client: says which rooms to follow. Copies are handles of the same client.
+/// The handle of a client, which selects the rooms to follow. Clones share one client.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// What comes to a client. When it is dropped, the client's connection closes.
+/// The receiver of a client's items. Dropping it closes the client's connection.
 #[derive(Debug)]
 pub struct Inbox(mpsc::Receiver<Result<Incoming, Error>>);
 
 impl Client {
-    /// Connects in the background, now and after every interruption, as long as the inbox exists.
+    /// Connects in the background and reconnects after every interruption, as long as the inbox exists.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -69,21 +69,21 @@ impl Client {
         Ok((Self { shared }, Inbox(inbox)))
     }
 
-    /// Follows a room, from now on until it is unsubscribed or ends, over all interruptions. Following it already,
-    /// begins anew.
+    /// Follows a room across interruptions, until it is unsubscribed or ends. A room that is followed already starts
+    /// again from `since`.
     pub fn subscribe(&self, room: RoomId, since: Since) {
         self.shared.rooms().want(room, since);
         self.shared.changed.notify_one();
     }
 
-    /// Follows a room no longer: nothing comes from it after its [`Incoming::Ended`].
+    /// Stops following a room. [`Incoming::Ended`] is the last item of it.
     pub fn unsubscribe(&self, room: &RoomId) {
         self.shared.rooms().leave(room);
         self.shared.changed.notify_one();
     }
 
-    /// Reads a page of a room's feed after a version, whether the room is followed or not; as soon as there is a
-    /// connection. Members only.
+    /// Reads a page of a room's feed after a version, as soon as there is a connection. The room need not be followed,
+    /// but the user must be a member.
     pub async fn fetch(&self, room: RoomId, after_v: u64) -> Result<Page, FetchError> {
         let answered = self.shared.fetches().want(room, after_v);
         self.shared.changed.notify_one();
@@ -92,7 +92,7 @@ impl Client {
 }
 
 impl Inbox {
-    /// What comes next. After an error comes nothing more. Safe to cancel.
+    /// Returns the next item. An error is the last item. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Incoming, Error>> {
         self.0.recv().await
     }
@@ -106,29 +106,29 @@ impl Stream for Inbox {
     }
 }
 
-/// Connects again and again. Owned by the runtime; ends with the inbox.
+/// The task that connects and reconnects. Owned by the runtime; ends with the inbox.
 struct Task {
     shared: Arc<Shared>,
     outlet: Outlet,
     options: Options,
     addresses: Vec<Uri>,
-    /// How to encrypt, if some address wants that.
+    /// The TLS connector, if an address needs encryption.
     connector: Option<Connector>,
-    /// Which address is the next one.
+    /// The number of the next attempt, which selects the address.
     turn: usize,
     backoff: Backoff,
     token: Option<Token>,
-    /// How many tokens in a row were refused.
+    /// The number of tokens refused in a row.
     refusals: u32,
 }
 
 struct Token {
     text: String,
-    /// With which code and reason it was refused.
+    /// The close code and the reason of the refusal, if it was refused.
     refused: Option<(u16, String)>,
 }
 
-/// Why there is no further try.
+/// The reason why the task stops.
 enum Stop {
     Unread,
     Failed(Error),
@@ -139,7 +139,7 @@ impl Task {
         let stop = self.connect_for_ever().await;
         self.shared.fetches().end();
         if let Err(Stop::Failed(error)) = stop {
-            // who has stopped to read does not want to know
+            // Fails if the inbox was dropped: the error has no reader.
             let _ = self.outlet.send(Err(error)).await;
         }
     }
@@ -156,7 +156,7 @@ impl Task {
             self.judge(&loss)?;
             self.turn += 1;
             let retry_in = self.backoff.next(wished);
-            tracing::debug!(%loss, ?retry_in, "no connection");
+            tracing::debug!(%loss, ?retry_in, "disconnected");
             self.hand_out(Incoming::Disconnected { reason: loss, retry_in }).await?;
             tokio::select! {
                 () = sleep(retry_in) => {}
@@ -200,7 +200,7 @@ impl Task {
         Ok(Session::open(address, connector, token, ends, &self.options).await)
     }
 
-    /// The last token if it was not refused, or another one.
+    /// Returns the last token if it was not refused, or a new one.
     async fn token(&mut self) -> Result<Result<String, Loss>, Stop> {
         if let Some(Token { text, refused: None }) = &self.token {
             return Ok(Ok(text.clone()));
@@ -219,7 +219,7 @@ impl Task {
         }
     }
 
-    /// What a close code says about coming back.
+    /// Decides from a close code about reconnecting: marks a refused token, or stops the client.
     fn judge(&mut self, loss: &Loss) -> Result<(), Stop> {
         let Loss::Closed { code, reason } = loss else { return Ok(()) };
         let (code, reason) = (*code, reason.clone());
@@ -244,7 +244,7 @@ impl Task {
     }
 }
 
-/// Where the live protocol is spoken at a query-service's address.
+/// Returns the address of the live protocol at a query-service.
 fn live_address(url: &str) -> Result<Uri, Error> {
     let invalid = || Error::InvalidAddress { url: url.to_owned() };
     let schemes = [("https://", "wss"), ("wss://", "wss"), ("http://", "ws"), ("ws://", "ws")];

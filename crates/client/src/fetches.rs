@@ -1,4 +1,4 @@
-//! Pages of feeds that were asked for, and the events that belong to each.
+//! Requested pages of feeds, and the events that belong to each.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,18 +10,18 @@ use crate::{
     incoming::{Event, FetchError, Page},
 };
 
-/// Ids of other requests are smaller.
+/// The first id of a fetch. Ids of other requests are smaller.
 const FIRST_ID: u64 = 1 << 32;
 
 type Answer = Result<Page, FetchError>;
 
-/// The pages that were asked for. Outlives connections: what was not answered is asked for again.
+/// The requested pages. Outlives connections: unanswered requests are sent again.
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
     wanted: VecDeque<Fetch>,
     asked: BTreeMap<u64, Fetch>,
     count: u64,
-    /// Nobody connects any more.
+    /// True once the client has stopped for good.
     ended: bool,
 }
 
@@ -29,13 +29,13 @@ pub(crate) struct Fetches {
 struct Fetch {
     room: RoomId,
     after_v: u64,
-    /// What came from the room since it was asked; the page is the end of it.
+    /// Events of the room since the request. The last ones are the page.
     events: Vec<Event>,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Fetches {
-    /// Asks for what follows a version.
+    /// Requests the page after a version.
     pub(crate) fn want(&mut self, room: RoomId, after_v: u64) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         if !self.ended {
@@ -44,7 +44,7 @@ impl Fetches {
         answered
     }
 
-    /// There is another connection, which has been asked for nothing yet.
+    /// Queues all unanswered requests again, for a new connection.
     pub(crate) fn begin_anew(&mut self) {
         while let Some((_, mut fetch)) = self.asked.pop_last() {
             fetch.events.clear();
@@ -52,17 +52,17 @@ impl Fetches {
         }
     }
 
-    /// There will be no connection any more.
+    /// Drops all requests: there will be no further connection.
     pub(crate) fn end(&mut self) {
         *self = Self { ended: true, ..Self::default() };
     }
 
-    /// Whether there is something to ask for.
+    /// Returns true if a request waits to be sent.
     pub(crate) fn any_wanted(&self) -> bool {
         !self.wanted.is_empty()
     }
 
-    /// What to ask for next.
+    /// Returns the next request to send.
     pub(crate) fn next_frame(&mut self) -> Option<ClientFrame> {
         let fetch = self.wanted.pop_front()?;
         let id = FIRST_ID + self.count;
@@ -72,7 +72,7 @@ impl Fetches {
         Some(frame)
     }
 
-    /// Keeps an event that may belong to a page. False if nobody waits for one of its room.
+    /// Keeps an event that may belong to a page. Returns false if no request of its room is open.
     pub(crate) fn keep(&mut self, event: &Event) -> bool {
         let mut kept = false;
         for fetch in self.asked.values_mut().filter(|fetch| fetch.room == event.room) {
@@ -82,7 +82,7 @@ impl Fetches {
         kept
     }
 
-    /// Answers who has asked, if the frame is an answer.
+    /// Completes the request that the frame answers, if there is one.
     pub(crate) fn hear(&mut self, frame: &ServerFrame) {
         match frame {
             ServerFrame::Fetched { id: Some(id), to_v, head_v } => {
@@ -92,7 +92,7 @@ impl Fetches {
             }
             ServerFrame::Error { id: Some(id), code, detail, .. } => {
                 if let Some(Fetch { answer, .. }) = self.asked.remove(id) {
-                    // who has asked may not care any more
+                    // Fails if the caller has dropped the request.
                     let _ = answer.send(Err(FetchError::Refused { code: code.clone(), detail: detail.clone() }));
                 }
             }
@@ -102,7 +102,8 @@ impl Fetches {
 }
 
 impl Fetch {
-    /// A page comes in one piece, right before its end is said.
+    /// Answers with the last consecutive events up to `to_v`: the server sends a page in one piece,
+    /// right before its `fetched`.
     fn complete(self, to_v: u64, head_v: u64) {
         let mut events = Vec::new();
         for event in self.events.into_iter().rev() {
@@ -132,7 +133,7 @@ mod tests {
     fn a_page_is_what_came_last_whatever_was_live_before() {
         let mut fetches = Fetches::default();
         let mut answer = fetches.want("b.1".parse().unwrap(), 3);
-        let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("nothing is asked") };
+        let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("no request") };
         for v in [9, 10, 4, 5, 6] {
             assert!(fetches.keep(&event(v)));
         }

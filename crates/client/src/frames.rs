@@ -1,4 +1,4 @@
-//! The frames of `boxroom.v1` as a client writes and reads them. Names on the wire; never rename.
+//! The frames of `boxroom.v1` as a client writes and reads them. Names are on the wire: never rename.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::incoming::{Alarm, Event, Standing};
 
-/// What a client says.
+/// A frame that a client sends.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ClientFrame {
@@ -53,14 +53,14 @@ pub(crate) struct RoomFrom {
     pub(crate) v: Option<u64>,
 }
 
-/// What the server says.
+/// A frame that the server sends.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame {
     Event(Event),
     Other(ServerFrame),
 }
 
-/// What the server says, events aside.
+/// A frame that the server sends, except events.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ServerFrame {
@@ -111,7 +111,7 @@ pub(crate) enum ServerFrame {
         room: RoomId,
         unread: u64,
     },
-    /// Without a room it is about alarms.
+    /// Concerns alarms if it has no room.
     Reset {
         room: Option<RoomId>,
         reason: String,
@@ -129,7 +129,7 @@ pub(crate) enum ServerFrame {
         reason: String,
         cursor: Option<String>,
     },
-    /// A later version of the protocol has more to say.
+    /// A frame of a later protocol version.
     #[serde(other)]
     Unknown,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Unread {
     pub(crate) unread: u64,
 }
 
-/// Only events have a version, and their types are not the protocol's.
+/// The field that distinguishes events: only they have a version, and their types are open-ended.
 #[derive(Deserialize)]
 struct Version {
     v: Option<u64>,

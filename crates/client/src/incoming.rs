@@ -1,4 +1,4 @@
-//! What a client hears.
+//! The items that a client delivers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,164 +10,164 @@ use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One thing that a client hears.
+/// An item from a client's inbox.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
-    /// Something happened in a room: the version after the last one.
+    /// The next event of a followed room: the version after the last one.
     Event(Event),
-    /// A room is being followed; also after every interruption.
+    /// A room is being followed; repeated after every interruption.
     Subscribed {
         /// The room.
         room: RoomId,
         /// The version of its last event.
         head_v: u64,
-        /// Everything since the last version comes as well.
+        /// True if all events since the last version follow.
         recovered: bool,
     },
-    /// Nothing more comes from a room.
+    /// The last item of a room.
     Ended {
         /// The room.
         room: RoomId,
-        /// Why.
+        /// The reason.
         reason: Ending,
     },
-    /// The last version is not one of this room: it begins anew after `head_v`. Read again what you keep of it.
+    /// The last version is not known in this room: the room continues after `head_v`. Read its state again.
     Reset {
         /// The room.
         room: RoomId,
-        /// Why, as the server says.
+        /// The reason, from the server.
         reason: String,
         /// The version of the room's last event.
         head_v: u64,
     },
-    /// Something of the moment in a room that is followed; the next one counts, and one may be lost.
+    /// A transient signal in a followed room. Signals may be lost, and the next one replaces the last.
     Signal {
         /// The room.
         room: RoomId,
-        /// What.
+        /// The signal.
         sign: Sign,
     },
-    /// Something that the user should know of, whichever rooms are followed.
+    /// An alarm of the user, from any room.
     Alarm(Alarm),
-    /// Alarms may have been missed: read the list again.
+    /// Alarms may have been missed: read the list of alarms again.
     AlarmsReset {
-        /// Why, as the server says.
+        /// The reason, from the server.
         reason: String,
     },
-    /// The open rooms in which the user is, all of them, and how many messages are unread in each. Comes on every
-    /// connection, and is followed by what changes.
+    /// All open rooms that the user is a member of, with the number of unread messages in each. Sent on every
+    /// connection, and followed by changes.
     MyRooms(BTreeMap<RoomId, u64>),
-    /// The user stands otherwise to a room than before.
+    /// The user's standing in a room has changed.
     Membership {
         /// The room.
         room: RoomId,
-        /// How.
+        /// The new standing.
         standing: Standing,
-        /// Since when, if that is known.
+        /// The time of the change, if known.
         at: Option<DateTime<Utc>>,
     },
-    /// So many messages are unread in a room of the user now.
+    /// The number of unread messages in a room of the user has changed.
     Unread {
         /// The room.
         room: RoomId,
-        /// How many.
+        /// The number of unread messages.
         unread: u64,
     },
-    /// A query-service has accepted the token.
+    /// A connection is open: a query-service has accepted the token.
     Connected {
-        /// Its address.
+        /// The address of the service.
         url: String,
     },
-    /// There is no connection, or a try to get one has failed; the next one is made by itself.
+    /// The connection was lost, or an attempt to connect has failed. The client tries again.
     Disconnected {
-        /// Why.
+        /// The reason.
         reason: Loss,
-        /// When the next try is made.
+        /// The delay before the next attempt.
         retry_in: Duration,
     },
 }
 
-/// An event of a room's feed. Its JSON is the frame it came in.
+/// An event of a room's feed. Its JSON is the frame that it came in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The room.
     pub room: RoomId,
-    /// Its version: 1, 2, 3 ... in the room.
+    /// The feed version: 1, 2, 3 ... in each room.
     pub v: u64,
-    /// What happened: `message_posted`, `member_joined`, ...
+    /// The type of the event: `message_posted`, `member_joined`, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// When.
+    /// The time of the event.
     pub at: DateTime<Utc>,
-    /// Who acted; none when nobody did, as at a deadline.
+    /// The acting user; none for the system, for example at a deadline.
     pub by: Option<UserId>,
     /// The details, by kind.
     pub data: Value,
-    /// The `Idempotency-Key` of the command that made it happen.
+    /// The `Idempotency-Key` of the command that caused the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
 }
 
-/// What lasts a moment.
+/// A transient signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
-    /// This user types.
+    /// This user is typing.
     Typing(UserId),
-    /// These users are connected to the room, and nobody else.
+    /// The complete set of users who are connected to the room.
     Presence(BTreeSet<UserId>),
 }
 
-/// Something that the user should know of. Its JSON is the frame it came in.
+/// An alarm for the user. Its JSON is the frame that it came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// The same wherever this alarm is told; told once by a client.
+    /// The id of the alarm, the same at every service. A client delivers each id once.
     pub id: String,
-    /// What it is about: `mention`, `reply`, `kicked`, ...
+    /// The kind of the alarm: `mention`, `reply`, `kicked`, ...
     pub kind: String,
-    /// When it happened.
+    /// The time of the cause.
     pub at: DateTime<Utc>,
-    /// In which room.
+    /// The room.
     pub room: RoomId,
-    /// About which message.
+    /// The message that the alarm is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// Who made it happen.
+    /// The user who caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<UserId>,
 }
 
-/// How the user stands to a room.
+/// The user's standing in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Is inside; nothing is unread until an [`Incoming::Unread`] says so.
+    /// Is a member. The unread count is 0 until an [`Incoming::Unread`] arrives.
     Inside,
     /// Left.
     Left,
-    /// Was put out.
+    /// Was kicked.
     Kicked,
-    /// Was inside when the room closed.
+    /// Was a member when the room closed.
     Closed,
-    /// A later version of the protocol knows more ways.
+    /// A standing of a later protocol version.
     #[serde(other)]
     Unknown,
 }
 
-/// Why nothing more comes from a room.
+/// The reason why a room is not followed any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ending {
-    /// It was unsubscribed.
+    /// The room was unsubscribed.
     #[error("unsubscribed")]
     Requested,
-    /// The user is not a member any more: left, kicked.
+    /// The user is not a member any more: has left or was kicked.
     #[error("{0}")]
     Parted(String),
-    /// The server refused to begin.
+    /// The server refused the subscription.
     #[error("{detail} ({code})")]
     Refused {
         /// The problem's code, such as `not-a-member`.
         code: String,
-        /// What a person may read.
+        /// A text for people.
         detail: String,
     },
 }
@@ -183,32 +183,32 @@ pub struct Page {
     pub head_v: u64,
 }
 
-/// Why there is no page.
+/// The reason why a page was not fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The service has refused.
+    /// The server refused the request.
     #[error("{detail} ({code})")]
     Refused {
         /// The problem's code, such as `not-a-member`.
         code: String,
-        /// What a person may read.
+        /// A text for people.
         detail: String,
     },
-    /// The client has stopped for good, or nobody reads its inbox any more.
+    /// The client has stopped for good, or its inbox was dropped.
     #[error("the client has stopped")]
     Stopped,
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// No service answers at the address.
+    /// The service cannot be reached at the address.
     #[error("cannot connect: {0}")]
     Unreachable(String),
-    /// The token could not be got.
+    /// The source of tokens has failed.
     #[error("no token: {0}")]
     NoToken(String),
-    /// The service has said good-bye.
+    /// The service has closed the connection.
     #[error("closed by the service: {reason} ({code})")]
     Closed {
         /// The close code.
@@ -216,36 +216,36 @@ pub enum Loss {
         /// The reason.
         reason: String,
     },
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
     Broken(String),
-    /// The service says nothing any more.
-    #[error("the service is silent")]
+    /// The service has sent nothing for too long.
+    #[error("the service does not respond")]
     Silent,
-    /// The service sends what makes no sense.
-    #[error("the service sends nonsense: {0}")]
+    /// The service has violated the protocol.
+    #[error("the service violates the protocol: {0}")]
     Nonsense(String),
 }
 
-/// Why a client has stopped for good.
+/// The reason why a client has stopped for good.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An address that is none.
+    /// An invalid address.
     #[error("{url:?} is not an address like https://host:port")]
     InvalidAddress {
         /// The address.
         url: String,
     },
-    /// The token is refused, and there is no other one.
-    #[error("the token is refused: {reason} ({code})")]
+    /// The token is refused, and there is no other token.
+    #[error("the token was refused: {reason} ({code})")]
     TokenRefused {
         /// The close code.
         code: u16,
         /// The reason.
         reason: String,
     },
-    /// The service does not want this client to come back.
-    #[error("the service does not want this client: {reason} ({code})")]
+    /// The service has refused this client permanently.
+    #[error("the service has refused this client permanently: {reason} ({code})")]
     Refused {
         /// The close code.
         code: u16,

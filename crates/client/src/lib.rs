@@ -1,7 +1,7 @@
-//! The reference client of `boxroom.v1`: follows rooms live, each event once and in order, over any interruption, and tells
-//! what concerns the user in whichever room.
+//! The reference client of `boxroom.v1`: follows rooms live, delivers each event once and in order across
+//! interruptions, and delivers the user's alarms, memberships and unread counts.
 //!
-//! Knows the protocol and domain ids, and nothing from inside the services.
+//! Depends on the protocol and on domain ids only, not on the services.
 //!
 //! ```no_run
 //! # async fn follow() -> Result<(), client::Error> {

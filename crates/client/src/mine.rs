@@ -1,5 +1,5 @@
-//! What concerns the user, whichever rooms are followed: where it goes on after an interruption, and which alarms were
-//! handed out already.
+//! The user's own items, which do not depend on followed rooms: the cursor to resume from, and the alarms that were
+//! delivered already.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -8,33 +8,33 @@ use crate::{
     incoming::{Alarm, Incoming, Sign},
 };
 
-/// How many alarms are remembered. A service repeats those of the last seconds, or some after a cursor was lost.
+/// The number of remembered alarms. A service repeats those of the last seconds, and more after a lost cursor.
 const REMEMBERED: usize = 1000;
 
-/// The user's own part of what is heard. Outlives connections.
+/// The user's own items. Outlives connections.
 #[derive(Debug, Default)]
 pub(crate) struct Mine {
-    /// What the service said last to go on from.
+    /// The last cursor from the service.
     cursor: Option<String>,
     told: HashSet<String>,
-    /// The same, the oldest first.
+    /// The same ids, the oldest first.
     order: VecDeque<String>,
 }
 
 impl Mine {
-    /// What a new connection is to go on from.
+    /// Returns the cursor that a new connection resumes from.
     pub(crate) fn cursor(&self) -> Option<String> {
         self.cursor.clone()
     }
 
-    /// Everything up to here was handed out.
+    /// Stores a cursor: everything before it was delivered.
     pub(crate) fn note_cursor(&mut self, cursor: Option<String>) {
         if cursor.is_some() {
             self.cursor = cursor;
         }
     }
 
-    /// What there is to hand out in a frame that is about the user, or about the moment.
+    /// Converts a frame about the user, or a signal, into the item to deliver, if there is one.
     pub(crate) fn hear(&mut self, frame: ServerFrame) -> Option<Incoming> {
         match frame {
             ServerFrame::Signal { room, sign: frames::Sign::Typing { user } } => {

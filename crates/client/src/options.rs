@@ -1,25 +1,25 @@
-//! How a client connects, and from where on it follows.
+//! Options of a client, and the starting point of a room.
 
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
-/// Why there is no token at the moment; another try is made later.
+/// The reason why there is no token at the moment. The client tries again later.
 pub type TokenError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gives a valid token whenever one is needed.
+/// A source of valid tokens.
 pub(crate) type Tokens = dyn Fn() -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync;
 
-/// From where on a room is followed.
+/// The starting point in a room's feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// What happens from now on.
+    /// New events only.
     Now,
-    /// Everything after this version; 0 is everything.
+    /// All events after this version; 0 means all events.
     After(u64),
 }
 
-/// How a client connects.
+/// The options of a client.
 pub struct Options {
     pub(crate) urls: Vec<String>,
     pub(crate) tokens: Arc<Tokens>,
@@ -30,11 +30,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Query-services' addresses (`https://host:port`, `http://` without encryption), tried in turn, and where tokens come
-    /// from. Certificates are checked against those that the system trusts.
+    /// Takes the addresses of query-services (`https://host:port`, or `http://` without encryption), tried in turn, and
+    /// the source of tokens. The certificate authorities of the system are trusted.
     ///
-    /// A token is asked for at the start, before the last one expires, and whenever that was refused. One that was
-    /// refused already ends the client with an error.
+    /// A token is requested at the start, before the last one expires, and after a refusal. If the source returns a
+    /// token that was refused already, the client stops with an error.
     pub fn new<T>(
         urls: impl IntoIterator<Item = impl Into<String>>,
         tokens: impl Fn() -> T + Send + Sync + 'static,
@@ -52,22 +52,22 @@ impl Options {
         }
     }
 
-    /// The longest time between two tries to connect; 20 seconds if not given.
+    /// Sets the longest delay between two attempts to connect. Default: 20 seconds.
     #[must_use]
     pub fn longest_delay(mut self, delay: Duration) -> Self {
         self.longest_delay = delay;
         self
     }
 
-    /// How long connecting, greeting, getting a token or sending a frame may take; 10 seconds if not given.
+    /// Sets the timeout for connecting, the welcome, getting a token and sending a frame. Default: 10 seconds.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// How many incoming things wait for their reader at most; 256 if not given. When so many wait, nothing more is
-    /// taken off the connection, and the server goes on from the feed later.
+    /// Sets the capacity of the inbox in items. Default: 256. While it is full, the client reads nothing from the
+    /// connection, and the server continues from the feed later.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity.max(1);

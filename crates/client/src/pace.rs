@@ -1,19 +1,19 @@
-//! How fast a client may ask, so that it never has to be told.
+//! The client's own rate limit, which stays below the server's.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many requests may go out at once after a pause.
+/// The number of requests that may be sent at once after a pause.
 const BURST: u32 = 40;
 
-/// One more request every so often.
+/// The time between two requests at the sustained rate.
 const INTERVAL: Duration = Duration::from_millis(64);
 
-/// A bucket of requests that fills up again.
+/// A token bucket of requests.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// When the bucket will be full.
+    /// The time at which the bucket is full again.
     full_at: Instant,
 }
 
@@ -22,7 +22,7 @@ impl Pace {
         Self { full_at: Instant::now() }
     }
 
-    /// Takes one request; if there is none, says when there will be.
+    /// Takes one request. If there is none, returns the time of the next one.
     pub(crate) fn take(&mut self) -> Result<(), Instant> {
         let now = Instant::now();
         let full_at = self.full_at.max(now) + INTERVAL;

@@ -1,4 +1,4 @@
-//! The rooms that a client follows: what to ask for, and which event is the next one.
+//! The followed rooms: the requests to send, and the next expected event of each room.
 
 use std::collections::BTreeMap;
 
@@ -10,47 +10,47 @@ use crate::{
     options::Since,
 };
 
-/// Refusals that pass by themselves.
+/// Codes of temporary refusals.
 const PASSING: [&str; 3] = ["database-unavailable", "read-model-unavailable", "internal"];
 
-/// How many bytes of rooms fit into a hello; the others are asked for afterwards.
+/// The bytes of a hello that rooms may take. Further rooms are subscribed one by one.
 const HELLO_BYTES: usize = 12 * 1024;
 
-/// What is followed. Outlives connections.
+/// The followed rooms. Outlives connections.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     followed: BTreeMap<RoomId, Room>,
-    /// Something may have to be asked for.
+    /// True if there may be a request to send.
     changed: bool,
     last_id: u64,
 }
 
 #[derive(Debug)]
 struct Room {
-    /// The last version that was handed out, or after which to begin; not known yet by who begins now.
+    /// The last delivered version, or the version to begin after; none until a room followed from now on is subscribed.
     last_v: Option<u64>,
     state: State,
-    /// The version after which a gap was found before.
+    /// The version after which the last gap was found.
     stuck_at: Option<u64>,
-    /// The head in the ping before: all of that must have come when the next ping comes.
+    /// The head version in the last ping. All events up to it must arrive before the next ping.
     pinged_head: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Is to be asked for.
+    /// To be requested.
     Wanted,
-    /// Was asked for, in the hello or with this id.
+    /// Requested: in the hello, or with this id.
     Asked(Option<u64>),
-    /// Is being followed.
+    /// Subscribed.
     Following,
-    /// Could not be followed for the moment.
+    /// Refused temporarily.
     Postponed,
-    /// Is to be ended.
+    /// To be unsubscribed.
     Unwanted,
 }
 
-/// What is to be told to the server, and to whom it concerns.
+/// A request to send, or a room to end.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Change {
     Subscribe(ClientFrame),
@@ -58,7 +58,7 @@ pub(crate) enum Change {
 }
 
 impl Rooms {
-    /// Follows a room. Following it already, begins anew.
+    /// Follows a room. A room that is followed already starts again from `since`.
     pub(crate) fn want(&mut self, room: RoomId, since: Since) {
         let last_v = match since {
             Since::Now => None,
@@ -68,7 +68,7 @@ impl Rooms {
         self.changed = true;
     }
 
-    /// Follows a room no longer.
+    /// Stops following a room.
     pub(crate) fn leave(&mut self, room: &RoomId) {
         if let Some(room) = self.followed.get_mut(room) {
             room.state = State::Unwanted;
@@ -76,7 +76,7 @@ impl Rooms {
         }
     }
 
-    /// What a new connection is asked for at once.
+    /// Returns the rooms to request in the hello of a new connection.
     pub(crate) fn hello(&mut self) -> Vec<RoomFrom> {
         let mut left = HELLO_BYTES;
         self.changed = true;
@@ -87,7 +87,7 @@ impl Rooms {
             }
             room.stuck_at = None;
             room.pinged_head = 0;
-            // the names of its fields and a version take no more than this
+            // Upper bound of the field names and a version.
             let bytes = id.to_string().len() + 40;
             room.state = State::Wanted;
             if bytes <= left {
@@ -99,12 +99,12 @@ impl Rooms {
         asked
     }
 
-    /// Whether [`Rooms::next_change`] should be asked.
+    /// Returns true if [`Rooms::next_change`] may return a change.
     pub(crate) fn is_changed(&self) -> bool {
         self.changed
     }
 
-    /// What to tell the server next.
+    /// Returns the next change to send to the server.
     pub(crate) fn next_change(&mut self) -> Option<Change> {
         let found = self.followed.iter_mut().find(|(_, room)| matches!(room.state, State::Wanted | State::Unwanted));
         let Some((id, room)) = found else {
@@ -121,12 +121,12 @@ impl Rooms {
         Some(Change::Subscribe(ClientFrame::Subscribe { id: self.last_id, room: id, v: room.last_v }))
     }
 
-    /// Whether something was refused that may succeed later.
+    /// Returns true if a room was refused temporarily.
     pub(crate) fn any_postponed(&self) -> bool {
         self.followed.values().any(|room| room.state == State::Postponed)
     }
 
-    /// Later has come.
+    /// Requests temporarily refused rooms again.
     pub(crate) fn retry(&mut self) {
         for room in self.followed.values_mut().filter(|room| room.state == State::Postponed) {
             room.state = State::Wanted;
@@ -134,7 +134,7 @@ impl Rooms {
         }
     }
 
-    /// Takes what the server says of rooms; there may be something in it to hand out.
+    /// Applies a frame of the server. Returns the item to deliver, if there is one.
     pub(crate) fn hear(&mut self, frame: Frame) -> Result<Option<Incoming>, Loss> {
         match frame {
             Frame::Event(event) => self.event(event),
@@ -153,20 +153,20 @@ impl Rooms {
         }
     }
 
-    /// Whether this event is the next one of a room that is followed.
+    /// Returns true if this event is the next one of a followed room.
     pub(crate) fn expects(&self, event: &Event) -> bool {
         self.followed.get(&event.room).is_some_and(|room| room.last_v == Some(event.v.saturating_sub(1)))
     }
 
     fn event(&mut self, event: Event) -> Result<Option<Incoming>, Loss> {
         let Some(room) = self.followed.get_mut(&event.room) else { return Ok(None) };
-        // What comes before the answer to a wish to begin now is the past.
+        // Events that arrive before the answer to a request for new events only are old.
         let Some(last_v) = room.last_v.filter(|_| room.state != State::Unwanted) else { return Ok(None) };
         if event.v == last_v + 1 {
             room.last_v = Some(event.v);
             return Ok(Some(Incoming::Event(event)));
         }
-        // Before the answer to a request comes what was under way already.
+        // Events that arrive before the answer to a request were already on the way.
         if event.v > last_v && room.state == State::Following {
             self.changed = true;
             room.mend(&event.room)?;
@@ -191,13 +191,13 @@ impl Rooms {
         Some(Incoming::Ended { room: name, reason: Ending::Refused { code, detail } })
     }
 
-    /// The room that this answers for; an answer to an older request is none.
+    /// Returns the room that this answer belongs to; none for an answer to an older request.
     fn asked(&mut self, id: Option<u64>, name: &RoomId) -> Option<&mut Room> {
         self.followed.get_mut(name).filter(|room| room.state == State::Asked(id))
     }
 
     fn parted(&mut self, name: RoomId, reason: String) -> Option<Incoming> {
-        // Otherwise it is about a subscription that has been asked for anew since.
+        // Otherwise it ends an older subscription of a room that has been requested again.
         let follows = self.followed.get(&name).is_some_and(|room| room.state == State::Following);
         if !follows {
             return None;
@@ -213,7 +213,7 @@ impl Rooms {
         Some(Incoming::Reset { room: name, reason, head_v })
     }
 
-    /// Looks for lost tails.
+    /// Compares head versions with delivered versions, to find lost events at the end of a feed.
     fn compare(&mut self, heads: &BTreeMap<RoomId, u64>) -> Result<(), Loss> {
         for (name, head_v) in heads {
             let Some(room) = self.followed.get_mut(name).filter(|room| room.state == State::Following) else {
@@ -230,13 +230,13 @@ impl Rooms {
 }
 
 impl Room {
-    /// Asks for what is missing. A connection that leaves the same gap again is no good.
+    /// Requests the missing events. The same gap twice on one connection is an error.
     fn mend(&mut self, name: &RoomId) -> Result<(), Loss> {
         if self.stuck_at == self.last_v {
             let after = self.last_v.unwrap_or_default();
-            return Err(Loss::Nonsense(format!("nothing comes of {name} after version {after}")));
+            return Err(Loss::Nonsense(format!("no event of {name} follows version {after}")));
         }
-        tracing::debug!(room.id = %name, after = self.last_v, "something is missing");
+        tracing::debug!(room.id = %name, after = self.last_v, "events are missing");
         self.stuck_at = self.last_v;
         self.state = State::Wanted;
         Ok(())

@@ -1,4 +1,4 @@
-//! One connection, from its hello to its end.
+//! One connection, from hello to close.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,19 +23,19 @@ use crate::{
     socket::Socket,
 };
 
-/// The id of a request for which a newer token is shown; those of others are greater.
+/// The id of requests that send a new token. Other ids are greater.
 const AUTH_ID: u64 = 0;
 
-/// How soon a room is asked for again that could not be followed for the moment.
+/// The delay before a temporarily refused room is requested again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What a client's handle and its connection share.
+/// The state that a client's handle and its connection share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     rooms: Mutex<Rooms>,
     mine: Mutex<Mine>,
     fetches: Mutex<Fetches>,
-    /// Wakes the connection when there is something to ask for.
+    /// Wakes the connection when there is a request to send.
     pub(crate) changed: Notify,
 }
 
@@ -53,15 +53,15 @@ impl Shared {
     }
 }
 
-/// Where to hand out what comes.
+/// The sender of the client's inbox.
 pub(crate) type Outlet = mpsc::Sender<Result<Incoming, Error>>;
 
-/// Why a connection is over.
+/// The reason why a connection ended.
 #[derive(Debug)]
 pub(crate) enum Over {
-    /// It was lost, or never came about; with the pause that the server wishes, and from where to go on if it has said so.
+    /// Lost or never established, with the delay that the server asks for and the cursor to resume from, if any.
     Lost(Loss, Duration, Option<String>),
-    /// Nobody reads the inbox any more.
+    /// The inbox was dropped.
     Unread,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects and says hello.
+    /// Connects, sends the hello and waits for the welcome.
     pub(crate) async fn open(
         url: &Uri,
         connector: Option<Connector>,
@@ -109,7 +109,7 @@ impl Session {
         self.renewal.token()
     }
 
-    /// Follows rooms until the connection is over.
+    /// Follows rooms until the connection ends.
     pub(crate) async fn follow(&mut self) -> Over {
         let Err(over) = self.converse().await;
         if matches!(over, Over::Unread | Over::Lost(Loss::Nonsense(_) | Loss::Silent, ..)) {
@@ -148,7 +148,7 @@ impl Session {
         Ok(())
     }
 
-    /// Asks for what has changed. Returns when to go on if that is too much at once.
+    /// Sends pending requests. Returns the time to continue if the rate limit is reached.
     async fn ask(&mut self) -> Result<Option<Instant>, Over> {
         while self.shared.rooms().is_changed() {
             if let Err(later) = self.pace.take() {
@@ -179,14 +179,14 @@ impl Session {
     async fn hear(&mut self, frame: Frame) -> Result<(), Over> {
         let incoming = match frame {
             Frame::Other(frame) => self.hear_other(frame).await?,
-            // a page may be of anywhere in the feed, and leaves no gap behind
+            // A page may come from any part of the feed, so that it is no gap.
             Frame::Event(event) if self.shared.fetches().keep(&event) && !self.shared.rooms().expects(&event) => None,
             Frame::Event(_) => self.shared.rooms().hear(frame)?,
         };
         if let Some(incoming) = incoming {
             self.hand_out(incoming).await?;
         }
-        // after waiting for the reader: who does not listen hears no silence
+        // Set after delivery: while the inbox is full, nothing is read, and silence means nothing.
         self.heard_at = Instant::now();
         Ok(())
     }
@@ -217,20 +217,20 @@ impl Session {
     }
 }
 
-/// What a service promises at first.
+/// The contents of the welcome.
 struct Welcome {
-    /// How often it will be heard.
+    /// The interval of the server's pings.
     heartbeat: Duration,
-    /// How long the token is good.
+    /// The lifetime of the token.
     expires_in: Option<Duration>,
-    /// From where the connection begins.
+    /// The cursor at which the connection begins.
     cursor: Option<String>,
 }
 
 async fn greet(socket: &mut Socket, hello: ClientFrame) -> Result<Welcome, Over> {
     socket.say(&hello).await?;
     loop {
-        // an error is explained by the good-bye after it
+        // An error frame is followed by a bye with the reason.
         if let Frame::Other(ServerFrame::Welcome { heartbeat_ms, expires_in_ms, cursor }) = socket.receive().await? {
             let heartbeat = Duration::from_millis(heartbeat_ms.max(1));
             return Ok(Welcome { heartbeat, expires_in: expires_in_ms.map(Duration::from_millis), cursor });

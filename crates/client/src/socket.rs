@@ -1,4 +1,4 @@
-//! A WebSocket that speaks in frames.
+//! A WebSocket that sends and receives frames.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,15 +23,15 @@ use crate::{
 /// The subprotocol.
 const PROTOCOL: &str = "boxroom.v1";
 
-/// The most bytes of a frame.
+/// The maximum size of a frame in bytes.
 const MAX_FRAME: usize = 1024 * 1024;
 
 const SOCKET_BUFFER: usize = 4 * 1024;
 
-/// How long the end of a connection may take.
+/// The timeout for closing a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How to encrypt a connection: with what the system trusts.
+/// Returns a TLS connector that trusts the certificate authorities of the system.
 pub(crate) fn connector() -> Connector {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -43,7 +43,7 @@ pub(crate) fn connector() -> Connector {
     Connector::Rustls(Arc::new(config))
 }
 
-/// A WebSocket that speaks in frames.
+/// A WebSocket that sends and receives frames.
 pub(crate) struct Socket {
     inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
     patience: Duration,
@@ -67,9 +67,9 @@ impl Socket {
     pub(crate) async fn say(&mut self, frame: &ClientFrame) -> Result<(), Over> {
         match timeout(self.patience, self.inner.send(Message::text(frame.encode()))).await {
             Ok(Ok(())) => Ok(()),
-            // why it ended may still be to be read
+            // The reason for the close may still be unread.
             Ok(Err(error)) => Err(self.last_words().await.unwrap_or(Loss::Broken(error.to_string()).into())),
-            Err(_) => Err(Loss::Broken(format!("it takes nothing for {:?}", self.patience)).into()),
+            Err(_) => Err(Loss::Broken(format!("cannot send for {:?}", self.patience)).into()),
         }
     }
 
@@ -85,13 +85,13 @@ impl Socket {
         .ok()
     }
 
-    /// The next frame that is not the last one. Safe to cancel.
+    /// Returns the next frame. A bye or a close frame is an error. Cancel-safe.
     pub(crate) async fn receive(&mut self) -> Result<Frame, Over> {
         loop {
             let message = match self.inner.next().await {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Err(Loss::Broken(error.to_string()).into()),
-                None => return Err(Loss::Broken("it ended".to_owned()).into()),
+                None => return Err(Loss::Broken("the stream ended".to_owned()).into()),
             };
             match message {
                 Message::Text(text) => match Frame::decode(&text) {
@@ -108,7 +108,7 @@ impl Socket {
     }
 
     pub(crate) async fn close(&mut self) {
-        // a service that does not answer has lost the connection anyway
+        // A service that does not answer has lost the connection anyway.
         let _ = timeout(LAST_WORDS, self.inner.close(None)).await;
     }
 }
@@ -116,6 +116,6 @@ impl Socket {
 fn closed(close: Option<CloseFrame>) -> Loss {
     match close {
         Some(close) => Loss::Closed { code: close.code.into(), reason: close.reason.to_string() },
-        None => Loss::Broken("it was closed without a reason".to_owned()),
+        None => Loss::Broken("closed without a reason".to_owned()),
     }
 }

@@ -1,13 +1,13 @@
-//! Whether live frames are as `/asyncapi.json` describes them, to the last field. For tests.
+//! Checks live frames against `/asyncapi.json`, down to the last field. For tests.
 //!
-//! Knows AsyncAPI and JSON Schema, and of Boxroom nothing but the names of the two operations.
+//! Uses AsyncAPI and JSON Schema only; of Boxroom it knows the names of the two operations.
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// The frames of a description.
+/// Validators of the frames that a document describes.
 #[derive(Debug)]
 pub struct FrameCheck {
     components: Value,
@@ -15,11 +15,11 @@ pub struct FrameCheck {
     server: Frames,
 }
 
-/// By their types; compiled when first met.
+/// Validators by frame type, each compiled at its first use.
 type Frames = BTreeMap<String, OnceLock<Validator>>;
 
 impl FrameCheck {
-    /// Of this AsyncAPI document.
+    /// Creates the validators of this AsyncAPI document.
     pub fn new(document: &Value) -> Self {
         let mut components = document["components"].clone();
         for (name, schema) in components["schemas"].as_object_mut().into_iter().flatten() {
@@ -35,17 +35,17 @@ impl FrameCheck {
         Self { client: frames("hear"), server: frames("tell"), components }
     }
 
-    /// Whether a client may say this; why not, if not.
+    /// Checks a frame that a client sends. The error explains the first mismatch.
     pub fn client(&self, frame: &Value) -> Result<(), String> {
         self.check(&self.client, frame)
     }
 
-    /// Whether the service may say this; why not, if not.
+    /// Checks a frame that the service sends. The error explains the first mismatch.
     pub fn server(&self, frame: &Value) -> Result<(), String> {
         self.check(&self.server, frame)
     }
 
-    /// An example of each of a client's frames.
+    /// Returns an example of each frame that a client sends.
     pub fn client_examples(&self) -> impl Iterator<Item = &Value> {
         self.client.keys().map(|name| &self.components["messages"][name]["examples"][0]["payload"])
     }
@@ -66,7 +66,7 @@ impl FrameCheck {
     }
 }
 
-/// Clients leave aside what they do not know, so that the description says nothing of further fields; a test minds them.
+/// Forbids undescribed fields. The document allows them, because clients ignore unknown fields, but a test must notice.
 fn close(schema: &mut Value) {
     schema["unevaluatedProperties"] = json!(false);
     let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
@@ -85,14 +85,21 @@ mod tests {
         let data = json!({ "type": "object", "properties": { "body": { "type": "string" } }, "required": ["body"] });
         let posted = json!({
             "type": "object",
-            "properties": { "type": { "enum": ["posted"] }, "at": { "type": "string", "format": "date-time" }, "data": data },
+            "properties": {
+                "type": { "enum": ["posted"] },
+                "at": { "type": "string", "format": "date-time" },
+                "data": data,
+            },
             "required": ["type", "data"],
         });
         let sign = json!({ "oneOf": [{ "properties": { "user": { "type": "string" } }, "required": ["user"] }] });
         let signal = json!({ "allOf": [{ "$ref": "#/components/schemas/Sign" }, { "properties": { "type": {} } }] });
         let references = json!([{ "$ref": "#/x/posted" }, { "$ref": "#/x/signal" }]);
         FrameCheck::new(&json!({
-            "components": { "messages": { "posted": {}, "signal": {} }, "schemas": { "posted": posted, "signal": signal, "Sign": sign } },
+            "components": {
+                "messages": { "posted": {}, "signal": {} },
+                "schemas": { "posted": posted, "signal": signal, "Sign": sign },
+            },
             "operations": { "hear": { "messages": [] }, "tell": { "messages": references } },
         }))
     }

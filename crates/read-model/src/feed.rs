@@ -1,4 +1,4 @@
-//! What happens in a room as its members see it: the `type` and the `data` of the rows of `room_events`.
+//! Events of a room as its members see them: the `type` and the `data` of the rows of `room_events`.
 
 use chrono::{DateTime, Utc};
 use domain::{MessageId, RoomClosedReason, StoreId, UserId, delivery_box::HostChange, values::Step};
@@ -8,52 +8,52 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// What happened in a room, by `type`. Stored and public; never rename.
+/// An event of a room's feed, by `type`. Stored and public: never rename.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum RoomEvent {
-    /// People can order together; the host is the first member.
+    /// The room was opened. The host is its first member.
     RoomOpened {
-        /// Where they order.
+        /// The store to order from.
         #[schema(schema_with = schemas::store_id)]
         store_id: StoreId,
-        /// What the room is called.
+        /// The title of the room.
         title: String,
-        /// Who opened it.
+        /// The user who opened the room.
         #[schema(schema_with = schemas::user_id)]
         host: UserId,
-        /// How many may be inside.
+        /// The maximum number of members.
         #[schema(minimum = 2, maximum = 100)]
         max_members: u32,
-        /// Whether a password is needed to join.
+        /// True if joining needs a password.
         locked: bool,
-        /// When it was opened.
+        /// The time of opening.
         opened_at: DateTime<Utc>,
-        /// When it closes by itself.
+        /// The time at which the room closes automatically.
         closes_at: DateTime<Utc>,
     },
-    /// Somebody came in.
+    /// A user joined the room.
     MemberJoined {
-        /// Who.
+        /// The new member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
     },
-    /// Somebody went.
+    /// A member left the room.
     MemberLeft {
-        /// Who.
+        /// The former member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
     },
-    /// The host put somebody out, for good.
+    /// The host removed a member, who cannot join again.
     MemberKicked {
-        /// Who had to go.
+        /// The removed member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
         /// The host.
         #[schema(schema_with = schemas::user_id)]
         by: UserId,
     },
-    /// The room has another host.
+    /// The host of the room changed.
     HostTransferred {
         /// The former host.
         #[schema(schema_with = schemas::user_id)]
@@ -61,96 +61,96 @@ pub enum RoomEvent {
         /// The new host.
         #[schema(schema_with = schemas::user_id)]
         to: UserId,
-        /// Why: handed over, or the former host has left.
+        /// The cause: the former host transferred the role, or left the room.
         #[schema(schema_with = schemas::host_change)]
         change: HostChange,
     },
-    /// The order is a step further.
+    /// The order moved to its next step.
     StepAdvanced {
-        /// Where it stands now.
+        /// The new step.
         #[schema(schema_with = schemas::step)]
         step: Step,
     },
-    /// The room stays open for longer.
+    /// The closing time of the room was postponed.
     RoomExtended {
-        /// Which of its extensions.
+        /// The number of this extension, beginning at 1.
         #[schema(minimum = 1)]
         extension: u32,
-        /// By how many hours.
+        /// The added time in hours.
         #[schema(minimum = 1)]
         hours: u32,
-        /// When it closes now.
+        /// The new closing time.
         closes_at: DateTime<Utc>,
     },
-    /// The room accepts nothing any more.
+    /// The room was closed.
     RoomClosed {
-        /// Why: the host closed it, everybody has left, or its time was up.
+        /// The cause: closed by the host, left by all members, or expired.
         #[schema(schema_with = schemas::closed_reason)]
         reason: RoomClosedReason,
     },
-    /// The food was put into the box.
+    /// The delivery was put into the box.
     OrderArrived {},
     /// The box's door was opened.
     DoorOpened {},
-    /// A member said something.
+    /// A member posted a message.
     MessagePosted {
-        /// The message.
+        /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// Who said it.
+        /// The author of the message.
         #[schema(schema_with = schemas::user_id)]
         author: UserId,
-        /// What; null when it was deleted since.
+        /// The text; null if the message has been deleted since.
         #[schema(required, max_length = 4000)]
         body: Option<String>,
-        /// The message that it answers.
+        /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
         reply_to: Option<MessageId>,
     },
-    /// The author corrected a message.
+    /// The author edited a message.
     MessageEdited {
-        /// The message.
+        /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// What it says now; null when it was deleted since.
+        /// The new text; null if the message has been deleted since.
         #[schema(required, max_length = 4000)]
         body: Option<String>,
     },
-    /// The author or the host took a message away.
+    /// The author or the host deleted a message.
     MessageDeleted {
-        /// The message.
+        /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// Who took it away.
+        /// The user who deleted it.
         #[schema(schema_with = schemas::user_id)]
         by: UserId,
     },
-    /// A member reacted to a message.
+    /// A member added a reaction to a message.
     ReactionAdded {
-        /// The message.
+        /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// Who reacted.
+        /// The user who reacted.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
-        /// With what.
+        /// The emoji.
         emoji: String,
     },
-    /// A member took a reaction back.
+    /// A member removed a reaction from a message.
     ReactionRemoved {
-        /// The message.
+        /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// Whose reaction.
+        /// The user whose reaction was removed.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
-        /// Which.
+        /// The emoji.
         emoji: String,
     },
 }
 
 impl RoomEvent {
-    /// The details alone, as they are stored.
+    /// Returns the `data` object alone, as it is stored.
     pub fn data(&self) -> Result<Box<RawValue>, serde_json::Error> {
         #[derive(Deserialize)]
         struct Tagged<'a> {

@@ -1,6 +1,7 @@
-//! Which read model this build writes and serves, and the JSON in it: what the projector and the query-service must agree on.
+//! The version of the read model that this build writes and serves, and the JSON stored in it: the contract between the
+//! projector and the query-service.
 //!
-//! Knows neither how rows come about nor how they are read.
+//! Contains no code that writes or reads rows.
 
 use std::fmt::Write as _;
 
@@ -12,17 +13,17 @@ pub mod schemas;
 /// The tables of one generation with their primary keys, run with `search_path` set to its schema.
 pub const TABLES: &str = include_str!("../../../migrations/read_model/0001_tables.sql");
 
-/// What reading needs besides; a generation that is being built gets it when its rows are there. May be run again.
+/// The secondary indexes. A generation gets them once its rows are written. Idempotent.
 pub const INDEXES: &str = include_str!("../../../migrations/read_model/0002_indexes.sql");
 
-/// Counts up with every change of what the projection writes into these tables.
+/// The version of the projection. Increment it with every change to the rows that it writes.
 pub const PROJECTION_VERSION: u32 = 1;
 
-/// Counts up whenever an event of a room would get another `v` than before: cursors of the former counting are reset.
-/// Other changes of the read model leave cursors valid.
+/// The version of the feed numbering. Increment it whenever an event of a room would get another `v`: older cursors are
+/// then reset. Other changes of the read model leave cursors valid.
 pub const FEED_EPOCH: u32 = 1;
 
-/// The version of the read model: a hash of its tables, their indexes and the projection's version.
+/// Returns the version of the read model: a hash of the tables, the indexes and [`PROJECTION_VERSION`], in hex.
 pub fn version() -> String {
     let digest = Sha256::new()
         .chain_update(PROJECTION_VERSION.to_be_bytes())

@@ -1,4 +1,4 @@
-//! How ids and names in read models are described; the patterns and the names are the domain's own.
+//! OpenAPI schemas of ids and names in read models. Patterns and names come from the domain.
 
 use domain::{
     RoomClosedReason,
@@ -29,7 +29,7 @@ pub fn box_id() -> Object {
 
 /// The id of a room.
 pub fn room_id() -> Object {
-    text("The id of a room: its box, a dot, its number on that box", ROOM_ID_PATTERN, "station-north-1.7").build()
+    text("The id of a room: its box, a dot and its number on that box", ROOM_ID_PATTERN, "station-north-1.7").build()
 }
 
 /// The id of a store.
@@ -58,17 +58,17 @@ pub fn message_id_or_null() -> Object {
     text("The id of a message, or null", MESSAGE_ID_PATTERN, "1042").schema_type(types).build()
 }
 
-/// Where an order stands.
+/// The step of an order.
 pub fn step() -> Object {
     one_of([Step::Gathering, Step::Ordering, Step::Ordered, Step::Delivering, Step::Arrived, Step::Collected])
 }
 
-/// Why a room was closed.
+/// The reason why a room was closed.
 pub fn closed_reason() -> Object {
     one_of([RoomClosedReason::Host, RoomClosedReason::Empty, RoomClosedReason::Expired])
 }
 
-/// Why a room has another host.
+/// The reason for a change of host.
 pub fn host_change() -> Object {
     one_of([HostChange::Transferred, HostChange::Succession])
 }

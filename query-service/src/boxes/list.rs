@@ -22,30 +22,30 @@ use crate::{
     views::{BoxKind, BoxStatus, BoxView},
 };
 
-/// Which boxes.
+/// The query of `GET /boxes`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListBoxes {
-    /// Only those with this postal code.
+    /// Returns only boxes with this postal code.
     #[param(schema_with = schemas::zip_code)]
     zip_code: Option<ZipCode>,
-    /// Only those on which a room can be opened now, or only the others.
+    /// True: only boxes on which a room can be opened now. False: only the others.
     free: Option<bool>,
-    /// Latitude and longitude in degrees: the nearest first, with their distance.
+    /// Latitude and longitude in degrees: sorts by distance, the nearest first, and adds the distance.
     #[param(value_type = Option<String>, example = "51.34,12.37",
             pattern = r"^-?[0-9]{1,2}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?$")]
     near: Option<Place>,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// A place, written `latitude,longitude`.
+/// A location, written `latitude,longitude`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Place(Coordinates);
@@ -62,7 +62,7 @@ impl TryFrom<String> for Place {
     }
 }
 
-/// The boxes.
+/// Lists boxes.
 #[utoipa::path(
     get, path = "/boxes", tag = "boxes", operation_id = "list_boxes",
     params(ListBoxes, MinPosition),
@@ -122,7 +122,7 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
 }
 
 async fn nearest_first(query: ListBoxes, place: Coordinates, mut reader: Reader) -> Result<Json<Page<BoxView>>, Error> {
-    // distances from elsewhere are another list
+    // Distances from another location are another list.
     let list = format!("boxes near {},{}", place.latitude(), place.longitude());
     let after: Option<(Distance, BoxId)> = cursor::decode(&list, query.cursor.as_deref())?;
     let boxes = query_as!(

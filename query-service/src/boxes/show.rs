@@ -15,7 +15,7 @@ use crate::{
     views::{BoxKind, BoxStatus, BoxView},
 };
 
-/// One box.
+/// Returns one box.
 #[utoipa::path(
     get, path = "/boxes/{box}", tag = "boxes", operation_id = "show_box",
     params(BoxPath, MinPosition),

@@ -1,4 +1,4 @@
-//! Alarms of connected users: what they are told, and reading those that may not have been heard.
+//! Alarms of connected users: their frames, and reading those whose notifications may have been lost.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::error::Error;
 
-/// How many alarms of a user and a stream are read at a time.
+/// The maximum number of alarms read at a time, per user and stream.
 const PAGE: i64 = 50;
 
-/// An alarm, in a notice or in the read model.
+/// An alarm, from a notification or from the read model.
 #[derive(Debug, Deserialize)]
 pub(super) struct Alarm {
     kind: String,
@@ -26,7 +26,7 @@ pub(super) struct Alarm {
     room_id: RoomId,
     message_id: Option<String>,
     by: Option<UserId>,
-    /// With `position` and `kind` what names an alarm of a user.
+    /// The stream of its event. With `position` and `kind`, it identifies an alarm of a user.
     stream: String,
     position: i64,
 }
@@ -44,15 +44,15 @@ impl Alarm {
     }
 }
 
-/// A part of some users' alarms, in the order in which they came up.
+/// A page of some users' alarms, the oldest first.
 pub(super) struct AlarmPage {
     pub(super) alarms: Vec<(UserId, Alarm)>,
-    /// Of whom there is more to read than this: every stream is complete up to there only.
+    /// The users with further alarms, and the position up to which each of their streams is complete.
     pub(super) partial: BTreeMap<UserId, Positions>,
 }
 
 impl Feeds {
-    /// How far the streams of boxes are projected.
+    /// Returns the checkpoints of the streams of boxes.
     pub(super) async fn positions(&self) -> Result<Positions, Error> {
         let (_permit, mut connection) = self.connection().await?;
         let rows = query!("select stream, position from checkpoints where stream like 'box-%'")
@@ -61,7 +61,7 @@ impl Feeds {
         Ok(rows.into_iter().map(|row| (row.stream, row.position)).collect())
     }
 
-    /// The next alarms of these users after a position of each stream.
+    /// Returns the next alarms of these users after a position of each stream.
     pub(super) async fn alarms(&self, wanted: &[(&UserId, Positions)]) -> Result<AlarmPage, Error> {
         let wanted = wanted.iter().flat_map(|(user, after)| after.iter().map(|after| (user.to_string(), after)));
         let (mut users, mut streams, mut floors) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,7 +119,7 @@ impl AlarmPage {
         let mut partial: BTreeMap<UserId, Positions> = BTreeMap::new();
         for ((user, stream), (count, last)) in counts {
             if count >= PAGE {
-                // one event may have caused several, and the page may end between them
+                // One event may have caused several alarms, and the page may end between them.
                 partial.entry(user.clone()).or_default().insert(stream.to_owned(), last - 1);
             }
         }

@@ -1,4 +1,4 @@
-//! The description of the live protocol, made from the types of its frames: `/asyncapi.json`, and a page to read.
+//! The description of the live protocol, generated from the types of its frames: `/asyncapi.json` and an HTML page.
 
 use axum::{
     Router,
@@ -22,15 +22,15 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-/// One of each frame, by its type.
+/// An example of each frame, by its type.
 const EXAMPLES: &str = include_str!("asyncapi/examples.json");
 
-const ABOUT: &str = "What happens in rooms, as it happens: over a WebSocket, or as server-sent events for clients that \
-    only listen. Every frame is one JSON object with a `type`. What happened in a room has a version `v`: 1, 2, 3 ... in \
-    each room, without a gap and without a repetition. Frames may get further fields, and there may be further types: a \
-    client leaves aside what it does not know. A client's own frames must have no other fields than these.";
+const ABOUT: &str = "Events of rooms in real time: over a WebSocket, or as server-sent events for clients that only \
+    listen. Every frame is one JSON object with a `type`. An event of a room has a version `v`: 1, 2, 3 ... in each \
+    room, without gaps or repetitions. Later versions may add fields and types: a client must ignore those that it \
+    does not know. A client's own frames must have no other fields than these.";
 
-/// Serves the description and the page.
+/// Returns the routes of the document and of the page.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let document = document();
     let page = page::of(&document);
@@ -39,7 +39,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/asyncapi.json", get(document)).route("/docs/live", get(async move || Html(page.clone())))
 }
 
-/// One type of frame.
+/// A type of frame.
 #[derive(Clone)]
 struct Message {
     name: String,
@@ -47,7 +47,7 @@ struct Message {
     schema: Value,
 }
 
-/// The whole description (AsyncAPI 3.0).
+/// Returns the AsyncAPI 3.0 document.
 fn document() -> Value {
     let (heard, told) = (client_frames(), [server_frames(), events()].concat());
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("the examples are an object");
@@ -71,9 +71,9 @@ fn document() -> Value {
         "servers": servers(),
         "channels": { "live": live_channel(&[&heard[..], &told].concat()), "events": events_channel(&told) },
         "operations": {
-            "hear": operation("receive", "live", "What a client says", &heard),
-            "tell": operation("send", "live", "What the service says", &told),
-            "stream": operation("send", "events", "The same to clients that only listen", &told),
+            "hear": operation("receive", "live", "Frames from the client", &heard),
+            "tell": operation("send", "live", "Frames from the server", &told),
+            "stream": operation("send", "events", "The same frames for clients that only listen", &told),
         },
         "components": {
             "messages": messages,
@@ -87,7 +87,7 @@ fn document() -> Value {
 fn client_frames() -> Vec<Message> {
     let mut frames = variants::<ClientFrame>();
     for frame in &mut frames {
-        // serde refuses them in every variant, where the derived schema says so of plain structs only
+        // Serde rejects unknown fields in every variant, but the derived schema says so of plain structs only.
         frame.schema["additionalProperties"] = json!(false);
     }
     frames
@@ -97,7 +97,7 @@ fn server_frames() -> Vec<Message> {
     variants::<ServerFrame<'_>>()
 }
 
-/// What happens in rooms: the type and its details, and what all of them have.
+/// Returns the events of rooms: the common fields, with each type and its details.
 fn events() -> Vec<Message> {
     let mut events = variants::<RoomEvent>();
     for event in &mut events {
@@ -113,7 +113,7 @@ fn events() -> Vec<Message> {
     events
 }
 
-/// The variants of an enum that has its `type` among its fields.
+/// Returns the variants of an enum that has its `type` among its fields.
 fn variants<T: ToSchema>() -> Vec<Message> {
     let mut schema = json!(T::schema());
     let Value::Array(variants) = schema["oneOf"].take() else { return Vec::new() };
@@ -124,14 +124,14 @@ impl Message {
     fn of(schema: Value) -> Option<Self> {
         let parts = schema["allOf"].as_array().map_or(std::slice::from_ref(&schema), Vec::as_slice);
         let name = parts.iter().find_map(|part| part["properties"]["type"]["enum"][0].as_str())?.to_owned();
-        // where the details stand apart, so does what is said of them
+        // If the details are a schema of their own, the description is theirs.
         let said = [&schema["description"], &schema["properties"]["data"]["description"]];
         let summary = said.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned();
         Some(Self { name, summary, schema })
     }
 }
 
-/// What the frames are made of.
+/// Returns the schemas that the frames refer to.
 fn parts() -> Map<String, Value> {
     let mut parts = Vec::new();
     ClientFrame::schemas(&mut parts);
@@ -146,7 +146,7 @@ fn servers() -> Value {
             "host": "{host}",
             "protocol": protocol,
             "description": what,
-            "variables": { "host": { "default": "127.0.0.1:8081", "description": "A query-service, any of them" } },
+            "variables": { "host": { "default": "127.0.0.1:8081", "description": "Any query-service" } },
         })
     };
     json!({ "websocket": server("ws", "WebSocket"), "http": server("http", "Server-sent events") })
@@ -158,8 +158,9 @@ fn live_channel(messages: &[Message]) -> Value {
         "address": "/live",
         "title": "WebSocket",
         "description": format!(
-            "Subprotocol `{PROTOCOL}`. The first frame is a `hello`, within 10 seconds. A frame of a client has {MAX_FRAME} \
-             bytes at most, a hello {MAX_HELLO}. Before the service closes it says `bye`; `x-close-codes` has the codes."
+            "Subprotocol `{PROTOCOL}`. The first frame is a `hello`, within 10 seconds. A client's frame has at most \
+             {MAX_FRAME} bytes, a hello {MAX_HELLO}. The server sends `bye` before it closes, with one of the codes in \
+             `x-close-codes`."
         ),
         "servers": [{ "$ref": "#/servers/websocket" }],
         "messages": references(messages),
@@ -171,8 +172,8 @@ fn events_channel(messages: &[Message]) -> Value {
     json!({
         "address": "/events",
         "title": "Server-sent events",
-        "description": "`data` is the frame and `event` its `type`. An `id` is the cursor with which any instance goes on \
-                        from there, as `Last-Event-ID` or as `cursor`.",
+        "description": "`data` is the frame and `event` its `type`. An `id` is a cursor: as `Last-Event-ID` or as \
+                        `cursor`, it resumes the stream at any instance.",
         "servers": [{ "$ref": "#/servers/http" }],
         "messages": references(messages),
     })
@@ -198,7 +199,7 @@ fn operation(action: &str, channel: &str, summary: &str, messages: &[Message]) -
     operation
 }
 
-/// The parameters of `/events`.
+/// Returns the schema of the query of `/events`.
 fn query() -> Value {
     let parameters = OpenEvents::into_params(|| None).into_iter();
     let described = parameters.filter_map(|parameter| {

@@ -1,4 +1,4 @@
-//! The conversation with one client, from its hello to the good-bye.
+//! The session of one client, from its hello to the close.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -25,19 +25,19 @@ use super::{
 };
 use crate::{generation::Generation, metrics::METRICS};
 
-/// How long a client may take to say hello.
+/// The timeout for the hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How soon a feed that could not be read is tried again.
+/// The delay before a failed read of a feed is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many deliveries are written before they are flushed and the client is listened to again.
+/// The maximum number of deliveries that are written before a flush and the next frame of the client.
 const BATCH: usize = 256;
 
-/// Clients of a process that stops come back within this time, not all at once.
+/// The time over which the clients of a stopping process are spread when they reconnect.
 const RETRY_SPREAD_MS: u128 = 5_000;
 
-/// A connection after its hello. Owned by its own task; the hub knows its outbox only.
+/// A connection after its hello. Owned by its task. The hub has its send queue only.
 pub(super) struct Connection<'a, T> {
     live: &'a Live,
     caller: Caller,
@@ -45,9 +45,9 @@ pub(super) struct Connection<'a, T> {
     inbox: Inbox,
     subscriptions: Subscriptions,
     stopping: &'a mut watch::Receiver<bool>,
-    /// Something was revoked: perhaps the caller's token.
+    /// Changes when a token or a session is revoked, possibly the caller's.
     revocations: watch::Receiver<()>,
-    /// Another generation is served: perhaps of another life of the log.
+    /// Changes when another generation is served, possibly of another log.
     generations: watch::Receiver<Option<Arc<Generation>>>,
     metronome: Metronome,
     ping_at: Instant,
@@ -56,7 +56,7 @@ pub(super) struct Connection<'a, T> {
 }
 
 impl Connection<'_, Socket> {
-    /// Serves one client until one of both sides has enough.
+    /// Serves one client until either side closes.
     pub(super) async fn serve(live: Arc<Live>, socket: WebSocket) {
         let session = clock::new_id();
         let mut stopping = live.stopping.subscribe();
@@ -80,19 +80,19 @@ impl Connection<'_, Socket> {
     }
 }
 
-/// After how many milliseconds it is this client's turn to come back.
+/// Returns the delay in milliseconds before this client should reconnect.
 pub(super) fn turn_of(session: u128) -> u64 {
     u64::try_from(session % RETRY_SPREAD_MS).unwrap_or_default()
 }
 
-/// A hello that was accepted.
+/// An accepted hello.
 struct Greeting {
     caller: Caller,
     begins: Beginning,
     place: Place,
 }
 
-/// Waits for the hello and looks at its token.
+/// Receives the hello, checks its token and applies the limits of connections.
 async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Over> {
     let hello = tokio::select! {
         hello = timeout(HELLO_TIMEOUT, socket.receive_hello()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
@@ -100,7 +100,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
     };
     let (token, cursor, rooms) = match serde_json::from_str(&hello) {
         Ok(ClientFrame::Hello { token, cursor, rooms }) => (token, cursor, rooms),
-        Ok(_) => return refuse_hello(socket, "the first frame must be a hello").await,
+        Ok(_) => return refuse_hello(socket, "the first frame must be a `hello`").await,
         Err(error) => return refuse_hello(socket, &error.to_string()).await,
     };
     let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
@@ -111,7 +111,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                 return Err(Over::Ending(Farewell::RateLimited));
             }
             let Some(place) = live.crowd.enter(&caller.user_id) else {
-                socket.send(error_frame("too-many-connections", "this user has no further connection free")).await?;
+                socket.send(error_frame("too-many-connections", "the user has no connection left")).await?;
                 return Err(Over::Ending(Farewell::TooManyConnections));
             };
             let log = match live.feeds.life() {
@@ -139,7 +139,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
 }
 
 async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
-    // whoever could ask is gone as well when this fails
+    // Fails only if the sender is gone, and the process with it.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
@@ -160,7 +160,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Until when a token speaks for its user, by a clock that nobody sets.
+/// Returns the expiry of a caller's token on the monotonic clock.
 fn expiry_of(caller: &Caller) -> Instant {
     Instant::now() + (caller.expires_at - clock::now()).to_std().unwrap_or_default()
 }
@@ -198,7 +198,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
     }
 
-    /// How far the client has come.
+    /// Returns the cursor of the last frame that was written.
     pub(super) fn cursor(&self) -> String {
         self.subscriptions.cursor()
     }
@@ -235,7 +235,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
     }
 
-    /// Waits for one thing to happen and deals with it.
+    /// Waits for one event and handles it.
     async fn step(&mut self) -> Result<(), Over> {
         let wake_at = [Some(self.ping_at), Some(self.expires_at), self.retry_at].into_iter().flatten().min();
         tokio::select! {
@@ -264,7 +264,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             (Pace::Fine, Ok(frame)) => self.obey(frame).await,
             (Pace::Fine, Err(error)) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
             (Pace::TooFast, _) => {
-                let refusal = error_frame("too-many-frames", "20 frames a second are the most; this one was not heard");
+                let refusal = error_frame("too-many-frames", "at most 20 frames per second; this frame was ignored");
                 self.socket.feed(refusal.encode()).await
             }
             (Pace::Hopeless, _) => Err(Over::Ending(Farewell::TooManyFrames)),
@@ -285,11 +285,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             ClientFrame::Typing { room } => self.subscriptions.typing(self.socket, &room).await,
             ClientFrame::Auth { id, token } => self.renew(id.as_ref(), &token).await,
             ClientFrame::Pong {} => Ok(()),
-            ClientFrame::Hello { .. } => self.socket.feed(invalid_frame("hello was said already").encode()).await,
+            ClientFrame::Hello { .. } => self.socket.feed(invalid_frame("`hello` is allowed once only").encode()).await,
         }
     }
 
-    /// Lets the connection last as long as a newer token of its user.
+    /// Extends the connection to the expiry of a newer token of the same user.
     async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Over> {
         let answer = match self.live.verifier.check(token).await {
             Ok(caller) if caller.user_id != self.caller.user_id || caller.role != Role::User => {
@@ -331,7 +331,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             self.subscriptions.retry(self.socket).await?;
         }
         if now >= self.ping_at {
-            // two pings were not answered
+            // Two pings without an answer.
             if self.socket.heard_at().elapsed() > self.live.heartbeat * 2 {
                 return Err(Over::Ending(Farewell::Silent));
             }

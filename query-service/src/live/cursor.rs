@@ -1,5 +1,5 @@
-//! How far a client has come in all its rooms and with its alarms: opaque to it, good at every instance and after every
-//! restart, and for its user alone.
+//! The cursor of a client: its position in all its rooms and in its alarms. Opaque to the client, valid at every
+//! instance and after every restart, and only for its user.
 
 use std::{
     collections::BTreeMap,
@@ -12,79 +12,79 @@ use serde::Deserialize;
 use super::{frames::RoomFrom, seen::Positions, subscriptions::MAX_ROOMS};
 use crate::cursor;
 
-/// The longest that is looked at: ids of 50 bytes and versions of 10 digits for all rooms, in base64, and positions.
+/// The maximum length in bytes: ids of 50 bytes and versions of 10 digits for all rooms, in base64, and positions.
 pub(crate) const MAX_LENGTH: usize = 24_000;
 
-/// A version that no feed has come to: whoever asks for what follows it is told to begin anew.
+/// A version beyond every feed: a client that resumes after it gets a reset.
 pub(super) const NOWHERE: i64 = i64::MAX;
 
-/// Versions count alike only within an epoch.
+/// The name of the cursor's list. Versions are comparable within one feed epoch only.
 static FEEDS: LazyLock<String> = LazyLock::new(|| feeds_of(read_model::FEED_EPOCH));
 
 fn feeds_of(epoch: u32) -> String {
     format!("feeds {epoch}")
 }
 
-/// How far a client of a user has come.
+/// The position of a user's client.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Cursor {
     user: UserId,
-    /// The last version that it has of each room.
+    /// The last version that the client has of each room.
     rooms: BTreeMap<RoomId, i64>,
-    /// Up to where it has all its alarms of each stream; none if nobody could tell.
+    /// The position in each stream up to which the client has all alarms; none if it was unknown.
     alarms: Option<Positions>,
-    /// Of which life of the log it is.
+    /// The incarnations of the log, as one hash.
     life: String,
 }
 
-/// What a client is to give back.
+/// Encodes the cursor that a client sends to resume.
 pub(super) fn encode(user: &UserId, rooms: &BTreeMap<&RoomId, i64>, alarms: Option<&Positions>, life: &str) -> String {
     cursor::encode(&FEEDS, &(user, rooms, alarms, life))
 }
 
 impl Cursor {
-    /// The cursor in what a client of this user gave back; none if it is another user's or not one of these feeds.
+    /// Decodes a cursor. Returns none if it belongs to another user or another feed epoch, or is malformed.
     pub(crate) fn decode(text: &str, user: &UserId) -> Option<Self> {
         let cursor: Self = cursor::decode_within(MAX_LENGTH, &FEEDS, text).ok()?;
         let usable = cursor.rooms.len() <= MAX_ROOMS && cursor.rooms.values().all(|v| (0..NOWHERE).contains(v));
         Some(cursor).filter(|cursor| usable && cursor.user == *user)
     }
 
-    /// Whether it is of this life of the log; versions and positions of another one mean something else here.
+    /// Returns true if the cursor is of this log. Versions and positions of another log have no meaning here.
     pub(crate) fn is_of(&self, life: &str) -> bool {
         self.life == life
     }
 
-    /// The last version that the client has of a room.
+    /// Returns the last version that the client has of a room.
     pub(crate) fn version(&self, room: &RoomId) -> Option<i64> {
         self.rooms.get(room).copied()
     }
 }
 
-/// Where a connection begins.
+/// The starting point of a connection.
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub(super) rooms: Vec<RoomFrom>,
     pub(super) alarms: AlarmsFrom,
-    /// Of which life of the log that is.
+    /// The incarnations of the log that it refers to, as one hash.
     pub(super) life: Arc<str>,
 }
 
-/// From where on a connection gets its user's alarms.
+/// The starting point of a user's alarms.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AlarmsFrom {
-    /// From now on.
+    /// New alarms only.
     Now,
-    /// After these positions of the streams.
+    /// Alarms after these positions of the streams.
     After(Positions),
-    /// From now on, but the client takes something for granted that nobody here can vouch for.
+    /// New alarms only, and a reset: the client's own position is unknown.
     Unknown,
 }
 
 impl Beginning {
-    /// With a cursor a room without a version goes on after that of the cursor, if it has the room. With one that cannot
-    /// be read all such rooms are reset, so that the client learns that it may have missed something; with one of another
-    /// life of the log all rooms are, because the client's versions are of that life as well.
+    /// Combines a client's cursor and versions. A room without a version resumes after the cursor's version, if the
+    /// cursor has the room. An invalid cursor resets all such rooms, so that the client notices that it may have missed
+    /// events. A cursor of another log resets all rooms, as the client's versions are of that log as well.
     pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>, life: Arc<str>) -> Self {
         let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now, life } };
         let cursor = Cursor::decode(text, user);

@@ -1,4 +1,4 @@
-//! `GET /events`: the same frames as server-sent events, for clients that cannot or need not speak.
+//! `GET /events`: the same frames as server-sent events, for clients that only listen.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -27,25 +27,25 @@ use stream::EventStream;
 
 mod stream;
 
-/// The header in which an `EventSource` gives back the last id that it has seen.
+/// The header in which an `EventSource` sends the last id that it has received.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What is to be followed, and from where.
+/// The query of `GET /events`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OpenEvents {
-    /// The rooms, with commas between them; at most 200.
+    /// Ids of the rooms to follow, separated by commas; at most 200.
     #[serde(default)]
     #[param(schema_with = schemas::room_ids)]
     rooms: Rooms,
-    /// The last id of an earlier stream. A `Last-Event-ID` is newer and wins.
+    /// The last id of an earlier stream. A `Last-Event-ID` header takes precedence.
     cursor: Option<String>,
-    /// From `POST /live-tickets`, in place of an `Authorization`.
+    /// A ticket from `POST /live-tickets`, in place of an `Authorization` header.
     ticket: Option<String>,
 }
 
-/// Rooms, each of them once.
+/// A set of rooms.
 #[derive(Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 struct Rooms(BTreeSet<RoomId>);
@@ -56,23 +56,24 @@ impl TryFrom<String> for Rooms {
     fn try_from(text: String) -> Result<Self, String> {
         let rooms = text.split(',').map(str::parse).collect::<Result<BTreeSet<RoomId>, _>>();
         let rooms = rooms.map_err(|error| format!("rooms: each {error}"))?;
-        if rooms.len() > MAX_ROOMS { Err(format!("rooms: {MAX_ROOMS} are the most")) } else { Ok(Self(rooms)) }
+        if rooms.len() > MAX_ROOMS { Err(format!("rooms: at most {MAX_ROOMS}")) } else { Ok(Self(rooms)) }
     }
 }
 
-/// What happens in rooms, as it happens, as server-sent events.
+/// Opens a stream of server-sent events with live events.
 ///
-/// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` that frame's `type`:
-/// `welcome` first, then `subscribed` or `error` for each room, then what happens. An `id` is given with everything that
-/// has a `v`, and without an event where a room begins and where all alarms have come; it is the cursor with which any
-/// instance goes on from there, as `Last-Event-ID` or as `cursor`. A cursor of another feed or of another user is answered
-/// by a `reset` of each room and of the alarms. Comments come while
-/// nothing else does. `bye` is the last event before the server ends the answer.
+/// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` is that frame's `type`:
+/// `welcome` first, then `subscribed` or `error` for each room, then events. An `id` comes with every frame that has a
+/// `v`. It also comes alone where a room begins, and when all alarms up to it were sent. It is a cursor: as
+/// `Last-Event-ID` or as `cursor`, it resumes the stream at any instance. A cursor of another feed or of another user
+/// causes a `reset` of each room and of the alarms. Comments fill pauses. `bye` is the last event before the server
+/// ends the response.
 #[utoipa::path(
     get, path = "/events", tag = "live", operation_id = "open_events",
     params(OpenEvents, ("Last-Event-ID" = Option<String>, Header, description = "The last id of an earlier stream")),
     responses(
-        (status = 200, description = "Goes on until one side ends it", content_type = "text/event-stream", body = String),
+        (status = 200, description = "A stream that lasts until either side closes", content_type = "text/event-stream",
+            body = String),
         EventsProblems,
     )
 )]
@@ -90,18 +91,18 @@ pub(crate) async fn open_events(
         caller
     };
     let live = app.live().clone();
-    // A ticket may be older than the end of its session.
+    // The session may have ended after the ticket was issued.
     live.verifier.refuse_revoked(&caller)?;
     let log = live.feeds.life().map_err(Error::into_problem)?;
     let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
-    // an `EventSource` that has seen no id yet has an empty one
+    // An `EventSource` without an id sends an empty header.
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
     let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
     Ok(follow(live, caller, place, begins))
 }
 
-/// Answers with a stream, and serves it until one of both sides has enough.
+/// Returns a response with a stream, and serves it until either side closes.
 fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> Response {
     let session = clock::new_id();
     let turn = turn_of(session.as_u128());
@@ -124,7 +125,7 @@ fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> R
     });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
-        // a proxy must not wait for more
+        // Keeps proxies from buffering.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     (headers, Body::from_stream(body)).into_response()

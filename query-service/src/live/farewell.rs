@@ -1,34 +1,34 @@
-//! Why the server closes a connection: 40xx reconnect and resume, 41xx begin a new session, 42xx new token first, 43xx do
-//! not come back.
+//! The reasons why the server closes a connection. 40xx: reconnect and resume, 41xx: begin a new session, 42xx: get a
+//! new token first, 43xx: do not connect again.
 
-/// Writes down each reason once: its name, its meaning, its code and its name on the wire.
+/// Defines each reason once: its meaning, its variant, its code and its name on the wire.
 macro_rules! farewells {
     ($(#[doc = $meaning:literal] $name:ident = $code:literal, $reason:literal;)+) => {
-        /// Why the server closes a connection.
+        /// The reason why the server closes a connection.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Farewell {
             $(#[doc = $meaning] $name,)+
         }
 
         impl Farewell {
-            /// Every reason.
+            /// All reasons.
             pub(super) const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The close code. On the wire; never change.
+            /// Returns the close code. On the wire: never change.
             pub(super) fn code(self) -> u16 {
                 match self {
                     $(Self::$name => $code,)+
                 }
             }
 
-            /// The name on the wire; never rename.
+            /// Returns the name on the wire. Never rename.
             pub(super) fn reason(self) -> &'static str {
                 match self {
                     $(Self::$name => $reason,)+
                 }
             }
 
-            /// What a person may read.
+            /// Returns the description for people.
             pub(super) fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$name => $meaning.trim_ascii(),)+
@@ -39,21 +39,21 @@ macro_rules! farewells {
 }
 
 farewells! {
-    /// The process stops; another one is there.
+    /// The process is stopping.
     Stopping = 4000, "stopping";
-    /// The client takes nothing off its connection.
+    /// The client reads too slowly.
     TooSlow = 4001, "too-slow";
     /// The client does not answer pings.
     Silent = 4002, "silent";
     /// The feeds cannot be read at the moment.
     Unavailable = 4003, "unavailable";
-    /// The user has as many connections as one may have.
+    /// The user has reached the limit of connections.
     TooManyConnections = 4004, "too-many-connections";
     /// The user connects too often.
     RateLimited = 4005, "rate-limited";
-    /// The log was restored or exchanged: versions and positions mean something else now.
+    /// The log was restored or replaced: versions and positions are not valid any more.
     OtherLog = 4006, "other-log";
-    /// The newer token is another user's.
+    /// The newer token belongs to another user.
     OtherUser = 4100, "other-user";
     /// The token has expired.
     ExpiredToken = 4200, "expired-token";
@@ -61,23 +61,23 @@ farewells! {
     InvalidToken = 4201, "invalid-token";
     /// The session of the token has ended.
     RevokedToken = 4202, "revoked-token";
-    /// The first frame was no hello, or none came in time.
+    /// The first frame was not a hello, or did not arrive in time.
     NoHello = 4300, "hello-expected";
     /// A frame was too large.
     FrameTooLarge = 4301, "frame-too-large";
-    /// Frames kept coming too fast.
+    /// The client kept exceeding the limit of frames.
     TooManyFrames = 4302, "too-many-frames";
-    /// Only users have something to follow; operators and boxes have not.
+    /// Only users may connect, not operators or boxes.
     Forbidden = 4303, "forbidden";
 }
 
 impl Farewell {
-    /// After how many milliseconds the client is to come back: at once with another token, else when it is its turn.
+    /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else `turn`.
     pub(super) fn retry_ms(self, turn: u64) -> u64 {
         if self.code() / 100 == 42 { 0 } else { turn }
     }
 
-    /// What the client is to do, by the class of the code.
+    /// Returns the advice for the client, by the class of the code.
     pub(super) fn advice(self) -> &'static str {
         match self.code() / 100 {
             40 => "connect again and resume",

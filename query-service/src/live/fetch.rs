@@ -1,4 +1,4 @@
-//! A page of a room's feed on a connection, whether it follows the room or not.
+//! A page of a room's feed on request. The connection need not follow the room.
 
 use domain::{RoomId, UserId};
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::error::Error;
 
-/// The most events of a page.
+/// The maximum number of events on a page.
 const PAGE: i64 = 200;
 
-/// Writes the events after a version, and how far they reach; for those inside the room only.
+/// Writes the events after a version and then `fetched`. Only for members of the room.
 pub(super) async fn fetch(
     feeds: &Feeds,
     user: &UserId,
@@ -36,7 +36,7 @@ pub(super) async fn fetch(
     }
 }
 
-/// Whoever has left may resume up to that, but not look around.
+/// Rejects former members: they may resume up to their departure, but not fetch pages.
 fn only_inside(replay: Replay) -> Result<Replay, Error> {
     match replay.parted {
         None | Some(Parting::Closed) => Ok(replay),

@@ -1,4 +1,4 @@
-//! The frames of `boxroom.v1`. Names on the wire; never rename.
+//! The frames of `boxroom.v1`. Names are on the wire: never rename.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,28 +11,28 @@ use utoipa::ToSchema;
 pub(super) use super::farewell::Farewell;
 use crate::{schemas, views::AlarmKind};
 
-/// The most bytes of a client's frame.
+/// The maximum size of a client's frame in bytes.
 pub(super) const MAX_FRAME: usize = 16 * 1024;
 
-/// The most bytes of a hello, which may name many rooms and carry a long cursor.
+/// The maximum size of a hello in bytes. A hello may name many rooms and have a long cursor.
 pub(super) const MAX_HELLO: usize = 3 * MAX_FRAME;
 
-/// A frame beyond this is not even read, and ends the connection without a word.
+/// The size in bytes from which a frame is not even read: it ends the connection without a close code.
 pub(super) const HARD_MAX_FRAME: usize = 4 * MAX_FRAME;
 
-/// What a client says.
+/// A frame from the client.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum ClientFrame {
-    /// Who it is and what it wants to follow; the first frame.
+    /// Identifies the client and selects rooms; must be the first frame.
     Hello {
         token: String,
-        /// How far it came before; a version that is given with a room wins.
+        /// The cursor to resume from. A version that is given with a room takes precedence.
         cursor: Option<String>,
         #[serde(default)]
         rooms: Vec<RoomFrom>,
     },
-    /// Wants to follow a room, from a version or from now on.
+    /// Follows a room, after a version or from now on.
     Subscribe {
         id: Option<FrameId>,
         #[schema(schema_with = schemas::room_id)]
@@ -41,18 +41,18 @@ pub(super) enum ClientFrame {
         #[schema(minimum = 0)]
         v: Option<i64>,
     },
-    /// Does not want to follow it any more.
+    /// Stops following a room.
     Unsubscribe {
         id: Option<FrameId>,
         #[schema(schema_with = schemas::room_id)]
         room: RoomId,
     },
-    /// Types in a room that it follows.
+    /// The user is typing in a room that the connection follows.
     Typing {
         #[schema(schema_with = schemas::room_id)]
         room: RoomId,
     },
-    /// Wants a page of a room's feed, without following it.
+    /// Requests a page of a room's feed, without following the room.
     Fetch {
         id: Option<FrameId>,
         #[schema(schema_with = schemas::room_id)]
@@ -61,9 +61,9 @@ pub(super) enum ClientFrame {
         #[schema(minimum = 0)]
         after_v: i64,
     },
-    /// Has a newer token.
+    /// Presents a newer token.
     Auth { id: Option<FrameId>, token: String },
-    /// Is still there.
+    /// Answers a ping.
     Pong {},
 }
 
@@ -73,19 +73,19 @@ pub(super) enum ClientFrame {
 pub(super) struct RoomFrom {
     #[schema(schema_with = schemas::room_id)]
     pub(super) id: RoomId,
-    /// The last version that the client has; from now on without it.
+    /// The last version that the client has. Without it, only new events follow.
     #[serde(default, deserialize_with = "version")]
     #[schema(minimum = 0)]
     pub(super) v: Option<i64>,
 }
 
-/// A version, or none: never negative.
+/// Deserializes a version, which must not be negative, or none.
 fn version<'de, D: Deserializer<'de>, V: Deserialize<'de> + Copy + Into<Option<i64>>>(input: D) -> Result<V, D::Error> {
     let v = V::deserialize(input)?;
     if v.into().is_some_and(|v| v < 0) { Err(D::Error::custom("a version must not be negative")) } else { Ok(v) }
 }
 
-/// What a client calls its request; comes back with the answer.
+/// An id that the client chooses for a request. The answer repeats it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum FrameId {
@@ -93,22 +93,22 @@ pub(super) enum FrameId {
     Text(String),
 }
 
-/// What the server says, events aside: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
+/// A frame from the server, except events: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerFrame<'a> {
-    /// The token was good; these rooms go on after these versions.
+    /// The token was accepted. `resumed` has the rooms that continue after these versions.
     Welcome {
         session: String,
         heartbeat_ms: u64,
-        /// How long the token is good.
+        /// The lifetime of the token.
         expires_in_ms: u64,
-        /// From where the connection begins: good as long as no later one has come.
+        /// The cursor of the beginning, valid until a later one arrives.
         cursor: String,
         #[schema(schema_with = schemas::versions)]
         resumed: BTreeMap<&'a RoomId, i64>,
     },
-    /// What happens in the room comes from now on; `recovered` if also everything since the client's version.
+    /// The room is followed from now on. If `recovered`, all events since the client's version follow as well.
     Subscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FrameId>)]
@@ -119,7 +119,7 @@ pub(super) enum ServerFrame<'a> {
         head_v: i64,
         recovered: bool,
     },
-    /// Nothing more comes from the room.
+    /// The room is not followed any more.
     Unsubscribed {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FrameId>)]
@@ -128,7 +128,7 @@ pub(super) enum ServerFrame<'a> {
         room: &'a RoomId,
         reason: Parting,
     },
-    /// The events before this frame are a page of the feed, which reaches this far.
+    /// The end of a requested page: its events precede this frame and reach up to `to_v`.
     Fetched {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FrameId>)]
@@ -140,7 +140,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(minimum = 0)]
         head_v: i64,
     },
-    /// The newer token was good, and the connection may last until then.
+    /// The newer token was accepted. The connection may last until it expires.
     Authorized {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FrameId>)]
@@ -148,22 +148,23 @@ pub(super) enum ServerFrame<'a> {
         expires_at: DateTime<Utc>,
         expires_in_ms: u64,
     },
-    /// Answer with a pong; with the cursor, any instance goes on after everything that came before this frame. Here, a head greater than the client's version shows a lost tail.
+    /// Answer with a pong. The cursor covers all earlier frames, at any instance. If the client does not reach a head
+    /// version before the next ping, it has lost events.
     Ping {
         cursor: String,
         #[schema(schema_with = schemas::versions)]
         heads: BTreeMap<&'a RoomId, i64>,
     },
-    /// What has no version, is true at the moment and may be lost.
+    /// A signal in a followed room: transient, without a version, and possibly lost.
     Signal {
         #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         #[serde(flatten)]
         sign: Sign<'a>,
     },
-    /// Something that the user should know of, whichever rooms the connection follows.
+    /// An alarm of the user, from any room.
     Alarm {
-        /// The same whenever and wherever this alarm is told.
+        /// The id of the alarm, the same on every connection.
         id: String,
         #[schema(value_type = AlarmKind)]
         kind: &'a str,
@@ -177,12 +178,12 @@ pub(super) enum ServerFrame<'a> {
         #[schema(schema_with = schemas::user_id)]
         by: Option<&'a UserId>,
     },
-    /// The open rooms in which the user is, all of them; comes once.
+    /// All open rooms that the user is a member of. Sent once.
     MyRooms {
         #[schema(schema_with = schemas::unread_by_room)]
         rooms: BTreeMap<&'a RoomId, UnreadView>,
     },
-    /// The user stands otherwise to a room than before.
+    /// The user's standing in a room has changed.
     Membership {
         #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
@@ -191,21 +192,21 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false)]
         at: Option<DateTime<Utc>>,
     },
-    /// What is unread in a room of the user is another number than before.
+    /// The number of unread messages in a room of the user has changed.
     Unread {
         #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         #[schema(minimum = 0)]
         unread: i64,
     },
-    /// The client reads too slowly; the room goes on from the feed.
+    /// The client reads too slowly. The room continues from the feed.
     Lagging {
         #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
         #[schema(minimum = 0)]
         from_v: i64,
     },
-    /// What the client knows of the room is not from this feed. Without a room: of the user's alarms.
+    /// The client's version is unknown in this room. Without a room: the client's cursor of alarms is unknown.
     Reset {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]
@@ -215,7 +216,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(minimum = 0, nullable = false)]
         head_v: Option<i64>,
     },
-    /// A request that failed; the connection goes on.
+    /// A request failed. The connection continues.
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false, value_type = Option<FrameId>)]
@@ -226,7 +227,7 @@ pub(super) enum ServerFrame<'a> {
         code: &'static str,
         detail: &'a str,
     },
-    /// The last frame before the connection closes with this code.
+    /// The connection closes with this code. The last frame.
     Bye {
         code: u16,
         retry_ms: u64,
@@ -243,58 +244,58 @@ impl ServerFrame<'_> {
     }
 }
 
-/// What happens in a room without being an event.
+/// A transient state of a room.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Sign<'a> {
-    /// This user types.
+    /// The user is typing.
     Typing {
         #[schema(schema_with = schemas::user_id)]
         user: &'a UserId,
     },
-    /// These users are connected to the room, all of them.
+    /// All users who are connected to the room.
     Presence {
         #[schema(schema_with = schemas::users)]
         users: &'a BTreeSet<UserId>,
     },
 }
 
-/// What is unread in a room.
+/// The number of unread messages in a room.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UnreadView {
     #[schema(minimum = 0)]
     pub(super) unread: i64,
 }
 
-/// How a user stands to a room now.
+/// A user's standing in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Membership {
-    /// Is inside; nothing is unread unless an `unread` says so.
+    /// Is a member. The unread count is 0 unless an `unread` follows.
     Inside,
     /// Left.
     Left,
-    /// Was put out.
+    /// Was kicked.
     Kicked,
-    /// Was inside when the room closed.
+    /// Was a member when the room closed.
     Closed,
 }
 
-/// Why nothing more comes from a room.
+/// The reason why a room is not followed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Parting {
-    /// The client wished so.
+    /// The client unsubscribed.
     Requested,
     /// The user left the room.
     Left,
-    /// The user was put out of the room.
+    /// The user was kicked.
     Kicked,
-    /// The room has closed.
+    /// The room was closed.
     Closed,
 }
 
-/// The frame of an event: its own JSON object, with the room in front.
+/// Returns the frame of an event: its JSON object with the room added in front.
 pub(super) fn event_frame(room: &RoomId, event: &str) -> Option<Utf8Bytes> {
     let fields = event.trim_start().strip_prefix('{')?;
     Some(format!("{{\"room\":\"{room}\",{fields}").into())

@@ -1,4 +1,4 @@
-//! Who follows which room: one subscription to notices for each room, however many connections follow it.
+//! The hub of room subscriptions: one NATS subscription for each room, shared by all connections that follow it.
 
 use std::{
     collections::HashMap,
@@ -34,40 +34,40 @@ use crate::{
     metrics::{Kind, METRICS},
 };
 
-/// How often the hub looks whether it has to compare heads.
+/// The interval between two checks whether heads must be compared.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How often heads are compared without a reason: a notice can be lost without anybody noticing.
+/// The interval between two comparisons of heads without a cause, because notifications can be lost unnoticed.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often they are compared while subscriptions change over to another generation, and for how long: nobody shall wait
-/// for what that one has told in between.
+/// The interval between two comparisons of heads while subscriptions switch to another generation, and their duration:
+/// events between the two subscriptions must be delivered without delay.
 const SWITCH_TICK: Duration = Duration::from_millis(50);
 const SWITCH: Duration = Duration::from_millis(500);
 
-/// How many rooms are compared at a time.
+/// The maximum number of rooms in one comparison.
 const COMPARE_CHUNK: usize = 1000;
 
-/// Of how many rooms missed events are read at a time.
+/// The maximum number of rooms whose missed events are read at a time.
 const MISSED_CHUNK: usize = 100;
 
-/// How long joining a room waits for the subscription to be on its way.
+/// The time that joining a room waits for the subscription.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The rooms that connections of this process follow. One for the process.
+/// The rooms that connections of this process follow. One per process.
 pub(super) struct Hub {
     nats: Client,
     generations: Generations,
     signals: Arc<Signals>,
     rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
-    /// Heads must be compared soon: a subscription is new, and what happened just before it may be missing.
+    /// True if heads must be compared soon: a subscription is new, and earlier notifications may be missing.
     uncertain: AtomicBool,
 }
 
-/// A room that somebody follows; goes away with the last one.
+/// A room with followers. Removed with the last one.
 struct Channel {
     room: RoomId,
-    /// The greatest version that was seen in a notice or in the feed.
+    /// The greatest version seen in a notification or in the feed.
     head_v: AtomicI64,
     followers: Mutex<Vec<Arc<Outbox>>>,
     listening: watch::Receiver<bool>,
@@ -83,12 +83,12 @@ impl Hub {
         hub
     }
 
-    /// What rooms have beside events.
+    /// Returns the signals of rooms.
     pub(super) fn signals(&self) -> &Arc<Signals> {
         &self.signals
     }
 
-    /// Delivers a room's events to this outbox from now on; returns when the subscription is on its way.
+    /// Starts delivering a room's events to this send queue. Returns when the subscription was sent to the server.
     pub(super) async fn join(self: &Arc<Self>, room: &RoomId, outbox: &Arc<Outbox>) {
         let mut listening = {
             let mut rooms = self.rooms();
@@ -96,11 +96,11 @@ impl Hub {
             channel.followers().push(outbox.clone());
             channel.listening.clone()
         };
-        // while NATS is away, comparing heads heals what is missed
+        // On a timeout, while NATS is unavailable, comparisons of heads recover missed events.
         let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
     }
 
-    /// Delivers nothing of the room to this outbox any more.
+    /// Stops delivering a room's events to this send queue.
     pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
         let mut rooms = self.rooms();
         let Some(channel) = rooms.get(room) else { return };
@@ -114,12 +114,12 @@ impl Hub {
         }
     }
 
-    /// The last version of a followed room that this process knows of.
+    /// Returns the last version of a followed room that this process has seen.
     pub(super) fn head(&self, room: &RoomId) -> Option<i64> {
         self.rooms().get(room).map(|channel| channel.head_v.load(Ordering::Relaxed))
     }
 
-    /// Notes how far a room's feed reaches; followers who are not that far will look.
+    /// Records the head version of a room's feed and passes it to followers, who then read what they miss.
     pub(super) fn note_head(&self, room: &RoomId, v: i64) {
         let channel = self.rooms().get(room).cloned();
         if let Some(channel) = channel {
@@ -127,7 +127,7 @@ impl Hub {
         }
     }
 
-    /// How many rooms are followed, and how many follow them all together.
+    /// Returns the number of followed rooms and the sum of their followers.
     pub(super) fn size(&self) -> (usize, usize) {
         let rooms = self.rooms();
         (rooms.len(), rooms.values().map(|channel| channel.followers().len()).sum())
@@ -151,7 +151,7 @@ impl Hub {
         channel
     }
 
-    /// Hears what the projector says about one room.
+    /// Delivers the projector's notifications of one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_room(generation, &channel.room);
         let hear = |notice: &Message| channel.deliver(notice, &self.signals);
@@ -162,7 +162,7 @@ impl Hub {
         listen(&self.nats, &self.generations, subject, subscribed, hear).await;
     }
 
-    /// Compares heads whenever something may have been lost.
+    /// Compares heads whenever notifications may have been lost.
     async fn heal(self: Arc<Self>, feeds: Feeds) {
         let statistics = self.nats.statistics();
         let mut connects = 0;
@@ -194,8 +194,8 @@ impl Hub {
         }
     }
 
-    /// Delivers what was missed: read once for all who follow, and from all rooms together. Of a room where that is much
-    /// the rest is read by its followers, each at its own pace.
+    /// Delivers missed events. Reads them once for all followers, and in one query for many rooms. If a room has many,
+    /// its followers read the rest, each at its own pace.
     async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
         for chunk in rooms.chunks(COMPARE_CHUNK) {
             METRICS.heal_reads.inc();
@@ -240,11 +240,11 @@ impl Channel {
         }
     }
 
-    /// Encodes each event of a notice once, and hands it to all who follow.
+    /// Encodes each event of a notification once and delivers it to all followers.
     fn deliver(&self, notice: &Message, signals: &Signals) {
         let _spans = self.spans(notice);
         let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(&notice.payload) else {
-            tracing::warn!(room.id = %self.room, "a notice cannot be read");
+            tracing::warn!(room.id = %self.room, "malformed notification");
             return;
         };
         for event in events {
@@ -259,7 +259,7 @@ impl Channel {
         }
     }
 
-    /// Of what was missed, only what has not come meanwhile: as much as that, for a second time, could fill an outbox.
+    /// Skips a missed event that has arrived meanwhile: duplicates could fill a send queue.
     fn deliver_missed(&self, event: &str, signals: &Signals) {
         if let Some(event) = self.understood(event) {
             if event.v > self.head_v.load(Ordering::Relaxed) {
@@ -272,7 +272,7 @@ impl Channel {
     fn understood(&self, event: &str) -> Option<Arc<LiveEvent>> {
         let event = live_event(&self.room, event);
         if event.is_none() {
-            tracing::warn!(room.id = %self.room, "an event cannot be read");
+            tracing::warn!(room.id = %self.room, "malformed event");
         }
         event.map(Arc::new)
     }
@@ -294,17 +294,20 @@ impl Channel {
 }
 
 impl Channel {
-    /// The end of the way of each traced command that has caused a notice, until they are dropped.
+    /// Creates the last span of each traced command that caused the notification. They end when they are dropped.
     fn spans(&self, notice: &Message) -> Vec<Span> {
         let traces = notice.headers.iter().flat_map(|headers| headers.get_all(TRACEPARENT));
         trace::continued(traces.map(HeaderValue::as_str), || {
             let followers = self.followers().len();
-            tracing::info_span!(target: trace::TARGET, parent: None, "push", otel.kind = "consumer", room.id = %self.room, followers)
+            tracing::info_span!(
+                target: trace::TARGET, parent: None, "push",
+                otel.kind = "consumer", room.id = %self.room, followers
+            )
         })
     }
 }
 
-/// What the hub must know of an event; the rest passes through unread.
+/// The fields of an event that the hub needs. All others pass through unparsed.
 #[derive(Deserialize)]
 struct Head<'a> {
     v: i64,

@@ -1,4 +1,4 @@
-//! What one user and one connection may take: connections of a user at the same time, frames of a client in a second.
+//! Limits: simultaneous connections of a user, and frames per second of a client.
 
 use std::{
     collections::HashMap,
@@ -9,23 +9,23 @@ use std::{
 use domain::UserId;
 use tokio::time::Instant;
 
-/// How long the place of one frame takes to come back: 20 frames a second.
+/// The time per frame at the sustained rate: 20 frames per second.
 const FRAME_EVERY: Duration = Duration::from_millis(50);
 
-/// How many frames may come at once.
+/// The number of frames that may arrive at once.
 const BURST: u32 = 60;
 
-/// How many frames are refused before the connection ends, unless the client is quiet in between.
+/// The number of rejected frames after which the connection ends, unless the client pauses in between.
 const PATIENCE: u32 = 60;
 
-/// The connections of each user to this process. One for the process.
+/// The limit of connections per user and process. One per process.
 #[derive(Debug)]
 pub(super) struct Crowd {
     most: u32,
     connected: Mutex<HashMap<UserId, u32>>,
 }
 
-/// A connection's place among those of its user; free again when it is dropped.
+/// A permit for one connection of a user. Returned when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     user: UserId,
@@ -33,12 +33,12 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    /// With so many connections for each user.
+    /// Creates a limiter with a maximum number of connections per user.
     pub(super) fn new(most: u32) -> Arc<Self> {
         Arc::new(Self { most, connected: Mutex::default() })
     }
 
-    /// A place for one more connection of this user; none if there are too many.
+    /// Returns a permit for one more connection of this user, or none if the limit is reached.
     pub(super) fn enter(self: &Arc<Self>, user: &UserId) -> Option<Place> {
         let mut connected = self.connected();
         let count = connected.entry(user.clone()).or_default();
@@ -66,32 +66,32 @@ impl Drop for Place {
     }
 }
 
-/// What is to be done with a client's frame.
+/// The verdict on a client's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// It is heard.
+    /// Handle it.
     Fine,
-    /// It came too soon.
+    /// Reject it: it exceeds the limit.
     TooFast,
-    /// So many came too soon that the client does not seem to care.
+    /// Disconnect: the client kept exceeding the limit.
     Hopeless,
 }
 
-/// How fast one client's frames come.
+/// The rate limit of one client's frames.
 #[derive(Debug)]
 pub(super) struct Metronome {
-    /// When the places of all frames so far are free again.
+    /// The time at which the whole burst is available again.
     calm_at: Instant,
     refused: u32,
 }
 
 impl Metronome {
-    /// For a client who has said nothing yet.
+    /// Creates a limiter with the whole burst available.
     pub(super) fn new(now: Instant) -> Self {
         Self { calm_at: now, refused: 0 }
     }
 
-    /// Judges a frame that comes now.
+    /// Checks a frame that arrives now.
     pub(super) fn beat(&mut self, now: Instant) -> Pace {
         if self.calm_at <= now {
             *self = Self::new(now);
@@ -119,7 +119,7 @@ mod tests {
         assert!(crowd.enter(&ben).is_some());
         drop(first);
         assert!(crowd.enter(&ana).is_some());
-        assert_eq!(crowd.connected().len(), 1, "who has gone is forgotten");
+        assert_eq!(crowd.connected().len(), 1, "users without connections are removed");
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!((metronome.beat(now), metronome.beat(now)), (Pace::Fine, Pace::TooFast), "{number}");
         }
         assert_eq!(metronome.beat(start + FRAME_EVERY * (PATIENCE - 1)), Pace::Hopeless);
-        // a client that pauses is forgiven
+        // A client that pauses gets the whole burst again.
         let later = start + FRAME_EVERY * 200;
         for _ in 0..BURST {
             assert_eq!(metronome.beat(later), Pace::Fine);

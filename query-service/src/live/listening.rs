@@ -1,4 +1,4 @@
-//! Hearing notices on one subject, of whichever generation is served.
+//! Subscriptions to notifications of the served generation, on one subject.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio::{
 
 use crate::generation::{Generation, Generations};
 
-/// How soon a subscription that failed or ended is made again.
+/// The delay before a failed or ended subscription is made again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Hears each notice until it is dropped. Says after each subscription that it is on its way: what was told before may
-/// have been missed, and has to be looked for elsewhere.
+/// Passes each notification to `hear`, until it is dropped. Calls `subscribed` after each subscription: earlier
+/// notifications may have been missed and must be recovered elsewhere.
 ///
-/// What the next generation tells before it is served waits in a subscription of its own, and is heard when nothing is
-/// heard of the former one any more: nothing gets lost in between, and nothing is heard that cannot be read yet.
+/// Notifications of the next generation wait in a subscription of their own until it is served. They are passed on when
+/// those of the former one have ended, so that none is lost, and none arrives before its data can be read.
 pub(super) async fn listen(
     nats: &Client,
     generations: &Generations,
@@ -68,11 +68,11 @@ pub(super) async fn listen(
     }
 }
 
-/// Returns when another generation is served than this one.
+/// Returns when another generation than this one is served.
 async fn another_generation(changes: &mut watch::Receiver<Option<Arc<Generation>>>, served: Option<i64>) {
     let number = |generation: &Option<Arc<Generation>>| generation.as_ref().map(|generation| generation.number());
     if changes.wait_for(|generation| number(generation) != served).await.is_err() {
-        // nobody looks after generations any more: the process ends
+        // The watch of generations has ended, because the process stops.
         std::future::pending::<()>().await;
     }
 }

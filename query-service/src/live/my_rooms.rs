@@ -1,4 +1,4 @@
-//! The open rooms in which a connected user is, with what is unread in each: told as a whole, then as differences.
+//! The open rooms of a connected user with their unread counts: sent as a whole, then as changes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{error::Error, views::Standing};
 
-/// How a user stands to a room now.
+/// A user's standing in a room, and the state of the room.
 #[derive(Debug)]
 pub(super) struct MyRoom {
     room_id: RoomId,
@@ -24,26 +24,26 @@ pub(super) struct MyRoom {
     closed_at: Option<DateTime<Utc>>,
 }
 
-/// What a user's connections have been told of the user's rooms.
+/// The rooms of a user as they were sent to the user's connections.
 #[derive(Debug, Default)]
 pub(super) struct MyRooms {
-    /// What is unread in each; none before they were read.
+    /// The unread count of each room; none before the first read.
     told: Option<BTreeMap<RoomId, i64>>,
 }
 
 impl MyRooms {
-    /// The rooms that were told.
+    /// Returns the rooms that were sent.
     pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomId> {
         self.told.iter().flat_map(BTreeMap::keys)
     }
 
-    /// The frame that tells all of them.
+    /// Returns a frame with all rooms.
     pub(super) fn frame(&self) -> Option<Utf8Bytes> {
         let rooms = self.told.as_ref()?.iter().map(|(room, unread)| (room, UnreadView { unread: *unread }));
         Some(ServerFrame::MyRooms { rooms: rooms.collect() }.encode())
     }
 
-    /// What who knows what was told has to be told now.
+    /// Replaces the rooms. Returns the frames that bring a client with the former rooms up to date.
     pub(super) fn update(&mut self, read: Vec<MyRoom>) -> Vec<Utf8Bytes> {
         let read: BTreeMap<RoomId, MyRoom> = read.into_iter().map(|room| (room.room_id.clone(), room)).collect();
         let inside = read.iter().filter(|(_, room)| room.is_mine()).map(|(id, room)| (id.clone(), room.unread));
@@ -72,14 +72,14 @@ impl MyRoom {
         self.open && self.standing == Standing::Inside
     }
 
-    /// An open room of somebody who is inside.
+    /// Creates an open room with the user as a member.
     #[cfg(test)]
     pub(super) fn inside(id: &str, unread: i64) -> Self {
         let (room_id, joined_at) = (id.parse().unwrap(), DateTime::UNIX_EPOCH);
         Self { room_id, standing: Standing::Inside, open: true, unread, joined_at, closed_at: None }
     }
 
-    /// Why it is no room of the user's any more, and since when if that is known.
+    /// Returns the reason why the room is not one of the user's open rooms any more, and the time if it is known.
     fn ended(&self) -> (Membership, Option<DateTime<Utc>>) {
         match self.standing {
             Standing::Inside => (Membership::Closed, self.closed_at),
@@ -90,7 +90,7 @@ impl MyRoom {
 }
 
 impl Feeds {
-    /// How these users stand to the rooms that are or were open lately, and to these other ones.
+    /// Reads the users' rooms that are open or were opened since the oldest open room, and the `known` ones.
     pub(super) async fn my_rooms(
         &self,
         users: &[&UserId],

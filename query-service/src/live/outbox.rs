@@ -1,4 +1,4 @@
-//! What waits to be written to one connection: bounded in bytes, so that a slow client costs nobody else anything.
+//! The send queue of one connection: bounded in bytes, so that a slow client delays no other client.
 
 use std::{
     collections::HashSet,
@@ -15,30 +15,30 @@ use tokio::sync::mpsc;
 use super::{frames::Parting, seen::Positions};
 use crate::metrics::{Kind, METRICS, Queue};
 
-/// The most bytes that may wait for one connection.
+/// The capacity of a send queue in bytes.
 const CAPACITY: usize = 256 * 1024;
 
-/// An event of a room, encoded once and shared by all who follow the room.
+/// An event of a room, encoded once and shared by all followers of the room.
 #[derive(Debug)]
 pub(super) struct LiveEvent {
     pub(super) room: RoomId,
     pub(super) v: i64,
     pub(super) frame: Utf8Bytes,
-    /// Whose following ends with this event, and why.
+    /// The subscriptions that end with this event, and the reason.
     pub(super) parts: Option<Parts>,
 }
 
-/// Whose following of a room ends.
+/// The subscriptions of a room that an event ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parts {
-    /// That of one user.
+    /// Those of one user.
     One(UserId, Parting),
-    /// That of everybody: the room has closed.
+    /// All of them: the room was closed.
     Everybody,
 }
 
 impl Parts {
-    /// Why a user's following ends, if it does.
+    /// Returns the reason why a user's subscription ends, if it does.
     pub(super) fn reason_for(&self, user: &UserId) -> Option<Parting> {
         match self {
             Self::One(parted, reason) => (parted == user).then_some(*reason),
@@ -47,44 +47,44 @@ impl Parts {
     }
 }
 
-/// Something without a version, encoded once and shared by all who follow the room.
+/// A signal, encoded once and shared by all followers of the room.
 #[derive(Debug)]
 pub(super) struct LiveSignal {
     pub(super) room: RoomId,
     pub(super) frame: Utf8Bytes,
 }
 
-/// Something that the hub has for a connection.
+/// An item of a send queue.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// It happened.
+    /// An event of a room.
     Event(Arc<LiveEvent>),
-    /// It is so at the moment.
+    /// A signal of a room.
     Signal(Arc<LiveSignal>),
-    /// It concerns the user, whichever rooms are followed.
+    /// A frame about the user, which does not depend on followed rooms.
     News(Utf8Bytes),
-    /// All alarms up to these positions have been delivered before.
+    /// Marks that all alarms up to these positions precede it.
     AlarmsComplete(Arc<Positions>),
-    /// There was no room in the outbox for news.
+    /// Marks that a frame about the user exceeded the capacity.
     Overfull,
-    /// The feed reaches this far; if the connection does not, something was lost on the way.
+    /// The head version of a room's feed. A connection that has not reached it has lost events.
     Head(RoomId, i64),
-    /// There was no room in the outbox for some events; the feed has them.
+    /// Marks that events of a room exceeded the capacity. They must be read from the feed.
     Missed(RoomId),
 }
 
-/// The hub's end of a connection. Held by the channels of the rooms that the connection follows.
+/// The sending end of a connection's send queue. The channels of all rooms that the connection follows hold it.
 #[derive(Debug)]
 pub(super) struct Outbox {
     sender: mpsc::UnboundedSender<Delivery>,
     waiting: AtomicUsize,
-    /// `Overfull` was said.
+    /// True once `Overfull` was sent.
     overfull: AtomicBool,
-    /// Rooms for which `Missed` waits: said once, however much is missed.
+    /// The rooms with a `Missed` in the queue, which has at most one for each room.
     missed: Mutex<HashSet<RoomId>>,
 }
 
-/// The connection's end.
+/// The receiving end, held by the connection.
 #[derive(Debug)]
 pub(super) struct Inbox {
     receiver: mpsc::UnboundedReceiver<Delivery>,
@@ -92,12 +92,12 @@ pub(super) struct Inbox {
 }
 
 impl Outbox {
-    /// Hands an event over, or notes that it was missed. Never waits.
+    /// Queues an event, or marks its room as missed if the queue is full. Never waits.
     pub(super) fn push(&self, event: &Arc<LiveEvent>) {
         let size = event.frame.len();
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY {
             self.waiting.fetch_add(size, Ordering::Relaxed);
-            // the connection may just have closed
+            // Fails if the connection has just closed.
             let _ = self.sender.send(Delivery::Event(event.clone()));
         } else if self.missed_rooms().insert(event.room.clone()) {
             METRICS.lagging.inc();
@@ -105,7 +105,8 @@ impl Outbox {
         }
     }
 
-    /// Hands news over. No feed would have them again: a connection that has no room even for these has to end.
+    /// Queues a frame about the user, up to twice the capacity. No feed has these frames, so that the connection must
+    /// end if the queue is still too full.
     pub(super) fn news(&self, frame: &Utf8Bytes) {
         let size = frame.len();
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
@@ -117,12 +118,12 @@ impl Outbox {
         }
     }
 
-    /// Says up to where all alarms have been handed over.
+    /// Queues the positions up to which all alarms have been queued.
     pub(super) fn alarms_complete(&self, positions: &Positions) {
         let _ = self.sender.send(Delivery::AlarmsComplete(Arc::new(positions.clone())));
     }
 
-    /// Hands a signal over; false if so much waits already that only events are taken.
+    /// Queues a signal, up to half of the capacity. Returns false if the queue is too full.
     pub(super) fn signal(&self, signal: &Arc<LiveSignal>) -> bool {
         let size = signal.frame.len();
         let taken = self.waiting.load(Ordering::Relaxed) + size <= CAPACITY / 2;
@@ -136,12 +137,12 @@ impl Outbox {
         taken
     }
 
-    /// What waits.
+    /// Returns the state of the queue, for metrics.
     pub(super) fn queue(&self) -> Queue {
         Queue { bytes: self.waiting.load(Ordering::Relaxed), is_lagging: !self.missed_rooms().is_empty() }
     }
 
-    /// Says how far a room's feed reaches.
+    /// Queues the head version of a room's feed.
     pub(super) fn head(&self, room: &RoomId, v: i64) {
         let _ = self.sender.send(Delivery::Head(room.clone(), v));
     }
@@ -152,7 +153,7 @@ impl Outbox {
 }
 
 impl Inbox {
-    /// An empty one.
+    /// Creates an empty queue.
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (waiting, overfull) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -160,18 +161,18 @@ impl Inbox {
         Self { receiver, outbox }
     }
 
-    /// The hub's end.
+    /// Returns the sending end.
     pub(super) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
 
-    /// Waits for something to be there. Safe to cancel.
+    /// Waits for the next item. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         let delivery = self.receiver.recv().await?;
         Some(self.taken(delivery))
     }
 
-    /// What is there already.
+    /// Returns the next item if there is one already.
     pub(super) fn try_next(&mut self) -> Option<Delivery> {
         let delivery = self.receiver.try_recv().ok()?;
         Some(self.taken(delivery))
@@ -241,7 +242,7 @@ mod tests {
         }
         assert!(matches!(inbox.try_next(), Some(Delivery::Event(event)) if event.v == 1));
         assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
-        // there is room again, and what is missed from now on is said again
+        // There is space again, and further missed events are marked again.
         inbox.outbox().push(&event("b.1", 9, CAPACITY));
         inbox.outbox().push(&event("b.1", 10, 10));
         assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.2"));

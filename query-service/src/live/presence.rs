@@ -1,4 +1,4 @@
-//! Who is connected to one room, here and at other nodes, and when that is to be told; knows no clock and no network.
+//! The presence of users in one room at other nodes, and the timing of presence messages. Uses no clock and no network.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,19 +8,19 @@ use std::{
 use domain::UserId;
 use tokio::time::Instant;
 
-/// What a node said of its users is forgotten if it does not repeat it.
+/// The time after which the users of a node are removed if the node does not repeat them.
 const EXPIRY: Duration = Duration::from_secs(30);
 
-/// How often nodes repeat it.
+/// The interval at which nodes repeat their users.
 const RESTATE: Duration = Duration::from_secs(10);
 
-/// And not more often than this.
+/// The minimum time between two messages.
 const APART: Duration = Duration::from_secs(1);
 
-/// How long a user who types is not said to type again.
+/// The minimum time between two typing signals of a user.
 const TYPING_APART: Duration = Duration::from_secs(2);
 
-/// What other nodes have said of one room.
+/// The presence at other nodes in one room.
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
     nodes: HashMap<String, Stated>,
@@ -34,7 +34,7 @@ struct Stated {
 }
 
 impl Elsewhere {
-    /// Notes who is connected at a node; nobody is as good as no node.
+    /// Sets the users who are connected at a node. Without users, the node is removed.
     pub(super) fn note(&mut self, node: &str, users: BTreeSet<UserId>, now: Instant) {
         if users.is_empty() {
             self.nodes.remove(node);
@@ -43,31 +43,31 @@ impl Elsewhere {
         }
     }
 
-    /// Forgets nodes of which nothing was heard for long; true if there were such.
+    /// Removes nodes that have not repeated their users in time. Returns true if there were any.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let before = self.nodes.len();
         self.nodes.retain(|_, stated| now < stated.until);
         self.nodes.len() < before
     }
 
-    /// Forgets a user who is no member any more, whatever nodes have said.
+    /// Removes a user who is not a member any more from all nodes.
     pub(super) fn expel(&mut self, user: &UserId) {
         for stated in self.nodes.values_mut() {
             stated.users.remove(user);
         }
     }
 
-    /// When the next node will have been silent for too long.
+    /// Returns the earliest expiry of a node.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.nodes.values().map(|stated| stated.until).min()
     }
 
-    /// Everybody at other nodes.
+    /// Returns all users at other nodes, possibly repeated.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
         self.nodes.values().flat_map(|stated| &stated.users)
     }
 
-    /// Whether it is long enough ago that this user was said to type.
+    /// Records a typing signal. Returns false if the last one of this user is too recent.
     pub(super) fn may_type(&mut self, user: &UserId, now: Instant) -> bool {
         self.typed.retain(|_, at| now < *at + TYPING_APART);
         if self.typed.contains_key(user) {
@@ -78,43 +78,43 @@ impl Elsewhere {
     }
 }
 
-/// When something that changes now and then is to be said: soon after a change, but not too often.
+/// The timing of a repeated message: soon after a change, but not too often.
 #[derive(Debug)]
 pub(super) struct Rhythm {
-    /// What changes within this time is said together.
+    /// The time during which changes are combined into one message.
     gather: Duration,
     last: Option<Instant>,
     due: Option<Instant>,
 }
 
 impl Rhythm {
-    /// Nothing was said yet.
+    /// Creates a timer with nothing sent and nothing due.
     pub(super) fn new(gather: Duration) -> Self {
         Self { gather, last: None, due: None }
     }
 
-    /// Something has changed.
+    /// Schedules a message, because the state has changed.
     pub(super) fn hurry(&mut self, now: Instant) {
         let soon = (now + self.gather).max(self.last.map_or(now, |last| last + APART));
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
-    /// It has been said, and need not be said again until something changes.
+    /// Records that the message was sent. The next one is due after a change.
     pub(super) fn said(&mut self, now: Instant) {
         (self.last, self.due) = (Some(now), None);
     }
 
-    /// It has been said, and is to be repeated even if nothing changes.
+    /// Records that the message was sent. The next one is due after a change, or after [`RESTATE`].
     pub(super) fn said_for_now(&mut self, now: Instant) {
         (self.last, self.due) = (Some(now), Some(now + RESTATE));
     }
 
-    /// When it is to be said.
+    /// Returns the time at which the message is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Whether that is now.
+    /// Returns true if the message is due now.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.due.is_some_and(|due| due <= now)
     }

@@ -1,4 +1,4 @@
-//! The feeds in PostgreSQL: what a connection has not seen yet, and how far each room has come.
+//! Reads of the feeds in PostgreSQL: the events that a connection has not received, and the head of each room.
 
 use std::sync::Arc;
 
@@ -16,13 +16,14 @@ use crate::{
     views::{EventData, EventView, Standing},
 };
 
-/// How many events a replay reads at a time: no connection to the database is held while they are written to the socket.
+/// The number of events that a replay reads at a time. No database connection is held while they are written to the
+/// socket.
 pub(super) const PAGE: i64 = 100;
 
-/// How many missed events of a room are read for all who follow it.
+/// The maximum number of missed events of a room that are read for all followers at once.
 const MISSED: i64 = 50;
 
-/// Reads feeds with a part of the pool, so that however many clients come back at once, other reads go on.
+/// Reads feeds with at most half of the pool, so that other reads continue while many clients reconnect.
 #[derive(Clone)]
 pub(super) struct Feeds {
     generations: Generations,
@@ -33,15 +34,16 @@ pub(super) struct Feeds {
 pub(super) struct Replay {
     /// The version of the feed's last event.
     pub(super) head_v: i64,
-    /// The frames after the wanted version, in order; not all of them if there are many.
+    /// The events after the wanted version as frames, in order. There may be more.
     pub(super) events: Vec<(i64, Utf8Bytes)>,
-    /// Whether there is more to read after these.
+    /// True if there may be more events after these.
     pub(super) more: bool,
-    /// The user is not inside any more, or the room has closed: the events end with the one that says so.
+    /// The reason, if the user is not a member any more or the room is closed. The last event of the feed that the user
+    /// may read is the one that says so.
     pub(super) parted: Option<Parting>,
 }
 
-/// A row of the replay; without an event if there is none after the wanted version.
+/// A row of the replay. Without an event if there is none after the wanted version.
 struct Row {
     head_v: i64,
     closed: bool,
@@ -60,30 +62,30 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// Which life of the log the feeds are of. As long as nobody knows, nobody can tell what a cursor means.
+    /// Returns the incarnations of the log that the feeds come from, as one hash. Until it is known, cursors cannot be interpreted.
     pub(super) fn life(&self) -> Result<Arc<str>, Error> {
         Ok(self.generations.current()?.life())
     }
 
-    /// Changes whenever they may be of another one.
+    /// Returns a receiver that changes when the feeds may come from another log.
     pub(super) fn changes(&self) -> watch::Receiver<Option<Arc<Generation>>> {
         self.generations.changes()
     }
 
-    /// A connection to the generation that is served now, when it is one's turn.
+    /// Waits for a permit, then acquires a connection to the served generation.
     pub(super) async fn connection(&self) -> Result<(OwnedSemaphorePermit, PoolConnection<Postgres>), Error> {
-        let permit = self.permits.clone().acquire_owned().await.expect("permits are given for ever");
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         loop {
             match self.generations.current()?.acquire().await {
-                // the database is there and has a connection for each permit: only this process is slow
+                // The database is reachable and has a connection for each permit, so that only this process is slow.
                 Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)) if self.generations.is_reachable() => {}
                 connection => return Ok((permit, connection?)),
             }
         }
     }
 
-    /// The events after a version, so many at most. Who has left, or was put out, may read up to that event and no
-    /// further.
+    /// Reads the events after a version, at most `most`. A user who has left or was kicked may read up to that event
+    /// only.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(
@@ -134,7 +136,7 @@ impl Feeds {
         Ok(replay)
     }
 
-    /// The versions of the last events of these rooms.
+    /// Returns the head versions of these rooms.
     pub(super) async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>, Error> {
         let box_ids: Vec<String> = rooms.iter().map(|room| room.box_id().to_string()).collect();
         let room_ids: Vec<String> = rooms.iter().map(RoomId::to_string).collect();
@@ -155,7 +157,8 @@ impl Feeds {
 }
 
 impl Feeds {
-    /// The next events of these rooms after a version each, in order, as notices have them. Not all if there are many.
+    /// Reads the next events of these rooms after a version each, in order and encoded as in notifications. At most
+    /// [`MISSED`] per room.
     pub(super) async fn missed(&self, rooms: &[(RoomId, i64)]) -> Result<Vec<(RoomId, String)>, Error> {
         let box_ids: Vec<String> = rooms.iter().map(|(room, _)| room.box_id().to_string()).collect();
         let room_ids: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();

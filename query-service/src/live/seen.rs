@@ -1,43 +1,43 @@
-//! Which alarms of its user one connection has been told, so that each is told once, whether it was heard or read.
+//! The alarms that one connection has received, so that each is sent once, from a notification or from the read model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far each stream has come: its label and a sequence.
+/// The position in each stream: sequences by label.
 pub(super) type Positions = BTreeMap<String, i64>;
 
-/// What an alarm is known by, beside its user: stream, sequence and kind of what it is about.
+/// The key of an alarm of one user: stream and sequence of its event, and its kind.
 pub(super) type Key = (String, i64, String);
 
-/// The alarms that one connection has been told.
+/// The alarms that one connection has received.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Everything up to these positions was told, or is older than the connection; none if that is not known yet.
+    /// The positions up to which all alarms were sent or are older than the connection; none if not known yet.
     complete: Option<Positions>,
-    /// What was told beyond; something before it may be missing.
+    /// The alarms that were sent beyond `complete`. Earlier ones may be missing.
     beyond: BTreeSet<Key>,
-    /// The positions are a client's word, and were not compared with the log yet.
+    /// True if `complete` comes from a client's cursor and was not compared with the log yet.
     unproven: bool,
 }
 
 impl Seen {
-    /// For a connection that begins at these positions.
+    /// Creates the state of a connection that begins at these positions.
     pub(super) fn after(complete: Positions) -> Self {
         Self { complete: Some(complete), ..Self::default() }
     }
 
-    /// For a connection whose client says that it has everything up to these positions.
+    /// Creates the state of a connection whose cursor claims these positions.
     pub(super) fn claimed(complete: Positions) -> Self {
         Self { unproven: true, ..Self::after(complete) }
     }
 
-    /// Whether this alarm was not told yet; it is now.
+    /// Marks an alarm as sent. Returns false if it was sent before.
     pub(super) fn is_news(&mut self, key: &Key) -> bool {
         let complete = self.complete.as_ref().and_then(|complete| complete.get(&key.0));
         complete.is_none_or(|complete| key.1 > *complete) && self.beyond.insert(key.clone())
     }
 
-    /// Looks at a client's word when it is known how far the streams have come. False if the client cannot have got that
-    /// far there: then it has seen another log, and begins with this one now.
+    /// Checks a client's claim, once, against the positions of the streams. Returns false if the claim is beyond them:
+    /// the client's cursor is of another log then, and the connection begins at `positions`.
     pub(super) fn prove(&mut self, positions: &Positions) -> bool {
         let claimed = self.complete.as_ref().filter(|_| std::mem::take(&mut self.unproven));
         let possible = |(stream, claimed): (&String, &i64)| positions.get(stream).is_some_and(|last| claimed <= last);
@@ -48,7 +48,7 @@ impl Seen {
         honest
     }
 
-    /// Everything up to these positions was read and told. Returns up to where that is so now.
+    /// Marks all alarms up to these positions as sent. Returns the positions that are complete now.
     pub(super) fn complete(&mut self, positions: &Positions) -> &Positions {
         let complete = self.complete.get_or_insert_default();
         for (stream, position) in positions {
@@ -59,7 +59,7 @@ impl Seen {
         complete
     }
 
-    /// After which positions alarms have to be read; none if it does not matter what was before.
+    /// Returns the positions after which alarms must be read; none if earlier alarms are not needed.
     pub(super) fn floor(&self) -> Option<&Positions> {
         self.complete.as_ref()
     }
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn what_was_lost_before_something_heard_is_still_news() {
         let mut seen = Seen::default();
-        assert_eq!(seen.floor(), None, "nobody waits for what was before");
+        assert_eq!(seen.floor(), None, "earlier alarms are not needed");
         assert_eq!(*seen.complete(&positions(10, 700)), positions(10, 700));
         assert!(!seen.is_news(&key("box-0", 10)));
         assert!(seen.is_news(&key("box-0", 12)));
@@ -96,7 +96,7 @@ mod tests {
     fn a_client_that_knows_more_than_the_log_begins_anew() {
         let mut seen = Seen::claimed(positions(10, 700));
         assert!(seen.prove(&positions(10, 701)));
-        assert!(seen.prove(&positions(1, 1)), "a word is looked at once");
+        assert!(seen.prove(&positions(1, 1)), "a claim is checked once");
         assert_eq!(seen.floor(), Some(&positions(10, 700)));
         let mut seen = Seen::claimed(positions(11, 700));
         assert!(!seen.prove(&positions(10, 701)));

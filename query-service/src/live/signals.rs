@@ -1,4 +1,4 @@
-//! What has no version and may be lost: who is connected to a room, and who types there; told from node to node.
+//! Signals, which have no version and may be lost: presence and typing in rooms, exchanged between nodes.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,24 +24,24 @@ use super::{
 };
 use crate::metrics::METRICS;
 
-/// Signals that wait for the connection to NATS; more are dropped.
+/// The capacity of the queue of outgoing messages. When it is full, messages are dropped.
 const QUEUE: usize = 4096;
 
-/// Who comes and goes within this time is told together; other nodes have answered by then.
+/// The time during which changes of presence are combined for followers. Other nodes have answered by then.
 const TELL_TOGETHER: Duration = Duration::from_millis(250);
 
-/// Who comes and goes within this time is told to other nodes together.
+/// The time during which changes of presence are combined for other nodes.
 const STATE_TOGETHER: Duration = Duration::from_millis(50);
 
-/// How soon a lost subscription is made again.
+/// The delay before a lost subscription is made again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long the last signals of a process that stops may take.
+/// The timeout for sending the last messages of a stopping process.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The signals of this process's rooms. One for the process.
+/// The signals of this process's rooms. One per process.
 pub(super) struct Signals {
-    /// This process among the others.
+    /// The id of this process.
     node: String,
     nats: Client,
     queue: mpsc::Sender<Outgoing>,
@@ -50,25 +50,25 @@ pub(super) struct Signals {
 
 enum Outgoing {
     Word(String, Vec<u8>),
-    /// Answered when everything before it has left.
+    /// Answered when all earlier messages were sent.
     Flush(oneshot::Sender<()>),
 }
 
-/// What nodes tell each other of a room.
+/// A message about a room between nodes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Word {
-    /// These are connected to the node; with `ask` the others are to say the same of them.
+    /// The users who are connected at the node. With `ask`, the other nodes send theirs.
     Presence { node: String, users: BTreeSet<UserId>, ask: bool },
-    /// This user types.
+    /// The user is typing.
     Typing { node: String, user: UserId },
 }
 
-/// A room that somebody here follows; goes away with the last one.
+/// A room with followers at this node. Removed with the last one.
 struct Room {
     id: RoomId,
     state: Mutex<RoomState>,
-    /// Something is due earlier than before.
+    /// Wakes the task when a message is due earlier than before.
     hurried: Notify,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -76,18 +76,18 @@ struct Room {
 struct RoomState {
     followers: Vec<Follower>,
     elsewhere: Elsewhere,
-    /// Who the followers were told is there.
+    /// The presence as it was sent to the followers.
     told: BTreeSet<UserId>,
     telling: Rhythm,
     stating: Rhythm,
-    /// The other nodes have not been asked yet.
+    /// True until the other nodes were asked for their presence.
     ask: bool,
 }
 
 struct Follower {
     user: UserId,
     outbox: Arc<Outbox>,
-    /// It does not know what the others were told.
+    /// True if it has not received the last presence.
     untold: bool,
 }
 
@@ -98,7 +98,7 @@ impl Signals {
         Arc::new(Self { node: clock::new_id().to_string(), nats, queue, rooms: Mutex::default() })
     }
 
-    /// A user follows a room over a connection with this outbox.
+    /// Adds a user who follows a room over a connection with this send queue.
     pub(super) fn enter(self: &Arc<Self>, room: &RoomId, user: &UserId, outbox: &Arc<Outbox>) {
         let mut rooms = self.rooms();
         let room = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
@@ -106,12 +106,12 @@ impl Signals {
         room.hurry();
     }
 
-    /// The connection with this outbox follows the room no longer.
+    /// Removes the follower with this send queue from a room.
     pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
         self.remove(room, |follower| Arc::ptr_eq(&follower.outbox, outbox));
     }
 
-    /// A user is no member any more, and is neither shown nor told anything from now on.
+    /// Removes a user who is not a member any more, so that the user is neither shown nor sent anything.
     pub(super) fn expel(&self, room: &RoomId, user: &UserId) {
         if let Some(room) = self.rooms().get(room) {
             room.state().elsewhere.expel(user);
@@ -119,7 +119,7 @@ impl Signals {
         self.remove(room, |follower| follower.user == *user);
     }
 
-    /// A follower types. Said at most once in two seconds.
+    /// Announces that a follower is typing, at most once in two seconds.
     pub(super) fn typing(&self, room: &RoomId, user: &UserId) {
         let Some(room) = self.rooms().get(room).cloned() else { return };
         if room.is_followed_by(user) && room.says_typing(user) {
@@ -127,7 +127,7 @@ impl Signals {
         }
     }
 
-    /// Returns when the last signals have left, or cannot.
+    /// Waits until the last messages were sent, up to a timeout.
     pub(super) async fn settled(&self) {
         let (done, left) = oneshot::channel();
         let _ = timeout(LAST_WORDS, async {
@@ -177,7 +177,7 @@ impl Signals {
         room
     }
 
-    /// Hears the other nodes, tells the followers, and states who is here, for as long as somebody is.
+    /// Runs a room: receives messages of other nodes, notifies followers and announces the local presence.
     async fn attend(self: Arc<Self>, room: Arc<Room>) {
         loop {
             if let Ok(mut words) = self.nats.subscribe(notice::signal_room(&room.id)).await {
@@ -187,14 +187,14 @@ impl Signals {
         }
     }
 
-    /// Waits for one thing to happen; false if the subscription is over.
+    /// Waits for one event and handles it. Returns false if the subscription has ended.
     async fn step(&self, room: &Room, words: &mut Subscriber) -> bool {
         let due = room.state().due();
         tokio::select! {
             word = words.next() => match word {
                 Some(word) => match serde_json::from_slice(&word.payload) {
                     Ok(word) => room.hear(&self.node, word),
-                    Err(error) => tracing::warn!(room.id = %room.id, %error, "a signal cannot be read"),
+                    Err(error) => tracing::warn!(room.id = %room.id, %error, "malformed signal"),
                 },
                 None => return false,
             },
@@ -212,14 +212,14 @@ impl Signals {
         let payload = serde_json::to_vec(word).expect("a signal has a JSON form");
         if self.queue.try_send(Outgoing::Word(notice::signal_room(room), payload)).is_err() {
             METRICS.signals_dropped.inc();
-            tracing::debug!(room.id = %room, "a signal was dropped: too many wait for the connection");
+            tracing::debug!(room.id = %room, "a signal was dropped: the queue to NATS is full");
         }
     }
 }
 
 async fn send_all(nats: Client, mut waiting: mpsc::Receiver<Outgoing>) {
     while let Some(outgoing) = waiting.recv().await {
-        // without a connection the client would keep it and send it late
+        // Without a connection, the NATS client would keep the message and send it late.
         let connected = nats.connection_state() == State::Connected;
         match outgoing {
             Outgoing::Word(subject, payload) if connected => {
@@ -252,7 +252,7 @@ impl Room {
         self.state().followers.iter().any(|follower| follower.user == *user)
     }
 
-    /// Who is here may have changed.
+    /// Schedules messages, because the local presence may have changed.
     fn hurry(&self) {
         let now = Instant::now();
         {
@@ -283,7 +283,7 @@ impl Room {
         }
     }
 
-    /// Tells the other followers that a user types, unless that was said just now.
+    /// Notifies the other followers that a user is typing. Returns false if the last notification is too recent.
     fn says_typing(&self, user: &UserId) -> bool {
         let mut state = self.state();
         if !state.elsewhere.may_type(user, Instant::now()) {
@@ -301,7 +301,7 @@ impl Room {
         Arc::new(LiveSignal { room: self.id.clone(), frame })
     }
 
-    /// Tells the followers what is due, and returns what is due to the other nodes.
+    /// Sends the followers what is due. Returns the presence that is due to the other nodes.
     fn on_time(&self, now: Instant) -> Option<(BTreeSet<UserId>, bool)> {
         let mut state = self.state();
         if state.elsewhere.expire(now) {
@@ -324,7 +324,7 @@ impl Room {
         let news = present != state.told;
         let signal = self.signal(Sign::Presence { users: &present });
         for follower in state.followers.iter_mut().filter(|follower| news || follower.untold) {
-            // a slow one is told later
+            // A follower with a full queue gets it later.
             follower.untold = !follower.outbox.signal(&signal);
         }
         state.told = present;
@@ -339,7 +339,7 @@ impl RoomState {
         self.followers.iter().map(|follower| &follower.user).chain(self.elsewhere.users()).cloned().collect()
     }
 
-    /// When the next thing is to be done.
+    /// Returns the time of the next due action.
     fn due(&self) -> Option<Instant> {
         [self.telling.due(), self.stating.due(), self.elsewhere.next_expiry()].into_iter().flatten().min()
     }

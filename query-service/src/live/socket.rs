@@ -1,4 +1,4 @@
-//! The writing side of one WebSocket: frames are collected and flushed together, and a client that takes none is given up.
+//! One WebSocket: frames are queued and flushed together, and a client that reads nothing is disconnected.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use super::{
     transport::Transport,
 };
 
-/// How long a client may take nothing off its connection.
+/// The time after which a client that reads nothing is disconnected.
 pub(super) const NO_PROGRESS: Duration = Duration::from_secs(30);
 
-/// How long a client has to answer the end of the conversation.
+/// The timeout for the closing handshake.
 pub(super) const GOOD_BYE: Duration = Duration::from_secs(1);
 
-/// The connection is over.
+/// The end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
-    /// The client went.
+    /// The client has disconnected.
     Gone,
-    /// We end it, and say why.
+    /// The server closes, for this reason.
     Ending(Farewell),
 }
 
 impl Over {
-    /// The close code; 0 where the client went by itself.
+    /// Returns the close code; 0 if the client has disconnected.
     pub(super) fn code(self) -> u16 {
         match self {
             Self::Gone => 0,
@@ -36,7 +36,7 @@ impl Over {
     }
 }
 
-/// A WebSocket whose client may be slow.
+/// A WebSocket to a client that may be slow.
 pub(super) struct Socket {
     inner: WebSocket,
     heard_at: Instant,
@@ -47,13 +47,13 @@ impl Socket {
         Self { inner, heard_at: Instant::now() }
     }
 
-    /// Queues a frame and sends everything.
+    /// Queues a frame and flushes.
     pub(super) async fn send(&mut self, frame: ServerFrame<'_>) -> Result<(), Over> {
         self.feed(frame.encode()).await?;
         self.flush().await
     }
 
-    /// The client's first frame, which may be longer than later ones. Safe to cancel.
+    /// Receives the client's first frame, which may be longer than later ones. Cancel-safe.
     pub(super) async fn receive_hello(&mut self) -> Result<Utf8Bytes, Over> {
         self.receive_within(MAX_HELLO).await
     }
@@ -67,7 +67,7 @@ impl Socket {
                     return Err(Over::Ending(Farewell::FrameTooLarge));
                 }
                 Some(Ok(Message::Text(text))) => return Ok(text),
-                // never a frame of the protocol, so it is refused like any other text that is none
+                // Binary frames are not part of the protocol: rejected like any other invalid text.
                 Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
@@ -75,12 +75,12 @@ impl Socket {
         }
     }
 
-    /// Says good-bye to a client that has come to this cursor, and closes.
+    /// Sends a bye with this cursor and closes.
     pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
         let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
         let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
-        // a client that is gone or stuck does not hear it
+        // Fails if the client has disconnected or reads nothing.
         let _ = timeout(GOOD_BYE, async {
             self.inner.feed(bye).await?;
             self.inner.send(close).await?;
@@ -105,7 +105,7 @@ impl Transport for Socket {
     }
 
     async fn feed_at(&mut self, frame: Utf8Bytes, _: impl FnOnce() -> String) -> Result<(), Over> {
-        // pings have the cursor
+        // Not needed: pings have the cursor.
         self.feed(frame).await
     }
 

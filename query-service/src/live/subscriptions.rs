@@ -1,4 +1,4 @@
-//! The rooms that one connection follows: each version exactly once and in order, whatever is lost or late on the way.
+//! The rooms that one connection follows: each version is sent once and in order, even if events are lost or late.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,40 +19,40 @@ use super::{
 };
 use crate::{error::Error, metrics::METRICS};
 
-/// The most rooms that one connection may follow.
+/// The maximum number of rooms that one connection may follow.
 pub(super) const MAX_ROOMS: usize = 200;
 
-/// What became of a wish to follow a room.
+/// The outcome of a request to follow a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was answered, one way or the other.
+    /// The request was answered: the room is followed, or was refused.
     Answered,
-    /// It was refused because feeds cannot be read at the moment.
+    /// The request was refused because feeds cannot be read at the moment.
     Unavailable,
 }
 
-/// The rooms that one connection follows. Leaves them all when the connection goes.
+/// The rooms that one connection follows. Leaves all of them when dropped.
 pub(super) struct Subscriptions {
     user: UserId,
     hub: Arc<Hub>,
     feeds: Feeds,
     outbox: Arc<Outbox>,
     rooms: HashMap<RoomId, Following>,
-    /// After which version rooms go on that are not followed yet: a cursor must not forget them.
+    /// The versions of rooms that are not followed yet, so that the cursor keeps them.
     ahead: BTreeMap<RoomId, i64>,
-    /// Up to where the client has its alarms of each stream; none if that is not known yet.
+    /// The positions up to which the client has its alarms; none if not known yet.
     alarms: Option<Positions>,
-    /// Of which life of the log all this is.
+    /// The incarnations of the log, as one hash.
     life: Arc<str>,
 }
 
-/// How far the client is in one room.
+/// The state of one followed room.
 struct Following {
-    /// The last version that was written to it.
+    /// The last version that was sent.
     sent_v: i64,
-    /// The greatest version that was heard of.
+    /// The greatest version that is known to exist.
     heard_v: i64,
-    /// The feed could not be read when it had to be.
+    /// True if the last read of the feed failed.
     unread: bool,
 }
 
@@ -76,7 +76,7 @@ impl Subscriptions {
         Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life }
     }
 
-    /// Notes where the client begins, before it follows anything.
+    /// Sets the starting point of the client, before it follows any room.
     pub(super) fn begin_at(&mut self, rooms: &[RoomFrom], alarms: Option<Positions>) {
         let known =
             rooms.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::NOWHERE)?)));
@@ -84,17 +84,17 @@ impl Subscriptions {
         self.alarms = alarms;
     }
 
-    /// Whether the feeds are of another life of the log by now: its versions mean something else.
+    /// Returns true if the feeds are of another log by now, whose versions are not comparable.
     pub(super) fn are_outlived(&self) -> bool {
         self.feeds.life().is_ok_and(|life| life != self.life)
     }
 
-    /// What the client is to give back to go on from here.
+    /// Returns the cursor after the last frame that was sent.
     pub(super) fn cursor(&self) -> String {
         self.cursor_with(None)
     }
 
-    /// The same once it has this version of a room as well.
+    /// Returns the cursor after a further version of a room.
     fn cursor_with(&self, next: Option<(&RoomId, i64)>) -> String {
         let ahead = self.ahead.iter().map(|(room, v)| (room, *v));
         let followed = self.rooms.iter().map(|(room, following)| (room, following.sent_v));
@@ -102,7 +102,7 @@ impl Subscriptions {
         cursor::encode(&self.user, &rooms, self.alarms.as_ref(), &self.life)
     }
 
-    /// Follows a room, from a version or from now on. Following it already, begins anew.
+    /// Follows a room, after a version or from now on. A room that is followed already starts again.
     pub(super) async fn subscribe(
         &mut self,
         socket: &mut impl Transport,
@@ -112,11 +112,11 @@ impl Subscriptions {
     ) -> Result<Outcome, Over> {
         self.forget(room);
         if self.rooms.len() >= MAX_ROOMS {
-            let (code, detail) = ("too-many-rooms", "200 rooms are the most");
+            let (code, detail) = ("too-many-rooms", "at most 200 rooms per connection");
             socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
             return Ok(Outcome::Answered);
         }
-        // joins first: what happens while the feed is read waits in the inbox, and what the feed had is dropped there
+        // Joins first: events during the read wait in the queue, and those that the feed had are dropped there.
         self.hub.join(room, &self.outbox).await;
         let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX), PAGE).await;
         match found.and_then(|replay| admit(replay, v)) {
@@ -165,7 +165,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Follows a room no longer, because the client wishes so.
+    /// Stops following a room at the client's request.
     pub(super) async fn unsubscribe(
         &mut self,
         socket: &mut impl Transport,
@@ -180,7 +180,7 @@ impl Subscriptions {
         socket.feed(frame.encode()).await
     }
 
-    /// Tells the others in a room that the client types there.
+    /// Announces that the client is typing in a room.
     pub(super) async fn typing(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
         if self.rooms.contains_key(room) {
             self.hub.signals().typing(room, &self.user);
@@ -189,7 +189,7 @@ impl Subscriptions {
         socket.feed(not_followed(None, room).encode()).await
     }
 
-    /// Writes what the hub has, or reads it from the feed if something before it is missing.
+    /// Writes an item of the send queue. Reads the feed if earlier events are missing.
     pub(super) async fn deliver(&mut self, socket: &mut impl Transport, delivery: Delivery) -> Result<(), Over> {
         match delivery {
             Delivery::Event(event) => self.deliver_event(socket, &event).await,
@@ -243,7 +243,7 @@ impl Subscriptions {
         }
     }
 
-    /// Reads the feed to its end. Where that is not as far as was heard, it is read again a little later.
+    /// Reads the feed to its end. If the end is before the greatest known version, [`Self::retry`] reads it again.
     async fn catch_up(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
         loop {
             let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
@@ -258,7 +258,7 @@ impl Subscriptions {
                     return self.part(socket, room, Parting::Left).await;
                 }
                 Err(error) => {
-                    tracing::debug!(room.id = %room, %error, "a feed cannot be read");
+                    tracing::debug!(room.id = %room, %error, "cannot read a feed");
                     following.unread = true;
                     return Ok(());
                 }
@@ -266,7 +266,7 @@ impl Subscriptions {
         }
     }
 
-    /// Writes a part of the feed; true if there is more.
+    /// Writes a part of the feed. Returns true if there is more.
     async fn write(&mut self, socket: &mut impl Transport, room: &RoomId, replay: Replay) -> Result<bool, Over> {
         for (v, frame) in replay.events {
             socket.feed_at(frame, || self.cursor_with(Some((room, v)))).await?;
@@ -297,12 +297,12 @@ impl Subscriptions {
         followed
     }
 
-    /// Whether some feed has to be read again.
+    /// Returns true if a feed was not read to its known end.
     pub(super) fn any_behind(&self) -> bool {
         self.rooms.values().any(Following::is_behind)
     }
 
-    /// Reads those feeds again.
+    /// Reads again the feeds that were not read to their known end.
     pub(super) async fn retry(&mut self, socket: &mut impl Transport) -> Result<(), Over> {
         let behind = self.rooms.iter().filter(|(_, following)| following.is_behind()).map(|(room, _)| room.clone());
         for room in behind.collect::<Vec<_>>() {
@@ -311,7 +311,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// The last version of each followed room.
+    /// Returns the head version of each followed room.
     pub(super) fn heads(&self) -> BTreeMap<&RoomId, i64> {
         let head = |room, sent_v: i64| self.hub.head(room).map_or(sent_v, |head| head.max(sent_v));
         self.rooms.iter().map(|(room, following)| (room, head(room, following.sent_v))).collect()
@@ -319,11 +319,11 @@ impl Subscriptions {
 }
 
 fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a> {
-    let (code, detail) = ("not-subscribed", "this connection does not follow the room");
+    let (code, detail) = ("not-subscribed", "the connection does not follow this room");
     ServerFrame::Error { id, room: Some(room), code, detail }
 }
 
-/// Who is not inside any more may still read up to the event that says so, but not from now on.
+/// Rejects former members, unless they resume: they may read up to their departure, but receive no later events.
 fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
     match replay.parted {

@@ -1,19 +1,20 @@
-//! The threads of live connections: when thousands come at once these wait for each other, and reads do not wait for them.
+//! The threads of live connections. They are separate from those of reads, so that reads stay fast while thousands of
+//! clients connect.
 
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads beside those that serve requests. One for the process; what runs there ends with it.
+/// A runtime beside the one that serves requests. One per process. Its tasks end with it.
 pub(super) struct Threads(Option<Runtime>);
 
 impl Threads {
-    /// As many as there are processors.
+    /// Starts one thread per processor.
     pub(super) fn start() -> io::Result<Self> {
         Builder::new_multi_thread().thread_name("live").enable_all().build().map(Some).map(Self)
     }
 
-    /// Serves a connection there.
+    /// Runs a connection on these threads.
     pub(super) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         if let Self(Some(runtime)) = self {
             runtime.spawn(connection);
@@ -23,7 +24,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        // waiting for them to end is not allowed where this may happen
+        // Waiting for their end is not allowed in an async context, in which this may run.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

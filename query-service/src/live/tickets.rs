@@ -1,4 +1,4 @@
-//! Tickets: for clients that can name an address but send no header. Good for one stream, at any instance, for half a minute.
+//! Tickets for clients that can send a URL but no header. Valid for one stream, at any instance, for half a minute.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use utoipa::ToSchema;
 
 use crate::{app::App, callers::AsUser, error::Error, page::NoParameters, problems::TicketProblems};
 
-/// How long the bucket may take to answer.
+/// The timeout of the bucket.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Nobody guesses that many bytes.
+/// The number of random bytes in a ticket: enough to make guessing infeasible.
 const SECRET: usize = 24;
 
-/// The tickets of all instances. One for the process.
+/// The tickets of all instances. One per process.
 pub(crate) struct Tickets {
     nats: Client,
     context: jetstream::Context,
@@ -34,14 +34,14 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
-    /// In the bucket that provisioning has made.
+    /// Uses the bucket that provisioning has created.
     pub(crate) fn new(nats: Client) -> Self {
         let context = jetstream::ContextBuilder::new().api_prefix(SERVICE_API_PREFIX);
         let context = context.timeout(PATIENCE).ack_timeout(PATIENCE).build(nats.clone());
         Self { nats, context, bucket: OnceCell::new() }
     }
 
-    /// A ticket that speaks for this caller once.
+    /// Issues a ticket that authenticates this caller once.
     async fn issue(&self, caller: &Caller) -> Result<String, Error> {
         let ticket = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET]>());
         let holder = serde_json::to_vec(caller).expect("a caller has a JSON form");
@@ -50,7 +50,7 @@ impl Tickets {
         Ok(ticket)
     }
 
-    /// For whom a ticket speaks, who has to be told at most once: of all who ask, only one gets the answer.
+    /// Returns the caller of a ticket and deletes it. If several requests present it, only one succeeds.
     pub(super) async fn redeem(&self, ticket: &str) -> Result<Caller, Error> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(ticket).ok();
         bytes.filter(|bytes| bytes.len() == SECRET).ok_or(Error::InvalidTicket)?;
@@ -77,16 +77,16 @@ impl Tickets {
 /// A ticket for one stream.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TicketView {
-    /// Goes into the address of the stream.
+    /// The value for the `ticket` parameter of the stream.
     #[schema(example = "cAHtaZ7mSxlhTgdvGkIUvQ4MdFXkGDk7")]
     ticket: String,
-    /// The seconds within which it can be used.
+    /// The lifetime in seconds.
     #[schema(example = 30)]
     expires_in: u32,
 }
 
-/// A ticket for `GET /events`, for a browser's `EventSource`, which sends no `Authorization`. It can be used once, at any
-/// instance, within 30 seconds; the stream lasts as long as the token with which the ticket was asked for.
+/// Issues a ticket for `GET /events`, for browsers' `EventSource`, which sends no `Authorization`. It can be used once,
+/// at any instance, within 30 seconds. The stream lasts as long as the token of this request.
 #[utoipa::path(
     post, path = "/live-tickets", tag = "live", operation_id = "issue_live_ticket",
     responses((status = 201, description = "A ticket", body = TicketView), TicketProblems)

@@ -1,5 +1,5 @@
-//! What concerns one user alone, whichever rooms a connection follows: alarms, memberships and unread counts. Heard from the
-//! projector, or read again where something may have been missed.
+//! The connected users' own data, which does not depend on followed rooms: alarms, memberships and unread counts. It
+//! comes from the projector's notifications, and from reads wherever notifications may have been missed.
 
 use std::{
     collections::BTreeMap,
@@ -33,22 +33,22 @@ use present::{Present, Touched};
 mod person;
 mod present;
 
-/// How often it is looked whether somebody's alarms or rooms have to be read.
+/// The interval between two checks whether alarms or rooms of users must be read.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often everybody's are read without a reason: a notice can be lost without anybody noticing.
+/// The interval between two reads for all users without a cause, because notifications can be lost unnoticed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How soon what could not be read is tried again.
+/// The delay before a failed read is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Of how many users something is read at a time.
+/// The maximum number of users in one read.
 const CHUNK: usize = 500;
 
-/// How long a new connection waits for its beginning to be known, and for the subscription to be on its way.
+/// The time that a new connection waits for its starting positions, and then for the subscription.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The users who are connected to this process. One for the process.
+/// The users who are connected to this process. One per process.
 pub(super) struct Users {
     nats: Client,
     generations: Generations,
@@ -57,19 +57,19 @@ pub(super) struct Users {
     latest: tokio::sync::Mutex<Latest>,
 }
 
-/// How far the streams were at the last look, and when that was begun.
+/// The positions of the streams at the last read, and the start of that read.
 #[derive(Default)]
 struct Latest {
     begun_at: Option<Instant>,
     positions: Positions,
 }
 
-/// A connection's share in what concerns its user; nothing comes any more when it is dropped.
+/// The registration of a connection for its user's data. Ends when dropped.
 pub(super) struct Attention {
     users: Arc<Users>,
     user: UserId,
     outbox: Arc<Outbox>,
-    /// Up to where the client has its alarms; none if that is not known yet.
+    /// The positions up to which the client has its alarms; none if not known yet.
     pub(super) alarms: Option<Positions>,
 }
 
@@ -88,7 +88,7 @@ impl Users {
         users
     }
 
-    /// Delivers what concerns a user to this outbox from now on; returns when the subscription is on its way.
+    /// Starts delivering a user's data to this send queue. Returns when the subscription was sent to the server.
     pub(super) async fn attend(self: &Arc<Self>, user: &UserId, outbox: &Arc<Outbox>, from: AlarmsFrom) -> Attention {
         let (seen, alarms) = match from {
             AlarmsFrom::After(positions) => (Seen::claimed(positions.clone()), Some(positions)),
@@ -103,7 +103,7 @@ impl Users {
         attention
     }
 
-    /// How far the streams are now: one look for all who ask while another one is under way.
+    /// Returns the positions of the streams. Callers that wait for a running read share the next one.
     async fn positions(&self) -> Result<Positions, Error> {
         let asked_at = Instant::now();
         let mut latest = self.latest.lock().await;
@@ -115,7 +115,7 @@ impl Users {
         Ok(latest.positions.clone())
     }
 
-    /// What waits for each connection of each user.
+    /// Returns the state of each connection's send queue, by user.
     pub(super) fn queues(&self) -> Vec<Vec<Queue>> {
         self.present().people().map(|person| person.queues()).collect()
     }
@@ -131,12 +131,12 @@ impl Users {
         person
     }
 
-    /// Hears the alarms of one user.
+    /// Delivers the notifications of one user's alarms.
     async fn listen_for(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_user(generation, person.id());
         let hear = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
             Ok(alarms) => alarms.iter().for_each(|alarm| person.tell(alarm)),
-            Err(error) => tracing::warn!(user.id = %person.id(), %error, "a notice cannot be read"),
+            Err(error) => tracing::warn!(user.id = %person.id(), %error, "malformed notification"),
         };
         let subscribed = || {
             self.present().doubt_alarms([person.id()], Instant::now());
@@ -145,17 +145,17 @@ impl Users {
         listen(&self.nats, &self.generations, subject, subscribed, hear).await;
     }
 
-    /// Hears whose rooms look different.
+    /// Receives the notifications of changed rooms.
     async fn listen(self: Arc<Self>) {
         let hear = |notice: &Message| match serde_json::from_slice::<Vec<Touched>>(&notice.payload) {
             Ok(touched) => self.present().touch(&touched, Instant::now()),
-            Err(error) => tracing::warn!(%error, "a notice cannot be read"),
+            Err(error) => tracing::warn!(%error, "malformed notification"),
         };
         let subscribed = || self.present().doubt_everybody(Instant::now());
         listen(&self.nats, &self.generations, notice::all_touched, subscribed, hear).await;
     }
 
-    /// Reads whatever may have been missed or has changed, of whom that may be.
+    /// Reads the alarms and rooms that have changed or may have been missed.
     async fn look_after(self: Arc<Self>) {
         let statistics = self.nats.statistics();
         let (mut connects, mut swept_at) = (0, Instant::now());
@@ -181,7 +181,7 @@ impl Users {
         }
     }
 
-    /// Tells the alarms that have not been told. Positions come first: what is there beyond them is told all the same.
+    /// Sends the alarms that were not sent. Positions are read first, so that later alarms are sent all the same.
     async fn read_alarms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
         if people.is_empty() {
             return Ok(());
@@ -207,7 +207,7 @@ impl Users {
         Ok(())
     }
 
-    /// Tells what has changed in people's rooms.
+    /// Sends the changes of users' rooms.
     async fn read_rooms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
         for chunk in people.chunks(CHUNK) {
             let known = chunk.iter().flat_map(|person| person.rooms().into_iter().map(|room| (person.id(), room)));

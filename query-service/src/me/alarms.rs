@@ -1,4 +1,4 @@
-//! `GET /me/alarms`: what the caller should know of, the newest first.
+//! `GET /me/alarms`: the caller's alarms, the newest first.
 
 use axum::Json;
 use domain::BoxId;
@@ -21,21 +21,21 @@ use crate::{
 
 const LIST: &str = "my alarms";
 
-/// Which of the caller's alarms.
+/// The query of `GET /me/alarms`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMyAlarms {
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// The caller's alarms.
+/// Lists the caller's alarms.
 #[utoipa::path(
     get, path = "/me/alarms", tag = "me", operation_id = "list_my_alarms",
     params(ListMyAlarms, MinPosition),

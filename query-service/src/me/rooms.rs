@@ -1,4 +1,4 @@
-//! `GET /me/rooms`: the rooms in which the caller is, with what is unread in each.
+//! `GET /me/rooms`: the caller's rooms with their unread counts.
 
 use axum::Json;
 use domain::RoomId;
@@ -21,21 +21,21 @@ use crate::{
 
 const LIST: &str = "my rooms";
 
-/// Which of the caller's rooms.
+/// The query of `GET /me/rooms`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMyRooms {
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// The rooms in which the caller is, or was when they closed; the newest first.
+/// Lists the rooms that the caller is a member of, or was when they closed, the newest first.
 #[utoipa::path(
     get, path = "/me/rooms", tag = "me", operation_id = "list_my_rooms",
     params(ListMyRooms, MinPosition),

@@ -14,7 +14,7 @@ use crate::{
     views::{Devices, MeView, Preferences},
 };
 
-/// The caller's account.
+/// Returns the caller's account.
 #[utoipa::path(
     get, path = "/me", tag = "me", operation_id = "show_me",
     params(MinPosition),

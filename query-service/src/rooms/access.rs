@@ -1,19 +1,19 @@
-//! Why a member's read found nothing: no such room, not for this caller, or truly nothing.
+//! The membership check for empty results: no such room, no member, or truly empty.
 
 use domain::{RoomId, UserId};
 use sqlx::{PgConnection, query};
 
 use crate::{error::Error, views::Standing};
 
-/// What a member may know of a room whatever is in it.
+/// The data of a room that a member's read needs even if its result is empty.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inside {
     /// The version of the feed's last event.
     pub(crate) head_v: i64,
 }
 
-/// Refuses everybody but those inside. Reads check membership in their own statement;
-/// only one that returns no row has to ask why.
+/// Rejects callers who are not members. Reads check membership in their own statement, so that only a read without
+/// rows needs this.
 pub(crate) async fn require_inside(
     connection: &mut PgConnection,
     room_id: &RoomId,

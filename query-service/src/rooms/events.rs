@@ -21,24 +21,24 @@ use crate::{
     views::{EventData, EventView},
 };
 
-/// Which events.
+/// The query of `GET /rooms/{room}/events`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListEvents {
-    /// Only those after this version; from the first one without it.
+    /// Returns only events after this version. Without it, from the first one.
     #[param(schema_with = schemas::count)]
     after_v: Option<Version>,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before, or the cursor of a live connection: then those after its version of the room.
+    /// The `next` of the previous page, or the cursor of a live connection, to continue after its version of the room.
     #[param(max_length = 24_000)]
     cursor: Option<String>,
 }
 
-/// A version of a feed, 0 before its first event.
+/// A version of a feed; 0 before its first event.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "i64")]
 struct Version(i64);
@@ -56,7 +56,7 @@ impl TryFrom<i64> for Version {
 pub(crate) struct FeedPage {
     /// The events, in order.
     items: Vec<EventView>,
-    /// The `cursor` of the next page; null when there is none.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next: Option<String>,
     /// The version of the feed's last event.
@@ -64,7 +64,7 @@ pub(crate) struct FeedPage {
     head_v: i64,
 }
 
-/// What happened in a room, in order, for members only: the same events that live connections carry.
+/// Lists the events of a room, in order, for members only: the same events that live connections carry.
 #[utoipa::path(
     get, path = "/rooms/{room}/events", tag = "rooms", operation_id = "list_events",
     params(RoomPath, ListEvents, MinPosition),
@@ -119,7 +119,7 @@ pub(crate) async fn list_events(
     Ok(Json(FeedPage { items, next, head_v }))
 }
 
-/// After which version a cursor goes on: that of a page of this list, or that of a live connection which has the room.
+/// Returns the version in a cursor: of a page of this list, or of a live connection that has the room.
 fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, life: &str) -> Result<i64, Error> {
     if let Ok(Some(v)) = cursor::decode(list, Some(text)) {
         return Ok(v);

@@ -21,29 +21,29 @@ use crate::{
 
 const LIST: &str = "rooms";
 
-/// Which rooms.
+/// The query of `GET /rooms`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRooms {
-    /// Only open or only closed ones.
+    /// Returns only open or only closed rooms.
     status: Option<RoomStatus>,
-    /// Only those on boxes with this postal code.
+    /// Returns only rooms on boxes with this postal code.
     #[param(schema_with = schemas::zip_code)]
     zip_code: Option<ZipCode>,
-    /// Only those that order at this store.
+    /// Returns only rooms that order from this store.
     #[param(schema_with = schemas::store_id)]
     store_id: Option<StoreId>,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// The rooms, for every signed-in user.
+/// Lists rooms, for every signed-in user.
 #[utoipa::path(
     get, path = "/rooms", tag = "rooms", operation_id = "list_rooms",
     params(ListRooms, MinPosition),

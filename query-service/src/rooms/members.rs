@@ -1,4 +1,4 @@
-//! `GET /rooms/{room}/members`: who is inside, the longest-standing first.
+//! `GET /rooms/{room}/members`: the members, in the order in which they joined.
 
 use axum::Json;
 use serde::Deserialize;
@@ -19,21 +19,21 @@ use crate::{
     views::MemberView,
 };
 
-/// Which members.
+/// The query of `GET /rooms/{room}/members`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMembers {
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// Who is inside, in the order in which they came, for members only. Of a closed room: who was inside at the end.
+/// Lists the members in the order in which they joined, for members only. Of a closed room: the members at its end.
 #[utoipa::path(
     get, path = "/rooms/{room}/members", tag = "rooms", operation_id = "list_members",
     params(RoomPath, ListMembers, MinPosition),

@@ -1,4 +1,4 @@
-//! `GET /rooms/{room}/messages`: the newest first, or those around one.
+//! `GET /rooms/{room}/messages`: the newest first, or the messages around one.
 
 use axum::Json;
 use domain::{MessageId, RoomId, UserId};
@@ -20,30 +20,30 @@ use crate::{
     views::{MessageView, Reactions},
 };
 
-/// Which messages; without any of these the last ones.
+/// The query of `GET /rooms/{room}/messages`. Without a position, the last messages.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListMessages {
-    /// The last ones before this message.
+    /// Returns the last messages before this one.
     #[param(schema_with = schemas::message_id)]
     before: Option<MessageId>,
-    /// The first ones after this message.
+    /// Returns the first messages after this one.
     #[param(schema_with = schemas::message_id)]
     after: Option<MessageId>,
-    /// This message and those on both sides of it.
+    /// Returns this message and those before and after it.
     #[param(schema_with = schemas::message_id)]
     around: Option<MessageId>,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before; goes on in the same direction.
+    /// The `next` of the previous page. Continues in the same direction.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// From where a page reaches, and in which direction.
+/// The starting point of a page, and its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Anchor {
@@ -68,7 +68,7 @@ impl ListMessages {
     }
 }
 
-/// A page as two ranges: so many messages below one id, and so many from another one upwards.
+/// A page as two ranges: `rows_below` messages before one id, and `rows_from` messages from another one on.
 struct Window {
     below: i64,
     rows_below: i64,
@@ -78,7 +78,7 @@ struct Window {
 
 impl Window {
     fn of(anchor: Anchor, limit: Limit) -> Self {
-        // ids have at most 18 digits
+        // Ids have at most 18 digits.
         let id = |message: MessageId| message.sequence().cast_signed();
         match anchor {
             Anchor::Newest => Self { below: i64::MAX, rows_below: limit.rows(), from: 0, rows_from: 0 },
@@ -92,7 +92,7 @@ impl Window {
     }
 }
 
-/// Messages, the newest first, for members only.
+/// Lists messages, the newest first, for members only.
 #[utoipa::path(
     get, path = "/rooms/{room}/messages", tag = "rooms", operation_id = "list_messages",
     params(RoomPath, ListMessages, MinPosition),
@@ -114,7 +114,7 @@ pub(crate) async fn list_messages(
     Ok(Json(cut(messages, anchor, query.limit, &list)))
 }
 
-/// The page without the extra row, which is the one farthest from where the page began.
+/// Cuts off the extra row, which is the farthest from the starting point.
 fn cut(mut messages: Vec<MessageView>, anchor: Anchor, limit: Limit, list: &str) -> Page<MessageView> {
     if !matches!(anchor, Anchor::After(_)) {
         return Page::cut(messages, limit, list, |last| serde_json::json!({ "before": last.message_id }));

@@ -15,7 +15,7 @@ use crate::{
     views::{ClosedReason, RoomStatus, RoomView, Step},
 };
 
-/// One room, for every signed-in user.
+/// Returns one room, for every signed-in user.
 #[utoipa::path(
     get, path = "/rooms/{room}", tag = "rooms", operation_id = "show_room",
     params(RoomPath, MinPosition),

@@ -21,24 +21,24 @@ use crate::{
 
 const LIST: &str = "stores";
 
-/// Which stores.
+/// The query of `GET /stores`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListStores {
-    /// Only those with this postal code.
+    /// Returns only stores with this postal code.
     #[param(schema_with = schemas::zip_code)]
     zip_code: Option<ZipCode>,
-    /// How many at most.
+    /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
     limit: Limit,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(max_length = 512)]
     cursor: Option<String>,
 }
 
-/// The stores.
+/// Lists stores.
 #[utoipa::path(
     get, path = "/stores", tag = "stores", operation_id = "list_stores",
     params(ListStores, MinPosition),

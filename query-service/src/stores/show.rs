@@ -9,7 +9,7 @@ use crate::{
     reader::Reader, stores::StorePath, views::StoreView,
 };
 
-/// One store.
+/// Returns one store.
 #[utoipa::path(
     get, path = "/stores/{store}", tag = "stores", operation_id = "show_store",
     params(StorePath, MinPosition),

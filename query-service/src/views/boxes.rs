@@ -6,27 +6,27 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// Whether a room can be opened on a box.
+/// The status of a box. A room can be opened on a free box only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum BoxStatus {
-    /// It waits for a room.
+    /// A room can be opened on it.
     Free,
     /// A room is open on it.
     InUse,
-    /// It is being repaired.
+    /// The box is out of service.
     OutOfService,
-    /// It is gone for good.
+    /// The box was removed permanently.
     Retired,
 }
 
-/// Who may use a box.
+/// The group of users that may use a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum BoxKind {
-    /// Everybody.
+    /// All users.
     Shared,
     /// The residents of a building.
     Private,
@@ -35,27 +35,27 @@ pub(crate) enum BoxKind {
 /// A delivery box.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BoxView {
-    /// Its id.
+    /// The id of the box.
     #[schema(schema_with = schemas::box_id)]
     pub(crate) box_id: String,
-    /// Whether a room can be opened on it.
+    /// The status of the box.
     pub(crate) status: BoxStatus,
-    /// The room that is open on it.
+    /// The id of the open room on the box.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: Option<String>,
-    /// Why it is out of service.
+    /// The reason why the box is out of service.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) out_of_service_reason: Option<String>,
-    /// Who may use it.
+    /// The group of users that may use the box.
     pub(crate) kind: BoxKind,
     /// Postal code.
     #[schema(schema_with = schemas::zip_code)]
     pub(crate) zip_code: String,
     /// Street address.
     pub(crate) address: String,
-    /// Floor, door, corner.
+    /// Details of the location: floor, door, corner.
     pub(crate) detailed_address: String,
     /// Degrees north.
     #[schema(minimum = -90.0, maximum = 90.0)]
@@ -63,9 +63,9 @@ pub(crate) struct BoxView {
     /// Degrees east.
     #[schema(minimum = -180.0, maximum = 180.0)]
     pub(crate) longitude: f64,
-    /// When it was installed.
+    /// The time of installation.
     pub(crate) installed_at: DateTime<Utc>,
-    /// Metres from the place in `near`.
+    /// Metres from the location in `near`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0.0)]
     pub(crate) distance_m: Option<f64>,

@@ -1,4 +1,4 @@
-//! Events of a room's feed as clients see them: the same in an answer and in a live frame.
+//! Events of a room's feed as clients see them: the same in responses and in live frames.
 
 use chrono::{DateTime, Utc};
 use domain::ids::ID_PATTERN;
@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-/// The details of an event, passed through unread.
+/// The details of an event, passed through unparsed.
 pub(crate) type EventData = Json<Box<RawValue>>;
 
 /// An event of a room's feed.
@@ -34,22 +34,23 @@ pub(crate) struct EventView {
 }
 
 impl EventView {
-    /// What every event has, whatever its type.
+    /// Returns the schema of the fields that all events have.
     pub(crate) fn envelope() -> Object {
         let described = |kind, text: &str| ObjectBuilder::new().schema_type(kind).description(Some(text));
         let nobody = SchemaType::from_iter([Type::String, Type::Null]);
         let date_time = SchemaFormat::KnownFormat(KnownFormat::DateTime);
         ObjectBuilder::new()
             .schema_type(Type::Object)
-            .property("v", described(Type::Integer.into(), "1, 2, 3 ... in the room, without a gap").minimum(Some(1)))
-            .property("at", described(Type::String.into(), "When").format(Some(date_time)))
+            .property("v", described(Type::Integer.into(), "1, 2, 3 ... in the room, without gaps").minimum(Some(1)))
+            .property("at", described(Type::String.into(), "The time of the event").format(Some(date_time)))
             .property(
                 "by",
-                described(nobody, "Who acted; null when nobody did, as at a deadline").pattern(Some(ID_PATTERN)),
+                described(nobody, "The acting user; null for the system, for example at a deadline")
+                    .pattern(Some(ID_PATTERN)),
             )
             .property(
                 "command_id",
-                described(Type::String.into(), "The `Idempotency-Key` of the command that made it happen")
+                described(Type::String.into(), "The `Idempotency-Key` of the command that caused the event")
                     .max_length(Some(64)),
             )
             .required("v")

@@ -1,4 +1,4 @@
-//! What a user sees of themselves: their account, their rooms, their alarms.
+//! The caller's own data: account, rooms and alarms.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use crate::{
     views::{ClosedReason, RoomStatus, Step},
 };
 
-/// Which kinds of alarms are pushed.
+/// The kinds of alarms that are pushed.
 pub(crate) type Preferences = Json<BTreeMap<String, bool>>;
 
-/// Where they are pushed to.
+/// The devices that receive push messages.
 pub(crate) type Devices = Json<Vec<DeviceView>>;
 
 /// The caller's account.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MeView {
-    /// The id.
+    /// The id of the user.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) user_id: String,
-    /// How the caller is called.
+    /// The nickname.
     pub(crate) nickname: String,
-    /// Since when.
+    /// The time of registration.
     pub(crate) registered_at: DateTime<Utc>,
-    /// Which kinds of alarms are pushed; a kind that is absent is.
+    /// True or false for each kind of alarm: whether it is pushed. Absent kinds are pushed.
     #[schema(value_type = BTreeMap<String, bool>)]
     pub(crate) notification_preferences: Preferences,
-    /// Where they are pushed to.
+    /// The devices that receive push messages.
     #[schema(value_type = Vec<DeviceView>)]
     pub(crate) devices: Devices,
 }
@@ -39,108 +39,108 @@ pub(crate) struct MeView {
 /// A device that receives push messages.
 #[derive(Debug, Serialize, serde::Deserialize, ToSchema)]
 pub(crate) struct DeviceView {
-    /// Its id.
+    /// The id of the device.
     #[schema(schema_with = schemas::device_id)]
     pub(crate) device_id: String,
-    /// Since when.
+    /// The time of registration.
     pub(crate) registered_at: DateTime<Utc>,
 }
 
-/// A room in which the caller is, or was when it closed.
+/// A room that the caller is a member of, or was when it closed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MyRoomView {
-    /// Its id.
+    /// The id of the room.
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: String,
-    /// The box on which it was opened.
+    /// The box of the room.
     #[schema(schema_with = schemas::box_id)]
     pub(crate) box_id: String,
-    /// Where they order.
+    /// The store that the members order from.
     #[schema(schema_with = schemas::store_id)]
     pub(crate) store_id: String,
-    /// What it is called.
+    /// The title of the room.
     pub(crate) title: String,
-    /// Whether it accepts anything.
+    /// The status of the room.
     pub(crate) status: RoomStatus,
-    /// Why it was closed.
+    /// The reason why the room was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) closed_reason: Option<ClosedReason>,
-    /// Whose room it is.
+    /// The user id of the host.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) host: String,
-    /// How many are inside.
+    /// The number of members.
     #[schema(minimum = 0, maximum = 100)]
     pub(crate) member_count: i32,
-    /// How many may be inside.
+    /// The maximum number of members.
     #[schema(minimum = 2, maximum = 100)]
     pub(crate) max_members: i32,
-    /// Whether a password is needed to join.
+    /// True if joining needs a password.
     pub(crate) locked: bool,
-    /// Where the order stands.
+    /// The step of the order.
     pub(crate) step: Step,
-    /// When it was opened.
+    /// The time of opening.
     pub(crate) opened_at: DateTime<Utc>,
-    /// When it closes by itself.
+    /// The time at which the room closes automatically.
     pub(crate) closes_at: DateTime<Utc>,
-    /// When it was closed.
+    /// The time of closing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) closed_at: Option<DateTime<Utc>>,
-    /// The version of its feed: that of its last event.
+    /// The version of the last event in the room's feed.
     #[schema(minimum = 0)]
     pub(crate) v: i64,
-    /// How many messages the caller has not read.
+    /// The number of messages that the caller has not read.
     #[schema(minimum = 0)]
     pub(crate) unread: i64,
 }
 
-/// What an alarm is about.
+/// The kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum AlarmKind {
-    /// Somebody answered my message.
+    /// A reply to a message of the user.
     Reply,
-    /// Somebody reacted to my message.
+    /// A reaction to a message of the user.
     Reaction,
-    /// Somebody wrote `@` and my user id.
+    /// A message with `@` and the user's id.
     Mention,
-    /// I was kicked.
+    /// The user was kicked.
     Kicked,
-    /// I am the host now.
+    /// The user became the host.
     MadeHost,
-    /// My room was closed.
+    /// A room of the user was closed.
     RoomClosed,
-    /// The food is in the box.
+    /// The delivery is in the box.
     OrderArrived,
 }
 
-/// Something that the caller should know of.
+/// An alarm of the caller.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AlarmView {
-    /// The same as on live connections.
+    /// The id of the alarm, the same on live connections.
     #[schema(example = "box-2-4711-mention")]
     pub(crate) id: String,
-    /// What it is about.
+    /// The kind of the alarm.
     pub(crate) kind: AlarmKind,
-    /// When it happened.
+    /// The time of the event that caused it.
     pub(crate) at: DateTime<Utc>,
-    /// The room in which it happened.
+    /// The room of the event.
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: String,
-    /// The message that it is about.
+    /// The message that the alarm is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::message_id)]
     pub(crate) message_id: Option<String>,
-    /// Who made it happen.
+    /// The user who caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::user_id)]
     pub(crate) by: Option<String>,
-    /// With `position` and `kind` the key of the list.
+    /// The box of the event. With `at`, `position` and `kind`, the sort key of the list.
     #[serde(skip)]
     pub(crate) box_id: String,
-    /// The event's sequence in the log.
+    /// The sequence of the event in the log.
     #[serde(skip)]
     pub(crate) position: i64,
 }

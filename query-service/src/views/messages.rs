@@ -9,37 +9,37 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// Who reacted, by emoji.
+/// User ids by emoji.
 pub(crate) type Reactions = Json<BTreeMap<String, Vec<String>>>;
 
 /// A message.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MessageView {
-    /// Its id: later messages of a room have greater ones.
+    /// The id of the message. Later messages of a room have greater ids.
     #[schema(schema_with = schemas::message_id)]
     pub(crate) message_id: String,
-    /// The room in which it was said.
+    /// The room of the message.
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: String,
-    /// Who said it.
+    /// The author's user id.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) author: String,
-    /// What it says; null when it was deleted.
+    /// The text; null if the message was deleted.
     #[schema(required, max_length = 4000)]
     pub(crate) body: Option<String>,
-    /// The message that it answers.
+    /// The id of the message that this one replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::message_id)]
     pub(crate) reply_to: Option<String>,
-    /// When it was said.
+    /// The time of posting.
     pub(crate) posted_at: DateTime<Utc>,
-    /// When it was corrected last.
+    /// The time of the last edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) edited_at: Option<DateTime<Utc>>,
-    /// Whether it was taken away.
+    /// True if the message was deleted.
     pub(crate) deleted: bool,
-    /// Who reacted, by emoji, in order of arrival.
+    /// The ids of the users who reacted, by emoji, in the order of their reactions.
     #[schema(value_type = BTreeMap<String, Vec<String>>)]
     pub(crate) reactions: Reactions,
 }

@@ -6,18 +6,18 @@ use utoipa::ToSchema;
 
 use crate::schemas;
 
-/// Whether a room accepts anything.
+/// The status of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum RoomStatus {
-    /// It does.
+    /// The room accepts members and messages.
     Open,
-    /// It does not any more.
+    /// The room accepts nothing any more.
     Closed,
 }
 
-/// Why a room was closed.
+/// The reason why a room was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -26,100 +26,100 @@ pub(crate) enum ClosedReason {
     Host,
     /// The last member left.
     Empty,
-    /// Its deadline passed.
+    /// The room's time was up.
     Expired,
 }
 
-/// Where an order stands.
+/// The step of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum Step {
-    /// People still join.
+    /// Members join.
     Gathering,
-    /// Everybody says what they want.
+    /// Members choose their dishes.
     Ordering,
     /// The host has ordered.
     Ordered,
-    /// The food is on its way.
+    /// The delivery is on its way.
     Delivering,
-    /// The food is in the box.
+    /// The delivery is in the box.
     Arrived,
-    /// Everybody has taken theirs.
+    /// All members have collected their orders.
     Collected,
 }
 
-/// How somebody who ever joined a room stands to it.
+/// The standing of a user who has ever joined a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(crate) enum Standing {
-    /// Is inside, or was when the room closed: may read everything.
+    /// Is a member, or was when the room closed: may read everything.
     Inside,
-    /// Went.
+    /// Has left.
     Left,
-    /// Was put out by the host.
+    /// Was kicked by the host.
     Kicked,
 }
 
 /// A room.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RoomView {
-    /// Its id.
+    /// The id of the room.
     #[schema(schema_with = schemas::room_id)]
     pub(crate) room_id: String,
-    /// The box on which it was opened.
+    /// The box of the room.
     #[schema(schema_with = schemas::box_id)]
     pub(crate) box_id: String,
-    /// Where they order.
+    /// The store that the members order from.
     #[schema(schema_with = schemas::store_id)]
     pub(crate) store_id: String,
-    /// What it is called.
+    /// The title of the room.
     pub(crate) title: String,
-    /// Whether it accepts anything.
+    /// The status of the room.
     pub(crate) status: RoomStatus,
-    /// Why it was closed.
+    /// The reason why the room was closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) closed_reason: Option<ClosedReason>,
-    /// Whose room it is.
+    /// The user id of the host.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) host: String,
-    /// How many are inside.
+    /// The number of members.
     #[schema(minimum = 0, maximum = 100)]
     pub(crate) member_count: i32,
-    /// How many may be inside.
+    /// The maximum number of members.
     #[schema(minimum = 2, maximum = 100)]
     pub(crate) max_members: i32,
-    /// Whether a password is needed to join.
+    /// True if joining needs a password.
     pub(crate) locked: bool,
-    /// Where the order stands.
+    /// The step of the order.
     pub(crate) step: Step,
-    /// When it was opened.
+    /// The time of opening.
     pub(crate) opened_at: DateTime<Utc>,
-    /// When it closes by itself.
+    /// The time at which the room closes automatically.
     pub(crate) closes_at: DateTime<Utc>,
-    /// When it was closed.
+    /// The time of closing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) closed_at: Option<DateTime<Utc>>,
-    /// The version of its feed: that of its last event.
+    /// The version of the last event in the room's feed.
     #[schema(minimum = 0)]
     pub(crate) v: i64,
 }
 
-/// Somebody inside a room.
+/// A member of a room.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemberView {
-    /// Who.
+    /// The user id.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) user_id: String,
-    /// How they are called; absent once they are erased.
+    /// The nickname; absent if the user was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) nickname: Option<String>,
-    /// Whether it is their room.
+    /// True if the member is the host.
     pub(crate) host: bool,
-    /// When they came.
+    /// The time of joining.
     pub(crate) joined_at: DateTime<Utc>,
     /// The order of joining, which is the order of the list.
     #[serde(skip)]

@@ -9,20 +9,20 @@ use crate::schemas;
 /// A store of the catalogue.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StoreView {
-    /// Its id.
+    /// The id of the store.
     #[schema(schema_with = schemas::store_id)]
     pub(crate) store_id: String,
-    /// What it is called.
+    /// The name of the store.
     pub(crate) name: String,
     /// Postal code.
     #[schema(schema_with = schemas::zip_code)]
     pub(crate) zip_code: String,
-    /// What it sells.
+    /// The category of the store's food.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) category: Option<String>,
-    /// Whether it takes orders.
+    /// True if the store takes orders.
     pub(crate) open: bool,
-    /// When it came into the catalogue.
+    /// The time of registration.
     pub(crate) registered_at: DateTime<Utc>,
 }

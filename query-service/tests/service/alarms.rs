@@ -1,4 +1,4 @@
-//! Alarms on a connection: each once, whichever rooms it follows, and whatever is lost on the way.
+//! Alarms on a connection: each is sent once, independently of followed rooms and lost notifications.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ async fn connected(world: &World, user: &str) -> Watcher {
     watcher
 }
 
-/// The next frames are alarms about these messages.
+/// Checks that the next frames are alarms about these messages.
 async fn alarms(watcher: &mut Watcher, messages: impl IntoIterator<Item = i64>) {
     for message in messages {
         let alarm = watcher.next().await;
@@ -29,11 +29,11 @@ async fn alarms_come_to_every_connection_of_their_user_and_to_nobody_else() {
     assert_eq!(
         ana.next().await,
         json!({
-            "type": "alarm", "id": "box-1-41-mention", "kind": "mention", "at": "2026-01-03T13:00:00Z", "room": "north.2", "message_id": "41",
-            "by": "ben",
+            "type": "alarm", "id": "box-1-41-mention", "kind": "mention", "at": "2026-01-03T13:00:00Z",
+            "room": "north.2", "message_id": "41", "by": "ben",
         })
     );
-    // one that begins now has them in the list
+    // A connection that begins now finds earlier alarms in the list.
     let mut second = connected(&world, "ana").await;
     world.alarm(42).await;
     world.tell_of_alarm(42).await;
@@ -53,7 +53,7 @@ async fn a_lost_alarm_is_read_and_a_repeated_one_is_nothing_new() {
     world.alarm(41).await;
     world.tell_of_alarm(41).await;
     alarms(&mut ana, [41]).await;
-    // 42 is lost, and 43 does not show it
+    // The notification of 42 is lost, and that of 43 does not reveal it.
     for position in 42..=43 {
         world.alarm(position).await;
     }

@@ -1,4 +1,4 @@
-//! Boxes and stores: filters, order, pages, refusals.
+//! Boxes and stores: filters, order, pages and errors.
 
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn boxes_are_filtered_and_sorted_by_distance() {
     assert_eq!(world.list("eve", near, "box_id").await, ["north", "west", "old", "south"]);
     let distances = world.list("eve", near, "distance_m").await;
     assert_eq!(distances[0], 0.0);
-    // 0.05 degrees of latitude
+    // 0.05 degrees of latitude.
     assert!((5_559.0..5_561.0).contains(&distances[3].as_f64().unwrap()), "{distances:?}");
 }
 
@@ -64,7 +64,7 @@ async fn pages_have_every_item_once() {
     assert_eq!(world.list("eve", &format!("/stores?cursor={cursor}"), "store_id").await, ["noodles"]);
     assert_eq!(world.list("eve", "/stores?zip_code=04109", "store_id").await, ["noodles"]);
 
-    // a cursor belongs to its list, and to its place
+    // A cursor belongs to its list, and to its location.
     assert_eq!(world.get("eve", &format!("/boxes?cursor={cursor}")).await.1["code"], "invalid-cursor");
     let (_, page) = world.get("eve", "/boxes?limit=1&near=51.35,12.37").await;
     let elsewhere = format!("/boxes?near=51.3,12.37&cursor={}", page["next"].as_str().unwrap());

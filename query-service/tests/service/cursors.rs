@@ -1,4 +1,4 @@
-//! Cursors: one for all rooms and the alarms, good on every transport, vouching for what was written and for nothing else.
+//! Cursors: one for all rooms and the alarms, valid on every transport, covering exactly the frames that were written.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ async fn say_hello(world: &World, user: &str, cursor: &Value, rooms: Value) -> W
     watcher
 }
 
-/// The cursor of the next ping.
+/// Returns the cursor of the next ping.
 async fn pinged(watcher: &mut Watcher) -> Value {
     loop {
         let frame = watcher.next().await;
@@ -22,7 +22,7 @@ async fn pinged(watcher: &mut Watcher) -> Value {
     }
 }
 
-/// The id of the next alarm.
+/// Returns the id of the next alarm.
 async fn alarm(watcher: &mut Watcher) -> String {
     loop {
         let frame = watcher.next().await;
@@ -58,13 +58,13 @@ async fn a_connection_goes_on_where_the_last_one_was_with_rooms_and_alarms() {
     world.tell_of_alarm(43).await;
     assert_eq!(alarm(&mut ana).await, mention(43), "and then live");
 
-    // a version that is given wins, and a room that is not asked for is not followed
+    // A given version takes precedence, and a room that is not listed is not followed.
     let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 11 }])).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.2": 11 }));
     let mut ana = say_hello(&world, "ana", &cursor, json!([])).await;
     assert_eq!(ana.next().await["resumed"], json!({}));
     assert_eq!([alarm(&mut ana).await, alarm(&mut ana).await], [41, 42].map(mention));
-    // the other transport takes it as well
+    // The other transport accepts the cursor as well.
     let mut stream = Listener::open(&world, "ana", &format!("rooms=north.2&cursor={}", cursor.as_str().unwrap())).await;
     assert_eq!(stream.until("subscribed").await["recovered"], true);
     stream.events(10..=12).await;
@@ -99,7 +99,7 @@ async fn alarms_are_complete_up_to_the_cursor_and_only_what_is_beyond_may_come_a
         world.tell_of_alarm(position).await;
         assert_eq!(alarm(&mut ana).await, mention(position));
     }
-    // the read model is there as well: sooner or later the cursor says so
+    // Once the read model has these positions, the cursor includes them.
     world.project("box-1", 43).await;
     let mut cursor = before.clone();
     while cursor == before {
@@ -123,8 +123,8 @@ async fn more_alarms_than_are_read_at_once_come_all_the_same() {
     world
         .sql(
             "insert into alarms
-             select 'ana', '2026-01-03T13:00:00Z', 'north', 41 + n / 2, case n % 2 when 0 then 'mention' else 'reply' end,
-                 'north.2', 41 + n / 2, 'ben', 'box-1'
+             select 'ana', '2026-01-03T13:00:00Z', 'north', 41 + n / 2,
+                 case n % 2 when 0 then 'mention' else 'reply' end, 'north.2', 41 + n / 2, 'ben', 'box-1'
              from generate_series(0, 300) as n",
         )
         .await;
@@ -151,7 +151,7 @@ async fn a_strange_cursor_is_a_reset_of_each_room_and_of_the_alarms() {
         let reset = json!({ "type": "reset", "room": "north.2", "reason": "unknown-version", "head_v": 9 });
         assert_eq!((ana.next().await, ana.next().await["recovered"].clone()), (reset, json!(false)));
     }
-    // one that is ahead of this log
+    // A cursor that is ahead of this log.
     world.project("box-1", 30).await;
     let mut ben = say_hello(&world, "ben", &of_ben, json!([])).await;
     assert_eq!(ben.next().await["type"], "welcome");

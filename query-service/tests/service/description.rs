@@ -1,4 +1,4 @@
-//! The service describes itself.
+//! The descriptions of the service: OpenAPI, AsyncAPI and health.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Server-sent events: the frames of live connections, cursors, the end.
+//! Server-sent events: the frames of live connections, cursors and the end of a stream.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn the_last_id_goes_on_where_the_stream_ended() {
     drop(ben);
     world.happen(12, "message_posted", "ana", hi()).await;
 
-    // an EventSource that comes back by itself still has the cursor with which it was made
+    // An EventSource that reconnects automatically repeats the cursor in its original URL.
     let query = format!("{NORTH}&cursor={at_9}");
     let mut ben = Listener::reopen(&world, "ben", &query, &at_10).await;
     assert_eq!(ben.next().await["resumed"], json!({ "north.2": 10 }));
@@ -58,7 +58,7 @@ async fn the_last_id_goes_on_where_the_stream_ended() {
     world.happen(13, "message_posted", "ana", hi()).await;
     ben.events([13]).await;
 
-    // a new one has it only there, and no last id yet
+    // A new EventSource has the cursor in the URL only, and an empty last id or none.
     let mut ben = Listener::reopen(&world, "ben", &query, "").await;
     assert_eq!(ben.until("subscribed").await["recovered"], false);
     let mut ben = Listener::open(&world, "ben", &query).await;
@@ -105,7 +105,7 @@ async fn a_cursor_of_another_feed_resets_every_room() {
         assert_eq!(ben.next().await, reset);
         assert_eq!(ben.next().await["recovered"], false);
     }
-    // and one whose versions this feed has not come to
+    // A cursor whose version is beyond this feed.
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     ben.until("subscribed").await;
     world.sql("update rooms set v = 8 where room_id = 'north.2'").await;
@@ -127,7 +127,7 @@ async fn a_kick_is_the_last_thing_of_its_room() {
     ana.events(10..=11).await;
     ben.events([10]).await;
     assert_eq!(ben.next().await, json!({ "type": "unsubscribed", "room": "north.2", "reason": "kicked" }));
-    // an older cursor comes as far as the kick, a newer one not even there
+    // An older cursor resumes up to the kick, a newer one is refused.
     let mut late = Listener::reopen(&world, "ben", NORTH, &before).await;
     late.until("subscribed").await;
     late.events([10]).await;

@@ -1,4 +1,4 @@
-//! Each version once and in order, whatever is lost, late or repeated on the way.
+//! Each version is sent once and in order, even if notifications are lost, late or repeated.
 
 use serde_json::{Value, json};
 
@@ -14,18 +14,18 @@ async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
     let mut ben = world.watch("ben", Some(7)).await;
     ben.next().await;
     ben.events(8..=9).await;
-    // 10 and 11 are lost: 12 shows it
+    // The notifications of 10 and 11 are lost, and that of 12 reveals it.
     for v in 10..=11 {
         world.append(v, "message_posted", "ana", post(v)).await;
     }
     world.happen(12, "message_posted", "ana", post(12)).await;
     ben.events(10..=12).await;
-    // late and repeated
+    // Late and repeated notifications.
     world.tell(11, "message_posted", "ana", post(11)).await;
     world.tell(12, "message_posted", "ana", post(12)).await;
     world.happen(13, "message_posted", "ana", post(13)).await;
     ben.events([13]).await;
-    // a lost tail shows without another event
+    // Lost events at the end are found without a further notification.
     world.append(14, "message_posted", "ana", post(14)).await;
     world.append(15, "message_posted", "ana", post(15)).await;
     for v in 14..=15 {
@@ -64,7 +64,7 @@ async fn a_long_absence_is_replayed_in_order() {
     ben.events(1..=1234).await;
     world.happen(1235, "message_posted", "ana", post(1235)).await;
     ben.events([1235]).await;
-    // subscribing again begins anew, and goes on once
+    // A repeated subscription starts again, and each later event is sent once.
     ben.say(json!({ "type": "subscribe", "room": "north.2", "v": 1233 })).await;
     assert_eq!(ben.next().await["type"], "subscribed");
     ben.events(1234..=1235).await;
@@ -96,7 +96,7 @@ async fn another_generation_is_followed_without_a_repetition() {
     let served = async || world.get("ana", "/rooms/north.2").await.1["title"] == "Second";
     world.sql("update read_g2.rooms set title = 'Second'").await;
     world.until("the second generation is served", served).await;
-    // what the first generation says is nothing any more, what the second has is sent once
+    // Notifications of the first generation are ignored, and events of the second are sent once.
     world.tell(10, "message_posted", "ana", post(10)).await;
     world
         .sql(
@@ -118,7 +118,7 @@ async fn a_slow_reader_lags_and_misses_nothing() {
     let mut quick = world.watch("ana", None).await;
     slow.next().await;
     quick.next().await;
-    // more than the sockets of both sides and the queue between them hold
+    // More than the sockets of both sides and the send queue hold.
     let body = json!({ "body": "🍜".repeat(4_000) });
     for first in (10..1_000).step_by(10) {
         let several = first..first + 10;

@@ -1,4 +1,4 @@
-//! Heartbeats: heads in every ping, and what happens to clients that do not answer.
+//! Heartbeats: head versions in every ping, and clients that do not answer.
 
 use serde_json::json;
 

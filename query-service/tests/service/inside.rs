@@ -1,4 +1,4 @@
-//! What only members see: members, messages, feed, search.
+//! Data for members only: members, messages, feed and search.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn only_who_is_inside_sees_inside() {
             assert_eq!((got, &body["code"]), (status, &code), "{user} {path}");
         }
         assert_eq!(world.get("ana", &format!("/rooms/north.9/{part}")).await.1["code"], "room-not-found");
-        // members at closing keep reading
+        // Members at the time of closing may still read.
         assert_eq!(world.get("eve", &format!("/rooms/north.1/{part}")).await.0, 200);
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection may do beside following rooms, and how much of it: newer tokens, pages of the feed, limits.
+//! Further requests on a connection, and their limits: newer tokens, and pages of the feed.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
     third.say(json!({ "type": "hello", "token": world.token("ben") })).await;
     assert_eq!(third.next().await["code"], "too-many-connections");
     assert_eq!(third.farewell().await, (4004, "too-many-connections".to_owned()));
-    // others are not concerned, and neither are those who are there already
+    // Neither other users nor existing connections are affected.
     world.watch("ana", None).await.next().await;
     world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
     first.events([10]).await;
@@ -50,7 +50,7 @@ async fn frames_that_come_too_fast_are_refused_and_then_end_it() {
         frame = ben.next().await;
     }
     assert_eq!((refused, &frame["code"], &frame["reason"]), (60, &4302.into(), &"too-many-frames".into()));
-    // a few at once are no harm
+    // A burst within the limit is accepted.
     for id in 0..50 {
         ana.say(json!({ "type": "fetch", "id": id, "room": "north.2", "after_v": 9 })).await;
     }
@@ -67,7 +67,7 @@ async fn a_newer_token_keeps_the_connection() {
     ben.say(json!({ "type": "hello", "token": short, "rooms": [{ "id": "north.2" }] })).await;
     assert_eq!(ben.next().await["type"], "welcome");
     assert_eq!(ben.next().await["type"], "subscribed");
-    // one that is not good changes nothing
+    // An invalid token changes nothing.
     for (token, code) in [("x".to_owned(), "invalid-token"), (world.expired_token("ben"), "expired-token")] {
         ben.say(json!({ "type": "auth", "id": code, "token": token })).await;
         let refusal = ben.next().await;
@@ -103,7 +103,7 @@ async fn members_fetch_pages_of_a_feed_without_following_it() {
         let fetched = json!({ "type": "fetched", "id": id, "room": "north.2", "to_v": to_v, "head_v": 250 });
         assert_eq!(ben.next().await, fetched);
     }
-    // that was no subscription
+    // A fetch is not a subscription.
     world.happen(251, "message_posted", "ana", json!({ "body": "hi" })).await;
     for (user, code) in [("cem", "not-a-member"), ("dan", "kicked"), ("eve", "not-a-member")] {
         let mut watcher = world.connect().await;

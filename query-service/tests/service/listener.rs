@@ -1,4 +1,4 @@
-//! A client of server-sent events, as strict as a browser's.
+//! A client of server-sent events, as strict as a browser.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use super::{
     world::{PATIENCE, World},
 };
 
-/// One stream of events. Every frame has to be as the service describes it.
+/// One stream of events. Every frame must match the service's description.
 pub(super) struct Listener {
     check: Arc<FrameCheck>,
     response: reqwest::Response,
     text: String,
-    /// What a browser would send as `Last-Event-ID`.
+    /// The last id, as a browser would send it in `Last-Event-ID`.
     pub(super) last_id: String,
-    /// How many comments came.
+    /// The number of received comments.
     pub(super) comments: usize,
-    /// When a browser would come back.
+    /// The delay before a browser would reconnect.
     pub(super) retry_ms: Option<u64>,
 }
 
@@ -31,7 +31,7 @@ impl Listener {
         Self::with(world, query, &[("authorization", &token)]).await
     }
 
-    /// The same as a browser that comes back by itself.
+    /// Opens `/events` like a browser that reconnects automatically.
     pub(super) async fn reopen(world: &World, user: &str, query: &str, last_id: &str) -> Self {
         let token = format!("Bearer {}", world.token(user));
         Self::with(world, query, &[("authorization", &token), ("last-event-id", last_id)]).await
@@ -47,8 +47,8 @@ impl Listener {
         Self { check, response, text: String::new(), last_id: String::new(), comments: 0, retry_ms: None }
     }
 
-    /// The next frame that is no signal and not about the user's own rooms, for those come at any moment; none once the
-    /// answer has ended.
+    /// Returns the next frame except signals and frames about the user's own rooms, which may come at any time. None
+    /// once the response has ended.
     pub(super) async fn try_next(&mut self) -> Option<Value> {
         loop {
             let frame = self.any().await?;
@@ -58,12 +58,12 @@ impl Listener {
         }
     }
 
-    /// The next frame, whatever it is.
+    /// Returns the next frame of any type.
     pub(super) async fn raw(&mut self) -> Value {
         self.any().await.expect("ended")
     }
 
-    /// The next event's frame, which has the event's name as its type; none once the answer has ended.
+    /// Returns the next event's frame, whose type must be the event's name. None once the response has ended.
     pub(super) async fn any(&mut self) -> Option<Value> {
         loop {
             let block = self.block().await?;
@@ -79,23 +79,23 @@ impl Listener {
                 }
             }
             if data.is_empty() {
-                assert_eq!(event, None, "an event without data is never seen");
+                assert_eq!(event, None, "browsers ignore an event without data");
                 continue;
             }
             let frame: Value = serde_json::from_str(&data.join("\n")).unwrap();
             self.check.server(&frame).unwrap();
             assert_eq!(event, frame["type"].as_str());
-            assert_eq!(block.starts_with("id: "), frame["v"].is_i64(), "only what happened has an id: {block}");
+            assert_eq!(block.starts_with("id: "), frame["v"].is_i64(), "an id comes with a version only: {block}");
             return Some(frame);
         }
     }
 
-    /// The next frame that is no signal.
+    /// Returns the next frame except signals.
     pub(super) async fn next(&mut self) -> Value {
         self.try_next().await.expect("ended")
     }
 
-    /// The next frames up to one of this type, which is returned.
+    /// Skips frames up to one of this type and returns it.
     pub(super) async fn until(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.next().await;
@@ -105,7 +105,7 @@ impl Listener {
         }
     }
 
-    /// The next events have these versions.
+    /// Checks that the next frames are events with these versions.
     pub(super) async fn events(&mut self, versions: impl IntoIterator<Item = i64>) {
         for v in versions {
             let frame = self.next().await;

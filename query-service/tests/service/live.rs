@@ -1,4 +1,4 @@
-//! Live connections: subscribing, following, parting, closing.
+//! Live connections: subscribing, following, leaving and closing.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn a_member_sees_what_happens_as_it_happens() {
             "data": { "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null },
         })
     );
-    // what the feed has to say looks the same
+    // The same event from the feed is identical.
     let mut ana = world.watch("ana", Some(9)).await;
     assert_eq!(ana.next().await["recovered"], true);
     assert_eq!(
@@ -66,7 +66,7 @@ async fn who_left_resumes_up_to_that_and_no_further() {
     assert_eq!(cem.next().await["type"], "subscribed");
     assert_eq!(cem.event().await, (5, "member_left".to_owned()));
     assert_eq!(cem.next().await["reason"], "left");
-    // nothing is left to resume
+    // There is nothing left to resume.
     for v in [json!(5), json!(null)] {
         cem.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
         assert_eq!(cem.next().await["code"], "not-a-member");
@@ -156,7 +156,7 @@ async fn a_stopping_service_says_good_bye() {
     assert_eq!((&bye["type"], &bye["code"]), (&"bye".into(), &4000.into()));
     assert!(bye["retry_ms"].as_u64().unwrap() < 5_000);
     assert_eq!(silent.farewell().await, (4000, "stopping".to_owned()));
-    // a client that does not answer the close is not waited for
+    // The service does not wait for a client that does not answer the close.
     world.stopped().await;
 }
 

@@ -1,4 +1,4 @@
-//! Every malformed frame: the right answer, and nobody else notices.
+//! Malformed frames: each gets the right error, and other clients are not affected.
 
 use std::fs;
 
@@ -14,12 +14,12 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{watcher::Watcher, world::World};
 
-/// So many frames may come at once.
+/// The number of frames per connection, within the burst that the rate limit allows.
 const AT_ONCE: usize = 50;
 
 const KIB: usize = 1024;
 
-/// What can stand where something else belongs.
+/// Returns values of wrong types or formats.
 fn strange_values() -> Vec<Value> {
     vec![
         json!(null),
@@ -39,7 +39,7 @@ fn strange_values() -> Vec<Value> {
     ]
 }
 
-/// A client's frames with one thing wrong, whatever the description says is wrong.
+/// Returns a client's frames with one error each that the description forbids.
 fn nearly_right(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for example in world.check.client_examples() {
@@ -62,7 +62,7 @@ fn with(example: &Value, field: &str, value: Value) -> Value {
     frame
 }
 
-/// What is not even nearly right, or in a way that no description can express.
+/// Returns texts that are no frames at all, or whose error the description cannot express.
 fn far_from_right() -> Vec<String> {
     let mut texts: Vec<String> = [
         "",
@@ -101,7 +101,7 @@ fn far_from_right() -> Vec<String> {
     texts
 }
 
-/// A connection that follows nothing, after its hello.
+/// Opens a connection that follows no room, after its hello.
 async fn greeted(world: &World) -> Watcher {
     let mut watcher = world.connect().await;
     watcher.say(json!({ "type": "hello", "token": world.token("ben") })).await;
@@ -109,7 +109,7 @@ async fn greeted(world: &World) -> Watcher {
     watcher
 }
 
-/// A neighbour hears what happens next.
+/// Checks that another client still receives events.
 async fn goes_on(world: &World, neighbour: &mut Watcher, v: i64) {
     world.happen(v, "message_posted", "ana", json!({ "body": "all is well" })).await;
     neighbour.events([v]).await;
@@ -133,7 +133,7 @@ async fn a_malformed_frame_is_refused_and_the_connection_goes_on() {
         watcher.send(Message::binary(r#"{"type":"pong"}"#)).await.unwrap();
         assert_eq!(watcher.next().await["code"], "invalid-frame");
         watcher.say(json!({ "type": "fetch", "id": 1, "room": "north.1", "after_v": 0 })).await;
-        assert_eq!(watcher.next().await["code"], "not-a-member", "it is still heard");
+        assert_eq!(watcher.next().await["code"], "not-a-member", "the connection still works");
     }
     goes_on(&world, &mut neighbour, 10).await;
 }
@@ -163,7 +163,7 @@ fn fragment(text: &[u8], opcode: Data, last: bool) -> Message {
     Message::Frame(Frame::message(text.to_vec(), OpCode::Data(opcode), last))
 }
 
-/// A message in two fragments.
+/// Splits a message into two fragments.
 fn in_two(text: &[u8]) -> [Message; 2] {
     let (first, second) = text.split_at(text.len() / 2);
     [fragment(first, Data::Text, false), fragment(second, Data::Continue, true)]
@@ -183,7 +183,7 @@ async fn fragments_make_one_frame_and_count_as_one() {
     assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
 }
 
-/// What no connection survives, and cannot be answered.
+/// Returns messages that end a connection without an answer.
 fn beyond_words() -> Vec<Vec<Message>> {
     vec![
         vec![Message::text("x".repeat(64 * KIB + 1))],
@@ -213,7 +213,7 @@ async fn what_is_too_large_or_no_text_ends_the_connection_at_once() {
     for messages in beyond_words() {
         for mut watcher in [world.connect().await, greeted(&world).await] {
             for message in &messages {
-                // it may be over before everything is said
+                // The connection may end before all messages are sent.
                 let _ = watcher.send(message.clone()).await;
             }
             watcher.broken().await;
@@ -246,12 +246,12 @@ async fn malformed_frames_leave_nothing_behind() {
         sizes.push(resident_kib());
         goes_on(&world, &mut neighbour, 10 + round).await;
     }
-    // the first round warms up
+    // The first round is a warm-up.
     let grown = sizes[3].saturating_sub(sizes[0]);
     assert!(grown < 16 * KIB, "{sizes:?} KiB");
 }
 
-/// The memory of this process, in which the service runs.
+/// Returns the resident memory in KiB of this process, in which the service runs.
 fn resident_kib() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();

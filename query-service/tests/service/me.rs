@@ -1,4 +1,4 @@
-//! What concerns the caller alone.
+//! The caller's own data.
 
 use serde_json::json;
 
@@ -26,18 +26,18 @@ async fn my_rooms_count_what_is_unread() {
     let world = World::start().await;
     let (_, page) = world.get("ana", "/me/rooms").await;
     assert_eq!(fields(&page, "room_id"), ["north.2", "north.1"]);
-    // marked up to the second of four; nothing read of yesterday
+    // Marked as read up to the second of four; nothing of yesterday.
     assert_eq!(fields(&page, "unread"), [2, 1]);
-    // ben has no marker but wrote the last one himself
+    // ben has no marker but wrote the last one himself.
     world.sql("update members set last_post_ordinal = 4 where room_id = 'north.2' and user_id = 'ben'").await;
     assert_eq!(world.list("ben", "/me/rooms", "unread").await, [0]);
-    // a marker between two messages covers the ones before it
+    // A marker between two messages covers the earlier ones.
     world.sql("update read_markers set message_id = 9000").await;
     assert_eq!(world.list("ana", "/me/rooms?limit=1", "unread").await, [0]);
     let (_, page) = world.get("ana", "/me/rooms?limit=1").await;
     let next = format!("/me/rooms?cursor={}", page["next"].as_str().unwrap());
     assert_eq!(world.list("ana", &next, "room_id").await, ["north.1"]);
-    // who left or was put out has it no more
+    // Users who have left or were kicked do not have the room any more.
     assert!(world.list("cem", "/me/rooms", "room_id").await.is_empty());
     assert!(world.list("dan", "/me/rooms", "room_id").await.is_empty());
 }

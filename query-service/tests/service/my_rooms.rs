@@ -1,4 +1,4 @@
-//! A user's own rooms on every connection: first all of them, then what changes, as `GET /me/rooms` would count it.
+//! A user's own rooms on every connection: all of them first, then changes, with the counts of `GET /me/rooms`.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ async fn the_open_rooms_come_first_with_what_is_unread() {
         let mut watcher = connected(&world, user).await;
         assert_eq!(watcher.mine().await, all(&rooms), "{user}");
         assert!(started.elapsed() < Duration::from_secs(1));
-        // what is told is what is listed, closed rooms aside
+        // The frame has the same rooms as the list, except closed ones.
         let (_, page) = world.get(user, "/me/rooms").await;
         let open = page["items"].as_array().unwrap().iter().filter(|room| room["status"] == "open");
         let listed = open.map(|room| (room["room_id"].as_str().unwrap(), json!({ "unread": room["unread"] })));
@@ -58,7 +58,7 @@ async fn counts_change_with_messages_and_markers_for_every_connection() {
         assert_eq!(watcher.mine().await, unread(3));
     }
     assert_eq!(ben.mine().await, unread(5));
-    // one reads on another device
+    // The user reads on another device.
     world.sql("update read_markers set message_id = 24 where user_id = 'ana'").await;
     world.touch("north.2", Some("ana")).await;
     for watcher in [&mut ana, &mut second] {
@@ -122,7 +122,7 @@ async fn what_nobody_told_is_found_all_the_same() {
     let mut ben = connected(&world, "ben").await;
     ben.mine().await;
     world.sql("update rooms set last_ordinal = 9 where room_id = 'north.2'").await;
-    assert_eq!(ben.mine().await, unread(9), "a notice was lost");
+    assert_eq!(ben.mine().await, unread(9), "a notification was lost");
     world.nats.kill().await;
     world.sql("update rooms set last_ordinal = 12 where room_id = 'north.2'").await;
     world.nats.start_again().await.unwrap();

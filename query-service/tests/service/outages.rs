@@ -1,4 +1,4 @@
-//! Servers that go and come again.
+//! Outages of PostgreSQL and NATS.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ async fn without_postgresql_reads_fail_quickly_and_heal() {
     assert_eq!(status, 503, "{ready}");
     assert_eq!(world.plain_get("/healthz").await.0, 200);
 
-    // live goes on from notices, as long as nothing is missing
+    // Live events continue from notifications, as long as none is missing.
     world.tell(10, "message_posted", "ana", json!({ "body": "live" })).await;
     ben.events([10]).await;
-    // something is missing, and is read as soon as it can be
+    // A missing event is read as soon as the database is back.
     world.tell(12, "message_posted", "ana", json!({ "body": "later" })).await;
     world.postgres.start_again().await.unwrap();
     for v in 10..=12 {
@@ -49,7 +49,7 @@ async fn without_nats_reads_go_on_and_live_heals_afterwards() {
     };
     world.until("NATS is missed", async || !nats().await).await;
     assert_eq!(world.get("ana", "/rooms").await.0, 200);
-    // a connection that begins now is served from the feed
+    // A new connection is served from the feed.
     let mut ana = world.watch("ana", Some(8)).await;
     ana.next().await;
     ana.events([9]).await;

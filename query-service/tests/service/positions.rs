@@ -1,4 +1,4 @@
-//! Reads that must have seen an earlier command's event.
+//! Reads that must include an earlier command's event.
 
 use std::{pin::pin, time::Duration};
 
@@ -17,7 +17,7 @@ async fn a_read_waits_for_its_position() {
     world.announce("box-0", 41).await;
     assert_eq!(read.await.0, 200);
 
-    // also when the notice is lost
+    // The same with a lost notification.
     let read = world.get_after("ana", "/rooms", &["box-0.life.42"]);
     let ((status, _), ()) = tokio::join!(read, world.project("box-0", 42));
     assert_eq!(status, 200);
@@ -38,7 +38,7 @@ async fn a_read_that_would_be_too_old_says_how_old() {
     assert_eq!(problem["code"], "not-yet-projected");
     assert_eq!(problem["detail"], "box-1 is at 40, 5 behind");
 
-    // a notice that is ahead of what can be read does not make it spin, nor answer too early
+    // A notification ahead of the checkpoint causes neither a busy loop nor an early answer.
     world.announce("box-1", 45).await;
     assert_eq!(world.get_after("ana", "/rooms", &["box-1.life.45"]).await.0, 503);
 }

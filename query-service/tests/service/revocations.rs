@@ -1,4 +1,4 @@
-//! Tokens that are revoked while they are used.
+//! Tokens that are revoked during use.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
     world::World,
 };
 
-/// Revokes everything that a user has, as a command-service does.
+/// Revokes all tokens of a user, as a command-service does.
 async fn revoke(world: &World, user: &str) {
     let nats = service_kit::nats::connect(&world.nats.url(Account::Command), "test").await.unwrap();
     let context = jetstream::with_prefix(nats, domain::notice::SERVICE_API_PREFIX);
@@ -53,7 +53,7 @@ async fn whoever_is_signed_out_loses_reads_tickets_and_live_connections_within_s
     assert_eq!(again.next().await["code"], "revoked-token");
     assert_eq!(again.farewell().await, (4202, "revoked-token".to_owned()));
 
-    // Whoever has signed in again is welcome, and nobody else has noticed anything.
+    // A user who has signed in again is accepted, and other users are not affected.
     world.watch("ben", None).await;
     ana.say(json!({ "type": "unsubscribe", "id": 1, "room": "north.2" })).await;
     assert_eq!(ana.next().await["type"], "unsubscribed");

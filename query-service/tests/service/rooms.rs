@@ -1,4 +1,4 @@
-//! Rooms as every signed-in user sees them.
+//! Rooms from the point of view of every signed-in user.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Typing and presence: told within seconds, forgotten when a node dies, and never to or of those who were put out.
+//! Typing and presence: updated within seconds, expired after a node's death, and never about or to kicked users.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::world::{PATIENCE, World};
 
-/// Another query-service, as far as signals go.
+/// The signals of another query-service.
 struct Node {
     client: Client,
     words: Subscriber,
@@ -29,7 +29,7 @@ impl Node {
         self.client.flush().await.unwrap();
     }
 
-    /// What is said by the service and not by this node.
+    /// Returns the next message of the service under test.
     async fn hear(&mut self) -> Value {
         loop {
             let word = timeout(PATIENCE, self.words.next()).await.expect("no signal in time").unwrap();
@@ -52,7 +52,7 @@ async fn members_see_who_comes_and_goes() {
     let mut ana = world.watch("ana", None).await;
     ben.present(&["ana", "ben"]).await;
     ana.present(&["ana", "ben"]).await;
-    // a second connection of the same user is nobody new, and its end is no farewell
+    // A second connection of the same user changes nothing, neither does its end.
     let mut second = world.watch("ana", None).await;
     second.present(&["ana", "ben"]).await;
     drop(second);
@@ -93,12 +93,12 @@ async fn nodes_tell_each_other_and_ask_when_a_room_is_new_to_them() {
     assert_eq!((&first["kind"], &first["users"], &first["ask"]), (&json!("presence"), &json!(["ben"]), &json!(true)));
     node.say(json!({ "kind": "presence", "node": "another", "users": ["ana"], "ask": false })).await;
     ben.present(&["ana", "ben"]).await;
-    // it answers who asks, and repeats it to who does not
+    // It answers a node that asks, and repeats its users otherwise.
     node.say(json!({ "kind": "presence", "node": "another", "users": ["ana"], "ask": true })).await;
     let answer = node.hear().await;
     assert_eq!((&answer["users"], &answer["ask"]), (&json!(["ben"]), &json!(false)));
     assert_eq!(node.hear().await, answer);
-    // a clean end is seen at once, here and there
+    // A clean end is announced at once, in both directions.
     node.say(json!({ "kind": "presence", "node": "another", "users": [], "ask": false })).await;
     ben.present(&["ben"]).await;
     drop(ben);
@@ -132,7 +132,7 @@ async fn the_others_see_who_types_but_not_every_keystroke() {
     let typing = json!({ "type": "signal", "room": "north.2", "kind": "typing", "user": "ana" });
     assert_eq!(ben.signal("typing").await, typing);
     node.say(json!({ "kind": "typing", "node": "another", "user": "cem" })).await;
-    // no second one in between, and none of her own
+    // ben gets no second signal in between, and ana none of her own.
     assert_eq!(ben.signal("typing").await["user"], "cem");
     assert_eq!(ana.signal("typing").await["user"], "cem");
     let mut heard = node.hear().await;
@@ -140,7 +140,7 @@ async fn the_others_see_who_types_but_not_every_keystroke() {
         heard = node.hear().await;
     }
     assert_eq!(heard["user"], "ana");
-    // later again
+    // The next signal follows after a pause.
     let said = Instant::now();
     let again = async || {
         ana.say(json!({ "type": "typing", "room": "north.2" })).await;

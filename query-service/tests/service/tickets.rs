@@ -1,4 +1,4 @@
-//! Tickets: for clients that send no header.
+//! Tickets, for clients that cannot send headers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use provision::streams::{ProvisionOptions, provision};
 
 use super::{listener::Listener, world::World};
 
-/// A query-service whose tickets have a bucket.
+/// Starts a query-service with a bucket for tickets.
 pub(super) async fn start() -> World {
     let world = World::start().await;
     let options = ProvisionOptions { partitions: world.nats.partitions(), replicas: 1 };

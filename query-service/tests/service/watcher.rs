@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 
 use super::world::PATIENCE;
 
-/// One live connection. Every frame has to be as the service describes it.
+/// One live connection. Every frame must match the service's description.
 pub(super) struct Watcher {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     check: Arc<FrameCheck>,
@@ -28,7 +28,7 @@ impl Watcher {
         Self { socket, check }
     }
 
-    /// Says a frame that is one.
+    /// Sends a valid frame.
     pub(super) async fn say(&mut self, frame: Value) {
         self.check.client(&frame).unwrap();
         self.say_text(&frame.to_string()).await;
@@ -38,17 +38,17 @@ impl Watcher {
         self.send(Message::text(text)).await.unwrap();
     }
 
-    /// Says anything.
+    /// Sends any message.
     pub(super) async fn send(&mut self, message: Message) -> Result<(), Error> {
         self.socket.send(message).await
     }
 
-    /// Says something that the service may not want to hear any more.
+    /// Sends a frame on a connection that may have ended.
     pub(super) async fn try_say(&mut self, frame: Value) -> Result<(), Error> {
         self.send(Message::text(frame.to_string())).await
     }
 
-    /// The next frame that is no signal: those come at any moment.
+    /// Returns the next frame except signals, which may come at any time.
     pub(super) async fn next(&mut self) -> Value {
         loop {
             let frame = self.any().await;
@@ -58,7 +58,7 @@ impl Watcher {
         }
     }
 
-    /// The next signal of a kind.
+    /// Returns the next signal of a kind.
     pub(super) async fn signal(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.any().await;
@@ -68,12 +68,12 @@ impl Watcher {
         }
     }
 
-    /// Waits until these are present in the room, and nobody else.
+    /// Waits until exactly these users are present in the room.
     pub(super) async fn present(&mut self, users: &[&str]) {
         while self.signal("presence").await["users"] != json!(users) {}
     }
 
-    /// The next frame that is about the user's own rooms: those come at any moment.
+    /// Returns the next frame about the user's own rooms, which may come at any time.
     pub(super) async fn mine(&mut self) -> Value {
         loop {
             let frame = self.frame().await;
@@ -83,7 +83,7 @@ impl Watcher {
         }
     }
 
-    /// The next frame that is not about the user's own rooms.
+    /// Returns the next frame that is not about the user's own rooms.
     pub(super) async fn any(&mut self) -> Value {
         loop {
             let frame = self.frame().await;
@@ -104,7 +104,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until the connection ends without a good-bye.
+    /// Waits until the connection ends without a bye.
     pub(super) async fn broken(&mut self) {
         loop {
             match timeout(PATIENCE, self.socket.next()).await.expect("still open") {
@@ -116,7 +116,7 @@ impl Watcher {
         }
     }
 
-    /// The next frame but pings, which is an event.
+    /// Returns version and type of the next event. Skips pings.
     pub(super) async fn event(&mut self) -> (i64, String) {
         let mut frame = self.next().await;
         while frame["type"] == "ping" {
@@ -126,14 +126,14 @@ impl Watcher {
         (v, frame["type"].as_str().unwrap().to_owned())
     }
 
-    /// The next frames but pings, which are events with these versions.
+    /// Checks the versions of the next events. Skips pings.
     pub(super) async fn events(&mut self, versions: impl IntoIterator<Item = i64>) {
         for v in versions {
             assert_eq!(self.event().await.0, v);
         }
     }
 
-    /// The good-bye: what the frame says, which is what the close says too.
+    /// Returns code and reason of the bye, and checks that the close frame has the same.
     pub(super) async fn farewell(&mut self) -> (u64, String) {
         let bye = self.next().await;
         assert_eq!(bye["type"], "bye", "{bye}");
@@ -148,7 +148,7 @@ impl Watcher {
     }
 }
 
-/// Whether a frame is about the user's own rooms.
+/// Returns true if a frame is about the user's own rooms.
 pub(super) fn about_own_rooms(frame: &Value) -> bool {
     ["my_rooms", "membership", "unread"].iter().any(|kind| frame["type"] == *kind)
 }

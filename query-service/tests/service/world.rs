@@ -19,14 +19,14 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::watcher::Watcher;
 
-/// How long anything may take to become true.
+/// The timeout of every condition.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A query-service of its own for one test.
 pub(super) struct World {
     pub(super) postgres: Postgres,
     pub(super) nats: Nats,
-    /// What the service says of its frames.
+    /// The service's description of its frames.
     pub(super) check: Arc<FrameCheck>,
     admin: PgPool,
     projector: async_nats::Client,
@@ -39,12 +39,12 @@ pub(super) struct World {
 }
 
 impl World {
-    /// With a small town in the read model.
+    /// Starts a service with a small town in the read model.
     pub(super) async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// With these further settings.
+    /// Starts a service with these further settings.
     pub(super) async fn with(arguments: &[&str]) -> Self {
         let (postgres, nats) = tokio::join!(Postgres::start(), Nats::start_without_streams(4));
         let (postgres, nats) = (postgres.unwrap(), nats.unwrap());
@@ -69,7 +69,7 @@ impl World {
             &database_url,
             "--trust-cache",
             cache.to_str().unwrap(),
-            // a test's few users come many times
+            // A test's few users connect often.
             "--live-rate-per-user",
             "1000000:1000000",
         ];
@@ -97,7 +97,7 @@ impl World {
         world
     }
 
-    /// Waits until something is true.
+    /// Waits until a condition is true.
     pub(super) async fn until(&self, what: &str, mut check: impl AsyncFnMut() -> bool) {
         let wait = async {
             while !check().await {
@@ -119,12 +119,12 @@ impl World {
         self.mint.expired_token(Bearer::User(user))
     }
 
-    /// What a user reads.
+    /// Sends a GET request as this user. Returns status and JSON.
     pub(super) async fn get(&self, user: &str, path: &str) -> (u16, Value) {
         self.get_after(user, path, &[]).await
     }
 
-    /// What a user reads who has seen these positions.
+    /// Sends a GET request with these positions in `Min-Position`.
     pub(super) async fn get_after(&self, user: &str, path: &str, positions: &[&str]) -> (u16, Value) {
         let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token(user));
         for position in positions {
@@ -133,13 +133,13 @@ impl World {
         answer(request).await
     }
 
-    /// What anybody reads with these headers.
+    /// Sends a GET request with these headers only.
     pub(super) async fn get_with(&self, path: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
         let request = self.http.get(format!("{}{path}", self.base));
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
     }
 
-    /// What a user gets who posts nothing.
+    /// Sends a POST request without a body as this user.
     pub(super) async fn post(&self, user: &str, path: &str) -> (u16, Value) {
         answer(self.http.post(format!("{}{path}", self.base)).bearer_auth(self.token(user))).await
     }
@@ -148,31 +148,31 @@ impl World {
         answer(self.http.get(format!("{}{path}", self.base))).await
     }
 
-    /// The values of one field of a list's items.
+    /// Reads a list and returns one field of its items.
     pub(super) async fn list(&self, user: &str, path: &str, field: &str) -> Vec<Value> {
         let (status, page) = self.get(user, path).await;
         assert_eq!(status, 200, "{page}");
         fields(&page, field)
     }
 
-    /// Changes the read model.
+    /// Executes SQL in the first generation.
     pub(super) async fn sql(&self, text: &str) {
         let text = format!("set search_path to read_g1; {text}");
         self.admin.execute(AssertSqlSafe(text)).await.unwrap();
     }
 
-    /// Moves a checkpoint without a word.
+    /// Moves a checkpoint without a notification.
     pub(super) async fn project(&self, stream: &str, position: u64) {
         self.sql(&format!("update checkpoints set position = {position} where stream = '{stream}'")).await;
     }
 
-    /// Says that a checkpoint has moved.
+    /// Publishes the notification of a checkpoint.
     pub(super) async fn announce(&self, stream: &str, position: u64) {
         let text = format!("{stream}.life.{position}");
         self.notice(&format!("projected.g1.{stream}"), &text).await;
     }
 
-    /// Appends to the feed of north.2 without a word.
+    /// Appends an event to the feed of north.2 without a notification.
     pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
         let data = whole(v, kind, by, data);
         self.sql(&format!(
@@ -184,13 +184,13 @@ impl World {
         .await;
     }
 
-    /// Appends messages with these versions to the feed of north.2 without a word.
+    /// Appends messages with these versions to the feed of north.2 without a notification.
     pub(super) async fn append_messages(&self, versions: RangeInclusive<i64>) {
         let (first, last) = versions.into_inner();
         self.append_several(first..last + 1, "message_posted", "ana", &json!({ "body": "x" })).await;
     }
 
-    /// Appends events that say the same to the feed of north.2 without a word, in one transaction.
+    /// Appends identical events to the feed of north.2 without a notification, in one transaction.
     pub(super) async fn append_several(&self, versions: Range<i64>, kind: &str, by: &str, data: &Value) {
         let Range { start, end } = versions;
         let data = whole(start, kind, by, data.clone());
@@ -203,31 +203,31 @@ impl World {
         .await;
     }
 
-    /// Says what was appended to the feed of north.2.
+    /// Publishes the notification of an event in the feed of north.2.
     pub(super) async fn tell(&self, v: i64, kind: &str, by: &str, data: Value) {
         self.tell_of_generation(1, v, kind, by, data).await;
     }
 
-    /// Says what a generation has appended to its feed of north.2.
+    /// Publishes a generation's notification of an event in the feed of north.2.
     pub(super) async fn tell_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
         let data = whole(v, kind, by, data);
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
         self.notice(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
     }
 
-    /// Appends to the feed of north.2, and says so.
+    /// Appends an event to the feed of north.2 and publishes its notification.
     pub(super) async fn happen(&self, v: i64, kind: &str, by: &str, data: Value) {
         self.append(v, kind, by, data.clone()).await;
         self.tell(v, kind, by, data).await;
     }
 
-    /// Lets the last message of a room have this number, and says so.
+    /// Sets the ordinal of a room's last message and publishes the notification.
     pub(super) async fn posted(&self, room: &str, ordinal: i64) {
         self.sql(&format!("update rooms set last_ordinal = {ordinal} where room_id = '{room}'")).await;
         self.touch(room, None).await;
     }
 
-    /// Alarms ana of a mention in north.2, without a word.
+    /// Inserts an alarm of ana, a mention in north.2, without a notification.
     pub(super) async fn alarm(&self, position: i64) {
         self.sql(&format!(
             "insert into alarms values
@@ -236,7 +236,7 @@ impl World {
         .await;
     }
 
-    /// Says so.
+    /// Publishes the notification of that alarm.
     pub(super) async fn tell_of_alarm(&self, position: i64) {
         let alarm = json!([{
             "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
@@ -245,7 +245,7 @@ impl World {
         self.notice("live.g1.user.ana", &alarm.to_string()).await;
     }
 
-    /// Says that a user's view of a room has changed, or that of everybody inside.
+    /// Publishes the notification that the view of a room has changed, for one user or for all members.
     pub(super) async fn touch(&self, room: &str, user: Option<&str>) {
         let touched = match user {
             Some(user) => json!([{ "room_id": room, "user_id": user }]),
@@ -259,19 +259,19 @@ impl World {
         self.projector.flush().await.unwrap();
     }
 
-    /// Creates another generation with the same town and serves it instead.
+    /// Creates another generation with the same town and activates it.
     pub(super) async fn switch_generation(&self, number: i32) {
         create_generation(&self.admin, number).await;
         self.admin.execute("update control.generations set state = 'retired'").await.unwrap();
         activate(&self.admin, number).await;
     }
 
-    /// A live connection before its hello.
+    /// Opens a live connection without a hello.
     pub(super) async fn connect(&self) -> Watcher {
         Watcher::connect(&self.base.replace("http", "ws"), self.check.clone()).await
     }
 
-    /// A live connection of a user that follows north.2.
+    /// Opens a live connection of a user that follows north.2.
     pub(super) async fn watch(&self, user: &str, v: Option<i64>) -> Watcher {
         let mut watcher = self.connect().await;
         let room = v.map_or_else(|| json!({ "id": "north.2" }), |v| json!({ "id": "north.2", "v": v }));
@@ -291,7 +291,7 @@ impl World {
     }
 }
 
-/// What is told of an event, where a test is not interested in all that belongs to a message.
+/// Completes the data of a message with the fields that a test does not care about.
 fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
     if kind == "message_posted" {
         let message = [("message_id", json!((1000 + v).to_string())), ("author", json!(by)), ("reply_to", Value::Null)];
@@ -302,7 +302,7 @@ fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
     data
 }
 
-/// The values of one field of a page's items.
+/// Returns one field of a page's items.
 pub(super) fn fields(page: &Value, field: &str) -> Vec<Value> {
     page["items"].as_array().unwrap().iter().map(|item| item[field].clone()).collect()
 }

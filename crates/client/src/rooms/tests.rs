@@ -15,7 +15,7 @@ fn event(rooms: &mut Rooms, v: u64) -> Result<Option<Incoming>, Loss> {
     hear(rooms, &frame)
 }
 
-/// Whether each of these versions is handed out.
+/// Returns for each version if it was delivered.
 fn handed_out(rooms: &mut Rooms, versions: &[u64]) -> Vec<bool> {
     versions.iter().map(|v| event(rooms, *v).unwrap().is_some()).collect()
 }
@@ -37,7 +37,7 @@ fn following(since: Since, head_v: u64) -> Rooms {
 fn asks(rooms: &mut Rooms) -> (u64, Option<u64>) {
     match rooms.next_change() {
         Some(Change::Subscribe(ClientFrame::Subscribe { id, v, .. })) => (id, v),
-        other => panic!("asks for nothing: {other:?}"),
+        other => panic!("not a subscribe: {other:?}"),
     }
 }
 

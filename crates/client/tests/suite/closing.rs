@@ -1,4 +1,4 @@
-//! Connections end in every way, and the client does what each way asks of it.
+//! Ends of connections, and the client's reaction to each.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{ROOM, Server, expect, heard, options, until};
 
-/// Why the connection was lost, and when the next try is made.
+/// Returns the reason of the next disconnection, and the delay before the next attempt.
 async fn lost(inbox: &mut Inbox) -> (Loss, Duration) {
     until(inbox, |incoming| match incoming {
         Incoming::Disconnected { reason, retry_in } => Some((reason, retry_in)),

@@ -1,4 +1,4 @@
-//! The client against a server that behaves as badly as a test wants, and against the real thing.
+//! The client against a scripted server, and against the real services.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

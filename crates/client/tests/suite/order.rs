@@ -1,4 +1,4 @@
-//! Whatever comes in whatever order: versions are handed out once, one after the other.
+//! Versions are delivered once and in order, in whatever order they arrive.
 
 use std::time::Duration;
 

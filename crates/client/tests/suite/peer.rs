@@ -1,4 +1,4 @@
-//! A query-service played by a test: it says what the test tells it to, in whatever order.
+//! A scripted query-service: it sends what the test asks for, in any order.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use tokio_tungstenite::{
     },
 };
 
-/// How long anything may take.
+/// The timeout of every step.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The room of these tests.
 pub(crate) const ROOM: &str = "b.1";
 
-/// A place where clients call.
+/// A listener for clients.
 pub(crate) struct Server(TcpListener);
 
-/// A client that has called.
+/// The server side of a connection with a client.
 pub(crate) struct Peer<S = TcpStream>(WebSocketStream<S>);
 
 impl Server {
@@ -40,23 +40,23 @@ impl Server {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    /// A client with this token that follows the room after a version.
+    /// Connects a client that follows the room after this version.
     pub(crate) fn client(&self, v: u64) -> (Client, Inbox) {
         let (client, inbox) = Client::connect(options([self.url()])).unwrap();
         client.subscribe(ROOM.parse().unwrap(), Since::After(v));
         (client, inbox)
     }
 
-    /// The next one that calls.
+    /// Accepts the next client.
     pub(crate) async fn call(&self) -> Peer {
-        timeout(PATIENCE, async { Peer::shake_hands(self.accept().await).await }).await.expect("nobody calls")
+        timeout(PATIENCE, async { Peer::shake_hands(self.accept().await).await }).await.expect("no client connects")
     }
 
-    /// The next connection, before anything is said.
+    /// Accepts the next TCP connection, before the handshake.
     pub(crate) async fn accept(&self) -> TcpStream {
         self.0.accept().await.unwrap().0
     }
-    /// The next one that calls, after a hello that asks for the room after this version.
+    /// Accepts the next client, checks that its hello asks for the room after `v`, and welcomes it.
     pub(crate) async fn greet(&self, v: u64, head_v: u64) -> Peer {
         let mut peer = self.call().await;
         let hello = peer.next().await;
@@ -68,7 +68,7 @@ impl Server {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// A client of the protocol at the other end of this stream.
+    /// Performs the WebSocket handshake on this stream.
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
     pub(crate) async fn shake_hands(stream: S) -> Self {
         let protocol = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
@@ -107,36 +107,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
 
     pub(crate) async fn close_without_a_word(&mut self, code: u16, reason: &str) {
         let close = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
-        // after a good-bye the client may be gone already
+        // After a bye the client may have closed the connection already.
         let _ = self.0.close(Some(close)).await;
     }
 
-    /// What the client says next.
+    /// Returns the next frame of the client.
     pub(crate) async fn next(&mut self) -> Value {
-        match timeout(PATIENCE, self.0.next()).await.expect("the client says nothing").unwrap().unwrap() {
+        match timeout(PATIENCE, self.0.next()).await.expect("the client sends nothing").unwrap().unwrap() {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("not a frame: {other:?}"),
         }
     }
 
-    /// Waits until the client has gone.
+    /// Waits until the client has closed the connection.
     pub(crate) async fn until_gone(&mut self) {
         let gone = async { while let Some(Ok(Message::Text(_))) = self.0.next().await {} };
-        timeout(PATIENCE, gone).await.expect("the client is still there");
+        timeout(PATIENCE, gone).await.expect("the client is still connected");
     }
 }
 
-/// How the clients of these tests connect.
+/// Returns the options of the clients in these tests.
 pub(crate) fn options(urls: impl IntoIterator<Item = String>) -> Options {
     Options::new(urls, async || Ok("a token".to_owned())).longest_delay(Duration::from_millis(200))
 }
 
-/// What comes to a client next.
+/// Returns the next item of a client.
 pub(crate) async fn heard(inbox: &mut Inbox) -> Result<Incoming, Error> {
-    timeout(PATIENCE, inbox.next()).await.expect("nothing comes").expect("the inbox has ended")
+    timeout(PATIENCE, inbox.next()).await.expect("no item arrives").expect("the inbox has ended")
 }
 
-/// What comes next that fits.
+/// Returns the next item that fits.
 pub(crate) async fn until<T>(inbox: &mut Inbox, mut fits: impl FnMut(Incoming) -> Option<T>) -> T {
     loop {
         if let Some(found) = fits(heard(inbox).await.unwrap()) {
@@ -145,7 +145,7 @@ pub(crate) async fn until<T>(inbox: &mut Inbox, mut fits: impl FnMut(Incoming) -
     }
 }
 
-/// The next event.
+/// Returns the next event.
 pub(crate) async fn next_event(inbox: &mut Inbox) -> Event {
     until(inbox, |incoming| match incoming {
         Incoming::Event(event) => Some(event),
@@ -154,14 +154,14 @@ pub(crate) async fn next_event(inbox: &mut Inbox) -> Event {
     .await
 }
 
-/// The next events, which have these versions.
+/// Checks the versions of the next events.
 pub(crate) async fn expect(inbox: &mut Inbox, versions: impl IntoIterator<Item = u64>) {
     for v in versions {
         assert_eq!(next_event(inbox).await.v, v);
     }
 }
 
-/// Why nothing more comes from the next room that ends.
+/// Returns the reason of the next [`Incoming::Ended`].
 pub(crate) async fn ended(inbox: &mut Inbox) -> Ending {
     until(inbox, |incoming| match incoming {
         Incoming::Ended { reason, .. } => Some(reason),

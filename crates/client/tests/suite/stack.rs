@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{ended, expect, heard, next_event, until};
 
-/// Sends a command; returns what it created.
+/// Sends a command. Returns the id that it created.
 async fn command(stack: &Stack, who: Bearer<'_>, method: Method, path: &str, body: Value) -> String {
     let token = stack.token(who, Duration::from_mins(5));
     let url = format!("{}{path}", stack.command_url(0));
@@ -48,7 +48,7 @@ async fn a_room_is_followed_over_a_restart_until_one_leaves_it() {
     let (client, mut inbox) = Client::connect(options.longest_delay(Duration::from_secs(1))).unwrap();
     let Ok(Incoming::Connected { url }) = heard(&mut inbox).await else { panic!("not connected") };
 
-    // It may take a moment until the read model knows who is inside.
+    // The read model may need a moment to show the membership.
     loop {
         client.subscribe(room.parse().unwrap(), Since::After(0));
         let ended = until(&mut inbox, |incoming| match incoming {
@@ -81,7 +81,7 @@ async fn a_room_is_followed_over_a_restart_until_one_leaves_it() {
     assert_eq!(ended(&mut inbox).await, Ending::Parted("left".to_owned()));
 }
 
-/// The next thing that concerns ben.
+/// Returns the next item about ben.
 async fn of_ben(inbox: &mut Inbox) -> String {
     until(inbox, |incoming| match incoming {
         Incoming::MyRooms(rooms) => Some(format!("in {} rooms", rooms.len())),
@@ -93,7 +93,7 @@ async fn of_ben(inbox: &mut Inbox) -> String {
     .await
 }
 
-/// The next things that concern ben, in whatever order.
+/// Checks the next items about ben, in any order.
 async fn expect_all<const N: usize>(inbox: &mut Inbox, mut expected: [String; N]) {
     let mut found: [String; N] = std::array::from_fn(|_| String::new());
     for found in &mut found {
@@ -128,7 +128,7 @@ async fn what_concerns_a_user_comes_without_following_a_room_and_over_a_restart(
     let index = urls.iter().position(|known| *known == url).unwrap();
     stack.kill9(ServiceId::Query(index)).await;
     say(&stack, &room, "are you there, @ben?").await;
-    // all of it is told anew at first, before the alarm or after it
+    // A new connection repeats all of it at first, before the alarm or after it.
     let mut seen = Vec::new();
     let (alarm, rooms) = ("mention by ana".to_owned(), "in 1 rooms".to_owned());
     while !(seen.contains(&alarm) && seen.contains(&rooms)) {

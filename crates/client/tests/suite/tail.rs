@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::peer::{Peer, ROOM, Server};
 
-/// What a server of this name proves itself with, and how to trust it.
+/// Returns a TLS acceptor with a self-signed certificate, and the path of the file that makes a client trust it.
 fn encryption(folder: &tempfile::TempDir) -> (TlsAcceptor, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let trusted = folder.path().join("trusted.pem");
@@ -41,7 +41,7 @@ fn tail(server: &Server, trusted: &str, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Plays a service that has something to tell, and ends the room.
+/// Plays a service that sends an event, an alarm and a membership, and then ends the room.
 async fn play(server: &Server, acceptor: &TlsAcceptor) {
     let stream = acceptor.accept(server.accept().await).await.unwrap();
     let mut peer = Peer::shake_hands(stream).await;
@@ -57,7 +57,7 @@ async fn play(server: &Server, acceptor: &TlsAcceptor) {
     peer.until_gone().await;
 }
 
-/// What it printed: events, and the rest.
+/// Returns the output of a tail: events, and everything else.
 async fn printed(tail: Child) -> (String, String) {
     let output = timeout(Duration::from_secs(10), tail.wait_with_output()).await.expect("it does not end").unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -72,7 +72,7 @@ async fn a_tail_prints_events_and_notes_apart() {
     play(&server, &acceptor).await;
     let (events, notes) = printed(started).await;
     assert_eq!(events, "2026-01-02 03:04:05Z b.1    1 ana x\n");
-    for note in ["b.7  ! ben mentions you\n", "b.7: you are inside\n", "b.1: left\n"] {
+    for note in ["b.7  ! ben mentions you\n", "b.7: you are a member\n", "b.1: left\n"] {
         assert!(notes.contains(note), "{notes}");
     }
     let started = tail(&server, &trusted, &["--quiet"]);

@@ -1,4 +1,4 @@
-//! What concerns the user on whichever connection, pages of feeds, newer tokens.
+//! The user's own items, pages of feeds, and renewal of tokens.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ async fn event(peer: &mut Peer, room: &str, v: u64) {
     peer.say(json!({ "room": room, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
 }
 
-/// The number of the next alarm.
+/// Returns the id of the next alarm.
 async fn next_alarm(inbox: &mut client::Inbox) -> String {
     until(inbox, |incoming| match incoming {
         Incoming::Alarm(alarm) => Some(alarm.id),
@@ -138,7 +138,7 @@ async fn a_page_is_fetched_over_an_interruption_and_disturbs_no_room() {
     let page = fetching.await.unwrap().unwrap();
     assert_eq!(page.events.iter().map(|event| event.v).collect::<Vec<_>>(), [7, 8]);
     assert_eq!((page.to_v, page.head_v), (8, 9));
-    // the room goes on where it was, and no gap was seen
+    // The room continues where it was, and no gap is noticed.
     event(&mut peer, ROOM, 2).await;
     expect(&mut inbox, [1, 2]).await;
 
@@ -174,7 +174,7 @@ async fn a_token_is_renewed_before_it_expires_and_the_newer_one_is_kept() {
             json!({ "type": "authorized", "id": auth["id"], "expires_at": at, "expires_in_ms": expires_in_ms });
         peer.say(authorized).await;
     }
-    // a room is followed meanwhile, and the next connection begins with the newest token
+    // A room is followed meanwhile, and the next connection begins with the newest token.
     client.subscribe(ROOM.parse().unwrap(), Since::After(0));
     let wish = peer.next().await;
     peer.subscribed(&wish["id"], 1).await;

@@ -1,13 +1,14 @@
-//! The description as a page to read, without a script and without anything from elsewhere.
+//! The description as an HTML page, without scripts and external resources.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;padding:.5em;\
-    overflow:auto}table{border-collapse:collapse}td,th{text-align:left;padding:.1em 1em .1em 0;vertical-align:top}";
+const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;\
+    padding:.5em;overflow:auto}table{border-collapse:collapse}td,th{text-align:left;padding:.1em 1em .1em 0;\
+    vertical-align:top}";
 
-/// The page of an AsyncAPI document.
+/// Renders an AsyncAPI document as a page.
 pub(super) fn of(document: &Value) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Live</title><style>{STYLE}</style>\
@@ -47,7 +48,7 @@ fn write_message(page: &mut String, message: &Value) {
     let _ = write!(page, "<h3 id=\"{name}\"><code>{name}</code></h3><p>{summary}</p><pre>{example}</pre>");
 }
 
-/// A text as it is, anything else as JSON.
+/// Escapes a text for HTML. Any other value is escaped as JSON.
 fn escaped(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")

@@ -1,4 +1,4 @@
-//! The description says everything, once, and its examples are as it says.
+//! The document describes every frame once, and its examples match it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The body of an answer that goes on and on: each frame as a server-sent event.
+//! The body of an endless response: each frame is a server-sent event.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -16,17 +16,17 @@ use crate::live::{
     transport::Transport,
 };
 
-/// More than this does not wait for the next flush.
+/// The size in bytes from which waiting events are sent without a flush.
 const CHUNK: usize = 16 * 1024;
 
-/// An answer whose client may be slow.
+/// A streamed response to a client that may be slow.
 pub(super) struct EventStream {
     body: mpsc::Sender<Bytes>,
-    /// Events that wait for the next flush.
+    /// Encoded events that wait for the next flush.
     waiting: Vec<u8>,
 }
 
-/// What has to be known of a frame.
+/// The type of a frame.
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(rename = "type")]
@@ -34,18 +34,18 @@ struct Named<'a> {
 }
 
 impl EventStream {
-    /// A stream, and its body. Comments fill it when nothing else does.
+    /// Returns a stream and its body. Comments fill pauses of the body.
     pub(super) fn open(retry_ms: u64, heartbeat: Duration) -> (Self, impl Stream<Item = Result<Bytes, Infallible>>) {
         let (body, chunks) = mpsc::channel(1);
         let waiting = format!("retry: {retry_ms}\n\n").into_bytes();
         (Self { body, waiting }, with_comments(chunks, heartbeat * 3 / 5))
     }
 
-    /// Says good-bye to a client that has come to this cursor, and ends the answer.
+    /// Sends a bye with this cursor and ends the response.
     pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
         let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
         self.write(&ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
-        // a client that is gone or stuck does not hear it
+        // Fails if the client has disconnected or reads nothing.
         let _ = timeout(GOOD_BYE, self.flush()).await;
     }
 
@@ -57,7 +57,7 @@ impl EventStream {
         for part in ["event: ", kind] {
             self.waiting.extend_from_slice(part.as_bytes());
         }
-        // white space in JSON may be a new line, which ends a field here
+        // White space in JSON may be a line break, which ends a field here.
         for line in frame.split(['\r', '\n']) {
             self.waiting.extend_from_slice(b"\ndata: ");
             self.waiting.extend_from_slice(line.as_bytes());
@@ -78,13 +78,13 @@ impl EventStream {
 
 impl Transport for EventStream {
     async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
-        // all that this client can do is go
+        // The client cannot send anything, only disconnect.
         self.body.closed().await;
         Err(Over::Gone)
     }
 
     fn heard_at(&self) -> Instant {
-        // whether it is still there shows when it has to take something
+        // A lost client is noticed when a write fails.
         Instant::now()
     }
 
@@ -99,7 +99,7 @@ impl Transport for EventStream {
     }
 
     async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Over> {
-        // an id without an event: also who sees nothing happen can go on from here
+        // An id without an event, so that clients of quiet rooms can resume as well.
         self.write_id(&cursor(), "\n\n");
         self.flush_a_lot().await
     }
@@ -109,7 +109,7 @@ impl Transport for EventStream {
             return Ok(());
         }
         match timeout(NO_PROGRESS, self.body.reserve()).await {
-            // what cannot be sent keeps waiting: the good-bye must not overtake it
+            // Events that cannot be sent stay queued, so that the bye cannot overtake them.
             Ok(Ok(place)) => {
                 place.send(std::mem::take(&mut self.waiting).into());
                 Ok(())
@@ -120,7 +120,7 @@ impl Transport for EventStream {
     }
 }
 
-/// These chunks, and a comment whenever none has come for so long.
+/// Forwards these chunks, and adds a comment after each pause of length `quiet`.
 fn with_comments(chunks: mpsc::Receiver<Bytes>, quiet: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(chunks, move |mut chunks| async move {
         let chunk = match timeout(quiet, chunks.recv()).await {

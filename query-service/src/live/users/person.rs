@@ -1,4 +1,4 @@
-//! One connected user, with all their connections.
+//! One connected user, with all connections of this user.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::live::{
 };
 use crate::metrics::{METRICS, Queue};
 
-/// A connected user; goes away with the last connection.
+/// A connected user. Removed with the last connection.
 pub(super) struct Person {
     id: UserId,
     state: Mutex<State>,
@@ -29,11 +29,11 @@ pub(super) struct Person {
 struct State {
     connected: Vec<Connected>,
     rooms: MyRooms,
-    /// When the rooms were read the last time.
+    /// The time of the last read of the rooms.
     read_at: Option<Instant>,
 }
 
-/// One connection, and what it was told.
+/// One connection, and the alarms that it has received.
 struct Connected {
     outbox: Arc<Outbox>,
     alarms: Seen,
@@ -48,17 +48,17 @@ impl Person {
         &self.id
     }
 
-    /// Which task hears this person's alarms.
+    /// Sets the task that receives this user's alarms.
     pub(super) fn is_listened_for(&self, listener: JoinHandle<()>) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
     }
 
-    /// Becomes true when this person's alarms are heard.
+    /// Returns a receiver that becomes true when the user's alarms are subscribed.
     pub(super) fn listening(&self) -> watch::Receiver<bool> {
         self.listening.clone()
     }
 
-    /// One more connection, which has these alarms already. False if the person's rooms have yet to be read.
+    /// Adds a connection, which has these alarms already. Returns false if the user's rooms were not read yet.
     pub(super) fn join(&self, outbox: &Arc<Outbox>, alarms: Seen) -> bool {
         let mut state = self.state();
         let rooms = state.rooms.frame();
@@ -69,7 +69,7 @@ impl Person {
         rooms.is_some()
     }
 
-    /// One connection less; false if it was the last one, with which the person goes.
+    /// Removes a connection. Returns false if it was the last one, and stops the listener then.
     pub(super) fn leave(&self, outbox: &Arc<Outbox>) -> bool {
         let mut state = self.state();
         state.connected.retain(|connected| !Arc::ptr_eq(&connected.outbox, outbox));
@@ -80,7 +80,7 @@ impl Person {
         stays
     }
 
-    /// After which positions somebody's alarms have to be read, when the streams have come this far.
+    /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
         for Connected { outbox, alarms } in &mut self.state().connected {
@@ -96,7 +96,7 @@ impl Person {
         floor
     }
 
-    /// Tells an alarm to every connection that was not told yet.
+    /// Sends an alarm to every connection that has not received it.
     pub(super) fn tell(&self, alarm: &Alarm) {
         let (key, mut frame) = (alarm.key(), None);
         for connected in &mut self.state().connected {
@@ -106,19 +106,19 @@ impl Person {
         }
     }
 
-    /// Every connection has been told all alarms up to these positions.
+    /// Marks all alarms up to these positions as sent to every connection.
     pub(super) fn complete(&self, positions: &Positions) {
         for Connected { outbox, alarms } in &mut self.state().connected {
             outbox.alarms_complete(alarms.complete(positions));
         }
     }
 
-    /// The rooms that were told.
+    /// Returns the rooms that were sent.
     pub(super) fn rooms(&self) -> Vec<RoomId> {
         self.state().rooms.rooms().cloned().collect()
     }
 
-    /// Tells every connection what is different in the rooms.
+    /// Sends the changes of the rooms to every connection.
     pub(super) fn tell_rooms(&self, read: Vec<MyRoom>) {
         let mut state = self.state();
         for frame in state.rooms.update(read) {
@@ -129,12 +129,12 @@ impl Person {
         state.read_at = Some(Instant::now());
     }
 
-    /// When the rooms were read the last time.
+    /// Returns the time of the last read of the rooms.
     pub(super) fn rooms_read_at(&self) -> Option<Instant> {
         self.state().read_at
     }
 
-    /// What waits for each connection.
+    /// Returns the state of each connection's send queue.
     pub(super) fn queues(&self) -> Vec<Queue> {
         self.state().connected.iter().map(|connected| connected.outbox.queue()).collect()
     }

@@ -1,4 +1,4 @@
-//! Who is connected, and about whom something has to be read, and when.
+//! The connected users, and the times at which their data must be read.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,10 +13,10 @@ use tokio::{sync::watch, time::Instant};
 use super::Person;
 use crate::live::{my_rooms::MyRoom, outbox::Outbox, seen::Seen};
 
-/// What is unread in busy rooms is read no more often than this for each user.
+/// The minimum time between two reads of a user's unread counts because of other users' messages.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Whose view of a room has changed, in a notice: without a user that of everybody inside.
+/// A change of a user's view of a room, from a notification. Without a user, it concerns all members of the room.
 #[derive(Debug, Deserialize)]
 pub(super) struct Touched {
     room_id: RoomId,
@@ -27,16 +27,16 @@ pub(super) struct Touched {
 #[derive(Default)]
 pub(super) struct Present {
     people: HashMap<UserId, Arc<Person>>,
-    /// Who of them is inside each room, as far as they have been told.
+    /// The connected members of each room, as far as their rooms were sent.
     inside: HashMap<RoomId, HashSet<UserId>>,
-    /// Whose alarms may have been missed.
+    /// Users whose alarms may have been missed.
     alarms: Due,
-    /// Whose rooms may have changed.
+    /// Users whose rooms may have changed.
     rooms: Due,
 }
 
 impl Present {
-    /// One more connection of a user, who is made known if that is the first one.
+    /// Adds a connection of a user, and the user with the first one.
     pub(super) fn join(
         &mut self,
         user: &UserId,
@@ -53,7 +53,7 @@ impl Present {
         person.listening()
     }
 
-    /// One connection less.
+    /// Removes a connection of a user, and the user with the last one.
     pub(super) fn leave(&mut self, user: &UserId, outbox: &Arc<Outbox>) {
         if self.people.get(user).is_some_and(|person| !person.leave(outbox))
             && let Some(person) = self.people.remove(user)
@@ -62,12 +62,12 @@ impl Present {
         }
     }
 
-    /// Everybody who is connected.
+    /// Returns all connected users.
     pub(super) fn people(&self) -> impl Iterator<Item = &Arc<Person>> {
         self.people.values()
     }
 
-    /// Notes whose rooms have to be read: at once what somebody did, but what others write no more often than is useful.
+    /// Schedules reads of the rooms of users: at once for the user who acted, at most once per [`PACE`] for the others.
     pub(super) fn touch(&mut self, touched: &[Touched], now: Instant) {
         for Touched { room_id, user_id } in touched {
             match user_id {
@@ -83,7 +83,7 @@ impl Present {
         }
     }
 
-    /// Something may have been missed about everybody.
+    /// Schedules reads for all users, because any notification may have been missed.
     pub(super) fn doubt_everybody(&mut self, now: Instant) {
         for user in self.people.keys() {
             self.alarms.at(user, now);
@@ -91,29 +91,29 @@ impl Present {
         }
     }
 
-    /// These people's alarms have to be read then.
+    /// Schedules reads of these users' alarms.
     pub(super) fn doubt_alarms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
         users.into_iter().for_each(|user| self.alarms.at(user, when));
     }
 
-    /// These people's rooms have to be read then.
+    /// Schedules reads of these users' rooms.
     pub(super) fn doubt_rooms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
         users.into_iter().for_each(|user| self.rooms.at(user, when));
     }
 
-    /// Whose alarms have to be read now; asked for once.
+    /// Takes the users whose alarms must be read now.
     pub(super) fn whose_alarms(&mut self, now: Instant) -> Vec<Arc<Person>> {
         self.alarms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
     }
 
-    /// Whose rooms have to be read now; asked for once.
+    /// Takes the users whose rooms must be read now.
     pub(super) fn whose_rooms(&mut self, now: Instant) -> Vec<Arc<Person>> {
         self.rooms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
     }
 
-    /// Tells somebody what is different in their rooms, and notes where they are inside now.
+    /// Sends a user the changes of the rooms, and records the rooms that the user is a member of.
     pub(super) fn tell_rooms(&mut self, person: &Arc<Person>, read: Vec<MyRoom>) {
-        // who went and came back meanwhile is somebody else
+        // Skips a user who has disconnected and connected again since the read.
         if !self.people.get(person.id()).is_some_and(|known| Arc::ptr_eq(known, person)) {
             return;
         }
@@ -136,18 +136,18 @@ impl Present {
     }
 }
 
-/// Who has to be looked at, and when.
+/// Users with the times at which their data is due.
 #[derive(Default)]
 struct Due(HashMap<UserId, Instant>);
 
 impl Due {
-    /// This user then, or before if that was said already.
+    /// Schedules a user, unless an earlier time is scheduled already.
     fn at(&mut self, user: &UserId, when: Instant) {
         let due_at = self.0.entry(user.clone()).or_insert(when);
         *due_at = when.min(*due_at);
     }
 
-    /// Who has to be looked at now; not any more afterwards.
+    /// Takes the users who are due.
     fn take(&mut self, now: Instant) -> impl Iterator<Item = UserId> {
         self.0.extract_if(move |_, due_at| *due_at <= now).map(|(user, _)| user)
     }
@@ -198,7 +198,7 @@ mod tests {
         present.touch(&touched(Some("ben")), now);
         present.touch(&touched(Some("stranger")), now);
         assert_eq!(whose(&mut present, now), ["ben"]);
-        assert_eq!(whose(&mut present, now + PACE), ["ana"], "and cem is not inside");
+        assert_eq!(whose(&mut present, now + PACE), ["ana"], "and cem is not a member");
         present.touch(&touched(None), now + PACE);
         assert_eq!(whose(&mut present, now + PACE), ["ana", "ben"]);
     }

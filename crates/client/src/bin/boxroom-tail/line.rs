@@ -1,23 +1,23 @@
-//! What is heard, as a line for people.
+//! Incoming items as lines of text.
 
 use client::{Alarm, Event, Standing};
 use domain::RoomId;
 use serde_json::Value;
 
-/// Time, room, version, who and what. Nothing in it can move the cursor.
+/// Formats time, room, version, user and event. Control characters are replaced, so that no text can move the cursor.
 pub(crate) fn of(event: &Event) -> String {
     let who = event.by.as_ref().map_or("-", |user| user.as_str());
     harmless(&format!("{} {} {:>4} {who} {}", event.at.format("%F %TZ"), event.room, event.v, what(event)))
 }
 
-/// Time, room, and why this should be known.
+/// Formats time, room and the cause of the alarm.
 pub(crate) fn of_alarm(alarm: &Alarm) -> String {
-    let who = alarm.by.as_ref().map_or("somebody", |user| user.as_str());
+    let who = alarm.by.as_ref().map_or("a member", |user| user.as_str());
     let what = match alarm.kind.as_str() {
-        "reply" => format!("{who} answers you"),
-        "reaction" => format!("{who} reacts to what you said"),
+        "reply" => format!("{who} replies to you"),
+        "reaction" => format!("{who} reacts to your message"),
         "mention" => format!("{who} mentions you"),
-        "kicked" => format!("{who} puts you out"),
+        "kicked" => format!("{who} kicks you"),
         "made_host" => "you are the host now".to_owned(),
         "room_closed" => "the room is closed".to_owned(),
         "order_arrived" => "the order has arrived".to_owned(),
@@ -26,14 +26,14 @@ pub(crate) fn of_alarm(alarm: &Alarm) -> String {
     harmless(&format!("{} {}  ! {what}", alarm.at.format("%F %TZ"), alarm.room))
 }
 
-/// The room, and how the reader stands to it.
+/// Formats the room and the user's standing in it.
 pub(crate) fn of_membership(room: &RoomId, standing: Standing) -> String {
     let what = match standing {
-        Standing::Inside => "you are inside",
+        Standing::Inside => "you are a member",
         Standing::Left => "you have left",
-        Standing::Kicked => "you were put out",
-        Standing::Closed => "closed, and you were inside",
-        Standing::Unknown => "something is different for you",
+        Standing::Kicked => "you were kicked",
+        Standing::Closed => "closed, and you were a member",
+        Standing::Unknown => "your standing has changed",
     };
     format!("{room}: {what}")
 }
@@ -47,18 +47,18 @@ fn what(event: &Event) -> String {
     match event.kind.as_str() {
         "message_posted" => match event.data["body"].as_str() {
             Some(body) => format!("says: {body}"),
-            None => "said what was deleted since".to_owned(),
+            None => "said something that has been deleted since".to_owned(),
         },
         "message_edited" => match event.data["body"].as_str() {
-            Some(body) => format!("corrects {}: {body}", text("message_id")),
-            None => "corrected what was deleted since".to_owned(),
+            Some(body) => format!("edits {}: {body}", text("message_id")),
+            None => "edited something that has been deleted since".to_owned(),
         },
         "message_deleted" => format!("deletes {}", text("message_id")),
         "reaction_added" => format!("reacts to {} with {}", text("message_id"), text("emoji")),
-        "reaction_removed" => format!("takes {} back from {}", text("emoji"), text("message_id")),
+        "reaction_removed" => format!("removes {} from {}", text("emoji"), text("message_id")),
         "member_joined" => "joins".to_owned(),
         "member_left" => "leaves".to_owned(),
-        "member_kicked" => format!("puts {} out", text("user_id")),
+        "member_kicked" => format!("kicks {}", text("user_id")),
         "host_transferred" => format!("{} is host after {}", text("to"), text("from")),
         "room_opened" => format!("opens the room: {}", text("title")),
         "room_closed" => format!("the room closes ({})", text("reason")),

@@ -1,4 +1,4 @@
-//! `boxroom-tail`: prints what happens in rooms, over any interruption.
+//! `boxroom-tail`: prints the events of rooms and reconnects after every interruption.
 
 mod line;
 
@@ -15,37 +15,38 @@ use domain::RoomId;
 
 const EXAMPLES: &str = "\
 Examples:
-  boxroom-tail --token $ANA locker-7.1                      what happens from now on
-  boxroom-tail --token $ANA --from 0 locker-7.1 locker-9.4  everything, from the first event on
-  boxroom-tail --from 41 --json locker-7.1 | jq .data       what follows version 41, as JSON
-  boxroom-tail --url http://a:8081 --url http://b:8081 locker-7.1   the second when the first is away
+  boxroom-tail --token $ANA locker-7.1                      new events only
+  boxroom-tail --token $ANA --from 0 locker-7.1 locker-9.4  all events, from the first one
+  boxroom-tail --from 41 --json locker-7.1 | jq .data       the events after version 41, as JSON
+  boxroom-tail --url http://a:8081 --url http://b:8081 locker-7.1   the second service if the first is down
 
-Events go to standard output, everything else to standard error: your alarms, where you come in and get out, and
-how the connection is. It ends when there is no room left to follow:
-with status 0 if you left or were kicked, with 1 if you may not follow it.
+Events go to standard output. Alarms, changes of your memberships and the state of the connection go to
+standard error.
+The command ends when no room is left to follow:
+with status 0 if you left or were kicked, with status 1 if you may not follow a room.
 
-With https:// it believes the authorities that the system trusts, or in their place those in the file SSL_CERT_FILE.";
+With https:// the certificate authorities of the system are trusted, or those in the file SSL_CERT_FILE instead.";
 
-/// Print what happens in rooms that you are a member of, one line an event, and what concerns you in any room
+/// Print the events of rooms that you are a member of, one per line, and your alarms
 #[derive(Debug, Parser)]
 #[command(name = "boxroom-tail", after_help = EXAMPLES)]
 struct Arguments {
-    /// The rooms
+    /// Rooms to follow
     #[arg(required = true, value_name = "ROOM")]
     rooms: Vec<RoomId>,
-    /// The address of a query-service; several are tried in turn
+    /// Address of a query-service; several are tried in turn
     #[arg(long = "url", env = "BOXROOM_QUERY_URL", value_delimiter = ',', default_value = "http://127.0.0.1:8081")]
     urls: Vec<String>,
     /// Your access token
     #[arg(long, env = "BOXROOM_TOKEN", hide_env_values = true)]
     token: String,
-    /// From where on: the first event (0), now, or what follows a version
+    /// First event to print: the first of the room (0), the next new one (now), or the one after version V
     #[arg(long, default_value = "now", value_name = "0|now|V", value_parser = since)]
     from: Since,
-    /// Print events as JSON, as they come
+    /// Print events as JSON, unchanged
     #[arg(long)]
     json: bool,
-    /// Print nothing but events, and what went wrong
+    /// Print only events and errors
     #[arg(long, short)]
     quiet: bool,
 }
@@ -61,7 +62,7 @@ fn since(text: &str) -> Result<Since, &'static str> {
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(code) => code,
-        // whoever reads this has seen enough
+        // The reader of the output has closed it.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }
@@ -105,10 +106,10 @@ async fn follow(mut inbox: Inbox, mut rooms: BTreeSet<RoomId>, json: bool, quiet
                 rooms.remove(&room);
             }
             Incoming::Reset { room, reason, head_v } => {
-                eprintln!("{room}: begins anew after version {head_v} ({reason})");
+                eprintln!("{room}: continues after version {head_v} ({reason})");
             }
             Incoming::Alarm(alarm) => note(line::of_alarm(&alarm)),
-            Incoming::AlarmsReset { .. } => note("you may have missed alarms; the list has them all".to_owned()),
+            Incoming::AlarmsReset { .. } => note("alarms may have been missed; the list has all of them".to_owned()),
             Incoming::Membership { room, standing, .. } => note(line::of_membership(&room, standing)),
             Incoming::Connected { url } => note(format!("connected to {url}")),
             Incoming::Disconnected { reason, retry_in } => note(format!("{reason}; next try in {retry_in:.1?}")),
