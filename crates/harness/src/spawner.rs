@@ -1,4 +1,4 @@
-//! The one thread that starts children.
+//! The thread that starts all children.
 
 use std::{
     io,
@@ -32,7 +32,7 @@ static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
     sender
 });
 
-/// Starts `command` as a child that ends at the latest with this process.
+/// Starts `command` as a child that ends with this process at the latest.
 pub(crate) async fn spawn(command: Command) -> anyhow::Result<Child> {
     let (reply, child) = oneshot::channel();
     SPAWNER.send((command, reply)).context("the spawning thread is gone")?;
