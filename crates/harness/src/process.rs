@@ -118,7 +118,7 @@ impl Launch {
 /// orphans.
 static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| crate::tools::on_path("setpriv"));
 
-/// A running child. Its drop kills it.
+/// A running child. Dropping it kills it.
 pub struct Process {
     name: String,
     pid: Pid,

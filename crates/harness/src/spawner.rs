@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
-/// Linux ends a child when the *thread* that started it ends, not its process, and threads of a runtime come and go.
-/// This one stays for as long as the process.
+/// Linux ends a child when the *thread* that started it ends, not the process, and threads of a runtime come and go.
+/// This thread lives as long as the process.
 static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
     let (sender, requests) = mpsc::channel::<Request>();
     std::thread::Builder::new()
@@ -20,7 +20,7 @@ static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
         .spawn(move || {
             for (mut command, reply) in requests {
                 let child = command.spawn();
-                // Keep what the command holds (log files, pipes) no longer than the child needs it.
+                // Closes the log files and pipes that the command holds.
                 drop(command);
                 if let Err(Ok(mut unwanted)) = reply.send(child) {
                     let _ = unwanted.kill();
