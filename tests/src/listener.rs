@@ -65,7 +65,7 @@ impl Listener {
         }
     }
 
-    /// The next frame of what was read already. Ids without an event, comments and `retry` are no frames.
+    /// Takes the next frame from the received bytes. Ids without an event, comments and `retry` are not frames.
     fn take(&mut self) -> Option<Value> {
         while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
             let block: Vec<u8> = self.unread.drain(..end + 2).collect();
