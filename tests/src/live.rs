@@ -49,8 +49,7 @@ impl Live {
         Self::over(TcpSocket::new_v4().expect("a socket"), query_url).await
     }
 
-    /// Connects like [`Live::connect`], but with a small receive buffer: little data is in transit to a client that
-    /// does not read.
+    /// Connects with a small receive buffer, so that little data is in transit to a client that does not read.
     pub async fn connect_narrow(query_url: &str) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(NARROW).expect("a small buffer");

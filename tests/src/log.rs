@@ -21,7 +21,7 @@ impl Log {
         Self { context: jetstream::new(client) }
     }
 
-    /// The number of stored commits. It changes only with commits.
+    /// The sum of the streams' last sequences. It grows with every commit, and with nothing else.
     pub async fn length(&self) -> u64 {
         self.streams().await.iter().map(|stream| stream.state.last_sequence).sum()
     }
@@ -69,7 +69,7 @@ impl Log {
         }
     }
 
-    /// Removes and re-adds the last reaction of a box, `times` times in each of `commits` commits. Much faster than
+    /// Removes and re-adds the last reaction of a box, `times` times in each of `commits` commits. Faster than
     /// commands.
     pub async fn repeat_reaction(&self, box_id: &str, commits: usize, times: usize) {
         let given = self.last_said(box_id).await;

@@ -148,7 +148,7 @@ impl DeliveryBox {
         if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 
-    /// The room if it accepts commands at this time and this user is inside.
+    /// The room if it accepts commands at this time and this user is a member.
     fn members_room(&self, room_id: &RoomId, user_id: &UserId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
         let room = self.open_room(room_id, at)?;
         if room.has_member(user_id) { Ok(room) } else { Err(BoxRefusal::NotAMember) }

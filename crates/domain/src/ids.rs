@@ -29,7 +29,7 @@ fn is_name(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Serializes an id as its text in JSON. Neither direction copies the text: a projection reads millions of ids.
+/// Reads and writes an id as its text in JSON, without a copy of the text: a projection reads millions of ids.
 macro_rules! text_in_json {
     ($name:ident) => {
         impl Serialize for $name {

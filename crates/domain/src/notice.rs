@@ -1,5 +1,4 @@
-//! Subjects and buckets of the traffic beside the log: notifications after a commit, signals, commands as requests,
-//! tickets.
+//! Subjects and buckets beside the log: notifications after a commit, signals, commands as requests, tickets.
 
 use crate::ids::{RoomId, UserId};
 
@@ -94,9 +93,8 @@ pub const TICKETS_BUCKET: &str = "tickets";
 /// The time within which a ticket can be redeemed, in seconds.
 pub const TICKET_SECONDS: u32 = 30;
 
-/// The prefix under which the account of a service reaches the JetStream API of the account that owns streams and
-/// buckets. `$JS.API` does not work: every account has an import of that name, which answers that JetStream is not
-/// enabled.
+/// The prefix under which a service's account reaches the JetStream API of the account that owns streams and buckets.
+/// `$JS.API` does not work: every account has an import of that name, which answers that JetStream is disabled.
 pub const SERVICE_API_PREFIX: &str = "JS.core.API";
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub const REVOKED_HOURS: i64 = 25;
 pub struct PublicKey {
     /// The public point of an Ed25519 key, in base64url without padding.
     pub x: String,
-    /// The time from which services can read the key.
+    /// The time of publication.
     pub published_at: DateTime<Utc>,
     /// The end of its use for verification. Set once another key has replaced it for signing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

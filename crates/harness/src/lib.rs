@@ -1,7 +1,6 @@
 //! Starts real servers and services for development, tests and benchmarks. Production code must not use it.
 //!
-//! Every child ends when the value that holds it is dropped. On Linux with `setpriv`, it also ends when this process is
-//! killed.
+//! Every child ends with the value that holds it. On Linux with `setpriv`, also when this process is killed.
 
 pub mod stack;
 

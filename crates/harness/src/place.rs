@@ -84,8 +84,7 @@ impl ServerAccount {
     }
 }
 
-/// A folder outside a checkout that other accounts cannot enter (under /root, for example). It is the same at every
-/// run.
+/// The same folder at every run, for a checkout that other accounts cannot enter (under /root, for example).
 fn fallback(repository: &Path) -> anyhow::Result<PathBuf> {
     // /var/tmp survives a restart of the machine.
     let base = [Path::new("/var/tmp")].into_iter().find(|base| base.is_dir()).map(Path::to_path_buf);
@@ -120,8 +119,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A folder for one test's data and logs. It is removed at the end, unless the test failed. A test also fails if one of
-/// its secrets is in a log.
+/// A folder for one test's data and logs. Removed at the end, unless the test failed. A secret in a log also fails it.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,

@@ -114,8 +114,7 @@ impl Launch {
     }
 }
 
-/// Asks the kernel to end a child with its parent. Part of util-linux. Elsewhere, a kill -9 of this process leaves
-/// orphans.
+/// Asks the kernel to end a child with its parent. Part of util-linux. Without it, a kill -9 leaves orphans.
 static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| crate::tools::on_path("setpriv"));
 
 /// A running child. Dropping it kills it.

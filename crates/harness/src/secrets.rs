@@ -25,8 +25,7 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Adds a secret that must not appear in a log. Words of letters only are ignored, because they can appear by
-    /// chance.
+    /// Adds a secret that must not appear in a log. Ignores words of letters only, which can appear by chance.
     pub fn hide(&self, secret: &str) {
         let word = |letter: char| letter.is_ascii_alphabetic() || "-_".contains(letter);
         if secret.len() >= SHORTEST && !secret.chars().all(word) {

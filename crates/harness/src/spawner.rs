@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
-/// Linux ends a child when the *thread* that started it ends, not the process, and threads of a runtime come and go.
-/// This thread lives as long as the process.
+/// A thread that lives as long as the process. Linux ends a child when the *thread* that started it ends, and threads
+/// of a runtime come and go.
 static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
     let (sender, requests) = mpsc::channel::<Request>();
     std::thread::Builder::new()

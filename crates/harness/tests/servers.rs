@@ -123,8 +123,7 @@ fn runs(pid: u32) -> bool {
     stat(pid).first().is_some_and(|state| state != "Z")
 }
 
-/// The fields of `/proc/<pid>/stat` after the program's name: state, parent, group and more. Empty if there is no such
-/// process.
+/// The fields of `/proc/<pid>/stat` after the program's name: state, parent, group and more. Empty for no process.
 fn stat(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
     let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();

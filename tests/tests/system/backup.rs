@@ -205,8 +205,7 @@ async fn a_database_that_comes_back_older_than_the_log_catches_up() {
     assert_eq!(world.feed(&ana, &room).await.len(), 3, "and nothing twice");
 }
 
-/// Runs a statement that needs the database without connections. If it drops the database, the older one takes its
-/// place.
+/// Runs a statement that needs the database without connections. A dropped database is replaced by the older one.
 async fn swap_database(world: &World, statement: &'static str) {
     for service in [PROJECTOR, QUERY] {
         world.stack.stop(service).await.unwrap();

@@ -169,7 +169,7 @@ async fn compare(visitor: &Visitor<'_>, feed: &[Value]) {
     assert_eq!(*heard, expected.collect::<Vec<_>>(), "{}", visitor.how);
     assert_eq!(heard[0]["v"], base as u64 + 1);
     eprintln!(
-        "the page with {} heard {} events over {} connections: 0 gaps, 0 repeats",
+        "the page with {} received {} events over {} connections: 0 gaps, 0 repeats",
         visitor.how,
         heard.len(),
         records["connections"]

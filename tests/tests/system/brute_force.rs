@@ -1,5 +1,4 @@
-//! Guessing the passwords of accounts, boxes and rooms fails, at any instance and over a restart. Other users are not
-//! affected.
+//! Guessing passwords of accounts, boxes and rooms fails, at any instance and over a restart, and delays no other user.
 
 use std::{
     sync::Mutex,
@@ -50,9 +49,8 @@ async fn when_allowed(what: &str, ask: impl AsyncFn() -> Answer) -> Answer {
     .await
 }
 
-/// Guesses until even the right password is refused unchecked, and returns the duration of the guesses. On a slow
-/// machine the delay may be over before the right password is sent. A success then resets the count, and the guesses
-/// start again.
+/// Guesses until even the right password is refused unchecked. Returns the duration of the guesses. On a slow machine
+/// the delay may be over before the right password is sent. It then succeeds, and the guesses start again.
 async fn guess_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) -> Duration {
     let begun = Instant::now();
     for round in 0.. {
@@ -73,8 +71,8 @@ async fn guess_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer
     unreachable!("the loop ends with a return");
 }
 
-/// Returns true if the delay after a wrong password, in seconds, was already over. Otherwise checks that the password
-/// was not looked at.
+/// Returns true if the delay after a wrong password was already over. Otherwise the answer must be a refusal of at most
+/// `seconds`, without a look at the password.
 fn is_late(answer: &Answer, last: Instant, seconds: u64) -> bool {
     let late = last.elapsed() >= Duration::from_secs(seconds) && answer.status != 429;
     assert!(late || retry_after(answer) <= seconds, "{answer}");

@@ -45,7 +45,7 @@ async fn a_room_closes_by_itself_with_nobody_there_and_two_services_running() {
     for room in &rooms {
         closes_once(&world, &ana, room).await;
         let closing = world.feed(&ana, room).await.pop().unwrap();
-        assert_eq!(closing["by"], Value::Null, "nobody closed it: {closing}");
+        assert_eq!(closing["by"], Value::Null, "no user closed it: {closing}");
     }
     assert_eq!(ana.get("/boxes?free=true").await.items().len(), rooms.len());
     ana.say(&rooms[0], "anybody?").await.refused(409, "room-closed");

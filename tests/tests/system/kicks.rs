@@ -105,8 +105,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Checks that these connections receive the parting as the last event of the conversation, and then only the quiet
-    /// room.
+    /// Checks that these connections receive the parting as the last event of the room, and then only the quiet room.
     async fn all_is_quiet(&self, ears: &mut [Ear], guest: &Person, word: &str, (parting, parted_v): (Parting, u64)) {
         self.talk.until_all_heard(self.talk.head().max(parted_v) + MORE).await;
         self.host.say(&self.quiet, word).await.created();

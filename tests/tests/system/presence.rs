@@ -117,7 +117,7 @@ async fn two_hundred_who_come_within_a_second_are_told_of_once_a_second() {
     sees(&mut watching, &["member-0"], SOON * 2).await;
     let told = watching.frames()[told_before..].iter().filter(|frame| present(frame).is_some()).count();
     let took = begin.elapsed();
-    eprintln!("told {told} times in {took:?}");
+    eprintln!("{told} presence frames in {took:?}");
     // The first change is sent at once, and each later one at least a second after the one before.
     assert!(told as u64 <= took.as_secs() + 1, "{told} presence frames in {took:?}");
 }

@@ -1,4 +1,4 @@
-//! A box with an event of a newer release: other boxes are projected, and this one continues when an operator drops the
+//! A box with an event of a newer release: other boxes are not affected, and it continues once an operator drops the
 //! event.
 
 use std::time::Duration;

@@ -76,8 +76,7 @@ async fn same_tables(world: &World, one: i32, other: i32) {
     }
 }
 
-/// Runs an operator's command and waits for further messages. Returns the period, to tell its requests from those at
-/// other times.
+/// Runs an operator's command and waits for further messages. Returns the period, for the statistics of that time.
 async fn watched(world: &World, load: &Load<'_>, words: &str) -> Range<Duration> {
     let begin = load.now();
     operated(world, words).await;

@@ -155,8 +155,7 @@ async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], cloc
     .await;
 }
 
-/// Posts for a while and waits until all readers have received everything. Returns the peak memory of the service in
-/// KiB.
+/// Posts for a while and waits until all readers have received everything. Returns the peak memory in KiB.
 async fn phase(world: &World, host: &Person, rooms: &[Room], clock: &Clock, length: Length) -> u64 {
     let talking = async {
         join_all(rooms.iter().map(|room| talk(host, room, clock, length))).await;
@@ -207,7 +206,7 @@ async fn stuck(
     let told_off = live.frames().iter().filter(|frame| frame["type"] == "lagging").count();
     let after = resident(&world.stack, QUERY).await;
     eprintln!(
-        "stuck for {:?}: {before} KiB before, {most} at most, {after} afterwards; {all} events, told {told_off} times",
+        "stuck for {:?}: {before} KiB before, {most} at peak, {after} after; {all} events, {told_off} lagging frames",
         length.time
     );
     told_off

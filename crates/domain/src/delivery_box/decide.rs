@@ -199,7 +199,8 @@ impl DeliveryBox {
         Ok(events)
     }
 
-    /// Always emits the event: the box does not know which texts the user wrote, if any.
+    /// Removes the user from the open room. Always emits `AuthorErased`: the box does not know which texts the user
+    /// wrote.
     fn erase_author(&self, user_id: UserId, at: DateTime<Utc>) -> Decision {
         let mut events = match self.current_room(at).filter(|room| room.has_member(&user_id)) {
             Some(room) => self.leave(room.id.clone(), user_id.clone(), at)?,

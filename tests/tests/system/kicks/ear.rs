@@ -12,8 +12,7 @@ pub(super) enum Ear {
 /// The types of frames about a room that go to its user, with or without a subscription.
 const TO_THE_USER: [&str; 3] = ["alarm", "membership", "unread"];
 
-/// Returns the frames that result from a subscription to a room, after its confirmation. Signals are included only
-/// after a parting.
+/// Returns the frames of a subscription to a room, after its confirmation. Signals are included only after a parting.
 pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
     let from = frames.iter().position(|frame| frame["type"] == "subscribed" && frame["room"] == room);
     let (parted, frames) = (std::cell::Cell::new(false), &frames[from.map_or(0, |from| from + 1)..]);

@@ -33,7 +33,7 @@ pub(super) struct Took {
     pub(super) worst: Duration,
 }
 
-/// Rooms with two members each, who post, read and listen.
+/// Rooms with one writer, two readers and two listeners each.
 pub(super) struct Load<'a> {
     world: &'a World,
     /// The interval between two messages in a room, and between two reads of a reader.

@@ -61,10 +61,7 @@ impl History {
         prop_assert!(self.rooms.values().filter(|room| room.open).count() <= 1, "two open rooms");
         for room in self.rooms.values() {
             prop_assert!(room.inside.len() <= room.seats, "more members than seats");
-            prop_assert!(
-                room.inside.iter().all(|member| !room.kicked.contains(member)),
-                "somebody who was kicked is inside"
-            );
+            prop_assert!(room.inside.iter().all(|member| !room.kicked.contains(member)), "a kicked user is a member");
             prop_assert!(!room.open || room.inside.contains(&room.host), "an open room without its host");
             prop_assert!(room.extensions <= 3, "too many extensions");
         }
