@@ -192,7 +192,7 @@ impl Process {
     /// Asks it to end and waits; kills it if it has not ended within `grace`.
     pub async fn stop(&self, grace: Duration) -> ExitStatus {
         self.signal(self.stop);
-        // A frozen process must continue to receive the signal.
+        // A frozen process only handles the signal once it runs again.
         self.signal(Signal::CONT);
         if let Ok(status) = tokio::time::timeout(grace, self.wait()).await {
             return status;
