@@ -16,7 +16,7 @@ use crate::{
     tools::PostgresServer,
 };
 
-/// The version of the template. A higher number makes it anew.
+/// The version of the template. A new number makes a new template.
 const TEMPLATE: u32 = 2;
 
 /// Creates the data folder and the passwords if they are missing.
