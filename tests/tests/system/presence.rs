@@ -44,7 +44,7 @@ async fn sees(live: &mut Live, people: &[&str], patience: Duration) -> Duration 
     begin.elapsed()
 }
 
-/// A room with these users, all of whom are in the read model.
+/// A room with these users as members, which the read model shows.
 async fn room_of(world: &World, people: &[Person]) -> String {
     let room = world.open_room(&people[0], "box-1", people.len()).await;
     for guest in &people[1..] {
