@@ -1,4 +1,4 @@
-//! What a service answered, and what a client may rely on in it.
+//! An answer of a service, and the checks that clients may rely on.
 
 use bytes::Bytes;
 use reqwest::{
@@ -7,10 +7,10 @@ use reqwest::{
 };
 use serde_json::Value;
 
-/// An answer that has arrived completely.
+/// A completely received answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Method and path of the request.
+    /// The method and the path of the request.
     pub asked: String,
     /// The status.
     pub status: StatusCode,
@@ -43,44 +43,44 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{self} is not JSON: {error}"))
     }
 
-    /// A creation succeeded; returns the new thing's id.
+    /// Checks that a creation succeeded. Returns the new id.
     #[track_caller]
     pub fn created(&self) -> String {
         assert_eq!(self.status, StatusCode::CREATED, "{self}");
         let body = self.json();
-        assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{self} says more than an id");
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{self} has more members than an id");
         self.position();
         body["id"].as_str().unwrap_or_else(|| panic!("{self} has no id")).to_owned()
     }
 
-    /// A command succeeded that creates nothing.
+    /// Checks that a command succeeded that creates nothing.
     #[track_caller]
     pub fn done(&self) {
         assert_eq!(self.status, StatusCode::NO_CONTENT, "{self}");
-        assert!(self.body.is_empty(), "{self} says something");
+        assert!(self.body.is_empty(), "{self} has a body");
         self.position();
     }
 
-    /// A read succeeded; returns what it found.
+    /// Checks that a read succeeded. Returns the body.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, StatusCode::OK, "{self}");
         self.json()
     }
 
-    /// The items of a list.
+    /// Checks that a read succeeded. Returns the items of the list.
     #[track_caller]
     pub fn items(&self) -> Vec<Value> {
-        self.ok()["items"].as_array().unwrap_or_else(|| panic!("{self} is no list")).clone()
+        self.ok()["items"].as_array().unwrap_or_else(|| panic!("{self} is not a list")).clone()
     }
 
-    /// The request was refused with this status and code, in the form that every refusal has.
+    /// Checks that the request was refused with this status and code, in the form that every refusal has.
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) {
         assert_eq!((self.status.as_u16(), self.problem_code().as_str()), (status, code), "{self}");
     }
 
-    /// The code of a problem, whose form is checked.
+    /// Returns the code of a problem, and checks the problem's form.
     #[track_caller]
     pub fn problem_code(&self) -> String {
         assert_eq!(self.header(CONTENT_TYPE.as_str()), Some("application/problem+json"), "{self}");
@@ -93,13 +93,13 @@ impl Answer {
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Where in the log the command's event is; every command that succeeded says so.
+    /// The position of the command's event in the log. Every successful command returns it.
     #[track_caller]
     pub fn position(&self) -> String {
         self.header("event-position").unwrap_or_else(|| panic!("{self} has no Event-Position")).to_owned()
     }
 
-    /// Whether this is the answer to an earlier request with the same key.
+    /// True if this is the answer to an earlier request with the same key.
     pub fn is_replay(&self) -> bool {
         self.header("idempotent-replay") == Some("true")
     }

@@ -1,4 +1,4 @@
-//! A service's description of itself: its operations, what they take and how they can refuse.
+//! A service's OpenAPI document: its operations, their inputs and the problems that they can return.
 
 use std::collections::BTreeSet;
 
@@ -9,24 +9,24 @@ use serde_json::{Map, Value};
 /// An operation of a service.
 #[derive(Debug)]
 pub struct Operation {
-    /// Its method.
+    /// The HTTP method.
     pub method: Method,
-    /// Its path, with names in braces.
+    /// The path, with parameter names in braces.
     pub path: String,
-    /// Its name, by which it is also sent over NATS.
+    /// The operation id, which is also the command's name over NATS.
     pub id: String,
-    /// The parameters of its query with their schemas.
+    /// The query parameters with their schemas.
     pub query: Vec<(String, Value)>,
-    /// The schema of its body.
+    /// The schema of the body.
     pub body: Option<Value>,
-    /// Whether the body may be absent.
+    /// True if the body may be absent.
     pub body_is_optional: bool,
-    /// Every problem that it says it can answer.
+    /// All problems that the document lists for it.
     pub problems: BTreeSet<(u16, String)>,
 }
 
 impl Operation {
-    /// Method and path.
+    /// The method and the path.
     pub fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -37,10 +37,10 @@ impl Operation {
 pub struct Api(Vec<Operation>);
 
 impl Api {
-    /// Reads it from a service.
+    /// Reads the document of a service.
     pub async fn fetch(world: &World, url: &str) -> Self {
         let response = world.request(Method::GET, &format!("{url}/openapi.json")).send().await.expect("an answer");
-        let document: Value = response.json().await.expect("a description");
+        let document: Value = response.json().await.expect("an OpenAPI document");
         let mut operations = Vec::new();
         for (path, methods) in object(&document["paths"]) {
             for (method, operation) in
@@ -52,7 +52,7 @@ impl Api {
         Self(operations)
     }
 
-    /// All of them.
+    /// All operations.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.0.iter()
     }
@@ -62,7 +62,7 @@ impl Api {
         self.0.iter().find(|operation| operation.name() == name).unwrap_or_else(|| panic!("{name} is not described"))
     }
 
-    /// The usual methods that paths do not have.
+    /// The common methods that the paths do not have.
     pub fn undescribed_methods(&self) -> Vec<(Method, String)> {
         let paths: BTreeSet<&str> = self.0.iter().map(|operation| operation.path.as_str()).collect();
         let all = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -97,16 +97,16 @@ fn read(document: &Value, path: &str, method: &str, operation: &Value) -> Operat
 }
 
 fn object(value: &Value) -> &Map<String, Value> {
-    value.as_object().unwrap_or_else(|| panic!("{value} is no object"))
+    value.as_object().unwrap_or_else(|| panic!("{value} is not an object"))
 }
 
-/// Follows references to the end, also those of properties.
+/// Follows references to the end, including those of properties.
 fn resolve(document: &Value, value: &Value) -> Value {
     if let Some(pointer) = value["$ref"].as_str() {
         let found = document.pointer(pointer.trim_start_matches('#'));
-        return resolve(document, found.unwrap_or_else(|| panic!("{pointer} is not there")));
+        return resolve(document, found.unwrap_or_else(|| panic!("{pointer} does not exist")));
     }
-    // What may also be null is what it is otherwise.
+    // A nullable reference is resolved to its other choice.
     let choices = value["oneOf"].as_array().into_iter().flatten();
     if let Some(choice) = choices.filter(|choice| choice["type"] != "null").find(|choice| choice["$ref"].is_string()) {
         return resolve(document, choice);
@@ -132,7 +132,7 @@ fn collect_codes(document: &Value, schema: &Value, codes: &mut Vec<String>) {
     }
 }
 
-/// The path with its parameters filled in; those that are not given get any value.
+/// Fills in the parameters of a path. Missing ones get an arbitrary value.
 pub fn fill(path: &str, params: &[(&str, String)]) -> String {
     let filled = params.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
     let parts = filled.split('/').map(|part| if part.starts_with('{') { "x" } else { part });

@@ -1,13 +1,13 @@
-//! What the service says of its live frames: every frame that is heard or said here is held against it.
+//! The AsyncAPI description of live frames, against which the test clients check every sent and received frame.
 
 use frame_check::FrameCheck;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// One description for the process: all services are of one build.
+/// One description for the test process, because all services are of one build.
 static CHECK: OnceCell<FrameCheck> = OnceCell::const_new();
 
-/// The description that a query-service gives.
+/// Returns the description of a query-service.
 pub(crate) async fn check(query_url: &str) -> &'static FrameCheck {
     let fetch = async || {
         let url = format!("{query_url}/asyncapi.json");

@@ -1,6 +1,6 @@
-//! What the system tests use to act as Boxroom's clients do: HTTP, WebSocket and NATS, and nothing from inside.
+//! Test clients: they use Boxroom only through HTTP, WebSocket and NATS.
 //!
-//! A client in a test panics where it is disappointed, and says by what.
+//! A client panics if an expectation fails, and its message names the expectation.
 
 #![expect(clippy::missing_panics_doc, reason = "to panic is how these clients say that a test has failed")]
 

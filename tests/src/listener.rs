@@ -1,4 +1,4 @@
-//! A client of the event stream: keeps every frame and the last id, as a browser's `EventSource` does.
+//! A client of the event stream. It keeps every frame and the last id, as a browser's `EventSource` does.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Opens a stream of these rooms at the n-th query-service; goes on after an id if there is one.
+    /// Opens a stream of these rooms at the n-th query-service. Resumes after an id if there is one.
     pub async fn open(world: &World, index: usize, person: &Person, rooms: &[&str], last_id: Option<&str>) -> Self {
         let opened = Self::try_open(world, index, person, rooms, last_id).await;
         opened.unwrap_or_else(|error| panic!("no event stream: {error:?}"))
     }
 
-    /// The same, and says if nobody answers, or with something else.
+    /// As [`Listener::open`], but returns an error if there is no answer or an error status.
     pub async fn try_open(
         world: &World,
         index: usize,
@@ -47,12 +47,12 @@ impl Listener {
         Ok(Self { response, check, unread: Vec::new(), frames: Vec::new(), last_id })
     }
 
-    /// The next frame; none if the stream has ended.
+    /// Returns the next frame, or none if the stream has ended.
     pub async fn next(&mut self) -> Option<Value> {
         self.try_next().await.unwrap_or_else(|error| panic!("the stream broke: {error:?}"))
     }
 
-    /// The same, and says if the stream broke.
+    /// As [`Listener::next`], but returns an error if the stream broke.
     pub async fn try_next(&mut self) -> Result<Option<Value>, reqwest::Error> {
         loop {
             if let Some(frame) = self.take() {
@@ -65,7 +65,7 @@ impl Listener {
         }
     }
 
-    /// The next frame of what was read already. Ids without an event, comments and `retry` are no frames.
+    /// Takes the next frame from the received bytes. Ids without an event, comments and `retry` are not frames.
     fn take(&mut self) -> Option<Value> {
         while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
             let block: Vec<u8> = self.unread.drain(..end + 2).collect();
@@ -84,7 +84,7 @@ impl Listener {
         None
     }
 
-    /// Reads until a frame fits, and returns it.
+    /// Reads until a frame matches, and returns it.
     pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
@@ -94,7 +94,7 @@ impl Listener {
                 }
             }
         };
-        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no {what} came in {PATIENCE:?}"))
+        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}"))
     }
 
     /// Every frame so far.
@@ -102,12 +102,12 @@ impl Listener {
         &self.frames
     }
 
-    /// Forgets the frames so far; the last id is kept.
+    /// Discards the frames so far. The last id is kept.
     pub fn forget(&mut self) {
         self.frames.clear();
     }
 
-    /// With which the stream can be resumed.
+    /// The id with which the stream can be resumed.
     pub fn last_id(&self) -> &str {
         &self.last_id
     }

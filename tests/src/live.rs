@@ -1,4 +1,4 @@
-//! A client of the live protocol: keeps every frame, and insists that no version is missing or comes twice.
+//! A client of the live protocol. It keeps every frame, and requires that no version is missing or repeated.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,16 +21,16 @@ use tokio_tungstenite::{
 
 use crate::{frames::check, wait::PATIENCE};
 
-/// How a live connection ended.
+/// The end of a live connection.
 #[derive(Debug)]
 pub enum Ended {
-    /// The service said goodbye.
+    /// The service closed it.
     Closed(Option<CloseFrame>),
     /// The connection broke.
     Broken(String),
 }
 
-/// What a client can take that does not read: the system makes it a little more.
+/// The receive buffer of a client that does not read, in bytes. The system allocates a little more.
 const NARROW: u32 = 4 * 1024;
 
 /// A live connection.
@@ -39,17 +39,17 @@ pub struct Live {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     check: &'static FrameCheck,
     frames: Vec<Value>,
-    /// The last version of each room that has arrived, or after which was asked for.
+    /// The last version of each room that has arrived or that a subscription started from.
     versions: BTreeMap<String, u64>,
 }
 
 impl Live {
-    /// Connects to a query-service's address; says nothing yet.
+    /// Connects to a query-service's address. Sends no frame yet.
     pub async fn connect(query_url: &str) -> Self {
         Self::over(TcpSocket::new_v4().expect("a socket"), query_url).await
     }
 
-    /// Connects like this, but so that next to nothing is on its way to a client that does not read.
+    /// Connects with a small receive buffer, so that little data is in transit to a client that does not read.
     pub async fn connect_narrow(query_url: &str) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(NARROW).expect("a small buffer");
@@ -73,7 +73,7 @@ impl Live {
         Self { socket, check, frames: Vec::new(), versions: BTreeMap::new() }
     }
 
-    /// Introduces oneself and subscribes to rooms, after a version or from now on; returns the welcome.
+    /// Sends a hello and subscribes to rooms, after a version or from now on. Returns the welcome.
     pub async fn hello(&mut self, token: &str, rooms: &[(&str, Option<u64>)]) -> Value {
         let mut wanted = Vec::new();
         for (room, v) in rooms {
@@ -109,18 +109,18 @@ impl Live {
         self.check.client_examples().filter_map(|frame| frame["type"].as_str())
     }
 
-    /// Sends a frame that is one.
+    /// Sends a valid frame.
     pub async fn send(&mut self, frame: &Value) {
         self.check.client(frame).unwrap_or_else(|error| panic!("{error}"));
         self.send_message(Message::text(frame.to_string())).await;
     }
 
-    /// Sends anything.
+    /// Sends any message.
     pub async fn send_message(&mut self, message: Message) {
         self.socket.send(message).await.unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
-    /// The next frame, or how the connection ended.
+    /// Returns the next frame, or the end of the connection.
     pub async fn next(&mut self) -> Result<Value, Ended> {
         loop {
             let message = match self.socket.next().await {
@@ -160,7 +160,7 @@ impl Live {
         frame
     }
 
-    /// Reads until a frame fits, and returns it.
+    /// Reads until a frame matches, and returns it.
     pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
@@ -172,7 +172,7 @@ impl Live {
             }
         };
         let found = timeout(PATIENCE, search).await;
-        found.unwrap_or_else(|_| panic!("no {what} came in {PATIENCE:?}; the last frames: {:#?}", self.last_frames()))
+        found.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}; the last frames: {:#?}", self.last_frames()))
     }
 
     fn last_frames(&self) -> &[Value] {
@@ -184,7 +184,7 @@ impl Live {
         self.until("subscription", |frame| frame["type"] == "subscribed" && frame["room"] == room).await
     }
 
-    /// Reads until this event of a room, by its name.
+    /// Reads until an event of this name in a room.
     pub async fn event(&mut self, room: &str, name: &str) -> Value {
         self.until(name, |frame| is_event(frame, room) && frame["type"] == name).await
     }
@@ -196,12 +196,12 @@ impl Live {
         }
     }
 
-    /// Reads until somebody's message with this text.
+    /// Reads until a message with this text.
     pub async fn message(&mut self, room: &str, body: &str) -> Value {
         self.until(body, |frame| is_event(frame, room) && frame["data"]["body"] == body).await
     }
 
-    /// Reads to the end, and says how it ended.
+    /// Reads to the end, and returns how the connection ended.
     pub async fn until_ended(&mut self) -> Ended {
         let end = async {
             loop {
@@ -213,12 +213,12 @@ impl Live {
         timeout(PATIENCE, end).await.unwrap_or_else(|_| panic!("the connection is still open after {PATIENCE:?}"))
     }
 
-    /// Reads what comes within a short while, which ends early if the connection does.
+    /// Reads for a while, or until the connection ends.
     pub async fn listen_for(&mut self, while_: Duration) {
         let _ = timeout(while_, async { while self.next().await.is_ok() {} }).await;
     }
 
-    /// The last version of a room that has arrived, or after which was asked for.
+    /// The last version of a room that has arrived or that the subscription started from.
     pub fn version(&self, room: &str) -> u64 {
         self.versions.get(room).copied().unwrap_or_default()
     }
@@ -228,7 +228,7 @@ impl Live {
         &self.frames
     }
 
-    /// Forgets the frames so far; the versions are kept.
+    /// Discards the frames so far. The versions are kept.
     pub fn forget(&mut self) {
         self.frames.clear();
     }

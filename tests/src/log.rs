@@ -1,4 +1,4 @@
-//! The log seen from outside, and commands sent to it as a box sends them.
+//! The log seen from outside, and commands sent over NATS as a box sends them.
 
 use async_nats::{
     Client, ConnectOptions, HeaderMap,
@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Account, Stack};
 use serde_json::Value;
 
-/// The log's server, seen by its administrator.
+/// The log's server, through the administrator's account.
 #[derive(Debug)]
 pub struct Log {
     context: jetstream::Context,
@@ -21,18 +21,18 @@ impl Log {
         Self { context: jetstream::new(client) }
     }
 
-    /// How much has been stored: changes with every event, and with nothing else.
+    /// The sum of the streams' last sequences. It grows with every commit, and with nothing else.
     pub async fn length(&self) -> u64 {
         self.streams().await.iter().map(|stream| stream.state.last_sequence).sum()
     }
 
-    /// The names of all streams and buckets that are there.
+    /// The names of all streams and buckets.
     pub async fn names(&self) -> Vec<String> {
         let names: Result<Vec<_>, _> = self.context.stream_names().try_collect().await;
         names.unwrap_or_else(|error| panic!("the names of all streams: {error}"))
     }
 
-    /// All that is stored, in streams and in buckets, with what is said about it.
+    /// All stored messages of streams and buckets, with subject and headers.
     pub async fn everything(&self) -> Vec<String> {
         let mut all = Vec::new();
         for name in self.names().await {
@@ -50,8 +50,7 @@ impl Log {
         all
     }
 
-    /// Leaves what a crash in the middle of a registration leaves: an account that is pending, with the password of
-    /// somebody else's.
+    /// Leaves the state of a registration that crashed halfway: a pending account with the password of another account.
     pub async fn interrupt_registration(&self, user_id: &str, like: &str) {
         let accounts = self.context.get_key_value("accounts").await.expect("the accounts");
         let account = accounts.get(like).await.expect("an answer").expect("an account");
@@ -60,7 +59,7 @@ impl Log {
         accounts.put(user_id, account.to_string().into()).await.expect("stored");
     }
 
-    /// Makes the server forget ids of messages as if its duplicate window had passed.
+    /// Lets the server forget message ids, as if its duplicate window had passed.
     pub async fn shrink_duplicate_window(&self, window: std::time::Duration) {
         for stream in self.streams().await {
             let mut config = stream.config;
@@ -70,8 +69,8 @@ impl Log {
         }
     }
 
-    /// Takes the reaction back that was the last thing said in a box's room and gives it again, so many times in each of
-    /// so many commits: much faster than commands would.
+    /// Removes and re-adds the last reaction of a box, `times` times in each of `commits` commits. Faster than
+    /// commands.
     pub async fn repeat_reaction(&self, box_id: &str, commits: usize, times: usize) {
         let given = self.last_said(box_id).await;
         let mut commit: Value = serde_json::from_slice(&given.payload).expect("a commit");
@@ -96,7 +95,7 @@ impl Log {
         written.buffered(64).collect::<()>().await;
     }
 
-    /// Appends something to what is said in a box's room that no release up to this one can read; returns its sequence.
+    /// Appends a message to a box's room that no release up to this one can read. Returns its sequence.
     pub async fn append_from_the_future(&self, box_id: &str) -> u64 {
         let said = self.last_said(box_id).await;
         let ours = said.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-"));
@@ -107,7 +106,7 @@ impl Log {
         sent.await.expect("stored").sequence
     }
 
-    /// The last commit of what is said in a box's room.
+    /// The last commit on the talk lane of a box.
     async fn last_said(&self, box_id: &str) -> StreamMessage {
         for stream in self.streams().await.into_iter().filter(|stream| stream.config.name.starts_with("BOX_")) {
             let stream = self.context.get_stream_no_info(stream.config.name).await.expect("a stream of boxes");
@@ -115,10 +114,10 @@ impl Log {
                 return said;
             }
         }
-        panic!("nothing was said in {box_id}");
+        panic!("{box_id} has no message");
     }
 
-    /// The streams of events: those whose messages are told on once they are stored.
+    /// The streams of events, which are those with a republish setting.
     async fn streams(&self) -> Vec<jetstream::stream::Info> {
         let streams: Vec<_> = self.context.streams().try_collect().await.expect("the streams of the log");
         let events: Vec<_> = streams.into_iter().filter(|stream| stream.config.republish.is_some()).collect();
@@ -127,31 +126,31 @@ impl Log {
     }
 }
 
-/// A connection of a delivery box, which may send commands and nothing else.
+/// A connection of a delivery box, which may only send commands.
 #[derive(Debug)]
 pub struct Device {
     client: Client,
 }
 
 impl Device {
-    /// Connects with the boxes' account.
+    /// Connects with the account of the boxes.
     pub async fn connect(stack: &Stack) -> Self {
         Self { client: connect(&stack.nats_url(Account::Device), "device").await }
     }
 
-    /// Sends a command by its name, and returns the reply.
+    /// Sends a command by its name. Returns the reply.
     pub async fn send(&self, command: &str, request: &Value) -> Value {
         self.send_bytes(command, request.to_string().into_bytes()).await
     }
 
-    /// Sends anything.
+    /// Sends a payload of any content.
     pub async fn send_bytes(&self, command: &str, request: Vec<u8>) -> Value {
         let reply = self.client.request(format!("cmd.{command}"), request.into()).await;
         let reply = reply.unwrap_or_else(|error| panic!("cmd.{command}: {error}"));
         serde_json::from_slice(&reply.payload).unwrap_or_else(|error| panic!("cmd.{command}: {error}"))
     }
 
-    /// The connection itself.
+    /// The NATS connection.
     pub fn client(&self) -> &Client {
         &self.client
     }

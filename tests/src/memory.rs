@@ -1,14 +1,14 @@
-//! How much memory a service takes.
+//! Memory use of a service.
 
 use std::time::Duration;
 
 use harness::{ServiceId, Stack};
 use tokio::time::interval;
 
-/// How often it is looked at.
+/// The interval between two measurements.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The resident memory of a service now, in KiB.
+/// Returns the resident memory of a service in KiB.
 pub async fn resident(stack: &Stack, id: ServiceId) -> u64 {
     let pid = stack.pid(id).await.unwrap_or_else(|| panic!("{id} does not run"));
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the status of a process");
@@ -16,7 +16,7 @@ pub async fn resident(stack: &Stack, id: ServiceId) -> u64 {
     line.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
-/// The most that a service takes while something goes on, in KiB, and what that comes to.
+/// Returns the peak resident memory of a service during a future, in KiB, and the future's result.
 pub async fn most_resident<T>(stack: &Stack, id: ServiceId, going_on: impl Future<Output = T>) -> (u64, T) {
     let (mut most, mut looks) = (0, interval(LOOK));
     tokio::pin!(going_on);

@@ -1,4 +1,4 @@
-//! Somebody who uses Boxroom over HTTP: sends commands with idempotency keys, and reads what they wrote.
+//! A user of Boxroom over HTTP: sends commands with idempotency keys, and reads its own writes.
 
 use std::{
     collections::VecDeque,
@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use crate::{answer::Answer, wait::new_key};
 
-/// How many positions a reader insists on: their own last ones and those they were told of.
+/// The number of positions that a read waits for: the last own ones and those taken from other answers.
 const REMEMBERED: usize = 4;
 
-/// The services' addresses; requests go to them in turn.
+/// The addresses of the services, to which requests go in turn.
 #[derive(Debug)]
 pub struct Services {
     client: reqwest::Client,
@@ -31,12 +31,12 @@ pub struct Services {
 
 impl Services {
     pub(crate) fn new(commands: Vec<String>, queries: Vec<String>, secrets: Secrets) -> Self {
-        // A client that waits longer than any service may take.
+        // The timeout exceeds those of the services.
         let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_mins(1)).build();
         Self { client: client.expect("an HTTP client"), commands, queries, turn: AtomicUsize::new(0), secrets }
     }
 
-    /// Passwords and tokens in what is sent or answered must not be in a log.
+    /// Adds the passwords and tokens in a body to the secrets that must not appear in a log.
     pub(crate) fn hide(&self, body: &Value) {
         for (name, value) in body.as_object().into_iter().flatten() {
             if ["password", "token", "ticket", "secret", "old", "new"].iter().any(|word| name.ends_with(word)) {
@@ -50,12 +50,12 @@ impl Services {
         self.client.request(method, url)
     }
 
-    /// The address of the n-th command-service, or of whose turn it is.
+    /// The address of the n-th command-service, or of the next one in turn.
     pub fn command_url(&self, index: Option<usize>) -> &str {
         &self.commands[index.unwrap_or_else(|| self.next()) % self.commands.len()]
     }
 
-    /// The address of the n-th query-service, or of whose turn it is.
+    /// The address of the n-th query-service, or of the next one in turn.
     pub fn query_url(&self, index: Option<usize>) -> &str {
         &self.queries[index.unwrap_or_else(|| self.next()) % self.queries.len()]
     }
@@ -65,7 +65,7 @@ impl Services {
     }
 }
 
-/// Somebody with a token. Commands and reads go to the services in turn; reads wait for the writes before them.
+/// A caller with a token. Commands and reads go to the services in turn. Reads wait for the writes before them.
 #[derive(Debug)]
 pub struct Person {
     id: String,
@@ -79,7 +79,7 @@ impl Person {
         Self { id: id.to_owned(), token, services, positions: Mutex::default() }
     }
 
-    /// Who.
+    /// The id of the caller.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -97,32 +97,32 @@ impl Person {
         Command { person: self, method, path: path.into(), body, key: new_key(), via: None }
     }
 
-    /// A `POST` command.
+    /// Builds a `POST` command.
     pub fn post(&self, path: impl Into<String>, body: Value) -> Command<'_> {
         self.command(Method::POST, path, Some(body))
     }
 
-    /// A `PUT` command.
+    /// Builds a `PUT` command.
     pub fn put(&self, path: impl Into<String>, body: Value) -> Command<'_> {
         self.command(Method::PUT, path, Some(body))
     }
 
-    /// A `PATCH` command.
+    /// Builds a `PATCH` command.
     pub fn patch(&self, path: impl Into<String>, body: Value) -> Command<'_> {
         self.command(Method::PATCH, path, Some(body))
     }
 
-    /// A `DELETE` command.
+    /// Builds a `DELETE` command.
     pub fn delete(&self, path: impl Into<String>) -> Command<'_> {
         self.command(Method::DELETE, path, None)
     }
 
-    /// Says something in a room.
+    /// Posts a message in a room.
     pub fn say(&self, room: &str, body: &str) -> Command<'_> {
         self.post(format!("/rooms/{room}/messages"), serde_json::json!({ "body": body }))
     }
 
-    /// Reads, and sees at least what this person wrote or was told of.
+    /// Reads at the remembered positions or later, so own writes are visible.
     pub async fn get(&self, path: &str) -> Answer {
         self.get_from(None, path).await
     }
@@ -132,7 +132,7 @@ impl Person {
         self.try_get(index, path).await.unwrap_or_else(|error| panic!("GET {path}: {error:?}"))
     }
 
-    /// Reads, and says if no answer came.
+    /// As [`Person::get_from`], but returns an error if no answer came.
     pub async fn try_get(&self, index: Option<usize>, path: &str) -> Result<Answer, reqwest::Error> {
         let url = format!("{}{path}", self.services.query_url(index));
         let mut request = self.services.request(Method::GET, &url).bearer_auth(&self.token);
@@ -142,7 +142,7 @@ impl Person {
         Answer::read(format!("GET {path} ({})", self.id), request.send().await?).await
     }
 
-    /// All items of a list, page by page; `path` may have a query already.
+    /// Returns all items of a list, page by page. `path` may have a query.
     pub async fn get_all(&self, path: &str) -> Vec<Value> {
         let (mut items, mut page) = (Vec::new(), path.to_owned());
         loop {
@@ -154,7 +154,7 @@ impl Person {
         }
     }
 
-    /// From now on reads also wait for what this answer stands for.
+    /// Lets later reads wait for the position of this answer.
     pub fn has_heard_of(&self, answer: &Answer) {
         self.remember(answer.position());
     }
@@ -172,7 +172,7 @@ impl Person {
     }
 }
 
-/// A command that is sent when awaited, with an idempotency key of its own unless one is given.
+/// A command that is sent when awaited. It has an idempotency key of its own unless one is given.
 #[derive(Debug, Clone)]
 pub struct Command<'a> {
     person: &'a Person,
@@ -184,21 +184,21 @@ pub struct Command<'a> {
 }
 
 impl Command<'_> {
-    /// Gives it this idempotency key.
+    /// Sets the idempotency key.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         key.clone_into(&mut self.key);
         self
     }
 
-    /// Sends it to the n-th command-service.
+    /// Sends the command to the n-th command-service.
     #[must_use]
     pub fn via(mut self, index: usize) -> Self {
         self.via = Some(index);
         self
     }
 
-    /// Sends it, and says if no answer came.
+    /// Sends the command. Returns an error if no answer came.
     pub async fn attempt(&self) -> Result<Answer, reqwest::Error> {
         let Self { person, method, path, .. } = self;
         let url = format!("{}{path}", person.services.command_url(self.via));

@@ -1,13 +1,13 @@
-//! Waiting for something to become true, never for time to pass.
+//! Waits for conditions, not for time.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-/// How long anything may take before a test gives up on it.
+/// The time limit of any expected condition.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks again and again until there is an answer; `what` says in a failure what did not happen.
+/// Polls until there is a result. `what` names the expected condition in a failure.
 pub async fn eventually<T, F, Fut>(what: &str, mut probe: F) -> T
 where
     F: FnMut() -> Fut,
@@ -29,20 +29,20 @@ pub async fn until_after(moment: DateTime<Utc>) {
     eventually(&format!("the clock passes {moment}"), async || late(now())).await;
 }
 
-/// The machine's time.
+/// The machine's clock.
 #[expect(clippy::disallowed_methods, reason = "a client has a clock of its own")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// A new idempotency key, as a client makes them.
+/// Generates an idempotency key as a client does.
 #[expect(clippy::disallowed_methods, reason = "a client makes keys of its own")]
 pub fn new_key() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// A moment as the services write it.
+/// Parses a time as the services write it.
 pub fn moment(value: &serde_json::Value) -> DateTime<Utc> {
-    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no moment"));
+    let text = value.as_str().unwrap_or_else(|| panic!("{value} is not a time"));
     DateTime::parse_from_rfc3339(text).unwrap_or_else(|error| panic!("{text}: {error}")).to_utc()
 }

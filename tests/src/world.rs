@@ -1,4 +1,4 @@
-//! A running Boxroom of one's own, and what most tests need in it: people, boxes, stores, rooms.
+//! A running Boxroom for one test, with users, boxes, stores and rooms.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use crate::{
     person::{Person, Services},
 };
 
-/// How long minted tokens are valid.
+/// The lifetime of minted tokens.
 const SESSION: Duration = Duration::from_hours(1);
 
-/// A password that fits every account of these tests.
+/// The password of every account in these tests.
 pub const PASSWORD: &str = "correct horse";
 
-/// A stack with its clients. Everything ends with this value.
+/// A stack with its clients. Ends with this value.
 #[derive(Debug)]
 pub struct World {
     /// The servers and services.
@@ -43,27 +43,27 @@ impl World {
         Self::start(StackOptions { command_services: 2, query_services: 2, ..StackOptions::default() }).await
     }
 
-    /// Somebody with this id and a valid token, registered or not.
+    /// A user with this id and a valid token, registered or not.
     pub fn person(&self, id: &str) -> Person {
         self.bearer(id, Bearer::User(id))
     }
 
-    /// Several people, registered or not.
+    /// Several users, registered or not.
     pub fn crowd(&self, name: &str, size: usize) -> Vec<Person> {
         (0..size).map(|number| self.person(&format!("{name}-{number}"))).collect()
     }
 
-    /// Whoever looks after boxes and stores.
+    /// An operator, who manages boxes and stores.
     pub fn operator(&self) -> Person {
         self.operator_called("ops")
     }
 
-    /// Another one of them.
+    /// An operator with this id.
     pub fn operator_called(&self, id: &str) -> Person {
         self.bearer(id, Bearer::Operator(id))
     }
 
-    /// The box itself.
+    /// The delivery box with this id as a caller.
     pub fn device(&self, box_id: &str) -> Person {
         self.bearer(box_id, Bearer::Device(box_id))
     }
@@ -72,34 +72,34 @@ impl World {
         Person::new(id, self.stack.token(bearer, SESSION), Arc::clone(&self.services))
     }
 
-    /// Somebody with this id and this token.
+    /// A caller with this id and this token.
     pub fn bearer_of(&self, id: &str, token: &str) -> Person {
         Person::new(id, token.to_owned(), Arc::clone(&self.services))
     }
 
-    /// Registers an account without having a token.
+    /// Registers an account without a token.
     pub async fn register(&self, user_id: &str, password: &str, nickname: &str) -> Answer {
         let body = json!({ "user_id": user_id, "password": password, "nickname": nickname });
         self.anonymous(Method::POST, "/users", body).await
     }
 
-    /// Asks for a token.
+    /// Signs in a user.
     pub async fn sign_in(&self, user_id: &str, password: &str) -> Answer {
         self.anonymous(Method::POST, "/sessions", json!({ "user_id": user_id, "password": password })).await
     }
 
-    /// Asks for a token of a box.
+    /// Signs in a box.
     pub async fn sign_in_box(&self, box_id: &str, secret: &str) -> Answer {
         self.anonymous(Method::POST, &format!("/boxes/{box_id}/sessions"), json!({ "secret": secret })).await
     }
 
-    /// Asks for other tokens of a session.
+    /// Refreshes a session.
     pub async fn refresh(&self, session: &Value) -> Answer {
         let body = json!({ "refresh_token": session["refresh_token"] });
         self.anonymous(Method::POST, "/sessions/refresh", body).await
     }
 
-    /// Registers an account under an idempotency key, and says if no answer came.
+    /// Registers an account under an idempotency key. Returns an error if no answer came.
     pub async fn try_to_register(&self, user_id: &str, key: &str) -> Result<Answer, reqwest::Error> {
         let body = json!({ "user_id": user_id, "password": PASSWORD, "nickname": user_id });
         let url = format!("{}/users", self.services.command_url(None));
@@ -118,7 +118,7 @@ impl World {
         answer
     }
 
-    /// A user who has registered and signed in; their nickname is their id.
+    /// Registers and signs in a user whose nickname is the id.
     pub async fn user(&self, id: &str) -> Person {
         let registered = self.register(id, PASSWORD, id).await;
         assert_eq!(registered.created(), id);
@@ -135,7 +135,7 @@ impl World {
         answer
     }
 
-    /// Takes a store into the catalogue.
+    /// Adds a store to the catalogue.
     pub async fn register_store(&self, store_id: &str) -> Answer {
         let body = json!({ "store_id": store_id, "name": "Noodle Bar", "zip_code": "10115", "category": "noodles" });
         let answer = self.operator().post("/stores", body).await;
@@ -143,7 +143,7 @@ impl World {
         answer
     }
 
-    /// Sets up a box and a store where there are none, and opens a room without a password; returns its id.
+    /// Sets up a box and its store, and opens a room without a password. Returns the id of the room.
     pub async fn open_room(&self, host: &Person, box_id: &str, max_members: usize) -> String {
         let store_id = format!("store-of-{box_id}");
         self.install_box(box_id).await;
@@ -151,7 +151,7 @@ impl World {
         host.post(format!("/boxes/{box_id}/rooms"), room_details(&store_id, max_members)).await.created()
     }
 
-    /// Lets somebody into a room that has no password.
+    /// Lets a user join a room without a password.
     pub async fn join(&self, person: &Person, room: &str) -> Answer {
         let answer = person.post(format!("/rooms/{room}/members"), json!({})).await;
         assert_eq!(answer.created(), person.id());
@@ -163,12 +163,12 @@ impl World {
         Live::connect(self.services.query_url(Some(index))).await
     }
 
-    /// Waits until the read model knows that they are inside, as a client does before it follows a room.
+    /// Waits until the read model shows the membership, as a client does before it follows a room.
     pub async fn sees_room(&self, person: &Person, room: &str) {
         person.get(&format!("/rooms/{room}/members?limit=1")).await.ok();
     }
 
-    /// A live connection that follows a room after `v` and has caught up with it.
+    /// A live connection that follows a room after `v`, with the subscription confirmed.
     pub async fn follow(&self, person: &Person, room: &str, v: u64) -> Live {
         self.sees_room(person, room).await;
         let mut live = self.live(0).await;
@@ -190,18 +190,18 @@ impl World {
         }
     }
 
-    /// What the log's server says of the log.
+    /// An administrator's view of the log.
     pub async fn log(&self) -> Log {
         Log::connect(&self.stack).await
     }
 
-    /// A request of any kind to this address.
+    /// A request to this address.
     pub fn request(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
         self.services.request(method, url)
     }
 }
 
-/// The body that sets up a box.
+/// The body of a request that sets up a box.
 pub fn box_details(box_id: &str) -> Value {
     json!({
         "box_id": box_id,
@@ -214,7 +214,7 @@ pub fn box_details(box_id: &str) -> Value {
     })
 }
 
-/// The body that opens a room without a password.
+/// The body of a request that opens a room without a password.
 pub fn room_details(store_id: &str, max_members: usize) -> Value {
     json!({ "store_id": store_id, "title": "Lunch", "max_members": max_members })
 }

@@ -1,4 +1,4 @@
-//! The aggregate of a delivery box and its rooms: at most one of them is open at any time.
+//! The aggregate of a delivery box and its rooms. At most one room is open at any time.
 
 use std::collections::BTreeSet;
 
@@ -23,38 +23,38 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-/// How long a room stays open by itself, unless the installation says otherwise.
+/// The time until a room closes by itself, unless the installation sets another.
 pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 
-/// How often its host may extend it.
+/// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
-/// Whether rooms can be opened on a box.
+/// The service state of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    /// Nobody has set it up yet.
+    /// The box has not been set up.
     #[default]
     NotInstalled,
-    /// It works.
+    /// Rooms can be opened.
     InService,
-    /// It is being repaired.
+    /// The box is under repair.
     OutOfService,
-    /// It is gone for good.
+    /// The box was removed permanently.
     Retired,
 }
 
-/// A box: what its next decision needs to know, no more. Serialized into every commit of its room lane.
+/// The state of a box: only what its decisions need. Serialized into every commit of the room lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct DeliveryBox {
     #[serde(rename = "box_id")]
     id: Option<BoxId>,
     service: Service,
-    /// The last room, open or closed; the earlier ones are closed.
+    /// The last room, open or closed. The earlier ones are closed.
     room: Option<Room>,
 }
 
-/// A room as its box remembers it.
+/// The state of a room within its box.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     #[serde(rename = "room_id")]
@@ -65,54 +65,54 @@ pub struct Room {
     step: Step,
     closes_at: DateTime<Utc>,
     extensions: u32,
-    /// In the order in which they came; the next host is the first.
+    /// The members in the order of joining. The next host is the first.
     members: Vec<UserId>,
     kicked: BTreeSet<UserId>,
     closed: bool,
 }
 
 impl Room {
-    /// Its id.
+    /// The id of the room.
     pub fn room_id(&self) -> &RoomId {
         &self.id
     }
 
-    /// Whose room it is.
+    /// The current host.
     pub fn host(&self) -> &UserId {
         &self.host
     }
 
-    /// Who is inside (was, at the moment of closing), in the order in which they came.
+    /// The members in the order of joining. For a closed room, those at the time of closing.
     pub fn members(&self) -> &[UserId] {
         &self.members
     }
 
-    /// How many may be inside.
+    /// The maximum number of members.
     pub fn max_members(&self) -> u32 {
         self.max_members
     }
 
-    /// Who does not come back.
+    /// The users who were kicked and cannot join again.
     pub fn kicked(&self) -> &BTreeSet<UserId> {
         &self.kicked
     }
 
-    /// What a joiner's password must fit (argon2id, PHC form); none for an unlocked room.
+    /// The hash (argon2id, PHC form) that a password must match to join. None for an unlocked room.
     pub fn password_hash(&self) -> Option<&str> {
         self.password_hash.as_deref()
     }
 
-    /// When it closes by itself.
+    /// The time at which the room closes by itself.
     pub fn closes_at(&self) -> DateTime<Utc> {
         self.closes_at
     }
 
-    /// Whether `RoomClosed` has happened.
+    /// True after `RoomClosed`.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether this user is inside.
+    /// True if this user is a member.
     pub fn has_member(&self, user_id: &UserId) -> bool {
         self.members.contains(user_id)
     }
@@ -124,12 +124,12 @@ impl DeliveryBox {
         self.room.as_ref()
     }
 
-    /// Whether there is such a box.
+    /// True after `BoxInstalled`.
     pub fn is_installed(&self) -> bool {
         self.service != Service::NotInstalled
     }
 
-    /// Whether it is gone for good.
+    /// True if the box was removed permanently.
     pub fn is_retired(&self) -> bool {
         self.service == Service::Retired
     }
@@ -148,7 +148,7 @@ impl DeliveryBox {
         if *room_id == last.id && !last.closed && at < last.closes_at { Ok(last) } else { Err(BoxRefusal::RoomClosed) }
     }
 
-    /// The room if it accepts commands at this time and this user is inside.
+    /// The room if it accepts commands at this time and this user is a member.
     fn members_room(&self, room_id: &RoomId, user_id: &UserId, at: DateTime<Utc>) -> Result<&Room, BoxRefusal> {
         let room = self.open_room(room_id, at)?;
         if room.has_member(user_id) { Ok(room) } else { Err(BoxRefusal::NotAMember) }

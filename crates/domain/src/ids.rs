@@ -1,4 +1,4 @@
-//! Identifiers: parsed once at the edge, safe to stand in a subject and in a path ever after.
+//! Identifiers. They are parsed once at the API and are safe in subjects and paths from then on.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use smol_str::SmolStr;
 
-/// A text that is not an id of the kind that was expected.
+/// The error for a text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidId(&'static str);
@@ -16,7 +16,7 @@ pub struct InvalidId(&'static str);
 /// The pattern of box, store, user and device ids.
 pub const ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}$";
 
-/// The pattern of room ids: the box's id, a dot, the number of the room on that box.
+/// The pattern of room ids: the box's id, a dot, and the number of the room on that box.
 pub const ROOM_ID_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,39}\\.[1-9][0-9]{0,8}$";
 
 /// The pattern of message ids and of event sequences: a sequence in the log.
@@ -29,7 +29,7 @@ fn is_name(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// An id stands in JSON as its text. Neither way makes a copy of that: a projection reads millions of them.
+/// Reads and writes an id as its text in JSON, without a copy of the text: a projection reads millions of ids.
 macro_rules! text_in_json {
     ($name:ident) => {
         impl Serialize for $name {
@@ -110,35 +110,35 @@ macro_rules! name_id {
 }
 
 name_id! {
-    /// A delivery box: a slug that the operator gave, or a generated one.
+    /// The id of a delivery box: a slug from the operator, or a generated one.
     BoxId
 }
 name_id! {
-    /// A store of the catalogue.
+    /// The id of a store in the catalogue.
     StoreId
 }
 name_id! {
-    /// A user, chosen at registration; a pseudonym that stays after an erase.
+    /// The id of a user, chosen at registration. A pseudonym that stays after the erasure.
     UserId
 }
 name_id! {
-    /// A device of a user that receives push messages.
+    /// The id of a user's device that receives push messages.
     DeviceId
 }
 
 impl UserId {
-    /// Who acts when nobody did: deadlines. Nobody can register it.
+    /// The actor of automatic commands, like deadlines. No user can register this id.
     pub fn system() -> Self {
         Self(SmolStr::new_static("system"))
     }
 
-    /// Whether this id can never belong to a user.
+    /// True if no user can ever have this id.
     pub fn is_reserved(&self) -> bool {
         matches!(self.as_str(), "system" | "me")
     }
 }
 
-/// The n-th room of a box, written `<box_id>.<n>`: a room id finds its box without a look-up.
+/// The id of the n-th room of a box, written `<box_id>.<n>`: it contains the box's id, so no look-up is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId {
     box_id: BoxId,
@@ -148,7 +148,7 @@ pub struct RoomId {
 text_in_json!(RoomId);
 
 impl RoomId {
-    /// The room with this number (from 1) on this box.
+    /// Builds the id of the room with this number (from 1) on this box.
     pub fn new(box_id: BoxId, number: u32) -> Self {
         Self { box_id, number }
     }
@@ -208,12 +208,12 @@ macro_rules! sequence_id {
         text_in_json!($name);
 
         impl $name {
-            /// What stands at this sequence (from 1) of the log.
+            /// Builds the id from a sequence in the log, from 1.
             pub const fn new(sequence: u64) -> Self {
                 Self(sequence)
             }
 
-            /// Its sequence in the log.
+            /// The sequence in the log.
             pub fn sequence(self) -> u64 {
                 self.0
             }
@@ -254,11 +254,11 @@ macro_rules! sequence_id {
 }
 
 sequence_id! {
-    /// A message: its sequence in the log of its box's partition, so unique in its room and monotonic.
+    /// The id of a message: its sequence in the log of its box's partition, so unique in its room and monotonic.
     MessageId, "must be a message id: a positive number"
 }
 sequence_id! {
-    /// A commit of a box: its sequence in the log of the box's partition.
+    /// The id of a commit of a box: its sequence in the log of the box's partition.
     EventSequence, "must be a sequence in the log: a positive number"
 }
 

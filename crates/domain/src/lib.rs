@@ -1,6 +1,6 @@
-//! The rules of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User` and `Store`.
+//! The domain model of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User` and `Store`.
 //!
-//! Knows no I/O, no clock and no randomness: time and ids come in with the command.
+//! The crate does no I/O and reads no clock and no randomness: time and ids are part of the command.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

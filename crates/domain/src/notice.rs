@@ -1,4 +1,4 @@
-//! Names of what goes between processes beside the log: notices after a commit, signals, commands as requests, tickets.
+//! Subjects and buckets beside the log: notifications after a commit, signals, commands as requests, tickets.
 
 use crate::ids::{RoomId, UserId};
 
@@ -12,32 +12,32 @@ pub fn live_user(generation: i64, user_id: &UserId) -> String {
     format!("live.g{generation}.user.{user_id}")
 }
 
-/// Whose rooms look different now to themselves, after a batch of this stream; `stream` is its label.
+/// The users whose own view of their rooms changed in a batch of this stream. `stream` is its label.
 pub fn touched(generation: i64, stream: &str) -> String {
     format!("live.g{generation}.touched.{stream}")
 }
 
-/// Every stream's [`touched`] of a generation.
+/// The [`touched`] subjects of every stream in a generation.
 pub fn all_touched(generation: i64) -> String {
     format!("live.g{generation}.touched.*")
 }
 
-/// A stream's checkpoint moved; `stream` is its label in positions and checkpoints.
+/// The checkpoint of a stream moved. `stream` is its label in positions and checkpoints.
 pub fn projected(generation: i64, stream: &str) -> String {
     format!("projected.g{generation}.{stream}")
 }
 
-/// Everything that [`live_room`], [`live_user`] and [`touched`] name for a generation.
+/// The [`live_room`], [`live_user`] and [`touched`] subjects of a generation.
 pub fn all_live(generation: i64) -> String {
     format!("live.g{generation}.>")
 }
 
-/// Every stream's [`projected`] of a generation.
+/// The [`projected`] subjects of every stream in a generation.
 pub fn all_projected(generation: i64) -> String {
     format!("projected.g{generation}.*")
 }
 
-/// Another generation is active now, of whichever version of the read model.
+/// Another generation of some version of the read model was activated.
 pub const ACTIVATED: &str = "projected.activated";
 
 /// Typing and presence in a room, from one query-service to the others.
@@ -45,44 +45,44 @@ pub fn signal_room(room_id: &RoomId) -> String {
     format!("signal.room.{room_id}")
 }
 
-/// Every room's [`signal_room`].
+/// The [`signal_room`] subjects of every room.
 pub const ALL_SIGNALS: &str = "signal.room.>";
 
-/// Every command as a request; see [`command_name`].
+/// The subjects of all commands as requests. See [`command_name`].
 pub const ALL_COMMANDS: &str = "cmd.*";
 
-/// A command as a request, by its name.
+/// The subject of a command as a request, by its name.
 pub fn command(name: &str) -> String {
     format!("cmd.{name}")
 }
 
-/// The command that a request with this subject asks for.
+/// Returns the command name in a request subject.
 pub fn command_name(subject: &str) -> Option<&str> {
     subject.strip_prefix("cmd.")
 }
 
-/// What an operator asks of the projectors; see [`operation_verb`].
+/// The subject of an operator's request to the projectors. See [`operation_verb`].
 pub fn operation(verb: &str) -> String {
     format!("ops.projector.{verb}")
 }
 
-/// Every [`operation`].
+/// The subjects of every [`operation`].
 pub const ALL_OPERATIONS: &str = "ops.projector.*";
 
-/// What a request with this subject asks for.
+/// Returns the verb in the subject of an operator's request.
 pub fn operation_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("ops.projector.")
 }
 
-/// What the projectors ask of the command-services to erase somebody; see [`erasure_verb`].
+/// The subject of a projector's request to the command-services during an erasure. See [`erasure_verb`].
 pub fn erasure(verb: &str) -> String {
     format!("erasure.{verb}")
 }
 
-/// Every [`erasure`].
+/// The subjects of every [`erasure`].
 pub const ALL_ERASURES: &str = "erasure.*";
 
-/// What a request with this subject asks for.
+/// Returns the verb in the subject of an erasure request.
 pub fn erasure_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("erasure.")
 }
@@ -90,11 +90,11 @@ pub fn erasure_verb(subject: &str) -> Option<&str> {
 /// The bucket in which the query-services keep tickets for live connections until they are redeemed.
 pub const TICKETS_BUCKET: &str = "tickets";
 
-/// How long a ticket can be redeemed, in seconds.
+/// The time within which a ticket can be redeemed, in seconds.
 pub const TICKET_SECONDS: u32 = 30;
 
-/// Where the account of a service sees the JetStream API of the account that owns streams and buckets. Not `$JS.API`: every
-/// account has an import of that name, which answers that JetStream is not enabled.
+/// The prefix under which a service's account reaches the JetStream API of the account that owns streams and buckets.
+/// `$JS.API` does not work: every account has an import of that name, which answers that JetStream is disabled.
 pub const SERVICE_API_PREFIX: &str = "JS.core.API";
 
 #[cfg(test)]

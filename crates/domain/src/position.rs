@@ -1,4 +1,4 @@
-//! The position of an event in the log: what `Event-Position` and `Min-Position` carry, opaque to clients.
+//! The position of an event in the log, as `Event-Position` and `Min-Position` carry it. Opaque to clients.
 
 use std::{fmt, str::FromStr};
 
@@ -6,20 +6,20 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::BoxId;
 
-/// A place in one stream of the log.
+/// A position in one stream of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The stream's label as checkpoints name it, like `box-2`, `user` or `store`.
     pub stream: String,
-    /// Which life of the stream: renewed when a log is restored, so that an old position is recognised.
+    /// The incarnation of the stream. It changes when a log is restored, so that old positions are recognised.
     pub incarnation: String,
-    /// The sequence in the stream, from 1; 0 is before everything.
+    /// The sequence in the stream, from 1. The value 0 is before the first event.
     pub sequence: u64,
 }
 
-/// A text that is not a position.
+/// The error for a text that is not a position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be a value that an Event-Position header carried")]
+#[error("must be the value of an Event-Position header")]
 pub struct InvalidPosition;
 
 impl fmt::Display for Position {
@@ -44,14 +44,14 @@ impl FromStr for Position {
     }
 }
 
-/// The partition that holds a box; part of every stored subject, so never to be changed.
+/// Returns the partition of a box. The result is part of every stored subject, so it must never change.
 pub fn partition_of(box_id: &BoxId, partitions: u16) -> u16 {
     let digest = Sha256::digest(box_id.as_str().as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
     u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
 }
 
-/// The stream that holds a box, as positions and checkpoints name it.
+/// Returns the label of the stream that holds a box, as positions and checkpoints name it.
 pub fn stream_of(box_id: &BoxId, partitions: u16) -> String {
     format!("box-{}", partition_of(box_id, partitions))
 }

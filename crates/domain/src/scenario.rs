@@ -1,4 +1,4 @@
-//! How tests state a rule: given these events, when this command comes, then that happens.
+//! Given, when, then: the notation of the rule tests.
 
 use std::{
     fmt::Debug,
@@ -10,10 +10,10 @@ use std::{
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// An aggregate with its past.
+/// An aggregate with a history.
 pub(crate) struct Given<A>(A);
 
-/// What became of a command.
+/// The outcome of a command.
 pub(crate) struct Then<A: Aggregate>(Result<Vec<A::Event>, A::Error>);
 
 impl<A: Aggregate<Services = ()> + Clone + PartialEq + Debug> Given<A> {
@@ -25,7 +25,7 @@ impl<A: Aggregate<Services = ()> + Clone + PartialEq + Debug> Given<A> {
         Then(handle(&mut self.0, command))
     }
 
-    /// For a rule that holds for many commands alike.
+    /// Checks a rule that applies to many commands.
     pub(crate) fn each_refused(&self, commands: impl IntoIterator<Item = A::Command>, refusal: &A::Error)
     where
         A::Command: Clone + Debug,
@@ -56,7 +56,7 @@ impl<A: Aggregate> Then<A> {
     }
 }
 
-/// The state to which these events lead.
+/// Returns the state after these events.
 pub(crate) fn fold<A: Aggregate>(mut state: A, events: impl IntoIterator<Item = A::Event>) -> A {
     for event in events {
         state.apply(event);
@@ -64,7 +64,7 @@ pub(crate) fn fold<A: Aggregate>(mut state: A, events: impl IntoIterator<Item = 
     state
 }
 
-/// Lets the aggregate handle a command, and checks what holds for every command of every aggregate.
+/// Lets the aggregate handle a command, and checks what must hold for every command of every aggregate.
 pub(crate) fn handle<A>(state: &mut A, command: A::Command) -> Result<Vec<A::Event>, A::Error>
 where
     A: Aggregate<Services = ()> + Clone + PartialEq + Debug,
@@ -74,7 +74,7 @@ where
     let answer = ready(state.handle(command, &(), &sink));
     let events = ready(sink.collect());
     assert!(answer.is_ok() || events.is_empty(), "a refused command writes nothing");
-    assert_eq!(fold(before, events.clone()), *state, "the events say all that changed");
+    assert_eq!(fold(before, events.clone()), *state, "the events contain every change");
     assert_eq!(through_json(state), *state, "the state survives its stored form");
     answer.map(|()| events)
 }
@@ -83,17 +83,17 @@ pub(crate) fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> T {
     serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
-/// The event types that serde knows, in the order of the enum: derived, so none can be missing.
+/// Returns the event types known to serde, in the order of the enum. The list is derived, so it is complete.
 pub(crate) fn types_known_to_serde<E: DeserializeOwned + Debug>() -> Vec<String> {
     let refusal = serde_json::from_str::<E>(r#"{"type":"no such type","data":{}}"#).unwrap_err().to_string();
     let (_, names) = refusal.split_once("expected one of ").expect("serde lists the variants");
     names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Rules wait for nothing, so their futures are ready at once, without a runtime.
+/// Polls a rule's future once. Rules do no I/O, so it must be ready without a runtime.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("a rule has waited for something"),
+        Poll::Pending => panic!("a rule returned a pending future"),
     }
 }

@@ -1,4 +1,4 @@
-//! The aggregate of a store: where people order.
+//! The aggregate of a store, from which users order.
 
 use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
@@ -14,29 +14,29 @@ mod tests;
 /// A command to a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCommand {
-    /// Takes a store into the catalogue, open for orders.
+    /// Adds a store to the catalogue, open for orders.
     RegisterStore {
-        /// Its id.
+        /// The id of the store.
         store_id: StoreId,
-        /// What it is called.
+        /// The name of the store.
         name: StoreName,
         /// Postal code.
         zip_code: ZipCode,
-        /// What it sells.
+        /// The goods that it sells.
         category: Option<Category>,
     },
-    /// Changes what is given, keeps the rest.
+    /// Changes the given details and keeps the others.
     ChangeStore {
-        /// What it is called.
+        /// The name of the store.
         name: Option<StoreName>,
         /// Postal code.
         zip_code: Option<ZipCode>,
-        /// What it sells.
+        /// The goods that it sells.
         category: Option<Category>,
     },
-    /// Lets rooms be opened for it.
+    /// Opens the store for orders: rooms can be opened for it.
     OpenStore,
-    /// Lets no new room be opened for it.
+    /// Closes the store for orders: no new room can be opened for it.
     CloseStore,
 }
 
@@ -44,29 +44,29 @@ pub enum StoreCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum StoreEvent {
-    /// The catalogue has a store more, open for orders.
+    /// A store was added to the catalogue, open for orders.
     StoreRegistered {
-        /// Its id.
+        /// The id of the store.
         store_id: StoreId,
-        /// What it is called.
+        /// The name of the store.
         name: String,
         /// Postal code.
         zip_code: String,
-        /// What it sells.
+        /// The goods that it sells.
         category: Option<String>,
     },
-    /// Some of its details are different now; absent ones stay.
+    /// Some details of a store were changed. Absent ones stay.
     StoreChanged {
-        /// What it is called.
+        /// The name of the store.
         name: Option<String>,
         /// Postal code.
         zip_code: Option<String>,
-        /// What it sells.
+        /// The goods that it sells.
         category: Option<String>,
     },
-    /// It takes orders.
+    /// The store was opened for orders.
     StoreOpened {},
-    /// It takes no orders.
+    /// The store was closed for orders.
     StoreClosed {},
 }
 
@@ -95,18 +95,18 @@ impl DomainEvent for StoreEvent {
     }
 }
 
-/// A refusal; its text is safe to show to the client.
+/// A refusal. Its text is safe to show to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreRefusal {
     /// The id is taken.
-    #[error("a store with this id exists already")]
+    #[error("a store with this id already exists")]
     StoreExists,
     /// No such store.
     #[error("there is no such store")]
     StoreNotFound,
 }
 
-/// A store: what the next decision needs to know.
+/// The state of a store: only what the decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Store {
     registered: bool,
@@ -114,17 +114,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// Whether the catalogue has it.
+    /// True if the store is in the catalogue.
     pub fn is_registered(&self) -> bool {
         self.registered
     }
 
-    /// Whether it takes orders.
+    /// True if the store takes orders.
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
+    /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: StoreCommand) -> Result<Vec<StoreEvent>, StoreRefusal> {
         match command {
             StoreCommand::RegisterStore { .. } if self.registered => Err(StoreRefusal::StoreExists),

@@ -1,4 +1,4 @@
-//! What the services tell each other about access tokens: the names of the buckets, and the form of what is in them.
+//! Access tokens as the services share them: bucket names, keys and the form of the entries.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ pub const SESSIONS_BUCKET: &str = "sessions";
 /// The longest that a session can wait for its next refresh, in days.
 pub const SESSION_DAYS: i64 = 90;
 
-/// The bucket of tokens that count no more, by [`session_key`] and [`subject_key`]. Stored; never rename.
+/// The bucket of revoked tokens, by [`session_key`] and [`subject_key`]. Stored; never rename.
 pub const REVOKED_BUCKET: &str = "revoked";
 
-/// How long a revocation can last, in hours.
+/// The longest lifetime of a revocation, in hours.
 pub const REVOKED_HOURS: i64 = 25;
 
 /// A key that verifies access tokens.
@@ -25,33 +25,33 @@ pub const REVOKED_HOURS: i64 = 25;
 pub struct PublicKey {
     /// The public point of an Ed25519 key, in base64url without padding.
     pub x: String,
-    /// Since when it can be learnt.
+    /// The time of publication.
     pub published_at: DateTime<Utc>,
-    /// Until when it verifies; given once another key signs in its place.
+    /// The end of its use for verification. Set once another key has replaced it for signing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifies_until: Option<DateTime<Utc>>,
 }
 
-/// Tokens that count no more although they have not expired.
+/// Tokens that are revoked before their expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
-    /// Those that were issued before this.
+    /// Tokens issued before this time are revoked.
     pub before: DateTime<Utc>,
-    /// Until when they would have counted.
+    /// The time at which the last of these tokens expires.
     pub until: DateTime<Utc>,
 }
 
-/// Where the tokens of a session are revoked.
+/// The revocation key of a session's tokens.
 pub fn session_key(session: &str) -> String {
     format!("session.{session}")
 }
 
-/// Where all tokens of somebody in a role are revoked.
+/// The revocation key of all tokens of a user in a role.
 pub fn subject_key(role: &str, user_id: &UserId) -> String {
     format!("{role}.{user_id}")
 }
 
-/// Where a session is kept that can be refreshed.
+/// The key of a session that can be refreshed.
 pub fn family_key(role: &str, user_id: &UserId, session: &str) -> String {
     format!("{role}.{user_id}.{session}")
 }

@@ -1,4 +1,4 @@
-//! The aggregate of a user: nickname, devices, wishes about notifications. Credentials are not here.
+//! The aggregate of a user: nickname, devices, notification preferences. Credentials are kept elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,24 +13,24 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// How many devices of a user may receive push messages.
+/// The maximum number of a user's devices that receive push messages.
 pub const MAX_DEVICES: usize = 10;
 
-/// What a user can be told about.
+/// The kinds of alarms that a user can receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlarmKind {
-    /// Somebody answered my message.
+    /// Another user replied to the user's message.
     Reply,
-    /// Somebody reacted to my message.
+    /// Another user reacted to the user's message.
     Reaction,
-    /// Somebody wrote `@` and my user id.
+    /// Another user wrote `@` and the user's id.
     Mention,
-    /// I was kicked.
+    /// The user was kicked.
     Kicked,
-    /// I am the host now.
+    /// The user became the host.
     MadeHost,
-    /// My room was closed.
+    /// The user's room was closed.
     RoomClosed,
     /// The food is in the box.
     OrderArrived,
@@ -51,42 +51,42 @@ impl AlarmKind {
     }
 }
 
-/// Which kinds a user wants to be pushed; a kind that is absent is wanted.
+/// The kinds of alarms that a user wants as push messages. An absent kind is wanted.
 pub type NotificationPreferences = BTreeMap<AlarmKind, bool>;
 
 /// A command to a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserCommand {
-    /// Becomes a user.
+    /// Registers a user.
     RegisterUser {
         /// The chosen id.
         user_id: UserId,
         /// The chosen name.
         nickname: Nickname,
     },
-    /// Takes another name.
+    /// Changes the nickname.
     ChangeNickname {
         /// The new name.
         nickname: Nickname,
     },
-    /// Adds a device, or gives it another address.
+    /// Adds a device, or replaces its push token.
     RegisterDevice {
-        /// Which of the user's devices.
+        /// The id of the device.
         device_id: DeviceId,
-        /// Its address at the push provider.
+        /// The device's address at the push provider.
         push_token: PushToken,
     },
     /// Removes a device.
     RemoveDevice {
-        /// Which of the user's devices.
+        /// The id of the device.
         device_id: DeviceId,
     },
-    /// Replaces the wishes about notifications.
+    /// Replaces the notification preferences.
     SetNotificationPreferences {
-        /// All of them.
+        /// The complete preferences.
         preferences: NotificationPreferences,
     },
-    /// Goes for good.
+    /// Erases the user permanently.
     EraseUser,
 }
 
@@ -94,36 +94,36 @@ pub enum UserCommand {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum UserEvent {
-    /// Somebody became a user.
+    /// A user was registered.
     UserRegistered {
         /// The chosen id.
         user_id: UserId,
         /// The chosen name.
         nickname: String,
     },
-    /// A user is called differently now.
+    /// The nickname was changed.
     NicknameChanged {
         /// The new name.
         nickname: String,
     },
-    /// A device receives push messages at this address.
+    /// A device was added, or its push token was replaced.
     DeviceRegistered {
-        /// Which of the user's devices.
+        /// The id of the device.
         device_id: DeviceId,
-        /// Its address at the push provider.
+        /// The device's address at the push provider.
         push_token: String,
     },
-    /// A device receives nothing any more.
+    /// A device was removed.
     DeviceRemoved {
-        /// Which of the user's devices.
+        /// The id of the device.
         device_id: DeviceId,
     },
-    /// The user has other wishes.
+    /// The notification preferences were replaced.
     NotificationPreferencesSet {
-        /// All of them.
+        /// The complete preferences.
         preferences: NotificationPreferences,
     },
-    /// The user is gone; the id stays taken.
+    /// The user was erased. The id stays taken.
     UserErased {},
 }
 
@@ -161,27 +161,27 @@ impl DomainEvent for UserEvent {
     }
 }
 
-/// A refusal; its text is safe to show to the client.
+/// A refusal. Its text is safe to show to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserRefusal {
     /// The id is taken, or reserved.
     #[error("this user id is taken")]
     UserExists,
-    /// The name is taken by somebody else.
+    /// Another user has the name.
     #[error("this nickname is taken")]
     NicknameTaken,
-    /// No such user, or not any more.
+    /// The user does not exist, or was erased.
     #[error("there is no such user")]
     UserNotFound,
     /// No such device.
     #[error("there is no such device")]
     DeviceNotFound,
-    /// Ten are the most.
+    /// A user has at most ten devices.
     #[error("a user can have at most 10 devices")]
     TooManyDevices,
 }
 
-/// A user: what the next decision needs to know.
+/// The state of a user: only what the decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct User {
     registered: bool,
@@ -191,22 +191,22 @@ pub struct User {
 }
 
 impl User {
-    /// The name that is claimed for this user; none before the registration and after the erase.
+    /// The nickname that is claimed for this user. None before the registration and after the erasure.
     pub fn nickname(&self) -> Option<&str> {
         (self.registered && !self.erased).then_some(self.nickname.as_str())
     }
 
-    /// Whether the id was ever registered; it stays taken after the erase.
+    /// True if the id was ever registered. It stays taken after the erasure.
     pub fn is_registered(&self) -> bool {
         self.registered
     }
 
-    /// Whether the user is gone for good.
+    /// True if the user was erased.
     pub fn is_erased(&self) -> bool {
         self.erased
     }
 
-    /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
+    /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: UserCommand) -> Result<Vec<UserEvent>, UserRefusal> {
         if let UserCommand::RegisterUser { user_id, nickname } = command {
             if self.registered || user_id.is_reserved() {

@@ -1,15 +1,15 @@
-//! Bounded values of commands: parsed at the edge, so that no rule needs to check a length again.
+//! Bounded values of commands. They are parsed at the API, so no rule needs to check a length again.
 //!
-//! Events hold plain strings and numbers: a limit that changes must not make history unreadable.
+//! Events hold plain strings and numbers, so that a changed limit does not make history unreadable.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What stands in the place of a text whose author was erased. Stored and public; never rename.
+/// The replacement for a text whose author was erased. Stored and public; never rename.
 pub const ERASED: &str = "[erased]";
 
-/// A value outside its bounds; says which.
+/// The error for a value outside its bounds. Its text names the bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(pub(crate) &'static str);
@@ -22,7 +22,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The most characters it may have after trimming.
+            /// The maximum number of characters after trimming.
             pub const MAX_CHARS: usize = $max;
 
             /// The trimmed text.
@@ -59,7 +59,7 @@ macro_rules! text {
 }
 
 text! {
-    /// What a message says.
+    /// The text of a message.
     MessageBody, 4000, "must have 1 to 4000 characters after trimming"
 }
 text! {
@@ -67,7 +67,7 @@ text! {
     Title, 100, "must have 1 to 100 characters after trimming"
 }
 text! {
-    /// How a user is called; unique without regard to case.
+    /// A user's nickname, unique without regard to case.
     Nickname, 40, "must have 1 to 40 characters after trimming"
 }
 text! {
@@ -75,7 +75,7 @@ text! {
     StoreName, 100, "must have 1 to 100 characters after trimming"
 }
 text! {
-    /// What a store sells.
+    /// The goods that a store sells.
     Category, 40, "must have 1 to 40 characters after trimming"
 }
 text! {
@@ -87,7 +87,7 @@ text! {
     Address, 200, "must have 1 to 200 characters after trimming"
 }
 text! {
-    /// Why a box is out of service.
+    /// The reason for which a box is out of service.
     Reason, 200, "must have 1 to 200 characters after trimming"
 }
 text! {
@@ -99,7 +99,7 @@ text! {
     PushToken, 4096, "must have 1 to 4096 characters after trimming"
 }
 
-/// Where a box stands, in degrees (WGS 84).
+/// The location of a box, in degrees (WGS 84).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
     latitude: f64,
@@ -107,7 +107,7 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
-    /// Latitude -90..=90, longitude -180..=180; refuses anything else.
+    /// Accepts a latitude of -90..=90 and a longitude of -180..=180.
     pub fn new(latitude: f64, longitude: f64) -> Result<Self, InvalidValue> {
         if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
             Ok(Self { latitude, longitude })
@@ -127,7 +127,7 @@ impl Coordinates {
     }
 }
 
-/// How many people a room may hold: 2 to 100.
+/// The maximum number of members of a room: 2 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct MaxMembers(u32);
@@ -153,7 +153,7 @@ impl From<MaxMembers> for u32 {
     }
 }
 
-/// How long an extension lasts: 1 to 3 hours.
+/// The length of an extension: 1 to 3 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct ExtensionHours(u32);
@@ -179,13 +179,13 @@ impl From<ExtensionHours> for u32 {
     }
 }
 
-/// Whether everybody or only a closed circle may use a box.
+/// The group of users that may use a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoxKind {
-    /// For everybody.
+    /// All users.
     Shared,
-    /// For the residents of a building.
+    /// The residents of a building.
     Private,
 }
 
@@ -199,13 +199,13 @@ impl BoxKind {
     }
 }
 
-/// Where an order stands; only ever moves forward.
+/// The step of an order. It only moves forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// People still join.
+    /// Members still join.
     Gathering,
-    /// Everybody says what they want.
+    /// Members choose their meals.
     Ordering,
     /// The host has ordered.
     Ordered,
@@ -213,7 +213,7 @@ pub enum Step {
     Delivering,
     /// The food is in the box.
     Arrived,
-    /// Everybody has taken theirs.
+    /// All members have collected their meals.
     Collected,
 }
 

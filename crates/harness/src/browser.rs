@@ -1,4 +1,4 @@
-//! A real browser without a window: opens pages, runs scripts in them, takes the network away.
+//! A headless browser: opens pages, runs scripts in them, and simulates the loss of the network.
 
 mod devtools;
 
@@ -18,13 +18,13 @@ use crate::{
     tools,
 };
 
-/// How long it may take to start, cold and beside other tests.
+/// The time limit of a start, which may be cold and run beside other tests.
 const START: Duration = Duration::from_mins(1);
 
-/// No window, nothing from outside, and no page slower for being behind another.
+/// No window, no requests of the browser's own, no throttling of background pages.
 const FLAGS: [&str; 17] = [
     "--headless",
-    // Its sandbox needs rights that neither root nor a container has. All pages are our own.
+    // The sandbox needs rights that neither root nor a container has. All pages are those of the tests.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -46,13 +46,13 @@ const FLAGS: [&str; 17] = [
 /// A running Chromium with an empty profile. Ends with this value.
 #[derive(Debug)]
 pub struct Browser {
-    // In this order they are dropped: the process before its files.
+    // The fields are dropped in this order: the process before its files.
     devtools: DevTools,
     process: Process,
     _scratch: Scratch,
 }
 
-/// A page in a tab of its own.
+/// A page in a tab.
 #[derive(Debug)]
 pub struct Page<'a> {
     devtools: &'a DevTools,
@@ -60,7 +60,7 @@ pub struct Page<'a> {
 }
 
 impl Browser {
-    /// Starts it; installs it first where that is needed and possible.
+    /// Starts a browser. Installs it first if that is necessary and possible.
     pub async fn start() -> anyhow::Result<Self> {
         let program = tokio::task::spawn_blocking(tools::chromium).await??;
         let scratch = Scratch::create()?;
@@ -70,7 +70,7 @@ impl Browser {
         let launch = Launch::new("chromium", program)
             .args(FLAGS)
             .args([data])
-            // It leaves sockets and settings there.
+            // The browser leaves sockets and settings there.
             .env("HOME", scratch.path())
             .env("TMPDIR", scratch.path());
         let process = Process::spawn(launch, &Output::Folder(scratch.path().join("logs"))).await?;
@@ -80,19 +80,19 @@ impl Browser {
         Ok(Self { devtools, process, _scratch: scratch })
     }
 
-    /// The system's number of it.
+    /// The process id.
     pub fn pid(&self) -> i32 {
         self.process.pid()
     }
 
-    /// Opens a page in a new tab, and does not wait for it.
+    /// Opens a page in a new tab, without waiting for it to load.
     pub async fn open(&self, url: &str) -> anyhow::Result<Page<'_>> {
         let target = self.devtools.call(None, "Target.createTarget", json!({ "url": "about:blank" })).await?;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.devtools.call(None, "Target.attachToTarget", attach).await?;
         let session = attached["sessionId"].as_str().context("a session has an id")?.to_owned();
         let page = Page { devtools: &self.devtools, session };
-        // The network's conditions count for what is opened from now on.
+        // Network conditions apply to requests that start after this call.
         page.call("Network.enable", json!({})).await?;
         page.call("Page.navigate", json!({ "url": url })).await?;
         Ok(page)
@@ -100,7 +100,7 @@ impl Browser {
 }
 
 impl Page<'_> {
-    /// What an expression comes to, as JSON; a promise is waited for.
+    /// Returns the value of an expression as JSON. Awaits a promise.
     pub async fn evaluate(&self, expression: &str) -> anyhow::Result<Value> {
         let parameters = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let mut answer = self.call("Runtime.evaluate", parameters).await?;
@@ -110,12 +110,12 @@ impl Page<'_> {
         Ok(answer["result"]["value"].take())
     }
 
-    /// Loads the page again, as its user would, and does not wait for it.
+    /// Reloads the page as a user would, without waiting for it to load.
     pub async fn reload(&self) -> anyhow::Result<()> {
         self.call("Page.reload", json!({})).await.map(drop)
     }
 
-    /// Takes the network away from the page, or gives it back.
+    /// Disconnects the page from the network, or reconnects it.
     pub async fn set_offline(&self, offline: bool) -> anyhow::Result<()> {
         let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.call("Network.emulateNetworkConditions", conditions).await.map(drop)
@@ -126,7 +126,7 @@ impl Page<'_> {
     }
 }
 
-/// Where it can be spoken to, which it writes into a file once it listens.
+/// Returns the WebSocket address, which the browser writes into a file once it listens.
 async fn address(process: &Process, file: &Path) -> anyhow::Result<String> {
     let deadline = Instant::now() + START;
     loop {
@@ -135,7 +135,7 @@ async fn address(process: &Process, file: &Path) -> anyhow::Result<String> {
             return Ok(format!("ws://127.0.0.1:{port}{}", path.trim_end()));
         }
         if let Some(status) = process.exit_status() {
-            bail!("Chromium ended while it was starting ({status}):\n{}", process.last_output());
+            bail!("Chromium exited during startup ({status}):\n{}", process.last_output());
         }
         if Instant::now() > deadline {
             bail!("Chromium was not ready after {START:?}:\n{}", process.last_output());

@@ -1,4 +1,4 @@
-//! An authority of a test's own: certificates for the servers and for those who connect to them.
+//! A certificate authority for one test: certificates for the servers and for their clients.
 
 use std::path::{Path, PathBuf};
 
@@ -10,30 +10,30 @@ use rcgen::{
 
 use crate::place::{create_open, write_private};
 
-/// Files in PEM.
+/// Paths of PEM files.
 #[derive(Debug, Clone)]
 pub struct Certificates {
-    /// Whom everybody trusts.
+    /// The trusted authority.
     pub authority: PathBuf,
-    /// Whom nobody trusts, although it has the same name.
+    /// An untrusted authority with the same name.
     pub stranger: PathBuf,
-    /// Of a server at 127.0.0.1.
+    /// The pair of a server at 127.0.0.1.
     pub server: Pair,
-    /// Of a process that connects.
+    /// The pair of a client process.
     pub client: Pair,
 }
 
-/// A certificate, and its key.
+/// A certificate and its key.
 #[derive(Debug, Clone)]
 pub struct Pair {
     /// The certificate.
     pub certificate: PathBuf,
-    /// The key, readable by its owner only.
+    /// The key, readable only by its owner.
     pub key: PathBuf,
 }
 
 impl Certificates {
-    /// Makes all of them in `folder`.
+    /// Creates the authorities and all pairs in `folder`.
     pub(crate) fn write(folder: &Path) -> anyhow::Result<Self> {
         create_open(folder)?;
         let authority = authority()?;
@@ -46,7 +46,7 @@ impl Certificates {
             let key = KeyPair::generate()?;
             let mut of = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
             of.extended_key_usages = vec![usage];
-            // One with the name of its authority would pass for self-signed.
+            // A certificate with the name of its authority would pass for self-signed.
             of.distinguished_name.push(DnType::CommonName, name);
             let certificate = write(&format!("{name}.pem"), of.signed_by(&key, &authority)?.pem())?;
             let path = folder.join(format!("{name}-key.pem"));

@@ -1,7 +1,6 @@
-//! Real servers and real services for development, tests and benchmarks. Nothing that runs in production may use it.
+//! Starts real servers and services for development, tests and benchmarks. Production code must not use it.
 //!
-//! Everything that is started here ends with the value that holds it, and also when this process is killed
-//! (where `setpriv` exists: on Linux).
+//! Every child ends with the value that holds it. On Linux with `setpriv`, also when this process is killed.
 
 pub mod stack;
 

@@ -1,4 +1,4 @@
-//! A nats-server of our own, with the accounts and streams of Boxroom.
+//! A nats-server with the accounts and streams of Boxroom.
 
 use std::{
     io::Read,
@@ -23,15 +23,15 @@ use crate::{
     tools::{self, NatsServer},
 };
 
-/// How long a start may take: reading a large log included.
+/// The time limit of a start, which includes reading a large log.
 const START: Duration = Duration::from_mins(1);
-/// How long a stop may take before it becomes a kill.
+/// The time limit of a stop, after which the server is killed.
 const STOP: Duration = Duration::from_millis(2_500);
 
-/// Whom to connect as: one for each process.
+/// The account of a connection: one for each kind of process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// Owns the log. For provisioning, and for looking at things in a test.
+    /// The owner of the log. For provisioning, and for inspection in tests.
     Admin,
     /// The command-service.
     Command,
@@ -41,28 +41,28 @@ pub enum Account {
     Query,
     /// A delivery box, which may only send commands.
     Device,
-    /// Somebody who looks after the projectors.
+    /// An operator of the projectors.
     Operator,
 }
 
-/// Which server to start, and where.
+/// The configuration of a server.
 #[derive(Debug)]
 pub struct NatsOptions {
-    /// The program.
+    /// The server's program.
     pub server: NatsServer,
     /// The checkout's `nats.conf`.
     pub config: PathBuf,
-    /// The folder of configuration, passwords and log; kept by the caller.
+    /// The folder of configuration, passwords and log. The caller keeps it.
     pub folder: PathBuf,
-    /// The port.
+    /// The port to listen on.
     pub port: Port,
-    /// How many partitions the log has.
+    /// The number of partitions of the log.
     pub partitions: u16,
-    /// With whose certificates it is spoken to; if not given, in clear text.
+    /// The certificates for TLS. Without them, connections are in clear text.
     pub certificates: Option<Arc<Certificates>>,
-    /// With what it encrypts the log, if with anything.
+    /// The key that encrypts the log, if any.
     pub store_key: Option<String>,
-    /// Where its own log goes.
+    /// The destination of the server's own output.
     pub output: Output,
 }
 
@@ -72,26 +72,26 @@ pub struct Nats {
     options: NatsOptions,
     credentials: Credentials,
     process: Mutex<Option<Process>>,
-    /// After the process: its files must outlive it.
+    /// Dropped after the process, which uses its files.
     scratch: Option<Scratch>,
 }
 
 impl Nats {
-    /// Starts a fresh server with a log of this many partitions for one test.
+    /// Starts an empty server with a log of this many partitions for one test.
     pub async fn start(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
         let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
         Ok(Self::launch(options, Some(scratch)).await?.with_streams().await?.started())
     }
 
-    /// Starts a fresh server that has accounts, but no streams yet.
+    /// Starts an empty server that has accounts, but no streams.
     pub async fn start_without_streams(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
         let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
         Ok(Self::launch(options, Some(scratch)).await?.started())
     }
 
-    /// Starts the server whose log is in `options.folder`, which it creates at the first start.
+    /// Starts the server whose log is in `options.folder`. The first start creates it.
     pub async fn open(options: NatsOptions) -> anyhow::Result<Self> {
         Self::launch(options, None).await?.with_streams().await
     }
@@ -140,24 +140,24 @@ impl Nats {
         }
     }
 
-    /// What must not be in a log.
+    /// Registers the passwords and the store key, which must not appear in a log.
     pub(crate) fn hide(&self, secrets: &Secrets) {
         let Credentials { admin, command, projector, query, device, operator } = &self.credentials;
         let passwords = [admin, command, projector, query, device, operator].into_iter();
         passwords.chain(&self.options.store_key).for_each(|secret| secrets.hide(secret));
     }
 
-    /// The folder of the log, as the server keeps it.
+    /// The folder in which the server stores its log.
     pub fn store(&self) -> PathBuf {
         self.options.store()
     }
 
-    /// Where its files are.
+    /// The folder of the server's files.
     pub fn folder(&self) -> &Path {
         &self.options.folder
     }
 
-    /// How many partitions its log has.
+    /// The number of partitions of the log.
     pub fn partitions(&self) -> u16 {
         self.options.partitions
     }
@@ -167,38 +167,38 @@ impl Nats {
         self.options.port.number()
     }
 
-    /// The server's process number, while it runs.
+    /// The server's process id, while it runs.
     pub async fn pid(&self) -> Option<i32> {
         self.process.lock().await.as_ref().map(Process::pid)
     }
 
-    /// Waits until it ends, which nobody asked for. For ever, if it does not run.
+    /// Waits until the server ends without having been stopped. Waits forever if it does not run.
     pub(crate) async fn exited(&self) -> std::process::ExitStatus {
         crate::process::exit_of(&self.process).await
     }
 
-    /// Stops it in order. Its port stays ours.
+    /// Stops the server gracefully. The port stays reserved.
     pub async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.stop(STOP).await;
         }
     }
 
-    /// Kills it, as a crash would.
+    /// Kills the server, as a crash would.
     pub async fn kill(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.kill().await;
         }
     }
 
-    /// Kills it and starts it again on the same port with the same accounts, but without any stream: its disk is lost.
+    /// Kills the server and restarts it on the same port with the same accounts, but without streams: its disk is lost.
     pub async fn start_empty(&self) -> anyhow::Result<()> {
         self.kill().await;
         std::fs::remove_dir_all(self.options.store()).context("cannot remove the log")?;
         self.start_again().await
     }
 
-    /// The same, ready for a restore: what comes is not synced until [`Nats::stop`].
+    /// As [`Nats::start_empty`], but configured for a restore: received data is not synced until [`Nats::stop`].
     pub async fn start_empty_for_restore(&self) -> anyhow::Result<()> {
         self.kill().await;
         std::fs::remove_dir_all(self.options.store()).context("cannot remove the log")?;
@@ -206,7 +206,7 @@ impl Nats {
         self.start_with("restore.conf").await
     }
 
-    /// Starts it again on the same port with the same log, and waits until it accepts connections.
+    /// Restarts the server on the same port with the same log, and waits until it accepts connections.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         self.start_with("nats.conf").await
     }
@@ -220,9 +220,9 @@ impl Nats {
         let deadline = Instant::now() + START;
         while !greets(self.options.port.number()) {
             if let Some(status) = process.exit_status() {
-                // Its last words may still be on their way through the pipe.
+                // Its last output may still be in the pipe.
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                bail!("nats-server ended while it was starting ({status}):\n{}", process.last_output());
+                bail!("nats-server exited during startup ({status}):\n{}", process.last_output());
             }
             if Instant::now() > deadline {
                 bail!("nats-server was not ready after {START:?}:\n{}", process.last_output());
@@ -234,7 +234,7 @@ impl Nats {
     }
 }
 
-/// A server greets with `INFO`, once its log is open.
+/// Returns true if the server sends `INFO`, which it does once its log is open.
 fn greets(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let greeting = || {
@@ -248,7 +248,7 @@ fn greets(port: u16) -> bool {
 }
 
 impl NatsOptions {
-    /// A server in scratch space.
+    /// Options for a server in a scratch folder.
     pub(crate) fn scratch(place: &Place, folder: &Path, partitions: u16) -> anyhow::Result<Self> {
         Ok(Self {
             server: tools::nats_server(place, tools::Source::Installed)?,
@@ -266,7 +266,7 @@ impl NatsOptions {
         self.folder.join("store")
     }
 
-    /// Writes the configuration, as an administrator would: what is wanted of it is no comment any more.
+    /// Writes the configuration as an administrator would: enables the wanted includes by removing their comment marks.
     fn configure(&self) -> anyhow::Result<()> {
         let deploy = self.config.with_file_name("deploy");
         let mut config = read(&self.config)?;
@@ -284,7 +284,7 @@ impl NatsOptions {
         files.into_iter().try_for_each(|(name, content)| self.write(name, &content))
     }
 
-    /// The same for a server that a log is brought back to.
+    /// Writes the configuration of a server to which a log is restored.
     fn configure_restore(&self) -> anyhow::Result<()> {
         let mut config = read(&self.config.with_file_name("deploy").join("restore.conf"))?;
         if self.store_key.is_some() {

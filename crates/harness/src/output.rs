@@ -1,4 +1,4 @@
-//! Where the output of a child goes.
+//! Destinations of the children's output.
 
 use std::{
     collections::VecDeque,
@@ -10,18 +10,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How many lines of a child's output an error message shows.
+/// The number of lines of a child's output that an error message shows.
 const TAIL: usize = 30;
 
-/// Takes one line that the named child wrote.
+/// Receives the name of a child and one line of its output.
 pub type LineSink = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
-/// Where the output of all children of one stack goes.
+/// The destination of the output of all children of a stack.
 #[derive(Clone)]
 pub enum Output {
-    /// To `<folder>/<name>.log`, appended.
+    /// The file `<folder>/<name>.log`, to which the output is appended.
     Folder(PathBuf),
-    /// Line by line to a function that is given the child's name and the line.
+    /// A function that receives the child's name and each line.
     Lines(LineSink),
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Tail {
 }
 
 impl Output {
-    /// Prepares `command` to write here under `name`.
+    /// Redirects the output of `command` to this destination under `name`.
     pub(crate) fn attach(&self, name: &str, command: &mut Command) -> std::io::Result<Tail> {
         match self {
             Self::Folder(folder) => {
@@ -59,14 +59,14 @@ impl Output {
         }
     }
 
-    /// Begins to read what the started child writes.
+    /// Starts to forward the output of a started child.
     pub(crate) fn pump(&self, name: &str, child: &mut Child, tail: &Tail) {
         let (Self::Lines(sink), Tail::Lines(tail)) = (self, tail) else { return };
         let pipes: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];
         for pipe in pipes.into_iter().flatten() {
             let (name, sink, tail) = (name.to_owned(), Arc::clone(sink), Arc::clone(tail));
-            // The thread ends when the child closes its end.
+            // The thread ends when the child closes its end of the pipe.
             std::thread::spawn(move || forward(pipe, &name, &sink, &tail));
         }
     }
@@ -90,7 +90,7 @@ fn forward(pipe: impl Read, name: &str, sink: &LineSink, tail: &Mutex<VecDeque<S
 }
 
 impl Tail {
-    /// The last lines, or nothing.
+    /// Returns the last lines, or an empty text.
     pub(crate) fn read(&self) -> String {
         match self {
             Self::File(path) => {

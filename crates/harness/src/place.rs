@@ -1,4 +1,4 @@
-//! Folders: what is kept between runs, what PostgreSQL must be able to reach, and scratch space that cleans itself up.
+//! Folders: data kept between runs, a folder that PostgreSQL can reach, and scratch folders that remove themselves.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -17,30 +17,30 @@ use anyhow::{Context, ensure};
 
 use crate::{process::output_of, secrets::Secrets};
 
-/// An account of this machine that PostgreSQL runs as when we are root, which it refuses.
+/// An account of this machine for PostgreSQL when the harness runs as root, which PostgreSQL refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerAccount {
-    /// The account's number.
+    /// The user id.
     pub uid: u32,
-    /// Its group's number.
+    /// The group id.
     pub gid: u32,
 }
 
 /// The folders of one checkout.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The checkout.
+    /// The root of the checkout.
     pub repository: PathBuf,
-    /// What is kept between runs. Ours alone.
+    /// Data kept between runs. Owned by the account of this process.
     pub local: PathBuf,
-    /// Like `local`, but reachable for PostgreSQL's account.
+    /// Like `local`, but PostgreSQL's account can enter it.
     pub reachable: PathBuf,
-    /// Who PostgreSQL runs as, if not us.
+    /// The account of PostgreSQL, if it differs from that of this process.
     pub account: Option<ServerAccount>,
 }
 
 impl Place {
-    /// The checkout that this was compiled in. Creates its folders.
+    /// Returns the folders of the checkout in which this was compiled. Creates them if they are missing.
     pub fn of_this_checkout() -> anyhow::Result<Self> {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
         let repository = crates.and_then(Path::parent).context("the harness has left its checkout")?.to_path_buf();
@@ -60,11 +60,11 @@ impl ServerAccount {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
-        // initdb looks the account up, so a made-up number will not do.
+        // The account must exist, because initdb looks it up.
         let account = ["postgres", "nobody"].into_iter().find_map(Self::named);
-        account.map(Some).context(
-            "PostgreSQL refuses to run as root, and there is neither an account postgres nor nobody to run it as",
-        )
+        account
+            .map(Some)
+            .context("PostgreSQL refuses to run as root, and neither of the accounts postgres and nobody exists")
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -78,30 +78,30 @@ impl ServerAccount {
         Ok(test.status().context("cannot run test")?.success())
     }
 
-    /// Gives `path` to this account.
+    /// Changes the owner of `path` to this account.
     pub(crate) fn own(self, path: &Path) -> anyhow::Result<()> {
         chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("cannot chown {}", path.display()))
     }
 }
 
-/// A folder outside a checkout that is closed to others (under /root, say), the same one at every run.
+/// The same folder at every run, for a checkout that other accounts cannot enter (under /root, for example).
 fn fallback(repository: &Path) -> anyhow::Result<PathBuf> {
-    // Survives a restart of the machine, where there is such a folder.
+    // /var/tmp survives a restart of the machine.
     let base = [Path::new("/var/tmp")].into_iter().find(|base| base.is_dir()).map(Path::to_path_buf);
     let folder = base.unwrap_or_else(std::env::temp_dir).join(format!("boxroom-{:016x}", fnv(repository)));
     create_open(&folder)?;
     let owner = std::fs::symlink_metadata(&folder).context("cannot look at the fallback folder")?;
-    ensure!(owner.is_dir() && owner.uid() == 0, "{} belongs to somebody else: remove it", folder.display());
+    ensure!(owner.is_dir() && owner.uid() == 0, "{} belongs to another account: remove it", folder.display());
     Ok(folder)
 }
 
-/// A stable hash: the standard library's may change with its version.
+/// A stable hash. That of the standard library may change with its version.
 fn fnv(path: &Path) -> u64 {
     let bytes = path.as_os_str().as_encoded_bytes();
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Creates a folder that others may enter, whatever the umask says.
+/// Creates a folder that other accounts may enter, regardless of the umask.
 pub(crate) fn create_open(folder: &Path) -> anyhow::Result<()> {
     let create = || {
         std::fs::create_dir_all(folder)?;
@@ -110,7 +110,7 @@ pub(crate) fn create_open(folder: &Path) -> anyhow::Result<()> {
     create().with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// Creates a file that only its owner may read.
+/// Creates a file that only its owner can read.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
@@ -119,8 +119,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A folder for one test's data and logs. Removed at the end, unless the test failed, as it also does if one of its
-/// secrets is in a log.
+/// A folder for one test's data and logs. Removed at the end, unless the test failed. A secret in a log also fails it.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -129,11 +128,11 @@ pub struct Scratch {
     _lock: File,
 }
 
-/// How long the folder of a failed or killed test is left for reading.
+/// The time for which the folder of a failed or killed test is kept.
 const KEPT: Duration = Duration::from_hours(24);
 
 impl Scratch {
-    /// Creates it. Also removes those that killed processes left long ago.
+    /// Creates the folder. Also removes the old folders of killed processes.
     pub fn create() -> anyhow::Result<Self> {
         let base = std::env::temp_dir().join(format!("boxroom-scratch-{}", rustix::process::geteuid().as_raw()));
         create_open(&base)?;
@@ -146,22 +145,22 @@ impl Scratch {
         Ok(Self { path, secrets: Secrets::default(), in_use: AtomicBool::new(false), _lock: lock })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where logs go.
+    /// The folder of the logs.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }
 
-    /// What must not be in its logs.
+    /// The secrets that must not appear in its logs.
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// What was to be started here has been: from now on only a failing test leaves its files.
+    /// Marks the start as complete. From now on the files stay only if the test fails.
     pub fn started(&self) {
         self.in_use.store(true, Ordering::Relaxed);
     }
@@ -174,7 +173,7 @@ impl Drop for Scratch {
             return;
         }
         let found = self.secrets.found_in(&self.logs());
-        assert!(found.is_empty(), "there are secrets in logs:\n{}", found.join("\n"));
+        assert!(found.is_empty(), "the logs contain secrets:\n{}", found.join("\n"));
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! Loopback ports that nobody else takes.
+//! Reserved loopback ports.
 
 use std::{
     fs::File,
@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Below the ports that systems hand to outgoing connections: a port that is free stays free while its server restarts.
+/// Lies below the range for outgoing connections, so that a free port stays free while its server restarts.
 const RANGE: Range<u16> = 15_000..31_000;
 
-/// A port that no other process of this user's harness takes for as long as the value lives.
+/// A port that no other process of this user's harness takes while this value exists.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -19,12 +19,12 @@ pub struct Port {
 }
 
 impl Port {
-    /// The number.
+    /// The port number.
     pub fn number(&self) -> u16 {
         self.number
     }
 
-    /// Reserves `preferred` if it is free, else another.
+    /// Reserves `preferred` if it is free, otherwise another port.
     pub fn reserve(preferred: Option<u16>) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("boxroom-ports-{}", rustix::process::geteuid().as_raw()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -32,7 +32,7 @@ impl Port {
         let offset = rand::random::<u16>() % length;
         let others = (0..length).map(|step| RANGE.start + (offset + step) % length);
         for number in preferred.into_iter().chain(others) {
-            // The lock goes with the process, however it ends.
+            // The system releases the lock when the process ends.
             let reservation = File::create(folder.join(number.to_string())).context("cannot reserve a port")?;
             if reservation.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
                 return Ok(Self { number, _reservation: reservation });

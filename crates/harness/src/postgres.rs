@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own: for a test in scratch space, or one whose data is kept.
+//! A PostgreSQL server, in a scratch folder for a test or with data that is kept.
 
 mod cluster;
 
@@ -22,54 +22,54 @@ use crate::{
     tools::{self, PostgresServer},
 };
 
-/// How long a start may take: recovery after a crash included.
+/// The time limit of a start, which includes recovery after a crash.
 const START: Duration = Duration::from_mins(1);
-/// How long a stop may take before it becomes a kill.
+/// The time limit of a stop, after which the server is killed.
 const STOP: Duration = Duration::from_millis(2_500);
-/// The superuser's name.
+/// The name of the superuser.
 const SUPERUSER: &str = "admin";
-/// The database's name.
+/// The name of the database.
 const DATABASE: &str = "boxroom";
 
-/// Whom to connect as.
+/// The role of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The superuser: for looking at things in a test, never for a service.
+    /// The superuser. For inspection in tests, never for a service.
     Admin,
-    /// Writes the read models.
+    /// The writer of the read models.
     Projector,
-    /// Reads them.
+    /// The reader of the read models.
     Query,
-    /// Somebody who looks at tables.
+    /// An operator, who reads tables.
     Operator,
 }
 
-/// Which server to start, and where.
+/// The configuration of a server.
 #[derive(Debug)]
 pub struct PostgresOptions {
-    /// The programs.
+    /// The server's programs.
     pub server: PostgresServer,
-    /// The folder of data and passwords; kept by the caller.
+    /// The folder of data and passwords. The caller keeps it.
     pub folder: PathBuf,
-    /// The port.
+    /// The port to listen on.
     pub port: Port,
-    /// Whether what is committed must survive a power cut.
+    /// True if commits must survive a power failure.
     pub durable: bool,
-    /// Who it runs as, if not us.
+    /// The account that it runs as, if it differs from that of this process.
     pub account: Option<ServerAccount>,
-    /// With whose certificates it is spoken to; if not given, in clear text.
+    /// The certificates for TLS. Without them, connections are in clear text.
     pub certificates: Option<Arc<Certificates>>,
-    /// Where its log goes.
+    /// The destination of the server's output.
     pub output: Output,
 }
 
-/// A PostgreSQL with Boxroom's database and roles. Ends with this value.
+/// A PostgreSQL server with Boxroom's database and roles. Ends with this value.
 #[derive(Debug)]
 pub struct Postgres {
     options: PostgresOptions,
     secrets: Secrets,
     process: Mutex<Option<Process>>,
-    /// After the process: its files must outlive it.
+    /// Dropped after the process, which uses its files.
     scratch: Option<Scratch>,
 }
 
@@ -80,7 +80,7 @@ struct Secrets {
 }
 
 impl Postgres {
-    /// Starts a fresh server for one test.
+    /// Starts an empty server for one test.
     pub async fn start() -> anyhow::Result<Self> {
         let place = Place::of_this_checkout()?;
         let scratch = Scratch::create()?;
@@ -89,13 +89,13 @@ impl Postgres {
         Self::launch(options, Some(scratch)).await
     }
 
-    /// Starts a fresh server in a folder that the caller removes afterwards.
+    /// Starts an empty server in a folder that the caller removes afterwards.
     pub(crate) async fn start_in(place: &Place, options: PostgresOptions) -> anyhow::Result<Self> {
         cluster::copy_template(place, &options).await?;
         Self::launch(options, None).await
     }
 
-    /// Starts the server whose data is in `options.folder`, which it creates at the first start.
+    /// Starts the server whose data is in `options.folder`. The first start creates it.
     pub async fn open(options: PostgresOptions) -> anyhow::Result<Self> {
         cluster::create_if_missing(&options).await?;
         Self::launch(options, None).await
@@ -114,7 +114,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// The address for this role, password included.
+    /// The address for this role, including the password.
     pub fn url(&self, role: Role) -> String {
         let (user, password) = match role {
             Role::Admin => (SUPERUSER, &self.secrets.superuser),
@@ -134,7 +134,7 @@ impl Postgres {
         }
     }
 
-    /// What must not be in a log.
+    /// Registers the passwords, which must not appear in a log.
     pub(crate) fn hide(&self, secrets: &crate::Secrets) {
         let RolePasswords { projector, query, operator } = &self.secrets.roles;
         let passwords = [&self.secrets.superuser, projector, query, operator].into_iter();
@@ -146,31 +146,31 @@ impl Postgres {
         self.options.port.number()
     }
 
-    /// The server's process number, while it runs.
+    /// The server's process id, while it runs.
     pub async fn pid(&self) -> Option<i32> {
         self.process.lock().await.as_ref().map(Process::pid)
     }
 
-    /// Waits until it ends, which nobody asked for. For ever, if it does not run.
+    /// Waits until the server ends without having been stopped. Waits forever if it does not run.
     pub(crate) async fn exited(&self) -> std::process::ExitStatus {
         crate::process::exit_of(&self.process).await
     }
 
-    /// Stops it in order, its data flushed. Its port stays ours.
+    /// Stops the server gracefully, with its data flushed. The port stays reserved.
     pub async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.stop(STOP).await;
         }
     }
 
-    /// Kills it, as a crash would.
+    /// Kills the server, as a crash would.
     pub async fn kill(&self) {
         if let Some(process) = self.process.lock().await.take() {
             process.kill().await;
         }
     }
 
-    /// Kills it and starts it again on the same port with the same roles, but without any table: its disk is lost.
+    /// Kills the server and restarts it on the same port with the same roles, but without tables: its disk is lost.
     pub async fn start_empty(&self) -> anyhow::Result<()> {
         self.kill().await;
         std::fs::remove_dir_all(self.options.data()).context("cannot remove the data")?;
@@ -179,7 +179,7 @@ impl Postgres {
         Ok(roles::provision(&self.url(Role::Admin), &self.secrets.roles).await?)
     }
 
-    /// Starts it again on the same port with the same data, and waits until it accepts connections.
+    /// Restarts the server on the same port with the same data, and waits until it accepts connections.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         let mut slot = self.process.lock().await;
         if slot.is_some() {
@@ -193,7 +193,7 @@ impl Postgres {
                     *slot = Some(process);
                     return Ok(());
                 }
-                // A killed server's last back-ends are still leaving, or a former one is still flushing.
+                // The back-ends of a killed server may still be ending, or an earlier server may still be flushing.
                 Err(_) if still_in_use(&process.last_output()) && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
@@ -206,9 +206,9 @@ impl Postgres {
         let status_file = self.options.data().join("postmaster.pid");
         while Instant::now() < deadline {
             if let Some(status) = process.exit_status() {
-                // Its last words may still be on their way through the pipe.
+                // Its last output may still be in the pipe.
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                bail!("PostgreSQL ended while it was starting ({status}):\n{}", process.last_output());
+                bail!("PostgreSQL exited during startup ({status}):\n{}", process.last_output());
             }
             if says_ready(&std::fs::read_to_string(&status_file).unwrap_or_default(), process.pid()) {
                 return Ok(());
@@ -219,7 +219,7 @@ impl Postgres {
     }
 }
 
-/// Line 1 holds the server's process number, line 8 its state.
+/// Returns true if the status file holds this process id in line 1 and the state `ready` in line 8.
 fn says_ready(status_file: &str, pid: i32) -> bool {
     let mut lines = status_file.lines().map(str::trim);
     lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
@@ -230,7 +230,7 @@ fn still_in_use(output: &str) -> bool {
 }
 
 impl PostgresOptions {
-    /// A fast server that forgets everything in a power cut.
+    /// Options for a fast server that loses its data in a power failure.
     pub(crate) fn scratch(place: &Place, folder: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             server: tools::postgres_server(place, tools::Source::Installed)?,
@@ -244,21 +244,21 @@ impl PostgresOptions {
     }
 
     fn data(&self) -> PathBuf {
-        // Another major version cannot read it. The read models are rebuilt from the log.
+        // Another major version cannot read the data. The read models are rebuilt from the log.
         self.folder.join(format!("data-{}", self.server.version.0))
     }
 
-    /// Where it is said who may connect, and how, if not as usual.
+    /// The file with access rules, used instead of the default one.
     fn access(&self) -> PathBuf {
         self.folder.join("pg_hba.conf")
     }
 
-    /// With certificates nobody connects in clear text, or without one.
+    /// Writes the server's key and access rules, which require TLS and a client certificate.
     fn offer_certificates_only(&self) -> anyhow::Result<()> {
         let Some(Certificates { server, .. }) = self.certificates.as_deref() else { return Ok(()) };
         std::fs::write(self.access(), "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n")
             .context("cannot write pg_hba.conf")?;
-        // It refuses a key that anybody else can read.
+        // PostgreSQL refuses a key that other accounts can read.
         let key = self.folder.join("server-key.pem");
         let _ = std::fs::remove_file(&key);
         write_private(&key, &std::fs::read(&server.key)?)?;
@@ -280,7 +280,7 @@ impl PostgresOptions {
             launch = launch.args(setting("hba_file", &self.access()));
         }
         launch.account = self.account;
-        // TERM would wait for its clients, INT does not.
+        // TERM would wait for the clients to disconnect. INT does not.
         launch.stop = Signal::INT;
         if self.durable {
             launch.orphaned = Orphaned::Interrupt;
@@ -294,7 +294,7 @@ impl PostgresOptions {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // QUIT lets it remove its shared memory, which a kill would leave.
+        // QUIT lets the server remove its shared memory. A kill would leave it.
         if let Some(process) = self.process.get_mut() {
             process.end_now(Signal::QUIT, STOP);
         }

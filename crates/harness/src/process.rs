@@ -1,4 +1,4 @@
-//! One child process: started, signalled, waited for, and gone when its value is.
+//! A child process. It ends when its value is dropped.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -24,29 +24,29 @@ use crate::{
 /// Variables that a child inherits. All others are left out: they would let one machine's settings decide a test.
 const INHERITED: [&str; 6] = ["PATH", "HOME", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "TMPDIR", "TZ"];
 
-/// What to start, and how it ends.
+/// The description of a child process: what to start and how to end it.
 #[derive(Debug)]
 pub struct Launch {
-    /// Name in logs and error messages.
+    /// The name in logs and error messages.
     pub name: String,
-    /// The program's file.
+    /// The path of the program.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<OsString>,
     /// Variables beside the few that every child inherits.
     pub env: Vec<(String, OsString)>,
-    /// The account to run it as, if not ours.
+    /// The account to run it as, if it differs from that of this process.
     pub account: Option<ServerAccount>,
-    /// Asks it to end.
+    /// The signal that asks it to end.
     pub stop: Signal,
-    /// Sent by the system when this process dies without a word.
+    /// The signal that the system sends when this process dies without stopping it.
     pub orphaned: Orphaned,
 }
 
-/// The signal that a child gets when we die without a word.
+/// The signal for a child whose parent died without stopping it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Orphaned {
-    /// At once, even if frozen.
+    /// Ends at once, even if frozen.
     Kill,
     /// PostgreSQL's fast shutdown: clients are cut off, data is flushed.
     Interrupt,
@@ -55,7 +55,7 @@ pub enum Orphaned {
 }
 
 impl Launch {
-    /// A program without arguments that ends on SIGTERM, and at once if we are killed.
+    /// A program without arguments that ends on SIGTERM, and at once if this process is killed.
     pub fn new(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
@@ -97,7 +97,7 @@ impl Launch {
             None => Command::new(&self.program),
         };
         command.args(&self.args).stdin(Stdio::null());
-        // A group of its own: Ctrl-C in a terminal reaches us alone, and we decide in which order all end.
+        // With a group of its own, it does not get the terminal's Ctrl-C, so the harness decides the order of the ends.
         command.process_group(0);
         command.env_clear();
         for name in INHERITED {
@@ -107,14 +107,14 @@ impl Launch {
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(account) = &self.account {
-            // Also drops our supplementary groups. Our working folder may be closed to that account.
+            // Also drops the supplementary groups. The account may not be able to enter this process's working folder.
             command.uid(account.uid).gid(account.gid).current_dir("/");
         }
         command
     }
 }
 
-/// Asks the kernel to end a child with its parent. Part of util-linux; absent elsewhere, where a kill -9 leaves orphans.
+/// Asks the kernel to end a child with its parent. Part of util-linux. Without it, a kill -9 leaves orphans.
 static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| crate::tools::on_path("setpriv"));
 
 /// A running child. Dropping it kills it.
@@ -123,7 +123,7 @@ pub struct Process {
     pid: Pid,
     stop: Signal,
     tail: Tail,
-    /// Held while the child is reaped, so that a signal never goes to another process that got its number.
+    /// Held while the child is reaped, so that no signal goes to another process with the same id.
     alive: Arc<Mutex<bool>>,
     exited: watch::Receiver<Option<ExitStatus>>,
     reaper: Option<JoinHandle<()>>,
@@ -158,17 +158,17 @@ impl Process {
         &self.name
     }
 
-    /// The system's number of it.
+    /// The process id.
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_pid()
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if it has ended.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         *self.exited.borrow()
     }
 
-    /// Its last lines of output.
+    /// The last lines of its output.
     pub fn last_output(&self) -> String {
         self.tail.read()
     }
@@ -177,7 +177,7 @@ impl Process {
     pub async fn wait(&self) -> ExitStatus {
         let mut exited = self.exited.clone();
         let status = exited.wait_for(Option::is_some).await.ok().and_then(|status| *status);
-        // The reaper reports before it ends, whatever happens.
+        // The reaper always reports before its thread ends.
         status.unwrap_or_else(|| ExitStatus::from_raw(0))
     }
 
@@ -192,7 +192,7 @@ impl Process {
     /// Asks it to end and waits; kills it if it has not ended within `grace`.
     pub async fn stop(&self, grace: Duration) -> ExitStatus {
         self.signal(self.stop);
-        // A frozen process would not notice.
+        // A frozen process only handles the signal once it runs again.
         self.signal(Signal::CONT);
         if let Ok(status) = tokio::time::timeout(grace, self.wait()).await {
             return status;
@@ -200,7 +200,7 @@ impl Process {
         self.kill().await
     }
 
-    /// Asks it with `signal` to end and waits without a runtime, for use in a destructor; kills it after `grace`.
+    /// Sends `signal`, and waits at most `grace` without a runtime. For use in a destructor.
     pub(crate) fn end_now(&mut self, signal: Signal, grace: Duration) {
         self.signal(signal);
         let deadline = Instant::now() + grace;
@@ -232,7 +232,7 @@ impl Drop for Process {
     }
 }
 
-/// Waits until the process in `slot` ends by itself. For ever, if none is there.
+/// Waits until the process in `slot` ends by itself. Waits forever if there is none.
 pub(crate) async fn exit_of(slot: &tokio::sync::Mutex<Option<Process>>) -> ExitStatus {
     let exited = slot.lock().await.as_ref().map(|process| process.exited.clone());
     if let Some(mut exited) = exited
@@ -249,7 +249,7 @@ fn lock(alive: &Mutex<bool>) -> MutexGuard<'_, bool> {
 }
 
 fn reap(mut child: Child, pid: Pid, alive: &Mutex<bool>, exited: &watch::Sender<Option<ExitStatus>>) {
-    // Wait without reaping, so that the number stays ours until nobody can send a signal to it any more.
+    // Waits without reaping, so that the process id stays taken until no signal can be sent to it any more.
     while let Err(rustix::io::Errno::INTR) =
         rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
     {}
@@ -260,7 +260,7 @@ fn reap(mut child: Child, pid: Pid, alive: &Mutex<bool>, exited: &watch::Sender<
     exited.send_replace(Some(status));
 }
 
-/// Runs a short program to its end and returns what it printed; an error holds what it complained about.
+/// Runs a short program to its end and returns its output. An error contains the standard error.
 pub(crate) fn output_of(command: &mut Command) -> anyhow::Result<String> {
     let program = PathBuf::from(command.get_program());
     let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;

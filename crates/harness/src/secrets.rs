@@ -1,4 +1,4 @@
-//! What must not be in any log, and whether it is.
+//! The secrets of a test, and the search for them in its logs.
 
 use std::{
     collections::BTreeSet,
@@ -6,15 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How the second part of a signed token begins, whoever has signed it.
+/// The start of the second part of any signed token.
 const TOKEN: &str = ".eyJ";
-/// How the private half of a key begins, where keys are files.
+/// The end of the first line of a PEM file with a private key.
 const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
-/// What is shorter could be said for another reason.
+/// The minimum length. Shorter texts can appear in a log for other reasons.
 const SHORTEST: usize = 8;
 
-/// The secrets of one test. All clones are the same.
+/// The secrets of one test. Clones share their content.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<BTreeSet<String>>>);
 
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// From now on this must not be in a log. Single words of letters are left out, they may be there by chance.
+    /// Adds a secret that must not appear in a log. Ignores words of letters only, which can appear by chance.
     pub fn hide(&self, secret: &str) {
         let word = |letter: char| letter.is_ascii_alphabetic() || "-_".contains(letter);
         if secret.len() >= SHORTEST && !secret.chars().all(word) {
@@ -33,7 +33,7 @@ impl Secrets {
         }
     }
 
-    /// Hides the lines of all private files in a folder: keys are there in one line or several.
+    /// Hides the lines of all private files in a folder. A key takes one line or several.
     pub(crate) fn hide_folder(&self, folder: &Path) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.path().is_dir() {
@@ -47,7 +47,7 @@ impl Secrets {
         }
     }
 
-    /// The places in a folder's logs that hold one of them.
+    /// Returns the places in a folder's logs that contain a secret, each as `<path>:<line>`.
     pub(crate) fn found_in(&self, logs: &Path) -> Vec<String> {
         let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_secret = |line: &str| {

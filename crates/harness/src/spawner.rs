@@ -1,4 +1,4 @@
-//! The one thread that starts children.
+//! The thread that starts all children.
 
 use std::{
     io,
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
-/// Linux ends a child when the *thread* that started it ends, not its process, and threads of a runtime come and go.
-/// This one stays for as long as the process.
+/// A thread that lives as long as the process. Linux ends a child when the *thread* that started it ends, and threads
+/// of a runtime come and go.
 static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
     let (sender, requests) = mpsc::channel::<Request>();
     std::thread::Builder::new()
@@ -20,7 +20,7 @@ static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
         .spawn(move || {
             for (mut command, reply) in requests {
                 let child = command.spawn();
-                // Keep what the command holds (log files, pipes) no longer than the child needs it.
+                // Closes the log files and pipes that the command holds.
                 drop(command);
                 if let Err(Ok(mut unwanted)) = reply.send(child) {
                     let _ = unwanted.kill();
@@ -32,7 +32,7 @@ static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
     sender
 });
 
-/// Starts `command` as a child that ends at the latest with this process.
+/// Starts `command` as a child that ends with this process at the latest.
 pub(crate) async fn spawn(command: Command) -> anyhow::Result<Child> {
     let (reply, child) = oneshot::channel();
     SPAWNER.send((command, reply)).context("the spawning thread is gone")?;

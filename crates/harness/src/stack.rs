@@ -1,4 +1,4 @@
-//! Everything together: PostgreSQL, nats-server and the services, ready to use.
+//! A complete installation: PostgreSQL, nats-server and the services.
 
 mod home;
 mod operate;
@@ -34,7 +34,7 @@ use crate::{
     tools,
 };
 
-/// In tests all clients are at one address, and as fast as they can be.
+/// Limits that tests do not reach, although all their clients share an address and are as fast as they can be.
 const CROWDED: [(&str, &str); 5] = [
     ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
     ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
@@ -43,27 +43,27 @@ const CROWDED: [(&str, &str); 5] = [
     ("BOXROOM_LIVE_RATE_PER_ADDRESS", "1000000:1000000"),
 ];
 
-/// How long services may take to become ready.
+/// The time limit for services to become ready.
 const READY: Duration = Duration::from_mins(1);
 
-/// How many of what, and with which settings.
+/// The size and settings of a stack.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
-    /// How many command-services.
+    /// The number of command-services.
     pub command_services: usize,
-    /// How many projectors.
+    /// The number of projectors.
     pub projectors: usize,
-    /// How many query-services.
+    /// The number of query-services.
     pub query_services: usize,
-    /// How many partitions the log has.
+    /// The number of partitions of the log.
     pub partitions: u16,
-    /// How many database connections each query-service may open.
+    /// The maximum number of database connections of each query-service.
     pub database_pool: u32,
-    /// Whether servers and services are spoken to with TLS, and the log is encrypted.
+    /// True if servers and services use TLS and the log is encrypted.
     pub secured: bool,
-    /// More settings for one service, or others than the stack would give.
+    /// Additional settings of single services. They override those of the stack.
     pub env: Vec<(ServiceId, &'static str, String)>,
-    /// The folder with the services' programs; if not given, the one this program was built into.
+    /// The folder of the services' programs. The default is the folder that this program was built into.
     pub bin_dir: Option<PathBuf>,
 }
 
@@ -93,21 +93,21 @@ impl StackOptions {
 /// PostgreSQL, nats-server and the services. All end with this value.
 #[derive(Debug)]
 pub struct Stack {
-    // In this order they are dropped: clients before servers, files last.
+    // The fields are dropped in this order: clients before servers, files last.
     services: BTreeMap<ServiceId, Service>,
     servers: Servers,
     mint: Mint,
 }
 
-/// What the services stand on.
+/// The servers and files that the services use.
 #[derive(Debug)]
 struct Servers {
     nats: Nats,
     postgres: Postgres,
     keys: KeyFiles,
-    /// The folder of what services keep for themselves.
+    /// The folder of the services' own files.
     caches: PathBuf,
-    /// Of a stack that is spoken to with TLS.
+    /// The certificates of a stack that uses TLS.
     certificates: Option<Arc<Certificates>>,
     /// Removes the files of all others when it is dropped.
     scratch: Option<Scratch>,
@@ -128,7 +128,7 @@ impl Stack {
             nats.store_key = Some(format!("k{:032x}", rand::random::<u128>()));
         }
         let output = Output::Folder(scratch.logs());
-        // Boxed: they are the most of this future.
+        // Boxed, because these futures are large.
         let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats)) });
         let (postgres, nats) = servers.await?;
         let keys = keys::write(&scratch.path().join("keys"))?;
@@ -169,13 +169,13 @@ impl Stack {
             output: home.output.clone(),
         };
         let keys = keys::write(&home.private.join("keys"))?;
-        // Boxed: they are the most of this future.
+        // Boxed, because these futures are large.
         let servers = Box::pin(async { tokio::try_join!(Postgres::open(postgres), Nats::open(nats)) });
         let (postgres, nats) = servers.await?;
         let caches = home.private.join("keys");
         let servers = Servers { postgres, nats, keys, caches, certificates: None, scratch: None };
         let stack = Self::assemble(&options, servers, &home.output, &home.ports)?;
-        // The others would manage, but a first start shall not look like a failure.
+        // The other services would wait, but their errors would make a first start look like a failure.
         for id in (0..options.projectors).map(ServiceId::Projector) {
             stack.start_again(id).await?;
         }
@@ -206,7 +206,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The settings of one service, each knowing no more than it needs.
+    /// The settings of one service, each with access only to what it needs.
     fn settings(&self, id: ServiceId, options: &StackOptions) -> BTreeMap<&'static str, String> {
         let partitions = ("BOXROOM_PARTITIONS", options.partitions.to_string());
         let path = |path: &Path| path.to_string_lossy().into_owned();
@@ -244,37 +244,37 @@ impl Stack {
         Ok(())
     }
 
-    /// The address of the n-th command-service, without a slash at the end.
+    /// The URL of the n-th command-service, without a trailing slash.
     pub fn command_url(&self, index: usize) -> String {
         self.service(ServiceId::Command(index)).url()
     }
 
-    /// The address of the n-th query-service, without a slash at the end.
+    /// The URL of the n-th query-service, without a trailing slash.
     pub fn query_url(&self, index: usize) -> String {
         self.service(ServiceId::Query(index)).url()
     }
 
-    /// The address of a service. With TLS it is that of a tunnel, into which everybody can speak in clear text.
+    /// The URL of a service. With TLS it is that of a tunnel, which accepts clear text.
     pub fn url(&self, id: ServiceId) -> String {
         self.service(id).url()
     }
 
-    /// The certificates of a stack that is spoken to with TLS.
+    /// The certificates of a stack that uses TLS.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.servers.certificates.as_deref()
     }
 
-    /// The address of nats-server for this account.
+    /// The URL of nats-server for this account.
     pub fn nats_url(&self, account: Account) -> String {
         self.servers.nats.url(account)
     }
 
-    /// The address of the database for this role.
+    /// The URL of the database for this role.
     pub fn database_url(&self, role: Role) -> String {
         self.servers.postgres.url(role)
     }
 
-    /// A token that is valid from now on for `lifetime`.
+    /// Signs a token that is valid from now on for `lifetime`.
     pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
         self.mint.token(bearer, lifetime)
     }
@@ -284,22 +284,22 @@ impl Stack {
         &self.servers.keys.master_key
     }
 
-    /// The key that signs tokens, for tests that want odd ones.
+    /// The signer of tokens, for tests with unusual ones.
     pub fn mint(&self) -> &Mint {
         &self.mint
     }
 
-    /// What must not be in any log of this stack, or its test fails.
+    /// The secrets that must not appear in any log of this stack. If one does, the test fails.
     pub fn secrets(&self) -> Secrets {
         self.servers.scratch.as_ref().map(|scratch| scratch.secrets().clone()).unwrap_or_default()
     }
 
-    /// The folder whose signing keys the command-services sign with.
+    /// The folder of the command-services' signing keys.
     pub fn signing_keys(&self) -> &Path {
         &self.servers.keys.signing_keys
     }
 
-    /// The folder of all files; none of a stack whose data is kept.
+    /// The folder of all files, or none for a stack whose data is kept.
     pub fn files(&self) -> Option<&Path> {
         self.servers.scratch.as_ref().map(Scratch::path)
     }
@@ -309,12 +309,12 @@ impl Stack {
         &self.servers.postgres
     }
 
-    /// The log's server.
+    /// The server of the log.
     pub fn nats(&self) -> &Nats {
         &self.servers.nats
     }
 
-    /// The port of everything that listens, by name.
+    /// The ports of all servers and services, by name.
     pub fn ports(&self) -> BTreeMap<String, u16> {
         let services = self.services.iter().map(|(id, service)| (id.to_string(), service.port()));
         let servers =
@@ -322,7 +322,7 @@ impl Stack {
         services.chain(servers).collect()
     }
 
-    /// The process number of a service, while it runs.
+    /// The process id of a service, while it runs.
     pub async fn pid(&self, id: ServiceId) -> Option<i32> {
         self.service(id).pid().await
     }
@@ -332,39 +332,39 @@ impl Stack {
         self.service(id).kill().await;
     }
 
-    /// Stops a service in order and says how it ended.
+    /// Stops a service gracefully and returns its exit status.
     pub async fn stop(&self, id: ServiceId) -> Option<ExitStatus> {
         self.service(id).stop(Duration::from_secs(5)).await
     }
 
-    /// Starts a service that was stopped or killed, on its former port, and waits until it is ready.
+    /// Restarts a stopped or killed service on its port, and waits until it is ready.
     pub async fn start_again(&self, id: ServiceId) -> anyhow::Result<()> {
         let service = self.service(id);
         service.spawn().await?;
         service.until_ready(READY).await
     }
 
-    /// Starts a service without waiting for it to be ready: some wait themselves for what is not there yet.
+    /// Starts a service without waiting for it to be ready. Some services wait for others that do not run yet.
     pub async fn spawn(&self, id: ServiceId) -> anyhow::Result<()> {
         self.service(id).spawn().await
     }
 
-    /// Halts a service in the middle of whatever it is doing.
+    /// Suspends a service at any point of its work.
     pub async fn freeze(&self, id: ServiceId) {
         self.service(id).signal(Signal::STOP).await;
     }
 
-    /// Lets a halted service go on.
+    /// Resumes a suspended service.
     pub async fn thaw(&self, id: ServiceId) {
         self.service(id).signal(Signal::CONT).await;
     }
 
-    /// The last lines that a service logged.
+    /// The last lines of a service's log.
     pub async fn last_output(&self, id: ServiceId) -> String {
         self.service(id).last_output().await
     }
 
-    /// All that was logged by everything that logs to files.
+    /// The content of all log files.
     pub fn logs(&self) -> std::io::Result<String> {
         let mut all = String::new();
         let Some(scratch) = &self.servers.scratch else { return Ok(all) };
@@ -374,7 +374,7 @@ impl Stack {
         Ok(all)
     }
 
-    /// Waits until something ends that nobody stopped, and says what.
+    /// Waits until a process ends without having been stopped. Returns its name and exit status.
     pub async fn first_exit(&self) -> (String, ExitStatus) {
         let mut exits: Vec<BoxFuture<'_, (String, ExitStatus)>> = vec![
             Box::pin(async { ("postgres".to_owned(), self.servers.postgres.exited().await) }),
@@ -386,7 +386,7 @@ impl Stack {
         select_all(exits).await.0
     }
 
-    /// Ends everything in order: the services first, so that none sees its servers leave. Returns within five seconds.
+    /// Stops everything gracefully: the services first, so that none loses its servers. Returns within five seconds.
     pub async fn shutdown(self) {
         join_all(self.services.values().map(|service| service.stop(Duration::from_millis(1_500)))).await;
         tokio::join!(self.servers.nats.stop(), self.servers.postgres.stop());

@@ -1,4 +1,4 @@
-//! Tokens for tests and for trying things out, signed with the stack's own key.
+//! Access tokens for tests and for trying things out, signed with the stack's own key.
 
 use std::{path::Path, time::Duration};
 
@@ -10,12 +10,12 @@ use service_kit::{
     clock,
 };
 
-/// What a token says about its bearer.
+/// The bearer that a token names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bearer<'a> {
-    /// A person.
+    /// A user.
     User(&'a str),
-    /// Somebody who runs the installation.
+    /// An operator of the installation.
     Operator(&'a str),
     /// A delivery box, by its id.
     Device(&'a str),
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Mint {
 }
 
 impl Mint {
-    /// With the newest of the keys in this folder.
+    /// Reads the newest of the keys in this folder.
     pub fn read(signing_keys: &Path) -> anyhow::Result<Self> {
         let context = || format!("cannot read {}", signing_keys.display());
         let files = std::fs::read_dir(signing_keys).with_context(context)?;
@@ -46,18 +46,18 @@ impl Mint {
         Ok(Self { signer: Signer::from_pem(&pem).with_context(|| format!("{} is no key", newest.display()))? })
     }
 
-    /// A token that is valid from now on for `lifetime`.
+    /// Signs a token that is valid from now on for `lifetime`.
     pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
         let lifetime = TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::days(365));
         self.token_since(bearer, clock::now(), lifetime)
     }
 
-    /// A token that has expired.
+    /// Signs a token that has expired.
     pub fn expired_token(&self, bearer: Bearer<'_>) -> String {
         self.token_since(bearer, clock::now() - TimeDelta::hours(2), TimeDelta::hours(1))
     }
 
-    /// What a service keeps on disk that has learnt this key.
+    /// Returns the trust cache of a service that knows this key.
     pub fn trust_cache(&self) -> String {
         let key = PublicKey { x: self.signer.public().to_owned(), published_at: clock::now(), verifies_until: None };
         serde_json::json!({ "published": { self.signer.id(): key } }).to_string()

@@ -21,35 +21,35 @@ const OLDEST_POSTGRES: Version = (15, 0);
 
 type Version = (u32, u32);
 
-/// A nats-server that can be started.
+/// An installed nats-server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NatsServer {
-    /// The program.
+    /// The path of the program.
     pub program: PathBuf,
-    /// Major and minor.
+    /// The major and the minor version.
     pub version: Version,
 }
 
-/// A PostgreSQL that can be started.
+/// An installed PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresServer {
     /// The folder that holds `postgres` and `initdb`.
     pub bin: PathBuf,
-    /// Major and minor.
+    /// The major and the minor version.
     pub version: Version,
 }
 
-/// Which programs are good enough.
+/// The programs that may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Source {
-    /// What is installed, if it is new enough; else the pinned ones.
+    /// Installed ones, if they are new enough. Otherwise the pinned ones.
     #[default]
     Installed,
-    /// The pinned ones only.
+    /// Only the pinned ones.
     Pinned,
 }
 
-/// nats-server: `$NATS_SERVER`, or one on the path that is new enough, or the pinned one.
+/// Finds nats-server: `$NATS_SERVER`, or one on the path that is new enough, or the pinned one.
 pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> {
     if let Some(program) = std::env::var_os("NATS_SERVER").map(PathBuf::from) {
         let version = version_of(&program).context("NATS_SERVER is set, but cannot be used")?;
@@ -69,7 +69,7 @@ pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> 
     usable_nats(program, version)
 }
 
-/// cargo-deny, which judges what we depend on: one on the path, or the pinned one.
+/// Finds cargo-deny, which checks the dependencies: one on the path, or the pinned one.
 pub fn cargo_deny(place: &Place) -> anyhow::Result<PathBuf> {
     if let Some(program) = on_path("cargo-deny") {
         return Ok(program);
@@ -80,12 +80,12 @@ pub fn cargo_deny(place: &Place) -> anyhow::Result<PathBuf> {
 
 fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer> {
     if version < OLDEST_NATS {
-        bail!("{} is {version:?}, and {OLDEST_NATS:?} is needed", program.display());
+        bail!("{} is {version:?}, but {OLDEST_NATS:?} is needed", program.display());
     }
     Ok(NatsServer { program, version })
 }
 
-/// PostgreSQL: `$PG_BIN`, or the newest installed one that is new enough, or the pinned one.
+/// Finds PostgreSQL: `$PG_BIN`, or the newest installed one that is new enough, or the pinned one.
 pub fn postgres_server(place: &Place, source: Source) -> anyhow::Result<PostgresServer> {
     if let Some(bin) = std::env::var_os("PG_BIN").map(PathBuf::from) {
         return usable_postgres(&bin).context("PG_BIN is set, but cannot be used");
@@ -101,7 +101,7 @@ pub fn postgres_server(place: &Place, source: Source) -> anyhow::Result<Postgres
 }
 
 fn usable_postgres(bin: &Path) -> anyhow::Result<PostgresServer> {
-    // A folder on the path may hold links; the server finds its other files beside the real program.
+    // A folder on the path may hold links, but the server finds its other files beside the real program.
     let program = bin.join("postgres").canonicalize().with_context(|| format!("no postgres in {}", bin.display()))?;
     let bin = program.parent().unwrap_or(bin).to_path_buf();
     if !bin.join("initdb").is_file() {
@@ -109,12 +109,12 @@ fn usable_postgres(bin: &Path) -> anyhow::Result<PostgresServer> {
     }
     let version = version_of(&program)?;
     if version < OLDEST_POSTGRES {
-        bail!("{} is {version:?}, and {OLDEST_POSTGRES:?} is needed", program.display());
+        bail!("{} is {version:?}, but {OLDEST_POSTGRES:?} is needed", program.display());
     }
     Ok(PostgresServer { bin, version })
 }
 
-/// Where the usual packages put PostgreSQL, the newest version first.
+/// The folders in which the usual packages install PostgreSQL, the newest version first.
 fn installed_postgres_folders() -> Vec<PathBuf> {
     let entries = |base: &str| std::fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut folders: Vec<_> = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
@@ -128,7 +128,7 @@ fn installed_postgres_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The first program of this name on the path.
+/// Returns the first program of this name on the path.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
@@ -136,10 +136,10 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 
 fn version_of(program: &Path) -> anyhow::Result<Version> {
     let text = output_of(Command::new(program).arg("--version"))?;
-    first_numbers(&text).with_context(|| format!("{} says no version: {text}", program.display()))
+    first_numbers(&text).with_context(|| format!("{} prints no version: {text}", program.display()))
 }
 
-/// The first number in `text` and the one after the dot that follows it, if there is one.
+/// Returns the first number in `text` and the one after the dot that follows it, or 0 if there is none.
 fn first_numbers(text: &str) -> Option<Version> {
     let start = text.find(|character: char| character.is_ascii_digit())?;
     let mut numbers = text[start..].split(|character: char| !character.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The servers start, stop, come back with their data, and never outlive whoever started them.
+//! Tests of the servers: they start, stop, keep their data over a restart, and end with the process that started them.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::{
@@ -118,12 +118,12 @@ fn group(pid: u32) -> u32 {
     stat(pid).get(2).and_then(|group| group.parse().ok()).unwrap_or_default()
 }
 
-/// Whether this process exists and is more than a corpse that nobody has taken note of.
+/// Returns true if this process exists and is not a zombie.
 fn runs(pid: u32) -> bool {
     stat(pid).first().is_some_and(|state| state != "Z")
 }
 
-/// What the system says of a process: its state, its parent, its group, and more.
+/// The fields of `/proc/<pid>/stat` after the program's name: state, parent, group and more. Empty for no process.
 fn stat(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
     let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();

@@ -1,4 +1,4 @@
-//! Whoever was away for hours gets all that happened, at their own pace.
+//! A user who was away for hours gets all missed events, at the client's own pace.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,16 @@ use tokio::time::sleep;
 
 const QUERY: ServiceId = ServiceId::Query(0);
 
-/// What happened meanwhile: in so many commits, so many times two events.
+/// The number of missed commits and, in each, of pairs of events.
 const COMMITS: usize = 500;
 const TIMES: usize = 100;
 const MISSED: u64 = 100_000;
 
-/// After how many events the reader has a rest, and for how long.
+/// The number of events after which the reader pauses, and the length of the pause.
 const BREATH: u64 = 10_000;
 const REST: Duration = Duration::from_millis(500);
 
-/// By how much the service may grow while somebody catches up, in KiB; what is missed would be twenty times that.
+/// The limit on the service's growth during the recovery, in KiB. The missed events are twenty times that.
 const GROWTH: u64 = 8 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Who did what and when is one question to the running projectors.
+//! The operators' audit: who did what and when.
 
 use harness::StackOptions;
 use serde_json::Value;

@@ -1,7 +1,6 @@
-//! Who may do what: every cell of the table in `docs/authorization.md` is tried, over HTTP, NATS and live connections.
+//! The authorization table of `docs/authorization.md`: every cell is tried, over HTTP, NATS and live connections.
 //!
-//! The table is complete by construction: what the services describe and the table does not name fails the test, and so
-//! does what the table names and no service has.
+//! The test fails if an operation of a service has no row in the table, or if a row has no operation.
 
 mod callers;
 mod frames;
@@ -27,15 +26,15 @@ use self::{
     table::{Cell, Table},
 };
 
-/// How many cells are tried at a time.
+/// The number of concurrently tried cells.
 const AT_ONCE: usize = 8;
 
-/// What is needed to try a cell.
+/// The state that is needed to try a cell.
 struct Trial {
     world: World,
     device: Device,
     strangers: Strangers,
-    /// Where everybody asks who is to be refused, or who changes nothing.
+    /// The shared place of requests that are to be refused or that change nothing.
     place: Place,
     places: AtomicUsize,
 }
@@ -80,7 +79,7 @@ impl Trial {
         Self { strangers: Strangers::new(), world, device, place, places: AtomicUsize::new(1) }
     }
 
-    /// Asks, and where that may change something, in a place of its own.
+    /// Sends a request. One that may change something gets a place of its own.
     async fn ask(&self, operation: &Operation, way: Way, caller: Caller, cell: &Cell) -> Outcome {
         let changes = *cell == Cell::Yes && operation.method != Method::GET;
         let own = if changes { Some(self.another_place(operation).await) } else { None };

@@ -1,4 +1,4 @@
-//! What was acknowledged before a backup survives the loss of everything, and read models find back to their log.
+//! Backup and restore: acknowledged commands survive the loss of everything, and read models catch up with their log.
 
 use std::{
     ffi::OsStr,
@@ -20,10 +20,10 @@ const COMMAND: ServiceId = ServiceId::Command(0);
 const PROJECTOR: ServiceId = ServiceId::Projector(0);
 const QUERY: ServiceId = ServiceId::Query(0);
 
-/// Longer than a backup takes: the deadline is in the backup, what it does is not.
+/// Exceeds the time of a backup: the backup holds the deadline, but not the closing.
 const LIFETIME: &str = "20s";
 
-/// Runs a part of `provision` on the log's server; returns whether it succeeded and what it said.
+/// Runs a subcommand of `provision` on the log's server. Returns whether it succeeded, and its standard error.
 async fn provision(world: &World, part: &str, flag: &str, folder: &Path) -> (bool, String) {
     let arguments = [OsStr::new(part), OsStr::new(flag), folder.as_os_str()];
     let output = world.stack.provision(&arguments).await.unwrap();
@@ -36,7 +36,7 @@ async fn succeed(world: &World, part: &str, flag: &str, folder: &Path) {
     eprintln!("{said}");
 }
 
-/// What somebody reads of a room that nobody writes in, and of everything around it.
+/// Returns the reader's view of a quiet room and of everything around it.
 async fn everything(world: &World, reader: &Person, room: &str) -> Vec<Value> {
     let paths = [
         format!("/rooms/{room}"),
@@ -51,14 +51,14 @@ async fn everything(world: &World, reader: &Person, room: &str) -> Vec<Value> {
     let mut all = world.feed(reader, room).await;
     for path in paths {
         let mut page = reader.get(&path).await.ok();
-        // A cursor may be of one life of the log.
+        // A cursor may belong to one incarnation of the log.
         page.as_object_mut().unwrap().remove("next");
         all.push(page);
     }
     all
 }
 
-/// Says one thing after the other until it is told to stop; returns what was acknowledged.
+/// Posts messages one after the other until it is stopped. Returns the acknowledged ids.
 async fn write(writer: &Person, room: &str, stop: &AtomicBool) -> Vec<String> {
     let mut acknowledged = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -74,7 +74,7 @@ async fn messages(reader: &Person, room: &str) -> Vec<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// Waits until the read model is where the log is, of which it holds nothing at first.
+/// Waits until the read model has reached the end of the log.
 async fn until_projected(world: &World) {
     let log = world.log().await;
     let database = PgPool::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
@@ -121,7 +121,7 @@ async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_o
         stop.store(true, Ordering::Relaxed);
     };
     let (acknowledged, ()) = tokio::join!(write(&writer, &busy, &stop), backup);
-    assert!(!acknowledged.is_empty(), "somebody wrote all the while");
+    assert!(!acknowledged.is_empty(), "messages were posted during the backup");
     let (refused, said) = provision(&world, "restore", "--from", folder.path()).await;
     assert!(!refused && said.contains("is there already"), "{said}");
 
@@ -150,7 +150,7 @@ async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_o
     assert_eq!(everything(&world, &ben, &quiet).await, of_ben);
     let kept = messages(&writer, &busy).await;
     assert_eq!(kept[0], before);
-    assert!(acknowledged.starts_with(&kept[1..]), "what came later is there up to some point: {kept:?}");
+    assert!(acknowledged.starts_with(&kept[1..]), "a prefix of the later messages is kept: {kept:?}");
 
     world.sign_in("ben", PASSWORD).await.ok();
     world.register("ben", "another password", "Benny").await.refused(409, "user-exists");
@@ -165,7 +165,7 @@ async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_o
     world.user("cleo").await;
 }
 
-/// Damages a file of a backup, sees that it is refused, and repairs the file.
+/// Damages a file of a backup, checks that a restore refuses it, and repairs the file.
 async fn spoil(folder: &Path, name: &str, damage: impl FnOnce(&mut Vec<u8>), world: &World) {
     let path = folder.join(name);
     let whole = std::fs::read(&path).unwrap();
@@ -177,11 +177,11 @@ async fn spoil(folder: &Path, name: &str, damage: impl FnOnce(&mut Vec<u8>), wor
     std::fs::write(&path, whole).unwrap();
 }
 
-/// A projector does not go on with what was built from another life of the log.
+/// Checks that a projector does not continue with tables that were built from another incarnation of the log.
 async fn old_tables_are_refused(world: &World) {
     world.stack.spawn(PROJECTOR).await.unwrap();
     let page = format!("{}/readyz", world.stack.url(PROJECTOR));
-    eventually("the projector says that this is another log", async || {
+    eventually("the projector reports another log", async || {
         let answer = world.request(Method::GET, &page).send().await.ok()?;
         let (status, text) = (answer.status(), answer.text().await.ok()?);
         (status == 503 && text.contains("is not the one that this read model was built from")).then_some(())
@@ -205,16 +205,16 @@ async fn a_database_that_comes_back_older_than_the_log_catches_up() {
     assert_eq!(world.feed(&ana, &room).await.len(), 3, "and nothing twice");
 }
 
-/// Does something to the database that takes it from everybody else, the older one in its place if it is gone.
+/// Runs a statement that needs the database without connections. A dropped database is replaced by the older one.
 async fn swap_database(world: &World, statement: &'static str) {
     for service in [PROJECTOR, QUERY] {
         world.stack.stop(service).await.unwrap();
     }
     let url = world.stack.database_url(Role::Admin).replace("/boxroom", "/postgres");
     let server = PgPool::connect(&url).await.unwrap();
-    // A connection that was closed a moment ago may still count.
+    // A recently closed connection may still count.
     let sessions = "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'boxroom'";
-    eventually("nobody is connected", async || {
+    eventually("the database has no connections", async || {
         sqlx::query(sessions).execute(&server).await.unwrap();
         sqlx::query(statement).execute(&server).await.ok().map(drop)
     })

@@ -1,6 +1,6 @@
-//! Whatever is wrong with a request, the answer says so, and nothing is stored.
+//! Wrong requests: the answer names the defect, and nothing is stored.
 //!
-//! The wrong requests are made from the services' own descriptions: a route without a row in a table fails the test.
+//! The requests are derived from the services' own OpenAPI documents. A route without a row in a table fails the test.
 
 mod rows;
 mod wrong;
@@ -19,7 +19,7 @@ use system_tests::{
 
 use self::rows::{Row, Town, Who};
 
-/// One operation with everything that is needed to ask for it in every wrong way.
+/// An operation with all that is needed to send its wrong variants.
 struct Case<'a> {
     world: &'a World,
     log: &'a Log,
@@ -67,7 +67,7 @@ async fn send(request: RequestBuilder) -> Answer {
     Answer::read(asked, response).await.unwrap()
 }
 
-/// What was asked, and the answer as far as its body.
+/// Returns the method and path of the request, and the response before its body.
 async fn respond(request: RequestBuilder) -> (String, Response) {
     let request = request.build().unwrap();
     let asked = format!("{} {}", request.method(), request.url().path());
@@ -99,11 +99,11 @@ impl Case<'_> {
             assert_eq!(respond(request).await.1.status(), self.row.status, "{}", self.row.operation);
         } else {
             let answer = send(request).await;
-            assert_eq!(answer.status, self.row.status, "what is right is accepted: {answer}");
+            assert_eq!(answer.status, self.row.status, "the valid request is accepted: {answer}");
         }
     }
 
-    /// The right request with these parameters in its path and query, still without a token and a body.
+    /// The valid request with these path and query parameters, without token and body.
     fn bare(&self, params: &[(&str, String)], query: &[(&str, String)]) -> RequestBuilder {
         let path = api::fill(&self.operation.path, params);
         let mut url = Url::parse(&format!("{}{path}", self.url)).unwrap();
@@ -121,18 +121,18 @@ impl Case<'_> {
         }
     }
 
-    /// The right request with these parameters in its path.
+    /// The valid request with these path parameters.
     fn request(&self, params: &[(&str, String)]) -> RequestBuilder {
         with_body(self.authorized(params, &self.row.query(), self.row.by), &self.row.body)
     }
 
-    /// Checks that it is refused like this, and that the description says that this can happen.
+    /// Checks that the request is refused like this, and that the OpenAPI document lists the problem.
     async fn refused(&self, request: RequestBuilder, status: u16, code: &str, why: &str) {
         let answer = send(request).await;
         let found = (answer.status.as_u16(), answer.problem_code());
         assert_eq!(found, (status, code.to_owned()), "{why}: {answer}");
         let documented = self.operation.problems.contains(&found);
-        assert!(documented, "{} does not say that it can answer {found:?}", self.row.operation);
+        assert!(documented, "{} does not document {found:?}", self.row.operation);
     }
 
     async fn wrong_callers(&self) {
@@ -193,7 +193,7 @@ impl Case<'_> {
         self.refused(request, 414, "uri-too-long", "33 KiB of query").await;
         let request = self.request(&self.row.params).header("x-much", much);
         self.refused(request, 431, "headers-too-large", "33 KiB of headers").await;
-        // That many the server refuses by itself, in fewer words.
+        // The HTTP server itself refuses this number of headers, without a problem body.
         let request = self.authorized(&self.row.params, &self.row.query(), self.row.by);
         let request = (0..100).fold(request, |request, number| request.header(format!("x-{number}"), "x"));
         assert_eq!(respond(request).await.1.status(), 431, "more than 100 headers: {}", self.row.operation);
@@ -208,7 +208,7 @@ impl Case<'_> {
         for (name, schema) in &self.operation.query {
             let code = if name == "cursor" { "invalid-cursor" } else { "invalid-query" };
             let wrong = wrong::parameters(schema);
-            assert!(!wrong.is_empty() || self.row.unchecked.contains(&name.as_str()), "{name} cannot be wrong");
+            assert!(!wrong.is_empty() || self.row.unchecked.contains(&name.as_str()), "{name} has no wrong value");
             for value in wrong {
                 let why = format!("{name}={value}");
                 self.refused(self.read(&[(name, value)]), 400, code, &why).await;
@@ -220,7 +220,7 @@ impl Case<'_> {
         }
     }
 
-    /// The right read with these parameters added to its query, or in place of those that it has.
+    /// The valid read with these query parameters added, or replaced if present.
     fn read(&self, pairs: &[(&str, String)]) -> RequestBuilder {
         let mut query = self.row.query();
         query.retain(|(own, _)| pairs.iter().all(|(name, _)| name != own));
@@ -248,7 +248,7 @@ impl Case<'_> {
             }
             self.refused(text(not_an_object.to_owned()), 422, "invalid-body", not_an_object).await;
         }
-        let schema = self.operation.body.as_ref().expect("a body is described");
+        let schema = self.operation.body.as_ref().expect("the body has a schema");
         for (why, wrong) in wrong::bodies(schema, &self.row.body) {
             self.refused(request().json(&wrong), 422, "invalid-body", &why).await;
         }

@@ -1,4 +1,4 @@
-//! Pages in a real browser that follow a room: reloaded, offline, their service killed, they miss nothing.
+//! Pages in a real browser that follow a room. They miss no event over reloads, network loss and service crashes.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,21 +16,21 @@ use crate::proxy::Proxy;
 
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 
-/// How many more events a page has to hear until it is well again.
+/// The number of events that a page must receive after a disturbance.
 const PROGRESS: u64 = 40;
 
-/// A page, and how it listens.
+/// A page and its way of receiving events.
 struct Visitor<'a> {
     how: &'static str,
     page: Page<'a>,
 }
 
 impl Visitor<'_> {
-    /// A number of the page's records, once it has them.
+    /// Evaluates a number in the page's records, or none if they do not exist yet.
     async fn number(&self, expression: &str) -> Option<u64> {
-        // In the middle of a reload there is nobody to ask.
+        // During a reload the page does not answer.
         let answer = self.page.evaluate(&format!("[records.faults, {expression}]")).await.ok()?;
-        assert_eq!(answer[0], json!([]), "what the page with {} is not content with", self.how);
+        assert_eq!(answer[0], json!([]), "faults of the page with {}", self.how);
         answer[1].as_u64()
     }
 
@@ -44,12 +44,12 @@ impl Visitor<'_> {
         eventually(&what, async || self.number(expression).await.filter(|now| *now > than)).await;
     }
 
-    /// Waits until the page has heard more.
+    /// Waits until the page has received more events.
     async fn go_on(&self) {
         self.until_more("records.events.length", self.heard().await + PROGRESS).await;
     }
 
-    /// Loads the page again in the middle of everything.
+    /// Reloads the page while events arrive.
     async fn reload(&self) {
         for _ in 0..3 {
             let connections = self.number("records.connections").await.unwrap();
@@ -135,14 +135,14 @@ async fn disasters(world: &World, visitors: &[Visitor<'_>], proxies: &[Proxy], s
     all_go_on().await;
 }
 
-/// Takes the network away from all pages for a while.
+/// Disconnects all pages from the network for a while.
 async fn lose_network(visitors: &[Visitor<'_>], proxies: &[Proxy], said: &AtomicUsize) {
     let mut losses = Vec::new();
     for visitor in visitors {
         losses.push(visitor.number("records.losses").await.unwrap());
         visitor.page.set_offline(true).await.unwrap();
     }
-    // The browser lets no request through now, but it leaves open streams alone.
+    // The browser blocks new requests now, but keeps open streams.
     proxies.iter().for_each(Proxy::cut);
     let mut heard = Vec::new();
     for (visitor, losses) in visitors.iter().zip(losses) {
@@ -152,12 +152,12 @@ async fn lose_network(visitors: &[Visitor<'_>], proxies: &[Proxy], said: &Atomic
     let before = said.load(Ordering::Relaxed);
     eventually("more is said", async || (said.load(Ordering::Relaxed) > before + 40).then_some(())).await;
     for (visitor, heard) in visitors.iter().zip(heard) {
-        assert_eq!(visitor.heard().await, heard, "a page without network hears nothing");
+        assert_eq!(visitor.heard().await, heard, "a page without network receives nothing");
         visitor.page.set_offline(false).await.unwrap();
     }
 }
 
-/// What the page has written down is what is in the feed, since it came.
+/// Checks that the page's records equal the feed from the page's first event on.
 async fn compare(visitor: &Visitor<'_>, feed: &[Value]) {
     let last_v = feed.len() as u64;
     visitor.until_more("records.base + records.events.length", last_v - 1).await;
@@ -169,7 +169,7 @@ async fn compare(visitor: &Visitor<'_>, feed: &[Value]) {
     assert_eq!(*heard, expected.collect::<Vec<_>>(), "{}", visitor.how);
     assert_eq!(heard[0]["v"], base as u64 + 1);
     eprintln!(
-        "the page with {} heard {} events over {} connections: 0 gaps, 0 repeats",
+        "the page with {} received {} events over {} connections: 0 gaps, 0 repeats",
         visitor.how,
         heard.len(),
         records["connections"]

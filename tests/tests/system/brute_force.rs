@@ -1,4 +1,4 @@
-//! Passwords are guessed in vain: of accounts, boxes and rooms, at any instance, over a restart. Others notice nothing.
+//! Guessing passwords of accounts, boxes and rooms fails, at any instance and over a restart, and delays no other user.
 
 use std::{
     sync::Mutex,
@@ -14,19 +14,19 @@ use system_tests::{
     world::{PASSWORD, room_details},
 };
 
-/// What opens the room of these tests.
+/// The password of the room.
 const SESAME: &str = "open-sesame-7341";
 
-/// What a box signs in with.
+/// The secret of the box.
 const SECRET: &str = "what-an-operator-gave-to-the-box-8264";
 
-/// What nobody has, and as long as a box's secret.
+/// A wrong guess, as long as a box's secret.
 const WRONG: &str = "wrong-guess-of-somebody-who-knows-nothing";
 
-/// How a wrong login is refused.
+/// The refusal of a wrong login.
 const DENIED: (u16, &str) = (401, "wrong-credentials");
 
-/// How many wrong passwords cost nothing.
+/// The number of wrong passwords without a delay.
 const FREE: usize = 5;
 
 async fn start() -> World {
@@ -40,7 +40,7 @@ fn retry_after(answer: &Answer) -> u64 {
     answer.header("retry-after").and_then(|seconds| seconds.parse().ok()).unwrap_or_else(|| panic!("{answer}"))
 }
 
-/// Asks until nobody is told to wait any more.
+/// Repeats a request until it is not rate limited.
 async fn when_allowed(what: &str, ask: impl AsyncFn() -> Answer) -> Answer {
     eventually(what, async || {
         let answer = ask().await;
@@ -49,8 +49,8 @@ async fn when_allowed(what: &str, ask: impl AsyncFn() -> Answer) -> Answer {
     .await
 }
 
-/// Guesses until nobody looks any more, not even at what is right, and says how long the guesses took. On a machine so slow
-/// that the wait is over when the right one comes, that one makes up for all, and it begins anew.
+/// Guesses until even the right password is refused unchecked. Returns the duration of the guesses. On a slow machine
+/// the delay may be over before the right password is sent. It then succeeds, and the guesses start again.
 async fn guess_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) -> Duration {
     let begun = Instant::now();
     for round in 0.. {
@@ -68,17 +68,18 @@ async fn guess_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer
             return took;
         }
     }
-    unreachable!("it ends with a return");
+    unreachable!("the loop ends with a return");
 }
 
-/// Whether the wait after a wrong password, of so many seconds, was over already; if it was not, nobody looked.
+/// Returns true if the delay after a wrong password was already over. Otherwise the answer must be a refusal of at most
+/// `seconds`, without a look at the password.
 fn is_late(answer: &Answer, last: Instant, seconds: u64) -> bool {
     let late = last.elapsed() >= Duration::from_secs(seconds) && answer.status != 429;
     assert!(late || retry_after(answer) <= seconds, "{answer}");
     late
 }
 
-/// A further wrong password is looked at when the wait is over, and begins a longer one: those before are remembered.
+/// Checks that a wrong password after the delay starts a longer one, because the earlier ones are remembered.
 async fn one_more_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) {
     let last = Mutex::new(Instant::now());
     let wrong = async || {
@@ -100,7 +101,7 @@ async fn a_login_is_guessed_in_vain_and_others_sign_in() {
     world.install_box("box-1").await;
     let given = world.operator().put("/boxes/box-1/credentials", json!({ "secret": SECRET })).await;
     assert_eq!(given.status, 204);
-    // Whether there is such a user or box is not told: the same answers, in about the same time.
+    // Unknown users and boxes get the same answers, in about the same time.
     let user = async |id: &str| guess_in_vain(DENIED, async |word| world.sign_in(id, word).await, PASSWORD).await;
     let device = async |id: &str| guess_in_vain(DENIED, async |word| world.sign_in_box(id, word).await, SECRET).await;
     for (known, unknown) in
@@ -181,14 +182,14 @@ async fn a_storm_of_logins_does_not_hold_up_the_others() {
     assert!(during < before * 4 + Duration::from_millis(100), "{before:?}, and {during:?} in the storm");
 }
 
-/// Neither the logs of the services nor anything that is stored holds one of these texts, or ever held it.
+/// Checks that none of these texts is in the services' logs or was ever stored.
 async fn nothing_is_told(world: &World, secrets: &[&str]) {
     let logs = world.stack.logs().unwrap();
     assert!(logs.contains("request refused"), "the logs are there");
     let stored = world.log().await.everything().await;
     assert!(stored.len() > 5, "the log is there");
     for secret in secrets {
-        assert!(!logs.contains(secret), "a log tells {secret}");
+        assert!(!logs.contains(secret), "a log contains {secret}");
         let told = stored.iter().find(|text| text.contains(secret));
         assert!(told.is_none(), "{secret} is stored: {told:?}");
     }

@@ -1,4 +1,4 @@
-//! Clients that resume whatever happens: they hear v = 1, 2, 3 … of each room, and in the end all that is in its feed.
+//! Clients that resume after any failure: they receive v = 1, 2, 3 … of each room, and finally the whole feed.
 
 use std::{
     collections::BTreeMap,
@@ -21,15 +21,15 @@ use crate::proxy::Proxy;
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 const PROJECTOR: ServiceId = ServiceId::Projector(0);
 
-/// How many more events everybody has to hear after each disaster, and before the next.
+/// The number of events that each client must receive after each failure, before the next.
 const PROGRESS: usize = 60;
 
-/// A client that writes down what it hears, and does not forgive.
+/// A client that records events and fails at the first gap or repeat.
 struct Follower {
     name: String,
     token: String,
     urls: Vec<String>,
-    /// Starts anew again and again, as a program that crashes but keeps its records.
+    /// Restarts repeatedly, like a program that crashes but keeps its records.
     crashes: bool,
     heard: Mutex<BTreeMap<String, Vec<Event>>>,
     connections: AtomicUsize,
@@ -45,7 +45,7 @@ impl Follower {
     async fn follow(&self) {
         loop {
             let life = Duration::from_millis(if self.crashes { rand::random_range(50..1_500) } else { 600_000 });
-            // The time is up: everything that is in the client's memory is lost.
+            // At the timeout the client is dropped, and all its memory is lost.
             let _ = timeout(life, self.live()).await;
         }
     }
@@ -64,7 +64,7 @@ impl Follower {
                     self.connections.fetch_add(1, Ordering::Relaxed);
                 }
                 gone @ (Incoming::Ended { .. } | Incoming::Reset { .. } | Incoming::AlarmsReset { .. }) => {
-                    panic!("{} hears {gone:?}", self.name)
+                    panic!("{} receives {gone:?}", self.name)
                 }
                 _ => {}
             }
@@ -74,7 +74,7 @@ impl Follower {
     fn record(&self, event: Event) {
         let mut heard = self.heard.lock().unwrap();
         let events = heard.get_mut(&event.room.to_string()).unwrap();
-        assert_eq!(event.v, events.len() as u64 + 1, "the version that {} hears next of {}", self.name, event.room);
+        assert_eq!(event.v, events.len() as u64 + 1, "the next version for {} of {}", self.name, event.room);
         events.push(event);
     }
 
@@ -118,7 +118,7 @@ async fn whatever_breaks_everybody_hears_every_event_once_and_in_order() {
     }
 }
 
-/// Three clients of each person: one that keeps running, one whose connections are cut, one that crashes.
+/// Three clients of each user: one that keeps running, one whose connections are cut, one that crashes.
 fn everybody(people: &[Person], rooms: &[String], urls: &[String], proxies: &[Proxy]) -> Vec<Follower> {
     let detours: Vec<String> = proxies.iter().map(Proxy::url).collect();
     let clients = people.iter().flat_map(|person| {
@@ -130,7 +130,7 @@ fn everybody(people: &[Person], rooms: &[String], urls: &[String], proxies: &[Pr
     clients.collect()
 }
 
-/// Everybody talks in a room, and repeats what was not acknowledged, until it is enough.
+/// Lets all users post in a room, with retries of what was not acknowledged, until `enough` is set.
 async fn talk(people: &[Person], room: &str, enough: &AtomicBool) {
     for round in 0.. {
         let person = &people[round % people.len()];
@@ -141,7 +141,7 @@ async fn talk(people: &[Person], room: &str, enough: &AtomicBool) {
         })
         .await;
         let reaction = person.put(format!("/rooms/{room}/messages/{said}/reactions/ok"), json!({}));
-        // Whether it is stored or not, the feed says in the end.
+        // The reaction may be stored or not. The feed decides at the end.
         let _ = reaction.attempt().await;
         if enough.load(Ordering::Relaxed) {
             return;
@@ -149,7 +149,7 @@ async fn talk(people: &[Person], room: &str, enough: &AtomicBool) {
     }
 }
 
-/// One disaster after the other; each is over when everybody hears something new again.
+/// Causes one failure after the other. Before the next, every client must receive new events again.
 async fn disasters(world: &World, followers: &[Follower]) {
     let stack = &world.stack;
     go_on(followers).await;
@@ -181,11 +181,11 @@ async fn disasters(world: &World, followers: &[Follower]) {
     go_on(followers).await;
 }
 
-/// Waits until everybody has heard more of every room.
+/// Waits until every client has received more events of every room.
 async fn go_on(followers: &[Follower]) {
     let before: Vec<_> = followers.iter().map(Follower::versions).collect();
     for (follower, before) in followers.iter().zip(&before) {
-        eventually(&format!("{} hears more", follower.name), async || {
+        eventually(&format!("{} receives more", follower.name), async || {
             let now = follower.versions();
             now.iter().all(|(room, last_v)| *last_v >= before[room] + PROGRESS).then_some(())
         })
@@ -193,7 +193,7 @@ async fn go_on(followers: &[Follower]) {
     }
 }
 
-/// Cuts all connections through one of the proxies, again and again.
+/// Repeatedly cuts all connections through one of the proxies.
 async fn cut_at_random(proxies: &[Proxy; 2]) {
     loop {
         sleep(Duration::from_millis(rand::random_range(50..1_000))).await;
@@ -201,7 +201,7 @@ async fn cut_at_random(proxies: &[Proxy; 2]) {
     }
 }
 
-/// Waits until everybody has come to the end of each feed, and compares.
+/// Waits until every client has reached the end of each feed, and compares.
 async fn nothing_is_lost(world: &World, reader: &Person, rooms: &[String], followers: &[Follower]) {
     let mut events = 0;
     for room in rooms {
@@ -211,7 +211,7 @@ async fn nothing_is_lost(world: &World, reader: &Person, rooms: &[String], follo
         });
         let feed: Vec<Event> = feed.collect();
         for follower in followers {
-            eventually(&format!("{} hears the last event", follower.name), async || {
+            eventually(&format!("{} receives the last event", follower.name), async || {
                 (follower.versions()[room] >= feed.len()).then_some(())
             })
             .await;
@@ -221,7 +221,7 @@ async fn nothing_is_lost(world: &World, reader: &Person, rooms: &[String], follo
     }
     let connections: usize = followers.iter().map(|follower| follower.connections.load(Ordering::Relaxed)).sum();
     eprintln!(
-        "each of {} clients heard {events} events, over {connections} connections: 0 gaps, 0 repeats, 0 lost",
+        "each of {} clients received {events} events, over {connections} connections: 0 gaps, 0 repeats, 0 lost",
         followers.len()
     );
 }

@@ -1,4 +1,4 @@
-//! A room closes by itself at its deadline, once, whoever is there and whatever was restarted.
+//! A room closes at its deadline exactly once, even if it is empty or services restart.
 
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
@@ -8,14 +8,14 @@ use system_tests::{
     world::room_details,
 };
 
-/// Two command-services with rooms that live this long.
+/// Starts two command-services whose rooms have this lifetime.
 async fn short_lived_rooms(lifetime: &str) -> World {
     let lifetime = |index| (ServiceId::Command(index), "BOXROOM_ROOM_LIFETIME", lifetime.to_owned());
     let env = vec![lifetime(0), lifetime(1)];
     World::start(StackOptions { command_services: 2, env, ..StackOptions::default() }).await
 }
 
-/// Waits until the read model says that the room is closed, and checks that it was closed once, by its deadline.
+/// Waits until the read model shows the room as closed, and checks that its deadline closed it once.
 async fn closes_once(world: &World, reader: &Person, room: &str) {
     eventually(&format!("{room} is closed"), async || {
         let view = reader.get(&format!("/rooms/{room}")).await.ok();
@@ -45,11 +45,11 @@ async fn a_room_closes_by_itself_with_nobody_there_and_two_services_running() {
     for room in &rooms {
         closes_once(&world, &ana, room).await;
         let closing = world.feed(&ana, room).await.pop().unwrap();
-        assert_eq!(closing["by"], Value::Null, "nobody closed it: {closing}");
+        assert_eq!(closing["by"], Value::Null, "no user closed it: {closing}");
     }
     assert_eq!(ana.get("/boxes?free=true").await.items().len(), rooms.len());
     ana.say(&rooms[0], "anybody?").await.refused(409, "room-closed");
-    // Closed a moment ago, and not closed again by whoever else heard of the deadline.
+    // It was closed once, although both services received the deadline.
     assert_eq!(ana.post("/boxes/box-0/rooms", room_details("store-of-box-0", 2)).await.created(), "box-0.2");
     closes_once(&world, &ana, "box-0.2").await;
     for room in &rooms {
@@ -83,7 +83,7 @@ async fn a_room_past_its_deadline_accepts_nothing_and_gives_way_to_the_next_one(
     let room = world.open_room(&ana, "box-1", 2).await;
     let closes_at = moment(&ana.get(&format!("/rooms/{room}")).await.ok()["closes_at"]);
     until_after(closes_at).await;
-    // Whether or not the deadline has been heard of yet.
+    // The deadline may have fired or not.
     ana.say(&room, "too late").await.refused(409, "room-closed");
     ben.post(format!("/rooms/{room}/members"), json!({})).await.refused(409, "room-closed");
     let next = ben.post("/boxes/box-1/rooms", room_details("store-of-box-1", 2)).await;

@@ -1,4 +1,4 @@
-//! Somebody goes for good: nothing of what they wrote is left, in no file of any server and in no log.
+//! Erasure of a user: none of the user's texts is left, in any file of any server or in any log.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,11 @@ use system_tests::{
     world::{PASSWORD, box_details, room_details},
 };
 
-/// The files below a folder that hold these bytes.
+/// Returns the files below a folder that contain this text.
 fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
-        // Servers remove files while they are looked for.
+        // The servers remove files during the search.
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
@@ -35,7 +35,7 @@ fn holds(bytes: &[u8], text: &[u8]) -> bool {
     starts.into_iter().any(|at| bytes.get(at..at + text.len()) == Some(text))
 }
 
-/// ana registers, opens a room, writes, corrects herself and mentions ben, all with this word; ben answers.
+/// Registers ana, who opens a room, writes, edits a message and mentions ben, each time with this word. Ben replies.
 async fn life_of_ana(world: &World, marker: &str) -> (Person, Person, String) {
     let ben = world.user("ben").await;
     let registered = world.register("ana", PASSWORD, marker).await;
@@ -59,7 +59,7 @@ async fn life_of_ana(world: &World, marker: &str) -> (Person, Person, String) {
     (ana, ben, room)
 }
 
-/// What is left of it for ben.
+/// Checks that ben sees none of the erased texts.
 async fn must_be_erased_for(ben: &Person, room: &str, marker: &str) {
     let messages = ben.get(&format!("/rooms/{room}/messages")).await.items();
     let told: Vec<_> = messages.iter().map(|message| (&message["author"], &message["body"])).collect();
@@ -82,26 +82,26 @@ async fn status(world: &World) -> Option<Value> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-/// The log holds the one word nowhere, and shows the other, which is nobody's. Returns ana's key as it is stored, wrapped,
-/// if there is any.
+/// Checks that the log contains the personal word nowhere, but the other word, which is not personal. Returns ana's key
+/// as it is stored, wrapped, if there is one.
 async fn must_be_sealed(world: &World, files: &Path, [personal, open]: [&String; 2]) -> Option<String> {
     let stored = world.log().await.everything().await;
     let hold = |text: &str| stored.iter().any(|message| message.contains(text));
-    assert!(!hold(personal), "it is in the log");
-    assert!(hold(open) && hold(r#""of":"ana""#), "the scan does not see what the log holds");
-    assert_eq!(files_with(files, personal), Vec::<PathBuf>::new(), "it is in the files of the log");
+    assert!(!hold(personal), "the personal word is in the log");
+    assert!(hold(open) && hold(r#""of":"ana""#), "the scan does not find what the log holds");
+    assert_eq!(files_with(files, personal), Vec::<PathBuf>::new(), "the personal word is in the files of the log");
     let of_ana = stored.iter().filter(|message| message.starts_with("$KV.user-keys.ana "));
     let mut keys = of_ana.filter_map(|message| message.split_once(r#""key":""#)?.1.split('"').next());
     keys.next().map(str::to_owned)
 }
 
-/// What holds nothing personal is not taken either, also before the token is refused.
+/// Checks that an erased user's command is refused even if it holds no personal data, and before the token is revoked.
 async fn must_be_turned_away(ana: &Person, room: &str) {
     let late = ana.delete(format!("/rooms/{room}/members/me")).await;
     assert!(["user-not-found", "revoked-token"].contains(&late.problem_code().as_str()), "{late}");
 }
 
-/// PostgreSQL forgets what it has deleted: tables, statistics, and the log of its changes.
+/// Makes PostgreSQL remove what it has deleted: from tables, statistics and the write-ahead log.
 async fn vacuum(world: &World) {
     let mut database = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
     let steps = [
@@ -132,12 +132,12 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     let files = world.stack.files().unwrap();
     let [log, tables, output] = ["nats", "postgres", "logs"].map(|folder| files.join(folder));
     vacuum(&world).await;
-    assert!(!files_with(&tables, &marker).is_empty(), "the scan does not see what is there");
+    assert!(!files_with(&tables, &marker).is_empty(), "the scan does not find what the tables hold");
     let key = must_be_sealed(&world, &log, [&marker, &witness]).await.expect("ana has a key");
     for open in [&witness, &key] {
-        assert!(!files_with(&log, open).is_empty(), "the scan does not see what the log holds");
+        assert!(!files_with(&log, open).is_empty(), "the scan does not find what the log holds");
     }
-    assert!(!files_with(&output, "started").is_empty(), "the scan does not see what the services log");
+    assert!(!files_with(&output, "started").is_empty(), "the scan does not find what the services log");
 
     ana.delete("/users/me").await.done();
     must_be_turned_away(&ana, &room).await;
@@ -158,7 +158,7 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     must_be_erased_for(&ben, &room, &marker).await;
     assert_eq!(status(&world).await.unwrap()["erasures"], json!([]));
 
-    // A rebuild is compared with what the erasure has left.
+    // Verification compares the rebuilt generation with the erased one.
     let rebuilt = world.stack.operate("rebuild --yes --json").await.unwrap();
     assert!(rebuilt.status.success(), "{rebuilt:?}");
     let generations = status(&world).await.unwrap()["generations"].clone();
@@ -168,10 +168,10 @@ async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
     );
     must_be_erased_for(&ben, &room, &marker).await;
 
-    assert_eq!(must_be_sealed(&world, &log, [&marker, &witness]).await, None, "the key is there");
+    assert_eq!(must_be_sealed(&world, &log, [&marker, &witness]).await, None, "the key still exists");
     eventually("the key is overwritten", async || files_with(&log, &key).is_empty().then_some(())).await;
     vacuum(&world).await;
-    eventually("the files forget", async || files_with(&tables, &marker).is_empty().then_some(())).await;
-    assert!(!files_with(&tables, &witness).is_empty(), "the scan does not see what is left");
-    assert_eq!(files_with(&output, &marker), Vec::<PathBuf>::new(), "it is logged");
+    eventually("the word is not in the tables", async || files_with(&tables, &marker).is_empty().then_some(())).await;
+    assert!(!files_with(&tables, &witness).is_empty(), "the scan does not find what is left");
+    assert_eq!(files_with(&output, &marker), Vec::<PathBuf>::new(), "the word is in the logs");
 }

@@ -1,4 +1,4 @@
-//! Server-sent events of two query-services that crash in turn, and of a projector that does: each event comes once.
+//! Server-sent events over crashes of two query-services in turn and of a projector: each event arrives once.
 
 use std::{
     sync::{
@@ -17,13 +17,13 @@ use tokio::time::sleep;
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 const PROJECTOR: ServiceId = ServiceId::Projector(0);
 
-/// How many more events everybody has to hear after each crash.
+/// The number of events that each client must receive after each crash.
 const PROGRESS: usize = 50;
 
-/// Why a room may be refused for a moment while everything starts.
+/// The codes of temporary refusals of a room during a start.
 const PASSING: [&str; 3] = ["database-unavailable", "read-model-unavailable", "internal"];
 
-/// A client that comes back with its last id, each time at the other service.
+/// A client that resumes with its last id, each time at the other service.
 struct Follower {
     room: String,
     first: usize,
@@ -120,7 +120,7 @@ async fn talk(person: &Person, room: &str, enough: &AtomicBool) {
     }
 }
 
-/// One crash after the other; each is over when everybody hears something new again.
+/// Causes one crash after the other. Before the next, every client must receive new events again.
 async fn crashes(world: &World, followers: &[Follower]) {
     let stack = &world.stack;
     go_on(followers).await;
@@ -140,16 +140,16 @@ async fn go_on(followers: &[Follower]) {
     let before: Vec<_> = followers.iter().map(Follower::heard).collect();
     for (follower, before) in followers.iter().zip(before) {
         let more = async || (follower.heard() >= before + PROGRESS).then_some(());
-        eventually(&format!("more of {} is heard", follower.room), more).await;
+        eventually(&format!("more of {} is received", follower.room), more).await;
     }
 }
 
-/// What was heard is what is in the feed, since the first stream.
+/// Checks that the received events equal the feed from the first stream on.
 async fn compare(world: &World, reader: &Person, follower: &Follower) {
     let feed = world.feed(reader, &follower.room).await;
     let base = usize::try_from(follower.records.lock().unwrap().base.unwrap()).unwrap();
     let all = async || (base + follower.heard() >= feed.len()).then_some(());
-    eventually("the last event is heard", all).await;
+    eventually("the last event is received", all).await;
     let records = follower.records.lock().unwrap();
     let told = |event: &Value| (event["v"].clone(), event["type"].clone(), event["data"].clone());
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A command that is repeated with its key happens once, whatever came between.
+//! Idempotency: a command that is repeated with its key is executed once, even over crashes.
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +17,14 @@ use system_tests::{
     world::room_details,
 };
 
-/// Checks that the repetition has the first one's answer and added nothing to the log.
+/// Checks that a repetition gets the first answer and adds nothing to the log.
 async fn repeats(world: &World, first: &Answer, again: Command<'_>) {
     let log = world.log().await;
     let before = log.length().await;
     let again = again.await;
     assert!(again.is_replay(), "{again}");
     assert_eq!((again.status, &again.body, again.position()), (first.status, &first.body, first.position()));
-    assert_eq!(log.length().await, before, "{again} added something");
+    assert_eq!(log.length().await, before, "{again} added to the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn a_repeated_command_gets_the_first_answer_from_any_service_also_when_the
             repeats(&world, first, command.clone().via(service)).await;
         }
     }
-    // Another room is open by now, and a service knows the past from the log alone.
+    // Another room is open, and the restarted service knows the earlier commands from the log only.
     ben.post("/boxes/box-1/rooms", room_details("noodles", 2)).await.created();
     world.stack.kill9(ServiceId::Command(0)).await;
     world.stack.start_again(ServiceId::Command(0)).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_key_belongs_to_one_request_of_one_user() {
     assert_eq!(log.length().await, before);
     let his = ben.say(&room, "one thing").key(&key).await;
     assert!(!his.is_replay());
-    assert_ne!(his.created(), id, "a key of one user is nothing to another");
+    assert_ne!(his.created(), id, "keys are scoped to one user");
     for edge in ["!", &"~".repeat(64)] {
         ana.say(&room, "edge").key(edge).await.created();
     }
@@ -112,7 +112,7 @@ async fn a_repetition_is_recognised_when_the_servers_duplicate_window_has_passed
     let operator = world.operator();
     let register = operator.post("/stores", register);
     let registered = register.clone().await;
-    // Messages after it, until the window has passed for sure.
+    // Later messages go on until the window has certainly passed.
     let until = system_tests::wait::now() + chrono::TimeDelta::seconds(1);
     system_tests::wait::until_after(until).await;
     ana.say(&room, "in between").await.created();
@@ -127,7 +127,7 @@ async fn a_command_whose_answer_was_lost_in_a_crash_is_answered_by_another_servi
     let world = World::start_doubled().await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
-    // From now on this service decides without asking the log.
+    // From now on this service has the box in its cache and decides without reading the log.
     ana.say(&room, "warm").via(0).await.created();
 
     let nats = world.stack.nats().pid().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_command_whose_answer_was_lost_in_a_crash_is_answered_by_another_servi
     let long = "x".repeat(4000);
     let lost = ana.say(&room, &long).via(0);
     let attempt = async {
-        lost.attempt().await.expect_err("nobody answers");
+        lost.attempt().await.expect_err("the service does not answer");
     };
     let crash = async {
         let port = world.stack.nats().port();
@@ -161,7 +161,7 @@ fn signal(name: &str, pid: i32) {
     assert!(Program::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
 }
 
-/// How much has arrived at connections of this port without having been read.
+/// Returns the largest receive queue of this port's connections, in bytes.
 fn unread_bytes(port: u16) -> u64 {
     let table = std::fs::read_to_string(Path::new("/proc/net/tcp")).unwrap();
     let local = format!(":{port:04X}");
@@ -202,8 +202,8 @@ async fn a_storm_of_repetitions_around_five_crashes_stores_every_command_once() 
     assert_eq!(stored.into_iter().collect::<BTreeMap<_, _>>(), acknowledged);
 }
 
-/// Says one thing after the other, and repeats each, to whichever service, until it is acknowledged.
-/// Returns the messages' ids by the commands' keys.
+/// Posts messages one after the other, and repeats each to either service until it is acknowledged. Returns the
+/// messages' ids by the commands' keys.
 async fn insist(sender: &Person, room: &str, enough: &AtomicBool) -> Vec<(String, String)> {
     let mut acknowledged = Vec::new();
     while !enough.load(Ordering::Relaxed) {

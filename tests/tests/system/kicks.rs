@@ -1,4 +1,4 @@
-//! Whoever is put out or leaves in the middle of a conversation hears nothing more of it, whichever way they listen.
+//! A user who is kicked or leaves during a conversation receives no more of it, over any transport.
 
 mod ear;
 mod talk;
@@ -12,14 +12,14 @@ use self::{
     talk::Talk,
 };
 
-/// So many at a time, one after the other, come and go again.
+/// The number of concurrent lanes, and of guests in each.
 const LANES: usize = 4;
 const ROUNDS: usize = 8;
 
-/// How many more events are heard by others before a silence counts.
+/// The number of further events that others must receive before an absence counts.
 const MORE: u64 = 10;
 
-/// How a guest goes.
+/// A way in which a guest goes.
 #[derive(Clone, Copy)]
 struct Parting {
     event: &'static str,
@@ -30,7 +30,7 @@ struct Parting {
 const KICKED: Parting = Parting { event: "member_kicked", reason: "kicked", code: "kicked" };
 const LEFT: Parting = Parting { event: "member_left", reason: "left", code: "not-a-member" };
 
-/// A conversation, and a quiet room that shows that a connection is alive.
+/// A conversation, and a quiet room that shows that a connection still works.
 struct Scene<'a> {
     world: &'a World,
     host: &'a Person,
@@ -91,7 +91,7 @@ impl Scene<'_> {
         self.all_is_quiet(&mut ears, guest, &format!("{} is gone", guest.id()), (parting, parted_v)).await;
         self.cannot_look_back(guest, parting).await;
 
-        // At the other node, and over the other transport's connection that was the other node's before.
+        // Each connection is resumed at the other node.
         let mut again = Vec::new();
         for (index, place) in old.iter().enumerate() {
             again.push(Ear::resume(self.world, index, guest, &rooms, place).await);
@@ -101,25 +101,25 @@ impl Scene<'_> {
             let late = Ear::resume(self.world, index, guest, &rooms, &ear.place(&self.room)).await;
             let refusal = late.frames().iter().find(|frame| frame["room"] == self.room).unwrap();
             assert_eq!(refusal["type"], "error", "{refusal}");
-            assert_eq!(refusal["code"], parting.code, "who has heard the parting cannot go on");
+            assert_eq!(refusal["code"], parting.code, "a resume after the parting is refused");
         }
     }
 
-    /// While the conversation goes on, these hear the parting as the last thing of it, and then of the quiet room only.
+    /// Checks that these connections receive the parting as the last event of the room, and then only the quiet room.
     async fn all_is_quiet(&self, ears: &mut [Ear], guest: &Person, word: &str, (parting, parted_v): (Parting, u64)) {
         self.talk.until_all_heard(self.talk.head().max(parted_v) + MORE).await;
         self.host.say(&self.quiet, word).await.created();
         for ear in ears {
             ear.until(word, |frame| frame["data"]["body"] == word).await;
             let frames = of_room(ear.frames(), &self.room);
-            let [.., parts, ends] = frames.as_slice() else { panic!("{} hears of no parting", guest.id()) };
+            let [.., parts, ends] = frames.as_slice() else { panic!("{} receives no parting", guest.id()) };
             assert_eq!((&parts["type"], &parts["v"]), (&json!(parting.event), &json!(parted_v)), "{ends}");
             assert_eq!(parts["data"]["user_id"], guest.id());
             assert_eq!((&ends["type"], &ends["reason"]), (&json!("unsubscribed"), &json!(parting.reason)));
         }
     }
 
-    /// Whatever they ask for, at either node.
+    /// Checks that every request for the room is refused, at either node.
     async fn cannot_look_back(&self, guest: &Person, parting: Parting) {
         for node in 0..2 {
             for path in ["events", "events?after_v=3", "messages", "members"] {

@@ -1,4 +1,4 @@
-//! Whoever asks too often is refused, over HTTP, WebSocket and NATS, and nobody else notices.
+//! Rate limits: a client that exceeds one is refused, over HTTP, WebSocket and NATS. Other clients are not affected.
 
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
@@ -11,13 +11,13 @@ use system_tests::{
 };
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
-/// More than every limit here allows.
+/// Exceeds every limit in this test.
 const TOO_MANY: usize = 60;
 
-/// How many connections one address may have to the projector.
+/// The maximum number of connections from one address to the projector.
 const CONNECTIONS: usize = 5;
 
-/// Asks until it is refused, which has to happen, and says which answer came before.
+/// Repeats a request until it is refused, which must happen. Returns the status of the answer before, and the refusal.
 async fn exhaust(world: &World, method: Method, url: &str, token: Option<&str>) -> (u16, Answer) {
     let mut before = 0;
     for _ in 0..TOO_MANY {
@@ -31,7 +31,7 @@ async fn exhaust(world: &World, method: Method, url: &str, token: Option<&str>) 
         }
         before = answer.status.as_u16();
     }
-    panic!("{url} may be asked for ever");
+    panic!("{url} is never limited");
 }
 
 #[track_caller]
@@ -78,7 +78,7 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
     for (url, api) in &apis {
         every_operation_is_limited(&world, url, api).await;
     }
-    // whoever has signed in is not concerned by what others do at the same address
+    // Signed-in users are not limited by the requests of others at the same address.
     ben.get("/boxes").await.ok();
     for url in [&commands, &queries] {
         for page in ["healthz", "readyz", "metrics"] {
@@ -87,14 +87,14 @@ async fn who_asks_too_often_is_refused_and_nobody_else() {
                 assert_eq!(answer.status(), 200, "{page}");
             }
         }
-        // nor does any of them let pages of others in
+        // None of these pages allows requests from other origins.
         let page = world.request(Method::GET, &format!("{url}/healthz")).header("origin", "https://a.example");
         assert_eq!(page.send().await.unwrap().headers().get("access-control-allow-origin"), None);
     }
     refusals_are_counted(&world).await;
 }
 
-/// By whose limit, and of connections by which bound.
+/// Checks that refusals are counted by limit, and refused connections by bound.
 async fn refusals_are_counted(world: &World) {
     let (command, projector, query) = (ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0));
     let count = async |service, metric: &str| {
@@ -121,13 +121,13 @@ async fn refusals_are_counted(world: &World) {
     let refused = timeout(PATIENCE, async { connect().await.read(&mut end).await }).await.expect("it is closed");
     assert!(matches!(refused, Ok(0) | Err(_)), "one connection too many");
     drop(connections);
-    let counted = eventually("there is room again", async || {
+    let counted = eventually("another connection is accepted", async || {
         count(projector, "boxroom_http_connections_refused_total{bound=\"address\"}").await
     });
     assert!(counted.await > 0);
 }
 
-/// Also those that are added later: none of them is named here.
+/// Checks all operations of the OpenAPI document, including those that are added later.
 async fn every_operation_is_limited(world: &World, url: &str, api: &Api) {
     let described = api.operations().map(|operation| (operation.method.clone(), api::fill(&operation.path, &[])));
     let pages = ["/docs/", "/openapi.json"].map(|page| (Method::GET, page.to_owned()));
@@ -174,7 +174,7 @@ async fn live(world: &World, ana: &Person, ben: &Person, queries: &str) {
             break;
         }
     }
-    assert!(is_refused, "ana may connect for ever");
+    assert!(is_refused, "ana's connections are never limited");
     let mut live = world.live(0).await;
     live.send(&hello(ben)).await;
     assert_eq!(live.next().await.unwrap()["type"], "welcome");

@@ -1,4 +1,4 @@
-//! Following rooms live: everything comes, once, in order, to those who may see it.
+//! Live subscriptions: every event arrives, once, in order, and only for members.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use system_tests::{Person, World, live::Ended, world::room_details};
 use tokio_tungstenite::tungstenite::Message;
 
-/// Two people in one room.
+/// Two users in one room.
 async fn two_in_a_room(world: &World) -> (Person, Person, String) {
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -18,7 +18,7 @@ async fn two_in_a_room(world: &World) -> (Person, Person, String) {
     (ana, ben, room)
 }
 
-/// A second room of the same people: what arrives from it later shows that nothing more came from the first.
+/// A second room of the same users. An event from it shows that nothing more came from the first.
 async fn another_room(world: &World, ana: &Person, ben: &Person) -> String {
     world.install_box("box-2").await;
     let open = ana.post("/boxes/box-2/rooms", room_details("store-of-box-1", 4)).await;
@@ -49,7 +49,7 @@ async fn whoever_comes_at_any_moment_gets_everything_after_their_version_once_an
     let coming = join_all((0..12).map(|number| {
         let (world, room, ben) = (&world, &room, &ben);
         async move {
-            // The first follower tells when the others come; they come in the middle of what is being said.
+            // The first follower's progress times the others, which connect while messages are posted.
             let mut first = world.live(number % 2).await;
             first.hello(ben.token(), &[(room, Some(0))]).await;
             let moment = number as u64 * 20;
@@ -95,7 +95,7 @@ async fn what_is_pushed_can_be_read_and_names_the_command_that_caused_it() {
         let id = ana.say(&room, "again").key(&key).await.created();
         let event = live.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
         assert_eq!((&event["command_id"], &event["by"]), (&json!(key), &json!("ana")));
-        // Ben has written nothing and waits for no position.
+        // Ben has written nothing, so his reads wait for no position.
         let around = format!("/rooms/{room}/messages?around={id}&limit=1");
         assert_eq!(ben.get_from(Some(1), &around).await.items()[0]["message_id"], id.as_str());
     }
@@ -158,7 +158,7 @@ async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
         live.message(other, &format!("after {room}")).await;
         assert_eq!(live.version(&room), 3, "the last event is the parting");
 
-        // Coming back, on another service, shows the past up to the parting and no more.
+        // A resume at another service returns the past up to the parting and no more.
         let mut again = world.live(1).await;
         again.hello(ben.token(), &[(&room, Some(0))]).await;
         again.until("end", |frame| frame["type"] == "unsubscribed" && frame["reason"] == reason).await;
@@ -257,7 +257,7 @@ async fn bad_frames_are_answered_and_bad_beginnings_are_closed() {
         assert_eq!(closed_with(live.until_ended().await) / 100, family, "{beginning:?}");
     }
     let mut silent = world.live(0).await;
-    assert_eq!(closed_with(silent.until_ended().await) / 100, 43, "nobody waits for ever for a hello");
+    assert_eq!(closed_with(silent.until_ended().await) / 100, 43, "the wait for a hello is limited");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,7 +277,7 @@ async fn a_client_that_reads_slowly_gets_everything_and_holds_nobody_up() {
         }
     };
     tokio::join!(writing, quick.until_version(&room, head));
-    // Ten megabytes have passed by now, more than all buffers hold; the versions are checked as they come.
+    // More than ten megabytes have passed, more than all buffers hold. Each version is checked on arrival.
     slow.until_version(&room, head).await;
-    assert!(slow.frames().iter().any(|frame| frame["type"] == "lagging"), "it was told that it reads too slowly");
+    assert!(slow.frames().iter().any(|frame| frame["type"] == "lagging"), "the client received a lagging frame");
 }

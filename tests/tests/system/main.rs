@@ -1,4 +1,4 @@
-//! Boxroom as its clients see it: every file tells one story on servers of its own.
+//! System tests of Boxroom through its interfaces. Each file has servers of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,4 @@
-//! Thousands follow live while a handful of database connections answers the reads.
+//! Thousands of live connections, while a few database connections answer the reads.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -36,12 +36,12 @@ async fn two_thousand_follow_live_over_a_pool_of_five_while_reads_go_on() {
         lives
     };
     let (reads, mut lives) = tokio::join!(reads, connecting);
-    assert!(reads > 20, "only {reads} reads while everybody came");
+    assert!(reads > 20, "only {reads} reads while the clients connected");
     assert_eq!(lives.len(), CONNECTIONS);
 
     let open = "select count(*) from pg_stat_activity where usename = 'query'";
     let open: i64 = sqlx::query_scalar(open).fetch_one(&mut database).await.unwrap();
-    // One more looks after generations.
+    // The watcher of generations has one more connection.
     assert!(open <= i64::from(POOL) + 1, "{open} database connections");
 
     for room in &rooms {
@@ -49,7 +49,7 @@ async fn two_thousand_follow_live_over_a_pool_of_five_while_reads_go_on() {
     }
     let all_told = AtomicBool::new(false);
     let telling = async {
-        // Each hears what is said in the one room that they follow.
+        // Each connection follows one room and receives its message.
         join_all(lives.iter_mut().map(|live| async {
             live.until("the message", |frame| frame["data"]["body"] == "to everybody").await;
         }))
@@ -59,7 +59,7 @@ async fn two_thousand_follow_live_over_a_pool_of_five_while_reads_go_on() {
     tokio::join!(telling, keep_reading(reader, &rooms[0].id, &all_told));
 }
 
-/// A room in which everybody has joined and something was said.
+/// A room that all members have joined, with one message.
 async fn fill_room(world: &World, number: usize) -> Room {
     let members = world.crowd(&format!("member-{number}"), MEMBERS);
     let id = world.open_room(&members[0], &format!("box-{number}"), MEMBERS).await;
@@ -81,7 +81,7 @@ async fn follow(world: &World, room: &Room, number: usize) -> Live {
     live
 }
 
-/// Reads until it is enough; every answer must be there, and in time.
+/// Reads until `enough` is set. Every read must succeed in time.
 async fn keep_reading(person: &Person, room: &str, enough: &AtomicBool) -> usize {
     let mut reads = 0;
     while !enough.load(Ordering::Relaxed) {

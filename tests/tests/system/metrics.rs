@@ -1,4 +1,4 @@
-//! What is watched is there: every metric that the rules, the dashboard and the documentation name is exported.
+//! Metrics: every metric that the alert rules, the dashboard and the documentation name is exported.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 const SERVICES: [ServiceId; 3] = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];
 
-/// The metrics of all services: each name with its type and the help text.
+/// The metrics of all services: each name with its type and help text.
 #[derive(Debug, Default)]
 struct Exported {
     kinds: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ impl Exported {
         }
     }
 
-    /// The names under which the documentation speaks of the metrics.
+    /// The names of the metrics as the documentation lists them.
     fn names(&self) -> BTreeSet<String> {
         let own = self.kinds.iter().filter(|(name, _)| name.starts_with("boxroom_"));
         own.map(|(name, kind)| match kind.as_str() {
@@ -67,7 +67,7 @@ async fn page(world: &World, service: ServiceId) -> String {
     response.text().await.unwrap()
 }
 
-/// The value of the first sample whose name and labels begin like this.
+/// The value of the first sample that begins with this name and these labels.
 async fn sample(world: &World, service: ServiceId, begins: &str) -> Option<f64> {
     let page = page(world, service).await;
     let line = page.lines().find(|line| line.starts_with(begins))?;
@@ -86,7 +86,7 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
-/// The metrics that a text names.
+/// The names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let metrics = words.filter(|word| word.starts_with("boxroom_") || word.starts_with("process_"));
@@ -104,7 +104,7 @@ fn expressions(value: &Value, found: &mut String) {
     }
 }
 
-/// Something of everything, so that whatever is counted by its kind has been counted.
+/// Causes every kind of event that is counted, so that all counters are exported.
 async fn work(world: &World) {
     let ana = world.user("ana").await;
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -145,7 +145,7 @@ async fn whatever_is_watched_is_exported_and_explained() {
     let manual = file("docs/operations.md");
     let table = manual.lines().filter(|line| line.starts_with("| `boxroom_")).filter_map(|line| line.split('`').nth(1));
     let table: BTreeSet<String> = table.map(str::to_owned).collect();
-    assert_eq!(table, exported.names(), "docs/operations.md and what is exported");
+    assert_eq!(table, exported.names(), "docs/operations.md and the exported metrics");
 }
 
 #[test]
@@ -156,12 +156,12 @@ fn every_alert_says_what_to_do() {
     let count = |what: &str| rules.matches(what).count();
     assert_eq!((count("summary: "), count("runbook: ")), (alerts.len(), alerts.len()));
     for alert in &alerts {
-        assert!(manual.contains(&format!("\n### {alert}\n")), "{alert} is not explained");
+        assert!(manual.contains(&format!("\n### {alert}\n")), "{alert} has no runbook");
         let link = format!("runbook: docs/operations.md#{}\n", alert.to_lowercase());
         assert!(rules.contains(&link), "{alert} has no link");
     }
     let explained = manual.lines().filter_map(|line| line.strip_prefix("### Boxroom")).count();
-    assert_eq!(explained, alerts.len(), "what is explained has a rule");
+    assert_eq!(explained, alerts.len(), "every runbook has a rule");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn what_is_counted_is_what_happened() {
     let of_boxes = ["stream=\"box-"];
     let acknowledged = ["stream=\"box-", "outcome=\"acknowledged\""];
     assert_eq!(total(&world, command, "boxroom_appends_total", &acknowledged).await, 3, "a box, a room, a message");
-    eventually("the projector sees that it is done", async || {
+    eventually("the projector has caught up", async || {
         let position = total(&world, projector, "boxroom_projection_position", &of_boxes).await;
         let lag = total(&world, projector, "boxroom_projection_lag_commits", &of_boxes).await;
         ((position, lag) == (3, 0)).then_some(())

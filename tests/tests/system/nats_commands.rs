@@ -1,10 +1,10 @@
-//! The same commands over NATS: what a box reports, and how it is refused.
+//! Commands over NATS: reports of boxes, and refusals.
 
 use harness::StackOptions;
 use serde_json::{Value, json};
 use system_tests::{Person, World, log::Device, wait::new_key};
 
-/// A request that says everything: who, what about, what, and under which key.
+/// A complete request: token, path, body and idempotency key.
 #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
 fn request(by: &Person, path: Value, body: Value) -> Value {
     let mut request = json!({ "token": by.token(), "idempotency_key": new_key(), "path": path });
@@ -68,7 +68,7 @@ async fn every_command_is_the_same_over_nats_and_over_http() {
     let say = request(&ben, json!({ "room": room }), json!({ "body": "hello" }));
     let said = nats.send("post_message", &say).await;
     let message = said["id"].as_str().unwrap_or_else(|| panic!("{said:#}"));
-    // Sent again over HTTP it is the same command.
+    // Repeated over HTTP, it is the same command.
     let key = say["idempotency_key"].as_str().unwrap_or_default();
     let over_http = ben.say(room, "hello").key(key).await;
     assert!(over_http.is_replay(), "{over_http}");
@@ -136,7 +136,7 @@ async fn a_box_can_send_commands_and_nothing_else() {
     let nats = Device::connect(&world.stack).await;
     let log = world.log().await;
     let before = log.length().await;
-    // Neither the log, nor what others are told, nor the servers' own interface: nobody answers, nothing changes.
+    // The log, the notifications and the JetStream API are closed to a box: an error or no answer, and no effect.
     for subject in ["$JS.API.STREAM.NAMES", "JS.core.API.STREAM.NAMES", "box.0.box-1.room", "live.g1.room.box-1.1"] {
         let answer = nats.client().request(subject, "{}".into());
         let answer = tokio::time::timeout(std::time::Duration::from_secs(1), answer).await;

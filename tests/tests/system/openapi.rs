@@ -1,4 +1,4 @@
-//! The services describe themselves: completely, and where there is no network too.
+//! The OpenAPI documents of the services: complete, and readable without a network.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use system_tests::{
     api::{Api, Operation, fill},
 };
 
-/// What clients were promised; a name in braces is a parameter.
+/// The published commands. A name in braces is a parameter.
 const COMMANDS: &[&str] = &[
     "POST /users",
     "POST /sessions",
@@ -52,7 +52,7 @@ const COMMANDS: &[&str] = &[
     "PUT /rooms/{room}/read-marker",
 ];
 
-/// The same of reads.
+/// The published reads.
 const READS: &[&str] = &[
     "GET /boxes",
     "GET /boxes/{box}",
@@ -80,7 +80,7 @@ async fn every_route_is_described_and_every_described_route_is_there() {
         let described: BTreeSet<String> = api.operations().map(Operation::name).collect();
         assert_eq!(described, promised.iter().map(|name| (*name).to_owned()).collect());
         let names: BTreeSet<&str> = api.operations().map(|operation| operation.id.as_str()).collect();
-        assert_eq!(names.len(), promised.len(), "every operation has a name of its own");
+        assert_eq!(names.len(), promised.len(), "every operation id is unique");
         for operation in api.operations() {
             let path = fill(&operation.path, &[]);
             let answer = world.request(operation.method.clone(), &format!("{url}{path}")).send().await.unwrap();
@@ -95,7 +95,7 @@ async fn every_route_is_described_and_every_described_route_is_there() {
     }
 }
 
-/// What any request can meet is documented of all; every code is in the form that programs rely on.
+/// Checks that every operation lists the common problems, and that every code has the documented form.
 fn every_code_is_explained(api: &Api) {
     for operation in api.operations() {
         let name = operation.name();

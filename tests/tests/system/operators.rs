@@ -1,4 +1,4 @@
-//! Operators come from a command of their own, and sign in like everybody else; boxes with what operators give them.
+//! Operators are created by a command and sign in like users. Boxes sign in with a secret from an operator.
 
 use harness::StackOptions;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     olga.get("/boxes").await.ok();
     olga.get("/me").await.refused(403, "forbidden");
 
-    // A lost password is replaced, and whoever has found it is out.
+    // A reset of a lost password ends the existing sessions.
     let (code, said) = run("olga", "a third password", &["--reset-password"]).await;
     assert!(code == Some(0) && said.contains("another password now"), "{said}");
     world.sign_in("olga", "battery staple").await.refused(401, "wrong-credentials");
@@ -39,7 +39,7 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     world.refresh(&other).await.refused(401, "invalid-refresh-token");
     world.refresh(&session).await.ok();
 
-    // Neither of both can become the other.
+    // An operator's id cannot become a user's, nor the other way round.
     for password in ["battery staple", "another password"] {
         world.register("olga", password, "Olga").await.refused(409, "user-exists");
     }
@@ -52,10 +52,10 @@ async fn an_operator_is_created_by_a_command_and_signs_in() {
     assert!(!logs.contains("battery staple") && !logs.contains("another password"));
 }
 
-/// What the box of the test has.
+/// The first secret of the box.
 const SECRET: &str = "what-an-operator-gave-to-the-first-box";
 
-/// What it has afterwards.
+/// The second secret of the box.
 const NEW_SECRET: &str = "what-an-operator-gave-to-it-afterwards";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn a_box_signs_in_with_what_an_operator_gave_it_and_reports_only_itself() 
     world.sign_in_box("box-1", SECRET).await.refused(401, "wrong-credentials");
     give(&ops, "box-1", NEW_SECRET).await.refused(409, "box-retired");
     let logs = world.stack.logs().unwrap();
-    assert!(logs.contains("a box was given other credentials"), "who gives them is in the log");
+    assert!(logs.contains("a box was given other credentials"), "the change of credentials is in the log");
     assert!(!logs.contains(SECRET) && !logs.contains(NEW_SECRET));
 }
 
@@ -106,7 +106,7 @@ fn bearer(world: &World, session: &Value) -> Person {
     world.bearer_of("box-1", session["access_token"].as_str().unwrap())
 }
 
-/// The session cannot be refreshed, and its token is soon refused.
+/// Checks that the session cannot be refreshed, and that its token is soon refused.
 async fn is_out(world: &World, bearer: &Person, session: &Value) {
     world.refresh(session).await.refused(401, "invalid-refresh-token");
     let refused = async || {

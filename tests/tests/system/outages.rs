@@ -1,4 +1,4 @@
-//! A server goes away and comes back: what does not need it goes on, and nothing has to be restarted.
+//! Outages of a server: what does not need it continues, and no service has to be restarted.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const COMMAND: ServiceId = ServiceId::Command(0);
 const PROJECTOR: ServiceId = ServiceId::Projector(0);
 const QUERY: ServiceId = ServiceId::Query(0);
 
-/// An answer that a client can be asked to wait for, not a hanging connection.
+/// The time limit of an answer during an outage.
 const QUICK: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,7 +34,7 @@ async fn commands_go_on_without_postgres_and_reads_catch_up_when_it_is_back() {
         let asked = Instant::now();
         try_later(&ana.get("/boxes").await, "database-unavailable");
         assert!(asked.elapsed() < QUICK, "an answer after {:?}", asked.elapsed());
-        eventually("query-service and projector say that the database is gone", async || {
+        eventually("query-service and projector report the missing database", async || {
             let (query, projector) = (missing(&world, QUERY).await, missing(&world, PROJECTOR).await);
             (!query.is_empty() && !projector.is_empty()).then_some(())
         })
@@ -79,7 +79,7 @@ async fn reads_go_on_without_nats_and_everything_else_when_it_is_back() {
         assert!(asked.elapsed() < QUICK, "an answer after {:?}", asked.elapsed());
         assert_eq!(ana.get(&format!("/rooms/{room}")).await.ok()["status"], "open");
         assert_eq!(ana.get(&format!("/rooms/{room}/messages")).await.items()[0]["body"], before);
-        assert!(!missing(&world, COMMAND).await.is_empty(), "readiness tells the truth");
+        assert!(!missing(&world, COMMAND).await.is_empty(), "the command-service reports the missing log");
 
         world.stack.nats().start_again().await.unwrap();
         eventually("the same command succeeds", async || {
@@ -110,7 +110,7 @@ async fn a_read_that_cannot_show_a_write_yet_says_so_instead_of_showing_the_past
     try_later(&answer, "not-yet-projected");
     assert!(answer.json()["detail"].to_string().contains("behind"), "{answer}");
     assert!(asked.elapsed() > Duration::from_secs(1) && asked.elapsed() < QUICK, "after {:?}", asked.elapsed());
-    assert_eq!(other.get(&format!("/rooms/{room}")).await.ok()["v"], 1, "who has written nothing does not wait");
+    assert_eq!(other.get(&format!("/rooms/{room}")).await.ok()["v"], 1, "a reader without writes does not wait");
 
     world.stack.start_again(PROJECTOR).await.unwrap();
     live.message(&room, "written").await;
@@ -125,7 +125,7 @@ async fn services_start_before_their_servers_and_get_ready_by_themselves() {
     for service in [COMMAND, PROJECTOR, QUERY] {
         let asked = Instant::now();
         let status = world.stack.stop(service).await.unwrap();
-        assert!(status.success(), "{service} ends in order: {status}");
+        assert!(status.success(), "{service} exits gracefully: {status}");
         assert!(asked.elapsed() < Duration::from_secs(5), "{service} took {:?} to stop", asked.elapsed());
     }
     world.stack.postgres().stop().await;
@@ -135,7 +135,7 @@ async fn services_start_before_their_servers_and_get_ready_by_themselves() {
         world.stack.spawn(service).await.unwrap();
     }
     for service in [COMMAND, PROJECTOR, QUERY] {
-        eventually("it is alive and not ready", async || {
+        eventually("the service is alive and not ready", async || {
             let page = |name| format!("{}/{name}", world.stack.url(service));
             let alive = world.request(reqwest::Method::GET, &page("healthz")).send().await.ok()?;
             let ready = world.request(reqwest::Method::GET, &page("readyz")).send().await.ok()?;
@@ -151,7 +151,7 @@ async fn services_start_before_their_servers_and_get_ready_by_themselves() {
     assert_eq!(ana.get(&format!("/rooms/{room}/messages")).await.items().len(), 1);
 }
 
-/// It was refused with this code, and the client is told when to come back.
+/// Checks that the answer is a refusal with this code and a `Retry-After`.
 fn try_later(answer: &Answer, code: &str) {
     answer.refused(503, code);
     let seconds = answer.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
@@ -175,7 +175,7 @@ async fn all_is_well(world: &World, before: &[Option<i32>]) {
     assert_eq!(pids(world).await, before, "no service was restarted");
 }
 
-/// The dependencies that a service says are missing.
+/// The dependencies that a service reports as missing.
 async fn missing(world: &World, service: ServiceId) -> Vec<String> {
     let url = format!("{}/readyz", world.stack.url(service));
     let response = world.request(reqwest::Method::GET, &url).send().await.unwrap();

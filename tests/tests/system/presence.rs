@@ -1,4 +1,4 @@
-//! Who is there is seen within seconds, whoever comes, goes or crashes, and never more than once a second.
+//! Presence: joins, departures and crashes are shown within seconds, with at most one frame a second.
 
 use std::{
     collections::BTreeSet,
@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 use system_tests::{Live, Person, World, wait::eventually};
 use tokio::time::timeout;
 
-/// How soon a change is seen.
+/// The time limit for a change to be shown.
 const SOON: Duration = Duration::from_secs(5);
 
-/// How soon it is seen that a whole node is gone.
+/// The time after which the users of a crashed node are gone.
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 
-/// What a notice may take on its way.
+/// The additional time for the frame's delivery.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// Who is connected to the room, if this frame says so.
+/// Returns the connected users, if this is a presence frame.
 fn present(frame: &Value) -> Option<BTreeSet<&str>> {
     let users = (frame["kind"] == "presence").then(|| frame["users"].as_array())??;
     Some(users.iter().filter_map(Value::as_str).collect())
 }
 
-/// Reads until exactly these people are present, and says how long that took.
+/// Reads until exactly these users are present, and returns the duration.
 async fn sees(live: &mut Live, people: &[&str], patience: Duration) -> Duration {
     let (begin, wanted) = (Instant::now(), people.iter().copied().collect::<BTreeSet<_>>());
     let seen = timeout(patience, async {
@@ -44,13 +44,13 @@ async fn sees(live: &mut Live, people: &[&str], patience: Duration) -> Duration 
     begin.elapsed()
 }
 
-/// A room with these people, all of whom the read model knows.
+/// A room with these users as members, which the read model shows.
 async fn room_of(world: &World, people: &[Person]) -> String {
     let room = world.open_room(&people[0], "box-1", people.len()).await;
     for guest in &people[1..] {
         world.join(guest, &room).await;
     }
-    // Whoever sees the last one's coming sees all.
+    // The last member's join is projected after all others.
     let last = people[people.len() - 1].id();
     eventually("all are inside", async || {
         let members = people[0].get_all(&format!("/rooms/{room}/members")).await;
@@ -87,7 +87,7 @@ async fn who_comes_and_goes_is_seen_within_seconds_and_who_was_on_a_node_that_di
     world.stack.kill9(ServiceId::Query(1)).await;
     let took = sees(&mut watching, &["ana"], HALF_A_MINUTE + SLACK).await;
     eprintln!("the users of a node that was killed were gone after {took:?}");
-    // They come back to the other node, and nobody has to forget anything first.
+    // A user of the crashed node is shown at once after a reconnect to the other node.
     let _back = connect(cem, 0).await;
     sees(&mut watching, &["ana", "cem"], SOON).await;
 }
@@ -117,7 +117,7 @@ async fn two_hundred_who_come_within_a_second_are_told_of_once_a_second() {
     sees(&mut watching, &["member-0"], SOON * 2).await;
     let told = watching.frames()[told_before..].iter().filter(|frame| present(frame).is_some()).count();
     let took = begin.elapsed();
-    eprintln!("told {told} times in {took:?}");
-    // Whoever hears of the first change at once hears of the next one a second later.
+    eprintln!("{told} presence frames in {took:?}");
+    // The first change is sent at once, and each later one at least a second after the one before.
     assert!(told as u64 <= took.as_secs() + 1, "{told} presence frames in {took:?}");
 }

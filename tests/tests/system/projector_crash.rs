@@ -1,4 +1,4 @@
-//! Projectors are killed and frozen again and again under load: in the end the tables are those of a fresh projection.
+//! Projectors that are killed and frozen under load produce the same tables as a fresh projection.
 
 mod load;
 
@@ -13,18 +13,18 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use system_tests::{World, wait::eventually};
 
-/// A projector with a database of its own, which sees the log for the first time when all is over.
+/// A projector with a database of its own, which reads the log only at the end.
 const LATECOMER: ServiceId = ServiceId::Projector(0);
 const ONE: ServiceId = ServiceId::Projector(1);
 const OTHER: ServiceId = ServiceId::Projector(2);
 
-/// How soon another projector has to take over.
+/// The time limit for another projector to take over.
 const FAILOVER: Duration = Duration::from_secs(5);
 
-/// A world whose projectors are treated badly, and what their tables will be compared with.
+/// A world whose projectors are disturbed, and a database to compare their tables with.
 struct Comparison {
     world: World,
-    /// The latecomer's.
+    /// The database of the latecomer.
     database: Postgres,
 }
 
@@ -68,11 +68,12 @@ async fn a_frozen_projector_is_replaced_within_seconds_and_does_no_harm_when_it_
     comparison.tables_are_those_of_a_fresh_projection().await;
 }
 
-/// One command for each stream, and how long it took until all of them were projected, whoever does it.
+/// Sends one command for each stream. Returns the time until all of them were projected, by any projector.
 async fn change_everything(world: &World, text: &str) -> Duration {
     let (operator, since) = (world.operator(), Instant::now());
     let projected = async || {
-        eventually("it is projected", async || (operator.get("/boxes").await.status == 200).then_some(())).await;
+        eventually("the command is projected", async || (operator.get("/boxes").await.status == 200).then_some(()))
+            .await;
     };
     for number in 0..8 {
         operator.patch(format!("/boxes/box-{number}"), json!({ "detailed_address": text })).await.done();
@@ -89,7 +90,7 @@ impl Comparison {
         let env = vec![(LATECOMER, "BOXROOM_DATABASE_URL", database.url(Role::Projector))];
         let world = World::start(StackOptions { projectors, env, ..StackOptions::default() }).await;
         world.stack.stop(LATECOMER).await;
-        assert_eq!(projected(&mut connect(&database.url(Role::Admin)).await).await, 0, "it knows nothing yet");
+        assert_eq!(projected(&mut connect(&database.url(Role::Admin)).await).await, 0, "the fresh database is empty");
         Self { world, database }
     }
 
@@ -116,7 +117,7 @@ async fn connect(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
 }
 
-/// How many messages of the log have been projected.
+/// The number of projected messages of the log.
 async fn projected(database: &mut PgConnection) -> i64 {
     let positions = "select coalesce(sum(position), 0)::bigint from read_g1.checkpoints";
     sqlx::query_scalar(positions).fetch_one(database).await.unwrap()
@@ -130,13 +131,13 @@ async fn until_projected(database: &mut PgConnection, length: i64) {
     .await;
 }
 
-/// Every row of every table as JSON, in the order of its text.
+/// Returns every row of every table as JSON, ordered by its text.
 async fn tables(database: &mut PgConnection) -> BTreeMap<String, Vec<Value>> {
     let names = "select table_name::text from information_schema.tables where table_schema = 'read_g1'";
     let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut *database).await.unwrap();
     let mut tables = BTreeMap::new();
     for name in names {
-        // When a checkpoint was written is the one thing that may differ.
+        // Only the time of a checkpoint's update may differ.
         let row = "to_jsonb(t) - 'updated_at'";
         let rows = AssertSqlSafe(format!("select {row} from read_g1.{name} t order by ({row})::text"));
         tables.insert(name, sqlx::query_scalar(rows).fetch_all(&mut *database).await.unwrap());

@@ -1,4 +1,4 @@
-//! Connections to a service that can be cut at any byte.
+//! A proxy whose connections can be cut at any byte.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Ends every connection; new ones work.
+    /// Ends every connection. New ones are accepted.
     pub(super) fn cut(&self) {
         self.cut.notify_waiters();
     }

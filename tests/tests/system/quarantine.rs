@@ -1,4 +1,5 @@
-//! A box with an event of a newer release: the others flow, and it goes on when an operator gives that event up.
+//! A box with an event of a newer release: other boxes are not affected, and it continues once an operator drops the
+//! event.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use harness::{Account, Role, StackOptions, token::Bearer};
 use serde_json::{Value, json};
 use system_tests::{World, wait::eventually};
 
-/// Runs the projector's command line to its end; returns its exit code and what it says.
+/// Runs the projector's command line to its end. Returns the exit code and the output.
 async fn projector(world: &World, words: &[&str]) -> (i32, String) {
     let programs = std::env::current_exe().unwrap();
     let program = programs.parent().and_then(std::path::Path::parent).unwrap().join("projector");
@@ -33,7 +34,7 @@ async fn a_poisoned_box_goes_on_when_the_event_is_given_up() {
     ana.say(&rooms[0], "before").await.created();
     let sequence = world.log().await.append_from_the_future("box-1").await;
 
-    // Commands are still taken; what they say is shown for the other box only.
+    // Commands of the box are still accepted, but only the other box is projected.
     let waits = ana.say(&rooms[0], "waits").await;
     let flows = ana.say(&rooms[1], "flows").await;
     ana.has_heard_of(&flows);
@@ -52,9 +53,9 @@ async fn a_poisoned_box_goes_on_when_the_event_is_given_up() {
     let drop = ["quarantine", "drop", "box-1", &sequence.to_string(), "--reason", "a test", "--yes", "--json"];
     let (code, first) = projector(&world, &drop).await;
     assert_eq!(code, 0, "{first}");
-    assert_eq!(projector(&world, &drop).await, (0, first), "a repeat does it once");
+    assert_eq!(projector(&world, &drop).await, (0, first), "a repetition has no further effect");
 
-    eventually("the box goes on", async || {
+    eventually("the box is projected again", async || {
         let answer = ana.get(&format!("/rooms/{}/messages", rooms[0])).await;
         (answer.status.is_success() && answer.items().len() == 2).then_some(())
     })

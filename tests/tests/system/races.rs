@@ -1,4 +1,4 @@
-//! Many want the same thing at the same moment: one gets it, the others hear why not.
+//! Concurrent requests for the same thing: one succeeds, the others get the reason.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -6,12 +6,12 @@ use system_tests::{Answer, World, world::room_details};
 
 const CROWD: usize = 200;
 
-/// Checks that exactly one of them got it and that the others were refused with this code.
+/// Checks that exactly one request succeeded and that the others were refused with this code.
 fn only_one(answers: &[Answer], code: &str) -> usize {
     let mut winners = answers.iter().enumerate().filter(|(_, answer)| answer.status == 201);
-    let (winner, answer) = winners.next().expect("somebody gets it");
+    let (winner, answer) = winners.next().expect("one request succeeds");
     answer.created();
-    assert_eq!(winners.count(), 0, "more than one got it");
+    assert_eq!(winners.count(), 0, "more than one request succeeded");
     for refused in answers.iter().filter(|answer| answer.status != 201) {
         refused.refused(409, code);
     }

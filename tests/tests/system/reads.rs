@@ -1,4 +1,4 @@
-//! What people find: lists page by page, what they have not read, what concerns them, and nothing of other people's rooms.
+//! Reads: paged lists, history, search, unread counts and alarms, limited to the user's own rooms.
 
 use harness::StackOptions;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn a_list_read_page_by_page_shows_everything_once() {
     ana.get(&format!("/rooms?cursor={foreign}")).await.refused(400, "invalid-cursor");
 }
 
-/// Two who share a room with ten messages of Ana's, and one who does not.
+/// Two users who share a room with ten messages of ana's, and one who is not a member.
 async fn conversation(world: &World) -> (Person, Person, Person, Vec<String>) {
     let (ana, ben, eve) = (world.user("ana").await, world.user("ben").await, world.user("eve").await);
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -85,11 +85,11 @@ async fn a_history_can_be_read_in_both_directions_and_searched_by_members_only()
     assert_eq!(ids(found), newest_first);
     assert_eq!(ben.get("/search/messages?q=%227%22").await.items().len(), 1);
     ana.delete(format!("/rooms/box-1.1/messages/{}", messages[7])).await.done();
-    assert_eq!(ana.get("/search/messages?q=%227%22").await.items().len(), 0, "what was deleted is not found");
+    assert_eq!(ana.get("/search/messages?q=%227%22").await.items().len(), 0, "deleted messages are not found");
     let deleted = &ana.get(&history(format!("around={}&limit=1", messages[7]))).await.items()[0];
     assert_eq!((&deleted["deleted"], &deleted["body"]), (&json!(true), &Value::Null));
     let feed = world.feed(&ana, "box-1.1").await;
-    assert!(feed.iter().all(|event| event["data"]["body"] != "noodles number 7"), "nor does the feed tell it");
+    assert!(feed.iter().all(|event| event["data"]["body"] != "noodles number 7"), "the feed does not contain it");
     assert_eq!(eve.get("/search/messages?q=noodles").await.items().len(), 0);
 }
 
@@ -99,7 +99,7 @@ async fn everybody_sees_what_they_have_not_read_and_what_concerns_them() {
     let (ana, ben, eve, messages) = conversation(&world).await;
     let unread = async |person: &Person| person.get("/me/rooms").await.items()[0]["unread"].clone();
     assert_eq!(unread(&ben).await, 10);
-    assert_eq!(unread(&ana).await, 0, "what one wrote oneself is read");
+    assert_eq!(unread(&ana).await, 0, "the author's own messages are read");
     ben.put("/rooms/box-1.1/read-marker", json!({ "message_id": messages[3] })).await.done();
     assert_eq!(unread(&ben).await, 6);
     ben.put("/rooms/box-1.1/read-marker", json!({ "message_id": messages[1] })).await.done();
@@ -108,7 +108,7 @@ async fn everybody_sees_what_they_have_not_read_and_what_concerns_them() {
     let reply = json!({ "body": "@ana these ones", "reply_to": messages[0] });
     let replied = ben.post("/rooms/box-1.1/messages", reply).await;
     replied.created();
-    assert_eq!(unread(&ben).await, 0, "who answers has read");
+    assert_eq!(unread(&ben).await, 0, "a reply marks the room as read");
     ben.put(format!("/rooms/box-1.1/messages/{}/reactions/ok", messages[2]), json!({})).await.done();
     let joined = world.join(&eve, "box-1.1").await;
     ana.has_heard_of(&joined);
@@ -127,5 +127,5 @@ async fn everybody_sees_what_they_have_not_read_and_what_concerns_them() {
     assert_eq!(alarms(&ana).await, ["mention", "reaction", "reply", "room_closed"]);
     assert_eq!(alarms(&ben).await, ["made_host"]);
     assert_eq!(alarms(&eve).await, ["kicked"]);
-    assert_eq!(eve.get("/me/rooms").await.items().len(), 0, "whoever was kicked is out");
+    assert_eq!(eve.get("/me/rooms").await.items().len(), 0, "a kicked user is not a member");
 }

@@ -1,4 +1,4 @@
-//! Operators rebuild the read model, switch to it and back, while everybody reads, writes and listens.
+//! Rebuilds of the read model, with the switch to the new one and back, under a continuous load.
 
 mod load;
 
@@ -11,16 +11,16 @@ use system_tests::{World, wait::eventually};
 
 use self::load::{Load, Took};
 
-/// How much later than usual anything may come while reads change over.
+/// The additional delay that is allowed while reads switch over.
 const STALL: Duration = Duration::from_millis(100);
 
-/// How many times they change over. What stalls always shows in most of them, what the machine does besides in few.
+/// The number of switches. A stall of the services shows in most of them, other load of the machine in few.
 const SWITCHES: usize = 5;
 
-/// So often everybody says and reads something.
+/// The interval of each user's messages and reads.
 const BUSY: Duration = Duration::from_millis(20);
 
-/// The same where a rebuild is slowed down: it has to come closer all the same, with half of its rate in each projector.
+/// The interval during a throttled rebuild, which must still catch up with half of its rate in each projector.
 const CALM: Duration = Duration::from_millis(80);
 
 async fn start() -> World {
@@ -28,7 +28,7 @@ async fn start() -> World {
         .await
 }
 
-/// What an operator is told, if it was done.
+/// Runs an operator's command, which must succeed. Returns its last line.
 async fn operated(world: &World, words: &str) -> Value {
     let output = world.stack.operate(&format!("{words} --json")).await.unwrap();
     assert!(output.status.success(), "{words}: {output:?}");
@@ -36,7 +36,7 @@ async fn operated(world: &World, words: &str) -> Value {
     serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap()
 }
 
-/// How it stands with one generation; none while nobody answers.
+/// The status of one generation, or none while there is no answer.
 async fn generation(world: &World, number: i32) -> Option<Value> {
     let output = world.stack.operate("status --json").await.unwrap();
     let status: Value = serde_json::from_slice(&output.stdout).ok()?;
@@ -55,7 +55,7 @@ fn at_the_end(generation: &Value) -> bool {
     generation["streams"].as_array().is_some_and(|streams| streams.iter().all(|stream| stream["lag"] == 0))
 }
 
-/// Every row of two generations is the same, once both are at the end.
+/// Checks that two generations have the same rows, once both are at the end.
 async fn same_tables(world: &World, one: i32, other: i32) {
     for number in [one, other] {
         until(world, number, "at the end", at_the_end).await;
@@ -65,7 +65,7 @@ async fn same_tables(world: &World, one: i32, other: i32) {
     let names: Vec<String> = sqlx::query_scalar(AssertSqlSafe(names)).fetch_all(&mut database).await.unwrap();
     assert!(names.len() > 10);
     for table in names {
-        // When a checkpoint was written is the one thing that may differ.
+        // Only the time of a checkpoint's update may differ.
         let rows = |number| format!("select (to_jsonb(t) - 'updated_at')::text as row from read_g{number}.{table} t");
         let (one, other) = (rows(one), rows(other));
         let differing = format!(
@@ -76,7 +76,7 @@ async fn same_tables(world: &World, one: i32, other: i32) {
     }
 }
 
-/// When an operator did something and people talked on for a while. What begins then is told from what begins at other times.
+/// Runs an operator's command and waits for further messages. Returns the period, for the statistics of that time.
 async fn watched(world: &World, load: &Load<'_>, words: &str) -> Range<Duration> {
     let begin = load.now();
     operated(world, words).await;
@@ -93,7 +93,7 @@ async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
         let rebuild = watched(&world, &load, "rebuild --yes").await;
         let (mut quiet, mut switches) = (Vec::new(), Vec::new());
         for _ in 0..SWITCHES {
-            // The same work for the machine, but nothing changes over.
+            // The same work for the machine, but without a switch.
             quiet.push(watched(&world, &load, "status").await);
             switches.push(watched(&world, &load, "rollback").await);
         }
@@ -114,7 +114,7 @@ async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
         let (quiet, switches) = (worst(&quiet), worst(&switches));
         eprintln!("{what}: {} while rebuilding; worst of each time otherwise {quiet:.0?}", took(&rebuild));
         eprintln!("{what}: worst of each switch {switches:.0?}");
-        // More than the machine's own stalls.
+        // The delay must exceed the machine's own stalls.
         let (usual, otherwise) = (switches[SWITCHES / 2], quiet[SWITCHES - 1]);
         assert!(usual < otherwise + STALL, "{what} stalled: {switches:?} instead of {quiet:?}");
     }
@@ -139,7 +139,7 @@ async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
         let disasters = async {
             let mut before = 0;
             for disaster in 0..3 {
-                // Each is over when the rebuild has come further.
+                // Before the next failure the rebuild must progress.
                 let further = |found: &Value| found["state"] != "building" || reached(found) > before + 40;
                 before = reached(&until(&world, 2, "further", further).await);
                 match disaster {
@@ -157,7 +157,7 @@ async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
                     }
                 }
                 let after = reached(&until(&world, 2, "there again", |_| true).await);
-                assert!(after + 200 > before, "it has begun anew: {before} {after}");
+                assert!(after + 200 > before, "the rebuild started again: {before} {after}");
             }
         };
         let (rebuilt, ()) = tokio::join!(build, disasters);

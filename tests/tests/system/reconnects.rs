@@ -1,4 +1,4 @@
-//! Five thousand connections are lost and come back at once, over a pool of ten, while reads go on.
+//! Five thousand connections are lost and reconnect at once, over a pool of ten, while reads continue.
 
 mod reading;
 
@@ -14,10 +14,10 @@ use self::reading::Reading;
 const POOL: u32 = 10;
 const ROOMS: usize = 10;
 const MEMBERS: usize = 50;
-/// Connections of each member.
+/// The number of connections of each member.
 const EACH: usize = 10;
 
-/// What is said in each room while nobody hears it.
+/// The number of messages in each room while no client is connected.
 const MISSED: u64 = 20;
 
 struct Room {
@@ -25,7 +25,7 @@ struct Room {
     members: Vec<Person>,
 }
 
-/// Who comes to which room, and what they have of it.
+/// A connection's user and room, and the last version that it has received.
 #[derive(Clone)]
 struct Seat {
     url: String,
@@ -86,7 +86,7 @@ async fn five_thousand_come_back_at_once_and_get_what_they_missed_while_reads_go
     join_all(all).await;
 }
 
-/// A room in which everybody has joined.
+/// A room that all members have joined.
 async fn fill_room(world: &World, number: usize) -> Room {
     let members = world.crowd(&format!("member-{number}"), MEMBERS);
     let id = world.open_room(&members[0], &format!("box-{number}"), MEMBERS).await;
@@ -104,7 +104,7 @@ async fn come(seat: Seat) -> Live {
     live
 }
 
-/// Comes with an old version, and gets exactly what was missed.
+/// Reconnects with an old version, and checks that exactly the missed events arrive.
 async fn come_back(seat: Seat) -> Live {
     let mut live = come(seat.clone()).await;
     live.until_version(&seat.room, seat.v + MISSED).await;

@@ -1,4 +1,4 @@
-//! An id and a nickname belong to whoever came first.
+//! Registration: an id and a nickname belong to the first user who takes them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,14 +30,14 @@ async fn a_taken_id_or_nickname_is_refused_and_its_owner_notices_nothing() {
     world.sign_in("ana", "another password").await.refused(401, "wrong-credentials");
     world.sign_in("anna", "another password").await.refused(401, "wrong-credentials");
     world.sign_in("ana", PASSWORD).await.ok();
-    // What was refused has taken nothing.
+    // A refused registration claims neither id nor nickname.
     let anastasia = world.register("anastasia", PASSWORD, "Anastasia").await;
     assert_eq!(anastasia.created(), "anastasia");
     assert_eq!(world.register("anna", PASSWORD, "Anna").await.created(), "anna");
     a_pending_account_is_guessed_in_vain(&world).await;
 }
 
-/// Whoever would complete the registration of somebody else needs their password, and has to wait like at a sign-in.
+/// Checks that completing a pending registration needs its password, and that guesses are delayed as at a sign-in.
 async fn a_pending_account_is_guessed_in_vain(world: &World) {
     world.log().await.interrupt_registration("ella", "ana").await;
     let mut told_to_wait = false;
@@ -50,7 +50,7 @@ async fn a_pending_account_is_guessed_in_vain(world: &World) {
         }
         answer.refused(409, "user-exists");
     }
-    assert!(told_to_wait, "all guesses were looked at");
+    assert!(told_to_wait, "no guess was delayed");
     let completed = eventually("the wait is over", async || {
         let answer = world.register("ella", PASSWORD, "Ella").await;
         (answer.status != 429).then_some(answer)
@@ -71,7 +71,7 @@ async fn one_of_fifty_gets_an_id_and_one_of_fifty_a_nickname() {
     let winners: Vec<_> = (0..50).filter(|number| answers[*number].status == 201).collect();
     assert_eq!(winners.len(), 1, "{answers:#?}");
     for (number, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.status != 201) {
-        // Whoever comes while the winner's account is pending guesses at its password, and may be told to wait.
+        // A registration while the winner's account is pending counts as a guess at its password, and may be delayed.
         if answer.status == 429 {
             same_id((number, &passwords[number])).await.refused(409, "user-exists");
         } else {

@@ -1,4 +1,4 @@
-//! A log that came back from a backup while the read models of the lost one are still there, and read.
+//! A restored log, while the read models of the lost one still exist and are read.
 
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
@@ -7,14 +7,14 @@ use system_tests::{Person, World, listener::Listener, wait::eventually};
 
 const SERVICES: [ServiceId; 2] = [ServiceId::Command(0), ServiceId::Projector(0)];
 
-/// Runs a part of `provision` on the log's server.
+/// Runs a subcommand of `provision` on the log's server.
 async fn provision(world: &World, words: &[&str]) {
     let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
     let output = world.stack.provision(&words).await.unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
-/// What an operator is told, and the exit code.
+/// Runs an operator's command. Returns the exit code and the output.
 async fn operate(world: &World, words: &str) -> (i32, String) {
     let output = world.stack.operate(words).await.unwrap();
     (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
@@ -25,13 +25,13 @@ async fn refused(world: &World, words: &str, reason: &str) {
     assert!(code == 3 && said.contains(reason), "{words}: {code} {said}");
 }
 
-/// The texts of a room's messages, oldest first, as this query-service has them.
+/// The texts of a room's messages, oldest first, as the query-service returns them.
 async fn texts(reader: &Person, room: &str) -> Vec<Value> {
     let messages = reader.get_all(&format!("/rooms/{room}/messages")).await;
     messages.into_iter().rev().map(|mut message| message["body"].take()).collect()
 }
 
-/// Brings a backup back into a server that has lost everything. Reads go on meanwhile.
+/// Restores a backup into a server that has lost everything. Reads continue meanwhile.
 async fn lose_and_restore(world: &World, folder: &str) {
     for service in SERVICES {
         world.stack.stop(service).await.unwrap();
@@ -41,10 +41,10 @@ async fn lose_and_restore(world: &World, folder: &str) {
     world.stack.nats().stop().await;
     world.stack.nats().start_again().await.unwrap();
     world.stack.start_again(SERVICES[0]).await.unwrap();
-    // It is not ready: what it finds is not what its log led to.
+    // The projector is not ready, because the tables were built from another log.
     world.stack.spawn(SERVICES[1]).await.unwrap();
     let page = format!("{}/readyz", world.stack.url(SERVICES[1]));
-    eventually("the projector says that this is another log", async || {
+    eventually("the projector reports another log", async || {
         let answer = world.request(Method::GET, &page).send().await.ok()?.text().await.ok()?;
         answer.contains("is not the one that this read model was built from").then_some(())
     })
@@ -72,8 +72,8 @@ async fn an_operator_leads_from_the_read_model_of_a_lost_log_to_that_of_the_rest
     drop(listener);
 
     lose_and_restore(&world, folder.to_str().unwrap()).await;
-    assert_eq!(texts(&ana, &room).await, before, "reads go on, and show what was");
-    // From here on Ana's positions are of another log.
+    assert_eq!(texts(&ana, &room).await, before, "reads continue, and return the old state");
+    // From here on, ana's positions belong to another log.
     let ana = world.bearer_of("ana", ana.token());
     refused(&world, "rebuild --yes", "generations 1 and 2 are built from different logs").await;
     refused(&world, "activate", "`projector activate 2 --unverified` switches to it").await;
@@ -82,7 +82,7 @@ async fn an_operator_leads_from_the_read_model_of_a_lost_log_to_that_of_the_rest
     refused(&world, "rollback", "is not built from the log that generation 2 is built from").await;
     eventually("the restored log is read", async || (texts(&ana, &room).await == ["kept"]).then_some(())).await;
 
-    // Versions go beyond what was heard of the lost log: who only compares numbers would miss what lies before.
+    // The versions exceed those of the lost log. A comparison of numbers alone would miss the earlier events.
     for number in 0..4 {
         let said = ana.say(&room, &format!("new {number}")).await;
         ana.has_heard_of(&said);
@@ -90,12 +90,12 @@ async fn an_operator_leads_from_the_read_model_of_a_lost_log_to_that_of_the_rest
     assert_eq!(texts(&ana, &room).await, ["kept", "new 0", "new 1", "new 2", "new 3"]);
     let mut listener = Listener::open(&world, 0, &ana, &[&room], Some(&cursor)).await;
     let answer = listener.until("answer", |frame| frame["room"] == room.as_str()).await;
-    assert_eq!(answer["type"], "reset", "a cursor of the lost log begins nowhere: {answer}");
+    assert_eq!(answer["type"], "reset", "a cursor of the lost log cannot be resumed: {answer}");
     assert_eq!(answer["head_v"], 6);
     ana.say(&room, "goes on").await.created();
     let event = listener.until("the message", |frame| frame["data"]["body"] == "goes on").await;
     assert_eq!(event["v"], 7);
-    assert!(listener.frames().iter().all(|frame| frame["data"]["body"] != "new 0"), "nothing but what is new");
+    assert!(listener.frames().iter().all(|frame| frame["data"]["body"] != "new 0"), "only new events arrive");
     let (code, said) = operate(&world, "retire 1 --yes").await;
     assert_eq!(code, 0, "{said}");
     let page = format!("{}/readyz", world.stack.url(SERVICES[1]));

@@ -1,4 +1,4 @@
-//! TLS to servers and services and an encrypted log: everything works as ever, and nothing works without.
+//! TLS to servers and services, and an encrypted log. Everything works over TLS, and nothing without it.
 
 mod https;
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_over_tls_and_nothing_without() {
-    // Whoever looks for a fault shall find it in the logs, and no password.
+    // At this level the logs contain every detail, but must contain no password.
     let services = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];
     let env = services.map(|service| (service, "BOXROOM_LOG", "trace".to_owned())).to_vec();
     let world = World::start(StackOptions { secured: true, env, ..StackOptions::default() }).await;
@@ -32,12 +32,14 @@ async fn everything_works_over_tls_and_nothing_without() {
     let ana = world.user("ana").await;
     let room = world.open_room(&ana, &marker, 4).await;
     let mut live = world.follow(&ana, &room, 0).await;
-    let locked = json!({ "store_id": format!("store-of-{marker}"), "title": "Lunch", "max_members": 2, "password": "1 2 3 4 5" });
+    let locked = json!({
+        "store_id": format!("store-of-{marker}"), "title": "Lunch", "max_members": 2, "password": "1 2 3 4 5"
+    });
     world.install_box("locked").await;
     ana.post("/boxes/locked/rooms", locked).await.created();
     ana.say(&room, "Over TLS").await.created();
     live.message(&room, "Over TLS").await;
-    // The server can read its own log again.
+    // After a restart the server can read its log.
     world.stack.nats().stop().await;
     world.stack.nats().start_again().await.unwrap();
     ana.say(&room, "Still there").await.created();
@@ -55,7 +57,7 @@ async fn everything_works_over_tls_and_nothing_without() {
     assert!(!holds(&world.stack.nats().store(), &marker), "the log is encrypted");
     let plain = Nats::start(1).await.unwrap();
     store_in_clear(&plain, &marker).await;
-    assert!(holds(&plain.store(), &marker), "it would be seen if it were not");
+    assert!(holds(&plain.store(), &marker), "an unencrypted log is detected");
 }
 
 async fn every_session_is_encrypted_and_nobody_is_superuser(stack: &Stack) {
@@ -78,7 +80,7 @@ async fn nats_hears_nobody_without_tls(stack: &Stack) {
     let mut server = TcpStream::connect(("127.0.0.1", address.port())).await.unwrap();
     server.write_all(format!("CONNECT {hello}\r\nPING\r\n").as_bytes()).await.unwrap();
     let mut heard = Vec::new();
-    // It may also be reset.
+    // The connection may also be reset.
     let _ = timeout(PATIENCE, server.read_to_end(&mut heard)).await.unwrap();
     let heard = String::from_utf8_lossy(&heard);
     assert!(heard.contains(r#""tls_required":true"#) && !heard.contains("PONG"), "{heard}");
@@ -97,7 +99,7 @@ async fn postgres_hears_nobody_without_tls_and_a_certificate(stack: &Stack) {
     assert!(refused.message().contains("requires a valid client certificate"), "{refused}");
 }
 
-/// Each program says what is wrong, and goes on waiting if it is a service.
+/// Checks that each program reports the untrusted certificate. A service keeps waiting.
 async fn certificates_of_strangers_are_refused(stack: &Stack) {
     let strange = |url: String| url.replace("authority.pem", "stranger.pem");
     let administrator = strange(stack.nats_url(Account::Admin));
@@ -107,7 +109,7 @@ async fn certificates_of_strangers_are_refused(stack: &Stack) {
     let unnamed = stack.nats_url(Account::Admin);
     let (unnamed, _) = unnamed.split_once("&cert_file").unwrap();
     let refused = stack.provision(&["streams".as_ref(), "--nats-url".as_ref(), unnamed.as_ref()]).await.unwrap();
-    assert!(!refused.status.success(), "the server wants to see a certificate as well");
+    assert!(!refused.status.success(), "the server requires a client certificate");
 
     let (nats, database) = (stack.nats_url(Account::Projector), stack.database_url(Role::Projector));
     for (nats, database) in [(strange(nats.clone()), database.clone()), (nats, strange(database))] {
@@ -131,12 +133,12 @@ fn program(name: &str) -> PathBuf {
     programs.parent().and_then(Path::parent).unwrap().join(name)
 }
 
-/// Reads what a program prints until a line has this in it; the rest goes nowhere.
+/// Reads a program's output until a line contains this text. The rest is discarded.
 async fn until_it_says(output: impl AsyncRead + Unpin + Send + 'static, what: &str) {
     let mut lines = BufReader::new(output).lines();
-    let reading = async { while !lines.next_line().await.unwrap().expect("it goes on").contains(what) {} };
-    timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("it does not say {what}"));
-    // Nobody shall wait for a reader.
+    let reading = async { while !lines.next_line().await.unwrap().expect("the program still runs").contains(what) {} };
+    timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("it does not print {what}"));
+    // Later output is read, so that the program does not block.
     tokio::spawn(async move { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} });
 }
 
@@ -147,8 +149,8 @@ async fn store_in_clear(nats: &Nats, marker: &str) {
     owner.publish(format!("box.0.{marker}.room"), "{}".into()).await.unwrap().await.unwrap();
 }
 
-/// Whether any file in a folder and below holds this. Of the times of deadlines the server keeps a list in clear text, with
-/// the ids of boxes in it and nothing else.
+/// Returns true if any file in a folder or below contains this text. The server's list of scheduled messages is left
+/// out: it is in clear text, and contains the ids of boxes and nothing else.
 fn holds(folder: &Path, marker: &str) -> bool {
     std::fs::read_dir(folder).unwrap().flatten().any(|entry| {
         let path = entry.path();

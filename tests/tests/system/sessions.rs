@@ -1,4 +1,4 @@
-//! Who is signed in stays so, whatever happens to keys and servers; who is signed out is out at once.
+//! Sessions survive changes of keys and restarts of servers. A sign-out takes effect at once.
 
 use std::{
     ffi::OsStr,
@@ -18,7 +18,7 @@ use system_tests::{
     world::PASSWORD,
 };
 
-/// A session as its holder has it.
+/// The tokens of a session.
 struct Session {
     access: String,
     refresh: String,
@@ -55,7 +55,7 @@ async fn listen(world: &World, session: &Session) -> Live {
     live
 }
 
-/// How the service ends a connection.
+/// Reads until the service closes the connection. Returns the close code and the reason.
 async fn end(live: &mut Live) -> (u16, String) {
     loop {
         match live.next().await {
@@ -70,7 +70,7 @@ async fn sign_out(person: &Person) {
     assert_eq!(person.delete("/sessions/current").await.status.as_u16(), 204);
 }
 
-/// Waits until a query-service has heard that somebody is signed out.
+/// Waits until a query-service refuses the user's revoked token.
 async fn is_refused(person: &Person, query: usize) {
     let refused = async || (person.get_from(Some(query), "/boxes").await.status == 401).then_some(());
     eventually("the token is refused", refused).await;
@@ -95,7 +95,7 @@ async fn sessions_outlive_keys_and_servers_and_end_when_they_are_stolen_or_close
     world.stack.shutdown().await;
 }
 
-/// The live connections of a session end with it, those of others go on.
+/// The live connections of a revoked session end with it. Those of other sessions continue.
 async fn a_stolen_session_ends(world: &World) {
     let (stolen, other) = (Session::begin(world, "ana").await, Session::begin(world, "ana").await);
     let next = stolen.next(world).await;
@@ -115,7 +115,7 @@ async fn a_stolen_session_ends(world: &World) {
     assert_eq!(end(&mut bystander).await.0, 4202);
 }
 
-/// Whoever changes their password stays where they do it, and nowhere else.
+/// A change of password ends all other sessions of the user.
 async fn another_password_ends_the_other_sessions(world: &World) {
     let (here, other) = (Session::begin(world, "ana").await, Session::begin(world, "ana").await);
     let (ana, elsewhere) = (world.bearer_of("ana", &here.access), world.bearer_of("ana", &other.access));
@@ -134,7 +134,7 @@ async fn another_password_ends_the_other_sessions(world: &World) {
     world.sign_in("ana", "battery staple").await.ok();
 }
 
-/// While ben writes and reads all the time, another key takes over: nobody is turned away.
+/// A key change under continuous reads and writes, during which no request is refused.
 async fn keys_change_under_load(world: &World) {
     let (before, other) = (Session::begin(world, "ben").await, Session::begin(world, "ben").await);
     let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -156,16 +156,16 @@ async fn keys_change_under_load(world: &World) {
         assert!(world.stack.provision(&rotated).await.unwrap().status.success());
         let changed = async || (Session::begin(world, "ben").await.key() != before.key()).then_some(());
         eventually("the new key signs", changed).await;
-        // Both services of a kind are asked with tokens of both keys for a while.
+        // For a while, both services of a kind get tokens of both keys.
         let enough = asked.load(Ordering::Relaxed) + 80;
-        eventually("more was asked", async || (asked.load(Ordering::Relaxed) > enough).then_some(())).await;
+        eventually("more requests were sent", async || (asked.load(Ordering::Relaxed) > enough).then_some(())).await;
         over.store(true, Ordering::Relaxed);
     };
     tokio::join!(load(&before), load(&other), rotation);
     eprintln!("{} requests while the key changed, none refused", asked.load(Ordering::Relaxed));
 }
 
-/// A query-service that starts while NATS is down serves reads, and refuses what was revoked before.
+/// A query-service that starts while NATS is down serves reads, and refuses previously revoked tokens.
 async fn a_start_without_nats_knows_the_keys(world: &World) {
     let (good, ended) = (Session::begin(world, "ben").await, Session::begin(world, "ben").await);
     let (good, ended) = (world.bearer_of("ben", &good.access), world.bearer_of("ben", &ended.access));

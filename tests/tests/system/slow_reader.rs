@@ -1,4 +1,4 @@
-//! One reader takes nothing for a while, and two hundred others do not notice.
+//! A reader that stops reading for a while does not delay two hundred others.
 
 use std::{
     sync::{
@@ -23,26 +23,26 @@ const QUERY: ServiceId = ServiceId::Query(0);
 const ROOMS: usize = 10;
 const READERS: usize = 20;
 
-/// How often something is said in each room.
+/// The interval of messages in each room.
 const EVERY: Duration = Duration::from_millis(62);
 
-/// How long a phase is, and how much is said in each room at least.
+/// The minimum duration of a phase, and the minimum number of messages in each room.
 #[derive(Clone, Copy)]
 struct Length {
     time: Duration,
     words: u64,
 }
 
-/// Nothing is taken for so long, and of more than the system's buffers hold.
+/// The phase in which a reader is stuck. The missed events exceed the system's buffers.
 const STUCK: Length = Length { time: Duration::from_secs(20), words: 200 };
 
-/// The phases beside that one.
+/// All other phases.
 const SHORT: Length = Length { time: Duration::from_secs(5), words: 0 };
 
-/// By how much the service may grow while a reader is stuck, in KiB: a queue of 256 KiB and its neighbours.
+/// The limit on the service's growth while a reader is stuck, in KiB. A send queue of 256 KiB and its surroundings.
 const GROWTH: u64 = 12 * 1024;
 
-/// A room, and how far everybody is.
+/// A room, and the last version that each reader has received.
 struct Room {
     id: String,
     head: AtomicU64,
@@ -56,7 +56,7 @@ impl Room {
     }
 }
 
-/// How long messages were on their way, in microseconds; those of even phases without a stuck reader, of odd ones with.
+/// The delivery times of messages in microseconds: `taken[0]` from phases without a stuck reader, `taken[1]` with one.
 struct Clock {
     begin: Instant,
     phase: AtomicUsize,
@@ -97,7 +97,7 @@ async fn a_reader_that_is_stuck_for_twenty_seconds_gets_everything_later_and_hol
     let story = async {
         let before = phase(&world, &host, &rooms, &clock, SHORT).await;
         let told_off = stuck(&world, &host, &rooms, &clock, (&slow, STUCK, before)).await;
-        assert!(told_off > 0, "it was told that it reads too slowly");
+        assert!(told_off > 0, "the reader received a lagging frame");
         phase(&world, &host, &rooms, &clock, SHORT).await;
         stuck(&world, &host, &rooms, &clock, (&slow, SHORT, before)).await;
     };
@@ -110,14 +110,14 @@ async fn a_reader_that_is_stuck_for_twenty_seconds_gets_everything_later_and_hol
     let ratio =
         |with: u64, without: u64| f64::from(u32::try_from(with).unwrap()) / f64::from(u32::try_from(without).unwrap());
     eprintln!(
-        "from command to reader, without a stuck one: p50 {p50} us, p99 {p99} us ({alone} deliveries); beside a stuck one: \
-         p50 {slow_p50} us, p99 {slow_p99} us ({beside} deliveries); ratios {:.2} and {:.2}",
+        "from command to reader, without a stuck one: p50 {p50} us, p99 {p99} us ({alone} deliveries); \
+         beside a stuck one: p50 {slow_p50} us, p99 {slow_p99} us ({beside} deliveries); ratios {:.2} and {:.2}",
         ratio(slow_p50, p50),
         ratio(slow_p99, p99),
     );
 }
 
-/// Rooms with all readers and the slow one inside.
+/// Rooms with all readers and the slow one as members.
 async fn fill_rooms(world: &World, host: &Person, readers: &[Person], slow: &Person) -> Vec<Room> {
     world.register_store("noodles").await;
     join_all((0..ROOMS).map(|number| async move {
@@ -143,7 +143,7 @@ async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], cloc
         let mut live = world.live(0).await;
         live.hello(readers[number % readers.len()].token(), &[(&room.id, Some(0))]).await;
         loop {
-            let frame = live.next().await.unwrap_or_else(|ended| panic!("a reader was put off: {ended:?}"));
+            let frame = live.next().await.unwrap_or_else(|ended| panic!("a reader was disconnected: {ended:?}"));
             if frame["type"] == "ping" {
                 live.send(&serde_json::json!({ "type": "pong" })).await;
             }
@@ -155,12 +155,12 @@ async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], cloc
     .await;
 }
 
-/// Talks for a while, and waits until everybody who reads has heard all of it; returns the most memory that this took.
+/// Posts for a while and waits until all readers have received everything. Returns the peak memory in KiB.
 async fn phase(world: &World, host: &Person, rooms: &[Room], clock: &Clock, length: Length) -> u64 {
     let talking = async {
         join_all(rooms.iter().map(|room| talk(host, room, clock, length))).await;
         let all = || rooms.iter().all(Room::everybody_is_there);
-        eventually("everybody else has heard everything", async || all().then_some(())).await;
+        eventually("all other readers have received everything", async || all().then_some(())).await;
     };
     let (most, ()) = most_resident(&world.stack, QUERY, talking).await;
     clock.phase.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +179,7 @@ async fn talk(host: &Person, room: &Room, clock: &Clock, length: Length) {
     }
 }
 
-/// A phase in which one more follows all rooms and takes nothing; returns how often it is told that it lags.
+/// A phase with another connection that follows all rooms and reads nothing. Returns the number of its lagging frames.
 async fn stuck(
     world: &World,
     host: &Person,
@@ -201,12 +201,12 @@ async fn stuck(
     for (room, from) in rooms.iter().zip(heads) {
         let missed = room.head.load(Ordering::Relaxed) - from;
         all += missed;
-        assert_eq!(live.events(&room.id).len() as u64, missed, "what it had not read of {}", room.id);
+        assert_eq!(live.events(&room.id).len() as u64, missed, "the missed events of {}", room.id);
     }
     let told_off = live.frames().iter().filter(|frame| frame["type"] == "lagging").count();
     let after = resident(&world.stack, QUERY).await;
     eprintln!(
-        "stuck for {:?}: {before} KiB before, {most} at most, {after} afterwards; {all} events, told {told_off} times",
+        "stuck for {:?}: {before} KiB before, {most} at peak, {after} after; {all} events, {told_off} lagging frames",
         length.time
     );
     told_off

@@ -1,9 +1,9 @@
-//! The whole story: people register, share a box, talk, and the box is free again.
+//! A complete story: users register, share a box and talk, until the box is free again.
 
 use serde_json::{Value, json};
 use system_tests::{Live, Person, World, world::box_details};
 
-/// A room with a password, its host, and somebody who follows each of them live on another query-service.
+/// A room with a password and two members, each with a live connection to another query-service.
 struct Lunch {
     world: World,
     room: String,
@@ -61,7 +61,7 @@ impl Lunch {
         Self { world, room, ana, ben, ana_sees, ben_sees }
     }
 
-    /// Waits until both have seen this event live; returns it.
+    /// Waits until both have received this event live. Returns it.
     async fn both_see(&mut self, name: &str) -> Value {
         let event = self.ana_sees.event(&self.room, name).await;
         assert_eq!(event, self.ben_sees.event(&self.room, name).await);
@@ -175,7 +175,7 @@ impl Lunch {
         assert_eq!(names, expected);
         let versions: Vec<_> = feed.iter().filter_map(|event| event["v"].as_u64()).collect();
         assert_eq!(versions, (1..=12).collect::<Vec<_>>());
-        assert_eq!(self.ana_sees.events(room).len(), 12, "what was pushed is the feed");
+        assert_eq!(self.ana_sees.events(room).len(), 12, "all events of the feed were pushed");
         let mine = ana.get("/me/rooms").await.items();
         assert_eq!((mine.len(), &mine[0]["room_id"]), (1, &json!(room)));
 

@@ -1,4 +1,4 @@
-//! One trace from the client's command to the frame that its members get, as a collector receives it.
+//! One trace from the client's command to the frame for the members, as a collector receives it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,14 +30,14 @@ struct Span {
     parent: u64,
 }
 
-/// Takes spans as OTLP over HTTP, and keeps them.
+/// A collector of OTLP spans over HTTP.
 #[derive(Debug, Clone, Default)]
 struct Collector {
     spans: Arc<Mutex<Vec<Span>>>,
 }
 
 impl Collector {
-    /// Listens; returns its address too.
+    /// Starts the collector. Returns it with its address.
     async fn start() -> (Self, String) {
         let collector = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -68,7 +68,7 @@ async fn take(State(collector): State<Collector>, body: Bytes) {
         let service = attributes.into_iter().find(|attribute| attribute.key == "service.name");
         let service = match service.and_then(|service| service.value?.value) {
             Some(Attribute::StringValue(service)) => service,
-            other => panic!("no name of a service: {other:?}"),
+            other => panic!("no service name: {other:?}"),
         };
         let spans = group.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| Span {
             service: service.clone(),
@@ -81,7 +81,7 @@ async fn take(State(collector): State<Collector>, body: Bytes) {
     }
 }
 
-/// Says something in a trace that the client keeps, or not.
+/// Posts a message in a trace that the client samples, or does not.
 async fn say(world: &World, person: &Person, room: &str, trace: u128, kept: bool) -> Value {
     let traceparent = format!("00-{trace:032x}-{CLIENT:016x}-{:02x}", u8::from(kept));
     let url = format!("{}/rooms/{room}/messages", world.stack.command_url(0));
@@ -119,7 +119,7 @@ async fn a_command_is_one_trace_up_to_the_pushed_frame() {
     assert_eq!((append.parent, &project.parent), (request.id, &request.id));
     assert_eq!(push.parent, project.id);
     assert_eq!(collector.of(KEPT).len(), 4, "{:#?}", collector.of(KEPT));
-    assert_eq!(collector.of(NOT_KEPT), [], "the client did not want this one");
+    assert_eq!(collector.of(NOT_KEPT), [], "an unsampled trace is not exported");
 
     say(&world, &ana, "box-9.1", KEPT, true).await;
     let refusal = eventually("the refusal is in the log", async || {

@@ -1,4 +1,4 @@
-//! A release with another read model comes up beside the running one and takes over, while people talk and read.
+//! An upgrade: a release with another read model starts beside the running one and takes over, under a continuous load.
 
 use std::{
     fs::{self, File},
@@ -17,11 +17,11 @@ use tokio::process::Command;
 const OLD: [ServiceId; 2] = [ServiceId::Projector(0), ServiceId::Query(0)];
 const NEW: [ServiceId; 2] = [ServiceId::Projector(1), ServiceId::Query(1)];
 
-/// The first line of the indexes that every program carries within it, and what the next release has in its place.
+/// The first line of the index definitions that each program embeds, and its replacement in the next release.
 const LINE: &str = "-- The secondary indexes of one generation: added when it has caught up";
 const CHANGED: &str = "create index if not exists rooms_by_title on rooms (title); --";
 
-/// The services' programs as they are, where they can be exchanged.
+/// Copies of the services' programs, which can be replaced.
 fn programs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -33,12 +33,12 @@ fn programs() -> TempDir {
     folder
 }
 
-/// Makes the program that of the next release: its read model has one more index, and so another version.
+/// Replaces a program by that of the next release: its read model has one more index, and therefore another version.
 async fn exchange(folder: &Path, name: &str) {
     let (path, next) = (folder.join(name), folder.join("next"));
     fs::copy(&path, &next).unwrap();
     let changed = format!("{CHANGED:<width$}", width = LINE.len());
-    // The compiler may have put the same text into several places.
+    // The compiler may have stored the same text in several places.
     let sed = Command::new("sed")
         .env("LC_ALL", "C")
         .arg(format!("s/{LINE}/{changed}/g"))
@@ -46,12 +46,12 @@ async fn exchange(folder: &Path, name: &str) {
         .stdout(File::create(&next).unwrap())
         .status()
         .await;
-    assert!(sed.unwrap().success(), "{name} cannot be changed");
-    // Whoever runs the former one keeps it.
+    assert!(sed.unwrap().success(), "cannot patch {name}");
+    // Running processes keep the former file.
     fs::rename(next, path).unwrap();
 }
 
-/// Says and reads one thing after the other until told to stop; nothing fails, and everything can be read at once.
+/// Posts and reads until stopped. Every request succeeds, and every message can be read at once.
 async fn talk(person: &Person, room: &str, reads_at: usize, stop: &AtomicBool) -> usize {
     let mut said = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -75,7 +75,7 @@ async fn active(world: &World, number: i32) -> Value {
     .await
 }
 
-/// Somebody says something, and this connection hears it.
+/// Posts a message, which this connection must receive.
 async fn hears(person: &Person, room: &str, live: &mut Live, body: &str) {
     person.say(room, body).await.created();
     live.message(room, body).await;
@@ -100,7 +100,7 @@ async fn a_release_with_another_read_model_takes_over_from_the_one_that_runs() {
         exchange(folder.path(), "query-service").await;
         let began = Instant::now();
         for service in NEW {
-            // A query-service is ready when a generation of its version is served.
+            // A query-service is ready when it serves a generation of its version.
             world.stack.start_again(service).await.unwrap();
         }
         eprintln!("the new release serves after {:?}", began.elapsed());
@@ -114,7 +114,7 @@ async fn a_release_with_another_read_model_takes_over_from_the_one_that_runs() {
     };
     let (said, mut at_new) = tokio::join!(talk(&ana, &room, 0, &stop), upgrade);
 
-    // Both releases go on side by side, and nobody can tell them apart.
+    // Both releases run side by side with the same results.
     hears(&ana, &room, &mut at_old, "side").await;
     hears(&ana, &room, &mut at_new, "by side").await;
     let (path, last) = (format!("/rooms/{room}/messages?limit=200"), at_new.version(&room));
@@ -122,7 +122,7 @@ async fn a_release_with_another_read_model_takes_over_from_the_one_that_runs() {
     assert_eq!(ben.get_from(Some(0), &path).await.items(), ben.get_from(Some(1), &path).await.items());
     assert_eq!(at_old.events(&room), at_new.events(&room));
 
-    // From here on there is the new release only; whoever was at the old one goes on there where they were.
+    // From here on only the new release runs. A client of the old one resumes there.
     for service in OLD {
         world.stack.stop(service).await.unwrap();
     }

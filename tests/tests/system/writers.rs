@@ -1,4 +1,4 @@
-//! Many write into one room at once: nobody is told of a conflict, and nothing is lost, doubled or out of order.
+//! Concurrent writers in one room: there are no conflicts, and no message is lost, duplicated or out of order.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use system_tests::{Person, World};
 const WRITERS: usize = 64;
 const MESSAGES: usize = 20;
 
-/// Posts one message after the other; returns their ids.
+/// Posts messages one after the other. Returns their ids.
 async fn write(person: &Person, room: &str) -> Vec<u64> {
     let mut ids = Vec::new();
     for number in 0..MESSAGES {
@@ -38,7 +38,7 @@ async fn sixty_four_writers_in_one_room_do_not_disturb_each_other() {
         assert!(own.is_sorted(), "later messages have greater ids");
     }
     let acknowledged: BTreeSet<u64> = ids.into_iter().flatten().collect();
-    assert_eq!(acknowledged.len(), total, "every message has an id of its own");
+    assert_eq!(acknowledged.len(), total, "every message id is unique");
 
     let reader = &writers[0];
     let history = reader.get_all(&format!("/rooms/{room}/messages?limit=200")).await;

@@ -1,4 +1,4 @@
-//! What can be asked of a box, with everything that the decision needs: who, when, and what was looked up before.
+//! Commands to a box. Each carries all that its decision needs: the acting user, the time, and values looked up before.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,36 +9,36 @@ use crate::{
     },
 };
 
-/// What the edge found out about the password that somebody gave, away from the rules (hashing is slow).
+/// Result of the password check, which the service makes before the decision because hashing is slow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordProof {
     /// No password was given.
     Missing,
-    /// A password was given that does not fit this hash.
+    /// The password does not match the room's hash.
     Wrong,
-    /// The password fits this hash (PHC form).
+    /// The password matches this hash (PHC form).
     Fits(String),
 }
 
 /// The event in which a message was posted, as read from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginalMessage {
-    /// Its id.
+    /// The id of the message.
     pub message_id: MessageId,
     /// The room in which it was posted.
     pub room_id: RoomId,
-    /// Who posted it.
+    /// The user who posted it.
     pub author: UserId,
 }
 
-/// A command to a box. `at` is when it was received; who acts has been authenticated.
+/// A command to a box. `at` is the time of receipt. The acting user has been authenticated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoxCommand {
     /// Sets up a box.
     InstallBox {
-        /// Its id.
+        /// The id of the box.
         box_id: BoxId,
-        /// Who may use it.
+        /// The group of users that may use it.
         kind: BoxKind,
         /// Postal code.
         zip_code: ZipCode,
@@ -46,12 +46,12 @@ pub enum BoxCommand {
         address: Address,
         /// Floor, door, corner.
         detailed_address: Address,
-        /// Where it stands.
+        /// The location of the box.
         coordinates: Coordinates,
     },
-    /// Changes what is given, keeps the rest.
+    /// Changes the given details and keeps the others.
     ChangeBoxDetails {
-        /// Who may use it.
+        /// The group of users that may use it.
         kind: Option<BoxKind>,
         /// Postal code.
         zip_code: Option<ZipCode>,
@@ -59,93 +59,93 @@ pub enum BoxCommand {
         address: Option<Address>,
         /// Floor, door, corner.
         detailed_address: Option<Address>,
-        /// Where it stands.
+        /// The location of the box.
         coordinates: Option<Coordinates>,
     },
-    /// Lets no new room be opened.
+    /// Takes the box out of service: no new room can be opened.
     TakeOutOfService {
-        /// Why.
+        /// The reason, as the operator gave it.
         reason: Option<Reason>,
     },
-    /// Lets rooms be opened again.
+    /// Returns the box to service: rooms can be opened again.
     ReturnToService,
-    /// Takes the box away for good; its room must be closed.
+    /// Removes the box permanently. No room may be open.
     RetireBox {
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// The box reports food.
+    /// Records the box's report that the food was put in.
     RecordArrival {
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// The box reports that its door was opened.
+    /// Records the box's report that its door was opened.
     RecordDoorOpening {
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Gives up on a commit of the box that cannot be projected.
+    /// Drops a commit of the box that cannot be projected.
     DropEvent {
         /// The commit, if the box has one at the given sequence.
         commit: Option<EventSequence>,
-        /// Why.
+        /// The reason, as the operator gave it.
         reason: Reason,
     },
-    /// Takes somebody out of the open room who is gone for good, and what they wrote out of all rooms of the box.
+    /// Removes an erased user from the open room, and the user's texts from all rooms of the box.
     EraseAuthor {
-        /// Who.
+        /// The erased user.
         user_id: UserId,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
     /// Opens the box's next room.
     OpenRoom {
-        /// Who opens it and becomes its host.
+        /// The user who opens it and becomes its host.
         host: UserId,
-        /// Where they order.
+        /// The store to order from.
         store_id: StoreId,
-        /// Whether that store takes orders.
+        /// True if the store takes orders.
         store_open: bool,
-        /// What the room is called.
+        /// The title of the room.
         title: Title,
-        /// How many may be inside.
+        /// The maximum number of members.
         max_members: MaxMembers,
-        /// argon2id, in PHC form; locks the room.
+        /// The hash (argon2id, PHC form) that locks the room.
         password_hash: Option<String>,
-        /// How long it stays open by itself, [`ROOM_LIFETIME`](super::ROOM_LIFETIME) as a rule.
+        /// The time until the room closes by itself, [`ROOM_LIFETIME`](super::ROOM_LIFETIME) by default.
         lifetime: TimeDelta,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Enters a room.
+    /// Joins a room.
     JoinRoom {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The joining user.
         user_id: UserId,
-        /// What is known of the password.
+        /// The result of the password check.
         password: PasswordProof,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
     /// Leaves a room.
     LeaveRoom {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The leaving member.
         user_id: UserId,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Puts a member out for good.
+    /// Removes a member, who cannot join the room again.
     KickMember {
         /// The room.
         room_id: RoomId,
         /// The host.
         by: UserId,
-        /// Who has to go.
+        /// The member to remove.
         user_id: UserId,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
     /// Makes another member the host.
@@ -154,31 +154,31 @@ pub enum BoxCommand {
         room_id: RoomId,
         /// The host.
         by: UserId,
-        /// The next host.
+        /// The new host.
         to: UserId,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Moves the order forward.
+    /// Moves the order to a later step.
     AdvanceStep {
         /// The room.
         room_id: RoomId,
         /// The host.
         by: UserId,
-        /// Where it stands now.
+        /// The new step.
         step: Step,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Keeps the room open for longer.
+    /// Extends the time that the room is open.
     ExtendRoom {
         /// The room.
         room_id: RoomId,
         /// The host.
         by: UserId,
-        /// By how much.
+        /// The length of the extension.
         hours: ExtensionHours,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
     /// Closes the room.
@@ -187,77 +187,77 @@ pub enum BoxCommand {
         room_id: RoomId,
         /// The host.
         by: UserId,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Closes the room because this deadline fired; does nothing when the room has another one by now.
+    /// Closes the room because this deadline fired. Has no effect if the room has another deadline by now.
     ExpireRoom {
         /// The room.
         room_id: RoomId,
         /// The deadline that fired.
         closes_at: DateTime<Utc>,
     },
-    /// Says something.
+    /// Posts a message.
     PostMessage {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The posting member.
         author: UserId,
-        /// What.
+        /// The text.
         body: MessageBody,
-        /// The message that it answers: `Some(None)` when there is none with the given id.
+        /// The message that it replies to: `Some(None)` if there is none with the given id.
         reply_to: Option<Option<OriginalMessage>>,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Corrects one's own message.
+    /// Changes the text of the author's own message.
     EditMessage {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The editing member.
         by: UserId,
         /// The message, if there is one with the given id.
         original: Option<OriginalMessage>,
-        /// What it says from now on.
+        /// The new text.
         body: MessageBody,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Takes a message away.
+    /// Deletes a message.
     DeleteMessage {
         /// The room.
         room_id: RoomId,
-        /// Its author, or the host.
+        /// The author of the message, or the host.
         by: UserId,
         /// The message, if there is one with the given id.
         original: Option<OriginalMessage>,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
     /// Reacts to a message.
     AddReaction {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The reacting member.
         user_id: UserId,
         /// The message, if there is one with the given id.
         original: Option<OriginalMessage>,
-        /// With what.
+        /// The emoji to add.
         emoji: Emoji,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Takes one's reaction back.
+    /// Removes the member's own reaction from a message.
     RemoveReaction {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The member whose reaction it is.
         user_id: UserId,
         /// The message, if there is one with the given id.
         original: Option<OriginalMessage>,
-        /// Which.
+        /// The emoji to remove.
         emoji: Emoji,
-        /// When.
+        /// The time of receipt.
         at: DateTime<Utc>,
     },
 }

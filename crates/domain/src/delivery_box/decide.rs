@@ -1,4 +1,4 @@
-//! The decisions about a box, its rooms and their members.
+//! Decisions about a box, its rooms and their members.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,9 +14,9 @@ use crate::{
 type Decision = Result<Vec<BoxEvent>, BoxRefusal>;
 
 impl DeliveryBox {
-    /// Decides what a command makes happen; nothing happens where the wish is fulfilled already.
+    /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: BoxCommand) -> Decision {
-        // What cannot be projected may be the very installation.
+        // A box whose installation cannot be projected needs `DropEvent` as well.
         let needs_no_box =
             matches!(command, BoxCommand::InstallBox { .. } | BoxCommand::DropEvent { commit: Some(_), .. });
         if !self.is_installed() && !needs_no_box {
@@ -122,7 +122,7 @@ impl DeliveryBox {
         Ok(events)
     }
 
-    /// The end of a room whose deadline has passed without its timer having been heard yet.
+    /// Closes a room whose deadline has passed before its timer fired.
     fn close_overdue(&self) -> Vec<BoxEvent> {
         let overdue = self.room.iter().filter(|room| !room.closed);
         overdue
@@ -199,7 +199,8 @@ impl DeliveryBox {
         Ok(events)
     }
 
-    /// Which of the texts are theirs, the box does not remember: this happens also where there are none.
+    /// Removes the user from the open room. Always emits `AuthorErased`: the box does not know which texts the user
+    /// wrote.
     fn erase_author(&self, user_id: UserId, at: DateTime<Utc>) -> Decision {
         let mut events = match self.current_room(at).filter(|room| room.has_member(&user_id)) {
             Some(room) => self.leave(room.id.clone(), user_id.clone(), at)?,
@@ -256,7 +257,7 @@ impl DeliveryBox {
 }
 
 impl Room {
-    /// The deadline after an extension; the edge needs it before the decision, to arm the timer first.
+    /// Returns the deadline after an extension. The service arms the timer for it before the decision.
     pub fn extended(closes_at: DateTime<Utc>, hours: ExtensionHours) -> DateTime<Utc> {
         closes_at + TimeDelta::hours(i64::from(hours.get()))
     }

@@ -1,4 +1,4 @@
-//! What can happen to a box, to its rooms and in their conversations.
+//! Events of a box, of its rooms and of their conversations.
 
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
@@ -9,7 +9,7 @@ use crate::{
     values::{BoxKind, Step},
 };
 
-/// Why a room was closed.
+/// The reason for which a room was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomClosedReason {
@@ -32,22 +32,22 @@ impl RoomClosedReason {
     }
 }
 
-/// Why a room has another host.
+/// The reason for which a room has another host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostChange {
-    /// The host handed it over.
+    /// The host transferred the role.
     Transferred,
-    /// The host left, and the longest-standing member follows.
+    /// The host left, and the longest-standing member became the host.
     Succession,
 }
 
-/// Which of a box's two subjects an event stands on.
+/// The one of a box's two subjects that holds an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Decided under optimistic concurrency: the box, its rooms' life cycle, membership.
+    /// Events decided under optimistic concurrency: the box, its rooms' state, membership.
     Room,
-    /// Guarded by the room lane's version, free of contention: messages and reactions.
+    /// Events guarded by the room lane's version and free of contention: messages and reactions.
     Talk,
 }
 
@@ -55,11 +55,11 @@ pub enum Lane {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum BoxEvent {
-    /// A box stands somewhere and can be used.
+    /// A box was set up and can be used.
     BoxInstalled {
         /// The box.
         box_id: BoxId,
-        /// Who may use it.
+        /// The group of users that may use it.
         kind: BoxKind,
         /// Postal code.
         zip_code: String,
@@ -72,9 +72,9 @@ pub enum BoxEvent {
         /// Degrees east.
         longitude: f64,
     },
-    /// Some of a box's details are different now; absent ones stay.
+    /// Some details of a box were changed. Absent ones stay.
     BoxDetailsChanged {
-        /// Who may use it.
+        /// The group of users that may use it.
         kind: Option<BoxKind>,
         /// Postal code.
         zip_code: Option<String>,
@@ -85,58 +85,58 @@ pub enum BoxEvent {
         /// Degrees north and east, changed together.
         coordinates: Option<(f64, f64)>,
     },
-    /// No new room until it returns; an open one goes on.
+    /// The box was taken out of service. No room can be opened until it returns. An open room stays open.
     BoxTakenOutOfService {
-        /// Why.
+        /// The reason, as the operator gave it.
         reason: Option<String>,
     },
-    /// Rooms can be opened again.
+    /// The box was returned to service. Rooms can be opened again.
     BoxReturnedToService {},
-    /// The box is gone for good.
+    /// The box was removed permanently.
     BoxRetired {},
-    /// People can order together; the host is its first member.
+    /// A room was opened. The host is its first member.
     RoomOpened {
         /// The room.
         room_id: RoomId,
-        /// Where they order.
+        /// The store to order from.
         store_id: StoreId,
-        /// What the room is called.
+        /// The title of the room.
         title: String,
-        /// Who opened it.
+        /// The user who opened it.
         host: UserId,
-        /// How many may be inside.
+        /// The maximum number of members.
         max_members: u32,
-        /// argon2id, in PHC form; absent for an unlocked room.
+        /// The password hash (argon2id, PHC form). Absent for an unlocked room.
         password_hash: Option<String>,
-        /// When it was opened.
+        /// The time of the opening.
         opened_at: DateTime<Utc>,
-        /// When it closes by itself.
+        /// The time at which the room closes by itself.
         closes_at: DateTime<Utc>,
     },
-    /// Somebody came in.
+    /// A user joined the room.
     MemberJoined {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The new member.
         user_id: UserId,
     },
-    /// Somebody went.
+    /// A member left the room.
     MemberLeft {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The former member.
         user_id: UserId,
     },
-    /// The host put somebody out, for good.
+    /// The host removed a member, who cannot join the room again.
     MemberKicked {
         /// The room.
         room_id: RoomId,
-        /// Who had to go.
+        /// The removed member.
         user_id: UserId,
         /// The host.
         by: UserId,
     },
-    /// The room has another host.
+    /// The room got another host.
     HostTransferred {
         /// The room.
         room_id: RoomId,
@@ -144,85 +144,85 @@ pub enum BoxEvent {
         from: UserId,
         /// The new host.
         to: UserId,
-        /// Why.
+        /// The reason for the change.
         change: HostChange,
     },
-    /// The order is a step further.
+    /// The order moved to a later step.
     StepAdvanced {
         /// The room.
         room_id: RoomId,
-        /// Where it stands now.
+        /// The new step.
         step: Step,
     },
-    /// The room stays open for longer.
+    /// The room was extended.
     RoomExtended {
         /// The room.
         room_id: RoomId,
-        /// Which of its extensions, from 1.
+        /// The number of the extension, from 1.
         extension: u32,
-        /// By how many hours.
+        /// The length of the extension, in hours.
         hours: u32,
-        /// When it closes now.
+        /// The new time at which the room closes by itself.
         closes_at: DateTime<Utc>,
     },
-    /// The room accepts nothing any more, and its box is free.
+    /// The room was closed. It accepts no more commands, and the next room can be opened on its box.
     RoomClosed {
         /// The room.
         room_id: RoomId,
-        /// Why.
+        /// The reason for the closing.
         reason: RoomClosedReason,
     },
     /// The food was put into the box.
     OrderArrived {
-        /// The room that was open then.
+        /// The room that was open at that time.
         room_id: Option<RoomId>,
     },
     /// The box's door was opened.
     DoorOpened {
-        /// The room that was open then.
+        /// The room that was open at that time.
         room_id: Option<RoomId>,
     },
-    /// An operator has given up on a commit that cannot be projected: it counts as if it had not happened. A commit that
-    /// can be projected is not touched by this.
+    /// An operator dropped a commit that cannot be projected. The commit counts as if it had not happened. The event
+    /// has no effect on a commit that can be projected.
     EventDropped {
         /// The commit.
         sequence: EventSequence,
-        /// Why.
+        /// The reason, as the operator gave it.
         reason: String,
     },
-    /// Somebody who is gone for good takes along what they wrote: the texts of their messages on this box so far, and the
-    /// titles of the rooms that they opened, read `[erased]` from now on.
+    /// A user was erased. The texts of the user's messages on this box so far, and the titles of the rooms that the
+    /// user opened, read `[erased]` from now on.
     AuthorErased {
-        /// Who.
+        /// The erased user.
         user_id: UserId,
     },
-    /// A member said something; the message's id is this event's sequence.
+    /// A member posted a message. The message's id is this event's sequence.
     MessagePosted {
         /// The room.
         room_id: RoomId,
-        /// Who said it.
+        /// The author.
         author: UserId,
-        /// What.
+        /// The text.
         body: String,
-        /// The message that it answers.
+        /// The message that it replies to.
         reply_to: Option<MessageId>,
     },
-    /// The author corrected a message.
+    /// The author changed the text of a message.
     MessageEdited {
         /// The room.
         room_id: RoomId,
         /// The message.
         message_id: MessageId,
-        /// What it says now.
+        /// The new text.
         body: String,
     },
-    /// The author or the host took a message away.
+    /// The author or the host deleted a message.
     MessageDeleted {
         /// The room.
         room_id: RoomId,
         /// The message.
         message_id: MessageId,
-        /// Who took it away.
+        /// The user who deleted it.
         by: UserId,
     },
     /// A member reacted to a message.
@@ -231,20 +231,20 @@ pub enum BoxEvent {
         room_id: RoomId,
         /// The message.
         message_id: MessageId,
-        /// Who reacted.
+        /// The member who reacted.
         user_id: UserId,
-        /// With what.
+        /// The emoji.
         emoji: String,
     },
-    /// A member took a reaction back.
+    /// A member removed a reaction.
     ReactionRemoved {
         /// The room.
         room_id: RoomId,
         /// The message.
         message_id: MessageId,
-        /// Whose reaction.
+        /// The member whose reaction it was.
         user_id: UserId,
-        /// Which.
+        /// The removed emoji.
         emoji: String,
     },
 }
@@ -304,7 +304,7 @@ impl BoxEvent {
         }
     }
 
-    /// Which of the box's subjects it stands on; the events of one commit share it.
+    /// Returns the one of the box's subjects that holds the event. The events of one commit share it.
     pub fn lane(&self) -> Lane {
         match self {
             Self::MessagePosted { .. }
@@ -332,7 +332,7 @@ impl BoxEvent {
         }
     }
 
-    /// The room in which it happened; none for what concerns the box alone.
+    /// Returns the room in which the event happened, or none for an event of the box alone.
     pub fn room_id(&self) -> Option<&RoomId> {
         match self {
             Self::BoxInstalled { .. }

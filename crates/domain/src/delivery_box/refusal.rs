@@ -1,23 +1,23 @@
-//! Why a command to a box can be refused.
+//! Reasons to refuse a command to a box.
 
 use crate::values::Step;
 
-/// A refusal; its text is safe to show to the client.
+/// A refusal. Its text is safe to show to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BoxRefusal {
     /// The id is taken.
-    #[error("a box with this id exists already")]
+    #[error("a box with this id already exists")]
     BoxExists,
     /// No such box.
     #[error("there is no such box")]
     BoxNotFound,
-    /// A room is open on it.
+    /// A room is open on the box.
     #[error("the box is in use")]
     BoxInUse,
-    /// It is being repaired.
+    /// The box is under repair.
     #[error("the box is out of service")]
     BoxOutOfService,
-    /// It is gone for good.
+    /// The box was removed permanently.
     #[error("the box was retired")]
     BoxRetired,
     /// The store takes no orders.
@@ -26,38 +26,38 @@ pub enum BoxRefusal {
     /// No such room.
     #[error("there is no such room")]
     RoomNotFound,
-    /// It was closed, or its deadline has passed.
+    /// The room was closed, or its deadline has passed.
     #[error("the room is closed")]
     RoomClosed,
-    /// Every seat is taken.
+    /// The room has its maximum number of members.
     #[error("the room is full")]
     RoomFull,
-    /// The room is locked and this does not open it.
-    #[error("the password does not fit")]
+    /// The room is locked, and the password is missing or wrong.
+    #[error("wrong room password")]
     WrongPassword,
-    /// Whoever was kicked does not come back.
+    /// A kicked user cannot join the room again.
     #[error("you were kicked out of this room")]
     Kicked,
-    /// Already inside.
-    #[error("you are a member of this room already")]
+    /// The user is a member already.
+    #[error("you are already a member of this room")]
     AlreadyMember,
-    /// Only members may.
+    /// The command requires membership.
     #[error("you are not a member of this room")]
     NotAMember,
-    /// Only the host may.
+    /// The command requires the host.
     #[error("only the host may do this")]
     NotTheHost,
-    /// The other one is not a member.
+    /// The other user is not a member.
     #[error("this user is not a member of the room")]
     MemberNotFound,
-    /// A host leaves or hands over instead.
+    /// A host leaves or transfers the role instead.
     #[error("the host cannot kick themselves")]
     CannotKickYourself,
-    /// Steps only go forward.
+    /// Steps only move forward.
     #[error("the order is at step {} already", .0.as_str())]
     StepNotForward(Step),
-    /// Three are the most.
-    #[error("the room was extended three times already")]
+    /// A room can be extended three times at most.
+    #[error("the room has already been extended three times")]
     TooManyExtensions,
     /// The box has no such commit.
     #[error("this box has no event at this sequence")]
@@ -65,7 +65,7 @@ pub enum BoxRefusal {
     /// No such message in this room.
     #[error("there is no such message in this room")]
     MessageNotFound,
-    /// Only the author may.
+    /// The command requires the author of the message.
     #[error("only the author may do this")]
     NotTheAuthor,
 }

@@ -1,4 +1,4 @@
-//! The decisions about messages and reactions: members of an open room only.
+//! Decisions about messages and reactions. Only members of an open room may post and react.
 
 use super::{BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, OriginalMessage};
 use crate::ids::RoomId;
@@ -8,7 +8,7 @@ fn in_room(original: Option<OriginalMessage>, room_id: &RoomId) -> Result<Origin
 }
 
 impl DeliveryBox {
-    /// Decides the commands whose events stand on the talk lane; anything else makes nothing happen.
+    /// Decides the commands whose events belong to the talk lane. Any other command yields no event.
     pub(super) fn decide_talk(&self, command: BoxCommand) -> Result<Vec<BoxEvent>, BoxRefusal> {
         let event = match command {
             BoxCommand::PostMessage { room_id, author, body, reply_to, at } => {

@@ -1,6 +1,6 @@
-//! The rules about a box, its rooms and their conversations, sentence by sentence.
+//! Tests of the rules about a box, its rooms and their conversations.
 //!
-//! In all of them ann opens room 1 of box `b` at minute 0, for three people at most.
+//! In all of them ann opens room 1 of box `b` at minute 0, for at most three members.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,7 +21,7 @@ mod sequences;
 mod stored;
 mod talk;
 
-/// When the first room's three hours are over.
+/// The deadline of the first room, in minutes.
 const DEADLINE: i64 = 180;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
@@ -47,7 +47,7 @@ fn text<T: TryFrom<String, Error = InvalidValue>>(text: &str) -> T {
     T::try_from(text.to_owned()).unwrap()
 }
 
-// What has happened.
+// Events.
 
 fn installed() -> BoxEvent {
     BoxEvent::BoxInstalled {
@@ -65,7 +65,7 @@ fn taken_out() -> BoxEvent {
     BoxEvent::BoxTakenOutOfService { reason: Some("broken lock".into()) }
 }
 
-/// The n-th room was opened, for three people.
+/// The opening of the n-th room, for three members.
 fn opened(number: u32, host: &str, at: i64) -> BoxEvent {
     BoxEvent::RoomOpened {
         room_id: room(number),
@@ -111,12 +111,12 @@ fn closed(number: u32, reason: RoomClosedReason) -> BoxEvent {
     BoxEvent::RoomClosed { room_id: room(number), reason }
 }
 
-/// Ann has opened a room, and these have come in.
+/// The events after which ann has opened a room and these users have joined.
 fn room_with(others: &[&str]) -> Vec<BoxEvent> {
     [installed(), opened(1, "ann", 0)].into_iter().chain(others.iter().map(|name| joined(name))).collect()
 }
 
-/// The same, and then this happened.
+/// The events of [`room_with`], followed by these.
 fn room_with_and(others: &[&str], then: impl IntoIterator<Item = BoxEvent>) -> Vec<BoxEvent> {
     room_with(others).into_iter().chain(then).collect()
 }
@@ -129,7 +129,7 @@ fn erased(name: &str) -> BoxEvent {
     BoxEvent::AuthorErased { user_id: user(name) }
 }
 
-// What somebody wants.
+// Commands.
 
 fn install() -> BoxCommand {
     BoxCommand::InstallBox {
@@ -167,7 +167,7 @@ fn join(name: &str, password: PasswordProof) -> BoxCommand {
     BoxCommand::JoinRoom { room_id: room(1), user_id: user(name), password, at: minute(1) }
 }
 
-/// What only members may do, and what only the host may do, tried by one user.
+/// The commands reserved to members and to the host, issued by one user.
 fn room_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
     talk_commands(room_id, by, at).into_iter().chain(host_commands(room_id, by, at)).collect()
 }

@@ -1,4 +1,4 @@
-//! The rules about a store, sentence by sentence.
+//! Tests of the rules about a store.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The rules about a user, sentence by sentence.
+//! Tests of the rules about a user.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-/// How long a call may take.
+/// The time limit of a call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to a browser.
@@ -44,9 +44,9 @@ impl Conversation {
             request["sessionId"] = session.into();
         }
         self.socket.send(Message::text(request.to_string())).await?;
-        // What comes before the answer are events, and answers that nobody waited for.
+        // Events may come before the answer, and late answers to calls that timed out.
         loop {
-            let Message::Text(text) = self.socket.next().await.context("Chromium has hung up")?? else { continue };
+            let Message::Text(text) = self.socket.next().await.context("Chromium disconnected")?? else { continue };
             let mut answer: Value = serde_json::from_str(&text)?;
             if answer["id"] != self.calls {
                 continue;

@@ -1,4 +1,4 @@
-//! The data folder of a PostgreSQL: created once, and copied for tests because creating one takes seconds.
+//! The data folder of a PostgreSQL server. Tests copy a template, because creating a folder takes seconds.
 
 use std::{
     fs::{File, Permissions},
@@ -16,24 +16,24 @@ use crate::{
     tools::PostgresServer,
 };
 
-/// Raised when the template must be made anew.
+/// The version of the template. A new number makes a new template.
 const TEMPLATE: u32 = 2;
 
-/// Creates data folder and passwords if they are missing.
+/// Creates the data folder and the passwords if they are missing.
 pub(super) async fn create_if_missing(options: &PostgresOptions) -> anyhow::Result<()> {
     let data = options.data();
     if data.exists() {
         return Ok(());
     }
     create_open(&options.folder)?;
-    // All of another version's passwords stay valid: the roles are given theirs at every start.
+    // The passwords of another version stay valid: every start sets those of the roles.
     let secrets = Secrets::read(&options.folder).unwrap_or_else(|_| Secrets::random());
     secrets.write(&options.folder)?;
     let (server, account) = (options.server.clone(), options.account);
     blocking(move || create(&server, account, &data, &secrets, &[])).await
 }
 
-/// Copies the template of this version, made at the first use, to where `options` want their data.
+/// Copies the template of this server version to the data folder of `options`. The first use creates the template.
 pub(super) async fn copy_template(place: &Place, options: &PostgresOptions) -> anyhow::Result<()> {
     let (place, server, account) = (place.clone(), options.server.clone(), options.account);
     let (folder, data) = (options.folder.clone(), options.data());
@@ -53,7 +53,7 @@ fn template(place: &Place, server: &PostgresServer, account: Option<ServerAccoun
     lock.lock().context("cannot lock the cache")?;
     let (major, minor) = server.version;
     let template = cache.join(format!("postgres-{major}.{minor}-{TEMPLATE}"));
-    // Written last.
+    // The password file is written last, so it marks a complete template.
     if !Secrets::path(&template).exists() {
         let _ = std::fs::remove_dir_all(&template);
         create_open(&template)?;
@@ -64,7 +64,7 @@ fn template(place: &Place, server: &PostgresServer, account: Option<ServerAccoun
     Ok(template)
 }
 
-/// Creates a data folder with our superuser and our database in it, all or nothing.
+/// Creates a data folder with the superuser and the database, atomically.
 fn create(
     server: &PostgresServer,
     account: Option<ServerAccount>,
@@ -98,7 +98,7 @@ fn create(
             .arg(&password_file)
             .args(extra),
     )?;
-    // In single-user mode, so that no server need be started for it.
+    // Single-user mode needs no running server.
     let statements = draft.path().join("statements");
     std::fs::write(&statements, format!("create database {DATABASE};\n")).context("cannot write a statement")?;
     output_of(command("postgres", &["--single"]).arg("postgres").stdin(File::open(&statements)?))?;

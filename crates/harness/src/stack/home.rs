@@ -1,4 +1,4 @@
-//! Where a stack keeps its data.
+//! The data folders of a stack that keeps its data between runs.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,23 +6,23 @@ use anyhow::Context;
 
 use crate::{output::Output, place::Place, tools::Source};
 
-/// Where a stack keeps its data, and how lasting it is.
+/// The folders of a stack that keeps its data between runs, with its ports and its choice of servers.
 #[derive(Debug)]
 pub struct Home {
     /// The folder of keys and of the log.
     pub private: PathBuf,
     /// The folder of PostgreSQL's data.
     pub reachable: PathBuf,
-    /// The ports of former runs by the name of who listens, taken again where they are free.
+    /// The ports of earlier runs by the name of the listener. They are used again if they are free.
     pub ports: BTreeMap<String, u16>,
-    /// Whether to use the pinned servers even where others are installed.
+    /// The servers to use: installed or only pinned ones.
     pub source: Source,
-    /// Where logs go.
+    /// The destination of logs.
     pub output: Output,
 }
 
 impl Home {
-    /// The usual folders of a checkout.
+    /// The default folders of a checkout.
     pub fn of(place: &Place, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
         Self { private: place.local.clone(), reachable: place.reachable.clone(), ports, source, output }
     }

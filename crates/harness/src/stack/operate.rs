@@ -1,4 +1,4 @@
-//! The operators' command line, against a stack.
+//! Runs the operators' command line against a stack.
 
 use std::process::{Output, Stdio};
 
@@ -9,7 +9,7 @@ use super::{ServiceId, Stack};
 use crate::nats::Account;
 
 impl Stack {
-    /// Runs `command-service operator create` with this password and these further words, to its end.
+    /// Runs `command-service operator create` with this password and these further arguments, to its end.
     pub async fn create_operator(&self, user_id: &str, password: &str, words: &[&str]) -> anyhow::Result<Output> {
         let program = self.service(ServiceId::Command(0)).program();
         let mut child = tokio::process::Command::new(program)
@@ -27,7 +27,7 @@ impl Stack {
         Ok(child.wait_with_output().await?)
     }
 
-    /// Runs `projector <words>` as an operator without a terminal, to its end.
+    /// Runs `projector <words>` to its end, as an operator without a terminal.
     pub async fn operate(&self, words: &str) -> anyhow::Result<Output> {
         let program = self.service(ServiceId::Projector(0)).program();
         tokio::process::Command::new(program)

@@ -1,4 +1,4 @@
-//! The administrator's command line, against a stack.
+//! Runs the administrator's command line against a stack.
 
 use std::{
     ffi::OsStr,

@@ -1,4 +1,4 @@
-//! One of our services as a process.
+//! A service of the stack as a process.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use crate::{
     process::{Launch, Process},
 };
 
-/// A service that runs, or could.
+/// A service of the stack, running or not.
 #[derive(Debug)]
 pub(super) struct Service {
     id: ServiceId,
@@ -28,11 +28,11 @@ pub(super) struct Service {
     settings: BTreeMap<&'static str, String>,
     output: Output,
     process: Mutex<Option<Process>>,
-    /// If it is spoken to with TLS.
+    /// The tunnel to a service that serves HTTPS.
     tunnel: Option<Tunnel>,
 }
 
-/// Where cargo put the services: beside this program, or one above if this is a test.
+/// Returns cargo's folder of the services: that of this program, or its parent for a test.
 pub(super) fn bin_dir() -> anyhow::Result<PathBuf> {
     if let Some(folder) = std::env::var_os("BOXROOM_BIN_DIR") {
         return Ok(folder.into());
@@ -56,11 +56,11 @@ impl Service {
             ServiceId::Projector(_) => "projector",
             ServiceId::Query(_) => "query-service",
         });
-        ensure!(program.is_file(), "{} is not there: run `cargo build` first", program.display());
+        ensure!(program.is_file(), "{} does not exist: run `cargo build` first", program.display());
         Ok(Self { id, program, port, settings, output, process: Mutex::default(), tunnel: None })
     }
 
-    /// With certificates it serves HTTPS, and whatever it is asked for goes over that.
+    /// Makes the service serve HTTPS if there are certificates, and sends requests to it through a tunnel.
     pub(super) fn certified(mut self, certificates: Option<&Certificates>) -> anyhow::Result<Self> {
         let Some(Certificates { authority, server, .. }) = certificates else { return Ok(self) };
         self.tunnel = Some(Tunnel::to(self.port(), authority)?);
@@ -113,9 +113,9 @@ impl Service {
                 Err(_) => {}
             }
             if let Some(status) = self.exit_status().await {
-                // Its last words may still be on their way through the pipe.
+                // Its last output may still be in the pipe.
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                bail!("{} ended while it was starting ({status}):\n{}", self.id, self.last_output().await);
+                bail!("{} exited during startup ({status}):\n{}", self.id, self.last_output().await);
             }
             if Instant::now() > deadline {
                 bail!("{} was not ready after {limit:?}: {state}\n{}", self.id, self.last_output().await);

@@ -1,6 +1,6 @@
 //! The names of the services of a stack.
 
-/// One running service.
+/// The id of a service in a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ServiceId {
     /// The n-th command-service, from 0.

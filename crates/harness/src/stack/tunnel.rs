@@ -1,4 +1,4 @@
-//! A way into a service that speaks TLS, for clients that do not.
+//! A tunnel from clear text to a TLS service, for clients without TLS.
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Passes on what it is told in clear text over TLS. Ends with this value, and all its connections.
+/// Forwards clear-text connections over TLS. Ends with this value, together with all its connections.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     port: u16,
@@ -23,10 +23,11 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// To whoever listens at this port, and proves to be 127.0.0.1 with a certificate of this authority.
+    /// Opens a tunnel to the service at this port, whose certificate must be of this authority and for 127.0.0.1.
     pub(super) fn to(service: u16, authority: &Path) -> anyhow::Result<Self> {
         let connector = connector(authority).context("no TLS")?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a tunnel has no entrance")?;
+        let listener =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot open a port for the tunnel")?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let port = listener.local_addr()?.port();
@@ -54,10 +55,10 @@ fn connector(authority: &Path) -> anyhow::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Its client sees an end where there is no service, or one that nobody vouches for.
+/// Closes the client's connection if there is no service, or if its certificate is not valid.
 async fn pass(mut client: TcpStream, connector: TlsConnector, service: u16) {
     let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, service)).await else { return };
-    // What is small shall not wait.
+    // Small frames must not be delayed.
     let _ = (client.set_nodelay(true), stream.set_nodelay(true));
     let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
     if let Ok(mut stream) = connector.connect(name, stream).await {

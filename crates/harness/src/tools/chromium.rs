@@ -1,4 +1,4 @@
-//! Finds Chromium, or has the system's package manager install it.
+//! Finds Chromium, or installs it with the system's package manager.
 
 use std::{
     fs::File,
@@ -11,18 +11,18 @@ use anyhow::{Context, bail};
 use super::on_path;
 use crate::process::output_of;
 
-/// What it is called, by whom it was packaged.
+/// The names of the program in different packages.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 const NOT_FOUND: &str = "\
 no Chromium was found: install the package `chromium` (on Debian: `apt-get install --no-install-recommends chromium`), \
 or name the program of a Chromium or Chrome in BOXROOM_CHROMIUM";
 
-/// Chromium: `$BOXROOM_CHROMIUM`, or one on the path. A machine that has none gets Debian's package, if it runs Debian
-/// and we are root there.
+/// Finds Chromium: `$BOXROOM_CHROMIUM`, or one on the path. If there is none, installs Debian's package, provided that
+/// the system is Debian and this process runs as root.
 pub fn chromium() -> anyhow::Result<PathBuf> {
     if let Some(program) = std::env::var_os("BOXROOM_CHROMIUM").map(PathBuf::from) {
-        anyhow::ensure!(program.is_file(), "BOXROOM_CHROMIUM is set, but {} is not there", program.display());
+        anyhow::ensure!(program.is_file(), "BOXROOM_CHROMIUM is set, but {} does not exist", program.display());
         return Ok(program);
     }
     if let Some(program) = installed() {
@@ -49,7 +49,7 @@ fn installed() -> Option<PathBuf> {
     NAMES.into_iter().find_map(on_path)
 }
 
-/// Debian's relatives have other packages by this name, or none.
+/// Derivatives of Debian have another package by this name, or none.
 fn is_debian(os_release: &Path) -> bool {
     let release = std::fs::read_to_string(os_release).unwrap_or_default();
     release.lines().any(|line| line == "ID=debian") && on_path("apt-get").is_some()
@@ -58,7 +58,7 @@ fn is_debian(os_release: &Path) -> bool {
 fn install() -> anyhow::Result<()> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        // Somebody else may be installing something.
+        // Waits while another process installs something.
         command.args(["--quiet", "--option", "DPkg::Lock::Timeout=300"]).args(arguments);
         output_of(command.env("DEBIAN_FRONTEND", "noninteractive"))
     };

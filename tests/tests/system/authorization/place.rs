@@ -1,29 +1,29 @@
-//! A box with a room in it, and everybody who stands in some way to the room.
+//! A box with a room, and users in every relation to the room.
 
 use system_tests::{
     Person, World,
     world::{box_details, room_details},
 };
 
-/// The place that a request is about.
+/// The target of a request.
 pub(super) struct Place {
     pub(super) box_id: String,
-    /// Another box, which nobody asks for anything.
+    /// Another box, to which no request is sent.
     pub(super) other_box: String,
     pub(super) room: String,
-    /// Said by the member.
+    /// A message of the member.
     pub(super) message: String,
-    /// One of its own, because those who sign out everywhere have no token any more.
+    /// An operator of this place only, because signing out everywhere revokes the operator's tokens.
     pub(super) operator: Person,
     pub(super) host: Person,
     pub(super) member: Person,
     pub(super) kicked: Person,
-    /// A user who was never inside.
+    /// A user who was never a member.
     pub(super) other: Person,
 }
 
 impl Place {
-    /// A place that is there.
+    /// Creates the box and the room.
     pub(super) async fn build(world: &World, number: usize) -> Self {
         let mut place = Self::imagine(world, number);
         let Self { box_id, host, member, kicked, .. } = &place;
@@ -43,7 +43,7 @@ impl Place {
         place
     }
 
-    /// A place of which only the names are there, for requests that are not about it.
+    /// Returns a place of which only the names exist, for requests that do not concern a box.
     pub(super) fn imagine(world: &World, number: usize) -> Self {
         let person = |name: &str| world.person(&format!("{name}-{number}"));
         Self {
@@ -59,7 +59,7 @@ impl Place {
         }
     }
 
-    /// What the names in a path stand for.
+    /// The values of path parameters.
     pub(super) fn params(&self) -> Vec<(&'static str, String)> {
         let any =
             [("store", "corner"), ("device", "phone"), ("emoji", "ok")].map(|(name, value)| (name, value.to_owned()));

@@ -1,4 +1,4 @@
-//! Asks for one thing by one caller, and says whether it was refused for who asked.
+//! Sends a request of one caller, and returns whether it was refused because of the caller.
 
 use reqwest::{RequestBuilder, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use system_tests::{
 
 use super::{Trial, callers::Caller, place::Place, table::Cell};
 
-/// By which way something is asked.
+/// The transport and kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// A command over HTTP.
@@ -20,7 +20,7 @@ pub(super) enum Way {
     Query,
 }
 
-/// Problems that are about who asks, and not about what.
+/// Problems that depend on the caller and not on the request.
 const OF_CALLERS: [&str; 11] = [
     "missing-token",
     "expired-token",
@@ -35,16 +35,16 @@ const OF_CALLERS: [&str; 11] = [
     "rate-limited",
 ];
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) status: u64,
-    /// The code of the problem, if it was one.
+    /// The problem code, or an empty text.
     pub(super) code: String,
 }
 
 impl Outcome {
-    /// Whether it is what the table says.
+    /// True if the result is what the table says.
     pub(super) fn fits(&self, caller: Caller, cell: &Cell) -> bool {
         match (cell, caller) {
             (Cell::NotOverNats, _) => (self.status, self.code.as_str()) == (404, "unknown-command"),
@@ -82,12 +82,12 @@ pub(super) async fn ask(trial: &Trial, operation: &Operation, way: Way, place: &
     let response = request.send().await.unwrap();
     let status = response.status().as_u16().into();
     let problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    // The body of anything else may have no end.
+    // Other bodies may never end.
     let problem: Value = if problem { response.json().await.unwrap() } else { Value::Null };
     Outcome { status, code: problem["code"].as_str().unwrap_or_default().to_owned() }
 }
 
-/// The body that the description gives as an example.
+/// Returns the example in the description of a body.
 fn example(schema: &Value) -> Value {
     let example = schema.get("example").or_else(|| schema["examples"].get(0));
     example.unwrap_or_else(|| panic!("no example in {schema:#}")).clone()

@@ -1,4 +1,4 @@
-//! The table as it stands in the documentation.
+//! The authorization table, read from the documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,20 +6,20 @@ use super::callers::Caller;
 
 const DOCUMENT: &str = include_str!("../../../../docs/authorization.md");
 
-/// What is expected of a request.
+/// The expected result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// It is not refused for who asks.
+    /// The request is not refused because of the caller.
     Yes,
-    /// There is no token, or no good one.
+    /// The request is refused because the token is missing or invalid.
     NoToken,
-    /// There is no such command, because its answer would hold a token.
+    /// The command does not exist over NATS, because its answer would contain a token.
     NotOverNats,
-    /// It is refused with this code.
+    /// The request is refused with this code.
     Refused(String),
 }
 
-/// The rows by what is asked: a method and a path, or the type of a frame.
+/// The rows by operation (method and path) or by frame type.
 pub(super) struct Table(BTreeMap<String, BTreeMap<String, Cell>>);
 
 impl Table {
@@ -52,7 +52,7 @@ impl Table {
         self.0.keys().map(String::as_str).filter(|name| !name.contains(' ')).collect()
     }
 
-    /// What the table says of this caller.
+    /// Returns the table's cell for this caller.
     pub(super) fn cell(&self, row: &str, caller: Caller) -> &Cell {
         &self.0[row][caller.column()]
     }

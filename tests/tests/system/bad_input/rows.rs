@@ -1,4 +1,4 @@
-//! For every operation a right request, who may not make it, and what it can name that does not exist.
+//! A valid request for every operation, with its unauthorized callers and the unknown names that it can contain.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use system_tests::{
     world::{PASSWORD, box_details},
 };
 
-/// What a box signs in with.
+/// The secret of a box.
 const SECRET: &str = "a secret that only the box itself has";
 
-/// Who asks.
+/// The caller of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
-    /// Somebody without a token.
+    /// A caller without a token.
     Nobody,
     /// A registered user, and the room's host.
     Ana,
     /// A registered user, and a member of the room.
     Ben,
-    /// A user who enters the room.
+    /// A user who joins the room.
     Cleo,
-    /// A user with a session that nobody else needs.
+    /// A user with a session that no other row needs.
     Dana,
-    /// A user with a printed token that nobody else needs.
+    /// A user with a minted token that no other row needs.
     Eve,
-    /// Somebody with a token who is not registered and not a member.
+    /// A bearer of a valid token who is not registered and not a member.
     Stranger,
-    /// Whoever looks after boxes and stores.
+    /// An operator, who manages boxes and stores.
     Operator,
     /// The box of the room.
     Device,
@@ -37,7 +37,7 @@ pub(crate) enum Who {
     OtherDevice,
 }
 
-/// What the requests are about: a locked room with two members and what they said.
+/// The target of the requests: a locked room with two members and their messages.
 pub(crate) struct Town {
     room: String,
     anas_message: String,
@@ -86,25 +86,25 @@ impl Town {
     }
 }
 
-/// A right request, and what there is to get wrong about it beyond its description.
+/// A valid request, and its possible defects beyond those in its description.
 pub(crate) struct Row {
     pub(crate) operation: &'static str,
     pub(crate) by: Who,
     pub(crate) params: Vec<(&'static str, String)>,
     pub(crate) query: Vec<(&'static str, &'static str)>,
     pub(crate) body: Value,
-    /// The answer's status.
+    /// The status of the answer.
     pub(crate) status: u16,
-    /// Who may not, and how they are refused.
+    /// Callers without permission, and the refusals that they get.
     pub(crate) strangers: Vec<(Who, u16, &'static str)>,
-    /// Parameters of the path that name nothing, and how they are refused.
+    /// Path parameters that name nothing, and the refusals.
     pub(crate) unknown: Vec<(&'static str, &'static str, u16, &'static str)>,
-    /// Fields of the body that name nothing or the wrong thing.
+    /// Fields of the body that name nothing or the wrong thing, and the refusals.
     pub(crate) unknown_in_body: Vec<(&'static str, &'static str, u16, &'static str)>,
     pub(crate) wrong_queries: Vec<Vec<(&'static str, &'static str)>>,
-    /// Parameters of the query that cannot be wrong.
+    /// Query parameters that have no wrong value.
     pub(crate) unchecked: Vec<&'static str>,
-    /// Whether the answer has no end; nor does it wait for a position then.
+    /// True if the answer is an endless stream, which does not wait for a position either.
     pub(crate) goes_on: bool,
 }
 
@@ -162,7 +162,7 @@ impl Row {
     }
 }
 
-/// What a parameter can name that does not exist.
+/// Returns the unknown names that a parameter can have.
 fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static str)] {
     match param {
         "box" => &[("box", "no-such-box", 404, "box-not-found")],
@@ -175,7 +175,7 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
     }
 }
 
-/// Every command, in an order in which all of them can be carried out.
+/// All commands, in an order in which all of them can succeed.
 pub(crate) fn commands(town: &Town) -> Vec<Row> {
     let mut rows = accounts();
     rows.extend(sessions(town));
@@ -270,7 +270,7 @@ fn rooms(town: &Town) -> Vec<Row> {
     };
     let open = json!({ "store_id": "noodles", "title": "Dinner", "max_members": 2, "password": "secret" });
     let open = Row::new("POST /boxes/{box}/rooms", Who::Ana, &[("box", "box-2")], open, 201);
-    // A message that can be projected stays, whoever gives it up.
+    // An operator cannot drop a message that can be projected, so it stays.
     let drop = json!({ "sequence": town.anas_message, "reason": "a test" });
     let by_host = |operation, body: Value, status| {
         Row::new(operation, Who::Ana, &room, body, status).not(Who::Ben, 403, "not-the-host").not(
@@ -364,7 +364,7 @@ fn endings(town: &Town) -> Vec<Row> {
     ]
 }
 
-/// Every read.
+/// All reads.
 pub(crate) fn reads(town: &Town) -> Vec<Row> {
     let read = |operation, params: &[(&'static str, &str)]| Row::new(operation, Who::Ana, params, Value::Null, 200);
     let room = [("room", town.room.as_str())];

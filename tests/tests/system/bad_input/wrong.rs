@@ -1,8 +1,8 @@
-//! Wrong values made from a schema: another type, missing, unknown, too long, out of bounds.
+//! Derives wrong values from a schema: another type, missing, unknown, too long, out of bounds.
 
 use serde_json::{Value, json};
 
-/// Every wrong variant of a right body that its schema suggests, with what is wrong about it.
+/// Returns the wrong variants of a valid body that its schema suggests, each with its defect.
 pub(crate) fn bodies(schema: &Value, right: &Value) -> Vec<(String, Value)> {
     let mut wrong = Vec::new();
     let mut with = |why: String, change: &dyn Fn(&mut Value)| {
@@ -26,7 +26,7 @@ pub(crate) fn bodies(schema: &Value, right: &Value) -> Vec<(String, Value)> {
     wrong
 }
 
-/// Every wrong value of a query parameter that its schema suggests.
+/// Returns the wrong values of a query parameter that its schema suggests.
 pub(crate) fn parameters(schema: &Value) -> Vec<String> {
     let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let wrong = match kind(schema) {
@@ -57,7 +57,7 @@ fn values(schema: &Value) -> Vec<Value> {
     other_types.iter().cloned().chain(inside).collect()
 }
 
-/// The type, null aside.
+/// Returns the type in the schema, ignoring null.
 fn kind(schema: &Value) -> &str {
     let kinds = schema["type"].as_array().into_iter().flatten().chain([&schema["type"]]);
     kinds.filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("object")
@@ -75,7 +75,7 @@ fn texts(schema: &Value) -> Vec<Value> {
         wrong.push(json!(""));
     }
     match schema["pattern"].as_str() {
-        // Every pattern of an id, or of a text in which something is visible.
+        // Patterns are either of ids or of texts with at least one visible character.
         Some(pattern) if pattern.starts_with("^[a-z0-9]") || pattern.starts_with("^[1-9]") => {
             wrong.extend(["NOT AN ID", "a.b.c", "*", ">", "ä", "-"].map(Value::from));
         }

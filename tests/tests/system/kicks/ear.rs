@@ -1,4 +1,4 @@
-//! One connection of a guest, over either transport, to either node.
+//! A connection of a guest, over either transport, to either node.
 
 use serde_json::{Value, json};
 use system_tests::{Listener, Live, Person, World};
@@ -9,10 +9,10 @@ pub(super) enum Ear {
     Listener(Box<Listener>),
 }
 
-/// What is said of a room to its user, whether they follow the room or not.
+/// The types of frames about a room that go to its user, with or without a subscription.
 const TO_THE_USER: [&str; 3] = ["alarm", "membership", "unread"];
 
-/// The frames about a room that come from following it, after the answer to that; signals only after a parting.
+/// Returns the frames of a subscription to a room, after its confirmation. Signals are included only after a parting.
 pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
     let from = frames.iter().position(|frame| frame["type"] == "subscribed" && frame["room"] == room);
     let (parted, frames) = (std::cell::Cell::new(false), &frames[from.map_or(0, |from| from + 1)..]);
@@ -25,7 +25,7 @@ pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
 }
 
 impl Ear {
-    /// Four connections from now on: both transports, both nodes.
+    /// Opens four connections from now on: both transports, both nodes.
     pub(super) async fn everywhere(world: &World, guest: &Person, rooms: &[&str]) -> Vec<Self> {
         let mut ears = Vec::new();
         for index in 0..4 {
@@ -34,7 +34,7 @@ impl Ear {
         ears
     }
 
-    /// The same connection again as the one with this number was, but to the other node and from a place.
+    /// Opens the connection with this number again, but to the other node, and resumes at a place.
     pub(super) async fn resume(world: &World, index: usize, guest: &Person, rooms: &[&str], place: &Value) -> Self {
         Self::open(world, index ^ 1, guest, rooms, place).await
     }
@@ -50,13 +50,13 @@ impl Ear {
         } else {
             Self::Listener(Box::new(Listener::open(world, node, guest, rooms, place.as_str()).await))
         };
-        // Rooms are answered in this order.
+        // Subscriptions are answered in this order.
         let last = rooms[rooms.len() - 1];
         ear.until("the last room's answer", |frame| frame["type"] == "subscribed" && frame["room"] == last).await;
         ear
     }
 
-    /// With which it can be resumed: a version of the room, or an id.
+    /// The place at which it can be resumed: a version of the room, or an id.
     pub(super) fn place(&self, room: &str) -> Value {
         match self {
             Self::Live(live) => json!({ room: live.version(room) }),

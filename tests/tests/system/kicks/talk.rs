@@ -1,4 +1,4 @@
-//! A conversation that does not stop, and how far it has been heard at each node.
+//! A continuous conversation, and the version that each node has delivered.
 
 use std::{
     collections::BTreeMap,
@@ -14,21 +14,21 @@ use serde_json::json;
 use system_tests::{Live, Person, World, wait::eventually};
 use tokio::time::interval;
 
-/// How often each writer says something and is seen to type, which a connection may say 20 times a second.
+/// The interval of each writer's messages and typing signals. A connection may send 20 signals a second.
 const EVERY: Duration = Duration::from_millis(55);
 
-/// What those who stay hear.
+/// The events received by those who stay.
 #[derive(Default)]
 pub(super) struct Talk {
     /// The last version at each node.
     heard: [AtomicU64; 2],
-    /// At which version each guest went.
+    /// The version at which each guest went.
     parted: Mutex<BTreeMap<String, u64>>,
     over: AtomicBool,
 }
 
 impl Talk {
-    /// Everybody writes and types, and somebody listens at each node.
+    /// Lets all writers post and type, with a listener at each node.
     pub(super) async fn go_on(&self, world: &World, writers: &[Person], room: &str) {
         tokio::join!(
             self.listen(world, &writers[0], room),
@@ -50,7 +50,7 @@ impl Talk {
         );
     }
 
-    /// Somebody listens at each node.
+    /// Keeps a listener at each node.
     pub(super) async fn listen(&self, world: &World, who: &Person, room: &str) {
         join_all((0..2).map(|node| async move {
             let mut live = world.live(node).await;
@@ -69,7 +69,7 @@ impl Talk {
         .await;
     }
 
-    /// Everybody writes until the room does not take it any more.
+    /// Lets all writers post until the room refuses it.
     pub(super) async fn until_closed(&self, writers: &[Person], room: &str) {
         join_all(writers.iter().map(|writer| async move {
             loop {
@@ -83,23 +83,23 @@ impl Talk {
         self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until nobody writes any more.
+    /// Waits until all writers have stopped.
     pub(super) async fn until_over(&self) {
         eventually("the talk is over", async || self.over.load(Ordering::Relaxed).then_some(())).await;
     }
 
-    /// The last version that somebody has heard.
+    /// The last version that any node has delivered.
     pub(super) fn head(&self) -> u64 {
         self.heard.iter().map(|v| v.load(Ordering::Relaxed)).max().unwrap_or_default()
     }
 
-    /// Waits until those who stay have heard this version at each node.
+    /// Waits until both nodes have delivered this version.
     pub(super) async fn until_all_heard(&self, v: u64) {
         let all = || self.heard.iter().all(|heard| heard.load(Ordering::Relaxed) >= v);
-        eventually(&format!("version {v} is heard"), async || all().then_some(())).await;
+        eventually(&format!("version {v} is received"), async || all().then_some(())).await;
     }
 
-    /// Waits until those who stay have heard that a guest went, and says at which version.
+    /// Waits until a listener has received the guest's parting, and returns its version.
     pub(super) async fn until_parted(&self, guest: &str) -> u64 {
         eventually(&format!("{guest} is gone"), async || self.parted.lock().unwrap().get(guest).copied()).await
     }

@@ -1,4 +1,4 @@
-//! A load that touches every table: people, stores, boxes, rooms that open and close, and what is said in them.
+//! A load that changes every table: users, stores, boxes, rooms that open and close, and their messages.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,10 +9,10 @@ use system_tests::{
     world::{box_details, room_details},
 };
 
-/// How many boxes are in use at once.
+/// The number of boxes in use at once.
 const BOXES: usize = 8;
 
-/// Sets up the boxes and stores that the load uses; those that are there already stay as they are.
+/// Sets up the boxes and stores that the load uses. Existing ones stay as they are.
 pub(super) async fn prepare(world: &World) {
     let operator = world.operator();
     for number in 0..BOXES {
@@ -22,7 +22,7 @@ pub(super) async fn prepare(world: &World) {
     operator.post("/stores", store).await;
 }
 
-/// Keeps everything busy until it is enough.
+/// Runs the load until `enough` is set.
 pub(super) async fn run(world: &World, enough: &AtomicBool) {
     prepare(world).await;
     let boxes = async {

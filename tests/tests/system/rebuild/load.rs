@@ -1,4 +1,4 @@
-//! People who talk, read what they have said, and listen, all the time; and how long everything took.
+//! Users who post, read and listen continuously, with the durations of all requests.
 
 use std::{
     fmt,
@@ -18,14 +18,14 @@ use tokio::time::sleep;
 /// The last message in each room.
 const GOODBYE: &str = "good-bye";
 
-/// When something began, and how long it took.
+/// The start and the duration of a request.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     begun_at: Duration,
     took: Duration,
 }
 
-/// How long things took.
+/// The distribution of durations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Took {
     pub(super) count: usize,
@@ -33,10 +33,10 @@ pub(super) struct Took {
     pub(super) worst: Duration,
 }
 
-/// Rooms in which everybody is, with a talker, two readers and two listeners each.
+/// Rooms with one writer, two readers and two listeners each.
 pub(super) struct Load<'a> {
     world: &'a World,
-    /// Between two messages in a room, and between two reads of a reader.
+    /// The interval between two messages in a room, and between two reads of a reader.
     pace: Duration,
     rooms: Vec<(String, Vec<Person>)>,
     begin: Instant,
@@ -74,7 +74,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Goes on until the story ends and the talkers have stopped.
+    /// Runs until the story ends and all posting has stopped.
     pub(super) async fn run<T>(&self, story: impl Future<Output = T>) -> T {
         let talking = join_all(self.rooms.iter().map(|(room, people)| self.talk(room, &people[0])));
         let reading = join_all(
@@ -87,7 +87,7 @@ impl<'a> Load<'a> {
         let told = async {
             let (told, ..) = tokio::join!(story, talking, reading);
             let all = self.rooms.len() * 2;
-            eventually("all have heard the last message", async || {
+            eventually("all listeners have received the last message", async || {
                 (self.finished.load(Ordering::Relaxed) == all).then_some(())
             })
             .await;
@@ -95,7 +95,7 @@ impl<'a> Load<'a> {
         };
         tokio::select! {
             told = told => told,
-            _ = select_all(listening) => unreachable!("they listen for ever"),
+            _ = select_all(listening) => unreachable!("listeners never end"),
         }
     }
 
@@ -128,14 +128,14 @@ impl<'a> Load<'a> {
     }
 
     pub(super) async fn until_said(&self, messages: usize) {
-        eventually("people talk", async || (self.said() >= messages).then_some(())).await;
+        eventually("messages are posted", async || (self.said() >= messages).then_some(())).await;
     }
 
     pub(super) async fn until_said_more(&self, messages: usize) {
         self.until_said(self.said() + messages).await;
     }
 
-    /// What they have heard, version by version, ends where the feed ends; all of them have heard the last message.
+    /// Checks that each feed ends with the last message, which all listeners have received.
     pub(super) async fn everybody_has_heard_everything(&self) {
         for (room, people) in &self.rooms {
             let feed = self.world.feed(&people[1], room).await;
@@ -175,7 +175,7 @@ impl<'a> Load<'a> {
         None
     }
 
-    /// Reads at one of the query-services; what this person has said is there.
+    /// Reads at one of the query-services. The reads wait for the user's own messages.
     async fn read(&self, room: &str, person: &Person, index: usize) {
         while !self.enough.load(Ordering::Relaxed) {
             let begun_at = self.now();

@@ -1,4 +1,4 @@
-//! Reads in a loop, in a thread of their own: what they take is the service's doing, not that of thousands of clients.
+//! Reads in a thread of their own, so that their durations are the service's and not those of thousands of clients.
 
 use std::{
     sync::{
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Somebody who reads until it is enough. A read that fails ends the test.
+/// A reader that runs until it is stopped. A failed read fails the test.
 pub(super) struct Reading {
     enough: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -29,7 +29,7 @@ impl Reading {
         Self { enough, thread }
     }
 
-    /// How long each read took, the quickest first.
+    /// Stops the reader. Returns the durations of all reads in ascending order.
     pub(super) fn finish(self) -> Vec<Duration> {
         self.enough.store(true, Ordering::Relaxed);
         let mut taken = self.thread.join().unwrap();

@@ -1,4 +1,4 @@
-//! HTTPS of the services themselves: for requests, live connections, event streams and the keys of an issuer.
+//! HTTPS of the services: requests, live connections, event streams and the keys of an issuer.
 
 use std::{path::Path, process::Stdio};
 
@@ -14,18 +14,18 @@ use tokio::{
 
 use super::{PATIENCE, program, until_it_says};
 
-/// The certificates of the only authority that the services' own are from, and of another one of the same name.
+/// The certificate of the authority that signed those of the services, and that of another authority of the same name.
 fn authorities(stack: &Stack) -> (&Path, &Path) {
-    let certificates = stack.certificates().expect("they are spoken to with TLS");
+    let certificates = stack.certificates().expect("the stack uses TLS");
     (&certificates.authority, &certificates.stranger)
 }
 
-/// The address of a service itself, to which there is no way but TLS.
+/// The address of a service itself, which only accepts TLS.
 fn itself(stack: &Stack, name: &str) -> String {
     format!("https://127.0.0.1:{}", stack.ports()[name])
 }
 
-/// The tests' own client speaks into a tunnel, and so do all others that are no processes.
+/// Requests of the test clients reach the services over HTTPS through tunnels.
 pub(super) async fn answers_and_events_come_over_https(world: &World, ana: &Person, room: &str) {
     for service in [ServiceId::Command(0), ServiceId::Query(0), ServiceId::Projector(0)] {
         let page = world.request(Method::GET, &format!("{}/healthz", world.stack.url(service)));
@@ -44,8 +44,8 @@ pub(super) async fn services_hear_nobody_without_tls(stack: &Stack) {
         let mut service = TcpStream::connect(("127.0.0.1", stack.ports()[name])).await.unwrap();
         service.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let mut heard = Vec::new();
-        // It may also be reset.
-        let _ = timeout(PATIENCE, service.read_to_end(&mut heard)).await.expect("it ends");
+        // The connection may also be reset.
+        let _ = timeout(PATIENCE, service.read_to_end(&mut heard)).await.expect("the connection ends");
         assert!(!String::from_utf8_lossy(&heard).contains("HTTP"), "{name} answers in clear: {heard:?}");
     }
 }
@@ -71,7 +71,7 @@ pub(super) async fn a_tail_follows_only_whom_it_can_trust(world: &World, ana: &P
     until_it_says(tail(stranger).stderr.take().unwrap(), "invalid peer certificate").await;
 }
 
-/// The command-service publishes its keys over HTTPS, as an outside issuer does.
+/// Checks an issuer's keys over HTTPS. The command-service publishes its keys as an external issuer does.
 pub(super) async fn keys_of_an_issuer_come_from_whom_one_trusts(world: &World) {
     let stack = &world.stack;
     let port = Port::reserve(None).unwrap();
@@ -95,7 +95,7 @@ pub(super) async fn keys_of_an_issuer_come_from_whom_one_trusts(world: &World) {
     until_it_says(deceived.stderr.take().unwrap(), "invalid peer certificate").await;
     deceived.kill().await.unwrap();
     let _trusting = query_service(authority, Stdio::null());
-    eventually("the keys are known, without which it is not ready", async || {
+    eventually("the service knows the keys, so it is ready", async || {
         let page = world.request(Method::GET, &format!("http://127.0.0.1:{}/readyz", port.number()));
         page.send().await.is_ok_and(|answer| answer.status() == 200).then_some(())
     })

@@ -1,4 +1,4 @@
-//! Deadlines: a room past its `closes_at` accepts nothing and is closed as expired; its host may extend it.
+//! Deadlines: a room past its `closes_at` accepts nothing and is closed as expired. Its host may extend it.
 
 use super::*;
 use crate::delivery_box::Room;

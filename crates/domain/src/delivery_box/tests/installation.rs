@@ -1,4 +1,4 @@
-//! Boxes: installed, changed, out of service, returned, retired; and what they report.
+//! Boxes: installed, changed, taken out of service, returned, retired. Reports of boxes.
 
 use super::*;
 use crate::scenario::fold;

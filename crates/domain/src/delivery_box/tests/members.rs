@@ -1,4 +1,4 @@
-//! Membership: joining, leaving, kicking, and who is the host.
+//! Membership: joining, leaving, kicking, and changes of the host.
 
 use super::*;
 use crate::scenario::fold;

@@ -1,4 +1,4 @@
-//! Rooms: opened on a free box, one at a time; moved forward and closed by their host.
+//! Rooms: opened on a free box, one at a time, moved forward and closed by their host.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Whatever anybody tries in whatever order: what must hold of a box and its rooms holds after every command.
+//! Invariants of a box and its rooms, checked after every command of random sequences.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use wish::{Wish, wishes};
 mod history;
 mod wish;
 
-/// Lets one wish after the other come true or be refused, and checks each commit against the history so far.
+/// Runs the commands one after the other, accepted or refused, and checks each commit against the history so far.
 fn live(wishes: &[Wish], mut seen: impl FnMut(&Result<Vec<BoxEvent>, BoxRefusal>)) -> Result<(), TestCaseError> {
     let (mut state, mut history, mut now) = (DeliveryBox::default(), History::default(), 0);
     for wish in wishes {
@@ -55,7 +55,7 @@ proptest! {
     }
 }
 
-/// Otherwise the properties above could hold because nothing ever happens.
+/// Guards the properties above, which would also hold if no command were ever accepted.
 #[test]
 fn the_sequences_reach_every_event_and_every_refusal() {
     let (mut happened, mut refused) = (BTreeSet::new(), BTreeSet::new());
@@ -72,7 +72,7 @@ fn the_sequences_reach_every_event_and_every_refusal() {
     assert_eq!(refused, (0..21).collect());
 }
 
-/// Numbers the refusals, so that a new one is thought of here as well.
+/// Numbers the refusals. The match is exhaustive, so that a new refusal must be added here.
 fn kind(refusal: &BoxRefusal) -> u32 {
     match refusal {
         BoxRefusal::BoxExists => 0,

@@ -1,4 +1,4 @@
-//! The stored form of every event and of the state: what the log holds must read the same for ever.
+//! The stored form of every event and of the state. The log must stay readable, so it must never change.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     scenario::{fold, through_json, types_known_to_serde},
 };
 
-/// One of each event with its stored form, in the order of [`BoxEvent::TYPES`].
+/// One example of each event with its stored form, in the order of [`BoxEvent::TYPES`].
 fn examples() -> Vec<(BoxEvent, Value)> {
     [about_the_box(), about_the_room(), about_the_talk()].concat()
 }

@@ -1,4 +1,4 @@
-//! A second opinion on a box: what its events alone tell, written down without the aggregate.
+//! A second model of a box, built from its events alone, without the aggregate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Every room that there has ever been.
+/// All rooms of the box so far.
 #[derive(Default)]
 pub(super) struct History {
     rooms: BTreeMap<u32, Chronicle>,
@@ -14,7 +14,7 @@ pub(super) struct History {
 
 struct Chronicle {
     host: UserId,
-    /// In the order in which they came.
+    /// The members in the order of joining.
     inside: Vec<UserId>,
     kicked: BTreeSet<UserId>,
     seats: usize,
@@ -25,7 +25,7 @@ struct Chronicle {
 }
 
 impl History {
-    /// Writes a commit down; fails when it contradicts what was written before.
+    /// Records a commit. Fails if it contradicts the history.
     pub(super) fn commit(&mut self, command: &BoxCommand, events: &[BoxEvent], now: i64) -> Result<(), TestCaseError> {
         let lanes: Vec<_> = events.iter().map(BoxEvent::lane).collect();
         prop_assert!(lanes.windows(2).all(|pair| pair[0] == pair[1]), "one commit, one lane: {:?}", events);
@@ -56,15 +56,12 @@ impl History {
         Ok(())
     }
 
-    /// What holds between any two commits, of the events and of the state alike.
+    /// Checks the invariants that hold between any two commits, of the events and of the state alike.
     pub(super) fn must_hold(&self, state: &DeliveryBox) -> Result<(), TestCaseError> {
         prop_assert!(self.rooms.values().filter(|room| room.open).count() <= 1, "two open rooms");
         for room in self.rooms.values() {
             prop_assert!(room.inside.len() <= room.seats, "more members than seats");
-            prop_assert!(
-                room.inside.iter().all(|member| !room.kicked.contains(member)),
-                "somebody who was kicked is inside"
-            );
+            prop_assert!(room.inside.iter().all(|member| !room.kicked.contains(member)), "a kicked user is a member");
             prop_assert!(!room.open || room.inside.contains(&room.host), "an open room without its host");
             prop_assert!(room.extensions <= 3, "too many extensions");
         }
@@ -140,10 +137,13 @@ impl Chronicle {
     }
 
     fn opened_by(&self, command: &BoxCommand) -> bool {
-        matches!(command, BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref())
+        matches!(
+            command,
+            BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref()
+        )
     }
 
-    /// A fired deadline need only be the room's own; any other command sees the deadline pass by its own time.
+    /// A fired deadline must equal the room's own. For any other command, its own time must be past the deadline.
     fn may_close(&self, command: &BoxCommand, reason: RoomClosedReason, now: i64) -> bool {
         match reason {
             RoomClosedReason::Host => matches!(command, BoxCommand::CloseRoom { by, .. } if *by == self.host),

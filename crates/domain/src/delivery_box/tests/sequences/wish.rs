@@ -1,4 +1,4 @@
-//! What the people and things around a box might try next, sensible or not.
+//! Random commands to a box, sensible or not.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -7,17 +7,17 @@ use crate::delivery_box::Room;
 
 const PEOPLE: [&str; 5] = ["ann", "ben", "cho", "dan", "eve"];
 
-/// A kind of command with arbitrary choices; what they mean depends on where the box stands.
+/// A kind of command with arbitrary choices. Their meaning depends on the state of the box.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     what: What,
-    /// How much later than the one before; time on another server may be a bit behind.
+    /// Minutes since the command before. Slightly negative if the clock of another server is behind.
     pub(super) minutes: i64,
     who: usize,
     whom: usize,
-    /// How far the room's number is from the last one's.
+    /// The difference between the room's number and the last room's.
     room: i64,
-    /// Whether the room is one of another box.
+    /// True for a room of another box.
     elsewhere: bool,
     password: u8,
     number: u32,
@@ -106,7 +106,7 @@ fn wish() -> impl Strategy<Value = Wish> {
     )
 }
 
-/// Up to eighty of them; nearly always the box is installed first.
+/// Up to eighty commands. In nearly all cases the first installs the box.
 pub(super) fn wishes() -> impl Strategy<Value = Vec<Wish>> {
     (prop::bool::weighted(0.95), vec(wish(), 1..80)).prop_map(|(installed, mut wishes)| {
         if installed && let Some(first) = wishes.first_mut() {
@@ -117,7 +117,7 @@ pub(super) fn wishes() -> impl Strategy<Value = Vec<Wish>> {
 }
 
 impl Wish {
-    /// The command, when this is wished at this minute.
+    /// Builds the command, issued at this minute.
     pub(super) fn command(&self, state: &DeliveryBox, now: i64) -> BoxCommand {
         match self.what {
             What::Install => install(),
@@ -201,7 +201,7 @@ impl Wish {
         state.room().filter(|_| self.number > 0).map_or_else(|| user(PEOPLE[self.who]), |last| last.host().clone())
     }
 
-    /// A message that somebody else or oneself posted, mostly in this room.
+    /// A message of the acting or of another user, mostly in this room.
     fn original(&self, state: &DeliveryBox) -> Option<OriginalMessage> {
         let author = user(PEOPLE[if self.password > 2 { self.who } else { self.whom }]);
         let room_id = if self.number == 5 { room(99) } else { self.room(state) };
