@@ -1,4 +1,4 @@
-//! What is counted of the projection, for Prometheus.
+//! The projector's Prometheus metrics.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::{
     watch::{Erasures, Place, Watch},
 };
 
-/// Bounds of the buckets for sizes of batches.
+/// Bucket bounds of the batch size histogram, in commits.
 const COMMITS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 2000.0, 5000.0, 10_000.0];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
-/// Counted where it happens, by all tracks of the process together.
+/// Metrics that are updated at the event, shared by all tracks of the process.
 pub(crate) struct Metrics {
     commits: Family<Labels<2>, Counter>,
     batch_commits: Family<Labels<1>, Histogram>,
@@ -40,17 +40,17 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     notices: Family::default(),
 });
 
-/// Registers everything that a projector counts.
+/// Registers all metrics of the projector.
 pub(crate) fn register(registry: &mut Registry, status: Status, watch: Watch) {
-    // What is counted later is there from the start: a rate needs something to begin with.
+    // All label values exist from the start: a rate needs an initial sample.
     for sent in [true, false] {
         drop(METRICS.notices.get_or_create(&outcome(sent)));
     }
     let Metrics { commits, batch_commits, batch_duration, retries, notices } = &*METRICS;
-    registry.register("projection_commits", "Commits of the log that this process has projected", commits.clone());
-    let help = "Commits that were projected in one transaction";
+    registry.register("projection_commits", "Commits projected by this process", commits.clone());
+    let help = "Commits per projection transaction";
     registry.register("projection_batch_commits", help, batch_commits.clone());
-    let help = "How long these transactions took";
+    let help = "Duration of projection transactions";
     registry.register_with_unit("projection_batch_duration", help, Unit::Seconds, batch_duration.clone());
     let help = "How often this process had to begin again at the checkpoint: something was away, the log is not the right \
                 one (stopped), or another projector took over (overtaken)";

@@ -1,4 +1,4 @@
-//! Commands that change something at once.
+//! Commands that take effect at once.
 
 use super::{
     Failure,
