@@ -40,7 +40,7 @@ pub struct Audit {
     pub since: Option<DateTime<Utc>>,
     /// The end time.
     pub until: Option<DateTime<Utc>>,
-    /// Where the page before this one has ended.
+    /// The end of the previous page.
     pub after: Option<Place>,
 }
 
