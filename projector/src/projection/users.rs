@@ -22,7 +22,7 @@ struct Users {
 
 #[derive(Debug)]
 struct UserRow {
-    /// None when erased.
+    /// `None` if the user is erased.
     nickname: Option<String>,
     registered_at: DateTime<Utc>,
     preferences: Value,

@@ -25,7 +25,7 @@ pub(super) struct Running {
 struct Runner {
     task: AbortHandle,
     course: watch::Sender<Course>,
-    /// What others were told last.
+    /// The description that was recorded last.
     told: Option<Description>,
 }
 

@@ -56,9 +56,9 @@ pub struct Difference {
     pub table: String,
     /// The primary key.
     pub key: Map<String, Value>,
-    /// The row in the first generation, if it is there.
+    /// The row in the first generation, if it exists.
     pub first: Option<Value>,
-    /// The row in the second one.
+    /// The row in the second generation, if it exists.
     pub second: Option<Value>,
     /// The columns whose values differ.
     pub differing: Vec<String>,

@@ -1,4 +1,4 @@
-//! Whom each event alarms: those who may care, never the one who did it.
+//! The alarms of each event: for the users concerned, never for the actor.
 
 use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     world::World,
 };
 
-/// Who is told what by the last commit of a story.
+/// Projects a story; returns the user and kind of each alarm caused by its last commit.
 async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
     let mut world = World::start().await;
     let news = world.tell(story).await;

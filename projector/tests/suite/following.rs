@@ -1,4 +1,4 @@
-//! A running projector follows the log, and tells what it has written.
+//! A running projector follows the log, and notifies subscribers of what it has written.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::process::{Servers, until};
 
-/// The next notice.
+/// Waits for the next notification.
 pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
     timeout(Duration::from_secs(10), notices.next()).await.expect("a notice in time").expect("a notice")
 }
@@ -27,7 +27,7 @@ async fn what_is_told_can_be_read() {
     let listener = servers.client(Account::Query).await;
     let mut live = listener.subscribe("live.g1.room.b1.1").await.expect("a subscription");
     let mut projected = listener.subscribe("projected.g1.*").await.expect("a subscription");
-    // A flush only sends: the echo shows that the server has dealt with what was sent before.
+    // A flush only sends. The echo shows that the server has processed what was sent before.
     let mut echo = listener.subscribe("signal.echo").await.expect("a subscription");
     listener.publish("signal.echo", "".into()).await.expect("sent");
     next(&mut echo).await;

@@ -1,4 +1,4 @@
-//! The life of generations: each change refuses where it would do harm, and says why.
+//! The lifecycle of generations: each change is refused, with a reason, where it would do harm.
 
 use event_store::StreamName;
 use projector::{
@@ -23,7 +23,7 @@ async fn set(world: &World, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut control).await.expect(sql);
 }
 
-/// Another generation that has caught up.
+/// Creates another generation that has caught up.
 async fn ready(world: &World) -> i32 {
     let number = generation::rebuild(&world.database, &origins(), &TO_READY).await.expect("it is begun");
     generation::add_indexes(&world.database, number).await.expect("it is indexed");

@@ -1,4 +1,4 @@
-//! What is said, corrected and taken away.
+//! Messages: posted, edited, deleted.
 
 use serde_json::{Value, json};
 

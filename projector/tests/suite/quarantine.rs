@@ -1,4 +1,4 @@
-//! Parked boxes as operators meet them: named, tried again, or going on without what cannot be projected.
+//! The operators' commands for quarantined boxes: list, show, retry, drop.
 
 use async_nats::{HeaderMap, jetstream};
 use event_store::{envelope::header, partition_of};
@@ -14,7 +14,7 @@ use crate::{
 const PARKED: &str = "select count(*) from quarantined_boxes";
 const MESSAGES: &str = "select count(*) from messages";
 
-/// Appends what a newer release may write to a box; returns its sequence.
+/// Appends an event of a newer release to a box; returns its sequence.
 async fn poison(servers: &Servers, box_id: &str) -> u64 {
     let context = jetstream::new(servers.client(Account::Admin).await);
     let partition = partition_of(&box_id.parse().expect("a box id"), PARTITIONS);
@@ -59,7 +59,7 @@ async fn a_poisoned_box_is_named_and_goes_on_without_what_is_given_up() {
     let refused = "{\"error\":\"refused\",\"message\":\"the box b2 is not parked\"}\n".to_owned();
     assert_eq!(servers.command(&["quarantine", "show", "b2", "--json"]).await, (3, refused));
 
-    // Nothing has changed: it is parked again.
+    // The cause persists, so the box goes into quarantine again.
     let (code, said) = servers.command(&["quarantine", "retry", "b1"]).await;
     assert_eq!(code, 1, "{said}");
     assert!(said.starts_with("still parked: b1"), "{said}");
@@ -94,7 +94,7 @@ async fn a_box_goes_on_when_it_is_tried_again_after_what_was_wrong_is_mended() {
     until(&mut rows, MESSAGES, 2).await;
     assert_eq!(servers.command(&["quarantine", "retry", "--all"]).await.0, 0, "there is nothing to do");
     assert_eq!(servers.command(&["quarantine", "retry", "b1"]).await.0, 3);
-    // It also follows what comes.
+    // The box also follows later events.
     town.say("b1", "later").await;
     until(&mut rows, MESSAGES, 3).await;
     assert_eq!(servers.command(&["verify", "--fresh"]).await.0, 0);

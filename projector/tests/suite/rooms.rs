@@ -1,4 +1,4 @@
-//! A room from its opening to its end.
+//! The lifecycle of a room.
 
 use chrono::TimeDelta;
 use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange, values::Step};

@@ -1,4 +1,4 @@
-//! Whose own rooms look different after a batch: told after the commit, to those who are concerned only.
+//! Notifications of changed rooms: sent after the commit, for the users concerned only.
 
 use domain::{BoxEvent, MessageId, RoomClosedReason};
 use event_store::StreamName;
