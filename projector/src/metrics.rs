@@ -158,7 +158,7 @@ impl Metrics {
         self.retries.get_or_create(&retry(track, reason)).inc();
     }
 
-    /// Counts a notice.
+    /// Counts a notification, sent or dropped.
     pub(crate) fn noticed(&self, sent: bool) {
         self.notices.get_or_create(&outcome(sent)).inc();
     }

@@ -1,4 +1,4 @@
-//! `bench`: measures Boxroom on real servers of its own. Figures of one run may be compared with each other only.
+//! `bench`: measures Boxroom on its own real servers. Only figures of the same run are comparable.
 
 mod cpu;
 mod rebuild;
@@ -28,11 +28,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-    /// Build a read model from the log, and compare with copying its rows in
+    /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
 }
 
-/// As the projector has it.
+/// The same allocator as in the projector.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
