@@ -78,7 +78,7 @@ impl Driver {
         }
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, mark.as_ref()).await {
-                tracing::warn!(generation = generation.number, %error, "a generation does not go on");
+                tracing::warn!(generation = generation.number, %error, "cannot advance a generation");
                 driven::failed(control, generation.number, &error.to_string()).await?;
             }
         }

@@ -72,7 +72,12 @@ impl Leases {
         );
         let ended = in_time(ended.fetch_all(&mut *connection)).await?.len();
         if ended > 0 {
-            tracing::warn!(generation, stream.label = stream, connections = ended, "ended the former holder's work");
+            tracing::warn!(
+                generation,
+                stream.label = stream,
+                connections = ended,
+                "ended the connections of the former holder"
+            );
         }
         let recorded = query!(
             "insert into control.leases (generation, stream, holder, taken_at)

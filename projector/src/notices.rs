@@ -63,7 +63,7 @@ impl Notices {
                         client.publish_with_headers(subject, headers, payload).await
                     };
                     METRICS.noticed(sent.is_ok());
-                    sent.unwrap_or_else(|error| tracing::debug!(%error, "a notice was lost"));
+                    sent.unwrap_or_else(|error| tracing::debug!(%error, "a notification was lost"));
                 } else {
                     METRICS.noticed(false);
                 }
@@ -134,7 +134,7 @@ impl Notices {
         let headers = headers.unwrap_or_default();
         if self.queue.try_send(Notice { subject, headers, payload }).is_err() {
             METRICS.noticed(false);
-            tracing::debug!("a notice was dropped: too many wait for the connection");
+            tracing::debug!("a notification was dropped: the send queue is full");
         }
     }
 }

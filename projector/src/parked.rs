@@ -67,7 +67,7 @@ pub async fn retry(
             Ok(more) => news.extend(more),
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
-                tracing::error!(box.id = %box_id, %error, "a parked box could not be tried again");
+                tracing::error!(box.id = %box_id, %error, "cannot retry a quarantined box");
                 projection.reopen(checkpoint.stream, connection).await?;
             }
         }
@@ -129,7 +129,7 @@ async fn waiting(
 
 async fn read(log: &dyn Log, stream: StreamName, position: u64) -> Result<Commit, ReadError> {
     let recorded = log.get(stream, position, Freshness::AnyReplica).await?;
-    let reason = "a parked commit is gone".to_owned();
+    let reason = "a waiting commit of a quarantined box is missing".to_owned();
     let recorded = recorded.ok_or(LogError::Corrupt { stream, sequence: position, reason })?;
     Ok(event_store::RecordedCommit::parse(&recorded)?.into())
 }

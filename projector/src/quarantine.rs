@@ -148,7 +148,7 @@ pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<
 }
 
 fn not_parked(box_id: &BoxId) -> ChangeError {
-    ChangeError::Refused(format!("the box {box_id} is not parked"))
+    ChangeError::Refused(format!("the box {box_id} is not in quarantine"))
 }
 
 /// Reads the event at which a box is quarantined; `None` if the log does not hold it.

@@ -41,7 +41,7 @@ pub enum RunError {
     #[error(transparent)]
     Nats(#[from] nats::ConnectError),
     /// The database URL cannot be used.
-    #[error("the database's URL cannot be used")]
+    #[error("invalid database URL")]
     Database(#[from] sqlx::Error),
     /// The log or the database is not what this build needs.
     #[error(transparent)]
@@ -50,7 +50,7 @@ pub enum RunError {
 
 /// The master key file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is no file of master keys", path.display())]
+#[error("{} is not a valid master key file", path.display())]
 pub struct MasterError {
     path: std::path::PathBuf,
     source: MasterKeyError,

@@ -159,7 +159,7 @@ mod tests {
         {
             let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
             assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
-            assert!(help.contains("5 nobody answers"), "{help}");
+            assert!(help.contains("5 no answer"), "{help}");
         }
     }
 

@@ -165,7 +165,7 @@ impl Status {
 
 fn say(state: &Result<(), String>) {
     if let Err(reason) = state {
-        tracing::warn!(reason, "cannot work now");
+        tracing::warn!(reason, "cannot project now");
     }
 }
 
@@ -192,7 +192,7 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Standby => f.write_str("another projector has it"),
+            Self::Standby => f.write_str("held by another projector"),
             Self::Starting => f.write_str("starting"),
             Self::CatchingUp => f.write_str("catching up"),
             Self::Following => f.write_str("following"),

@@ -59,8 +59,8 @@ impl Supervisor {
                 Err(away) => away,
             };
             match away {
-                Away::Database(error) => self.tracker.status.database(Err(format!("the database is away: {error}"))),
-                Away::Log(error) => self.tracker.status.log(Err(format!("the log is away: {error}"))),
+                Away::Database(error) => self.tracker.status.database(Err(format!("the database is down: {error}"))),
+                Away::Log(error) => self.tracker.status.log(Err(format!("the log is down: {error}"))),
             }
             sleep(PAUSE).await;
         }

@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
 
 /// The reason for which a track restarts.
-const ANOTHER_TRY: &str = "an operator wants parked boxes to be tried again";
+const ANOTHER_TRY: &str = "an operator requested a retry of quarantined boxes";
 
 /// The dependencies of a track's task.
 #[derive(Clone)]

@@ -150,8 +150,8 @@ impl Watch {
         let stalled = seen.places.iter().filter(|((number, _), place)| read(*number) && place.is_stalled());
         let say = |((number, stream), place): (&Track, &Place)| {
             let seconds = place.still_for().unwrap_or_default().as_secs();
-            let cause = place.cause.as_deref().unwrap_or("the database knows of nothing that it waits for");
-            format!("g{number} {stream}: stands at {} of {} since {seconds} s: {cause}", place.position, place.end)
+            let cause = place.cause.as_deref().unwrap_or("no blocking database session is known");
+            format!("g{number} {stream}: stalled at {} of {} for {seconds} s: {cause}", place.position, place.end)
         };
         stalled.map(say).collect()
     }
@@ -297,9 +297,9 @@ impl Eyes {
         let row = in_time(row.fetch_optional(control)).await?;
         let former = row.map(|row| match row.blockers {
             Some(blockers) => format!("{} waits for database session {blockers}", row.holder),
-            None => format!("{} has it, and waits for no other session now", row.holder),
+            None => format!("{} holds the lease and waits for no other session", row.holder),
         });
-        Ok(Some(former.unwrap_or_else(|| "no projector has it".to_owned())))
+        Ok(Some(former.unwrap_or_else(|| "no projector holds the lease".to_owned())))
     }
 
     /// Reads the time at which the oldest unprojected commit of each stream was stored.

@@ -20,8 +20,8 @@ use crate::{cargo, console, seed};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask dev                    start everything; data of the last run is kept
-  cargo xtask dev --seed             the same, with a small town to look at
-  cargo xtask dev --reset --seed     forget everything and begin anew
+  cargo xtask dev --seed             the same, with sample data
+  cargo xtask dev --reset --seed     remove all data and start over
   cargo xtask dev --json | jq        addresses and tokens for the next program
   cargo xtask dev --allowed-origins http://localhost:5173   let pages from there call the services
 

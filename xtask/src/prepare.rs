@@ -20,7 +20,7 @@ const PACKAGES: [&str; 2] = ["projector", "query-service"];
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask prepare            after a change of a query or of a table
-  cargo xtask prepare --check    fails if that was forgotten";
+  cargo xtask prepare --check    fails if .sqlx is out of date";
 
 /// Update the query metadata in .sqlx, so that building needs no database.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ impl Prepare {
         let wanted = ask(&place).await?;
         let present = read(&kept)?;
         if wanted == present {
-            console::say(&format!("{} queries are as they are written down in .sqlx", wanted.len()));
+            console::say(&format!("the files of {} queries in .sqlx are up to date", wanted.len()));
             return Ok(());
         }
         let differing = differing(&present, &wanted);
@@ -53,7 +53,7 @@ impl Prepare {
             );
         }
         replace(&kept, &present, &wanted)?;
-        console::say(&format!("{} queries are written down in .sqlx, {} files changed", wanted.len(), differing.len()));
+        console::say(&format!("wrote the files of {} queries to .sqlx, {} changed", wanted.len(), differing.len()));
         Ok(())
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn fill(stack: &Stack) -> anyhow::Result<()> {
     progress.stage("rooms");
     each(rooms, async |room| town.hold(&room, progress).await).await?;
     console::say(&format!(
-        "the town has {} boxes, {} stores, {} users and {} open rooms",
+        "sample data: {} boxes, {} stores, {} users and {} open rooms",
         town::boxes().len(),
         town::STORES.len(),
         town::USERS.len(),
@@ -127,10 +127,10 @@ impl Town {
             }
             key = format!("seed-after-{}", opened.id);
         }
-        anyhow::bail!("every room of the box {} is closed again at once", room.box_id)
+        anyhow::bail!("every new room of the box {} is closed already", room.box_id)
     }
 
     fn token(&self, user: &str) -> anyhow::Result<Option<&str>> {
-        self.tokens.get(user).map(|token| Some(token.as_str())).with_context(|| format!("nobody is called {user}"))
+        self.tokens.get(user).map(|token| Some(token.as_str())).with_context(|| format!("unknown user {user}"))
     }
 }

@@ -25,7 +25,7 @@ Examples:
 The tests of pages need Chromium: on the path, or in $BOXROOM_CHROMIUM (a program). Root on Debian gets its package.";
 
 const NEXTEST_MISSING: &str = "\
-cargo-nextest is missing: it runs each test in a process of its own, with a limit of time.
+cargo-nextest is missing: it runs each test in its own process, with a timeout.
 Install it with `cargo install --locked cargo-nextest` (some minutes), or put its prebuilt program on the path.
 Using `cargo test` instead, which also works";
 

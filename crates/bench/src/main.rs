@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  bench rebuild                            400,000 events, and the same rows copied in
-  bench rebuild --events 40000,400000      how the time grows with the number of events
+  bench rebuild                            400,000 events, compared with a copy of the same rows
+  bench rebuild --events 40000,400000      growth of the time with the number of events
   bench rebuild --json | jq '.runs[].ratio'
 
 Build it with --release. It starts a nats-server and a PostgreSQL of its own, and removes them afterwards.";

@@ -78,7 +78,7 @@ impl Manifest {
         let content = read_if_present(&path)?.ok_or_else(|| Error::NoBackup { path: folder.to_path_buf() })?;
         let digest = read_if_present(&folder.join(MANIFEST_DIGEST))?;
         if digest != Some(digest_line(&content)) {
-            return Err(damaged(&path, "its digest is another one"));
+            return Err(damaged(&path, "its digest does not match"));
         }
         let manifest: Self = serde_json::from_str(&content).map_err(|error| damaged(&path, error))?;
         let names = || manifest.streams.iter().map(|stream| &stream.name);
@@ -87,7 +87,7 @@ impl Manifest {
             known.retain(|name| *name != stream_of_keys());
         }
         if manifest.format != FORMAT || !names().eq(&known) {
-            return Err(damaged(&path, "it is of a form that this version does not know"));
+            return Err(damaged(&path, "this version does not support its format"));
         }
         Ok(manifest)
     }
@@ -127,7 +127,7 @@ impl SavedStream {
             return Err(damaged(&path, format!("it has {bytes} bytes, not {}", self.bytes)));
         }
         if hex(&digest.finalize()) != self.sha256 {
-            return Err(damaged(&path, "its digest is another one"));
+            return Err(damaged(&path, "its digest does not match"));
         }
         Ok(())
     }

@@ -30,13 +30,13 @@ pub enum Error {
         detail: String,
     },
     /// A folder holds a backup already.
-    #[error("there is a backup in {} already: each one has a folder of its own", path.display())]
+    #[error("{} already contains a backup: use a new folder for each", path.display())]
     AlreadyBackedUp {
         /// The folder in question.
         path: PathBuf,
     },
     /// A folder holds no backup, or an unfinished one.
-    #[error("there is no finished backup in {}", path.display())]
+    #[error("{} contains no complete backup", path.display())]
     NoBackup {
         /// The folder in question.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("cannot copy the streams")]
     Backup(#[from] event_store::BackupError),
     /// The server began to store a stream and stopped before its end.
-    #[error("the server gives up {stream} ({description}): start it with restore.conf, and run this again")]
+    #[error("the server aborted {stream} ({description}): start it with restore.conf, and run this again")]
     GivenUp {
         /// The stream in question.
         stream: String,
@@ -53,7 +53,7 @@ pub enum Error {
         description: String,
     },
     /// The NATS URL is invalid.
-    #[error("not an address of NATS")]
+    #[error("invalid NATS URL")]
     Address(#[from] service_kit::nats::ConnectError),
     /// NATS could not be reached with this address and account.
     #[error("cannot connect to NATS")]

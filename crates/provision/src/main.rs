@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use provision::{Error, accounts, backup, keys, restore, roles, streams};
 
 /// Prepares the servers that Boxroom runs on, and backs up and restores the log. Preparing is safe to repeat: it adds
-/// what is missing and keeps the rest
+/// what is missing and keeps the rest.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -141,12 +141,12 @@ async fn run(part: Part) -> Result<(), Error> {
         Part::Streams { nats_url, partitions, replicas } => {
             let options = streams::ProvisionOptions { partitions, replicas: replicas.into() };
             streams::provision(&nats_url, options).await?;
-            eprintln!("the streams of {partitions} partitions are there");
+            eprintln!("provisioned the streams of {partitions} partitions");
         }
         Part::Roles { database_url, projector_password, query_password, operator_password } => {
             let (projector, query, operator) = (projector_password, query_password, operator_password);
             roles::provision(&database_url, &roles::RolePasswords { projector, query, operator }).await?;
-            eprintln!("the roles projector, query and operator are there");
+            eprintln!("provisioned the roles projector, query and operator");
         }
         Part::Keys { out, rotate: false } => {
             keys::write(&out)?;

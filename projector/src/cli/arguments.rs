@@ -12,8 +12,8 @@ macro_rules! help {
         concat!(
             "Examples:\n",
             $examples,
-            "\n\nExit codes: 0 done, 1 failed, 2 not understood, 3 refused: the state of things does not allow it,\n",
-            "4 two generations differ, 5 nobody answers"
+            "\n\nExit codes: 0 done, 1 failed, 2 invalid arguments, 3 refused in the current state,\n",
+            "4 generations differ, 5 no answer"
         )
     };
 }

@@ -49,7 +49,7 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     }
     if entries.len() > limit {
         entries.truncate(limit);
-        let text = "there is more than this, and not all streams were looked at: narrow it, or raise --limit";
+        let text = "the result is truncated: narrow the filters, or raise --limit";
         console::say(args.operator.json, text);
     }
     // Each stream is ordered; between streams the clocks of the command-services decide.

@@ -51,10 +51,10 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!("{question} Say --yes where nobody can be asked")));
+        return Err(Failure::Refused(format!("{question} Use --yes without a terminal")));
     }
     eprint!("{question} [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Failure::Refused("then nothing is done".to_owned())) }
+    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Failure::Refused("not confirmed".to_owned())) }
 }

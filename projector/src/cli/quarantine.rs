@@ -120,7 +120,7 @@ async fn list(args: &ListArgs) -> Result<(), Failure> {
     let parked = ask(&args.operator, &ListParked {}).await?;
     let json = args.operator.json;
     if parked.boxes.is_empty() && !json {
-        return console::line("no box is parked");
+        return console::line("no box is in quarantine");
     }
     for parked in &parked.boxes {
         console::result(&args.operator, parked, &line(parked))?;
@@ -142,13 +142,13 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
 
 async fn retry(args: RetryArgs) -> Result<(), Failure> {
     let retried = ask(&args.operator, &RetryParked { box_id: args.box_id }).await?;
-    let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} goes on")).collect();
-    text.extend(retried.parked.iter().map(|parked| format!("still parked: {}", line(parked))));
-    let text = if text.is_empty() { "no box is parked".to_owned() } else { text.join("\n") };
+    let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} released")).collect();
+    text.extend(retried.parked.iter().map(|parked| format!("still in quarantine: {}", line(parked))));
+    let text = if text.is_empty() { "no box is in quarantine".to_owned() } else { text.join("\n") };
     console::result(&args.operator, &retried, &text)?;
     match retried.parked.len() {
         0 => Ok(()),
-        parked => Err(Failure::Failed(format!("{parked} still parked"))),
+        parked => Err(Failure::Failed(format!("{parked} boxes still in quarantine"))),
     }
 }
 
@@ -161,7 +161,7 @@ async fn drop_event(args: DropArgs) -> Result<(), Failure> {
         GiveUpError::Refused(reason) => Failure::Refused(reason),
         GiveUpError::Failed(reason) => Failure::Failed(reason),
     })?;
-    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: {sequence} is given up, by event {id}"))
+    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
 }
 
 fn line(parked: &ParkedBox) -> String {

@@ -40,7 +40,7 @@ pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
             console::result(&args.operator, &generation, &conclusion(&generation))
         }
         _ = tokio::signal::ctrl_c() => {
-            let text = format!("detached: generation {number} goes on by itself; `status --follow` shows it");
+            let text = format!("detached: the rebuild of generation {number} continues; `status --follow` shows it");
             console::say(args.operator.json, &text);
             Ok(())
         }

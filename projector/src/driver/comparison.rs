@@ -29,7 +29,7 @@ impl Driver {
             read_model::version()
         );
         let Some(active) = active.fetch_optional(control).await? else {
-            let summary = json!({ "outcome": "skipped", "reason": "there is no active one of this version" });
+            let summary = json!({ "outcome": "skipped", "reason": "no generation of this version is active" });
             return Ok(Comparison { summary, equal: false, failure: None });
         };
         let found = match verify(&self.database, &self.log, [active, generation], Limits::default()).await {

@@ -75,7 +75,7 @@ pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Swi
     if let (Some(former), Some(expected)) = (former, expected)
         && former != expected
     {
-        return refused(format!("generation {former} was activated meanwhile, in the place of generation {expected}"));
+        return refused(format!("generation {former} is active, not generation {expected}"));
     }
     let found = query!(
         "select generation

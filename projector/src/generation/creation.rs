@@ -93,7 +93,7 @@ pub async fn rebuild(database: &Database, origins: &[Origin], wish: &Rebuild) ->
     .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(generation = number, goal = %wish.to, "began to build a generation");
+    tracing::info!(generation = number, goal = %wish.to, "started to build a generation");
     Ok(number)
 }
 

@@ -47,6 +47,6 @@ async fn set(database: &Database, generation: Option<i32>, paused: bool) -> Resu
         .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(generation = number, paused, "changed the building of a generation");
+    tracing::info!(generation = number, paused, "paused or resumed the building of a generation");
     Ok(number)
 }

@@ -36,7 +36,7 @@ pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, Cha
     .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(?generations, "gave generations up");
+    tracing::info!(?generations, "retired generations");
     Ok(generations)
 }
 

@@ -94,7 +94,7 @@ impl Operation for Audit {
         let reached =
             self.after.as_ref().and_then(|after| all.iter().position(|stream| stream.label() == after.stream));
         if self.after.is_some() && reached.is_none() {
-            return Err(ChangeError::Refused("the page before was not of this query".to_owned()));
+            return Err(ChangeError::Refused("the previous page belongs to another query".to_owned()));
         }
         for stream in all.into_iter().skip(reached.unwrap_or_default()) {
             let after = self.after.as_ref().filter(|after| after.stream == stream.label());

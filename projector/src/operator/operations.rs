@@ -49,7 +49,7 @@ impl Operations {
             ShowParked::VERB => self.perform::<ShowParked>(payload).await,
             RetryParked::VERB => self.perform::<RetryParked>(payload).await,
             Audit::VERB => self.perform::<Audit>(payload).await,
-            unknown => encode(&Outcome::<()>::Refused(format!("this projector does not know what {unknown:?} means"))),
+            unknown => encode(&Outcome::<()>::Refused(format!("unknown request {unknown:?}"))),
         }
     }
 
@@ -58,9 +58,9 @@ impl Operations {
             Ok(request) => {
                 let asked = String::from_utf8_lossy(payload);
                 if O::ONLY_ASKS {
-                    tracing::debug!(verb = O::VERB, request = %asked, "asked by an operator");
+                    tracing::debug!(verb = O::VERB, request = %asked, "operator request");
                 } else {
-                    tracing::info!(verb = O::VERB, request = %asked, "asked by an operator");
+                    tracing::info!(verb = O::VERB, request = %asked, "operator request");
                 }
                 match request.perform(self).await {
                     Ok(answer) => Outcome::Done(answer),
@@ -70,7 +70,7 @@ impl Operations {
                     }
                 }
             }
-            Err(error) => Outcome::Refused(format!("this is not what {:?} needs: {error}", O::VERB)),
+            Err(error) => Outcome::Refused(format!("invalid request {:?}: {error}", O::VERB)),
         };
         encode(&outcome)
     }

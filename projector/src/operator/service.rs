@@ -27,7 +27,7 @@ async fn subscribe(client: &Client) -> Subscriber {
     loop {
         match client.queue_subscribe(notice::ALL_OPERATIONS, QUEUE_GROUP.to_owned()).await {
             Ok(requests) => return requests,
-            Err(error) => tracing::error!(%error, "cannot listen for operators"),
+            Err(error) => tracing::error!(%error, "cannot subscribe to operator requests"),
         }
         sleep(Duration::from_secs(1)).await;
     }

@@ -34,7 +34,7 @@ pub(super) fn report(stream: &str, poison: &Poison) {
         stream.label = stream,
         stream.position = poison.sequence,
         reason = poison.reason,
-        "this box cannot be projected any further: parked"
+        "cannot project this box any further: quarantined"
     );
 }
 

@@ -50,7 +50,7 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
     for (track, wanted) in &asked {
         while answered(&mut connection, track).await? < *wanted {
             if Instant::now() > deadline {
-                let late = format!("no projector has tried {} of generation {} in time", track.1, track.0);
+                let late = format!("no projector has retried stream {} of generation {} in time", track.1, track.0);
                 return Err(ChangeError::Unanswered(late));
             }
             sleep(PAUSE).await;

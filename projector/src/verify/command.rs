@@ -82,7 +82,7 @@ Examples:
   projector verify --fresh --priority normal --values
   projector verify --fresh --json | jq '.differences'
 
-Exit codes: 0 equal, 1 failed or not decided, 2 not understood, 3 refused: the two cannot be compared now, 4 they differ";
+Exit codes: 0 equal, 1 failed or undecided, 2 invalid arguments, 3 refused: not comparable now, 4 different";
 
 /// Compares, prints the result on standard output, and returns the exit code.
 pub async fn act(args: VerifyArgs) -> ExitCode {
@@ -132,7 +132,7 @@ async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
         found = verify_fresh(&database, &log, first, limits) => Ok(found?),
         _ = tokio::signal::ctrl_c() => {
             clean_up(&database).await?;
-            Err(Failure::Failed("interrupted; what was projected for this is dropped".to_owned()))
+            Err(Failure::Failed("interrupted; the temporary projection is dropped".to_owned()))
         }
     }
 }
@@ -157,9 +157,10 @@ async fn chosen(database: &Database, args: &VerifyArgs) -> Result<(i32, Option<i
         return Ok((first, None));
     }
     let newest = rows.iter().map(|row| row.generation).find(|generation| *generation != first);
-    let other = args.other.or(newest).ok_or_else(|| refused("there is nothing to compare it with: try --fresh"))?;
+    let other =
+        args.other.or(newest).ok_or_else(|| refused("there is no other generation to compare with: use --fresh"))?;
     if other == first {
-        return Err(refused("a generation is the same as itself: try --fresh"));
+        return Err(refused("a generation cannot be compared with itself: use --fresh"));
     }
     Ok((first, Some(other)))
 }

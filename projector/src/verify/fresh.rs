@@ -27,7 +27,7 @@ pub async fn verify_fresh(
     let mut turn = database.control().await?;
     let taken = query!(r#"select pg_try_advisory_lock(hashtextextended('boxroom fresh projection', 0)) as "taken!""#);
     if !taken.fetch_one(&mut turn).await?.taken {
-        let reason = "another fresh projection is being compared; one at a time";
+        let reason = "another comparison with a fresh projection is running";
         return Err(VerifyError::Refused(reason.to_owned()));
     }
     let streams = streams_of(database, generation).await?;

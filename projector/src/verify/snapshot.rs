@@ -111,7 +111,8 @@ impl Snapshot {
             }
             let apart = position_a.unwrap_or_default().abs_diff(position_b.unwrap_or_default());
             if apart > FURTHEST {
-                let reason = format!("{stream}: generations {first} and {second} are {apart} events apart; wait");
+                let reason =
+                    format!("{stream}: generations {first} and {second} are {apart} events apart; try again later");
                 return Err(VerifyError::Refused(reason));
             }
         }

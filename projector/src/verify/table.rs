@@ -84,7 +84,7 @@ impl Table {
         // Rows with both a box and a user come from the box's stream.
         let scope = [Scope::Box, Scope::User, Scope::Store].into_iter().find(has);
         let Some(scope) = scope.filter(|_| !key.is_empty()) else {
-            return Err(VerifyError::Refused(format!("the rows of {name} cannot be told apart")));
+            return Err(VerifyError::Refused(format!("the table {name} has no key to compare by")));
         };
         key.sort_by_key(|(place, _)| *place);
         let key = key.into_iter().map(|(_, column)| column).collect();

@@ -79,7 +79,7 @@ impl Town {
             let order = command(what, 0, &room_id, &actor, user("dan"), original);
             self.order(&box_id, &actor, order);
         }
-        assert_eq!(self.story.commits.len(), 7, "everybody may do this");
+        assert_eq!(self.story.commits.len(), 7, "every command is allowed");
     }
 
     /// Adds a failing commit, an erasure or an operator's drop of an event, if `what` selects one. Returns whether it

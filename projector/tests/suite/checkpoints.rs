@@ -67,7 +67,7 @@ async fn two_writers_on_one_stream_write_nothing_twice() {
     let one = world.database.generation(1).await.expect("a connection");
     let other = world.database.generation(1).await.expect("a connection");
     let (one, other) = tokio::join!(insist(one, &story), insist(other, &story));
-    assert!(one + other > 0, "they have not met");
+    assert!(one + other > 0, "the writers never conflicted");
     let counts =
         "select (select count(*) from messages) as messages, max(last_ordinal) as ordinal, max(v) as v from rooms";
     assert_eq!(world.row(counts).await, json!({ "messages": 200, "ordinal": 200, "v": 203 }));

@@ -82,7 +82,7 @@ async fn what_is_written_in_the_same_batch_is_redacted_before_it_is_told() {
     let mut story = conversation();
     story.happens("b1", "system", [erased("bob")]);
     let news = world.tell(&story).await;
-    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notice tells it");
+    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
     must_be_redacted(&mut world).await;
 }
 

@@ -36,7 +36,7 @@ async fn what_is_told_can_be_read() {
         let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
         let sql = "select v from room_events where room_id = 'b1.1' order by v desc limit 1";
         let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");
-        assert_eq!(readable, n, "it was told before it could be read");
+        assert_eq!(readable, n, "notified before it could be read");
         let data = json!({
             "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null
         });

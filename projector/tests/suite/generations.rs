@@ -117,7 +117,7 @@ async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     let mut reader =
         Reader::open(&world.database, Arc::clone(&town.log), 1, stream, Mode::Live).await.expect("it reads");
     let news = reader.retry_parked().await.expect("a retry");
-    assert_eq!(news.feed.len(), 13, "what was parked is told");
+    assert_eq!(news.feed.len(), 13, "the waiting commits are in the feed");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }

@@ -56,7 +56,7 @@ async fn busy_town(servers: &Servers, messages: usize) -> Town {
 #[tokio::test]
 async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     let servers = Servers::start().await;
-    assert_eq!(servers.operate("status").await.0, 5, "nobody is there to ask");
+    assert_eq!(servers.operate("status").await.0, 5, "no projector answers");
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
     let town = busy_town(&servers, 10).await;
@@ -66,7 +66,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     assert_eq!(standby["goal"], "active");
     assert_eq!(servers.operate("activate 9").await.0, 3);
     assert_eq!(servers.operate("retire 2 --yes").await.0, 3, "it is active");
-    assert_eq!(servers.operate("retire 1").await.0, 3, "nobody could be asked");
+    assert_eq!(servers.operate("retire 1").await.0, 3, "there is no terminal to confirm");
     assert_eq!(servers.operate("retire").await.0, 2);
     town.say("b1", "both hear this").await;
     for number in [1, 2] {
@@ -111,7 +111,7 @@ async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     let length = servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
     let begin = std::time::Instant::now();
-    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "nobody knew how long it takes");
+    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "the remaining time was never estimated");
     let before = servers.until_generation(2, "on its way", |generation| reached(generation) > 50).await;
     assert!(!at_the_end(&before), "it is not throttled");
     first.process.kill().await;

@@ -159,7 +159,7 @@ async fn a_box_goes_on_without_an_event_that_is_given_up() {
     let news = follow(&mut world, &log, 100).await;
     assert_eq!(world.texts("select body from messages order by message_id").await, ["parked", "flows", "later"]);
     let told: Vec<(u64, i64)> = news.feed.iter().map(|row| (row.position, row.v)).collect();
-    assert_eq!(told, [(6, 2), (drop + 1, 3)], "what was parked is told, and the feed goes on without a gap");
+    assert_eq!(told, [(6, 2), (drop + 1, 3)], "the waiting commit is in the feed, without a gap");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }

@@ -355,7 +355,7 @@ mod tests {
             assert!(free.remove(room.box_id), "{} is used twice or missing", room.box_id);
             assert!(STORES.iter().any(|(id, ..)| *id == room.store_id), "{}", room.store_id);
             let members: HashSet<_> = room.guests.iter().copied().chain([room.host]).collect();
-            assert_eq!(members.len(), room.guests.len() + 1, "somebody is twice in {}", room.title);
+            assert_eq!(members.len(), room.guests.len() + 1, "a member is listed twice in {}", room.title);
             assert!(members.len() <= usize::try_from(room.max_members).unwrap());
             assert!(members.iter().all(|member| USERS.iter().any(|(id, _)| id == member)), "{}", room.title);
             assert!(room.lines.iter().all(|Line(author, _)| members.contains(author)), "{}", room.title);

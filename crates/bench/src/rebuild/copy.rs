@@ -38,7 +38,7 @@ pub(crate) async fn copy(
     let mut connection = PgConnection::connect(&admin).await?;
     let parked = format!("select count(*) from read_g{generation}.quarantined_boxes");
     let parked: i64 = query_scalar(AssertSqlSafe(parked)).fetch_one(&mut connection).await?;
-    ensure!(parked == 0, "{parked} boxes could not be projected: the figures would mean nothing");
+    ensure!(parked == 0, "{parked} boxes are in quarantine: the figures would be meaningless");
     for table in TABLES.concat() {
         export(&mut connection, generation, table, &servers.folder().join(table)).await?;
     }

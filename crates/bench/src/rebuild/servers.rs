@@ -19,7 +19,7 @@ use service_kit::nats::{self, PlainAddress};
 use crate::cpu::Processes;
 
 /// The differences to production, for the report.
-pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, because the log is only filled to be \
+pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, because its log is only filled to be \
                                    read; PostgreSQL has its own defaults, fsync included";
 
 /// The running servers. They are stopped when this value is dropped.
