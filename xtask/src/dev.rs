@@ -135,7 +135,9 @@ impl Dev {
                 console::say(&format!("{name}: stopping"));
                 Ok(())
             }
-            (name, status) = stack.first_exit() => Err(anyhow::anyhow!("{name} ended unexpectedly ({status}): stopped the others")),
+            (name, status) = stack.first_exit() => Err(anyhow::anyhow!(
+                "{name} ended unexpectedly ({status}): stopped the others"
+            )),
             failed = self.present(&stack, place, published) => failed,
         };
         // Clients must not find the addresses of a stack that is about to end.

@@ -44,7 +44,7 @@ fn is_token(word: &str) -> bool {
     parts.len() == 3 && parts[0].starts_with("eyJ") && parts[1].starts_with("eyJ") && parts[2].len() > 40
 }
 
-/// An NKey seed, the private half of a NATS key.
+/// The seed of a NATS key, its private half.
 fn is_seed(word: &str) -> bool {
     let base32 = |letter: char| letter.is_ascii_uppercase() || ('2'..='7').contains(&letter);
     word.len() == 58 && word.starts_with('S') && word.chars().all(base32)

@@ -30,22 +30,31 @@ enum Part {
     #[command(after_help = "Example:\n  provision accounts --partitions 4 --out /etc/boxroom")]
     Accounts {
         /// Number of box streams in the log
-        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        #[arg(
+            long,
+            env = "BOXROOM_PARTITIONS",
+            default_value_t = 4,
+            value_parser = clap::value_parser!(u16).range(1..=64)
+        )]
         partitions: u16,
         /// Folder to write to
         #[arg(long)]
         out: PathBuf,
     },
     /// Create the log's streams, or check their settings
-    #[command(
-        after_help = "Example:\n  provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 1"
-    )]
+    #[command(after_help = "Example:\n  \
+                      provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 1")]
     Streams {
         /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
         nats_url: String,
         /// Number of box streams in the log; cannot be changed later
-        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        #[arg(
+            long,
+            env = "BOXROOM_PARTITIONS",
+            default_value_t = 4,
+            value_parser = clap::value_parser!(u16).range(1..=64)
+        )]
         partitions: u16,
         /// Number of replicas of each stream in a cluster
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
@@ -53,9 +62,9 @@ enum Part {
     },
     /// Create the database roles: projector, which owns the read models, query, which reads them, and operator, which
     /// reads them for people
-    #[command(
-        after_help = "Example:\n  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      --projector-password one --query-password two --operator-password three"
-    )]
+    #[command(after_help = "Example:\n  \
+                      provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      \
+                      --projector-password one --query-password two --operator-password three")]
     Roles {
         /// Database URL with a superuser's name and password
         #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true)]
@@ -89,9 +98,8 @@ enum Part {
     ///
     /// The copy holds every command that was acknowledged before it began. The server verifies all messages while it
     /// copies. The folder holds password hashes and all messages: protect it like the log.
-    #[command(
-        after_help = "Example:\n  provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22"
-    )]
+    #[command(after_help = "Example:\n  \
+                      provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22")]
     Backup {
         /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
@@ -104,9 +112,8 @@ enum Part {
     ///
     /// Checks the whole backup before it writes, and never overwrites a stream. If it is interrupted, run it again.
     /// Stop the services first, and rebuild the read models afterwards.
-    #[command(
-        after_help = "Example:\n  provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22"
-    )]
+    #[command(after_help = "Example:\n  \
+                      provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22")]
     Restore {
         /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]

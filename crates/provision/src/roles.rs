@@ -59,7 +59,8 @@ async fn set_password(connection: &mut PgConnection, role: &str, password: &str)
         .await?;
     raw_sql(
         "do $$ begin
-           execute format('alter role %I password %L', current_setting('boxroom.role'), current_setting('boxroom.password'));
+           execute format('alter role %I password %L', current_setting('boxroom.role'), \
+           current_setting('boxroom.password'));
          end $$",
     )
     .execute(&mut *connection)

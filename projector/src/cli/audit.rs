@@ -29,7 +29,12 @@ pub struct AuditArgs {
     #[arg(long, value_name = "TIME")]
     pub until: Option<DateTime<Utc>>,
     /// Maximum number of commands to show
-    #[arg(long, default_value_t = 1_000, value_name = "COMMANDS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        default_value_t = 1_000,
+        value_name = "COMMANDS",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     pub limit: u32,
 }
 

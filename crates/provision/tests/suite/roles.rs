@@ -4,9 +4,9 @@ use harness::{Postgres, Role};
 use provision::roles::{self, RolePasswords};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-/// SQLSTATE insufficient_privilege.
+/// The SQLSTATE `insufficient_privilege`.
 const NO_RIGHT: &str = "42501";
-/// SQLSTATE read_only_sql_transaction.
+/// The SQLSTATE `read_only_sql_transaction`.
 const READS_ONLY: &str = "25006";
 
 /// Statements for superusers only.
@@ -173,7 +173,8 @@ async fn the_projector_does_its_work() {
         "create schema read_g2; create table read_g2.rooms (id int); grant usage on schema read_g2 to query",
         "select pg_try_advisory_lock(1)",
         "drop schema read_g1 cascade",
-        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'projector' and pid <> pg_backend_pid()",
+        "select pg_terminate_backend(pid) from pg_stat_activity \
+         where usename = 'projector' and pid <> pg_backend_pid()",
     ];
     for statement in work {
         assert_eq!(refusal(&mut projector, statement).await, None, "{statement}");
