@@ -103,7 +103,7 @@ impl Content {
         }
     }
 
-    /// The box that orders this commit; `None` outside the box streams.
+    /// Returns the box that orders this commit; `None` outside the box streams.
     pub(crate) fn box_id(&self) -> Option<&BoxId> {
         match self {
             Self::Box { box_id, .. } => Some(box_id),

@@ -74,7 +74,7 @@ impl Eraser {
         if control::pending(&mut connection).await?.is_empty() {
             return Ok(connection.close().await?);
         }
-        // Rows then include everything that was stored before now, by this eraser or by the users.
+        // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         if let Some(missing) = Positions::of(&mut connection, active).await?.missing(&ends) {
             return control::all_wait(&mut connection, &format!("generation {active} is behind: {missing}")).await;

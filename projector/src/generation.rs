@@ -40,7 +40,7 @@ pub enum State {
     Active,
     /// It was active, and is kept up to date for a rollback.
     Standby,
-    /// It is no longer projected, and its schema is dropped.
+    /// It is no longer projected, and its schema is dropped when no reader is left.
     Retired,
 }
 
@@ -82,7 +82,7 @@ pub enum ChangeError {
     /// The current state does not allow the change; nothing was changed.
     #[error("{0}")]
     Refused(String),
-    /// A projector or query-service did not do its part in time.
+    /// A projector did not do its part in time.
     #[error("{0}")]
     Unanswered(String),
     /// The database failed; nothing was changed.
@@ -100,7 +100,7 @@ impl Generation {
     }
 }
 
-/// Migrates the tables that all generations share to this build's version. Safe to run concurrently.
+/// Migrates the tables shared by all generations to this build's version. Safe to run concurrently.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     let mut connection = database.control().await?;
     let mut migrations = sqlx::migrate!("../migrations/control");

@@ -2,8 +2,7 @@
 //! on an operator's retry, and when a later event drops the commit that failed.
 //!
 //! The rule for dropped events: a commit that cannot be projected is skipped if a later commit of its box drops it.
-//! Dropping one that can be projected has no effect. So the rows depend on the log alone, and not on the time in
-//! quarantine.
+//! Dropping one that can be projected has no effect. So the rows depend on the log alone, and not on past quarantines.
 
 use std::collections::BTreeSet;
 

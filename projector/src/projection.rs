@@ -61,7 +61,7 @@ pub enum Pace {
     Building,
 }
 
-/// The changes of a batch to notify subscribers of.
+/// The changes of a batch that subscribers are notified of.
 #[derive(Debug, Default)]
 pub struct News {
     /// New rows of rooms' feeds, in the order of the log.

@@ -68,7 +68,7 @@ enum Source {
 /// The result of a step.
 #[derive(Debug)]
 pub struct Step {
-    /// The changes to notify subscribers of.
+    /// The changes that subscribers are notified of.
     pub news: News,
     /// The checkpoint after the step.
     pub checkpoint: Checkpoint,

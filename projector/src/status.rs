@@ -70,7 +70,8 @@ impl Status {
         self.lock().log = state;
     }
 
-    /// Sets the progress of a stream, and logs a change: failures and recovery at a visible level.
+    /// Sets the progress of a stream and logs a change: failures as errors or warnings, `Following` as info, others as
+    /// debug.
     pub(crate) fn set(&self, track: Track, progress: Progress) {
         let mut inner = self.lock();
         let former = inner.tracks.insert(track, progress.clone());

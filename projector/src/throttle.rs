@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// A rate limit pauses for about one such slice at most.
+/// The number of batches per second at a rate limit: small batches keep the pauses short.
 const SLICES_PER_SECOND: u32 = 4;
 
 /// The ratio of rest to work at low priority.

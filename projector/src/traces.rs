@@ -14,7 +14,7 @@ use tracing::Span;
 
 use crate::commit::Commit;
 
-/// The maximum age of a traced commit. An older one is projected again, or so late that its trace is closed.
+/// The maximum age of a traced commit. An older one is being projected again, or so late that its trace is closed.
 const FRESH: TimeDelta = TimeDelta::minutes(1);
 
 /// The spans of the traced commits of one transaction, by sequence. They end when this is dropped.

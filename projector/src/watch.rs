@@ -170,7 +170,7 @@ impl Watch {
             eyes.look_at_log(&self).await;
             if let Err(error) = eyes.look_at_database(&self).await {
                 // Other parts report that the database is unavailable; a failed connection is opened again.
-                tracing::debug!(%error, "cannot see what is projected");
+                tracing::debug!(%error, "cannot read the progress of the projection");
                 eyes.control = None;
             }
             eyes.look_at_waiting(&self).await;
@@ -230,7 +230,7 @@ impl Eyes {
         }
         for number in numbers {
             if let Err(error) = self.look_at_generation(watch, number).await {
-                tracing::debug!(%error, generation = number, "cannot see what is projected");
+                tracing::debug!(%error, generation = number, "cannot read the progress of the projection");
                 self.schemas.remove(&number);
             }
         }

@@ -171,7 +171,7 @@ async fn build(
     let rows = async {
         loop {
             match projector::catch_up(database, log, GENERATION, streams, mode).await {
-                Err(ReadError::Away(reason)) => eprintln!("once more: {reason}"),
+                Err(ReadError::Away(reason)) => eprintln!("retrying: {reason}"),
                 other => return Ok(other?),
             }
         }

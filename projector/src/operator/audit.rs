@@ -58,7 +58,7 @@ pub struct Place {
 pub struct Audited {
     /// The entries; may be empty although more follow.
     pub entries: Vec<Entry>,
-    /// The beginning of the next page; absent after the last one.
+    /// The place after which the next page begins; absent on the last page.
     pub next: Option<Place>,
 }
 

@@ -29,7 +29,7 @@ pub struct FeedRow {
     pub at: DateTime<Utc>,
     /// The acting user; `None` for the system.
     pub by: Option<UserId>,
-    /// What clients see of the event; its fields are public.
+    /// The public data of the event, as sent to clients.
     pub data: Box<RawValue>,
     /// The id of the command, by which its sender recognizes it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub(super) fn not_json(error: &serde_json::Error) -> Unfitting {
     Unfitting(format!("an event cannot be told to clients: {error}"))
 }
 
-/// Returns true for a deadline. It has no actor, even if the next user who opens a room on the box triggers it.
+/// Returns true if a deadline caused the event. It has no actor, even if the next user to open a room triggered it.
 pub(super) fn happened_by_itself(event: &BoxEvent) -> bool {
     matches!(event, BoxEvent::RoomClosed { reason: domain::RoomClosedReason::Expired, .. })
 }

@@ -239,7 +239,7 @@ impl Workspace {
         Ok(message)
     }
 
-    /// Ends a batch: drops closed rooms, rows beyond the limits, and all that was written.
+    /// Ends a batch: drops closed rooms, cached rows beyond the limits, and the lists of changes.
     pub(super) fn settle(&mut self, most: Memory) {
         // A closed room has no further events.
         let is_closed = |room_id: &&RoomId| self.rooms.get(*room_id).is_some_and(|room| room.row.closed_at.is_some());
