@@ -1,39 +1,39 @@
-//! Reads and decodes a stream ahead of whoever writes its rows.
+//! //! A reader that fetches and decodes a stream ahead of the writer of its rows.
 
 use event_store::{FollowError, Follower};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{commit::Commit, throttle::Throttle};
 
-/// Batches that wait to be written.
+/// Capacity of the channel of decoded batches, in batches.
 const WAITING: usize = 1;
 
-/// The most events of a batch, and the most bytes: while nobody waits for a single event, large ones cost less.
+/// Limits of a batch, in events and bytes. No client waits for a single event here, and large batches cost less.
 const EVENTS: usize = 10_000;
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// The most events of the first batch; each may have twice as many as the one before. So writing begins soon, and who
-/// watches sees early how fast it goes.
+/// Limit of the first batch, in events. It doubles with each batch, so that writing begins early and operators see the
+/// rate soon.
 const FIRST_EVENTS: usize = 1000;
 
-/// The most messages of one answer of the log: it must come in time from a server that is busy.
+/// Limit of one request to the log, in messages: a busy server must be able to answer it in time.
 const PAGE: usize = 2000;
 
 /// Commits in log order, decoded.
 pub(crate) struct Batch {
     pub(crate) commits: Vec<Commit>,
-    /// Whether the end of the log, as far as it was known, is reached with these.
+    /// True if the batch reaches the end of the log as it was known when the batch was read.
     pub(crate) caught_up: bool,
 }
 
-/// A task that reads a stream. Ends with this value, or after an error.
+/// A task that reads a stream. It ends when this value is dropped, and after an error.
 pub(crate) struct Ahead {
     batches: mpsc::Receiver<Result<Batch, FollowError>>,
     _task: JoinSet<()>,
 }
 
 impl Batch {
-    /// What is there, up to these limits; waits while nothing is there.
+    /// Reads what the log holds up to these limits. Waits while it holds nothing more.
     pub(crate) async fn next(follower: &mut Follower, events: usize, bytes: usize) -> Result<Self, FollowError> {
         let read = follower.next_batch(events, bytes).await?;
         let commits = read.commits.into_iter().map(Commit::from).collect();
@@ -41,8 +41,8 @@ impl Batch {
     }
 }
 
-/// Pages of what is there, until they are enough or the end of the log is reached. An error after the first page waits
-/// for the next time: it repeats itself.
+/// Collects pages until the batch is large enough or the end of the log is reached. An error after the first page is
+/// left to the next call, which runs into it again.
 async fn collect(follower: &mut Follower, events: usize) -> Result<Batch, FollowError> {
     let page = PAGE.min(events);
     let mut batch = Batch { commits: Vec::with_capacity(events), caught_up: false };
@@ -77,7 +77,7 @@ impl Ahead {
         Self { batches, _task: task }
     }
 
-    /// The next batch; none after an error.
+    /// Returns the next batch, or `None` after an error.
     pub(crate) async fn next(&mut self) -> Option<Result<Batch, FollowError>> {
         self.batches.recv().await
     }

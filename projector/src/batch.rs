@@ -1,4 +1,4 @@
-//! One batch, one transaction: the checkpoint first, then the rows.
+//! One transaction per batch: the checkpoint first, then the rows.
 
 use sqlx::{Connection, PgConnection};
 
@@ -8,13 +8,13 @@ use crate::{
     projection::{News, Projection, ProjectionError},
 };
 
-/// Why a batch is not in the read model.
+/// The reason why a batch is not in the read model.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// The rows could not be written; the whole batch was rolled back.
     #[error(transparent)]
     Projection(#[from] ProjectionError),
-    /// Somebody else writes this stream's rows: what is in memory here is no longer true.
+    /// Another projector writes this stream's rows: the projection's memory is outdated.
     #[error("another projector has moved the checkpoint")]
     Overtaken,
 }
@@ -25,8 +25,8 @@ impl From<sqlx::Error> for BatchError {
     }
 }
 
-/// Projects the commits that follow a checkpoint, all or nothing. After an error the projection must be dropped: it may
-/// remember what was rolled back.
+/// Projects the commits that follow a checkpoint, all or nothing. After an error the caller must drop the projection:
+/// it may remember rows that were rolled back.
 pub async fn project(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -46,8 +46,8 @@ pub async fn project(
     Ok(news)
 }
 
-/// Like [`project`], but one commit that the database refuses does not stop the others: its box is parked. It is found by
-/// halving the batch. Knows nothing of commits that are given up: see [`parked::project`](crate::parked::project).
+/// Like [`project`], but isolates a commit that the database refuses: halves the batch until the commit is found, and
+/// puts its box into quarantine. Does not handle dropped events: see [`parked::project`](crate::parked::project).
 pub async fn project_around_poison(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -93,7 +93,7 @@ fn condemn(projection: &mut Projection, sequence: u64, reason: String) -> Result
     }
 }
 
-/// What the database said when it refused the rows themselves, which another attempt would not change.
+/// Returns the database's message if it refused the rows themselves, so that another attempt would fail again.
 pub(crate) fn refused(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     // Data exceptions, violated constraints, exceeded limits.

@@ -1,4 +1,4 @@
-//! A whole generation brought to the end of the log, once: for rebuilds and for comparisons.
+//! Brings a whole generation to the end of the log once, for rebuilds and comparisons.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     reader::{Mode, ReadError, Reader},
 };
 
-/// Projects everything that these streams hold now into a generation, side by side, and returns. Sends no notices.
+/// Projects everything that these streams hold now into a generation, in parallel, and returns. Sends no notifications.
 pub async fn catch_up(
     database: &Database,
     log: &Arc<dyn Log>,
@@ -24,7 +24,7 @@ pub async fn catch_up(
         tasks.spawn(async move {
             let mut reader = Reader::open(&database, log, generation, stream, mode.clone()).await?;
             let end = reader.end();
-            // Of read markers the last sequences may be gone: replaced by later ones.
+            // The last sequences of the read markers may be gone, replaced by later ones.
             while reader.checkpoint().position < end {
                 let begin = Instant::now();
                 if reader.step().await?.caught_up {

@@ -1,4 +1,4 @@
-//! Where a stream stands in a generation: moved first in every transaction, and only from where it was.
+//! The checkpoint of a stream in a generation. It moves first in every transaction, and only from its known position.
 
 use event_store::{Log, LogError, StreamName, StreamState, commit_id_at};
 use sqlx::{PgConnection, query};
@@ -10,11 +10,11 @@ use crate::commit::Commit;
 pub struct Checkpoint {
     /// The stream.
     pub stream: StreamName,
-    /// Which life of the stream.
+    /// The stream's incarnation.
     pub incarnation: String,
-    /// Its sequence; 0 before the first.
+    /// The commit's sequence; 0 before the first commit.
     pub position: u64,
-    /// Its commit's id.
+    /// The commit's id.
     pub commit_id: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub struct OtherLog {
 }
 
 impl Checkpoint {
-    /// Where a stream stands; none if the generation knows no such stream.
+    /// Reads the checkpoint of a stream; `None` if the generation was created without this stream.
     pub async fn read(connection: &mut PgConnection, stream: StreamName) -> Result<Option<Self>, sqlx::Error> {
         let row = query!("select incarnation, position, commit_id from checkpoints where stream = $1", stream.label())
             .fetch_optional(connection)
@@ -40,8 +40,9 @@ impl Checkpoint {
         }))
     }
 
-    /// Moves on to this commit; false if somebody else has moved it. Must be the first statement of a transaction: it
-    /// holds every other writer off, and without it a lease that was lost unnoticed would project commits twice.
+    /// Moves the checkpoint to this commit. Returns false if another projector has moved it. Must be the first
+    /// statement of a transaction: it blocks every other writer. Without it, a projector that lost its lease unnoticed
+    /// would project commits twice.
     pub async fn advance(&self, connection: &mut PgConnection, to: &Commit) -> Result<bool, sqlx::Error> {
         let moved = query!(
             "update checkpoints
@@ -62,7 +63,8 @@ impl Checkpoint {
         Ok(moved.rows_affected() == 1)
     }
 
-    /// Holds the checkpoint where it is; false if somebody else has moved it.
+    /// Locks the checkpoint at its position until the transaction ends. Returns false if another projector has moved
+    /// it.
     pub(crate) async fn hold(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let held = query!(
             "select stream from checkpoints where stream = $1 and position = $2 and incarnation = $3 for update",
@@ -75,13 +77,13 @@ impl Checkpoint {
         Ok(held.is_some())
     }
 
-    /// The same stream at a later commit.
+    /// Returns the checkpoint of the same stream at a later commit.
     #[must_use]
     pub fn at(&self, commit: &Commit) -> Self {
         Self { position: commit.sequence, commit_id: Some(commit.commit_id.clone()), ..self.clone() }
     }
 
-    /// Compares what was projected with what the log holds.
+    /// Compares the checkpoint with the log: incarnation, end, and the commit's id at the position.
     pub async fn compare(&self, log: &dyn Log, state: &StreamState) -> Result<Result<(), OtherLog>, LogError> {
         let other = |difference| Ok(Err(OtherLog { stream: self.stream, difference }));
         if state.incarnation != self.incarnation {
@@ -94,7 +96,7 @@ impl Checkpoint {
             return Ok(Ok(()));
         }
         match commit_id_at(log, self.stream, self.position).await? {
-            // Of markers the log keeps the last one of each reader only.
+            // The log keeps only the last marker of each reader.
             None if !self.stream.is_dense() => Ok(Ok(())),
             None => other(format!("it holds nothing at {}", self.position)),
             found if found == self.commit_id => Ok(Ok(())),

@@ -1,4 +1,5 @@
-//! The operators' command line: asks the running projectors over NATS, and shows what they say to people or machines.
+//! The operators' command line. Sends requests to the running projectors over NATS and prints the answers as text or
+//! JSON.
 
 pub use arguments::{OperatorCommand, Priority};
 
@@ -20,26 +21,26 @@ use service_kit::nats::ConnectError;
 use crate::operator::{AskError, Operator, Request};
 use arguments::OperatorArgs;
 
-/// Why a command did not do what it was asked to; each is an exit code of its own. Codes are for scripts: never change
-/// one.
+/// The outcome of a command that did not succeed. Each variant has its own exit code. Scripts depend on the codes:
+/// never change one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// It went wrong.
+    /// The command failed.
     #[error("{0}")]
     Failed(String),
-    /// The state of things does not allow it.
+    /// The current state does not allow the command.
     #[error("refused: {0}")]
     Refused(String),
-    /// Two generations that should be equal are not.
+    /// Two generations that should be equal differ.
     #[error("{0}")]
     Different(String),
-    /// Nobody is there to do it.
+    /// No projector answered, or NATS is unreachable.
     #[error("{0}")]
     NoAnswer(String),
 }
 
 impl Failure {
-    /// Its kind and its reason, for scripts.
+    /// Returns kind and reason, for scripts.
     fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Failed(reason) => ("failed", reason),
@@ -88,7 +89,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Does what an operator asks for; says how it ended.
+/// Executes an operator's command, prints the result and returns the exit code.
 pub async fn act(command: OperatorCommand) -> ExitCode {
     let json = command.operator().json;
     let acted = match command {
@@ -105,7 +106,7 @@ pub async fn act(command: OperatorCommand) -> ExitCode {
     ended(acted, json)
 }
 
-/// Says why a command failed, to people or machines; returns how to end.
+/// Prints the failure of a command as text or JSON, and returns the exit code.
 pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
     match acted {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,7 +117,7 @@ pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
     }
 }
 
-/// Asks once.
+/// Connects and sends one request.
 async fn ask<R: Request>(args: &OperatorArgs, request: &R) -> Result<R::Answer, Failure> {
     Ok(Operator::connect(&args.operator_url).await?.ask(request).await?)
 }

@@ -1,29 +1,29 @@
-//! A commit of the log, decoded: what the projection takes in.
+//! A decoded commit of the log: the input of the projection.
 
 use chrono::{DateTime, Utc};
 use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
 use event_store::{DecodeError, Decoded, RecordedCommit, Source};
 
-/// What one command has made happen, at one sequence of one stream.
+/// The events of one command, at one sequence of one stream.
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The sequence in its stream, from 1.
     pub sequence: u64,
-    /// Its id; kept with the checkpoint, to recognise the log by.
+    /// The commit's id. Kept with the checkpoint to recognize the log.
     pub commit_id: String,
-    /// The `Idempotency-Key` of the command, if its client gave one.
+    /// The `Idempotency-Key` of the command, if its client sent one.
     pub command_id: Option<String>,
-    /// Who acted.
+    /// The acting user.
     pub actor: UserId,
-    /// When the command was received.
+    /// The time at which the command was received.
     pub at: DateTime<Utc>,
     /// The trace of the command, if it is traced.
     pub traceparent: Option<String>,
-    /// What happened.
+    /// The content.
     pub content: Content,
 }
 
-/// What a commit says, and about what.
+/// The decoded content of a commit and the aggregate that it belongs to.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Events of a box.
@@ -40,7 +40,7 @@ pub enum Content {
         /// At least one.
         events: Vec<UserEvent>,
     },
-    /// A nickname was claimed or released: of no interest here.
+    /// A nickname was claimed or released. The projection ignores it.
     Claim,
     /// Events of a store.
     Store {
@@ -49,7 +49,7 @@ pub enum Content {
         /// At least one.
         events: Vec<StoreEvent>,
     },
-    /// How far a user has read.
+    /// A user's read position in a room.
     Mark {
         /// The room.
         room_id: RoomId,
@@ -58,11 +58,11 @@ pub enum Content {
         /// The last message read.
         message_id: MessageId,
     },
-    /// Something that this build cannot decode.
+    /// Content that this build cannot decode.
     Unreadable {
-        /// The box that it is about, if it stands on one's subject.
+        /// The box, if the commit is on a box's subject.
         box_id: Option<BoxId>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -82,7 +82,7 @@ impl From<RecordedCommit> for Commit {
 }
 
 impl Content {
-    /// What a commit of the log says, in the shape of today.
+    /// Decodes a commit of the log into the current shape.
     fn of(decoded: Result<Decoded, DecodeError>, source: Source) -> Self {
         match (decoded, source) {
             (Ok(Decoded::Box(events)), Source::Room { box_id } | Source::Talk { box_id }) => {
@@ -103,7 +103,7 @@ impl Content {
         }
     }
 
-    /// The box whose order it belongs to; none outside the box streams.
+    /// Returns the box that orders this commit; `None` outside the box streams.
     pub(crate) fn box_id(&self) -> Option<&BoxId> {
         match self {
             Self::Box { box_id, .. } => Some(box_id),

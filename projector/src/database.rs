@@ -1,14 +1,14 @@
-//! Connections to PostgreSQL: every one of them named after this process and bounded in the time it may hold a lock.
+//! Connections to PostgreSQL. Each has this process's name and limits the time for which it may hold a lock.
 
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
-/// How long a connection may take.
+/// Timeout of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Where the read models are, and as whom to connect.
+/// Address and credentials of the read models' database.
 #[derive(Debug, Clone)]
 pub struct Database {
     options: PgConnectOptions,
@@ -16,14 +16,14 @@ pub struct Database {
 }
 
 impl Database {
-    /// The database behind a URL (`postgres://user:password@host:port/database`). `instance` names this process among
-    /// its like: whoever takes over its work ends the connections of that name.
+    /// Parses a URL (`postgres://user:password@host:port/database`). `instance` names this process among the
+    /// projectors: the next holder of its leases terminates the connections with that name.
     pub fn new(url: &str, instance: &str) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url)?.application_name(instance).options([
-            // A writer that is frozen in the middle of a transaction must not hold its rows for ever.
+            // A writer that freezes within a transaction must not hold its rows forever.
             ("idle_in_transaction_session_timeout", "2s"),
             ("lock_timeout", "2s"),
-            // For `analyze` while a generation grows: plans need the tables' size, not their finest details.
+            // For `analyze` while a generation grows: plans need the tables' sizes, not detailed statistics.
             ("default_statistics_target", "10"),
         ]);
         Ok(Self { options, instance: instance.to_owned() })
@@ -34,17 +34,17 @@ impl Database {
         &self.instance
     }
 
-    /// A connection to the tables of one generation.
+    /// Connects to the tables of one generation.
     pub async fn generation(&self, generation: i32) -> Result<PgConnection, sqlx::Error> {
         connect(self.options.clone().options([("search_path", format!("read_g{generation},control"))])).await
     }
 
-    /// A connection to the tables that all generations share.
+    /// Connects to the tables that all generations share.
     pub async fn control(&self) -> Result<PgConnection, sqlx::Error> {
         connect(self.options.clone().options([("search_path", "control")])).await
     }
 
-    /// A connection to hold leases with: the server ends it when it falls silent, and the leases with it.
+    /// Opens a connection that holds leases. The server ends it, and the leases with it, after three idle seconds.
     pub(crate) async fn leases(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.options.clone().options([("search_path", "control"), ("idle_session_timeout", "3s")]);
         connect(options).await

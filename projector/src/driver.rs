@@ -1,5 +1,5 @@
-//! Takes generations on to their goal: caught up, indexed, ready, compared, active. One projector does it at a time, and
-//! everything it knows is in the control tables: another one goes on where it was killed.
+//! Drives generations to their goal: caught up, indexed, ready, compared, active. One projector drives at a time. Its
+//! whole state is in the control tables, so that the next driver continues after a crash.
 
 pub(crate) use comparison::Comparison;
 
@@ -21,17 +21,17 @@ use crate::{
     turn,
 };
 
-/// The pause between two looks.
+/// The pause between two rounds.
 const TICK: Duration = Duration::from_millis(250);
 
-/// For how long the end of the log is the mark to reach. While people talk, what is built is always a few batches behind:
-/// who takes a new mark at every look may never reach one.
+/// Lifetime of a mark. Under load a growing generation is always a few batches behind, so it might never reach a mark
+/// that is renewed in every round.
 const MARK: Duration = Duration::from_secs(2);
 
-/// Where the log ended, and when.
+/// The time at which the log's ends were read, and the ends.
 type Mark = (Instant, Positions);
 
-/// The driver, in every projector; most of them only wait for their turn.
+/// The driver. It runs in every projector, and all but one wait for the lock.
 pub(crate) struct Driver {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
@@ -40,7 +40,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Drives until it is dropped.
+    /// Drives until dropped.
     pub(crate) async fn run(self) -> Infallible {
         loop {
             let Err(error) = self.wait_and_drive().await;
@@ -49,7 +49,7 @@ impl Driver {
         }
     }
 
-    /// Waits for its turn, and drives for as long as the connection that holds it lasts.
+    /// Acquires the driver lock, and drives for as long as the lock's connection lasts.
     async fn wait_and_drive(&self) -> Result<Infallible, ChangeError> {
         let mut turn = self.database.leases().await?;
         turn::wait("driver", &mut turn).await?;
@@ -78,7 +78,7 @@ impl Driver {
         }
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, mark.as_ref()).await {
-                tracing::warn!(generation = generation.number, %error, "a generation does not go on");
+                tracing::warn!(generation = generation.number, %error, "cannot advance a generation");
                 driven::failed(control, generation.number, &error.to_string()).await?;
             }
         }
@@ -88,7 +88,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The next step of one generation.
+    /// Takes the next step of one generation.
     async fn advance(
         &self,
         control: &mut PgConnection,
@@ -101,7 +101,7 @@ impl Driver {
                 generation::add_indexes(&self.database, number).await?;
                 driven::enter(control, number, "catching up").await?;
             }
-            // Where the log was a moment ago: it grows while it is read.
+            // Compares with the end of the log a moment ago: the log grows during the round.
             State::Building => {
                 let reached = Positions::of(control, number).await?;
                 if mark.is_none_or(|(_, ends)| reached.missing(ends).is_some()) {
@@ -123,7 +123,7 @@ impl Driver {
     async fn finish(&self, control: &mut PgConnection, generation: &Driven) -> Result<(), ChangeError> {
         let number = generation.number;
         let mut connection = self.database.generation(number).await?;
-        // Whoever follows rooms will change over to its notices.
+        // The query-services will switch to this generation's notifications.
         if !driven::sends_notices(&mut connection, number).await? {
             return Ok(());
         }

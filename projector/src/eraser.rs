@@ -1,5 +1,5 @@
-//! Takes users who are gone for good out of everything, to the end. One projector does it at a time, and what it knows is
-//! in the read model and in the control tables: another one goes on where it was killed.
+//! Erases deleted users from the read models and the log. One projector erases at a time. Its whole state is in the
+//! read model and the control tables, so that the next eraser continues after a crash.
 
 mod control;
 mod work;
@@ -21,16 +21,17 @@ use crate::{
 use control::Pending;
 pub(crate) use control::report;
 
-/// The pause between two looks.
+/// The pause between two rounds.
 const TICK: Duration = Duration::from_millis(500);
 
-/// After this time nobody writes in the name of somebody who is erased: tokens and keys are known to be gone everywhere.
+/// The time after which no service accepts commands of an erased user: all of them know that the tokens and keys are
+/// gone.
 const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
-/// How long a command-service may take to answer.
+/// Timeout of a request to the command-services.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The eraser, in every projector; most of them only wait for their turn.
+/// The eraser. It runs in every projector, and all but one wait for the lock.
 pub(crate) struct Eraser {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
@@ -39,7 +40,7 @@ pub(crate) struct Eraser {
 }
 
 impl Eraser {
-    /// Erases until it is dropped.
+    /// Erases until dropped.
     pub(crate) async fn run(self) -> Infallible {
         loop {
             let Err(error) = self.wait_and_erase().await;
@@ -63,7 +64,7 @@ impl Eraser {
         }
     }
 
-    /// Takes everybody who is to be erased a step further.
+    /// Takes the next step of every pending erasure.
     async fn look(&self) -> Result<(), ChangeError> {
         let mut connection = self.database.control().await?;
         let Some(active) = control::active(&mut connection).await? else { return Ok(()) };
@@ -73,7 +74,7 @@ impl Eraser {
         if control::pending(&mut connection).await?.is_empty() {
             return Ok(connection.close().await?);
         }
-        // What was stored before now, by us or by them, is in the rows that are looked at.
+        // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         if let Some(missing) = Positions::of(&mut connection, active).await?.missing(&ends) {
             return control::all_wait(&mut connection, &format!("generation {active} is behind: {missing}")).await;
@@ -86,7 +87,7 @@ impl Eraser {
         Ok(connection.close().await?)
     }
 
-    /// The next step of one user; what has to come before the one after it.
+    /// Takes the next step of one user. Returns what this user's erasure waits for, or `None` when it is complete.
     async fn advance(
         &self,
         connection: &mut PgConnection,
@@ -102,7 +103,7 @@ impl Eraser {
             return Ok(Some(self.erase_author(&user_id, traces).await));
         }
         if settled_for.is_none() {
-            // What was still said meanwhile is found by the last look.
+            // The last look finds content that was added in the meantime.
             if let Err(reason) = self.ask("destroy_key", &json!({ "user_id": user_id })).await {
                 return Ok(Some(reason));
             }
@@ -117,11 +118,11 @@ impl Eraser {
         Ok(behind)
     }
 
-    /// One box after the other, so that this never is in anybody's way. What it then waits for.
+    /// Erases one box after the other to limit the load. Returns what the erasure then waits for.
     async fn erase_author(&self, user_id: &UserId, traces: Vec<work::Trace>) -> String {
         let boxes = traces.len();
         for work::Trace { box_id, position } in traces {
-            // As long as nothing is added, a repeat is the same command.
+            // While the author adds nothing, a repeat has the same key and is the same command.
             let key = format!("erase-{position}");
             let request = json!({ "user_id": user_id, "box_id": box_id, "key": key });
             if let Err(reason) = self.ask("erase_author", &request).await {
@@ -131,7 +132,7 @@ impl Eraser {
         format!("{boxes} boxes, to be projected")
     }
 
-    /// Asks the command-services; one of them answers. What is wrong otherwise.
+    /// Sends a request to the command-services, one of which answers. Returns the problem on failure.
     async fn ask(&self, verb: &str, request: &Value) -> Result<(), String> {
         let message = Request::new().payload(request.to_string().into()).timeout(Some(PATIENCE));
         let answer = self.client.send_request(notice::erasure(verb), message).await;

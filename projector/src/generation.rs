@@ -1,7 +1,7 @@
-//! Generations of the read model: each is a schema of its own with its checkpoints inside.
+//! Generations of the read model. Each is a schema of its own that includes its checkpoints.
 //!
-//! A generation's life: `building` → `ready` → `active` ↔ `standby` → `retired`. Every change is one transaction under
-//! one lock, so that operators and projectors may want what they want at the same time.
+//! The states of a generation: `building` → `ready` → `active` ↔ `standby` → `retired`. Every change is one transaction
+//! under one lock, so that operators and projectors can request changes concurrently.
 
 pub use activation::{activate, roll_back};
 pub use creation::{Origin, create, ensure, rebuild};
@@ -28,40 +28,40 @@ use sqlx::{PgConnection, migrate::MigrateError, query};
 
 use crate::database::Database;
 
-/// Where a generation is in its life.
+/// The state of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is filled from the log and sends no notices.
+    /// It is filled from the log and sends no notifications.
     Building,
-    /// It has caught up, is indexed and sends notices.
+    /// It has caught up, is indexed and sends notifications.
     Ready,
     /// Reads are served from it.
     Active,
     /// It was active, and is kept up to date for a rollback.
     Standby,
-    /// It is given up.
+    /// It is no longer projected, and its schema is dropped when no reader is left.
     Retired,
 }
 
-/// How far a generation goes by itself.
+/// The state up to which the driver takes a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// Until it has caught up and is indexed
+    /// Caught up with the log and indexed
     Ready,
-    /// Until it was also compared with the active one
+    /// Also compared with the active generation
     Verified,
-    /// Until reads are served from it
+    /// Also activated: serves reads
     Active,
 }
 
-/// How fast a generation is built.
+/// Limits of the speed at which a generation is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pace {
-    /// The most events a second over all streams.
+    /// The maximum rate over all streams, in events per second.
     pub max_rate: Option<u32>,
-    /// Whether it gives way to the generations that are read.
+    /// True if building leaves most of the time to the generations that serve reads.
     pub low_priority: bool,
 }
 
@@ -70,19 +70,19 @@ pub struct Pace {
 pub struct Generation {
     /// Its number: the tables are in schema `read_g<number>`.
     pub number: i32,
-    /// Where it is in its life.
+    /// The generation's state.
     pub state: State,
-    /// How fast it is built.
+    /// Limits of the building speed.
     pub pace: Pace,
 }
 
-/// Why a generation's life does not go on as somebody wished.
+/// The reason why a generation's state was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The state of things does not allow it; nothing was changed.
+    /// The current state does not allow the change; nothing was changed.
     #[error("{0}")]
     Refused(String),
-    /// A projector that has to do its part has not done it in time.
+    /// A projector did not do its part in time.
     #[error("{0}")]
     Unanswered(String),
     /// The database failed; nothing was changed.
@@ -94,23 +94,23 @@ pub enum ChangeError {
 }
 
 impl Generation {
-    /// Whether somebody may be reading it.
+    /// Returns true if clients may read this generation.
     pub fn is_read(&self) -> bool {
         self.state != State::Building
     }
 }
 
-/// Brings the tables that all generations share to what this build needs. Safe to run by several at once.
+/// Migrates the tables shared by all generations to this build's version. Safe to run concurrently.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {
     let mut connection = database.control().await?;
     let mut migrations = sqlx::migrate!("../migrations/control");
-    // In a rolling upgrade this build may start again after a newer one has migrated.
+    // In a rolling upgrade this build may restart after a newer one has migrated.
     migrations.set_ignore_missing(true).run(&mut connection).await?;
     sqlx::Connection::close(connection).await?;
     Ok(())
 }
 
-/// The generations of this build's read model that are to be written now: neither paused nor being indexed.
+/// Returns this build's generations to write now: neither retired, paused nor being indexed.
 pub async fn written(connection: &mut PgConnection) -> Result<Vec<Generation>, sqlx::Error> {
     let rows = query!(
         "select generation, state, max_rate, low_priority
@@ -133,7 +133,7 @@ pub async fn written(connection: &mut PgConnection) -> Result<Vec<Generation>, s
         .collect()
 }
 
-/// One changes generations at a time.
+/// Locks all generations for the current transaction: one change at a time.
 async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     query!("select pg_advisory_xact_lock(hashtextextended('boxroom generations', 0)) as locked")
         .fetch_one(connection)
@@ -145,7 +145,7 @@ fn refused<T>(reason: impl Into<String>) -> Result<T, ChangeError> {
     Err(ChangeError::Refused(reason.into()))
 }
 
-/// A word of the control tables.
+/// Parses a word of the control tables.
 fn parsed<T: FromStr<Err = String>>(word: &str) -> Result<T, sqlx::Error> {
     word.parse().map_err(|error: String| sqlx::Error::Decode(error.into()))
 }

@@ -1,5 +1,5 @@
-//! Leases: who projects which stream of which generation. They avoid wasted work and decide who takes over; that nothing
-//! is written twice is the checkpoint's doing.
+//! Leases assign the streams of each generation to projectors. They avoid duplicate work and decide on failover. The
+//! checkpoint, not the lease, prevents double writes.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::{
     status::{Progress, Track},
 };
 
-/// How long the server may take to answer before the leases count as lost.
+/// Timeout of a query, after which the leases count as lost.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// The leases of this process, all held by one connection: when it ends, they end. The server ends it after three
-/// seconds of silence, so something must be asked more often than that.
+/// The leases of this process, all held by one connection: they end with it. The server closes it after three idle
+/// seconds, so it must be used more often than that.
 #[derive(Debug)]
 pub(crate) struct Leases {
     connection: PgConnection,
@@ -24,7 +24,7 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// Opens the connection, and is counted among the projectors from then on.
+    /// Opens the connection. This process counts as a running projector from then on.
     pub(crate) async fn open(database: &Database) -> Result<Self, sqlx::Error> {
         let mut connection = database.leases().await?;
         let present = query!(
@@ -35,19 +35,19 @@ impl Leases {
         Ok(Self { connection, instance: database.instance().to_owned() })
     }
 
-    /// The generations to write; also the sign of life.
+    /// Returns the generations to write. The query also keeps the connection alive.
     pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, sqlx::Error> {
         in_time(generation::written(&mut self.connection)).await
     }
 
-    /// How many projectors there are, this one included.
+    /// Returns the number of running projectors, this one included.
     pub(crate) async fn projectors(&mut self) -> Result<usize, sqlx::Error> {
         let count = in_time(projectors(&mut self.connection, &read_model::version())).await?;
         Ok(usize::try_from(count).unwrap_or(1).max(1))
     }
 
-    /// Takes a lease that this process does not hold, if nobody else does. The former holder's connections are ended
-    /// first: it may be frozen with a transaction open.
+    /// Takes a lease if no other process holds it. First terminates the former holder's connections: it may be frozen
+    /// within an open transaction.
     pub(crate) async fn take(&mut self, (generation, stream): Track) -> Result<bool, sqlx::Error> {
         let (stream, connection) = (stream.label(), &mut self.connection);
         let taken = query!(
@@ -72,7 +72,12 @@ impl Leases {
         );
         let ended = in_time(ended.fetch_all(&mut *connection)).await?.len();
         if ended > 0 {
-            tracing::warn!(generation, stream.label = stream, connections = ended, "ended the former holder's work");
+            tracing::warn!(
+                generation,
+                stream.label = stream,
+                connections = ended,
+                "ended the connections of the former holder"
+            );
         }
         let recorded = query!(
             "insert into control.leases (generation, stream, holder, taken_at)
@@ -90,7 +95,7 @@ impl Leases {
         Ok(true)
     }
 
-    /// Says how it stands with a lease, for operators and for the driver.
+    /// Records the progress of a lease for operators and the driver.
     pub(crate) async fn describe(
         &mut self,
         (generation, stream): Track,
@@ -111,7 +116,7 @@ impl Leases {
         Ok(())
     }
 
-    /// Gives a lease back. Its next holder has nothing to end then.
+    /// Releases a lease. The next holder then finds no connections to terminate.
     pub(crate) async fn give_back(&mut self, (generation, stream): Track) -> Result<(), sqlx::Error> {
         let stream = stream.label();
         let forgotten = query!(
@@ -128,7 +133,7 @@ impl Leases {
     }
 }
 
-/// How many projectors of a version of the read model run: each holds one shared lock with its leases.
+/// Counts the running projectors of a read model version: each holds one shared lock on its lease connection.
 pub(crate) async fn projectors(connection: &mut PgConnection, model_version: &str) -> Result<i64, sqlx::Error> {
     let present = query!(
         r#"select count(*) as "count!"

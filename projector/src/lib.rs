@@ -1,6 +1,6 @@
 //! The projector: follows the log and keeps the read models in PostgreSQL.
 //!
-//! The only writer of read-model tables. Knows nothing of commands, nor of who reads what it writes.
+//! It is the only writer of read model tables. It does not know commands or the readers of its tables.
 
 pub use batch::{BatchError, project, project_around_poison};
 pub use catch_up::catch_up;

@@ -10,7 +10,7 @@ use projector::{
 };
 use service_kit::{exit, shutdown, telemetry};
 
-/// Much of a projector's work is small texts, made by one thread and given up by another.
+/// The projector allocates many small strings in one thread and frees them in another.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! What is counted of the projection, for Prometheus.
+//! The projector's Prometheus metrics.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::{
     watch::{Erasures, Place, Watch},
 };
 
-/// Bounds of the buckets for sizes of batches.
+/// Bucket bounds of the batch size histogram, in commits.
 const COMMITS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 2000.0, 5000.0, 10_000.0];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
-/// Counted where it happens, by all tracks of the process together.
+/// Metrics that are updated at the event, shared by all tracks of the process.
 pub(crate) struct Metrics {
     commits: Family<Labels<2>, Counter>,
     batch_commits: Family<Labels<1>, Histogram>,
@@ -40,22 +40,22 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     notices: Family::default(),
 });
 
-/// Registers everything that a projector counts.
+/// Registers all metrics of the projector.
 pub(crate) fn register(registry: &mut Registry, status: Status, watch: Watch) {
-    // What is counted later is there from the start: a rate needs something to begin with.
+    // All label values exist from the start: a rate needs an initial sample.
     for sent in [true, false] {
         drop(METRICS.notices.get_or_create(&outcome(sent)));
     }
     let Metrics { commits, batch_commits, batch_duration, retries, notices } = &*METRICS;
-    registry.register("projection_commits", "Commits of the log that this process has projected", commits.clone());
-    let help = "Commits that were projected in one transaction";
+    registry.register("projection_commits", "Commits projected by this process", commits.clone());
+    let help = "Commits per projection transaction";
     registry.register("projection_batch_commits", help, batch_commits.clone());
-    let help = "How long these transactions took";
+    let help = "Duration of projection transactions";
     registry.register_with_unit("projection_batch_duration", help, Unit::Seconds, batch_duration.clone());
-    let help = "How often this process had to begin again at the checkpoint: something was away, the log is not the right \
-                one (stopped), or another projector took over (overtaken)";
+    let help = "Restarts from the checkpoint: server unavailable (away), operator needed (stopped), \
+                another projector took over (overtaken)";
     registry.register("projection_retries", help, retries.clone());
-    let help = "Notices to the query-services: sent, or dropped because they could not be sent at once";
+    let help = "Notifications for the query-services, sent or dropped";
     registry.register("notices", help, notices.clone());
     at_scrape(registry, move |encoder| {
         of_generations(encoder, &watch)?;
@@ -82,11 +82,11 @@ fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &Watch) -> std::fm
     let generations = watch.generations();
     let number = |number: &i32| ("generation", number.to_string());
     let states = generations.iter().map(|(of, life)| ([number(of), ("state", life.state.clone())], 1.0));
-    gauges(encoder, "generation_state", "The state of each generation of the read model: 1", None, states)?;
+    gauges(encoder, "generation_state", "State of each generation of the read model: 1", None, states)?;
     let phases = generations.iter().map(|(of, life)| ([number(of), ("phase", life.phase.clone())], 1.0));
-    gauges(encoder, "generation_phase", "What is being done with each generation: 1", None, phases)?;
+    gauges(encoder, "generation_phase", "Current phase of each generation: 1", None, phases)?;
     let paused = generations.iter().map(|(of, life)| ([number(of)], f64::from(u8::from(life.paused))));
-    gauges(encoder, "generation_paused", "Whether building a generation is paused: 1 or 0", None, paused)
+    gauges(encoder, "generation_paused", "1 if building the generation is paused, else 0", None, paused)
 }
 
 fn of_erasures(encoder: &mut DescriptorEncoder<'_>, erasures: Erasures) -> std::fmt::Result {
@@ -94,10 +94,10 @@ fn of_erasures(encoder: &mut DescriptorEncoder<'_>, erasures: Erasures) -> std::
         let none: [(&'static str, String); 0] = [];
         gauges(encoder, name, help, unit, [(none, read)])
     };
-    let help = "Users who are gone for good and not taken out of everything yet";
+    let help = "Deleted users whose erasure is not complete";
     write("erasures_pending", help, None, value(erasures.pending))?;
     let age = erasures.since.map(|since| (clock::now() - since).to_std().unwrap_or_default().as_secs_f64());
-    let help = "For how long the first of them is being erased";
+    let help = "Age of the oldest pending erasure";
     write("erasure_oldest", help, Some(&Unit::Seconds), age.unwrap_or_default())
 }
 
@@ -105,34 +105,34 @@ fn of_places(encoder: &mut DescriptorEncoder<'_>, places: &[(Track, Place)]) -> 
     let mut write = |name, help, unit: Option<&Unit>, read: &dyn Fn(&Place) -> f64| {
         gauges(encoder, name, help, unit, places.iter().map(|(track, place)| (labels(*track), read(place))))
     };
-    let help = "The last sequence of each stream that a generation shows";
+    let help = "Last projected sequence of each stream in each generation";
     write("projection_position", help, None, &|place| value(place.position))?;
-    write("projection_end", "The last sequence of each stream", None, &|place| value(place.end))?;
-    let help = "Commits of the log that a generation does not show yet";
+    write("projection_end", "Last sequence of each stream in the log", None, &|place| value(place.end))?;
+    let help = "Commits of the stream that the generation has not projected yet";
     write("projection_lag_commits", help, None, &|place| value(place.end.saturating_sub(place.position)))?;
     let now = clock::now();
     let age = |place: &Place| {
         let since = place.waiting_since?;
         Some((now - since).to_std().unwrap_or_default().as_secs_f64())
     };
-    let help = "The age of the oldest commit of the log that a generation does not show yet";
+    let help = "Age of the oldest commit that the generation has not projected yet";
     write("projection_lag", help, Some(&Unit::Seconds), &|place| age(place).unwrap_or_default())?;
-    let help = "Whether the log goes on and the checkpoint does not: 1 or 0";
+    let help = "1 if the stream has commits to project and its checkpoint does not move, else 0";
     write("projection_stalled", help, None, &|place| f64::from(u8::from(place.is_stalled())))?;
-    let help = "Boxes that cannot be projected any further";
+    let help = "Quarantined boxes";
     write("quarantined_boxes", help, None, &|place| value(place.quarantined))?;
-    write("parked_commits", "Their commits in the log that wait", None, &|place| value(place.parked))
+    write("parked_commits", "Waiting commits of quarantined boxes", None, &|place| value(place.parked))
 }
 
 fn of_tracks(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> std::fmt::Result {
     let tracks = status.tracks();
     let held = tracks.iter().map(|(track, doing)| (labels(*track), f64::from(u8::from(*doing != "standby"))));
-    gauges(encoder, "projection_lease_held", "Whether this process projects a stream: 1 or 0", None, held)?;
+    gauges(encoder, "projection_lease_held", "1 if this process holds the lease of the stream, else 0", None, held)?;
     let doing = tracks.iter().map(|(track, doing)| {
         let [generation, stream] = labels(*track);
         ([generation, stream, ("state", (*doing).to_owned())], 1.0)
     });
-    gauges(encoder, "projection_state", "What this process does with each stream: 1", None, doing)
+    gauges(encoder, "projection_state", "State of each stream in this process: 1", None, doing)
 }
 
 impl Metrics {
@@ -158,7 +158,7 @@ impl Metrics {
         self.retries.get_or_create(&retry(track, reason)).inc();
     }
 
-    /// Counts a notice.
+    /// Counts a notification, sent or dropped.
     pub(crate) fn noticed(&self, sent: bool) {
         self.notices.get_or_create(&outcome(sent)).inc();
     }

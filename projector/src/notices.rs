@@ -1,5 +1,5 @@
-//! Notices on core NATS after each commit of the database: what is pushed is already readable. They may be lost; whoever
-//! listens heals that by the versions in the feed.
+//! Notifications over core NATS, sent after each database commit: what is pushed is already readable. They may be lost.
+//! Subscribers recover them from the feed by its versions.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::{
     traces::Traces,
 };
 
-/// Notices that wait for the connection; more are dropped.
+/// Capacity of the send queue, in notifications; more are dropped.
 const QUEUE: usize = 4096;
 
-/// A notice grows up to about this size, well below what the server takes.
+/// Target size of a notification in bytes, well below the server's limit.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Sends notices without ever making the projection wait. Cheap to clone; ends with its last clone.
+/// Sends notifications without blocking the projection. Cheap to clone; the task ends with the last clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Notices {
     queue: mpsc::Sender<Notice>,
@@ -35,7 +35,7 @@ struct Notice {
     payload: Bytes,
 }
 
-/// An alarm as its user is told of it.
+/// An alarm in the form that is sent to its user.
 #[derive(Debug, Serialize)]
 struct AlarmNotice<'a> {
     kind: domain::AlarmKind,
@@ -43,18 +43,18 @@ struct AlarmNotice<'a> {
     room_id: &'a RoomId,
     message_id: Option<MessageId>,
     by: Option<&'a UserId>,
-    /// Alarms of one user come from several streams: its stream and place there name each.
+    /// Alarms of one user come from several streams: stream and position identify each.
     stream: &'a str,
     position: u64,
 }
 
 impl Notices {
-    /// Sends over this connection.
+    /// Starts the task that sends over this connection.
     pub(crate) fn over(client: Client) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Notice>(QUEUE);
         tokio::spawn(async move {
             while let Some(notice) = waiting.recv().await {
-                // Without a connection the client would keep it and send it late.
+                // Without a connection the client would buffer the notification and send it late.
                 if client.connection_state() == State::Connected {
                     let Notice { subject, headers, payload } = notice;
                     let sent = if headers.is_empty() {
@@ -63,7 +63,7 @@ impl Notices {
                         client.publish_with_headers(subject, headers, payload).await
                     };
                     METRICS.noticed(sent.is_ok());
-                    sent.unwrap_or_else(|error| tracing::debug!(%error, "a notice was lost"));
+                    sent.unwrap_or_else(|error| tracing::debug!(%error, "a notification was lost"));
                 } else {
                     METRICS.noticed(false);
                 }
@@ -72,7 +72,7 @@ impl Notices {
         Self { queue }
     }
 
-    /// Tells what a generation shows now that it did not show before.
+    /// Notifies subscribers of the changes that a batch made in a generation.
     pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
         let generation = i64::from(generation);
         let stream = checkpoint.stream.label();
@@ -98,12 +98,12 @@ impl Notices {
         self.send(notice::projected(generation, &position.stream), None, position.to_string().into());
     }
 
-    /// Tells that another generation is active.
+    /// Announces the newly active generation.
     pub(crate) fn activated(&self, generation: i32) {
         self.send(notice::ACTIVATED.to_owned(), None, generation.to_string().into());
     }
 
-    /// As JSON arrays, in order, of a bounded size each.
+    /// Sends the items as JSON arrays, in order, each of a bounded size.
     fn send_arrays<T: Serialize>(
         &self,
         subject: &str,
@@ -134,7 +134,7 @@ impl Notices {
         let headers = headers.unwrap_or_default();
         if self.queue.try_send(Notice { subject, headers, payload }).is_err() {
             METRICS.noticed(false);
-            tracing::debug!("a notice was dropped: too many wait for the connection");
+            tracing::debug!("a notification was dropped: the send queue is full");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What operators ask of the running projectors over NATS, and what they are told. Whichever projector hears a request
-//! carries it out in the database, under one lock: any number of operators may ask at once.
+//! Operators' requests to the running projectors over NATS, and the answers. The projector that receives a request
+//! carries it out in the database under one lock, so that any number of operators may send requests concurrently.
 
 pub use client::{AskError, Operator};
 pub use requests::{Outcome, Request};

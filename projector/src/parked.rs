@@ -1,8 +1,8 @@
-//! Parked boxes go on: their waiting commits are read from the log and decoded again, in order. That happens when somebody
-//! wants another try, and when the log says that the commit in the way is given up.
+//! Releases boxes from quarantine: reads their waiting commits from the log and decodes them again, in order. Happens
+//! on an operator's retry, and when a later event drops the commit that failed.
 //!
-//! The rule of giving up: a commit that cannot be projected is left out if a later commit of its box gives it up. Giving up
-//! one that can be projected has no effect. So the rows depend on the log alone, whatever was parked when.
+//! The rule for dropped events: a commit that cannot be projected is skipped if a later commit of its box drops it.
+//! Dropping one that can be projected has no effect. So the rows depend on the log alone, and not on past quarantines.
 
 use std::collections::BTreeSet;
 
@@ -19,14 +19,15 @@ use crate::{
     reader::ReadError,
 };
 
-/// How many commits are projected at a time.
+/// Commits per call of the projection.
 const CHUNK: usize = 500;
 
-/// How many commits are read at a time.
+/// Concurrent reads from the log.
 const READS: usize = 32;
 
-/// Projects the commits that follow a checkpoint. Where one gives up what parks its box, the box goes on at once, in the
-/// transaction that moves the checkpoint there. After an error the projection must be dropped.
+/// Projects the commits that follow a checkpoint. A commit that drops the event which keeps its box in quarantine
+/// releases the box, in the transaction that moves the checkpoint to it. After an error the caller must drop the
+/// projection.
 pub async fn project(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -46,7 +47,7 @@ pub async fn project(
     Ok(news)
 }
 
-/// Tries every parked box of a stream once. One that fails again stays parked, from where it fails now.
+/// Retries every quarantined box of a stream once. A box that fails again stays in quarantine, from its new failure on.
 pub async fn retry(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -65,7 +66,7 @@ pub async fn retry(
             Ok(more) => news.extend(more),
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
-                tracing::error!(box.id = %box_id, %error, "a parked box could not be tried again");
+                tracing::error!(box.id = %box_id, %error, "cannot retry a quarantined box");
                 projection.reopen(checkpoint.stream, connection).await?;
             }
         }
@@ -73,7 +74,7 @@ pub async fn retry(
     Ok(news)
 }
 
-/// The earlier commits of its box that a commit gives up.
+/// Returns the sequences of earlier commits of the same box that this commit drops.
 fn given_up(commit: &Commit) -> impl Iterator<Item = u64> {
     let events = match &commit.content {
         Content::Box { events, .. } => events.as_slice(),
@@ -113,7 +114,7 @@ async fn project_giving_up(
     Ok(news)
 }
 
-/// What waits of a box. Read before a transaction begins: it must not idle while the log answers.
+/// Reads the waiting commits of a box, before the transaction begins: it must not idle while the log answers.
 async fn waiting(
     connection: &mut PgConnection,
     stream: StreamName,
@@ -127,15 +128,15 @@ async fn waiting(
 
 async fn read(log: &dyn Log, stream: StreamName, position: u64) -> Result<Commit, ReadError> {
     let recorded = log.get(stream, position, Freshness::AnyReplica).await?;
-    let reason = "a parked commit is gone".to_owned();
+    let reason = "a waiting commit of a quarantined box is missing".to_owned();
     let recorded = recorded.ok_or(LogError::Corrupt { stream, sequence: position, reason })?;
     Ok(event_store::RecordedCommit::parse(&recorded)?.into())
 }
 
-/// A box that is to go on with the commits that wait.
+/// The release of a box with its waiting commits.
 struct Release<'a> {
     checkpoint: &'a Checkpoint,
-    /// Where the checkpoint is moved to, if it is.
+    /// The commit that the checkpoint moves to; `None` if it stays.
     to: Option<&'a Commit>,
     box_id: &'a BoxId,
     commits: &'a [Commit],
@@ -144,7 +145,7 @@ struct Release<'a> {
 /// An attempt that was rolled back.
 struct Failure {
     error: BatchError,
-    /// The commit at which it failed, if they were projected one by one.
+    /// The sequence of the failed commit, if the commits were projected one by one.
     sequence: Option<u64>,
 }
 
@@ -155,7 +156,8 @@ impl<E: Into<BatchError>> From<E> for Failure {
 }
 
 impl Release<'_> {
-    /// All in one transaction. A commit that the database refuses is found, and parks the box again.
+    /// Projects all commits in one transaction. If the database refuses one, isolates it and puts the box into
+    /// quarantine from there.
     async fn carry_out(&self, connection: &mut PgConnection, projection: &mut Projection) -> Result<News, BatchError> {
         let mut condemned = Vec::new();
         let mut chunk = CHUNK;
@@ -172,7 +174,7 @@ impl Release<'_> {
             };
             projection.reopen(self.checkpoint.stream, connection).await?;
             condemned.extend(failure.sequence.map(|sequence| (sequence, reason)));
-            // One by one until the culprit is known.
+            // Projects one by one until the failing commit is known.
             chunk = if failure.sequence.is_some() { CHUNK } else { 1 };
             if let Projection::Boxes(boxes) = projection {
                 condemned.iter().cloned().for_each(|(sequence, reason)| boxes.condemn(sequence, reason));

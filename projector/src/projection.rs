@@ -1,4 +1,5 @@
-//! The projection: commits of one stream in, rows of one generation out, the same rows however the commits are cut into batches.
+//! The projection: takes commits of one stream and writes rows of one generation. The rows do not depend on the batch
+//! boundaries.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -38,41 +39,41 @@ mod stores;
 mod touched;
 mod users;
 
-/// The projection of one stream. Drop it when a transaction of its fails: it remembers rows as it last wrote them.
+/// The projection of one stream. Drop it when a transaction fails: it remembers rows as it last wrote them.
 #[derive(Debug)]
 pub enum Projection {
-    /// Of a partition of the boxes.
+    /// Projects a partition of the boxes.
     Boxes(Box<BoxStream>),
-    /// Of the users.
+    /// Projects the users.
     Users,
-    /// Of the stores.
+    /// Projects the stores.
     Stores,
-    /// Of the read markers.
+    /// Projects the read markers.
     Markers,
 }
 
-/// What a projection is opened for. It leaves the same rows either way.
+/// The purpose of a projection. The rows are the same for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Somebody waits for each event.
+    /// Clients wait for each event.
     Live,
-    /// Somebody waits for the last one.
+    /// Only the end of the log matters.
     Building,
 }
 
-/// What a batch has brought that somebody may be waiting for.
+/// The changes of a batch that subscribers are notified of.
 #[derive(Debug, Default)]
 pub struct News {
     /// New rows of rooms' feeds, in the order of the log.
     pub feed: Vec<FeedRow>,
     /// New alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
-    /// Whose rooms look different now to themselves.
+    /// The users whose own view of rooms has changed.
     pub touched: BTreeSet<Touched>,
 }
 
 impl News {
-    /// Takes in what came after it.
+    /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
         let Self { feed, alarms, touched } = later;
         self.feed.extend(feed);
@@ -81,40 +82,40 @@ impl News {
     }
 }
 
-/// Why a batch could not be projected.
+/// The reason why a batch could not be projected.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectionError {
-    /// The database is not there, or refuses.
+    /// The database is unreachable, or refuses the rows.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// A commit that concerns no box cannot be read or applied; its stream stops here.
+    /// A commit outside the box streams cannot be read or applied; its stream stops here.
     #[error("the commit at sequence {sequence} cannot be projected: {reason}")]
     Stuck {
-        /// Where.
+        /// Its sequence.
         sequence: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// An event does not fit what the read model knows.
+/// An event contradicts the state of the read model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unfitting(pub(crate) String);
 
 impl Projection {
-    /// The projection of a stream as the generation behind this connection stands.
+    /// Opens the projection of a stream with the state of the connection's generation.
     pub async fn open(stream: StreamName, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         Ok(match stream {
             StreamName::Box(_) => Self::Boxes(Box::new(BoxStream::open(&stream.label(), pace, connection).await?)),
             StreamName::User => Self::Users,
             StreamName::Store => Self::Stores,
-            // Deadlines leave nothing to read; what they cause is in the box streams.
+            // Deadlines have no rows of their own; their effects are in the box streams.
             StreamName::Mark | StreamName::Timer => Self::Markers,
         })
     }
 
-    /// Begins again from what the generation holds, after a transaction failed.
+    /// Restarts from the state of the generation after a failed transaction.
     pub(crate) async fn reopen(
         &mut self,
         stream: StreamName,
@@ -128,7 +129,7 @@ impl Projection {
         Ok(())
     }
 
-    /// Writes what the commits have changed. Runs inside the caller's transaction, after the checkpoint was moved.
+    /// Writes the rows that the commits change. Runs within the caller's transaction, after the checkpoint was moved.
     pub async fn project(
         &mut self,
         connection: &mut PgConnection,
@@ -144,12 +145,12 @@ impl Projection {
     }
 }
 
-/// Nobody acted where the system did.
+/// Returns the acting user; `None` for the system.
 fn acting(commit: &Commit) -> Option<&UserId> {
     Some(&commit.actor).filter(|actor| **actor != UserId::system())
 }
 
-/// A commit of another kind than its stream holds, or one that cannot be decoded.
+/// The error for a commit of another kind than its stream holds, or one that cannot be decoded.
 fn foreign(commit: &Commit) -> ProjectionError {
     let reason = match &commit.content {
         Content::Unreadable { reason, .. } => reason.clone(),
@@ -160,7 +161,7 @@ fn foreign(commit: &Commit) -> ProjectionError {
     ProjectionError::Stuck { sequence: commit.sequence, reason }
 }
 
-/// A text of the database that must be an id.
+/// Parses a text of the database that must be an id.
 fn id<T>(text: &str) -> Result<T, sqlx::Error>
 where
     T: std::str::FromStr,

@@ -1,4 +1,4 @@
-//! Parked boxes as operators see and treat them, in all generations at once.
+//! Quarantined boxes for operators, over all generations.
 
 pub(crate) use give_up::{GiveUpError, give_up};
 pub(crate) use retry::PATIENCE;
@@ -21,58 +21,58 @@ use crate::{
     generation::{self, ChangeError},
 };
 
-/// As many boxes as fit into an answer.
+/// The maximum number of boxes in one answer.
 const LISTED: usize = 1000;
 
-/// A box that is parked at an event.
+/// A box that is quarantined at an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedBox {
     /// The box.
     pub box_id: String,
-    /// In which stream its events are.
+    /// The stream of its events.
     pub stream: String,
     /// The sequence of the event that cannot be projected.
     pub sequence: u64,
-    /// Why not.
+    /// The reason for the failure.
     pub reason: String,
-    /// When the event happened.
+    /// The time of the event.
     pub since: DateTime<Utc>,
-    /// How many events wait, that one included.
+    /// The number of waiting events, the failed one included.
     pub waiting: u64,
-    /// The generations in which it is parked there.
+    /// The generations in which the box is quarantined at this event.
     pub generations: Vec<i32>,
 }
 
-/// Parked boxes, as many as are told at once.
+/// Quarantined boxes, limited to the size of one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedBoxes {
-    /// The first of them.
+    /// The first boxes.
     pub boxes: Vec<ParkedBox>,
-    /// How many more there are.
+    /// The number of boxes left out.
     pub more: usize,
 }
 
-/// A parked box and the event at which it is parked.
+/// A quarantined box and the event that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownBox {
     /// The box.
     pub parked: ParkedBox,
-    /// The event; none if the log does not hold it.
+    /// The event; `None` if the log does not hold it.
     pub event: Option<BadEvent>,
 }
 
-/// An event that cannot be projected, without what it says.
+/// Metadata of an event that cannot be projected, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadEvent {
     /// Its sequence.
     pub sequence: u64,
-    /// The types that its message names.
+    /// The event types named by its message.
     pub types: Vec<String>,
-    /// The versions of their shapes, as far as they can be read.
+    /// The versions of the event shapes, where readable.
     pub versions: Vec<u64>,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub stored_at: DateTime<Utc>,
-    /// How many bytes it has.
+    /// The size of its payload, in bytes.
     pub bytes: usize,
 }
 
@@ -86,7 +86,7 @@ struct Row {
     waiting: i64,
 }
 
-/// Every parked box of every generation that is projected, by box and sequence.
+/// Returns every quarantined box of every projected generation, by box and sequence.
 pub async fn list(database: &Database) -> Result<Vec<ParkedBox>, sqlx::Error> {
     let mut connection = database.control().await?;
     let rows = query!("select generation from control.generations where state <> 'retired' order by generation");
@@ -104,7 +104,7 @@ pub async fn list(database: &Database) -> Result<Vec<ParkedBox>, sqlx::Error> {
 }
 
 async fn parked_in(connection: &mut PgConnection, generation: i32) -> Result<Vec<Row>, sqlx::Error> {
-    // A schema's name cannot be a parameter; a number can do no harm.
+    // A schema name cannot be a parameter; a number is safe to interpolate.
     let sql = format!(
         "select box_id, stream, position, reason, quarantined_at,
                 (select count(*) from read_g{generation}.parked_events as e where e.box_id = q.box_id) as waiting
@@ -129,7 +129,7 @@ impl From<Row> for ParkedBox {
 }
 
 impl ParkedBoxes {
-    /// Of all of them.
+    /// Limits the list to the size of one answer.
     pub(crate) fn of(mut boxes: Vec<ParkedBox>) -> Self {
         let more = boxes.len().saturating_sub(LISTED);
         boxes.truncate(LISTED);
@@ -137,7 +137,7 @@ impl ParkedBoxes {
     }
 }
 
-/// Where a box is parked: usually once, more often while generations of different builds differ about it.
+/// Returns where a box is quarantined: usually at one event, at several if builds of different generations disagree.
 pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<Vec<ShownBox>, ChangeError> {
     let mut shown = Vec::new();
     for parked in list(database).await?.into_iter().filter(|parked| parked.box_id == box_id.as_str()) {
@@ -148,10 +148,10 @@ pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<
 }
 
 fn not_parked(box_id: &BoxId) -> ChangeError {
-    ChangeError::Refused(format!("the box {box_id} is not parked"))
+    ChangeError::Refused(format!("the box {box_id} is not in quarantine"))
 }
 
-/// The event at which a box is parked; none if the log does not hold it.
+/// Reads the event at which a box is quarantined; `None` if the log does not hold it.
 async fn bad_event(log: &dyn Log, parked: &ParkedBox) -> Result<Option<BadEvent>, LogError> {
     let Ok(stream) = parked.stream.parse::<StreamName>() else { return Ok(None) };
     let Some(recorded) = log.get(stream, parked.sequence, Freshness::Leader).await? else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! One stream into one generation, step by step: what the running projector does for ever, and a rebuild to the end.
+//! Projects one stream into one generation, step by step: continuously in the running projector, and to the end in a
+//! rebuild.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,27 +19,27 @@ use crate::{
     traces::Traces,
 };
 
-/// The most events of a batch while somebody waits for each.
+/// Limit of a batch at the end of the log, in events: clients wait for each.
 const LIVE_EVENTS: usize = 500;
 
-/// The most events of a batch while there is much to catch up with.
+/// Limit of a batch while catching up, in events.
 const CATCHING_UP_EVENTS: usize = 2000;
 
-/// The most bytes of a batch.
+/// Limit of a batch, in bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long a transaction may take before its connection counts as lost.
+/// Timeout of a transaction, after which its connection counts as lost.
 const TRANSACTION: Duration = Duration::from_secs(30);
 
-/// A generation's tables grow from nothing: until this position statistics are renewed again and again. Without, the
-/// server keeps plans that it made for empty tables, and catching up takes a time that is quadratic.
+/// The range of positions in which statistics are renewed as the tables grow. Without this the server keeps plans made
+/// for empty tables, and catching up takes quadratic time.
 const YOUNG: std::ops::RangeInclusive<u64> = 2_000..=2_048_000;
 
-/// By how much a stream grows between two renewals. Building reads next to nothing back, so it needs them less.
+/// The growth factor between two renewals. Building reads almost nothing back, so it needs fewer.
 const LIVE_GROWTH: u64 = 2;
 const BUILDING_GROWTH: u64 = 8;
 
-/// Reads one stream and projects it. Held by one task; drop it after any error and begin again from the checkpoint.
+/// Reads one stream and projects it. One task holds it, drops it after any error, and begins again from the checkpoint.
 pub struct Reader {
     connection: PgConnection,
     projection: Projection,
@@ -49,54 +50,54 @@ pub struct Reader {
     caught_up: bool,
 }
 
-/// How a generation is written.
+/// The way in which a generation is written.
 #[derive(Debug, Clone)]
 pub enum Mode {
-    /// It is read: every event as soon as possible.
+    /// It serves reads: projects every event as soon as possible.
     Live,
-    /// It is built, and nobody reads it: many events at a time, as far as this lets them pass. Gives no news.
+    /// It is built and serves no reads: projects large batches within the throttle's limits. Reports no changes.
     Building(Throttle),
 }
 
-/// Where commits come from.
+/// The source of commits.
 enum Source {
     Direct(Box<Follower>),
     Ahead(Ahead, Throttle),
 }
 
-/// What a step has done.
+/// The result of a step.
 #[derive(Debug)]
 pub struct Step {
-    /// What is new to see.
+    /// The changes that subscribers are notified of.
     pub news: News,
-    /// Where the stream stands now.
+    /// The checkpoint after the step.
     pub checkpoint: Checkpoint,
-    /// Whether the end of the log, as far as it is known, is reached.
+    /// True if the step reached the known end of the log.
     pub caught_up: bool,
-    /// How many commits were projected.
+    /// The number of projected commits.
     pub commits: usize,
-    /// How long that took, without waiting for them.
+    /// The duration without the wait for commits.
     pub took: Duration,
-    /// Those of them that are traced.
+    /// The spans of the traced commits.
     pub traces: Traces,
 }
 
-/// Why a stream does not go on.
+/// The reason why a stream is not projected further.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The database or the log is away; try again soon.
+    /// The database or the log is unavailable; the caller retries soon.
     #[error("{0}")]
     Away(String),
-    /// Somebody else writes this stream's rows.
+    /// Another projector writes this stream's rows.
     #[error("another projector has moved the checkpoint")]
     Overtaken,
-    /// Somebody has to look: going on would make the read model wrong.
+    /// An operator is needed: going on would make the read model wrong.
     #[error("{0}")]
     Stopped(String),
 }
 
 impl Reader {
-    /// Begins after the checkpoint, if the log is still the one that the checkpoint was taken of.
+    /// Begins after the checkpoint, if the log still is the one that the checkpoint belongs to.
     pub async fn open(
         database: &Database,
         log: Arc<dyn Log>,
@@ -117,7 +118,7 @@ impl Reader {
         let (source, pace) = match mode {
             Mode::Live => (Source::Direct(Box::new(follower)), Pace::Live),
             Mode::Building(throttle) => {
-                // What a crash of the server takes back it takes back with its checkpoint.
+                // A server crash that loses rows also loses their checkpoint.
                 raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
                 (Source::Ahead(Ahead::start(follower.in_bulk(), throttle.clone()), throttle), Pace::Building)
             }
@@ -126,30 +127,30 @@ impl Reader {
         Ok(Self { connection, projection, checkpoint, source, log, end, caught_up: false })
     }
 
-    /// Lets the parked boxes try again: a newer build may understand what an older one did not.
+    /// Retries the quarantined boxes: a newer build may understand events that an older one did not.
     pub async fn retry_parked(&mut self) -> Result<News, ReadError> {
         let Self { connection, projection, checkpoint, log, .. } = self;
         timeout(TRANSACTION, parked::retry(connection, projection, checkpoint, log.as_ref())).await?
     }
 
-    /// The boxes that are parked, and from which sequence on.
+    /// Returns the quarantined boxes, each with the sequence at which its quarantine begins.
     pub fn parked(&self) -> Vec<(BoxId, u64)> {
         let Projection::Boxes(stream) = &self.projection else { return Vec::new() };
         let quarantine = stream.quarantine();
         quarantine.boxes().filter_map(|box_id| Some((box_id.clone(), quarantine.since(box_id)?))).collect()
     }
 
-    /// Where the stream stands.
+    /// Returns the stream's checkpoint.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// The end of the log when reading began.
+    /// Returns the end of the log when reading began.
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// Projects the next batch; waits while nothing is there. Not to be called again after it was dropped midway.
+    /// Projects the next batch; waits while there is none. Not cancel-safe: drop the reader if this future was dropped.
     pub async fn step(&mut self) -> Result<Step, ReadError> {
         let Batch { commits, caught_up } = self.next_batch().await?;
         self.caught_up = caught_up;
@@ -184,7 +185,7 @@ impl Reader {
         }
     }
 
-    /// Of what rows are found by, so that it costs little.
+    /// Renews the statistics of the columns by which rows are found, to keep it cheap.
     async fn analyze(&mut self) {
         let analyzed = raw_sql(match self.projection {
             Projection::Boxes(_) => {
@@ -197,7 +198,7 @@ impl Reader {
             Projection::Markers => "analyze read_markers (box_id, room_id, user_id)",
         });
         if let Err(error) = analyzed.execute(&mut self.connection).await {
-            // Another partition may be at the same table; the next doubling comes.
+            // Another partition may be analyzing the same table; the next renewal follows.
             tracing::debug!(%error, "statistics were not renewed");
         }
     }

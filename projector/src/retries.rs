@@ -1,4 +1,4 @@
-//! Operators who want parked boxes to be tried again: heard by whoever projects their stream, however many projectors run.
+//! Operators' requests to retry quarantined boxes, for the projectors that hold the streams' leases.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,22 +7,22 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{database::Database, status::Track};
 
-/// How often to ask whether somebody wants something.
+/// The interval of polling the control tables.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// What is wanted and not done. Cheap to clone; knows nothing any more when its task has ended.
+/// The pending retries. Cheap to clone. It stays unchanged after its task has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Retries {
     wanted: watch::Receiver<HashMap<Track, i64>>,
 }
 
 impl Retries {
-    /// Listens until all clones are gone.
+    /// Polls until all clones are dropped.
     pub(crate) fn listen(database: Database) -> Self {
         let (known, wanted) = watch::channel(HashMap::new());
         tokio::spawn(async move {
             while !known.is_closed() {
-                // The database is away: its other users say so.
+                // The other users of the database report that it is unavailable.
                 let _ = poll(&database, &known).await;
                 sleep(BEAT).await;
             }
@@ -30,12 +30,12 @@ impl Retries {
         Self { wanted }
     }
 
-    /// What is wanted of a track, if something is.
+    /// Returns the number of the pending retry of a track, if there is one.
     pub(crate) fn of(&self, track: Track) -> Option<i64> {
         self.wanted.borrow().get(&track).copied()
     }
 
-    /// Waits until more is wanted than that.
+    /// Waits until a later retry than this one is requested.
     pub(crate) async fn beyond(&self, track: Track, known: Option<i64>) {
         let mut wanted = self.wanted.clone();
         let more = wanted.wait_for(|wanted| wanted.get(&track).copied() > known).await.is_ok();
@@ -62,7 +62,7 @@ async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -
     Ok(())
 }
 
-/// Says that so much of what was wanted is done.
+/// Records that retries up to this number are done.
 pub(crate) async fn done(database: &Database, (generation, stream): Track, wanted: i64) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
     query!(

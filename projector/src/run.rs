@@ -1,4 +1,4 @@
-//! The running projector: its connections, its tracks, its health.
+//! The running projector: connections, tracks and health.
 
 use std::{future::pending, sync::Arc};
 
@@ -23,41 +23,41 @@ use crate::{
 /// The port of `/healthz` and `/readyz`.
 const PORT: u16 = 8082;
 
-/// Why the projector cannot run at all.
+/// The reason why the projector cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The address of `/healthz` is taken, or not ours.
+    /// The address of `/healthz` is in use, or does not belong to this host.
     #[error("cannot serve on {address}")]
     Listen {
-        /// Where.
+        /// The address.
         address: std::net::SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file of master keys cannot be used.
+    /// The master key file cannot be used.
     #[error(transparent)]
     Master(#[from] MasterError),
     /// The NATS address cannot be used.
     #[error(transparent)]
     Nats(#[from] nats::ConnectError),
-    /// The database's URL cannot be used.
-    #[error("the database's URL cannot be used")]
+    /// The database URL cannot be used.
+    #[error("invalid database URL")]
     Database(#[from] sqlx::Error),
     /// The log or the database is not what this build needs.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
-/// The file of master keys cannot be used.
+/// The master key file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is no file of master keys", path.display())]
+#[error("{} is not a valid master key file", path.display())]
 pub struct MasterError {
     path: std::path::PathBuf,
     source: MasterKeyError,
 }
 
-/// The log with its personal values opened. Whole streams are read over connections of their own where the server does
-/// not want TLS.
+/// Opens the log with decryption of its personal values. Whole streams are read over separate connections if the server
+/// does not require TLS.
 pub(crate) fn opened_log(
     client: async_nats::Client,
     nats_url: &str,
@@ -75,7 +75,7 @@ fn bulk_address(nats_url: &str) -> Option<BulkAddress> {
     Some(BulkAddress { host, port, user, password })
 }
 
-/// Projects until `shutdown`. Waits for servers that are not there yet, and heals when they come back.
+/// Projects until `shutdown`. Waits for servers that are not reachable yet, and reconnects when they return.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
     let address = settings.listen.or_port(PORT);
     let listener = http::listen(address).map_err(|source| RunError::Listen { address, source })?;
@@ -100,7 +100,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let retries = Retries::listen(database.clone());
     let tracker = Tracker { database, log, notices, retries, status };
     let supervisor = Supervisor { tracker, partitions };
-    // A transaction that is cut off is rolled back, and its commits are read again from the checkpoint.
+    // A transaction that is cut off is rolled back; its commits are read again from the checkpoint.
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
         never = driver.run() => match never {},

@@ -12,12 +12,12 @@ use crate::cli::OperatorCommand;
 #[derive(Debug, Parser)]
 #[command(name = "projector", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do; `run` if nothing is said
+    /// Command to execute; `run` if none is given
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Project until asked to stop (the default): migrate first, and create the first generation if there is none
@@ -26,7 +26,7 @@ pub enum Command {
     /// Only migrate the tables that all generations share
     #[command(after_help = EXAMPLES)]
     Migrate(MigrateSettings),
-    /// What operators ask of the running projectors
+    /// Requests of operators to the running projectors
     #[command(flatten)]
     Operator(OperatorCommand),
     /// Compare two generations row by row, or one with a fresh projection, while they are in use
@@ -37,7 +37,7 @@ pub enum Command {
 /// Settings of `projector run`.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// Where `/healthz` and `/readyz` are served; 127.0.0.1:8082 if not given.
+    /// The address of `/healthz` and `/readyz`; 127.0.0.1:8082 by default.
     #[command(flatten)]
     pub listen: ListenArgs,
 
@@ -45,7 +45,7 @@ pub struct Settings {
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// The keys under which personal data in the log is sealed.
+    /// The master keys that protect the personal data in the log.
     #[command(flatten)]
     pub master: MasterKeyArgs,
 
@@ -53,11 +53,11 @@ pub struct Settings {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Over how many streams the log spreads the boxes; must be what it was created with
+    /// Number of box streams in the log; must equal the number it was created with
     #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
     pub partitions: u16,
 
-    /// What is logged, and how.
+    /// Log level and format.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -69,27 +69,27 @@ pub struct MigrateSettings {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// What is logged, and how.
+    /// Log level and format.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// Where the read models are.
+/// The read models' database.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
-    /// The database, with the role that owns the read models: `postgres://user:password@host:port/database`
+    /// Database URL with the role that owns the read models: `postgres://user:password@host:port/database`
     #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: String,
 }
 
 impl Cli {
-    /// The command line of this process, or these words; ends the process with a message where they make no sense.
+    /// Parses these words. Prints a message and exits the process if they are invalid.
     pub fn of(words: impl IntoIterator<Item = OsString>) -> Self {
         Self::parse_from(with_command(words))
     }
 }
 
-/// Settings without a command before them are those of `run`.
+/// Inserts `run` before settings that have no command before them.
 fn with_command(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let about_the_program =
@@ -159,7 +159,7 @@ mod tests {
         {
             let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
             assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
-            assert!(help.contains("5 nobody answers"), "{help}");
+            assert!(help.contains("5 no answer"), "{help}");
         }
     }
 

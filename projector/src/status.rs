@@ -1,4 +1,4 @@
-//! What the projector is doing, for `/readyz`: per stream and generation, and for the database.
+//! The state of the projector for `/readyz`: per stream and generation, and of the database.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use service_kit::health::Health;
 /// One stream of one generation.
 pub(crate) type Track = (i32, StreamName);
 
-/// What every part of the process says about itself. Cheap to clone: all clones are one.
+/// The state that all parts of the process report. Cheap to clone: all clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Status {
     inner: Arc<Mutex<Inner>>,
@@ -22,28 +22,28 @@ pub(crate) struct Status {
 
 #[derive(Debug)]
 struct Inner {
-    /// What keeps all streams from being worked on.
+    /// The error that blocks all streams, if any.
     database: Result<(), String>,
     log: Result<(), String>,
     tracks: BTreeMap<Track, Progress>,
-    /// The parked boxes of the tracks that run here, each with the sequence of its bad event.
+    /// The quarantined boxes of the tracks that run here, each with the sequence of its failed event.
     parked: BTreeMap<Track, Vec<(BoxId, u64)>>,
 }
 
-/// How it stands with a stream.
+/// The progress of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Another projector has it.
+    /// Another projector holds its lease.
     Standby,
-    /// Being compared with the log.
+    /// Its checkpoint is being compared with the log.
     Starting,
-    /// Reading what has gathered.
+    /// Projecting the backlog.
     CatchingUp,
     /// At the end of the log.
     Following,
-    /// Will go on when something is back.
+    /// Waits for a server to return.
     Waiting(String),
-    /// Somebody has to look.
+    /// An operator is needed.
     Stopped(String),
 }
 
@@ -70,7 +70,8 @@ impl Status {
         self.lock().log = state;
     }
 
-    /// Says how it stands with a stream; a change for the worse or back is worth a line in the log.
+    /// Sets the progress of a stream and logs a change: failures as errors or warnings, `Following` as info, others as
+    /// debug.
     pub(crate) fn set(&self, track: Track, progress: Progress) {
         let mut inner = self.lock();
         let former = inner.tracks.insert(track, progress.clone());
@@ -92,12 +93,12 @@ impl Status {
         }
     }
 
-    /// How it stands with a stream.
+    /// Returns the progress of a stream.
     pub(crate) fn progress(&self, track: Track) -> Option<Progress> {
         self.lock().tracks.get(&track).cloned()
     }
 
-    /// Says which boxes of a stream are parked.
+    /// Sets the quarantined boxes of a stream.
     pub(crate) fn park(&self, track: Track, boxes: Vec<(BoxId, u64)>) {
         let parked = &mut self.lock().parked;
         if boxes.is_empty() {
@@ -113,12 +114,12 @@ impl Status {
         inner.parked.remove(&track);
     }
 
-    /// What is being done with each stream, in a word.
+    /// Returns the state of each stream as one word.
     pub(crate) fn tracks(&self) -> Vec<(Track, &'static str)> {
         self.lock().tracks.iter().map(|(track, progress)| (*track, progress.word())).collect()
     }
 
-    /// The checks behind `/readyz`.
+    /// Returns the checks behind `/readyz`.
     pub(crate) fn health(&self, client: Client) -> Health {
         let (database, streams, quarantine) = (self.clone(), self.clone(), self.clone());
         Health::new()
@@ -134,7 +135,7 @@ impl Status {
                 let state = streams.streams();
                 async { state }
             })
-            // Everybody else is served: somebody has to look, but nothing has to stop.
+            // All other boxes are served, so the process stays ready. An operator is needed.
             .watch("quarantine", move || {
                 let state = quarantine.quarantine();
                 async { state }
@@ -165,7 +166,7 @@ impl Status {
 
 fn say(state: &Result<(), String>) {
     if let Err(reason) = state {
-        tracing::warn!(reason, "cannot work now");
+        tracing::warn!(reason, "cannot project now");
     }
 }
 
@@ -192,7 +193,7 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Standby => f.write_str("another projector has it"),
+            Self::Standby => f.write_str("held by another projector"),
             Self::Starting => f.write_str("starting"),
             Self::CatchingUp => f.write_str("catching up"),
             Self::Following => f.write_str("following"),

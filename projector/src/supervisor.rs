@@ -1,4 +1,4 @@
-//! Which tracks this process runs: those whose leases it holds, for as long as it holds them.
+//! Runs the tracks whose leases this process holds, for as long as it holds them.
 
 mod running;
 
@@ -16,11 +16,11 @@ use crate::{
     track::Tracker,
 };
 
-/// How often leases are renewed and sought; with the three seconds after which a silent holder loses them, another one
-/// goes on within five.
+/// The interval at which leases are renewed and acquired. A silent holder loses its leases after three seconds, so
+/// another projector takes over within five.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// The pause after the database or the log was away.
+/// The pause after a failure of the database or the log.
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Runs the tracks of every generation that this build writes.
@@ -29,10 +29,10 @@ pub(crate) struct Supervisor {
     pub(crate) partitions: u16,
 }
 
-/// Not to be healed by waiting: the process must not run like this.
+/// An error that waiting does not resolve: the process must not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Boxes would be projected into the wrong streams' order.
+    /// The log's streams differ from the settings: boxes would be projected in the wrong order.
     #[error(transparent)]
     Log(ProvisionError),
     /// A migration was changed, or is newer than this build.
@@ -40,15 +40,15 @@ pub enum StartError {
     Migration(#[from] MigrateError),
 }
 
-/// What has to come back.
+/// The server that is unavailable.
 enum Away {
     Database(sqlx::Error),
     Log(LogError),
 }
 
 impl Supervisor {
-    /// Prepares database and generation, then runs tracks; again and again, until it is dropped. Each time from the
-    /// start: a database that comes back may have been emptied, and the log holds all that it needs.
+    /// Prepares database and generation, then runs tracks, in a loop until dropped. Each round starts over: a database
+    /// that returns may have been emptied, and the log holds all that it needs.
     pub(crate) async fn run(self) -> Result<Infallible, StartError> {
         loop {
             let away = match self.prepare().await? {
@@ -59,14 +59,14 @@ impl Supervisor {
                 Err(away) => away,
             };
             match away {
-                Away::Database(error) => self.tracker.status.database(Err(format!("the database is away: {error}"))),
-                Away::Log(error) => self.tracker.status.log(Err(format!("the log is away: {error}"))),
+                Away::Database(error) => self.tracker.status.database(Err(format!("the database is down: {error}"))),
+                Away::Log(error) => self.tracker.status.log(Err(format!("the log is down: {error}"))),
             }
             sleep(PAUSE).await;
         }
     }
 
-    /// The inner error passes.
+    /// Migrates and checks the servers. The inner error is temporary.
     async fn prepare(&self) -> Result<Result<(), Away>, StartError> {
         let Tracker { database, log, .. } = &self.tracker;
         match generation::migrate(database).await {
@@ -92,7 +92,7 @@ impl Supervisor {
     /// Runs tracks for as long as the leases' connection lasts.
     async fn hold_leases(&self) -> Result<Infallible, sqlx::Error> {
         let mut leases = Leases::open(&self.tracker.database).await?;
-        // Dropped with this function: without leases there are no tasks.
+        // Dropped with this function: without leases no task runs.
         let mut running = Running::default();
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,7 +121,7 @@ impl Supervisor {
         }
     }
 
-    /// Holds this projector's share of a generation's streams, and no more: the others want theirs.
+    /// Holds this projector's share of a generation's streams and releases any surplus.
     async fn hold_share(
         &self,
         leases: &mut Leases,
@@ -136,7 +136,7 @@ impl Supervisor {
             self.tracker.status.set(track, Progress::Standby);
         }
         running.steer(generation, all.len());
-        // Whoever begins with another stream than the others finds it free.
+        // Projectors begin with different streams to avoid contention for the same leases.
         let first = usize::try_from(std::process::id()).unwrap_or_default();
         for index in 0..all.len() {
             let track: Track = (generation.number, all[(first + index) % all.len()]);

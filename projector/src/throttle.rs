@@ -1,4 +1,4 @@
-//! What holds a rebuild back, so that the live read model does not suffer from it.
+//! Limits the rate of a rebuild to protect the live read model.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,16 +10,16 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-/// A rate is kept by pauses of at most about this length.
+/// The number of batches per second at a rate limit: small batches keep the pauses short.
 const SLICES_PER_SECOND: u32 = 4;
 
-/// Whoever gives way rests this many times as long as it has worked.
+/// The ratio of rest to work at low priority.
 const REST: u32 = 3;
 
 /// The longest rest.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
-/// Shared by the readers of one generation, and by whoever sets it. Cheap to clone; holds nothing back at first.
+/// Shared by the readers of one generation and its supervisor. Cheap to clone; has no limits at first.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     settings: Arc<watch::Sender<Settings>>,
@@ -40,38 +40,38 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// At most so many events a second from now on, over all readers; none for as many as possible.
+    /// Sets the maximum rate over all readers, in events per second; `None` removes the limit.
     pub fn limit(&self, events_per_second: Option<u32>) {
         self.settings.send_modify(|settings| settings.events_per_second = events_per_second);
     }
 
-    /// Stops the readers before their next batch, or lets them go on.
+    /// Pauses the readers before their next batch, or resumes them.
     pub fn hold(&self, held: bool) {
         self.settings.send_modify(|settings| settings.held = held);
     }
 
-    /// Whether most of the time is left to others.
+    /// Sets low priority: most of the time is left to other work.
     pub fn give_way(&self, gives_way: bool) {
         self.settings.send_modify(|settings| settings.gives_way = gives_way);
     }
 
-    /// Leaves time to others after so much work, if it is to.
+    /// Rests in proportion to the work, if the priority is low.
     pub(crate) async fn rest(&self, worked: Duration) {
         if self.settings.borrow().gives_way {
             rest(worked).await;
         }
     }
 
-    /// The most events of the next batch, out of so many: a slow rate makes small steps.
+    /// Returns the limit of the next batch, at most `most` events: a low rate needs small batches.
     pub(crate) fn most_events(&self, most: usize) -> usize {
         let rate = self.settings.borrow().events_per_second;
         rate.map_or(most, |rate| usize::try_from(rate / SLICES_PER_SECOND).unwrap_or(most).clamp(1, most))
     }
 
-    /// Waits until so many events may be projected.
+    /// Waits until this many events may be projected.
     pub(crate) async fn pass(&self, events: usize) {
         let mut settings = self.settings.subscribe();
-        // The sender is ours, so it is there.
+        // This value holds the sender, so the wait cannot fail.
         let _ = settings.wait_for(|settings| !settings.held).await;
         let rate = settings.borrow().events_per_second;
         let Some(rate) = rate else { return };
@@ -86,7 +86,7 @@ impl Throttle {
     }
 }
 
-/// Leaves time to others after so much work.
+/// Rests in proportion to the work.
 pub(crate) async fn rest(worked: Duration) {
     sleep((worked * REST).min(LONGEST_REST)).await;
 }

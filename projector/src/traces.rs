@@ -1,5 +1,5 @@
-//! Traces of commands, gone on with where what they caused becomes visible: a span from reading a commit until its rows
-//! are written and told of.
+//! Continues the traces of commands: one span per traced commit, from reading it until its rows are written and
+//! notifications are sent.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use tracing::Span;
 
 use crate::commit::Commit;
 
-/// What is older is being projected again, or late by so much that another tool tells the story: its trace is closed.
+/// The maximum age of a traced commit. An older one is being projected again, or so late that its trace is closed.
 const FRESH: TimeDelta = TimeDelta::minutes(1);
 
-/// The spans of the traced commits of one transaction, by their sequences. They end when this is dropped.
+/// The spans of the traced commits of one transaction, by sequence. They end when this is dropped.
 #[derive(Debug, Default)]
 pub struct Traces(BTreeMap<u64, Span>);
 
 impl Traces {
-    /// Begins a span for each commit whose trace is kept.
+    /// Begins a span for each commit that is traced.
     pub(crate) fn begin(stream: StreamName, commits: &[Commit]) -> Self {
         if !trace::is_on() {
             return Self::default();
@@ -47,14 +47,14 @@ impl Traces {
         Self(traced.collect())
     }
 
-    /// Says into which generation it went.
+    /// Records the generation in all spans.
     pub(crate) fn note_generation(&self, generation: i32) {
         for span in self.0.values() {
             span.record("generation", generation);
         }
     }
 
-    /// The headers of a notice of what these commits have caused.
+    /// Returns the trace headers of a notification caused by the commits at these positions.
     pub(crate) fn headers(&self, positions: impl Iterator<Item = u64>) -> Option<HeaderMap> {
         let traced = positions.filter_map(|position| trace::of(self.0.get(&position)?));
         let mut headers: Option<HeaderMap> = None;

@@ -1,4 +1,4 @@
-//! The task of one stream in one generation: projects for as long as its lease lasts, whatever comes and goes.
+//! The task of one stream in one generation. It projects until its lease is lost, and survives failures of the servers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,17 +21,17 @@ use crate::{
     traces::Traces,
 };
 
-/// The first pause after something was away; doubles up to [`LONGEST_PAUSE`].
+/// The first pause after a failure of the database or the log; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often a stopped stream is compared with its log again.
+/// The interval at which a stopped stream is compared with its log again.
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why a track begins anew.
-const ANOTHER_TRY: &str = "an operator wants parked boxes to be tried again";
+/// The reason for which a track restarts.
+const ANOTHER_TRY: &str = "an operator requested a retry of quarantined boxes";
 
-/// What a track's task needs.
+/// The dependencies of a track's task.
 #[derive(Clone)]
 pub(crate) struct Tracker {
     pub(crate) database: Database,
@@ -41,23 +41,23 @@ pub(crate) struct Tracker {
     pub(crate) status: Status,
 }
 
-/// How a track is to be worked on; may change meanwhile.
+/// The way in which a track is projected; may change while it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Course {
-    /// Whether somebody may be reading the generation.
+    /// True if clients may read the generation.
     pub(crate) live: bool,
-    /// Whether it gives way to those that are read.
+    /// True if building leaves most of the time to the generations that serve reads.
     pub(crate) low_priority: bool,
 }
 
-/// The supervisor's word to a track.
+/// The supervisor's settings of a track.
 pub(crate) struct Orders {
     pub(crate) course: watch::Receiver<Course>,
     pub(crate) throttle: Throttle,
 }
 
 impl Tracker {
-    /// Projects until another projector does.
+    /// Projects until another projector takes over.
     pub(crate) async fn run(self, track: Track, orders: Orders) {
         METRICS.begins(track);
         let mut pause = FIRST_PAUSE;
@@ -85,7 +85,7 @@ impl Tracker {
         }
     }
 
-    /// Returns when the generation is to be written in another way.
+    /// Projects until the mode of the generation changes, or fails.
     async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
         let mut course = orders.course.clone();
@@ -104,7 +104,8 @@ impl Tracker {
             let begin = Instant::now();
             let step = tokio::select! {
                 step = reader.step() => step?,
-                // What is cut off is rolled back, and read again; a new reader begins with the parked boxes.
+                // A transaction that is cut off is rolled back and read again; a new reader begins with the quarantined
+                // boxes.
                 () = becomes_live(&mut course), if !live => return Ok(()),
                 () = self.retries.beyond(track, wanted) => return Err(ReadError::Away(ANOTHER_TRY.to_owned())),
             };
@@ -129,7 +130,7 @@ impl Tracker {
 
 async fn becomes_live(course: &mut watch::Receiver<Course>) {
     if course.wait_for(|course| course.live).await.is_err() {
-        // Nobody supervises any more: this task is about to end.
+        // The supervisor has ended: this task is about to end as well.
         std::future::pending::<()>().await;
     }
 }

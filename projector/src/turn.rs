@@ -1,4 +1,4 @@
-//! What only one projector of a version does at a time: whoever holds the turn, for as long as its connection lasts.
+//! Locks for tasks that only one projector of a version runs at a time. A lock lasts as long as its connection.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::{sleep, timeout};
 /// The pause between two attempts.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often the server hears that the holder is alive while it works on something long.
+/// The interval of queries that keep the holder's connection alive during long work.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-/// Waits for the turn to be the one who does this.
+/// Waits until this connection acquires the lock of the named task.
 pub(crate) async fn wait(what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let name = format!("boxroom {what} of {}", read_model::version());
     loop {
@@ -23,7 +23,7 @@ pub(crate) async fn wait(what: &str, connection: &mut PgConnection) -> Result<()
     }
 }
 
-/// Keeps the turn; returns when it is lost.
+/// Keeps the lock's connection alive. Returns the error when it is lost.
 pub(crate) async fn keep(turn: &mut PgConnection) -> sqlx::Error {
     loop {
         sleep(SIGN_OF_LIFE).await;

@@ -1,7 +1,7 @@
 //! Compares two generations of the read model at the same positions of the log, row by row, while both are in use.
 //!
-//! One snapshot sees the tables and checkpoints of both. What has events between two checkpoints is left out and looked at
-//! again in the next snapshot, until nothing is left or patience ends.
+//! One snapshot covers the tables and checkpoints of both. Boxes with events between the two checkpoints are left out
+//! and compared in a later snapshot, until none is left or the timeout ends.
 
 pub use fresh::verify_fresh;
 pub use report::{Difference, Touch, Verification};
@@ -24,20 +24,21 @@ use crate::{database::Database, reader::ReadError};
 use compare::Comparison;
 use snapshot::{Selection, Snapshot};
 
-/// How long to look again for a moment at which something stands still, after the last one that did.
+/// The time without progress after which the remaining comparisons are given up as undecided.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pause between two looks.
+/// The pause between two snapshots.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How much verifying may cost, and tell.
+/// Limits of the cost and output of a verification.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The most rows a second, counted once for both generations; and the most events a second of a fresh projection.
+    /// The maximum rate in rows per second, counted once for both generations. For a fresh projection, events per
+    /// second.
     pub max_rate: Option<u32>,
-    /// Whether making a fresh projection leaves most of the time to others.
+    /// True if building a fresh projection leaves most of the time to other work.
     pub gives_way: bool,
-    /// How many differences are shown; all are counted.
+    /// The number of differences to report in detail; all are counted.
     pub shown: usize,
 }
 
@@ -47,10 +48,10 @@ impl Default for Limits {
     }
 }
 
-/// Why nothing can be said.
+/// The reason why a verification has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The two cannot be compared as things stand.
+    /// The two cannot be compared in their current state.
     #[error("{0}")]
     Refused(String),
     /// The database failed.
@@ -74,7 +75,7 @@ pub async fn verify(
     verify_prepared(database, log, generations, limits, &|| Box::pin(async { Ok(()) })).await
 }
 
-/// What is to be done before each snapshot.
+/// Work to do before each snapshot.
 type Preparation<'a> = dyn Fn() -> BoxFuture<'a, Result<(), VerifyError>> + Send + Sync + 'a;
 
 async fn verify_prepared(

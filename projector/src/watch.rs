@@ -1,5 +1,5 @@
-//! Looks from outside at what is projected: how far behind every stream is, and whether it moves at all. A writer that
-//! hangs does not say so itself; and another projector may be the one that hangs.
+//! Monitors the projection from outside: the lag of every stream, and whether its checkpoint moves. A writer that hangs
+//! cannot report itself, and it may belong to another projector.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,25 +15,25 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::{database::Database, status::Track};
 
-/// How often to look.
+/// The polling interval.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// How long the log may go on without the checkpoint before that is a fault.
+/// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL: Duration = Duration::from_secs(5);
 
-/// How long the database may take to answer.
+/// Timeout of a database query.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// How many looks pass between two counts of what is parked.
+/// The number of polls between two counts of quarantined boxes and commits.
 const COUNT_EVERY: u32 = 5;
 
-/// What was seen last. Cheap to clone: all clones are one.
+/// The latest observations. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watch {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Everything that was seen.
+/// The observations.
 #[derive(Debug, Default)]
 struct Seen {
     ends: HashMap<StreamName, u64>,
@@ -42,12 +42,12 @@ struct Seen {
     erasures: Erasures,
 }
 
-/// The users who are being taken out of everything.
+/// The pending erasures of users.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Erasures {
-    /// How many.
+    /// The number of users.
     pub(crate) pending: u64,
-    /// Since when the first of them.
+    /// The time at which the first of them was discovered.
     pub(crate) since: Option<DateTime<Utc>>,
 }
 
@@ -58,43 +58,43 @@ struct Row {
     paused: bool,
 }
 
-/// Where a generation is in its life.
+/// The lifecycle state of a generation.
 #[derive(Debug, Clone)]
 pub(crate) struct Life {
-    /// Its state, as the control tables have it.
+    /// Its state as stored in the control tables.
     pub(crate) state: String,
-    /// What is being done with it.
+    /// The current step of its lifecycle.
     pub(crate) phase: String,
-    /// Whether building it is paused.
+    /// True if building it is paused.
     pub(crate) paused: bool,
 }
 
-/// Where a stream stands in a generation.
+/// The progress of a stream in a generation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
     /// The checkpoint.
     pub(crate) position: u64,
     /// The end of the stream.
     pub(crate) end: u64,
-    /// When the oldest commit was stored that is not projected.
+    /// The time at which the oldest unprojected commit was stored.
     pub(crate) waiting_since: Option<DateTime<Utc>>,
-    /// How many boxes are parked.
+    /// The number of quarantined boxes.
     pub(crate) quarantined: u64,
-    /// How many of their commits.
+    /// The number of their waiting commits.
     pub(crate) parked: u64,
-    /// Since when there is something to do and the checkpoint stands still.
+    /// The time since which the checkpoint has not moved although there are commits to project.
     still_since: Option<Instant>,
-    /// What the holder's work waits for, as far as the database knows.
+    /// The reason for which the holder waits, as far as the database knows.
     cause: Option<String>,
 }
 
 impl Place {
-    /// For how long the checkpoint has stood still although there is something to do.
+    /// Returns the time for which the checkpoint has not moved although there are commits to project.
     fn still_for(&self) -> Option<Duration> {
         self.still_since.map(|since| since.elapsed())
     }
 
-    /// Whether that is too long.
+    /// Returns true if that time exceeds the limit.
     pub(crate) fn is_stalled(&self) -> bool {
         self.still_for().is_some_and(|still| still >= STALL)
     }
@@ -118,22 +118,22 @@ impl Place {
 }
 
 impl Watch {
-    /// What is known of each generation that is not retired.
+    /// Returns each generation of this version that is not retired.
     pub(crate) fn generations(&self) -> Vec<(i32, Life)> {
         self.seen().generations.clone().into_iter().collect()
     }
 
-    /// Where each stream stands in each of them.
+    /// Returns the progress of each stream in each of them.
     pub(crate) fn places(&self) -> Vec<(Track, Place)> {
         self.seen().places.clone().into_iter().collect()
     }
 
-    /// Who is being taken out of everything.
+    /// Returns the pending erasures.
     pub(crate) fn erasures(&self) -> Erasures {
         self.seen().erasures
     }
 
-    /// Adds a check that fails while a stream that somebody reads stands still.
+    /// Adds a check that fails while a stream of a generation that serves reads is stalled.
     pub(crate) fn add_to(&self, health: Health) -> Health {
         let watch = self.clone();
         health.check("progress", move || {
@@ -142,15 +142,16 @@ impl Watch {
         })
     }
 
-    /// A generation that is still built may rest: its builder says so where it shows.
+    /// Describes stalled streams. Ignores generations that are being built: they may pause, and their builder reports
+    /// it.
     fn stalled(&self) -> Vec<String> {
         let seen = self.seen();
         let read = |number| seen.generations.get(&number).is_some_and(|life| life.state != "building");
         let stalled = seen.places.iter().filter(|((number, _), place)| read(*number) && place.is_stalled());
         let say = |((number, stream), place): (&Track, &Place)| {
             let seconds = place.still_for().unwrap_or_default().as_secs();
-            let cause = place.cause.as_deref().unwrap_or("the database knows of nothing that it waits for");
-            format!("g{number} {stream}: stands at {} of {} since {seconds} s: {cause}", place.position, place.end)
+            let cause = place.cause.as_deref().unwrap_or("no blocking database session is known");
+            format!("g{number} {stream}: stalled at {} of {} for {seconds} s: {cause}", place.position, place.end)
         };
         stalled.map(say).collect()
     }
@@ -159,7 +160,7 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for as long as the process lives.
+    /// Polls for as long as the process runs.
     pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16) {
         let mut eyes = Eyes { database, log, partitions, control: None, schemas: BTreeMap::new(), looks: 0 };
         let mut beat = interval(BEAT);
@@ -168,8 +169,8 @@ impl Watch {
             beat.tick().await;
             eyes.look_at_log(&self).await;
             if let Err(error) = eyes.look_at_database(&self).await {
-                // Others say that the database is away; a connection that failed is made again.
-                tracing::debug!(%error, "cannot see what is projected");
+                // Other parts report that the database is unavailable; a failed connection is opened again.
+                tracing::debug!(%error, "cannot read the progress of the projection");
                 eyes.control = None;
             }
             eyes.look_at_waiting(&self).await;
@@ -178,7 +179,7 @@ impl Watch {
     }
 }
 
-/// What is looked with.
+/// The connections and state of the polling task.
 struct Eyes {
     database: Database,
     log: Arc<dyn Log>,
@@ -229,7 +230,7 @@ impl Eyes {
         }
         for number in numbers {
             if let Err(error) = self.look_at_generation(watch, number).await {
-                tracing::debug!(%error, generation = number, "cannot see what is projected");
+                tracing::debug!(%error, generation = number, "cannot read the progress of the projection");
                 self.schemas.remove(&number);
             }
         }
@@ -275,7 +276,7 @@ impl Eyes {
         Ok(())
     }
 
-    /// Who holds the stream, and which session of the database keeps that one from going on.
+    /// Describes the holder of the stream and the database sessions that block it.
     async fn cause(&mut self, (number, stream): Track) -> Result<Option<String>, sqlx::Error> {
         let Some(control) = &mut self.control else { return Ok(None) };
         let label = stream.label();
@@ -296,12 +297,12 @@ impl Eyes {
         let row = in_time(row.fetch_optional(control)).await?;
         let former = row.map(|row| match row.blockers {
             Some(blockers) => format!("{} waits for database session {blockers}", row.holder),
-            None => format!("{} has it, and waits for no other session now", row.holder),
+            None => format!("{} holds the lease and waits for no other session", row.holder),
         });
-        Ok(Some(former.unwrap_or_else(|| "no projector has it".to_owned())))
+        Ok(Some(former.unwrap_or_else(|| "no projector holds the lease".to_owned())))
     }
 
-    /// When the oldest commit was stored that waits to be projected.
+    /// Reads the time at which the oldest unprojected commit of each stream was stored.
     async fn look_at_waiting(&self, watch: &Watch) {
         let mut known: HashMap<(StreamName, u64), Option<DateTime<Utc>>> = HashMap::new();
         for ((number, stream), place) in watch.places() {

@@ -1,19 +1,19 @@
-//! Calls cargo.
+//! Invocations of cargo.
 
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-/// The packages whose programs are the services.
+/// The packages of the services' programs.
 pub(crate) const SERVICES: [&str; 3] = ["command-service", "projector", "query-service"];
 
-/// A call of the cargo that called us, in this repository. Needs no database: the queries are checked against what
-/// `prepare` wrote down.
+/// Creates an invocation of the cargo that runs this program, in this repository. Needs no database: queries are
+/// checked against the files written by `prepare`.
 pub(crate) fn cargo(repository: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repository).env("SQLX_OFFLINE", "true").env_remove("DATABASE_URL");
-    // What cargo told us about ourselves is not true of others.
+    // The variables that cargo has set for this package are wrong for others.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
             command.env_remove(name);
@@ -37,7 +37,7 @@ pub(crate) async fn build_services(repository: &Path, release: bool) -> anyhow::
     run(command.stdout(Stdio::null())).await
 }
 
-/// Runs to the end; a failure is an error that names the call.
+/// Runs a command to its end. A failure is an error that names the command.
 pub(crate) async fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = line(command);
     let status = command.status().await.with_context(|| format!("cannot run {line}"))?;

@@ -1,4 +1,4 @@
-//! What people see: standard error for progress and logs, standard output for results.
+//! Console output: progress and logs on standard error, results on standard output.
 
 use std::{
     io::{IsTerminal, Write},
@@ -7,13 +7,13 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Names are padded to this, so that the lines of all services begin at one column.
+/// The width of names, so that the lines of all services begin at one column.
 const WIDTH: usize = 12;
 
 static COLOURED: LazyLock<bool> =
     LazyLock::new(|| std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
 
-/// The bar that is being drawn at the bottom, which lines must go around.
+/// The progress bar at the bottom, which other lines must not overwrite.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 fn painted(code: &str, text: &str) -> String {
@@ -22,7 +22,7 @@ fn painted(code: &str, text: &str) -> String {
 
 fn line(text: &str) {
     let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whoever reads us may be gone; that is no reason to stop.
+    // A closed standard error is no reason to stop.
     let write = || drop(writeln!(std::io::stderr().lock(), "{text}"));
     match bar.as_ref() {
         Some(bar) => bar.suspend(write),
@@ -30,35 +30,35 @@ fn line(text: &str) {
     }
 }
 
-/// One line about our own progress.
+/// Prints one line of progress.
 pub(crate) fn say(text: &str) {
     line(&format!("{} {text}", painted("1", &format!("{:<WIDTH$}|", "xtask"))));
 }
 
-/// Why it did not work, with all causes. Where in our code it was noticed helps nobody, so no backtrace.
+/// Prints an error with all its causes, without a backtrace.
 pub(crate) fn error(error: &anyhow::Error) {
     let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
     line(&format!("{} {}", painted("1;31", "error:"), chain.join("\n  because: ")));
 }
 
-/// One line of a service's log.
+/// Prints one line of a service's log.
 pub(crate) fn log(name: &str, text: &str) {
     let hue = name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 6;
     line(&format!("{} {text}", painted(&format!("{}", 31 + hue), &format!("{name:<WIDTH$}|"))));
 }
 
-/// One line of a result, for the next program.
+/// Prints one line of a result on standard output.
 pub(crate) fn result(text: &str) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{text}")?;
     output.flush()
 }
 
-/// A bar at the bottom of the terminal, drawn until the value is dropped. Where there is no terminal nothing is drawn.
+/// A progress bar at the bottom of the terminal, drawn until dropped. Draws nothing without a terminal.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar that is full after `steps`.
+    /// Creates a bar that is full after `steps`.
     pub(crate) fn new(steps: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{msg:14} [{bar:40}] {pos}/{len} {eta}");
@@ -67,12 +67,12 @@ impl Progress {
         Self(bar)
     }
 
-    /// Says what is being done now.
+    /// Sets the name of the current stage.
     pub(crate) fn stage(&self, name: &'static str) {
         self.0.set_message(name);
     }
 
-    /// One step is done.
+    /// Advances by one step.
     pub(crate) fn step(&self) {
         self.0.inc(1);
     }

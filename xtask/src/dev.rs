@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: everything on this machine, with one command, until Ctrl-C.
+//! `cargo xtask dev`: runs the whole system on this machine until Ctrl-C.
 
 mod connection;
 
@@ -20,8 +20,8 @@ use crate::{cargo, console, seed};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask dev                    start everything; data of the last run is kept
-  cargo xtask dev --seed             the same, with a small town to look at
-  cargo xtask dev --reset --seed     forget everything and begin anew
+  cargo xtask dev --seed             the same, with sample data
+  cargo xtask dev --reset --seed     remove all data and start over
   cargo xtask dev --json | jq        addresses and tokens for the next program
   cargo xtask dev --allowed-origins http://localhost:5173   let pages from there call the services
 
@@ -44,7 +44,7 @@ pub(crate) struct Dev {
     /// Print addresses and tokens as one line of JSON on standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Fill a small town through the public commands: 30 boxes, 10 stores, 40 users, 12 open rooms
+    /// Create sample data through the public commands: 30 boxes, 10 stores, 40 users, 12 open rooms
     #[arg(long)]
     seed: bool,
     /// Build the services with optimisations
@@ -56,19 +56,19 @@ pub(crate) struct Dev {
     /// Use the pinned servers even if others are installed
     #[arg(long)]
     pinned_servers: bool,
-    /// From where pages in browsers may call the services, with commas between
+    /// Origins of web pages that may call the services, separated by commas
     #[arg(long, value_name = "ORIGINS")]
     allowed_origins: Option<String>,
-    /// What the services log
+    /// Log filter of the services
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
-    /// How they log it
+    /// Log format of the services
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
     log_format: String,
 }
 
 impl Dev {
-    /// Runs until a signal, or until something ends that should not.
+    /// Runs until a signal, or until a process ends unexpectedly.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let place = Place::of_this_checkout()?;
         let published = place.local.join("dev.json");
@@ -79,7 +79,7 @@ impl Dev {
         let stack = tokio::select! {
             biased;
             name = interruption.next() => {
-                // What has been started ends with the value that was being made.
+                // Dropping the unfinished start stops all started processes.
                 console::say(&format!("{name} while starting: stopped"));
                 return Ok(());
             }
@@ -115,7 +115,7 @@ impl Dev {
         Ok(stack)
     }
 
-    /// Beside the program that runs this, or beside that folder.
+    /// The folder of the services' programs: this program's target folder, in its debug or release folder.
     fn bin_dir(&self) -> anyhow::Result<PathBuf> {
         let program = std::env::current_exe().context("this program has no path")?;
         let target = program.parent().and_then(Path::parent).context("this program has left its target folder")?;
@@ -135,10 +135,12 @@ impl Dev {
                 console::say(&format!("{name}: stopping"));
                 Ok(())
             }
-            (name, status) = stack.first_exit() => Err(anyhow::anyhow!("{name} ended unexpectedly ({status}): stopped the others")),
+            (name, status) = stack.first_exit() => Err(anyhow::anyhow!(
+                "{name} ended unexpectedly ({status}): stopped the others"
+            )),
             failed = self.present(&stack, place, published) => failed,
         };
-        // Nobody shall be led to what is about to end.
+        // Clients must not find the addresses of a stack that is about to end.
         remove(published)?;
         stack.shutdown().await;
         if ended.is_ok() {
@@ -147,7 +149,7 @@ impl Dev {
         ended
     }
 
-    /// Tells the world, and goes on for ever if that works.
+    /// Registers users, publishes the addresses, and then waits forever.
     async fn present(&self, stack: &Stack, place: &Place, published: &Path) -> anyhow::Result<()> {
         let connection = Connection::of(stack);
         connection.register_people().await?;
@@ -165,7 +167,7 @@ impl Dev {
     }
 }
 
-/// Ctrl-C, a polite kill, or the end of the terminal.
+/// Receives SIGINT, SIGTERM and SIGHUP.
 struct Interruption {
     interrupt: Signal,
     terminate: Signal,
@@ -173,7 +175,7 @@ struct Interruption {
 }
 
 impl Interruption {
-    /// From here on a signal no longer ends this process by itself.
+    /// Installs handlers: from now on these signals do not end the process by themselves.
     fn listen() -> anyhow::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -191,7 +193,7 @@ impl Interruption {
     }
 }
 
-/// The system frees the lock however we end.
+/// Locks this checkout's data. The system releases the lock at the end of the process.
 fn lock(place: &Place, published: &Path) -> anyhow::Result<File> {
     let path = place.local.join("lock");
     let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -218,7 +220,7 @@ fn remove(published: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Removes the published addresses on every way out.
+/// Removes the published addresses when dropped.
 struct Unpublish(PathBuf);
 
 impl Drop for Unpublish {

@@ -1,16 +1,16 @@
-//! Looks for passwords and keys among the files that are committed.
+//! A search for passwords and keys in committed files.
 
 use std::{path::Path, process::Command};
 
 use anyhow::{Context, ensure};
 
-/// Files whose only use is to hold secrets.
+/// Suffixes of files that hold secrets only.
 const FILES: [&str; 6] = [".pem", ".key", ".p12", ".env", "credentials.json", "accounts.conf"];
 
-/// What stands for a password in examples and tests.
+/// Placeholders for passwords in examples and tests.
 const EXAMPLES: [&str; 3] = ["secret", "password", "…"];
 
-/// Fails if a file that git knows holds what looks like a secret.
+/// Fails if a file tracked by git contains what looks like a secret.
 pub(crate) fn none_in(repository: &Path) -> anyhow::Result<()> {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(repository).output();
     let listed = listed.context("cannot run git")?;
@@ -25,7 +25,7 @@ fn leaks(repository: &Path, name: &str) -> Vec<String> {
     if FILES.iter().any(|end| name.ends_with(end)) {
         return vec![name.to_owned()];
     }
-    // A deleted file may still be listed; one that is no text holds nothing of this kind.
+    // A deleted file may still be listed, and a binary file cannot hold these secrets.
     let content = std::fs::read_to_string(repository.join(name)).unwrap_or_default();
     let lines = content.lines().enumerate().filter(|(_, line)| is_leak(line));
     lines.map(|(number, _)| format!("{name}:{}", number + 1)).collect()
@@ -44,13 +44,13 @@ fn is_token(word: &str) -> bool {
     parts.len() == 3 && parts[0].starts_with("eyJ") && parts[1].starts_with("eyJ") && parts[2].len() > 40
 }
 
-/// The private half of a key of NATS.
+/// The seed of a NATS key, its private half.
 fn is_seed(word: &str) -> bool {
     let base32 = |letter: char| letter.is_ascii_uppercase() || ('2'..='7').contains(&letter);
     word.len() == 58 && word.starts_with('S') && word.chars().all(base32)
 }
 
-/// An address with a password that is more than an example.
+/// A URL with a password that is not a placeholder.
 fn has_password(line: &str) -> bool {
     line.match_indices("://").any(|(at, separator)| {
         let address =

@@ -1,4 +1,4 @@
-//! What one does in this repository, as one command each: `cargo xtask <command>`.
+//! Development tasks of this repository: `cargo xtask <command>`.
 
 mod dev;
 mod prepare;
@@ -27,7 +27,7 @@ enum Command {
     Dev(dev::Dev),
     /// Run every check and every test against real servers
     Test(test::Test),
-    /// Write down what the database says about each query, so that building needs no database
+    /// Update the query metadata in .sqlx, so that building needs no database
     Prepare(prepare::Prepare),
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask prepare`: what the database says about each checked query, for builds without a database.
+//! `cargo xtask prepare`: writes the metadata of checked queries, for builds without a database.
 
 use std::{
     collections::BTreeMap,
@@ -20,13 +20,13 @@ const PACKAGES: [&str; 2] = ["projector", "query-service"];
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask prepare            after a change of a query or of a table
-  cargo xtask prepare --check    fails if that was forgotten";
+  cargo xtask prepare --check    fails if .sqlx is out of date";
 
-/// Write down what the database says about each query, so that building needs no database.
+/// Update the query metadata in .sqlx, so that building needs no database.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Prepare {
-    /// Change nothing; fail if something would change
+    /// Change nothing; fail if the files are out of date
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -34,14 +34,14 @@ pub(crate) struct Prepare {
 type Files = BTreeMap<String, Vec<u8>>;
 
 impl Prepare {
-    /// Asks a throw-away database and compares or replaces `.sqlx/`.
+    /// Compiles the queries against a temporary database, and compares or replaces `.sqlx/`.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let place = Place::of_this_checkout()?;
         let kept = place.repository.join(".sqlx");
         let wanted = ask(&place).await?;
         let present = read(&kept)?;
         if wanted == present {
-            console::say(&format!("{} queries are as they are written down in .sqlx", wanted.len()));
+            console::say(&format!("the files of {} queries in .sqlx are up to date", wanted.len()));
             return Ok(());
         }
         let differing = differing(&present, &wanted);
@@ -53,12 +53,12 @@ impl Prepare {
             );
         }
         replace(&kept, &present, &wanted)?;
-        console::say(&format!("{} queries are written down in .sqlx, {} files changed", wanted.len(), differing.len()));
+        console::say(&format!("wrote the files of {} queries to .sqlx, {} changed", wanted.len(), differing.len()));
         Ok(())
     }
 }
 
-/// Compiles the packages against a fresh database; the macros write down what it says about each query.
+/// Compiles the packages against a fresh database; the macros write the metadata of each query.
 async fn ask(place: &Place) -> anyhow::Result<Files> {
     let postgres = Postgres::start().await?;
     create_tables(&place.repository, &postgres.url(Role::Admin)).await?;
@@ -94,7 +94,7 @@ async fn create_tables(repository: &Path, address: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of one folder by name, line ends as they are.
+/// Reads the files of one folder by name, with their line ends.
 fn read(folder: &Path) -> anyhow::Result<Files> {
     let mut files = Files::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -128,7 +128,7 @@ fn replace(folder: &Path, present: &Files, wanted: &Files) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A source file that looks changed until this is dropped, so that cargo expands its crate's macros anew.
+/// A source file with a new modification time until dropped, so that cargo expands its crate's macros again.
 struct Touched {
     path: PathBuf,
     before: Option<SystemTime>,
@@ -144,7 +144,7 @@ impl Touched {
 
 impl Drop for Touched {
     fn drop(&mut self) {
-        // Other builds of this crate are still good.
+        // Other builds of this crate are still valid.
         if let Some(before) = self.before {
             set_modified(&self.path, before);
         }

@@ -1,4 +1,4 @@
-//! A small town to look at, made through the public commands as its people would.
+//! Sample data, created through the public commands.
 
 mod client;
 mod town;
@@ -16,14 +16,14 @@ use self::{
 };
 use crate::console::{self, Progress};
 
-/// How many commands are under way at once.
+/// The number of concurrent commands.
 const AT_ONCE: usize = 8;
-/// How long the seeder's tokens are valid.
+/// The validity of the seeder's tokens.
 const LIFETIME: Duration = Duration::from_hours(1);
-/// Each room that a box had and that has closed sends the seeder to the next one; this many are more than it makes.
+/// The limit of attempts per box. Each closed room of an earlier run takes one.
 const ROOMS_TRIED: usize = 1_000;
 
-/// Fills the town. Repeating it changes nothing, except that rooms that have closed meanwhile are opened anew.
+/// Creates the sample data. A repeat changes nothing, except that closed rooms are opened again.
 pub(crate) async fn fill(stack: &Stack) -> anyhow::Result<()> {
     let town = Town::new(stack)?;
     let rooms = town::rooms();
@@ -39,7 +39,7 @@ pub(crate) async fn fill(stack: &Stack) -> anyhow::Result<()> {
     progress.stage("rooms");
     each(rooms, async |room| town.hold(&room, progress).await).await?;
     console::say(&format!(
-        "the town has {} boxes, {} stores, {} users and {} open rooms",
+        "sample data: {} boxes, {} stores, {} users and {} open rooms",
         town::boxes().len(),
         town::STORES.len(),
         town::USERS.len(),
@@ -56,7 +56,7 @@ async fn each<T>(
     stream::iter(things).map(async |thing| work(thing).await).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// The services, and a token for everybody in town.
+/// The clients of the services, and a token for each user.
 struct Town {
     client: Client,
     operator: String,
@@ -91,10 +91,10 @@ impl Town {
         self.client.ensure("/users", None, &format!("seed-user-{id}"), &body).await
     }
 
-    /// Opens the room, lets its guests in and plays its conversation.
+    /// Opens a room, adds its guests and posts its conversation.
     async fn hold(&self, room: &Room, progress: &Progress) -> anyhow::Result<()> {
         let Some(room_id) = self.open(room).await? else {
-            // Somebody else has taken the box: it is theirs.
+            // The box is occupied by a room that the seeder does not own.
             (0..=room.guests.len() + room.lines.len()).for_each(|_| progress.step());
             return Ok(());
         };
@@ -113,12 +113,12 @@ impl Town {
         Ok(())
     }
 
-    /// The id of the open room that the seeder holds on this box, or nothing if another room is open there.
+    /// Returns the id of the seeder's open room on this box; `None` if another room is open there.
     async fn open(&self, room: &Room) -> anyhow::Result<Option<String>> {
         let path = format!("/boxes/{}/rooms", room.box_id);
         let body = json!({ "store_id": room.store_id, "title": room.title, "max_members": room.max_members });
         let host = self.token(room.host)?;
-        // A repeated key names the room of an earlier run. If that has closed, its successor has a key of its own.
+        // A repeated key returns the room of an earlier run. If that has closed, its successor has a key of its own.
         let mut key = format!("seed-{}", room.box_id);
         for _ in 0..ROOMS_TRIED {
             let Some(opened) = self.client.create(&path, host, &key, &body).await? else { return Ok(None) };
@@ -127,10 +127,10 @@ impl Town {
             }
             key = format!("seed-after-{}", opened.id);
         }
-        anyhow::bail!("every room of the box {} is closed again at once", room.box_id)
+        anyhow::bail!("every new room of the box {} is closed already", room.box_id)
     }
 
     fn token(&self, user: &str) -> anyhow::Result<Option<&str>> {
-        self.tokens.get(user).map(|token| Some(token.as_str())).with_context(|| format!("nobody is called {user}"))
+        self.tokens.get(user).map(|token| Some(token.as_str())).with_context(|| format!("unknown user {user}"))
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check and every test, against servers that it starts itself.
+//! `cargo xtask test`: runs every check and every test, and starts the servers that they need.
 
 use std::{
     fmt::Write,
@@ -25,7 +25,7 @@ Examples:
 The tests of pages need Chromium: on the path, or in $BOXROOM_CHROMIUM (a program). Root on Debian gets its package.";
 
 const NEXTEST_MISSING: &str = "\
-cargo-nextest is missing: it runs each test in a process of its own, with a limit of time.
+cargo-nextest is missing: it runs each test in its own process, with a timeout.
 Install it with `cargo install --locked cargo-nextest` (some minutes), or put its prebuilt program on the path.
 Using `cargo test` instead, which also works";
 
@@ -38,12 +38,12 @@ pub(crate) struct Test {
     tests: Vec<String>,
 }
 
-/// What has been done, and how long it took.
+/// The finished steps and their durations.
 #[derive(Default)]
 struct Steps(Vec<(&'static str, Duration)>);
 
 impl Test {
-    /// Runs all steps; the first failure ends it.
+    /// Runs all steps; stops at the first failure.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let place = Place::of_this_checkout()?;
         let mut steps = Steps::default();
@@ -60,10 +60,10 @@ impl Test {
         };
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
         steps.time("secrets", std::future::ready(leaks::none_in(&place.repository))).await?;
-        // All but advisories, whose database no registry has.
+        // All checks but advisories, whose database is not available from a registry.
         let mut dependencies = dependencies(place.clone()).await?;
         steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;
-        // Fetched before many tests want them at once.
+        // The servers are fetched before many tests need them at once.
         steps.time("servers", servers(place.clone())).await?;
         steps.time("browser", browser()).await?;
         steps.time("queries", Prepare { check: true }.run()).await?;
@@ -71,11 +71,11 @@ impl Test {
         steps.run("lints", &mut cargo(&lints)).await?;
         let mut docs = cargo(&["doc", "--workspace", "--no-deps"]);
         steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
-        // The system tests start them as programs.
+        // The system tests start the programs.
         steps.run("build", &mut cargo(&["build", "--workspace", "--bins"])).await?;
         let mut tests = self.tests(cargo(&[]), place).await?;
         steps.run("tests", &mut tests).await?;
-        // nextest knows none of these.
+        // nextest does not run doc tests.
         steps.run("doc tests", &mut cargo(&["test", "--workspace", "--doc", "--quiet"])).await
     }
 
@@ -109,7 +109,7 @@ async fn servers(place: Place) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(find).await?
 }
 
-/// A call of what judges the crates that we depend on.
+/// Prepares the check of dependencies with cargo-deny.
 async fn dependencies(place: Place) -> anyhow::Result<Command> {
     let repository = place.repository.clone();
     let program = tokio::task::spawn_blocking(move || tools::cargo_deny(&place)).await??;
@@ -118,7 +118,7 @@ async fn dependencies(place: Place) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// For the tests of pages.
+/// Finds the browser for the tests of pages.
 async fn browser() -> anyhow::Result<()> {
     let program = tokio::task::spawn_blocking(tools::chromium).await??;
     console::say(&format!("Chromium is {}", program.display()));

@@ -1,4 +1,4 @@
-//! How much processor time the processes of a run have used: the figure that a busy machine does not change.
+//! Processor time of the processes of a run. It depends less on the load of the machine than elapsed time.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Seconds of user and system time by process.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Cpu {
-    /// This process: what reads, decodes and writes.
+    /// This process, which reads, decodes and writes.
     pub(crate) projector: f64,
     /// PostgreSQL with all its children.
     pub(crate) postgres: f64,
@@ -15,7 +15,7 @@ pub(crate) struct Cpu {
     pub(crate) nats: f64,
 }
 
-/// The processes whose time is taken.
+/// The ids of the measured server processes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Processes {
     pub(crate) postgres: i32,
@@ -23,7 +23,7 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// What they have used until now.
+    /// Returns the processor time used until now.
     pub(crate) fn used(self) -> Cpu {
         Cpu {
             projector: own(&stat("self")),
@@ -34,7 +34,7 @@ impl Processes {
 }
 
 impl Cpu {
-    /// What was used since an earlier moment.
+    /// Returns the difference to an earlier measurement.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             projector: self.projector - earlier.projector,
@@ -43,7 +43,7 @@ impl Cpu {
         }
     }
 
-    /// The share of so many parts in one.
+    /// Divides the times by a number of parts.
     pub(crate) fn per(self, parts: f64) -> Self {
         Self { projector: self.projector / parts, postgres: self.postgres / parts, nats: self.nats / parts }
     }
@@ -53,14 +53,14 @@ impl Cpu {
     }
 }
 
-/// The fields of `/proc/<pid>/stat` after the program's name; none where there is no such thing.
+/// Reads the fields of `/proc/<pid>/stat` after the program's name; empty if there is no such file.
 fn stat(process: &str) -> Vec<f64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     rest.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect()
 }
 
-/// Linux counts in hundredths of a second.
+/// Converts ticks to seconds. Linux counts in hundredths of a second.
 fn seconds(stat: &[f64], fields: std::ops::Range<usize>) -> f64 {
     stat.get(fields).map_or(0.0, |ticks| ticks.iter().sum::<f64>() / 100.0)
 }
@@ -69,7 +69,7 @@ fn own(stat: &[f64]) -> f64 {
     seconds(stat, 11..13)
 }
 
-/// Its own time, that of its children that have ended, and that of those that run.
+/// Sums the times of a process, its ended children and its running children.
 fn with_children(process: i32) -> f64 {
     let parent = stat(&process.to_string());
     let children = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! `bench`: measures Boxroom on real servers of its own. Figures of one run may be compared with each other only.
+//! `bench`: measures Boxroom on its own real servers. Only figures of the same run are comparable.
 
 mod cpu;
 mod rebuild;
@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  bench rebuild                            400,000 events, and the same rows copied in
-  bench rebuild --events 40000,400000      how the time grows with the number of events
+  bench rebuild                            400,000 events, compared with a copy of the same rows
+  bench rebuild --events 40000,400000      growth of the time with the number of events
   bench rebuild --json | jq '.runs[].ratio'
 
 Build it with --release. It starts a nats-server and a PostgreSQL of its own, and removes them afterwards.";
@@ -28,11 +28,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-    /// Build a read model from the log, and compare with copying its rows in
+    /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
 }
 
-/// As the projector has it.
+/// The same allocator as in the projector.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

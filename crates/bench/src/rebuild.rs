@@ -1,5 +1,5 @@
-//! How fast a read model is built from the log, how that grows with the log, and how near it comes to merely copying
-//! the same rows in.
+//! The speed of building a read model from the log, its growth with the log, and its ratio to a bare copy of the same
+//! rows.
 
 mod copy;
 mod fill;
@@ -25,22 +25,22 @@ use serde::Serialize;
 use crate::cpu::{Cpu, Processes};
 use servers::Servers;
 
-/// The generation that is built.
+/// The number of the generation that is built.
 const GENERATION: i32 = 1;
 
-/// The generation that its rows are copied into.
+/// The number of the generation that its rows are copied into.
 const COPY: i32 = 2;
 
-/// What to measure.
+/// Options of the benchmark.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How many events the log holds; several for several runs, each on fresh servers
+    /// Number of events in the log; several numbers for several runs, each on fresh servers
     #[arg(long, value_delimiter = ',', default_value = "400000", value_name = "N,N")]
     events: Vec<usize>,
-    /// Over how many streams the boxes are spread
+    /// Number of box streams in the log
     #[arg(long, default_value_t = 4)]
     partitions: u16,
-    /// Write as if the generation were read meanwhile, to see the difference
+    /// Write in live mode, to see the difference
     #[arg(long)]
     live: bool,
     /// Print JSON
@@ -48,14 +48,14 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// What was measured, and how.
+/// The results and conditions of all runs.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// What to know about the servers.
+    /// The settings of the servers that matter for the results.
     servers: &'static str,
-    /// One for each number of events.
+    /// One run for each number of events.
     runs: Vec<Run>,
-    /// Time of the last run over that of the first, by the factor between their events: 1 is linear.
+    /// The time per event of the last run over that of the first: 1 is linear.
     linearity: Option<f64>,
 }
 
@@ -64,25 +64,25 @@ struct Run {
     events: usize,
     rows: u64,
     fill_seconds: f64,
-    /// Until the generation was at the end of the log.
+    /// The time until the generation reached the end of the log.
     catch_up_seconds: f64,
-    /// Secondary indexes and statistics.
+    /// The time of secondary indexes and statistics.
     index_seconds: f64,
-    /// Over both.
+    /// The rate over both times.
     events_per_second: f64,
-    /// The same rows in binary COPY over two connections, then the same indexes.
+    /// The time of a binary COPY of the same rows over two connections, without indexes.
     copy_seconds: f64,
     copy_index_seconds: f64,
-    /// Copying over building.
+    /// The time of copying over the time of building, both with indexes.
     ratio: f64,
-    /// Catching up, without indexes.
+    /// Processor time of catching up, without indexes.
     cpu_per_100k_events: Cpu,
-    /// The secondary indexes.
+    /// Processor time of the secondary indexes.
     index_cpu_per_100k_events: Cpu,
     copy_cpu_per_100k_events: Cpu,
 }
 
-/// Runs it all and says what came out.
+/// Executes all runs and returns the report.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<String> {
     let mut runs = Vec::new();
     for events in &options.events {
@@ -143,13 +143,13 @@ fn per_100k(events: usize) -> f64 {
     u32::try_from(events).map_or(f64::INFINITY, f64::from) / 100_000.0
 }
 
-/// A part of a run.
+/// The measurement of one part of a run.
 struct Part {
     seconds: f64,
     cpu: Cpu,
 }
 
-/// Rows first, indexes then.
+/// The parts of a run: rows first, then indexes.
 struct Parts {
     rows: Part,
     indexes: Part,
@@ -167,11 +167,11 @@ async fn build(
     (streams, mode): (&[StreamName], &Mode),
     processes: Processes,
 ) -> anyhow::Result<Parts> {
-    // Goes on after a server was busy, as the running projector does.
+    // Retries after a timeout of a busy server, like the running projector.
     let rows = async {
         loop {
             match projector::catch_up(database, log, GENERATION, streams, mode).await {
-                Err(ReadError::Away(reason)) => eprintln!("once more: {reason}"),
+                Err(ReadError::Away(reason)) => eprintln!("retrying: {reason}"),
                 other => return Ok(other?),
             }
         }
@@ -189,7 +189,7 @@ async fn origins(log: &dyn Log, streams: &[StreamName]) -> anyhow::Result<Vec<Or
     Ok(origins)
 }
 
-/// Right after it was filled, a server is slow to answer.
+/// Reads the state of a stream. Retries, because a server is slow right after it was filled.
 async fn state(log: &dyn Log, stream: StreamName) -> anyhow::Result<StreamState> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {

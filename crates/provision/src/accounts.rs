@@ -10,20 +10,20 @@ use crate::{
     secret::{hex, random_bytes, read_if_present, write_private},
 };
 
-/// The passwords of the accounts' users.
+/// The passwords of the NATS accounts' users.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Credentials {
-    /// Of the account that owns the log: for provisioning only.
+    /// The owner of the log, for provisioning only.
     pub admin: String,
-    /// Of the command-service.
+    /// The command-service.
     pub command: String,
-    /// Of the projector.
+    /// The projector.
     pub projector: String,
-    /// Of the query-service.
+    /// The query-service.
     pub query: String,
-    /// Of the delivery boxes.
+    /// The delivery boxes.
     pub device: String,
-    /// Of the people who look after the projectors; files of former versions have none.
+    /// The operators; files of former versions lack it.
     #[serde(default = "password")]
     pub operator: String,
 }
@@ -36,11 +36,11 @@ impl std::fmt::Debug for Credentials {
 
 /// The file that `nats.conf` includes.
 const ACCOUNTS: &str = "accounts.conf";
-/// The file that says the passwords to whoever starts the services.
+/// The file with the passwords, for starting the services.
 const CREDENTIALS: &str = "credentials.json";
 
-/// Writes `accounts.conf` and `credentials.json` into `folder`. Passwords that are there already are kept. Only the second
-/// file says them: the first holds their hashes.
+/// Writes `accounts.conf` and `credentials.json` into `folder`. Existing passwords are kept. Only `credentials.json`
+/// contains them: `accounts.conf` has their hashes.
 pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let path = folder.join(CREDENTIALS);
@@ -62,7 +62,7 @@ impl Credentials {
         Self { admin, command, projector, query: password(), device: password(), operator: password() }
     }
 
-    /// As nats-server is told them: it needs to know a password when it hears one, and nothing more.
+    /// Hashes the passwords for nats-server, which only needs to verify them.
     fn hashed(&self) -> Result<Passwords, Error> {
         let Self { admin, command, projector, query, device, operator } = self;
         Ok(Passwords {
@@ -76,11 +76,11 @@ impl Credentials {
     }
 }
 
-/// What bcrypt calls its cost, at its lowest: it is there for passwords that can be guessed, and every connection pays it.
+/// The lowest cost of bcrypt. A higher one protects guessable passwords, and every connection pays it.
 const COST: u32 = 4;
 
-/// The same hash at every run: a server that reads other ones again would cut off everybody. A password is 16 random
-/// bytes and has one salt of its own for ever.
+/// Hashes a password, with the same result at every run: nats-server disconnects all clients of a user whose hash has
+/// changed. Each password is 16 random bytes, so it has its own salt.
 fn hash(password: &str) -> Result<String, Error> {
     let mut salt = [0; 16];
     salt.copy_from_slice(&Sha256::digest(format!("bcrypt salt of {password}"))[..16]);

@@ -1,4 +1,4 @@
-//! A backup of the log: a file for each stream, and a manifest that is written last and says what must be in them.
+//! A backup of the log: one file per stream, and a manifest that is written last and describes them.
 
 use std::{
     io::Read as _,
@@ -21,29 +21,29 @@ use crate::{
     streams::connect,
 };
 
-/// The only form of a backup so far.
+/// The only backup format so far.
 const FORMAT: u32 = 1;
 
-/// Its presence says that the backup is complete.
+/// The manifest file. Its presence marks the backup as complete.
 const MANIFEST: &str = "manifest.json";
-/// The manifest's own digest, as `sha256sum --check` reads it.
+/// The file with the manifest's digest, in the format of `sha256sum --check`.
 const MANIFEST_DIGEST: &str = "manifest.sha256";
 
-/// How much of a file is read at a time.
+/// The size of a read, in bytes.
 const PIECE: usize = 128 * 1024;
 
-/// What a backup holds.
+/// The content of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The form of the backup.
+    /// The format of the backup.
     pub format: u32,
     /// The backup's id.
     pub backup: String,
-    /// Everything that was acknowledged before is in it.
+    /// The start of the backup. All commands acknowledged before are included.
     pub began_at: DateTime<Utc>,
-    /// Nothing that was acknowledged after is in it.
+    /// The end of the backup. No command acknowledged after is included.
     pub ended_at: DateTime<Utc>,
-    /// How many partitions the log has.
+    /// The number of box streams.
     pub partitions: u16,
     /// The streams in the order in which they were copied.
     pub streams: Vec<SavedStream>,
@@ -54,20 +54,20 @@ pub struct Manifest {
 pub struct SavedStream {
     /// Its name on the server.
     pub name: String,
-    /// The file beside the manifest.
+    /// The name of the file beside the manifest.
     pub file: String,
-    /// How long the file is.
+    /// The size of the file.
     pub bytes: u64,
     /// The file's digest.
     pub sha256: String,
-    /// Which life of the stream was copied, if it has lives.
+    /// The copied incarnation of the stream, if it has incarnations.
     pub incarnation: Option<String>,
-    /// The stream's settings, and its extent when it began to be copied; the file may hold a little more.
+    /// The stream's settings, and its extent at the beginning of its copy; the file may hold a little more.
     pub layout: Layout,
 }
 
 impl Manifest {
-    /// How many messages were in all streams.
+    /// Returns the number of messages in all streams.
     pub fn messages(&self) -> u64 {
         self.streams.iter().map(|stream| stream.layout.messages()).sum()
     }
@@ -78,7 +78,7 @@ impl Manifest {
         let content = read_if_present(&path)?.ok_or_else(|| Error::NoBackup { path: folder.to_path_buf() })?;
         let digest = read_if_present(&folder.join(MANIFEST_DIGEST))?;
         if digest != Some(digest_line(&content)) {
-            return Err(damaged(&path, "its digest is another one"));
+            return Err(damaged(&path, "its digest does not match"));
         }
         let manifest: Self = serde_json::from_str(&content).map_err(|error| damaged(&path, error))?;
         let names = || manifest.streams.iter().map(|stream| &stream.name);
@@ -87,12 +87,12 @@ impl Manifest {
             known.retain(|name| *name != stream_of_keys());
         }
         if manifest.format != FORMAT || !names().eq(&known) {
-            return Err(damaged(&path, "it is of a form that this version does not know"));
+            return Err(damaged(&path, "this version does not support its format"));
         }
         Ok(manifest)
     }
 
-    /// Compares every file with what it must hold.
+    /// Compares every file with its size and digest in the manifest.
     pub fn check(&self, folder: &Path) -> Result<(), Error> {
         self.streams.iter().try_for_each(|stream| stream.check(folder))
     }
@@ -106,7 +106,7 @@ impl Manifest {
 }
 
 impl SavedStream {
-    /// Where its file is.
+    /// Returns the path of its file.
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(&self.file)
     }
@@ -127,13 +127,14 @@ impl SavedStream {
             return Err(damaged(&path, format!("it has {bytes} bytes, not {}", self.bytes)));
         }
         if hex(&digest.finalize()) != self.sha256 {
-            return Err(damaged(&path, "its digest is another one"));
+            return Err(damaged(&path, "its digest does not match"));
         }
         Ok(())
     }
 }
 
-/// Copies the log on the server at `admin_url`, whose account owns it, into `folder`; `copied` hears of every stream.
+/// Copies the log on the server at `admin_url`, with the account that owns it, into `folder`. Calls `copied` for every
+/// stream.
 pub async fn write(admin_url: &str, folder: &Path, mut copied: impl FnMut(&SavedStream)) -> Result<Manifest, Error> {
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
     if folder.join(MANIFEST).exists() {

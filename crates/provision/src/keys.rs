@@ -1,4 +1,4 @@
-//! The installation's keys: the ones that sign tokens, the secret that hashes requests, the master key of users' keys.
+//! The installation's keys: token signing keys, the request hash secret, and the master key of user keys.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use crate::{
     secret::{hex, random_bytes, read_if_present, write_private},
 };
 
-/// Where the keys lie.
+/// The paths of the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFiles {
-    /// The folder of Ed25519 private keys, PKCS#8 PEM, the newest one last by name: for the command-service only.
+    /// The folder of Ed25519 private keys, PKCS#8 PEM, the newest last by name; for the command-service only.
     pub signing_keys: PathBuf,
-    /// 32 random bytes in hexadecimal, with which the command-service hashes requests.
+    /// 32 random bytes in hexadecimal. The command-service hashes requests with them.
     pub request_secret: PathBuf,
-    /// An id and 32 random bytes in hexadecimal, with which command-service and projector wrap the keys of users.
+    /// An id and 32 random bytes in hexadecimal. The command-service and the projector encrypt user keys with them.
     pub master_key: PathBuf,
 }
 
 impl KeyFiles {
-    /// The files' names in `folder`, whether they exist or not.
+    /// Returns the paths in `folder`, whether the files exist or not.
     pub fn in_folder(folder: &Path) -> Self {
         Self {
             signing_keys: folder.join("signing-keys"),
@@ -35,8 +35,8 @@ impl KeyFiles {
     }
 }
 
-/// Writes what is missing into `folder` and leaves the rest: without its signing key every session would end, with another
-/// request secret every repeated request would look like another one, and without its master key the log says nothing.
+/// Writes missing keys into `folder` and keeps existing ones. A new signing key would end every session, a new request
+/// secret would make every repeated request look like another one, and a new master key would make the log unreadable.
 pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
     let files = KeyFiles::in_folder(folder);
     std::fs::create_dir_all(&files.signing_keys).map_err(Error::file(&files.signing_keys))?;
@@ -53,8 +53,8 @@ pub fn write(folder: &Path) -> Result<KeyFiles, Error> {
     Ok(files)
 }
 
-/// Writes what is missing, and a further signing key: the command-services publish it, and sign with it from when everybody
-/// had time to learn it.
+/// Writes missing keys, and adds a signing key. The command-services publish it first, and sign with it once every
+/// service had time to learn it.
 pub fn rotate(folder: &Path) -> Result<PathBuf, Error> {
     add_signing_key(&write(folder)?.signing_keys)
 }
@@ -66,7 +66,7 @@ fn has_key(folder: &Path) -> Result<bool, Error> {
     Ok(names.iter().any(|name| name.extension().is_some_and(|extension| extension == "pem")))
 }
 
-/// Its name says when it was made, so that the newest key is the last one.
+/// Adds a signing key. The file name is the time of creation, so that the newest key is the last one.
 fn add_signing_key(folder: &Path) -> Result<PathBuf, Error> {
     let key = SigningKey::from_bytes(&random_bytes());
     let private = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Error::Key(error.to_string()))?;

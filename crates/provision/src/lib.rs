@@ -1,4 +1,4 @@
-//! Prepares the servers that Boxroom runs on. The only code that may create streams, roles and keys; no service links it.
+//! Prepares the servers that Boxroom runs on. Only this code may create streams, roles and keys; no service links it.
 
 pub mod accounts;
 pub mod backup;
@@ -10,7 +10,7 @@ pub mod streams;
 
 use std::path::{Path, PathBuf};
 
-/// Why a server or a folder could not be prepared.
+/// The reason why a server or a folder could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
@@ -18,25 +18,25 @@ pub enum Error {
     File {
         /// The file in question.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file is there, but holds something else than expected.
+    /// A file does not have the expected content.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {
         /// The file in question.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         detail: String,
     },
     /// A folder holds a backup already.
-    #[error("there is a backup in {} already: each one has a folder of its own", path.display())]
+    #[error("{} already contains a backup: use a new folder for each", path.display())]
     AlreadyBackedUp {
         /// The folder in question.
         path: PathBuf,
     },
-    /// A folder holds no backup, or one that never came to its end.
-    #[error("there is no finished backup in {}", path.display())]
+    /// A folder holds no backup, or an unfinished one.
+    #[error("{} contains no complete backup", path.display())]
     NoBackup {
         /// The folder in question.
         path: PathBuf,
@@ -44,24 +44,24 @@ pub enum Error {
     /// The streams could not be copied.
     #[error("cannot copy the streams")]
     Backup(#[from] event_store::BackupError),
-    /// The server began to take a stream, and did not come to its end.
-    #[error("the server gives up {stream} ({description}): start it with restore.conf, and run this again")]
+    /// The server began to store a stream and stopped before its end.
+    #[error("the server aborted {stream} ({description}): start it with restore.conf, and run this again")]
     GivenUp {
         /// The stream in question.
         stream: String,
-        /// What the server said.
+        /// The server's description of the error.
         description: String,
     },
-    /// The address of NATS is none.
-    #[error("not an address of NATS")]
+    /// The NATS URL is invalid.
+    #[error("invalid NATS URL")]
     Address(#[from] service_kit::nats::ConnectError),
     /// NATS could not be reached with this address and account.
     #[error("cannot connect to NATS")]
     Connect(#[source] async_nats::ConnectError),
-    /// The streams could not be created, or are there with other settings.
+    /// The streams could not be created, or exist with other settings.
     #[error("cannot provision the streams")]
     Streams(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// PostgreSQL refused.
+    /// PostgreSQL refused a statement or could not be reached.
     #[error("cannot provision the database")]
     Database(#[from] sqlx::Error),
     /// A key or a password could not be encoded.

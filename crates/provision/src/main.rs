@@ -5,8 +5,8 @@ use std::{error::Error as _, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use provision::{Error, accounts, backup, keys, restore, roles, streams};
 
-/// Prepares the servers that Boxroom runs on, and brings the log to a safe place and back. Every part that prepares may be
-/// run again: it adds what is missing and keeps the rest.
+/// Prepares the servers that Boxroom runs on, and backs up and restores the log. Preparing is safe to repeat: it adds
+/// what is missing and keeps the rest.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -29,92 +29,99 @@ enum Part {
     /// Write accounts.conf for nats-server, and credentials.json with the passwords of its accounts
     #[command(after_help = "Example:\n  provision accounts --partitions 4 --out /etc/boxroom")]
     Accounts {
-        /// How many partitions the log has
-        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        /// Number of box streams in the log
+        #[arg(
+            long,
+            env = "BOXROOM_PARTITIONS",
+            default_value_t = 4,
+            value_parser = clap::value_parser!(u16).range(1..=64)
+        )]
         partitions: u16,
-        /// The folder to write to
+        /// Folder to write to
         #[arg(long)]
         out: PathBuf,
     },
-    /// Create the log's streams, or check that they are as they should be
-    #[command(
-        after_help = "Example:\n  provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 1"
-    )]
+    /// Create the log's streams, or check their settings
+    #[command(after_help = "Example:\n  \
+                      provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 1")]
     Streams {
-        /// Address of a nats-server, with the user and password of the account that owns the log
+        /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
         nats_url: String,
-        /// How many partitions the log has; cannot be changed later
-        #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+        /// Number of box streams in the log; cannot be changed later
+        #[arg(
+            long,
+            env = "BOXROOM_PARTITIONS",
+            default_value_t = 4,
+            value_parser = clap::value_parser!(u16).range(1..=64)
+        )]
         partitions: u16,
-        /// On how many servers of a cluster each stream is kept
+        /// Number of replicas of each stream in a cluster
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
         replicas: u8,
     },
-    /// Create the database's roles: projector, which owns the read models, query, which reads them, and operator, for
-    /// people who look
-    #[command(
-        after_help = "Example:\n  provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      --projector-password one --query-password two --operator-password three"
-    )]
+    /// Create the database roles: projector, which owns the read models, query, which reads them, and operator, which
+    /// reads them for people
+    #[command(after_help = "Example:\n  \
+                      provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      \
+                      --projector-password one --query-password two --operator-password three")]
     Roles {
-        /// Address of the database, with a superuser's name and password
+        /// Database URL with a superuser's name and password
         #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true)]
         database_url: String,
-        /// Password of the role projector
+        /// Password of the role `projector`
         #[arg(long, env = "BOXROOM_PROJECTOR_PASSWORD", hide_env_values = true)]
         projector_password: String,
-        /// Password of the role query
+        /// Password of the role `query`
         #[arg(long, env = "BOXROOM_QUERY_PASSWORD", hide_env_values = true)]
         query_password: String,
-        /// Password of the role operator
+        /// Password of the role `operator`
         #[arg(long, env = "BOXROOM_OPERATOR_PASSWORD", hide_env_values = true)]
         operator_password: String,
     },
     /// Write signing-keys, request-secret and master-key, or add a signing key
     ///
-    /// What is there already is kept. Keep a copy of master-key apart from the backups of the log: without it, what people
-    /// wrote is lost.
+    /// Existing keys are kept. Keep a copy of master-key apart from the backups of the log: without it, personal data
+    /// in the log is lost.
     #[command(
         after_help = "Examples:\n  provision keys --out /etc/boxroom\n  provision keys --out /etc/boxroom --rotate"
     )]
     Keys {
-        /// The folder to write to
+        /// Folder to write to
         #[arg(long)]
         out: PathBuf,
-        /// Add a signing key, which takes the place of the former ones
+        /// Add a signing key that replaces the former ones
         #[arg(long)]
         rotate: bool,
     },
-    /// Copy the log and the accounts of users into a folder, while everything runs
+    /// Copy the log and the user accounts into a folder, while the services run
     ///
-    /// The copy holds every command that was acknowledged before it began. The server checks all messages on the way. The
-    /// folder holds password hashes and all messages: keep it as safe as the log.
-    #[command(
-        after_help = "Example:\n  provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22"
-    )]
+    /// The copy holds every command that was acknowledged before it began. The server verifies all messages while it
+    /// copies. The folder holds password hashes and all messages: protect it like the log.
+    #[command(after_help = "Example:\n  \
+                      provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22")]
     Backup {
-        /// Address of a nats-server, with the user and password of the account that owns the log
+        /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
         nats_url: String,
-        /// The folder to write to: a new one for each backup
+        /// Folder to write to: a new one for each backup
         #[arg(long)]
         to: PathBuf,
     },
-    /// Bring the log and the accounts of users back into a server that has none
+    /// Restore the log and the user accounts to a server that has none
     ///
-    /// Checks the whole backup before it writes, and never overwrites a stream. If it is interrupted, run it again. Stop
-    /// the services first; read models that were built before have to be built anew.
-    #[command(
-        after_help = "Example:\n  provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22"
-    )]
+    /// Checks the whole backup before it writes, and never overwrites a stream. If it is interrupted, run it again.
+    /// Stop the services first, and rebuild the read models afterwards.
+    #[command(after_help = "Example:\n  \
+                      provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22")]
     Restore {
-        /// Address of a nats-server, with the user and password of the account that owns the log
+        /// NATS URL with the user and password of the account that owns the log
         #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true)]
         nats_url: String,
-        /// The folder of the backup
+        /// Folder of the backup
         #[arg(long)]
         from: PathBuf,
-        /// On how many servers of a cluster each stream is kept
+        /// Number of replicas of each stream in a cluster
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
         replicas: u8,
     },
@@ -141,12 +148,12 @@ async fn run(part: Part) -> Result<(), Error> {
         Part::Streams { nats_url, partitions, replicas } => {
             let options = streams::ProvisionOptions { partitions, replicas: replicas.into() };
             streams::provision(&nats_url, options).await?;
-            eprintln!("the streams of {partitions} partitions are there");
+            eprintln!("provisioned the streams of {partitions} partitions");
         }
         Part::Roles { database_url, projector_password, query_password, operator_password } => {
             let (projector, query, operator) = (projector_password, query_password, operator_password);
             roles::provision(&database_url, &roles::RolePasswords { projector, query, operator }).await?;
-            eprintln!("the roles projector, query and operator are there");
+            eprintln!("provisioned the roles projector, query and operator");
         }
         Part::Keys { out, rotate: false } => {
             keys::write(&out)?;
@@ -168,7 +175,7 @@ async fn run(part: Part) -> Result<(), Error> {
     Ok(())
 }
 
-/// One stream is done.
+/// Prints that a stream is done.
 fn say(done: &str, stream: &backup::SavedStream) {
     let (messages, bytes) = (stream.layout.messages(), stream.bytes);
     eprintln!("{done} {}: {messages} messages up to {}, {bytes} bytes", stream.name, stream.layout.last_sequence());

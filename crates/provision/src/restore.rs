@@ -1,4 +1,4 @@
-//! The way of a backup back into a server that has no log.
+//! The restore of a backup to a server that has no log.
 
 use std::{io::Read as _, path::Path};
 
@@ -11,14 +11,16 @@ use crate::{
     streams::connect,
 };
 
-/// Small: the server answers a piece when it has stored what came before, and gives up after five seconds without one.
+/// The size of a piece. Small, because the server answers a piece only after storing those before, and aborts after
+/// five seconds without one.
 const PIECE: usize = 16 * 1024;
 
-/// How often a stream is brought before it counts as refused.
+/// The number of attempts per stream.
 const ATTEMPTS: usize = 3;
 
-/// Restores the backup in `folder` to the server at `admin_url`, each stream to be kept on so many servers of a cluster;
-/// `restored` hears of every stream. Writes nothing unless the backup is whole. Goes on with what was interrupted.
+/// Restores the backup in `folder` to the server at `admin_url`, with this many replicas of each stream. Calls
+/// `restored` for every stream. Writes nothing unless the backup is complete and undamaged. Continues an interrupted
+/// restore.
 pub async fn run(
     admin_url: &str,
     folder: &Path,
@@ -29,7 +31,7 @@ pub async fn run(
     manifest.check(folder)?;
     let options = ProvisionOptions { partitions: manifest.partitions, replicas };
     let restore = Restore::new(connect(admin_url).await?, &manifest.backup, options);
-    // One after the other: several at once wait for each other's syncs, and the server gives a stream up that waits.
+    // One after the other: concurrent restores wait for each other's syncs, and the server aborts a stream that waits.
     let saved = |name: &str| manifest.streams.iter().find(|stream| stream.name == name);
     let extent = |name: &str| saved(name).map_or(0, |stream| stream.layout.last_sequence());
     for name in restore.missing(extent).await? {
@@ -42,8 +44,9 @@ pub async fn run(
     Ok(manifest)
 }
 
-/// A server takes a stream in pieces of a megabyte, and gives it up when it has not stored one for five seconds. What it
-/// has stored by then stays, and looks like a whole stream.
+/// Uploads a stream, with retries. The server stores a stream in pieces of a megabyte, and aborts when it has not
+/// stored one within five seconds. The part stored by then remains and looks like a complete stream, so it is
+/// discarded.
 async fn upload_patiently(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {
     let mut attempt = 1;
     loop {

@@ -1,17 +1,17 @@
-//! The database's roles: `projector` writes the read models, `query` reads them, `operator` is for people who look.
+//! The database roles: `projector` writes the read models, `query` reads them, `operator` reads them for people.
 
 use sqlx::{Connection, PgConnection, raw_sql};
 
 use crate::Error;
 
-/// The passwords that the roles shall have.
+/// The passwords to set for the roles.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RolePasswords {
-    /// Of the role that owns the read models.
+    /// The role that owns the read models.
     pub projector: String,
-    /// Of the role that may only select what is served.
+    /// The role that may only select the served tables.
     pub query: String,
-    /// Of the people who look at tables; files of former versions have none.
+    /// The operators; files of former versions lack it.
     #[serde(default = "password")]
     pub operator: String,
 }
@@ -33,11 +33,11 @@ fn password() -> String {
     crate::secret::hex(&crate::secret::random_bytes::<16>())
 }
 
-/// Creates the roles, or brings them to what this version wants, in the database that `superuser_url` names.
+/// Creates the roles, or updates them to this version, in the database of `superuser_url`.
 pub async fn provision(superuser_url: &str, passwords: &RolePasswords) -> Result<(), Error> {
     let mut connection = PgConnection::connect(superuser_url).await?;
     let mut transaction = connection.begin().await?;
-    // Two provisioning jobs at once would both find a role missing.
+    // Two concurrent provisioning jobs would both find a role missing.
     sqlx::query("select pg_advisory_xact_lock(hashtext('boxroom provisioning'))").execute(&mut *transaction).await?;
     raw_sql(include_str!("roles.sql")).execute(&mut *transaction).await?;
     let RolePasswords { projector, query, operator } = passwords;
@@ -49,7 +49,8 @@ pub async fn provision(superuser_url: &str, passwords: &RolePasswords) -> Result
     Ok(())
 }
 
-/// `alter role` takes no parameters, so the value travels in a setting of the transaction and is quoted by the server.
+/// Sets a role's password. `alter role` takes no parameters, so the value is passed in a setting of the transaction and
+/// quoted by the server.
 async fn set_password(connection: &mut PgConnection, role: &str, password: &str) -> Result<(), Error> {
     sqlx::query("select set_config('boxroom.role', $1, true), set_config('boxroom.password', $2, true)")
         .bind(role)
@@ -58,7 +59,8 @@ async fn set_password(connection: &mut PgConnection, role: &str, password: &str)
         .await?;
     raw_sql(
         "do $$ begin
-           execute format('alter role %I password %L', current_setting('boxroom.role'), current_setting('boxroom.password'));
+           execute format('alter role %I password %L', current_setting('boxroom.role'), \
+           current_setting('boxroom.password'));
          end $$",
     )
     .execute(&mut *connection)

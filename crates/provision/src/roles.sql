@@ -1,6 +1,6 @@
--- The database's roles. Runs as superuser inside Boxroom's database, as often as one likes.
+-- The database roles. Runs as superuser in Boxroom's database; safe to repeat.
 
--- The projector writes the read models and owns what it creates; query reads them; operator is for people who look.
+-- The projector writes the read models and owns what it creates; query reads them; operator reads them for people.
 do $$
 declare role text;
 begin
@@ -12,23 +12,23 @@ begin
   end loop;
 end $$;
 
--- What a role of ours never needs for long. The services set narrower limits for themselves.
+-- Upper limits of what these roles need. The services set narrower limits themselves.
 alter role projector set idle_in_transaction_session_timeout = '2min';
 alter role query set default_transaction_read_only = on;
 alter role query set statement_timeout = '30s';
 alter role query set idle_in_transaction_session_timeout = '30s';
 alter role operator set default_transaction_read_only = on;
--- A comparison by hand may take its time, a forgotten session may not: it would hold up what is cleaned away.
+-- A manual comparison may take long. A forgotten session may not: it would block vacuum.
 alter role operator set statement_timeout = '10min';
 alter role operator set idle_in_transaction_session_timeout = '1min';
 alter role operator connection limit 10;
 
--- Nothing of this database is for everybody, and nobody of us has business in the server's own databases.
+-- This database grants nothing to public, and these roles cannot connect to the server's own databases.
 do $$
 declare name text;
 begin
   execute format('revoke all on database %I from public', current_database());
-  -- Whoever may create schemas may also create extensions that the server's packager calls trusted, and no others.
+  -- A role that can create schemas can also create trusted extensions, but no others.
   execute format('revoke all on database %I from projector', current_database());
   execute format('grant connect, create on database %I to projector', current_database());
   execute format('grant connect on database %I to query, operator', current_database());
@@ -38,8 +38,8 @@ begin
 end $$;
 revoke all on schema public from public;
 
--- A role that may only select could still fill the disk with large objects or the log of changes, or hold the locks
--- by which the projectors share out their work.
+-- A role that may only select could still fill the disk with large objects or the write-ahead log, or hold the locks by
+-- which the projectors share their work.
 do $$
 declare function record;
 begin
@@ -60,8 +60,8 @@ create schema if not exists control authorization projector;
 grant usage on schema control to query, operator;
 grant select on all tables in schema control to operator;
 
--- People see every table of the projector from the moment it exists; query sees what the projector shows it: which
--- generation is served, and that generation's tables.
+-- The operator can read every table of the projector as soon as it exists. The query role can read what the projector
+-- grants: the generations, and the tables of those that are served.
 alter default privileges for role projector grant usage on schemas to operator;
 alter default privileges for role projector grant select on tables to operator;
 alter default privileges for role projector revoke all on schemas from query;
@@ -73,7 +73,7 @@ begin
   if to_regclass('control.generations') is not null then
     grant select on control.generations to query;
   end if;
-  -- What was created before there were operators.
+  -- Covers generations that were created before the operator role existed.
   for generation in select nspname from pg_namespace where nspname ~ '^read_g[0-9]+$' loop
     execute format('grant usage on schema %I to operator', generation);
     execute format('grant select on all tables in schema %I to operator', generation);

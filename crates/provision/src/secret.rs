@@ -10,12 +10,12 @@ use std::{
 
 use crate::Error;
 
-/// Fresh randomness from the operating system's generator.
+/// Returns random bytes of the operating system's generator.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     rand::random()
 }
 
-/// Lower-case hexadecimal, safe in URLs and in every configuration language.
+/// Formats bytes in lower-case hexadecimal, safe in URLs and in every configuration language.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -23,14 +23,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Replaces `path` as a whole: readers see the old content or the new one, and nobody else sees either.
+/// Replaces `path` atomically, readable for its owner only.
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
     let mut draft = Draft::create(path)?;
     draft.write(content.as_bytes())?;
     draft.finish()
 }
 
-/// What will be a file once it is complete.
+/// A file that appears under its name when it is complete.
 #[derive(Debug)]
 pub(crate) struct Draft {
     file: File,
@@ -39,7 +39,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Begins what will be at `path`, for its owner only.
+    /// Creates an unfinished file for `path`, readable for its owner only.
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let draft = path.with_extension("new");
         let create = || {
@@ -52,12 +52,12 @@ impl Draft {
         Ok(Self { file, unfinished: draft, path: path.to_path_buf() })
     }
 
-    /// Adds to it.
+    /// Appends to the file.
     pub(crate) fn write(&mut self, content: &[u8]) -> Result<(), Error> {
         self.file.write_all(content).map_err(Error::file(&self.path))
     }
 
-    /// Puts it where it belongs, to stay there through a power cut.
+    /// Syncs the file and renames it to its path, durably.
     pub(crate) fn finish(self) -> Result<(), Error> {
         let finish = || {
             self.file.sync_all()?;
@@ -71,7 +71,7 @@ impl Draft {
     }
 }
 
-/// The content of `path`, or nothing if there is no such file.
+/// Reads `path`; `None` if there is no such file.
 pub(crate) fn read_if_present(path: &Path) -> Result<Option<String>, Error> {
     match std::fs::read_to_string(path) {
         Ok(content) => Ok(Some(content)),

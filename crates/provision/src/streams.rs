@@ -1,4 +1,4 @@
-//! The log's streams, created once per installation and checked ever after.
+//! The log's streams, created once per installation and checked afterwards.
 
 use async_nats::Client;
 pub use event_store::ProvisionOptions;
@@ -12,7 +12,7 @@ pub async fn provision(admin_url: &str, options: ProvisionOptions) -> Result<(),
     event_store::provision(client, options).await.map_err(|error| Error::Streams(Box::new(error)))
 }
 
-/// A connection with the account that owns the log.
+/// Connects with the account that owns the log.
 pub(crate) async fn connect(admin_url: &str) -> Result<Client, Error> {
     let (options, server) = service_kit::nats::address(admin_url)?;
     options.name("provision").connect(server.as_str()).await.map_err(Error::Connect)

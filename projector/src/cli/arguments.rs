@@ -6,53 +6,53 @@ use super::audit::AuditArgs;
 use super::quarantine::QuarantineCommand;
 use crate::generation::Goal;
 
-/// What every operator's command ends with.
+/// Builds the final section of a command's help: examples and exit codes.
 macro_rules! help {
     ($examples:literal) => {
         concat!(
             "Examples:\n",
             $examples,
-            "\n\nExit codes: 0 done, 1 failed, 2 not understood, 3 refused: the state of things does not allow it,\n",
-            "4 two generations differ, 5 nobody answers"
+            "\n\nExit codes: 0 done, 1 failed, 2 invalid arguments, 3 refused in the current state,\n",
+            "4 generations differ, 5 no answer"
         )
     };
 }
 pub(super) use help;
 
-/// What an operator can ask for. All of it is done by the running projectors; any number of operators may ask at once.
+/// The operators' commands. The running projectors carry them out; any number of operators may send them concurrently.
 #[derive(Debug, Subcommand)]
 pub enum OperatorCommand {
-    /// Show every generation, and how far each of its streams is
+    /// Show every generation and the progress of its streams
     #[command(after_help = STATUS)]
     Status(StatusArgs),
-    /// Build a new generation from the log beside the active one, and let it take over
+    /// Build a new generation from the log beside the active one, and activate it
     #[command(after_help = REBUILD)]
     Rebuild(RebuildArgs),
-    /// Serve reads from a generation that is ready
+    /// Serve reads from a ready generation
     #[command(after_help = ACTIVATE)]
     Activate(ActivateArgs),
-    /// Serve reads from the generation that was active before
+    /// Serve reads from the previously active generation
     #[command(after_help = ROLLBACK)]
     Rollback(RollbackArgs),
-    /// Give up a generation: its tables are dropped as soon as nobody reads them
+    /// Retire a generation: its tables are dropped when no reader is left
     #[command(after_help = RETIRE)]
     Retire(RetireArgs),
-    /// Stop building a generation for now
+    /// Pause the building of a generation
     #[command(after_help = PAUSE)]
     Pause(PauseArgs),
-    /// Go on building a generation
+    /// Resume the building of a generation
     #[command(after_help = PAUSE)]
     Resume(PauseArgs),
-    /// Boxes that are parked because an event of theirs cannot be projected
+    /// Manage boxes that are quarantined because an event of theirs cannot be projected
     #[command(subcommand, after_help = super::quarantine::EXAMPLES)]
     Quarantine(QuarantineCommand),
-    /// Show who did what and when, as the log has it
+    /// Show an audit trail of commands from the log
     #[command(after_help = AUDIT)]
     Audit(AuditArgs),
 }
 
 impl OperatorCommand {
-    /// How to reach the projectors, and for whom to print.
+    /// The connection and output options.
     pub(super) fn operator(&self) -> &OperatorArgs {
         match self {
             Self::Status(args) => &args.operator,
@@ -67,13 +67,13 @@ impl OperatorCommand {
     }
 }
 
-/// How to reach the projectors, and for whom to print.
+/// Connection and output options.
 #[derive(Debug, Clone, Args)]
 pub struct OperatorArgs {
-    /// The NATS server, as its user operator: `nats://operator:password@host:port`
+    /// NATS URL with the user `operator`: `nats://operator:password@host:port`
     #[arg(long, env = "BOXROOM_OPERATOR_URL", hide_env_values = true, value_name = "URL")]
     pub operator_url: String,
-    /// Print JSON, one object a line; errors as well, on standard error
+    /// Print JSON, one object per line; errors too, on standard error
     #[arg(long)]
     pub json: bool,
 }
@@ -81,10 +81,10 @@ pub struct OperatorArgs {
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Show it again and again, until Ctrl-C
+    /// Repeat until Ctrl-C
     #[arg(long)]
     pub follow: bool,
 }
@@ -92,30 +92,30 @@ pub struct StatusArgs {
 /// Arguments of `rebuild`.
 #[derive(Debug, Clone, Args)]
 pub struct RebuildArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// How far the new generation goes by itself
+    /// State up to which the new generation goes by itself
     #[arg(long, value_enum, default_value_t = Goal::Active)]
     pub to: Goal,
-    /// The most events a second, over all streams
+    /// Maximum rate over all streams, in events per second
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_rate: Option<u32>,
-    /// Whether it gives way to what is read
+    /// Priority relative to the generations that serve reads
     #[arg(long, value_enum, default_value_t = Priority::Normal)]
     pub priority: Priority,
-    /// Do not wait for it
+    /// Do not wait for completion
     #[arg(long)]
     pub detach: bool,
-    /// Do not ask whether this is meant; needed where nobody can be asked
+    /// Skip the confirmation; required without a terminal
     #[arg(long)]
     pub yes: bool,
 }
 
-/// How much a rebuild may take.
+/// The share of the time that a rebuild may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Priority {
-    /// As much as there is
+    /// No limit
     Normal,
     /// At most a quarter of the time
     Low,
@@ -124,12 +124,12 @@ pub enum Priority {
 /// Arguments of `activate`.
 #[derive(Debug, Clone, Args)]
 pub struct ActivateArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Which one; the newest ready one if not given
+    /// Generation to activate; the newest ready one by default
     pub generation: Option<i32>,
-    /// Also if it was not compared with the active one
+    /// Skip the check that it was compared with the active generation
     #[arg(long)]
     pub unverified: bool,
 }
@@ -137,7 +137,7 @@ pub struct ActivateArgs {
 /// Arguments of `rollback`.
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
@@ -145,16 +145,16 @@ pub struct RollbackArgs {
 /// Arguments of `retire`.
 #[derive(Debug, Clone, Args)]
 pub struct RetireArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Which one
+    /// Generation to retire
     #[arg(required_unless_present = "all_standby")]
     pub generation: Option<i32>,
-    /// Every one that is kept for a rollback
+    /// Retire every standby generation
     #[arg(long, conflicts_with = "generation")]
     pub all_standby: bool,
-    /// Do not ask whether this is meant; needed where nobody can be asked
+    /// Skip the confirmation; required without a terminal
     #[arg(long)]
     pub yes: bool,
 }
@@ -162,10 +162,10 @@ pub struct RetireArgs {
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Clone, Args)]
 pub struct PauseArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Which one; the one that is being built if not given
+    /// Generation to pause or resume; the one that is being built by default
     pub generation: Option<i32>,
 }
 

@@ -13,23 +13,28 @@ use crate::operator::{
 /// Arguments of `audit`.
 #[derive(Debug, Clone, Args)]
 pub struct AuditArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Who did it: a user, an operator or a box
+    /// Filter by actor: a user, an operator or a box
     #[arg(long, value_name = "USER")]
     pub user: Option<UserId>,
-    /// In which box
+    /// Filter by box
     #[arg(long = "box", value_name = "BOX")]
     pub box_id: Option<BoxId>,
-    /// Since when, like `2026-11-22T08:00:00Z`
+    /// Start time, for example `2026-11-22T08:00:00Z`
     #[arg(long, value_name = "TIME")]
     pub since: Option<DateTime<Utc>>,
-    /// Until when
+    /// End time
     #[arg(long, value_name = "TIME")]
     pub until: Option<DateTime<Utc>>,
-    /// The most commands to show
-    #[arg(long, default_value_t = 1_000, value_name = "COMMANDS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Maximum number of commands to show
+    #[arg(
+        long,
+        default_value_t = 1_000,
+        value_name = "COMMANDS",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     pub limit: u32,
 }
 
@@ -49,10 +54,10 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     }
     if entries.len() > limit {
         entries.truncate(limit);
-        let text = "there is more than this, and not all streams were looked at: narrow it, or raise --limit";
+        let text = "the result is truncated: narrow the filters, or raise --limit";
         console::say(args.operator.json, text);
     }
-    // Each stream is in its order; in between the clocks of the command-services decide.
+    // Each stream is ordered; between streams the clocks of the command-services decide.
     entries.sort_by_key(|entry| entry.at);
     for entry in &entries {
         console::result(&args.operator, entry, &describe(entry))?;

@@ -1,4 +1,4 @@
-//! Commands that change something at once.
+//! Commands that take effect at once.
 
 use super::{
     Failure,
@@ -36,7 +36,7 @@ fn describe(Switched { generation, former }: Switched) -> String {
 pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
     let (request, what) = match args.generation {
         Some(number) => (Retire::One(number), format!("generation {number}")),
-        None => (Retire::AllStandby, "every generation that is kept for a rollback".to_owned()),
+        None => (Retire::AllStandby, "every standby generation".to_owned()),
     };
     confirm(&format!("This drops the tables of {what}."), args.yes)?;
     let retired = ask(&args.operator, &request).await?;
@@ -44,7 +44,7 @@ pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
         [] => "there was nothing to retire".to_owned(),
         numbers => {
             let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-            format!("retired: {}; the tables go as soon as nobody reads them", numbers.join(", "))
+            format!("retired: {}; the tables are dropped when no reader is left", numbers.join(", "))
         }
     };
     console::result(&args.operator, &retired, &text)
@@ -52,11 +52,11 @@ pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
 
 pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let paused = ask(&args.operator, &Pause { generation: args.generation }).await?;
-    let text = format!("generation {0} is paused; `resume {0}` goes on where it was", paused.generation);
+    let text = format!("generation {0} is paused; `resume {0}` continues it", paused.generation);
     console::result(&args.operator, &paused, &text)
 }
 
 pub(super) async fn resume(args: PauseArgs) -> Result<(), Failure> {
     let resumed = ask(&args.operator, &Resume { generation: args.generation }).await?;
-    console::result(&args.operator, &resumed, &format!("generation {} goes on", resumed.generation))
+    console::result(&args.operator, &resumed, &format!("generation {} is resumed", resumed.generation))
 }

@@ -1,4 +1,4 @@
-//! What operators see: results on standard output, everything else on standard error.
+//! Output for operators: results on standard output, everything else on standard error.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::{Failure, arguments::OperatorArgs};
 
-/// A result: text for people, or the same as one line of JSON.
+/// Prints a result as text, or as one line of JSON.
 pub(super) fn result(args: &OperatorArgs, answer: &impl Serialize, text: &str) -> Result<(), Failure> {
     let json = if args.json { Some(serde_json::to_string(answer).map_err(io::Error::other)?) } else { None };
     line(json.as_deref().unwrap_or(text))
 }
 
-/// One line or more on standard output.
+/// Prints one or more lines on standard output.
 pub(super) fn line(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     writeln!(output, "{text}")?;
@@ -21,40 +21,40 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows it in the place of everything that was shown before, or below it where nobody looks at a screen.
+/// Replaces the screen with this text on a terminal; elsewhere prints it below an empty line.
 pub(super) fn redraw(text: &str) -> Result<(), Failure> {
-    // Going up by lines would go wrong where the terminal has broken one.
+    // Moving the cursor up by lines fails if the terminal has wrapped one.
     let place = if io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "\n" };
     write!(io::stdout(), "{place}")?;
     line(text)
 }
 
-/// Something to know, which is no result.
+/// Prints a note that is not a result.
 pub(super) fn say(json: bool, text: &str) {
     tell(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
 }
 
-/// Why it ended.
+/// Prints the reason of a failure.
 pub(super) fn complain(json: bool, failure: &Failure) {
     let (error, message) = failure.parts();
     tell(&if json { json!({ "error": error, "message": message }).to_string() } else { format!("error: {failure}") });
 }
 
 fn tell(line: &str) {
-    // Nobody may be listening.
+    // Standard error may be closed.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Makes sure that this is meant.
+/// Asks for confirmation. Refuses without a terminal or on any answer but `y` or `yes`.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!("{question} Say --yes where nobody can be asked")));
+        return Err(Failure::Refused(format!("{question} Use --yes without a terminal")));
     }
     eprint!("{question} [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Failure::Refused("then nothing is done".to_owned())) }
+    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Failure::Refused("not confirmed".to_owned())) }
 }

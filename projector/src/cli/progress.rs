@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::{Failure, console, rates::Rates};
 use crate::operator::report::GenerationReport;
 
-/// How often a line is printed where there is no terminal.
+/// The interval of lines without a terminal.
 const INTERVAL: Duration = Duration::from_secs(3);
 
-/// Shows one generation until it is dropped.
+/// Shows one generation until dropped.
 pub(super) struct Progress {
     json: bool,
     bars: MultiProgress,
@@ -21,14 +21,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Bars where there is a terminal; lines, or JSON, elsewhere.
+    /// Prepares bars on a terminal, and lines or JSON elsewhere.
     pub(super) fn new(json: bool) -> Self {
         let bars = MultiProgress::new();
         let summary = bars.add(ProgressBar::new_spinner().with_style(style("{msg}")));
         Self { json, bars, summary, streams: BTreeMap::new(), printed: None }
     }
 
-    /// Shows how it stands now.
+    /// Shows the current progress.
     pub(super) fn show(&mut self, generation: &GenerationReport, rates: &Rates) -> Result<(), Failure> {
         if self.json || self.bars.is_hidden() {
             return self.print(generation, rates);
@@ -47,7 +47,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Says that nobody answers at the moment.
+    /// Shows that no projector answers at the moment.
     pub(super) fn complain(&mut self, text: &str) {
         if self.json || self.bars.is_hidden() {
             console::say(self.json, text);
@@ -73,7 +73,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // What was reached stays to be seen.
+        // The last state stays visible.
         for bar in self.streams.values() {
             bar.abandon();
         }
@@ -85,7 +85,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
-/// One line about a generation on its way.
+/// Describes an unfinished generation in one line.
 pub(super) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
     let GenerationReport { generation: number, phase, paused, failure, .. } = generation;
     let (done, total) = generation.progress();

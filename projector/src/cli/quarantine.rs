@@ -1,4 +1,4 @@
-//! `projector quarantine`: what is parked, another try, and giving up.
+//! `projector quarantine`: list and show quarantined boxes, retry them, drop events.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
@@ -15,19 +15,19 @@ use crate::{
     quarantine::{BadEvent, GiveUpError, ParkedBox, give_up},
 };
 
-/// What can be done about parked boxes.
+/// Commands for quarantined boxes.
 #[derive(Debug, Subcommand)]
 pub enum QuarantineCommand {
-    /// Every parked box
+    /// List all quarantined boxes
     #[command(after_help = EXAMPLES)]
     List(ListArgs),
-    /// One parked box, and the event at which it is parked
+    /// Show a quarantined box and the event that failed
     #[command(after_help = EXAMPLES)]
     Show(ShowArgs),
-    /// Try again, after an upgrade to a release that understands the event
+    /// Retry after an upgrade to a release that understands the event
     #[command(after_help = EXAMPLES)]
     Retry(RetryArgs),
-    /// Give up an event for good: the box goes on without it, in every read model
+    /// Drop an event for good: the box continues without it in every read model
     #[command(after_help = EXAMPLES)]
     Drop(DropArgs),
 }
@@ -35,7 +35,7 @@ pub enum QuarantineCommand {
 /// Arguments of `quarantine list`.
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
@@ -46,7 +46,7 @@ pub struct ShowArgs {
     /// The box
     #[arg(value_name = "BOX")]
     pub box_id: BoxId,
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
@@ -57,10 +57,10 @@ pub struct RetryArgs {
     /// The box
     #[arg(value_name = "BOX", required_unless_present = "all", conflicts_with = "all")]
     pub box_id: Option<BoxId>,
-    /// Every parked box
+    /// Retry every quarantined box
     #[arg(long)]
     pub all: bool,
-    /// How to reach the projectors
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
@@ -71,24 +71,24 @@ pub struct DropArgs {
     /// The box
     #[arg(value_name = "BOX")]
     pub box_id: BoxId,
-    /// The event's sequence in the log, as `list` shows it
+    /// Sequence of the event in the log, as `list` shows it
     pub sequence: EventSequence,
-    /// Why, for those who read the log later
+    /// Reason, recorded in the log
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Yes, give it up; it cannot be taken back
+    /// Confirm; a drop cannot be undone
     #[arg(long, required = true)]
     pub yes: bool,
     /// An operator's access token
     #[arg(long, env = "BOXROOM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: String,
-    /// How to reach the command-services
+    /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
 }
 
 impl QuarantineCommand {
-    /// How to reach the projectors, and for whom to print.
+    /// The connection and output options.
     pub(super) fn operator(&self) -> &OperatorArgs {
         match self {
             Self::List(args) => &args.operator,
@@ -99,7 +99,7 @@ impl QuarantineCommand {
     }
 }
 
-/// What the help of all of them ends with.
+/// The final section of the help of all these commands.
 pub(super) const EXAMPLES: &str = help!(
     "  projector quarantine list
   projector quarantine show locker-7
@@ -120,7 +120,7 @@ async fn list(args: &ListArgs) -> Result<(), Failure> {
     let parked = ask(&args.operator, &ListParked {}).await?;
     let json = args.operator.json;
     if parked.boxes.is_empty() && !json {
-        return console::line("no box is parked");
+        return console::line("no box is in quarantine");
     }
     for parked in &parked.boxes {
         console::result(&args.operator, parked, &line(parked))?;
@@ -142,13 +142,13 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
 
 async fn retry(args: RetryArgs) -> Result<(), Failure> {
     let retried = ask(&args.operator, &RetryParked { box_id: args.box_id }).await?;
-    let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} goes on")).collect();
-    text.extend(retried.parked.iter().map(|parked| format!("still parked: {}", line(parked))));
-    let text = if text.is_empty() { "no box is parked".to_owned() } else { text.join("\n") };
+    let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} released")).collect();
+    text.extend(retried.parked.iter().map(|parked| format!("still in quarantine: {}", line(parked))));
+    let text = if text.is_empty() { "no box is in quarantine".to_owned() } else { text.join("\n") };
     console::result(&args.operator, &retried, &text)?;
     match retried.parked.len() {
         0 => Ok(()),
-        parked => Err(Failure::Failed(format!("{parked} still parked"))),
+        parked => Err(Failure::Failed(format!("{parked} boxes still in quarantine"))),
     }
 }
 
@@ -161,7 +161,7 @@ async fn drop_event(args: DropArgs) -> Result<(), Failure> {
         GiveUpError::Refused(reason) => Failure::Refused(reason),
         GiveUpError::Failed(reason) => Failure::Failed(reason),
     })?;
-    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: {sequence} is given up, by event {id}"))
+    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
 }
 
 fn line(parked: &ParkedBox) -> String {

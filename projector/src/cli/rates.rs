@@ -1,4 +1,4 @@
-//! How fast streams go, and how long they will take: from what was seen in the last seconds.
+//! Rates of streams and estimates of the remaining time, from the observations of the last seconds.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,13 +9,13 @@ use tokio::time::Instant;
 
 use crate::operator::report::{GenerationReport, Report};
 
-/// For how long what was seen counts. Long enough to smooth batches, short enough to notice that it became slower.
+/// The age up to which observations count: long enough to smooth batches, short enough to notice a slowdown.
 const WINDOW: Duration = Duration::from_secs(15);
 
-/// What is read from steps closer together says nothing.
+/// The minimum time between two steps for a meaningful rate.
 const LEAST: Duration = Duration::from_millis(500);
 
-/// What was seen of streams, and of generations as a whole.
+/// Observations of streams, and of generations as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     streams: HashMap<(i32, String), Seen>,
@@ -26,7 +26,7 @@ pub(super) struct Rates {
 struct Seen(VecDeque<(Instant, u64)>);
 
 impl Rates {
-    /// Takes in what is seen now, and adds what is known of its speed.
+    /// Records a report, and adds the known rates and the remaining time to it.
     pub(super) fn note(&mut self, report: &mut Report, now: Instant) {
         for generation in &mut report.generations {
             let number = generation.generation;
@@ -40,14 +40,14 @@ impl Rates {
         }
     }
 
-    /// How fast a generation goes as a whole.
+    /// Returns the rate of a generation over all streams, in events per second.
     pub(super) fn of(&self, generation: i32) -> Option<f64> {
         self.generations.get(&generation).and_then(Seen::pace)
     }
 
-    /// How long a generation takes until everything is projected that is in the log now. All its streams share the same
-    /// machines: what one has finished, the others get. But a rate that is allowed is shared by the projectors: what one
-    /// of them does not use, the others do not get.
+    /// Estimates the time until everything that is in the log now is projected. All streams share the same machines:
+    /// the resources of a finished stream go to the others. But the projectors divide a rate limit: what one of them
+    /// does not use is lost to the others.
     pub(super) fn left(&self, generation: &GenerationReport) -> Option<Duration> {
         let (done, total) = generation.progress();
         let all = time(total - done, self.of(generation.generation)?);
@@ -68,7 +68,7 @@ impl Rates {
     }
 }
 
-/// How long so much takes at this rate; none if that is for ever.
+/// Divides the remaining events by the rate; `None` if they would never be done.
 fn time(left: u64, rate: f64) -> Option<Duration> {
     let left = f64::from(u32::try_from(left).ok()?);
     (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
@@ -83,25 +83,25 @@ fn speed((from, before): (Instant, u64), (to, after): (Instant, u64)) -> Option<
 impl Seen {
     fn note(&mut self, now: Instant, position: u64) {
         self.0.push_back((now, position));
-        // One that is older than the window stays: it is where the window begins.
+        // The last observation before the window stays: it marks the window's beginning.
         while self.0.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
             self.0.pop_front();
         }
     }
 
-    /// Over all that was seen.
+    /// Returns the rate over all observations.
     fn rate(&self) -> Option<f64> {
         speed(*self.0.front()?, *self.0.back()?)
     }
 
-    /// The same as exactly as it can be known.
+    /// Returns the rate between full steps, which is more precise, or else the rate over all observations.
     fn pace(&self) -> Option<f64> {
         self.between_steps().and_then(|(first, last)| speed(first, last)).or_else(|| self.rate())
     }
 
-    /// The first and the last step that were seen. It goes by batches: to count the time before the first one, in which
-    /// nothing had begun yet, or a part of the time that the next one takes, would make it look slow. Nothing if it
-    /// stands still for longer than it went.
+    /// Returns the first and the last observed step. Progress is made in batches: the idle time before the first step,
+    /// or the part of the next step that has passed, would lower the rate. Returns `None` if the stream has stood still
+    /// for longer than it moved.
     fn between_steps(&self) -> Option<((Instant, u64), (Instant, u64))> {
         let pairs = self.0.iter().zip(self.0.iter().skip(1));
         let mut steps = pairs.filter(|((_, before), (_, after))| before != after).map(|(_, step)| *step);
@@ -153,8 +153,8 @@ mod tests {
         Report { model_version: String::new(), projectors: 1, generations: vec![generation], erasures: vec![] }
     }
 
-    /// Two streams of different lengths that share a machine, which slows down a little, and move in batches. Nothing
-    /// happens at first.
+    /// Two streams of different lengths share a machine that slows down a little, and move in batches. They stand still
+    /// at first.
     #[test]
     fn after_a_tenth_the_time_that_is_left_is_known_within_a_fifth() {
         let ends = [700_000, 300_000];
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    /// Of an allowed rate each of two projectors has its half, and one of them has nearly nothing to do.
+    /// Two projectors have half of a rate limit each, and one of them has almost nothing to do.
     #[test]
     fn what_one_projector_does_not_use_of_a_rate_the_other_does_not_get() {
         let (begin, mut rates) = (Instant::now(), Rates::default());

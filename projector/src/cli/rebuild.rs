@@ -1,4 +1,4 @@
-//! `projector rebuild`: begins, and shows how it goes on.
+//! `projector rebuild`: begins a rebuild and shows its progress.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// How often it is looked.
+/// The polling interval.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
@@ -40,14 +40,14 @@ pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
             console::result(&args.operator, &generation, &conclusion(&generation))
         }
         _ = tokio::signal::ctrl_c() => {
-            let text = format!("detached: generation {number} goes on by itself; `status --follow` shows it");
+            let text = format!("detached: the rebuild of generation {number} continues; `status --follow` shows it");
             console::say(args.operator.json, &text);
             Ok(())
         }
     }
 }
 
-/// Shows a generation until it has reached its goal. Whatever goes away meanwhile, it waits for it to come back.
+/// Shows a generation until it has reached its goal. Keeps polling while NATS or the projectors do not answer.
 async fn follow(operator: &Operator, number: i32, goal: Goal, json: bool) -> Result<GenerationReport, Failure> {
     let (mut rates, mut progress) = (Rates::default(), Progress::new(json));
     loop {

@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// How often it is shown.
+/// The refresh interval.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The titles of the columns of streams.
+/// The column titles of the streams table.
 const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";
 
-/// How many erasures are shown; all are counted.
+/// The number of erasures shown; all are counted.
 const SHOWN: usize = 10;
 
-/// Between two looks that are compared.
+/// The pause between the two reports from which rates are computed.
 const GLANCE: Duration = Duration::from_millis(500);
 
 pub(super) async fn show(args: StatusArgs) -> Result<(), Failure> {
@@ -63,7 +63,7 @@ async fn look(operator: &Operator, rates: &mut Rates) -> Result<Report, AskError
 }
 
 impl Report {
-    /// Whether something is not at the end of the log.
+    /// Returns true if any stream is behind the end of the log.
     fn is_moving(&self) -> bool {
         let streams = self.generations.iter().flat_map(|generation| &generation.streams);
         streams.into_iter().any(|stream| stream.lag.is_some_and(|lag| lag > 0))

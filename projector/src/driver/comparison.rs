@@ -1,4 +1,4 @@
-//! Comparing a generation with the active one before it takes over.
+//! The comparison of a generation with the active one before activation.
 
 use serde_json::{Value, json};
 use sqlx::{PgConnection, query_scalar};
@@ -9,26 +9,27 @@ use crate::{
     verify::{Limits, VerifyError, verify},
 };
 
-/// What comparing has found.
+/// The result of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
-    /// `equal`, `different`, `refused` or `skipped`, and what there is to say.
+    /// The outcome, `equal`, `different`, `refused` or `skipped`, with its details.
     pub(crate) summary: Value,
-    /// Whether everything is the same.
+    /// True if all rows are equal.
     pub(crate) equal: bool,
-    /// What is wrong.
+    /// The reason not to activate the generation, if any.
     pub(crate) failure: Option<String>,
 }
 
 impl Driver {
-    /// Compares a generation with the active one of its version. What never stood still is an error: it is tried again.
+    /// Compares a generation with the active one of its version. Tables that never stood still are an error: the driver
+    /// tries again.
     pub(super) async fn compare(&self, control: &mut PgConnection, generation: i32) -> Result<Comparison, ChangeError> {
         let active = query_scalar!(
             "select generation from control.generations where state = 'active' and model_version = $1",
             read_model::version()
         );
         let Some(active) = active.fetch_optional(control).await? else {
-            let summary = json!({ "outcome": "skipped", "reason": "there is no active one of this version" });
+            let summary = json!({ "outcome": "skipped", "reason": "no generation of this version is active" });
             return Ok(Comparison { summary, equal: false, failure: None });
         };
         let found = match verify(&self.database, &self.log, [active, generation], Limits::default()).await {

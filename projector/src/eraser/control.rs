@@ -1,4 +1,4 @@
-//! Whom the eraser has to do with, and how far it is. The connections are to the active generation.
+//! The stored state of erasures. All connections are to the active generation.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::UserId;
@@ -10,14 +10,14 @@ use crate::{
     operator::report::ErasureReport,
 };
 
-/// Somebody who is not yet gone.
+/// A user whose erasure is not complete.
 pub(super) struct Pending {
     pub(super) user_id: UserId,
-    /// Since when nothing of theirs could be found.
+    /// The time since the user's key was destroyed and no trace was found.
     pub(super) settled_for: Option<TimeDelta>,
 }
 
-/// The generation that is read.
+/// Returns the active generation.
 pub(super) async fn active(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Error> {
     let sql = query_scalar!(
         "select generation from control.generations where state = 'active' and model_version = $1",
@@ -26,7 +26,7 @@ pub(super) async fn active(connection: &mut PgConnection) -> Result<Option<i32>,
     sql.fetch_optional(connection).await
 }
 
-/// Notes who is gone by now. Forgets what was done to a log that was lost.
+/// Records newly deleted users. Removes the erasures of a log that was lost.
 pub(super) async fn discover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     query!(
         "delete from control.erasures
@@ -50,7 +50,7 @@ pub(super) async fn discover(connection: &mut PgConnection) -> Result<(), sqlx::
     Ok(())
 }
 
-/// Everybody who is not yet gone; who went first, first.
+/// Returns the pending erasures, oldest first.
 pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending>, sqlx::Error> {
     let rows = query!(
         r#"select user_id, settled_at, now() as "now!" from control.erasures where finished_at is null order by seen_at"#
@@ -78,7 +78,7 @@ pub(super) async fn finish(connection: &mut PgConnection, user_id: &UserId) -> R
     Ok(())
 }
 
-/// Says what an erasure waits for.
+/// Records what an erasure waits for.
 pub(super) async fn wait(connection: &mut PgConnection, user_id: &UserId, what: &str) -> Result<(), sqlx::Error> {
     let sql = query!(
         "update control.erasures set waits_for = $2 where user_id = $1 and waits_for <> $2",
@@ -89,7 +89,7 @@ pub(super) async fn wait(connection: &mut PgConnection, user_id: &UserId, what: 
     Ok(())
 }
 
-/// Says what all of them wait for.
+/// Records what all erasures wait for.
 pub(super) async fn all_wait(connection: &mut PgConnection, what: &str) -> Result<(), ChangeError> {
     query!("update control.erasures set waits_for = $1 where finished_at is null and waits_for <> $1", what)
         .execute(connection)
@@ -97,7 +97,7 @@ pub(super) async fn all_wait(connection: &mut PgConnection, what: &str) -> Resul
     Ok(())
 }
 
-/// A generation that is not as far as this, of whichever version: it still shows what is to be gone.
+/// Returns the first generation of any version that is behind these positions: it still shows erased content.
 pub(super) async fn behind(connection: &mut PgConnection, ends: &Positions) -> Result<Option<String>, sqlx::Error> {
     let generations =
         query_scalar!("select generation from control.generations where dropped_at is null order by generation");
@@ -109,7 +109,7 @@ pub(super) async fn behind(connection: &mut PgConnection, ends: &Positions) -> R
     Ok(None)
 }
 
-/// The erasures that are under way, for people; who went first, first.
+/// Returns the pending erasures for the status report, oldest first.
 pub(crate) async fn report(connection: &mut PgConnection) -> Result<Vec<ErasureReport>, sqlx::Error> {
     let rows =
         query!("select user_id, seen_at, waits_for from control.erasures where finished_at is null order by seen_at");

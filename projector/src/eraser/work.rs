@@ -1,16 +1,16 @@
-//! What is left of a user in the boxes, as the active generation shows it.
+//! A user's remaining traces in the boxes, as the active generation shows them.
 
 use domain::{BoxId, UserId, values::ERASED};
 use sqlx::{PgConnection, query};
 
-/// Something of a user is in the rooms of a box.
+/// A box whose rooms contain traces of a user.
 pub(super) struct Trace {
     pub(super) box_id: BoxId,
-    /// Where they acted there last.
+    /// The position of the user's last event there.
     pub(super) position: i64,
 }
 
-/// The boxes with a text of theirs that can be read, or with an open room in which they are.
+/// Returns the boxes with a readable text of the user, or with an open room that the user is inside.
 pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> Result<Vec<Trace>, sqlx::Error> {
     let rows = query!(
         r#"select room_events.box_id as "box_id!", max(room_events.position) as "position!"
@@ -32,7 +32,7 @@ pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> R
     rows.iter().map(|row| trace(&row.box_id, row.position)).collect()
 }
 
-/// A text of the database that must be an id.
+/// Parses a text of the database that must be an id.
 pub(super) fn parsed<T>(text: &str) -> Result<T, sqlx::Error>
 where
     T: std::str::FromStr,

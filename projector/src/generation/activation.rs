@@ -1,4 +1,4 @@
-//! Which generation reads are served from.
+//! The activation of generations: the active one serves reads.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tokio::time::{Instant, sleep};
 use super::{ChangeError, Positions, State, lock, parsed, positions::same_log, refused};
 use crate::{database::Database, operator::requests::Switched};
 
-/// How long a generation may take to come to where the active one was when the switch began.
+/// The time that a generation has to reach the active one's positions at the beginning of the switch.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether it has.
+/// The polling interval of its positions.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Serves reads of this version from a generation: this one, or the newest ready one. Without `unverified`, it must
-/// have been compared with the active one.
+/// Activates a generation of this version: the given one, or the newest ready one. Without `unverified`, it must have
+/// been compared with the active one.
 pub async fn activate(database: &Database, generation: Option<i32>, unverified: bool) -> Result<Switched, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -66,7 +66,7 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
     Ok(Switched { generation: number, former })
 }
 
-/// Serves reads from the generation that was active last; not if another one is active than is expected.
+/// Activates the generation that was active before. Refuses if the active one is not the expected one.
 pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Switched, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -75,7 +75,7 @@ pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Swi
     if let (Some(former), Some(expected)) = (former, expected)
         && former != expected
     {
-        return refused(format!("generation {former} was activated meanwhile, in the place of generation {expected}"));
+        return refused(format!("generation {former} is active, not generation {expected}"));
     }
     let found = query!(
         "select generation
@@ -119,8 +119,8 @@ fn another_log(number: i32, former: i32) -> String {
     format!("generation {number} is not built from the log that generation {former} is built from")
 }
 
-/// Readers must not go back in time: the new one has to come to where the former one is now. Of another log, restored
-/// since, there is no such place.
+/// Switches to a generation. Readers must not go back in time, so the new generation must first reach the former one's
+/// positions. Positions of another log, restored since, are not comparable and are ignored.
 async fn switch(connection: &mut PgConnection, number: i32, former: Option<i32>) -> Result<(), ChangeError> {
     if let Some(former) = former {
         let is_comparable = same_log(connection, number, former).await?;

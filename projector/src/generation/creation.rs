@@ -1,4 +1,4 @@
-//! The beginning of a generation.
+//! The creation of generations.
 
 use event_store::{Log, LogError, StreamName, streams};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql
 use super::{ChangeError, Goal, State, lock, parsed, refused};
 use crate::{database::Database, operator::requests::Rebuild};
 
-/// A stream, and which life of it a generation is built from.
+/// A stream, and its incarnation from which a generation is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The stream.
@@ -16,7 +16,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// All streams of a log as they are now.
+    /// Reads the current incarnation of every stream.
     pub async fn of_all(log: &dyn Log, partitions: u16) -> Result<Vec<Self>, LogError> {
         let mut origins = Vec::new();
         for stream in streams(partitions) {
@@ -26,8 +26,8 @@ impl Origin {
     }
 }
 
-/// Creates a generation if there is none of this build's read model. The first generation of all is active at once; a
-/// later one becomes active by itself when it has caught up.
+/// Creates a generation if there is none of this build's read model. The very first generation is active at once; a
+/// later one is activated by the driver when it has caught up.
 pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -59,7 +59,7 @@ pub async fn ensure(database: &Database, origins: &[Origin]) -> Result<(), sqlx:
     connection.close().await
 }
 
-/// Creates an empty generation of this number, not active, to be built from these streams.
+/// Creates an empty, inactive generation with this number, to be built from these streams.
 pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -72,7 +72,7 @@ pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Res
     connection.close().await
 }
 
-/// Begins a generation beside the active one; returns its number. One is built at a time.
+/// Begins a generation beside the active one and returns its number. Refuses while another one is being built.
 pub async fn rebuild(database: &Database, origins: &[Origin], wish: &Rebuild) -> Result<i32, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -93,11 +93,11 @@ pub async fn rebuild(database: &Database, origins: &[Origin], wish: &Rebuild) ->
     .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(generation = number, goal = %wish.to, "began to build a generation");
+    tracing::info!(generation = number, goal = %wish.to, "started to build a generation");
     Ok(number)
 }
 
-/// Which generation of this version is on its way already.
+/// Describes the generation of this version that has not reached its goal yet, if any.
 async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     let row = query!(
         "select generation, state, goal
@@ -133,14 +133,14 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
     Ok(())
 }
 
-/// Makes the empty tables of this number, with checkpoints before the first event. Leaves the `search_path` of the
-/// transaction there.
+/// Creates the empty tables of a generation with all checkpoints at 0. Leaves the transaction's `search_path` at its
+/// schema.
 pub(crate) async fn make_tables(
     connection: &mut PgConnection,
     number: i32,
     origins: &[Origin],
 ) -> Result<(), sqlx::Error> {
-    // A schema's name cannot be a parameter; a number can do no harm.
+    // A schema name cannot be a parameter; a number is safe to interpolate.
     let schema = AssertSqlSafe(format!("create schema read_g{number}; set local search_path to read_g{number};"));
     raw_sql(schema).execute(&mut *connection).await?;
     raw_sql(read_model::TABLES).execute(&mut *connection).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn make_tables(
     Ok(())
 }
 
-/// Whether there are tables of this number.
+/// Returns true if this generation has tables.
 pub(crate) async fn exists(database: &Database, number: i32) -> Result<bool, sqlx::Error> {
     let mut connection = database.control().await?;
     let found = query!(r#"select to_regclass($1) is not null as "found!""#, format!("read_g{number}.checkpoints"));

@@ -1,11 +1,11 @@
-//! What the driver reads and writes of a generation on its way.
+//! The driver's queries and updates of unfinished generations.
 
 use sqlx::{PgConnection, query};
 
 use super::{Goal, State, parsed};
 use crate::driver::Comparison;
 
-/// A generation that goes on by itself.
+/// A generation that the driver takes to its goal.
 #[derive(Debug, Clone)]
 pub(crate) struct Driven {
     pub(crate) number: i32,
@@ -17,7 +17,7 @@ pub(crate) struct Driven {
     pub(crate) doubtful: bool,
 }
 
-/// The generations of this version that have a goal to reach.
+/// Returns the generations of this version that may have steps left.
 pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Driven>, sqlx::Error> {
     let rows = query!(
         r#"select generation, state, goal, phase, indexed_at is not null as "indexed!",
@@ -46,7 +46,7 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Dr
         .collect()
 }
 
-/// Says what is being done with it now.
+/// Records the current phase of a generation.
 pub(crate) async fn enter(connection: &mut PgConnection, number: i32, phase: &str) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations
@@ -60,7 +60,7 @@ pub(crate) async fn enter(connection: &mut PgConnection, number: i32, phase: &st
     Ok(())
 }
 
-/// It has caught up and is indexed: from now on notices are sent.
+/// Marks a generation as ready: caught up and indexed. From now on notifications are sent.
 pub(crate) async fn is_ready(connection: &mut PgConnection, number: i32) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations
@@ -73,7 +73,7 @@ pub(crate) async fn is_ready(connection: &mut PgConnection, number: i32) -> Resu
     Ok(())
 }
 
-/// Whether every stream's notices are being sent.
+/// Returns true if notifications are sent for every stream.
 pub(crate) async fn sends_notices(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let silent = query!(
         r#"select count(*) as "silent!"
@@ -86,7 +86,7 @@ pub(crate) async fn sends_notices(connection: &mut PgConnection, number: i32) ->
     Ok(silent.fetch_one(connection).await?.silent == 0)
 }
 
-/// What comparing it has found.
+/// Records the result of a comparison.
 pub(crate) async fn compared(
     connection: &mut PgConnection,
     number: i32,
@@ -106,7 +106,7 @@ pub(crate) async fn compared(
     Ok(())
 }
 
-/// Why it does not go on now.
+/// Records the failure that blocks a generation.
 pub(crate) async fn failed(connection: &mut PgConnection, number: i32, failure: &str) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations

@@ -1,10 +1,10 @@
-//! The secondary indexes of a generation that has been filled.
+//! The secondary indexes of a filled generation.
 
 use sqlx::{Connection, query};
 
 use crate::{complete, database::Database};
 
-/// Adds the indexes, renews all statistics, and remembers it. Whoever is interrupted can begin anew.
+/// Adds the indexes, renews all statistics, and records it. Safe to repeat after an interruption.
 pub async fn add_indexes(database: &Database, generation: i32) -> Result<(), sqlx::Error> {
     complete(database, generation).await?;
     let mut connection = database.control().await?;

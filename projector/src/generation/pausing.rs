@@ -1,16 +1,16 @@
-//! Breaks while a generation is built.
+//! Pausing and resuming the building of a generation.
 
 use sqlx::{Connection, query};
 
 use super::{ChangeError, State, lock, parsed, refused};
 use crate::database::Database;
 
-/// Stops building a generation until it is resumed; returns its number.
+/// Pauses the building of a generation; returns its number.
 pub async fn pause(database: &Database, generation: Option<i32>) -> Result<i32, ChangeError> {
     set(database, generation, true).await
 }
 
-/// Goes on building a generation; returns its number.
+/// Resumes the building of a generation; returns its number.
 pub async fn resume(database: &Database, generation: Option<i32>) -> Result<i32, ChangeError> {
     set(database, generation, false).await
 }
@@ -47,6 +47,6 @@ async fn set(database: &Database, generation: Option<i32>, paused: bool) -> Resu
         .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(generation = number, paused, "changed the building of a generation");
+    tracing::info!(generation = number, paused, "paused or resumed the building of a generation");
     Ok(number)
 }

@@ -1,18 +1,18 @@
-//! How far the streams of a generation are, whichever schema it is in.
+//! The positions of a generation's streams, in any schema.
 
 use std::collections::BTreeMap;
 
 use event_store::{Log, LogError, streams};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-/// Sequences by the label of their stream.
+/// Sequences by stream label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Positions(pub BTreeMap<String, u64>);
 
 impl Positions {
-    /// The checkpoints of a generation.
+    /// Reads the checkpoints of a generation.
     pub async fn of(connection: &mut PgConnection, generation: i32) -> Result<Self, sqlx::Error> {
-        // A schema's name cannot be a parameter; a number can do no harm.
+        // A schema name cannot be a parameter; a number is safe to interpolate.
         let sql = AssertSqlSafe(format!("select stream, position from read_g{generation}.checkpoints"));
         let rows = sqlx::query(sql).fetch_all(connection).await?;
         let position = |row: &sqlx::postgres::PgRow| Ok((row.try_get("stream")?, row.try_get::<i64, _>("position")?));
@@ -22,7 +22,7 @@ impl Positions {
             .map(Self)
     }
 
-    /// The ends of the log's streams.
+    /// Reads the ends of the log's streams.
     pub(crate) async fn ends(log: &dyn Log, partitions: u16) -> Result<Self, LogError> {
         let mut ends = Self::default();
         for stream in streams(partitions) {
@@ -31,7 +31,7 @@ impl Positions {
         Ok(ends)
     }
 
-    /// What is missing to be as far as these; none if it has reached them all.
+    /// Describes the streams that have not reached these positions; `None` if all have.
     pub fn missing(&self, others: &Self) -> Option<String> {
         let behind = others.0.iter().filter_map(|(stream, position)| {
             let reached = self.0.get(stream).copied().unwrap_or_default();
@@ -42,9 +42,10 @@ impl Positions {
     }
 }
 
-/// Whether two generations are built from the same life of every stream: else their positions say nothing about each other.
+/// Returns true if two generations are built from the same incarnation of every stream. Otherwise their positions are
+/// not comparable.
 pub(super) async fn same_log(connection: &mut PgConnection, one: i32, other: i32) -> Result<bool, sqlx::Error> {
-    // A schema's name cannot be a parameter; a number can do no harm.
+    // A schema name cannot be a parameter; a number is safe to interpolate.
     let sql = AssertSqlSafe(format!(
         "select count(*) = 0 as same
          from read_g{one}.checkpoints as one

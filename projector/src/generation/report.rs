@@ -1,4 +1,4 @@
-//! How it stands with every generation, read from the control tables and the generations themselves.
+//! The status of every generation, read from the control tables and the generations themselves.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     operator::report::{GenerationReport, Report, StreamReport},
 };
 
-/// All generations that have tables; `ends` are the ends of the log's streams as far as they are known.
+/// Reports all generations that have tables. `ends` holds the known ends of the log's streams.
 pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result<Report, ChangeError> {
     let mut connection = database.control().await?;
     let mut generations = Vec::new();
@@ -54,7 +54,7 @@ async fn streams(
     generation: i32,
     ends: &BTreeMap<String, u64>,
 ) -> Result<Vec<StreamReport>, sqlx::Error> {
-    // It may have been dropped in between.
+    // The schema may have been dropped in the meantime.
     let schema = query_scalar!("select to_regclass($1)::text", format!("read_g{generation}.checkpoints"));
     if schema.fetch_one(&mut *connection).await?.is_none() {
         return Ok(Vec::new());

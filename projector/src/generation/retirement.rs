@@ -1,11 +1,11 @@
-//! The end of a generation: given up first, dropped when nobody reads it any more.
+//! The retirement of generations: marked first, dropped when no query-service reads them any more.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{ChangeError, State, lock, parsed, refused};
 use crate::{database::Database, lease, operator::requests::Retire};
 
-/// Gives generations up; returns their numbers. Nobody projects them from now on, and [`sweep`] drops their tables.
+/// Retires generations; returns their numbers. They are no longer projected, and [`sweep`] drops their tables.
 pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
@@ -36,7 +36,7 @@ pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, Cha
     .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(?generations, "gave generations up");
+    tracing::info!(?generations, "retired generations");
     Ok(generations)
 }
 
@@ -52,7 +52,7 @@ async fn may_be_retired(connection: &mut PgConnection, number: i32) -> Result<()
         State::Active if is_connected_to(connection, number).await? => {
             refused(format!("generation {number} is active: query-services of an older or newer version read it"))
         }
-        // Its projectors would at once begin another one.
+        // Its projectors would begin another one at once.
         _ if others && lease::projectors(connection, &found.model_version).await? > 0 => {
             refused(format!("generation {number} belongs to projectors of another version, which still run"))
         }
@@ -60,7 +60,7 @@ async fn may_be_retired(connection: &mut PgConnection, number: i32) -> Result<()
     }
 }
 
-/// Whether a query-service has a connection to a generation: its pool names it.
+/// Returns true if a query-service has a connection to a generation: its pool's `application_name` contains the number.
 async fn is_connected_to(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let found = query!(
         r#"select exists (
@@ -71,8 +71,8 @@ async fn is_connected_to(connection: &mut PgConnection, number: i32) -> Result<b
     Ok(found.fetch_one(connection).await?.connected)
 }
 
-/// Drops the tables of retired generations that nobody reads any more; at the latest a minute after they were given up,
-/// for a reader that is stuck. Returns their numbers.
+/// Drops the tables of retired generations that no query-service reads any more, or that were retired more than a
+/// minute ago, in case a reader is stuck. Returns their numbers.
 pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
     let retired = query!(
         r#"select generation, retired_at < now() - interval '1 minute' as "overdue!"
@@ -87,7 +87,7 @@ pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Erro
         }
         let mut transaction = connection.begin().await?;
         lock(&mut transaction).await?;
-        // A schema's name cannot be a parameter; a number can do no harm.
+        // A schema name cannot be a parameter; a number is safe to interpolate.
         let drop = AssertSqlSafe(format!("drop schema if exists read_g{number} cascade"));
         raw_sql(drop).execute(&mut *transaction).await?;
         query!("delete from control.leases where generation = $1", number).execute(&mut *transaction).await?;

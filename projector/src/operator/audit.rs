@@ -1,4 +1,4 @@
-//! Who did what and when, as the log's headers say: nothing of what was said is looked at.
+//! An audit trail of commands, from the headers of the log. The content of events is not read.
 
 use std::time::Duration;
 
@@ -19,65 +19,65 @@ use super::{
 };
 use crate::generation::ChangeError;
 
-/// The most entries of a page: the answer is one message.
+/// Limit of a page, in entries: the answer is one message.
 const PAGE: usize = 500;
 
-/// How long one page is looked for. What was found until then is told, and where to go on.
+/// Time limit of a page. The entries found until then are returned with the place to continue.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How much is read from the log at a time.
+/// Limits of one read from the log, in messages and bytes.
 const MESSAGES: usize = 1_000;
 const BYTES: usize = 2 * 1024 * 1024;
 
-/// A page of what was done, stream by stream, each in its order.
+/// Requests a page of executed commands, stream by stream, each in its order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Audit {
-    /// Who did it: a user, an operator or a box. Everybody if not given.
+    /// The actor: a user, an operator or a box; all if absent.
     pub actor: Option<UserId>,
-    /// In which box. Everywhere if not given, users and stores included.
+    /// The box; everything if absent, users and stores included.
     pub box_id: Option<BoxId>,
-    /// Since when.
+    /// The start time.
     pub since: Option<DateTime<Utc>>,
-    /// Until when.
+    /// The end time.
     pub until: Option<DateTime<Utc>>,
-    /// Where the page before this one has ended.
+    /// The end of the previous page.
     pub after: Option<Place>,
 }
 
-/// How far the log was looked through.
+/// The point up to which the log was searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// In this stream, and in all before it.
+    /// The stream; those before it are complete.
     pub stream: String,
-    /// Up to this sequence.
+    /// The sequence up to which it was searched.
     pub sequence: u64,
 }
 
-/// A page of what was done.
+/// A page of executed commands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Audited {
-    /// What was done; perhaps nothing although there is more.
+    /// The entries; may be empty although more follow.
     pub entries: Vec<Entry>,
-    /// Where the next page begins; absent after the last one.
+    /// The place after which the next page begins; absent on the last page.
     pub next: Option<Place>,
 }
 
-/// One command that was carried out.
+/// One executed command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When the command was received.
+    /// The time at which the command was received.
     pub at: Option<DateTime<Utc>>,
-    /// Who gave it.
+    /// The acting user, operator or box.
     pub actor: String,
-    /// What it was about, like `box box-1`, `user ana` or `store noodles`.
+    /// The subject, like `box box-1`, `user ana` or `store noodles`.
     pub subject: String,
-    /// What happened.
+    /// The types of its events.
     pub events: Vec<String>,
-    /// The client's name for it, if it gave one.
+    /// The client's `Idempotency-Key`, if it sent one.
     pub command_id: Option<String>,
-    /// The stream in which it stands.
+    /// The stream that holds it.
     pub stream: String,
-    /// Its sequence there.
+    /// Its sequence in that stream.
     pub sequence: u64,
 }
 
@@ -94,7 +94,7 @@ impl Operation for Audit {
         let reached =
             self.after.as_ref().and_then(|after| all.iter().position(|stream| stream.label() == after.stream));
         if self.after.is_some() && reached.is_none() {
-            return Err(ChangeError::Refused("the page before was not of this query".to_owned()));
+            return Err(ChangeError::Refused("the previous page belongs to another query".to_owned()));
         }
         for stream in all.into_iter().skip(reached.unwrap_or_default()) {
             let after = self.after.as_ref().filter(|after| after.stream == stream.label());
@@ -113,7 +113,7 @@ impl Operation for Audit {
 }
 
 impl Audit {
-    /// Where something can stand that is asked for.
+    /// Returns the streams that can hold matching entries.
     fn streams(&self, partitions: u16) -> Vec<StreamName> {
         match &self.box_id {
             Some(box_id) => vec![StreamName::Box(partition_of(box_id, partitions)), StreamName::Mark],
@@ -121,7 +121,7 @@ impl Audit {
         }
     }
 
-    /// Reads one stream; where to go on if it is not read to its end.
+    /// Reads one stream. Returns the place to continue if its end was not reached.
     async fn read(
         &self,
         log: &dyn Log,
@@ -152,7 +152,7 @@ impl Audit {
         }
     }
 
-    /// What a message says, if it is asked for.
+    /// Converts a message to an entry if it matches the filters.
     fn entry(&self, recorded: &Recorded) -> Option<Entry> {
         let actor = recorded.header(header::ACTOR).unwrap_or_default();
         if self.actor.as_ref().is_some_and(|wanted| wanted.as_str() != actor) {
@@ -166,7 +166,7 @@ impl Audit {
             Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
             Source::User { user_id } => (None, format!("user {user_id}")),
             Source::Store { store_id } => (None, format!("store {store_id}")),
-            // Goes with the user's own event.
+            // A claim accompanies the user's own event.
             Source::Claim => return None,
         };
         if self.box_id.is_some() && self.box_id != box_id {

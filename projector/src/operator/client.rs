@@ -1,4 +1,4 @@
-//! An operator's side of the requests.
+//! The client of the operators' requests.
 
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
 use domain::notice;
@@ -12,27 +12,27 @@ pub struct Operator {
     client: Client,
 }
 
-/// Why a request was not carried out.
+/// The reason why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Nobody is there to do it.
+    /// No projector answered, or NATS is unreachable.
     #[error("no projector answers{0}")]
     NoAnswer(&'static str),
-    /// The state of things does not allow it.
+    /// The current state does not allow it.
     #[error("{0}")]
     Refused(String),
-    /// It went wrong.
+    /// The request failed.
     #[error("{0}")]
     Failed(String),
 }
 
 impl Operator {
-    /// Connects with `nats://operator:password@host:port`, or says why that cannot be.
+    /// Connects with `nats://operator:password@host:port`.
     pub async fn connect(url: &str) -> Result<Self, nats::ConnectError> {
         Ok(Self { client: nats::connect_now(url, "operator").await? })
     }
 
-    /// Asks the projectors; one of them answers.
+    /// Sends a request to the projectors, one of which answers.
     pub async fn ask<R: Request>(&self, request: &R) -> Result<R::Answer, AskError> {
         if self.client.connection_state() != State::Connected {
             return Err(AskError::NoAnswer(": there is no connection to NATS"));

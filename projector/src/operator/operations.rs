@@ -1,4 +1,4 @@
-//! Carries requests out.
+//! The execution of operators' requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     quarantine::{self, ParkedBoxes, Retried, ShownBox},
 };
 
-/// What is needed to carry requests out. Cheap to clone.
+/// The dependencies of the operations. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Operations {
     pub(crate) database: Database,
@@ -30,12 +30,12 @@ pub(crate) struct Operations {
 
 /// A request that this process can carry out.
 pub(crate) trait Operation: Request {
-    /// Does it, or says why not.
+    /// Carries out the request.
     fn perform(self, within: &Operations) -> impl Future<Output = Result<Self::Answer, ChangeError>> + Send;
 }
 
 impl Operations {
-    /// The answer to a request, as JSON.
+    /// Answers a request with JSON.
     pub(crate) async fn answer(&self, verb: &str, payload: &[u8]) -> Vec<u8> {
         match verb {
             GetStatus::VERB => self.perform::<GetStatus>(payload).await,
@@ -49,7 +49,7 @@ impl Operations {
             ShowParked::VERB => self.perform::<ShowParked>(payload).await,
             RetryParked::VERB => self.perform::<RetryParked>(payload).await,
             Audit::VERB => self.perform::<Audit>(payload).await,
-            unknown => encode(&Outcome::<()>::Refused(format!("this projector does not know what {unknown:?} means"))),
+            unknown => encode(&Outcome::<()>::Refused(format!("unknown request {unknown:?}"))),
         }
     }
 
@@ -58,9 +58,9 @@ impl Operations {
             Ok(request) => {
                 let asked = String::from_utf8_lossy(payload);
                 if O::ONLY_ASKS {
-                    tracing::debug!(verb = O::VERB, request = %asked, "asked by an operator");
+                    tracing::debug!(verb = O::VERB, request = %asked, "operator request");
                 } else {
-                    tracing::info!(verb = O::VERB, request = %asked, "asked by an operator");
+                    tracing::info!(verb = O::VERB, request = %asked, "operator request");
                 }
                 match request.perform(self).await {
                     Ok(answer) => Outcome::Done(answer),
@@ -70,17 +70,17 @@ impl Operations {
                     }
                 }
             }
-            Err(error) => Outcome::Refused(format!("this is not what {:?} needs: {error}", O::VERB)),
+            Err(error) => Outcome::Refused(format!("invalid request {:?}: {error}", O::VERB)),
         };
         encode(&outcome)
     }
 
-    /// The streams as they are now, for a generation that is built from them.
+    /// Returns the current incarnations of the streams, for a generation to be built from them.
     async fn origins(&self) -> Result<Vec<Origin>, ChangeError> {
         Ok(Origin::of_all(self.log.as_ref(), self.partitions).await?)
     }
 
-    /// The ends of the streams; without those that cannot be asked.
+    /// Returns the ends of the streams, without those that cannot be read.
     async fn ends(&self) -> BTreeMap<String, u64> {
         let mut ends = BTreeMap::new();
         for stream in streams(self.partitions) {

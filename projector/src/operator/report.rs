@@ -1,4 +1,4 @@
-//! How it stands with every generation, as operators see it.
+//! The status of every generation, as sent to operators.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,88 +9,89 @@ use crate::generation::{Goal, State};
 /// All generations that have tables, of every version of the read model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
-    /// The version of the read model that the projector which answers writes.
+    /// The read model version of the projector that answers.
     pub model_version: String,
-    /// How many projectors of that version run.
+    /// The number of running projectors of that version.
     pub projectors: i64,
-    /// The oldest first.
+    /// The generations, oldest first.
     pub generations: Vec<GenerationReport>,
-    /// Users who are being taken out of everything; who went first, first.
+    /// The pending erasures, oldest first.
     #[serde(default)]
     pub erasures: Vec<ErasureReport>,
 }
 
-/// A user who is gone for good, and not out of everything yet.
+/// A deleted user whose erasure is not complete.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ErasureReport {
-    /// Who.
+    /// The user.
     pub user_id: String,
-    /// Since when this is known.
+    /// The time at which the deletion was discovered.
     pub since: DateTime<Utc>,
-    /// What has to come first.
+    /// The step or condition that the erasure waits for.
     pub waits_for: String,
 }
 
-/// How it stands with a generation.
+/// The status of a generation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GenerationReport {
     /// Its number.
     pub generation: i32,
     /// The version of the read model that it belongs to.
     pub model_version: String,
-    /// Where it is in its life.
+    /// Its state.
     pub state: State,
-    /// How far it goes by itself.
+    /// The state up to which the driver takes it.
     pub goal: Goal,
-    /// What is being done on the way there.
+    /// Its current phase.
     pub phase: String,
-    /// Whether building it is paused.
+    /// True if building it is paused.
     pub paused: bool,
-    /// The most events a second while it is built.
+    /// The maximum rate of building, in events per second.
     pub max_rate: Option<i32>,
-    /// Whether building it gives way to the generations that are read.
+    /// True if building leaves most of the time to the generations that serve reads.
     pub low_priority: bool,
-    /// Since when there is such a generation.
+    /// The time of its creation.
     pub created_at: DateTime<Utc>,
-    /// When it was activated last.
+    /// The time of its last activation.
     pub activated_at: Option<DateTime<Utc>>,
-    /// When verifying found nothing wrong.
+    /// The time of the last comparison without differences.
     pub verified_at: Option<DateTime<Utc>>,
-    /// What verifying found.
+    /// The result of the last comparison.
     pub verification: Option<Value>,
-    /// Why it does not go on.
+    /// The failure that blocks it.
     pub failure: Option<String>,
-    /// How long it takes until everything is projected that is in the log now; known to whoever has looked twice.
+    /// The estimated time until everything that is in the log now is projected, in seconds. Filled in by a client after
+    /// two reports.
     #[serde(default)]
     pub seconds_left: Option<f64>,
     /// Its streams, in the order of their names.
     pub streams: Vec<StreamReport>,
 }
 
-/// How it stands with a stream of a generation.
+/// The status of a stream of a generation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StreamReport {
-    /// Its name.
+    /// Its label.
     pub stream: String,
     /// The sequence up to which it is projected.
     pub position: u64,
-    /// The end of the log; unknown while the log is away.
+    /// The end of the log; absent while the log is unavailable.
     pub end: Option<u64>,
-    /// What is not projected yet.
+    /// The number of commits not projected yet.
     pub lag: Option<u64>,
-    /// How fast it goes; known to whoever has looked twice.
+    /// The current rate. Filled in by a client after two reports.
     #[serde(default)]
     pub events_per_second: Option<f64>,
-    /// Which projector works on it.
+    /// The projector that holds its lease.
     pub holder: Option<String>,
-    /// How it stands, in that projector's words.
+    /// The progress as described by that projector.
     pub progress: String,
-    /// How many boxes are parked because an event of theirs cannot be projected.
+    /// The number of quarantined boxes.
     pub quarantined_boxes: i64,
 }
 
 impl Report {
-    /// The generation from which reads of this version are served.
+    /// Returns the active generation of this version.
     pub fn active(&self) -> Option<i32> {
         let own = self.generations.iter().filter(|generation| generation.model_version == self.model_version);
         own.filter(|generation| generation.state == State::Active).map(|generation| generation.generation).next()
@@ -98,7 +99,7 @@ impl Report {
 }
 
 impl GenerationReport {
-    /// The sequences that are projected and those that are to be, over all streams.
+    /// Returns the number of projected sequences and the total, over all streams.
     pub fn progress(&self) -> (u64, u64) {
         let done = self.streams.iter().map(|stream| stream.position);
         let total = self.streams.iter().map(|stream| stream.end.unwrap_or(stream.position).max(stream.position));

@@ -1,4 +1,4 @@
-//! The requests: one type for each `ops.projector.<verb>`, with the type of its answer.
+//! The requests: one type per `ops.projector.<verb>`, with the type of its answer.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use crate::{
     quarantine::{self, ParkedBoxes, Retried, ShownBox},
 };
 
-/// Something that an operator asks for, as JSON on `ops.projector.<verb>`.
+/// An operator's request, sent as JSON on `ops.projector.<verb>`.
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The last part of the subject.
     const VERB: &'static str;
-    /// Whether it only asks. Those come many a minute, and are nothing to remember.
+    /// True for read-only requests. They are frequent, and logged at debug level only.
     const ONLY_ASKS: bool = false;
-    /// How long a projector may take to answer.
+    /// Timeout of the answer.
     const PATIENCE: Duration = Duration::from_secs(20);
-    /// What is told when it was done.
+    /// The answer to a request that was carried out.
     type Answer: Serialize + DeserializeOwned + Send;
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome<T> {
-    /// It was done.
+    /// It was carried out.
     Done(T),
-    /// The state of things does not allow it; nothing was changed.
+    /// The current state does not allow it; nothing was changed.
     Refused(String),
-    /// It could not be done now: the database or the log is away.
+    /// It failed: the database or the log is unavailable.
     Failed(String),
 }
 
-/// How it stands with every generation.
+/// Requests the status of every generation.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct GetStatus {}
 
@@ -45,14 +45,14 @@ impl Request for GetStatus {
     type Answer = Report;
 }
 
-/// Build a new generation beside the active one.
+/// Requests a new generation beside the active one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rebuild {
-    /// How far it goes by itself.
+    /// The state up to which the driver takes it.
     pub to: Goal,
-    /// The most events a second over all streams.
+    /// The maximum rate over all streams, in events per second.
     pub max_rate: Option<u32>,
-    /// Whether it gives way to the generations that are read.
+    /// True if building leaves most of the time to the generations that serve reads.
     pub low_priority: bool,
 }
 
@@ -61,12 +61,12 @@ impl Request for Rebuild {
     type Answer = Concerned;
 }
 
-/// Serve reads from another generation.
+/// Requests the activation of another generation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Activate {
-    /// Which; the newest ready one if not given.
+    /// The generation; the newest ready one if absent.
     pub generation: Option<i32>,
-    /// Also if it was not verified.
+    /// True to skip the check that it was compared with the active one.
     pub unverified: bool,
 }
 
@@ -75,10 +75,10 @@ impl Request for Activate {
     type Answer = Switched;
 }
 
-/// Serve reads from the generation that was active before.
+/// Requests the activation of the previously active generation.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Rollback {
-    /// Which one is active, as far as the operator knows: of two who roll back at once, the second must not undo it.
+    /// The active generation as known to the operator: of two concurrent rollbacks, the second must not undo the first.
     #[serde(default)]
     pub from: Option<i32>,
 }
@@ -88,13 +88,13 @@ impl Request for Rollback {
     type Answer = Switched;
 }
 
-/// Give generations up: their tables are dropped as soon as nobody reads them.
+/// Requests the retirement of generations: their tables are dropped when no reader is left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Retire {
-    /// This one.
+    /// A single generation.
     #[serde(rename = "generation")]
     One(i32),
-    /// Every one that is kept for a rollback.
+    /// Every standby generation.
     #[serde(rename = "all_standby")]
     AllStandby,
 }
@@ -104,10 +104,10 @@ impl Request for Retire {
     type Answer = Retired;
 }
 
-/// Stop building a generation for now.
+/// Requests a pause in building a generation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Pause {
-    /// Which; the one that is being built if not given.
+    /// The generation; the one that is being built if absent.
     pub generation: Option<i32>,
 }
 
@@ -116,10 +116,10 @@ impl Request for Pause {
     type Answer = Concerned;
 }
 
-/// Go on building a generation.
+/// Requests that building a generation continues.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resume {
-    /// Which; the one that is paused if not given.
+    /// The generation; the one that is being built if absent.
     pub generation: Option<i32>,
 }
 
@@ -128,7 +128,7 @@ impl Request for Resume {
     type Answer = Concerned;
 }
 
-/// Every parked box.
+/// Requests the list of quarantined boxes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ListParked {}
 
@@ -138,7 +138,7 @@ impl Request for ListParked {
     type Answer = ParkedBoxes;
 }
 
-/// A parked box, and the event at which it is parked.
+/// Requests a quarantined box and the event that failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShowParked {
     /// The box.
@@ -151,37 +151,37 @@ impl Request for ShowParked {
     type Answer = Vec<ShownBox>;
 }
 
-/// Try again to project what is parked.
+/// Requests another attempt to project quarantined boxes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RetryParked {
-    /// Of which box; of every one if not given.
+    /// The box; all quarantined boxes if absent.
     pub box_id: Option<BoxId>,
 }
 
 impl Request for RetryParked {
     const VERB: &'static str = "quarantine_retry";
-    /// Longer than the one that answers waits for the others.
+    /// Longer than the answering projector waits for the others.
     const PATIENCE: Duration = quarantine::PATIENCE.saturating_add(Duration::from_secs(10));
     type Answer = Retried;
 }
 
-/// Which generation a request was about.
+/// The generation that a request has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concerned {
     /// Its number.
     pub generation: i32,
 }
 
-/// Which generation is active now.
+/// The result of an activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switched {
-    /// Its number.
+    /// The number of the generation that is now active.
     pub generation: i32,
-    /// Which one was active before, and is kept for a rollback.
+    /// The previously active generation, kept for a rollback.
     pub former: Option<i32>,
 }
 
-/// Which generations were given up.
+/// The retired generations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retired {
     /// Their numbers.

@@ -1,4 +1,4 @@
-//! A projector's side of the requests: each is answered by one of all projectors.
+//! The service for operators' requests: one of all projectors answers each.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use super::operations::Operations;
 
-/// Stored nowhere, but the same in all projectors.
+/// The name of the queue group: not stored, but equal in all projectors.
 const QUEUE_GROUP: &str = "projector";
 
-/// Answers requests until it is dropped.
+/// Answers requests until dropped.
 pub(crate) async fn serve(client: Client, operations: Operations) -> Infallible {
     let mut requests = subscribe(&client).await;
     loop {
@@ -27,7 +27,7 @@ async fn subscribe(client: &Client) -> Subscriber {
     loop {
         match client.queue_subscribe(notice::ALL_OPERATIONS, QUEUE_GROUP.to_owned()).await {
             Ok(requests) => return requests,
-            Err(error) => tracing::error!(%error, "cannot listen for operators"),
+            Err(error) => tracing::error!(%error, "cannot subscribe to operator requests"),
         }
         sleep(Duration::from_secs(1)).await;
     }

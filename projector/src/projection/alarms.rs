@@ -1,4 +1,4 @@
-//! Alarms: what a user should know of, decided from the events of a box alone, and never told to the one who acted.
+//! Alarms of users, derived from the events of a box alone. The acting user is never alarmed.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use super::{
     workspace::{About, Workspace},
 };
 
-/// One row of a user's alarms. Keyed by the position of its event, so that no two streams write the same row.
+/// One row of a user's alarms. Its key contains the position of its event, so that no two streams write the same row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    /// Whom it concerns.
+    /// The alarmed user.
     pub user_id: UserId,
-    /// What has happened.
+    /// The kind of alarm.
     pub kind: AlarmKind,
-    /// When.
+    /// The time of the event.
     pub at: DateTime<Utc>,
-    /// In which room.
+    /// The room.
     pub room_id: RoomId,
-    /// About which message.
+    /// The message, if the alarm is about one.
     pub message_id: Option<MessageId>,
-    /// Who acted; none for the system.
+    /// The acting user; `None` for the system.
     pub by: Option<UserId>,
     /// The event's sequence in the log.
     pub position: u64,
 }
 
-/// An event of a room that some should know of.
+/// An event of a room that causes alarms.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause<'a> {
     pub(super) about: &'a About<'a>,
@@ -39,7 +39,7 @@ pub(super) struct Cause<'a> {
 }
 
 impl Workspace {
-    /// Alarms one user, unless it was their own doing.
+    /// Alarms one user, unless that user is the actor.
     pub(super) fn alarm(&mut self, cause: Cause<'_>, user_id: &UserId) {
         if !cause.about.is_actor(user_id) {
             let by = cause.about.actor.cloned();
@@ -55,7 +55,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Alarms everybody inside, except who did it.
+    /// Alarms every user inside the room except the actor.
     pub(super) fn alarm_all_inside(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
         let inside: Vec<UserId> = self.room(cause.room_id)?.inside().cloned().collect();
         for user_id in &inside {
@@ -64,7 +64,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Alarms everybody inside: it was nobody's doing.
+    /// Alarms every user inside the room, without an actor.
     pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
         let room = self.rooms.get(cause.room_id);
         let room = room.ok_or_else(|| Unfitting(format!("there is no room {}", cause.room_id)))?;
@@ -75,7 +75,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Of several events of one commit that would tell a user the same, the first one does.
+    /// Adds an alarm, unless an earlier event of the same commit has caused the same kind for the same user.
     fn remember(&mut self, alarm: Alarm) {
         let mut of_commit = self.alarms.iter().rev().take_while(|other| other.position == alarm.position);
         if !of_commit.any(|other| other.user_id == alarm.user_id && other.kind == alarm.kind) {
@@ -98,7 +98,7 @@ impl Cause<'_> {
     }
 }
 
-/// Who is addressed as `@user_id` in a text, in any case. An address of e-mail addresses nobody.
+/// Returns the users mentioned as `@user_id` in a text, in any case. E-mail addresses are not mentions.
 pub(super) fn mentioned(body: &str) -> BTreeSet<UserId> {
     let (mut before, mut found) = (None, BTreeSet::new());
     if !body.contains('@') {
@@ -110,7 +110,7 @@ pub(super) fn mentioned(body: &str) -> BTreeSet<UserId> {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len());
             let name = rest.get(..end).unwrap_or_default().to_ascii_lowercase();
             found.extend(name.parse());
-            // `@ann-` may be ann and a dash.
+            // `@ann-` may be `ann` and a dash.
             found.extend(name.trim_end_matches(['-', '_']).parse());
         }
         before = Some(character);

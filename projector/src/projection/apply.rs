@@ -1,4 +1,4 @@
-//! Which rule projects which event of a box; a new event stops the build here.
+//! The dispatch of box events to the rules that project them. A new event fails the build here.
 
 use domain::{BoxEvent, Lane, MessageId, RoomId};
 
@@ -58,7 +58,7 @@ impl Workspace {
 }
 
 impl<'a> Keys<'a> {
-    /// What these commits touch and is not in memory: next to nothing while a generation is built.
+    /// Returns the keys that these commits touch and that are not in memory; almost none while a generation is built.
     pub(super) fn missing(commits: &'a [Commit], workspace: &Workspace) -> Self {
         let mut keys = Self::default();
         let first = commits.first().map_or(0, |commit| commit.sequence);
@@ -78,7 +78,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The message that an event is about, if it was posted before this sequence; later ones will be in memory.
+/// Returns the message that an event refers to, if it was posted before this sequence; later ones will be in memory.
 fn older_message(event: &BoxEvent, first: u64) -> Option<(&RoomId, MessageId)> {
     let (room_id, message_id) = match event {
         BoxEvent::MessagePosted { room_id, reply_to: Some(message_id), .. }

@@ -1,4 +1,5 @@
-//! The projection of a partition of the boxes: load, apply, write; a box that cannot go on is parked, the others flow.
+//! The projection of a partition of the boxes: load, apply, write. A box that fails goes into quarantine; the others
+//! continue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,10 @@ use super::{
 };
 use crate::commit::{Commit, Content};
 
-/// What stays in memory while people wait for each event.
+/// Limits of the rows kept in memory while clients wait for each event.
 const LIVE: Memory = Memory { rooms: 2000, messages: 0 };
 
-/// While a generation is built: all of the open rooms of most installations.
+/// Limits while a generation is built: all open rooms of most installations fit.
 const BUILDING: Memory = Memory { rooms: 50_000, messages: 200_000 };
 
 /// The projection of one box stream.
@@ -23,10 +24,10 @@ pub struct BoxStream {
     label: String,
     workspace: Workspace,
     quarantine: Quarantine,
-    /// Commits that the database refuses, by sequence, and what it said.
+    /// Commits that the database refuses, by sequence, with its message.
     condemned: BTreeMap<u64, String>,
     pace: Pace,
-    /// Commits that operators have given up, by sequence: those that cannot be projected are left out.
+    /// Commits that were dropped, by sequence: those that cannot be projected are skipped.
     given_up: BTreeSet<u64>,
     left_out: BTreeSet<u64>,
 }
@@ -44,23 +45,23 @@ impl BoxStream {
         })
     }
 
-    /// Takes a commit for poison from now on, because the database refuses what it would write.
+    /// Treats a commit as failed from now on, because the database refuses its rows.
     pub(crate) fn condemn(&mut self, sequence: u64, reason: String) {
         self.condemned.insert(sequence, reason);
     }
 
-    /// What it was opened for.
+    /// Returns the purpose for which the projection was opened.
     pub(super) fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// The boxes that are parked now.
+    /// Returns the boxes that are quarantined now.
     pub fn quarantine(&self) -> &Quarantine {
         &self.quarantine
     }
 
-    /// Lets a box go on; the parked commits must be projected next, in the same transaction. Of those that are given up,
-    /// the ones that cannot be projected are left out.
+    /// Releases a box from quarantine. Its waiting commits must be projected next, in the same transaction. Dropped
+    /// commits that cannot be projected are skipped.
     pub(crate) async fn release(
         &mut self,
         connection: &mut PgConnection,
@@ -79,7 +80,7 @@ impl BoxStream {
     ) -> Result<News, ProjectionError> {
         self.load(connection, commits).await?;
         while let Err(poison) = self.apply(commits)? {
-            // What the box's commit has changed before its bad event must not be written: begin again without it.
+            // Changes made by the commit before its failed event must not be written: begin again without it.
             if self.given_up.contains(&poison.sequence) {
                 self.left_out.insert(poison.sequence);
             } else {

@@ -1,4 +1,4 @@
-//! What happens to a box itself.
+//! Events of a box itself.
 
 use domain::BoxEvent;
 

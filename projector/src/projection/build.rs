@@ -1,12 +1,12 @@
-//! Writing while a generation is built and nobody reads it: what is new goes in by COPY, the rest as always. Room by
-//! room, so that neighbours in a table's key are written together: of a large table the server has few pages in memory.
+//! Writes rows while a generation is built and not read: new rows by COPY, the rest as usual. Sorted by room, so that
+//! neighbours in a table's key are written together: the server holds few pages of a large table in memory.
 
 use sqlx::PgConnection;
 
 use super::{copy::Rows, workspace::Workspace, write::reactions};
 
 impl Workspace {
-    /// Leaves the same rows as [`write`](Self::write).
+    /// Writes the same rows as [`write`](Self::write).
     pub(super) async fn build(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         self.redact(connection, stream).await?;
         self.write_boxes(connection).await?;

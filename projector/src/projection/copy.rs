@@ -1,4 +1,4 @@
-//! Rows as binary COPY takes them: the fastest way into a table, for rows that are certainly new.
+//! Rows in the binary COPY format: the fastest way into a table, for rows that are certainly new.
 
 use std::{fmt::Display, io::Write as _};
 
@@ -8,22 +8,22 @@ use sqlx::{PgConnection, postgres::PgCopyIn};
 /// The signature, no flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// In the place of the number of columns: no more rows.
+/// The end marker, in place of a column count.
 const END: i16 = -1;
 
-/// In the place of a length.
+/// The null marker, in place of a length.
 const NULL: i32 = -1;
 
-/// PostgreSQL counts from the year 2000.
+/// The epoch of PostgreSQL timestamps: the year 2000.
 const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
 
-/// Before the text of a `jsonb`.
+/// The version byte before the text of a `jsonb`.
 const JSONB_VERSION: u8 = 1;
 
-/// How much is sent at a time: the server takes rows in while the next ones are made, and memory is used again.
+/// The size of a chunk in bytes. The server stores one chunk while the next is built, and memory is reused.
 const CHUNK: usize = 64 * 1024;
 
-/// Rows of one table on their way to the server, column after column.
+/// A COPY into one table in progress, written column by column.
 pub(super) struct Rows<'a> {
     copy: PgCopyIn<&'a mut PgConnection>,
     columns: i16,
@@ -31,7 +31,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// No rows yet. The statement names the columns, this many.
+    /// Starts the COPY. `columns` is the number of columns named by the statement.
     pub(super) async fn begin(
         connection: &'a mut PgConnection,
         statement: &'static str,
@@ -49,7 +49,7 @@ impl<'a> Rows<'a> {
     }
 
     fn length(&mut self, length: usize) {
-        // A column ends far below.
+        // Column values are far shorter than the maximum.
         self.bytes.extend_from_slice(&i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
     }
 
@@ -71,7 +71,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// A text that is made here.
+    /// Writes the text of a displayable value.
     pub(super) fn display(&mut self, value: impl Display) -> &mut Self {
         let at = self.bytes.len();
         self.length(0);
@@ -116,7 +116,7 @@ impl<'a> Rows<'a> {
         self
     }
 
-    /// Ends a row; sends what is there, if it is enough.
+    /// Ends a row. Sends the buffer if it has reached the chunk size.
     pub(super) async fn sent(&mut self) -> Result<(), sqlx::Error> {
         if self.bytes.len() >= CHUNK {
             self.copy.send(self.bytes.as_slice()).await?;
@@ -125,7 +125,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Sends the rest. Until then there are no rows, whatever was sent.
+    /// Sends the rest and completes the COPY. Until then the table has none of its rows.
     pub(super) async fn finish(mut self) -> Result<(), sqlx::Error> {
         self.bytes.extend_from_slice(&END.to_be_bytes());
         self.copy.send(self.bytes).await?;

@@ -1,4 +1,4 @@
-//! What is left of somebody who was erased: the same rows as if nobody had ever been able to read what they wrote.
+//! The erasure of an author's content: leaves the same rows as if their texts had never been readable.
 
 use domain::{AlarmKind, UserId, values::ERASED};
 use serde_json::{Value, value::to_raw_value};
@@ -12,14 +12,14 @@ use super::{
 };
 
 impl Workspace {
-    /// Redacts what is in memory, and notes that what earlier batches have written is to be redacted as well.
+    /// Redacts the rows in memory, and marks the rows of earlier batches for redaction.
     pub(super) fn erase_author(&mut self, about: &About<'_>, author: &UserId) -> Result<(), Unfitting> {
         self.redact_feed(about, author)?;
         let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == about.box_id);
         for message in of_box.filter(|message| message.author == *author) {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
         }
-        // A text that nobody can read mentions nobody.
+        // An unreadable text has no mentions.
         self.alarms.retain(|alarm| {
             let mentioned = alarm.kind == AlarmKind::Mention && alarm.by.as_ref() == Some(author);
             !(mentioned && alarm.room_id.box_id() == about.box_id)
@@ -44,7 +44,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Redacts what earlier batches have written; to be done before this one's rows are.
+    /// Redacts the rows of earlier batches. Must run before this batch's rows are written.
     pub(super) async fn redact(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         if self.erased.is_empty() {
             return Ok(());
@@ -53,7 +53,7 @@ impl Workspace {
         let authors = column(&self.erased, |(_, author)| author.as_str());
         redact_messages(connection, &boxes, &authors).await?;
         redact_titles(connection, &boxes, &authors).await?;
-        // By way of those who may have been mentioned, because the alarms are keyed by them.
+        // Joins the members, who may have been mentioned, because the alarms are keyed by user.
         query!(
             "delete from alarms
              using unnest($1::text[], $2::text[]) as gone (box_id, author), messages, members
@@ -75,7 +75,8 @@ impl Workspace {
     }
 }
 
-/// Puts the mark in the place of a text, if the row has one and its data are as they should be; says whether they are.
+/// Replaces a text of the row with the erasure mark, if its data match `concerns` and it has that text. Returns whether
+/// the data match.
 fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, Unfitting> {
     let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
     if !concerns(&data) {
@@ -121,7 +122,7 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     Ok(())
 }
 
-/// Who opened a room stands in the first row of its feed.
+/// Redacts the titles of rooms that the authors opened. The first row of a room's feed names the host who opened it.
 async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
     query!(
         "update rooms

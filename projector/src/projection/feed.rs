@@ -14,27 +14,27 @@ use super::{
     workspace::{About, Workspace},
 };
 
-/// One row of a room's feed, also what a notice tells of it.
+/// One row of a room's feed, also sent in notifications.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedRow {
     /// The room.
     #[serde(skip)]
     pub room_id: RoomId,
-    /// 1, 2, 3 ... in the room.
+    /// The feed version: 1, 2, 3 … in the room.
     pub v: i64,
     /// The event's stored name.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// When it happened.
+    /// The time of the event.
     pub at: DateTime<Utc>,
-    /// Who acted; none for the system.
+    /// The acting user; `None` for the system.
     pub by: Option<UserId>,
-    /// What clients see of the event; its fields are public.
+    /// The public data of the event, as sent to clients.
     pub data: Box<RawValue>,
-    /// The command that it came from, for its sender to recognise it.
+    /// The id of the command, by which its sender recognizes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
-    /// The message that it is about.
+    /// The message, if the event is about one.
     #[serde(skip)]
     pub message_id: Option<MessageId>,
     /// Its sequence in the log.
@@ -43,7 +43,7 @@ pub struct FeedRow {
 }
 
 impl Workspace {
-    /// Gives an event that had an effect the next version of its room.
+    /// Adds an event to the feed with the room's next version.
     pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
         let Some(seen) = seen_by_members(event, about.message_id()) else { return Ok(()) };
         let data = seen.data().map_err(|error| not_json(&error))?;
@@ -64,9 +64,9 @@ impl Workspace {
         Ok(())
     }
 
-    /// Takes a deleted message's text out of its room's feed; the versions stay.
+    /// Removes a deleted message's text from the feed of its room; the versions stay.
     pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), Unfitting> {
-        // What is about a message comes with it or later.
+        // Rows about a message are at its position or later.
         let first = self.feed.partition_point(|row| row.position < message_id.sequence());
         let later = self.feed.iter_mut().skip(first);
         for row in later.filter(|row| row.message_id == Some(message_id)) {
@@ -85,7 +85,7 @@ pub(super) fn not_json(error: &serde_json::Error) -> Unfitting {
     Unfitting(format!("an event cannot be told to clients: {error}"))
 }
 
-/// A deadline acts on its own account, also where it is noticed only by the next one who opens a room on the box.
+/// Returns true if a deadline caused the event. It has no actor, even if the next user to open a room triggered it.
 pub(super) fn happened_by_itself(event: &BoxEvent) -> bool {
     matches!(event, BoxEvent::RoomClosed { reason: domain::RoomClosedReason::Expired, .. })
 }
@@ -117,8 +117,8 @@ fn message_of(event: &BoxEvent, posted: MessageId) -> Option<MessageId> {
     }
 }
 
-/// What members see; nothing of what concerns the box alone. Field by field, because events hold what is nobody's business
-/// (password hashes).
+/// Returns the data that members see of an event; `None` if it concerns the box alone. Copies field by field, because
+/// events hold secrets (password hashes).
 fn seen_by_members(event: &BoxEvent, posted: MessageId) -> Option<RoomEvent> {
     Some(match event.clone() {
         BoxEvent::BoxInstalled { .. }

@@ -11,7 +11,7 @@ use super::{
 };
 
 impl Workspace {
-    /// Adds to what is in memory what a batch needs.
+    /// Loads the rows that a batch needs into memory.
     pub(super) async fn load(&mut self, connection: &mut PgConnection, keys: &Keys<'_>) -> Result<(), sqlx::Error> {
         if !keys.boxes.is_empty() {
             self.load_boxes(connection, &keys.boxes).await?;
@@ -96,7 +96,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Follows the rooms, whose rows must be there.
+    /// Loads the members of rooms. The rooms' rows must be loaded before.
     async fn load_members(
         &mut self,
         connection: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! How far everybody has read.
+//! Read markers: each user's last read message per room.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -
         let Content::Mark { room_id, user_id, message_id } = &commit.content else {
             return Err(foreign(commit));
         };
-        // The log keeps the last marker only, and takes none that is lower.
+        // The log keeps only the last marker, and accepts none that is lower.
         markers.insert((room_id, user_id), *message_id);
     }
     let rows: Vec<_> = markers.into_iter().collect();

@@ -1,4 +1,4 @@
-//! Who is in a room, and who was.
+//! Current and former members of a room.
 
 use domain::{AlarmKind, BoxEvent, RoomId, UserId};
 
@@ -20,7 +20,7 @@ impl Workspace {
         if room.has_inside(user_id) {
             return Err(Unfitting(format!("{user_id} is in room {room_id} already")));
         }
-        // Who comes back stands last again in the line of hosts, and has still read what they wrote.
+        // A returning member is last in the order of hosts again, but keeps the ordinal of their last post.
         let (seat, joined_at) = (room.next_seat(), about.at());
         let former = room.members.get(user_id);
         let (is_new, last_post_ordinal) = (former.is_none(), former.map_or(0, |former| former.last_post_ordinal));

@@ -1,4 +1,4 @@
-//! What is said in a room, corrected and taken away.
+//! Messages of a room: posted, edited, deleted.
 
 use domain::{AlarmKind, BoxEvent, MessageId, RoomId, UserId};
 
@@ -58,7 +58,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// A correction that comes after the deletion has lost the race, on every replay.
+    /// Edits a message. Ignores an edit that comes after the deletion, on every replay.
     pub(super) fn edit(
         &mut self,
         about: &About<'_>,

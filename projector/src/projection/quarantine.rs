@@ -1,4 +1,4 @@
-//! Boxes that cannot be projected any further: their first bad commit and everything after it are parked.
+//! Boxes whose projection has failed: their failed commit and all later ones are kept back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use sqlx::{PgConnection, query};
 use super::{id, write::column};
 use crate::commit::Commit;
 
-/// The parked boxes of one stream.
+/// The quarantined boxes of one stream.
 #[derive(Debug, Default)]
 pub struct Quarantine {
-    /// Since which sequence each box is parked.
+    /// The sequence of each box from which its commits are kept back.
     since: BTreeMap<BoxId, u64>,
-    /// Not written yet.
+    /// Failures that are not written to the database yet.
     fresh: Vec<Poison>,
 }
 
@@ -27,14 +27,14 @@ pub(super) struct Poison {
     pub(super) reason: String,
 }
 
-/// Somebody has to look: nothing of this box becomes visible any more.
+/// Logs a failure as an error: an operator is needed, because later changes of this box stay invisible.
 pub(super) fn report(stream: &str, poison: &Poison) {
     tracing::error!(
         box.id = %poison.box_id,
         stream.label = stream,
         stream.position = poison.sequence,
         reason = poison.reason,
-        "this box cannot be projected any further: parked"
+        "cannot project this box any further: quarantined"
     );
 }
 
@@ -47,17 +47,17 @@ impl Quarantine {
         Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, fresh: Vec::new() })
     }
 
-    /// Which boxes are parked.
+    /// Returns the quarantined boxes.
     pub fn boxes(&self) -> impl Iterator<Item = &BoxId> {
         self.since.keys()
     }
 
-    /// From which sequence on a box is parked, if it is.
+    /// Returns the sequence from which the commits of a box are kept back; `None` if it is not quarantined.
     pub fn since(&self, box_id: &BoxId) -> Option<u64> {
         self.since.get(box_id).copied()
     }
 
-    /// Whether this commit of the box waits.
+    /// Returns true if this commit of the box is kept back.
     pub(super) fn parks(&self, box_id: &BoxId, sequence: u64) -> bool {
         self.since(box_id).is_some_and(|since| since <= sequence)
     }
@@ -74,7 +74,7 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Writes the boxes parked by this batch, and which of its commits wait.
+    /// Writes the boxes quarantined by this batch, and the positions of its commits that are kept back.
     pub(super) async fn write(
         &mut self,
         connection: &mut PgConnection,
@@ -119,7 +119,7 @@ impl Quarantine {
     }
 }
 
-/// Where the waiting commits of a box stand in the log, in order.
+/// Returns the positions of a box's waiting commits, in order.
 pub(crate) async fn parked(connection: &mut PgConnection, box_id: &BoxId) -> Result<Vec<u64>, sqlx::Error> {
     let rows = query!("select position from parked_events where box_id = $1 order by position", box_id.as_str())
         .fetch_all(connection)

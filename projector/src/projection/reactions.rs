@@ -1,4 +1,4 @@
-//! Reactions to messages: one of a kind per user, and a bounded number of kinds.
+//! Reactions to messages: one of each emoji per user, and a bounded number of emoji.
 
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
@@ -8,11 +8,11 @@ use super::{
     workspace::{About, Workspace},
 };
 
-/// More kinds than this on one message have no effect, so that a row stays small.
+/// The limit of different emoji on one message, to keep its row small. Reactions beyond it have no effect.
 const MOST_EMOJI: usize = 50;
 
 impl Workspace {
-    /// Adds a reaction; says whether it was a new one.
+    /// Adds a reaction. Returns true if it is new.
     pub(super) fn add_reaction(
         &mut self,
         about: &About<'_>,
@@ -35,7 +35,7 @@ impl Workspace {
         Ok(true)
     }
 
-    /// Removes a reaction; says whether it was there.
+    /// Removes a reaction. Returns true if it existed.
     pub(super) fn remove_reaction(
         &mut self,
         room_id: &RoomId,

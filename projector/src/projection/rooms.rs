@@ -1,4 +1,4 @@
-//! The life of a room: opened, handed over, served, closed.
+//! The lifecycle of a room: opened, handed over to another host, closed.
 
 use std::collections::BTreeMap;
 

@@ -14,15 +14,15 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// All of these users' devices go, before what is in `devices` comes.
+    /// Users whose devices are all deleted, before those in `devices` are written.
     erased: BTreeSet<UserId>,
-    /// What becomes of a device: its address, or its end.
+    /// The changed devices; `None` if removed.
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
 }
 
 #[derive(Debug)]
 struct UserRow {
-    /// None when erased.
+    /// `None` if the user is erased.
     nickname: Option<String>,
     registered_at: DateTime<Utc>,
     preferences: Value,

@@ -8,39 +8,39 @@ use domain::{BoxId, MessageId, RoomId, UserId};
 use super::{Unfitting, alarms::Alarm, feed::FeedRow};
 use crate::commit::Commit;
 
-/// Boxes, open rooms with their members and, while a generation is built, messages outlive a batch; the rest is dropped
-/// after each.
+/// The workspace of a box stream. Keeps boxes, open rooms with their members and, while a generation is built, messages
+/// between batches. Everything else is dropped after each batch.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
     pub(super) boxes: HashMap<BoxId, BoxRow>,
     pub(super) rooms: HashMap<RoomId, Room>,
-    /// By sequence in the log.
+    /// The messages, by sequence in the log.
     pub(super) messages: HashMap<MessageId, Message>,
     pub(super) changed: Changed,
-    /// The messages of this batch, in the order of the log.
+    /// The messages posted in this batch, in the order of the log.
     pub(super) posted: Vec<MessageId>,
-    /// Everybody who entered a room in this batch for the first time.
+    /// Users who entered a room for the first time in this batch.
     pub(super) entered: Vec<UserRoom>,
     pub(super) feed: Vec<FeedRow>,
     /// Messages deleted in this batch, whose earlier feed rows lose their body.
     pub(super) deleted: Vec<(RoomId, MessageId)>,
     pub(super) alarms: Vec<Alarm>,
-    /// Who was erased in this batch, and on which box: earlier batches' rows lose what they wrote.
+    /// Authors erased in this batch, per box. The rows of earlier batches are redacted.
     pub(super) erased: Vec<(BoxId, UserId)>,
 }
 
-/// What differs from the database.
+/// The keys of rows that differ from the database.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pub(super) boxes: HashSet<BoxId>,
     pub(super) rooms: HashSet<RoomId>,
     pub(super) members: HashMap<RoomId, HashSet<UserId>>,
-    /// Without those that were posted in this batch.
+    /// Changed messages, except those posted in this batch.
     pub(super) messages: HashSet<MessageId>,
 }
 
 impl Changed {
-    /// Most events are of people who have been noted before.
+    /// Marks a member as changed. Avoids cloning the ids: most events are of users who are marked already.
     pub(super) fn note_member(&mut self, room_id: &RoomId, user_id: &UserId) {
         match self.members.get_mut(room_id) {
             Some(members) if members.contains(user_id) => {}
@@ -58,10 +58,10 @@ impl Changed {
     }
 }
 
-/// How much stays in memory from one batch to the next, about.
+/// Approximate limits of the rows kept between batches.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
-    /// Boxes, and rooms.
+    /// The limit of boxes, and of rooms.
     pub(super) rooms: usize,
     pub(super) messages: usize,
 }
@@ -98,7 +98,7 @@ pub(super) struct RoomRow {
     pub(super) last_ordinal: i64,
 }
 
-/// A room with everybody who was ever inside.
+/// A room with all its current and former members.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     pub(super) row: RoomRow,
@@ -113,7 +113,7 @@ pub(super) struct Member {
     pub(super) last_post_ordinal: i64,
 }
 
-/// How somebody stands to a room that they once entered.
+/// The standing of a user in a room that they once entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(super) enum Standing {
@@ -137,7 +137,7 @@ pub(super) struct Message {
     pub(super) room_id: RoomId,
     pub(super) ordinal: i64,
     pub(super) author: UserId,
-    /// None when deleted.
+    /// `None` if deleted.
     pub(super) body: Option<String>,
     pub(super) reply_to: Option<MessageId>,
     pub(super) posted_at: DateTime<Utc>,
@@ -145,7 +145,7 @@ pub(super) struct Message {
     pub(super) reactions: Reactions,
 }
 
-/// Who reacted with what, the first first.
+/// The users of each emoji, in the order of their reactions.
 pub(super) type Reactions = BTreeMap<String, Vec<UserId>>;
 
 #[derive(Debug, Clone)]
@@ -155,12 +155,12 @@ pub(super) struct UserRoom {
     pub(super) opened_at: DateTime<Utc>,
 }
 
-/// What every event of a commit has in common.
+/// The context that all events of a commit share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
     pub(super) commit: &'a Commit,
     pub(super) box_id: &'a BoxId,
-    /// None for the system.
+    /// `None` for the system.
     pub(super) actor: Option<&'a UserId>,
 }
 
@@ -180,7 +180,7 @@ impl About<'_> {
 }
 
 impl Room {
-    /// Who is inside (was, when it closed), in the order of their ids.
+    /// Returns the users inside, or inside at the closing, ordered by id.
     pub(super) fn inside(&self) -> impl Iterator<Item = &UserId> {
         self.members.iter().filter(|(_, member)| member.standing == Standing::Inside).map(|(user_id, _)| user_id)
     }
@@ -195,7 +195,7 @@ impl Room {
 }
 
 impl Workspace {
-    /// The box, about to be changed.
+    /// Returns a box for modification and marks it as changed.
     pub(super) fn change_box(&mut self, box_id: &BoxId) -> Result<&mut BoxRow, Unfitting> {
         let row = self.boxes.get_mut(box_id).ok_or_else(|| Unfitting(format!("there is no box {box_id}")))?;
         self.changed.boxes.insert(box_id.clone());
@@ -206,7 +206,7 @@ impl Workspace {
         self.rooms.get(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))
     }
 
-    /// The room, about to be changed.
+    /// Returns a room for modification and marks it as changed.
     pub(super) fn change_room(&mut self, room_id: &RoomId) -> Result<&mut Room, Unfitting> {
         let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
         if !self.changed.rooms.contains(room_id) {
@@ -215,7 +215,7 @@ impl Workspace {
         Ok(room)
     }
 
-    /// Somebody who is inside the room, about to be changed.
+    /// Returns a member inside the room for modification and marks it as changed.
     pub(super) fn change_member(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<&mut Member, Unfitting> {
         let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
         let member = room.members.get_mut(user_id).filter(|member| member.standing == Standing::Inside);
@@ -229,7 +229,7 @@ impl Workspace {
         message.ok_or_else(|| Unfitting(format!("there is no message {message_id} in room {room_id}")))
     }
 
-    /// The message, about to be changed.
+    /// Returns a message for modification and marks it as changed.
     pub(super) fn change_message(&mut self, room_id: &RoomId, id: MessageId) -> Result<&mut Message, Unfitting> {
         let message = self.messages.get_mut(&id).filter(|message| message.room_id == *room_id);
         let message = message.ok_or_else(|| Unfitting(format!("there is no message {id} in room {room_id}")))?;
@@ -239,9 +239,9 @@ impl Workspace {
         Ok(message)
     }
 
-    /// Forgets what has been written, and of the rest what would fill the memory.
+    /// Ends a batch: drops closed rooms, cached rows beyond the limits, and the lists of changes.
     pub(super) fn settle(&mut self, most: Memory) {
-        // Nothing more happens in a closed room.
+        // A closed room has no further events.
         let is_closed = |room_id: &&RoomId| self.rooms.get(*room_id).is_some_and(|room| room.row.closed_at.is_some());
         let closed: Vec<RoomId> = self.changed.rooms.iter().filter(is_closed).cloned().collect();
         for room_id in &closed {
@@ -267,7 +267,7 @@ impl Workspace {
     }
 }
 
-/// Which rows a batch needs.
+/// The keys of the rows that a batch needs.
 #[derive(Debug, Default)]
 pub(super) struct Keys<'a> {
     pub(super) boxes: BTreeSet<&'a BoxId>,

@@ -1,4 +1,4 @@
-//! Writing what a batch has changed: one `unnest` statement per table, every row at most once.
+//! Writes the changes of a batch: one `unnest` statement per table, every row at most once.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use sqlx::{PgConnection, query};
 use super::workspace::{BoxRow, Member, Message, Room, Workspace};
 
 impl Workspace {
-    /// Writes every row that differs from the database; `stream` is the label of where they come from.
+    /// Writes every row that differs from the database. `stream` is the label of the projected stream.
     pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         self.redact(connection, stream).await?;
-        // Neighbours in the log become neighbours in the table, and the older ones come first.
+        // Neighbours in the log become neighbours in the table, older messages first.
         let mut messages = self.changed_messages();
         messages.extend(self.posted_messages());
         self.write_boxes(connection).await?;
@@ -159,7 +159,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// The messages of earlier batches that are different now.
+    /// Returns the changed messages of earlier batches.
     pub(super) fn changed_messages(&self) -> Vec<(&MessageId, &Message)> {
         let rows = self.changed.messages.iter().filter_map(|id| Some((id, self.messages.get(id)?)));
         let mut rows: Vec<_> = rows.collect();
@@ -167,7 +167,7 @@ impl Workspace {
         rows
     }
 
-    /// The messages of this batch.
+    /// Returns the messages of this batch.
     pub(super) fn posted_messages(&self) -> impl Iterator<Item = (&MessageId, &Message)> {
         self.posted.iter().filter_map(|id| Some((id, self.messages.get(id)?)))
     }
@@ -208,7 +208,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Earlier batches' rows; this batch's own are blank already.
+    /// Removes the texts of deleted messages from rows of earlier batches; those of this batch are blank already.
     pub(super) async fn blank_feed(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = &self.deleted;
         if rows.is_empty() {
@@ -284,12 +284,12 @@ impl Workspace {
     }
 }
 
-/// As it stands in the table. Most messages have none.
+/// Returns the reactions as JSON. Most messages have none.
 pub(super) fn reactions(message: &Message) -> Cow<'static, str> {
     if message.reactions.is_empty() { "{}".into() } else { serde_json::json!(message.reactions).to_string().into() }
 }
 
-/// One column of the rows, as `unnest` takes it.
+/// Collects one column of the rows for `unnest`.
 pub(super) fn column<'a, R, T>(rows: &'a [R], field: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(field).collect()
 }

@@ -1,4 +1,4 @@
-//! Giving up an event: a command like every other, over NATS.
+//! Dropping an event, by a command over NATS.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 use service_kit::nats::{self, ConnectError};
 use tokio::time::timeout;
 
-/// How long a command-service may take.
+/// Timeout of the command.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why an event was not given up.
+/// The reason why an event was not dropped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GiveUpError {
     /// NATS cannot be reached.
     #[error(transparent)]
     Connection(#[from] ConnectError),
-    /// Nobody is there to do it.
+    /// No command-service answered.
     #[error("no command-service answers")]
     NoAnswer,
-    /// It was understood and refused.
+    /// The command was refused.
     #[error("{0}")]
     Refused(String),
-    /// It went wrong.
+    /// The command failed.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Gives up an event of a box; returns the id of the event that says so. A repeat does it once.
+/// Drops an event of a box. Returns the id of the `EventDropped` event. A repeat has no further effect.
 pub(crate) async fn give_up(
     url: &str,
     token: &str,

@@ -1,4 +1,4 @@
-//! Another try of parked boxes, by whoever projects their streams.
+//! Retries of quarantined boxes, by the projectors that hold the leases of their streams.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -13,23 +13,23 @@ use tokio::time::{Instant, sleep};
 use super::{ParkedBox, list, not_parked};
 use crate::{database::Database, generation::ChangeError};
 
-/// How long the projectors may take.
+/// The time that the projectors have for a retry.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The pause between two looks.
+/// The polling interval.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a try has led to.
+/// The result of a retry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Retried {
-    /// Boxes that go on.
+    /// The boxes that were released.
     pub released: Vec<String>,
-    /// Boxes that are still parked, some perhaps at a later event.
+    /// The boxes that are still quarantined, some perhaps at a later event.
     pub parked: Vec<ParkedBox>,
 }
 
-/// Lets a box, or every one, try again: its waiting events are decoded by what the projectors are today. The other boxes of
-/// the same stream are tried along.
+/// Retries one box, or all: the running projectors decode the waiting events again. The other boxes of the same streams
+/// are retried as well.
 pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, ChangeError> {
     let meant = |parked: &ParkedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
     let before: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
@@ -50,7 +50,7 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
     for (track, wanted) in &asked {
         while answered(&mut connection, track).await? < *wanted {
             if Instant::now() > deadline {
-                let late = format!("no projector has tried {} of generation {} in time", track.1, track.0);
+                let late = format!("no projector has retried stream {} of generation {} in time", track.1, track.0);
                 return Err(ChangeError::Unanswered(late));
             }
             sleep(PAUSE).await;

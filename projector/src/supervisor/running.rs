@@ -1,4 +1,4 @@
-//! The tracks that run in this process, and the tasks behind them.
+//! The tracks that run in this process, and their tasks.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::{
     track::{Course, Orders, Tracker},
 };
 
-/// All of them end with this value.
+/// The running tracks. All tasks are aborted when this is dropped.
 #[derive(Default)]
 pub(super) struct Running {
     pub(super) tasks: JoinSet<()>,
@@ -25,11 +25,11 @@ pub(super) struct Running {
 struct Runner {
     task: AbortHandle,
     course: watch::Sender<Course>,
-    /// What others were told last.
+    /// The description that was recorded last.
     told: Option<Description>,
 }
 
-/// How it stands with a track, for others.
+/// The description of a track in the lease table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Description {
     pub(super) notices: bool,
@@ -41,12 +41,12 @@ impl Running {
         self.tracks.contains_key(&track)
     }
 
-    /// How many tracks of a generation run here.
+    /// Returns the number of tracks of a generation that run here.
     pub(super) fn count(&self, generation: i32) -> usize {
         self.tracks.keys().filter(|(number, _)| *number == generation).count()
     }
 
-    /// Begins with a track.
+    /// Starts a track.
     pub(super) fn start(&mut self, tracker: &Tracker, track: Track, generation: Generation) {
         let throttle = self.throttles.entry(track.0).or_default().clone();
         let (course, steered) = watch::channel(Course::of(generation));
@@ -54,7 +54,8 @@ impl Running {
         self.tracks.insert(track, Runner { task, course, told: None });
     }
 
-    /// Tells the tracks of a generation how to go on. Each process gets the share of its tracks of what is allowed.
+    /// Updates the mode of a generation's tracks and the rate limit. Each process gets a share of the limit in
+    /// proportion to its tracks.
     pub(super) fn steer(&mut self, generation: Generation, streams: usize) {
         let (own, all) = (self.count(generation.number), streams.max(1));
         let portion = |rate: u32| u32::try_from(u64::from(rate) * own as u64 / all as u64).unwrap_or(rate).max(1);
@@ -68,7 +69,7 @@ impl Running {
         }
     }
 
-    /// What others should be told that they were not told yet.
+    /// Returns the descriptions that have changed since the last call.
     pub(super) fn news(&mut self, status: &Status) -> Vec<(Track, Description)> {
         let mut news = Vec::new();
         for (track, runner) in &mut self.tracks {
@@ -82,19 +83,19 @@ impl Running {
         news
     }
 
-    /// Tracks whose task has ended by itself.
+    /// Removes and returns the tracks whose task has ended by itself.
     pub(super) fn ended(&mut self) -> Vec<Track> {
         self.take(|_, runner| runner.task.is_finished())
     }
 
-    /// Stops what belongs to no generation that is written.
+    /// Stops and returns the tracks of generations that are not to be written.
     pub(super) fn stop_all_but(&mut self, generations: &[Generation]) -> Vec<Track> {
         let written = |number| generations.iter().any(|generation| generation.number == number);
         self.throttles.retain(|number, _| written(*number));
         self.take(|(number, _), _| !written(*number))
     }
 
-    /// Stops tracks of a generation that are more than its share.
+    /// Stops and returns the tracks of a generation beyond this process's share.
     pub(super) fn surplus(&mut self, generation: i32, share: usize) -> Vec<Track> {
         let mut held = 0;
         self.take(|(number, _), _| {

@@ -1,4 +1,4 @@
-//! `projector verify`: which generations to compare, and how to tell what was found.
+//! `projector verify`: selects the generations and prints the result.
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -20,51 +20,51 @@ use crate::{
 /// Arguments of `projector verify`.
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// Which generation; the active one of this build if not given
+    /// Generation to compare; the active one of this build by default
     #[arg(value_name = "GENERATION")]
     pub generation: Option<i32>,
 
-    /// With which other one; the newest other one of this build if not given
+    /// Generation to compare with; the newest other one of this build by default
     #[arg(value_name = "OTHER")]
     pub other: Option<i32>,
 
-    /// Compare it with a projection of the whole log that is made for this, and dropped afterwards
+    /// Compare with a temporary projection of the whole log, dropped afterwards
     #[arg(long, conflicts_with = "other")]
     pub fresh: bool,
 
-    /// The most rows a second that are compared, and the most events a second that are projected for `--fresh`
+    /// Maximum rate of comparing in rows per second, and of the projection for `--fresh` in events per second
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_rate: Option<u32>,
 
-    /// Whether projecting for `--fresh` gives way to what is read
+    /// Priority of the projection for `--fresh` relative to the generations that serve reads
     #[arg(long, value_enum, default_value_t = Priority::Low)]
     pub priority: Priority,
 
-    /// Also show what people have written, names and tokens; without, only whether they differ
+    /// Show user content, names and tokens; otherwise only the names of differing columns
     #[arg(long)]
     pub values: bool,
 
-    /// How many differences are shown; all are counted
+    /// Number of differences to show; all are counted
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub show: u16,
 
-    /// Print JSON; errors as well, on standard error
+    /// Print JSON; errors too, on standard error
     #[arg(long)]
     pub json: bool,
 
-    /// The log
+    /// NATS
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// The keys under which personal data in the log is sealed
+    /// Master keys for personal data in the log
     #[command(flatten)]
     pub master: MasterKeyArgs,
 
-    /// The read models
+    /// Read models
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Which events are logged, like `info`. What cannot be projected is among the rows that are compared
+    /// Log filter, for example `info`. By default quarantine is not logged: it is among the compared rows
     #[arg(
         long,
         env = "BOXROOM_LOG",
@@ -74,7 +74,7 @@ pub struct VerifyArgs {
     pub log: String,
 }
 
-/// What `--help` ends with.
+/// The final section of `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
   projector verify
@@ -82,9 +82,9 @@ Examples:
   projector verify --fresh --priority normal --values
   projector verify --fresh --json | jq '.differences'
 
-Exit codes: 0 equal, 1 failed or not decided, 2 not understood, 3 refused: the two cannot be compared now, 4 they differ";
+Exit codes: 0 equal, 1 failed or undecided, 2 invalid arguments, 3 refused: not comparable now, 4 different";
 
-/// Compares, tells what was found on standard output, and says how to end.
+/// Compares, prints the result on standard output, and returns the exit code.
 pub async fn act(args: VerifyArgs) -> ExitCode {
     let traces = TraceArgs { otlp_endpoint: None, otel_service_name: None };
     let log = LogArgs { filter: args.log.clone(), format: LogFormat::Text, traces };
@@ -132,12 +132,12 @@ async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
         found = verify_fresh(&database, &log, first, limits) => Ok(found?),
         _ = tokio::signal::ctrl_c() => {
             clean_up(&database).await?;
-            Err(Failure::Failed("interrupted; what was projected for this is dropped".to_owned()))
+            Err(Failure::Failed("interrupted; the temporary projection is dropped".to_owned()))
         }
     }
 }
 
-/// The generations that are meant; no second one for a fresh projection.
+/// Returns the selected generations; no second one for a fresh projection.
 async fn chosen(database: &Database, args: &VerifyArgs) -> Result<(i32, Option<i32>), VerifyError> {
     let mut connection = database.control().await?;
     let rows = query!(
@@ -157,9 +157,10 @@ async fn chosen(database: &Database, args: &VerifyArgs) -> Result<(i32, Option<i
         return Ok((first, None));
     }
     let newest = rows.iter().map(|row| row.generation).find(|generation| *generation != first);
-    let other = args.other.or(newest).ok_or_else(|| refused("there is nothing to compare it with: try --fresh"))?;
+    let other =
+        args.other.or(newest).ok_or_else(|| refused("there is no other generation to compare with: use --fresh"))?;
     if other == first {
-        return Err(refused("a generation is the same as itself: try --fresh"));
+        return Err(refused("a generation cannot be compared with itself: use --fresh"));
     }
     Ok((first, Some(other)))
 }

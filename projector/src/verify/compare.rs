@@ -1,4 +1,4 @@
-//! Comparing the tables of a snapshot: piece by piece by their sums of hashes, and row by row where these differ.
+//! The comparison of a snapshot's tables: piece by piece by sums of row hashes, and row by row where these differ.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,13 +13,13 @@ use super::{
     table::Table,
 };
 
-/// How many rows make a piece.
+/// The number of rows in a piece.
 const PIECE: usize = 20_000;
 
-/// The table whose log does not tell what is on its way.
+/// The table whose pending changes the log cannot list completely.
 const MARKERS: &str = "read_markers";
 
-/// What was found so far.
+/// The comparison and its results so far.
 pub(super) struct Comparison {
     generations: [i32; 2],
     limits: Limits,
@@ -29,14 +29,14 @@ pub(super) struct Comparison {
     pub(super) partitions: u16,
 }
 
-/// A piece of a table: the keys after one and up to another, as texts.
+/// A piece of a table: the keys after `after` and up to `to`, as texts.
 #[derive(Debug, Clone, Default)]
 struct Piece {
     after: Option<Vec<String>>,
     to: Option<Vec<String>>,
 }
 
-/// A condition and its arguments: the ids, then keys.
+/// An SQL condition and its arguments: first the ids, then the keys.
 struct Condition {
     sql: String,
     ids: Vec<String>,
@@ -63,7 +63,7 @@ impl Comparison {
         Self { generations, limits, rows: BTreeMap::new(), total: 0, differences: Vec::new(), partitions: 0 }
     }
 
-    /// Compares what is selected; returns what has to be looked at again.
+    /// Compares the selected rows. Returns the groups to compare again.
     pub(super) async fn compare(
         &mut self,
         snapshot: &mut Snapshot,
@@ -100,7 +100,7 @@ impl Comparison {
         Ok(unsure)
     }
 
-    /// Keeps to the rate that is allowed.
+    /// Waits as needed to keep the rate limit.
     async fn rest(&self, begin: Instant, rows: i64) {
         if let Some(rate) = self.limits.max_rate {
             let rows = u32::try_from(rows).unwrap_or(u32::MAX);
@@ -109,11 +109,11 @@ impl Comparison {
     }
 
     fn piece_rows(&self) -> usize {
-        // A pause between two pieces must not be taken for a frozen process.
+        // The pause after a piece must stay shorter than the idle timeout of the transaction.
         self.limits.max_rate.map_or(PIECE, |rate| PIECE.min(rate as usize * 10).max(1))
     }
 
-    /// The last key of the piece; none if it goes to the end of the table.
+    /// Returns the last key of the piece; `None` if it extends to the end of the table.
     async fn end(
         &self,
         snapshot: &mut Snapshot,
@@ -160,7 +160,7 @@ impl Comparison {
         Ok(sums.fetch_one(&mut snapshot.connection).await?)
     }
 
-    /// Both sides of the piece, joined by key, where they differ.
+    /// Builds the SQL that joins both sides of the piece by key and selects rows that differ.
     fn differing(&self, table: &Table, within: &Condition) -> String {
         let side = |generation: i32| {
             format!(

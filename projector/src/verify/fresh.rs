@@ -1,4 +1,4 @@
-//! A projection made for a comparison: beside the generations, seen by nobody else, dropped afterwards.
+//! A temporary projection for a comparison: not listed among the generations, and dropped afterwards.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
     throttle::Throttle,
 };
 
-/// The number of the schema. No generation has it: they count from 1, and this one is in no table of theirs.
+/// The number of its schema. It never equals a generation's number: those count from 1.
 pub(super) const FRESH: i32 = i32::MAX;
 
-/// Projects the whole log anew and compares a generation with that.
+/// Projects the whole log into temporary tables and compares a generation with them.
 pub async fn verify_fresh(
     database: &Database,
     log: &Arc<dyn Log>,
@@ -27,7 +27,7 @@ pub async fn verify_fresh(
     let mut turn = database.control().await?;
     let taken = query!(r#"select pg_try_advisory_lock(hashtextextended('boxroom fresh projection', 0)) as "taken!""#);
     if !taken.fetch_one(&mut turn).await?.taken {
-        let reason = "another fresh projection is being compared; one at a time";
+        let reason = "another comparison with a fresh projection is running";
         return Err(VerifyError::Refused(reason.to_owned()));
     }
     let streams = streams_of(database, generation).await?;
@@ -35,7 +35,7 @@ pub async fn verify_fresh(
     for stream in &streams {
         origins.push(Origin { stream: *stream, incarnation: log.state(*stream).await?.incarnation });
     }
-    // One that was killed has left its tables.
+    // A process that was killed may have left its tables.
     drop_tables(&mut turn).await?;
     let mut transaction = turn.begin().await?;
     generation::make_tables(&mut transaction, FRESH, &origins).await?;
@@ -53,7 +53,7 @@ pub async fn verify_fresh(
     result
 }
 
-/// Drops what an interrupted comparison has left.
+/// Drops the tables of an interrupted comparison.
 pub(super) async fn clean_up(database: &Database) -> Result<(), VerifyError> {
     let mut connection = database.control().await?;
     drop_tables(&mut connection).await?;
@@ -66,7 +66,7 @@ async fn drop_tables(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// The streams that a generation is projected from.
+/// Returns the streams that a generation is projected from.
 async fn streams_of(database: &Database, generation: i32) -> Result<Vec<StreamName>, VerifyError> {
     if !generation::exists(database, generation).await? {
         return Err(VerifyError::Refused(format!("there is no generation {generation}, or its tables are gone")));

@@ -1,4 +1,4 @@
-//! What verifying has found, for machines and for people.
+//! The result of a verification, as JSON and as text.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::fresh::FRESH;
 
-/// What stands for a value that is not shown.
+/// The replacement of a hidden value.
 const HIDDEN: &str = "(hidden)";
 
-/// Texts that are neither anybody's words nor names nor secrets, beside ids and times.
+/// Text columns, besides ids and times, that hold no user content, names or secrets.
 const HARMLESS: [&str; 14] = [
     "at",
     "author",
@@ -32,67 +32,67 @@ const HARMLESS: [&str; 14] = [
 /// The outcome of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verification {
-    /// Which generations were compared; the one that was made for this is called `fresh`.
+    /// The compared generations; the temporary one is called `fresh`.
     #[serde(serialize_with = "named")]
     pub generations: [i32; 2],
-    /// How many rows of each table, counted in the first of them.
+    /// The number of compared rows per table, counted in the first generation.
     pub rows: BTreeMap<String, u64>,
-    /// How many keys differ.
+    /// The number of keys that differ.
     pub differences: u64,
-    /// The first of them.
+    /// The first differences.
     pub shown: Vec<Difference>,
-    /// What changed all the time, so that nothing can be said about it.
+    /// Boxes, users and stores that changed all the time and were not compared.
     pub undecided: Vec<String>,
-    /// How many snapshots it took.
+    /// The number of comparison passes.
     pub passes: u32,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
 }
 
-/// One row that is not the same.
+/// A row that differs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
-    /// In which table.
+    /// The table.
     pub table: String,
     /// The primary key.
     pub key: Map<String, Value>,
-    /// The row in the first generation, if it is there.
+    /// The row in the first generation, if it exists.
     pub first: Option<Value>,
-    /// The row in the second one.
+    /// The row in the second generation, if it exists.
     pub second: Option<Value>,
-    /// The columns whose values are not the same.
+    /// The columns whose values differ.
     pub differing: Vec<String>,
-    /// The latest events that have touched it.
+    /// The latest events that have touched the row.
     pub events: Vec<Touch>,
 }
 
 /// An event that has touched a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Touch {
-    /// In which stream.
+    /// The stream.
     pub stream: String,
-    /// At which sequence.
+    /// The sequence.
     pub sequence: u64,
-    /// Of which types.
+    /// The event types of the commit.
     pub types: Vec<String>,
-    /// When it was stored.
+    /// The time at which it was stored.
     pub at: DateTime<Utc>,
 }
 
 impl Verification {
-    /// The same without what people have written, their names and their tokens: the columns that differ tell enough.
+    /// Hides user content, names and tokens. The names of the differing columns stay.
     #[must_use]
     pub fn without_values(mut self) -> Self {
         self.shown.iter_mut().for_each(Difference::hide);
         self
     }
 
-    /// Whether everything was compared and is the same.
+    /// Returns true if everything was compared and is equal.
     pub fn is_equal(&self) -> bool {
         self.differences == 0 && self.undecided.is_empty()
     }
 
-    /// The outcome without any row's content.
+    /// Summarizes the result without the content of rows.
     pub fn summary(&self) -> Value {
         let outcome = match self {
             _ if self.differences > 0 => "different",
@@ -112,7 +112,7 @@ impl Verification {
 }
 
 impl Difference {
-    /// Of these two rows, of which one may be missing.
+    /// Describes the difference of two rows, of which one may be missing.
     pub(super) fn between(table: &str, key: Map<String, Value>, first: Option<Value>, second: Option<Value>) -> Self {
         let columns = |row: &Option<Value>| row.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
         let (one, other) = (columns(&first), columns(&second));
@@ -131,13 +131,13 @@ impl Difference {
     }
 }
 
-/// What a generation is called that was made for the comparison.
+/// Serializes generation numbers, the temporary one as `fresh`.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn named<S: Serializer>(generations: &[i32; 2], serializer: S) -> Result<S::Ok, S::Error> {
     generations.map(|number| if number == FRESH { "fresh".into() } else { Value::from(number) }).serialize(serializer)
 }
 
-/// Numbers, times, ids and words of ours; not what a later column may hold.
+/// Returns true for numbers, times, ids and constants. Unknown text columns count as user content.
 fn is_harmless(column: &str, value: &Value) -> bool {
     let is_known = column.ends_with("_id") || column.ends_with("_at") || HARMLESS.contains(&column);
     is_known || !(value.is_string() || value.is_object() || value.is_array())

@@ -1,4 +1,4 @@
-//! One moment of both generations, and what was on its way then.
+//! A consistent snapshot of both generations, and the events between their checkpoints.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ use super::{
 };
 use crate::database::Database;
 
-/// More events than this between two checkpoints are not looked through.
+/// The limit of events between two checkpoints for a comparison.
 const FURTHEST: u64 = 100_000;
 
-/// What a text of a row looks like must not depend on who asks; a comparison takes one processor; and whoever is frozen
-/// in the middle of it must not keep old rows from being cleaned up for ever.
+/// Session settings. The text of a row must not depend on the client's settings, a comparison uses one processor, and a
+/// frozen client must not keep old rows from vacuum forever.
 const SETTINGS: &str = "
 set timezone = 'UTC';
 set datestyle = 'ISO';
@@ -30,7 +30,7 @@ set idle_in_transaction_session_timeout = '120s';";
 
 const BEGIN: &str = "begin isolation level repeatable read, read only";
 
-/// A transaction that sees one moment. Ends with this value.
+/// A transaction that sees one moment. It ends when this value is dropped.
 pub(super) struct Snapshot {
     pub(super) connection: PgConnection,
     pub(super) tables: Vec<Table>,
@@ -38,7 +38,7 @@ pub(super) struct Snapshot {
     checkpoints: Vec<Checkpoints>,
 }
 
-/// Where a stream stands in both.
+/// The checkpoints of a stream in both generations.
 #[derive(Debug, FromRow)]
 struct Checkpoints {
     stream: String,
@@ -50,7 +50,7 @@ struct Checkpoints {
     commit_b: Option<String>,
 }
 
-/// What rows belong to.
+/// Groups of rows: the rows of these boxes, users and stores.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Groups {
     boxes: BTreeSet<String>,
@@ -58,7 +58,7 @@ pub(super) struct Groups {
     stores: BTreeSet<String>,
 }
 
-/// Which rows are compared.
+/// The rows to compare.
 #[derive(Debug)]
 pub(super) enum Selection {
     AllBut(Groups),
@@ -81,7 +81,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Another moment: this one.
+    /// Begins a new transaction to see the current state.
     pub(super) async fn renew(&mut self) -> Result<(), VerifyError> {
         raw_sql("rollback").execute(&mut self.connection).await?;
         self.look().await
@@ -90,7 +90,7 @@ impl Snapshot {
     async fn look(&mut self) -> Result<(), VerifyError> {
         raw_sql(BEGIN).execute(&mut self.connection).await?;
         let [first, second] = self.generations;
-        // Schemas cannot be parameters; numbers can do no harm.
+        // A schema name cannot be a parameter; a number is safe to interpolate.
         let sql = format!(
             "select stream, a.incarnation as incarnation_a, b.incarnation as incarnation_b,
                     a.position as position_a, b.position as position_b, a.commit_id as commit_a, b.commit_id as commit_b
@@ -111,27 +111,28 @@ impl Snapshot {
             }
             let apart = position_a.unwrap_or_default().abs_diff(position_b.unwrap_or_default());
             if apart > FURTHEST {
-                let reason = format!("{stream}: generations {first} and {second} are {apart} events apart; wait");
+                let reason =
+                    format!("{stream}: generations {first} and {second} are {apart} events apart; try again later");
                 return Err(VerifyError::Refused(reason));
             }
         }
         Ok(())
     }
 
-    /// Over how many partitions the log spreads the boxes.
+    /// Returns the number of box streams.
     pub(super) fn partitions(&self) -> u16 {
         let boxes = self.checkpoints.iter().filter(|one| matches!(one.stream.parse(), Ok(StreamName::Box(_))));
         u16::try_from(boxes.count()).unwrap_or(u16::MAX)
     }
 
-    /// Whether some readers' markers are in one of the two only. The log keeps the last of each, so that it does not tell
-    /// whose.
+    /// Returns true if the generations have different positions in the read markers. The log keeps only the last marker
+    /// of each reader, so it cannot list all that differ.
     pub(super) fn markers_move(&self) -> bool {
         let mark = StreamName::Mark.label();
         self.checkpoints.iter().any(|one| one.stream == mark && one.position_a != one.position_b)
     }
 
-    /// What has events that are in one of the two only.
+    /// Returns the groups that have events between the two checkpoints.
     pub(super) async fn moving(&self, log: &dyn Log) -> Result<Groups, VerifyError> {
         let mut moving = Groups::default();
         for one in &self.checkpoints {
@@ -146,7 +147,7 @@ impl Snapshot {
         Ok(moving)
     }
 
-    /// Streams that stand at the same position, on another commit.
+    /// Returns the streams with the same position but different commits.
     pub(super) fn other_commits(&self) -> Vec<Difference> {
         let other = |one: &&Checkpoints| one.position_a == one.position_b && one.commit_a != one.commit_b;
         let value = |commit: &Option<String>| commit.clone().map(Value::from);
@@ -169,7 +170,7 @@ impl Groups {
         }
     }
 
-    /// These boxes.
+    /// Creates groups of these boxes.
     pub(super) fn of_boxes(boxes: impl IntoIterator<Item = String>) -> Self {
         Self { boxes: boxes.into_iter().collect(), ..Self::default() }
     }
@@ -192,7 +193,7 @@ impl Groups {
         self.stores.extend(others.stores);
     }
 
-    /// For people.
+    /// Returns the names of all groups for display.
     pub(super) fn names(&self) -> Vec<String> {
         let all = [("box", &self.boxes), ("user", &self.users), ("store", &self.stores)];
         all.iter().flat_map(|(kind, ids)| ids.iter().map(move |id| format!("{kind} {id}"))).collect()
@@ -209,7 +210,7 @@ impl Groups {
 }
 
 impl Selection {
-    /// The condition on a table, with the ids as first argument; none if no row fulfils it.
+    /// Returns an SQL condition on a table, with the ids as first argument; `None` if it selects no row.
     pub(super) fn condition(&self, scope: Scope) -> Option<(String, Vec<String>)> {
         let column = scope.column();
         match self {

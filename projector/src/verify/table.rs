@@ -1,4 +1,4 @@
-//! The tables of a generation as the database has them: a new one cannot be forgotten.
+//! The tables of a generation, read from the database catalog so that new tables are included.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query};
 
 use super::VerifyError;
 
-/// Holds where each copy stands, and is compared on its own.
+/// The table of checkpoints, which is compared separately.
 const CHECKPOINTS: &str = "checkpoints";
 
 /// A table that is compared row by row.
@@ -25,7 +25,7 @@ pub(super) struct Column {
     pub(super) kind: String,
 }
 
-/// Whose events a row depends on.
+/// The kind of aggregate whose events a row depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Box,
@@ -34,7 +34,7 @@ pub(super) enum Scope {
 }
 
 impl Scope {
-    /// The column that names it.
+    /// Returns the column with the aggregate's id.
     pub(super) fn column(self) -> &'static str {
         match self {
             Self::Box => "box_id",
@@ -44,7 +44,7 @@ impl Scope {
     }
 }
 
-/// Every table of a generation but its checkpoints.
+/// Returns every table of a generation except the checkpoints.
 pub(super) async fn tables(connection: &mut PgConnection, generation: i32) -> Result<Vec<Table>, VerifyError> {
     let rows = query!(
         r#"select relname::text as "table!", attname::text as "column!",
@@ -75,35 +75,35 @@ pub(super) async fn tables(connection: &mut PgConnection, generation: i32) -> Re
 }
 
 impl Table {
-    /// With its columns in their order, each with its place in the primary key.
+    /// Creates a table from its columns in order, each with its place in the primary key.
     fn new(name: String, placed: Vec<(Option<i32>, Column)>) -> Result<Self, VerifyError> {
         let mut key: Vec<(i32, Column)> =
             placed.iter().filter_map(|(place, column)| Some(((*place)?, column.clone()))).collect();
         let columns: Vec<Column> = placed.into_iter().map(|(_, column)| column).collect();
         let has = |scope: &Scope| columns.iter().any(|column| column.name == scope.column());
-        // What has both a box and a user comes from the box's stream.
+        // Rows with both a box and a user come from the box's stream.
         let scope = [Scope::Box, Scope::User, Scope::Store].into_iter().find(has);
         let Some(scope) = scope.filter(|_| !key.is_empty()) else {
-            return Err(VerifyError::Refused(format!("the rows of {name} cannot be told apart")));
+            return Err(VerifyError::Refused(format!("the table {name} has no key to compare by")));
         };
         key.sort_by_key(|(place, _)| *place);
         let key = key.into_iter().map(|(_, column)| column).collect();
         Ok(Self { name, columns, key, scope })
     }
 
-    /// The key's columns with something before each.
+    /// Lists the key's columns with a prefix.
     pub(super) fn keys(&self, before: &str) -> String {
         let columns: Vec<String> = self.key.iter().map(|column| format!("{before}{}", column.name)).collect();
         columns.join(", ")
     }
 
-    /// The key's columns as texts with something before each.
+    /// Lists the key's columns as texts with a prefix.
     pub(super) fn texts(&self, before: &str) -> String {
         let columns: Vec<String> = self.key.iter().map(|column| format!("{before}{}::text", column.name)).collect();
         columns.join(", ")
     }
 
-    /// Texts that stand at this place of the arguments and after, as the key's types.
+    /// Lists the text arguments from this number on, cast to the key's types.
     pub(super) fn arguments(&self, first: usize) -> String {
         let mut list = String::new();
         for (place, column) in (first..).zip(&self.key) {

@@ -1,4 +1,4 @@
-//! Which events have touched a row, as the log tells.
+//! The events that have touched a row, found in the log.
 
 use std::str::FromStr;
 
@@ -15,18 +15,18 @@ use super::{
     report::{Difference, Touch},
 };
 
-/// How many messages on a subject are looked through.
+/// The limit of messages searched per subject.
 const LOOKED_THROUGH: usize = 5_000;
 
-/// How many events are told of a row: the latest.
+/// The number of latest events reported per row.
 const TOLD: usize = 10;
 
-/// How the events that touch a row are told from others on the same subjects. Without both, all of them do.
+/// A filter for the events that touch a row among others on the same subjects. If both lists are empty, all match.
 #[derive(Default)]
 struct Traits {
-    /// They stand here,
+    /// Matches events at these sequences.
     sequences: Vec<u64>,
-    /// or name all of these.
+    /// Matches events that name all of these ids.
     ids: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn explain(log: &dyn Log, partitions: u16, difference: &mut Dif
     Ok(())
 }
 
-/// What the row is projected from.
+/// Returns the log subjects that the row is projected from.
 fn sources(row: &Value) -> Vec<Source> {
     fn id<T: FromStr>(row: &Value, column: &str) -> Option<T> {
         row[column].as_str()?.parse().ok()
@@ -100,7 +100,7 @@ impl Traits {
         if self.ids.is_empty() {
             return self.sequences.is_empty();
         }
-        // What cannot be read may have touched anything.
+        // An unreadable commit may have touched the row.
         let Ok(commit) = serde_json::from_slice::<Value>(&message.payload) else { return true };
         let events = commit["events"].to_string();
         self.ids.iter().all(|id| events.contains(&format!("\"{id}\"")))

@@ -1,4 +1,4 @@
-//! Whom each event alarms: those who may care, never the one who did it.
+//! The alarms of each event: for the users concerned, never for the actor.
 
 use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     world::World,
 };
 
-/// Who is told what by the last commit of a story.
+/// Projects a story; returns the user and kind of each alarm caused by its last commit.
 async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
     let mut world = World::start().await;
     let news = world.tell(story).await;
@@ -19,7 +19,7 @@ async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
     let mut as_told: Vec<_> = told.iter().map(|(who, what)| format!("{who} {what}")).collect();
     as_told.sort();
     stored.sort();
-    assert_eq!(stored, as_told, "what is told is what is stored");
+    assert_eq!(stored, as_told, "alarms sent and stored are equal");
     told
 }
 
@@ -70,7 +70,7 @@ async fn a_reaction_alarms_the_author_once_for_each_that_has_an_effect() {
     story.happens("b1", "bob", [unreacted("b1.1", message, "bob", "👍")]);
     assert_eq!(told_by_last(&story).await, []);
     story.happens("b1", "ann", [reacted("b1.1", message, "ann", "👍")]);
-    assert_eq!(told_by_last(&story).await, [], "it is one's own");
+    assert_eq!(told_by_last(&story).await, [], "it is the author's own");
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
     story.happens("b1", "cleo", [reacted("b1.1", message, "cleo", "👍")]);
     assert_eq!(told_by_last(&story).await, [], "the message is gone");

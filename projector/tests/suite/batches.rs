@@ -1,4 +1,4 @@
-//! However a log is cut into batches, the rows are the same: checked with random lives of boxes and users.
+//! The rows do not depend on the batch boundaries: checked with random histories of boxes and users.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::{
     world::{BOXES, World, checkpoint, everything, origins},
 };
 
-/// A choice of the dice: which box or device, who, what, and about what.
+/// Random numbers of one step: box or device, user, command, and its object.
 type Dice = (u8, u8, u8, u8);
 
 const USERS: [&str; 5] = ["ann", "bob", "cleo", "dan", "eve"];
@@ -31,7 +31,7 @@ struct Town {
     story: Story,
     boxes: BTreeMap<BoxId, DeliveryBox>,
     messages: Vec<OriginalMessage>,
-    /// What may be given up.
+    /// Failing commits that may be dropped.
     poison: Vec<(BoxId, u64)>,
 }
 
@@ -53,7 +53,7 @@ impl Town {
         town
     }
 
-    /// Carries out a command, if the rules allow it.
+    /// Executes a command, and ignores a refusal.
     fn order(&mut self, box_id: &BoxId, actor: &UserId, command: BoxCommand) {
         let state = self.boxes.entry(box_id.clone()).or_default();
         let Ok(events) = state.decide(command) else { return };
@@ -70,7 +70,7 @@ impl Town {
         }
     }
 
-    /// What no throw of the dice may leave out: a reaction to a message of a moment ago.
+    /// Adds events that every random history must contain: reactions to a recent message.
     fn talk(&mut self) {
         let box_id: BoxId = "b1".parse().expect("a box id");
         let room_id = RoomId::new(box_id.clone(), 1);
@@ -79,10 +79,11 @@ impl Town {
             let order = command(what, 0, &room_id, &actor, user("dan"), original);
             self.order(&box_id, &actor, order);
         }
-        assert_eq!(self.story.commits.len(), 7, "everybody may do this");
+        assert_eq!(self.story.commits.len(), 7, "every command is allowed");
     }
 
-    /// Something that cannot be projected, or an operator who gives up this or that.
+    /// Adds a failing commit, an erasure or an operator's drop of an event, if `what` selects one. Returns whether it
+    /// did.
     fn misfortune(&mut self, what: u8, about: u8, box_id: &BoxId, actor: &UserId, room_id: &RoomId) -> bool {
         match what {
             99 => {
@@ -164,7 +165,7 @@ fn command(
     }
 }
 
-/// A random life of a few users.
+/// A random history of a few users.
 fn people(dice: &[Dice]) -> Story {
     let mut story = Story::new();
     let mut users: BTreeMap<UserId, User> = BTreeMap::new();
@@ -198,7 +199,7 @@ fn people(dice: &[Dice]) -> Story {
     story
 }
 
-/// Cuts commits at these distances; each piece is a batch of its own connection state.
+/// Projects batches of these lengths, each with a new projection.
 async fn project_cut(
     connection: &mut PgConnection,
     stream: StreamName,
@@ -215,8 +216,8 @@ async fn project_cut(
     }
 }
 
-/// The same with one projection for all batches, which remembers rows from one to the next; now and then it crashes in
-/// the middle of a batch, and begins again from what was committed.
+/// Projects all batches with one projection, which remembers rows between batches. After a crash within a batch it
+/// begins again from the committed state.
 async fn project_remembering(
     connection: &mut PgConnection,
     stream: StreamName,
@@ -229,7 +230,7 @@ async fn project_remembering(
     for (batch, crash) in commits.chunks(cut).zip(crashes.iter().cycle()) {
         if *crash {
             let mut transaction = connection.begin().await.expect("a transaction");
-            // What the database refuses ends the transaction just as well.
+            // A batch that the database refuses rolls back as well.
             let _ = projection.project(&mut transaction, batch).await;
             drop(transaction);
             projection = Projection::open(stream, pace, connection).await.expect("a projection");
@@ -282,7 +283,7 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
     dense(&one);
     for row in &one["quarantined_boxes"] {
         let position = row["row"]["position"].as_u64().expect("a position");
-        // What is given up before it has happened is not given up.
+        // Dropping an event that is yet to come has no effect.
         let mut later = town.story.commits.iter().filter(|commit| commit.sequence > position);
         let given_up = later.any(|commit| {
             matches!(&commit.content, Content::Box { box_id, events }
@@ -292,7 +293,7 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
     }
 }
 
-/// Whoever projects the log when ann's key is gone leaves the rows that her erasure has left.
+/// Compares with a projection of the log after ann's key was destroyed: it must have the same rows as her erasure.
 async fn equal_without_the_key(
     world: &World,
     redacted: &BTreeMap<String, Vec<serde_json::Value>>,
@@ -308,7 +309,7 @@ async fn equal_without_the_key(
     let without_key = everything(&mut without_key).await;
     let parked: Vec<_> = redacted["quarantined_boxes"].iter().map(|row| &row["row"]["box_id"]).collect();
     for (table, rows) in redacted {
-        // The erasure of a parked box waits like everything else.
+        // The erasure on a quarantined box waits like its other events.
         let of_boxes =
             |row: &&serde_json::Value| row["row"].get("box_id").is_some_and(|box_id| !parked.contains(&box_id));
         let rows: Vec<_> = rows.iter().filter(of_boxes).collect();

@@ -1,4 +1,4 @@
-//! A box as it is installed, changed, repaired and taken away.
+//! The lifecycle of a box: installed, changed, out of service, retired.
 
 use domain::{BoxEvent, values::BoxKind};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The checkpoint comes first: nothing is projected twice, whoever else writes.
+//! The checkpoint comes first: nothing is projected twice, even with concurrent writers.
 
 use event_store::{Log, MemoryLog, StreamState};
 use projector::{BatchError, Checkpoint, Projection, project};
@@ -32,7 +32,7 @@ async fn a_batch_applied_twice_is_a_batch_applied_once() {
     assert_eq!(everything(&mut world.connection).await, before);
 }
 
-/// Reads from its own checkpoint on, and goes on from where another has taken it.
+/// Projects from its own checkpoint on, and continues from the new checkpoint when overtaken. Returns how often it was.
 async fn insist(mut world_connection: sqlx::PgConnection, story: &Story) -> usize {
     let mut overtaken = 0;
     loop {
@@ -67,7 +67,7 @@ async fn two_writers_on_one_stream_write_nothing_twice() {
     let one = world.database.generation(1).await.expect("a connection");
     let other = world.database.generation(1).await.expect("a connection");
     let (one, other) = tokio::join!(insist(one, &story), insist(other, &story));
-    assert!(one + other > 0, "they have not met");
+    assert!(one + other > 0, "the writers never conflicted");
     let counts =
         "select (select count(*) from messages) as messages, max(last_ordinal) as ordinal, max(v) as v from rooms";
     assert_eq!(world.row(counts).await, json!({ "messages": 200, "ordinal": 200, "v": 203 }));

@@ -1,4 +1,4 @@
-//! What remains of somebody who is gone for good.
+//! The remaining data of an erased user.
 
 use projector::{Pace, Projection, project_around_poison};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     world::{BOXES, World, checkpoint, everything},
 };
 
-/// bob opens a second room, writes, corrects himself and mentions ann; ann writes too.
+/// A conversation: bob opens a second room, writes, edits and mentions ann, and ann writes too.
 fn conversation() -> Story {
     let mut story = Story::of_three("b1");
     let first = story.happens("b1", "bob", [posted("b1.1", "bob", "secret @ann @cleo", None)]);
@@ -82,7 +82,7 @@ async fn what_is_written_in_the_same_batch_is_redacted_before_it_is_told() {
     let mut story = conversation();
     story.happens("b1", "system", [erased("bob")]);
     let news = world.tell(&story).await;
-    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notice tells it");
+    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
     must_be_redacted(&mut world).await;
 }
 

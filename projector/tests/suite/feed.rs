@@ -1,4 +1,4 @@
-//! A room's feed: dense versions, and exactly the JSON that clients know.
+//! A room's feed: dense versions, and exactly the JSON of the public API.
 
 use chrono::TimeDelta;
 use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange, values::Step};
@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-/// Every event that a feed can show, once.
+/// A story with every event that a feed can show.
 fn everything_that_happens() -> Story {
     let mut story = Story::new();
     let room_id = room("b1.1");

@@ -1,4 +1,4 @@
-//! A running projector follows the log, and tells what it has written.
+//! A running projector follows the log, and notifies subscribers of what it has written.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::process::{Servers, until};
 
-/// The next notice.
+/// Waits for the next notification.
 pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
     timeout(Duration::from_secs(10), notices.next()).await.expect("a notice in time").expect("a notice")
 }
@@ -27,7 +27,7 @@ async fn what_is_told_can_be_read() {
     let listener = servers.client(Account::Query).await;
     let mut live = listener.subscribe("live.g1.room.b1.1").await.expect("a subscription");
     let mut projected = listener.subscribe("projected.g1.*").await.expect("a subscription");
-    // A flush only sends: the echo shows that the server has dealt with what was sent before.
+    // A flush only sends. The echo shows that the server has processed what was sent before.
     let mut echo = listener.subscribe("signal.echo").await.expect("a subscription");
     listener.publish("signal.echo", "".into()).await.expect("sent");
     next(&mut echo).await;
@@ -36,7 +36,7 @@ async fn what_is_told_can_be_read() {
         let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
         let sql = "select v from room_events where room_id = 'b1.1' order by v desc limit 1";
         let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");
-        assert_eq!(readable, n, "it was told before it could be read");
+        assert_eq!(readable, n, "notified before it could be read");
         let data = json!({
             "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null
         });

@@ -1,4 +1,4 @@
-//! Generations: created once, readable by the query role only, and the same when they are built anew.
+//! Generations: created once, readable by the query role only, and equal when they are rebuilt.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn projectors_that_start_together_create_one_generation() {
 async fn a_later_read_model_is_built_beside_the_active_one() {
     let world = World::start().await;
     let mut control = world.database.control().await.expect("a connection");
-    // As if another build had made it.
+    // Simulates a generation of another build.
     sqlx::raw_sql("update control.generations set model_version = 'another'")
         .execute(&mut control)
         .await
@@ -51,7 +51,7 @@ async fn a_later_read_model_is_built_beside_the_active_one() {
 async fn the_query_role_reads_and_does_not_write() {
     let world = World::start().await;
     let mut query = sqlx::PgConnection::connect(&world.url(harness::Role::Query)).await.expect("a connection");
-    // What keeps it from writing must not be a setting that it can change.
+    // The protection must not rest on a setting that the role can change.
     sqlx::raw_sql("set default_transaction_read_only = off").execute(&mut query).await.expect("a setting");
     for table in ["read_g1.boxes", "read_g1.checkpoints", "read_g1.room_events", "control.generations"] {
         let count = format!("select count(*) from {table}");
@@ -109,7 +109,7 @@ async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     let mut follower = follow(Arc::clone(&town.log), stream, 1).await.expect("it follows");
     let batch = follower.next_batch(1000, 1_000_000).await.expect("a batch");
     let mut commits: Vec<Commit> = batch.commits.into_iter().map(Commit::from).collect();
-    // An older build does not understand the tenth commit.
+    // Simulates an older build that does not understand the tenth commit.
     let box_id = Some("b1".parse().expect("a box id"));
     commits[9].content = Content::Unreadable { box_id, reason: "from the future".to_owned() };
     project_onto(&mut world.connection, stream, &commits).await;
@@ -117,7 +117,7 @@ async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
     let mut reader =
         Reader::open(&world.database, Arc::clone(&town.log), 1, stream, Mode::Live).await.expect("it reads");
     let news = reader.retry_parked().await.expect("a retry");
-    assert_eq!(news.feed.len(), 13, "what was parked is told");
+    assert_eq!(news.feed.len(), 13, "the waiting commits are in the feed");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }

@@ -1,4 +1,4 @@
-//! The life of generations: each change refuses where it would do harm, and says why.
+//! The lifecycle of generations: each change is refused, with a reason, where it would do harm.
 
 use event_store::StreamName;
 use projector::{
@@ -23,7 +23,7 @@ async fn set(world: &World, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut control).await.expect(sql);
 }
 
-/// Another generation that has caught up.
+/// Creates another generation that has caught up.
 async fn ready(world: &World) -> i32 {
     let number = generation::rebuild(&world.database, &origins(), &TO_READY).await.expect("it is begun");
     generation::add_indexes(&world.database, number).await.expect("it is indexed");
@@ -92,7 +92,7 @@ async fn a_rollback_returns_to_the_last_one_and_back_again() {
         assert_eq!(switched.former, Some(number - 1));
     }
     assert_eq!(roll_back(Some(3)).await.expect("rolled back"), Switched { generation: 2, former: Some(3) });
-    let faster = "generation 2 was activated meanwhile, in the place of generation 3";
+    let faster = "generation 2 is active, not generation 3";
     assert_eq!(reason(roll_back(Some(3)).await), faster, "of two at once the second does not undo it");
     assert_eq!(states(&world).await, [(1, State::Standby), (2, State::Active), (3, State::Standby)]);
     assert_eq!(roll_back(None).await.expect("rolled back"), Switched { generation: 3, former: Some(2) });
@@ -149,7 +149,7 @@ async fn what_is_read_is_never_retired() {
     assert_eq!(states(&world).await, [(2, State::Active)]);
     let mut control = world.database.control().await.expect("a connection");
     set(&world, "update generations set retired_at = retired_at - interval '10 s' where generation = 1").await;
-    assert!(generation::sweep(&mut control).await.expect("swept").is_empty(), "somebody reads it");
+    assert!(generation::sweep(&mut control).await.expect("swept").is_empty(), "a client reads it");
     reader.close().await.expect("closed");
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
     while generation::sweep(&mut control).await.expect("swept") != [1] {
@@ -185,7 +185,7 @@ async fn only_what_is_being_built_can_be_paused() {
     assert_eq!(reason(resume(None).await), "generation 2 is not paused");
     assert_eq!(pause(None).await.expect("it is paused"), 2);
     assert_eq!(reason(pause(Some(2)).await), "generation 2 is paused already");
-    assert_eq!(states(&world).await, [(1, State::Active)], "nobody works on it");
+    assert_eq!(states(&world).await, [(1, State::Active)], "it is not written");
     assert_eq!(resume(Some(2)).await.expect("it goes on"), 2);
     assert_eq!(states(&world).await, [(1, State::Active), (2, State::Building)]);
 }

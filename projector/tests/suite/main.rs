@@ -1,4 +1,4 @@
-//! The projector on real servers: events in, rows out, whatever comes between.
+//! Tests of the projector on real servers: events in, rows out, despite failures.
 
 mod process;
 mod story;

@@ -1,4 +1,4 @@
-//! Read markers, of which the log keeps the last one only.
+//! Read markers: the log keeps only the last of each reader.
 
 use domain::MessageId;
 use event_store::StreamName;
@@ -22,7 +22,7 @@ async fn a_reader_has_one_marker_in_each_room() {
     story.add("bob", mark("bob", 6));
     story.add("ann", mark("ann", 7));
     world.project(StreamName::Mark, &story.commits).await;
-    // What was replaced in the log leaves a hole.
+    // A replaced marker leaves a hole in the log.
     let mut story = Story::from(9);
     story.add("bob", mark("bob", 8));
     world.project(StreamName::Mark, &story.commits).await;

@@ -1,4 +1,4 @@
-//! Who comes, goes, is put out and comes back.
+//! Members who join, leave, are kicked and return.
 
 use domain::BoxEvent;
 use serde_json::json;

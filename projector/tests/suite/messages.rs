@@ -1,4 +1,4 @@
-//! What is said, corrected and taken away.
+//! Messages: posted, edited, deleted.
 
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ async fn a_deletion_in_the_same_batch_blanks_as_well() {
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
     let news = world.tell(&story).await;
     assert_eq!(world.rows(BODIES).await, blank_feed());
-    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notice tells it");
+    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Operators and running projectors: what the command line asks for happens, whoever is killed meanwhile.
+//! Operators and running projectors: requests are carried out, even if projectors are killed in the meantime.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -40,7 +40,7 @@ fn at_the_end(generation: &Value) -> bool {
     generation["streams"].as_array().is_some_and(|streams| streams.iter().all(|stream| stream["lag"] == 0))
 }
 
-/// People, a store, and this many messages in each of three boxes.
+/// Creates users, a store, and this many messages in each of three boxes.
 async fn busy_town(servers: &Servers, messages: usize) -> Town {
     let town = servers.town().await;
     town.settle().await;
@@ -56,7 +56,7 @@ async fn busy_town(servers: &Servers, messages: usize) -> Town {
 #[tokio::test]
 async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     let servers = Servers::start().await;
-    assert_eq!(servers.operate("status").await.0, 5, "nobody is there to ask");
+    assert_eq!(servers.operate("status").await.0, 5, "no projector answers");
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
     let town = busy_town(&servers, 10).await;
@@ -66,7 +66,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     assert_eq!(standby["goal"], "active");
     assert_eq!(servers.operate("activate 9").await.0, 3);
     assert_eq!(servers.operate("retire 2 --yes").await.0, 3, "it is active");
-    assert_eq!(servers.operate("retire 1").await.0, 3, "nobody could be asked");
+    assert_eq!(servers.operate("retire 1").await.0, 3, "there is no terminal to confirm");
     assert_eq!(servers.operate("retire").await.0, 2);
     town.say("b1", "both hear this").await;
     for number in [1, 2] {
@@ -84,8 +84,8 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     projector.is_ready().await;
 }
 
-/// Whether an operator who looks on is told of a rebuild at this rate how long it still takes, within a fifth. A machine
-/// that is busy spoils one look, not all.
+/// Returns true if `status --follow` at some time estimates the rest of a rebuild at this rate within a fifth. A busy
+/// machine may spoil one estimate, but not all.
 async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> bool {
     let mut watching = servers.watch("status --follow");
     loop {
@@ -111,7 +111,7 @@ async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     let length = servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
     let begin = std::time::Instant::now();
-    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "nobody knew how long it takes");
+    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "the remaining time was never estimated");
     let before = servers.until_generation(2, "on its way", |generation| reached(generation) > 50).await;
     assert!(!at_the_end(&before), "it is not throttled");
     first.process.kill().await;
@@ -120,7 +120,7 @@ async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     assert!(reached(&after) >= reached(&before), "it began anew: {before} {after}");
     town.say("b1", "meanwhile").await;
     servers.until_generation(2, "ready", is("ready")).await;
-    // The messages of the two long streams go through at their share of a hundred a second.
+    // The messages of the two long streams are projected at their share of a hundred events per second.
     let least = Duration::from_secs(reached(&length) / 100);
     assert!(begin.elapsed() >= least, "{:?} for {}", begin.elapsed(), reached(&length));
     servers.until_generation(1, "at the end", at_the_end).await;
@@ -130,8 +130,8 @@ async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
     until(&mut generation(&servers, 1).await, indexes, 1).await;
 }
 
-/// For how long a rebuild is kept from writing, and how long its next step begins after the one that was kept: it rests
-/// three times as long as that one has taken.
+/// The time for which a rebuild is kept from writing, and the minimum pause before its next step: it rests three times
+/// as long as the step took.
 const KEPT: Duration = Duration::from_millis(500);
 const APART: Duration = Duration::from_secs(2);
 
@@ -151,7 +151,7 @@ async fn a_rebuild_of_low_priority_leaves_most_of_the_time_to_others() {
     kept.rollback().await.expect("it ends");
     let mut steps: HashMap<String, DateTime<Utc>> = HashMap::new();
     loop {
-        // When a stream's last step began.
+        // Reads the time at which each stream's last step began.
         let began: Vec<(String, DateTime<Utc>)> =
             sqlx::query_as("select stream, updated_at from checkpoints").fetch_all(&mut rows).await.expect("positions");
         for (stream, at) in began {
@@ -221,7 +221,7 @@ async fn the_generation_of_a_new_version_takes_over_by_itself_beside_the_old_one
     servers.until_generation(1, "at the end", at_the_end).await;
     projector.process.kill().await;
     drop(projector);
-    // From here on it looks as if another build had made it.
+    // Simulates a generation of another build.
     let mut control = generation(&servers, 1).await;
     let sql = "update control.generations set model_version = 'former', state = 'active' where generation = 1";
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut control).await.expect("the version is changed");

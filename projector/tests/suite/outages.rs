@@ -1,4 +1,4 @@
-//! Servers that are not there yet, go away and come back; a log that is not the one it was.
+//! Servers that start late, stop and come back, and a log that was replaced.
 
 use crate::process::{Servers, until};
 
@@ -24,7 +24,7 @@ async fn it_heals_when_the_database_comes_back_whatever_that_has_lost() {
     let town = servers.town().await;
     town.open("b1").await;
     projector.is_ready().await;
-    // This server is not durable: it may have lost what was projected, and the generation with it.
+    // This server is not durable: it may have lost projected rows, and the generation with them.
     servers.postgres.kill().await;
     town.say("b1", "nobody projects this").await;
     projector.is_held_up_by("postgres", "the ").await;

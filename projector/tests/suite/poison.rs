@@ -1,4 +1,4 @@
-//! A commit that cannot be projected parks its box; the others flow.
+//! A commit that cannot be projected puts its box into quarantine; the others continue.
 
 use domain::UserEvent;
 use event_store::{MemoryLog, StreamName};
@@ -19,7 +19,7 @@ fn unreadable(box_id: &str) -> Content {
     Content::Unreadable { box_id: Some(box_id.parse().expect("a box id")), reason: "from the future".to_owned() }
 }
 
-/// Two boxes with a room each; then something of the first cannot be read.
+/// A story of two boxes with a room each, then an unreadable commit of the first box.
 fn poisoned() -> Story {
     let mut story = Story::new();
     for box_id in ["b1", "b2"] {
@@ -65,7 +65,7 @@ async fn a_parked_box_stays_parked_in_later_batches() {
 async fn a_commit_is_parked_whole() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
-    // dan could come in, but bob is in already.
+    // dan may join, but bob is inside already.
     story.happens("b1", "dan", [joined("b1.1", "dan"), joined("b1.1", "bob")]);
     world.tell(&story).await;
     assert_eq!(world.texts("select user_id from members order by 1").await, ["ann", "bob", "cleo"]);
@@ -131,7 +131,7 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
     }
 }
 
-/// Projects what a log holds beyond the checkpoint, in batches of this size.
+/// Projects the commits of a log after the checkpoint, in batches of this size.
 async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> News {
     let mut at = checkpoint(&mut world.connection, BOXES).await;
     let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
@@ -159,7 +159,7 @@ async fn a_box_goes_on_without_an_event_that_is_given_up() {
     let news = follow(&mut world, &log, 100).await;
     assert_eq!(world.texts("select body from messages order by message_id").await, ["parked", "flows", "later"]);
     let told: Vec<(u64, i64)> = news.feed.iter().map(|row| (row.position, row.v)).collect();
-    assert_eq!(told, [(6, 2), (drop + 1, 3)], "what was parked is told, and the feed goes on without a gap");
+    assert_eq!(told, [(6, 2), (drop + 1, 3)], "the waiting commit is in the feed, without a gap");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }
@@ -188,7 +188,7 @@ async fn boxes_are_tried_again_only_where_the_checkpoint_still_is() {
 async fn giving_up_an_event_that_is_not_in_the_way_changes_nothing() {
     let mut world = World::start().await;
     let mut story = poisoned();
-    // One that was projected, one that waits, one that is to come, and one of another box.
+    // A projected event, a waiting one, one that is yet to come, and one of another box.
     for (box_id, sequence) in [("b2", 7), ("b1", 6), ("b1", 99), ("b2", 5)] {
         story.happens(box_id, "ops", [dropped(sequence)]);
     }
@@ -213,7 +213,7 @@ async fn one_event_after_the_other_can_be_given_up() {
     story.happens("b1", "ann", [posted("b1.1", "ann", "fine", None)]);
     let log = story.on_log().await;
     follow(&mut world, &log, 100).await;
-    // The last first: it counts as soon as it is in the way.
+    // The last one first: its drop takes effect as soon as it blocks the box.
     for (sequence, next) in [(bad[3], Some(bad[0])), (bad[0], Some(bad[1])), (bad[1], Some(bad[2])), (bad[2], None)] {
         let told = story.commits.len();
         story.happens("b1", "ops", [dropped(sequence)]);

@@ -1,4 +1,4 @@
-//! Projectors as processes of their own, with real servers.
+//! Projectors as separate processes, with real servers.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use tokio::{
 
 use crate::{town::Town, world::PARTITIONS};
 
-/// Within what time another projector must go on.
+/// The time within which another projector must take over.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(5);
 
-/// How long a test waits for anything.
+/// Timeout of all waits in tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The file of the master key among those of a test.
+/// The name of the master key file in a test's folder.
 const MASTER_KEY: &str = "master-key";
 
 /// The servers that a projector needs.
@@ -37,13 +37,13 @@ pub(crate) struct Servers {
     scratch: Scratch,
 }
 
-/// A command that says how it stands, line by line. Is killed with this value.
+/// A command that prints its status line by line. It is killed when this value is dropped.
 pub(crate) struct Watching {
     lines: Lines<BufReader<ChildStdout>>,
     _process: Child,
 }
 
-/// A projector that runs. Is killed with this value.
+/// A running projector. It is killed when this value is dropped.
 pub(crate) struct Projector {
     pub(crate) process: Process,
     url: String,
@@ -62,7 +62,7 @@ impl Servers {
         self.projector_of(name, PARTITIONS).await
     }
 
-    /// One that is configured for this many partitions.
+    /// Starts a projector that is configured for this many partitions.
     pub(crate) async fn projector_of(&self, name: &str, partitions: u16) -> Projector {
         let port = Port::reserve(None).expect("a port");
         let address = format!("127.0.0.1:{}", port.number());
@@ -78,7 +78,7 @@ impl Servers {
         Projector { process, url: format!("http://{address}"), _port: port }
     }
 
-    /// Runs the command line to its end; returns its exit code and what it says.
+    /// Runs the command line to its end. Returns its exit code and its output.
     pub(crate) async fn command(&self, words: &[&str]) -> (i32, String) {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
             .args(words)
@@ -95,7 +95,7 @@ impl Servers {
         (output.status.code().expect("it ends by itself"), String::from_utf8(said).expect("a text"))
     }
 
-    /// A connection to what the projector writes, as soon as there is something.
+    /// Connects to the read model as soon as there is one.
     pub(crate) async fn read_model(&self) -> PgConnection {
         let database = Database::new(&self.postgres.url(Role::Admin), "test").expect("a URL");
         let deadline = Instant::now() + PATIENCE;
@@ -108,14 +108,14 @@ impl Servers {
         }
     }
 
-    /// The commands' side of the same log.
+    /// Returns a writer of commands to the same log.
     pub(crate) async fn town(&self) -> Town {
         let log = JetStreamLog::new(self.client(Account::Command).await);
         let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
         Town::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
     }
 
-    /// What `projector <words> --json` says and its exit code, as an operator's script sees them.
+    /// Runs `projector <words> --json` and returns its exit code and its last output line, or its errors.
     pub(crate) async fn operate(&self, words: &str) -> (i32, Value) {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
             .args(words.split(' '))
@@ -131,7 +131,7 @@ impl Servers {
         (output.status.code().unwrap_or(-1), answer)
     }
 
-    /// The same of a command that goes on until it is dropped.
+    /// Starts a command of this kind that runs until it is dropped.
     pub(crate) fn watch(&self, words: &str) -> Watching {
         let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
             .args(words.split(' '))
@@ -145,14 +145,14 @@ impl Servers {
         Watching { lines: BufReader::new(said).lines(), _process: process }
     }
 
-    /// The same, if it was done.
+    /// Runs such a command, which must succeed.
     pub(crate) async fn operated(&self, words: &str) -> Value {
         let (code, answer) = self.operate(words).await;
         assert_eq!(code, 0, "{words}: {answer}");
         answer
     }
 
-    /// Waits until the status of a generation is like this.
+    /// Waits until the status of a generation fulfils a condition.
     pub(crate) async fn until_generation(&self, number: i32, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -172,7 +172,7 @@ impl Servers {
 }
 
 impl Watching {
-    /// What is said next.
+    /// Waits for the next line of output.
     pub(crate) async fn next(&mut self) -> Value {
         let line = timeout(PATIENCE, self.lines.next_line()).await.expect("it goes on in time").expect("it is heard");
         serde_json::from_str(&line.expect("it goes on")).expect("JSON")
@@ -184,17 +184,17 @@ impl Projector {
         self.readiness_is("200 ready", |status, _| status == 200).await;
     }
 
-    /// Waits until `/readyz` names this check as failed with this reason.
+    /// Waits until `/readyz` reports this check as failed for this reason.
     pub(crate) async fn is_held_up_by(&self, check: &str, reason: &str) {
         self.readiness_is(reason, |status, body| status == 503 && detail(body, check).contains(reason)).await;
     }
 
-    /// Waits until `/readyz` is green and names this about a check nevertheless.
+    /// Waits until `/readyz` succeeds and reports this warning of a check.
     pub(crate) async fn is_ready_but_names(&self, check: &str, what: &str) {
         self.readiness_is(what, |status, body| status == 200 && detail(body, check).contains(what)).await;
     }
 
-    /// What it tells Prometheus.
+    /// Reads the Prometheus metrics.
     pub(crate) async fn metrics(&self) -> String {
         let answer = reqwest::get(format!("{}/metrics", self.url)).await.expect("an answer");
         answer.text().await.expect("a text")
@@ -222,7 +222,7 @@ fn detail(body: &Value, check: &str) -> String {
     failed.filter_map(|found| found["detail"].as_str()).collect()
 }
 
-/// Waits until a query gives this number; says how long it took.
+/// Waits until a query returns this number. Returns the time that it took.
 pub(crate) async fn until(connection: &mut PgConnection, sql: impl sqlx::SqlSafeStr, number: i64) -> Duration {
     let (start, sql) = (Instant::now(), sql.into_sql_str());
     loop {

@@ -1,4 +1,4 @@
-//! Parked boxes as operators meet them: named, tried again, or going on without what cannot be projected.
+//! The operators' commands for quarantined boxes: list, show, retry, drop.
 
 use async_nats::{HeaderMap, jetstream};
 use event_store::{envelope::header, partition_of};
@@ -14,7 +14,7 @@ use crate::{
 const PARKED: &str = "select count(*) from quarantined_boxes";
 const MESSAGES: &str = "select count(*) from messages";
 
-/// Appends what a newer release may write to a box; returns its sequence.
+/// Appends an event of a newer release to a box; returns its sequence.
 async fn poison(servers: &Servers, box_id: &str) -> u64 {
     let context = jetstream::new(servers.client(Account::Admin).await);
     let partition = partition_of(&box_id.parse().expect("a box id"), PARTITIONS);
@@ -55,20 +55,20 @@ async fn a_poisoned_box_is_named_and_goes_on_without_what_is_given_up() {
     let (code, said) = servers.command(&["quarantine", "show", "b1"]).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("message_posted version 99, stored at"), "{said}");
-    assert!(!said.contains("noodles"), "what the event says is not shown: {said}");
-    let refused = "{\"error\":\"refused\",\"message\":\"the box b2 is not parked\"}\n".to_owned();
+    assert!(!said.contains("noodles"), "the event's content is not shown: {said}");
+    let refused = "{\"error\":\"refused\",\"message\":\"the box b2 is not in quarantine\"}\n".to_owned();
     assert_eq!(servers.command(&["quarantine", "show", "b2", "--json"]).await, (3, refused));
 
-    // Nothing has changed: it is parked again.
+    // The cause persists, so the box goes into quarantine again.
     let (code, said) = servers.command(&["quarantine", "retry", "b1"]).await;
     assert_eq!(code, 1, "{said}");
-    assert!(said.starts_with("still parked: b1"), "{said}");
+    assert!(said.starts_with("still in quarantine: b1"), "{said}");
 
     town.give_up("b1", sequence).await;
     until(&mut rows, MESSAGES, 2).await;
     until(&mut rows, PARKED, 0).await;
     projector.is_ready().await;
-    assert_eq!(servers.command(&["quarantine", "list"]).await, (0, "no box is parked\n".to_owned()));
+    assert_eq!(servers.command(&["quarantine", "list"]).await, (0, "no box is in quarantine\n".to_owned()));
     let (code, said) = servers.command(&["verify", "--fresh"]).await;
     assert_eq!(code, 0, "a rebuild is the same: {said}");
 }
@@ -90,11 +90,11 @@ async fn a_box_goes_on_when_it_is_tried_again_after_what_was_wrong_is_mended() {
     until(&mut rows, "select count(*) from parked_events", 2).await;
     raw_sql("alter table messages drop constraint wrong").execute(&mut rows).await.expect("no rule");
     let (code, said) = servers.command(&["quarantine", "retry", "--all"]).await;
-    assert_eq!((code, said.as_str()), (0, "b1 goes on\n"));
+    assert_eq!((code, said.as_str()), (0, "b1 released\n"));
     until(&mut rows, MESSAGES, 2).await;
     assert_eq!(servers.command(&["quarantine", "retry", "--all"]).await.0, 0, "there is nothing to do");
     assert_eq!(servers.command(&["quarantine", "retry", "b1"]).await.0, 3);
-    // It also follows what comes.
+    // The box also follows later events.
     town.say("b1", "later").await;
     until(&mut rows, MESSAGES, 3).await;
     assert_eq!(servers.command(&["verify", "--fresh"]).await.0, 0);
@@ -118,7 +118,7 @@ async fn verifying_ends_with_a_code_for_scripts() {
     assert_eq!((code, said.starts_with("{\"error\":\"refused\"")), (3, true), "{said}");
     let (code, said) = servers.command(&["verify", "--fresh", "--json"]).await;
     assert_eq!(code, 4, "{said}");
-    assert!(!said.contains("changed"), "what people write is not shown: {said}");
+    assert!(!said.contains("changed"), "user content is not shown: {said}");
     let (_, shown) = servers.command(&["verify", "--fresh", "--values"]).await;
     assert!(shown.contains("changed") && shown.contains("differing: body"), "{shown}");
     let found: Value = serde_json::from_str(&said).expect("JSON");

@@ -1,4 +1,4 @@
-//! Reactions: one of a kind per user, with an effect or without a trace.
+//! Reactions: one of each emoji per user; one without an effect leaves no trace.
 
 use serde_json::json;
 

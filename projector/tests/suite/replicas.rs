@@ -1,4 +1,4 @@
-//! Three projectors share the streams; one is killed, one is frozen, and nothing is written twice or lost.
+//! Three projectors share the streams. One is killed, one is frozen, and nothing is written twice or lost.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,7 @@ struct Replica {
     projector: Projector,
 }
 
-/// Starts one after the other: whoever is new is known by its new name.
+/// Starts one after the other to recognize the new name of each.
 async fn replicas(servers: &Servers, rows: &mut PgConnection) -> Vec<Replica> {
     let (mut replicas, mut names) = (Vec::new(), BTreeSet::new());
     for (index, share) in [(1, 5), (2, 3), (3, 2)] {
@@ -54,13 +54,13 @@ async fn holder(rows: &mut PgConnection, stream: &str) -> String {
     sqlx::query_scalar(sql).bind(stream).fetch_one(rows).await.expect("a lease")
 }
 
-/// A box of this partition.
+/// Finds a box id in this partition.
 fn box_in(partition: u16) -> String {
     let of = |id: &String| partition_of(&id.parse().expect("a box id"), PARTITIONS);
     (1..100).map(|n| format!("b{n}")).find(|id| of(id) == partition).expect("there is one")
 }
 
-/// Says one thing after the other in both boxes, and counts.
+/// Posts messages to both boxes in turn, and counts them.
 async fn talk(town: &Town, said: &AtomicUsize) {
     loop {
         let n = said.fetch_add(1, Ordering::SeqCst);
@@ -68,7 +68,7 @@ async fn talk(town: &Town, said: &AtomicUsize) {
     }
 }
 
-/// How long it takes until what is said from now on in this partition can be read.
+/// Measures the time until a message posted now in this partition can be read.
 async fn gap(town: &Town, rows: &mut PgConnection, partition: u16, words: &'static str) -> Duration {
     town.say(&box_in(partition), words).await;
     until(rows, sqlx::AssertSqlSafe(format!("select count(*) from messages where body = '{words}'")), 1).await
@@ -105,7 +105,7 @@ async fn of_three_projectors_one_is_killed_and_one_frozen_and_nothing_is_lost_or
         () = story => {}
         () = talk(&town, &said) => {}
     }
-    // The last one may or may not have been stored: a fresh projection of the log says.
+    // The last message may or may not have been stored: a fresh projection of the log decides.
     servers.operated("rebuild --to ready --yes").await;
     let database = projector::Database::new(&servers.postgres.url(harness::Role::Admin), "test").expect("a URL");
     let mut fresh = database.generation(2).await.expect("a connection");

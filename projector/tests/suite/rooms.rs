@@ -1,4 +1,4 @@
-//! A room from its opening to its end.
+//! The lifecycle of a room.
 
 use chrono::TimeDelta;
 use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange, values::Step};
@@ -84,7 +84,7 @@ async fn the_next_room_on_a_box_closes_the_overdue_one_first() {
     assert_eq!(world.texts("select room_id from boxes").await, ["b1.2"]);
     assert_eq!(world.texts("select status from rooms order by room_id").await, ["closed", "open"]);
     let closed = news.feed.iter().find(|row| row.kind == "room_closed").expect("the closing is in the feed");
-    assert_eq!((closed.v, &closed.by), (4, &None), "nobody closed it: its time was over");
+    assert_eq!((closed.v, &closed.by), (4, &None), "an expired room has no actor");
     let told: Vec<_> = news.alarms.iter().map(|alarm| (alarm.user_id.as_str(), alarm.by.is_some())).collect();
     assert_eq!(told, [("ann", false), ("bob", false), ("cleo", false)]);
 }

@@ -1,4 +1,4 @@
-//! A writer that hangs: the log goes on, the read model does not, and nobody would notice.
+//! A writer that hangs: the log grows, but the read model does not follow.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::process::{Projector, Servers, until};
 
-/// Within what time the projector must say that a stream stands still.
+/// The time within which the projector must report a stalled stream.
 const NOTICED: Duration = Duration::from_secs(10);
 
 const MESSAGES: &str = "select count(*) from messages";
 
-/// Holds a lock on a table or a row with a session of its own while the log goes on, and lets go again.
+/// Holds a lock on a table or a row in a session of its own while the log grows, and then releases it.
 async fn hold_up_with(lock: &'static str) {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
@@ -24,7 +24,7 @@ async fn hold_up_with(lock: &'static str) {
     assert_eq!(stalled(&projector).await, 0);
 
     let mut other: PgConnection = servers.read_model().await;
-    // This one is no writer, and may hold its locks.
+    // This session is no projector, and may hold its locks.
     raw_sql("set idle_in_transaction_session_timeout = 0").execute(&mut other).await.expect("a setting");
     let mut transaction = other.begin().await.expect("a transaction");
     raw_sql(lock).execute(&mut *transaction).await.expect("the lock");

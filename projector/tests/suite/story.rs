@@ -1,4 +1,4 @@
-//! What happens in a test: commits of one stream, one after the other, each a second later than the one before.
+//! Test stories: commits of one stream, each a second later than the one before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::world::BOXES;
 
-/// The commits of one stream, as far as they are told.
+/// The commits of one stream so far.
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) commits: Vec<Commit>,
@@ -33,7 +33,7 @@ pub(crate) fn room(id: &str) -> RoomId {
     id.parse().expect("a room id")
 }
 
-/// When the commit at this sequence happens.
+/// The time of the commit at this sequence.
 pub(crate) fn time(sequence: u64) -> DateTime<Utc> {
     let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
     noon + TimeDelta::seconds(sequence.cast_signed())
@@ -115,7 +115,7 @@ pub(crate) fn erased(who: &str) -> BoxEvent {
     BoxEvent::AuthorErased { user_id: user(who) }
 }
 
-/// The commit as it reads once the key of an author is gone.
+/// The commit as it is decoded after an author's key was destroyed.
 pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
     let acts = commit.actor == *author;
     let Content::Box { events, .. } = &mut commit.content else { return commit };
@@ -134,7 +134,7 @@ pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
     commit
 }
 
-/// Appends what a story tells of boxes to a log.
+/// Appends the box commits of a story to a log.
 pub(crate) async fn append(log: &MemoryLog, commits: &[Commit]) {
     for commit in commits {
         let (box_id, events) = match &commit.content {
@@ -167,7 +167,7 @@ pub(crate) async fn append(log: &MemoryLog, commits: &[Commit]) {
     }
 }
 
-/// Everything about boxes that a log holds, as it is projected.
+/// Reads and decodes all box commits of a log.
 pub(crate) async fn commits_of(log: &MemoryLog) -> Vec<Commit> {
     let range = Range { stream: BOXES, from: 1, subject: None, max_messages: usize::MAX, max_bytes: usize::MAX };
     let recorded = log.read(range).await.expect("messages");
@@ -175,7 +175,7 @@ pub(crate) async fn commits_of(log: &MemoryLog) -> Vec<Commit> {
 }
 
 impl Story {
-    /// The same on a log.
+    /// Creates a log with the commits of this story.
     pub(crate) async fn on_log(&self) -> Arc<MemoryLog> {
         let log = Arc::new(MemoryLog::default());
         append(&log, &self.commits).await;
@@ -186,7 +186,7 @@ impl Story {
         Self::from(1)
     }
 
-    /// Goes on at this sequence.
+    /// Begins at this sequence.
     pub(crate) fn from(next: u64) -> Self {
         Self { commits: Vec::new(), next }
     }
@@ -202,7 +202,7 @@ impl Story {
         story
     }
 
-    /// One commit on a box; gives its sequence.
+    /// Adds a commit on a box; returns its sequence.
     pub(crate) fn happens<const N: usize>(&mut self, box_id: &str, actor: &str, events: [BoxEvent; N]) -> u64 {
         let box_id: BoxId = box_id.parse().expect("a box id");
         self.add(actor, Content::Box { box_id, events: events.into() })

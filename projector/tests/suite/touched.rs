@@ -1,4 +1,4 @@
-//! Whose own rooms look different after a batch: told after the commit, to those who are concerned only.
+//! Notifications of changed rooms: sent after the commit, for the users concerned only.
 
 use domain::{BoxEvent, MessageId, RoomClosedReason};
 use event_store::StreamName;
@@ -66,7 +66,7 @@ async fn it_is_told_when_it_can_be_read() {
         let notice = next(&mut touched).await;
         let ordinal: i64 =
             sqlx::query_scalar("select last_ordinal from rooms").fetch_one(&mut rows).await.expect("a row");
-        assert_eq!(ordinal, n, "it was told before it could be read");
+        assert_eq!(ordinal, n, "notified before it could be read");
         assert_eq!(notice.subject.as_str(), format!("live.g1.touched.{}", said.position.stream));
         let found: Value = serde_json::from_slice(&notice.payload).expect("JSON");
         assert_eq!(found, json!([everybody(), only("ann")]));

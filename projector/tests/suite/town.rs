@@ -1,4 +1,4 @@
-//! A log with a little of everything, written by the rules themselves.
+//! A log with commits of every kind, written by executing commands.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     world::PARTITIONS,
 };
 
-/// Everything that can command, on one log.
+/// Executors of all aggregates on one log.
 pub(crate) struct Town {
     pub(crate) log: Arc<dyn Log>,
     boxes: Executor<DeliveryBox>,
@@ -42,7 +42,7 @@ impl Town {
         self.boxes.execute(box_id, command, context(actor)).await.expect("the box does it")
     }
 
-    /// An operator gives up an event of a box.
+    /// Drops an event of a box as an operator.
     pub(crate) async fn give_up(&self, box_id: &str, sequence: u64) -> Committed<DeliveryBox> {
         let box_id: BoxId = box_id.parse().expect("a box id");
         let commit = self.boxes.commit_of(&box_id, EventSequence::new(sequence)).await.expect("an answer");
@@ -50,7 +50,7 @@ impl Town {
         self.order(&box_id, &user("ops"), BoxCommand::DropEvent { commit, reason }).await
     }
 
-    /// A store and two users.
+    /// Registers a store and two users.
     pub(crate) async fn settle(&self) {
         let store_id = "s1".parse().expect("a store id");
         let register = StoreCommand::RegisterStore {
@@ -67,7 +67,7 @@ impl Town {
         }
     }
 
-    /// A box with a room `<box>.1` of ann.
+    /// Installs a box and opens its room `<box>.1` for ann.
     pub(crate) async fn open(&self, box_id: &str) {
         let box_id: BoxId = box_id.parse().expect("a box id");
         let install = BoxCommand::InstallBox {
@@ -92,7 +92,7 @@ impl Town {
         self.order(&box_id, &user("ann"), open).await;
     }
 
-    /// ann says something in a box's first room.
+    /// Posts a message of ann in a box's first room.
     pub(crate) async fn say(&self, box_id: &str, body: &str) -> Committed<DeliveryBox> {
         let box_id: BoxId = box_id.parse().expect("a box id");
         let post = BoxCommand::PostMessage {
@@ -105,7 +105,7 @@ impl Town {
         self.order(&box_id, &user("ann"), post).await
     }
 
-    /// ann has read a message.
+    /// Marks a message as read by ann.
     pub(crate) async fn mark(&self, box_id: &str, message: u64) {
         let marks = Marks::new(Arc::clone(&self.log), PARTITIONS);
         let room_id = RoomId::new(box_id.parse().expect("a box id"), 1);
@@ -113,7 +113,7 @@ impl Town {
         marks.mark(&room_id, &ann, MessageId::new(message), &context(&ann)).await.expect("marked");
     }
 
-    /// A room on a box of its own, with a conversation.
+    /// Opens a room on a new box and fills it with a conversation.
     pub(crate) async fn meet(&self, box_id: &str) {
         self.open(box_id).await;
         let mut last = 0;

@@ -1,4 +1,4 @@
-//! Users, their devices and wishes.
+//! Users, their devices and notification preferences.
 
 use std::collections::BTreeMap;
 

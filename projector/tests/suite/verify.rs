@@ -1,4 +1,4 @@
-//! Verifying: whatever differs is found and explained, and nothing else is reported, also while both are written.
+//! Verification: every difference is found and explained, and nothing else is reported, also while both are written.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     world::{PARTITIONS, World},
 };
 
-/// What the rules of these tests do not write, the same in both generations.
+/// Rows that the commands of these tests do not cause, equal in both generations.
 const MORE_ROWS: &str = "
 insert into alarms (user_id, at, box_id, stream, position, kind, room_id, message_id, by)
   values ('bob', '2026-03-01T12:00:00Z', 'b1', 'box-1', 4, 'mention', 'b1.1', 4, 'ann');
@@ -26,7 +26,7 @@ insert into devices values ('ann', 'phone', 'token', '2026-03-01T12:00:00Z');
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
 
-/// Two generations of the same log, and that log.
+/// Creates two generations of the same log.
 async fn two() -> (World, Town) {
     let town = Town::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
@@ -48,13 +48,13 @@ async fn run(database: &Database, generation: i32, sql: &str) {
     raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect(sql);
 }
 
-/// As the role of operators: to look is enough for it.
+/// Compares as the operators' database role, which can only read.
 async fn compared(world: &World, town: &Town) -> Verification {
     let database = Database::new(&world.url(harness::Role::Operator), "test").expect("a URL");
     verify(&database, &town.log, [1, 2], Limits::default()).await.expect("a comparison")
 }
 
-/// The only difference, which is also told.
+/// Returns the only difference, which must also be shown.
 #[track_caller]
 fn only(found: Verification) -> Difference {
     assert_eq!((found.differences, found.shown.len(), found.undecided.len()), (1, 1, 0), "{found}");
@@ -112,7 +112,7 @@ async fn a_wrong_row_is_found_in_every_table() {
             assert!(without.contains("differing: push_token"), "{without}");
         }
         if table == "alarms" {
-            // Its kind is a part of its key.
+            // The kind is a part of the key.
             assert_eq!(found.differences, 2, "{text}");
         } else {
             let difference = only(found);
@@ -195,7 +195,7 @@ async fn all_differences_are_counted_and_some_are_shown() {
     assert!(begin.elapsed() >= Duration::from_millis(rows), "{rows} rows in {:?}", begin.elapsed());
 }
 
-/// Follows all streams into a generation, for as long as it is kept.
+/// Follows all streams into a generation until dropped.
 fn following(database: &Database, log: &Arc<dyn Log>, generation: i32) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for stream in streams(PARTITIONS) {
@@ -241,7 +241,7 @@ async fn what_is_being_written_is_compared_when_it_has_settled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_never_settles_is_not_called_equal() {
     let (world, town) = two().await;
-    // The second generation stays behind.
+    // The second generation falls behind.
     town.say("b1", "later").await;
     catch_up(&world.database, &town.log, 1, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
     run(&world.database, 2, "update messages set body = 'changed' where box_id = 'b2' and ordinal = 3").await;
@@ -254,7 +254,7 @@ async fn what_never_settles_is_not_called_equal() {
 async fn a_generation_is_compared_with_a_fresh_projection_that_leaves_nothing_behind() {
     let (world, town) = two().await;
     let fresh = async || verify_fresh(&world.database, &town.log, 1, Limits::default()).await.expect("a comparison");
-    // The rows that no event has brought.
+    // The rows that no event has caused.
     assert_eq!(fresh().await.differences, 4);
     run(
         &world.database,

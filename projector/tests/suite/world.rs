@@ -1,4 +1,4 @@
-//! A database of its own for each test, with one empty generation of read models.
+//! A database per test, with one empty generation of the read model.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use projector::{
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, query_scalar};
 
-/// How many partitions the log of these tests has.
+/// The number of partitions of the log in these tests.
 pub(crate) const PARTITIONS: u16 = 2;
 
-/// The stream of boxes that most tests use.
+/// The box stream that most tests use.
 pub(crate) const BOXES: StreamName = StreamName::Box(0);
 
 pub(crate) struct World {
@@ -31,7 +31,7 @@ impl World {
         Self::start_from(&origins()).await
     }
 
-    /// With a generation that is built from these streams.
+    /// Starts with a generation to be built from these streams.
     pub(crate) async fn start_from(origins: &[Origin]) -> Self {
         let postgres = harness::Postgres::start().await.expect("PostgreSQL starts");
         let database = Database::new(&postgres.url(harness::Role::Projector), "test").expect("a URL");
@@ -60,14 +60,14 @@ impl World {
         rows(&mut self.connection, sql).await
     }
 
-    /// One row, which must be the only one.
+    /// Returns one row, which must be the only one.
     pub(crate) async fn row(&mut self, sql: &str) -> Value {
         let mut rows = self.rows(sql).await;
         assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
         rows.remove(0)
     }
 
-    /// One column as texts.
+    /// Returns one column as texts.
     pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
         query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await.expect(sql)
     }
@@ -90,7 +90,7 @@ pub(crate) async fn rows(connection: &mut PgConnection, sql: &str) -> Vec<Value>
     query_scalar(AssertSqlSafe(sql.clone())).fetch_all(connection).await.expect(&sql)
 }
 
-/// Every table of the generation behind a connection, without the one column that tells when this copy was written.
+/// Returns every table of the connection's generation, without the column of the writing time.
 pub(crate) async fn everything(connection: &mut PgConnection) -> BTreeMap<String, Vec<Value>> {
     let tables: Vec<String> =
         query_scalar("select table_name::text from information_schema.tables where table_schema = current_schema()")

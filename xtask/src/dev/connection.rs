@@ -1,4 +1,4 @@
-//! How to reach what was started: printed, and written to `.local/dev.json`.
+//! Addresses and tokens of the running stack: printed, and written to `.local/dev.json`.
 
 use std::{
     fs::{OpenOptions, Permissions},
@@ -14,9 +14,9 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-/// How long the printed tokens are valid.
+/// The validity of the printed tokens.
 const LIFETIME: Duration = Duration::from_hours(24);
-/// The password of everybody who is registered here.
+/// The password of the users registered here.
 pub(crate) const PASSWORD: &str = "open sesame, dev";
 
 /// The content of `.local/dev.json`.
@@ -61,7 +61,7 @@ impl Connection {
         }
     }
 
-    /// Makes sure that the people with the printed tokens exist.
+    /// Registers the users of the printed tokens, unless they exist.
     pub(super) async fn register_people(&self) -> anyhow::Result<()> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).no_proxy().build()?;
         for (id, nickname) in [("ana", "Ana"), ("ben", "Ben")] {
@@ -73,7 +73,7 @@ impl Connection {
                 .await
                 .with_context(|| format!("cannot register {id}"))?;
             let status = answer.status();
-            // They are there since an earlier run.
+            // The user exists since an earlier run.
             let known = status == StatusCode::CONFLICT;
             ensure!(
                 known || status.is_success(),
@@ -84,7 +84,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes it where other programs look for it: all of it at once.
+    /// Writes the file atomically.
     pub(super) fn publish(&self, path: &Path) -> anyhow::Result<()> {
         let content = serde_json::to_string_pretty(self)? + "\n";
         let draft = path.with_extension("new");
@@ -97,7 +97,7 @@ impl Connection {
         write().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// For people.
+    /// Describes addresses and tokens as text.
     pub(super) fn describe(&self, published: &Path) -> String {
         let Self { command_url, query_url, nats_url, operator_url, database_url, tokens, .. } = self;
         let published = published.display();

@@ -1,4 +1,4 @@
-//! The public commands and queries, as much of them as the seeder needs.
+//! A client of the public commands and queries that the seeder needs.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-/// How long the services may be too busy to answer.
+/// The time for which the services may be overloaded.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Client {
@@ -15,10 +15,10 @@ pub(super) struct Client {
     query_url: String,
 }
 
-/// What a command created.
+/// The result of a command that creates something.
 pub(super) struct Created {
     pub(super) id: String,
-    /// Where in the log.
+    /// The position of its event in the log.
     position: String,
 }
 
@@ -28,12 +28,12 @@ impl Client {
         Ok(Self { http, command_url, query_url })
     }
 
-    /// Gives a command that may have been given by an earlier run.
+    /// Sends a command that an earlier run may have sent already.
     pub(super) async fn ensure(&self, path: &str, token: Option<&str>, key: &str, body: &Value) -> anyhow::Result<()> {
         self.post(path, token, key, body).await.map(drop)
     }
 
-    /// Gives a command that creates something, or finds that it is there already, made by somebody else.
+    /// Sends a command that creates something. Returns `None` on a conflict with something that exists.
     pub(super) async fn create(
         &self,
         path: &str,
@@ -49,7 +49,7 @@ impl Client {
         Ok(Some(Created { id, position }))
     }
 
-    /// Whether a room is still open.
+    /// Returns true if a room is still open.
     pub(super) async fn is_open(&self, room: &Created, token: Option<&str>) -> anyhow::Result<bool> {
         let url = format!("{}/rooms/{}", self.query_url, room.id);
         let deadline = Instant::now() + PATIENCE;
@@ -67,7 +67,7 @@ impl Client {
         }
     }
 
-    /// Nothing if what is to be created is there already.
+    /// Sends a command. Returns `None` on a conflict with something that exists.
     async fn post(&self, path: &str, token: Option<&str>, key: &str, body: &Value) -> anyhow::Result<Option<Response>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -89,7 +89,7 @@ impl Client {
     }
 }
 
-/// As long as the service asks for.
+/// Waits as long as `Retry-After` asks for.
 async fn pause(answer: &Response) {
     let seconds = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
     tokio::time::sleep(Duration::from_secs(seconds.unwrap_or(1))).await;

@@ -1,6 +1,6 @@
-//! The town's names and conversations, all invented.
+//! Invented names and conversations of the sample data.
 
-/// A box as it is installed.
+/// The details of a box.
 pub(super) struct Install {
     pub(super) box_id: String,
     pub(super) zip_code: &'static str,
@@ -16,7 +16,7 @@ pub(super) type Store = (&'static str, &'static str, &'static str, &'static str)
 /// Id and nickname.
 pub(super) type User = (&'static str, &'static str);
 
-/// A room with its people and what they say.
+/// A room with its members and messages.
 pub(super) struct Room {
     pub(super) box_id: &'static str,
     pub(super) store_id: &'static str,
@@ -27,10 +27,10 @@ pub(super) struct Room {
     pub(super) lines: Vec<Line>,
 }
 
-/// Who says what.
+/// Author and text of a message.
 pub(super) struct Line(pub(super) &'static str, pub(super) &'static str);
 
-/// Zip code, the street its boxes stand in, and where that is.
+/// Zip code, id prefix, street and coordinates of each quarter.
 const QUARTERS: [(&str, &str, &str, f64, f64); 5] = [
     ("10115", "harbour", "Harbour Street", 54.0921, 12.0991),
     ("10117", "market", "Old Market", 54.0887, 12.1405),
@@ -39,7 +39,7 @@ const QUARTERS: [(&str, &str, &str, f64, f64); 5] = [
     ("10245", "campus", "College Road", 54.0756, 12.0952),
 ];
 
-/// Where in its house each of a quarter's boxes stands.
+/// The places of a quarter's six boxes.
 const SPOTS: [&str; 6] = [
     "beside the main door",
     "in the courtyard",
@@ -142,7 +142,7 @@ fn room(
     }
 }
 
-/// The rooms, each on a box of its own.
+/// All rooms, each on a different box.
 pub(super) fn rooms() -> Vec<Room> {
     let mut rooms = evening_rooms();
     rooms.extend(lunch_rooms());
@@ -355,7 +355,7 @@ mod tests {
             assert!(free.remove(room.box_id), "{} is used twice or missing", room.box_id);
             assert!(STORES.iter().any(|(id, ..)| *id == room.store_id), "{}", room.store_id);
             let members: HashSet<_> = room.guests.iter().copied().chain([room.host]).collect();
-            assert_eq!(members.len(), room.guests.len() + 1, "somebody is twice in {}", room.title);
+            assert_eq!(members.len(), room.guests.len() + 1, "a member is listed twice in {}", room.title);
             assert!(members.len() <= usize::try_from(room.max_members).unwrap());
             assert!(members.iter().all(|member| USERS.iter().any(|(id, _)| id == member)), "{}", room.title);
             assert!(room.lines.iter().all(|Line(author, _)| members.contains(author)), "{}", room.title);

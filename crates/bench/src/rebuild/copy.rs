@@ -1,4 +1,4 @@
-//! The bare limit: the rows of a generation copied into fresh tables, with nothing else to do.
+//! The lower limit of the time: a bare copy of a generation's rows into fresh tables.
 
 use std::path::Path;
 
@@ -16,18 +16,18 @@ use crate::cpu::Processes;
 
 const CHUNK: usize = 1 << 20;
 
-/// By connection: the two large tables apart.
+/// The tables of each connection; the two large ones are apart.
 const TABLES: [&[&str]; 2] =
     [&["room_events"], &["messages", "boxes", "rooms", "members", "user_rooms", "alarms", "users", "stores"]];
 
-/// What was copied.
+/// The result of a copy.
 pub(crate) struct Copied {
     pub(crate) count: u64,
     pub(crate) rows: Part,
     pub(crate) indexes: Part,
 }
 
-/// Copies a generation into a fresh one; only what is written is timed.
+/// Copies a generation into a fresh one. Only the writing is timed.
 pub(crate) async fn copy(
     servers: &Servers,
     (generation, to): (i32, i32),
@@ -38,7 +38,7 @@ pub(crate) async fn copy(
     let mut connection = PgConnection::connect(&admin).await?;
     let parked = format!("select count(*) from read_g{generation}.quarantined_boxes");
     let parked: i64 = query_scalar(AssertSqlSafe(parked)).fetch_one(&mut connection).await?;
-    ensure!(parked == 0, "{parked} boxes could not be projected: the figures would mean nothing");
+    ensure!(parked == 0, "{parked} boxes are in quarantine: the figures would be meaningless");
     for table in TABLES.concat() {
         export(&mut connection, generation, table, &servers.folder().join(table)).await?;
     }
@@ -56,7 +56,7 @@ pub(crate) async fn copy(
 
 async fn export(connection: &mut PgConnection, generation: i32, table: &str, path: &Path) -> anyhow::Result<()> {
     let file = File::create(path).await.with_context(|| format!("cannot create {}", path.display()))?;
-    // The server sends row by row.
+    // The server sends small chunks, row by row.
     let mut file = BufWriter::with_capacity(CHUNK, file);
     let statement = format!("copy read_g{generation}.{table} to stdout (format binary)");
     let mut rows = connection.copy_out_raw(&statement).await?;

@@ -1,4 +1,4 @@
-//! Fills the log: commits that were made up beforehand, thousands in flight, in order.
+//! Fills the log with generated commits, in order, with many appends in flight.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,17 +15,17 @@ use tokio::task::{JoinSet, unconstrained};
 
 use super::town::{self, Town};
 
-/// How many appends of a stream wait for their answer.
+/// The limit of unacknowledged appends per stream.
 const IN_FLIGHT: usize = 500;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One in so many events is a user's.
+/// The number of events per registered user.
 const EVENTS_PER_USER: usize = 100;
 
 const STORES: usize = 50;
 
-/// Fills a fresh log with about this many events; says how many they are.
+/// Fills a fresh log with about this many events; returns the exact number.
 pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> anyhow::Result<usize> {
     let users = (events / EVENTS_PER_USER).max(town::FEWEST_USERS);
     let each = (events - users) / usize::from(partitions);
@@ -44,12 +44,12 @@ pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> 
     Ok(filled)
 }
 
-/// A stream's messages in order: each carries the sequence that it must have, so that a mistake is refused.
+/// Appends a stream's messages in order. Each carries its expected sequence, so that a mistake is refused.
 async fn append_all(
     log: Arc<dyn Log>,
     messages: impl Iterator<Item = anyhow::Result<NewMessage>> + Send,
 ) -> anyhow::Result<usize> {
-    // A future that yields in the middle of sending would be overtaken by the next one.
+    // A future that yields while it sends would be overtaken by the next one.
     unconstrained(append_in_order(log.as_ref(), messages)).await
 }
 
@@ -60,7 +60,7 @@ async fn append_in_order(
     let (mut waiting, mut count) = (FuturesOrdered::new(), 0);
     for message in messages {
         let message = message?;
-        // As appends do it that are decided, and before it is sent: a key may have to be waited for.
+        // Encrypts before sending, as decided appends do: it may have to wait for a key.
         let sealed = log.seal(std::slice::from_ref(&message)).await?.first().cloned();
         waiting.push_back(append(log, sealed.unwrap_or(message)));
         if waiting.len() == IN_FLIGHT {
@@ -96,7 +96,7 @@ fn opening(number: usize) -> anyhow::Result<NewMessage> {
     first::<Store>(&store_id, event, &town::user(0), number)
 }
 
-/// The first commit of an aggregate.
+/// Prepares the first commit of an aggregate.
 fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number: usize) -> anyhow::Result<NewMessage> {
     let mut state = A::default();
     state.apply(event.clone());
@@ -104,7 +104,7 @@ fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number
     Ok(prepare::<A>(id, &[event], &After { state: &state, version: 0 }, context, 1)?)
 }
 
-/// A command as clients give it: with a key.
+/// The context of a client's command, with a key.
 pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandContext {
     CommandContext {
         request_hash: RequestHash::keyed(b"bench", &[key.as_bytes()]),

@@ -1,4 +1,4 @@
-//! The servers of one run: as in production, but for how often the log is flushed while it is filled.
+//! The servers of one run: configured as in production, except for the sync interval of the log.
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use service_kit::nats::{self, PlainAddress};
 
 use crate::cpu::Processes;
 
-/// What differs from production, for the report.
-pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, because the log is only filled to be \
+/// The differences to production, for the report.
+pub(crate) const SETTINGS: &str = "nats-server flushes at its default interval, because its log is only filled to be \
                                    read; PostgreSQL has its own defaults, fsync included";
 
-/// Ends with this value.
+/// The running servers. They are stopped when this value is dropped.
 pub(crate) struct Servers {
     nats: Nats,
     postgres: Postgres,
-    /// Of the personal values, as they stand in a file of master keys.
+    /// The master keys for personal values, in the format of a master key file.
     masters: String,
-    /// After the servers: their files must outlive them.
+    /// Declared after the servers, so that their files are deleted last.
     scratch: Scratch,
 }
 
@@ -65,13 +65,13 @@ impl Servers {
         Ok(Self { nats, postgres, masters, scratch })
     }
 
-    /// The log, sealed as in production, as its owner: nobody else may write all of it.
+    /// Opens the log with encryption as in production, with the owner's account: no other may write all streams.
     pub(crate) async fn owned_log(&self) -> anyhow::Result<Arc<dyn Log>> {
         let log = JetStreamLog::with_prefix(self.connect(Account::Admin).await?, OWNER_API_PREFIX);
         self.sealed(log).await
     }
 
-    /// The same log as the projector reads it, with no key in memory yet.
+    /// Opens the same log as the projector does, with no user keys in memory yet.
     pub(crate) async fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
         let plain = PlainAddress::parse(&self.nats.url(Account::Projector)).context("no plain address")?;
         let PlainAddress { host, port, user, password } = plain;
@@ -92,12 +92,12 @@ impl Servers {
         Ok(Database::new(&self.postgres.url(Role::Projector), "bench")?)
     }
 
-    /// The superuser's address.
+    /// The URL with the superuser's credentials.
     pub(crate) fn admin(&self) -> String {
         self.postgres.url(Role::Admin)
     }
 
-    /// A folder for files of this run.
+    /// The folder for files of this run.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.scratch.path()
     }

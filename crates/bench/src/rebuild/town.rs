@@ -1,4 +1,4 @@
-//! What happens on the boxes of one partition: rooms open, people come, talk, go; the same at every run.
+//! Random but reproducible events on the boxes of one partition: rooms open, members join, post and leave.
 
 use std::collections::VecDeque;
 
@@ -18,13 +18,13 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::fill::context;
 
-/// As many as rooms need.
+/// The minimum number of users that rooms need.
 pub(crate) const FEWEST_USERS: usize = 100;
 
-/// One box for so many events: about ten rooms each.
+/// The number of events per box, for about ten rooms each.
 const EVENTS_PER_BOX: usize = 1000;
 
-/// Messages of a room that are corrected, answered and reacted to.
+/// The number of recent messages of a room that are edited, replied to and reacted to.
 const RECENT: usize = 30;
 
 const WORDS: [&str; 20] = [
@@ -42,7 +42,7 @@ pub(crate) struct Town {
     sequence: u64,
 }
 
-/// A box, and what its last room talks about.
+/// A box and the recent messages of its last room.
 struct Life {
     id: BoxId,
     state: DeliveryBox,
@@ -59,7 +59,7 @@ pub(crate) fn store(number: usize) -> StoreId {
     format!("store-{number}").parse().unwrap_or_else(|_| unreachable!("a store id"))
 }
 
-/// A hundred events a second.
+/// The time of an event: a hundred events per second.
 pub(crate) fn time(number: usize) -> DateTime<Utc> {
     let millis = i64::try_from(number).unwrap_or_default() * 10;
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::milliseconds(millis)
@@ -73,7 +73,7 @@ impl Town {
         Self { partitions, dice: StdRng::seed_from_u64(partition.into()), users, boxes, sequence: 0 }
     }
 
-    /// The next commit: one event, as nearly all are.
+    /// Creates the next commit, with one event like almost all commits.
     pub(crate) fn next_commit(&mut self) -> anyhow::Result<NewMessage> {
         let Self { partitions, dice, users, boxes, sequence } = self;
         *sequence += 1;

@@ -1,4 +1,4 @@
-//! A log goes into a folder and comes back, whole or not at all.
+//! Backup and restore of a log, completely or not at all.
 
 use std::{path::Path, time::Instant};
 
@@ -24,11 +24,11 @@ async fn owner(nats: &Nats) -> Context {
     jetstream::new(client)
 }
 
-/// Stores so many messages of a size that commits have, in all streams of boxes.
+/// Stores this many messages of a realistic size in all box streams.
 async fn fill(context: &Context, messages: u64) {
     let stored = stream::iter(0..messages).map(|number| async move {
         let subject = format!("box.{}.locker-{}.talk", number % u64::from(PARTITIONS), number % 100);
-        // Numbers that do not repeat, so that it is not all gone once it is compressed.
+        // The numbers do not repeat, so that the messages do not compress to nothing.
         let mix = |round: u64| {
             (number * 16 + round).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(number | 1)
         };
@@ -38,7 +38,7 @@ async fn fill(context: &Context, messages: u64) {
     stored.buffer_unordered(1000).collect::<()>().await;
 }
 
-/// One message, or two of which one stays, in each of the other streams.
+/// Stores one message, or two of which one stays, in each of the other streams.
 async fn fill_others(context: &Context) {
     for subject in [
         "user.ana",
@@ -105,7 +105,7 @@ async fn a_log_comes_back_as_it_was_and_as_a_new_life_of_each_stream() {
     assert!(timer.consumer_info("deadlines").await.is_ok(), "deadlines are delivered");
     let options = streams::ProvisionOptions { partitions: PARTITIONS, replicas: 1 };
     streams::provision(&nats.url(Account::Admin), options).await.unwrap();
-    // A backup of what came from a backup.
+    // Backs up a restored log.
     let again = tempfile::tempdir().unwrap();
     assert_eq!(back_up(&nats, again.path()).await.messages(), manifest.messages());
 }
@@ -132,7 +132,7 @@ async fn a_backup_that_is_not_whole_is_refused_before_anything_is_written() {
         bring_back(&nats, folder.path()).await.unwrap_err();
         std::fs::write(&path, whole).unwrap();
     }
-    // As a backup leaves it that was cut short.
+    // Simulates a backup that was cut short.
     std::fs::rename(folder.path().join("manifest.json"), folder.path().join("manifest.new")).unwrap();
     let refused = bring_back(&nats, folder.path()).await;
     assert!(matches!(refused, Err(Error::NoBackup { .. })), "{refused:?}");
@@ -155,7 +155,7 @@ async fn a_log_is_never_overwritten_and_neither_is_a_backup() {
     let refused = bring_back(&nats, folder.path()).await;
     assert!(matches!(refused, Err(Error::Backup(event_store::BackupError::Occupied { .. }))), "{refused:?}");
     assert_eq!(all(&context).await, before);
-    // One stream is enough.
+    // One existing stream is enough.
     for stream in before.iter().map(|info| info.config.name.as_str()).filter(|name| *name != "STORE") {
         context.delete_stream(stream).await.unwrap();
     }
@@ -164,7 +164,7 @@ async fn a_log_is_never_overwritten_and_neither_is_a_backup() {
     assert_eq!(all(&context).await.len(), 1);
 }
 
-/// Leaves a stream as a server does that has given it up: one message of it, and it says where it comes from.
+/// Leaves a stream like a server that has aborted its restore: with one message and the metadata of its origin.
 async fn cut_short(context: &Context, name: &str) {
     let mut config = context.get_stream(name).await.unwrap().cached_info().config.clone();
     config.metadata.retain(|key, _| !key.starts_with("_nats."));

@@ -1,4 +1,4 @@
-//! Provisioning as an administrator meets it, on real servers.
+//! Tests of provisioning on real servers.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

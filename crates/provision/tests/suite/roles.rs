@@ -1,15 +1,15 @@
-//! What each role of the database is refused, tried with its own password.
+//! The permissions that each database role lacks, tried with its own password.
 
 use harness::{Postgres, Role};
 use provision::roles::{self, RolePasswords};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-/// The server says that one has no right to it.
+/// The SQLSTATE `insufficient_privilege`.
 const NO_RIGHT: &str = "42501";
-/// The server says that the transaction may only read.
+/// The SQLSTATE `read_only_sql_transaction`.
 const READS_ONLY: &str = "25006";
 
-/// What no role but a superuser may do.
+/// Statements for superusers only.
 const FOR_NOBODY: [&str; 38] = [
     "create database mine",
     "drop database boxroom",
@@ -51,7 +51,7 @@ const FOR_NOBODY: [&str; 38] = [
     "drop schema public",
 ];
 
-/// What only the projector may do of all that.
+/// Statements that the projector may execute, and the other roles may not.
 const FOR_THE_PROJECTOR: [&str; 21] = [
     "create schema mine",
     "drop extension plpgsql",
@@ -76,7 +76,7 @@ const FOR_THE_PROJECTOR: [&str; 21] = [
     "select pg_logical_emit_message(false, 'mine', 'mine')",
 ];
 
-/// A server with what the projector makes of it, as small as possible.
+/// Starts a server with a minimal version of the projector's tables.
 async fn start() -> Postgres {
     let postgres = Postgres::start().await.unwrap();
     let made = "create table control.generations (id int); insert into control.generations values (1);
@@ -92,7 +92,7 @@ async fn connect(postgres: &Postgres, role: Role) -> PgConnection {
     PgConnection::connect(&postgres.url(role)).await.unwrap()
 }
 
-/// Tries it, and undoes it should it work; says why it was refused.
+/// Tries a statement and rolls it back. Returns the error code if it was refused.
 async fn refusal(connection: &mut PgConnection, statement: &str) -> Option<String> {
     let alone = ["create database", "drop database", "alter system"].iter().any(|start| statement.starts_with(start));
     let tried = if alone { statement.to_owned() } else { format!("begin; {statement}") };
@@ -122,7 +122,7 @@ async fn roles_are_refused_whatever_they_have_no_need_of() {
     let postgres = start().await;
     for role in [Role::Projector, Role::Query, Role::Operator] {
         let mut connection = connect(&postgres, role).await;
-        // What reads only by default could change its mind: its grants alone must be enough.
+        // A role can change its read-only default: its grants alone must be sufficient.
         raw_sql("set default_transaction_read_only = off").execute(&mut connection).await.unwrap();
         refuses(&mut connection, role, &FOR_NOBODY, NO_RIGHT).await;
         if role != Role::Projector {
@@ -153,14 +153,14 @@ async fn who_only_reads_is_refused_changes_twice_and_can_read() {
         assert_eq!(number(&mut connection, "select id from control.generations").await, 1);
         let changes =
             ["insert into read_g1.rooms values (8)", "create schema mine", "alter role current_user password 'x'"];
-        // Where nothing else is said, each transaction reads only, and what changes nothing of ours is refused as well.
+        // Each transaction is read-only by default, so harmless changes are refused as well.
         for change in changes {
             let code = refusal(&mut connection, change).await;
             assert!(code.as_deref().is_some_and(|code| [NO_RIGHT, READS_ONLY].contains(&code)), "{change}: {code:?}");
         }
         refuses(&mut connection, role, &changes[1..], READS_ONLY).await;
     }
-    // People see what projectors are doing, from the moment it exists.
+    // The operator can read a table of the projector as soon as it exists.
     let mut operator = connect(&postgres, Role::Operator).await;
     assert_eq!(number(&mut operator, "select count(*)::int from control.leases").await, 0);
 }
@@ -173,7 +173,8 @@ async fn the_projector_does_its_work() {
         "create schema read_g2; create table read_g2.rooms (id int); grant usage on schema read_g2 to query",
         "select pg_try_advisory_lock(1)",
         "drop schema read_g1 cascade",
-        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'projector' and pid <> pg_backend_pid()",
+        "select pg_terminate_backend(pid) from pg_stat_activity \
+         where usename = 'projector' and pid <> pg_backend_pid()",
     ];
     for statement in work {
         assert_eq!(refusal(&mut projector, statement).await, None, "{statement}");
@@ -184,7 +185,7 @@ async fn the_projector_does_its_work() {
 async fn provisioning_roles_again_changes_nothing_but_passwords_and_repairs_grants() {
     let postgres = start().await;
     let mut projector = connect(&postgres, Role::Projector).await;
-    // As a former version left it.
+    // Simulates grants of a former version.
     raw_sql("grant select on control.leases to query; revoke all on read_g1.rooms from operator")
         .execute(&mut projector)
         .await
