@@ -14,6 +14,7 @@ mod outages;
 mod permissions;
 mod provisioning;
 mod sealing;
+mod space;
 
 mod proxy;
 mod server;
