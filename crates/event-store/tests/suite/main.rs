@@ -5,6 +5,7 @@
 mod contract;
 
 mod accounts;
+mod batches;
 mod bulk;
 mod cluster;
 mod damage;
