@@ -24,6 +24,9 @@ const LIVE_EVENTS: usize = 500;
 /// The most events of a batch while there is much to catch up with.
 const CATCHING_UP_EVENTS: usize = 2000;
 
+/// The state of PostgreSQL in which it cannot extend a file.
+const DISK_FULL: &str = "53100";
+
 /// The most bytes of a batch.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
@@ -216,7 +219,12 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Away(format!("the database failed: {error}"))
+        match error.as_database_error().and_then(|error| error.code()) {
+            Some(code) if code == DISK_FULL => {
+                Self::Away(format!("the database has no space left: add space; nothing needs a restart ({error})"))
+            }
+            _ => Self::Away(format!("the database failed: {error}")),
+        }
     }
 }
 

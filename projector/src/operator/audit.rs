@@ -1,4 +1,4 @@
-//! Who did what and when, as the log's headers say: nothing of what was said is looked at.
+//! The commands of the log: who gave them, when, and about whom. Shows nothing of what was said.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     operations::{Operation, Operations},
     requests::Request,
+    targets::targets,
 };
 use crate::generation::ChangeError;
 
@@ -73,6 +74,10 @@ pub struct Entry {
     pub subject: String,
     /// What happened.
     pub events: Vec<String>,
+    /// The user, message or device that each of these was about; none of one without, and fewer where this projector
+    /// cannot decode them.
+    #[serde(default)]
+    pub targets: Vec<Option<String>>,
     /// The client's name for it, if it gave one.
     pub command_id: Option<String>,
     /// The stream in which it stands.
@@ -179,6 +184,7 @@ impl Audit {
             actor: actor.to_owned(),
             subject,
             events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
+            targets: targets(recorded),
             command_id: text(header::COMMAND_ID),
             stream: recorded.stream.label(),
             sequence: recorded.sequence,
