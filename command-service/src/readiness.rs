@@ -28,7 +28,7 @@ pub(crate) fn partitions(app: &App, space: &Space) -> Result<(), String> {
     let others = [StreamName::Mark, StreamName::Timer].into_iter();
     let others = others.filter_map(|stream| Some((stream.label(), space.lack(&stream.on_server())?)));
     let others = others.chain(space.buckets()).map(|(name, lack): (String, Lack)| format!("{name}: {lack}"));
-    failed(failures.broken().chain(others).collect())
+    failed(failures.broken().chain(others))
 }
 
 fn tails(app: &App) -> Vec<(StreamName, TailState)> {
@@ -59,13 +59,14 @@ impl Failures {
         let broken_boxes = self.broken.iter().filter(|(stream, _)| matches!(stream, StreamName::Box(_))).count();
         let behind = self.behind.iter().cloned();
         if no_users || broken_boxes == boxes {
-            return failed(self.broken().chain(behind).collect());
+            return failed(self.broken().chain(behind));
         }
-        failed(behind.collect())
+        failed(behind)
     }
 }
 
-fn failed(reasons: Vec<String>) -> Result<(), String> {
+fn failed(reasons: impl Iterator<Item = String>) -> Result<(), String> {
+    let reasons: Vec<String> = reasons.collect();
     if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
-use sqlx::{PgConnection, raw_sql};
+use sqlx::{PgConnection, error::DatabaseError, raw_sql};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -219,7 +219,7 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(|error| error.code()) {
+        match error.as_database_error().and_then(DatabaseError::code) {
             Some(code) if code == DISK_FULL => {
                 Self::Away(format!("the database has no space left: add space; nothing needs a restart ({error})"))
             }

@@ -30,10 +30,12 @@ impl std::fmt::Display for Lack {
         f.write_str(match self {
             Self::Disk => "nats-server cannot write to its disk: add space, then restart nats-server",
             Self::Stream => "the stream has reached its size limit: raise max_bytes of the stream",
-            Self::Account => "the account has reached its size limit: raise max_file of the account",
+            Self::Account => {
+                "the account has reached its size limit: raise max_file of the account, and reload nats-server"
+            }
             Self::Server => {
-                "nats-server has reached max_file_store, or three quarters of the disk that was free at its start: \
-                 raise it, or add space and restart nats-server"
+                "nats-server has reached max_file_store, or without it three quarters of the disk that was free at its \
+                 start: raise it, and reload nats-server"
             }
         })
     }

@@ -129,7 +129,7 @@ pub struct ActivateArgs {
     pub operator: OperatorArgs,
     /// Which one; the newest ready one if not given
     pub generation: Option<i32>,
-    /// Also if it was not compared with the active one
+    /// Also if its rebuild has not compared it with the active one, as after `rebuild --to ready`
     #[arg(long)]
     pub unverified: bool,
 }

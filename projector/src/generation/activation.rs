@@ -55,7 +55,7 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
     }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
         return refused(format!(
-            "the rebuild of generation {number} did not compare it with generation {former}: if `projector verify \
+            "generation {number} was not compared with generation {former} by its rebuild: if `projector verify \
              {former} {number}` finds no difference, `projector activate {number} --unverified` switches to it"
         ));
     }

@@ -67,9 +67,10 @@ impl JetStreamLog {
             }
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
                 let stream = message.stream.on_server();
-                match self.drops(&stream, message.subject.clone(), connection, patience).await {
-                    true => self.noted(message, Attempt::Dropped),
-                    false => Attempt::Unknown { reason: error.to_string() },
+                if self.drops(&stream, message.subject.clone(), connection, patience).await {
+                    self.noted(message, Attempt::Dropped)
+                } else {
+                    Attempt::Unknown { reason: error.to_string() }
                 }
             }
             Err(error) => Attempt::Unknown { reason: error.to_string() },

@@ -54,7 +54,9 @@ async fn a_registration_waits_for_the_batches_of_others() {
         }
     };
     let (registered, ()) = tokio::join!(join_all(registrations), free);
-    registered.into_iter().for_each(|registered| drop(registered.unwrap()));
+    for registered in registered {
+        registered.unwrap();
+    }
     let last = log.state(StreamName::User).await.unwrap().last_sequence;
     assert_eq!(last, 2 * (20 + UNDER_WAY as u64));
 }

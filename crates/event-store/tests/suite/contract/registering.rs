@@ -98,9 +98,10 @@ pub(crate) async fn many_registrations_and_changes_of_nicknames_at_once_all_succ
         for index in 0..100 {
             let (users, id) = (users.clone(), format!("user{index}"));
             commands.spawn(async move {
-                match change {
-                    false => register(&users, &id, &format!("Sunny{index}")).await,
-                    true => rename(&users, &id, &format!("Windy{index}")).await,
+                if change {
+                    rename(&users, &id, &format!("Windy{index}")).await
+                } else {
+                    register(&users, &id, &format!("Sunny{index}")).await
                 }
             });
         }
