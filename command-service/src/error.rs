@@ -2,10 +2,14 @@
 
 use axum::response::{IntoResponse, Response};
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
-use event_store::{AccountError, AppendError, BucketError, CommandError, EventStoreError, KeyError, MarkError};
+use event_store::{AccountError, AppendError, BucketError, CommandError, EventStoreError, KeyError, Lack, MarkError};
 use service_kit::problem::Problem;
 
 use crate::problems::Code;
+
+/// The seconds after which a command is worth another try, of what only an operator can put right.
+const FULL_RETRY: u32 = 30;
+const DAMAGED_RETRY: u32 = 10;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -36,6 +40,20 @@ impl Error {
             "The command took no effect: repeat it."
         };
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
+    }
+
+    /// The log has no space left: nothing was stored.
+    fn log_full(lack: Lack) -> Self {
+        tracing::warn!(%lack, "the log has no space left");
+        let detail = "The command took no effect: repeat it when the log has space again.";
+        Self(Code::LogFull.problem().detail(detail).retry_after(FULL_RETRY))
+    }
+
+    /// The log is not what was read from it before.
+    fn log_damaged(reason: &str) -> Self {
+        tracing::warn!(reason, "the log is damaged");
+        let detail = "The command took no effect: repeat it when the log is whole again.";
+        Self(Code::LogDamaged.problem().detail(detail).retry_after(DAMAGED_RETRY))
     }
 
     /// Others changed the same thing all the time.
@@ -82,6 +100,8 @@ where
             CommandError::Erased => Code::UserNotFound.into(),
             CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
+            CommandError::Full(lack) => Self::log_full(lack),
+            CommandError::Damaged { reason } => Self::log_damaged(&reason),
             error @ CommandError::Corrupt { .. } => Self::internal(&error),
         }
     }
@@ -94,6 +114,8 @@ impl From<EventStoreError> for Error {
             EventStoreError::Erased => Code::UserNotFound.into(),
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::contended(),
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
+            EventStoreError::Full(lack) => Self::log_full(lack),
+            EventStoreError::Damaged { reason } => Self::log_damaged(&reason),
             error @ EventStoreError::Corrupt { .. } => Self::internal(&error),
         }
     }
@@ -118,6 +140,7 @@ impl From<MarkError> for Error {
 impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
+            KeyError::Full(lack) => Self::log_full(lack),
             KeyError::Unavailable(reason) => Self::log_unavailable(&reason, true),
             error @ (KeyError::Missing(_) | KeyError::UnknownMaster { .. } | KeyError::Corrupt(_)) => {
                 Self::internal(&error)
@@ -130,6 +153,7 @@ impl From<AccountError> for Error {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Conflict => Self::contended(),
+            AccountError::Full(lack) => Self::log_full(lack),
             AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
         }
@@ -140,6 +164,7 @@ impl From<BucketError> for Error {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Conflict(_) => Self::contended(),
+            BucketError::Full(_, lack) => Self::log_full(lack),
             BucketError::Unavailable(bucket, reason) => Self::log_unavailable(&format!("{bucket}: {reason}"), true),
             error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
@@ -223,6 +248,13 @@ mod tests {
         }
         let (status, code, detail) = answer(CommandError::<UserRefusal>::Corrupt { reason: "secret".into() });
         assert_eq!((status, code, detail.contains("secret")), (500, "internal", false));
+        let full = CommandError::<UserRefusal>::Full(Lack::Disk);
+        let damaged = CommandError::<UserRefusal>::Damaged { reason: "secret".into() };
+        for (error, expected) in [(full, "log-full"), (damaged, "log-damaged")] {
+            let (status, code, detail) = answer(error);
+            assert_eq!((status, code), (503, expected));
+            assert!(detail.contains("no effect") && !detail.contains("secret"), "{detail}");
+        }
         let response = Error::from(CommandError::<UserRefusal>::Contended).into_response();
         assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (409, "1"));
     }

@@ -18,6 +18,7 @@ mod error;
 mod numbers;
 mod paths;
 mod problems;
+mod readiness;
 mod request;
 mod schemas;
 

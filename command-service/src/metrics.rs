@@ -66,6 +66,8 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
         gauges(encoder, "tail_lag_commits", "Commits of the log that are not read yet", None, lag)?;
         let behind = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.caught_up))));
         gauges(encoder, "tail_caught_up", "Whether a stream is read up to its end: 1 or 0", None, behind)?;
+        let damaged = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.damage.is_some()))));
+        gauges(encoder, "tail_damaged", "Whether a stream is not what was read from it: 1 or 0", None, damaged)?;
         let known = [app.boxes.remembered(), app.users.remembered(), app.stores.remembered()].concat();
         let known = known.iter().map(|(stream, count)| (labelled(stream), value(*count as u64)));
         gauges(encoder, "idempotency_entries", "Commands whose repeat would get the first answer", None, known)

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use event_store::{
     Accounts, AttemptTallies, Deadlines, Executor, ExecutorOptions, JetStreamLog, KeyRing, Log, Marks, MasterKeys,
-    ProvisionError, Revocations, SealedLog, Sessions, SigningKeys, TailState, verify,
+    ProvisionError, Revocations, SealedLog, Sessions, SigningKeys, Space, verify,
 };
 use service_kit::{
     auth::{Trust, Verifier},
@@ -32,6 +32,7 @@ use crate::{
     metrics::{self, Transport},
     passwords::Passwords,
     problems::Code,
+    readiness,
     request::RequestSecret,
     routes,
     settings::Settings,
@@ -61,7 +62,7 @@ pub async fn run(
     let (commands, api) = routes::all(app.clone());
     let rates = settings.rates.rates();
     let commands = http::limit(commands, &rates, &app.verifier);
-    let health = health(client.clone(), app.clone(), Arc::clone(&verified));
+    let health = health(client.clone(), app.clone(), Arc::clone(&verified), log.space().clone());
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
     let erasing = erasure::serve(client.clone(), app.clone());
     let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
@@ -169,7 +170,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 }
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
-fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
+fn health(client: Client, app: App, verified: Arc<AtomicBool>, space: Space) -> Health {
     let trusting = app.clone();
     Health::new()
         .check("nats", move || {
@@ -184,17 +185,9 @@ fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
             let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);
             async move { if ready { Ok(()) } else { Err("none is known yet that tokens can be signed with".to_owned()) } }
         })
-        .check("tails", move || {
-            let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();
-            let behind = tails.iter().find_map(|(stream, tail)| trouble(tail).map(|why| format!("{stream}: {why}")));
-            async move { behind.map_or(Ok(()), Err) }
+        .check("tails", {
+            let (app, space) = (app.clone(), space.clone());
+            move || std::future::ready(readiness::required(&app, &space))
         })
-}
-
-fn trouble(tail: &TailState) -> Option<String> {
-    match (&tail.damage, &tail.trouble) {
-        (Some(damage), _) => Some(damage.to_string()),
-        (None, Some(trouble)) => Some(trouble.clone()),
-        (None, None) => (!tail.caught_up).then(|| format!("has read up to {}", tail.sequence)),
-    }
+        .watch("partitions", move || std::future::ready(readiness::partitions(&app, &space)))
 }

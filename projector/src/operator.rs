@@ -11,6 +11,7 @@ pub mod requests;
 
 mod operations;
 mod service;
+mod targets;
 
 pub(crate) use operations::Operations;
 pub(crate) use service::serve;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
 use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
-use sqlx::{PgConnection, raw_sql};
+use sqlx::{PgConnection, error::DatabaseError, raw_sql};
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -24,6 +24,9 @@ const LIVE_EVENTS: usize = 500;
 
 /// Limit of a batch while catching up, in events.
 const CATCHING_UP_EVENTS: usize = 2000;
+
+/// The SQLSTATE with which PostgreSQL reports that it cannot extend a file.
+const DISK_FULL: &str = "53100";
 
 /// Limit of a batch, in bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -217,7 +220,12 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Away(format!("the database failed: {error}"))
+        match error.as_database_error().and_then(DatabaseError::code) {
+            Some(code) if code == DISK_FULL => {
+                Self::Away(format!("the database has no space left: add space; nothing needs a restart ({error})"))
+            }
+            _ => Self::Away(format!("the database failed: {error}")),
+        }
     }
 }
 

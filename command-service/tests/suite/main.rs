@@ -10,6 +10,7 @@ mod deadlines;
 mod gateway;
 mod issuer;
 mod outages;
+mod partitions;
 mod registration;
 mod sessions;
 mod start;

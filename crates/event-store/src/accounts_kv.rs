@@ -6,7 +6,7 @@ use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-use crate::jetstream::JetStreamLog;
+use crate::{jetstream::JetStreamLog, space::Lack};
 
 /// The bucket that holds them. Stored; never rename.
 pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
@@ -56,6 +56,9 @@ pub enum AccountError {
     /// Somebody else was faster: read again.
     #[error("the account was changed at the same time")]
     Conflict,
+    /// The server has no space left: certainly not written.
+    #[error("the accounts have no space left: {0}")]
+    Full(Lack),
     /// The server is not there, or slow. A write may have happened; reading it back tells.
     #[error("the accounts cannot be reached")]
     Unavailable(#[source] async_nats::Error),
@@ -143,11 +146,15 @@ impl Accounts {
     }
 
     async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
-        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id.as_str(), account)?).await;
-        created.map_err(|error| match error.kind() {
-            CreateErrorKind::AlreadyExists => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        let value = encode(user_id.as_str(), account)?;
+        match self.bucket().await?.create(user_id.as_str(), value.clone()).await {
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(AccountError::Conflict),
+            Err(error) => Err(self.failed(user_id.as_str(), &value, error).await),
+            Ok(revision) => {
+                self.log.written(ACCOUNTS_BUCKET);
+                Ok(revision)
+            }
+        }
     }
 
     /// Gives a box what it signs in with from now on, in place of what it had.
@@ -155,8 +162,22 @@ impl Accounts {
         let (role, state) = ("device".to_owned(), AccountState::Active);
         let key = key_of_box(box_id);
         let bytes = encode(&key, &Account { password_hash, role, state, created_at: at })?;
-        let put = self.bucket().await?.put(&key, bytes).await;
-        put.map(drop).map_err(|error| AccountError::Unavailable(error.into()))
+        match self.bucket().await?.put(&key, bytes.clone()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(&key, &bytes, error).await),
+        }
+    }
+
+    async fn failed(
+        &self,
+        key: &str,
+        value: &[u8],
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> AccountError {
+        match self.log.lack(ACCOUNTS_BUCKET, key, value, &error).await {
+            Some(lack) => AccountError::Full(lack),
+            None => AccountError::Unavailable(error.into()),
+        }
     }
 
     /// Takes from a box what it signs in with, if it has anything.
@@ -181,11 +202,15 @@ impl Accounts {
     }
 
     async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
-        let updated = self.bucket().await?.update(key, encode(key, account)?, revision).await;
-        updated.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        let value = encode(key, account)?;
+        match self.bucket().await?.update(key, value.clone(), revision).await {
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(AccountError::Conflict),
+            Err(error) => Err(self.failed(key, &value, error).await),
+            Ok(revision) => {
+                self.log.written(ACCOUNTS_BUCKET);
+                Ok(revision)
+            }
+        }
     }
 
     /// Deletes an account; a conflict if it is not the given revision any more.

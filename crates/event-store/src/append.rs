@@ -6,8 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     envelope::header,
+    keys::KeyError,
     log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError},
     metrics::METRICS,
+    space::Lack,
 };
 
 /// How long to try.
@@ -54,6 +56,9 @@ pub enum AppendError {
     /// Others hold the guard all the time: certainly not appended.
     #[error("too many appends at once")]
     Busy,
+    /// The server has no space for it: certainly not appended.
+    #[error("the log has no space left: {0}")]
+    Full(Lack),
     /// The log could not be reached.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
@@ -74,6 +79,7 @@ impl From<SealError> for AppendError {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Erased => Self::Erased,
+            SealError::Key(KeyError::Full(lack)) => Self::Full(lack),
             error => Self::Unavailable { outcome_unknown: false, reason: error.to_string() },
         }
     }
@@ -130,8 +136,11 @@ impl Progress {
         let found = match attempt {
             Attempt::Stored { sequence } => return Ok(Some(Appended { sequence, earlier: None })),
             Attempt::Rejected { code, description } => {
-                return Err(AppendError::Refused(LogError::Rejected { code, description }));
+                let refused = AppendError::Refused(LogError::Rejected { code, description });
+                return self.refused(log, message, refused).await.map(Some);
             }
+            Attempt::Full(lack) => return self.refused(log, message, AppendError::Full(lack)).await.map(Some),
+            Attempt::Dropped => return self.dropped(log, message).await,
             Attempt::WrongLastSequence if self.unanswered == 0 => return Err(AppendError::Conflict),
             Attempt::Busy => return Ok(None),
             Attempt::Unknown { reason } => return Ok(self.unknown(reason)),
@@ -140,13 +149,10 @@ impl Progress {
                 return Ok(None);
             }
             Attempt::Duplicate { sequence } => log.get(message.stream, sequence, Freshness::Leader).await,
-            Attempt::WrongLastSequence => {
-                let expected = message.guard.as_ref().map_or(0, |guard| guard.sequence);
-                match find_own(log, message, expected).await {
-                    Ok(None) => return Err(AppendError::Conflict),
-                    found => found,
-                }
-            }
+            Attempt::WrongLastSequence => match find_own(log, message, expected(message)).await {
+                Ok(None) => return Err(AppendError::Conflict),
+                found => found,
+            },
             Attempt::KnownIdInBatch => find_own(log, message, 0).await,
         };
         match found {
@@ -154,6 +160,31 @@ impl Progress {
             Ok(None) => Err(AppendError::IdTaken),
             Err(LogError::Unavailable(reason)) => Ok(self.unknown(reason)),
             Err(error) => Err(AppendError::Refused(error)),
+        }
+    }
+
+    /// A refusal is of one attempt: an earlier one that nothing has answered may have been stored.
+    async fn refused(
+        &self,
+        log: &dyn Log,
+        message: &NewMessage,
+        refusal: AppendError,
+    ) -> Result<Appended, AppendError> {
+        if self.unanswered == 0 {
+            return Err(refusal);
+        }
+        let reason = refusal.to_string();
+        match find_own(log, message, expected(message)).await {
+            Ok(Some(recorded)) => settle(message, recorded),
+            Ok(None) | Err(_) => Err(AppendError::Unavailable { outcome_unknown: true, reason }),
+        }
+    }
+
+    async fn dropped(&mut self, log: &dyn Log, message: &NewMessage) -> Result<Option<Appended>, AppendError> {
+        match find_own(log, message, expected(message)).await {
+            Ok(Some(recorded)) => settle(message, recorded).map(Some),
+            Ok(None) => self.refused(log, message, AppendError::Full(Lack::Disk)).await.map(Some),
+            Err(error) => Ok(self.unknown(error.to_string())),
         }
     }
 
@@ -181,8 +212,16 @@ impl Progress {
     }
 }
 
+/// The sequence after which the message stands if it was stored.
+fn expected(message: &NewMessage) -> u64 {
+    message.guard.as_ref().map_or(0, |guard| guard.sequence)
+}
+
 /// Looks for the message's id on its subject, after a sequence, up to what the leader has there.
 async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Option<Recorded>, LogError> {
+    if message.message_id.is_none() {
+        return Ok(None);
+    }
     let is_own = |recorded: &Recorded| recorded.header("Nats-Msg-Id") == message.message_id.as_deref();
     let last = match log.last(message.stream, &message.subject, Freshness::Leader).await? {
         Some(last) if last.sequence > after => last,

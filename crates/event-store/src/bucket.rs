@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
-use crate::jetstream::JetStreamLog;
+use crate::{jetstream::JetStreamLog, space::Lack};
 
 /// Why something in a bucket could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,9 @@ pub enum BucketError {
     /// Somebody else was faster: read again.
     #[error("{0} was changed at the same time")]
     Conflict(String),
+    /// The server has no space left: certainly not written.
+    #[error("the bucket {0} has no space left: {1}")]
+    Full(&'static str, Lack),
     /// The server is not there, or slow. A write may have happened; reading it back tells.
     #[error("the bucket {0} cannot be reached")]
     Unavailable(&'static str, #[source] async_nats::Error),
@@ -52,28 +55,56 @@ impl Bucket {
         Ok(Some((value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?, entry.revision)))
     }
 
+    async fn failed(
+        &self,
+        key: &str,
+        value: &[u8],
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> BucketError {
+        match self.log.lack(self.name, key, value, &error).await {
+            Some(lack) => BucketError::Full(self.name, lack),
+            None => self.unavailable(error),
+        }
+    }
+
     /// Puts something where nothing is; a conflict if there is something.
     pub(crate) async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
-        let created = self.store().await?.create(key, encode(key, value)?).await;
-        created.map(drop).map_err(|error| match error.kind() {
-            CreateErrorKind::AlreadyExists => BucketError::Conflict(key.to_owned()),
-            _ => self.unavailable(error),
-        })
+        let value = encode(key, value)?;
+        match self.store().await?.create(key, value.clone()).await {
+            Ok(_) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(BucketError::Conflict(key.to_owned())),
+            Err(error) => Err(self.failed(key, &value, error).await),
+        }
     }
 
     /// Replaces this revision; a conflict if it is another by now.
     pub(crate) async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<(), BucketError> {
-        let updated = self.store().await?.update(key, encode(key, value)?, revision).await;
-        updated.map(drop).map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => BucketError::Conflict(key.to_owned()),
-            _ => self.unavailable(error),
-        })
+        let value = encode(key, value)?;
+        match self.store().await?.update(key, value.clone(), revision).await {
+            Ok(_) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                Err(BucketError::Conflict(key.to_owned()))
+            }
+            Err(error) => Err(self.failed(key, &value, error).await),
+        }
     }
 
     /// Puts something there, whatever there is.
     pub(crate) async fn put<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
-        let put = self.store().await?.put(key, encode(key, value)?).await;
-        put.map(drop).map_err(|error| self.unavailable(error))
+        let value = encode(key, value)?;
+        match self.store().await?.put(key, value.clone()).await {
+            Ok(_) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(key, &value, error).await),
+        }
     }
 
     /// Removes whatever there is.

@@ -1,6 +1,6 @@
 //! Why events could not be loaded or committed, whatever went wrong below.
 
-use crate::{append::AppendError, damage::Damage, log::LogError, upcast::DecodeError};
+use crate::{append::AppendError, damage::Damage, log::LogError, space::Lack, upcast::DecodeError};
 
 /// Why events could not be loaded or committed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,15 @@ pub enum EventStoreError {
         /// What went wrong.
         reason: String,
     },
+    /// The server has no space for it: certainly not committed.
+    #[error("the log has no space left: {0}")]
+    Full(Lack),
+    /// The log is not what was read from it before, for now or for good: certainly not committed.
+    #[error("the log is damaged: {reason}")]
+    Damaged {
+        /// What is wrong.
+        reason: String,
+    },
     /// What is stored cannot be understood, or the log does not take what it has to.
     #[error("the log is damaged, or newer than this process: {reason}")]
     Corrupt {
@@ -46,6 +55,7 @@ impl From<LogError> for EventStoreError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Unavailable(reason) => Self::unavailable(reason),
+            error @ LogError::Absent(_) => Self::unavailable(error.to_string()),
             error => Self::Corrupt { reason: error.to_string() },
         }
     }
@@ -58,6 +68,7 @@ impl From<AppendError> for EventStoreError {
             AppendError::IdTaken => Self::KeyReused,
             AppendError::Erased => Self::Erased,
             AppendError::Busy => Self::Contended,
+            AppendError::Full(lack) => Self::Full(lack),
             AppendError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
             AppendError::Refused(error) => error.into(),
         }
@@ -72,6 +83,6 @@ impl From<DecodeError> for EventStoreError {
 
 impl From<Damage> for EventStoreError {
     fn from(damage: Damage) -> Self {
-        Self::Corrupt { reason: damage.to_string() }
+        Self::Damaged { reason: damage.to_string() }
     }
 }

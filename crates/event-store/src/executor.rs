@@ -22,6 +22,7 @@ use crate::{
     index::Known,
     log::{Freshness, Log},
     metrics::METRICS,
+    space::Lack,
     store::{Loaded, LogEventStore, Order, Stored, Versioned},
     stream::StreamName,
     tail::{Tail, TailState},
@@ -81,6 +82,15 @@ pub enum CommandError<E: std::error::Error + 'static> {
         /// What went wrong.
         reason: String,
     },
+    /// The server has no space for it: certainly not carried out.
+    #[error("the log has no space left: {0}")]
+    Full(Lack),
+    /// The log is not what was read from it before, for now or for good: certainly not carried out.
+    #[error("the log is damaged: {reason}")]
+    Damaged {
+        /// What is wrong.
+        reason: String,
+    },
     /// What is stored cannot be understood.
     #[error("the log is damaged, or newer than this process: {reason}")]
     Corrupt {
@@ -96,6 +106,8 @@ impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
             EventStoreError::Erased => Self::Erased,
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
+            EventStoreError::Full(lack) => Self::Full(lack),
+            EventStoreError::Damaged { reason } => Self::Damaged { reason },
             EventStoreError::Corrupt { reason } => Self::Corrupt { reason },
         }
     }
@@ -156,8 +168,10 @@ impl<A: StoredAggregate> Executor<A> {
         let slots: Cache<A::Id, Arc<Slot<A>>> = Cache::new(options.cached_states);
         let tail = |stream| {
             let slots = slots.clone();
+            let known = slots.clone();
+            let forget = move || known.iter().for_each(|(_, slot)| slot.forget_before(u64::MAX));
             let observer = move |commit| observe(slots.clone(), commit);
-            let tail = Tail::start(log.clone(), stream, options.idempotency_window, options.now, observer);
+            let tail = Tail::start(log.clone(), stream, options.idempotency_window, options.now, observer, forget);
             (stream, tail)
         };
         let tails = A::streams(options.partitions).into_iter().map(tail).collect();
@@ -295,7 +309,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             Some(recorded) => Some(recorded),
             None => store.log().get(stream, sequence, Freshness::Leader).await?,
         };
-        let gone = || EventStoreError::Corrupt { reason: format!("{stream} has lost {sequence}") };
+        let gone = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
         let commit = RecordedCommit::parse(&recorded.ok_or_else(gone)?)?;
         Stored::earlier(self.id, &commit).map(Some)
     }
@@ -368,7 +382,11 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         let changes = events.first().is_some_and(|event| A::lane(event) == Lane::Room);
         (self.prepare)(&events).await?;
         let span = tracing::info_span!(target: "boxroom::trace", "append", otel.kind = "producer");
+        let read = self.tail.sequence();
         let stored = self.executor.store.append(events, &loaded, self.order).instrument(span).await?;
+        if !stored.replayed {
+            self.tail.check_stored(read, stored.sequence)?;
+        }
         if changes && !stored.replayed {
             self.slot.learn(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
         }

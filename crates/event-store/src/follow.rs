@@ -36,6 +36,7 @@ pub struct Follower {
     buffer: VecDeque<Recorded>,
     next_poll: Instant,
     waiting_for_replica: Option<Instant>,
+    shorter_since: Option<Instant>,
     told_caught_up: bool,
 }
 
@@ -78,6 +79,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
         next_poll: Instant::now() + POLL,
         buffer: VecDeque::new(),
         waiting_for_replica: None,
+        shorter_since: None,
         told_caught_up: false,
         bulk: None,
         log,
@@ -245,11 +247,28 @@ impl Follower {
     }
 
     async fn check_leader(&mut self) -> Result<(), FollowError> {
-        let now = state_that_holds(self.log.as_ref(), self.stream, self.next - 1).await?;
+        let now = self.log.state(self.stream).await?;
+        self.check_length(&now)?;
         if now.incarnation != self.start.incarnation || now.created != self.start.created {
             return Err(Damage::OtherIncarnation { stream: self.stream }.into());
         }
         self.known_last = self.known_last.max(now.last_sequence);
         Ok(())
+    }
+
+    /// Says at once that the leader has less than was read, so that the reader begins anew and compares what is there. A
+    /// log that has grown again meanwhile may be another one.
+    fn check_length(&mut self, now: &StreamState) -> Result<(), FollowError> {
+        let (read, last) = (self.next - 1, now.last_sequence);
+        if last >= read {
+            self.shorter_since = None;
+            return Ok(());
+        }
+        let since = *self.shorter_since.get_or_insert_with(Instant::now);
+        if since.elapsed() > LEADER_PATIENCE {
+            return Err(Damage::Shortened { stream: self.stream, read, last }.into());
+        }
+        let reason = format!("{} ends at {last}, and {read} was read from it", self.stream);
+        Err(FollowError::Unavailable(LogError::Unavailable(reason)))
     }
 }

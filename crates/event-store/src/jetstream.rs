@@ -2,9 +2,11 @@
 
 mod append;
 mod bulk;
+mod codes;
 mod read;
+mod silence;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, connection::State, jetstream};
 pub(crate) use bulk::BULK_CONSUMER;
@@ -13,10 +15,14 @@ use chrono::{DateTime, Utc};
 pub use domain::notice::SERVICE_API_PREFIX;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
+    space::Space,
     stream::{StreamName, metadata},
     subject,
 };
@@ -30,6 +36,9 @@ const READ_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest that anything waits for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The most atomic batches that a process has under way. A server takes 50 on a stream, of all processes together.
+const MAX_BATCHES: usize = 8;
+
 /// The log as one connection sees it. Cheap to share; the connection heals by itself.
 #[derive(Debug, Clone)]
 pub struct JetStreamLog {
@@ -37,6 +46,8 @@ pub struct JetStreamLog {
     context: jetstream::Context,
     prefix: String,
     bulk: Option<BulkAddress>,
+    space: Space,
+    batches: Arc<Semaphore>,
 }
 
 impl JetStreamLog {
@@ -48,7 +59,8 @@ impl JetStreamLog {
     /// The log as an account sees it that has the API under this prefix.
     pub fn with_prefix(client: Client, prefix: &str) -> Self {
         let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
-        Self { client, context, prefix: prefix.to_owned(), bulk: None }
+        let batches = Arc::new(Semaphore::new(MAX_BATCHES));
+        Self { client, context, prefix: prefix.to_owned(), bulk: None, space: Space::default(), batches }
     }
 
     /// Lets readers of whole streams have connections of their own to this server; none for no such connections.
@@ -60,6 +72,11 @@ impl JetStreamLog {
     /// The connection.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The streams that were refused for want of space lately.
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     pub(crate) fn context(&self) -> &jetstream::Context {
@@ -92,15 +109,18 @@ impl JetStreamLog {
         Ok(())
     }
 
-    async fn stream_state(&self, stream: StreamName) -> Result<StreamState, LogError> {
+    async fn stream_info(&self, name: &str) -> Result<ApiAnswer<StreamInfo>, LogError> {
         self.connected().await?;
         let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
-        let operation = self.api(&format!("STREAM.INFO.{}", stream.on_server()));
+        let operation = self.api(&format!("STREAM.INFO.{name}"));
         let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
-        let info: StreamInfo = match serde_json::from_slice(&answer.payload) {
-            Ok(ApiAnswer::Error { error }) => return Err(error.for_stream(stream)),
-            Ok(ApiAnswer::Fine(info)) => info,
-            Err(error) => return Err(unavailable(error)),
+        serde_json::from_slice(&answer.payload).map_err(unavailable)
+    }
+
+    async fn stream_state(&self, stream: StreamName) -> Result<StreamState, LogError> {
+        let info = match self.stream_info(&stream.on_server()).await? {
+            ApiAnswer::Error { error } => return Err(error.for_stream(stream)),
+            ApiAnswer::Fine(info) => info,
         };
         Ok(StreamState {
             incarnation: info.config.metadata.get(metadata::INCARNATION).cloned().unwrap_or_default(),
@@ -212,6 +232,8 @@ struct StreamInfo {
 
 #[derive(Deserialize)]
 struct StreamSettings {
+    #[serde(default)]
+    num_replicas: usize,
     #[serde(default)]
     metadata: std::collections::HashMap<String, String>,
 }

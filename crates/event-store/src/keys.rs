@@ -20,6 +20,7 @@ use crate::{
     jetstream::JetStreamLog,
     log::Recorded,
     sealing::{self, UserKey},
+    space::Lack,
 };
 
 /// The bucket that holds them. Stored; never rename.
@@ -46,6 +47,9 @@ pub enum KeyError {
     /// The bucket is not there, or slow.
     #[error("the keys of users cannot be reached: {0}")]
     Unavailable(String),
+    /// A new key was not stored, because the server has no space left.
+    #[error("the keys of users have no space left: {0}")]
+    Full(Lack),
     /// Something is sealed under a key that is not there: the bucket is older than the log, or was lost.
     #[error("the key of {0} is missing: bring back the bucket of keys that belongs to this log")]
     Missing(UserId),
@@ -223,19 +227,39 @@ impl Bucket {
 
     /// None if somebody else was faster.
     async fn create(&self, user_id: &UserId, key: &StoredKey) -> Result<Option<u64>, KeyError> {
-        match self.store().await?.create(user_id.as_str(), encoded(user_id, key)?).await {
-            Ok(revision) => Ok(Some(revision)),
+        let value = encoded(user_id, key)?;
+        match self.store().await?.create(user_id.as_str(), value.clone()).await {
+            Ok(revision) => {
+                self.log.written(KEYS_BUCKET);
+                Ok(Some(revision))
+            }
             Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(self.failed(user_id, &value, error).await),
         }
     }
 
     /// None if somebody else was faster.
     async fn update(&self, user_id: &UserId, key: &StoredKey, revision: u64) -> Result<Option<u64>, KeyError> {
-        match self.store().await?.update(user_id.as_str(), encoded(user_id, key)?, revision).await {
-            Ok(revision) => Ok(Some(revision)),
+        let value = encoded(user_id, key)?;
+        match self.store().await?.update(user_id.as_str(), value.clone(), revision).await {
+            Ok(revision) => {
+                self.log.written(KEYS_BUCKET);
+                Ok(Some(revision))
+            }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(self.failed(user_id, &value, error).await),
+        }
+    }
+
+    async fn failed(
+        &self,
+        user_id: &UserId,
+        value: &[u8],
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> KeyError {
+        match self.log.lack(KEYS_BUCKET, user_id.as_str(), value, &error).await {
+            Some(lack) => KeyError::Full(lack),
+            None => unavailable(error),
         }
     }
 

@@ -24,6 +24,7 @@ pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
 pub use sealed_log::SealedLog;
 pub use sessions_kv::{Family, Former, SessionKey, Sessions};
+pub use space::{Lack, Space};
 pub use store::LogEventStore;
 pub use stream::{StreamName, partition_of, streams};
 pub use subject::Source;
@@ -53,6 +54,7 @@ pub mod history;
 pub mod jetstream;
 pub mod log;
 pub mod memory;
+pub mod space;
 pub mod stream;
 pub mod subject;
 

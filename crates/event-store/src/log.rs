@@ -11,7 +11,7 @@ use futures::{
     stream::BoxStream,
 };
 
-use crate::{headers::StoredHeaders, jetstream::BulkReader, keys::KeyError, stream::StreamName};
+use crate::{headers::StoredHeaders, jetstream::BulkReader, keys::KeyError, space::Lack, stream::StreamName};
 
 /// What a log answers, some time later.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -165,10 +165,15 @@ pub enum Attempt {
     },
     /// The guard does not hold.
     WrongLastSequence,
-    /// Another append under this guard or with this id is in flight.
+    /// Another append under this guard or with this id is in flight, or too many batches are.
     Busy,
     /// The batch holds an id that is there already.
     KnownIdInBatch,
+    /// The server has refused it for want of space: this attempt has stored nothing.
+    Full(Lack),
+    /// The server has answered a later message to the same stream, and this one with nothing: it could not write to its
+    /// disk. Only the log tells for certain that nothing was stored.
+    Dropped,
     /// The server will never take this.
     Rejected {
         /// The server's error code.

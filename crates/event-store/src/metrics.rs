@@ -61,6 +61,7 @@ impl Metrics {
             Err(AppendError::Conflict) => "conflict",
             Err(AppendError::IdTaken) => "id_taken",
             Err(AppendError::Busy) => "busy",
+            Err(AppendError::Full(_)) => "full",
             Err(AppendError::Unavailable { outcome_unknown: true, .. }) => "unknown",
             Err(AppendError::Unavailable { outcome_unknown: false, .. }) => "unavailable",
             Err(AppendError::Erased) => "erased",

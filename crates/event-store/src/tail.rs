@@ -17,7 +17,7 @@ use crate::{
     damage::Damage,
     envelope::{RecordedCommit, RequestHash},
     error::EventStoreError,
-    follow::{FollowError, follow},
+    follow::{FollowError, commit_id_at, follow},
     index::{Index, Known},
     log::{Log, LogError},
     stream::StreamName,
@@ -25,6 +25,11 @@ use crate::{
 
 /// How long a command waits for the tail.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The first pause before a damaged log is looked at again; doubles up to [`LONGEST_RECHECK`]. After a change of leaders,
+/// and after an older log was exchanged for the right one again, it is whole.
+const FIRST_RECHECK: Duration = Duration::from_secs(1);
+const LONGEST_RECHECK: Duration = Duration::from_secs(8);
 
 /// The server's clock may differ from ours by this much.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
@@ -42,7 +47,7 @@ pub struct TailState {
     pub incarnation: Option<String>,
     /// Why nothing can be read at this moment.
     pub trouble: Option<String>,
-    /// Why nothing will be read any more.
+    /// Why nothing is read until the log is again what it was. Looked at anew from time to time.
     pub damage: Option<Damage>,
 }
 
@@ -51,6 +56,7 @@ pub(crate) struct Tail {
     stream: StreamName,
     index: Arc<Mutex<Index>>,
     state: watch::Receiver<TailState>,
+    reports: watch::Sender<TailState>,
     task: AbortHandle,
 }
 
@@ -61,13 +67,15 @@ impl Drop for Tail {
 }
 
 impl Tail {
-    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order.
+    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order. Has everything
+    /// forgotten that was read from the log when the log turns out to be whole after it was not.
     pub(crate) fn start<F>(
         log: Arc<dyn Log>,
         stream: StreamName,
         window: TimeDelta,
         now: DateTime<Utc>,
         observer: impl Fn(RecordedCommit) -> F + Send + Sync + 'static,
+        forget: impl Fn() + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send,
@@ -75,11 +83,13 @@ impl Tail {
         // Neither ids nor the states of boxes are sealed, and a user's state is folded when it is asked for.
         let log = log.as_stored().unwrap_or(log);
         let index = Arc::new(Mutex::new(Index::new(window)));
-        let (sender, state) = watch::channel(TailState::default());
-        let runner = Runner { log, stream, index: index.clone(), state: sender, observer };
+        let (reports, state) = watch::channel(TailState::default());
+        let sender = reports.clone();
+        let runner =
+            Runner { log, stream, index: index.clone(), state: sender, observer, forget, last: Mutex::default() };
         let since = now - window - CLOCK_SLACK;
         let task = tokio::spawn(async move { runner.run(since).await }).abort_handle();
-        Self { stream, index, state, task }
+        Self { stream, index, state, reports, task }
     }
 
     pub(crate) fn state(&self) -> TailState {
@@ -88,6 +98,22 @@ impl Tail {
 
     pub(crate) fn look_up(&self, message_id: &str, request: RequestHash, at: DateTime<Utc>) -> Known {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request, at)
+    }
+
+    /// The sequence up to which everything is known.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.state.borrow().sequence
+    }
+
+    /// Rejects a commit that was stored where another one was read before it was sent: this is an older copy of the log.
+    pub(crate) fn check_stored(&self, read: u64, sequence: u64) -> Result<(), EventStoreError> {
+        if sequence > read {
+            return Ok(());
+        }
+        let damage = Damage::Shortened { stream: self.stream, read, last: sequence };
+        let reason = damage.to_string();
+        report(&self.reports, damage);
+        Err(EventStoreError::Unavailable { outcome_unknown: true, reason })
     }
 
     pub(crate) fn remembered(&self) -> usize {
@@ -111,7 +137,7 @@ impl Tail {
         let behind = || EventStoreError::unavailable(format!("{} has not been read so far", self.stream));
         match reached {
             Ok(Ok(state)) => match &state.damage {
-                Some(damage) => Err(EventStoreError::Corrupt { reason: damage.to_string() }),
+                Some(damage) => Err(damage.clone().into()),
                 None => Ok(()),
             },
             _ => Err(behind()),
@@ -119,16 +145,38 @@ impl Tail {
     }
 }
 
-struct Runner<O> {
+/// Lets the stream take no commands until the log is whole again. Returns whether the damage is new.
+fn report(state: &watch::Sender<TailState>, damage: Damage) -> bool {
+    let is_new = state.borrow().damage.is_none();
+    if is_new {
+        tracing::error!(%damage, "the log is damaged: this partition takes no commands");
+    }
+    state.send_modify(|state| {
+        state.caught_up = false;
+        state.damage = Some(damage);
+    });
+    is_new
+}
+
+struct Runner<O, G> {
     log: Arc<dyn Log>,
     stream: StreamName,
     index: Arc<Mutex<Index>>,
     state: watch::Sender<TailState>,
     observer: O,
+    forget: G,
+    /// The last commit that is known, by sequence and id: another log has another one there.
+    last: Mutex<Option<(u64, String)>>,
 }
 
-impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Runner<O> {
+impl<F, O, G> Runner<O, G>
+where
+    F: Future<Output = ()> + Send,
+    O: Fn(RecordedCommit) -> F + Send + Sync,
+    G: Fn() + Send + Sync,
+{
     async fn run(self, since: DateTime<Utc>) {
+        let mut pause = FIRST_RECHECK;
         loop {
             match self.follow(since).await {
                 FollowError::Unavailable(error) => {
@@ -136,9 +184,8 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
                     sleep(Duration::from_millis(200)).await;
                 }
                 FollowError::Damaged(damage) => {
-                    tracing::error!(stream = %self.stream, %damage, "the log is damaged: this partition takes no commands");
-                    self.state.send_modify(|state| state.damage = Some(damage));
-                    return;
+                    pause = if report(&self.state, damage) { FIRST_RECHECK } else { (pause * 2).min(LONGEST_RECHECK) };
+                    sleep(pause).await;
                 }
             }
         }
@@ -163,6 +210,46 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
         }
     }
 
+    /// The log is what it was, and can be read on.
+    fn clear_damage(&self) {
+        tracing::warn!(stream = %self.stream, "the log is whole again: this partition takes commands");
+        self.state.send_modify(|state| state.damage = None);
+    }
+
+    /// Waits for damage that an append has found.
+    async fn reported(&self) -> Damage {
+        let mut state = self.state.subscribe();
+        let reported = state.wait_for(|state| state.damage.is_some()).await;
+        match reported.ok().and_then(|state| state.damage.clone()) {
+            Some(damage) => damage,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Compares the log at the last known commit with what was read there.
+    async fn recognise(&self, from: u64) -> Result<(), FollowError> {
+        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sequence = from - 1;
+        if sequence == 0 {
+            return Ok(());
+        }
+        let found = commit_id_at(self.log.as_ref(), self.stream, sequence).await?;
+        match (known, found) {
+            (Some((at, id)), found) if at == sequence && found.as_ref() != Some(&id) => {
+                Err(Damage::OtherIncarnation { stream: self.stream }.into())
+            }
+            (None, Some(id)) => {
+                self.remember(sequence, id);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&self, sequence: u64, commit_id: String) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, commit_id));
+    }
+
     /// Follows for as long as it goes.
     async fn follow(&self, since: DateTime<Utc>) -> FollowError {
         let from = match self.resume_from(since).await {
@@ -177,26 +264,45 @@ impl<F: Future<Output = ()> + Send, O: Fn(RecordedCommit) -> F + Send + Sync> Ru
         if self.state.borrow().incarnation.as_ref().is_some_and(|known| *known != incarnation) {
             return Damage::OtherIncarnation { stream: self.stream }.into();
         }
+        if let Err(error) = self.recognise(from).await {
+            return error;
+        }
+        let mut was_damaged = self.state.borrow().damage.is_some();
+        if was_damaged {
+            (self.forget)();
+        }
         self.state.send_modify(|state| {
             state.incarnation = Some(incarnation);
             state.sequence = from - 1;
         });
         loop {
-            let batch = match follower.next_batch(1000, 4 << 20).await {
+            let batch = tokio::select! {
+                batch = follower.next_batch(1000, 4 << 20) => batch,
+                damage = self.reported(), if !was_damaged => return damage.into(),
+            };
+            let batch = match batch {
                 Ok(batch) => batch,
                 Err(error) => return error,
             };
-            let last = batch.commits.last().map(|commit| commit.sequence);
+            let last = batch.commits.last().map(|commit| (commit.sequence, commit.commit_id.clone()));
+            let sequence = last.as_ref().map(|(sequence, _)| *sequence);
             for commit in batch.commits {
                 self.index.lock().unwrap_or_else(PoisonError::into_inner).insert(&commit);
                 (self.observer)(commit).await;
             }
             self.state.send_modify(|state| {
-                state.sequence = last.unwrap_or(state.sequence);
+                state.sequence = sequence.unwrap_or(state.sequence);
                 state.end = follower.end();
                 state.caught_up |= batch.caught_up;
                 state.trouble = None;
             });
+            if was_damaged {
+                self.clear_damage();
+                was_damaged = false;
+            }
+            if let Some((sequence, commit_id)) = last {
+                self.remember(sequence, commit_id);
+            }
         }
     }
 }

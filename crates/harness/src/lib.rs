@@ -14,6 +14,7 @@ pub mod place;
 pub mod port;
 pub mod process;
 pub mod secrets;
+pub mod small_disk;
 mod spawner;
 pub mod token;
 pub mod tools;

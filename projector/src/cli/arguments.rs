@@ -129,7 +129,7 @@ pub struct ActivateArgs {
     pub operator: OperatorArgs,
     /// Generation to activate; the newest ready one by default
     pub generation: Option<i32>,
-    /// Skip the check that it was compared with the active generation
+    /// Skip the check that its rebuild has compared it with the active one, as after `rebuild --to ready`
     #[arg(long)]
     pub unverified: bool,
 }

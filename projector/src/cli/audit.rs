@@ -28,7 +28,7 @@ pub struct AuditArgs {
     /// End time
     #[arg(long, value_name = "TIME")]
     pub until: Option<DateTime<Utc>>,
-    /// Maximum number of commands to show
+    /// Maximum number of commands to show: the newest ones
     #[arg(
         long,
         default_value_t = 1_000,
@@ -43,31 +43,103 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let AuditArgs { user, box_id, since, until, .. } = args;
     let mut request = Audit { actor: user, box_id, since, until, after: None };
-    let mut entries = Vec::new();
+    let mut newest = Newest { limit, entries: Vec::new(), left_out: 0 };
     loop {
         let page = operator.ask(&request).await?;
-        entries.extend(page.entries);
+        newest.add(page.entries);
         request.after = page.next;
-        if request.after.is_none() || entries.len() > limit {
+        if request.after.is_none() {
             break;
         }
     }
-    if entries.len() > limit {
-        entries.truncate(limit);
-        let text = "the result is truncated: narrow the filters, or raise --limit";
-        console::say(args.operator.json, text);
+    newest.cut(limit);
+    let Newest { entries, left_out, .. } = newest;
+    if left_out > 0 {
+        let before = entries.first().and_then(|entry| entry.at).map(readable).unwrap_or_default();
+        let text = format!("{left_out} older commands are not shown: give --until {before}, or raise --limit");
+        console::say(args.operator.json, &text);
     }
-    // Each stream is ordered; between streams the clocks of the command-services decide.
-    entries.sort_by_key(|entry| entry.at);
     for entry in &entries {
         console::result(&args.operator, entry, &describe(entry))?;
     }
     Ok(())
 }
 
+/// The newest of the commands that were found, in the order of their times. Each stream is in its order; in between the
+/// clocks of the command-services decide.
+struct Newest {
+    limit: usize,
+    entries: Vec<Entry>,
+    left_out: usize,
+}
+
+impl Newest {
+    /// Holds at most twice as many as are wanted.
+    fn add(&mut self, page: Vec<Entry>) {
+        self.entries.extend(page);
+        if self.entries.len() > 2 * self.limit {
+            self.cut(self.limit);
+        }
+    }
+
+    fn cut(&mut self, limit: usize) {
+        self.entries.sort_by_key(|entry| entry.at);
+        let older = self.entries.len().saturating_sub(limit);
+        self.entries.drain(..older);
+        self.left_out += older;
+    }
+}
+
+fn readable(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 fn describe(entry: &Entry) -> String {
-    let Entry { at, actor, subject, events, command_id, stream, sequence } = entry;
-    let at = at.map_or_else(|| "?".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    let Entry { at, actor, subject, events, targets, command_id, stream, sequence } = entry;
+    let at = at.map_or_else(|| "?".to_owned(), readable);
     let command = command_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
+    let targets = targets.iter().map(Option::as_deref).chain(std::iter::repeat(None));
+    let events: Vec<String> = events
+        .iter()
+        .zip(targets)
+        .map(|(event, target)| target.map_or_else(|| event.clone(), |target| format!("{event} {target}")))
+        .collect();
     format!("{at}  {actor:<16} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(second: u32) -> Entry {
+        Entry {
+            at: format!("2026-11-21T12:00:{second:02}Z").parse().ok(),
+            actor: "ana".to_owned(),
+            subject: "box b1".to_owned(),
+            events: vec!["member_kicked".to_owned(), "room_closed".to_owned()],
+            targets: vec![Some("ben".to_owned()), None],
+            command_id: None,
+            stream: "box-0".to_owned(),
+            sequence: second.into(),
+        }
+    }
+
+    #[test]
+    fn the_newest_commands_are_kept_in_whatever_order_streams_are_read() {
+        let mut newest = Newest { limit: 2, entries: Vec::new(), left_out: 0 };
+        for page in [vec![entry(7), entry(9)], vec![entry(1), entry(2), entry(3)], vec![entry(8)]] {
+            newest.add(page);
+        }
+        newest.cut(2);
+        let kept: Vec<u64> = newest.entries.iter().map(|entry| entry.sequence).collect();
+        assert_eq!((kept, newest.left_out), (vec![8, 9], 4));
+    }
+
+    #[test]
+    fn a_line_tells_whom_a_command_was_about() {
+        let line = describe(&entry(1));
+        assert!(line.contains("member_kicked ben, room_closed (box-0 1)"), "{line}");
+        let of_an_older_projector = describe(&Entry { targets: Vec::new(), ..entry(1) });
+        assert!(of_an_older_projector.contains("member_kicked, room_closed"), "{of_an_older_projector}");
+    }
 }

@@ -55,8 +55,8 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
     }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
         return refused(format!(
-            "generation {number} was not compared with generation {former}: `projector verify {former} {number}` does \
-             that, and `projector activate {number} --unverified` switches to it"
+            "generation {number} was not compared with generation {former} by its rebuild: if `projector verify \
+             {former} {number}` finds no difference, `projector activate {number} --unverified` switches to it"
         ));
     }
     switch(&mut transaction, number, former).await?;

@@ -1,4 +1,4 @@
-//! An audit trail of commands, from the headers of the log. The content of events is not read.
+//! An audit trail of commands: who gave them, when, and about whom. Texts of users are not shown.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     operations::{Operation, Operations},
     requests::Request,
+    targets::targets,
 };
 use crate::generation::ChangeError;
 
@@ -73,6 +74,10 @@ pub struct Entry {
     pub subject: String,
     /// The types of its events.
     pub events: Vec<String>,
+    /// The user, message or device that each of these was about; none of one without, and fewer where this projector
+    /// cannot decode them.
+    #[serde(default)]
+    pub targets: Vec<Option<String>>,
     /// The client's `Idempotency-Key`, if it sent one.
     pub command_id: Option<String>,
     /// The stream that holds it.
@@ -179,6 +184,7 @@ impl Audit {
             actor: actor.to_owned(),
             subject,
             events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
+            targets: targets(recorded),
             command_id: text(header::COMMAND_ID),
             stream: recorded.stream.label(),
             sequence: recorded.sequence,

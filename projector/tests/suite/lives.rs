@@ -61,7 +61,9 @@ async fn a_generation_is_activated_only_when_it_has_caught_up_and_was_verified()
     generation::rebuild(&world.database, &origins(), &TO_READY).await.expect("it is begun");
     assert_eq!(reason(activate(Some(2), true).await), "generation 2 is building");
     set(&world, "update generations set state = 'ready' where generation = 2").await;
-    assert!(reason(activate(None, false).await).contains("was not compared with generation 1"));
+    let refused = reason(activate(None, false).await);
+    assert!(refused.contains("was not compared with generation 1 by its rebuild"), "{refused}");
+    assert!(refused.contains("if `projector verify 1 2` finds no difference, `projector activate 2 --unverified`"));
     set(&world, "update read_g1.checkpoints set position = 9 where stream = 'box-1'").await;
     assert_eq!(reason(activate(None, true).await), "generation 2 is behind generation 1: box-1 by 9");
     assert_eq!(states(&world).await, [(1, State::Active), (2, State::Ready)]);

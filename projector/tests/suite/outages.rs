@@ -1,5 +1,11 @@
 //! Servers that start late, stop and come back, and a log that was replaced.
 
+use std::os::unix::fs::{MetadataExt, chown};
+
+use harness::{Role, place::Scratch, small_disk::SmallDisk};
+use projector::Database;
+use sqlx::raw_sql;
+
 use crate::process::{Servers, until};
 
 const MESSAGES: &str = "select count(*) from messages";
@@ -77,4 +83,40 @@ async fn another_log_stops_its_stream_and_not_the_others() {
         .count();
     assert!(in_others > 0 && in_others < 4, "the boxes are all in one partition");
     until(&mut rows, flowing, i64::try_from(in_others).expect("a number")).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_when_the_database_has_space_again() {
+    let disk_folder = Scratch::create().expect("a folder");
+    let folder = disk_folder.path().join("disk");
+    let Some(disk) = SmallDisk::mount(&folder, 8).expect("a folder") else {
+        eprintln!("nothing can be mounted here");
+        return;
+    };
+    let servers = Servers::start().await;
+    let pid = servers.postgres.pid().await.expect("PostgreSQL runs");
+    let owner = std::fs::metadata(format!("/proc/{pid}")).expect("a process");
+    let tablespace = folder.join("tables");
+    std::fs::create_dir(&tablespace).expect("a folder");
+    chown(&tablespace, Some(owner.uid()), Some(owner.gid())).expect("it is root");
+    let projector = servers.projector("projector").await;
+    let town = servers.town().await;
+    town.open("b1").await;
+    town.say("b1", "before").await;
+    projector.is_ready().await;
+    let database = Database::new(&servers.postgres.url(Role::Admin), "test").expect("a URL");
+    let mut admin = database.control().await.expect("a connection");
+    let create = format!("create tablespace small location '{}'", tablespace.display());
+    raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut admin).await.expect("it is created");
+    raw_sql("alter table read_g1.messages set tablespace small").execute(&mut admin).await.expect("it is moved");
+    disk.fill().expect("it is filled");
+    for _ in 0..40 {
+        town.say("b1", &"x".repeat(1000)).await;
+    }
+    projector.is_held_up_by("streams", "the database has no space left").await;
+    let mut rows = servers.read_model().await;
+    until(&mut rows, "select count(*) from parked_events", 0).await;
+    disk.empty().expect("it is emptied");
+    until(&mut rows, MESSAGES, 41).await;
+    projector.is_ready().await;
 }

@@ -43,10 +43,14 @@ async fn the_log_tells_operators_who_did_what_and_when_but_not_what_was_said() {
     let between = format!("--box box-1 --since {} --until {}", early.to_rfc3339(), late.to_rfc3339());
     let between = audit(&world, &between.replace("+00:00", "Z")).await;
     assert_eq!(events(&between), ["member_joined", "message_posted", "order_arrived", "member_kicked"]);
+    let targets: Vec<&Value> = between.iter().map(|entry| &entry["targets"][0]).collect();
+    assert_eq!(targets, [&"ben".into(), &Value::Null, &Value::Null, &"ben".into()], "who came, and who was kicked");
     let actors: Vec<&Value> = between.iter().map(|entry| &entry["actor"]).collect();
     assert_eq!(actors, ["ben", "ben", "box-1", "ana"]);
     let of_ana = audit(&world, "--user ana").await;
     assert_eq!((events(&of_ana)[0], of_ana.len()), ("user_registered", 603), "over more than one page");
     assert_eq!(audit(&world, "--user ops --limit 2").await.len(), 2);
+    let (all, newest) = (audit(&world, "").await, audit(&world, "--limit 3").await);
+    assert_eq!(newest, all[all.len() - 3..], "the oldest are left out");
     assert_eq!(audit(&world, "--user nobody").await, Vec::<Value>::new());
 }

@@ -2,23 +2,15 @@
 
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Message, RequestErrorKind, header};
+use async_nats::{HeaderMap, Message, PublishErrorKind, RequestErrorKind, header};
 use serde::Deserialize;
+use tokio::time::timeout;
 
-use super::{ApiError, JetStreamLog};
+use super::{ApiError, JetStreamLog, codes, codes::Refusal};
 use crate::{
     log::{Attempt, NewMessage},
     subject::hex,
 };
-
-/// The guard does not hold.
-const WRONG_LAST_SEQUENCE: u64 = 10071;
-/// In a cluster: another append under the same guard is in flight.
-const GUARD_IN_FLIGHT: u64 = 10164;
-/// In a cluster: another append with the same message id is in flight.
-const ID_IN_FLIGHT: u64 = 10158;
-/// A batch holds a message id that is known already.
-const KNOWN_ID_IN_BATCH: u64 = 10201;
 
 impl JetStreamLog {
     pub(super) async fn attempt_append(&self, messages: &[NewMessage], patience: Duration) -> Attempt {
@@ -27,7 +19,10 @@ impl JetStreamLog {
         }
         match messages {
             [message] => self.request_append(message, headers_of(message), patience).await,
-            [staged @ .., last] => self.attempt_batch(staged, last, patience).await,
+            [staged @ .., last] => match timeout(patience, self.batches.acquire()).await {
+                Ok(_permit) => self.attempt_batch(staged, last, patience).await,
+                Err(_elapsed) => Attempt::Busy,
+            },
             [] => Attempt::Rejected { code: 0, description: "there is nothing to append".into() },
         }
     }
@@ -46,8 +41,10 @@ impl JetStreamLog {
             let headers = batch_headers(message, index);
             let sent =
                 self.client.publish_with_headers(message.subject.clone(), headers, message.payload.clone()).await;
-            if let Err(error) = sent {
-                return Attempt::Rejected { code: 0, description: error.to_string() };
+            match sent {
+                Ok(()) => {}
+                Err(error) if error.kind() == PublishErrorKind::Send => return Attempt::NotSent,
+                Err(error) => return Attempt::Rejected { code: 0, description: error.to_string() },
             }
         }
         let mut headers = batch_headers(last, staged.len());
@@ -56,6 +53,7 @@ impl JetStreamLog {
     }
 
     async fn request_append(&self, message: &NewMessage, headers: HeaderMap, patience: Duration) -> Attempt {
+        let connection = self.connection_count();
         let request =
             async_nats::Request::new().headers(headers).payload(message.payload.clone()).timeout(Some(patience));
         let answer = tokio::select! {
@@ -63,12 +61,32 @@ impl JetStreamLog {
             () = self.disconnected() => return Attempt::Unknown { reason: "the connection was lost".into() },
         };
         match answer {
-            Ok(answer) => meaning(&answer),
+            Ok(answer) => self.noted(message, meaning(&answer)),
             Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
                 Attempt::Rejected { code: 0, description: error.to_string() }
             }
+            Err(error) if error.kind() == RequestErrorKind::TimedOut => {
+                let stream = message.stream.on_server();
+                if self.drops(&stream, message.subject.clone(), connection, patience).await {
+                    self.noted(message, Attempt::Dropped)
+                } else {
+                    Attempt::Unknown { reason: error.to_string() }
+                }
+            }
             Err(error) => Attempt::Unknown { reason: error.to_string() },
         }
+    }
+}
+
+impl JetStreamLog {
+    /// Remembers for readiness what an answer tells about the space that is left.
+    fn noted(&self, message: &NewMessage, attempt: Attempt) -> Attempt {
+        match attempt {
+            Attempt::Stored { .. } => self.space.stored(|| message.stream.on_server()),
+            Attempt::Full(lack) => self.space.refused(&message.stream.on_server(), lack),
+            _ => {}
+        }
+        attempt
     }
 }
 
@@ -87,12 +105,12 @@ fn headers_of(message: &NewMessage) -> HeaderMap {
 }
 
 #[derive(Deserialize)]
-struct Acknowledgement {
+pub(super) struct Acknowledgement {
     #[serde(default)]
     seq: u64,
     #[serde(default)]
     duplicate: bool,
-    error: Option<ApiError>,
+    pub(super) error: Option<ApiError>,
 }
 
 fn meaning(answer: &Message) -> Attempt {
@@ -106,18 +124,20 @@ fn meaning(answer: &Message) -> Attempt {
 }
 
 fn refusal(error: ApiError) -> Attempt {
-    match error.err_code {
-        WRONG_LAST_SEQUENCE => Attempt::WrongLastSequence,
-        GUARD_IN_FLIGHT | ID_IN_FLIGHT => Attempt::Busy,
-        KNOWN_ID_IN_BATCH => Attempt::KnownIdInBatch,
-        _ if error.code == 503 => Attempt::Unknown { reason: error.description },
-        code => Attempt::Rejected { code, description: error.description },
+    match codes::refusal(&error) {
+        Refusal::Guard => Attempt::WrongLastSequence,
+        Refusal::Busy => Attempt::Busy,
+        Refusal::KnownId => Attempt::KnownIdInBatch,
+        Refusal::Full(lack) => Attempt::Full(lack),
+        Refusal::Unsettled => Attempt::Unknown { reason: error.description },
+        Refusal::Final => Attempt::Rejected { code: error.err_code, description: error.description },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::Lack;
 
     fn answer(payload: &str) -> Attempt {
         meaning(&Message {
@@ -141,7 +161,11 @@ mod tests {
         assert!(matches!(error(400, 10071), Attempt::WrongLastSequence));
         assert!(matches!(error(400, 10164), Attempt::Busy));
         assert!(matches!(error(409, 10158), Attempt::Busy));
+        assert!(matches!(error(400, 10176), Attempt::Busy));
+        assert!(matches!(error(429, 10210), Attempt::Busy));
         assert!(matches!(error(400, 10201), Attempt::KnownIdInBatch));
+        assert!(matches!(error(503, 10023), Attempt::Full(Lack::Server)));
+        assert!(matches!(error(400, 10002), Attempt::Full(Lack::Account)));
         assert!(matches!(error(503, 10008), Attempt::Unknown { .. }));
         assert!(matches!(error(400, 10054), Attempt::Rejected { code: 10054, .. }));
         assert!(matches!(answer(""), Attempt::Unknown { .. }));

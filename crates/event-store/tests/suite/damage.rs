@@ -1,16 +1,18 @@
 //! A log that is not what it was: noticed, said, and never papered over.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use domain::{BoxCommand, DeliveryBox};
-use event_store::{CommandError, Damage, FollowError, Follower, MemoryLog, StreamName, follow, partition_of};
-use harness::{Account, Nats};
-use tokio::time::timeout;
+use event_store::{
+    CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, StreamName, follow, partition_of,
+};
+use harness::{Account, Nats, place::Scratch};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     server,
-    town::{box_id, by, executor, open_room, say},
+    town::{Answer, box_id, by, executor, open_room, say},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,7 +49,7 @@ async fn a_hole_stops_whoever_reads() {
     // A process that starts now takes no commands for that partition.
     let late = executor::<DeliveryBox>(&log);
     let refused = late.execute(&box_id(), say("ann", "hello"), by("ann")).await;
-    assert!(matches!(refused, Err(CommandError::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(CommandError::Damaged { .. })), "{refused:?}");
     assert!(!late.caught_up());
 }
 
@@ -70,11 +72,99 @@ async fn a_stream_that_was_replaced_stops_whoever_reads() {
     assert!(matches!(noticed, Damage::OtherIncarnation { .. } | Damage::Shortened { .. }), "{noticed:?}");
     let refused = loop {
         match boxes.execute(&box_id(), BoxCommand::ReturnToService, by("ops")).await {
-            Err(CommandError::Corrupt { reason }) => break reason,
+            Err(CommandError::Damaged { reason }) => break reason,
             // Not noticed yet: nothing is appended meanwhile, because the guard does not hold.
             Err(CommandError::Refused(_) | CommandError::Contended | CommandError::Unavailable { .. }) => {}
             other => panic!("{other:?}"),
         }
     };
     assert!(refused.contains("box-"), "{refused}");
+}
+
+/// Puts another copy of the log in the place of the one that is there.
+async fn exchange(nats: &Nats, copy: &Path) {
+    nats.kill().await;
+    std::fs::remove_dir_all(nats.store()).unwrap();
+    copy_folder(copy, &nats.store());
+    nats.start_again().await.unwrap();
+}
+
+/// A copy of the log as it is now.
+async fn copy(nats: &Nats, to: &Path) {
+    nats.stop().await;
+    copy_folder(&nats.store(), to);
+    nats.start_again().await.unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Posts until the answer is the one that is waited for. Meanwhile nothing is answered that cannot be repeated.
+async fn until<T>(boxes: &Executor<DeliveryBox>, name: &str, wanted: impl Fn(&Answer) -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await;
+        if let Some(wanted) = wanted(&answer) {
+            return wanted;
+        }
+        let may_be_repeated = matches!(
+            answer,
+            Err(CommandError::Unavailable { .. } | CommandError::Damaged { .. } | CommandError::Contended)
+        );
+        assert!(may_be_repeated, "{name}: {answer:?}");
+        assert!(Instant::now() < deadline, "{name}: {answer:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn is_damaged(answer: &Answer) -> Option<()> {
+    matches!(answer, Err(CommandError::Damaged { .. })).then_some(())
+}
+
+#[tokio::test]
+async fn an_older_log_takes_no_commands_until_the_right_one_is_back() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let log = server::log(&nats).await;
+    let boxes = executor::<DeliveryBox>(&log);
+    open_room(&boxes).await;
+    let copies = Scratch::create().unwrap();
+    let [older, right] = ["older", "right"].map(|name| copies.path().join(name));
+    copy(&nats, &older).await;
+    for _ in 0..5 {
+        until(&boxes, "the log goes on", |answer| answer.is_ok().then_some(())).await;
+    }
+    copy(&nats, &right).await;
+    until(&boxes, "it is followed again", |answer| answer.is_ok().then_some(())).await;
+    let said = log.state(stream()).await.unwrap().last_sequence;
+    copy(&nats, &right).await;
+
+    exchange(&nats, &older).await;
+    until(&boxes, "the older log is noticed", is_damaged).await;
+    assert!(!boxes.caught_up());
+    // It grows beyond what was read of the right one, with commits of a process that knows no other.
+    let other = executor::<DeliveryBox>(&server::log(&nats).await);
+    while log.state(stream()).await.is_ok_and(|state| state.last_sequence < said + 3) {
+        until(&other, "the older log takes commits", |answer| answer.is_ok().then_some(())).await;
+    }
+    drop(other);
+    let looked_at = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < looked_at {
+        let answer = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await;
+        assert!(is_damaged(&answer).is_some(), "{answer:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
+
+    exchange(&nats, &right).await;
+    let sequence = until(&boxes, "the right log is back", |answer| Some(answer.as_ref().ok()?.sequence)).await;
+    assert_eq!(sequence, said + 1);
 }

@@ -5,6 +5,7 @@
 mod contract;
 
 mod accounts;
+mod batches;
 mod bulk;
 mod cluster;
 mod damage;
@@ -14,6 +15,7 @@ mod outages;
 mod permissions;
 mod provisioning;
 mod sealing;
+mod space;
 
 mod proxy;
 mod server;

@@ -90,3 +90,24 @@ pub(crate) async fn simultaneous_repeats_register_once(log: Arc<impl Log>) {
     assert!(repeats.join_all().await.iter().all(|sequence| *sequence == 2));
     assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);
 }
+
+pub(crate) async fn many_registrations_and_changes_of_nicknames_at_once_all_succeed(log: Arc<impl Log>) {
+    let users = executor::<User>(&log);
+    for change in [false, true] {
+        let mut commands = JoinSet::new();
+        for index in 0..100 {
+            let (users, id) = (users.clone(), format!("user{index}"));
+            commands.spawn(async move {
+                if change {
+                    rename(&users, &id, &format!("Windy{index}")).await
+                } else {
+                    register(&users, &id, &format!("Sunny{index}")).await
+                }
+            });
+        }
+        let answers = commands.join_all().await;
+        let failed: Vec<_> = answers.iter().filter(|answer| answer.is_err()).collect();
+        assert!(failed.is_empty(), "{} of 100: {:?}", failed.len(), failed.first());
+    }
+    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 500);
+}

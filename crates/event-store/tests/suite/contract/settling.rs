@@ -8,7 +8,7 @@ use std::{
 use async_nats::HeaderMap;
 use chrono::{DateTime, Utc};
 use event_store::{
-    Log, LogError, StreamName, StreamState,
+    Lack, Log, LogError, StreamName, StreamState,
     append::{AppendError, Appended, Patience, append},
     envelope::header,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded},
@@ -28,6 +28,10 @@ enum Fate {
     AnswerLostAfter(Box<NewMessage>),
     /// The server gets it, and then this one of somebody else's; the answer is lost.
     AnswerLostBefore(Box<NewMessage>),
+    /// The server answers that it will not take it.
+    Refused,
+    /// The server answers that it has no space.
+    Full,
     /// In a cluster: another append is in flight.
     Busy,
     /// There is no connection.
@@ -54,6 +58,8 @@ impl<L: Log> Log for Unlucky<L> {
             let lost = || Attempt::Unknown { reason: "lost".into() };
             match fate {
                 None => self.log.attempt(messages, patience).await,
+                Some(Fate::Refused) => Attempt::Rejected { code: 10054, description: "too large".into() },
+                Some(Fate::Full) => Attempt::Full(Lack::Server),
                 Some(Fate::Busy) => Attempt::Busy,
                 Some(Fate::Disconnected) => Attempt::NotSent,
                 Some(Fate::RequestLost) => lost(),
@@ -216,5 +222,28 @@ pub(crate) async fn a_log_without_connection_got_nothing(log: Arc<impl Log>) {
 pub(crate) async fn a_log_that_is_always_busy_got_nothing(log: Arc<impl Log>) {
     let outcome = settle(&log, &vec![Fate::Busy; 10_000], &[own(message(&talk("b1"), "a"))]).await;
     assert!(matches!(outcome, Err(AppendError::Busy)), "{outcome:?}");
+    assert_eq!(last_sequence(&log).await, 0);
+}
+
+pub(crate) async fn a_refusal_after_a_lost_answer_is_none(log: Arc<impl Log>) {
+    let version = stored(&log, guarded(&room("b1"), "opened", 0)).await;
+    for (index, refusal) in [Fate::Refused, Fate::Full].into_iter().enumerate() {
+        let message = NewMessage { message_id: Some(format!("own{index}")), ..on_talk("a", version) };
+        let appended = settle(&log, &[Fate::AnswerLost, refusal], &[message]).await.unwrap();
+        assert!(appended.earlier.is_none(), "our own");
+        assert_eq!(appended.sequence, last_sequence(&log).await);
+    }
+    assert_eq!(last_sequence(&log).await, 3);
+}
+
+pub(crate) async fn a_refusal_after_a_lost_request_leaves_the_outcome_open(log: Arc<impl Log>) {
+    for refusal in [Fate::Refused, Fate::Full] {
+        let outcome = settle(&log, &[Fate::RequestLost, refusal], &[own(message(&talk("b1"), "a"))]).await;
+        assert!(matches!(outcome, Err(AppendError::Unavailable { outcome_unknown: true, .. })), "{outcome:?}");
+    }
+    let outcome = settle(&log, &[Fate::Busy, Fate::Refused], &[own(message(&talk("b1"), "a"))]).await;
+    assert!(matches!(outcome, Err(AppendError::Refused(_))), "{outcome:?}");
+    let outcome = settle(&log, &[Fate::Full], &[own(message(&talk("b1"), "a"))]).await;
+    assert!(matches!(outcome, Err(AppendError::Full(Lack::Server))), "{outcome:?}");
     assert_eq!(last_sequence(&log).await, 0);
 }

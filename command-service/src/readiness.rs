@@ -1,0 +1,117 @@
+//! Readiness by partition: what every command needs makes the process unready, a single partition is only reported.
+
+use event_store::{Lack, Space, StreamName, TailState};
+
+use crate::app::App;
+
+/// The streams that do not take commands, by what that means for the process.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Failures {
+    /// Those that are being read for the first time, or again after an interruption. Over soon.
+    behind: Vec<String>,
+    /// Those that fail until something outside is put right.
+    broken: Vec<(StreamName, String)>,
+}
+
+/// Fails while a stream is being caught up with, while users cannot be written, and when no partition of boxes works.
+///
+/// A broken partition is broken for every command-service: if it made them unready, nothing would serve the others.
+pub(crate) fn required(app: &App, space: &Space) -> Result<(), String> {
+    let tails = tails(app);
+    let boxes = tails.iter().filter(|(stream, _)| matches!(stream, StreamName::Box(_))).count();
+    Failures::of(&tails, space).required(boxes)
+}
+
+/// Names every stream that does not take commands and every bucket without space, each with what is wrong.
+pub(crate) fn partitions(app: &App, space: &Space) -> Result<(), String> {
+    let failures = Failures::of(&tails(app), space);
+    let others = [StreamName::Mark, StreamName::Timer].into_iter();
+    let others = others.filter_map(|stream| Some((stream.label(), space.lack(&stream.on_server())?)));
+    let others = others.chain(space.buckets()).map(|(name, lack): (String, Lack)| format!("{name}: {lack}"));
+    failed(failures.broken().chain(others))
+}
+
+fn tails(app: &App) -> Vec<(StreamName, TailState)> {
+    [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat()
+}
+
+impl Failures {
+    fn of(tails: &[(StreamName, TailState)], space: &Space) -> Self {
+        let mut failures = Self::default();
+        for (stream, tail) in tails {
+            let lack = space.lack(&stream.on_server()).map(|lack| lack.to_string());
+            let damage = tail.damage.as_ref().map(ToString::to_string);
+            match damage.or_else(|| tail.trouble.clone()).or(lack) {
+                Some(reason) => failures.broken.push((*stream, reason)),
+                None if tail.caught_up => {}
+                None => failures.behind.push(format!("{stream}: has read up to {}", tail.sequence)),
+            }
+        }
+        failures
+    }
+
+    fn broken(&self) -> impl Iterator<Item = String> {
+        self.broken.iter().map(|(stream, reason)| format!("{stream}: {reason}"))
+    }
+
+    fn required(&self, boxes: usize) -> Result<(), String> {
+        let no_users = self.broken.iter().any(|(stream, _)| *stream == StreamName::User);
+        let broken_boxes = self.broken.iter().filter(|(stream, _)| matches!(stream, StreamName::Box(_))).count();
+        let behind = self.behind.iter().cloned();
+        if no_users || broken_boxes == boxes {
+            return failed(self.broken().chain(behind));
+        }
+        failed(behind)
+    }
+}
+
+fn failed(reasons: impl Iterator<Item = String>) -> Result<(), String> {
+    let reasons: Vec<String> = reasons.collect();
+    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_store::Damage;
+
+    use super::*;
+
+    fn well() -> Vec<(StreamName, TailState)> {
+        let tail = TailState { caught_up: true, ..TailState::default() };
+        [StreamName::User, StreamName::Store, StreamName::Box(0), StreamName::Box(1)]
+            .map(|stream| (stream, tail.clone()))
+            .to_vec()
+    }
+
+    fn damaged(streams: &[StreamName]) -> Failures {
+        let mut tails = well();
+        for (stream, tail) in tails.iter_mut().filter(|(stream, _)| streams.contains(stream)) {
+            *tail = TailState { damage: Some(Damage::Hole { stream: *stream, expected: 7 }), ..TailState::default() };
+        }
+        Failures::of(&tails, &Space::default())
+    }
+
+    #[test]
+    fn a_damaged_partition_is_named_and_leaves_the_process_ready() {
+        let failures = damaged(&[StreamName::Box(1)]);
+        assert_eq!(failures.required(2), Ok(()));
+        assert_eq!(failures.broken().collect::<Vec<_>>(), ["box-1: box-1 has a hole: sequence 7 is missing"]);
+        assert_eq!(damaged(&[]).required(2), Ok(()));
+    }
+
+    #[test]
+    fn without_users_or_without_any_box_the_process_is_not_ready() {
+        for streams in [vec![StreamName::User], vec![StreamName::Box(0), StreamName::Box(1)]] {
+            let reason = damaged(&streams).required(2).unwrap_err();
+            streams.iter().for_each(|stream| assert!(reason.contains(&format!("{stream} has a hole")), "{reason}"));
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_caught_up_with_makes_the_process_wait() {
+        let mut tails = well();
+        tails[3].1.caught_up = false;
+        let failures = Failures::of(&tails, &Space::default());
+        assert_eq!(failures.required(2), Err("box-1: has read up to 0".to_owned()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The error codes that a server answers to a publish, and what each means for the message.
+
+use super::ApiError;
+use crate::space::Lack;
+
+/// The meaning of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The guard does not hold.
+    Guard,
+    /// Others are in the way; nothing was stored.
+    Busy,
+    /// A batch holds a message id that is known already.
+    KnownId,
+    /// No space; nothing was stored.
+    Full(Lack),
+    /// The server's own trouble, for now: it says nothing for certain about the message.
+    Unsettled,
+    /// The server will never take the message.
+    Final,
+}
+
+/// Any guard that does not hold.
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+/// In a cluster: another append under the same guard is in flight.
+const GUARD_IN_FLIGHT: u64 = 10164;
+/// In a cluster: another append with the same message id is in flight.
+const ID_IN_FLIGHT: u64 = 10158;
+/// A batch of which the server has dropped what was staged: too many batches are under way, or it took too long.
+const INCOMPLETE_BATCH: u64 = 10176;
+/// Too many batches are under way.
+const TOO_MANY_BATCHES: u64 = 10210;
+/// A batch holds a message id that is known already.
+const KNOWN_ID_IN_BATCH: u64 = 10201;
+/// The account's limit.
+const ACCOUNT_FULL: u64 = 10002;
+/// The server's limit.
+const SERVER_FULL: u64 = 10023;
+/// The server's limit, where room was to be reserved.
+const STORAGE_FULL: u64 = 10047;
+/// The store's own words say why it failed.
+const STORE_FAILED: u64 = 10077;
+/// The stream's leader has moved, or the stream cannot be used for now. Not all of these are answered with 503.
+const MOVED: [u64; 6] = [10007, 10009, 10041, 10063, 10118, 10194];
+
+pub(super) fn refusal(error: &ApiError) -> Refusal {
+    match error.err_code {
+        WRONG_LAST_SEQUENCE => Refusal::Guard,
+        GUARD_IN_FLIGHT | ID_IN_FLIGHT | INCOMPLETE_BATCH | TOO_MANY_BATCHES => Refusal::Busy,
+        KNOWN_ID_IN_BATCH => Refusal::KnownId,
+        ACCOUNT_FULL => Refusal::Full(Lack::Account),
+        SERVER_FULL | STORAGE_FULL => Refusal::Full(Lack::Server),
+        STORE_FAILED => store_failed(&error.description),
+        code if error.code == 503 || MOVED.contains(&code) => Refusal::Unsettled,
+        _ => Refusal::Final,
+    }
+}
+
+/// A store that was closed, say, may have written before it failed.
+fn store_failed(description: &str) -> Refusal {
+    let says = |words| description.contains(words);
+    if says("maximum bytes exceeded") || says("maximum messages exceeded") {
+        Refusal::Full(Lack::Stream)
+    } else if says("no space left on device") {
+        Refusal::Full(Lack::Disk)
+    } else {
+        Refusal::Unsettled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_of_the_server_is_decided_on() {
+        let decided = |code, err_code, description: &str| {
+            refusal(&ApiError { code, err_code, description: description.to_owned() })
+        };
+        for code in [10158, 10164, 10176, 10210] {
+            assert_eq!(decided(400, code, ""), Refusal::Busy, "{code}");
+        }
+        for (code, err_code, lack) in
+            [(400, 10002, Lack::Account), (503, 10023, Lack::Server), (500, 10047, Lack::Server)]
+        {
+            assert_eq!(decided(code, err_code, ""), Refusal::Full(lack), "{err_code}");
+        }
+        let store_failed = |description| decided(503, STORE_FAILED, description);
+        assert_eq!(store_failed("maximum bytes exceeded"), Refusal::Full(Lack::Stream));
+        assert_eq!(store_failed("write 2.blk: no space left on device"), Refusal::Full(Lack::Disk));
+        assert_eq!(store_failed("store is closed"), Refusal::Unsettled);
+        // Not available, not enabled, no account; not the leader, not assigned, Raft, offline.
+        for (code, err_code) in [(503, 10008), (503, 10076), (503, 10039), (503, 10035), (500, 10009), (500, 10007)] {
+            assert_eq!(decided(code, err_code, ""), Refusal::Unsettled, "{err_code}");
+        }
+        for err_code in [10041, 10118, 10194] {
+            assert_eq!(decided(500, err_code, ""), Refusal::Unsettled, "{err_code}");
+        }
+        // Too large; sealed; no such stream; roll-up, time to live, schedule and batch that it never takes.
+        for err_code in [10054, 10097, 10109, 10059, 10060, 10111, 10165, 10166, 10188, 10189, 10174, 10175, 10199] {
+            assert_eq!(decided(400, err_code, ""), Refusal::Final, "{err_code}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A server that answers nothing to what is to be stored, although it answers: it cannot write to its disk.
+
+use std::{error::Error, sync::atomic::Ordering, time::Duration};
+
+use async_nats::{
+    HeaderMap, header,
+    jetstream::{
+        context::{PublishError, PublishErrorKind},
+        kv::{UpdateError, UpdateErrorKind},
+    },
+};
+
+use super::{
+    ApiAnswer, ApiError, JetStreamLog, OWNER_API_PREFIX, READ_PATIENCE, append::Acknowledgement, codes, codes::Refusal,
+};
+use crate::space::Lack;
+
+/// A last sequence that no stream has. A message that expects it is answered, and never stored.
+const IMPOSSIBLE: &str = "9007199254740991";
+
+impl JetStreamLog {
+    /// Tells connections apart: what one has taken says nothing about another.
+    pub(super) fn connection_count(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server drops what is to be stored, to be asked after it has not answered a message to the stream.
+    ///
+    /// A server that cannot write to its disk answers nothing to what it should have stored, but goes on to refuse guards
+    /// that do not hold. It takes the messages of a connection in their order, so with such a refusal it has dealt with
+    /// what came before. Replicas store later than the leader answers, so of a replicated stream this is not known.
+    pub(super) async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, IMPOSSIBLE);
+        let probe = async_nats::Request::new().headers(headers).timeout(Some(patience));
+        let Ok(answer) = self.client.send_request(subject, probe).await else { return false };
+        let refused = match serde_json::from_slice::<Acknowledgement>(&answer.payload) {
+            Ok(Acknowledgement { error: Some(error), .. }) => codes::refusal(&error) == Refusal::Guard,
+            _ => false,
+        };
+        let drops = refused && connection == self.connection_count() && self.is_alone(stream).await;
+        if drops {
+            self.space.refused(stream, Lack::Disk);
+        }
+        drops
+    }
+
+    async fn is_alone(&self, stream: &str) -> bool {
+        matches!(self.stream_info(stream).await, Ok(ApiAnswer::Fine(info)) if info.config.num_replicas == 1)
+    }
+
+    /// The want of space for which a value could not be written to a bucket, if it was that. Certainly not written if so.
+    pub(crate) async fn lack(
+        &self,
+        bucket: &str,
+        key: &str,
+        value: &[u8],
+        error: &(dyn Error + Send + Sync + 'static),
+    ) -> Option<Lack> {
+        let stream = format!("KV_{bucket}");
+        if let Some(lack) = answered(error) {
+            self.space.refused(&stream, lack);
+            return Some(lack);
+        }
+        let subject = format!("$KV.{bucket}.{key}");
+        let connection = self.connection_count();
+        // Other accounts than the owner's have the bucket under the prefix of their API.
+        let published = if self.prefix == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
+        let dropped = is_timeout(error)
+            && self.drops(&stream, published, connection, READ_PATIENCE).await
+            && self.is_absent(&stream, &subject, value).await;
+        dropped.then_some(Lack::Disk)
+    }
+
+    /// Remembers that a bucket takes values.
+    pub(crate) fn written(&self, bucket: &str) {
+        self.space.stored(|| format!("KV_{bucket}"));
+    }
+
+    async fn is_absent(&self, stream: &str, subject: &str, value: &[u8]) -> bool {
+        let Ok(stream) = self.context.get_stream_no_info(stream).await else { return false };
+        match stream.raw_message_builder().last_by_subject(subject).send().await {
+            Ok(message) => message.payload != value,
+            Err(error) => error.kind() == async_nats::jetstream::stream::RawMessageErrorKind::NoMessageFound,
+        }
+    }
+}
+
+fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+fn answered(error: &(dyn Error + 'static)) -> Option<Lack> {
+    sources(error).find_map(|error| {
+        let error = error.downcast_ref::<async_nats::jetstream::Error>()?;
+        let error = ApiError {
+            code: u64::try_from(error.code()).unwrap_or_default(),
+            err_code: error.error_code().0,
+            description: error.to_string(),
+        };
+        match codes::refusal(&error) {
+            Refusal::Full(lack) => Some(lack),
+            _ => None,
+        }
+    })
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    sources(error).any(|error| {
+        let published = error.downcast_ref::<PublishError>().map(PublishError::kind);
+        let updated = error.downcast_ref::<UpdateError>().map(UpdateError::kind);
+        published == Some(PublishErrorKind::TimedOut) || updated == Some(UpdateErrorKind::TimedOut)
+    })
+}

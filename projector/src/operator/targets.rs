@@ -1,0 +1,55 @@
+//! The user, message or device that an event of the log is about, beside the one who gave the command.
+
+use domain::{BoxEvent, UserEvent};
+use event_store::{Decoded, RecordedCommit, log::Recorded};
+
+/// The target of each event of a commit, in order; none of an event without one, and of a commit that this build cannot
+/// decode. Holds ids only: no text, name or token.
+pub(crate) fn targets(recorded: &Recorded) -> Vec<Option<String>> {
+    let Ok(commit) = RecordedCommit::parse(recorded) else { return Vec::new() };
+    match commit.decode() {
+        Ok(Decoded::Box(events)) => events.iter().map(of_box).collect(),
+        Ok(Decoded::User(events)) => events.iter().map(of_user).collect(),
+        Ok(Decoded::Mark { message_id }) => vec![Some(message_id.to_string())],
+        Ok(Decoded::Claim | Decoded::Store(_)) | Err(_) => Vec::new(),
+    }
+}
+
+fn of_box(event: &BoxEvent) -> Option<String> {
+    match event {
+        BoxEvent::MemberJoined { user_id, .. }
+        | BoxEvent::MemberLeft { user_id, .. }
+        | BoxEvent::MemberKicked { user_id, .. }
+        | BoxEvent::AuthorErased { user_id } => Some(user_id.to_string()),
+        BoxEvent::HostTransferred { to, .. } => Some(to.to_string()),
+        BoxEvent::EventDropped { sequence, .. } => Some(sequence.to_string()),
+        BoxEvent::MessageEdited { message_id, .. }
+        | BoxEvent::MessageDeleted { message_id, .. }
+        | BoxEvent::ReactionAdded { message_id, .. }
+        | BoxEvent::ReactionRemoved { message_id, .. } => Some(message_id.to_string()),
+        BoxEvent::BoxInstalled { .. }
+        | BoxEvent::BoxDetailsChanged { .. }
+        | BoxEvent::BoxTakenOutOfService { .. }
+        | BoxEvent::BoxReturnedToService {}
+        | BoxEvent::BoxRetired {}
+        | BoxEvent::RoomOpened { .. }
+        | BoxEvent::StepAdvanced { .. }
+        | BoxEvent::RoomExtended { .. }
+        | BoxEvent::RoomClosed { .. }
+        | BoxEvent::OrderArrived { .. }
+        | BoxEvent::DoorOpened { .. }
+        | BoxEvent::MessagePosted { .. } => None,
+    }
+}
+
+fn of_user(event: &UserEvent) -> Option<String> {
+    match event {
+        UserEvent::DeviceRegistered { device_id, .. } | UserEvent::DeviceRemoved { device_id } => {
+            Some(device_id.to_string())
+        }
+        UserEvent::UserRegistered { .. }
+        | UserEvent::NicknameChanged { .. }
+        | UserEvent::NotificationPreferencesSet { .. }
+        | UserEvent::UserErased {} => None,
+    }
+}
