@@ -1,12 +1,13 @@
 //! The accounts of users, operators and boxes: password hashes and roles. Beside the log, because they must be forgettable.
 
-use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
 
-use crate::jetstream::JetStreamLog;
+use crate::{
+    bucket::{Bucket, BucketError},
+    jetstream::JetStreamLog,
+};
 
 /// The bucket that holds them. Stored; never rename.
 pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
@@ -71,22 +72,22 @@ pub enum AccountError {
 
 /// The accounts of everybody, shared by all command-services.
 #[derive(Debug)]
-pub struct Accounts {
-    log: JetStreamLog,
-    bucket: OnceCell<Store>,
+pub struct Accounts(Bucket);
+
+impl From<BucketError> for AccountError {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Conflict(_) => Self::Conflict,
+            BucketError::Unavailable(_, source) => Self::Unavailable(source),
+            BucketError::Corrupt(key, source) => Self::Corrupt { key, source },
+        }
+    }
 }
 
 impl Accounts {
     /// The accounts beside this log.
     pub fn new(log: JetStreamLog) -> Self {
-        Self { log, bucket: OnceCell::new() }
-    }
-
-    async fn bucket(&self) -> Result<&Store, AccountError> {
-        self.bucket
-            .get_or_try_init(|| self.log.context().get_key_value(ACCOUNTS_BUCKET))
-            .await
-            .map_err(|error| AccountError::Unavailable(error.into()))
+        Self(Bucket::new(log, ACCOUNTS_BUCKET))
     }
 
     /// The account of a user or an operator.
@@ -106,17 +107,8 @@ impl Accounts {
     }
 
     async fn read(&self, key: &str) -> Result<Option<StoredAccount>, AccountError> {
-        let entry = self.bucket().await?.entry(key).await;
-        let entry = entry.map_err(|error| AccountError::Unavailable(error.into()))?;
-        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-            return Ok(None);
-        };
-        let account = serde_json::from_slice(&entry.value);
-        let key = key.to_owned();
-        match account {
-            Ok(account) => Ok(Some(StoredAccount { key, account, revision: entry.revision })),
-            Err(source) => Err(AccountError::Corrupt { key, source }),
-        }
+        let found = self.0.get(key).await?;
+        Ok(found.map(|(account, revision)| StoredAccount { key: key.to_owned(), account, revision }))
     }
 
     /// Creates an account; a conflict if there is one. Returns its revision.
@@ -143,20 +135,14 @@ impl Accounts {
     }
 
     async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
-        let created = self.bucket().await?.create(user_id.as_str(), encode(user_id.as_str(), account)?).await;
-        created.map_err(|error| match error.kind() {
-            CreateErrorKind::AlreadyExists => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        Ok(self.0.create(user_id.as_str(), account).await?)
     }
 
     /// Gives a box what it signs in with from now on, in place of what it had.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
-        let key = key_of_box(box_id);
-        let bytes = encode(&key, &Account { password_hash, role, state, created_at: at })?;
-        let put = self.bucket().await?.put(&key, bytes).await;
-        put.map(drop).map_err(|error| AccountError::Unavailable(error.into()))
+        let account = Account { password_hash, role, state, created_at: at };
+        Ok(self.0.put(&key_of_box(box_id), &account).await?)
     }
 
     /// Takes from a box what it signs in with, if it has anything.
@@ -164,8 +150,7 @@ impl Accounts {
         if self.get_box(box_id).await?.is_none() {
             return Ok(());
         }
-        let deleted = self.bucket().await?.delete(&key_of_box(box_id)).await;
-        deleted.map_err(|error| AccountError::Unavailable(error.into()))
+        Ok(self.0.delete(&key_of_box(box_id)).await?)
     }
 
     /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
@@ -181,29 +166,16 @@ impl Accounts {
     }
 
     async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
-        let updated = self.bucket().await?.update(key, encode(key, account)?, revision).await;
-        updated.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        Ok(self.0.update(key, account, revision).await?)
     }
 
     /// Deletes an account; a conflict if it is not the given revision any more.
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
-        let deleted = self.bucket().await?.delete_expect_revision(user_id.as_str(), Some(revision)).await;
-        deleted.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
     }
 }
 
 /// No user's id has such a character. Stored; never rename.
 fn key_of_box(box_id: &BoxId) -> String {
     format!("box={box_id}")
-}
-
-fn encode(key: &str, account: &Account) -> Result<bytes::Bytes, AccountError> {
-    let encoded = serde_json::to_vec(account);
-    encoded.map(Into::into).map_err(|source| AccountError::Corrupt { key: key.to_owned(), source })
 }

@@ -81,12 +81,12 @@ impl Sessions {
 
     /// A new session.
     pub async fn create(&self, key: &SessionKey, family: &Family) -> Result<(), BucketError> {
-        self.0.create(&key.in_bucket(), family).await
+        self.0.create(&key.in_bucket(), family).await.map(drop)
     }
 
     /// Another state of the session; a conflict if it is not this revision any more.
     pub async fn update(&self, key: &SessionKey, family: &Family, revision: u64) -> Result<(), BucketError> {
-        self.0.update(&key.in_bucket(), family, revision).await
+        self.0.update(&key.in_bucket(), family, revision).await.map(drop)
     }
 
     /// Ends a session. One that has ended stays so.

@@ -21,8 +21,8 @@ impl SigningKeys {
     /// Publishes a key; one that was published before stays as it is.
     pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<(), BucketError> {
         match self.0.create(id, key).await {
-            Err(BucketError::Conflict(_)) => Ok(()),
-            result => result,
+            Ok(_) | Err(BucketError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -30,7 +30,7 @@ impl SigningKeys {
     pub async fn supersede(&self, id: &str, until: DateTime<Utc>) -> Result<(), BucketError> {
         match self.0.get::<PublicKey>(id).await? {
             Some((key, revision)) if key.verifies_until.is_none() => {
-                self.0.update(id, &PublicKey { verifies_until: Some(until), ..key }, revision).await
+                self.0.update(id, &PublicKey { verifies_until: Some(until), ..key }, revision).await.map(drop)
             }
             _ => Ok(()),
         }
