@@ -1,8 +1,10 @@
 //! The accounts of users, operators and boxes: password hashes and roles. Beside the log, because they must be forgettable.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     bucket::{Bucket, BucketError},
@@ -33,6 +35,9 @@ pub struct Account {
     pub state: AccountState,
     /// When it began.
     pub created_at: DateTime<Utc>,
+    /// The session that set this password: it goes on with the new one, all others end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_session: Option<String>,
 }
 
 impl std::fmt::Debug for Account {
@@ -49,6 +54,22 @@ pub struct StoredAccount {
     pub account: Account,
     /// Changes with every write; guards the next one.
     pub revision: u64,
+}
+
+impl StoredAccount {
+    /// The name of the present password. Never given again, because each hash has a salt of its own; tells nothing about
+    /// the password.
+    pub fn credential(&self) -> String {
+        let digest = Sha256::digest(&self.account.password_hash);
+        BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
+    }
+
+    /// Returns whether a session that was opened or refreshed with this credential may go on. Sessions of earlier versions
+    /// have none.
+    pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
+        let kept = self.account.kept_session.as_deref() == Some(session);
+        kept || credential.is_none_or(|credential| credential == self.credential())
+    }
 }
 
 /// Why an account could not be read or written.
@@ -119,7 +140,8 @@ impl Accounts {
         role: String,
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
-        self.create(user_id, &Account { password_hash, role, state: AccountState::Pending, created_at: at }).await
+        let state = AccountState::Pending;
+        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
     }
 
     /// Creates the account of somebody who is no user, complete at once; a conflict if there is one.
@@ -130,7 +152,8 @@ impl Accounts {
         role: &str,
         at: DateTime<Utc>,
     ) -> Result<(), AccountError> {
-        let account = Account { password_hash, role: role.to_owned(), state: AccountState::Active, created_at: at };
+        let (role, state) = (role.to_owned(), AccountState::Active);
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
         self.create(user_id, &account).await.map(drop)
     }
 
@@ -141,7 +164,7 @@ impl Accounts {
     /// Gives a box what it signs in with from now on, in place of what it had.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
-        let account = Account { password_hash, role, state, created_at: at };
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
         Ok(self.0.put(&key_of_box(box_id), &account).await?)
     }
 
@@ -159,9 +182,15 @@ impl Accounts {
         self.update(&stored.key, &account, stored.revision).await
     }
 
-    /// Gives an account another password; a conflict if it is not the given revision any more.
-    pub async fn change_password(&self, stored: StoredAccount, password_hash: String) -> Result<(), AccountError> {
-        let account = Account { password_hash, ..stored.account };
+    /// Gives an account another password, which ends every session but the one that is kept; a conflict if it is not the
+    /// given revision any more.
+    pub async fn change_password(
+        &self,
+        stored: StoredAccount,
+        password_hash: String,
+        kept_session: Option<String>,
+    ) -> Result<(), AccountError> {
+        let account = Account { password_hash, kept_session, ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
@@ -178,4 +207,36 @@ impl Accounts {
 /// No user's id has such a character. Stored; never rename.
 fn key_of_box(box_id: &BoxId) -> String {
     format!("box={box_id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(json: &str) -> StoredAccount {
+        StoredAccount { key: "ann".to_owned(), account: serde_json::from_str(json).unwrap(), revision: 1 }
+    }
+
+    #[test]
+    fn accounts_of_all_versions_can_be_read() {
+        let first =
+            r#"{"password_hash":"$argon2id$a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#;
+        assert_eq!(stored(first).account.kept_session, None);
+        assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
+        let second = first.replace('}', r#","kept_session":"s-1"}"#);
+        assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_password_unless_it_set_the_new_one() {
+        let old = stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let mut new = old.clone();
+        new.account.password_hash = "b".to_owned();
+        new.account.kept_session = Some("s-1".to_owned());
+        let credential = old.credential();
+        assert!(old.admits("s-1", Some(&credential)) && old.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-1", Some(&credential)) && !new.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-2", Some(&new.credential())) && new.admits("s-3", None));
+        assert_eq!(credential.len(), 22);
+    }
 }

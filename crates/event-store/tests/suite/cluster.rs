@@ -120,7 +120,7 @@ async fn a_changed_password_counts_at_once_whichever_server_is_asked() {
     let mut stored = writer.get(&ann).await.unwrap().unwrap();
     for number in 1..=1000 {
         let password_hash = number.to_string();
-        writer.change_password(stored, password_hash.clone()).await.unwrap();
+        writer.change_password(stored, password_hash.clone(), None).await.unwrap();
         let read = try_join_all(readers.iter().map(|accounts| accounts.get(&ann))).await.unwrap();
         for found in &read {
             assert_eq!(found.as_ref().unwrap().account.password_hash, password_hash);
