@@ -18,10 +18,11 @@ impl SigningKeys {
         Self(Bucket::new(log, trust::SIGNING_KEYS_BUCKET))
     }
 
-    /// Publishes a key; one that was published before stays as it is.
-    pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<(), BucketError> {
+    /// Publishes a key and returns whether it is new; one that was published before stays as it is.
+    pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<bool, BucketError> {
         match self.0.create(id, key).await {
-            Ok(_) | Err(BucketError::Conflict(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(BucketError::Conflict(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
