@@ -38,6 +38,13 @@ impl Error {
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
     }
 
+    /// A bucket beside the log did not answer. Its writes have no keys, and may be repeated as they are.
+    fn bucket_unavailable(reason: &str) -> Self {
+        tracing::warn!(reason, "a bucket cannot be reached");
+        let detail = "It is not known whether the request took effect: repeat it unchanged.";
+        Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
+    }
+
     /// Others changed the same thing all the time.
     pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
@@ -130,7 +137,7 @@ impl From<AccountError> for Error {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Conflict => Self::contended(),
-            AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
+            AccountError::Unavailable(reason) => Self::bucket_unavailable(&format!("accounts: {reason}")),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
         }
     }
@@ -140,7 +147,7 @@ impl From<BucketError> for Error {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Conflict(_) => Self::contended(),
-            BucketError::Unavailable(bucket, reason) => Self::log_unavailable(&format!("{bucket}: {reason}"), true),
+            BucketError::Unavailable(bucket, reason) => Self::bucket_unavailable(&format!("{bucket}: {reason}")),
             error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
     }
