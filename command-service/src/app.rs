@@ -13,6 +13,7 @@ use service_kit::{auth::Verifier, clock};
 
 use crate::{
     attempts::Attempts,
+    completion::Running,
     passwords::Passwords,
     problems::Code,
     request::{RequestSecret, Stamp},
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
+    pub(crate) running: Running,
     /// How long a room stays open by itself.
     pub(crate) room_lifetime: TimeDelta,
     /// How long a session waits for its next refresh.

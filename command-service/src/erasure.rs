@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use service_kit::clock;
 use tokio::time::sleep;
 
-use crate::{app::App, error::Error, problems::Code};
+use crate::{app::App, error::Error, problems::Code, users::erase};
 
 /// Stored nowhere, but the same in all of them.
 const QUEUE_GROUP: &str = "command-service";
@@ -102,6 +102,8 @@ async fn destroy_key(app: &App, payload: &[u8]) -> Result<Value, Error> {
     if !user.is_erased() {
         return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
     }
+    // Perhaps the command-service that erased the user crashed before.
+    erase::forget(app, &user_id).await?;
     app.keys.destroy(&user_id).await?;
     tracing::info!(user.id = %user_id, "the key of an erased user is destroyed");
     Ok(json!({}))

@@ -56,6 +56,13 @@ impl Error {
         Self(Code::LogDamaged.problem().detail(detail).retry_after(DAMAGED_RETRY))
     }
 
+    /// A bucket beside the log did not answer. Its writes have no keys, and may be repeated as they are.
+    fn bucket_unavailable(reason: &str) -> Self {
+        tracing::warn!(reason, "a bucket cannot be reached");
+        let detail = "It is not known whether the request took effect: repeat it unchanged.";
+        Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
+    }
+
     /// Others changed the same thing all the time.
     pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
@@ -154,7 +161,7 @@ impl From<AccountError> for Error {
         match error {
             AccountError::Conflict => Self::contended(),
             AccountError::Full(lack) => Self::log_full(lack),
-            AccountError::Unavailable(reason) => Self::log_unavailable(&reason.to_string(), true),
+            AccountError::Unavailable(reason) => Self::bucket_unavailable(&format!("accounts: {reason}")),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
         }
     }
@@ -165,7 +172,7 @@ impl From<BucketError> for Error {
         match error {
             BucketError::Conflict(_) => Self::contended(),
             BucketError::Full(_, lack) => Self::log_full(lack),
-            BucketError::Unavailable(bucket, reason) => Self::log_unavailable(&format!("{bucket}: {reason}"), true),
+            BucketError::Unavailable(bucket, reason) => Self::bucket_unavailable(&format!("{bucket}: {reason}")),
             error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
     }

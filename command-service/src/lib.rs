@@ -24,6 +24,7 @@ mod schemas;
 
 mod app;
 mod attempts;
+mod completion;
 mod deadlines;
 mod erasure;
 mod gateway;

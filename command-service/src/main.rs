@@ -10,6 +10,10 @@ use service_kit::{
     clock, exit, http, shutdown, telemetry,
 };
 
+/// The same allocator as in the other services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The port, unless another one is given.
 const PORT: u16 = 8080;
 

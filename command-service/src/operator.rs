@@ -50,7 +50,7 @@ pub async fn create(args: CreateOperator) -> Result<()> {
         Ok(()) => writeln!(output, "{user_id} is an operator now")?,
         Err(AccountError::Conflict) => match accounts.get(&user_id).await? {
             Some(stored) if stored.account.role == ROLE && reset_password => {
-                accounts.change_password(stored, hash).await?;
+                accounts.change_password(stored, hash, None).await?;
                 let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
                 let records = Records { sessions: &sessions, revocations: &revocations };
                 sign_out::everywhere(records, ROLE, &user_id).await?;

@@ -1,8 +1,10 @@
 //! Passwords: hashed with argon2id beside the async threads, a few at a time.
 
-use std::{fmt, num::NonZero, time::Duration};
+mod argon;
 
-use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use std::{fmt, num::NonZero, sync::Arc, time::Duration};
+
+use argon::Hasher;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
@@ -55,9 +57,10 @@ impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
     }
 }
 
-/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each at work) and leaves the
-/// async threads to the others, however many ask at once.
+/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each processor, which is used again) and
+/// leaves the async threads to the others, however many ask at once.
 pub(crate) struct Passwords {
+    hasher: Arc<Hasher>,
     seats: Semaphore,
     turns: Semaphore,
     /// What the password of an unknown user is compared with, so that it takes as long as that of a known one.
@@ -66,19 +69,21 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     /// As many at a time as the machine has cores.
-    pub(crate) fn new() -> Result<Self, argon2::password_hash::Error> {
+    pub(crate) fn new() -> Result<Self, argon::HashError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self::with_limits(SEATS, cores)
     }
 
-    fn with_limits(seats: usize, turns: usize) -> Result<Self, argon2::password_hash::Error> {
-        let stranger = hash("a password that nobody has")?;
-        Ok(Self { seats: Semaphore::new(seats), turns: Semaphore::new(turns), stranger })
+    fn with_limits(seats: usize, turns: usize) -> Result<Self, argon::HashError> {
+        let hasher = Arc::new(Hasher::default());
+        let stranger = hasher.hash("a password that nobody has")?;
+        Ok(Self { hasher, seats: Semaphore::new(seats), turns: Semaphore::new(turns), stranger })
     }
 
     /// The hash of a password, in PHC form, with a new salt.
     pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
-        let hashed = self.take_turn(move || hash(&password.0)).await?;
+        let hasher = Arc::clone(&self.hasher);
+        let hashed = self.take_turn(move || hasher.hash(&password.0)).await?;
         hashed.map_err(|error| {
             tracing::error!(%error, "a password cannot be hashed");
             Code::Internal
@@ -93,7 +98,8 @@ impl Passwords {
     ) -> Result<bool, Code> {
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.stranger).to_owned();
-        self.take_turn(move || known & fits(&password.0, &hash)).await
+        let hasher = Arc::clone(&self.hasher);
+        self.take_turn(move || known & hasher.fits(&password.0, &hash)).await
     }
 
     async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
@@ -111,19 +117,6 @@ impl Passwords {
             Code::Internal
         })
     }
-}
-
-/// The parameters are argon2's defaults, which are OWASP's: 19 MiB, two passes, one lane.
-fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
-    Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
-}
-
-fn fits(password: &str, hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else {
-        tracing::error!("a stored password hash cannot be read");
-        return false;
-    };
-    Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
 }
 
 #[cfg(test)]
@@ -182,5 +175,27 @@ mod tests {
         let refused = results.into_iter().filter(|result| matches!(result, Ok(Err(Code::Busy)))).count();
         assert!(refused >= 100, "{refused} were refused");
         assert!(longest < Duration::from_secs(1), "others waited for {longest:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn memory_stays_bounded_however_many_passwords_are_hashed() {
+        let resident = || {
+            let pages: u64 =
+                std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+            pages * 4096 / (1024 * 1024)
+        };
+        let passwords = Arc::new(Passwords::with_limits(SEATS, 2).unwrap());
+        let before = resident();
+        // In waves: threads that rest end, and others take over.
+        for _ in 0..10 {
+            let wave = (0..40).map(|number| {
+                let passwords = Arc::clone(&passwords);
+                tokio::spawn(async move { passwords.hash::<1>(password(&number.to_string())).await.unwrap() })
+            });
+            join_all(wave).await;
+        }
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 2 * 19 + 20, "{grown} MiB more after 400 passwords");
     }
 }

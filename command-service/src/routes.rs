@@ -7,7 +7,7 @@ use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, problems::Code, rooms, sessions, stores, talk, users};
+use crate::{app::App, boxes, completion, problems::Code, rooms, sessions, stores, talk, users};
 
 use Access::{Anybody, Boxes, Operators, People, SignedIn, Users};
 use Answer::{Created, Done, Session, Settled};
@@ -29,7 +29,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(rooms())
         .merge(conversations())
         .split_for_parts();
-    (router.with_state(app), description)
+    (completion::complete(router.with_state(app.clone()), app), description)
 }
 
 #[rustfmt::skip]

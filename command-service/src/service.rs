@@ -27,6 +27,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
 use crate::{
     app::{App, Parts},
     attempts::Attempts,
+    completion::Running,
     deadlines, erasure,
     gateway::Gateway,
     metrics::{self, Transport},
@@ -88,7 +89,7 @@ pub async fn run(
             }
         }
     });
-    background.spawn(deadlines::run(app));
+    background.spawn(deadlines::run(app.clone()));
     background.spawn(erasing);
     let gateway = tokio::spawn(gateway.run(gateway_stopped));
     let server = http::serve(listener, router, &settings.listen, async move {
@@ -106,6 +107,7 @@ pub async fn run(
     let _ = stop_gateway.send(());
     let _ = stop_serving.send(());
     let (outcome, _) = tokio::join!(server, gateway);
+    app.running.drained().await;
     background.shutdown().await;
     outcome?;
     result
@@ -140,6 +142,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         signing,
         verifier,
         secret,
+        running: Running::default(),
         room_lifetime: settings.room_lifetime,
         session_lifetime: settings.session_lifetime,
     }))

@@ -53,7 +53,8 @@ async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role
     let key = SessionKey { role: role.name().to_owned(), user_id: user_id.clone(), session };
     let secret = Secret::random();
     let box_id = if let Role::Device(box_id) = role { Some(box_id.clone()) } else { None };
-    let family = Family { hash: secret.hash(), former: None, box_id, created_at: now, used_at: now };
+    let (hash, credential) = (secret.hash(), Some(account.credential()));
+    let family = Family { hash, former: None, box_id, credential, created_at: now, used_at: now };
     let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
     app.sessions.create(&key, &family).await?;
     // Whoever changes the account from now on finds the session, and ends it; who did before has not.

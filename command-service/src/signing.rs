@@ -23,6 +23,9 @@ use crate::{error::Error, problems::Code, settings::SigningArgs};
 /// How often the folder and the published keys are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// After how many looks the newest key is published again, in case the bucket has lost it.
+const REPUBLISH: u32 = 60;
+
 /// Signs tokens with the key whose turn it is. One for the process.
 pub(crate) struct Signing {
     folder: PathBuf,
@@ -83,10 +86,13 @@ impl Signing {
 
     /// Looks after the keys for ever.
     pub(crate) async fn keep(&self) {
-        let mut last_trouble = String::new();
+        let (mut last_trouble, mut looks) = (String::new(), 0_u32);
         loop {
-            match self.look().await {
-                Ok(()) => last_trouble.clear(),
+            match self.look(looks.is_multiple_of(REPUBLISH)).await {
+                Ok(()) => {
+                    last_trouble.clear();
+                    looks = looks.wrapping_add(1);
+                }
                 Err(error) => {
                     let trouble = format!("{error:#}");
                     if trouble != last_trouble {
@@ -99,12 +105,10 @@ impl Signing {
         }
     }
 
-    async fn look(&self) -> Result<()> {
+    async fn look(&self, republish: bool) -> Result<()> {
         let (signers, published, now) = (read(&self.folder)?, self.verifier.published(), clock::now());
-        for signer in signers.iter().filter(|signer| !published.contains_key(signer.id())) {
-            let key = PublicKey { x: signer.public().to_owned(), published_at: now, verifies_until: None };
-            self.keys.publish(signer.id(), &key).await?;
-            tracing::info!(key.id = signer.id(), "published a signing key");
+        if let Some(newest) = signers.last() {
+            self.publish(newest, published.get(newest.id()), republish).await?;
         }
         let own: Vec<&str> = signers.iter().map(Signer::id).collect();
         let chosen = choose(&own, &published, self.timing.lead, now);
@@ -116,6 +120,20 @@ impl Signing {
             Some(Current { signer, until: published[id].verifies_until })
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+        Ok(())
+    }
+
+    /// Publishes the newest key of the folder. A cache may know it from a bucket that is lost, so that is not believed with
+    /// `republish`. Older keys that nobody knows belong to a log that is lost: they may have been replaced for a reason.
+    async fn publish(&self, newest: &Signer, known: Option<&PublicKey>, republish: bool) -> Result<(), BucketError> {
+        let is_lost = |key: &PublicKey| republish && key.verifies_until.is_none();
+        if !known.is_none_or(is_lost) {
+            return Ok(());
+        }
+        let key = PublicKey { x: newest.public().to_owned(), published_at: clock::now(), verifies_until: None };
+        if self.keys.publish(newest.id(), &key).await? {
+            tracing::info!(key.id = newest.id(), "published a signing key");
+        }
         Ok(())
     }
 

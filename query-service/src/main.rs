@@ -7,6 +7,10 @@ use clap::Parser;
 use query_service::Settings;
 use service_kit::{exit, http, shutdown, telemetry};
 
+/// The same allocator as in the other services.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     exit::code(serve().await)

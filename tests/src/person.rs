@@ -84,6 +84,12 @@ impl Person {
         &self.id
     }
 
+    /// The same person with another token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self }
+    }
+
     /// The access token.
     pub fn token(&self) -> &str {
         &self.token

@@ -1,7 +1,7 @@
 //! `POST /sessions/refresh`: a refresh token becomes another one, with a new access token.
 
 use axum::{Json, extract::State};
-use event_store::{BucketError, Family};
+use event_store::{BucketError, Family, SessionKey, StoredAccount};
 use serde::Deserialize;
 use service_kit::{auth::Role, clock};
 use utoipa::ToSchema;
@@ -46,11 +46,18 @@ pub(crate) async fn refresh_session(
             return Err(Code::InvalidRefreshToken.into());
         }
         let role = role(&key.role, &family)?;
+        let Some(account) = account_of(&app, &key, &role, &family).await? else {
+            sign_out::end(app.records(), &key, now).await?;
+            return Err(Code::InvalidRefreshToken.into());
+        };
         let secret = match judge(&family, &secret, random_salt(), now) {
-            Verdict::Replaced(next, secret) => match app.sessions.update(&key, &next, revision).await {
-                Err(BucketError::Conflict(_)) => continue,
-                result => result.map(|()| secret)?,
-            },
+            Verdict::Replaced(next, secret) => {
+                let next = Family { credential: Some(account.credential()), ..next };
+                match app.sessions.update(&key, &next, revision).await {
+                    Err(BucketError::Conflict(_)) => continue,
+                    result => result.map(|()| secret)?,
+                }
+            }
             Verdict::Again(secret) => secret,
             Verdict::Reused => {
                 tracing::warn!(user.id = %key.user_id, "a refresh token was used again: its session ends");
@@ -61,6 +68,22 @@ pub(crate) async fn refresh_session(
         return Ok(Json(answer(&app, &RefreshToken { key, secret }, &role, now)?));
     }
     Err(Error::contended())
+}
+
+/// The account of a session; none if the session may not go on. Whoever ends sessions may have crashed before: a session
+/// ends with its credential and with its user or box in any case.
+async fn account_of(app: &App, key: &SessionKey, role: &Role, family: &Family) -> Result<Option<StoredAccount>, Error> {
+    let (account, gone) = match role {
+        Role::Device(box_id) => {
+            (app.accounts.get_box(box_id).await?, app.boxes.load_latest(box_id).await?.0.is_retired())
+        }
+        Role::User => (app.accounts.get(&key.user_id).await?, app.users.load_latest(&key.user_id).await?.0.is_erased()),
+        Role::Operator => (app.accounts.get(&key.user_id).await?, false),
+    };
+    let admits = |account: &StoredAccount| {
+        account.account.role == key.role && account.admits(&key.session, family.credential.as_deref())
+    };
+    Ok(account.filter(|account| !gone && admits(account)))
 }
 
 fn role(name: &str, family: &Family) -> Result<Role, Code> {

@@ -48,7 +48,8 @@ mod tests {
 
     fn begun() -> (Family, Secret) {
         let secret = Secret::random();
-        let family = Family { hash: secret.hash(), former: None, box_id: None, created_at: at(0), used_at: at(0) };
+        let hash = secret.hash();
+        let family = Family { hash, former: None, box_id: None, credential: None, created_at: at(0), used_at: at(0) };
         (family, secret)
     }
 

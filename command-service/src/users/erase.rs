@@ -27,10 +27,15 @@ pub(crate) async fn erase_user(
     let committed = app.users.execute(&user_id, UserCommand::EraseUser, stamp.by(&user_id)).await;
     // A repeat completes what a crash has interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
-        delete_account(&app, &user_id).await?;
-        sign_out::everywhere(app.records(), "user", &user_id).await?;
+        forget(&app, &user_id).await?;
     }
     Ok(Done::of(&committed?))
+}
+
+/// Removes what is kept of an erased user beside the log: the account and the sessions. May be repeated.
+pub(crate) async fn forget(app: &App, user_id: &UserId) -> Result<(), Error> {
+    delete_account(app, user_id).await?;
+    Ok(sign_out::everywhere(app.records(), "user", user_id).await?)
 }
 
 async fn delete_account(app: &App, user_id: &UserId) -> Result<(), AccountError> {

@@ -47,7 +47,7 @@ pub(crate) async fn change_password(
     let fits = app.attempts.check(&door, app.passwords.fits(body.old, hash)).await?;
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     let hash = app.passwords.hash(body.new).await?;
-    app.accounts.change_password(stored, hash).await?;
+    app.accounts.change_password(stored, hash, session.clone()).await?;
     sign_out::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
     tracing::info!(user.id = %user_id, "somebody has changed their password");
     Ok(StatusCode::NO_CONTENT)

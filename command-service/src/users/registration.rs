@@ -37,7 +37,7 @@ pub(super) async fn register(
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
     let claim = Claim { user_id: &user_id, door: Door::account(&app.secret, &user_id, from), password };
     if user.is_registered() {
-        let completed = complete(app, claim).await?;
+        let completed = recognise(app, claim, stamp.key.is_some()).await?;
         return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
             Err(CommandError::Refused(UserRefusal::UserExists)) if completed => {
                 Ok(Created::before(position(app, version), &user_id))
@@ -54,29 +54,31 @@ pub(super) async fn register(
 /// Whose account somebody says it is, and by which password.
 struct Claim<'a> {
     user_id: &'a UserId,
-    /// Whoever is wrong about a pending account waits like at a sign-in.
+    /// Wrong passwords are counted like those of sign-ins.
     door: Door,
     password: AccountPassword,
 }
 
 impl Claim<'_> {
-    async fn fits(&self, app: &App, stored: &StoredAccount) -> Result<bool, Error> {
-        let fits = app.passwords.fits(self.password.clone(), Some(&stored.account.password_hash));
+    async fn fits(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
+        let hash = stored.map(|stored| stored.account.password_hash.as_str());
+        let fits = app.passwords.fits(self.password.clone(), hash);
         app.attempts.check(&self.door, fits).await
     }
 }
 
-/// Confirms the account of a user whose registration was interrupted after the batch. Says whether it was one.
-async fn complete(app: &App, claim: Claim<'_>) -> Result<bool, Error> {
+/// Admits only the right password of a registered user to what tells whether it is right: the answer of an earlier
+/// registration with the same key, and the completion of an interrupted one. Returns whether that was completed.
+async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, Error> {
     let stored = app.accounts.get(claim.user_id).await?;
-    let Some(stored) = stored.filter(|stored| stored.account.state == AccountState::Pending) else {
-        return Ok(false);
-    };
-    if !claim.fits(app, &stored).await? {
-        return Ok(false);
+    let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);
+    if (has_key || is_pending) && !claim.fits(app, stored.as_ref()).await? {
+        return Err(Code::UserExists.into());
     }
-    confirm(app, claim.user_id, stored).await?;
-    Ok(true)
+    match stored.filter(|_| is_pending) {
+        Some(stored) => confirm(app, claim.user_id, stored).await.map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// A pending account with this password: a new one, or the one that an interrupted attempt has left.
@@ -90,7 +92,7 @@ async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<
             Some(stored)
                 if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
             {
-                return if claim.fits(app, &stored).await? { Ok(stored) } else { Err(Code::UserExists.into()) };
+                return if claim.fits(app, Some(&stored)).await? { Ok(stored) } else { Err(Code::UserExists.into()) };
             }
             Some(expired) => unless_changed(app.accounts.delete(user_id, expired.revision).await)?,
             None => {

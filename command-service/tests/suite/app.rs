@@ -138,8 +138,13 @@ impl Service {
         path: &str,
         body: Option<Value>,
     ) -> Answer {
-        let token = who.map(|bearer| self.mint.token(bearer, Duration::from_mins(10)));
+        let token = who.map(|bearer| self.token(bearer));
         self.send(token.as_deref(), key, method, path, body).await
+    }
+
+    /// A token that is valid for ten minutes.
+    pub(crate) fn token(&self, who: Bearer<'_>) -> String {
+        self.mint.token(who, Duration::from_mins(10))
     }
 
     /// A request with this token.

@@ -6,8 +6,10 @@ mod app;
 mod contract;
 
 mod commands;
+mod crashes;
 mod deadlines;
 mod gateway;
+mod hang_ups;
 mod issuer;
 mod outages;
 mod partitions;

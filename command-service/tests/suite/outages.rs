@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use harness::token::Bearer;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::app::{Installation, PASSWORD, until};
@@ -23,11 +24,26 @@ async fn without_the_log_commands_say_so_soon_and_go_on_when_it_is_back() {
         service.register("ben", PASSWORD, "Ben"),
         service.sign_in("ana", PASSWORD),
     );
+    assert!(
+        !signed_in.body["detail"].as_str().unwrap().contains("Idempotency-Key"),
+        "sign-ins take none: {signed_in:?}"
+    );
     for answer in [posted, opened, registered, signed_in] {
         answer.refused(503, "log-unavailable");
         assert_eq!(answer.retry_after.as_deref(), Some("1"));
     }
     assert!(before.elapsed() < Duration::from_secs(4), "{:?}", before.elapsed());
+    let token = service.token(ana);
+    let refresh_token = format!("user.ana.{}.{}", "0".repeat(32), "A".repeat(43));
+    for (method, path, body) in [
+        (Method::POST, "/sessions/refresh", Some(json!({ "refresh_token": refresh_token }))),
+        (Method::DELETE, "/sessions", None),
+        (Method::PUT, "/users/me/password", Some(json!({ "old": PASSWORD, "new": "battery staple" }))),
+    ] {
+        let answer = service.ask_with(&token, method, path, body).await;
+        answer.refused(503, "log-unavailable");
+        assert!(!answer.body["detail"].as_str().unwrap().contains("Idempotency-Key"), "{path} takes none: {answer:?}");
+    }
     assert_eq!(service.readiness().await.0, 503);
 
     installation.nats.start_again().await.unwrap();

@@ -1,11 +1,15 @@
 //! Registration, interrupted at every step.
 
+use std::time::{Duration, Instant};
+
 use chrono::{TimeDelta, Utc};
 use domain::UserId;
 use event_store::{AccountState, Accounts};
 use futures::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 
-use crate::app::{Installation, PASSWORD};
+use crate::app::{Answer, Installation, PASSWORD, until};
 
 fn ana() -> UserId {
     "ana".parse().unwrap()
@@ -104,4 +108,48 @@ async fn who_is_erased_cannot_sign_in_even_if_the_account_outlived_them() {
     service.sign_in("ana", PASSWORD).await.refused(401, "wrong-credentials");
     service.delete(bearer, "/users/me").await.refused(404, "user-not-found");
     assert_eq!(state(&accounts, &ana()).await, None);
+}
+
+/// The fifth wrong password closes an account for a second, which may have passed on a busy machine.
+#[track_caller]
+fn refused_in_time(last: Instant, answer: &Answer) {
+    if last.elapsed() < Duration::from_secs(1) {
+        answer.refused(429, "too-many-attempts");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_of_a_registration_is_guessed_in_vain_and_others_register() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    let register = async |user_id: &str, key: &str, password: &str| {
+        let body = json!({ "user_id": user_id, "password": password, "nickname": user_id });
+        service.ask(None, Some(key), Method::POST, "/users", Some(body)).await
+    };
+    for user_id in ["ana", "ben"] {
+        register(user_id, "the-key", PASSWORD).await.created();
+    }
+    let again = register("ana", "the-key", PASSWORD).await;
+    assert_eq!((again.created().as_str(), again.replayed), ("ana", true));
+    // Whether the key was used before is not told either.
+    let mut last = Instant::now();
+    for number in 0..5 {
+        last = Instant::now();
+        let key = if number % 2 == 0 { "the-key" } else { "another-key" };
+        register("ana", key, &format!("wrong password {number}")).await.refused(409, "user-exists");
+    }
+    refused_in_time(last, &register("ana", "the-key", PASSWORD).await);
+    refused_in_time(last, &service.sign_in("ana", PASSWORD).await);
+    // Sign-ins count here as well, and nobody is kept from a new id.
+    for _ in 0..5 {
+        last = Instant::now();
+        service.sign_in("ben", "wrong password").await.refused(401, "wrong-credentials");
+    }
+    refused_in_time(last, &register("ben", "the-key", PASSWORD).await);
+    register("cleo", "the-key", PASSWORD).await.created();
+    until("the wait is over", async || {
+        let answer = register("ben", "the-key", PASSWORD).await;
+        answer.status == 201 && answer.replayed
+    })
+    .await;
 }

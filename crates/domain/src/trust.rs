@@ -14,8 +14,11 @@ pub const SESSIONS_BUCKET: &str = "sessions";
 /// The longest that a session can wait for its next refresh, in days.
 pub const SESSION_DAYS: i64 = 90;
 
-/// The bucket of revoked tokens, by [`session_key`] and [`subject_key`]. Stored; never rename.
+/// The bucket of revoked tokens, by [`session_key`], [`subject_key`] and [`ALL_TOKENS_KEY`]. Stored; never rename.
 pub const REVOKED_BUCKET: &str = "revoked";
+
+/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never rename.
+pub const ALL_TOKENS_KEY: &str = "all.tokens";
 
 /// The longest lifetime of a revocation, in hours.
 pub const REVOKED_HOURS: i64 = 25;

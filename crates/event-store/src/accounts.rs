@@ -151,6 +151,20 @@ fn reading(stream: &str) -> Vec<(String, Answers)> {
     ]
 }
 
+/// Reading a bucket: its state, and its values from the leader.
+fn reading_bucket(bucket: &str) -> Vec<(String, Answers)> {
+    ["STREAM.INFO", "STREAM.MSG.GET"]
+        .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.KV_{bucket}"), Answers::Once))
+        .to_vec()
+}
+
+/// Following which tokens count, from any replica.
+fn following_trust() -> Vec<(String, Answers)> {
+    [SIGNING_KEYS_BUCKET, REVOKED_BUCKET]
+        .map(|bucket| (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{bucket}"), Answers::Many))
+        .to_vec()
+}
+
 fn once(subjects: &[&str]) -> Vec<(String, Answers)> {
     subjects.iter().map(|subject| ((*subject).to_owned(), Answers::Once)).collect()
 }
@@ -160,8 +174,7 @@ fn locals(services: &[(String, Answers)]) -> Vec<String> {
 }
 
 fn command(partitions: u16) -> Account {
-    let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET];
-    let buckets = buckets.map(|bucket| format!("KV_{bucket}"));
+    let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET, ATTEMPTS_BUCKET];
     let timer = StreamName::Timer.on_server();
     let mut services = once(&[
         "box.*.*.room",
@@ -173,12 +186,11 @@ fn command(partitions: u16) -> Account {
         "timer.*.*.due",
     ]);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    services.extend(all.chain(buckets).flat_map(|stream| reading(&stream)));
+    services.extend(all.flat_map(|stream| reading(&stream)));
+    services.extend(buckets.into_iter().flat_map(reading_bucket));
+    services.extend(following_trust());
     services.extend([
         (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
-        // Read from the leader only.
-        (format!("{OWNER_API_PREFIX}.STREAM.INFO.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.KV_{ATTEMPTS_BUCKET}"), Answers::Once),
         (format!("$KV.{ATTEMPTS_BUCKET}.>"), Answers::Once),
         (format!("$KV.{SESSIONS_BUCKET}.*.*.*"), Answers::Once),
         (format!("$KV.{SIGNING_KEYS_BUCKET}.*"), Answers::Once),
@@ -208,7 +220,7 @@ fn command(partitions: u16) -> Account {
 
 fn projector(partitions: u16) -> Account {
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    let mut services: Vec<_> = all.chain([format!("KV_{KEYS_BUCKET}")]).flat_map(|stream| reading(&stream)).collect();
+    let mut services: Vec<_> = all.flat_map(|stream| reading(&stream)).chain(reading_bucket(KEYS_BUCKET)).collect();
     // Made by provisioning: who could make one could have it deliver to the log.
     for stream in streams(partitions).into_iter().filter(|stream| stream.is_dense()).map(StreamName::on_server) {
         services.extend([
@@ -238,16 +250,10 @@ fn projector(partitions: u16) -> Account {
 
 fn query() -> Account {
     let subscribe = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"];
-    let bucket = format!("KV_{TICKETS_BUCKET}");
     // One ticket is put, got from the leader, and deleted by its revision.
-    let services = vec![
-        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{bucket}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{bucket}"), Answers::Once),
-        (format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once),
-        // Which tokens count, from any replica.
-        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{SIGNING_KEYS_BUCKET}"), Answers::Many),
-        (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{REVOKED_BUCKET}"), Answers::Many),
-    ];
+    let mut services = reading_bucket(TICKETS_BUCKET);
+    services.push((format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once));
+    services.extend(following_trust());
     let mut publish = locals(&services);
     publish.push("signal.>".to_owned());
     Account {

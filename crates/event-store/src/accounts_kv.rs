@@ -1,12 +1,16 @@
 //! The accounts of users, operators and boxes: password hashes and roles. Beside the log, because they must be forgettable.
 
-use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use sha2::{Digest, Sha256};
 
-use crate::{jetstream::JetStreamLog, space::Lack};
+use crate::{
+    bucket::{Bucket, BucketError},
+    jetstream::JetStreamLog,
+    space::Lack,
+};
 
 /// The bucket that holds them. Stored; never rename.
 pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
@@ -32,6 +36,9 @@ pub struct Account {
     pub state: AccountState,
     /// When it began.
     pub created_at: DateTime<Utc>,
+    /// The session that set this password: it goes on with the new one, all others end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_session: Option<String>,
 }
 
 impl std::fmt::Debug for Account {
@@ -48,6 +55,22 @@ pub struct StoredAccount {
     pub account: Account,
     /// Changes with every write; guards the next one.
     pub revision: u64,
+}
+
+impl StoredAccount {
+    /// The name of the present password. Never given again, because each hash has a salt of its own; tells nothing about
+    /// the password.
+    pub fn credential(&self) -> String {
+        let digest = Sha256::digest(&self.account.password_hash);
+        BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
+    }
+
+    /// Returns whether a session that was opened or refreshed with this credential may go on. Sessions of earlier versions
+    /// have none.
+    pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
+        let kept = self.account.kept_session.as_deref() == Some(session);
+        kept || credential.is_none_or(|credential| credential == self.credential())
+    }
 }
 
 /// Why an account could not be read or written.
@@ -74,22 +97,23 @@ pub enum AccountError {
 
 /// The accounts of everybody, shared by all command-services.
 #[derive(Debug)]
-pub struct Accounts {
-    log: JetStreamLog,
-    bucket: OnceCell<Store>,
+pub struct Accounts(Bucket);
+
+impl From<BucketError> for AccountError {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Conflict(_) => Self::Conflict,
+            BucketError::Full(_, lack) => Self::Full(lack),
+            BucketError::Unavailable(_, source) => Self::Unavailable(source),
+            BucketError::Corrupt(key, source) => Self::Corrupt { key, source },
+        }
+    }
 }
 
 impl Accounts {
     /// The accounts beside this log.
     pub fn new(log: JetStreamLog) -> Self {
-        Self { log, bucket: OnceCell::new() }
-    }
-
-    async fn bucket(&self) -> Result<&Store, AccountError> {
-        self.bucket
-            .get_or_try_init(|| self.log.context().get_key_value(ACCOUNTS_BUCKET))
-            .await
-            .map_err(|error| AccountError::Unavailable(error.into()))
+        Self(Bucket::new(log, ACCOUNTS_BUCKET))
     }
 
     /// The account of a user or an operator.
@@ -109,17 +133,8 @@ impl Accounts {
     }
 
     async fn read(&self, key: &str) -> Result<Option<StoredAccount>, AccountError> {
-        let entry = self.bucket().await?.entry(key).await;
-        let entry = entry.map_err(|error| AccountError::Unavailable(error.into()))?;
-        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else {
-            return Ok(None);
-        };
-        let account = serde_json::from_slice(&entry.value);
-        let key = key.to_owned();
-        match account {
-            Ok(account) => Ok(Some(StoredAccount { key, account, revision: entry.revision })),
-            Err(source) => Err(AccountError::Corrupt { key, source }),
-        }
+        let found = self.0.get(key).await?;
+        Ok(found.map(|(account, revision)| StoredAccount { key: key.to_owned(), account, revision }))
     }
 
     /// Creates an account; a conflict if there is one. Returns its revision.
@@ -130,7 +145,8 @@ impl Accounts {
         role: String,
         at: DateTime<Utc>,
     ) -> Result<u64, AccountError> {
-        self.create(user_id, &Account { password_hash, role, state: AccountState::Pending, created_at: at }).await
+        let state = AccountState::Pending;
+        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
     }
 
     /// Creates the account of somebody who is no user, complete at once; a conflict if there is one.
@@ -141,43 +157,20 @@ impl Accounts {
         role: &str,
         at: DateTime<Utc>,
     ) -> Result<(), AccountError> {
-        let account = Account { password_hash, role: role.to_owned(), state: AccountState::Active, created_at: at };
+        let (role, state) = (role.to_owned(), AccountState::Active);
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
         self.create(user_id, &account).await.map(drop)
     }
 
     async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
-        let value = encode(user_id.as_str(), account)?;
-        match self.bucket().await?.create(user_id.as_str(), value.clone()).await {
-            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(AccountError::Conflict),
-            Err(error) => Err(self.failed(user_id.as_str(), &value, error).await),
-            Ok(revision) => {
-                self.log.written(ACCOUNTS_BUCKET);
-                Ok(revision)
-            }
-        }
+        Ok(self.0.create(user_id.as_str(), account).await?)
     }
 
     /// Gives a box what it signs in with from now on, in place of what it had.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
-        let key = key_of_box(box_id);
-        let bytes = encode(&key, &Account { password_hash, role, state, created_at: at })?;
-        match self.bucket().await?.put(&key, bytes.clone()).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(&key, &bytes, error).await),
-        }
-    }
-
-    async fn failed(
-        &self,
-        key: &str,
-        value: &[u8],
-        error: impl std::error::Error + Send + Sync + 'static,
-    ) -> AccountError {
-        match self.log.lack(ACCOUNTS_BUCKET, key, value, &error).await {
-            Some(lack) => AccountError::Full(lack),
-            None => AccountError::Unavailable(error.into()),
-        }
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        Ok(self.0.put(&key_of_box(box_id), &account).await?)
     }
 
     /// Takes from a box what it signs in with, if it has anything.
@@ -185,8 +178,7 @@ impl Accounts {
         if self.get_box(box_id).await?.is_none() {
             return Ok(());
         }
-        let deleted = self.bucket().await?.delete(&key_of_box(box_id)).await;
-        deleted.map_err(|error| AccountError::Unavailable(error.into()))
+        Ok(self.0.delete(&key_of_box(box_id)).await?)
     }
 
     /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
@@ -195,31 +187,25 @@ impl Accounts {
         self.update(&stored.key, &account, stored.revision).await
     }
 
-    /// Gives an account another password; a conflict if it is not the given revision any more.
-    pub async fn change_password(&self, stored: StoredAccount, password_hash: String) -> Result<(), AccountError> {
-        let account = Account { password_hash, ..stored.account };
+    /// Gives an account another password, which ends every session but the one that is kept; a conflict if it is not the
+    /// given revision any more.
+    pub async fn change_password(
+        &self,
+        stored: StoredAccount,
+        password_hash: String,
+        kept_session: Option<String>,
+    ) -> Result<(), AccountError> {
+        let account = Account { password_hash, kept_session, ..stored.account };
         self.update(&stored.key, &account, stored.revision).await.map(drop)
     }
 
     async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
-        let value = encode(key, account)?;
-        match self.bucket().await?.update(key, value.clone(), revision).await {
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(AccountError::Conflict),
-            Err(error) => Err(self.failed(key, &value, error).await),
-            Ok(revision) => {
-                self.log.written(ACCOUNTS_BUCKET);
-                Ok(revision)
-            }
-        }
+        Ok(self.0.update(key, account, revision).await?)
     }
 
     /// Deletes an account; a conflict if it is not the given revision any more.
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
-        let deleted = self.bucket().await?.delete_expect_revision(user_id.as_str(), Some(revision)).await;
-        deleted.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
     }
 }
 
@@ -228,7 +214,34 @@ fn key_of_box(box_id: &BoxId) -> String {
     format!("box={box_id}")
 }
 
-fn encode(key: &str, account: &Account) -> Result<bytes::Bytes, AccountError> {
-    let encoded = serde_json::to_vec(account);
-    encoded.map(Into::into).map_err(|source| AccountError::Corrupt { key: key.to_owned(), source })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(json: &str) -> StoredAccount {
+        StoredAccount { key: "ann".to_owned(), account: serde_json::from_str(json).unwrap(), revision: 1 }
+    }
+
+    #[test]
+    fn accounts_of_all_versions_can_be_read() {
+        let first =
+            r#"{"password_hash":"$argon2id$a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#;
+        assert_eq!(stored(first).account.kept_session, None);
+        assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
+        let second = first.replace('}', r#","kept_session":"s-1"}"#);
+        assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_password_unless_it_set_the_new_one() {
+        let old = stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let mut new = old.clone();
+        new.account.password_hash = "b".to_owned();
+        new.account.kept_session = Some("s-1".to_owned());
+        let credential = old.credential();
+        assert!(old.admits("s-1", Some(&credential)) && old.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-1", Some(&credential)) && !new.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-2", Some(&new.credential())) && new.admits("s-3", None));
+        assert_eq!(credential.len(), 22);
+    }
 }

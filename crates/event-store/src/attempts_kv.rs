@@ -1,11 +1,7 @@
 //! How many wrong passwords were tried, where all instances see it and a restart does not forget.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
@@ -13,41 +9,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::{
     bucket::{Bucket, BucketError},
     jetstream::JetStreamLog,
-    provision::ProvisionOptions,
 };
 
 /// The bucket that holds them. Stored; never rename.
 pub(crate) const ATTEMPTS_BUCKET: &str = "attempts";
 
-/// How long it is known from where the right password came.
-const MAX_AGE: Duration = Duration::from_hours(24 * 30);
-
-/// Whoever wants to be forgotten has to try so many other doors first, each with the work of a password.
-const MAX_TALLIES: i64 = 1_000_000;
-
-const MAX_TALLY_BYTES: i32 = 512;
-
 /// How often a tally that others change at the same time is read again.
 const TRIES: usize = 16;
-
-/// The bucket. Laid out by hand, because one of the client library is read from any replica, which may not have heard of
-/// the last attempt yet.
-pub(crate) fn layout(options: ProvisionOptions) -> Config {
-    Config {
-        name: format!("KV_{ATTEMPTS_BUCKET}"),
-        subjects: vec![format!("$KV.{ATTEMPTS_BUCKET}.>")],
-        discard: DiscardPolicy::Old,
-        storage: StorageType::File,
-        num_replicas: options.replicas,
-        max_messages: MAX_TALLIES,
-        max_messages_per_subject: 1,
-        max_age: MAX_AGE,
-        max_message_size: MAX_TALLY_BYTES,
-        allow_direct: false,
-        deny_delete: true,
-        ..Default::default()
-    }
-}
 
 /// What was tried at one door by one kind of caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +65,7 @@ impl AttemptTallies {
             };
             match written {
                 Err(BucketError::Conflict(_)) => {}
-                result => return result.map(|()| Some(tally)),
+                result => return result.map(|_| Some(tally)),
             }
         }
         Err(BucketError::Conflict(key.to_owned()))

@@ -1,6 +1,12 @@
-//! A bucket of JSON values beside the log, every write of which can be guarded by what was read.
+//! A bucket of JSON values beside the log. Reads go to the leader; every write can be guarded by what was read.
 
-use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+pub(crate) mod layout;
+
+use async_nats::jetstream::{
+    kv::{Store, UpdateErrorKind},
+    message::StreamMessage,
+    stream::{RawMessageErrorKind, Stream},
+};
 use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
@@ -47,14 +53,34 @@ impl Bucket {
         BucketError::Unavailable(self.name, error.into())
     }
 
-    /// What is there, and its revision.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
-        let entry = self.store().await?.entry(key).await.map_err(|error| self.unavailable(error))?;
-        let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else { return Ok(None) };
-        let value = serde_json::from_slice(&entry.value);
-        Ok(Some((value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?, entry.revision)))
+    /// The stream that holds the bucket.
+    pub(crate) async fn stream(&self) -> Result<&Stream, BucketError> {
+        Ok(&self.store().await?.stream)
     }
 
+    /// The subject of a key, as the stream has it.
+    pub(crate) fn subject(&self, key: &str) -> String {
+        format!("$KV.{}.{key}", self.name)
+    }
+
+    /// The last message of a key, a tombstone included. Asks the leader whatever the bucket allows: a replica may lag
+    /// behind a write that was acknowledged.
+    async fn last(&self, key: &str) -> Result<Option<StreamMessage>, BucketError> {
+        match self.stream().await?.get_last_raw_message_by_subject(&self.subject(key)).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(self.unavailable(error)),
+        }
+    }
+
+    /// The value of a key and its revision, as the leader has them now.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
+        let Some(message) = self.last(key).await?.filter(|message| !is_tombstone(message)) else { return Ok(None) };
+        let value = serde_json::from_slice(&message.payload);
+        Ok(Some((value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?, message.sequence)))
+    }
+
+    /// Returns `Full` if the server has no space for the value, else `Unavailable`.
     async fn failed(
         &self,
         key: &str,
@@ -67,32 +93,39 @@ impl Bucket {
         }
     }
 
-    /// Puts something where nothing is; a conflict if there is something.
-    pub(crate) async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
-        let value = encode(key, value)?;
-        match self.store().await?.create(key, value.clone()).await {
-            Ok(_) => {
-                self.log.written(self.name);
-                Ok(())
-            }
-            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(BucketError::Conflict(key.to_owned())),
-            Err(error) => Err(self.failed(key, &value, error).await),
+    /// Puts a value where none is and returns its revision; a conflict if there is one.
+    pub(crate) async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<u64, BucketError> {
+        match self.update(key, value, 0).await {
+            Err(conflict @ BucketError::Conflict(_)) => match self.last(key).await? {
+                Some(message) if is_tombstone(&message) => self.update(key, value, message.sequence).await,
+                _ => Err(conflict),
+            },
+            result => result,
         }
     }
 
-    /// Replaces this revision; a conflict if it is another by now.
-    pub(crate) async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<(), BucketError> {
+    /// Replaces this revision and returns the new one; a conflict if it is another by now.
+    pub(crate) async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
         let value = encode(key, value)?;
         match self.store().await?.update(key, value.clone(), revision).await {
-            Ok(_) => {
+            Ok(revision) => {
                 self.log.written(self.name);
-                Ok(())
+                Ok(revision)
             }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                 Err(BucketError::Conflict(key.to_owned()))
             }
             Err(error) => Err(self.failed(key, &value, error).await),
         }
+    }
+
+    /// Removes this revision; a conflict if it is another by now.
+    pub(crate) async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
+        let deleted = self.store().await?.delete_expect_revision(key, Some(revision)).await;
+        deleted.map_err(|error| match error.kind() {
+            UpdateErrorKind::WrongLastRevision => BucketError::Conflict(key.to_owned()),
+            _ => self.unavailable(error),
+        })
     }
 
     /// Puts something there, whatever there is.
@@ -125,6 +158,10 @@ impl Bucket {
         let keys = found.iter().filter_map(|(subject, _)| subject.strip_prefix(&store.prefix));
         Ok(keys.map(str::to_owned).collect())
     }
+}
+
+fn is_tombstone(message: &StreamMessage) -> bool {
+    message.headers.get("KV-Operation").is_some()
 }
 
 fn encode<T: Serialize>(key: &str, value: &T) -> Result<bytes::Bytes, BucketError> {

@@ -5,18 +5,16 @@ mod master;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    kv::{CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
-    stream::RawMessageErrorKind,
-};
+use async_nats::jetstream::stream::RawMessageErrorKind;
 use domain::UserId;
 use futures::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::OnceCell, task::AbortHandle, time::sleep};
+use tokio::{task::AbortHandle, time::sleep};
 
 pub use self::master::{MasterKeyError, MasterKeys};
 use crate::{
+    bucket::{self, BucketError},
     jetstream::JetStreamLog,
     log::Recorded,
     sealing::{self, UserKey},
@@ -94,7 +92,7 @@ impl Drop for KeyRing {
 impl KeyRing {
     /// The keys beside this log, which need not be reachable yet.
     pub fn start(log: JetStreamLog, masters: MasterKeys) -> Arc<Self> {
-        let bucket = Arc::new(Bucket { log, store: OnceCell::new() });
+        let bucket = Arc::new(Bucket(bucket::Bucket::new(log, KEYS_BUCKET)));
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
         let watch = tokio::spawn(watch(Arc::clone(&bucket), known.clone())).abort_handle();
         Arc::new(Self { bucket, masters, known, watch })
@@ -203,70 +201,35 @@ async fn watch(bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
 }
 
 /// The bucket on the server.
-struct Bucket {
-    log: JetStreamLog,
-    store: OnceCell<Store>,
-}
+struct Bucket(bucket::Bucket);
 
 impl Bucket {
-    async fn store(&self) -> Result<&Store, KeyError> {
-        self.store.get_or_try_init(|| self.log.context().get_key_value(KEYS_BUCKET)).await.map_err(unavailable)
-    }
-
     async fn rewritten(&self) -> Result<u64, KeyError> {
-        let info = self.store().await?.stream.get_info().await.map_err(unavailable)?;
+        let info = self.0.stream().await.map_err(unavailable)?.get_info().await.map_err(unavailable)?;
         Ok(info.state.last_sequence.saturating_sub(info.state.subjects_count))
     }
 
     async fn get(&self, user_id: &UserId) -> Result<Option<(StoredKey, u64)>, KeyError> {
-        let entry = self.store().await?.entry(user_id.as_str()).await.map_err(unavailable)?;
-        let Some(Entry { value, revision, operation: Operation::Put, .. }) = entry else { return Ok(None) };
-        let stored = serde_json::from_slice(&value).map_err(|_| KeyError::Corrupt(user_id.clone()))?;
-        Ok(Some((stored, revision)))
+        self.0.get(user_id.as_str()).await.map_err(|error| match error {
+            BucketError::Corrupt(..) => KeyError::Corrupt(user_id.clone()),
+            error => unavailable(error),
+        })
     }
 
     /// None if somebody else was faster.
     async fn create(&self, user_id: &UserId, key: &StoredKey) -> Result<Option<u64>, KeyError> {
-        let value = encoded(user_id, key)?;
-        match self.store().await?.create(user_id.as_str(), value.clone()).await {
-            Ok(revision) => {
-                self.log.written(KEYS_BUCKET);
-                Ok(Some(revision))
-            }
-            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Ok(None),
-            Err(error) => Err(self.failed(user_id, &value, error).await),
-        }
+        unless_conflict(self.0.create(user_id.as_str(), key).await)
     }
 
     /// None if somebody else was faster.
     async fn update(&self, user_id: &UserId, key: &StoredKey, revision: u64) -> Result<Option<u64>, KeyError> {
-        let value = encoded(user_id, key)?;
-        match self.store().await?.update(user_id.as_str(), value.clone(), revision).await {
-            Ok(revision) => {
-                self.log.written(KEYS_BUCKET);
-                Ok(Some(revision))
-            }
-            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(self.failed(user_id, &value, error).await),
-        }
-    }
-
-    async fn failed(
-        &self,
-        user_id: &UserId,
-        value: &[u8],
-        error: impl std::error::Error + Send + Sync + 'static,
-    ) -> KeyError {
-        match self.log.lack(KEYS_BUCKET, user_id.as_str(), value, &error).await {
-            Some(lack) => KeyError::Full(lack),
-            None => unavailable(error),
-        }
+        unless_conflict(self.0.update(user_id.as_str(), key, revision).await)
     }
 
     /// Overwrites on the disk whatever stands before a revision of a user's.
     async fn erase_before(&self, user_id: &UserId, revision: u64) -> Result<(), KeyError> {
-        let stream = &self.store().await?.stream;
-        let subject = format!("$KV.{KEYS_BUCKET}.{user_id}");
+        let stream = self.0.stream().await.map_err(unavailable)?;
+        let subject = self.0.subject(user_id.as_str());
         loop {
             let oldest = stream.raw_message_builder().sequence(1).next_by_subject(subject.clone()).send().await;
             match oldest {
@@ -281,8 +244,13 @@ impl Bucket {
     }
 }
 
-fn encoded(user_id: &UserId, key: &StoredKey) -> Result<bytes::Bytes, KeyError> {
-    serde_json::to_vec(key).map(Into::into).map_err(|_| KeyError::Corrupt(user_id.clone()))
+fn unless_conflict(written: Result<u64, BucketError>) -> Result<Option<u64>, KeyError> {
+    match written {
+        Ok(revision) => Ok(Some(revision)),
+        Err(BucketError::Conflict(_)) => Ok(None),
+        Err(BucketError::Full(_, lack)) => Err(KeyError::Full(lack)),
+        Err(error) => Err(unavailable(error)),
+    }
 }
 
 fn unavailable(error: impl std::error::Error) -> KeyError {

@@ -8,18 +8,13 @@ use async_nats::{
         self, ErrorCode,
         consumer::{AckPolicy, DeliverPolicy, pull},
         context::GetStreamErrorKind,
-        kv,
         stream::{self, Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType},
     },
-};
-use domain::{
-    notice::{TICKET_SECONDS, TICKETS_BUCKET},
-    trust::{REVOKED_BUCKET, REVOKED_HOURS, SESSION_DAYS, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
 };
 
 use crate::{
     accounts_kv::ACCOUNTS_BUCKET,
-    attempts_kv,
+    bucket::layout::layouts,
     deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
     jetstream::BULK_CONSUMER,
     keys::KEYS_BUCKET,
@@ -36,14 +31,6 @@ const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 
 /// Bounds a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
-
-/// What is kept of a ticket, a session, a public key or a revocation is short.
-const MAX_SMALL_BYTES: i32 = 1024;
-
-const DAY: Duration = Duration::from_hours(24);
-
-/// A wrapped key, and the names of the key that wraps it.
-const MAX_KEY_BYTES: i32 = 1024;
 
 /// How the log is to be laid out.
 #[derive(Debug, Clone, Copy)]
@@ -202,23 +189,25 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
     {
         provision_bulk(context, stream).await?;
     }
-    if context.get_key_value(ACCOUNTS_BUCKET).await.is_err() {
-        let bucket = kv::Config {
-            bucket: ACCOUNTS_BUCKET.to_owned(),
-            history: 1,
-            storage: StorageType::File,
-            num_replicas: options.replicas,
-            ..Default::default()
-        };
-        context.create_key_value(bucket).await.map_err(|error| failed(ACCOUNTS_BUCKET, error))?;
-    }
-    for bucket in small_buckets(options).into_iter().chain([attempts_kv::layout(options), keys(options)]) {
-        if existing(context, &bucket.name).await?.is_none() {
-            let name = bucket.name.clone();
-            context.create_stream(bucket).await.map_err(|error| failed(name, error))?;
-        }
+    for layout in layouts(options.replicas) {
+        provision_bucket(context, layout).await?;
     }
     Ok(())
+}
+
+/// Creates a bucket, or brings one of an earlier version to the present layout: it could be read from any replica.
+async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Result<(), ProvisionError> {
+    let name = layout.name.clone();
+    let Some(found) = existing(context, &name).await? else {
+        return context.create_stream(layout).await.map(drop).map_err(|error| failed(name, error));
+    };
+    let mut config = found.config;
+    if config.allow_direct == layout.allow_direct {
+        return Ok(());
+    }
+    config.allow_direct = layout.allow_direct;
+    config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
+    context.update_stream(config).await.map(drop).map_err(|error| failed(name, error))
 }
 
 /// Of a stream that is read whole. Kept by one server: without it a stream is read another way.
@@ -232,54 +221,6 @@ async fn provision_bulk(context: &jetstream::Context, stream: StreamName) -> Res
     };
     let created = context.create_consumer_on_stream(bulk, stream.on_server()).await;
     created.map(drop).map_err(|error| failed(BULK_CONSUMER, error))
-}
-
-/// The bucket of the keys of users. Laid out by hand: read from the leader, so that a destroyed key is not given once
-/// more, and not compressed and with deletion allowed, so that it is overwritten where it stands.
-fn keys(options: ProvisionOptions) -> Config {
-    Config {
-        name: format!("KV_{KEYS_BUCKET}"),
-        subjects: vec![format!("$KV.{KEYS_BUCKET}.*")],
-        discard: DiscardPolicy::New,
-        storage: StorageType::File,
-        num_replicas: options.replicas,
-        // The key, and its tombstone until the key is overwritten.
-        max_messages_per_subject: 2,
-        max_message_size: MAX_KEY_BYTES,
-        allow_direct: false,
-        ..Default::default()
-    }
-}
-
-/// The buckets that cost nobody more than another sign-in when they are lost. Laid out by hand: a bucket of the client
-/// library is read from any replica, and of what is used up once that one may not have heard yet.
-fn small_buckets(options: ProvisionOptions) -> [Config; 4] {
-    let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
-    let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
-    let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
-    [
-        small_bucket(TICKETS_BUCKET, "*", ticket_age, false, options),
-        small_bucket(SESSIONS_BUCKET, "*.*.*", session_age, false, options),
-        // Services follow these two, and find what a replica had not heard of with the next look.
-        small_bucket(SIGNING_KEYS_BUCKET, "*", Duration::ZERO, true, options),
-        small_bucket(REVOKED_BUCKET, "*.*", revoked_age, true, options),
-    ]
-}
-
-fn small_bucket(name: &str, keys: &str, max_age: Duration, allow_direct: bool, options: ProvisionOptions) -> Config {
-    Config {
-        name: format!("KV_{name}"),
-        subjects: vec![format!("$KV.{name}.{keys}")],
-        discard: DiscardPolicy::New,
-        storage: StorageType::File,
-        num_replicas: options.replicas,
-        max_messages_per_subject: 1,
-        max_age,
-        max_message_size: MAX_SMALL_BYTES,
-        allow_direct,
-        deny_delete: true,
-        ..Default::default()
-    }
 }
 
 fn failed(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> ProvisionError {

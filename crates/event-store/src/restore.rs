@@ -6,6 +6,8 @@
 
 use async_nats::Client;
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::trust::{ALL_TOKENS_KEY, REVOKED_BUCKET, REVOKED_HOURS, Revoked, SESSIONS_BUCKET};
 use serde_json::{Value, json};
 
 use crate::{
@@ -103,16 +105,34 @@ impl Restore {
         config
     }
 
-    /// Creates what no backup holds, and declares the log complete.
+    /// Creates what no backup holds, ends what was going on before the loss, and declares the log complete.
     pub async fn finish(&self) -> Result<(), BackupError> {
         provision(self.owner.clone(), self.options).await?;
         let stream = StreamName::User.on_server();
         let info = info(&self.owner, &stream).await?;
-        let mut config = info.ok_or_else(|| BackupError::NoLog { stream: stream.clone() })?["config"].take();
+        let mut info = info.ok_or_else(|| BackupError::NoLog { stream: stream.clone() })?;
+        self.end_sessions(&info["ts"]).await?;
+        let mut config = info["config"].take();
         if let Some(metadata) = config["metadata"].as_object_mut() {
             metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(metadata::OF_THE_SERVER));
         }
         ask(&self.owner, "STREAM.UPDATE", &stream, &config, PATIENCE).await.map(drop)
+    }
+}
+
+impl Restore {
+    /// Ends all sessions and revokes all tokens that were issued before now, which is a time of the server: what was revoked
+    /// after the backup must not count again.
+    async fn end_sessions(&self, now: &Value) -> Result<(), BackupError> {
+        let stream = format!("KV_{REVOKED_BUCKET}");
+        let before = now.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
+        let reason = || "the server does not tell its time".to_owned();
+        let before = before.ok_or_else(|| BackupError::Unavailable { stream: stream.clone(), reason: reason() })?;
+        let revoked = Revoked { before, until: before + TimeDelta::hours(REVOKED_HOURS) };
+        let subject = format!("$KV.{REVOKED_BUCKET}.{ALL_TOKENS_KEY}");
+        send(&self.owner, subject, &stream, json!(revoked).to_string().into(), PATIENCE).await?;
+        let sessions = format!("KV_{SESSIONS_BUCKET}");
+        ask(&self.owner, "STREAM.PURGE", &sessions, &json!({}), PATIENCE).await.map(drop)
     }
 }
 

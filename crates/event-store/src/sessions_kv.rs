@@ -43,6 +43,10 @@ pub struct Family {
     /// The box that the session is of, if it is a device's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_id: Option<BoxId>,
+    /// The credential of the account with which the session was opened or last refreshed. Sessions of earlier versions have
+    /// none until their next refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// When somebody signed in.
     pub created_at: DateTime<Utc>,
     /// When it was refreshed last.
@@ -81,12 +85,12 @@ impl Sessions {
 
     /// A new session.
     pub async fn create(&self, key: &SessionKey, family: &Family) -> Result<(), BucketError> {
-        self.0.create(&key.in_bucket(), family).await
+        self.0.create(&key.in_bucket(), family).await.map(drop)
     }
 
     /// Another state of the session; a conflict if it is not this revision any more.
     pub async fn update(&self, key: &SessionKey, family: &Family, revision: u64) -> Result<(), BucketError> {
-        self.0.update(&key.in_bucket(), family, revision).await
+        self.0.update(&key.in_bucket(), family, revision).await.map(drop)
     }
 
     /// Ends a session. One that has ended stays so.
@@ -98,5 +102,23 @@ impl Sessions {
     pub async fn of(&self, role: &str, user_id: &UserId) -> Result<Vec<SessionKey>, BucketError> {
         let keys = self.0.keys(&trust::family_key(role, user_id, "*")).await?;
         Ok(keys.iter().filter_map(|key| SessionKey::parse(key)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_all_versions_can_be_read() {
+        let first = r#"{"hash":"h","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
+        let family: Family = serde_json::from_str(first).unwrap();
+        assert_eq!((&family.credential, serde_json::to_string(&family).unwrap().as_str()), (&None, first));
+        let second = r#"{"hash":"h","former":{"hash":"g","salt":"s"},"box_id":"b1","credential":"c","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
+        let family: Family = serde_json::from_str(second).unwrap();
+        assert_eq!(
+            (family.credential.as_deref(), serde_json::to_string(&family).unwrap().as_str()),
+            (Some("c"), second)
+        );
     }
 }

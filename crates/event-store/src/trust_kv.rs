@@ -18,11 +18,12 @@ impl SigningKeys {
         Self(Bucket::new(log, trust::SIGNING_KEYS_BUCKET))
     }
 
-    /// Publishes a key; one that was published before stays as it is.
-    pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<(), BucketError> {
+    /// Publishes a key and returns whether it is new; one that was published before stays as it is.
+    pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<bool, BucketError> {
         match self.0.create(id, key).await {
-            Err(BucketError::Conflict(_)) => Ok(()),
-            result => result,
+            Ok(_) => Ok(true),
+            Err(BucketError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -30,7 +31,7 @@ impl SigningKeys {
     pub async fn supersede(&self, id: &str, until: DateTime<Utc>) -> Result<(), BucketError> {
         match self.0.get::<PublicKey>(id).await? {
             Some((key, revision)) if key.verifies_until.is_none() => {
-                self.0.update(id, &PublicKey { verifies_until: Some(until), ..key }, revision).await
+                self.0.update(id, &PublicKey { verifies_until: Some(until), ..key }, revision).await.map(drop)
             }
             _ => Ok(()),
         }

@@ -139,8 +139,15 @@ async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_o
     for service in [COMMAND, PROJECTOR, QUERY] {
         world.stack.start_again(service).await.unwrap();
     }
+    eventually("tokens from before are refused", async || {
+        let answer = ana.get("/boxes").await;
+        (answer.status == 401).then(|| answer.refused(401, "revoked-token"))
+    })
+    .await;
+    let [of_ana_now, of_ben_now] = ["ana", "ben"].map(|user| world.person(user).token().to_owned());
+    let ana = ana.with_token(&of_ana_now);
     ana.get("/boxes").await.refused(400, "invalid-position");
-    let (ana, ben) = (world.bearer_of("ana", ana.token()), world.bearer_of("ben", ben.token()));
+    let (ana, ben) = (world.bearer_of("ana", &of_ana_now), world.bearer_of("ben", &of_ben_now));
     let writer = world.person("writer");
     until_projected(&world).await;
     let again = ana.say(&quiet, "first").key("the-key").await;

@@ -27,6 +27,7 @@ mod projector_crash;
 mod proxy;
 mod rebuild;
 mod restored;
+mod restored_sessions;
 mod upgrade;
 
 mod absence;

@@ -72,6 +72,8 @@ async fn an_operator_leads_from_the_read_model_of_a_lost_log_to_that_of_the_rest
     drop(listener);
 
     lose_and_restore(&world, folder.to_str().unwrap()).await;
+    // A restore ends all sessions.
+    let ana = ana.with_token(world.person("ana").token());
     assert_eq!(texts(&ana, &room).await, before, "reads continue, and return the old state");
     // From here on, ana's positions belong to another log.
     let ana = world.bearer_of("ana", ana.token());

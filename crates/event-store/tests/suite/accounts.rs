@@ -52,6 +52,7 @@ fn a_password_hash_is_never_printed() {
         role: "user".into(),
         state: AccountState::Active,
         created_at: noon(),
+        kept_session: None,
     };
     assert!(!format!("{account:?}").contains("secret-hash"));
 }

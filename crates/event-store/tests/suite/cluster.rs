@@ -3,12 +3,14 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+use chrono::DateTime;
 use domain::DeliveryBox;
 use event_store::{
-    CommandError, JetStreamLog, Log, ProvisionError, ProvisionOptions, StreamName,
+    Accounts, CommandError, JetStreamLog, Log, ProvisionError, ProvisionOptions, StreamName,
     accounts::{Passwords, render},
     follow, partition_of, provision,
 };
+use futures::future::try_join_all;
 use harness::{
     output::Output,
     place::{Place, Scratch},
@@ -100,6 +102,30 @@ impl Cluster {
         let log = Arc::new(JetStreamLog::new(self.connect("command", first).await));
         log.reachable().await.unwrap();
         log
+    }
+}
+
+/// Changes a password again and again, and reads it at once through each of the servers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_password_counts_at_once_whichever_server_is_asked() {
+    let cluster = Cluster::start().await;
+    let log = cluster.fresh_log(0).await;
+    let writer = Accounts::new(log.as_ref().clone());
+    let mut readers = Vec::new();
+    for first in 0..3 {
+        readers.push(Accounts::new(JetStreamLog::new(cluster.connect("command", first).await)));
+    }
+    let ann = "ann".parse().unwrap();
+    writer.create_pending(&ann, "0".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await.unwrap();
+    let mut stored = writer.get(&ann).await.unwrap().unwrap();
+    for number in 1..=1000 {
+        let password_hash = number.to_string();
+        writer.change_password(stored, password_hash.clone(), None).await.unwrap();
+        let read = try_join_all(readers.iter().map(|accounts| accounts.get(&ann))).await.unwrap();
+        for found in &read {
+            assert_eq!(found.as_ref().unwrap().account.password_hash, password_hash);
+        }
+        stored = read.into_iter().flatten().next().unwrap();
     }
 }
 

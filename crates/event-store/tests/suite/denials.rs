@@ -26,6 +26,8 @@ struct May {
     account: Account,
     /// The streams whose state and messages it may ask for.
     read: &'static [&'static str],
+    /// The buckets that it may read from the leader.
+    buckets: &'static [&'static str],
     publish: &'static [&'static str],
     subscribe: &'static [&'static str],
 }
@@ -34,20 +36,8 @@ struct May {
 const ALL: [May; 5] = [
     May {
         account: Account::Command,
-        read: &[
-            "USER",
-            "STORE",
-            "BOX_0",
-            "BOX_1",
-            "BOX_2",
-            "BOX_3",
-            "MARK",
-            "KV_accounts",
-            "KV_sessions",
-            "KV_signing_keys",
-            "KV_revoked",
-            "KV_user-keys",
-        ],
+        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
+        buckets: &["accounts", "sessions", "signing_keys", "revoked", "user-keys", "attempts"],
         publish: &[
             "box.*.*.room",
             "box.*.*.talk",
@@ -58,8 +48,8 @@ const ALL: [May; 5] = [
             "timer.*.*.due",
             "JS.core.API.$KV.accounts.*",
             "JS.core.API.$KV.attempts.>",
-            "JS.core.API.STREAM.INFO.KV_attempts",
-            "JS.core.API.STREAM.MSG.GET.KV_attempts",
+            "JS.core.API.DIRECT.GET.KV_signing_keys",
+            "JS.core.API.DIRECT.GET.KV_revoked",
             "JS.core.API.$KV.sessions.*.*.*",
             "JS.core.API.$KV.signing_keys.*",
             "JS.core.API.$KV.revoked.*.*",
@@ -75,7 +65,8 @@ const ALL: [May; 5] = [
     },
     May {
         account: Account::Projector,
-        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK", "KV_user-keys"],
+        read: &["USER", "STORE", "BOX_0", "BOX_1", "BOX_2", "BOX_3", "MARK"],
+        buckets: &["user-keys"],
         publish: &[
             "JS.core.API.STREAM.INFO.TIMER",
             "JS.core.API.CONSUMER.RESET.BOX_0.bulk",
@@ -100,9 +91,8 @@ const ALL: [May; 5] = [
     May {
         account: Account::Query,
         read: &[],
+        buckets: &["tickets"],
         publish: &[
-            "JS.core.API.STREAM.INFO.KV_tickets",
-            "JS.core.API.STREAM.MSG.GET.KV_tickets",
             "JS.core.API.$KV.tickets.*",
             "JS.core.API.DIRECT.GET.KV_signing_keys",
             "JS.core.API.DIRECT.GET.KV_revoked",
@@ -110,10 +100,11 @@ const ALL: [May; 5] = [
         ],
         subscribe: &["_INBOX_query.>", "live.>", "projected.>", "signal.>"],
     },
-    May { account: Account::Device, read: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
+    May { account: Account::Device, read: &[], buckets: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
     May {
         account: Account::Operator,
         read: &[],
+        buckets: &[],
         publish: &["ops.projector.*", "cmd.*"],
         subscribe: &["_INBOX_operator.>"],
     },
@@ -248,11 +239,13 @@ fn matches(pattern: &str, subject: &str) -> bool {
 
 impl May {
     fn publish(&self, subject: &str) -> bool {
-        let reads = |stream: &&str| {
-            let asks = ["STREAM.INFO.{}", "STREAM.MSG.GET.{}", "DIRECT.GET.{}", "DIRECT.GET.{}.>"];
+        let asks = ["STREAM.INFO.{}", "STREAM.MSG.GET.{}", "DIRECT.GET.{}", "DIRECT.GET.{}.>"];
+        let any = |asks: &[&str], stream: &str| {
             asks.iter().any(|ask| matches(&format!("JS.core.API.{}", ask.replace("{}", stream)), subject))
         };
-        self.publish.iter().any(|pattern| matches(pattern, subject)) || self.read.iter().any(reads)
+        self.publish.iter().any(|pattern| matches(pattern, subject))
+            || self.read.iter().any(|stream| any(&asks, stream))
+            || self.buckets.iter().any(|bucket| any(&asks[..2], &format!("KV_{bucket}")))
     }
 
     fn subscribe(&self, subject: &str) -> bool {

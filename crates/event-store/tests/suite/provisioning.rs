@@ -1,7 +1,10 @@
 //! The log is laid out once, and checked ever after.
 
 use async_nats::jetstream;
-use event_store::{LogError, ProvisionError, ProvisionOptions, StreamName, provision, streams, verify};
+use chrono::DateTime;
+use event_store::{
+    AccountError, Accounts, LogError, ProvisionError, ProvisionOptions, StreamName, provision, streams, verify,
+};
 use harness::{Account, Nats};
 
 use crate::server;
@@ -83,4 +86,29 @@ async fn nothing_can_be_deleted_from_the_log_even_by_its_owner() {
         assert!(config.allow_direct && !config.allow_rollup);
         assert_eq!(config.compression, Some(jetstream::stream::Compression::S2));
     }
+}
+
+#[tokio::test]
+async fn a_bucket_of_an_earlier_version_is_read_from_the_leader_from_now_on() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let context = jetstream::new(admin(&nats).await);
+    context.delete_stream("KV_accounts").await.unwrap();
+    // The bucket as earlier versions made it.
+    let bucket = jetstream::kv::Config { bucket: "accounts".to_owned(), history: 1, ..Default::default() };
+    context.create_key_value(bucket).await.unwrap();
+    let direct = async || context.get_stream("KV_accounts").await.unwrap().cached_info().config.allow_direct;
+    assert!(direct().await);
+    let accounts = Accounts::new(server::log(&nats).await.as_ref().clone());
+    let ann = "ann".parse().unwrap();
+    accounts.create_pending(&ann, "hash".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await.unwrap();
+
+    provision(admin(&nats).await, OPTIONS).await.unwrap();
+    assert!(!direct().await);
+    let stored = accounts.get(&ann).await.unwrap().unwrap();
+    assert_eq!(stored.account.password_hash, "hash");
+    // A deleted account can be created again.
+    accounts.delete(&ann, stored.revision).await.unwrap();
+    accounts.create_pending(&ann, "other".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await.unwrap();
+    let again = accounts.create_pending(&ann, "third".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await;
+    assert!(matches!(again, Err(AccountError::Conflict)), "{again:?}");
 }

@@ -30,7 +30,7 @@ impl Bucket {
         Self { nats, name, next: 1 }
     }
 
-    /// Begins anew: it may have been made anew.
+    /// Begins anew, with all entries: the bucket may have been made anew.
     pub(super) fn rewind(&mut self) {
         self.next = 1;
     }

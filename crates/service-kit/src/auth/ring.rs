@@ -89,9 +89,10 @@ impl Ring {
     /// Whether the token of this caller counts no more.
     pub(super) fn is_revoked(&self, caller: &Caller) -> bool {
         let session = caller.session.as_deref().map(trust::session_key);
-        let revoked = session
-            .iter()
-            .chain([&caller.subject_key()])
+        let subject = caller.subject_key();
+        let revoked = [session.as_deref(), Some(&subject), Some(trust::ALL_TOKENS_KEY)]
+            .into_iter()
+            .flatten()
             .filter_map(|key| self.known.revoked.get(key))
             .max_by_key(|revoked| revoked.before);
         revoked.is_some_and(|revoked| caller.issued_at < revoked.before)

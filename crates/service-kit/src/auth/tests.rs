@@ -1,7 +1,7 @@
 //! Tokens that count, and those that do not.
 
 use chrono::TimeDelta;
-use domain::trust::{PublicKey, Revoked, session_key};
+use domain::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
 use ed25519_dalek::{
     SigningKey,
     pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
@@ -147,6 +147,12 @@ async fn a_revoked_session_and_all_that_somebody_had_before_count_no_more() {
     }
     assert!(verifier.check(&later).await.is_ok(), "signed in again in the same second");
     assert!(verifier.check(&operators).await.is_ok(), "another role is somebody else");
+
+    let verifier = revoking(ALL_TOKENS_KEY.to_owned(), at + TimeDelta::milliseconds(1));
+    for token in [&mine, &printed, &operators] {
+        assert_eq!(refusal(&verifier, token).await, "revoked-token");
+    }
+    assert!(verifier.check(&later).await.is_ok(), "signed in after the log was restored");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Keeps a verifier up to date: follows the buckets of keys and revocations, and remembers them on disk.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
 use async_nats::Client;
 use domain::trust::{PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
@@ -53,17 +53,25 @@ impl Trust {
 
     /// Follows for ever.
     pub async fn follow(mut self, nats: Client) {
+        let statistics = nats.statistics();
         let (mut keys, mut revoked) =
             (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
-        let mut wanted = false;
-        for count in 0_u32.. {
-            if count.is_multiple_of(REREAD) {
+        let (mut wanted, mut whole, mut connections) = (false, true, 0);
+        for count in 1_u32.. {
+            // The server behind another connection may have been restored meanwhile.
+            let connected = statistics.connects.load(Ordering::Relaxed);
+            whole |= count.is_multiple_of(REREAD) || connected != connections;
+            connections = connected;
+            if whole {
                 keys.rewind();
                 revoked.rewind();
             }
             // One of them can be away without the other.
             let outside = self.look_outside(wanted).await;
-            if let Err(trouble) = self.look(&mut keys, &mut revoked).await.and(outside) {
+            let looked = self.look(&mut keys, &mut revoked, whole).await;
+            // What a failed look has read is lost.
+            whole = looked.is_err();
+            if let Err(trouble) = looked.and(outside) {
                 if trouble != self.trouble {
                     tracing::warn!("keys and revocations cannot be followed: {trouble}");
                 }
@@ -77,11 +85,16 @@ impl Trust {
         }
     }
 
-    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket) -> Result<(), String> {
+    /// Learns what has changed, or with `whole` everything: a key that is not in the bucket any more belongs to a log that
+    /// was lost. An empty bucket is about to be filled again, so keys are kept until then.
+    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<(), String> {
         let own = !self.verifier.is_of_outside();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
         let (mut known, now) = (self.verifier.known(), clock::now());
+        if whole && keys.iter().any(|(_, key)| key.is_some()) {
+            known.published.clear();
+        }
         for (id, key) in keys {
             match key {
                 Some(key) => known.published.insert(id, key),

@@ -1,0 +1,52 @@
+//! Requests that run to their end. The HTTP server drops the future of a request when its client hangs up: a request with
+//! more than one effect would stop between two of them.
+
+use std::{panic::resume_unwind, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tokio::{sync::watch, time::timeout};
+use tracing::Instrument;
+
+use crate::{app::App, error::Error};
+
+/// How long requests without a client may go on after the process was asked to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The requests that are being carried out.
+#[derive(Debug, Default)]
+pub(crate) struct Running(watch::Sender<()>);
+
+impl Running {
+    /// Waits until all requests have ended, for a second at most. None may begin any more.
+    pub(crate) async fn drained(&self) {
+        if timeout(DRAIN_TIMEOUT, self.0.closed()).await.is_err() {
+            tracing::warn!(requests = self.0.receiver_count(), "requests were interrupted");
+        }
+    }
+}
+
+/// These routes, each request in a task of its own, which outlives the connection.
+pub(crate) fn complete(routes: Router, app: App) -> Router {
+    routes.layer(middleware::from_fn_with_state(app, run))
+}
+
+async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
+    let running = app.running.0.subscribe();
+    let handler = async move {
+        let response = next.run(request).await;
+        drop(running);
+        response
+    };
+    match tokio::spawn(handler.in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Error::log_unavailable("the process stops", true).into_response(),
+        },
+    }
+}

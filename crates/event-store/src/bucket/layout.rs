@@ -1,0 +1,84 @@
+//! The layouts of all buckets, laid out by hand: those of the client library can be read from any replica.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use domain::{
+    notice::{TICKET_SECONDS, TICKETS_BUCKET},
+    trust::{REVOKED_BUCKET, REVOKED_HOURS, SESSION_DAYS, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
+};
+
+use crate::{accounts_kv::ACCOUNTS_BUCKET, attempts_kv::ATTEMPTS_BUCKET, keys::KEYS_BUCKET};
+
+/// The most bytes of a value: all of them are short.
+const MAX_VALUE_BYTES: i32 = 1024;
+
+const MAX_TALLY_BYTES: i32 = 512;
+
+/// The most tallies of wrong passwords. Whoever wants one forgotten has to try so many other accounts first, each with the
+/// work of a password.
+const MAX_TALLIES: i64 = 1_000_000;
+
+/// How long it is known from where the right password came.
+const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// The streams of all buckets, each kept by this many servers.
+pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
+    let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
+    let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
+    let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
+    let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
+    [
+        kept(ACCOUNTS_BUCKET, "*"),
+        Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
+        Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
+        // Services follow these two in batches, which only direct reads have. They find with the next look what a replica
+        // lacked.
+        Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
+        Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
+        Config {
+            discard: DiscardPolicy::Old,
+            max_messages: MAX_TALLIES,
+            max_age: MAX_TALLY_AGE,
+            max_message_size: MAX_TALLY_BYTES,
+            ..kept(ATTEMPTS_BUCKET, ">")
+        },
+        Config {
+            // The key, and its tombstone until the key is overwritten where it stands.
+            max_messages_per_subject: 2,
+            deny_delete: false,
+            ..kept(KEYS_BUCKET, "*")
+        },
+    ]
+}
+
+/// A bucket that is read from the leader only, which knows every acknowledged write. Not compressed: what is deleted is
+/// overwritten where it stands.
+fn bucket(name: &str, keys: &str, replicas: usize) -> Config {
+    Config {
+        name: format!("KV_{name}"),
+        subjects: vec![format!("$KV.{name}.{keys}")],
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        max_messages_per_subject: 1,
+        max_message_size: MAX_VALUE_BYTES,
+        allow_direct: false,
+        deny_delete: true,
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_asked_only_for_what_is_followed() {
+        let direct = layouts(3).into_iter().filter(|layout| layout.allow_direct).map(|layout| layout.name);
+        assert_eq!(direct.collect::<Vec<_>>(), ["KV_signing_keys", "KV_revoked"]);
+        assert!(layouts(3).iter().all(|layout| layout.num_replicas == 3));
+    }
+}
