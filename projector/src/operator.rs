@@ -13,4 +13,4 @@ mod operations;
 mod service;
 
 pub(crate) use operations::Operations;
-pub(crate) use service::serve;
+pub(crate) use service::{requests as incoming, serve};

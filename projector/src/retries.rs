@@ -20,7 +20,7 @@ impl Retries {
     /// Listens until all clones are gone.
     pub(crate) fn listen(database: Database) -> Self {
         let (known, wanted) = watch::channel(HashMap::new());
-        tokio::spawn(async move {
+        supervision::spawn("the watch of retries", async move {
             while !known.is_closed() {
                 // The database is away: its other users say so.
                 let _ = poll(&database, &known).await;

@@ -78,7 +78,7 @@ impl Tail {
         let (sender, state) = watch::channel(TailState::default());
         let runner = Runner { log, stream, index: index.clone(), state: sender, observer };
         let since = now - window - CLOCK_SLACK;
-        let task = tokio::spawn(async move { runner.run(since).await }).abort_handle();
+        let task = supervision::spawn("a tail of the log", async move { runner.run(since).await });
         Self { stream, index, state, task }
     }
 

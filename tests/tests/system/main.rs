@@ -41,6 +41,7 @@ mod authorization;
 mod bad_input;
 mod brute_force;
 mod erasure;
+mod garbage;
 mod openapi;
 mod operators;
 mod quarantine;

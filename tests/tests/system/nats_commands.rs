@@ -78,6 +78,7 @@ async fn every_command_is_the_same_over_nats_and_over_http() {
     assert_eq!(reacted["status"], 204, "{reacted:#}");
     assert!(reacted["position"].is_string(), "{reacted:#}");
 
+    world.sees_room(&ben, room).await;
     let mut live = world.live(0).await;
     live.hello(ben.token(), &[(room, Some(0))]).await;
     assert_eq!(live.event(room, "reaction_added").await["data"]["emoji"], "👍");
