@@ -12,6 +12,7 @@ mod races;
 mod reads;
 mod registration;
 mod sessions;
+mod stock_client;
 mod writers;
 
 mod backup;
