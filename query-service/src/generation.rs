@@ -127,7 +127,7 @@ impl Generations {
         // answer of the database that is only heard late must not look like none.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("generations".to_owned()).spawn(move || {
-            alone.block_on(supervision::run("the watch of generations", keep_current(opener, announce, activations)))
+            alone.block_on(supervision::run("the watch of generations", keep_current(opener, announce, activations)));
         })?;
         Ok(Self { current, upcoming, reachable })
     }

@@ -55,9 +55,8 @@ async fn receive_info(socket: &mut TcpStream) -> io::Result<Info> {
         match take(&mut received)? {
             Some(ServerOp::Info(info)) => return Ok(info),
             Some(ServerOp::Error(reason)) => return Err(io::Error::other(reason)),
-            Some(_) => {}
             None if socket.read_buf(&mut received).await? == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            None => {}
+            Some(_) | None => {}
         }
     }
 }
