@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
 use event_store::{
     Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, KeyRing, Marks,
-    Revocations, Sessions,
+    Revocations, Sessions, StreamName, TailState,
 };
 use service_kit::{auth::Verifier, clock};
 
@@ -66,6 +66,11 @@ impl FromRef<App> for Verifier {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// The state of every tail, with the name of its stream.
+    pub(crate) fn tails(&self) -> Vec<(StreamName, TailState)> {
+        [self.boxes.tails(), self.users.tails(), self.stores.tails()].concat()
     }
 
     /// What signs our tokens, unless people sign in elsewhere.

@@ -7,15 +7,15 @@ pub(crate) use operations::names;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, HeaderMap, Message, Subscriber};
+use async_nats::{Client, HeaderMap};
 use axum::{Router, response::IntoResponse};
 use domain::notice;
-use futures::StreamExt;
-use service_kit::{clock, problem::REQUEST_ID};
-use tokio::{
-    sync::{Semaphore, oneshot},
-    time::{sleep, timeout},
+use service_kit::{
+    clock,
+    nats::{ConnectError, Request, Requests},
+    problem::REQUEST_ID,
 };
+use tokio::{sync::Semaphore, time::timeout};
 use utoipa::openapi::OpenApi;
 
 use message::Reply;
@@ -25,10 +25,15 @@ use operations::Operations;
 const QUEUE_GROUP: &str = "command-service";
 
 /// How many requests are worked on at a time; further ones wait in the connection.
-const CONCURRENCY: usize = 256;
+const CONCURRENCY: u32 = 256;
 
 /// How long requests that are being worked on may go on after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Requests for commands, over a connection of their own: whoever sends garbage disturbs no other connection.
+pub(crate) fn requests(nats_url: &str) -> Result<Requests, ConnectError> {
+    Requests::new(nats_url, "command-service", notice::ALL_COMMANDS, QUEUE_GROUP)
+}
 
 /// Serves requests until told to stop.
 pub(crate) struct Gateway {
@@ -39,51 +44,43 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Serves whatever the description says that the router has.
+    /// Serves every command that the description has. The answers leave over the client.
     pub(crate) fn new(client: Client, router: Router, api: &OpenApi) -> Arc<Self> {
-        let turns = Arc::new(Semaphore::new(CONCURRENCY));
+        let turns = Arc::new(Semaphore::new(CONCURRENCY as usize));
         Arc::new(Self { client, router, operations: Operations::of(api), turns })
     }
 
-    /// Answers requests until `stop`, then finishes what it has begun.
-    pub(crate) async fn run(self: Arc<Self>, mut stop: oneshot::Receiver<()>) {
-        let mut requests = self.subscribe().await;
+    /// Answers requests until `stop`, then those that the server has sent already.
+    pub(crate) async fn run(self: Arc<Self>, mut requests: Requests, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.serve_all(&mut requests) => return,
+            () = stop => requests.finish(),
+        }
+        let drained = timeout(DRAIN_TIMEOUT, async {
+            self.serve_all(&mut requests).await;
+            let _ = self.turns.acquire_many(CONCURRENCY).await;
+            let _ = self.client.flush().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("some commands over NATS were not answered in time");
+        }
+    }
+
+    async fn serve_all(self: &Arc<Self>, requests: &mut Requests) {
         loop {
             let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return };
-            let request = tokio::select! {
-                request = requests.next() => request,
-                _ = &mut stop => break,
-            };
-            match request {
-                Some(request) => {
-                    let gateway = Arc::clone(&self);
-                    tokio::spawn(async move {
-                        gateway.serve(request).await;
-                        drop(turn);
-                    });
-                }
-                None => requests = self.subscribe().await,
-            }
-        }
-        let _ = requests.unsubscribe().await;
-        let all = u32::try_from(CONCURRENCY).unwrap_or(u32::MAX);
-        let _ = timeout(DRAIN_TIMEOUT, self.turns.acquire_many(all)).await;
-        let _ = timeout(DRAIN_TIMEOUT, self.client.flush()).await;
-    }
-
-    async fn subscribe(&self) -> Subscriber {
-        loop {
-            match self.client.queue_subscribe(notice::ALL_COMMANDS, QUEUE_GROUP.to_owned()).await {
-                Ok(requests) => return requests,
-                Err(error) => tracing::error!(%error, "cannot listen for commands"),
-            }
-            sleep(Duration::from_secs(1)).await;
+            let Some(request) = requests.next().await else { return };
+            let gateway = Arc::clone(self);
+            tokio::spawn(async move {
+                gateway.serve(request).await;
+                drop(turn);
+            });
         }
     }
 
-    async fn serve(&self, request: Message) {
+    async fn serve(&self, request: Request) {
         let reply = self.answer(&request).await;
-        let Some(inbox) = request.reply else { return };
+        let Some(inbox) = request.reply().map(str::to_owned) else { return };
         let mut headers = HeaderMap::new();
         if let Some(id) = &reply.request_id {
             headers.insert(REQUEST_ID.as_str(), id.as_str());
@@ -93,7 +90,7 @@ impl Gateway {
         }
     }
 
-    async fn answer(&self, request: &Message) -> Reply {
+    async fn answer(&self, request: &Request) -> Reply {
         match message::into_http(request, &self.operations) {
             Ok(request) => match tower::ServiceExt::oneshot(self.router.clone(), request).await {
                 Ok(response) => Reply::of(response).await,

@@ -39,7 +39,7 @@ async fn serve(settings: Settings) -> Result<()> {
     let _telemetry = telemetry::init(&settings.log, "command-service")?;
     let address = settings.listen.or_port(PORT);
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
-    command_service::run(settings, listener, shutdown::signal_received()).await
+    shutdown::supervised(|stop| command_service::run(settings, listener, stop)).await
 }
 
 #[tokio::main]

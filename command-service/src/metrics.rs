@@ -58,7 +58,7 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
     let help = "Passwords that were not looked at because too many waited, or for too long";
     registry.register("passwords_refused", help, PASSWORDS_REFUSED.clone());
     at_scrape(registry, move |encoder| {
-        let tails = [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat();
+        let tails = app.tails();
         let labelled = |stream: &event_store::StreamName| [("stream", stream.label())];
         let read = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.sequence)));
         gauges(encoder, "tail_position", "How far each stream of the log is read", None, read)?;

@@ -17,22 +17,18 @@ struct Failures {
 ///
 /// A broken partition is broken for every command-service: if it made them unready, nothing would serve the others.
 pub(crate) fn required(app: &App, space: &Space) -> Result<(), String> {
-    let tails = tails(app);
+    let tails = app.tails();
     let boxes = tails.iter().filter(|(stream, _)| matches!(stream, StreamName::Box(_))).count();
     Failures::of(&tails, space).required(boxes)
 }
 
 /// Names every stream that does not take commands and every bucket without space, each with what is wrong.
 pub(crate) fn partitions(app: &App, space: &Space) -> Result<(), String> {
-    let failures = Failures::of(&tails(app), space);
+    let failures = Failures::of(&app.tails(), space);
     let others = [StreamName::Mark, StreamName::Timer].into_iter();
     let others = others.filter_map(|stream| Some((stream.label(), space.lack(&stream.on_server())?)));
     let others = others.chain(space.buckets()).map(|(name, lack): (String, Lack)| format!("{name}: {lack}"));
     failed(failures.broken().chain(others))
-}
-
-fn tails(app: &App) -> Vec<(StreamName, TailState)> {
-    [app.boxes.tails(), app.users.tails(), app.stores.tails()].concat()
 }
 
 impl Failures {

@@ -22,14 +22,15 @@ use service_kit::{
     metrics::Metrics,
     nats, operations,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet, time::sleep};
+use supervision::Tasks;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
     attempts::Attempts,
     completion::Running,
     deadlines, erasure,
-    gateway::Gateway,
+    gateway::{self, Gateway},
     metrics::{self, Transport},
     passwords::Passwords,
     problems::Code,
@@ -47,6 +48,9 @@ const CACHED_STATES: u64 = 100_000;
 /// How often the log is looked for while it is not there.
 const VERIFY_PERIOD: Duration = Duration::from_secs(1);
 
+/// How often the tails are asked at the start whether they have caught up.
+const TAILS_PERIOD: Duration = Duration::from_millis(50);
+
 /// Serves commands on the listener until `shutdown`; NATS may come later than that, and go and come again.
 ///
 /// Ends with an error if the log is not the one that the settings describe.
@@ -56,6 +60,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let client = nats::connect(&settings.nats.nats_url, "command-service").await?;
+    let requests = gateway::requests(&settings.nats.nats_url)?;
     let log = JetStreamLog::new(client.clone());
     let trust = Trust::open(&settings.trust);
     let app = assemble(&settings, &log, trust.verifier())?;
@@ -63,7 +68,8 @@ pub async fn run(
     let (commands, api) = routes::all(app.clone());
     let rates = settings.rates.rates();
     let commands = http::limit(commands, &rates, &app.verifier);
-    let health = health(client.clone(), app.clone(), Arc::clone(&verified), log.space().clone());
+    let space = log.space().clone();
+    let health = health(client.clone(), app.clone(), Arc::clone(&verified), space.clone(), requests.connected());
     let counted = |transport| metrics::counted(commands.clone(), transport, &api);
     let erasing = erasure::serve(client.clone(), app.clone());
     let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
@@ -77,40 +83,52 @@ pub async fn run(
     let router = http::finish(commands.merge(pages).merge(public));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
 
-    let (stop_serving, serving_stopped) = oneshot::channel();
-    let (stop_gateway, gateway_stopped) = oneshot::channel();
-    let mut background = JoinSet::new();
-    background.spawn(trust.follow(client));
-    background.spawn({
-        let app = app.clone();
-        async move {
-            if let Some(signing) = &app.signing {
-                signing.keep().await;
-            }
-        }
-    });
-    background.spawn(deadlines::run(app.clone()));
-    background.spawn(erasing);
-    let gateway = tokio::spawn(gateway.run(gateway_stopped));
-    let server = http::serve(listener, router, &settings.listen, async move {
-        let _ = serving_stopped.await;
-    });
-    let server = tokio::spawn(server?);
+    let stop = watch::Sender::new(false);
+    let server = http::serve(listener, router, &settings.listen, until_stopped(stop.subscribe()))?;
+    let (mut tasks, mut servers) = (Tasks::default(), JoinSet::new());
+    servers.spawn(supervision::run("the HTTP server", server));
+    tasks.spawn("the connection to NATS", nats::ended(client.clone()));
+    tasks.spawn("the follower of keys and revocations", trust.follow(client));
+    tasks.spawn("the keeper of signing keys", keep_signing_keys(app.clone()));
+    let running = app.clone();
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
+        // Another instance can decide now what this one cannot yet.
+        until_caught_up(&app, &space).await;
+        tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app));
+        tasks.spawn("the answers to the eraser", erasing);
+        let gateway = gateway.run(requests, until_stopped(stop.subscribe()));
+        servers.spawn(supervision::run("the commands over NATS", gateway));
         std::future::pending::<Result<()>>().await
     };
     let result = tokio::select! {
         result = work => result,
         () = shutdown => Ok(()),
     };
-    let _ = stop_gateway.send(());
-    let _ = stop_serving.send(());
-    let (outcome, _) = tokio::join!(server, gateway);
-    app.running.drained().await;
-    background.shutdown().await;
-    outcome?;
+    stop.send_replace(true);
+    while servers.join_next().await.is_some() {}
+    running.running.drained().await;
     result
+}
+
+/// Returns when this becomes true, or nothing can make it true any more.
+async fn until_stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Never returns, also without keys to look after.
+async fn keep_signing_keys(app: App) {
+    match &app.signing {
+        Some(signing) => signing.keep().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until this instance can decide commands. A partition that fails for every instance does not hold it up.
+async fn until_caught_up(app: &App, space: &Space) {
+    while readiness::required(app, space).is_err() {
+        sleep(TAILS_PERIOD).await;
+    }
 }
 
 fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Result<App> {
@@ -173,12 +191,22 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 }
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
-fn health(client: Client, app: App, verified: Arc<AtomicBool>, space: Space) -> Health {
+fn health(
+    client: Client,
+    app: App,
+    verified: Arc<AtomicBool>,
+    space: Space,
+    receiving: watch::Receiver<bool>,
+) -> Health {
     let trusting = app.clone();
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
             async move { if state == State::Connected { Ok(()) } else { Err("not connected".to_owned()) } }
+        })
+        .watch("nats_commands", move || {
+            let receiving = *receiving.borrow();
+            async move { if receiving { Ok(()) } else { Err("commands are not received over NATS".to_owned()) } }
         })
         .check("log", move || {
             let found = verified.load(Ordering::Relaxed);

@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
 
 async fn project(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&settings.log, "projector")?;
-    Ok(run(settings, shutdown::signal_received()).await?)
+    shutdown::supervised(async |stop| Ok(run(settings, stop).await?)).await
 }
 
 async fn migrate(settings: MigrateSettings) -> anyhow::Result<()> {

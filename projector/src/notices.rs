@@ -52,7 +52,7 @@ impl Notices {
     /// Starts the task that sends over this connection.
     pub(crate) fn over(client: Client) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Notice>(QUEUE);
-        tokio::spawn(async move {
+        supervision::spawn("the sender of notices", async move {
             while let Some(notice) = waiting.recv().await {
                 // Without a connection the client would buffer the notification and send it late.
                 if client.connection_state() == State::Connected {

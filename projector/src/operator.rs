@@ -14,4 +14,4 @@ mod service;
 mod targets;
 
 pub(crate) use operations::Operations;
-pub(crate) use service::serve;
+pub(crate) use service::{requests as incoming, serve};

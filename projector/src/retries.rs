@@ -20,7 +20,7 @@ impl Retries {
     /// Polls until all clones are dropped.
     pub(crate) fn listen(database: Database) -> Self {
         let (known, wanted) = watch::channel(HashMap::new());
-        tokio::spawn(async move {
+        supervision::spawn("the watch of retries", async move {
             while !known.is_closed() {
                 // The other users of the database report that it is unavailable.
                 let _ = poll(&database, &known).await;

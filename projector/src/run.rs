@@ -4,6 +4,7 @@ use std::{future::pending, sync::Arc};
 
 use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
 use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
+use supervision::Tasks;
 
 use crate::{
     database::Database,
@@ -82,6 +83,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let instance = format!("projector-{}", clock::new_id());
     let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
+    let requests = operator::incoming(&settings.nats.nats_url, &instance)?;
     let status = Status::default();
     let log = opened_log(client.clone(), &settings.nats.nats_url, &settings.master)?;
     let watch = Watch::default();
@@ -89,9 +91,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), status.clone(), watch.clone());
     let routes = http::finish(health.clone().router().merge(metrics.router(health)));
-    let watching = tokio::spawn(watch.run(database.clone(), log.clone(), settings.partitions));
+    let mut tasks = Tasks::default();
+    tasks.spawn("the connection to NATS", nats::ended(client.clone()));
+    tasks.spawn("the watch of progress", watch.run(database.clone(), log.clone(), settings.partitions));
     let server = http::serve(listener, routes, &settings.listen, pending());
-    let server = tokio::spawn(server.map_err(|source| RunError::Listen { address, source })?);
+    tasks.spawn("the HTTP server", server.map_err(|source| RunError::Listen { address, source })?);
     tracing::info!(%address, instance, "started");
     let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
@@ -100,16 +104,14 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let retries = Retries::listen(database.clone());
     let tracker = Tracker { database, log, notices, retries, status };
     let supervisor = Supervisor { tracker, partitions };
+    tasks.spawn("the driver of generations", driver.run());
+    tasks.spawn("the eraser", eraser.run());
+    tasks.spawn("the answers to operators", operator::serve(requests, client, operations));
     // A transaction that is cut off is rolled back; its commits are read again from the checkpoint.
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
-        never = driver.run() => match never {},
-        never = Box::pin(eraser.run()) => match never {},
-        never = operator::serve(client, operations) => match never {},
         () = shutdown => Ok(()),
     };
-    server.abort();
-    watching.abort();
     tracing::info!("stopped");
     Ok(result?)
 }

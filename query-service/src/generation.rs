@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::{
     runtime::{self, Handle},
     sync::watch,
-    task::JoinHandle,
+    task::AbortHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Generation {
     progress: watch::Receiver<Progress>,
     /// The incarnations of the log that it is built from, as one hash.
     life: Arc<str>,
-    listener: JoinHandle<()>,
+    listener: AbortHandle,
 }
 
 impl Generation {
@@ -126,9 +126,9 @@ impl Generations {
         // On a thread of its own: when thousands of clients connect at once, all other tasks are delayed, and a late
         // answer of the database must not look like an outage.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new()
-            .name("generations".to_owned())
-            .spawn(move || alone.block_on(keep_current(opener, announce, activations)))?;
+        thread::Builder::new().name("generations".to_owned()).spawn(move || {
+            alone.block_on(supervision::run("the watch of generations", keep_current(opener, announce, activations)));
+        })?;
         Ok(Self { current, upcoming, reachable })
     }
 
@@ -305,7 +305,8 @@ impl Opener {
             })
             .connect_lazy_with(options);
         let (announce, progress) = watch::channel(Progress::new());
-        let listener = tokio::spawn(note_progress(self.nats.clone(), number, announce));
+        let listener =
+            supervision::spawn("the listener to progress", note_progress(self.nats.clone(), number, announce));
         Generation { number, pool, reachable: self.reachable.subscribe(), progress, life, listener }
     }
 }
@@ -334,7 +335,7 @@ async fn positions(generation: &Generation) -> Result<HashMap<String, i64>, Erro
 /// Returns a receiver that changes with every activation that a projector announces.
 fn activations(nats: Client) -> watch::Receiver<()> {
     let (announce, activations) = watch::channel(());
-    tokio::spawn(async move {
+    supervision::spawn("the listener to activations", async move {
         while !announce.is_closed() {
             match nats.subscribe(notice::ACTIVATED).await {
                 Ok(mut notices) => {

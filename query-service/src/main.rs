@@ -22,5 +22,5 @@ async fn serve() -> anyhow::Result<()> {
     let address = settings.address();
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "query-service listens");
-    query_service::run(settings, listener, shutdown::signal_received()).await
+    shutdown::supervised(|stop| query_service::run(settings, listener, stop)).await
 }

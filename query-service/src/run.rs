@@ -12,7 +12,8 @@ use service_kit::{
     metrics::Metrics,
     nats, operations,
 };
-use tokio::{net::TcpListener, time::timeout};
+use supervision::Tasks;
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
 use crate::{
     app::App,
@@ -23,7 +24,7 @@ use crate::{
     settings::Settings,
 };
 
-/// The timeout for closing live connections.
+/// The timeout for closing live connections, from the moment at which the process is asked to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Serves on the listener until `shutdown`. PostgreSQL and NATS may become available later, and may be interrupted.
@@ -41,7 +42,9 @@ pub async fn run(
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
     let rates = settings.rates.rates();
 
-    let following = tokio::spawn(trust.follow(nats.clone()));
+    let mut tasks = Tasks::default();
+    tasks.spawn("the connection to NATS", nats::ended(nats.clone()));
+    tasks.spawn("the follower of keys and revocations", trust.follow(nats.clone()));
     let health = health(nats.clone(), generations.clone(), verifier.clone());
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
@@ -51,18 +54,23 @@ pub async fn run(
     let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);
     let router = http::finish(reads.merge(pages).merge(docs));
     let router = http::origins::allow(router, &settings.origins.allowed_origins);
+    let (said, asked) = oneshot::channel();
     let stopping = {
         let live = live.clone();
         async move {
             shutdown.await;
             live.stop();
+            let _ = said.send(());
         }
     };
-    http::serve(listener, router, &settings.listen, stopping)?.await;
-    following.abort();
-    if timeout(FAREWELL, live.stopped()).await.is_err() {
-        tracing::warn!("some live connections did not close in time");
-    }
+    let server = http::serve(listener, router, &settings.listen, stopping)?;
+    let farewell = async {
+        let _ = asked.await;
+        if timeout(FAREWELL, live.stopped()).await.is_err() {
+            tracing::warn!("some live connections did not close in time");
+        }
+    };
+    tokio::join!(server, farewell);
     Ok(())
 }
 

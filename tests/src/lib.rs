@@ -16,6 +16,7 @@ pub mod listener;
 pub mod live;
 pub mod log;
 pub mod memory;
+pub mod raw;
 pub mod wait;
 
 pub use answer::Answer;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::Message;
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, HeaderValue, Request, Response, header},
@@ -10,7 +9,11 @@ use axum::{
 use domain::notice;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
-use service_kit::{http::BODY_LIMIT, problem::REQUEST_ID};
+use service_kit::{
+    http::{BODY_LIMIT, is_plain_id},
+    nats::Request as Message,
+    problem::REQUEST_ID,
+};
 
 use super::operations::Operations;
 use crate::{
@@ -34,7 +37,7 @@ struct Envelope<'a> {
 
 /// The request that a message stands for.
 pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Request<Body>, Error> {
-    let operation = notice::command_name(&message.subject).and_then(|name| operations.get(name));
+    let operation = message.subject().and_then(notice::command_name).and_then(|name| operations.get(name));
     let operation = operation.ok_or(Code::UnknownCommand)?;
     if message.payload.len() > BODY_LIMIT {
         return Err(Code::BodyTooLarge.into());
@@ -44,8 +47,7 @@ pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Re
     let path = operation.fill(&envelope.path).map_err(|name| malformed(&format!("`path` has no `{name}`")))?;
     let mut headers = HeaderMap::new();
     for name in [REQUEST_ID.as_str(), "traceparent"] {
-        let value = message.headers.as_ref().and_then(|headers| headers.get(name));
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value.as_str()).ok()) {
+        if let Some(value) = message.header(name).and_then(|value| HeaderValue::from_str(value).ok()) {
             headers.insert(name.parse::<header::HeaderName>().map_err(|error| malformed(&error.to_string()))?, value);
         }
     }
@@ -66,10 +68,9 @@ pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Re
     Ok(request)
 }
 
-/// The client's name for its request.
+/// The client's own id of its request, if it is one that HTTP would take as well.
 pub(super) fn request_id(message: &Message) -> Option<String> {
-    let id = message.headers.as_ref()?.get(REQUEST_ID.as_str())?.as_str();
-    (id.len() <= 64).then(|| id.to_owned())
+    message.header(REQUEST_ID.as_str()).filter(|id| is_plain_id(id.as_bytes())).map(str::to_owned)
 }
 
 fn visible(text: &str, field: &str) -> Result<HeaderValue, Error> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::RequestErrorKind;
 use harness::{Account, token::Bearer};
 use serde_json::{Value, json};
 
@@ -14,6 +15,12 @@ impl Device {
     pub(crate) async fn connect(installation: &Installation) -> Self {
         let client = service_kit::nats::connect(&installation.nats.url(Account::Device), "box").await;
         Self(client.unwrap())
+    }
+
+    /// Whether no instance receives a command.
+    pub(crate) async fn finds_nobody(&self, command: &str) -> bool {
+        let answer = self.0.request(format!("cmd.{command}"), "{}".into()).await;
+        answer.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders)
     }
 
     pub(crate) async fn send(&self, command: &str, request: impl Into<String>) -> Value {
@@ -116,4 +123,13 @@ async fn a_request_keeps_its_id() {
     assert_eq!(reply.headers.unwrap().get("x-request-id").unwrap().as_str(), "mine-1");
     let problem: Value = serde_json::from_slice(&reply.payload).unwrap();
     assert_eq!(problem["problem"]["request_id"], "mine-1");
+    for strange in ["two words", "\u{e4}", "<b>", "x\ty", &"x".repeat(65)] {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("x-request-id", strange);
+        for command in ["erase_user", "no_such"] {
+            let reply = device.0.request_with_headers(format!("cmd.{command}"), headers.clone(), "{}".into()).await;
+            let id = reply.unwrap().headers.unwrap().get("x-request-id").unwrap().as_str().to_owned();
+            assert!(id.len() == 36 && id != strange, "{strange:?} in {command} became {id:?}");
+        }
+    }
 }

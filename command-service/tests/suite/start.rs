@@ -24,9 +24,12 @@ async fn a_log_that_is_not_there_yet_is_waited_for() {
     let (status, body) = service.readiness().await;
     assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
     service.open_room("ana", "b").await.refused(503, "log-unavailable");
+    let device = Device::connect(&installation).await;
+    assert!(device.finds_nobody("leave_room").await, "another instance may be able to answer");
     let options = ProvisionOptions { partitions: 4, replicas: 1 };
     provision::streams::provision(&installation.nats.url(Account::Admin), options).await.unwrap();
     service.until_ready().await;
+    until("commands are received", async || !device.finds_nobody("leave_room").await).await;
     service.furnish("b").await;
     service.stop().await;
 }

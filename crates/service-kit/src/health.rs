@@ -72,7 +72,7 @@ impl Health {
         self
     }
 
-    /// Serves `/healthz` (200 while the process answers) and `/readyz` (503 while a required dependency is missing).
+    /// Serves `/healthz` (200 while the process answers and no supervised task has failed) and `/readyz` (503 while a required dependency is missing).
     pub fn router(self) -> Router {
         alive().merge(Router::new().route("/readyz", get(readyz)).with_state(self))
     }
@@ -90,9 +90,20 @@ impl Health {
     }
 }
 
-/// Serves `/healthz` alone, which says nothing but that the process answers.
+/// Serves `/healthz` alone: 200 while the process answers and can go on, 503 when a background task that it needs has
+/// failed and it is about to end.
 pub fn alive() -> Router {
-    Router::new().route("/healthz", get(async || Json(serde_json::json!({ "alive": true }))))
+    Router::new().route("/healthz", get(healthz))
+}
+
+async fn healthz() -> impl IntoResponse {
+    match supervision::failed() {
+        None => (StatusCode::OK, Json(serde_json::json!({ "alive": true }))),
+        Some(failure) => {
+            let failed = serde_json::json!({ "alive": false, "failed": failure.to_string() });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(failed))
+        }
+    }
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {

@@ -118,11 +118,15 @@ fn note_status(response: &Response, _: Duration, span: &Span) {
 
 /// A client's own request id is welcome when it is a short plain word; any other is replaced.
 async fn drop_strange_id(mut request: Request, next: Next) -> Response {
-    let plain = |id: &[u8]| id.len() <= 64 && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if request.headers().get(REQUEST_ID).is_some_and(|id| !plain(id.as_bytes())) {
+    if request.headers().get(REQUEST_ID).is_some_and(|id| !is_plain_id(id.as_bytes())) {
         request.headers_mut().remove(REQUEST_ID);
     }
     next.run(request).await
+}
+
+/// Whether a client's own request id is a short plain word, which may stand in logs and answers.
+pub fn is_plain_id(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {

@@ -1,4 +1,4 @@
-//! The connection to NATS: patient at the start, and back by itself after a fault.
+//! The connections to NATS: patient at the start, and back by themselves after a fault.
 
 use std::{
     future::ready,
@@ -8,7 +8,17 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event};
+use futures::StreamExt;
 use url::Url;
+
+pub use nats_wire::Message as Request;
+pub use requests::Requests;
+
+mod requests;
+mod socket;
+
+/// The port of a server whose address has none.
+const PORT: u16 = 4222;
 
 /// The address of the NATS server cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,38 +37,66 @@ pub enum ConnectError {
     Nats(#[from] async_nats::ConnectError),
 }
 
+/// The parts of an address.
+struct Address {
+    url: Url,
+    host: String,
+    port: u16,
+    user: String,
+    password: String,
+    tls: bool,
+    /// The files of the authorities that are trusted, instead of those of this machine.
+    authorities: Vec<PathBuf>,
+    /// The files of the certificate and the key to show to the server.
+    identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl Address {
+    fn parse(address: &str) -> Result<Self, ConnectError> {
+        let mut url = Url::parse(address)?;
+        let user = url.username().to_owned();
+        let password = url.password().unwrap_or_default().to_owned();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let tls = url.scheme() == "tls";
+        let (mut authorities, mut certificate, mut key) = (Vec::new(), None, None);
+        for (name, value) in url.query_pairs() {
+            let file = PathBuf::from(value.as_ref());
+            match name.as_ref() {
+                "ca_file" => authorities.push(file),
+                "cert_file" => certificate = Some(file),
+                "key_file" => key = Some(file),
+                other => return Err(ConnectError::Parameter(other.to_owned())),
+            }
+        }
+        if url.query().is_some() && !tls {
+            return Err(ConnectError::Plain);
+        }
+        let identity = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConnectError::Parameter("cert_file without key_file".to_owned())),
+            (None, Some(_)) => return Err(ConnectError::Parameter("key_file without cert_file".to_owned())),
+        };
+        url.set_query(None);
+        let (host, port) = (url.host_str().unwrap_or_default().to_owned(), url.port().unwrap_or(PORT));
+        Ok(Self { url, host, port, user, password, tls, authorities, identity })
+    }
+}
+
 /// How to connect to an address as the user in it, and what is left of the address, which may stand in a log.
 ///
 /// Replies come to `_INBOX_<user>.>`, the one inbox that the user's account lets it listen to. With `tls://` nothing is
 /// said before the server has shown a certificate of an authority in `ca_file`, or of one that this machine trusts.
 pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> {
-    let mut url = Url::parse(address)?;
-    let user = url.username().to_owned();
-    let password = url.password().unwrap_or_default().to_owned();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    let tls = url.scheme() == "tls";
+    let Address { url, user, password, tls, authorities, identity, .. } = Address::parse(address)?;
     let mut options = ConnectOptions::new().require_tls(tls);
-    let (mut certificate, mut key) = (None, None);
-    for (name, value) in url.query_pairs() {
-        let file = PathBuf::from(value.as_ref());
-        match name.as_ref() {
-            "ca_file" => options = options.add_root_certificates(file),
-            "cert_file" => certificate = Some(file),
-            "key_file" => key = Some(file),
-            other => return Err(ConnectError::Parameter(other.to_owned())),
-        }
+    for file in authorities {
+        options = options.add_root_certificates(file);
     }
-    if url.query().is_some() && !tls {
-        return Err(ConnectError::Plain);
+    if let Some((certificate, key)) = identity {
+        options = options.add_client_certificate(certificate, key);
     }
-    options = match (certificate, key) {
-        (Some(certificate), Some(key)) => options.add_client_certificate(certificate, key),
-        (None, None) => options,
-        (Some(_), None) => return Err(ConnectError::Parameter("cert_file without key_file".to_owned())),
-        (None, Some(_)) => return Err(ConnectError::Parameter("key_file without cert_file".to_owned())),
-    };
-    url.set_query(None);
     if !user.is_empty() {
         options = options.custom_inbox_prefix(format!("_INBOX_{user}")).user_and_password(user, password);
     }
@@ -85,13 +123,7 @@ fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectErr
     let options = options
         .name(name)
         .max_reconnects(None)
-        .reconnect_delay_callback(|attempt| {
-            Duration::from_millis(match attempt {
-                0 | 1 => 0,
-                2..=10 => 100,
-                _ => 500,
-            })
-        })
+        .reconnect_delay_callback(reconnect_delay)
         .reconnect_to_server_callback(move |servers, _| {
             let error = servers.into_iter().find_map(|server| server.last_error);
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +149,23 @@ fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectErr
     Ok((options, server))
 }
 
+/// The pause before an attempt to connect, by the number of attempts that failed.
+fn reconnect_delay(attempt: usize) -> Duration {
+    Duration::from_millis(match attempt {
+        0 | 1 => 0,
+        2..=10 => 100,
+        _ => 500,
+    })
+}
+
+/// Returns when the task of the client library has ended that serves a connection: every operation fails for ever then.
+pub async fn ended(client: Client) {
+    // A subscription outlasts faults of the connection, and ends with the task.
+    if let Ok(mut subscription) = client.subscribe(client.new_inbox()).await {
+        while subscription.next().await.is_some() {}
+    }
+}
+
 /// What an address says, for who speaks to the server without the client.
 pub struct PlainAddress {
     /// The server.
@@ -135,7 +184,7 @@ impl PlainAddress {
         let url = Url::parse(address).ok().filter(|url| url.scheme() == "nats" && !url.username().is_empty())?;
         Some(Self {
             host: url.host_str()?.to_owned(),
-            port: url.port().unwrap_or(4222),
+            port: url.port().unwrap_or(PORT),
             user: url.username().to_owned(),
             password: url.password()?.to_owned(),
         })

@@ -16,6 +16,7 @@ use crate::{
 pub fn pages(health: Health, metrics: Metrics, args: &OperationsArgs, listen: &ListenArgs) -> io::Result<Router> {
     let pages = health.clone().router().merge(metrics.router(health));
     let Some(address) = args.operations_listen else { return Ok(pages) };
-    tokio::spawn(http::serve(http::listen(address)?, http::finish(pages), listen, pending())?);
+    let server = http::serve(http::listen(address)?, http::finish(pages), listen, pending())?;
+    supervision::spawn("the server of the operators' pages", server);
     Ok(health::alive())
 }

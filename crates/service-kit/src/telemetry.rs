@@ -1,6 +1,9 @@
 //! Logs to standard error, as text for people or as JSON for machines; and traces to a collector, if there is one.
 
-use std::time::Duration;
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
@@ -88,10 +91,9 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
     match format {
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
-        LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr).boxed()
-        }
+        LogFormat::Text if stderr().is_terminal() => fmt::layer().with_writer(stderr).boxed(),
+        LogFormat::Text => fmt::layer().with_writer(stderr).with_ansi(false).boxed(),
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(stderr).boxed(),
     }
 }
 

@@ -1,41 +1,42 @@
 //! The service for operators' requests: one of all projectors answers each.
 
-use std::{convert::Infallible, time::Duration};
+use std::sync::Arc;
 
-use async_nats::{Client, Message, Subscriber};
+use async_nats::Client;
 use domain::notice;
-use futures::StreamExt;
-use tokio::time::sleep;
+use service_kit::nats::{ConnectError, Request, Requests};
+use tokio::sync::Semaphore;
 
 use super::operations::Operations;
 
 /// The name of the queue group: not stored, but equal in all projectors.
 const QUEUE_GROUP: &str = "projector";
 
-/// Answers requests until dropped.
-pub(crate) async fn serve(client: Client, operations: Operations) -> Infallible {
-    let mut requests = subscribe(&client).await;
+/// How many requests are worked on at a time; further ones wait in the connection.
+const CONCURRENCY: usize = 64;
+
+/// Requests of operators, over a connection of their own: garbage disturbs no other connection.
+pub(crate) fn requests(nats_url: &str, instance: &str) -> Result<Requests, ConnectError> {
+    Requests::new(nats_url, instance, notice::ALL_OPERATIONS, QUEUE_GROUP)
+}
+
+/// Answers requests until it is dropped. The answers leave over the client.
+pub(crate) async fn serve(mut requests: Requests, client: Client, operations: Operations) {
+    let turns = Arc::new(Semaphore::new(CONCURRENCY));
     loop {
-        match requests.next().await {
-            Some(request) => drop(tokio::spawn(answer(client.clone(), operations.clone(), request))),
-            None => requests = subscribe(&client).await,
-        }
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let Some(request) = requests.next().await else { return };
+        let (client, operations) = (client.clone(), operations.clone());
+        tokio::spawn(async move {
+            answer(&client, &operations, &request).await;
+            drop(turn);
+        });
     }
 }
 
-async fn subscribe(client: &Client) -> Subscriber {
-    loop {
-        match client.queue_subscribe(notice::ALL_OPERATIONS, QUEUE_GROUP.to_owned()).await {
-            Ok(requests) => return requests,
-            Err(error) => tracing::error!(%error, "cannot subscribe to operator requests"),
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-}
-
-async fn answer(client: Client, operations: Operations, request: Message) {
-    let Some(inbox) = request.reply else { return };
-    let verb = notice::operation_verb(&request.subject).unwrap_or_default();
+async fn answer(client: &Client, operations: &Operations, request: &Request) {
+    let Some(inbox) = request.reply().map(str::to_owned) else { return };
+    let verb = request.subject().and_then(notice::operation_verb).unwrap_or_default();
     let answer = operations.answer(verb, &request.payload).await;
     if let Err(error) = client.publish(inbox, answer.into()).await {
         tracing::warn!(verb, %error, "an answer to an operator was lost");

@@ -79,7 +79,7 @@ impl Hub {
         let signals = Signals::start(nats.clone());
         let uncertain = AtomicBool::new(false);
         let hub = Arc::new(Self { nats, generations, signals, rooms: Mutex::default(), uncertain });
-        tokio::spawn(hub.clone().heal(feeds));
+        supervision::spawn("the watch of rooms", hub.clone().heal(feeds));
         hub
     }
 

@@ -94,7 +94,7 @@ struct Follower {
 impl Signals {
     pub(super) fn start(nats: Client) -> Arc<Self> {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(send_all(nats.clone(), waiting));
+        supervision::spawn("the sender of signals", send_all(nats.clone(), waiting));
         Arc::new(Self { node: clock::new_id().to_string(), nats, queue, rooms: Mutex::default() })
     }
 

@@ -83,8 +83,8 @@ impl Users {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
         let (present, latest) = (Mutex::default(), tokio::sync::Mutex::default());
         let users = Arc::new(Self { nats, generations, feeds, present, latest });
-        tokio::spawn(users.clone().listen());
-        tokio::spawn(users.clone().look_after());
+        supervision::spawn("the listener to changes of users", users.clone().listen());
+        supervision::spawn("the watch of users", users.clone().look_after());
         users
     }
 

@@ -12,6 +12,7 @@ mod races;
 mod reads;
 mod registration;
 mod sessions;
+mod stock_client;
 mod writers;
 
 mod backup;
@@ -42,6 +43,7 @@ mod authorization;
 mod bad_input;
 mod brute_force;
 mod erasure;
+mod garbage;
 mod openapi;
 mod operators;
 mod quarantine;

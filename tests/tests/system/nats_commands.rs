@@ -1,6 +1,7 @@
 //! Commands over NATS: reports of boxes, and refusals.
 
-use harness::StackOptions;
+use futures::future::join_all;
+use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
 use system_tests::{Person, World, log::Device, wait::new_key};
 
@@ -78,6 +79,7 @@ async fn every_command_is_the_same_over_nats_and_over_http() {
     assert_eq!(reacted["status"], 204, "{reacted:#}");
     assert!(reacted["position"].is_string(), "{reacted:#}");
 
+    world.sees_room(&ben, room).await;
     let mut live = world.live(0).await;
     live.hello(ben.token(), &[(room, Some(0))]).await;
     assert_eq!(live.event(room, "reaction_added").await["data"]["emoji"], "👍");
@@ -149,4 +151,32 @@ async fn a_box_can_send_commands_and_nothing_else() {
     ana.say(&room, "all is well").await.created();
     live.message(&room, "all is well").await;
     assert_eq!(log.length().await, before + 1);
+}
+
+/// A box needs no repeats because an instance is replaced beside another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_starts_takes_no_command_before_it_can_decide() {
+    let world = World::start(StackOptions { command_services: 2, ..StackOptions::default() }).await;
+    world.install_box("box-1").await;
+    let (box_itself, device) = (world.device("box-1"), Device::connect(&world.stack).await);
+    let restarts = async {
+        for _ in 0..4 {
+            assert!(world.stack.stop(ServiceId::Command(1)).await.unwrap().success());
+            world.stack.start_again(ServiceId::Command(1)).await.unwrap();
+        }
+    };
+    let mut restarts = std::pin::pin!(restarts);
+    let mut answered = 0;
+    loop {
+        let report = request(&box_itself, json!({ "box": "box-1" }), Value::Null);
+        let four = join_all((0..4).map(|_| device.send("record_arrival", &report)));
+        tokio::select! {
+            () = &mut restarts => break,
+            replies = four => for reply in replies {
+                assert_eq!(reply["status"], 201, "{reply:#}");
+                answered += 1;
+            },
+        }
+    }
+    assert!(answered > 100, "only {answered}");
 }

@@ -6,11 +6,12 @@ mod connection;
 use std::{fmt, sync::Arc};
 
 use chrono::DateTime;
+use nats_wire::Message;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use self::connection::{Connection, Message};
+use self::connection::Connection;
 use super::{
     ApiAnswer, CONNECT_PATIENCE,
     read::{batch_request, placed, status_error},
@@ -194,7 +195,8 @@ fn check_moved(answer: &Message, from: u64) -> Result<(), LogError> {
 
 /// A message of a consumer, which must be the next one of the stream.
 fn delivered(stream: StreamName, message: Message, sequence: u64) -> Result<Recorded, LogError> {
-    let (subject, reply) = message.subjects().ok_or_else(|| unavailable("a delivery without its place"))?;
+    let places = message.subject().zip(message.reply());
+    let (subject, reply) = places.ok_or_else(|| unavailable("a delivery without its place"))?;
     // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time>.<pending>
     let mut tokens = reply.split('.').skip(5);
     let (place, time) = (tokens.next(), tokens.nth(1));

@@ -91,10 +91,8 @@ impl Service {
         if slot.as_ref().is_some_and(|process| process.exit_status().is_none()) {
             return Ok(());
         }
-        let mut launch = Launch::new(self.id.to_string(), &self.program)
-            .env("BOXROOM_LISTEN", format!("127.0.0.1:{}", self.port()))
-            // Its output is a file or a pipe.
-            .env("NO_COLOR", "1");
+        let mut launch =
+            Launch::new(self.id.to_string(), &self.program).env("BOXROOM_LISTEN", format!("127.0.0.1:{}", self.port()));
         for (name, value) in &self.settings {
             launch = launch.env(*name, value);
         }

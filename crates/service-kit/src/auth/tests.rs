@@ -161,3 +161,31 @@ fn the_id_of_a_key_is_its_thumbprint() {
     let jwk = ring::jwk_of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
     assert_eq!(jwk.common.key_id.unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
+
+#[tokio::test]
+async fn a_request_with_two_tokens_is_refused() {
+    #[derive(Clone)]
+    struct State(Verifier);
+    impl FromRef<State> for Verifier {
+        fn from_ref(State(verifier): &State) -> Self {
+            verifier.clone()
+        }
+    }
+    let (signer, verifier) = pair();
+    let bearer = format!("Bearer {}", token(&signer, &Role::User, now(), None));
+    for (values, code) in [
+        (&[bearer.as_str()][..], None),
+        (&[bearer.as_str(), bearer.as_str()], Some("invalid-token")),
+        (&[bearer.as_str(), "Basic eDp5"], Some("invalid-token")),
+        (&["Basic eDp5", bearer.as_str()], Some("invalid-token")),
+        (&[], Some("missing-token")),
+    ] {
+        let mut request = axum::http::Request::builder();
+        for value in values {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let caller = Caller::from_request_parts(&mut parts, &State(verifier.clone())).await;
+        assert_eq!(caller.err().map(|problem| problem.code()), code, "{values:?}");
+    }
+}

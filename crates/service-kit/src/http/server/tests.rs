@@ -217,6 +217,25 @@ async fn who_sends_too_much_sees_the_answer_nevertheless() {
 }
 
 /// Writes another certificate for `localhost`, and returns that of who has signed it.
+/// A proxy that goes by the other header than the server takes what follows for a request of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_served_after_a_request_whose_body_has_two_lengths() {
+    let address = start(&[]);
+    for lengths in
+        ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
+    {
+        let request = format!(
+            "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{lengths}\r\n\r\n\
+             5\r\n\"ana\"\r\n0\r\n\r\n{ASK}"
+        );
+        let mut client = send(address, &request).await;
+        let mut answers = String::new();
+        timeout(PATIENCE, client.read_to_string(&mut answers)).await.expect("the connection ends").unwrap();
+        assert!(answers.to_lowercase().contains("connection: close"), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    }
+}
+
 fn certify(certificate_file: &Path, key_file: &Path) -> CertificateDer<'static> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
