@@ -185,8 +185,11 @@ impl Accounts {
         if self.get_box(box_id).await?.is_none() {
             return Ok(());
         }
-        let deleted = self.bucket().await?.delete(&key_of_box(box_id)).await;
-        deleted.map_err(|error| AccountError::Unavailable(error.into()))
+        let key = key_of_box(box_id);
+        match self.bucket().await?.delete(&key).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failed(&key, &[], error).await),
+        }
     }
 
     /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
@@ -215,11 +218,11 @@ impl Accounts {
 
     /// Deletes an account; a conflict if it is not the given revision any more.
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
-        let deleted = self.bucket().await?.delete_expect_revision(user_id.as_str(), Some(revision)).await;
-        deleted.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => AccountError::Conflict,
-            _ => AccountError::Unavailable(error.into()),
-        })
+        match self.bucket().await?.delete_expect_revision(user_id.as_str(), Some(revision)).await {
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(AccountError::Conflict),
+            Err(error) => Err(self.failed(user_id.as_str(), &[], error).await),
+            Ok(()) => Ok(()),
+        }
     }
 }
 

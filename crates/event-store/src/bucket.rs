@@ -109,8 +109,13 @@ impl Bucket {
 
     /// Removes whatever there is.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        let deleted = self.store().await?.delete(key).await;
-        deleted.map_err(|error| self.unavailable(error))
+        match self.store().await?.delete(key).await {
+            Ok(()) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(key, &[], error).await),
+        }
     }
 
     /// The keys that were ever used, those of what was removed included.
