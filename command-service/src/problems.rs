@@ -95,9 +95,9 @@ problems! {
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
         "Whether the request took effect may be unknown: repeat it unchanged, a command with the same `Idempotency-Key`.";
     LogFull 503 "log-full" "The event log has no space left"
-        "The log's server has no space left, or has reached a limit. The command took no effect; an operator has to help.";
+        "The server of the log has no space left, or has reached a limit. The command took no effect.";
     LogDamaged 503 "log-damaged" "The event log is not what it was"
-        "A part of the log was lost, or exchanged for another copy. An operator has to help; repeat the command then.";
+        "A part of the log was lost, or replaced by another copy. The command took no effect.";
     Busy 503 "busy" "Too much to do" "More passwords wait to be checked than is reasonable; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
     MalformedRequest 400 "malformed-request" "The request is not one" "Over NATS: the message is not a request.";

@@ -99,7 +99,9 @@ mod tests {
     fn without_users_or_without_any_box_the_process_is_not_ready() {
         for streams in [vec![StreamName::User], vec![StreamName::Box(0), StreamName::Box(1)]] {
             let reason = damaged(&streams).required(2).unwrap_err();
-            streams.iter().for_each(|stream| assert!(reason.contains(&format!("{stream} has a hole")), "{reason}"));
+            for stream in streams {
+                assert!(reason.contains(&format!("{stream} has a hole")), "{reason}");
+            }
         }
     }
 

@@ -34,7 +34,7 @@ async fn config(context: &jetstream::Context, name: &str) -> Config {
     context.get_stream(name).await.unwrap().cached_info().config.clone()
 }
 
-/// What `/readyz` says about a check, if it fails.
+/// The detail of a check of `/readyz`; none of one that succeeds.
 fn detail<'a>(body: &'a Value, check: &str) -> Option<&'a str> {
     let checks = body["checks"].as_array().unwrap();
     checks.iter().find(|found| found["name"] == check).unwrap()["detail"].as_str()

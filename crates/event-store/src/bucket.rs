@@ -121,11 +121,16 @@ impl Bucket {
 
     /// Removes this revision; a conflict if it is another by now.
     pub(crate) async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
-        let deleted = self.store().await?.delete_expect_revision(key, Some(revision)).await;
-        deleted.map_err(|error| match error.kind() {
-            UpdateErrorKind::WrongLastRevision => BucketError::Conflict(key.to_owned()),
-            _ => self.unavailable(error),
-        })
+        match self.store().await?.delete_expect_revision(key, Some(revision)).await {
+            Ok(()) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                Err(BucketError::Conflict(key.to_owned()))
+            }
+            Err(error) => Err(self.failed(key, &[], error).await),
+        }
     }
 
     /// Puts something there, whatever there is.
@@ -142,8 +147,13 @@ impl Bucket {
 
     /// Removes whatever there is.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        let deleted = self.store().await?.delete(key).await;
-        deleted.map_err(|error| self.unavailable(error))
+        match self.store().await?.delete(key).await {
+            Ok(()) => {
+                self.log.written(self.name);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(key, &[], error).await),
+        }
     }
 
     /// The keys that were ever used, those of what was removed included.

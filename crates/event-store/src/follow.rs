@@ -256,8 +256,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Says at once that the leader has less than was read, so that the reader begins anew and compares what is there. A
-    /// log that has grown again meanwhile may be another one.
+    /// Fails at once when the leader has less than was read, so that the reader begins anew and compares the log. A log
+    /// that has grown again in the meantime may be another one.
     fn check_length(&mut self, now: &StreamState) -> Result<(), FollowError> {
         let (read, last) = (self.next - 1, now.last_sequence);
         if last >= read {

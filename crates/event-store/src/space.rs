@@ -42,7 +42,7 @@ impl std::fmt::Display for Lack {
 }
 
 impl Lack {
-    /// Whether other streams of the server meet the same limit.
+    /// Returns whether other streams of the server meet the same limit.
     fn is_common(self) -> bool {
         matches!(self, Self::Account | Self::Server)
     }
@@ -54,7 +54,7 @@ pub struct Space(Arc<Refusals>);
 
 #[derive(Debug, Default)]
 struct Refusals {
-    /// Whether there is any: appends ask on their way, and need no lock for it.
+    /// Set while there is any, so that an append needs no lock to find out.
     any: AtomicBool,
     /// By the stream's name on the server; the empty name stands for all streams.
     refused: Mutex<BTreeMap<String, (Instant, Lack)>>,

@@ -26,8 +26,8 @@ use crate::{
 /// How long a command waits for the tail.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The first pause before a damaged log is looked at again; doubles up to [`LONGEST_RECHECK`]. After a change of leaders,
-/// and after an older log was exchanged for the right one again, it is whole.
+/// The first pause before a damaged log is compared again; doubles up to [`LONGEST_RECHECK`]. The log is whole again
+/// after a change of leaders, and after an older copy was replaced by the right one.
 const FIRST_RECHECK: Duration = Duration::from_secs(1);
 const LONGEST_RECHECK: Duration = Duration::from_secs(8);
 
@@ -67,8 +67,8 @@ impl Drop for Tail {
 }
 
 impl Tail {
-    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order. Has everything
-    /// forgotten that was read from the log when the log turns out to be whole after it was not.
+    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order. Calls
+    /// `forget` when a damaged log is whole again: states in memory may come from the other one.
     pub(crate) fn start<F>(
         log: Arc<dyn Log>,
         stream: StreamName,
@@ -105,7 +105,7 @@ impl Tail {
         self.state.borrow().sequence
     }
 
-    /// Rejects a commit that was stored where another one was read before it was sent: this is an older copy of the log.
+    /// Rejects a commit that was stored at a sequence that was read before it was sent: the log is an older copy.
     pub(crate) fn check_stored(&self, read: u64, sequence: u64) -> Result<(), EventStoreError> {
         if sequence > read {
             return Ok(());

@@ -24,11 +24,13 @@ impl JetStreamLog {
         self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
-    /// Whether the server drops what is to be stored, to be asked after it has not answered a message to the stream.
+    /// Returns whether the server drops what is to be stored. For use after it has not answered a message to the
+    /// stream.
     ///
-    /// A server that cannot write to its disk answers nothing to what it should have stored, but goes on to refuse guards
-    /// that do not hold. It takes the messages of a connection in their order, so with such a refusal it has dealt with
-    /// what came before. Replicas store later than the leader answers, so of a replicated stream this is not known.
+    /// A server that cannot write to its disk does not answer a message that it should have stored, but goes on to
+    /// refuse guards that do not hold. It takes the messages of a connection in their order, so such a refusal shows
+    /// that it has dealt with the ones before. A replicated stream stores later than its leader answers, so this does
+    /// not hold there.
     pub(super) async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, IMPOSSIBLE);
@@ -49,7 +51,8 @@ impl JetStreamLog {
         matches!(self.stream_info(stream).await, Ok(ApiAnswer::Fine(info)) if info.config.num_replicas == 1)
     }
 
-    /// The want of space for which a value could not be written to a bucket, if it was that. Certainly not written if so.
+    /// The want of space for which a value could not be written to a bucket, if it was that: the value is certainly not
+    /// written then. A deletion writes an empty value.
     pub(crate) async fn lack(
         &self,
         bucket: &str,

@@ -14,10 +14,10 @@ use crate::{
     town::{by, executor, user},
 };
 
-/// A server takes so many on a stream, of all processes together.
+/// The batches that a server has under way on a stream, of all processes together.
 const UNDER_WAY: usize = 50;
 
-/// What a process has sent of a batch.
+/// Sends one message of a batch.
 async fn send(log: &JetStreamLog, number: usize, sequence: &str, commit: bool) {
     let mut headers = HeaderMap::new();
     headers.insert(header::NATS_BATCH_ID, format!("other-{number}").as_str());
