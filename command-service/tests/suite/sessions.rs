@@ -163,8 +163,8 @@ async fn a_lost_bucket_of_keys_gets_the_newest_key_and_no_former_one() {
     let installation = Installation::start().await;
     let caches = tempfile::tempdir().unwrap();
     let cache = caches.path().join("trust.json");
-    let cached = ["--trust-cache", cache.to_str().unwrap()];
-    let service = installation.service(&cached).await;
+    let arguments = ["--trust-cache", cache.to_str().unwrap()];
+    let service = installation.service(&arguments).await;
     keys::rotate(installation.folder()).unwrap();
     until("both keys are published", async || key_ids(&service).await.len() == 2).await;
     service.stop().await;
@@ -175,7 +175,7 @@ async fn a_lost_bucket_of_keys_gets_the_newest_key_and_no_former_one() {
     let options = streams::ProvisionOptions { partitions: 4, replicas: 1 };
     streams::provision(&url, options).await.unwrap();
     // Both remember that their keys were published.
-    let services = [installation.service(&cached).await, installation.service(&[]).await];
+    let services = [installation.service(&arguments).await, installation.service(&[]).await];
     for service in &services {
         until("the newest key is known, and no other", async || key_ids(service).await.len() == 1).await;
     }
