@@ -83,8 +83,8 @@ impl Passwords {
     /// The hash of a password, in PHC form, with a new salt.
     pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
         let hasher = Arc::clone(&self.hasher);
-        let hashed = self.take_turn(move || hasher.hash(&password.0)).await?;
-        hashed.map_err(|error| {
+        let result = self.take_turn(move || hasher.hash(&password.0)).await?;
+        result.map_err(|error| {
             tracing::error!(%error, "a password cannot be hashed");
             Code::Internal
         })

@@ -1,8 +1,9 @@
 //! Sessions: refreshed, stolen, ended; and the keys that sign their tokens.
 
+use async_nats::jetstream;
 use event_store::Sessions;
-use harness::token::Bearer;
-use provision::keys;
+use harness::{Account, token::Bearer};
+use provision::{keys, streams};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -155,6 +156,34 @@ async fn a_new_key_is_published_then_signs_and_then_the_former_one_is_forgotten(
     rename(&another, &old).await.refused(401, "invalid-token");
     let (new, _) = signed_in(&another).await;
     assert_eq!(rename(&service, &new).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_bucket_of_keys_gets_the_newest_key_and_no_former_one() {
+    let installation = Installation::start().await;
+    let caches = tempfile::tempdir().unwrap();
+    let cache = caches.path().join("trust.json");
+    let arguments = ["--trust-cache", cache.to_str().unwrap()];
+    let service = installation.service(&arguments).await;
+    keys::rotate(installation.folder()).unwrap();
+    until("both keys are published", async || key_ids(&service).await.len() == 2).await;
+    service.stop().await;
+
+    let url = installation.nats.url(Account::Admin);
+    let admin = service_kit::nats::connect(&url, "test").await.unwrap();
+    jetstream::new(admin).delete_stream("KV_signing_keys").await.unwrap();
+    let options = streams::ProvisionOptions { partitions: 4, replicas: 1 };
+    streams::provision(&url, options).await.unwrap();
+    // Both remember that their keys were published.
+    let services = [installation.service(&arguments).await, installation.service(&[]).await];
+    for service in &services {
+        until("the newest key is known, and no other", async || key_ids(service).await.len() == 1).await;
+    }
+    services[0].register("ana", PASSWORD, "Ana").await.created();
+    let (access, _) = signed_in(&services[0]).await;
+    for service in &services {
+        assert_eq!(rename(service, &access).await.status, 204);
+    }
 }
 
 fn header(token: &str) -> &str {

@@ -70,8 +70,8 @@ impl Trust {
             let outside = self.look_outside(wanted).await;
             let looked = self.look(&mut keys, &mut revoked, whole).await;
             // What a failed look has read is lost.
-            whole = looked.is_err();
-            if let Err(trouble) = looked.and(outside) {
+            whole = !matches!(looked, Ok(true));
+            if let Err(trouble) = looked.map(drop).and(outside) {
                 if trouble != self.trouble {
                     tracing::warn!("keys and revocations cannot be followed: {trouble}");
                 }
@@ -86,13 +86,14 @@ impl Trust {
     }
 
     /// Learns what has changed, or with `whole` everything: a key that is not in the bucket any more belongs to a log that
-    /// was lost. An empty bucket is about to be filled again, so keys are kept until then.
-    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<(), String> {
+    /// was lost. An empty bucket is about to be filled again: keys are kept until then. Returns false until it is.
+    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<bool, String> {
         let own = !self.verifier.is_of_outside();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
         let (mut known, now) = (self.verifier.known(), clock::now());
-        if whole && keys.iter().any(|(_, key)| key.is_some()) {
+        let is_empty = own && whole && keys.iter().all(|(_, key)| key.is_none());
+        if own && whole && !is_empty {
             known.published.clear();
         }
         for (id, key) in keys {
@@ -103,7 +104,8 @@ impl Trust {
         }
         known.revoked.extend(revoked.into_iter().filter_map(|(key, revoked)| Some((key, revoked?))));
         known.revoked.retain(|_, revoked| now < revoked.until);
-        self.remember(known).await
+        self.remember(known).await?;
+        Ok(!is_empty)
     }
 
     /// Asks an outside issuer for its keys, now and then or because a token has come with another one.
