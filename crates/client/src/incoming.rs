@@ -31,7 +31,8 @@ pub enum Incoming {
         /// Why.
         reason: Ending,
     },
-    /// The last version is not one of this room: it begins anew after `head_v`. Read again what you keep of it.
+    /// The room goes on after `head_v`: the last version is not one of this room (read again what you keep of it), or
+    /// the user is `no-longer-inside`, and the next event is the one that says so.
     Reset {
         /// The room.
         room: RoomId,
