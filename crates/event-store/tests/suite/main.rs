@@ -10,6 +10,7 @@ mod cluster;
 mod damage;
 mod deadlines;
 mod denials;
+mod largest;
 mod outages;
 mod permissions;
 mod provisioning;
