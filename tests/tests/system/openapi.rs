@@ -1,5 +1,7 @@
 //! The services describe themselves: completely, and where there is no network too.
 
+mod valid;
+
 use std::collections::BTreeSet;
 
 use harness::{ServiceId, StackOptions};
