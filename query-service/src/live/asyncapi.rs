@@ -1,13 +1,9 @@
 //! The description of the live protocol, made from the types of its frames: `/asyncapi.json`, and a page to read.
 
-use axum::{
-    Router,
-    http::header::CONTENT_TYPE,
-    response::{Html, IntoResponse},
-    routing::get,
-};
+use axum::{Router, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use read_model::feed::RoomEvent;
 use serde_json::{Map, Value, json};
+use service_kit::docs::Page;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -33,10 +29,10 @@ const ABOUT: &str = "What happens in rooms, as it happens: over a WebSocket, or 
 /// Serves the description and the page.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let document = document();
-    let page = page::of(&document);
+    let page = Page::new("Live", page::STYLE, &page::of(&document));
     let document = document.to_string();
     let document = async move || ([(CONTENT_TYPE, "application/json")], document.clone()).into_response();
-    Router::new().route("/asyncapi.json", get(document)).route("/docs/live", get(async move || Html(page.clone())))
+    Router::new().route("/asyncapi.json", get(document)).route("/docs/live", get(async move || page.clone()))
 }
 
 /// One type of frame.

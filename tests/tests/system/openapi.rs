@@ -1,5 +1,6 @@
 //! The services describe themselves: completely, and where there is no network too.
 
+mod policies;
 mod valid;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::StackOptions;
+use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::Value;
 use system_tests::World;
@@ -30,6 +30,29 @@ async fn both_descriptions_are_valid_openapi() {
                 let name = operation["operationId"].as_str().unwrap();
                 assert!(names.insert(name.to_owned()), "{name} names two operations");
                 parameters_fit(&document, path, name, operation);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_header_that_is_described_can_be_read_by_a_page() {
+    const ORIGIN: &str = "https://chat.example";
+    let services = [ServiceId::Command(0), ServiceId::Query(0)];
+    let env = services.map(|service| (service, "BOXROOM_ALLOWED_ORIGINS", ORIGIN.to_owned())).to_vec();
+    let world = World::start(StackOptions { env, ..StackOptions::default() }).await;
+    for url in services.map(|service| world.stack.url(service)) {
+        let request = world.request(Method::GET, &format!("{url}/openapi.json")).header("origin", ORIGIN);
+        let answer = request.send().await.unwrap();
+        let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap().to_lowercase();
+        let exposed: BTreeSet<&str> = exposed.split(',').map(str::trim).collect();
+        let document: Value = answer.json().await.unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let responses = item.as_object().unwrap().values().flat_map(|operation| operation["responses"].as_object());
+            for header in responses.flat_map(|all| all.values()).filter_map(|one| one["headers"].as_object()) {
+                for name in header.keys() {
+                    assert!(exposed.contains(name.to_lowercase().as_str()), "{path}: {name} is not exposed");
+                }
             }
         }
     }
