@@ -135,7 +135,7 @@ impl Live {
 ///
 /// Whichever rooms the connection follows, the user's open rooms come as `my_rooms {rooms}`, then what changes of them as
 /// `membership {room, standing, at?}` and `unread {room, unread}`, and as `alarm {id, kind, at, room, message_id?, by?}` each
-/// alarm since the beginning or since the cursor. `bye {code, retry_ms, reason, cursor?}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
+/// alarm since the beginning or since the cursor. `bye {code, retry_ms?, reason, cursor?}` says that the server closes with that code: 40xx reconnect and resume, 41xx begin a
 /// new session, 42xx new token first, 43xx do not come back.
 #[utoipa::path(
     get, path = "/live", tag = "live", operation_id = "open_live",

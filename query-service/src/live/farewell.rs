@@ -72,9 +72,14 @@ farewells! {
 }
 
 impl Farewell {
-    /// After how many milliseconds the client is to come back: at once with another token, else when it is its turn.
-    pub(super) fn retry_ms(self, turn: u64) -> u64 {
-        if self.code() / 100 == 42 { 0 } else { turn }
+    /// Milliseconds after which the client is to come back: at once with another token, else when it is its turn; none if
+    /// it is not to come back.
+    pub(super) fn retry_ms(self, turn: u64) -> Option<u64> {
+        match self.code() / 100 {
+            40 | 41 => Some(turn),
+            42 => Some(0),
+            _ => None,
+        }
     }
 
     /// What the client is to do, by the class of the code.

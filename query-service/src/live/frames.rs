@@ -229,7 +229,10 @@ pub(super) enum ServerFrame<'a> {
     /// The last frame before the connection closes with this code.
     Bye {
         code: u16,
-        retry_ms: u64,
+        /// When the client is to come back; absent if it is not to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        retry_ms: Option<u64>,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]

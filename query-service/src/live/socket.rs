@@ -67,6 +67,9 @@ impl Socket {
                     return Err(Over::Ending(Farewell::FrameTooLarge));
                 }
                 Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Binary(bytes))) if bytes.len() > longest => {
+                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                }
                 // never a frame of the protocol, so it is refused like any other text that is none
                 Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
