@@ -15,7 +15,7 @@ const TOO_MANY_RETRY: u32 = 5;
 /// The same when NATS is away.
 const TICKETS_RETRY: u32 = 2;
 
-/// The same when a search was not carried out.
+/// Seconds after which a client may repeat a search that was not carried out.
 const SEARCH_RETRY: u32 = 1;
 
 /// Why a read has no answer.

@@ -70,7 +70,7 @@ impl Generation {
         self.acquire_from(&self.pool).await
     }
 
-    /// The same for a search, whose statements are cancelled when their budget is spent.
+    /// Returns a connection for a search, whose statements are cancelled when their budget is spent.
     pub(crate) async fn acquire_for_search(&self) -> Result<PoolConnection<Postgres>, Error> {
         self.acquire_from(&self.search_pool).await
     }

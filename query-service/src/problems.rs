@@ -107,7 +107,7 @@ problems! {
     ListProblems, EVERY_READ, LIST
 }
 problems! {
-    /// Of a search.
+    /// The problems of a search.
     SearchProblems, EVERY_READ, LIST, OF_A_SEARCH
 }
 problems! {

@@ -26,7 +26,7 @@ pub(crate) mod turns;
 
 const LIST: &str = "search";
 
-/// What PostgreSQL says when `statement_timeout` has passed.
+/// PostgreSQL's code of a statement that was cancelled because `statement_timeout` has passed.
 const QUERY_CANCELED: &str = "57014";
 
 /// What to look for.

@@ -29,7 +29,7 @@ pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 /// How often its host may extend it.
 pub const MAX_EXTENSIONS: u32 = 3;
 
-/// How many users can be kicked out of one room. Every commit of an open room carries their ids: with ids of 40
+/// The most users that can be kicked out of one room. Every commit of an open room carries their ids: with ids of 40
 /// characters these are 21.5 KB of the 192 KiB that a commit may have.
 pub const MAX_KICKED: usize = 500;
 

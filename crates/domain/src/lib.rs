@@ -4,8 +4,8 @@
 //!
 //! # Bounds of the states
 //!
-//! Every commit carries the state of its aggregate, and a commit has at most 192 KiB. So each part of a state that grows
-//! has a bound, which is checked when a command is decided and never when an event is applied:
+//! Every commit carries the state of its aggregate, and a commit has at most 192 KiB. So each part of a state that
+//! grows has a bound, which is checked when a command is decided and never when an event is applied:
 //!
 //! | aggregate | growing part | bound |
 //! |---|---|---|
@@ -18,9 +18,9 @@
 //! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
 //! | `Store` | none | |
 //!
-//! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of boxes,
-//! stores, titles, messages, emojis and reasons (bounded in [`values`]), push tokens (4,096 characters), notification
-//! preferences (one flag for each [`AlarmKind`]), erased authors, and dropped events.
+//! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
+//! boxes, stores, titles, messages, emojis and reasons (bounded in [`values`]), push tokens (4,096 characters),
+//! notification preferences (one flag for each [`AlarmKind`]), erased authors, and dropped events.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

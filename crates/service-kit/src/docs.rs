@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// What the page of Swagger UI may do: run its own scripts, which add a style element, and call its own service.
+/// The policy of the page of Swagger UI: its own scripts, which add a style element, and calls of its own service.
 const SWAGGER_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; style-src-attr 'none'; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -41,10 +41,12 @@ impl Page {
     pub fn new(title: &str, style: &str, body: &str) -> Self {
         let digest = BASE64.encode(Sha256::digest(style));
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
         );
         let html = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><style>{style}</style>{body}</html>"
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+             <style>{style}</style>{body}</html>"
         );
         let nothing = HeaderValue::from_static("default-src 'none'");
         Self { html, policy: HeaderValue::try_from(policy).unwrap_or(nothing) }

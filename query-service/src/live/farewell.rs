@@ -72,8 +72,8 @@ farewells! {
 }
 
 impl Farewell {
-    /// Milliseconds after which the client is to come back: at once with another token, else when it is its turn; none if
-    /// it is not to come back.
+    /// Milliseconds after which the client is to come back: at once with another token, else when it is its turn;
+    /// none if it is not to come back.
     pub(super) fn retry_ms(self, turn: u64) -> Option<u64> {
         match self.code() / 100 {
             40 | 41 => Some(turn),

@@ -205,7 +205,8 @@ pub(super) enum ServerFrame<'a> {
         #[schema(minimum = 0)]
         from_v: i64,
     },
-    /// What the client knows of the room is not from this feed. Without a room: of the user's alarms.
+    /// What the client knows of the room is not from this feed, or the user is `no-longer-inside` and gets the event that
+    /// says so only: the next one after `head_v`. Without a room: of the user's alarms.
     Reset {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]

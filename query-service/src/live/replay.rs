@@ -82,8 +82,8 @@ impl Feeds {
         }
     }
 
-    /// Returns the events after a version, so many at most. A user who left or was kicked gets the event that says so and
-    /// no other one.
+    /// Returns the events after a version, so many at most. A user who left or was kicked gets the event that says so
+    /// and no other one.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(

@@ -1,5 +1,5 @@
-//! Turns of searches: one of a user at a time, a few of all users, and a short queue. Searches are the only reads whose cost
-//! a client chooses, so they must not take the place of other reads, or of other users' searches.
+//! Turns of searches: one of a user at a time, a few of all users, and a short queue. Searches are the only reads
+//! whose cost a client chooses, so they must not take the place of other reads, or of other users' searches.
 
 use std::{
     collections::HashMap,

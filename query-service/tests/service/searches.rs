@@ -10,10 +10,10 @@ use super::world::World;
 /// A search that reads every message.
 const HEAVY: &str = "/search/messages?q=-zzz&limit=200";
 
-/// How often the account is read, without other load and beside searches.
+/// The number of reads of the account, without other load and beside searches.
 const READS: usize = 40;
 
-/// How many times longer a read may take beside searches. When searches take the connections of others it is hundreds of times.
+/// The factor by which a read may take longer beside searches; it is hundreds when they take the connections of others.
 const RATIO: u32 = 30;
 
 /// The typical time in which ana reads her account.
@@ -34,7 +34,7 @@ async fn many_searches_of_one_user_do_not_slow_down_what_others_read() {
     world
         .sql(
             "insert into messages
-             select 'north', 'north.2', 1000 + n, 1000 + n, 'ben', 'dumplings number ' || n || ' with soy sauce and chili',
+             select 'north', 'north.2', 1000 + n, 1000 + n, 'ben', 'dumplings number ' || n || ' with soy sauce',
                  null, now(), null, '{}'
              from generate_series(1, 40000) as n",
         )

@@ -42,7 +42,7 @@ fn user(number: usize) -> UserId {
     id(number)
 }
 
-/// So many characters of the kind that takes the most bytes in JSON.
+/// Returns a text of so many characters, each of which takes the most bytes in JSON.
 fn widest<T: TryFrom<String, Error = InvalidValue>>(chars: usize) -> T {
     T::try_from("\u{1}".repeat(chars)).unwrap()
 }

@@ -80,7 +80,7 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     if v.is_some() { what_came(&live, &trial.place.room).to_owned() } else { String::new() }
 }
 
-/// Whether a room came from its beginning on, or without anything but the parting.
+/// Tells a room that came from its beginning on from one of which nothing but the parting came.
 fn what_came(live: &Live, room: &str) -> &'static str {
     let events = live.events(room);
     let [first, rest @ ..] = events.as_slice() else { panic!("nothing of {room} came") };

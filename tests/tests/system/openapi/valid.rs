@@ -59,7 +59,7 @@ async fn every_header_that_is_described_can_be_read_by_a_page() {
     }
 }
 
-/// Whatever stands where OpenAPI wants a schema is a schema of JSON Schema 2020-12, the dialect of OpenAPI 3.1.
+/// Requires that each schema is one of JSON Schema 2020-12, the dialect of OpenAPI 3.1.
 fn every_schema_is_one(part: &Value) {
     match part {
         Value::Object(fields) => {
@@ -90,7 +90,7 @@ fn references_lead_somewhere(document: &Value, part: &Value) {
     }
 }
 
-/// The path's parameters are those in its braces, each of them required; no parameter is described twice.
+/// Requires that the parameters of a path are those in its braces, and that none is described twice.
 fn parameters_fit(document: &Value, path: &str, name: &str, operation: &Value) {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let mut described = BTreeSet::new();
