@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use axum::{
     Json,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use domain::Position;
@@ -22,7 +22,6 @@ pub(crate) const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempo
 #[derive(Debug)]
 pub(crate) struct Created {
     id: NewId,
-    location: Option<String>,
     done: Done,
 }
 
@@ -44,17 +43,12 @@ pub(crate) struct NewId {
 impl Created {
     /// With the id of what the commit created.
     pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>, id: &impl Display) -> Self {
-        Self { id: NewId { id: id.to_string() }, location: None, done: Done::of(committed) }
+        Self { id: NewId { id: id.to_string() }, done: Done::of(committed) }
     }
 
     /// Found to have been created before, at this position.
     pub(crate) fn before(position: Position, id: &impl Display) -> Self {
-        Self { id: NewId { id: id.to_string() }, location: None, done: Done { position, replayed: true } }
-    }
-
-    /// Where the query-service shows it.
-    pub(crate) fn at(self, path: String) -> Self {
-        Self { location: Some(path), ..self }
+        Self { id: NewId { id: id.to_string() }, done: Done { position, replayed: true } }
     }
 }
 
@@ -84,9 +78,6 @@ impl IntoResponse for Created {
     fn into_response(self) -> Response {
         let mut response = (StatusCode::CREATED, Json(self.id)).into_response();
         self.done.write_headers(&mut response);
-        if let Some(path) = self.location.and_then(|path| HeaderValue::try_from(path).ok()) {
-            response.headers_mut().insert(header::LOCATION, path);
-        }
         response
     }
 }

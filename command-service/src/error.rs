@@ -198,6 +198,7 @@ impl From<&BoxRefusal> for Code {
             BoxRefusal::NotTheHost => Self::NotTheHost,
             BoxRefusal::MemberNotFound => Self::MemberNotFound,
             BoxRefusal::CannotKickYourself => Self::CannotKickYourself,
+            BoxRefusal::TooManyKicks => Self::TooManyKicks,
             BoxRefusal::StepNotForward(_) => Self::StepNotForward,
             BoxRefusal::TooManyExtensions => Self::TooManyExtensions,
             BoxRefusal::MessageNotFound => Self::MessageNotFound,

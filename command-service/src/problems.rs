@@ -71,6 +71,8 @@ problems! {
     RoomFull 409 "room-full" "The room is full" "Every seat is taken.";
     AlreadyMember 409 "already-member" "You are a member of this room already" "The caller is inside.";
     CannotKickYourself 409 "cannot-kick-yourself" "A host cannot kick themselves" "A host leaves or hands over instead.";
+    TooManyKicks 409 "too-many-kicks" "No more users can be kicked out of this room"
+        "500 users were kicked out of the room, which is the most; the room can be closed.";
     StepNotForward 409 "step-not-forward" "Steps only go forward" "The order is at a later step already.";
     TooManyExtensions 409 "too-many-extensions" "The room cannot be extended again" "Three extensions are the most.";
     UserExists 409 "user-exists" "The user id is taken" "Somebody has, or had, this user id.";

@@ -16,7 +16,7 @@ use Code::{
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
     NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound,
     SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices,
-    TooManyExtensions, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    TooManyExtensions, TooManyKicks, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Every route of the service and its description.
@@ -93,7 +93,7 @@ fn rooms() -> OpenApiRouter<App> {
             &[RoomNotFound, RoomClosed, RoomFull, AlreadyMember, WrongPassword, Kicked, TooManyAttempts, Busy]))
         .routes(command(routes!(rooms::leave::leave_room), Users, Done, &[RoomNotFound, RoomClosed, NotAMember]))
         .routes(command(routes!(rooms::kick::kick_member), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself]))
+            &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound, CannotKickYourself, TooManyKicks]))
         .routes(command(routes!(rooms::host::transfer_host), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost, MemberNotFound]))
         .routes(command(routes!(rooms::step::advance_step), Users, Done,

@@ -8,6 +8,7 @@ use service_kit::auth::Verifier;
 use crate::{
     generation::Generations,
     live::{Live, tickets::Tickets},
+    search::turns::Turns,
 };
 
 /// The state of the process. Cheap to clone: every request has a clone.
@@ -19,12 +20,19 @@ struct Parts {
     verifier: Verifier,
     live: Arc<Live>,
     tickets: Tickets,
+    searches: Turns,
 }
 
 impl App {
     /// Bundles these parts.
-    pub(crate) fn new(generations: Generations, verifier: Verifier, live: Arc<Live>, tickets: Tickets) -> Self {
-        Self(Arc::new(Parts { generations, verifier, live, tickets }))
+    pub(crate) fn new(
+        generations: Generations,
+        verifier: Verifier,
+        live: Arc<Live>,
+        tickets: Tickets,
+        searches: Turns,
+    ) -> Self {
+        Self(Arc::new(Parts { generations, verifier, live, tickets, searches }))
     }
 
     /// The read models.
@@ -40,6 +48,11 @@ impl App {
     /// The tickets for live connections.
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.0.tickets
+    }
+
+    /// The turns of searches.
+    pub(crate) fn searches(&self) -> &Turns {
+        &self.0.searches
     }
 }
 

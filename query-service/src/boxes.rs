@@ -15,6 +15,6 @@ pub(crate) mod show;
 pub(crate) struct BoxPath {
     /// The id of the box.
     #[serde(rename = "box")]
-    #[param(rename = "box", schema_with = schemas::box_id)]
+    #[param(rename = "box", value_type = schemas::BoxId, inline)]
     pub(crate) box_id: BoxId,
 }

@@ -15,6 +15,9 @@ const TOO_MANY_RETRY: u32 = 5;
 /// Seconds after which a client may try again when NATS is unavailable.
 const TICKETS_RETRY: u32 = 2;
 
+/// Seconds after which a client may repeat a search that was not carried out.
+const SEARCH_RETRY: u32 = 1;
+
 /// The reason why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -63,6 +66,9 @@ pub(crate) enum Error {
     /// NATS, which stores the tickets, does not answer.
     #[error("tickets cannot be issued or redeemed at the moment")]
     TicketsUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Too many searches at a time, or one that takes too long.
+    #[error("too many searches wait, or this one takes too long: search for fewer or rarer words, or try again")]
+    SearchBusy,
     /// No generation of this build's read model is active.
     #[error("no generation of this read model version is active yet")]
     ReadModelUnavailable,
@@ -137,6 +143,7 @@ impl Error {
                 unavailable("tickets-unavailable", "Tickets cannot be issued or redeemed at the moment")
                     .retry_after(TICKETS_RETRY)
             }
+            Self::SearchBusy => unavailable("busy", "Too much to do").retry_after(SEARCH_RETRY),
             Self::ReadModelUnavailable => {
                 unavailable("read-model-unavailable", "The read model is unavailable").retry_after(DATABASE_RETRY)
             }

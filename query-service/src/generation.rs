@@ -17,7 +17,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use crate::{error::Error, metrics::METRICS};
+use crate::{error::Error, metrics::METRICS, settings::Settings};
 
 /// The interval between two reads of the table of generations.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,6 +45,8 @@ pub(crate) type Progress = HashMap<String, u64>;
 pub(crate) struct Generation {
     number: i64,
     pool: PgPool,
+    /// Searches have connections of their own: however many there are, other reads go on.
+    search_pool: PgPool,
     reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
     /// The incarnations of the log that it is built from, as one hash.
@@ -65,9 +67,18 @@ impl Generation {
 
     /// Acquires a connection that sees this generation's tables only.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.acquire_from(&self.pool).await
+    }
+
+    /// Returns a connection for a search, whose statements are cancelled when their budget is spent.
+    pub(crate) async fn acquire_for_search(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.acquire_from(&self.search_pool).await
+    }
+
+    async fn acquire_from(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
         let _waiting = METRICS.waits_for_connection();
         tokio::select! {
-            connection = self.pool.acquire() => Ok(connection?),
+            connection = pool.acquire() => Ok(connection?),
             () = unreachable(self.reachable.clone()) => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),
         }
     }
@@ -111,8 +122,8 @@ pub(crate) struct Generations {
 
 impl Generations {
     /// Starts the watch, which reads the table of generations every second and after each activation.
-    pub(crate) fn watch(database_url: &str, pool_size: u32, nats: Client) -> Result<Self, sqlx::Error> {
-        let options = PgConnectOptions::from_str(database_url)?.application_name("query-service").options([
+    pub(crate) fn watch(settings: &Settings, nats: Client) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(&settings.database_url)?.application_name("query-service").options([
             ("default_transaction_read_only", "on"),
             // Frees the pool's connection from a hung statement.
             ("statement_timeout", "10s"),
@@ -121,8 +132,16 @@ impl Generations {
         let (foretell, upcoming) = watch::channel(None);
         let (tell, reachable) = watch::channel(false);
         let activations = activations(nats.clone());
-        let opener =
-            Opener { options, pool_size, nats, upcoming: foretell, reachable: tell, requests: Handle::current() };
+        let opener = Opener {
+            options,
+            pool_size: settings.database_pool,
+            search_pool_size: settings.search_pool,
+            search_budget_ms: settings.search_budget,
+            nats,
+            upcoming: foretell,
+            reachable: tell,
+            requests: Handle::current(),
+        };
         // On a thread of its own: when thousands of clients connect at once, all other tasks are delayed, and a late
         // answer of the database must not look like an outage.
         let alone = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -257,6 +276,8 @@ fn is_missing_table(code: &str) -> bool {
 struct Opener {
     options: PgConnectOptions,
     pool_size: u32,
+    search_pool_size: u32,
+    search_budget_ms: u64,
     nats: Client,
     /// Announces a generation, so that listeners subscribe to its notifications.
     upcoming: watch::Sender<Option<i64>>,
@@ -291,24 +312,30 @@ impl Opener {
         let name = format!("query-service g{number}");
         let options =
             self.options.clone().application_name(&name).options([("search_path", format!("read_g{number}"))]);
-        let pool = PgPoolOptions::new()
-            .max_connections(self.pool_size)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, state| {
-                Box::pin(async move {
-                    if state.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
+        let budget = self.search_budget_ms.to_string();
+        let search_pool = pool(self.search_pool_size, options.clone().options([("statement_timeout", budget)]));
+        let pool = pool(self.pool_size, options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener =
             supervision::spawn("the listener to progress", note_progress(self.nats.clone(), number, announce));
-        Generation { number, pool, reachable: self.reachable.subscribe(), progress, life, listener }
+        Generation { number, pool, search_pool, reachable: self.reachable.subscribe(), progress, life, listener }
     }
+}
+
+fn pool(size: u32, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 /// Opens as many connections as the former generation has, and waits until the new one has reached its positions, so

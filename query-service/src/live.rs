@@ -139,7 +139,7 @@ impl Live {
 /// `membership {room, standing, at?}` and `unread {room, unread}`, and each alarm since the connection or the cursor as
 /// `alarm {id, kind, at, room, message_id?, by?}`.
 ///
-/// `bye {code, retry_ms, reason, cursor?}`: the server closes with this code. 40xx: connect again and resume. 41xx:
+/// `bye {code, retry_ms?, reason, cursor?}`: the server closes with this code. 40xx: connect again and resume. 41xx:
 /// begin a new session. 42xx: get a new token first. 43xx: do not connect again.
 #[utoipa::path(
     get, path = "/live", tag = "live", operation_id = "open_live",

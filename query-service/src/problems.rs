@@ -62,6 +62,11 @@ const OF_A_ROOM: Codes = &[
 ];
 const OF_A_STORE: Codes =
     &[(404, "not-found", "The path contains a malformed id."), (404, "store-not-found", "No store has this id.")];
+const OF_A_SEARCH: Codes = &[(
+    503,
+    "busy",
+    "Another search of the user runs, too many of others wait, or this one took too long: try again, with rarer words.",
+)];
 const OF_A_USER: Codes = &[(404, "user-not-found", "The caller is not a registered user.")];
 const FOR_MEMBERS: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
@@ -99,6 +104,10 @@ macro_rules! problems {
 problems! {
     /// Problems of a list that every signed-in user may read.
     ListProblems, EVERY_READ, LIST
+}
+problems! {
+    /// The problems of a search.
+    SearchProblems, EVERY_READ, LIST, OF_A_SEARCH
 }
 problems! {
     /// Problems of one box.
@@ -142,6 +151,7 @@ pub(crate) fn all() -> BTreeSet<Row> {
         OF_A_BOX,
         OF_A_ROOM,
         OF_A_STORE,
+        OF_A_SEARCH,
         OF_A_USER,
         FOR_MEMBERS,
         HANDSHAKE,

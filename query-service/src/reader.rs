@@ -71,6 +71,30 @@ impl FromRequestParts<App> for Reader {
     }
 }
 
+/// The read model, once it has what the client's `Min-Position` demands, without a connection: for reads that have to
+/// wait for their turn first.
+pub(crate) struct ReadModel(Arc<Generation>);
+
+impl ReadModel {
+    /// Returns a connection for a search.
+    pub(crate) async fn search(self) -> Result<Reader, Error> {
+        Ok(Reader { connection: self.0.acquire_for_search().await?, generation: self.0 })
+    }
+}
+
+impl FromRequestParts<App> for ReadModel {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let wanted = MinPositions::of(&parts.headers)?;
+        let generation = app.generations().current()?;
+        if !wanted.is_empty() {
+            drop(wait_for(&wanted, box_of_path(parts, app).await.as_ref(), &generation).await?);
+        }
+        Ok(Self(generation))
+    }
+}
+
 /// Returns the box that the path is about.
 async fn box_of_path(parts: &mut Parts, app: &App) -> Option<BoxId> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.ok()?;

@@ -19,6 +19,6 @@ pub(crate) mod show;
 pub(crate) struct RoomPath {
     /// The id of the room.
     #[serde(rename = "room")]
-    #[param(rename = "room", schema_with = schemas::room_id)]
+    #[param(rename = "room", value_type = schemas::RoomId, inline)]
     pub(crate) room_id: RoomId,
 }

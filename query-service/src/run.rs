@@ -21,6 +21,7 @@ use crate::{
     generation::Generations,
     live::{Live, tickets::Tickets},
     metrics, problems, routes,
+    search::turns::Turns,
     settings::Settings,
 };
 
@@ -36,8 +37,8 @@ pub async fn run(
     let trust = Trust::open(&settings.trust);
     let verifier = trust.verifier();
     let nats = nats::connect(&settings.nats.nats_url, "query-service").await?;
-    let generations = Generations::watch(&settings.database_url, settings.database_pool, nats.clone())
-        .context("--database-url is not an address of PostgreSQL")?;
+    let generations =
+        Generations::watch(&settings, nats.clone()).context("--database-url is not an address of PostgreSQL")?;
     let live =
         Live::start(nats.clone(), generations.clone(), verifier.clone(), &settings).context("cannot start threads")?;
     let rates = settings.rates.rates();
@@ -49,7 +50,8 @@ pub async fn run(
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), live.clone(), generations.clone());
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
-    let app = App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats));
+    let app =
+        App::new(generations, verifier.clone(), live.clone(), Tickets::new(nats), Turns::new(settings.search_pool));
     let (reads, api) = routes::all(&app, &rates, &verifier);
     let docs = http::limit(docs::router(api).merge(docs::problems(problems::all())), &rates, &verifier);
     let router = http::finish(reads.merge(pages).merge(docs));

@@ -2,9 +2,39 @@
 
 use domain::{ids::ROOM_ID_PATTERN, values::ZipCode};
 pub(crate) use read_model::schemas::{box_id, device_id, message_id, room_id, store_id, user_id};
-use utoipa::openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, schema::Type};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
+};
 
 use crate::page::Limit;
+
+/// Types that stand for a parameter of a path: `schema_with` would describe it as one that is not required.
+macro_rules! path_parameters {
+    ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    $schema.into()
+                }
+            }
+
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+path_parameters! {
+    /// A box.
+    BoxId => box_id();
+    /// A room.
+    RoomId => room_id();
+    /// A store.
+    StoreId => store_id();
+}
 
 /// The ids of rooms, separated by commas.
 pub(crate) fn room_ids() -> Object {

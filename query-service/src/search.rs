@@ -1,25 +1,33 @@
 //! `GET /search/messages`: full-text search in the caller's rooms, the newest messages first.
 
-use axum::Json;
-use domain::{BoxId, MessageId};
+use axum::{Json, extract::State};
+use domain::{BoxId, MessageId, UserId};
 use serde::Deserialize;
 use service_kit::extract::Query;
 use sqlx::query_as;
+use tokio::task;
+use tracing::Instrument;
 use utoipa::IntoParams;
 
 use crate::{
+    app::App,
     callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
     position::MinPosition,
-    problems::ListProblems,
-    reader::Reader,
+    problems::SearchProblems,
+    reader::ReadModel,
     schemas,
     views::{MessageView, Reactions},
 };
 
+pub(crate) mod turns;
+
 const LIST: &str = "search";
+
+/// PostgreSQL's code of a statement that was cancelled because `statement_timeout` has passed.
+const QUERY_CANCELED: &str = "57014";
 
 /// The query of `GET /search/messages`.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -56,17 +64,37 @@ impl TryFrom<String> for Words {
 }
 
 /// Searches messages in the rooms that the caller is a member of, or was when they closed.
+///
+/// One search of a user runs at a time. A second one waits for up to a second.
 #[utoipa::path(
     get, path = "/search/messages", tag = "search", operation_id = "search_messages",
     params(SearchMessages, MinPosition),
-    responses((status = 200, description = "A page of messages", body = Page<MessageView>), ListProblems)
+    responses((status = 200, description = "A page of messages", body = Page<MessageView>), SearchProblems)
 )]
 pub(crate) async fn search_messages(
     AsUser(caller): AsUser,
     Query(query): Query<SearchMessages>,
-    mut reader: Reader,
+    State(app): State<App>,
+    read_model: ReadModel,
 ) -> Result<Json<Page<MessageView>>, Error> {
-    let after: Option<(Moment, BoxId, MessageId)> = cursor::decode(LIST, query.cursor.as_deref())?;
+    let after = cursor::decode(LIST, query.cursor.as_deref())?;
+    let turn = app.searches().take(&caller.user_id).await?;
+    // A task of its own: a client that hangs up does not end the statement, so it must not end the turn either.
+    let search = async move {
+        let _turn = turn;
+        search(&caller.user_id, query, after, read_model).await
+    };
+    let search = task::spawn(search.in_current_span());
+    search.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()))
+}
+
+async fn search(
+    user: &UserId,
+    query: SearchMessages,
+    after: Option<(Moment, BoxId, MessageId)>,
+    read_model: ReadModel,
+) -> Result<Json<Page<MessageView>>, Error> {
+    let mut reader = read_model.search().await?;
     let messages = query_as!(
         MessageView,
         r#"
@@ -94,7 +122,7 @@ pub(crate) async fn search_messages(
         order by m.posted_at desc, m.box_id, m.message_id
         limit $6
         "#,
-        caller.user_id.as_str(),
+        user.as_str(),
         query.q.0,
         after.as_ref().map(|(posted_at, ..)| posted_at.0),
         after.as_ref().map(|(_, box_id, _)| box_id.as_str()),
@@ -102,10 +130,17 @@ pub(crate) async fn search_messages(
         query.limit.rows(),
     )
     .fetch_all(&mut *reader)
-    .await?;
+    .await
+    .map_err(over_budget)?;
     Ok(Json(Page::cut(messages, query.limit, LIST, |last| {
         // A room id begins with its box id.
         let box_id = last.room_id.split('.').next().unwrap_or_default().to_owned();
         (Moment(last.posted_at), box_id, last.message_id.clone())
     })))
+}
+
+/// Tells a search that was cancelled because it took too long from one that failed.
+fn over_budget(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.is_some_and(|code| code == QUERY_CANCELED) { Error::SearchBusy } else { error.into() }
 }

@@ -66,6 +66,16 @@ pub struct Settings {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool: u32,
 
+    /// The most searches that run at the same time, each on a connection of its own beside the others
+    #[arg(long, env = "BOXROOM_SEARCH_POOL", default_value_t = 2, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub search_pool: u32,
+
+    /// Milliseconds that a search may take in the database; a longer one is cancelled and answered `503 busy`
+    #[arg(long, env = "BOXROOM_SEARCH_BUDGET", default_value_t = 1000, value_name = "MILLISECONDS",
+          value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    pub search_budget: u64,
+
     /// Seconds between two pings on a live connection; clients are disconnected after two unanswered pings
     #[arg(long, env = "BOXROOM_HEARTBEAT", default_value_t = 25, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=300))]

@@ -15,6 +15,6 @@ pub(crate) mod show;
 pub(crate) struct StorePath {
     /// The id of the store.
     #[serde(rename = "store")]
-    #[param(rename = "store", schema_with = schemas::store_id)]
+    #[param(rename = "store", value_type = schemas::StoreId, inline)]
     pub(crate) store_id: StoreId,
 }

@@ -21,6 +21,7 @@ mod service {
     mod positions;
     mod revocations;
     mod rooms;
+    mod searches;
     mod signals;
     mod tickets;
     mod watcher;

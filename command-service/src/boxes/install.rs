@@ -68,5 +68,5 @@ pub(crate) async fn install_box(
     let box_id: BoxId = body.box_id.clone().map_or_else(generated, Ok)?;
     let command = body.into_command(box_id.clone())?;
     let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
-    Ok(Created::of(&committed, &box_id).at(format!("/boxes/{box_id}")))
+    Ok(Created::of(&committed, &box_id))
 }

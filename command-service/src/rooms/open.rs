@@ -81,5 +81,5 @@ pub(crate) async fn open_room(
         _ => None,
     });
     let room_id = opened.ok_or(Code::Internal)?;
-    Ok(Created::of(&committed, room_id).at(format!("/rooms/{room_id}")))
+    Ok(Created::of(&committed, room_id))
 }

@@ -171,10 +171,9 @@ fn success(answer: Answer) -> (u16, Response) {
             return (204, ResponseBuilder::new().description("Done, or so already").build());
         }
         Answer::Created => {
-            let location = text_header("Where the query-service shows it");
             let content = json(NewId::name().into_owned());
             let created = ResponseBuilder::new().description("Stored; the id of what is new");
-            created.content("application/json", content).header("Location", location)
+            created.content("application/json", content)
         }
         Answer::Done => ResponseBuilder::new().description("Stored, or so already"),
     };

@@ -48,5 +48,5 @@ pub(crate) async fn register_store(
     let store_id: StoreId = store_id.map_or_else(generated, Ok)?;
     let command = StoreCommand::RegisterStore { store_id: store_id.clone(), name, zip_code, category };
     let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
-    Ok(Created::of(&committed, &store_id).at(format!("/stores/{store_id}")))
+    Ok(Created::of(&committed, &store_id))
 }

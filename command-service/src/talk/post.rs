@@ -44,5 +44,5 @@ pub(crate) async fn post_message(
     let command = BoxCommand::PostMessage { room_id: room_id.clone(), author, body, reply_to, at: stamp.at };
     let committed = app.in_room(&room_id, command, context).await?;
     let message_id = committed.sequence;
-    Ok(Created::of(&committed, &message_id).at(format!("/rooms/{room_id}/messages?around={message_id}")))
+    Ok(Created::of(&committed, &message_id))
 }

@@ -125,7 +125,8 @@ pub(crate) enum ServerFrame {
     },
     Bye {
         code: u16,
-        retry_ms: u64,
+        /// Absent where the client is not to come back.
+        retry_ms: Option<u64>,
         reason: String,
         cursor: Option<String>,
     },

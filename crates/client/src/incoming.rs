@@ -31,7 +31,8 @@ pub enum Incoming {
         /// The reason.
         reason: Ending,
     },
-    /// The last version is not known in this room: the room continues after `head_v`. Read its state again.
+    /// The room continues after `head_v`: the last version is not known in this room (read its state again), or the user
+    /// is `no-longer-inside`, and the next event is the one that says so.
     Reset {
         /// The room.
         room: RoomId,

@@ -96,7 +96,8 @@ impl Socket {
             match message {
                 Message::Text(text) => match Frame::decode(&text) {
                     Ok(Frame::Other(ServerFrame::Bye { code, retry_ms, reason, cursor })) => {
-                        return Err(Over::Lost(Loss::Closed { code, reason }, Duration::from_millis(retry_ms), cursor));
+                        let retry = Duration::from_millis(retry_ms.unwrap_or_default());
+                        return Err(Over::Lost(Loss::Closed { code, reason }, retry, cursor));
                     }
                     Ok(frame) => return Ok(frame),
                     Err(error) => return Err(Loss::Nonsense(error.to_string()).into()),

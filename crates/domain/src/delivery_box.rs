@@ -29,6 +29,10 @@ pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 /// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
+/// The most users that can be kicked out of one room. Every commit of an open room carries their ids: with ids of 40
+/// characters these are 21.5 KB of the 192 KiB that a commit may have.
+pub const MAX_KICKED: usize = 500;
+
 /// The service state of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +71,7 @@ pub struct Room {
     extensions: u32,
     /// The members in the order of joining. The next host is the first.
     members: Vec<UserId>,
+    /// Empty once the room is closed: nobody can come back then anyway.
     kicked: BTreeSet<UserId>,
     closed: bool,
 }
@@ -223,7 +228,11 @@ impl Aggregate for DeliveryBox {
                 room.extensions = extension;
                 room.closes_at = closes_at;
             }),
-            BoxEvent::RoomClosed { .. } => self.update_room(|room| room.closed = true),
+            BoxEvent::RoomClosed { .. } => self.update_room(|room| {
+                room.closed = true;
+                // Rooms of earlier releases have any number of them: the commit that closes a room fits all the same.
+                room.kicked.clear();
+            }),
             BoxEvent::BoxDetailsChanged { .. }
             | BoxEvent::OrderArrived { .. }
             | BoxEvent::DoorOpened { .. }

@@ -1,6 +1,26 @@
 //! The domain model of Boxroom: ids, values, and the aggregates `DeliveryBox`, `User` and `Store`.
 //!
 //! The crate does no I/O and reads no clock and no randomness: time and ids are part of the command.
+//!
+//! # Bounds of the states
+//!
+//! Every commit carries the state of its aggregate, and a commit has at most 192 KiB. So each part of a state that
+//! grows has a bound, which is checked when a command is decided and never when an event is applied:
+//!
+//! | aggregate | growing part | bound |
+//! |---|---|---|
+//! | `DeliveryBox` | rooms | the last one only |
+//! | | members of the room | 100, [`MaxMembers`](values::MaxMembers) |
+//! | | kicked users of the room | 500, [`MAX_KICKED`](delivery_box::MAX_KICKED); forgotten when the room closes |
+//! | | extensions of the room | a number up to 3, [`MAX_EXTENSIONS`](delivery_box::MAX_EXTENSIONS) |
+//! | | password hash of the room | one, about 100 bytes |
+//! | `User` | nickname | 40 characters, [`Nickname`](values::Nickname) |
+//! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
+//! | `Store` | none | |
+//!
+//! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
+//! boxes, stores, titles, messages, emojis and reasons (bounded in [`values`]), push tokens (4,096 characters),
+//! notification preferences (one flag for each [`AlarmKind`]), erased authors, and dropped events.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

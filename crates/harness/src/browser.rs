@@ -87,6 +87,11 @@ impl Browser {
 
     /// Opens a page in a new tab, without waiting for it to load.
     pub async fn open(&self, url: &str) -> anyhow::Result<Page<'_>> {
+        self.open_after(url, "").await
+    }
+
+    /// Opens a page in a new tab after a script that runs in it before its own ones, and does not wait for it.
+    pub async fn open_after(&self, url: &str, script: &str) -> anyhow::Result<Page<'_>> {
         let target = self.devtools.call(None, "Target.createTarget", json!({ "url": "about:blank" })).await?;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.devtools.call(None, "Target.attachToTarget", attach).await?;
@@ -94,6 +99,8 @@ impl Browser {
         let page = Page { devtools: &self.devtools, session };
         // Network conditions apply to requests that start after this call.
         page.call("Network.enable", json!({})).await?;
+        page.call("Page.enable", json!({})).await?;
+        page.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await?;
         page.call("Page.navigate", json!({ "url": url })).await?;
         Ok(page)
     }

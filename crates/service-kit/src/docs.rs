@@ -2,26 +2,72 @@
 
 use std::fmt::Write;
 
-use axum::{Router, response::Html, routing::get};
+use axum::{
+    Router,
+    http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
+    middleware::map_response,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
+/// The policy of the page of Swagger UI: its own scripts, which add a style element, and calls of its own service.
+const SWAGGER_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; style-src-attr 'none'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
 /// Serves the description and the page.
 pub fn router(api: OpenApi) -> Router {
-    SwaggerUi::new("/docs").url("/openapi.json", api).into()
+    let swagger = Router::from(SwaggerUi::new("/docs").url("/openapi.json", api));
+    swagger.layer(map_response(async |mut response: Response| {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, SWAGGER_POLICY);
+        response
+    }))
+}
+
+/// A page to read: its own style is all that it may use.
+#[derive(Debug, Clone)]
+pub struct Page {
+    html: String,
+    policy: HeaderValue,
+}
+
+impl Page {
+    /// Returns the page with this title, CSS and body.
+    pub fn new(title: &str, style: &str, body: &str) -> Self {
+        let digest = BASE64.encode(Sha256::digest(style));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        );
+        let html = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+             <style>{style}</style>{body}</html>"
+        );
+        let nothing = HeaderValue::from_static("default-src 'none'");
+        Self { html, policy: HeaderValue::try_from(policy).unwrap_or(nothing) }
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        ([(CONTENT_SECURITY_POLICY, self.policy)], Html(self.html)).into_response()
+    }
 }
 
 /// Serves the page to which the `type` of every problem points: its status, its code, and when it is the answer.
 pub fn problems(rows: impl IntoIterator<Item = (u16, &'static str, &'static str)>) -> Router {
-    let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Problems</title>\
-         <style>body{font:16px system-ui;max-width:50em;margin:2em auto;padding:0 1em}:target{background:#ffc}</style>\
-         <h1>Problems</h1><dl>",
-    );
+    let style = "body{font:16px system-ui;max-width:50em;margin:2em auto;padding:0 1em}:target{background:#ffc}";
+    let mut body = String::from("<h1>Problems</h1><dl>");
     for (status, code, when) in rows {
         let when = when.replace('&', "&amp;").replace('<', "&lt;");
-        let _ = write!(page, "<dt id=\"{code}\"><code>{code}</code> ({status})</dt><dd>{when}</dd>");
+        let _ = write!(body, "<dt id=\"{code}\"><code>{code}</code> ({status})</dt><dd>{when}</dd>");
     }
-    page.push_str("</dl></html>");
-    Router::new().route("/docs/problems", get(async move || Html(page.clone())))
+    body.push_str("</dl>");
+    let page = Page::new("Problems", style, &body);
+    Router::new().route("/docs/problems", get(async move || page.clone()))
 }

@@ -1,13 +1,9 @@
 //! The description of the live protocol, generated from the types of its frames: `/asyncapi.json` and an HTML page.
 
-use axum::{
-    Router,
-    http::header::CONTENT_TYPE,
-    response::{Html, IntoResponse},
-    routing::get,
-};
+use axum::{Router, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use read_model::feed::RoomEvent;
 use serde_json::{Map, Value, json};
+use service_kit::docs::Page;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -33,10 +29,10 @@ const ABOUT: &str = "Events of rooms in real time: over a WebSocket, or as serve
 /// Returns the routes of the document and of the page.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let document = document();
-    let page = page::of(&document);
+    let page = Page::new("Live", page::STYLE, &page::of(&document));
     let document = document.to_string();
     let document = async move || ([(CONTENT_TYPE, "application/json")], document.clone()).into_response();
-    Router::new().route("/asyncapi.json", get(document)).route("/docs/live", get(async move || Html(page.clone())))
+    Router::new().route("/asyncapi.json", get(document)).route("/docs/live", get(async move || page.clone()))
 }
 
 /// A type of frame.

@@ -72,9 +72,14 @@ farewells! {
 }
 
 impl Farewell {
-    /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else `turn`.
-    pub(super) fn retry_ms(self, turn: u64) -> u64 {
-        if self.code() / 100 == 42 { 0 } else { turn }
+    /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else `turn`;
+    /// none if it should not reconnect.
+    pub(super) fn retry_ms(self, turn: u64) -> Option<u64> {
+        match self.code() / 100 {
+            40 | 41 => Some(turn),
+            42 => Some(0),
+            _ => None,
+        }
     }
 
     /// Returns the advice for the client, by the class of the code.

@@ -206,7 +206,8 @@ pub(super) enum ServerFrame<'a> {
         #[schema(minimum = 0)]
         from_v: i64,
     },
-    /// The client's version is unknown in this room. Without a room: the client's cursor of alarms is unknown.
+    /// The client's version is unknown in this room, or the user is `no-longer-inside` and receives the parting event
+    /// only: the next one after `head_v`. Without a room: the client's cursor of alarms is unknown.
     Reset {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]
@@ -230,7 +231,10 @@ pub(super) enum ServerFrame<'a> {
     /// The connection closes with this code. The last frame.
     Bye {
         code: u16,
-        retry_ms: u64,
+        /// When the client is to come back; absent if it is not to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        retry_ms: Option<u64>,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]

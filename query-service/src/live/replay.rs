@@ -32,7 +32,7 @@ pub(super) struct Feeds {
 
 /// A part of a feed, as far as one user may read it.
 pub(super) struct Replay {
-    /// The version of the feed's last event.
+    /// The version of the last event that the user may read.
     pub(super) head_v: i64,
     /// The events after the wanted version as frames, in order. There may be more.
     pub(super) events: Vec<(i64, Utf8Bytes)>,
@@ -84,8 +84,8 @@ impl Feeds {
         }
     }
 
-    /// Reads the events after a version, at most `most`. A user who has left or was kicked may read up to that event
-    /// only.
+    /// Reads the events after a version, at most `most`. A user who left or was kicked gets the event that says so and no
+    /// other one.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(
@@ -104,17 +104,19 @@ impl Feeds {
             from rooms r
             left join members m on m.box_id = r.box_id and m.room_id = r.room_id and m.user_id = $3
             left join lateral (
+                select p.v
+                from room_events p
+                where m.standing <> 'inside' and p.box_id = r.box_id and p.room_id = r.room_id
+                    and p.type in ('member_left', 'member_kicked') and p.data ->> 'user_id' = m.user_id
+                order by p.v desc
+                limit 1
+            ) as parting on true
+            left join lateral (
                 select *
                 from room_events f
-                where f.box_id = r.box_id and f.room_id = r.room_id and f.v > $4
-                    and (m.standing = 'inside' or f.v <= (
-                        select p.v
-                        from room_events p
-                        where p.box_id = r.box_id and p.room_id = r.room_id
-                            and p.type in ('member_left', 'member_kicked') and p.data ->> 'user_id' = m.user_id
-                        order by p.v desc
-                        limit 1
-                    ))
+                where f.box_id = r.box_id and f.room_id = r.room_id
+                    and f.v > greatest($4, parting.v - 1)
+                    and f.v <= case when m.standing = 'inside' then 9223372036854775807 else parting.v end
                 order by f.v
                 limit $5
             ) as e on m.user_id is not null
@@ -196,6 +198,11 @@ impl Feeds {
 }
 
 impl Replay {
+    /// Returns whether the user is inside the room, or was when it closed.
+    pub(super) fn is_of_inside(&self) -> bool {
+        matches!(self.parted, None | Some(Parting::Closed))
+    }
+
     fn of(room: &RoomId, rows: Vec<Row>, most: i64) -> Result<Self, Error> {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
@@ -206,6 +213,10 @@ impl Replay {
         };
         let events: Vec<_> = rows.into_iter().filter_map(|row| row.into_frame(room)).collect();
         let more = events.len() == usize::try_from(most).unwrap_or_default();
+        let head_v = match (parted, events.last()) {
+            (Some(Parting::Left | Parting::Kicked), Some((parting_v, _))) => *parting_v,
+            _ => head_v,
+        };
         Ok(Self { head_v, events, more, parted })
     }
 }

@@ -67,6 +67,9 @@ impl Socket {
                     return Err(Over::Ending(Farewell::FrameTooLarge));
                 }
                 Some(Ok(Message::Text(text))) => return Ok(text),
+                Some(Ok(Message::Binary(bytes))) if bytes.len() > longest => {
+                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                }
                 // Binary frames are not part of the protocol: rejected like any other invalid text.
                 Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}

@@ -22,6 +22,9 @@ use crate::{error::Error, metrics::METRICS};
 /// The maximum number of rooms that one connection may follow.
 pub(super) const MAX_ROOMS: usize = 200;
 
+/// Reason of a reset that leaves out what a user who left or was kicked may not read any more.
+const NO_LONGER_INSIDE: &str = "no-longer-inside";
+
 /// The outcome of a request to follow a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -153,7 +156,8 @@ impl Subscriptions {
             let reset = ServerFrame::Reset { room: Some(room), reason: "unknown-version", head_v: Some(head_v) };
             socket.feed(reset.encode()).await?;
         }
-        let recovered = v.is_some_and(|v| v <= head_v);
+        let withheld = self.skip_withheld(socket, room, &replay).await?;
+        let recovered = v.is_some_and(|v| v <= head_v) && !withheld;
         socket.mark(|| self.cursor()).await?;
         socket.feed(ServerFrame::Subscribed { id, room, head_v, recovered }.encode()).await?;
         if self.write(socket, room, replay).await? {
@@ -250,6 +254,7 @@ impl Subscriptions {
             match self.feeds.read(room, &self.user, following.sent_v, PAGE).await {
                 Ok(replay) => {
                     following.unread = false;
+                    self.skip_withheld(socket, room, &replay).await?;
                     if !self.write(socket, room, replay).await? {
                         return Ok(());
                     }
@@ -264,6 +269,25 @@ impl Subscriptions {
                 }
             }
         }
+    }
+
+    /// Announces with a reset that events before the next one are withheld from a user who is no longer inside; true if
+    /// any are. The client goes on at the parting event without a gap.
+    async fn skip_withheld(
+        &mut self,
+        socket: &mut impl Transport,
+        room: &RoomId,
+        replay: &Replay,
+    ) -> Result<bool, Over> {
+        let before_next = replay.events.first().map(|(v, _)| v - 1);
+        let Some((following, before_next)) = self.rooms.get_mut(room).zip(before_next) else { return Ok(false) };
+        if replay.is_of_inside() || before_next <= following.sent_v {
+            return Ok(false);
+        }
+        following.sent_v = before_next;
+        let reset = ServerFrame::Reset { room: Some(room), reason: NO_LONGER_INSIDE, head_v: Some(before_next) };
+        socket.feed(reset.encode()).await?;
+        Ok(true)
     }
 
     /// Writes a part of the feed. Returns true if there is more.
@@ -323,7 +347,7 @@ fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a
     ServerFrame::Error { id, room: Some(room), code, detail }
 }
 
-/// Rejects former members, unless they resume: they may read up to their departure, but receive no later events.
+/// Rejects former members, unless the event that says so is still to come for them.
 fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
     match replay.parted {

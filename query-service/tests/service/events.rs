@@ -139,6 +139,27 @@ async fn a_kick_is_the_last_thing_of_its_room() {
 }
 
 #[tokio::test]
+async fn a_cursor_from_long_before_a_kick_gets_the_kick_only() {
+    let world = World::start().await;
+    let mut ben = Listener::open(&world, "ben", NORTH).await;
+    ben.until("subscribed").await;
+    let before = ben.last_id.clone();
+    world.append_messages(10..=12).await;
+    world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
+    world.append(13, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.append_messages(14..=15).await;
+    let mut late = Listener::reopen(&world, "ben", NORTH, &before).await;
+    let reset = json!({ "type": "reset", "room": "north.2", "reason": "no-longer-inside", "head_v": 12 });
+    assert_eq!(late.until("reset").await, reset);
+    assert_eq!(late.until("subscribed").await["head_v"], 13);
+    late.events([13]).await;
+    assert_eq!(late.next().await, json!({ "type": "unsubscribed", "room": "north.2", "reason": "kicked" }));
+    // Its id has the kick: nothing is left to come.
+    let mut again = Listener::reopen(&world, "ben", NORTH, &late.last_id).await;
+    assert_eq!(again.until("error").await["code"], "kicked");
+}
+
+#[tokio::test]
 async fn rooms_are_refused_one_by_one_on_streams_too() {
     let world = World::start().await;
     let mut eve = Listener::open(&world, "eve", "rooms=north.9,north.2,north.1,north.1").await;

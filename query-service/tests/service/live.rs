@@ -55,12 +55,34 @@ async fn a_kick_is_the_last_thing_that_is_seen() {
 }
 
 #[tokio::test]
-async fn who_left_resumes_up_to_that_and_no_further() {
+async fn who_left_or_was_kicked_gets_the_parting_event_only_whatever_version_they_resume_from() {
     let world = World::start().await;
-    let mut dan = world.watch("dan", Some(5)).await;
-    assert_eq!(dan.next().await["type"], "subscribed");
-    dan.events(6..=7).await;
-    assert_eq!(dan.next().await, json!({ "type": "unsubscribed", "room": "north.2", "reason": "kicked" }));
+    let withheld =
+        |head_v| json!({ "type": "reset", "room": "north.2", "reason": "no-longer-inside", "head_v": head_v });
+    let begins = |head_v| json!({ "type": "subscribed", "room": "north.2", "head_v": head_v, "recovered": false });
+    let ends = |reason: &str| json!({ "type": "unsubscribed", "room": "north.2", "reason": reason });
+    for (user, v, parting) in [("dan", 0, "kicked"), ("dan", 5, "kicked"), ("cem", 0, "left"), ("cem", 3, "left")] {
+        let parting_v = if user == "dan" { 7 } else { 5 };
+        let mut watcher = world.watch(user, Some(v)).await;
+        assert_eq!(watcher.next().await, withheld(parting_v - 1), "{user} after {v}");
+        assert_eq!(watcher.next().await, begins(parting_v));
+        assert_eq!(watcher.event().await, (parting_v, format!("member_{parting}")));
+        assert_eq!(watcher.next().await, ends(parting));
+        // The same later on the connection.
+        watcher.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
+        assert_eq!(watcher.next().await, withheld(parting_v - 1), "{user} after {v}");
+        assert_eq!(watcher.next().await["type"], "subscribed");
+        assert_eq!(watcher.event().await, (parting_v, format!("member_{parting}")));
+        assert_eq!(watcher.next().await, ends(parting));
+    }
+    let mut dan = world.watch("dan", Some(6)).await;
+    assert_eq!(dan.next().await["recovered"], true, "the parting event is the next one");
+    dan.events([7]).await;
+    assert_eq!(dan.next().await, ends("kicked"));
+    for v in [json!(7), json!(9), json!(100), json!(null)] {
+        dan.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
+        assert_eq!(dan.next().await["code"], "kicked");
+    }
 
     let mut cem = world.watch("cem", Some(4)).await;
     assert_eq!(cem.next().await["type"], "subscribed");

@@ -197,6 +197,26 @@ fn beyond_words() -> Vec<Vec<Message>> {
 }
 
 #[tokio::test]
+async fn a_binary_message_is_an_invalid_frame_or_too_large_as_a_text_is() {
+    let world = World::start().await;
+    let mut watcher = greeted(&world).await;
+    watcher.send(Message::binary(vec![b'x'; 16 * KIB])).await.unwrap();
+    assert_eq!(watcher.next().await["code"], "invalid-frame");
+    watcher.send(Message::binary(vec![b'x'; 16 * KIB + 1])).await.unwrap();
+    assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
+    for (bytes, code, farewell) in
+        [(48, "invalid-frame", (4300, "hello-expected")), (49, "", (4301, "frame-too-large"))]
+    {
+        let mut watcher = world.connect().await;
+        watcher.send(Message::binary(vec![b'x'; bytes * KIB])).await.unwrap();
+        if !code.is_empty() {
+            assert_eq!(watcher.next().await["code"], code);
+        }
+        assert_eq!(watcher.farewell().await, (farewell.0, farewell.1.to_owned()));
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_large_or_no_text_ends_the_connection_at_once() {
     let world = World::start().await;
     let mut neighbour = world.watch("ana", Some(9)).await;

@@ -138,6 +138,7 @@ impl Watcher {
         let bye = self.next().await;
         assert_eq!(bye["type"], "bye", "{bye}");
         let (code, reason) = (bye["code"].as_u64().unwrap(), bye["reason"].as_str().unwrap().to_owned());
+        assert_eq!(bye["retry_ms"].is_null(), code / 100 == 43, "when to come back, unless never: {bye}");
         let Message::Close(Some(close)) = self.message().await else { panic!("not closed after {bye}") };
         assert_eq!((u64::from(u16::from(close.code)), close.reason.as_str()), (code, reason.as_str()));
         (code, reason)

@@ -14,7 +14,7 @@ use harness::{
 };
 use query_service::Settings;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor, PgPool, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool, Transaction, postgres::PgPoolOptions};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::watcher::Watcher;
@@ -159,6 +159,19 @@ impl World {
     pub(super) async fn sql(&self, text: &str) {
         let text = format!("set search_path to read_g1; {text}");
         self.admin.execute(AssertSqlSafe(text)).await.unwrap();
+    }
+
+    /// Locks the messages of the read model until the transaction ends: whatever reads them waits.
+    pub(super) async fn lock_messages(&self) -> Transaction<'static, sqlx::Postgres> {
+        let mut transaction = self.admin.begin().await.unwrap();
+        transaction.execute("lock table read_g1.messages in access exclusive mode").await.unwrap();
+        transaction
+    }
+
+    /// Returns how many statements of the service wait for a lock.
+    pub(super) async fn blocked(&self) -> i64 {
+        let blocked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'query'";
+        sqlx::query_scalar(blocked).fetch_one(&self.admin).await.unwrap()
     }
 
     /// Moves a checkpoint without a notification.

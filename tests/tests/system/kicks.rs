@@ -97,6 +97,10 @@ impl Scene<'_> {
             again.push(Ear::resume(self.world, index, guest, &rooms, place).await);
         }
         self.all_is_quiet(&mut again, guest, &format!("{} is still gone", guest.id()), (parting, parted_v)).await;
+        for ear in &again {
+            let frames = of_room(ear.frames(), &self.room);
+            assert_eq!(frames.len(), 2, "the parting, and nothing of what was before it: {frames:?}");
+        }
         for (index, ear) in ears.iter().enumerate() {
             let late = Ear::resume(self.world, index, guest, &rooms, &ear.place(&self.room)).await;
             let refusal = late.frames().iter().find(|frame| frame["room"] == self.room).unwrap();

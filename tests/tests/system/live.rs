@@ -158,11 +158,13 @@ async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
         live.message(other, &format!("after {room}")).await;
         assert_eq!(live.version(&room), 3, "the last event is the parting");
 
-        // A resume at another service returns the past up to the parting and no more.
+        // A resume at another service returns the parting and nothing of what was before or after it.
         let mut again = world.live(1).await;
         again.hello(ben.token(), &[(&room, Some(0))]).await;
         again.until("end", |frame| frame["type"] == "unsubscribed" && frame["reason"] == reason).await;
-        assert_eq!(again.events(&room).len(), 3);
+        let [parting] = again.events(&room)[..] else { panic!("{:?}", again.events(&room)) };
+        assert_eq!((&parting["type"], &parting["v"]), (&json!(event), &json!(3)));
+        assert!(again.frames().iter().any(|frame| frame["type"] == "reset" && frame["head_v"] == 2));
     }
 }
 

@@ -1,5 +1,8 @@
 //! The OpenAPI documents of the services: complete, and readable without a network.
 
+mod policies;
+mod valid;
+
 use std::collections::BTreeSet;
 
 use harness::{ServiceId, StackOptions};

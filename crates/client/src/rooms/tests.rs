@@ -139,6 +139,19 @@ fn after_a_reset_the_room_goes_on_from_its_head() {
 }
 
 #[test]
+fn a_user_who_was_kicked_while_away_gets_the_kick_as_the_next_event() {
+    let mut rooms = following(Since::After(2), 2);
+    rooms.hello();
+    let reset = json!({ "type": "reset", "room": "b.1", "reason": "no-longer-inside", "head_v": 6 });
+    assert!(matches!(hear(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 6, .. })));
+    let subscribed = json!({ "type": "subscribed", "room": "b.1", "head_v": 7, "recovered": false });
+    assert!(matches!(hear(&mut rooms, &subscribed).unwrap(), Some(Incoming::Subscribed { recovered: false, .. })));
+    assert_eq!(handed_out(&mut rooms, &[7]), [true]);
+    let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "kicked" });
+    assert!(matches!(hear(&mut rooms, &parted).unwrap(), Some(Incoming::Ended { .. })));
+}
+
+#[test]
 fn nothing_comes_from_a_room_that_was_left() {
     let mut rooms = following(Since::After(0), 1);
     rooms.leave(&room());

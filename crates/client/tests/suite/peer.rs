@@ -101,7 +101,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub(crate) async fn close(&mut self, code: u16, reason: &str, retry_ms: u64) {
-        self.say(json!({ "type": "bye", "code": code, "retry_ms": retry_ms, "reason": reason })).await;
+        let mut bye = json!({ "type": "bye", "code": code, "retry_ms": retry_ms, "reason": reason });
+        if code / 100 == 43 {
+            bye.as_object_mut().unwrap().remove("retry_ms");
+        }
+        self.say(bye).await;
         self.close_without_a_word(code, reason).await;
     }
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, PasswordProof, Room, RoomClosedReason,
-    Service,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, MAX_KICKED, PasswordProof, Room,
+    RoomClosedReason, Service,
 };
 use crate::{
     ids::{RoomId, UserId},
@@ -217,6 +217,9 @@ impl DeliveryBox {
         }
         if !room.has_member(&user_id) {
             return Err(BoxRefusal::MemberNotFound);
+        }
+        if room.kicked.len() >= MAX_KICKED {
+            return Err(BoxRefusal::TooManyKicks);
         }
         Ok(vec![BoxEvent::MemberKicked { room_id, user_id, by }])
     }

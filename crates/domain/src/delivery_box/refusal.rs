@@ -53,6 +53,9 @@ pub enum BoxRefusal {
     /// A host leaves or transfers the role instead.
     #[error("the host cannot kick themselves")]
     CannotKickYourself,
+    /// The room remembers no further kicked user.
+    #[error("500 users were kicked out of this room already, which is the most: close it")]
+    TooManyKicks,
     /// Steps only move forward.
     #[error("the order is at step {} already", .0.as_str())]
     StepNotForward(Step),

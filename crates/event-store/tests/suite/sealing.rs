@@ -61,7 +61,7 @@ async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<Sea
     (SealedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
 }
 
-async fn command_service(nats: &Nats) -> (Arc<SealedLog>, Arc<KeyRing>) {
+pub(crate) async fn command_service(nats: &Nats) -> (Arc<SealedLog>, Arc<KeyRing>) {
     process(nats, Account::Command, masters(&[("m1", 1)])).await
 }
 

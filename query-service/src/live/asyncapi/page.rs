@@ -4,15 +4,14 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;\
+pub(super) const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;\
     padding:.5em;overflow:auto}table{border-collapse:collapse}td,th{text-align:left;padding:.1em 1em .1em 0;\
     vertical-align:top}";
 
-/// Renders an AsyncAPI document as a page.
+/// Renders the body of the page of an AsyncAPI document.
 pub(super) fn of(document: &Value) -> String {
     let mut page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Live</title><style>{STYLE}</style>\
-         <h1>Live</h1><p>{}</p><p><a href=\"/asyncapi.json\">AsyncAPI</a>, <a href=\"/docs/\">HTTP API</a></p>",
+        "<h1>Live</h1><p>{}</p><p><a href=\"/asyncapi.json\">AsyncAPI</a>, <a href=\"/docs/\">HTTP API</a></p>",
         escaped(&document["info"]["description"])
     );
     for channel in ["live", "events"] {
@@ -37,7 +36,7 @@ pub(super) fn of(document: &Value) -> String {
         let cells = ["code", "reason", "meaning", "advice"].map(|field| format!("<td>{}", escaped(&close[field])));
         let _ = write!(page, "<tr>{}", cells.concat());
     }
-    page.push_str("</table></html>");
+    page.push_str("</table>");
     page
 }
 

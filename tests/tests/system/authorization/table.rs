@@ -6,6 +6,9 @@ use super::callers::Caller;
 
 const DOCUMENT: &str = include_str!("../../../../docs/authorization.md");
 
+/// End of the name of a row about a frame that carries a version.
+pub(super) const WITH_V: &str = " with v";
+
 /// The expected result of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cell {
@@ -33,7 +36,7 @@ impl Table {
                 Some(name) => {
                     assert_eq!(rest.len(), columns.len(), "{line}");
                     let cells = columns.iter().cloned().zip(rest.iter().map(|word| Cell::read(word))).collect();
-                    assert!(rows.insert(name.to_owned(), cells).is_none(), "{name} has two rows");
+                    assert!(rows.insert(name.replace('`', ""), cells).is_none(), "{name} has two rows");
                 }
                 None if rest.contains(&"nobody") => columns = rest.iter().map(|word| (*word).to_owned()).collect(),
                 None => {}
@@ -44,12 +47,17 @@ impl Table {
 
     /// The names of operations.
     pub(super) fn operations(&self) -> BTreeSet<String> {
-        self.0.keys().filter(|name| name.contains(' ')).cloned().collect()
+        self.0.keys().filter(|name| name.contains(" /")).cloned().collect()
     }
 
     /// The names of frames.
     pub(super) fn frames(&self) -> BTreeSet<&str> {
         self.0.keys().map(String::as_str).filter(|name| !name.contains(' ')).collect()
+    }
+
+    /// The names of frames that are tried with a version as well, in the form `subscribe with v`.
+    pub(super) fn frames_with_v(&self) -> BTreeSet<&str> {
+        self.0.keys().map(String::as_str).filter(|name| name.ends_with(WITH_V)).collect()
     }
 
     /// Returns the table's cell for this caller.

@@ -125,6 +125,33 @@ fn only_members_can_be_kicked() {
     given(past).when(kick("ann", "ben")).then_refused(&BoxRefusal::MemberNotFound);
 }
 
+/// A room with a host, a member, and so many who were kicked.
+fn room_after_kicks(count: usize) -> Vec<BoxEvent> {
+    let guests = (0..count).map(|number| format!("guest-{number}"));
+    room_with_and(&["ben"], guests.flat_map(|guest| [joined(&guest), kicked(&guest)]))
+}
+
+#[test]
+fn a_room_remembers_500_kicked_users_and_refuses_to_kick_more() {
+    given(room_after_kicks(499)).when(kick("ann", "ben")).then([kicked("ben")]);
+    given(room_after_kicks(500)).when(kick("ann", "ben")).then_refused(&BoxRefusal::TooManyKicks);
+    given(room_after_kicks(500)).when(kick("ben", "ann")).then_refused(&BoxRefusal::NotTheHost);
+    given(room_after_kicks(500)).when(kick("ann", "dan")).then_refused(&BoxRefusal::MemberNotFound);
+}
+
+#[test]
+fn a_room_of_an_earlier_release_with_more_kicked_users_goes_on_and_ends() {
+    let past = || room_after_kicks(4_500);
+    given(past()).when(kick("ann", "ben")).then_refused(&BoxRefusal::TooManyKicks);
+    given(past()).when(join("guest-4499", PasswordProof::Missing)).then_refused(&BoxRefusal::Kicked);
+    given(past()).when(leave("ben")).then([left("ben")]);
+    for reason in [RoomClosedReason::Host, RoomClosedReason::Empty, RoomClosedReason::Expired] {
+        let state = fold(DeliveryBox::default(), past().into_iter().chain([closed(1, reason)]));
+        let bytes = serde_json::to_vec(&state).unwrap().len();
+        assert!(bytes < 1_000, "the state of a closed room has no kicked users, but {bytes} bytes");
+    }
+}
+
 #[test]
 fn the_host_hands_the_room_over_to_a_member() {
     let transferred = host_changed("ann", "ben", HostChange::Transferred);

@@ -69,6 +69,7 @@ fn the_sequences_reach_every_event_and_every_refusal() {
         .unwrap();
     }
     assert_eq!(happened, BTreeSet::from(BoxEvent::TYPES));
+    // All but the one that needs more users than a sequence has.
     assert_eq!(refused, (0..21).collect());
 }
 
@@ -96,5 +97,6 @@ fn kind(refusal: &BoxRefusal) -> u32 {
         BoxRefusal::MessageNotFound => 18,
         BoxRefusal::NotTheAuthor => 19,
         BoxRefusal::EventNotFound => 20,
+        BoxRefusal::TooManyKicks => 21,
     }
 }

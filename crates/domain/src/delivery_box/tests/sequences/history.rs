@@ -107,6 +107,8 @@ impl Chronicle {
             BoxEvent::RoomClosed { reason, .. } => {
                 prop_assert!(self.may_close(command, *reason, now), "closed by {:?}: {:?}", command, event);
                 self.open = false;
+                // A closed room lets nobody in: it need not remember them.
+                self.kicked.clear();
             }
             BoxEvent::MessagePosted { author: by, .. }
             | BoxEvent::MessageDeleted { by, .. }
