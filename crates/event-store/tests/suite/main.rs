@@ -10,6 +10,7 @@ mod cluster;
 mod damage;
 mod deadlines;
 mod denials;
+mod frozen;
 mod outages;
 mod permissions;
 mod provisioning;
