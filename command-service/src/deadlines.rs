@@ -1,7 +1,7 @@
 //! Closes rooms whose deadline has come, with nobody there.
 
 use domain::{BoxCommand, UserId};
-use event_store::{CommandContext, Fired};
+use event_store::{ActorRole, CommandContext, Fired};
 use futures::StreamExt;
 use service_kit::{clock, trace};
 use tracing::{Instrument, Span};
@@ -56,6 +56,7 @@ async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
         command_id: None,
         request_hash: app.secret.hash(&[b"deadline", fired.room_id.to_string().as_bytes()]),
         actor: UserId::system(),
+        role: ActorRole::System,
         at: clock::now(),
         traceparent: trace::of(&Span::current()),
     };

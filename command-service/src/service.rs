@@ -16,7 +16,7 @@ use event_store::{
 };
 use service_kit::{
     auth::{Trust, Verifier},
-    clock, docs,
+    docs,
     health::Health,
     http,
     metrics::Metrics,
@@ -121,7 +121,6 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
     let options = ExecutorOptions {
         partitions: settings.partitions,
         idempotency_window: settings.idempotency_window,
-        now: clock::now(),
         cached_states: CACHED_STATES,
     };
     Ok(App::new(Parts {

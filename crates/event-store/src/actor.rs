@@ -1,7 +1,10 @@
 //! The role in which a command is given: together with the id it names the principal.
 
+use serde::{Deserialize, Serialize};
+
 /// The role of an actor. The names are stored; never rename.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ActorRole {
     /// A registered user.
     User,

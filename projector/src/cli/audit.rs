@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use domain::{BoxId, UserId};
+use event_store::ActorRole;
 
 use super::{Failure, arguments::OperatorArgs, console};
 use crate::operator::{
@@ -16,9 +17,12 @@ pub struct AuditArgs {
     /// How to reach the projectors
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Who did it: a user, an operator or a box
+    /// Id of the actor: a user or an operator unless --role says otherwise
     #[arg(long, value_name = "USER")]
     pub user: Option<UserId>,
+    /// Role of the actor: user, operator, device or system
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: Option<ActorRole>,
     /// In which box
     #[arg(long = "box", value_name = "BOX")]
     pub box_id: Option<BoxId>,
@@ -33,11 +37,15 @@ pub struct AuditArgs {
     pub limit: u32,
 }
 
+fn role(name: &str) -> Result<ActorRole, String> {
+    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, device or system"))
+}
+
 pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator.operator_url).await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let AuditArgs { user, box_id, since, until, .. } = args;
-    let mut request = Audit { actor: user, box_id, since, until, after: None };
+    let AuditArgs { user, role, box_id, since, until, .. } = args;
+    let mut request = Audit { actor: user, role, box_id, since, until, after: None };
     let mut entries = Vec::new();
     loop {
         let page = operator.ask(&request).await?;
@@ -61,8 +69,9 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
 }
 
 fn describe(entry: &Entry) -> String {
-    let Entry { at, actor, subject, events, command_id, stream, sequence } = entry;
+    let Entry { at, actor, role, subject, events, command_id, stream, sequence } = entry;
     let at = at.map_or_else(|| "?".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    let actor = role.map_or_else(|| actor.clone(), |role| format!("{} {actor}", role.as_str()));
     let command = command_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
-    format!("{at}  {actor:<16} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
+    format!("{at}  {actor:<24} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
 }
