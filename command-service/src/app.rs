@@ -16,6 +16,7 @@ use crate::{
     passwords::Passwords,
     problems::Code,
     request::{RequestSecret, Stamp},
+    server_clock::ServerClock,
     sessions::sign_out::Records,
     signing::Signing,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) attempts: Attempts,
+    pub(crate) clock: ServerClock,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,

@@ -44,6 +44,7 @@ pub(crate) async fn run(app: App) {
 
 /// What fires may be stale: the room on the box decides, never the clock of this machine.
 async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
+    app.clock.require().await?;
     let box_id = fired.room_id.box_id();
     let (state, _) = app.boxes.load_latest(box_id).await?;
     let Some(room) = state.room().filter(|room| !room.is_closed()) else { return Ok(Outcome::Stale) };

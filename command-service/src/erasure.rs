@@ -78,6 +78,7 @@ fn parsed<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
 
 /// The system acts: of a user who is erased nothing is taken any more.
 async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    app.clock.require().await?;
     let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {

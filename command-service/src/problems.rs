@@ -94,6 +94,8 @@ problems! {
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
         "Whether the command took effect may be unknown: repeat it with the same `Idempotency-Key`.";
+    ClockSkew 503 "clock-skew" "The clock of this instance is wrong"
+        "The clocks of this instance and of the log differ by more than 2 seconds. The command took no effect; repeat it.";
     Busy 503 "busy" "Too much to do" "More passwords wait to be checked than is reasonable; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
     MalformedRequest 400 "malformed-request" "The request is not one" "Over NATS: the message is not a request.";

@@ -34,6 +34,7 @@ use crate::{
     problems::Code,
     request::RequestSecret,
     routes,
+    server_clock::ServerClock,
     settings::Settings,
     signing::Signing,
     well_known,
@@ -83,7 +84,7 @@ pub async fn run(
         let app = app.clone();
         async move {
             if let Some(signing) = &app.signing {
-                signing.keep().await;
+                signing.keep(&app.clock).await;
             }
         }
     });
@@ -131,6 +132,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
         keys,
+        clock: ServerClock::of(log.clone()),
         attempts: Attempts::new(AttemptTallies::new(log.clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.clone()),
@@ -169,7 +171,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
 
 /// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
 fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
-    let trusting = app.clone();
+    let (trusting, timed) = (app.clone(), app.clone());
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
@@ -178,6 +180,10 @@ fn health(client: Client, app: App, verified: Arc<AtomicBool>) -> Health {
         .check("log", move || {
             let found = verified.load(Ordering::Relaxed);
             async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
+        })
+        .check("clock", move || {
+            let timed = timed.clone();
+            async move { timed.clock.check().await }
         })
         .check("keys", move || {
             let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);

@@ -140,6 +140,7 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
         Code::RateLimited,
         Code::Internal,
         Code::LogUnavailable,
+        Code::ClockSkew,
         Code::Timeout,
     ];
     codes.push(Code::MalformedJson);

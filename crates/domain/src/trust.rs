@@ -46,6 +46,11 @@ pub fn session_key(session: &str) -> String {
     format!("session.{session}")
 }
 
+/// Whether a revocation is of one session.
+pub fn is_session_key(key: &str) -> bool {
+    key.starts_with("session.")
+}
+
 /// Where all tokens of somebody in a role are revoked.
 pub fn subject_key(role: &str, user_id: &UserId) -> String {
     format!("{role}.{user_id}")

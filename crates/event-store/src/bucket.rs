@@ -1,6 +1,7 @@
 //! A bucket of JSON values beside the log, every write of which can be guarded by what was read.
 
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
@@ -46,10 +47,20 @@ impl Bucket {
 
     /// What is there, and its revision.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
+        Ok(self.get_dated(key).await?.map(|(value, revision, _)| (value, revision)))
+    }
+
+    /// The same, and when the server stored it.
+    pub(crate) async fn get_dated<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, u64, DateTime<Utc>)>, BucketError> {
         let entry = self.store().await?.entry(key).await.map_err(|error| self.unavailable(error))?;
         let Some(entry) = entry.filter(|entry| entry.operation == Operation::Put) else { return Ok(None) };
         let value = serde_json::from_slice(&entry.value);
-        Ok(Some((value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?, entry.revision)))
+        let value = value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?;
+        let stored_at = DateTime::from_timestamp(entry.created.unix_timestamp(), entry.created.nanosecond());
+        Ok(Some((value, entry.revision, stored_at.unwrap_or(DateTime::UNIX_EPOCH))))
     }
 
     /// Puts something where nothing is; a conflict if there is something.

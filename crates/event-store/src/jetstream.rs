@@ -92,16 +92,17 @@ impl JetStreamLog {
         Ok(())
     }
 
+    /// The server's time.
+    pub async fn server_time(&self) -> Result<DateTime<Utc>, LogError> {
+        if !self.is_connected() {
+            return Err(LogError::Unavailable("there is no connection".into()));
+        }
+        Ok(self.stream_info(StreamName::User).await?.ts)
+    }
+
     async fn stream_state(&self, stream: StreamName) -> Result<StreamState, LogError> {
         self.connected().await?;
-        let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
-        let operation = self.api(&format!("STREAM.INFO.{}", stream.on_server()));
-        let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
-        let info: StreamInfo = match serde_json::from_slice(&answer.payload) {
-            Ok(ApiAnswer::Error { error }) => return Err(error.for_stream(stream)),
-            Ok(ApiAnswer::Fine(info)) => info,
-            Err(error) => return Err(unavailable(error)),
-        };
+        let info = self.stream_info(stream).await?;
         Ok(StreamState {
             incarnation: info.config.metadata.get(metadata::INCARNATION).cloned().unwrap_or_default(),
             created: info.created,
@@ -109,6 +110,17 @@ impl JetStreamLog {
             last_sequence: info.state.last_seq,
             partitions: info.config.metadata.get(metadata::PARTITIONS).and_then(|count| count.parse().ok()),
         })
+    }
+
+    async fn stream_info(&self, stream: StreamName) -> Result<StreamInfo, LogError> {
+        let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
+        let operation = self.api(&format!("STREAM.INFO.{}", stream.on_server()));
+        let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
+        match serde_json::from_slice(&answer.payload) {
+            Ok(ApiAnswer::Error { error }) => Err(error.for_stream(stream)),
+            Ok(ApiAnswer::Fine(info)) => Ok(info),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 }
 
@@ -205,6 +217,8 @@ impl ApiError {
 
 #[derive(Deserialize)]
 struct StreamInfo {
+    /// When the server answered.
+    ts: DateTime<Utc>,
     created: DateTime<Utc>,
     config: StreamSettings,
     state: StreamNumbers,
