@@ -21,7 +21,7 @@ use crate::{
 
 /// The longest time between looking a command up and the first attempt to append it. With the time of all attempts it is
 /// far below the server's duplicate window, also if the process was frozen in between.
-const LONGEST_DECISION: Duration = Duration::from_secs(60);
+const LONGEST_DECISION: Duration = Duration::from_mins(1);
 
 /// An aggregate as it was loaded, and as it is after the command that is being decided.
 #[derive(Debug)]

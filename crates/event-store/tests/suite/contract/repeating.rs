@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AlarmKind, BoxCommand, BoxId, DeliveryBox, MessageId, Store, StoreCommand, StoreId, User, UserCommand};
+use domain::{BoxCommand, BoxId, DeliveryBox, MessageId, Store, StoreCommand, StoreId, User, UserCommand};
 use event_store::{
     ActorRole, CommandContext, CommandError, Decoded, Executor, Log, RecordedCommit, Source, StoredAggregate,
     StreamName, log::Freshness, partition_of,
@@ -113,7 +113,7 @@ pub(crate) async fn the_scope_of_a_key_is_the_principal_and_the_aggregate(log: A
     // Another box is another aggregate, in whichever stream it is.
     let partition = partition_of(&box_id(), 4);
     let other: BoxId =
-        (0..).map(|n| format!("other-{n}").parse().unwrap()).find(|id| partition_of(id, 4) == partition).unwrap();
+        (0..100).map(|n| format!("other-{n}").parse().unwrap()).find(|id| partition_of(id, 4) == partition).unwrap();
     let BoxCommand::InstallBox { kind, zip_code, address, detailed_address, coordinates, .. } = install() else {
         panic!("it installs");
     };
