@@ -58,9 +58,9 @@ impl Done {
         Self { position: committed.position.clone(), replayed: committed.replayed }
     }
 
-    /// At a position.
-    pub(crate) fn at(position: Position) -> Self {
-        Self { position, replayed: false }
+    /// At a position, now or when the command came first.
+    pub(crate) fn at(position: Position, replayed: bool) -> Self {
+        Self { position, replayed }
     }
 
     fn write_headers(&self, response: &mut Response) {

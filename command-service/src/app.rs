@@ -17,6 +17,7 @@ use crate::{
     passwords::Passwords,
     problems::Code,
     request::{RequestSecret, Stamp},
+    server_clock::ServerClock,
     sessions::sign_out::Records,
     signing::Signing,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) attempts: Attempts,
+    pub(crate) clock: ServerClock,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,

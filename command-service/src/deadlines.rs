@@ -1,7 +1,7 @@
 //! Closes rooms whose deadline has come, with nobody there.
 
 use domain::{BoxCommand, UserId};
-use event_store::{CommandContext, Fired};
+use event_store::{ActorRole, CommandContext, Fired};
 use futures::StreamExt;
 use service_kit::{clock, trace};
 use tracing::{Instrument, Span};
@@ -44,6 +44,7 @@ pub(crate) async fn run(app: App) {
 
 /// What fires may be stale: the room on the box decides, never the clock of this machine.
 async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
+    app.clock.require().await?;
     let box_id = fired.room_id.box_id();
     let (state, _) = app.boxes.load_latest(box_id).await?;
     let Some(room) = state.room().filter(|room| !room.is_closed()) else { return Ok(Outcome::Stale) };
@@ -56,6 +57,7 @@ async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
         command_id: None,
         request_hash: app.secret.hash(&[b"deadline", fired.room_id.to_string().as_bytes()]),
         actor: UserId::system(),
+        role: ActorRole::System,
         at: clock::now(),
         traceparent: trace::of(&Span::current()),
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
 use domain::{BoxCommand, BoxId, UserId, notice};
-use event_store::CommandContext;
+use event_store::{ActorRole, CommandContext};
 use futures::StreamExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -78,6 +78,7 @@ fn parsed<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
 
 /// The system acts: of a user who is erased nothing is taken any more.
 async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
+    app.clock.require().await?;
     let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
@@ -87,6 +88,7 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
         request_hash: app.secret.hash(&[b"erase_author", user_id.as_str().as_bytes(), box_id.as_str().as_bytes()]),
         command_id: Some(key),
         actor: UserId::system(),
+        role: ActorRole::System,
         at: clock::now(),
         traceparent: None,
     };

@@ -138,6 +138,7 @@ impl From<MarkError> for Error {
     fn from(error: MarkError) -> Self {
         match error {
             MarkError::Append(error) => error.into(),
+            MarkError::KeyReused => Code::IdempotencyKeyReused.into(),
             MarkError::Log(error) => EventStoreError::from(error).into(),
             error @ MarkError::Decode(_) => Self::internal(&error),
         }

@@ -31,6 +31,7 @@ mod gateway;
 mod metrics;
 pub mod operator;
 mod passwords;
+mod server_clock;
 mod service;
 mod signing;
 mod well_known;

@@ -89,7 +89,7 @@ problems! {
     InvalidBody 422 "invalid-body" "The body is not what this request takes"
         "A field is missing, unknown, of another type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
-        "The caller has used this key before, with another method, path or body.";
+        "The caller has used this key before on the same aggregate, with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"
         "Wrong passwords came before: until the time in `Retry-After` has passed, no other one is looked at.";
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
@@ -100,6 +100,8 @@ problems! {
         "The server of the log has no space left, or has reached a limit. The command took no effect.";
     LogDamaged 503 "log-damaged" "The event log is not what it was"
         "A part of the log was lost, or replaced by another copy. The command took no effect.";
+    ClockSkew 503 "clock-skew" "The clock of this instance is wrong"
+        "The clocks of this instance and of the log differ by more than 2 s. The command took no effect; repeat it.";
     Busy 503 "busy" "Too much to do" "More passwords wait to be checked than is reasonable; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
     MalformedRequest 400 "malformed-request" "The request is not one" "Over NATS: the message is not a request.";

@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use domain::UserId;
-use event_store::{CommandContext, RequestHash};
+use event_store::{ActorRole, CommandContext, RequestHash};
 use serde::de::DeserializeOwned;
 use service_kit::{
     auth::Caller,
@@ -88,10 +88,25 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// The context of a command of this user.
     pub(crate) fn by(&self, actor: &UserId) -> CommandContext {
+        self.in_role(ActorRole::User, actor)
+    }
+
+    /// The context of a command of this operator.
+    pub(crate) fn by_operator(&self, actor: &UserId) -> CommandContext {
+        self.in_role(ActorRole::Operator, actor)
+    }
+
+    /// The context of a command of a box, which has signed in by this id.
+    pub(crate) fn by_device(&self, actor: &UserId) -> CommandContext {
+        self.in_role(ActorRole::Device, actor)
+    }
+
+    fn in_role(&self, role: ActorRole, actor: &UserId) -> CommandContext {
         CommandContext {
             command_id: self.key.clone(),
             request_hash: self.request_hash,
             actor: actor.clone(),
+            role,
             at: self.at,
             traceparent: self.traceparent.clone(),
         }

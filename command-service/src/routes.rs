@@ -2,12 +2,12 @@
 
 mod description;
 
-use axum::Router;
+use axum::{Router, middleware};
 use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, completion, problems::Code, rooms, sessions, stores, talk, users};
+use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
 
 use Access::{Anybody, Boxes, Operators, People, SignedIn, Users};
 use Answer::{Created, Done, Session, Settled};
@@ -29,6 +29,7 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(rooms())
         .merge(conversations())
         .split_for_parts();
+    let router = router.route_layer(middleware::from_fn_with_state(app.clone(), server_clock::gate));
     (completion::complete(router.with_state(app.clone()), app), description)
 }
 

@@ -16,7 +16,7 @@ use event_store::{
 };
 use service_kit::{
     auth::{Trust, Verifier},
-    clock, docs,
+    docs,
     health::Health,
     http,
     metrics::Metrics,
@@ -37,6 +37,7 @@ use crate::{
     readiness,
     request::RequestSecret,
     routes,
+    server_clock::ServerClock,
     settings::Settings,
     signing::Signing,
     well_known,
@@ -119,7 +120,7 @@ async fn until_stopped(mut stop: watch::Receiver<bool>) {
 /// Never returns, also without keys to look after.
 async fn keep_signing_keys(app: App) {
     match &app.signing {
-        Some(signing) => signing.keep().await,
+        Some(signing) => signing.keep(&app.clock).await,
         None => std::future::pending().await,
     }
 }
@@ -142,7 +143,6 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
     let options = ExecutorOptions {
         partitions: settings.partitions,
         idempotency_window: settings.idempotency_window,
-        now: clock::now(),
         cached_states: CACHED_STATES,
     };
     Ok(App::new(Parts {
@@ -153,6 +153,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
         keys,
+        clock: ServerClock::of(log.clone()),
         attempts: Attempts::new(AttemptTallies::new(log.clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.clone()),
@@ -198,7 +199,7 @@ fn health(
     space: Space,
     receiving: watch::Receiver<bool>,
 ) -> Health {
-    let trusting = app.clone();
+    let (trusting, timed) = (app.clone(), app.clone());
     Health::new()
         .check("nats", move || {
             let state = client.connection_state();
@@ -211,6 +212,10 @@ fn health(
         .check("log", move || {
             let found = verified.load(Ordering::Relaxed);
             async move { if found { Ok(()) } else { Err("not found, or not checked yet".to_owned()) } }
+        })
+        .check("clock", move || {
+            let timed = timed.clone();
+            async move { timed.clock.check().await }
         })
         .check("keys", move || {
             let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::trust::PublicKey;
 use event_store::{BucketError, SigningKeys};
@@ -18,7 +18,7 @@ use service_kit::{
 };
 use tokio::time::sleep;
 
-use crate::{error::Error, problems::Code, settings::SigningArgs};
+use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
 
 /// How often the folder and the published keys are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -85,10 +85,15 @@ impl Signing {
     }
 
     /// Looks after the keys for ever.
-    pub(crate) async fn keep(&self) {
+    pub(crate) async fn keep(&self, clock: &ServerClock) {
         let (mut last_trouble, mut looks) = (String::new(), 0_u32);
         loop {
-            match self.look(looks.is_multiple_of(REPUBLISH)).await {
+            let looked = match clock.wrong().await {
+                None => self.look(looks.is_multiple_of(REPUBLISH)).await,
+                // Times that are written by a wrong clock would end the keys of all instances.
+                Some(trouble) => Err(anyhow!(trouble)),
+            };
+            match looked {
                 Ok(()) => {
                     last_trouble.clear();
                     looks = looks.wrapping_add(1);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
-use event_store::{DecodeError, Decoded, RecordedCommit, Source};
+use event_store::{ActorRole, DecodeError, Decoded, RecordedCommit, Source};
 
 /// The events of one command, at one sequence of one stream.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Commit {
     pub command_id: Option<String>,
     /// The acting user.
     pub actor: UserId,
+    /// The role of the actor; none if an earlier release stored the commit.
+    pub role: Option<ActorRole>,
     /// The time at which the command was received.
     pub at: DateTime<Utc>,
     /// The trace of the command, if it is traced.
@@ -75,6 +77,7 @@ impl From<RecordedCommit> for Commit {
             commit_id: recorded.commit_id,
             command_id: recorded.command_id,
             actor: recorded.actor,
+            role: recorded.role,
             at: recorded.at,
             traceparent: recorded.traceparent,
         }

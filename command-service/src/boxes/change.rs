@@ -70,6 +70,6 @@ pub(crate) async fn change_box_details(
     Command { body, stamp }: Command<ChangeBoxDetails>,
 ) -> Result<Done, Error> {
     let command = body.into_command()?;
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))
 }

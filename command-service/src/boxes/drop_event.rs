@@ -41,6 +41,6 @@ pub(crate) async fn drop_event(
 ) -> Result<Created, Error> {
     let commit = app.boxes.commit_of(&box_id, sequence).await?;
     let command = BoxCommand::DropEvent { commit, reason };
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }

@@ -67,6 +67,6 @@ pub(crate) async fn install_box(
     let generated = || app.generate_id("box", &operator, &stamp).parse().map_err(|_| Code::Internal);
     let box_id: BoxId = body.box_id.clone().map_or_else(generated, Ok)?;
     let command = body.into_command(box_id.clone())?;
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Created::of(&committed, &box_id))
 }

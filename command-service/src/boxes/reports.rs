@@ -16,7 +16,7 @@ pub(crate) async fn record_arrival(
 ) -> Result<Created, Error> {
     caller.require_device_of(&box_id)?;
     let command = BoxCommand::RecordArrival { at: stamp.at };
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&caller.user_id)).await?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_device(&caller.user_id)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }
 
@@ -30,6 +30,6 @@ pub(crate) async fn record_door_opening(
 ) -> Result<Created, Error> {
     caller.require_device_of(&box_id)?;
     let command = BoxCommand::RecordDoorOpening { at: stamp.at };
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&caller.user_id)).await?;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_device(&caller.user_id)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }

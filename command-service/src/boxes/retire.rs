@@ -25,7 +25,7 @@ pub(crate) async fn retire_box(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let command = BoxCommand::RetireBox { at: stamp.at };
-    let committed = app.boxes.execute(&box_id, command, stamp.by(&operator)).await;
+    let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await;
     // A repeat completes what a crash has interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(BoxRefusal::BoxRetired))) {
         credentials::withdraw(&app, &box_id).await?;

@@ -56,6 +56,6 @@ pub(crate) async fn set_service_state(
     Path(BoxPath { box_id }): Path<BoxPath>,
     Command { body, stamp }: Command<SetServiceState>,
 ) -> Result<Done, Error> {
-    let committed = app.boxes.execute(&box_id, body.into_command(), stamp.by(&operator)).await?;
+    let committed = app.boxes.execute(&box_id, body.into_command(), stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))
 }

@@ -28,7 +28,7 @@ pub(crate) struct MoveReadMarker {
 
 /// Marks everything up to a message as read
 ///
-/// The marker only moves forward. Members at the closing of a room can move it until the box's next room opens.
+/// The marker only moves forward. It is an aggregate of its own, and remembers its last eight keys. Members at the closing of a room can move it until the box's next room opens.
 #[utoipa::path(
     put, path = "/rooms/{room}/read-marker", tag = "rooms", params(RoomPath), request_body = MoveReadMarker
 )]
@@ -41,8 +41,8 @@ pub(crate) async fn move_read_marker(
     require_reader(&app, &room_id, &user_id).await?;
     let original = app.original(&room_id, body.message_id).await?;
     original.filter(|message| message.room_id == room_id).ok_or(Code::MessageNotFound)?;
-    let position = app.marks.mark(&room_id, &user_id, body.message_id, &stamp.by(&user_id)).await?;
-    Ok(Done::at(position))
+    let marked = app.marks.mark(&room_id, &user_id, body.message_id, &stamp.by(&user_id)).await?;
+    Ok(Done::at(marked.position, marked.replayed))
 }
 
 /// What is in memory may be behind, and nobody is turned away for that.

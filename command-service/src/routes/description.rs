@@ -122,7 +122,10 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some("Names the command: repeats with the same key are carried out once. Best a UUIDv7."))
+        .description(Some(
+            "Names the command: repeats with the same key are carried out once. Best a UUIDv7. The scope is the caller \
+             (role and id) and the box, user, store or read marker that the command is about.",
+        ))
         .schema(Some(any_key));
     operation.parameters.get_or_insert_default().push(RefOr::T(key.build()));
 }
@@ -142,6 +145,7 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
         Code::LogUnavailable,
         Code::LogFull,
         Code::LogDamaged,
+        Code::ClockSkew,
         Code::Timeout,
     ];
     codes.push(Code::MalformedJson);

@@ -47,6 +47,6 @@ pub(crate) async fn set_availability(
         Availability::Open => StoreCommand::OpenStore,
         Availability::Closed => StoreCommand::CloseStore,
     };
-    let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
+    let committed = app.stores.execute(&store_id, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))
 }

@@ -44,6 +44,6 @@ pub(crate) async fn change_store(
 ) -> Result<Done, Error> {
     let ChangeStore { name, zip_code, category } = body;
     let command = StoreCommand::ChangeStore { name, zip_code, category };
-    let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
+    let committed = app.stores.execute(&store_id, command, stamp.by_operator(&operator)).await?;
     Ok(Done::of(&committed))
 }

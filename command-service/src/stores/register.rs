@@ -47,6 +47,6 @@ pub(crate) async fn register_store(
     let generated = || app.generate_id("store", &operator, &stamp).parse().map_err(|_| Code::Internal);
     let store_id: StoreId = store_id.map_or_else(generated, Ok)?;
     let command = StoreCommand::RegisterStore { store_id: store_id.clone(), name, zip_code, category };
-    let committed = app.stores.execute(&store_id, command, stamp.by(&operator)).await?;
+    let committed = app.stores.execute(&store_id, command, stamp.by_operator(&operator)).await?;
     Ok(Created::of(&committed, &store_id))
 }

@@ -5,6 +5,7 @@
 mod app;
 mod contract;
 
+mod clock;
 mod commands;
 mod crashes;
 mod deadlines;

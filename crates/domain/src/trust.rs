@@ -49,6 +49,11 @@ pub fn session_key(session: &str) -> String {
     format!("session.{session}")
 }
 
+/// Whether a revocation is of one session.
+pub fn is_session_key(key: &str) -> bool {
+    key.starts_with("session.")
+}
+
 /// The revocation key of all tokens of a user in a role.
 pub fn subject_key(role: &str, user_id: &UserId) -> String {
     format!("{role}.{user_id}")

@@ -28,6 +28,10 @@ pub trait StoredAggregate:
     /// ones are not read any more, but folded from the events.
     const STATE_VERSION: u32;
 
+    /// The lane of a commit without events, which remembers a keyed command that changed nothing. On the room lane it
+    /// carries the unchanged state.
+    const LANE_WITHOUT_EVENTS: Lane = Lane::Room;
+
     /// The streams that hold them.
     fn streams(partitions: u16) -> Vec<StreamName>;
 
@@ -59,6 +63,7 @@ pub trait StoredAggregate:
 impl StoredAggregate for DeliveryBox {
     type Id = BoxId;
     const STATE_VERSION: u32 = 1;
+    const LANE_WITHOUT_EVENTS: Lane = Lane::Talk;
 
     fn streams(partitions: u16) -> Vec<StreamName> {
         (0..partitions).map(StreamName::Box).collect()

@@ -10,6 +10,7 @@ use crate::{
     log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError},
     metrics::METRICS,
     space::Lack,
+    subject,
 };
 
 /// How long to try.
@@ -108,6 +109,10 @@ async fn append_patiently(
     let messages = log.seal(messages).await?;
     let mut progress = Progress::default();
     loop {
+        // A process that was frozen may be awake again long after the duplicate window has passed.
+        if Instant::now() >= deadline {
+            return Err(progress.given_up());
+        }
         let attempt = log.attempt(&messages, patience.of_attempt(progress.unanswered)).await;
         match progress.judge(log, message, attempt).await {
             Ok(Some(appended)) => return Ok(appended),
@@ -247,11 +252,12 @@ async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Opt
     Ok(None)
 }
 
-/// What is stored under our id is ours only if subject and request are: ids are hashes of what clients send.
+/// What is stored under our id is ours only if aggregate and request are: ids are hashes of what clients send. The lane
+/// may be another, because a repeat is decided on a later state.
 fn settle(message: &NewMessage, recorded: Recorded) -> Result<Appended, AppendError> {
     let header = |name: &str| message.headers.get(name).map(async_nats::HeaderValue::as_str);
     let same = |name: &str| header(name) == recorded.header(name);
-    if recorded.subject != message.subject || !same(header::REQUEST_HASH) {
+    if !subject::of_same_aggregate(&recorded.subject, &message.subject) || !same(header::REQUEST_HASH) {
         return Err(AppendError::IdTaken);
     }
     let sequence = recorded.sequence;

@@ -45,7 +45,13 @@ impl AttemptTallies {
 
     /// What was tried; none if nothing was.
     pub async fn get(&self, key: &str) -> Result<Option<Tally>, BucketError> {
-        Ok(self.bucket.get(key).await?.map(|(tally, _)| tally))
+        Ok(self.found(key).await?.map(|(tally, _)| tally))
+    }
+
+    /// A tally and its revision. No attempt is later than its storing: an instance whose clock is fast keeps nobody waiting.
+    async fn found(&self, key: &str) -> Result<Option<(Tally, u64)>, BucketError> {
+        let found = self.bucket.get_dated::<Tally>(key).await?;
+        Ok(found.map(|(tally, revision, stored_at)| (Tally { at: tally.at.min(stored_at), ..tally }, revision)))
     }
 
     /// Changes a tally, however many do so at the same time: none of them is lost. A change to nothing is none.
@@ -56,7 +62,7 @@ impl AttemptTallies {
     ) -> Result<Option<Tally>, BucketError> {
         let _turn = self.keys.turn(key).await;
         for _ in 0..TRIES {
-            let found = self.bucket.get::<Tally>(key).await?;
+            let found = self.found(key).await?;
             let (former, revision) = found.map_or((None, None), |(tally, revision)| (Some(tally), Some(revision)));
             let Some(tally) = change(former) else { return Ok(None) };
             let written = match revision {

@@ -7,6 +7,7 @@ use async_nats::jetstream::{
     message::StreamMessage,
     stream::{RawMessageErrorKind, Stream},
 };
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
@@ -75,9 +76,19 @@ impl Bucket {
 
     /// The value of a key and its revision, as the leader has them now.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
+        Ok(self.get_dated(key).await?.map(|(value, revision, _)| (value, revision)))
+    }
+
+    /// The value of a key, its revision, and the time at which the server stored it.
+    pub(crate) async fn get_dated<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, u64, DateTime<Utc>)>, BucketError> {
         let Some(message) = self.last(key).await?.filter(|message| !is_tombstone(message)) else { return Ok(None) };
         let value = serde_json::from_slice(&message.payload);
-        Ok(Some((value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?, message.sequence)))
+        let value = value.map_err(|error| BucketError::Corrupt(key.to_owned(), error))?;
+        let stored_at = DateTime::from_timestamp(message.time.unix_timestamp(), message.time.nanosecond());
+        Ok(Some((value, message.sequence, stored_at.unwrap_or(DateTime::UNIX_EPOCH))))
     }
 
     /// Returns `Full` if the server has no space for the value, else `Unavailable`.

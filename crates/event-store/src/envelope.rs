@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
+    actor::ActorRole,
     damage::Damage,
     headers::StoredHeaders,
     log::Recorded,
@@ -30,8 +31,10 @@ pub mod header {
     pub const COMMAND_ID: &str = "Command-Id";
     /// The keyed hash of the client's request.
     pub const REQUEST_HASH: &str = "Request-Hash";
-    /// The user who gave the command.
+    /// The id of the actor who gave the command.
     pub const ACTOR: &str = "Actor";
+    /// The role of that actor. Absent in commits of releases that did not record it.
+    pub const ACTOR_ROLE: &str = "Actor-Role";
     /// When the command was received.
     pub const OCCURRED_AT: &str = "Occurred-At";
     /// W3C trace context.
@@ -85,8 +88,10 @@ pub struct CommandContext {
     pub command_id: Option<String>,
     /// The keyed hash of the request.
     pub request_hash: RequestHash,
-    /// The user who gave the command.
+    /// The id of the actor who gave the command.
     pub actor: UserId,
+    /// The role of the actor. Principals with the same id in different roles have nothing in common.
+    pub role: ActorRole,
     /// When it was received.
     pub at: DateTime<Utc>,
     /// W3C trace context, if the command is traced.
@@ -144,10 +149,13 @@ pub(crate) fn encode<E: StoredEvent, S: Serialize>(
     let mut headers = HeaderMap::new();
     let mut put = |name: &'static str, value: &str| headers.insert(name, value);
     put(header::COMMIT_ID, commit_id);
-    put(header::EVENT_TYPES, &types.join(","));
+    if !types.is_empty() {
+        put(header::EVENT_TYPES, &types.join(","));
+    }
     put(header::SCHEMA, ENVELOPE_SCHEMA);
     put(header::REQUEST_HASH, &context.request_hash.to_string());
     put(header::ACTOR, context.actor.as_str());
+    put(header::ACTOR_ROLE, context.role.as_str());
     put(header::OCCURRED_AT, &context.at.to_rfc3339_opts(SecondsFormat::Millis, true));
     if let Some(id) = context.command_id.as_deref().filter(|id| is_visible(id)) {
         put(header::COMMAND_ID, id);
@@ -176,10 +184,14 @@ pub struct RecordedCommit {
     pub commit_id: String,
     /// The client's name for the command.
     pub command_id: Option<String>,
-    /// The user who gave the command.
+    /// The id of the actor who gave the command.
     pub actor: UserId,
-    /// When the command was received.
+    /// The role of the actor; none if an earlier release wrote the commit.
+    pub role: Option<ActorRole>,
+    /// When the command was received, by the clock of the process that received it.
     pub at: DateTime<Utc>,
+    /// When the server stored the commit, by the server's clock.
+    pub stored_at: DateTime<Utc>,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// The keyed hash of the request.
@@ -187,7 +199,7 @@ pub struct RecordedCommit {
     /// The events and the state, as stored.
     pub payload: Bytes,
     pub(crate) message_id: Option<String>,
-    /// How many events it says that it holds, at least 1.
+    /// The number of events by which a reader counts it, at least 1, also if it holds none.
     pub(crate) event_count: usize,
     malformed: Option<&'static str>,
 }
@@ -201,6 +213,7 @@ struct Headers<'a> {
     command_id: Option<&'a str>,
     request_hash: Option<&'a str>,
     actor: Option<&'a str>,
+    role: Option<&'a str>,
     at: Option<&'a str>,
     traceparent: Option<&'a str>,
     message_id: Option<&'a str>,
@@ -217,6 +230,7 @@ impl<'a> Headers<'a> {
                 header::COMMAND_ID => &mut found.command_id,
                 header::REQUEST_HASH => &mut found.request_hash,
                 header::ACTOR => &mut found.actor,
+                header::ACTOR_ROLE => &mut found.role,
                 header::OCCURRED_AT => &mut found.at,
                 header::TRACEPARENT => &mut found.traceparent,
                 "Nats-Msg-Id" => &mut found.message_id,
@@ -271,7 +285,9 @@ impl RecordedCommit {
             message_id: text(headers.message_id),
             request_hash: headers.request_hash.and_then(RequestHash::parse),
             actor: actor.unwrap_or_else(UserId::system),
+            role: headers.role.and_then(ActorRole::parse),
             at: at.unwrap_or(recorded.stored_at),
+            stored_at: recorded.stored_at,
             event_count: headers.event_types.map_or(1, |types| types.split(',').count()),
             stream: recorded.stream,
             sequence: recorded.sequence,
@@ -314,3 +330,6 @@ impl RecordedCommit {
         serde_json::from_str(state.data.get()).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

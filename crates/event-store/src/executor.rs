@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
@@ -23,7 +23,7 @@ use crate::{
     log::{Freshness, Log},
     metrics::METRICS,
     space::Lack,
-    store::{Loaded, LogEventStore, Order, Stored, Versioned},
+    store::{Loaded, LogEventStore, Order, Stored, Versioned, lane_of},
     stream::StreamName,
     tail::{Tail, TailState},
 };
@@ -40,8 +40,6 @@ pub struct ExecutorOptions {
     pub partitions: u16,
     /// For how long a repeat of a command gets the first answer.
     pub idempotency_window: TimeDelta,
-    /// The time of this start.
-    pub now: DateTime<Utc>,
     /// How many states to keep in memory.
     pub cached_states: u64,
 }
@@ -49,7 +47,7 @@ pub struct ExecutorOptions {
 /// The command was carried out: its events are in the log.
 #[derive(Debug)]
 pub struct Committed<A: StoredAggregate> {
-    /// The events; empty if what was wished for was so already.
+    /// The events; empty if the state was as requested already.
     pub events: Vec<EventEnvelope<A>>,
     /// Where in the log that is; a read model that has come so far shows it.
     pub position: Position,
@@ -171,7 +169,7 @@ impl<A: StoredAggregate> Executor<A> {
             let known = slots.clone();
             let forget = move || known.iter().for_each(|(_, slot)| slot.forget_before(u64::MAX));
             let observer = move |commit| observe(slots.clone(), commit);
-            let tail = Tail::start(log.clone(), stream, options.idempotency_window, options.now, observer, forget);
+            let tail = Tail::start(log.clone(), stream, options.idempotency_window, observer, forget);
             (stream, tail)
         };
         let tails = A::streams(options.partitions).into_iter().map(tail).collect();
@@ -298,7 +296,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         if context.command_id.is_none() {
             return Ok(None);
         }
-        let sequence = match self.tail.look_up(&self.order.message_id, context.request_hash, context.at) {
+        let sequence = match self.tail.look_up(&self.order.message_id, context.request_hash).await? {
             Known::No => return Ok(None),
             Known::OtherRequest => return Err(EventStoreError::KeyReused),
             Known::Done(sequence) => sequence,
@@ -317,7 +315,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
         let talks = match self.decide(&known).await {
-            Decision::Events(events, _) => events.first().is_some_and(|event| A::lane(event) == Lane::Talk),
+            Decision::Events(events, _) => lane_of::<A>(&events) == Lane::Talk,
             Decision::Refused(_) => true,
         };
         // What does not change the state does not contend with others.
@@ -336,15 +334,17 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             let known = self.executor.known(self.id, self.slot).await?;
             let is_newest = confirmed.is_some_and(|version| known.version >= version);
             let refusal = match self.decide(&known).await {
-                Decision::Events(events, loaded) if !events.is_empty() => match self.commit(events, loaded).await {
-                    Ok(stored) => return Ok(stored),
-                    Err(EventStoreError::Conflict) => {
-                        METRICS.conflicts.inc();
-                        None
+                Decision::Events(events, loaded) if self.has_to_be_stored(&events) => {
+                    match self.commit(events, loaded).await {
+                        Ok(stored) => return Ok(stored),
+                        Err(EventStoreError::Conflict) => {
+                            METRICS.conflicts.inc();
+                            None
+                        }
+                        Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
+                        Err(error) => return Err(error.into()),
                     }
-                    Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
-                    Err(error) => return Err(error.into()),
-                },
+                }
                 Decision::Events(..) => Some(None),
                 Decision::Refused(refusal) => Some(Some(refusal)),
             };
@@ -378,8 +378,13 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         }
     }
 
+    /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.
+    fn has_to_be_stored(&self, events: &[A::Event]) -> bool {
+        !events.is_empty() || self.order.context.command_id.is_some()
+    }
+
     async fn commit(&self, events: Vec<A::Event>, loaded: Loaded<A>) -> Result<Stored<A>, EventStoreError> {
-        let changes = events.first().is_some_and(|event| A::lane(event) == Lane::Room);
+        let changes = lane_of::<A>(&events) == Lane::Room;
         (self.prepare)(&events).await?;
         let span = tracing::info_span!(target: "boxroom::trace", "append", otel.kind = "producer");
         let read = self.tail.sequence();

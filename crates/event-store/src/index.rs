@@ -1,8 +1,10 @@
-//! Which commands were carried out lately: built from the commits themselves, so that there is nothing else to write or to lose.
+//! The commands that were carried out lately: built from the commits themselves, so that there is nothing else to write or to lose.
+//!
+//! Ages are differences of times of storing, all by the server's clock. The clock of a process that writes has no say.
 
 use std::collections::{HashMap, VecDeque};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::envelope::{RecordedCommit, RequestHash};
 
@@ -13,13 +15,15 @@ pub(crate) struct Index {
     commands: HashMap<[u8; 16], Entry>,
     /// In the order of the log, for forgetting.
     order: VecDeque<(u64, [u8; 16])>,
+    /// The newest time of storing so far: ages count from here.
+    newest_millis: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     sequence: u64,
     request: [u8; 16],
-    at_millis: i64,
+    stored_millis: i64,
 }
 
 /// What is known of a command.
@@ -35,7 +39,7 @@ pub(crate) enum Known {
 
 impl Index {
     pub(crate) fn new(window: TimeDelta) -> Self {
-        Self { window, commands: HashMap::new(), order: VecDeque::new() }
+        Self { window, commands: HashMap::new(), order: VecDeque::new(), newest_millis: i64::MIN }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -43,22 +47,22 @@ impl Index {
     }
 
     pub(crate) fn insert(&mut self, commit: &RecordedCommit) {
+        let stored_millis = commit.stored_at.timestamp_millis();
+        self.newest_millis = self.newest_millis.max(stored_millis);
+        self.forget();
         let id = commit.message_id.as_deref().and_then(key);
         let (Some(_), Some(id), Some(request)) = (&commit.command_id, id, commit.request_hash) else { return };
-        let entry =
-            Entry { sequence: commit.sequence, request: request.bytes(), at_millis: commit.at.timestamp_millis() };
-        self.commands.insert(id, entry);
+        self.commands.insert(id, Entry { sequence: commit.sequence, request: request.bytes(), stored_millis });
         self.order.push_back((commit.sequence, id));
-        self.forget(entry.at_millis);
     }
 
-    /// Clocks of different processes differ a little, so nothing is forgotten at the very moment.
-    fn forget(&mut self, now_millis: i64) {
-        let oldest = now_millis - self.window.num_milliseconds() - 600_000;
+    /// Forgets what was stored longer ago than the window.
+    fn forget(&mut self) {
+        let oldest = self.newest_millis.saturating_sub(self.window.num_milliseconds());
         while let Some((sequence, id)) = self.order.front().copied() {
             let entry = self.commands.get(&id).filter(|entry| entry.sequence == sequence);
             match entry {
-                Some(entry) if entry.at_millis >= oldest => return,
+                Some(entry) if entry.stored_millis >= oldest => return,
                 Some(_) => drop(self.commands.remove(&id)),
                 // Used again since.
                 None => {}
@@ -67,14 +71,11 @@ impl Index {
         }
     }
 
-    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash, at: DateTime<Utc>) -> Known {
-        let Some(entry) = key(message_id).and_then(|id| self.commands.get(&id)) else { return Known::No };
-        if at.timestamp_millis() - entry.at_millis > self.window.num_milliseconds() {
-            Known::No
-        } else if entry.request == request.bytes() {
-            Known::Done(entry.sequence)
-        } else {
-            Known::OtherRequest
+    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash) -> Known {
+        match key(message_id).and_then(|id| self.commands.get(&id)) {
+            None => Known::No,
+            Some(entry) if entry.request == request.bytes() => Known::Done(entry.sequence),
+            Some(_) => Known::OtherRequest,
         }
     }
 }
@@ -86,10 +87,17 @@ fn key(message_id: &str) -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
+
     use super::*;
     use crate::{log::Recorded, stream::StreamName, subject::hex};
 
-    fn commit(sequence: u64, id: u128, at: DateTime<Utc>) -> RecordedCommit {
+    fn commit(sequence: u64, id: u128, stored_at: DateTime<Utc>) -> RecordedCommit {
+        commit_of_clock(sequence, id, stored_at, stored_at)
+    }
+
+    /// A commit that was stored at one time, by a process whose clock shows another.
+    fn commit_of_clock(sequence: u64, id: u128, stored_at: DateTime<Utc>, at: DateTime<Utc>) -> RecordedCommit {
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", hex(&id.to_be_bytes()).as_str());
         headers.insert("Command-Id", "key");
@@ -97,8 +105,7 @@ mod tests {
         headers.insert("Occurred-At", at.to_rfc3339().as_str());
         let subject = "box.0.b1.room".to_owned();
         let stream = StreamName::Box(0);
-        let recorded =
-            Recorded { stream, sequence, subject, headers: headers.into(), payload: "".into(), stored_at: at };
+        let recorded = Recorded { stream, sequence, subject, headers: headers.into(), payload: "".into(), stored_at };
         RecordedCommit::parse(&recorded).unwrap()
     }
 
@@ -110,10 +117,27 @@ mod tests {
         let id = hex(&1_u128.to_be_bytes());
         let same = RequestHash::keyed(b"secret", &[b"body"]);
         let other = RequestHash::keyed(b"secret", &[b"another body"]);
-        assert_eq!(index.look_up(&id, same, start + TimeDelta::hours(23)), Known::Done(7));
-        assert_eq!(index.look_up(&id, other, start + TimeDelta::hours(23)), Known::OtherRequest);
-        assert_eq!(index.look_up(&id, same, start + TimeDelta::hours(25)), Known::No);
-        assert_eq!(index.look_up(&hex(&2_u128.to_be_bytes()), same, start), Known::No);
+        assert_eq!(index.look_up(&hex(&2_u128.to_be_bytes()), same), Known::No);
+        index.insert(&commit(8, 8, start + TimeDelta::hours(23)));
+        assert_eq!(index.look_up(&id, same), Known::Done(7));
+        assert_eq!(index.look_up(&id, other), Known::OtherRequest);
+        index.insert(&commit(9, 9, start + TimeDelta::hours(25)));
+        assert_eq!(index.look_up(&id, same), Known::No);
+    }
+
+    #[test]
+    fn a_writer_with_a_wrong_clock_makes_nobody_forget() {
+        let start = DateTime::UNIX_EPOCH + TimeDelta::days(1000);
+        let same = RequestHash::keyed(b"secret", &[b"body"]);
+        for wrong in [TimeDelta::hours(25), TimeDelta::hours(-25)] {
+            let mut index = Index::new(TimeDelta::hours(24));
+            index.insert(&commit(1, 1, start));
+            index.insert(&commit_of_clock(2, 2, start + TimeDelta::minutes(25), start + wrong));
+            index.insert(&commit(3, 3, start + TimeDelta::minutes(26)));
+            for (id, sequence) in [(1_u128, 1), (2, 2), (3, 3)] {
+                assert_eq!(index.look_up(&hex(&id.to_be_bytes()), same), Known::Done(sequence), "{wrong}");
+            }
+        }
     }
 
     #[test]

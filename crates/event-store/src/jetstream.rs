@@ -109,6 +109,14 @@ impl JetStreamLog {
         Ok(())
     }
 
+    /// The server's time.
+    pub async fn server_time(&self) -> Result<DateTime<Utc>, LogError> {
+        if !self.is_connected() {
+            return Err(LogError::Unavailable("there is no connection".into()));
+        }
+        Ok(self.info_of(StreamName::User).await?.ts)
+    }
+
     async fn stream_info(&self, name: &str) -> Result<ApiAnswer<StreamInfo>, LogError> {
         self.connected().await?;
         let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
@@ -117,11 +125,15 @@ impl JetStreamLog {
         serde_json::from_slice(&answer.payload).map_err(unavailable)
     }
 
+    async fn info_of(&self, stream: StreamName) -> Result<StreamInfo, LogError> {
+        match self.stream_info(&stream.on_server()).await? {
+            ApiAnswer::Error { error } => Err(error.for_stream(stream)),
+            ApiAnswer::Fine(info) => Ok(info),
+        }
+    }
+
     async fn stream_state(&self, stream: StreamName) -> Result<StreamState, LogError> {
-        let info = match self.stream_info(&stream.on_server()).await? {
-            ApiAnswer::Error { error } => return Err(error.for_stream(stream)),
-            ApiAnswer::Fine(info) => info,
-        };
+        let info = self.info_of(stream).await?;
         Ok(StreamState {
             incarnation: info.config.metadata.get(metadata::INCARNATION).cloned().unwrap_or_default(),
             created: info.created,
@@ -225,6 +237,8 @@ impl ApiError {
 
 #[derive(Deserialize)]
 struct StreamInfo {
+    /// When the server answered.
+    ts: DateTime<Utc>,
     created: DateTime<Utc>,
     config: StreamSettings,
     state: StreamNumbers,

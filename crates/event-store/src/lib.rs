@@ -4,6 +4,7 @@
 //! of PostgreSQL, and of the clock: times come in with the commands.
 
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
+pub use actor::ActorRole;
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
 pub use attempts_kv::{AttemptTallies, Lanes, Tally};
@@ -18,7 +19,7 @@ pub use follow::{Batch, FollowError, Follower, commit_id_at, follow};
 pub use jetstream::{BulkAddress, BulkReader, JetStreamLog, OWNER_API_PREFIX, SERVICE_API_PREFIX};
 pub use keys::{KeyError, KeyRing, MasterKeyError, MasterKeys};
 pub use log::{Log, LogError, SealError, StreamState};
-pub use marks::{MarkError, Marks};
+pub use marks::{MarkError, Marked, Marks};
 pub use memory::MemoryLog;
 pub use provision::{ProvisionError, ProvisionOptions, provision, verify};
 pub use restore::{Restore, Upload};
@@ -42,8 +43,10 @@ mod claims;
 mod index;
 mod tail;
 
+pub mod actor;
 pub mod envelope;
 mod mark_event;
+mod mark_keys;
 pub mod upcast;
 
 pub mod append;

@@ -1,4 +1,6 @@
 //! Read markers: how far a user has read in a room. Only ever forward.
+//!
+//! A marker is an aggregate of its own: the scope of a key is the reader and the marker.
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use crate::{
     envelope::{CommandContext, Decoded, RecordedCommit, encode},
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
     mark_event::MarkEvent,
+    mark_keys::{MarkKeys, Use},
     stream::StreamName,
     subject::{self, hex},
     upcast::DecodeError,
@@ -30,6 +33,18 @@ pub enum MarkError {
     /// What is stored is no marker.
     #[error("the marker could not be understood")]
     Decode(#[from] DecodeError),
+    /// The idempotency key was used for another move of this marker.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+}
+
+/// The marker is at least as far as the command says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// A position of the log where it is.
+    pub position: Position,
+    /// Whether the command is a repeat.
+    pub replayed: bool,
 }
 
 /// The read markers of all rooms.
@@ -45,7 +60,8 @@ impl Marks {
         Self { log, partitions, incarnation: OnceCell::new() }
     }
 
-    /// Moves a user's marker to a message; one that is there already, or further, stays.
+    /// Moves a user's marker to a message; one that is there already, or further, stays. A keyed command is remembered
+    /// also if it changes nothing, until eight more keyed ones have come.
     /// Returns the position at which the marker is at least as far. Whether the user may read the room is the caller's matter.
     pub async fn mark(
         &self,
@@ -53,19 +69,27 @@ impl Marks {
         user_id: &UserId,
         message_id: MessageId,
         context: &CommandContext,
-    ) -> Result<Position, MarkError> {
+    ) -> Result<Marked, MarkError> {
         let subject = subject::mark(room_id, user_id, self.partitions);
         let mut freshness = Freshness::AnyReplica;
         for _ in 0..ATTEMPTS {
             let last = self.log.last(StreamName::Mark, &subject, freshness).await?;
             let expected = last.as_ref().map_or(0, |last| last.sequence);
-            // A stale answer only shows an earlier marker.
-            if marked(last)?.is_some_and(|marked| marked >= message_id) {
-                return self.position(expected).await;
+            // A stale answer only shows an earlier marker, with fewer keys.
+            let (marked, keys) = stored(last)?;
+            match keys.earlier_use(&subject, context) {
+                Some(Use::Repeat) => return self.marked(expected, true).await,
+                Some(Use::OtherRequest) => return Err(MarkError::KeyReused),
+                None => {}
             }
-            let message = message(subject.clone(), expected, message_id, context)?;
+            if marked.is_some_and(|marked| marked >= message_id) && context.command_id.is_none() {
+                return self.marked(expected, false).await;
+            }
+            let furthest = marked.map_or(message_id, |marked| marked.max(message_id));
+            let keys = keys.after(&subject, context);
+            let message = message(subject.clone(), expected, furthest, &keys, context)?;
             match append(self.log.as_ref(), &[message], &Patience::default()).await {
-                Ok(appended) => return self.position(appended.sequence).await,
+                Ok(appended) => return self.marked(appended.sequence, false).await,
                 Err(AppendError::Conflict) => freshness = Freshness::Leader,
                 Err(error) => return Err(error.into()),
             }
@@ -73,18 +97,19 @@ impl Marks {
         Err(AppendError::Busy.into())
     }
 
-    async fn position(&self, sequence: u64) -> Result<Position, MarkError> {
+    async fn marked(&self, sequence: u64, replayed: bool) -> Result<Marked, MarkError> {
         let read = || async { self.log.state(StreamName::Mark).await.map(|state| state.incarnation) };
         let incarnation = self.incarnation.get_or_try_init(read).await?.clone();
-        Ok(Position { stream: StreamName::Mark.label(), incarnation, sequence })
+        let position = Position { stream: StreamName::Mark.label(), incarnation, sequence };
+        Ok(Marked { position, replayed })
     }
 }
 
-fn marked(last: Option<Recorded>) -> Result<Option<MessageId>, MarkError> {
-    let Some(last) = last else { return Ok(None) };
+fn stored(last: Option<Recorded>) -> Result<(Option<MessageId>, MarkKeys), MarkError> {
+    let Some(last) = last else { return Ok((None, MarkKeys::default())) };
     let commit = RecordedCommit::parse(&last).map_err(DecodeError::json)?;
     match commit.decode()? {
-        Decoded::Mark { message_id } => Ok(Some(message_id)),
+        Decoded::Mark { message_id } => Ok((Some(message_id), commit.state(MarkKeys::VERSION).unwrap_or_default())),
         _ => Err(DecodeError::Header("the marker").into()),
     }
 }
@@ -93,10 +118,12 @@ fn message(
     subject: String,
     expected: u64,
     message_id: MessageId,
+    keys: &MarkKeys,
     context: &CommandContext,
 ) -> Result<NewMessage, MarkError> {
     let commit_id = hex(&rand::random::<u128>().to_be_bytes());
-    let (headers, payload) = encode::<_, ()>(&commit_id, &[MarkEvent::RoomRead { message_id }], None, context)?;
+    let state = (*keys != MarkKeys::default()).then_some((MarkKeys::VERSION, keys));
+    let (headers, payload) = encode(&commit_id, &[MarkEvent::RoomRead { message_id }], state, context)?;
     Ok(NewMessage {
         stream: StreamName::Mark,
         subject,

@@ -1,12 +1,14 @@
 //! `cqrs_es::EventStore` on the log: loads an aggregate with one read, and appends what it decided as one commit.
 
-use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+use std::{collections::HashMap, marker::PhantomData, sync::Arc, time::Duration};
 
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::{Lane, UserId};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::{
+    actor::ActorRole,
     aggregate::StoredAggregate,
     append::{Patience, append},
     claims::{Claims, claims},
@@ -16,6 +18,10 @@ use crate::{
     subject::hex,
     upcast::DecodeError,
 };
+
+/// The longest time between looking a command up and the first attempt to append it. With the time of all attempts it is
+/// far below the server's duplicate window, also if the process was frozen in between.
+const LONGEST_DECISION: Duration = Duration::from_mins(1);
 
 /// An aggregate as it was loaded, and as it is after the command that is being decided.
 #[derive(Debug)]
@@ -54,6 +60,8 @@ impl<A> Clone for Versioned<A> {
 /// A command on its way into the log: the ids under which it will stand there.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
+    /// The time before anything about the command was looked up.
+    begun: Instant,
     pub(crate) commit_id: String,
     pub(crate) message_id: String,
     pub(crate) context: CommandContext,
@@ -65,12 +73,22 @@ impl Order {
         let commit_id = hex(&rand::random::<u128>().to_be_bytes());
         let message_id = match &context.command_id {
             Some(key) => {
-                let scope = format!("{}\n{id}\n{}\n{key}", A::TYPE, context.actor);
+                let scope = format!("{}\n{id}\n{}\n{key}", A::TYPE, principal(&context));
                 hex(Sha256::digest(scope.as_bytes()).get(..16).unwrap_or_default())
             }
             None => commit_id.clone(),
         };
-        Self { commit_id, message_id, context }
+        Self { begun: Instant::now(), commit_id, message_id, context }
+    }
+}
+
+/// The principal in the scope of an idempotency key. A user's is the bare id, as before roles were told apart, so that
+/// repeats over an upgrade are recognised; the system's id belongs to no user.
+pub(crate) fn principal(context: &CommandContext) -> String {
+    match context.role {
+        ActorRole::User | ActorRole::System => context.actor.to_string(),
+        // A line more than a user's scope: no id and no key holds a line break.
+        role @ (ActorRole::Operator | ActorRole::Device) => format!("{}\n{}", role.as_str(), context.actor),
     }
 }
 
@@ -89,6 +107,7 @@ impl<A: StoredAggregate> Stored<A> {
             command_id: commit.command_id.clone(),
             request_hash: commit.request_hash.unwrap_or_else(|| RequestHash::keyed(&[], &[])),
             actor: commit.actor.clone(),
+            role: commit.role.unwrap_or(ActorRole::User),
             at: commit.at,
             traceparent: commit.traceparent.clone(),
         };
@@ -177,6 +196,9 @@ impl<A: StoredAggregate> LogEventStore<A> {
         loaded: &Loaded<A>,
         order: &Order,
     ) -> Result<Stored<A>, EventStoreError> {
+        if order.begun.elapsed() > LONGEST_DECISION {
+            return Err(EventStoreError::unavailable("the decision took too long".to_owned()));
+        }
         let states = (loaded.before.as_ref(), &loaded.state);
         let claimed = claims(self.log.as_ref(), &loaded.id, states, &order.commit_id, &order.context).await?;
         let mut messages = match claimed {
@@ -219,6 +241,11 @@ pub fn prepare<A: StoredAggregate>(
     message(id, events, after, &Order::new::<A>(id, context), partitions)
 }
 
+/// The lane of a commit of these events, which may be none.
+pub(crate) fn lane_of<A: StoredAggregate>(events: &[A::Event]) -> Lane {
+    events.first().map_or(A::LANE_WITHOUT_EVENTS, A::lane)
+}
+
 fn message<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
@@ -226,7 +253,7 @@ fn message<A: StoredAggregate>(
     order: &Order,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
-    let lane = events.first().map_or(Lane::Room, A::lane);
+    let lane = lane_of::<A>(events);
     let (state, guarded) = match lane {
         Lane::Room => (Some((A::STATE_VERSION, after.state)), None),
         Lane::Talk => (None, Some(A::subject(id, Lane::Room, partitions))),
@@ -252,6 +279,7 @@ fn envelopes<A: StoredAggregate>(
     let mut metadata = HashMap::from([
         (metadata::COMMIT_ID.to_owned(), commit_id.to_owned()),
         (metadata::ACTOR.to_owned(), context.actor.to_string()),
+        (metadata::ACTOR_ROLE.to_owned(), context.role.as_str().to_owned()),
         (metadata::OCCURRED_AT.to_owned(), context.at.to_rfc3339()),
         (metadata::REQUEST_HASH.to_owned(), context.request_hash.to_string()),
     ]);
@@ -271,8 +299,10 @@ pub mod metadata {
     pub const COMMAND_ID: &str = "command_id";
     /// The keyed hash of the request.
     pub const REQUEST_HASH: &str = "request_hash";
-    /// The user who gave the command.
+    /// The id of the actor who gave the command.
     pub const ACTOR: &str = "actor";
+    /// The role of that actor.
+    pub const ACTOR_ROLE: &str = "actor_role";
     /// When the command was received, in RFC 3339.
     pub const OCCURRED_AT: &str = "occurred_at";
     /// W3C trace context.
@@ -289,6 +319,7 @@ fn context_of(metadata: &HashMap<String, String>) -> Result<CommandContext, Even
         command_id: get(metadata::COMMAND_ID).cloned(),
         request_hash: request_hash.ok_or_else(|| missing(metadata::REQUEST_HASH))?,
         actor: actor.ok_or_else(|| missing(metadata::ACTOR))?,
+        role: get(metadata::ACTOR_ROLE).and_then(|role| ActorRole::parse(role)).unwrap_or(ActorRole::User),
         at: at.ok_or_else(|| missing(metadata::OCCURRED_AT))?,
         traceparent: get(metadata::TRACEPARENT).cloned(),
     })

@@ -93,6 +93,15 @@ pub(crate) fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
     format!("box.{}.{box_id}.{lane}", partition_of(box_id, partitions))
 }
 
+/// Whether two subjects are of one aggregate: the same, or the lanes of one box.
+pub(crate) fn of_same_aggregate(one: &str, other: &str) -> bool {
+    let box_of = |subject| match Source::parse(subject) {
+        Some(Source::Room { box_id } | Source::Talk { box_id }) => Some(box_id),
+        _ => None,
+    };
+    one == other || box_of(one).is_some_and(|box_id| Some(box_id) == box_of(other))
+}
+
 pub(crate) fn user(user_id: &UserId) -> String {
     format!("user.{user_id}")
 }

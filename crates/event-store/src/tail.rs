@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::{
     sync::watch,
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     error::EventStoreError,
     follow::{FollowError, commit_id_at, follow},
     index::{Index, Known},
-    log::{Log, LogError},
+    log::{Freshness, Log, LogError},
     stream::StreamName,
 };
 
@@ -31,8 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_RECHECK: Duration = Duration::from_secs(1);
 const LONGEST_RECHECK: Duration = Duration::from_secs(8);
 
-/// The server's clock may differ from ours by this much.
-const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
+/// The greatest age of the leader's word on the end of the stream when a keyed command is looked up. Far below the
+/// server's duplicate window, which catches the repeats that were stored since.
+const CONFIRMED_FOR: Duration = Duration::from_secs(10);
 
 /// How far a tail has come. Shown by readiness.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,11 +54,16 @@ pub struct TailState {
 
 /// Follows one stream in the background until it is dropped.
 pub(crate) struct Tail {
+    log: Arc<dyn Log>,
     stream: StreamName,
     index: Arc<Mutex<Index>>,
     state: watch::Receiver<TailState>,
     reports: watch::Sender<TailState>,
     task: AbortHandle,
+    /// The time of the last question to the leader whose answer has been read up to. A process that was frozen, or whose
+    /// reading has stopped unnoticed, asks again before it believes what it has read.
+    confirmed: Mutex<Option<Instant>>,
+    confirming: tokio::sync::Mutex<()>,
 }
 
 impl Drop for Tail {
@@ -73,7 +79,6 @@ impl Tail {
         log: Arc<dyn Log>,
         stream: StreamName,
         window: TimeDelta,
-        now: DateTime<Utc>,
         observer: impl Fn(RecordedCommit) -> F + Send + Sync + 'static,
         forget: impl Fn() + Send + Sync + 'static,
     ) -> Self
@@ -84,20 +89,49 @@ impl Tail {
         let log = log.as_stored().unwrap_or(log);
         let index = Arc::new(Mutex::new(Index::new(window)));
         let (reports, state) = watch::channel(TailState::default());
-        let sender = reports.clone();
-        let runner =
-            Runner { log, stream, index: index.clone(), state: sender, observer, forget, last: Mutex::default() };
-        let since = now - window - CLOCK_SLACK;
-        let task = supervision::spawn("a tail of the log", async move { runner.run(since).await });
-        Self { stream, index, state, reports, task }
+        let runner = Runner {
+            log: log.clone(),
+            stream,
+            window,
+            index: index.clone(),
+            state: reports.clone(),
+            observer,
+            forget,
+            last: Mutex::default(),
+        };
+        let task = supervision::spawn("a tail of the log", async move { runner.run().await });
+        let (confirmed, confirming) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { log, stream, index, state, reports, task, confirmed, confirming }
     }
 
     pub(crate) fn state(&self) -> TailState {
         self.state.borrow().clone()
     }
 
-    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash, at: DateTime<Utc>) -> Known {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request, at)
+    /// Looks a command up among all that were stored before the last few seconds.
+    pub(crate) async fn look_up(&self, message_id: &str, request: RequestHash) -> Result<Known, EventStoreError> {
+        self.confirm().await?;
+        Ok(self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request))
+    }
+
+    async fn confirm(&self) -> Result<(), EventStoreError> {
+        if self.is_confirmed() {
+            return Ok(());
+        }
+        let _turn = self.confirming.lock().await;
+        if self.is_confirmed() {
+            return Ok(());
+        }
+        let asked_at = Instant::now();
+        let end = self.log.state(self.stream).await?.last_sequence;
+        self.reached(end).await?;
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked_at);
+        Ok(())
+    }
+
+    fn is_confirmed(&self) -> bool {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.is_some_and(|asked_at| asked_at.elapsed() < CONFIRMED_FOR)
     }
 
     /// The sequence up to which everything is known.
@@ -161,6 +195,7 @@ fn report(state: &watch::Sender<TailState>, damage: Damage) -> bool {
 struct Runner<O, G> {
     log: Arc<dyn Log>,
     stream: StreamName,
+    window: TimeDelta,
     index: Arc<Mutex<Index>>,
     state: watch::Sender<TailState>,
     observer: O,
@@ -175,10 +210,10 @@ where
     O: Fn(RecordedCommit) -> F + Send + Sync,
     G: Fn() + Send + Sync,
 {
-    async fn run(self, since: DateTime<Utc>) {
+    async fn run(self) {
         let mut pause = FIRST_RECHECK;
         loop {
-            match self.follow(since).await {
+            match self.follow().await {
                 FollowError::Unavailable(error) => {
                     self.lag(&error);
                     sleep(Duration::from_millis(200)).await;
@@ -202,11 +237,23 @@ where
         });
     }
 
-    async fn resume_from(&self, since: DateTime<Utc>) -> Result<u64, LogError> {
+    async fn resume_from(&self) -> Result<u64, LogError> {
         let known = self.state.borrow().clone();
         match known.incarnation {
             Some(_) => Ok(known.sequence + 1),
-            None => self.log.first_since(self.stream, since).await,
+            None => self.start_of_window().await,
+        }
+    }
+
+    /// The first sequence of the window, which ends at the newest message: the local clock may be wrong.
+    async fn start_of_window(&self) -> Result<u64, LogError> {
+        let last = self.log.state(self.stream).await?.last_sequence;
+        if last == 0 {
+            return Ok(1);
+        }
+        match self.log.get(self.stream, last, Freshness::Leader).await? {
+            Some(newest) => self.log.first_since(self.stream, newest.stored_at - self.window).await,
+            None => Ok(1),
         }
     }
 
@@ -251,8 +298,8 @@ where
     }
 
     /// Follows for as long as it goes.
-    async fn follow(&self, since: DateTime<Utc>) -> FollowError {
-        let from = match self.resume_from(since).await {
+    async fn follow(&self) -> FollowError {
+        let from = match self.resume_from().await {
             Ok(from) => from,
             Err(error) => return error.into(),
         };

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use domain::{BoxId, UserId};
+use event_store::ActorRole;
 
 use super::{Failure, arguments::OperatorArgs, console};
 use crate::operator::{
@@ -16,9 +17,12 @@ pub struct AuditArgs {
     /// Connection and output options
     #[command(flatten)]
     pub operator: OperatorArgs,
-    /// Filter by actor: a user, an operator or a box
+    /// Filter by actor: a user or an operator unless --role says otherwise
     #[arg(long, value_name = "USER")]
     pub user: Option<UserId>,
+    /// Role of the actor: user, operator, device or system
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: Option<ActorRole>,
     /// Filter by box
     #[arg(long = "box", value_name = "BOX")]
     pub box_id: Option<BoxId>,
@@ -38,11 +42,15 @@ pub struct AuditArgs {
     pub limit: u32,
 }
 
+fn role(name: &str) -> Result<ActorRole, String> {
+    ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, device or system"))
+}
+
 pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator.operator_url).await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let AuditArgs { user, box_id, since, until, .. } = args;
-    let mut request = Audit { actor: user, box_id, since, until, after: None };
+    let AuditArgs { user, role, box_id, since, until, .. } = args;
+    let mut request = Audit { actor: user, role, box_id, since, until, after: None };
     let mut newest = Newest { limit, entries: Vec::new(), left_out: 0 };
     loop {
         let page = operator.ask(&request).await?;
@@ -95,8 +103,9 @@ fn readable(at: DateTime<Utc>) -> String {
 }
 
 fn describe(entry: &Entry) -> String {
-    let Entry { at, actor, subject, events, targets, command_id, stream, sequence } = entry;
+    let Entry { at, actor, role, subject, events, targets, command_id, stream, sequence } = entry;
     let at = at.map_or_else(|| "?".to_owned(), readable);
+    let actor = role.map_or_else(|| actor.clone(), |role| format!("{} {actor}", role.as_str()));
     let command = command_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
     let targets = targets.iter().map(Option::as_deref).chain(std::iter::repeat(None));
     let events: Vec<String> = events
@@ -104,7 +113,7 @@ fn describe(entry: &Entry) -> String {
         .zip(targets)
         .map(|(event, target)| target.map_or_else(|| event.clone(), |target| format!("{event} {target}")))
         .collect();
-    format!("{at}  {actor:<16} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
+    format!("{at}  {actor:<24} {subject:<24} {} ({stream} {sequence}{command})", events.join(", "))
 }
 
 #[cfg(test)]
@@ -115,6 +124,7 @@ mod tests {
         Entry {
             at: format!("2026-11-21T12:00:{second:02}Z").parse().ok(),
             actor: "ana".to_owned(),
+            role: None,
             subject: "box b1".to_owned(),
             events: vec!["member_kicked".to_owned(), "room_closed".to_owned()],
             targets: vec![Some("ben".to_owned()), None],

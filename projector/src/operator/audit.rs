@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::{BoxId, RoomId, UserId};
 use event_store::{
-    Log, LogError, Source, StreamName,
+    ActorRole, Log, LogError, Source, StreamName,
     envelope::header,
     log::{Range, Recorded},
     partition_of, streams,
@@ -35,6 +35,9 @@ const BYTES: usize = 2 * 1024 * 1024;
 pub struct Audit {
     /// The actor: a user, an operator or a box; all if absent.
     pub actor: Option<UserId>,
+    /// In which role. If not given, in any; but an id without a role is a user's or an operator's, never a box's.
+    #[serde(default)]
+    pub role: Option<ActorRole>,
     /// The box; everything if absent, users and stores included.
     pub box_id: Option<BoxId>,
     /// The start time.
@@ -70,6 +73,9 @@ pub struct Entry {
     pub at: Option<DateTime<Utc>>,
     /// The acting user, operator or box.
     pub actor: String,
+    /// In which role; none if an earlier release stored it.
+    #[serde(default)]
+    pub role: Option<ActorRole>,
     /// The subject, like `box box-1`, `user ana` or `store noodles`.
     pub subject: String,
     /// The types of its events.
@@ -157,10 +163,20 @@ impl Audit {
         }
     }
 
+    /// Whether the acts of this principal are asked for. Commits of earlier releases name no role, and match every one.
+    fn asks_for(&self, actor: &str, role: Option<ActorRole>) -> bool {
+        let in_role = role.is_none_or(|role| match self.role {
+            Some(wanted) => role == wanted,
+            None => self.actor.is_none() || matches!(role, ActorRole::User | ActorRole::Operator),
+        });
+        in_role && self.actor.as_ref().is_none_or(|wanted| wanted.as_str() == actor)
+    }
+
     /// Converts a message to an entry if it matches the filters.
     fn entry(&self, recorded: &Recorded) -> Option<Entry> {
         let actor = recorded.header(header::ACTOR).unwrap_or_default();
-        if self.actor.as_ref().is_some_and(|wanted| wanted.as_str() != actor) {
+        let role = recorded.header(header::ACTOR_ROLE).and_then(ActorRole::parse);
+        if !self.asks_for(actor, role) {
             return None;
         }
         let (box_id, subject) = match Source::parse(&recorded.subject)? {
@@ -182,6 +198,7 @@ impl Audit {
         Some(Entry {
             at: at.map(|at| at.to_utc()),
             actor: actor.to_owned(),
+            role,
             subject,
             events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
             targets: targets(recorded),
@@ -189,5 +206,29 @@ impl Audit {
             stream: recorded.stream.label(),
             sequence: recorded.sequence,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_looked_for_in_the_roles_of_people() {
+        let audit = |actor: Option<&str>, role| Audit {
+            actor: actor.map(|actor| actor.parse().unwrap()),
+            role,
+            ..Audit::default()
+        };
+        let of_people = audit(Some("locker-7"), None);
+        let found = |audit: &Audit, role| audit.asks_for("locker-7", role);
+        assert!(found(&of_people, Some(ActorRole::User)) && found(&of_people, Some(ActorRole::Operator)));
+        assert!(found(&of_people, None), "as earlier releases stored it");
+        assert!(!found(&of_people, Some(ActorRole::Device)));
+        assert!(!of_people.asks_for("locker-8", Some(ActorRole::User)));
+        let of_box = audit(Some("locker-7"), Some(ActorRole::Device));
+        assert!(found(&of_box, Some(ActorRole::Device)) && !found(&of_box, Some(ActorRole::User)));
+        assert!(found(&audit(None, None), Some(ActorRole::Device)));
+        assert!(!found(&audit(None, Some(ActorRole::Operator)), Some(ActorRole::System)));
     }
 }

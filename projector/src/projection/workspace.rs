@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{BoxId, MessageId, RoomId, UserId};
+use event_store::ActorRole;
 
 use super::{Unfitting, alarms::Alarm, feed::FeedRow};
 use crate::commit::Commit;
@@ -175,7 +176,8 @@ impl About<'_> {
     }
 
     pub(super) fn is_actor(&self, user_id: &UserId) -> bool {
-        self.actor == Some(user_id)
+        // A box or an operator with the id of a user is somebody else.
+        self.commit.role.is_none_or(|role| role == ActorRole::User) && self.actor == Some(user_id)
     }
 }
 

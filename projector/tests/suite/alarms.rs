@@ -115,6 +115,15 @@ async fn food_alarms_everybody_inside() {
 }
 
 #[tokio::test]
+async fn a_box_with_the_id_of_a_user_alarms_that_user_too() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
+    story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);
+    let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
+    assert_eq!(told_by_last(&story).await, everybody);
+}
+
+#[tokio::test]
 async fn an_alarm_names_room_message_and_actor() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");

@@ -119,3 +119,18 @@ async fn nothing_in_the_read_model_knows_a_password() {
         assert!(rows.iter().all(|row| !row.to_string().contains("argon2")), "{table} holds a password's hash");
     }
 }
+
+#[tokio::test]
+async fn a_commit_without_events_has_no_row_and_no_version() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", []);
+    let last = story.happens("b1", "bob", [posted("b1.1", "bob", "hello", None)]);
+    let news = world.tell(&story).await;
+    assert_eq!(
+        world.texts("select v || ' ' || position from room_events order by v").await.last(),
+        Some(&format!("4 {last}"))
+    );
+    assert_eq!(world.texts("select v::text from room_events order by v").await, ["1", "2", "3", "4"]);
+    assert_eq!(news.alarms.len(), 0);
+}

@@ -220,6 +220,7 @@ impl Story {
         let sequence = self.next;
         self.next += 1;
         self.commits.push(Commit {
+            role: None,
             sequence,
             commit_id: format!("commit-{sequence}"),
             command_id: Some(format!("command-{sequence}")),

@@ -7,7 +7,7 @@ use domain::{
     BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, RoomId, Store, StoreCommand, User, UserCommand, UserId,
     values::{BoxKind, Coordinates, MaxMembers},
 };
-use event_store::{CommandContext, Committed, Executor, ExecutorOptions, Log, Marks, RequestHash};
+use event_store::{ActorRole, CommandContext, Committed, Executor, ExecutorOptions, Log, Marks, RequestHash};
 
 use crate::{
     story::{time, user},
@@ -24,12 +24,8 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) fn on(log: Arc<dyn Log>) -> Self {
-        let options = ExecutorOptions {
-            partitions: PARTITIONS,
-            idempotency_window: TimeDelta::hours(24),
-            now: time(0),
-            cached_states: 100,
-        };
+        let options =
+            ExecutorOptions { partitions: PARTITIONS, idempotency_window: TimeDelta::hours(24), cached_states: 100 };
         Self {
             boxes: Executor::start(Arc::clone(&log), options),
             users: Executor::start(Arc::clone(&log), options),
@@ -131,6 +127,7 @@ fn context(actor: &UserId) -> CommandContext {
         command_id: None,
         request_hash: RequestHash::keyed(b"secret", &[]),
         actor: actor.clone(),
+        role: ActorRole::User,
         at: time(0),
         traceparent: None,
     }

@@ -106,7 +106,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
     let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
     match caller {
         Ok(caller) => {
-            if let Err(refusal) = live.rates.count_user(&caller.user_id) {
+            if let Err(refusal) = live.rates.count_caller(&caller) {
                 socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
                 return Err(Over::Ending(Farewell::RateLimited));
             }

@@ -6,7 +6,7 @@ use anyhow::bail;
 use chrono::{DateTime, Utc};
 use domain::{Store, StoreEvent, User, UserEvent, UserId};
 use event_store::{
-    CommandContext, Log, RequestHash, StoredAggregate,
+    ActorRole, CommandContext, Log, RequestHash, StoredAggregate,
     log::{Attempt, NewMessage},
     store::{After, prepare},
 };
@@ -110,6 +110,7 @@ pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandC
         request_hash: RequestHash::keyed(b"bench", &[key.as_bytes()]),
         command_id: Some(key),
         actor,
+        role: ActorRole::User,
         at,
         traceparent: None,
     }

@@ -32,6 +32,7 @@ fn commit<A: StoredAggregate>(id: &A::Id, events: &[A::Event]) -> NewMessage {
         command_id: None,
         request_hash: RequestHash::keyed(b"secret", &[]),
         actor: ann(),
+        role: crate::ActorRole::User,
         at: DateTime::UNIX_EPOCH,
         traceparent: None,
     };

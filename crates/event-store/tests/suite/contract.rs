@@ -6,6 +6,7 @@ pub(crate) mod following;
 pub(crate) mod marking;
 pub(crate) mod reading;
 pub(crate) mod registering;
+pub(crate) mod repeating;
 pub(crate) mod settling;
 mod storing;
 
@@ -72,6 +73,11 @@ contract! {
     executing::a_box_goes_on_after_an_event_that_cannot_be_decoded,
     executing::a_box_whose_state_cannot_be_read_takes_commands_again_when_the_event_is_given_up,
     executing::only_an_event_of_the_box_can_be_given_up,
+    repeating::a_keyed_command_that_changes_nothing_is_remembered,
+    repeating::a_keyed_command_that_changes_nothing_of_a_user_is_remembered,
+    repeating::a_keyed_command_that_changes_nothing_of_a_store_is_remembered,
+    repeating::the_scope_of_a_key_is_the_principal_and_the_aggregate,
+    repeating::commits_name_the_role_of_the_actor,
     registering::an_id_and_a_nickname_are_given_once,
     registering::one_of_many_gets_the_nickname,
     registering::a_nickname_that_was_given_up_can_be_taken,
@@ -96,6 +102,8 @@ contract! {
     storing::the_framework_runs_on_it,
     marking::a_marker_only_moves_forward,
     marking::the_furthest_of_many_markers_stays,
+    marking::a_key_stands_for_one_move_of_a_marker,
+    marking::a_marker_remembers_eight_keys,
 }
 
 /// How long a test waits for anything.

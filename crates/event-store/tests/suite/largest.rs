@@ -12,7 +12,7 @@ use domain::{
     values::{BoxKind, Coordinates, InvalidValue},
 };
 use event_store::{
-    CommandContext, CommandError, Log, RequestHash, SealedLog, StoredAggregate,
+    ActorRole, CommandContext, CommandError, Log, RequestHash, SealedLog, StoredAggregate,
     log::{Attempt, Freshness, NewMessage},
     store::{After, prepare},
 };
@@ -53,6 +53,7 @@ fn context(actor: &UserId, key: &str) -> CommandContext {
         command_id: Some(format!("{key:k>64}")),
         request_hash: RequestHash::keyed(b"secret", &[]),
         actor: actor.clone(),
+        role: ActorRole::Operator,
         at: noon(),
         traceparent: Some(format!("00-{}-{}-01", "f".repeat(32), "f".repeat(16))),
     }

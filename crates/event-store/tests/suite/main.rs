@@ -11,6 +11,7 @@ mod cluster;
 mod damage;
 mod deadlines;
 mod denials;
+mod frozen;
 mod largest;
 mod outages;
 mod permissions;

@@ -12,7 +12,7 @@ use domain::{
     values::{BoxKind, Coordinates},
 };
 use event_store::{
-    CommandContext, CommandError, Committed, Executor, ExecutorOptions, Log, RequestHash, StoredAggregate,
+    ActorRole, CommandContext, CommandError, Committed, Executor, ExecutorOptions, Log, RequestHash, StoredAggregate,
 };
 
 /// The time at which everything happens.
@@ -22,8 +22,7 @@ pub(crate) fn noon() -> DateTime<Utc> {
 
 /// An executor as a process has it.
 pub(crate) fn executor<A: StoredAggregate>(log: &Arc<impl Log>) -> Arc<Executor<A>> {
-    let options =
-        ExecutorOptions { partitions: 4, idempotency_window: TimeDelta::hours(24), now: noon(), cached_states: 1000 };
+    let options = ExecutorOptions { partitions: 4, idempotency_window: TimeDelta::hours(24), cached_states: 1000 };
     Arc::new(Executor::start(log.clone(), options))
 }
 
@@ -35,6 +34,7 @@ pub(crate) fn by(actor: &str) -> CommandContext {
         command_id: None,
         request_hash: RequestHash::keyed(b"secret", &[&request]),
         actor: actor.parse().unwrap(),
+        role: ActorRole::User,
         at: noon(),
         traceparent: None,
     }

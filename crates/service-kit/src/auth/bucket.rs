@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, connection::State};
+use chrono::{DateTime, Utc};
 use domain::notice::SERVICE_API_PREFIX;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAGE: usize = 500;
 
 /// An entry that is another than before, or gone.
-pub(super) type Change<T> = (String, Option<T>);
+pub(super) struct Change<T> {
+    pub(super) key: String,
+    pub(super) value: Option<T>,
+    /// When the server stored it.
+    pub(super) stored_at: DateTime<Utc>,
+}
 
 /// Reads a bucket from where it stopped.
 pub(super) struct Bucket {
@@ -71,9 +77,11 @@ impl Bucket {
             self.next = sequence.ok_or("an answer without sequence")? + 1;
             let key = text(&headers, "Nats-Subject").and_then(|subject| subject.strip_prefix(&prefix));
             let gone = text(&headers, "KV-Operation").is_some();
+            let stored_at = text(&headers, "Nats-Time-Stamp").and_then(|time| time.parse().ok());
+            let stored_at: DateTime<Utc> = stored_at.ok_or("an answer without time")?;
             let value = if gone { None } else { serde_json::from_slice(&answer.payload).ok() };
             match key {
-                Some(key) if gone || value.is_some() => changes.push((key.to_owned(), value)),
+                Some(key) if gone || value.is_some() => changes.push(Change { key: key.to_owned(), value, stored_at }),
                 _ => tracing::warn!(bucket = self.name, ?key, "an entry cannot be read"),
             }
         }

@@ -3,10 +3,18 @@
 use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
 use async_nats::Client;
-use domain::trust::{PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
+use chrono::TimeDelta;
+use domain::trust::{self, PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
 use tokio::time::{Instant, timeout};
 
-use super::{Verifier, bucket::Bucket, cache, issuer::Issuer, jwks, ring::Known};
+use super::{
+    Verifier,
+    bucket::{Bucket, Change},
+    cache,
+    issuer::Issuer,
+    jwks,
+    ring::Known,
+};
 use crate::{args::TrustArgs, clock};
 
 /// How often there is a look for what is new: revocations are seen so soon.
@@ -23,6 +31,9 @@ const FLOOR: Duration = Duration::from_secs(5);
 
 /// After how many looks everything is read again: a bucket may have been made anew.
 const REREAD: u32 = 60;
+
+/// The greatest difference of clocks with which an instance takes a sign-out.
+const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
 
 /// What a process trusts. Follows in a task of its own, for as long as the process runs.
 pub struct Trust {
@@ -92,17 +103,17 @@ impl Trust {
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
         let (mut known, now) = (self.verifier.known(), clock::now());
-        let is_empty = own && whole && keys.iter().all(|(_, key)| key.is_none());
+        let is_empty = own && whole && keys.iter().all(|change| change.value.is_none());
         if own && whole && !is_empty {
             known.published.clear();
         }
-        for (id, key) in keys {
-            match key {
+        for Change { key: id, value, .. } in keys {
+            match value {
                 Some(key) => known.published.insert(id, key),
                 None => known.published.remove(&id),
             };
         }
-        known.revoked.extend(revoked.into_iter().filter_map(|(key, revoked)| Some((key, revoked?))));
+        known.revoked.extend(revoked.into_iter().filter_map(revocation));
         known.revoked.retain(|_, revoked| now < revoked.until);
         self.remember(known).await?;
         Ok(!is_empty)
@@ -128,4 +139,15 @@ impl Trust {
         }
         Ok(())
     }
+}
+
+/// A revocation of all tokens of a principal holds for those that were issued before it was stored: an instance whose clock
+/// was fast has not revoked the next sign-in. Of a session that has ended, no token counts, whenever it was issued.
+fn revocation(change: Change<Revoked>) -> Option<(String, Revoked)> {
+    let Change { key, value, stored_at } = change;
+    let mut revoked = value?;
+    if !trust::is_session_key(&key) {
+        revoked.before = revoked.before.min(stored_at + CLOCK_LIMIT);
+    }
+    Some((key, revoked))
 }

@@ -81,7 +81,7 @@ impl Rate {
 /// What users and addresses have asked lately. One for the process, and for each kind of request that is counted alone.
 #[derive(Debug)]
 pub struct Rates {
-    users: Limit<UserId>,
+    principals: Limit<Principal>,
     /// Of those who have no valid token.
     addresses: Limit<ClientAddress>,
 }
@@ -89,13 +89,20 @@ pub struct Rates {
 impl Rates {
     /// With these limits, each under the name that clients and metrics see.
     pub fn new(users: (&'static str, Rate), addresses: (&'static str, Rate)) -> Arc<Self> {
-        Arc::new(Self { users: Limit::new(users), addresses: Limit::new(addresses) })
+        Arc::new(Self { principals: Limit::new(users), addresses: Limit::new(addresses) })
     }
 
-    /// Counts a request of a user; refused if there were too many.
-    pub fn count_user(&self, user: &UserId) -> Result<(), Problem> {
-        self.users.count(user).map(drop).map_err(Count::refusal)
+    /// Counts a request of a caller; refused if there were too many.
+    pub fn count_caller(&self, caller: &Caller) -> Result<(), Problem> {
+        self.principals.count(&principal(caller)).map(drop).map_err(Count::refusal)
     }
+}
+
+/// A role and an id: users, operators and boxes of one name share no limit.
+type Principal = (&'static str, UserId);
+
+fn principal(caller: &Caller) -> Principal {
+    (caller.role.name(), caller.user_id.clone())
 }
 
 struct Limit<K: Hash + Eq + Clone> {
@@ -198,7 +205,7 @@ async fn count(State((rates, verifier)): State<(Arc<Rates>, Verifier)>, request:
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &verifier).await;
     let counted = match &caller {
-        Ok(caller) => rates.users.count(&caller.user_id),
+        Ok(caller) => rates.principals.count(&principal(caller)),
         Err(_) => rates.addresses.count(&client_address(&parts.extensions)),
     };
     let (count, mut response) = match counted {
@@ -272,17 +279,33 @@ mod tests {
         assert_eq!((ask(None, there).await.0, ask(Some("ben"), here).await.0), (200, 200));
     }
 
+    fn caller(id: &str, role: Role) -> Caller {
+        let at = now();
+        Caller { user_id: id.parse().unwrap(), role, issued_at: at, expires_at: at, session: None }
+    }
+
+    #[test]
+    fn principals_of_one_name_share_no_limit() {
+        let rates = rates("1:2", "1:1");
+        let roles = || [Role::User, Role::Operator, Role::Device("locker-7".parse().unwrap())];
+        for role in roles().into_iter().chain(roles()) {
+            rates.count_caller(&caller("locker-7", role)).unwrap();
+        }
+        for role in roles() {
+            assert_eq!(rates.count_caller(&caller("locker-7", role)).unwrap_err().code(), "rate-limited");
+        }
+    }
+
     #[test]
     fn those_who_have_been_quiet_are_forgotten() {
         let rates = rates("1000000:2", "1:1");
-        let users = (0..1000).map(|number| format!("user-{number}").parse::<UserId>().unwrap());
-        for user in users {
-            rates.count_user(&user).unwrap();
+        for number in 0..1000 {
+            rates.count_caller(&caller(&format!("user-{number}"), Role::User)).unwrap();
         }
-        rates.users.forget_the_quiet(SWEEP_SECONDS - 1);
-        assert_eq!(rates.users.limiter.len(), 1000);
-        rates.users.forget_the_quiet(SWEEP_SECONDS);
-        let remembered = rates.users.limiter.len();
+        rates.principals.forget_the_quiet(SWEEP_SECONDS - 1);
+        assert_eq!(rates.principals.limiter.len(), 1000);
+        rates.principals.forget_the_quiet(SWEEP_SECONDS);
+        let remembered = rates.principals.limiter.len();
         assert!(remembered < 1000, "{remembered} are remembered");
     }
 

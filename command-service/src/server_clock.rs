@@ -1,0 +1,211 @@
+//! The clock of this machine beside the clock of the log's server.
+//!
+//! Commands are decided by the local time, and what they write is read by instances with other clocks. A process whose
+//! clock is wrong takes no commands.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use event_store::JetStreamLog;
+use service_kit::clock;
+use tokio::time::Instant;
+
+use crate::{app::App, error::Error, problems::Code};
+
+/// The greatest difference with which commands are taken.
+const LIMIT: TimeDelta = TimeDelta::seconds(2);
+
+/// The time for which a comparison stands. A step of the local clock is noticed at once all the same.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// The least time between two comparisons.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The advised pause before the next try, in seconds.
+const RETRY_AFTER: u32 = 5;
+
+/// The local clock, compared with the server's when somebody asks. One for the process.
+pub(crate) struct ServerClock {
+    log: JetStreamLog,
+    last: Mutex<Option<Comparison>>,
+    /// The time of the last attempt; held while one is under way.
+    attempt: tokio::sync::Mutex<Option<Instant>>,
+}
+
+/// A reading of the local clock, and of one that nobody sets.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    wall: DateTime<Utc>,
+    steady: Instant,
+}
+
+/// The local time before and after the server told its own: delay widens the bounds, and never looks like an offset.
+#[derive(Debug, Clone, Copy)]
+struct Comparison {
+    asked: DateTime<Utc>,
+    answered: Reading,
+    server: DateTime<Utc>,
+}
+
+/// The result of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    /// By at least this much, positive if the local clock is ahead.
+    Wrong(TimeDelta),
+    Unknown,
+}
+
+impl Reading {
+    fn now() -> Self {
+        Self { wall: clock::now(), steady: Instant::now() }
+    }
+}
+
+impl Comparison {
+    fn verdict(&self, now: Reading) -> Verdict {
+        let passed = TimeDelta::from_std(now.steady.saturating_duration_since(self.answered.steady));
+        let step = now.wall - self.answered.wall - passed.unwrap_or_default();
+        let least = self.asked - self.server + step;
+        let most = self.answered.wall - self.server + step;
+        if least > LIMIT {
+            Verdict::Wrong(least)
+        } else if most < -LIMIT {
+            Verdict::Wrong(most)
+        } else {
+            Verdict::Right
+        }
+    }
+
+    fn is_fresh(&self, now: Reading) -> bool {
+        now.steady.saturating_duration_since(self.answered.steady) < FRESH
+    }
+}
+
+impl ServerClock {
+    /// Compares with the server of this log.
+    pub(crate) fn of(log: JetStreamLog) -> Self {
+        Self { log, last: Mutex::default(), attempt: tokio::sync::Mutex::default() }
+    }
+
+    /// Rejects whatever is to be decided by a clock that is known to be wrong.
+    pub(crate) async fn require(&self) -> Result<(), Error> {
+        match self.wrong().await {
+            Some(offset) => Err(Code::ClockSkew.problem().detail(offset).retry_after(RETRY_AFTER).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The offset in words, if the clock is known to be wrong.
+    pub(crate) async fn wrong(&self) -> Option<String> {
+        match self.verdict().await {
+            Verdict::Wrong(offset) => Some(text(offset)),
+            Verdict::Right | Verdict::Unknown => None,
+        }
+    }
+
+    /// The check for readiness.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        match self.verdict().await {
+            Verdict::Right => Ok(()),
+            Verdict::Wrong(offset) => Err(text(offset)),
+            Verdict::Unknown => Err("not compared with the server's clock yet".to_owned()),
+        }
+    }
+
+    async fn verdict(&self) -> Verdict {
+        let (verdict, fresh) = self.known();
+        if verdict == Verdict::Right && fresh {
+            return verdict;
+        }
+        let mut attempt = self.attempt.lock().await;
+        if attempt.is_none_or(|at| at.elapsed() >= PAUSE) {
+            self.compare().await;
+            *attempt = Some(Instant::now());
+        }
+        self.known().0
+    }
+
+    /// The verdict of the last comparison, and whether it still stands.
+    fn known(&self) -> (Verdict, bool) {
+        let now = Reading::now();
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.map_or((Verdict::Unknown, false), |last| (last.verdict(now), last.is_fresh(now)))
+    }
+
+    async fn compare(&self) {
+        let asked = clock::now();
+        // Who cannot be asked takes no commands either.
+        let Ok(server) = self.log.server_time().await else { return };
+        let comparison = Comparison { asked, answered: Reading::now(), server };
+        if let Verdict::Wrong(offset) = comparison.verdict(comparison.answered) {
+            tracing::error!("no commands are taken: {}", text(offset));
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(comparison);
+    }
+}
+
+fn text(offset: TimeDelta) -> String {
+    let seconds = offset.abs().num_seconds();
+    let side = if offset < TimeDelta::zero() { "behind" } else { "ahead of" };
+    format!("the clock of this instance is {seconds} s {side} the log's")
+}
+
+/// Lets a command through unless the clock is wrong.
+pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.clock.require().await {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A comparison that took `took` seconds, of a clock that is `ahead` by so many.
+    fn comparison(ahead: i64, took: u64) -> Comparison {
+        let now = Reading { wall: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), steady: Instant::now() };
+        let took = Duration::from_secs(took);
+        let asked = now.wall - TimeDelta::from_std(took).unwrap();
+        // The server answered at once, and the answer took all the time, or the other way round.
+        Comparison { asked, answered: now, server: asked - TimeDelta::seconds(ahead) }
+    }
+
+    #[tokio::test]
+    async fn a_difference_counts_from_two_seconds_on_and_delay_does_not() {
+        let verdict = |ahead, took| {
+            let comparison = comparison(ahead, took);
+            comparison.verdict(comparison.answered)
+        };
+        assert_eq!([verdict(0, 0), verdict(2, 0), verdict(-2, 0)], [Verdict::Right; 3]);
+        assert_eq!([verdict(0, 60), verdict(-2, 60), verdict(-60, 60)], [Verdict::Right; 3]);
+        assert_eq!(verdict(3, 0), Verdict::Wrong(TimeDelta::seconds(3)));
+        assert_eq!(verdict(3, 60), Verdict::Wrong(TimeDelta::seconds(3)));
+        assert_eq!(verdict(-3, 0), Verdict::Wrong(TimeDelta::seconds(-3)));
+        assert_eq!(text(TimeDelta::hours(25)), "the clock of this instance is 90000 s ahead of the log's");
+        assert_eq!(text(TimeDelta::seconds(-3)), "the clock of this instance is 3 s behind the log's");
+    }
+
+    #[tokio::test]
+    async fn a_step_of_the_local_clock_is_noticed_without_another_comparison() {
+        let comparison = comparison(0, 0);
+        let later = |wall: TimeDelta, steady: Duration| Reading {
+            wall: comparison.answered.wall + wall,
+            steady: comparison.answered.steady + steady,
+        };
+        let minute = Duration::from_mins(1);
+        assert_eq!(comparison.verdict(later(TimeDelta::minutes(1), minute)), Verdict::Right);
+        assert_eq!(comparison.verdict(later(TimeDelta::hours(1), minute)), Verdict::Wrong(TimeDelta::minutes(59)));
+        assert_eq!(comparison.verdict(later(TimeDelta::zero(), minute)), Verdict::Wrong(TimeDelta::minutes(-1)));
+        assert!(!comparison.is_fresh(later(TimeDelta::minutes(1), minute)));
+    }
+}

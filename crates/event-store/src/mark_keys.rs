@@ -1,0 +1,54 @@
+//! The keys of the last keyed moves of a read marker. The log keeps one message of each marker, so they travel inside it.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{envelope::CommandContext, store::principal, subject::hex};
+
+/// The number of keys that a marker remembers.
+const MOST: usize = 8;
+
+/// The digits of each of both hashes: eight bytes.
+const DIGITS: usize = 16;
+
+/// The keys of a marker, the newest last. The serde names are stored; never rename.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct MarkKeys {
+    /// The hash of a key and the hash of its request, both shortened.
+    keys: Vec<String>,
+}
+
+/// An earlier use of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The same request.
+    Repeat,
+    /// Another request.
+    OtherRequest,
+}
+
+impl MarkKeys {
+    /// The version of this shape. To be raised with every change of it; other versions are read as no keys.
+    pub(crate) const VERSION: u32 = 1;
+
+    /// The earlier use of a command's key; none for a new key, and for a command without one.
+    pub(crate) fn earlier_use(&self, subject: &str, context: &CommandContext) -> Option<Use> {
+        let pair = pair(subject, context)?;
+        let known = self.keys.iter().find(|known| known.get(..DIGITS) == pair.get(..DIGITS))?;
+        Some(if *known == pair { Use::Repeat } else { Use::OtherRequest })
+    }
+
+    /// The keys after a command. The oldest goes when there are too many.
+    pub(crate) fn after(mut self, subject: &str, context: &CommandContext) -> Self {
+        self.keys.extend(pair(subject, context));
+        self.keys.drain(..self.keys.len().saturating_sub(MOST));
+        self
+    }
+}
+
+fn pair(subject: &str, context: &CommandContext) -> Option<String> {
+    let key = context.command_id.as_deref()?;
+    let digest = Sha256::digest(format!("{subject}\n{}\n{key}", principal(context)).as_bytes());
+    let (key, request) = (hex(&digest), context.request_hash.to_string());
+    Some(format!("{}{}", key.get(..DIGITS)?, request.get(..DIGITS)?))
+}

@@ -1,0 +1,155 @@
+//! Processes that stood still, and processes with wrong clocks: a repeat is never carried out twice because of them.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::DeliveryBox;
+use event_store::{
+    CommandContext, CommandError, EventStoreError, Log, MemoryLog, StreamName,
+    log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded, StreamState},
+    partition_of,
+};
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, ready},
+    stream::BoxStream,
+};
+use harness::Nats;
+use tokio::{sync::watch, time::advance};
+
+use crate::{
+    server,
+    town::{box_id, by, executor, install, keyed, noon, open_room, say},
+};
+
+fn stream() -> StreamName {
+    StreamName::Box(partition_of(&box_id(), server::PARTITIONS))
+}
+
+/// The log of a process whose reading stands still while it is frozen, although it can ask and append.
+struct Freezing {
+    log: Arc<MemoryLog>,
+    frozen: watch::Receiver<bool>,
+}
+
+impl Freezing {
+    async fn thawed(&self) {
+        let _ = self.frozen.clone().wait_for(|frozen| !*frozen).await;
+    }
+}
+
+impl Log for Freezing {
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
+        self.log.attempt(messages, patience)
+    }
+
+    fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
+        self.log.last(stream, subject, from)
+    }
+
+    fn get(&self, stream: StreamName, sequence: u64, from: Freshness) -> Answer<'_, Option<Recorded>> {
+        self.log.get(stream, sequence, from)
+    }
+
+    fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
+        async move {
+            self.thawed().await;
+            self.log.read(range).await
+        }
+        .boxed()
+    }
+
+    fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {
+        self.log.first_since(stream, time)
+    }
+
+    fn state(&self, stream: StreamName) -> Answer<'_, StreamState> {
+        self.log.state(stream)
+    }
+
+    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+        async move {
+            let (notices, frozen) = (self.log.notices(stream).await?, self.frozen.clone());
+            let late = notices.then(move |notice| {
+                let mut frozen = frozen.clone();
+                async move {
+                    let _ = frozen.wait_for(|frozen| !*frozen).await;
+                    notice
+                }
+            });
+            Ok(late.boxed())
+        }
+        .boxed()
+    }
+
+    fn reachable(&self) -> Answer<'_, ()> {
+        self.log.reachable()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
+    let log = Arc::new(MemoryLog::default());
+    let (freeze, frozen) = watch::channel(false);
+    let slow = executor::<DeliveryBox>(&Arc::new(Freezing { log: Arc::clone(&log), frozen }));
+    let other = executor::<DeliveryBox>(&log);
+    open_room(&other).await;
+    // The states are in memory, and the tail has read everything.
+    slow.execute(&box_id(), say("ann", "before"), keyed("ann", "before", "")).await.unwrap();
+    freeze.send_replace(true);
+    let first = other.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+    log.end_duplicate_window();
+    advance(Duration::from_mins(11)).await;
+    assert!(slow.caught_up(), "it believes so");
+    let early = slow.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await;
+    assert!(matches!(early, Err(CommandError::Unavailable { outcome_unknown: false, .. })), "{early:?}");
+    freeze.send_replace(false);
+    let again = slow.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+    assert_eq!((again.sequence, again.replayed), (first.sequence, true));
+    assert_eq!(log.state(stream()).await.unwrap().last_sequence, first.sequence);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_long_ago_is_not_appended() {
+    let log = Arc::new(MemoryLog::default());
+    let boxes = executor::<DeliveryBox>(&log);
+    // Frozen after the look-up and before the append.
+    let stands_still = |_: &[domain::BoxEvent]| {
+        async {
+            advance(Duration::from_mins(11)).await;
+            Ok::<_, EventStoreError>(())
+        }
+        .boxed()
+    };
+    let late = boxes.execute_prepared(&box_id(), install(), keyed("ops", "k", ""), &stands_still).await;
+    assert!(matches!(late, Err(CommandError::Unavailable { outcome_unknown: false, .. })), "{late:?}");
+    assert_eq!(log.state(stream()).await.unwrap().last_sequence, 0);
+    let now = boxes.execute_prepared(&box_id(), install(), keyed("ops", "k", ""), &|_| ready(Ok(())).boxed()).await;
+    assert_eq!(now.unwrap().sequence, 1);
+}
+
+/// The context of a process whose clock is a day and an hour fast.
+fn fast(key: &str) -> CommandContext {
+    CommandContext { at: noon() + TimeDelta::hours(25), ..keyed("ann", key, key) }
+}
+
+#[tokio::test]
+async fn a_fast_process_makes_nobody_forget_what_was_carried_out() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let boxes = executor::<DeliveryBox>(&server::log(&nats).await);
+    open_room(&boxes).await;
+    let first = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+    let admin = async_nats::jetstream::new(server::connect(&nats.url(harness::Account::Admin)).await);
+    let mut config = admin.get_stream(stream().on_server()).await.unwrap().cached_info().config.clone();
+    config.duplicate_window = Duration::from_millis(100);
+    admin.update_stream(config).await.unwrap();
+    boxes.execute(&box_id(), say("ann", "later"), fast("fast")).await.unwrap();
+    boxes.execute(&box_id(), say("ann", "and then"), by("ann")).await.unwrap();
+    // Their own tails, and one that begins to read now.
+    let log = server::log(&nats).await;
+    for boxes in [boxes, executor::<DeliveryBox>(&log)] {
+        let again = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
+        assert_eq!((again.sequence, again.replayed), (first.sequence, true));
+    }
+    assert_eq!(log.state(stream()).await.unwrap().last_sequence, first.sequence + 2);
+}
