@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::{database::Database, status::Track};
 
 /// How often to look.
-const BEAT: Duration = Duration::from_secs(1);
+const BEAT: Duration = Duration::from_secs(2);
 
 /// How long the log may go on without the checkpoint before that is a fault.
 const STALL: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const STALL: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// How many looks pass between two counts of what is parked.
-const COUNT_EVERY: u32 = 5;
+const COUNT_EVERY: u32 = 3;
 
 /// What was seen last. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
