@@ -21,8 +21,11 @@ use crate::{
     turn,
 };
 
-/// The pause between two rounds.
+/// The pause between two rounds while generations are unfinished.
 const TICK: Duration = Duration::from_millis(250);
+
+/// The pause between two looks while there are none.
+const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// Lifetime of a mark. Under load a growing generation is always a few batches behind, so it might never reach a mark
 /// that is renewed in every round.
@@ -57,8 +60,8 @@ impl Driver {
             let mut control = self.database.control().await?;
             let mut mark = None;
             loop {
-                self.advance_all(&mut control, &mut mark).await?;
-                sleep(TICK).await;
+                let busy = self.advance_all(&mut control, &mut mark).await?;
+                sleep(if busy { TICK } else { IDLE_TICK }).await;
             }
         };
         tokio::select! {
@@ -67,14 +70,15 @@ impl Driver {
         }
     }
 
-    async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<(), ChangeError> {
+    /// Takes every generation that is on its way a step further. False if there is none.
+    async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<bool, ChangeError> {
         let generations = driven::on_their_way(control).await?;
         if let Err(error) = generation::sweep(control).await {
             tracing::warn!(%error, "a retired generation cannot be dropped yet");
         }
         if generations.is_empty() {
             *mark = None;
-            return Ok(());
+            return Ok(false);
         }
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, mark.as_ref()).await {
@@ -85,7 +89,7 @@ impl Driver {
         if mark.as_ref().is_none_or(|(taken_at, _)| taken_at.elapsed() > MARK) {
             *mark = Some((Instant::now(), Positions::ends(self.log.as_ref(), self.partitions).await?));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes the next step of one generation.

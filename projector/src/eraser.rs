@@ -31,6 +31,27 @@ const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// Timeout of a request to the command-services.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What the eraser reads and writes with. To connect anew for each look costs more than all the rest of it.
+struct Connections {
+    control: PgConnection,
+    /// To the tables of this generation.
+    read: Option<(i32, PgConnection)>,
+}
+
+impl Connections {
+    /// The connection to a generation; that to another one is closed.
+    async fn to(&mut self, generation: i32, database: &Database) -> Result<&mut PgConnection, sqlx::Error> {
+        if let Some((_, former)) = self.read.take_if(|(number, _)| *number != generation) {
+            former.close().await?;
+        }
+        let (_, connection) = match &mut self.read {
+            Some(read) => read,
+            none => none.insert((generation, database.generation(generation).await?)),
+        };
+        Ok(connection)
+    }
+}
+
 /// The eraser. It runs in every projector, and all but one wait for the lock.
 pub(crate) struct Eraser {
     pub(crate) database: Database,
@@ -53,8 +74,9 @@ impl Eraser {
         let mut turn = self.database.leases().await?;
         turn::wait("eraser", &mut turn).await?;
         let work = async {
+            let mut connections = Connections { control: self.database.control().await?, read: None };
             loop {
-                self.look().await?;
+                self.look(&mut connections).await?;
                 sleep(TICK).await;
             }
         };
@@ -65,26 +87,26 @@ impl Eraser {
     }
 
     /// Takes the next step of every pending erasure.
-    async fn look(&self) -> Result<(), ChangeError> {
-        let mut connection = self.database.control().await?;
-        let Some(active) = control::active(&mut connection).await? else { return Ok(()) };
-        connection.close().await?;
-        let mut connection = self.database.generation(active).await?;
-        control::discover(&mut connection).await?;
-        if control::pending(&mut connection).await?.is_empty() {
-            return Ok(connection.close().await?);
+    async fn look(&self, connections: &mut Connections) -> Result<(), ChangeError> {
+        let Some(active) = control::active(&mut connections.control).await? else { return Ok(()) };
+        let connection = connections.to(active, &self.database).await?;
+        control::discover(connection).await?;
+        if control::pending(connection).await?.is_empty() {
+            return Ok(());
         }
         // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
-        if let Some(missing) = Positions::of(&mut connection, active).await?.missing(&ends) {
-            return control::all_wait(&mut connection, &format!("generation {active} is behind: {missing}")).await;
+        if let Some(missing) = Positions::of(connection, active).await?.missing(&ends) {
+            return control::all_wait(connection, &format!("generation {active} is behind: {missing}")).await;
         }
-        for pending in control::pending(&mut connection).await? {
+        for pending in control::pending(connection).await? {
             let user_id = pending.user_id.clone();
-            let waits_for = self.advance(&mut connection, pending, &ends).await?;
-            control::wait(&mut connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
+            let waits_for = self.advance(connection, pending, &ends).await?;
+            control::wait(connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
         }
-        Ok(connection.close().await?)
+        // Its plans may be those of tables that were small.
+        connections.read = None;
+        Ok(())
     }
 
     /// Takes the next step of one user. Returns what this user's erasure waits for, or `None` when it is complete.

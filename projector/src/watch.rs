@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::{database::Database, status::Track};
 
 /// The polling interval.
-const BEAT: Duration = Duration::from_secs(1);
+const BEAT: Duration = Duration::from_secs(2);
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const STALL: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// The number of polls between two counts of quarantined boxes and commits.
-const COUNT_EVERY: u32 = 5;
+const COUNT_EVERY: u32 = 3;
 
 /// The latest observations. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]

@@ -34,7 +34,7 @@ const LONGEST_KNOWN: Duration = Duration::from_mins(1);
 const FETCHES: usize = 64;
 
 /// How often to look whether a key was destroyed elsewhere.
-const LOOK_PERIOD: Duration = Duration::from_millis(250);
+const LOOK_PERIOD: Duration = Duration::from_millis(500);
 
 /// How often a key that others create or destroy at the same time is read again.
 const ATTEMPTS: usize = 8;

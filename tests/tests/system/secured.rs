@@ -10,9 +10,10 @@ use std::{
 
 use async_nats::{ConnectOptions, ServerAddr, jetstream};
 use harness::{Account, Nats, Role, ServiceId, Stack, StackOptions};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use system_tests::World;
+use system_tests::{World, wait::eventually};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -39,6 +40,7 @@ async fn everything_works_over_tls_and_nothing_without() {
     ana.post("/boxes/locked/rooms", locked).await.created();
     ana.say(&room, "Over TLS").await.created();
     live.message(&room, "Over TLS").await;
+    requests_are_received_over_tls(&world).await;
     // After a restart the server can read its log.
     world.stack.nats().stop().await;
     world.stack.nats().start_again().await.unwrap();
@@ -58,6 +60,20 @@ async fn everything_works_over_tls_and_nothing_without() {
     let plain = Nats::start(1).await.unwrap();
     store_in_clear(&plain, &marker).await;
     assert!(holds(&plain.store(), &marker), "an unencrypted log is detected");
+}
+
+/// The connections of requests do without the client library.
+async fn requests_are_received_over_tls(world: &World) {
+    let page = format!("{}/readyz", world.stack.command_url(0));
+    eventually("commands are received", async || {
+        let readiness: Value = world.request(Method::GET, &page).send().await.ok()?.json().await.ok()?;
+        let checks = readiness["checks"].as_array()?;
+        checks.iter().any(|check| check["name"] == "nats_commands" && check["ok"] == true).then_some(())
+    })
+    .await;
+    let logs = world.stack.logs().unwrap();
+    let received = |subject| logs.contains(&format!("receiving requests over NATS subject=\"{subject}\""));
+    assert!(received("cmd.*") && received("ops.projector.*"));
 }
 
 async fn every_session_is_encrypted_and_nobody_is_superuser(stack: &Stack) {
