@@ -31,7 +31,9 @@ struct World {
     nats: Nats,
     log: Arc<JetStreamLog>,
     boxes: Arc<Executor<DeliveryBox>>,
-    /// After the server: its files must outlive it.
+    /// The disk of the server, if it has one of its own. After the server, which has files on it.
+    disk: Option<SmallDisk>,
+    /// After the server and its disk, which are in this folder.
     _scratch: Scratch,
 }
 
@@ -41,7 +43,12 @@ fn store(scratch: &Scratch) -> PathBuf {
 
 impl World {
     /// A server with this limit, and a box with an open room.
-    async fn start(scratch: Scratch, limit: &str) -> Self {
+    async fn start(limit: &str) -> Self {
+        Self::on(None, Scratch::create().unwrap(), limit).await
+    }
+
+    /// The same on a disk of its own.
+    async fn on(disk: Option<SmallDisk>, scratch: Scratch, limit: &str) -> Self {
         let place = Place::of_this_checkout().unwrap();
         let config = scratch.path().join("limited.conf");
         std::fs::write(&config, limited(limit)).unwrap();
@@ -59,7 +66,7 @@ impl World {
         let log = server::log(&nats).await;
         let boxes = executor::<DeliveryBox>(&log);
         open_room(&boxes).await;
-        Self { nats, log, boxes, _scratch: scratch }
+        Self { nats, log, boxes, disk, _scratch: scratch }
     }
 
     async fn say(&self, body: &str) -> Answer {
@@ -113,11 +120,13 @@ fn limited(limit: &str) -> String {
 #[tokio::test]
 async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
     let scratch = Scratch::create().unwrap();
-    let Some(disk) = SmallDisk::mount(&store(&scratch), 24).unwrap() else {
+    let disk = SmallDisk::mount(&store(&scratch), 24).unwrap();
+    if disk.is_none() {
         eprintln!("nothing can be mounted here");
         return;
-    };
-    let world = World::start(scratch, "1GB").await;
+    }
+    let world = World::on(disk, scratch, "1GB").await;
+    let disk = world.disk.as_ref().unwrap();
     let accounts = Accounts::new(JetStreamLog::clone(&world.log));
     let create = async |name: &str| accounts.create_pending(&user(name), "h".into(), "user".into(), noon()).await;
     let revision = create("ben").await.unwrap();
@@ -153,7 +162,7 @@ async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn the_limit_of_the_server_is_told_at_once_and_can_be_raised() {
-    let world = World::start(Scratch::create().unwrap(), "64KB").await;
+    let world = World::start("64KB").await;
     let body = "x".repeat(1000);
     let said = loop {
         match world.say(&body).await {
@@ -175,7 +184,7 @@ async fn the_limit_of_the_server_is_told_at_once_and_can_be_raised() {
 
 #[tokio::test]
 async fn the_limit_of_a_stream_is_told_at_once_and_heals_by_itself() {
-    let world = World::start(Scratch::create().unwrap(), "1GB").await;
+    let world = World::start("1GB").await;
     let context = jetstream::new(server::connect(&world.nats.url(Account::Admin)).await);
     let limit = async |bytes| {
         let mut config = context.get_stream(stream().on_server()).await.unwrap().cached_info().config.clone();
