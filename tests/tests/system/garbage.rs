@@ -30,7 +30,7 @@ async fn garbage_from_boxes_and_operators_disturbs_nobody_else() {
     let services = [ServiceId::Command(0), ServiceId::Projector(0)];
     let before = [world.stack.pid(services[0]).await, world.stack.pid(services[1]).await];
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let boxes = Garbage::new(seed, &["cmd.record_arrival", "cmd.open_room", "cmd.x.y", "cmd.no_such"], "_INBOX_device");
     let operators =
         Garbage::new(seed, &["ops.projector.status", "ops.projector.x", "cmd.erase_user"], "_INBOX_operator");
