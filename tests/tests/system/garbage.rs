@@ -124,3 +124,31 @@ async fn a_process_whose_client_has_died_ends_with_an_error() {
     ana.say(&room, "all goes on").await.created();
     world.follow(&ana, &room, 0).await.message(&room, "all goes on").await;
 }
+
+/// A server that hangs answers nothing, and ends no connection either.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_stops_in_time_although_nats_hangs() {
+    let world = World::start(StackOptions::default()).await;
+    let ana = world.person("ana");
+    let room = world.open_room(&ana, "box-1", 2).await;
+    let device = Device::connect(&world.stack).await;
+    let nats = world.stack.nats().pid().await.unwrap().to_string();
+    let signal = async |name: &str| {
+        let sent = tokio::process::Command::new("kill").args([name, &nats]).status().await.unwrap();
+        assert!(sent.success());
+    };
+    let token = world.device("box-1").token().to_owned();
+    let report = json!({ "token": token, "path": { "box": "box-1" } });
+    assert_eq!(device.send("record_arrival", &report).await["status"], 201);
+    signal("-STOP").await;
+    let url = format!("{}/rooms/{room}/messages", world.stack.command_url(0));
+    let say = world.request(Method::POST, &url).bearer_auth(ana.token()).json(&json!({ "body": "hello" }));
+    let hanging = tokio::spawn(say.send());
+    for service in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
+        let asked = Instant::now();
+        world.stack.stop(service).await.unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(5), "{service} took {:?}", asked.elapsed());
+    }
+    hanging.abort();
+    signal("-CONT").await;
+}
