@@ -30,7 +30,7 @@ async fn garbage_from_boxes_and_operators_disturbs_nobody_else() {
     let services = [ServiceId::Command(0), ServiceId::Projector(0)];
     let before = [world.stack.pid(services[0]).await, world.stack.pid(services[1]).await];
     let seed = rand::random();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let boxes = Garbage::new(seed, &["cmd.record_arrival", "cmd.open_room", "cmd.x.y", "cmd.no_such"], "_INBOX_device");
     let operators =
         Garbage::new(seed, &["ops.projector.status", "ops.projector.x", "cmd.erase_user"], "_INBOX_operator");
@@ -123,4 +123,32 @@ async fn a_process_whose_client_has_died_ends_with_an_error() {
     }
     ana.say(&room, "all goes on").await.created();
     world.follow(&ana, &room, 0).await.message(&room, "all goes on").await;
+}
+
+/// A server that hangs answers nothing, and ends no connection either.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_stops_in_time_although_nats_hangs() {
+    let world = World::start(StackOptions::default()).await;
+    let ana = world.person("ana");
+    let room = world.open_room(&ana, "box-1", 2).await;
+    let device = Device::connect(&world.stack).await;
+    let nats = world.stack.nats().pid().await.unwrap().to_string();
+    let signal = async |name: &str| {
+        let sent = tokio::process::Command::new("kill").args([name, &nats]).status().await.unwrap();
+        assert!(sent.success());
+    };
+    let token = world.device("box-1").token().to_owned();
+    let report = json!({ "token": token, "path": { "box": "box-1" } });
+    assert_eq!(device.send("record_arrival", &report).await["status"], 201);
+    signal("-STOP").await;
+    let url = format!("{}/rooms/{room}/messages", world.stack.command_url(0));
+    let say = world.request(Method::POST, &url).bearer_auth(ana.token()).json(&json!({ "body": "hello" }));
+    let hanging = tokio::spawn(say.send());
+    for service in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
+        let asked = Instant::now();
+        world.stack.stop(service).await.unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(5), "{service} took {:?}", asked.elapsed());
+    }
+    hanging.abort();
+    signal("-CONT").await;
 }
