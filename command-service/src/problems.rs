@@ -93,7 +93,7 @@ problems! {
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
-        "Whether the request took effect may be unknown: repeat it unchanged, a command with the same `Idempotency-Key`.";
+        "Whether the request took effect may be unknown: repeat it, a command with the same `Idempotency-Key`.";
     Busy 503 "busy" "Too much to do" "More passwords wait to be checked than is reasonable; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
     MalformedRequest 400 "malformed-request" "The request is not one" "Over NATS: the message is not a request.";

@@ -18,7 +18,8 @@ pub const SESSION_DAYS: i64 = 90;
 /// Stored; never rename.
 pub const REVOKED_BUCKET: &str = "revoked";
 
-/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never rename.
+/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never
+/// rename.
 pub const ALL_TOKENS_KEY: &str = "all.tokens";
 
 /// How long a revocation can last, in hours.
