@@ -1,5 +1,5 @@
-//! Requests that run to their end. The HTTP server drops the future of a request when its client hangs up: a request with
-//! more than one effect would stop between two of them.
+//! Requests that run to their end. The HTTP server drops the future of a request when its client hangs up: a request
+//! with more than one effect would stop between two of them.
 
 use std::{panic::resume_unwind, time::Duration};
 
@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::{app::App, error::Error};
 
-/// How long requests without a client may go on after the process was asked to stop.
+/// The time that requests without a client have after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The requests that are being carried out.

@@ -57,8 +57,8 @@ impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
     }
 }
 
-/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each processor, which is used again) and
-/// leaves the async threads to the others, however many ask at once.
+/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each processor, which is used
+/// again) and leaves the async threads to the others, however many ask at once.
 pub(crate) struct Passwords {
     hasher: Arc<Hasher>,
     seats: Semaphore,

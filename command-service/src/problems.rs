@@ -95,7 +95,7 @@ problems! {
     HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
     Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
     LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
-        "Whether the request took effect may be unknown: repeat it unchanged, a command with the same `Idempotency-Key`.";
+        "Whether the request took effect may be unknown: repeat it, a command with the same `Idempotency-Key`.";
     LogFull 503 "log-full" "The event log has no space left"
         "The server of the log has no space left, or has reached a limit. The command took no effect.";
     LogDamaged 503 "log-damaged" "The event log is not what it was"

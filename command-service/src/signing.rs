@@ -128,8 +128,9 @@ impl Signing {
         Ok(())
     }
 
-    /// Publishes the newest key of the folder. A cache may know it from a bucket that is lost, so that is not believed with
-    /// `republish`. Older keys that nobody knows belong to a log that is lost: they may have been replaced for a reason.
+    /// Publishes the newest key of the folder. A cache may know it from a bucket that is lost, so that is not believed
+    /// with `republish`. Older keys that are unknown belong to a log that is lost: they may have been replaced for a
+    /// reason.
     async fn publish(&self, newest: &Signer, known: Option<&PublicKey>, republish: bool) -> Result<(), BucketError> {
         let is_lost = |key: &PublicKey| republish && key.verifies_until.is_none();
         if !known.is_none_or(is_lost) {

@@ -18,16 +18,15 @@ const KEPT: usize = 4;
 
 /// Hashes and verifies passwords.
 ///
-/// What a hash leaves in its buffer is not overwritten: the hash itself is stored, and the buffer helps to guess a password no
-/// more than the hash does.
+/// A buffer is not overwritten after use: it helps to guess a password no more than the hash, which is stored.
 #[derive(Default)]
 pub(super) struct Hasher {
     buffers: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Hasher {
-    /// The hash of a password in PHC form, with a new salt. The parameters are argon2's defaults, which are OWASP's: 19 MiB,
-    /// two passes, one lane.
+    /// The hash of a password in PHC form, with a new salt. The parameters are argon2's defaults, which are OWASP's: 19
+    /// MiB, two passes, one lane.
     pub(super) fn hash(&self, password: &str) -> Result<String, HashError> {
         let salt = Salt::new(&rand::random::<[u8; Salt::RECOMMENDED_LENGTH]>())?;
         let params = Params::default();

@@ -70,8 +70,8 @@ pub(crate) async fn refresh_session(
     Err(Error::contended())
 }
 
-/// The account of a session; none if the session may not go on. Whoever ends sessions may have crashed before: a session
-/// ends with its credential and with its user or box in any case.
+/// The account of a session; none if the session may not go on. A session ends with its credential and with its user or
+/// box, even if the service crashed before it deleted the session.
 async fn account_of(app: &App, key: &SessionKey, role: &Role, family: &Family) -> Result<Option<StoredAccount>, Error> {
     let (account, gone) = match role {
         Role::Device(box_id) => {

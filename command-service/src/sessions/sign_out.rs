@@ -86,8 +86,8 @@ pub(crate) async fn elsewhere(
     ended.buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Ends a session whose access tokens may live until then. Deletes it first: after a crash in between, a repeat revokes the
-/// access token, which expires soon in any case. A session that was only revoked would go on after a while.
+/// Ends a session whose access tokens may live until then. Deletes it first: after a crash in between, a repeat revokes
+/// the access token, which expires soon in any case. A session that was only revoked would go on after a while.
 pub(super) async fn end(records: Records<'_>, key: &SessionKey, alive_until: DateTime<Utc>) -> Result<(), BucketError> {
     let until = alive_until + REVOCATION;
     records.sessions.delete(key).await?;

@@ -37,7 +37,7 @@ impl Beside {
         Self { accounts: Accounts::new(log.clone()), sessions: Sessions::new(log) }
     }
 
-    /// The password hash of somebody's account.
+    /// The password hash of an account.
     async fn hash(&self, user_id: &str) -> String {
         self.accounts.get(&user_id.parse().unwrap()).await.unwrap().unwrap().account.password_hash
     }
@@ -54,7 +54,7 @@ impl Beside {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_end_with_their_password_though_nobody_has_ended_them() {
+async fn sessions_end_with_their_password_though_the_service_crashed_before_it_ended_them() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let beside = Beside::of(&installation).await;

@@ -39,7 +39,7 @@ impl Service {
     }
 }
 
-/// How many sessions of somebody are stored.
+/// The number of stored sessions of a user.
 async fn count(sessions: &Sessions, role: &str, user_id: &UserId) -> usize {
     let mut count = 0;
     for key in sessions.of(role, user_id).await.unwrap() {
@@ -94,7 +94,7 @@ async fn what_was_received_is_carried_out_to_its_end_whenever_the_client_hangs_u
             account.password_hash != before && count(&sessions, "user", &user_id).await == 1
         })
         .await;
-        // Nobody has tried a wrong password: a request that stops half-way would count as one.
+        // No wrong password was tried, but a request that stops half-way would count as one.
         assert_eq!(service.sign_in(&name, "battery staple").await.status, 200);
     }
     service.stop().await;

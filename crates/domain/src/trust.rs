@@ -17,7 +17,8 @@ pub const SESSION_DAYS: i64 = 90;
 /// The bucket of revoked tokens, by [`session_key`], [`subject_key`] and [`ALL_TOKENS_KEY`]. Stored; never rename.
 pub const REVOKED_BUCKET: &str = "revoked";
 
-/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never rename.
+/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never
+/// rename.
 pub const ALL_TOKENS_KEY: &str = "all.tokens";
 
 /// The longest lifetime of a revocation, in hours.

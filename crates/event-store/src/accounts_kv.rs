@@ -58,15 +58,15 @@ pub struct StoredAccount {
 }
 
 impl StoredAccount {
-    /// The name of the present password. Never given again, because each hash has a salt of its own; tells nothing about
-    /// the password.
+    /// The name of the present password. Never given again, because each hash has a salt of its own; tells nothing
+    /// about the password.
     pub fn credential(&self) -> String {
         let digest = Sha256::digest(&self.account.password_hash);
         BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
     }
 
-    /// Returns whether a session that was opened or refreshed with this credential may go on. Sessions of earlier versions
-    /// have none.
+    /// Returns whether a session that was opened or refreshed with this credential may go on. Sessions of earlier
+    /// versions have none.
     pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
@@ -187,8 +187,8 @@ impl Accounts {
         self.update(&stored.key, &account, stored.revision).await
     }
 
-    /// Gives an account another password, which ends every session but the one that is kept; a conflict if it is not the
-    /// given revision any more.
+    /// Gives an account another password, which ends every session but the one that is kept; a conflict if it is not
+    /// the given revision any more.
     pub async fn change_password(
         &self,
         stored: StoredAccount,

@@ -86,10 +86,11 @@ pub enum BackupError {
 }
 
 /// The streams of a log in the order in which they are to be copied while commands go on: what refers comes before what
-/// it refers to. A marker names a message of a box; boxes name users and stores; a room was given its deadline before it
-/// was opened. A user without an account could never get one, an account without its user is completed by registering
-/// again. Keys come last of all that is sealed under them. Tickets are not copied: they live for half a minute. Sessions,
-/// public keys and revocations are not either: a restore ends all sessions, and command-services publish their keys again.
+/// it refers to. A marker names a message of a box; boxes name users and stores; a room was given its deadline before
+/// it was opened. A user without an account could never get one, an account without its user is completed by
+/// registering again. Keys come last of all that is sealed under them. Tickets are not copied: they live for half a
+/// minute. Sessions, public keys and revocations are not either: a restore ends all sessions, and command-services
+/// publish their keys again.
 pub fn copied_streams(partitions: u16) -> Vec<String> {
     let boxes = (0..partitions).map(|partition| StreamName::Box(partition).on_server());
     let mut all = vec![StreamName::Mark.on_server()];

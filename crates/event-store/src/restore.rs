@@ -121,8 +121,8 @@ impl Restore {
 }
 
 impl Restore {
-    /// Ends all sessions and revokes all tokens that were issued before now, which is a time of the server: what was revoked
-    /// after the backup must not count again.
+    /// Ends all sessions and revokes all tokens that were issued before now, which is a time of the server: what was
+    /// revoked after the backup must not count again.
     async fn end_sessions(&self, now: &Value) -> Result<(), BackupError> {
         let stream = format!("KV_{REVOKED_BUCKET}");
         let before = now.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());

@@ -43,8 +43,8 @@ pub struct Family {
     /// The box that the session is of, if it is a device's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_id: Option<BoxId>,
-    /// The credential of the account with which the session was opened or last refreshed. Sessions of earlier versions have
-    /// none until their next refresh.
+    /// The credential of the account with which the session was opened or last refreshed. Sessions of earlier versions
+    /// have none until their next refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
     /// When somebody signed in.
@@ -114,11 +114,10 @@ mod tests {
         let first = r#"{"hash":"h","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
         let family: Family = serde_json::from_str(first).unwrap();
         assert_eq!((&family.credential, serde_json::to_string(&family).unwrap().as_str()), (&None, first));
-        let second = r#"{"hash":"h","former":{"hash":"g","salt":"s"},"box_id":"b1","credential":"c","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
-        let family: Family = serde_json::from_str(second).unwrap();
-        assert_eq!(
-            (family.credential.as_deref(), serde_json::to_string(&family).unwrap().as_str()),
-            (Some("c"), second)
-        );
+        let times = r#""created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
+        let former = r#""former":{"hash":"g","salt":"s"}"#;
+        let second = format!(r#"{{"hash":"h",{former},"box_id":"b1","credential":"c",{times}"#);
+        let family: Family = serde_json::from_str(&second).unwrap();
+        assert_eq!((family.credential.as_deref(), serde_json::to_string(&family).unwrap()), (Some("c"), second));
     }
 }

@@ -15,11 +15,11 @@ const MAX_VALUE_BYTES: i32 = 1024;
 
 const MAX_TALLY_BYTES: i32 = 512;
 
-/// The most tallies of wrong passwords. Whoever wants one forgotten has to try so many other accounts first, each with the
-/// work of a password.
+/// The most tallies of wrong passwords. To make the service forget one, a client has to try so many other accounts
+/// first, each with the work of a password.
 const MAX_TALLIES: i64 = 1_000_000;
 
-/// How long it is known from where the right password came.
+/// The time after which an address from which the right password came is forgotten.
 const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 
 const DAY: Duration = Duration::from_hours(24);
@@ -34,8 +34,8 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
         kept(ACCOUNTS_BUCKET, "*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
-        // Services follow these two in batches, which only direct reads have. They find with the next look what a replica
-        // lacked.
+        // Services follow these two in batches, which only direct reads have. They find with the next look what a
+        // replica lacked.
         Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
         Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
         Config {

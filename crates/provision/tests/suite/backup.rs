@@ -62,7 +62,7 @@ async fn all(context: &Context) -> Vec<Info> {
     all
 }
 
-/// How many messages there are, but for the revocation that a restore adds.
+/// The number of messages without the revocation that a restore adds.
 async fn messages(context: &Context) -> u64 {
     let all = all(context).await;
     all.iter().filter(|info| info.config.name != "KV_revoked").map(|info| info.state.messages).sum()

@@ -80,7 +80,7 @@ impl Trust {
             // One of them can be away without the other.
             let outside = self.look_outside(wanted).await;
             let looked = self.look(&mut keys, &mut revoked, whole).await;
-            // What a failed look has read is lost.
+            // A failed look loses what it has read.
             whole = !matches!(looked, Ok(true));
             if let Err(trouble) = looked.map(drop).and(outside) {
                 if trouble != self.trouble {
@@ -96,8 +96,8 @@ impl Trust {
         }
     }
 
-    /// Learns what has changed, or with `whole` everything: a key that is not in the bucket any more belongs to a log that
-    /// was lost. An empty bucket is about to be filled again: keys are kept until then. Returns false until it is.
+    /// Learns what has changed, or with `whole` everything: a key that is not in the bucket any more belongs to a log
+    /// that was lost. An empty bucket is about to be filled again: keys are kept until then. Returns false until it is.
     async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<bool, String> {
         let own = !self.verifier.is_of_outside();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
