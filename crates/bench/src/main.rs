@@ -39,7 +39,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().scenario {
-        Scenario::Rebuild(options) => rebuild::run(&options).await,
+        Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
     };
     match result.and_then(|text| Ok(writeln!(io::stdout(), "{text}")?)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -86,7 +86,7 @@ struct Run {
 pub(crate) async fn run(options: &Options) -> anyhow::Result<String> {
     let mut runs = Vec::new();
     for events in &options.events {
-        runs.push(measure(*events, options).await?);
+        runs.push(Box::pin(measure(*events, options)).await?);
     }
     let report = Report { servers: servers::SETTINGS, linearity: linearity(&runs), runs };
     if options.json { Ok(serde_json::to_string_pretty(&report)?) } else { report.text().context("no text") }
