@@ -24,7 +24,7 @@ use crate::{
     settings::Settings,
 };
 
-/// How long live connections may take to say good-bye, from the moment at which the process is asked to stop.
+/// The time limit of closing live connections, from the moment at which the process is asked to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Serves on the listener until `shutdown`; PostgreSQL and NATS may come later than that, and go and come again.
