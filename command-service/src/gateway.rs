@@ -24,13 +24,13 @@ use operations::Operations;
 /// Each request is answered by one of all command-services. Stored nowhere, but the same in all of them.
 const QUEUE_GROUP: &str = "command-service";
 
-/// How many requests are worked on at a time; further ones wait in the connection.
+/// The limit of requests that are worked on at a time. Further ones wait in the connection.
 const CONCURRENCY: u32 = 256;
 
 /// How long requests that are being worked on may go on after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Requests for commands, over a connection of their own: whoever sends garbage disturbs no other connection.
+/// Requests for commands, over a connection of their own: garbage disturbs no other connection.
 pub(crate) fn requests(nats_url: &str) -> Result<Requests, ConnectError> {
     Requests::new(nats_url, "command-service", notice::ALL_COMMANDS, QUEUE_GROUP)
 }

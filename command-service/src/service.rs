@@ -49,7 +49,7 @@ const CACHED_STATES: u64 = 100_000;
 /// How often the log is looked for while it is not there.
 const VERIFY_PERIOD: Duration = Duration::from_secs(1);
 
-/// How often the tails are asked at the start whether they have caught up.
+/// The period of the checks at the start of whether the tails have caught up.
 const TAILS_PERIOD: Duration = Duration::from_millis(50);
 
 /// Serves commands on the listener until `shutdown`; NATS may come later than that, and go and come again.

@@ -31,10 +31,10 @@ const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// Timeout of a request to the command-services.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the eraser reads and writes with. To connect anew for each look costs more than all the rest of it.
+/// The eraser's connections. A new connection for each look costs more than everything else in it.
 struct Connections {
     control: PgConnection,
-    /// To the tables of this generation.
+    /// The connection to the tables of this generation.
     read: Option<(i32, PgConnection)>,
 }
 

@@ -25,7 +25,7 @@ use crate::{
     settings::Settings,
 };
 
-/// The timeout for closing live connections, from the moment at which the process is asked to stop.
+/// The time limit of closing live connections, from the moment at which the process is asked to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Serves on the listener until `shutdown`. PostgreSQL and NATS may become available later, and may be interrupted.

@@ -108,7 +108,7 @@ pub struct Garbage {
 }
 
 impl Garbage {
-    /// To some of these subjects.
+    /// Messages to some of these subjects.
     pub fn new(seed: u64, subjects: &'static [&'static str], inbox: &'static str) -> Self {
         Self { state: seed, subjects, inbox }
     }

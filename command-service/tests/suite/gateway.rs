@@ -17,7 +17,7 @@ impl Device {
         Self(client.unwrap())
     }
 
-    /// Whether no instance receives a command.
+    /// True if no instance receives a command.
     pub(crate) async fn finds_nobody(&self, command: &str) -> bool {
         let answer = self.0.request(format!("cmd.{command}"), "{}".into()).await;
         answer.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders)

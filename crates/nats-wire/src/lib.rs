@@ -1,6 +1,6 @@
-//! The server's side of the NATS protocol, for connections that the client library does not serve: those that read whole
-//! streams, where taking headers apart costs too much, and those that receive from senders who are not trusted, where the
-//! client library does not survive every header.
+//! The server's side of the NATS protocol, for connections that the client library does not serve: those that read
+//! whole streams, where taking headers apart costs too much, and those that receive from senders who are not trusted,
+//! where the client library does not survive every header.
 //!
 //! Nothing that a sender decides is an error here: headers, subjects and contents may be any bytes.
 
@@ -36,7 +36,7 @@ pub enum ServerOp {
 /// The server's description of itself.
 #[derive(Debug, Deserialize)]
 pub struct Info {
-    /// Whether the server expects TLS.
+    /// True if the server expects TLS.
     #[serde(default)]
     pub tls_required: bool,
 }
@@ -88,7 +88,7 @@ impl Message {
     }
 }
 
-/// Takes the next operation of the server, once it has been received whole. An error means that this is no server of NATS.
+/// Takes the next operation of the server, once it has been received whole. An error means that this is no NATS server.
 pub fn take(received: &mut BytesMut) -> io::Result<Option<ServerOp>> {
     let Some(end) = memchr(b'\n', received) else {
         return if received.len() > LONGEST_LINE { Err(malformed("a line without end")) } else { Ok(None) };

@@ -72,7 +72,8 @@ impl Health {
         self
     }
 
-    /// Serves `/healthz` (200 while the process answers and no supervised task has failed) and `/readyz` (503 while a required dependency is missing).
+    /// Serves `/healthz` (200 while the process answers and no supervised task has failed) and `/readyz` (503 while a
+    /// required dependency is missing).
     pub fn router(self) -> Router {
         alive().merge(Router::new().route("/readyz", get(readyz)).with_state(self))
     }

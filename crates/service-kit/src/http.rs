@@ -124,7 +124,7 @@ async fn drop_strange_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Whether a client's own request id is a short plain word, which may stand in logs and answers.
+/// Returns true if a client's own request id is a short plain word, which may stand in logs and answers.
 pub fn is_plain_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

@@ -11,10 +11,10 @@ use tokio::{
     time::sleep,
 };
 
-/// How long a process may take to stop in order after it was asked to. Its supervisor may kill it after five seconds.
+/// The time limit of an orderly stop after a signal. The supervisor of the process may kill it after five seconds.
 const STOP_LIMIT: Duration = Duration::from_millis(4500);
 
-/// How long a process may take to end after a failure.
+/// The time limit of an orderly end after a failure.
 const FAILURE_LIMIT: Duration = Duration::from_millis(800);
 
 /// Runs a service, which is given a future that completes when it shall stop. Ends with an error when a supervised task

@@ -1,5 +1,5 @@
-//! Supervision of the background tasks without which a process is useless: the first one that fails is the failure of the
-//! whole process, which shows in `/healthz` and ends it.
+//! Supervision of the background tasks without which a process is useless: the first one that fails is the failure of
+//! the whole process, which shows in `/healthz` and ends it.
 //!
 //! One per process, because a process is what its supervisor can restart.
 
@@ -31,8 +31,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The tasks that run as long as their service: the end of each is the failure of the process. All are aborted with this
-/// value.
+/// The tasks that run as long as their service: the end of each is the failure of the process. All are aborted with
+/// this value.
 #[derive(Debug, Default)]
 pub struct Tasks(JoinSet<()>);
 

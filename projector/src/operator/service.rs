@@ -12,7 +12,7 @@ use super::operations::Operations;
 /// The name of the queue group: not stored, but equal in all projectors.
 const QUEUE_GROUP: &str = "projector";
 
-/// How many requests are worked on at a time; further ones wait in the connection.
+/// The limit of requests that are worked on at a time. Further ones wait in the connection.
 const CONCURRENCY: usize = 64;
 
 /// Requests of operators, over a connection of their own: garbage disturbs no other connection.

@@ -14,7 +14,7 @@ use system_tests::{
 };
 use tokio::time::timeout;
 
-/// How many messages of garbage are sent in each account.
+/// The number of messages of garbage in each account.
 const MESSAGES: usize = 4_000;
 
 /// The longest that an answer may take while they come.

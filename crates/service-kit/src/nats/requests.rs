@@ -18,13 +18,13 @@ use super::{
     socket::{self, Socket},
 };
 
-/// How much room there is for what the server sends at a time.
+/// The size of the receive buffer.
 const CHUNK: usize = 64 * 1024;
 
-/// How long the server may be silent before it is asked for a sign of life, and how long it may take to give that.
+/// The longest silence of the server before a ping, and the longest wait for its answer.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long it may take to connect.
+/// The time limit of an attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The only subscription of the connection.
@@ -59,7 +59,7 @@ impl Requests {
         })
     }
 
-    /// Whether requests are received at this moment.
+    /// A view of whether requests are received at this moment.
     pub fn connected(&self) -> watch::Receiver<bool> {
         self.connected.subscribe()
     }
@@ -125,7 +125,7 @@ struct Connection {
     received: BytesMut,
     unsent: BytesMut,
     unflushed: bool,
-    /// How many pings the server has not answered yet.
+    /// The number of pings that the server has not answered yet.
     pings: usize,
     finishing: bool,
     /// A message that came before the server confirmed the subscription.
