@@ -1,11 +1,11 @@
 //! Processes that stood still, and processes with wrong clocks: a repeat is never carried out twice because of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::DeliveryBox;
 use event_store::{
-    CommandContext, CommandError, EventStoreError, Log, MemoryLog, StreamName,
+    CommandContext, CommandError, EventStoreError, Log, MemoryLog, SealError, StreamName,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded, StreamState},
     partition_of,
 };
@@ -15,7 +15,7 @@ use futures::{
     stream::BoxStream,
 };
 use harness::Nats;
-use tokio::{sync::watch, time::advance};
+use tokio::{sync::watch, task::yield_now, time::advance};
 
 use crate::{
     server,
@@ -41,6 +41,14 @@ impl Freezing {
 impl Log for Freezing {
     fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
         self.log.attempt(messages, patience)
+    }
+
+    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+        async move {
+            self.thawed().await;
+            Ok(Cow::Borrowed(messages))
+        }
+        .boxed()
     }
 
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
@@ -126,6 +134,28 @@ async fn what_was_decided_long_ago_is_not_appended() {
     assert_eq!(log.state(stream()).await.unwrap().last_sequence, 0);
     let now = boxes.execute_prepared(&box_id(), install(), keyed("ops", "k", ""), &|_| ready(Ok(())).boxed()).await;
     assert_eq!(now.unwrap().sequence, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_about_to_be_sent_long_ago_is_not_sent() {
+    let log = Arc::new(MemoryLog::default());
+    let (freeze, frozen) = watch::channel(false);
+    let slow = executor::<DeliveryBox>(&Arc::new(Freezing { log: Arc::clone(&log), frozen }));
+    open_room(&slow).await;
+    slow.execute(&box_id(), say("ann", "before"), keyed("ann", "before", "")).await.unwrap();
+    freeze.send_replace(true);
+    let thaw = async {
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        advance(Duration::from_mins(11)).await;
+        freeze.send_replace(false);
+    };
+    let box_id = box_id();
+    let late = slow.execute(&box_id, say("ann", "hello"), keyed("ann", "k", "hello"));
+    let (late, ()) = tokio::join!(late, thaw);
+    assert!(matches!(late, Err(CommandError::Contended)), "{late:?}");
+    assert_eq!(log.state(stream()).await.unwrap().last_sequence, 3);
 }
 
 /// The context of a process whose clock is a day and an hour fast.
