@@ -10,11 +10,11 @@ use service_kit::{
     clock, exit, http, shutdown, telemetry,
 };
 
-/// The same allocator as in the other services.
+/// The allocator of all services.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The port, unless another one is given.
+/// The default port.
 const PORT: u16 = 8080;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Serving is what the program is for: it need not be said.
+/// Inserts the default task, `serve`, if the arguments name none.
 fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
     let words = ["serve", "token", "operator", "help", "-h", "--help", "-V", "--version"];
     if !args.get(1).is_some_and(|first| words.iter().any(|word| first == word)) {

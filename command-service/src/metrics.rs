@@ -1,4 +1,4 @@
-//! What is counted of commands, for Prometheus.
+//! Metrics of commands, for Prometheus.
 
 use std::{
     collections::HashMap,
@@ -40,11 +40,11 @@ static PASSWORDS_WAITING: LazyLock<Gauge> = LazyLock::new(Gauge::default);
 static PASSWORDS_REFUSED: LazyLock<Counter> = LazyLock::new(Counter::default);
 static DEADLINES: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
 
-/// Registers everything that a command-service counts.
+/// Registers all metrics of a command-service.
 pub(crate) fn register(registry: &mut Registry, app: App) {
     event_store::metrics::register(registry);
     for outcome in DEADLINE_OUTCOMES {
-        // Those that never come are there as well: a rate needs something to begin with.
+        // All outcomes exist from the start, so that rates have a first value.
         drop(DEADLINES.get_or_create(&[("outcome", outcome)]));
     }
     let help = "Commands by operation, way in, and outcome: done, replayed, or the code of the problem";
@@ -76,7 +76,7 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
 
 const DEADLINE_OUTCOMES: [&str; 4] = ["closed", "stale", "armed_again", "failed"];
 
-/// Counts a deadline; none is one that could not be dealt with now.
+/// Counts a deadline by its outcome; `None` is a failure, after which the deadline fires again.
 pub(crate) fn count_deadline(outcome: Option<Outcome>) {
     let [closed, stale, armed_again, failed] = DEADLINE_OUTCOMES;
     let outcome = match outcome {
@@ -88,7 +88,7 @@ pub(crate) fn count_deadline(outcome: Option<Outcome>) {
     DEADLINES.get_or_create(&[("outcome", outcome)]).inc();
 }
 
-/// Counts a password that waits for its turn, until the returned value is dropped.
+/// Counts a waiting password until the returned value is dropped.
 pub(crate) fn password_waits() -> impl Drop {
     PASSWORDS_WAITING.inc();
     PasswordWaits
@@ -102,12 +102,12 @@ impl Drop for PasswordWaits {
     }
 }
 
-/// Counts a password that has no turn.
+/// Counts a password that was rejected before it was hashed or compared.
 pub(crate) fn password_refused() {
     PASSWORDS_REFUSED.inc();
 }
 
-/// How a command comes in.
+/// The transport of a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Transport {
     Http,
@@ -116,12 +116,12 @@ pub(crate) enum Transport {
 
 #[derive(Clone)]
 struct Counting {
-    /// The operation behind each method and route.
+    /// The operation of each method and route.
     operations: Arc<HashMap<(Method, String), String>>,
     transport: &'static str,
 }
 
-/// These routes, with everything counted that comes through them.
+/// Counts every command that passes through these routes.
 pub(crate) fn counted(commands: Router, transport: Transport, api: &OpenApi) -> Router {
     let transport = match transport {
         Transport::Http => "http",
