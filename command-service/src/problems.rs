@@ -1,4 +1,4 @@
-//! Every problem that this service can answer with: one table.
+//! The table of all problems that this service returns.
 
 use axum::http::StatusCode;
 use service_kit::problem::Problem;
@@ -12,7 +12,7 @@ macro_rules! problems {
         }
 
         impl Code {
-            /// Every one.
+            /// All codes.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             fn row(self) -> (u16, &'static str, &'static str, &'static str) {
@@ -119,12 +119,12 @@ impl Code {
         self.row().1
     }
 
-    /// When it is the answer.
+    /// The condition under which the code is returned.
     pub(crate) fn when(self) -> &'static str {
         self.row().3
     }
 
-    /// The answer.
+    /// Builds the problem.
     pub(crate) fn problem(self) -> Problem {
         let (status, code, title, _) = self.row();
         Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, title)
