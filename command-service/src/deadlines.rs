@@ -35,7 +35,7 @@ pub(crate) async fn run(app: App) {
                 if outcome.is_ok() {
                     fired.settle().await;
                 } else {
-                    tracing::warn!(room.id = %fired.room_id, "a deadline will come again");
+                    tracing::warn!(room.id = %fired.room_id, "a deadline failed and will fire again");
                 }
             }
         })

@@ -68,7 +68,7 @@ async fn answer(client: Client, app: App, request: Message) {
         Err(error) => json!({ "problem": error.of_request(&clock::new_id().to_string()).into_problem() }),
     };
     if let Err(error) = client.publish(inbox, answer.to_string().into()).await {
-        tracing::warn!(verb, %error, "an answer to the eraser was lost");
+        tracing::warn!(verb, %error, "an answer to the eraser could not be sent");
     }
 }
 
@@ -82,7 +82,7 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
     let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
-        return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
+        return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
     let context = CommandContext {
         request_hash: app.secret.hash(&[b"erase_author", user_id.as_str().as_bytes(), box_id.as_str().as_bytes()]),
@@ -102,7 +102,7 @@ async fn destroy_key(app: &App, payload: &[u8]) -> Result<Value, Error> {
     let DestroyKey { user_id } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
-        return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
+        return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
     // The command-service that erased the user may have crashed before.
     erase::forget(app, &user_id).await?;

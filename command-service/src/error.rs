@@ -52,7 +52,7 @@ impl Error {
     /// The log differs from earlier reads of it.
     fn log_damaged(reason: &str) -> Self {
         tracing::warn!(reason, "the log is damaged");
-        let detail = "The command took no effect: repeat it when the log is whole again.";
+        let detail = "The command took no effect: repeat it when the log is repaired.";
         Self(Code::LogDamaged.problem().detail(detail).retry_after(DAMAGED_RETRY))
     }
 

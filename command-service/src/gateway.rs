@@ -86,7 +86,7 @@ impl Gateway {
             headers.insert(REQUEST_ID.as_str(), id.as_str());
         }
         if let Err(error) = self.client.publish_with_headers(inbox, headers, reply.body.into()).await {
-            tracing::warn!(%error, "an answer was lost");
+            tracing::warn!(%error, "an answer could not be sent");
         }
     }
 

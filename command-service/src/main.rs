@@ -52,7 +52,7 @@ fn print_token(args: &TokenArgs) -> Result<()> {
         (RoleName::User, None) => Role::User,
         (RoleName::Operator, None) => Role::Operator,
         (RoleName::Device, Some(box_id)) => Role::Device(box_id),
-        _ => bail!("--box goes with --role device"),
+        _ => bail!("--box and --role device require each other"),
     };
     let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
     let token = command_service::sign_with_newest(&args.signing_keys, grant)?;

@@ -158,7 +158,7 @@ impl Signing {
                 Err(BucketError::Conflict(_)) => {}
                 result => result?,
             }
-            tracing::info!(key.id = id, %until, "a newer key signs");
+            tracing::info!(key.id = id, %until, "superseded a signing key");
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ pub(crate) async fn set_credentials(
     let hash = app.passwords.hash(body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
     sign_out::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
-    tracing::info!(user.id = %operator, box.id = %box_id, "a box was given other credentials");
+    tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were set");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn remove_credentials(
 ) -> Result<StatusCode, Error> {
     installed(&app, &box_id).await?;
     withdraw(&app, &box_id).await?;
-    tracing::info!(user.id = %operator, box.id = %box_id, "a box was left without credentials");
+    tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were removed");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -63,7 +63,7 @@ pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Re
     }
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method.clone();
-    *request.uri_mut() = path.parse().map_err(|_| malformed("`path` makes no path"))?;
+    *request.uri_mut() = path.parse().map_err(|_| malformed("`path` does not form a valid path"))?;
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -74,7 +74,7 @@ pub(super) fn request_id(message: &Message) -> Option<String> {
 }
 
 fn visible(text: &str, field: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` holds characters that it cannot")))
+    HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` contains invalid characters")))
 }
 
 fn malformed(detail: &str) -> Error {

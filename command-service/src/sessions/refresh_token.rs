@@ -21,7 +21,7 @@ impl TryFrom<String> for Presented {
 
     fn try_from(text: String) -> Result<Self, String> {
         let length = (1..=MAX_CHARS).contains(&text.len());
-        if length { Ok(Self(text)) } else { Err(format!("a refresh token has 1 to {MAX_CHARS} characters")) }
+        if length { Ok(Self(text)) } else { Err(format!("a refresh token must have 1 to {MAX_CHARS} characters")) }
     }
 }
 
