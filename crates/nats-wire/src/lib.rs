@@ -36,7 +36,7 @@ pub enum ServerOp {
 /// The server's description of itself.
 #[derive(Debug, Deserialize)]
 pub struct Info {
-    /// Whether the server expects TLS.
+    /// True if the server expects TLS.
     #[serde(default)]
     pub tls_required: bool,
 }
