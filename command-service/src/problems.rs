@@ -31,10 +31,10 @@ problems! {
         "The header `Idempotency-Key` must have 1 to 64 visible ASCII characters.";
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
     InvalidToken 401 "invalid-token" "The access token is not valid"
-        "The access token is malformed, or not signed by a trusted key.";
+        "The access token is malformed, or not issued for this service.";
     ExpiredToken 401 "expired-token" "The access token has expired" "The access token has expired; sign in again.";
     RevokedToken 401 "revoked-token" "The session of this access token has ended"
-        "The session was signed out, or one of its refresh tokens was reused; sign in again.";
+        "The session of the token has ended; sign in again.";
     InvalidRefreshToken 401 "invalid-refresh-token" "The refresh token is not valid"
         "The refresh token is malformed, or its session has ended; sign in again.";
     RefreshTokenReused 401 "refresh-token-reused" "The refresh token was used before"
@@ -50,7 +50,7 @@ problems! {
         "The room is locked, and the password is missing or wrong.";
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
     NoSession 404 "no-session" "The access token has no session"
-        "The token was printed on the command line. It is valid until it expires.";
+        "The token was issued without a session, and is valid until it expires.";
     SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the outside issuer"
         "The service takes tokens of an outside issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "Not found" "The path contains a malformed id.";
@@ -76,7 +76,7 @@ problems! {
     TooManyKicks 409 "too-many-kicks" "Too many users were kicked from this room"
         "At most 500 users can be kicked from a room. The room can be closed.";
     StepNotForward 409 "step-not-forward" "The step must move forward" "The order is already at a later step.";
-    TooManyExtensions 409 "too-many-extensions" "Too many extensions" "A room can be extended three times.";
+    TooManyExtensions 409 "too-many-extensions" "Too many extensions" "A room can be extended at most three times.";
     UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
     NicknameTaken 409 "nickname-taken" "The nickname is taken" "Nicknames are unique without regard to case.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
@@ -98,7 +98,7 @@ problems! {
     Internal 500 "internal" "Internal error"
         "A server error; the logs have the details under the request id.";
     LogUnavailable 503 "log-unavailable" "The event log is unavailable"
-        "It may be unknown whether the request took effect: repeat it, a command with the same `Idempotency-Key`.";
+        "It may be unknown whether the request took effect: repeat it, commands with the same `Idempotency-Key`.";
     LogFull 503 "log-full" "The event log is full"
         "The server of the log has no space left, or a limit was reached. The command took no effect.";
     LogDamaged 503 "log-damaged" "The event log is damaged"

@@ -15,7 +15,7 @@ use crate::{
     schemas,
 };
 
-/// A new text of a message.
+/// The new text of a message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "body": "Who else wants a Funghi?" }))]
