@@ -1,4 +1,4 @@
-//! What commands answer: an id or nothing, and where in the log the answer stands.
+//! Answers to commands: an id or nothing, and the position of the commit in the log.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// The position of the command's commit; a query takes it as `Min-Position`.
 pub(crate) const EVENT_POSITION: HeaderName = HeaderName::from_static("event-position");
 
-/// Says that the command was carried out before, and that this is the answer of then.
+/// Marks the answer to a repeated command: the command was carried out before, and this is its first answer.
 pub(crate) const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
 
 /// The answer to a command that created something: `201`.
@@ -32,7 +32,7 @@ pub(crate) struct Done {
     replayed: bool,
 }
 
-/// The id of what was created.
+/// The id of the created object.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NewId {
     /// The id.
@@ -41,24 +41,24 @@ pub(crate) struct NewId {
 }
 
 impl Created {
-    /// With the id of what the commit created.
+    /// Builds the answer from a commit and the id that it created.
     pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>, id: &impl Display) -> Self {
         Self { id: NewId { id: id.to_string() }, done: Done::of(committed) }
     }
 
-    /// Found to have been created before, at this position.
+    /// Builds the answer for an object that was created before, at this position.
     pub(crate) fn before(position: Position, id: &impl Display) -> Self {
         Self { id: NewId { id: id.to_string() }, done: Done { position, replayed: true } }
     }
 }
 
 impl Done {
-    /// After a commit.
+    /// Builds the answer from a commit.
     pub(crate) fn of<A: StoredAggregate>(committed: &Committed<A>) -> Self {
         Self { position: committed.position.clone(), replayed: committed.replayed }
     }
 
-    /// At a position, now or when the command came first.
+    /// Builds the answer for a position; `replayed` if an earlier request had the effect.
     pub(crate) fn at(position: Position, replayed: bool) -> Self {
         Self { position, replayed }
     }

@@ -1,4 +1,4 @@
-//! What all requests share. Made once at the start; held by the router, the gateway and the deadlines.
+//! State shared by all requests: built once at the start and held by the router, the gateway and the deadlines.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
-/// The parts.
+/// The shared state itself.
 pub(crate) struct Parts {
     pub(crate) boxes: Executor<DeliveryBox>,
     pub(crate) users: Executor<User>,
@@ -40,14 +40,14 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,
-    /// None where people sign in elsewhere.
+    /// None if an outside issuer signs the tokens.
     pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
     pub(crate) running: Running,
-    /// How long a room stays open by itself.
+    /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
-    /// How long a session waits for its next refresh.
+    /// The longest time between two refreshes of a session.
     pub(crate) session_lifetime: TimeDelta,
 }
 
@@ -75,18 +75,18 @@ impl App {
         [self.boxes.tails(), self.users.tails(), self.stores.tails()].concat()
     }
 
-    /// What signs our tokens, unless people sign in elsewhere.
+    /// Returns the signing keys, or `sign-in-elsewhere` if an outside issuer signs the tokens.
     pub(crate) fn signing(&self) -> Result<&Signing, Code> {
         self.signing.as_ref().ok_or(Code::SignInElsewhere)
     }
 
-    /// What is changed when somebody signs out.
+    /// Returns the stores that a sign-out changes.
     pub(crate) fn records(&self) -> Records<'_> {
         Records { sessions: &self.sessions, revocations: &self.revocations }
     }
 
-    /// Carries out a command of a user to a room. Where there is no box there is no room, and of whom the log knows as
-    /// erased nothing is taken: not what holds nothing personal either, with a token that has not been refused yet.
+    /// Executes a command of a user on a room. Reports a missing box as a missing room. Rejects commands from erased
+    /// users, even while their token is valid.
     pub(crate) async fn in_room(
         &self,
         room_id: &RoomId,
@@ -102,7 +102,7 @@ impl App {
         }
     }
 
-    /// The event in which a message of a room's box was posted.
+    /// Returns the event that posted a message on the box of a room.
     pub(crate) async fn original(
         &self,
         room_id: &RoomId,
@@ -111,17 +111,17 @@ impl App {
         self.boxes.message(room_id.box_id(), message_id).await
     }
 
-    /// An id for something that was given none. A repeat of the command has to find the same one again.
+    /// Generates an id for an object without one. A repeat with the same idempotency key gets the same id.
     pub(crate) fn generate_id(&self, kind: &str, actor: &UserId, stamp: &Stamp) -> String {
         let random = clock::new_id().simple().to_string();
         let id = match &stamp.key {
             Some(key) => self.secret.hash(&[kind.as_bytes(), actor.as_str().as_bytes(), key.as_bytes()]).to_string(),
             None => random,
         };
-        // Of an id that begins with the time, the end is what is random.
+        // Time-ordered ids are random at their end.
         id.chars().rev().take(GENERATED_ID_CHARS).collect()
     }
 }
 
-/// Enough for all boxes of the world, and short enough for a label.
+/// The length of a generated id: unique among all boxes, and short enough for a label.
 const GENERATED_ID_CHARS: usize = 12;

@@ -1,9 +1,8 @@
-//! Guessing passwords: whoever was wrong too often waits, twice as long each time.
+//! Throttles password guessing: after too many wrong passwords each further attempt waits twice as long.
 //!
-//! Each door has a tally of its own for who tries it: an account, a box's too, for each client address, a room for each
-//! user. An account also has one over all addresses, and an address one over all accounts, both with more patience. They
-//! would let an attacker lock everybody out, so they do not count for an address that the account's right password came
-//! from before.
+//! Attempts are counted per account (or box) and client address, and per room and user. An account also has a tally
+//! over all addresses, and an address one over all accounts, both with a higher limit. An attacker could use these two
+//! to lock out honest users, so they do not apply to an address from which the account's right password came before.
 
 use std::time::Duration;
 
@@ -15,19 +14,19 @@ use service_kit::{clock, http::ClientAddress};
 
 use crate::{error::Error, problems::Code, request::RequestSecret};
 
-/// How many wrong passwords cost nothing.
+/// The number of wrong passwords before the first wait.
 const FREE: u32 = 5;
 
-/// The same, over all addresses of an account and over all accounts of an address.
+/// The same limit for the tally of an account over all addresses, and of an address over all accounts.
 const FREE_OVER_ALL: u32 = 100;
 
-/// The longest that anybody has to wait.
+/// The longest wait.
 const LONGEST: TimeDelta = TimeDelta::minutes(15);
 
-/// After this long without an attempt, those before are forgotten.
+/// The time without an attempt after which the failures before it no longer count.
 const FORGOTTEN: TimeDelta = TimeDelta::days(1);
 
-/// What a password opens, and who tries it.
+/// The throttle key of a password: the object that it opens, and the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Door {
     own: String,
@@ -35,42 +34,42 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// An account, tried from an address.
+    /// The key of an account and a client address.
     pub(crate) fn account(secret: &RequestSecret, user_id: &UserId, from: ClientAddress) -> Self {
         Self::from(secret, &format!("user.{user_id}"), from)
     }
 
-    /// What a box signs in with, tried from an address.
+    /// The key of a box's credentials and a client address.
     pub(crate) fn of_box(secret: &RequestSecret, box_id: &BoxId, from: ClientAddress) -> Self {
         Self::from(secret, &format!("box.{box_id}"), from)
     }
 
-    /// A room, tried by a user.
+    /// The key of a room and a user.
     pub(crate) fn room(room_id: &RoomId, user_id: &UserId) -> Self {
         Self { own: format!("room.{room_id}.{user_id}"), over_all: Vec::new() }
     }
 
-    /// Addresses are nobody's business: what is kept is a keyed hash.
+    /// Stores a keyed hash in place of the client address.
     fn from(secret: &RequestSecret, what: &str, from: ClientAddress) -> Self {
         let address = secret.hash(&[b"address", from.to_string().as_bytes()]);
         Self { own: format!("{what}.{address}"), over_all: vec![what.to_owned(), format!("address.{address}")] }
     }
 }
 
-/// Everybody's attempts. One for the process.
+/// The tallies of all attempts. One instance per process.
 pub(crate) struct Attempts {
     tallies: AttemptTallies,
-    /// Attempts at one door by one caller take turns: many at once are not one.
+    /// Serializes the attempts of one caller on one key, so that concurrent attempts are each counted.
     doors: Lanes,
 }
 
 impl Attempts {
-    /// With these tallies.
+    /// Creates a throttle over these tallies.
     pub(crate) fn new(tallies: AttemptTallies) -> Self {
         Self { tallies, doors: Lanes::default() }
     }
 
-    /// Whether a password is right, unless too many wrong ones came before: then nobody looks, however right it is.
+    /// Returns whether the password is right. Rejects the attempt without a check while the caller has to wait.
     pub(crate) async fn check(
         &self,
         door: &Door,
@@ -78,14 +77,14 @@ impl Attempts {
     ) -> Result<bool, Error> {
         let _turn = self.doors.turn(&door.own).await;
         let known = self.admit(door).await?;
-        // Counted before anybody looks: a crash does not undo it.
+        // Counted before the check: a crash does not undo it.
         self.count(&door.own).await?;
         let fits = fits.await;
         match fits {
             Ok(false) if !known => self.count_over_all(door).await?,
             Ok(false) => {}
             Ok(true) => self.settle(&door.own, |tally| Tally { failures: 0, known: true, ..tally }).await?,
-            // Nobody has looked.
+            // The password was not checked.
             Err(_) => {
                 self.settle(&door.own, |tally| Tally { failures: tally.failures.saturating_sub(1), ..tally }).await?;
             }
@@ -93,7 +92,7 @@ impl Attempts {
         Ok(fits?)
     }
 
-    /// Refuses whoever has to wait. Says whether the right password came this way before.
+    /// Rejects a caller who has to wait. Returns whether the right password was given under this key before.
     async fn admit(&self, door: &Door) -> Result<bool, Error> {
         let own = self.tallies.get(&door.own);
         let over_all = try_join_all(door.over_all.iter().map(|key| self.tallies.get(key)));
@@ -147,7 +146,7 @@ fn remembered(tally: &Tally, now: DateTime<Utc>) -> u32 {
     if now - tally.at < FORGOTTEN { tally.failures } else { 0 }
 }
 
-/// Until when nobody looks: one second after the last free attempt, then twice as long each time.
+/// The end of the wait: one second after the last free attempt, then twice as long each time.
 fn wait_of(tally: &Tally, free: u32) -> Option<DateTime<Utc>> {
     let doublings = tally.failures.checked_sub(free)?.min(20);
     Some(tally.at + TimeDelta::seconds(1 << doublings).min(LONGEST))
@@ -179,7 +178,7 @@ mod tests {
         assert_eq!((wait(15), wait(u32::MAX)), (Some(900), Some(900)));
     }
 
-    /// An account, tried from an address.
+    /// The key of an account and an address.
     fn door(user: &str, address: &str) -> Door {
         let over_all = vec![format!("user.{user}"), format!("address.{address}")];
         Door { own: format!("user.{user}.{address}"), over_all }
@@ -191,7 +190,7 @@ mod tests {
             looked_at.map_err(|error| error.into_problem().code())
         }
 
-        /// As if so many had come that the wait is long.
+        /// Raises a tally at the limit far above it, so that the wait is long.
         async fn goes_on(&self, key: &str) {
             let more = |tally: Option<Tally>| tally.map(|tally| Tally { failures: FREE_OVER_ALL + 10, ..tally });
             let before = self.tallies.get(key).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Commands to boxes: of operators, and of the boxes themselves; and what boxes sign in with.
+//! Commands of operators on boxes, reports by the boxes themselves, and credentials of boxes.
 
 pub(crate) mod change;
 pub(crate) mod credentials;
@@ -12,7 +12,7 @@ use domain::{BoxId, UserId};
 
 use crate::problems::Code;
 
-/// A box as the one who acts: its ids are of the same form.
+/// Returns the box as the acting user: box ids and user ids have the same form.
 pub(crate) fn as_user(box_id: &BoxId) -> Result<UserId, Code> {
     box_id.as_str().parse().map_err(|_| Code::Internal)
 }

@@ -1,5 +1,5 @@
-//! Requests that run to their end. The HTTP server drops the future of a request when its client hangs up: a request
-//! with more than one effect would stop between two of them.
+//! Runs requests to their end. The HTTP server drops the future of a request when its client disconnects, which could
+//! stop a request with several effects between two of them.
 
 use std::{panic::resume_unwind, time::Duration};
 
@@ -14,15 +14,15 @@ use tracing::Instrument;
 
 use crate::{app::App, error::Error};
 
-/// The time that requests without a client have after the process was asked to stop.
+/// The time that requests without a client get after the shutdown signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The requests that are being carried out.
+/// The requests in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Running(watch::Sender<()>);
 
 impl Running {
-    /// Waits until all requests have ended, for a second at most. None may begin any more.
+    /// Waits until all requests have ended, at most [`DRAIN_TIMEOUT`]. No request may begin any more.
     pub(crate) async fn drained(&self) {
         if timeout(DRAIN_TIMEOUT, self.0.closed()).await.is_err() {
             tracing::warn!(requests = self.0.receiver_count(), "requests were interrupted");
@@ -30,7 +30,7 @@ impl Running {
     }
 }
 
-/// These routes, each request in a task of its own, which outlives the connection.
+/// Runs each request of these routes in a task of its own, which outlives the connection.
 pub(crate) fn complete(routes: Router, app: App) -> Router {
     routes.layer(middleware::from_fn_with_state(app, run))
 }

@@ -1,4 +1,4 @@
-//! Closes rooms whose deadline has come, with nobody there.
+//! Closes rooms at their deadlines.
 
 use domain::{BoxCommand, UserId};
 use event_store::{ActorRole, CommandContext, Fired};
@@ -8,21 +8,21 @@ use tracing::{Instrument, Span};
 
 use crate::{app::App, error::Error, metrics};
 
-/// How many are closed at a time.
+/// The number of rooms that are closed concurrently.
 const CONCURRENCY: usize = 16;
 
-/// What became of a deadline.
+/// The result of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Its room is closed by it.
+    /// The deadline closed its room.
     Closed,
-    /// Its room is closed already.
+    /// The room was closed already, or is gone.
     Stale,
-    /// Its room has another one.
+    /// The room has another deadline, which is scheduled again.
     ArmedAgain,
 }
 
-/// Hears of every deadline that fires, and settles it once nothing is left to do. Never ends.
+/// Handles every deadline that fires, and acknowledges it once nothing is left to do. Never ends.
 pub(crate) async fn run(app: App) {
     app.deadlines
         .fired()
@@ -35,14 +35,14 @@ pub(crate) async fn run(app: App) {
                 if outcome.is_ok() {
                     fired.settle().await;
                 } else {
-                    tracing::warn!(room.id = %fired.room_id, "a deadline will come again");
+                    tracing::warn!(room.id = %fired.room_id, "a deadline failed and will fire again");
                 }
             }
         })
         .await;
 }
 
-/// What fires may be stale: the room on the box decides, never the clock of this machine.
+/// Closes the room if the deadline is still its own. A fired deadline may be stale: the state of the box decides.
 async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
     app.clock.require().await?;
     let box_id = fired.room_id.box_id();

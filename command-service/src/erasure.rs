@@ -1,5 +1,5 @@
-//! What the projectors' eraser asks over NATS, and nobody else may: each request is answered by one of all
-//! command-services.
+//! Requests of the projectors' eraser over NATS. NATS permissions keep all other processes out; one command-service
+//! answers each request.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use tokio::time::sleep;
 
 use crate::{app::App, error::Error, problems::Code, users::erase};
 
-/// Stored nowhere, but the same in all of them.
+/// The queue group that all command-services share. It is not stored.
 const QUEUE_GROUP: &str = "command-service";
 
-/// What a user wrote on a box is to be taken away, and they out of its open room.
+/// Asks to erase a user's texts on a box, and to remove the user from its open room.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EraseAuthor {
     user_id: UserId,
     box_id: BoxId,
-    /// Repeats with the same one are carried out once.
+    /// Repeats with the same key are carried out once.
     key: String,
 }
 
-/// The key of a user who was erased is to be destroyed.
+/// Asks to destroy the key of an erased user.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DestroyKey {
     user_id: UserId,
 }
 
-/// Answers requests until it is dropped: with `{}`, or with a `problem`. All of them may be repeated.
+/// Answers requests until it is dropped, with `{}` or with a `problem`. Every request may be repeated.
 pub(crate) async fn serve(client: Client, app: App) {
     let mut requests = subscribe(&client).await;
     loop {
@@ -68,7 +68,7 @@ async fn answer(client: Client, app: App, request: Message) {
         Err(error) => json!({ "problem": error.of_request(&clock::new_id().to_string()).into_problem() }),
     };
     if let Err(error) = client.publish(inbox, answer.to_string().into()).await {
-        tracing::warn!(verb, %error, "an answer to the eraser was lost");
+        tracing::warn!(verb, %error, "an answer to the eraser could not be sent");
     }
 }
 
@@ -76,13 +76,13 @@ fn parsed<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(payload).map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))
 }
 
-/// The system acts: of a user who is erased nothing is taken any more.
+/// Erases a user's texts on a box, as the system: commands of erased users are rejected.
 async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
     app.clock.require().await?;
     let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
-        return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
+        return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
     let context = CommandContext {
         request_hash: app.secret.hash(&[b"erase_author", user_id.as_str().as_bytes(), box_id.as_str().as_bytes()]),
@@ -97,14 +97,14 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
     Ok(json!({}))
 }
 
-/// Only of a user whom the log knows as erased: nothing that is asked by mistake can be taken back.
+/// Destroys the key of a user. Rejects a user who is not erased in the log, because this cannot be undone.
 async fn destroy_key(app: &App, payload: &[u8]) -> Result<Value, Error> {
     let DestroyKey { user_id } = parsed(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
-        return Err(Error::detailed(Code::Forbidden, "the user was not erased"));
+        return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
-    // Perhaps the command-service that erased the user crashed before.
+    // The command-service that erased the user may have crashed before.
     erase::forget(app, &user_id).await?;
     app.keys.destroy(&user_id).await?;
     tracing::info!(user.id = %user_id, "the key of an erased user is destroyed");

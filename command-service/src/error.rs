@@ -1,4 +1,4 @@
-//! Whatever goes wrong, as the one problem that answers it.
+//! Converts each error to the problem that the client gets.
 
 use axum::response::{IntoResponse, Response};
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
@@ -7,31 +7,31 @@ use service_kit::problem::Problem;
 
 use crate::problems::Code;
 
-/// The seconds after which a command is worth another try, of what only an operator can put right.
+/// The `Retry-After` of errors that only an operator can fix, in seconds.
 const FULL_RETRY: u32 = 30;
 const DAMAGED_RETRY: u32 = 10;
 
-/// Why a request was not carried out.
+/// The reason why a request was not carried out, as a problem.
 #[derive(Debug)]
 pub(crate) struct Error(Problem);
 
 impl Error {
-    /// A problem, with what is wrong in particular.
+    /// Builds a problem with a detail of its own.
     pub(crate) fn detailed(code: Code, detail: impl Into<String>) -> Self {
         Self(code.problem().detail(detail))
     }
 
-    /// As the answer to this request, for what does not come through the router.
+    /// Adds the request id, for requests that do not pass through the router.
     pub(crate) fn of_request(self, id: &str) -> Self {
         Self(self.0.of_request(id))
     }
 
-    /// As it stands in an answer, for what does not come through the router.
+    /// Returns the problem as it stands in an answer, for requests that do not pass through the router.
     pub(crate) fn into_problem(self) -> Problem {
         self.0
     }
 
-    /// The log did not answer; a repeat with the same key settles what became of the command.
+    /// The log did not answer. If the outcome is unknown, a repeat with the same key settles it.
     pub(crate) fn log_unavailable(reason: &str, outcome_unknown: bool) -> Self {
         tracing::warn!(reason, outcome_unknown, "the log cannot be reached");
         let detail = if outcome_unknown {
@@ -49,21 +49,21 @@ impl Error {
         Self(Code::LogFull.problem().detail(detail).retry_after(FULL_RETRY))
     }
 
-    /// The log is not what was read from it before.
+    /// The log differs from earlier reads of it.
     fn log_damaged(reason: &str) -> Self {
         tracing::warn!(reason, "the log is damaged");
-        let detail = "The command took no effect: repeat it when the log is whole again.";
+        let detail = "The command took no effect: repeat it when the log is repaired.";
         Self(Code::LogDamaged.problem().detail(detail).retry_after(DAMAGED_RETRY))
     }
 
-    /// A bucket beside the log did not answer. Its writes have no keys, and may be repeated as they are.
+    /// A bucket beside the log did not answer. Its writes have no keys and may be repeated unchanged.
     fn bucket_unavailable(reason: &str) -> Self {
         tracing::warn!(reason, "a bucket cannot be reached");
         let detail = "It is not known whether the request took effect: repeat it unchanged.";
         Self(Code::LogUnavailable.problem().detail(detail).retry_after(1))
     }
 
-    /// Others changed the same thing all the time.
+    /// Concurrent changes of the same object won every retry.
     pub(crate) fn contended() -> Self {
         Self(Code::Contended.problem().retry_after(1))
     }
@@ -95,7 +95,7 @@ impl From<Code> for Error {
     }
 }
 
-/// A refusal of the rules; its text is safe to show.
+/// Maps a refusal by the rules with its text, which is safe to show.
 impl<R: std::error::Error> From<CommandError<R>> for Error
 where
     for<'a> Code: From<&'a R>,

@@ -1,4 +1,4 @@
-//! The commands as NATS requests, for boxes and other processes: each becomes a request to the very same router.
+//! Commands as NATS requests, for boxes and other processes: each becomes a request to the same router.
 
 mod message;
 mod operations;
@@ -21,21 +21,21 @@ use utoipa::openapi::OpenApi;
 use message::Reply;
 use operations::Operations;
 
-/// Each request is answered by one of all command-services. Stored nowhere, but the same in all of them.
+/// The queue group of all command-services: one of them answers each request. It is not stored.
 const QUEUE_GROUP: &str = "command-service";
 
-/// The limit of requests that are worked on at a time. Further ones wait in the connection.
+/// The number of requests served concurrently; further ones wait in the connection.
 const CONCURRENCY: u32 = 256;
 
-/// How long requests that are being worked on may go on after the process was asked to stop.
+/// The time that requests in progress get after the shutdown signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Requests for commands, over a connection of their own: garbage disturbs no other connection.
+/// Subscribes to commands over a separate connection, so that garbage in it disturbs no other connection.
 pub(crate) fn requests(nats_url: &str) -> Result<Requests, ConnectError> {
     Requests::new(nats_url, "command-service", notice::ALL_COMMANDS, QUEUE_GROUP)
 }
 
-/// Serves requests until told to stop.
+/// The server of the NATS requests.
 pub(crate) struct Gateway {
     client: Client,
     router: Router,
@@ -44,13 +44,13 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Serves every command that the description has. The answers leave over the client.
+    /// Creates a gateway that serves every command in the description. The answers leave over `client`.
     pub(crate) fn new(client: Client, router: Router, api: &OpenApi) -> Arc<Self> {
         let turns = Arc::new(Semaphore::new(CONCURRENCY as usize));
         Arc::new(Self { client, router, operations: Operations::of(api), turns })
     }
 
-    /// Answers requests until `stop`, then those that the server has sent already.
+    /// Answers requests until `stop`, then those that the server has already sent.
     pub(crate) async fn run(self: Arc<Self>, mut requests: Requests, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = self.serve_all(&mut requests) => return,
@@ -86,7 +86,7 @@ impl Gateway {
             headers.insert(REQUEST_ID.as_str(), id.as_str());
         }
         if let Err(error) = self.client.publish_with_headers(inbox, headers, reply.body.into()).await {
-            tracing::warn!(%error, "an answer was lost");
+            tracing::warn!(%error, "an answer could not be sent");
         }
     }
 

@@ -1,6 +1,6 @@
-//! The command-service: takes commands over HTTP and NATS, decides them, and appends what happened to the event log.
+//! The command-service: takes commands over HTTP and NATS, decides them, and appends their events to the log.
 //!
-//! Knows nothing of the read models and of PostgreSQL: what it decides, it decides on the log alone.
+//! It uses neither the read models nor PostgreSQL: decisions depend on the log alone.
 
 pub mod settings;
 

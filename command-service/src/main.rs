@@ -10,11 +10,11 @@ use service_kit::{
     clock, exit, http, shutdown, telemetry,
 };
 
-/// The same allocator as in the other services.
+/// The allocator of all services.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The port, unless another one is given.
+/// The default port.
 const PORT: u16 = 8080;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Serving is what the program is for: it need not be said.
+/// Inserts the default task, `serve`, if the arguments name none.
 fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
     let words = ["serve", "token", "operator", "help", "-h", "--help", "-V", "--version"];
     if !args.get(1).is_some_and(|first| words.iter().any(|word| first == word)) {
@@ -52,7 +52,7 @@ fn print_token(args: &TokenArgs) -> Result<()> {
         (RoleName::User, None) => Role::User,
         (RoleName::Operator, None) => Role::Operator,
         (RoleName::Device, Some(box_id)) => Role::Device(box_id),
-        _ => bail!("--box goes with --role device"),
+        _ => bail!("--box and --role device require each other"),
     };
     let grant = Grant { user_id: &args.subject, role: &role, session: None, at: clock::now(), lifetime: args.ttl };
     let token = command_service::sign_with_newest(&args.signing_keys, grant)?;

@@ -1,4 +1,4 @@
-//! What is counted of commands, for Prometheus.
+//! Metrics of commands, for Prometheus.
 
 use std::{
     collections::HashMap,
@@ -40,43 +40,43 @@ static PASSWORDS_WAITING: LazyLock<Gauge> = LazyLock::new(Gauge::default);
 static PASSWORDS_REFUSED: LazyLock<Counter> = LazyLock::new(Counter::default);
 static DEADLINES: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
 
-/// Registers everything that a command-service counts.
+/// Registers all metrics of a command-service.
 pub(crate) fn register(registry: &mut Registry, app: App) {
     event_store::metrics::register(registry);
     for outcome in DEADLINE_OUTCOMES {
-        // Those that never come are there as well: a rate needs something to begin with.
+        // All outcomes exist from the start, so that rates have a first value.
         drop(DEADLINES.get_or_create(&[("outcome", outcome)]));
     }
-    let help = "Commands by operation, way in, and outcome: done, replayed, or the code of the problem";
+    let help = "Commands by operation, transport and outcome: done, replayed, or the problem code";
     registry.register("commands", help, COMMANDS.clone());
-    let help = "How long commands take, by operation";
+    let help = "Duration of commands, by operation";
     registry.register_with_unit("command_duration", help, Unit::Seconds, DURATION.clone());
-    let help = "Deadlines of rooms that have come, by what became of them";
+    let help = "Deadlines of rooms that have fired, by result";
     registry.register("deadlines", help, DEADLINES.clone());
-    let help = "Passwords that wait to be hashed or compared";
+    let help = "Passwords waiting to be hashed or compared";
     registry.register("passwords_waiting", help, PASSWORDS_WAITING.clone());
-    let help = "Passwords that were not looked at because too many waited, or for too long";
+    let help = "Passwords rejected unchecked because too many were waiting, or for too long";
     registry.register("passwords_refused", help, PASSWORDS_REFUSED.clone());
     at_scrape(registry, move |encoder| {
         let tails = app.tails();
         let labelled = |stream: &event_store::StreamName| [("stream", stream.label())];
         let read = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.sequence)));
-        gauges(encoder, "tail_position", "How far each stream of the log is read", None, read)?;
+        gauges(encoder, "tail_position", "Last sequence of the stream that was read", None, read)?;
         let lag = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.end.saturating_sub(tail.sequence))));
-        gauges(encoder, "tail_lag_commits", "Commits of the log that are not read yet", None, lag)?;
+        gauges(encoder, "tail_lag_commits", "Commits of the stream that were not read yet", None, lag)?;
         let behind = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.caught_up))));
-        gauges(encoder, "tail_caught_up", "Whether a stream is read up to its end: 1 or 0", None, behind)?;
+        gauges(encoder, "tail_caught_up", "1 if the stream was read up to its end, else 0", None, behind)?;
         let damaged = tails.iter().map(|(stream, tail)| (labelled(stream), f64::from(u8::from(tail.damage.is_some()))));
-        gauges(encoder, "tail_damaged", "Whether a stream is not what was read from it: 1 or 0", None, damaged)?;
+        gauges(encoder, "tail_damaged", "1 if the stream differs from earlier reads, else 0", None, damaged)?;
         let known = [app.boxes.remembered(), app.users.remembered(), app.stores.remembered()].concat();
         let known = known.iter().map(|(stream, count)| (labelled(stream), value(*count as u64)));
-        gauges(encoder, "idempotency_entries", "Commands whose repeat would get the first answer", None, known)
+        gauges(encoder, "idempotency_entries", "Commands remembered to answer their repeats", None, known)
     });
 }
 
 const DEADLINE_OUTCOMES: [&str; 4] = ["closed", "stale", "armed_again", "failed"];
 
-/// Counts a deadline; none is one that could not be dealt with now.
+/// Counts a deadline by its outcome; `None` is a failure, after which the deadline fires again.
 pub(crate) fn count_deadline(outcome: Option<Outcome>) {
     let [closed, stale, armed_again, failed] = DEADLINE_OUTCOMES;
     let outcome = match outcome {
@@ -88,7 +88,7 @@ pub(crate) fn count_deadline(outcome: Option<Outcome>) {
     DEADLINES.get_or_create(&[("outcome", outcome)]).inc();
 }
 
-/// Counts a password that waits for its turn, until the returned value is dropped.
+/// Counts a waiting password until the returned value is dropped.
 pub(crate) fn password_waits() -> impl Drop {
     PASSWORDS_WAITING.inc();
     PasswordWaits
@@ -102,12 +102,12 @@ impl Drop for PasswordWaits {
     }
 }
 
-/// Counts a password that has no turn.
+/// Counts a password that was rejected before it was hashed or compared.
 pub(crate) fn password_refused() {
     PASSWORDS_REFUSED.inc();
 }
 
-/// How a command comes in.
+/// The transport of a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Transport {
     Http,
@@ -116,12 +116,12 @@ pub(crate) enum Transport {
 
 #[derive(Clone)]
 struct Counting {
-    /// The operation behind each method and route.
+    /// The operation of each method and route.
     operations: Arc<HashMap<(Method, String), String>>,
     transport: &'static str,
 }
 
-/// These routes, with everything counted that comes through them.
+/// Counts every command that passes through these routes.
 pub(crate) fn counted(commands: Router, transport: Transport, api: &OpenApi) -> Router {
     let transport = match transport {
         Transport::Http => "http",

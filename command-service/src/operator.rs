@@ -1,4 +1,4 @@
-//! `command-service operator create`: how the first operator comes to be, and every further one. Nobody has a default password.
+//! `command-service operator create`: creates operators, including the first one. There is no default password.
 
 use std::{
     fs,
@@ -18,17 +18,17 @@ use crate::{
     settings::CreateOperator,
 };
 
-/// How long the server may take to let us in.
+/// The longest wait for the connection to the server.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The role of an operator's account. Stored; never rename.
 const ROLE: &str = "operator";
 
-/// Creates an account that may do what operators may. One that is there is left as it is, unless its password is lost.
+/// Creates an operator's account. Leaves an existing one unchanged, unless `reset_password` is set.
 pub async fn create(args: CreateOperator) -> Result<()> {
     let CreateOperator { nats, user_id, password_file, reset_password } = args;
     if user_id.is_reserved() {
-        bail!("{user_id} is nobody's name");
+        bail!("{user_id} is reserved");
     }
     let text = match password_file {
         Some(file) => fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?,
@@ -54,24 +54,24 @@ pub async fn create(args: CreateOperator) -> Result<()> {
                 let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
                 let records = Records { sessions: &sessions, revocations: &revocations };
                 sign_out::everywhere(records, ROLE, &user_id).await?;
-                writeln!(output, "{user_id} has another password now; all sessions have ended")?;
+                writeln!(output, "{user_id} has a new password now; all sessions have ended")?;
             }
             Some(stored) if stored.account.role == ROLE => {
-                writeln!(output, "{user_id} is an operator already; nothing was changed, the password neither")?;
+                writeln!(output, "{user_id} is an operator already; nothing was changed, not even the password")?;
             }
-            _ => bail!("{user_id} is the account of somebody else; nothing was changed"),
+            _ => bail!("{user_id} is the account of a user; nothing was changed"),
         },
         Err(error) => return Err(error).context("the accounts cannot be reached"),
     }
     Ok(())
 }
 
-/// The first line of the standard input.
+/// Reads the first line of the standard input.
 fn ask() -> Result<String> {
     if io::stdin().is_terminal() {
         write!(io::stderr(), "Password (it is shown; --password-file reads it from a file): ")?;
     }
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("no password came")?;
+    io::stdin().lock().read_line(&mut line).context("cannot read the password from the standard input")?;
     Ok(line)
 }

@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id beside the async threads, a few at a time.
+//! Hashes passwords with argon2id on blocking threads, a few at a time.
 
 mod argon;
 
@@ -10,26 +10,26 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{metrics, problems::Code};
 
-/// How many may wait for their turn: about the work of a few seconds.
+/// The number of passwords that may wait or be hashed: the work of a few seconds.
 const SEATS: usize = 256;
 
-/// How long one may wait for its turn.
+/// The longest wait of a password for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The most characters of any password: what is longer only costs time.
+/// The maximum length of any password. Longer ones would only cost time.
 pub(crate) const MAX_CHARS: usize = 128;
 
-/// A password of at least `MIN` characters, as it came in. Says nothing about itself in logs.
+/// A received password of at least `MIN` characters. Its `Debug` form hides it.
 #[derive(Clone)]
 pub(crate) struct Password<const MIN: usize>(String);
 
-/// What an account is opened with.
+/// The password of an account.
 pub(crate) type AccountPassword = Password<8>;
 
-/// What a box signs in with.
+/// The secret with which a box signs in.
 pub(crate) type BoxSecret = Password<32>;
 
-/// What a locked room is opened with.
+/// The password of a locked room.
 pub(crate) type RoomPassword = Password<1>;
 
 impl<const MIN: usize> fmt::Debug for Password<MIN> {
@@ -39,7 +39,7 @@ impl<const MIN: usize> fmt::Debug for Password<MIN> {
 }
 
 impl<const MIN: usize> Password<MIN> {
-    /// If it has as many characters as it must.
+    /// Checks the length of the password.
     pub(crate) fn new(text: String) -> Result<Self, String> {
         if (MIN..=MAX_CHARS).contains(&text.chars().count()) {
             Ok(Self(text))
@@ -57,18 +57,18 @@ impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
     }
 }
 
-/// The one place where passwords are hashed and verified. Bounds memory (19 MiB for each processor, which is used
-/// again) and leaves the async threads to the others, however many ask at once.
+/// Hashes and verifies all passwords. Bounds the memory (19 MiB per processor, reused) and keeps the work off the async
+/// threads.
 pub(crate) struct Passwords {
     hasher: Arc<Hasher>,
     seats: Semaphore,
     turns: Semaphore,
-    /// What the password of an unknown user is compared with, so that it takes as long as that of a known one.
+    /// The hash for passwords of unknown users, so that their check takes as long as that of known users.
     stranger: String,
 }
 
 impl Passwords {
-    /// As many at a time as the machine has cores.
+    /// Creates one that hashes as many passwords concurrently as the machine has cores.
     pub(crate) fn new() -> Result<Self, argon::HashError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self::with_limits(SEATS, cores)
@@ -80,7 +80,7 @@ impl Passwords {
         Ok(Self { hasher, seats: Semaphore::new(seats), turns: Semaphore::new(turns), stranger })
     }
 
-    /// The hash of a password, in PHC form, with a new salt.
+    /// Returns the hash of a password in PHC form, with a new salt.
     pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
         let hasher = Arc::clone(&self.hasher);
         let result = self.take_turn(move || hasher.hash(&password.0)).await?;
@@ -90,7 +90,7 @@ impl Passwords {
         })
     }
 
-    /// Whether the password fits the hash; it fits no absent one, but takes as long.
+    /// Returns whether the password has this hash. Without a hash it is wrong, after the same time.
     pub(crate) async fn fits<const MIN: usize>(
         &self,
         password: Password<MIN>,
@@ -159,7 +159,7 @@ mod tests {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move { passwords.hash::<1>(password("storm")).await })
         }));
-        // The runtime has one thread: were it used for hashing, it would not get here between two of them.
+        // The runtime has one thread: hashing on it would block this loop.
         let mut longest = Duration::ZERO;
         let ticking = async {
             loop {
@@ -187,7 +187,7 @@ mod tests {
         };
         let passwords = Arc::new(Passwords::with_limits(SEATS, 2).unwrap());
         let before = resident();
-        // In waves: threads that rest end, and others take over.
+        // Pauses between waves let blocking threads end and others take over.
         for _ in 0..10 {
             let wave = (0..40).map(|number| {
                 let passwords = Arc::clone(&passwords);

@@ -1,4 +1,4 @@
-//! Every problem that this service can answer with: one table.
+//! The table of all problems that this service returns.
 
 use axum::http::StatusCode;
 use service_kit::problem::Problem;
@@ -12,7 +12,7 @@ macro_rules! problems {
         }
 
         impl Code {
-            /// Every one.
+            /// All codes.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
 
             fn row(self) -> (u16, &'static str, &'static str, &'static str) {
@@ -26,86 +26,89 @@ macro_rules! problems {
 
 // The codes are part of the interface; never rename.
 problems! {
-    MalformedJson 400 "malformed-json" "The body is not JSON" "The body is not JSON.";
+    MalformedJson 400 "malformed-json" "The request body is not valid JSON" "The request body is not valid JSON.";
     InvalidIdempotencyKey 400 "invalid-idempotency-key" "The Idempotency-Key is not valid"
-        "The header `Idempotency-Key` does not have 1 to 64 visible ASCII characters.";
+        "The header `Idempotency-Key` must have 1 to 64 visible ASCII characters.";
     MissingToken 401 "missing-token" "This request needs an access token" "There is no `Authorization` header.";
-    InvalidToken 401 "invalid-token" "The access token is not valid" "The token is not one of ours.";
-    ExpiredToken 401 "expired-token" "The access token has expired" "The token has expired; sign in again.";
+    InvalidToken 401 "invalid-token" "The access token is not valid"
+        "The access token is malformed, or not issued for this service.";
+    ExpiredToken 401 "expired-token" "The access token has expired" "The access token has expired; sign in again.";
     RevokedToken 401 "revoked-token" "The session of this access token has ended"
-        "Somebody signed out, or a refresh token came twice; sign in again.";
+        "The session of the token has ended; sign in again.";
     InvalidRefreshToken 401 "invalid-refresh-token" "The refresh token is not valid"
-        "The token is not one of ours, or its session has ended; sign in again.";
+        "The refresh token is malformed, or its session has ended; sign in again.";
     RefreshTokenReused 401 "refresh-token-reused" "The refresh token was used before"
-        "An older token of the session came again: it may be stolen, and the session has ended; sign in again.";
-    WrongCredentials 401 "wrong-credentials" "The id or the password is wrong"
-        "There is no such account, or its password is another; or no such box, or its secret is another.";
+        "A replaced token of the session was used again. It may be stolen, so the session has ended; sign in again.";
+    WrongCredentials 401 "wrong-credentials" "Wrong id or password"
+        "No account has this id and password, or no box has this id and secret.";
     Forbidden 403 "forbidden" "You may not do this" "The caller's role does not allow this.";
     NotAMember 403 "not-a-member" "You are not a member of this room" "Only members of the room may do this.";
     NotTheHost 403 "not-the-host" "You are not the host of this room" "Only the host of the room may do this.";
     NotTheAuthor 403 "not-the-author" "You are not the author of this message"
         "Only the author of the message may do this.";
-    WrongPassword 403 "wrong-password" "The room's password does not fit"
-        "The room is locked, and the password is missing or another.";
-    Kicked 403 "kicked" "You were kicked out of this room" "Whoever was kicked does not come back.";
-    NoSession 404 "no-session" "The access token belongs to no session" "The token was printed: it ends with its time.";
-    SignInElsewhere 404 "sign-in-elsewhere" "People sign in at another place"
+    WrongPassword 403 "wrong-password" "Wrong room password"
+        "The room is locked, and the password is missing or wrong.";
+    Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
+    NoSession 404 "no-session" "The access token has no session"
+        "The token was issued without a session, and is valid until it expires.";
+    SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the outside issuer"
         "The service takes tokens of an outside issuer, and has no accounts and sessions of its own.";
-    NotFound 404 "not-found" "There is nothing here" "What the path names cannot exist.";
-    BoxNotFound 404 "box-not-found" "There is no such box" "No box has this id.";
-    RoomNotFound 404 "room-not-found" "There is no such room" "No room has this id.";
-    StoreNotFound 404 "store-not-found" "There is no such store" "No store has this id.";
-    UserNotFound 404 "user-not-found" "There is no such user" "The caller is no registered user, or was erased.";
-    DeviceNotFound 404 "device-not-found" "There is no such device" "The caller has no device of this id.";
-    MemberNotFound 404 "member-not-found" "This user is not a member of the room" "The other user is not inside.";
-    EventNotFound 404 "event-not-found" "The box has no such event" "No event of this box stands at this sequence.";
-    MessageNotFound 404 "message-not-found" "There is no such message in this room"
-        "No message of this room has this id.";
+    NotFound 404 "not-found" "Not found" "The path contains a malformed id.";
+    BoxNotFound 404 "box-not-found" "Box not found" "No box has this id.";
+    RoomNotFound 404 "room-not-found" "Room not found" "No room has this id.";
+    StoreNotFound 404 "store-not-found" "Store not found" "No store has this id.";
+    UserNotFound 404 "user-not-found" "User not found" "The caller is not registered as a user, or was erased.";
+    DeviceNotFound 404 "device-not-found" "Device not found" "The caller has no device with this id.";
+    MemberNotFound 404 "member-not-found" "Member not found" "The other user is not a member of the room.";
+    EventNotFound 404 "event-not-found" "Event not found" "The box has no event at this sequence.";
+    MessageNotFound 404 "message-not-found" "Message not found" "No message of this room has this id.";
     BoxExists 409 "box-exists" "The box id is taken" "A box with this id exists already.";
     BoxInUse 409 "box-in-use" "The box is in use" "A room is open on the box.";
-    BoxOutOfService 409 "box-out-of-service" "The box is out of service" "No room can be opened on the box for now.";
-    BoxRetired 409 "box-retired" "The box was retired" "The box is gone for good.";
+    BoxOutOfService 409 "box-out-of-service" "The box is out of service" "No room can be opened on the box now.";
+    BoxRetired 409 "box-retired" "The box is retired" "The box was retired for good.";
     StoreExists 409 "store-exists" "The store id is taken" "A store with this id exists already.";
-    StoreClosed 409 "store-closed" "The store takes no orders now" "No room can be opened for the store for now.";
-    RoomClosed 409 "room-closed" "The room is closed" "The room was closed, or its time has passed.";
-    RoomFull 409 "room-full" "The room is full" "Every seat is taken.";
-    AlreadyMember 409 "already-member" "You are a member of this room already" "The caller is inside.";
-    CannotKickYourself 409 "cannot-kick-yourself" "A host cannot kick themselves" "A host leaves or hands over instead.";
-    TooManyKicks 409 "too-many-kicks" "No more users can be kicked out of this room"
-        "500 users were kicked out of the room, which is the most; the room can be closed.";
-    StepNotForward 409 "step-not-forward" "Steps only go forward" "The order is at a later step already.";
-    TooManyExtensions 409 "too-many-extensions" "The room cannot be extended again" "Three extensions are the most.";
-    UserExists 409 "user-exists" "The user id is taken" "Somebody has, or had, this user id.";
-    NicknameTaken 409 "nickname-taken" "The nickname is taken" "Somebody is called like that, whatever the case.";
-    TooManyDevices 409 "too-many-devices" "No more devices" "A user can have ten devices.";
-    BodyTooSlow 408 "body-too-slow" "The body did not come in time" "The body took more than ten seconds.";
-    Contended 409 "contended" "Too many commands at once" "Others changed the same thing all the time; try again.";
-    BodyTooLarge 413 "body-too-large" "The body is too large" "The body has more than 64 KiB.";
-    UriTooLong 414 "uri-too-long" "The address is too long" "Path and query have more than 32 KiB.";
-    UnsupportedMediaType 415 "unsupported-media-type" "The body must be JSON"
+    StoreClosed 409 "store-closed" "The store is closed" "No room can be opened for the store now.";
+    RoomClosed 409 "room-closed" "The room is closed" "The room was closed, or its deadline has passed.";
+    RoomFull 409 "room-full" "The room is full" "The room has its maximum number of members.";
+    AlreadyMember 409 "already-member" "You are already a member of this room" "The caller is already a member.";
+    CannotKickYourself 409 "cannot-kick-yourself" "You cannot kick yourself"
+        "The host can leave the room or transfer the host's role instead.";
+    TooManyKicks 409 "too-many-kicks" "Too many users were kicked from this room"
+        "At most 500 users can be kicked from a room. The room can be closed.";
+    StepNotForward 409 "step-not-forward" "The step must move forward" "The order is already at a later step.";
+    TooManyExtensions 409 "too-many-extensions" "Too many extensions" "A room can be extended at most three times.";
+    UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
+    NicknameTaken 409 "nickname-taken" "The nickname is taken" "Nicknames are unique without regard to case.";
+    TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
+    BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
+    Contended 409 "contended" "Too many concurrent changes" "Concurrent changes of the same object won; try again.";
+    BodyTooLarge 413 "body-too-large" "The request body is too large" "The request body is larger than 64 KiB.";
+    UriTooLong 414 "uri-too-long" "The URI is too long" "Path and query are longer than 32 KiB.";
+    UnsupportedMediaType 415 "unsupported-media-type" "The request body must be JSON"
         "The `Content-Type` is not `application/json`.";
     RateLimited 429 "rate-limited" "Too many requests"
-        "More requests came from the user, or without a valid token from the address, than may come in this time.";
-    InvalidBody 422 "invalid-body" "The body is not what this request takes"
-        "A field is missing, unknown, of another type or out of its bounds.";
+        "The user, or an address without a valid token, has sent more requests than its rate limit allows.";
+    InvalidBody 422 "invalid-body" "Invalid request body"
+        "A field is missing, unknown, of the wrong type or out of its bounds.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
-        "The caller has used this key before on the same aggregate, with another method, path or body.";
+        "The caller used this key for the same aggregate with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"
-        "Wrong passwords came before: until the time in `Retry-After` has passed, no other one is looked at.";
-    HeadersTooLarge 431 "headers-too-large" "The headers are too large" "All headers have more than 32 KiB.";
-    Internal 500 "internal" "Something went wrong on our side" "A fault of ours; the request id finds it in the logs.";
-    LogUnavailable 503 "log-unavailable" "The event log cannot be reached"
-        "Whether the request took effect may be unknown: repeat it, a command with the same `Idempotency-Key`.";
-    LogFull 503 "log-full" "The event log has no space left"
-        "The server of the log has no space left, or has reached a limit. The command took no effect.";
-    LogDamaged 503 "log-damaged" "The event log is not what it was"
+        "Passwords are not checked until the time in `Retry-After` has passed.";
+    HeadersTooLarge 431 "headers-too-large" "The headers are too large" "The headers are larger than 32 KiB in total.";
+    Internal 500 "internal" "Internal error"
+        "A server error; the logs have the details under the request id.";
+    LogUnavailable 503 "log-unavailable" "The event log is unavailable"
+        "It may be unknown whether the request took effect: repeat it, commands with the same `Idempotency-Key`.";
+    LogFull 503 "log-full" "The event log is full"
+        "The server of the log has no space left, or a limit was reached. The command took no effect.";
+    LogDamaged 503 "log-damaged" "The event log is damaged"
         "A part of the log was lost, or replaced by another copy. The command took no effect.";
     ClockSkew 503 "clock-skew" "The clock of this instance is wrong"
         "The clocks of this instance and of the log differ by more than 2 s. The command took no effect; repeat it.";
-    Busy 503 "busy" "Too much to do" "More passwords wait to be checked than is reasonable; try again.";
+    Busy 503 "busy" "The service is busy" "Too many passwords wait to be checked; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
-    MalformedRequest 400 "malformed-request" "The request is not one" "Over NATS: the message is not a request.";
-    UnknownCommand 404 "unknown-command" "There is no such command" "Over NATS: no command has the name in the subject.";
+    MalformedRequest 400 "malformed-request" "Malformed request" "Over NATS: the message is not a valid request.";
+    UnknownCommand 404 "unknown-command" "Unknown command" "Over NATS: no command has the name in the subject.";
 }
 
 impl Code {
@@ -119,12 +122,12 @@ impl Code {
         self.row().1
     }
 
-    /// When it is the answer.
+    /// The condition under which the code is returned.
     pub(crate) fn when(self) -> &'static str {
         self.row().3
     }
 
-    /// The answer.
+    /// Builds the problem.
     pub(crate) fn problem(self) -> Problem {
         let (status, code, title, _) = self.row();
         Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, title)

@@ -1,28 +1,28 @@
-//! Readiness by partition: what every command needs makes the process unready, a single partition is only reported.
+//! Readiness by partition: a failure that stops all commands makes the process unready, others are only reported.
 
 use event_store::{Lack, Space, StreamName, TailState};
 
 use crate::app::App;
 
-/// The streams that do not take commands, by what that means for the process.
+/// The streams that reject commands, grouped by the effect on the process.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Failures {
-    /// Those that are being read for the first time, or again after an interruption. Over soon.
+    /// Streams that are being read for the first time or after an interruption. This passes soon.
     behind: Vec<String>,
-    /// Those that fail until something outside is put right.
+    /// Streams that fail until an operator repairs them.
     broken: Vec<(StreamName, String)>,
 }
 
-/// Fails while a stream is being caught up with, while users cannot be written, and when no partition of boxes works.
+/// Fails while a stream is catching up, while users cannot be written, and while no partition of boxes works.
 ///
-/// A broken partition is broken for every command-service: if it made them unready, nothing would serve the others.
+/// A broken partition is broken for every command-service: if it made them unready, none would serve the others.
 pub(crate) fn required(app: &App, space: &Space) -> Result<(), String> {
     let tails = app.tails();
     let boxes = tails.iter().filter(|(stream, _)| matches!(stream, StreamName::Box(_))).count();
     Failures::of(&tails, space).required(boxes)
 }
 
-/// Names every stream that does not take commands and every bucket without space, each with what is wrong.
+/// Fails with each stream that rejects commands and each bucket without space, and the reason.
 pub(crate) fn partitions(app: &App, space: &Space) -> Result<(), String> {
     let failures = Failures::of(&app.tails(), space);
     let others = [StreamName::Mark, StreamName::Timer].into_iter();

@@ -1,4 +1,4 @@
-//! What every command brings along besides its path: who, which body, under which key, when.
+//! Extractors of commands: the caller, the body, the idempotency key and the time.
 
 use std::{fs, io, path::Path};
 
@@ -21,19 +21,19 @@ use tracing::Span;
 
 use crate::{app::App, error::Error, problems::Code};
 
-/// The client's name for its command.
+/// The header with the client's id of a command.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A signed-in user.
 pub(crate) struct AsUser(pub(crate) UserId);
 
-/// Somebody who looks after boxes and stores.
+/// A signed-in operator.
 pub(crate) struct AsOperator(pub(crate) UserId);
 
-/// A user or an operator: whoever has a password.
+/// A signed-in user or operator.
 pub(crate) struct AsPerson(pub(crate) Caller);
 
-/// Whoever is signed in.
+/// A signed-in user, operator or box.
 pub(crate) struct AsAnybody(pub(crate) Caller);
 
 impl FromRequestParts<App> for AsAnybody {
@@ -74,12 +74,12 @@ impl FromRequestParts<App> for AsOperator {
     }
 }
 
-/// What identifies a command and its repeats.
+/// The identity of a command and of its repeats.
 #[derive(Debug, Clone)]
 pub(crate) struct Stamp {
     /// The client's `Idempotency-Key`.
     pub(crate) key: Option<String>,
-    /// When the command was received.
+    /// The time at which the command was received.
     pub(crate) at: DateTime<Utc>,
     request_hash: RequestHash,
     traceparent: Option<String>,
@@ -96,7 +96,7 @@ impl Stamp {
         self.in_role(ActorRole::Operator, actor)
     }
 
-    /// The context of a command of a box, which has signed in by this id.
+    /// The context of a command of a box, which signed in with this id.
     pub(crate) fn by_device(&self, actor: &UserId) -> CommandContext {
         self.in_role(ActorRole::Device, actor)
     }
@@ -115,21 +115,21 @@ impl Stamp {
 
 /// A command with a JSON body.
 pub(crate) struct Command<T> {
-    /// What it says.
+    /// The parsed body.
     pub(crate) body: T,
-    /// Its marks.
+    /// Its identity.
     pub(crate) stamp: Stamp,
 }
 
-/// A command whose JSON body may be absent altogether, or null.
+/// A command with an optional JSON body: absent, or null.
 pub(crate) struct BriefCommand<T> {
-    /// What it says.
+    /// The parsed body, or the default.
     pub(crate) body: T,
-    /// Its marks.
+    /// Its identity.
     pub(crate) stamp: Stamp,
 }
 
-/// A command that its path says completely; a body counts for its repeats only.
+/// A command without a body. The hash that identifies repeats covers the bytes of a body all the same.
 pub(crate) struct BareCommand(pub(crate) Stamp);
 
 impl<T: DeserializeOwned> FromRequest<App> for Command<T> {
@@ -183,17 +183,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Code> {
     }
 }
 
-/// The trace of this request; without traces of our own, that which the client has begun.
+/// Returns the trace of this request, or the one that the client began if this process records none.
 fn traceparent(headers: &HeaderMap) -> Option<String> {
     let begun_outside = || headers.get(TRACEPARENT)?.to_str().ok().filter(|text| trace::is_well_formed(text));
     trace::of(&Span::current()).or_else(|| begun_outside().map(str::to_owned))
 }
 
-/// The installation's secret under which requests are hashed: bodies hold passwords.
+/// The secret for keyed hashes of requests: bodies hold passwords.
 pub(crate) struct RequestSecret(Vec<u8>);
 
 impl RequestSecret {
-    /// From a file of 32 bytes in hexadecimal digits.
+    /// Reads the secret from a file of 32 bytes in hexadecimal digits.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
         Self::parse(text.trim())
@@ -207,7 +207,7 @@ impl RequestSecret {
         Some(Self(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()))
     }
 
-    /// The keyed hash of these parts.
+    /// Returns the keyed hash of these parts.
     pub(crate) fn hash(&self, parts: &[&[u8]]) -> RequestHash {
         RequestHash::keyed(&self.0, parts)
     }

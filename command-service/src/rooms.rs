@@ -1,4 +1,4 @@
-//! Commands of users to rooms: their life, their members, what their members have read.
+//! Commands of users on rooms: opening and closing, members, and read markers.
 
 pub(crate) mod close;
 pub(crate) mod extend;

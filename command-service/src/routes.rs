@@ -1,4 +1,4 @@
-//! The route table: every command with who may give it, what it answers, and what can be wrong.
+//! The route table: every command with its allowed callers, answer and problems.
 
 mod description;
 
@@ -19,7 +19,7 @@ use Code::{
     TooManyExtensions, TooManyKicks, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
-/// Every route of the service and its description.
+/// Builds the router and its OpenAPI description.
 pub(crate) fn all(app: App) -> (Router, OpenApi) {
     let here = app.signing.is_some();
     let (router, description) = OpenApiRouter::with_openapi(document())
@@ -40,7 +40,7 @@ fn newcomers() -> OpenApiRouter<App> {
             &[UserExists, NicknameTaken, TooManyAttempts, Busy]))
 }
 
-/// Whoever has a token of the outside issuer has an id, and needs no password.
+/// Registration of users of an outside issuer: the id is in the token, and there is no password.
 #[rustfmt::skip]
 fn newcomers_from_elsewhere() -> OpenApiRouter<App> {
     OpenApiRouter::default()

@@ -1,4 +1,4 @@
-//! The JSON schemas of the domain's values, with the bounds that their parsers keep.
+//! The JSON schemas of the domain's values, with the limits of their parsers.
 
 use domain::{
     AlarmKind,
@@ -46,35 +46,35 @@ schemas! {
     RoomId => id(ROOM_ID_PATTERN, 50, "box-1.1");
     /// A message.
     MessageId => id(MESSAGE_ID_PATTERN, 18, "42");
-    /// The place of an event in the log.
+    /// The sequence of an event in the log.
     EventSequence => id(MESSAGE_ID_PATTERN, 18, "42");
-    /// What a message says.
+    /// The text of a message.
     MessageBody => text(values::MessageBody::MAX_CHARS, "Who else wants a Margherita?");
     /// A room's title.
     Title => text(values::Title::MAX_CHARS, "Pizza at noon");
-    /// How a user is called.
+    /// The nickname of a user.
     Nickname => text(values::Nickname::MAX_CHARS, "Ana");
-    /// How a store is called.
+    /// The name of a store.
     StoreName => text(values::StoreName::MAX_CHARS, "Pizzeria Roma");
-    /// What a store sells.
+    /// The category of a store.
     Category => text(values::Category::MAX_CHARS, "pizza");
     /// A postal code.
     ZipCode => text(values::ZipCode::MAX_CHARS, "04109");
     /// A street address or its detail.
     Address => text(values::Address::MAX_CHARS, "Markt 1");
-    /// Why a box is out of service.
+    /// A reason given by an operator.
     Reason => text(values::Reason::MAX_CHARS, "The door is stuck");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
     /// The address of a device at its push provider.
     PushToken => text(values::PushToken::MAX_CHARS, "fcm-registration-token");
-    /// How many people a room may hold.
+    /// The maximum number of members of a room.
     MaxMembers => integer(2, 100, 4);
-    /// How long an extension lasts.
+    /// The length of an extension in hours.
     ExtensionHours => integer(1, 3, 1);
-    /// Who may use a box.
+    /// The users that may use a box.
     BoxKind => one_of(&[values::BoxKind::Shared.as_str(), values::BoxKind::Private.as_str()]);
-    /// Where an order stands.
+    /// The step of an order.
     Step => one_of(&["gathering", "ordering", "ordered", "delivering", "arrived", "collected"]);
     /// Degrees north.
     Latitude => degrees(90, 51.34);
@@ -82,17 +82,17 @@ schemas! {
     Longitude => degrees(180, 12.37);
     /// The password of an account.
     AccountPassword => string(8, MAX_CHARS, "correct horse");
-    /// What a session is refreshed with.
+    /// A refresh token of a session.
     RefreshToken => string(1, refresh_token::MAX_CHARS, "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J");
-    /// What a box signs in with.
+    /// The secret with which a box signs in.
     BoxSecret => string(32, MAX_CHARS, "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a");
     /// The password of a room.
     RoomPassword => string(1, MAX_CHARS, "margherita");
-    /// For each kind of notification, whether it is wanted.
+    /// The wanted kinds of notification.
     NotificationPreferences => notification_preferences();
 }
 
-/// Something visible, and no NUL anywhere.
+/// Matches texts with a visible character and without NUL.
 const VISIBLE_PATTERN: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
 
 fn text(max: usize, example: &str) -> ObjectBuilder {

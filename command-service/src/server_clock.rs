@@ -1,7 +1,7 @@
-//! The clock of this machine beside the clock of the log's server.
+//! Compares the local clock with the clock of the log's server.
 //!
-//! Commands are decided by the local time, and what they write is read by instances with other clocks. A process whose
-//! clock is wrong takes no commands.
+//! Decisions depend on the local time, and instances with other clocks read what they write. A process with a wrong
+//! clock takes no commands.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -20,10 +20,10 @@ use tokio::time::Instant;
 
 use crate::{app::App, error::Error, problems::Code};
 
-/// The greatest difference with which commands are taken.
+/// The greatest accepted difference.
 const LIMIT: TimeDelta = TimeDelta::seconds(2);
 
-/// The time for which a comparison stands. A step of the local clock is noticed at once all the same.
+/// The validity of a comparison. A step of the local clock is noticed at once.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The least time between two comparisons.
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The advised pause before the next try, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// The local clock, compared with the server's when somebody asks. One for the process.
+/// The local clock, compared with the server's on demand. One instance per process.
 pub(crate) struct ServerClock {
     log: JetStreamLog,
     last: Mutex<Option<Comparison>>,
@@ -40,14 +40,15 @@ pub(crate) struct ServerClock {
     attempt: tokio::sync::Mutex<Option<Instant>>,
 }
 
-/// A reading of the local clock, and of one that nobody sets.
+/// A reading of the local clock and of a monotonic one.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     wall: DateTime<Utc>,
     steady: Instant,
 }
 
-/// The local time before and after the server told its own: delay widens the bounds, and never looks like an offset.
+/// The local time before the request and after the answer of the server. Delay widens the bounds, and never looks like
+/// an offset.
 #[derive(Debug, Clone, Copy)]
 struct Comparison {
     asked: DateTime<Utc>,
@@ -59,7 +60,7 @@ struct Comparison {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Right,
-    /// By at least this much, positive if the local clock is ahead.
+    /// The smallest possible offset; positive if the local clock is ahead.
     Wrong(TimeDelta),
     Unknown,
 }
@@ -91,12 +92,12 @@ impl Comparison {
 }
 
 impl ServerClock {
-    /// Compares with the server of this log.
+    /// Creates a clock that is compared with the server of this log.
     pub(crate) fn of(log: JetStreamLog) -> Self {
         Self { log, last: Mutex::default(), attempt: tokio::sync::Mutex::default() }
     }
 
-    /// Rejects whatever is to be decided by a clock that is known to be wrong.
+    /// Returns `clock-skew` if the clock is known to be wrong.
     pub(crate) async fn require(&self) -> Result<(), Error> {
         match self.wrong().await {
             Some(offset) => Err(Code::ClockSkew.problem().detail(offset).retry_after(RETRY_AFTER).into()),
@@ -104,7 +105,7 @@ impl ServerClock {
         }
     }
 
-    /// The offset in words, if the clock is known to be wrong.
+    /// Returns the offset in words if the clock is known to be wrong.
     pub(crate) async fn wrong(&self) -> Option<String> {
         match self.verdict().await {
             Verdict::Wrong(offset) => Some(text(offset)),
@@ -112,7 +113,7 @@ impl ServerClock {
         }
     }
 
-    /// The check for readiness.
+    /// Checks the clock for readiness.
     pub(crate) async fn check(&self) -> Result<(), String> {
         match self.verdict().await {
             Verdict::Right => Ok(()),
@@ -134,7 +135,7 @@ impl ServerClock {
         self.known().0
     }
 
-    /// The verdict of the last comparison, and whether it still stands.
+    /// Returns the verdict of the last comparison, and whether it is still valid.
     fn known(&self) -> (Verdict, bool) {
         let now = Reading::now();
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +144,7 @@ impl ServerClock {
 
     async fn compare(&self) {
         let asked = clock::now();
-        // Who cannot be asked takes no commands either.
+        // Commands fail anyway while the server does not answer.
         let Ok(server) = self.log.server_time().await else { return };
         let comparison = Comparison { asked, answered: Reading::now(), server };
         if let Verdict::Wrong(offset) = comparison.verdict(comparison.answered) {
@@ -159,7 +160,7 @@ fn text(offset: TimeDelta) -> String {
     format!("the clock of this instance is {seconds} s {side} the log's")
 }
 
-/// Lets a command through unless the clock is wrong.
+/// Rejects commands while the clock is wrong.
 pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
     match app.clock.require().await {
         Ok(()) => next.run(request).await,
@@ -171,12 +172,12 @@ pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -
 mod tests {
     use super::*;
 
-    /// A comparison that took `took` seconds, of a clock that is `ahead` by so many.
+    /// Returns a comparison that took `took` seconds, with a local clock that is `ahead` by so many seconds.
     fn comparison(ahead: i64, took: u64) -> Comparison {
         let now = Reading { wall: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), steady: Instant::now() };
         let took = Duration::from_secs(took);
         let asked = now.wall - TimeDelta::from_std(took).unwrap();
-        // The server answered at once, and the answer took all the time, or the other way round.
+        // The server's time is that of the request: the answer takes all the delay.
         Comparison { asked, answered: now, server: asked - TimeDelta::seconds(ahead) }
     }
 

@@ -1,4 +1,4 @@
-//! Puts the process together and lets it run until it is asked to stop.
+//! Assembles the process and runs it until shutdown.
 
 use std::{
     sync::{
@@ -43,18 +43,18 @@ use crate::{
     well_known,
 };
 
-/// How many states of boxes, of users and of stores are kept in memory.
+/// The maximum number of cached states of boxes, of users and of stores.
 const CACHED_STATES: u64 = 100_000;
 
-/// How often the log is looked for while it is not there.
+/// The time between two checks for the log until it is found.
 const VERIFY_PERIOD: Duration = Duration::from_secs(1);
 
-/// The period of the checks at the start of whether the tails have caught up.
+/// The time between two checks at the start that the tails have caught up.
 const TAILS_PERIOD: Duration = Duration::from_millis(50);
 
-/// Serves commands on the listener until `shutdown`; NATS may come later than that, and go and come again.
+/// Serves commands on the listener until `shutdown`. NATS may start later than the process, and be interrupted.
 ///
-/// Ends with an error if the log is not the one that the settings describe.
+/// Returns an error if the log does not match the settings.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
@@ -94,7 +94,7 @@ pub async fn run(
     let running = app.clone();
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
-        // Another instance can decide now what this one cannot yet.
+        // Until then another instance can answer commands that this one cannot decide.
         until_caught_up(&app, &space).await;
         tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app));
         tasks.spawn("the answers to the eraser", erasing);
@@ -112,12 +112,12 @@ pub async fn run(
     result
 }
 
-/// Returns when this becomes true, or nothing can make it true any more.
+/// Returns when the value is true or its sender is dropped.
 async fn until_stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Never returns, also without keys to look after.
+/// Maintains the signing keys, if there are any. Never returns.
 async fn keep_signing_keys(app: App) {
     match &app.signing {
         Some(signing) => signing.keep(&app.clock).await,
@@ -125,7 +125,7 @@ async fn keep_signing_keys(app: App) {
     }
 }
 
-/// Waits until this instance can decide commands. A partition that fails for every instance does not hold it up.
+/// Waits until this instance can decide commands. Partitions that are broken for every instance are not waited for.
 async fn until_caught_up(app: &App, space: &Space) {
     while readiness::required(app, space).is_err() {
         sleep(TAILS_PERIOD).await;
@@ -137,7 +137,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
     let secret = RequestSecret::read(&settings.request_secret_file)
         .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
     let file = &settings.master.master_key_file;
-    let masters = MasterKeys::read(file).with_context(|| format!("{} is no file of master keys", file.display()))?;
+    let masters = MasterKeys::read(file).with_context(|| format!("{} is not a master key file", file.display()))?;
     let keys = KeyRing::start(log.clone(), masters);
     let shared: Arc<dyn Log> = SealedLog::new(Arc::new(log.clone()), Arc::clone(&keys));
     let options = ExecutorOptions {
@@ -167,7 +167,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
     }))
 }
 
-/// Waits until the log is there and is the right one; gives up if it is another one.
+/// Waits for the log. Returns an error if it does not match the settings.
 async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBool) -> Result<(), ProvisionError> {
     let mut last_trouble = String::new();
     loop {
@@ -191,7 +191,7 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
     }
 }
 
-/// What a command-service needs: the server, the right log on it, and to have read of it what repeats may ask for.
+/// The health checks: the server, the right log, the clock, the keys, and tails that have read the log.
 fn health(
     client: Client,
     app: App,
@@ -219,7 +219,7 @@ fn health(
         })
         .check("keys", move || {
             let ready = trusting.signing.as_ref().map_or_else(|| trusting.verifier.has_keys(), Signing::is_ready);
-            async move { if ready { Ok(()) } else { Err("none is known yet that tokens can be signed with".to_owned()) } }
+            async move { if ready { Ok(()) } else { Err("no keys for tokens are known yet".to_owned()) } }
         })
         .check("tails", {
             let (app, space) = (app.clone(), space.clone());

@@ -1,4 +1,4 @@
-//! Sessions: signing in, refreshing, and signing out. No events: they come and go beside the log.
+//! Sessions: sign-in, refresh and sign-out. They are stored in a bucket beside the log, not as events.
 
 pub(crate) mod of_box;
 pub(crate) mod open;
@@ -21,21 +21,21 @@ use utoipa::ToSchema;
 use crate::{app::App, error::Error, problems::Code};
 use refresh_token::{RefreshToken, Secret};
 
-/// How long an access token speaks for its user.
+/// The lifetime of an access token.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// How long tokens of a session that has ended are refused: longer than any of them lives.
+/// The time for which tokens of an ended session are refused: longer than the lifetime of any of them.
 const REVOCATION: TimeDelta = TimeDelta::minutes(20);
 
-/// How long everything that somebody had before is refused: also tokens that were printed for them.
+/// The time for which a sign-out everywhere refuses older tokens of an account, including printed ones.
 const FULL_REVOCATION: TimeDelta = TimeDelta::hours(trust::REVOKED_HOURS);
 
-/// What to send along from now on.
+/// The tokens of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
-    /// For `Authorization: Bearer`.
+    /// Token for `Authorization: Bearer`.
     access_token: String,
-    /// For another session answer from `POST /sessions/refresh`, once.
+    /// Token for `POST /sessions/refresh`, valid once.
     #[schema(example = "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0Jd7hYkqS5c2y1n4m8p9r3t6u7x0z1A2c")]
     refresh_token: String,
     /// Always `Bearer`.
@@ -46,7 +46,7 @@ pub(crate) struct Session {
     expires_in: i64,
 }
 
-/// Begins a session of somebody who has proved who they are, by the password of this account.
+/// Begins a session after a successful check of the password of this account.
 async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role) -> Result<Session, Error> {
     let now = clock::now();
     let session = clock::new_id().simple().to_string();
@@ -57,7 +57,7 @@ async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role
     let family = Family { hash, former: None, box_id, credential, created_at: now, used_at: now };
     let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
     app.sessions.create(&key, &family).await?;
-    // Whoever changes the account from now on finds the session, and ends it; who did before has not.
+    // Re-check: a change of the account made before the session was stored would have missed it.
     if !app.accounts.has_still(account).await? {
         sign_out::end(app.records(), &key, now).await?;
         return Err(Code::WrongCredentials.into());
@@ -65,8 +65,8 @@ async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role
     Ok(answer)
 }
 
-/// The session as its holder sees it. The access token is as old as the look at the session that allowed it: whatever ends
-/// the session after that look is younger.
+/// Builds the session answer. The access token is as old as the read of the session that allowed it, so that a later
+/// end of the session covers it.
 fn answer(app: &App, token: &RefreshToken, role: &Role, at: DateTime<Utc>) -> Result<Session, Error> {
     let RefreshToken { key, .. } = token;
     let (user_id, session) = (&key.user_id, Some(key.session.as_str()));

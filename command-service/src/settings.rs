@@ -9,16 +9,16 @@ use service_kit::args::{
     ListenArgs, LogArgs, MasterKeyArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs,
 };
 
-/// Takes commands, decides them, and appends what happened to the event log.
+/// Takes commands, decides them and appends their events to the log
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Without a subcommand the service is served.")]
+#[command(version, after_help = "Without a subcommand, `serve` is run.")]
 pub struct Program {
-    /// What to do
+    /// Task to run
     #[command(subcommand)]
     pub task: Task,
 }
 
-/// What the program can do.
+/// The tasks of the program.
 #[derive(Debug, Subcommand)]
 pub enum Task {
     /// Serve commands over HTTP and NATS
@@ -28,15 +28,15 @@ pub enum Task {
         command-service token --subject ops --role operator --ttl 12h\n  \
         command-service token --subject box-1 --role device --box box-1 --ttl 365d")]
     Token(TokenArgs),
-    /// Look after the accounts of operators
+    /// Manage the accounts of operators
     #[command(subcommand)]
     Operator(OperatorTask),
 }
 
-/// What can be done about operators.
+/// The tasks about operators.
 #[derive(Debug, Subcommand)]
 pub enum OperatorTask {
-    /// Create an account that signs in with `POST /sessions` and may do what operators may
+    /// Create an operator's account, which signs in with `POST /sessions`
     #[command(after_help = "The password has 8 to 128 characters and comes from a file or the standard input:\n  \
         command-service operator create --user-id ops --password-file ops-password\n  \
         pwgen 24 1 | tee ops-password | command-service operator create --user-id ops\n  \
@@ -44,22 +44,22 @@ pub enum OperatorTask {
     Create(CreateOperator),
 }
 
-/// Who becomes an operator.
+/// The operator to create.
 #[derive(Debug, Clone, Args)]
 pub struct CreateOperator {
     /// The NATS server.
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// The operator's id
+    /// Id of the operator
     #[arg(long, value_name = "USER")]
     pub user_id: UserId,
 
-    /// The file with the password; without it, the first line of the standard input
+    /// File with the password (default: the first line of the standard input)
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// Give an operator who is there already this password in place of a lost one, and end all their sessions
+    /// Replace the password of an existing operator and end all their sessions
     #[arg(long)]
     pub reset_password: bool,
 }
@@ -67,19 +67,19 @@ pub struct CreateOperator {
 /// The settings of the service.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// Where HTTP is served.
+    /// The address of the HTTP server.
     #[command(flatten)]
     pub listen: ListenArgs,
 
-    /// Which pages may call this service.
+    /// The origins of web pages that may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
 
-    /// Where operators look.
+    /// The address of the pages for operators.
     #[command(flatten)]
     pub operations: OperationsArgs,
 
-    /// How often clients may ask, over HTTP and NATS together.
+    /// The rate limits of requests, over HTTP and NATS together.
     #[command(flatten)]
     pub rates: RateArgs,
 
@@ -87,80 +87,92 @@ pub struct Settings {
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// What is logged.
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Which access tokens count.
+    /// The trusted issuers of access tokens.
     #[command(flatten)]
     pub trust: TrustArgs,
 
-    /// How tokens are signed.
+    /// The keys that sign access tokens.
     #[command(flatten)]
     pub signing: SigningArgs,
 
-    /// How long a session waits for its next refresh, 90 days at most
-    #[arg(long, env = "BOXROOM_SESSION_LIFETIME", default_value = "30d", value_parser = session_lifetime, value_name = "TIME")]
+    /// Longest time between two refreshes of a session, at most 90 days
+    #[arg(
+        long,
+        env = "BOXROOM_SESSION_LIFETIME",
+        default_value = "30d",
+        value_parser = session_lifetime,
+        value_name = "TIME"
+    )]
     pub session_lifetime: TimeDelta,
 
-    /// The keys under which personal data in the log is sealed.
+    /// The keys that encrypt personal data in the log.
     #[command(flatten)]
     pub master: MasterKeyArgs,
 
-    /// The secret under which requests are hashed: 32 bytes in hexadecimal digits
+    /// File with the secret for hashes of requests: 32 bytes in hexadecimal digits
     #[arg(long, env = "BOXROOM_REQUEST_SECRET_FILE", value_name = "FILE")]
     pub request_secret_file: PathBuf,
 
-    /// Over how many partitions the log's boxes are spread; has to be what the log was created with
+    /// Number of box streams in the log; must equal the number it was created with
     #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
     pub partitions: u16,
 
-    /// For how long a repeated command gets its first answer
-    #[arg(long, env = "BOXROOM_IDEMPOTENCY_WINDOW", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    /// Time for which a repeated command gets its first answer
+    #[arg(
+        long,
+        env = "BOXROOM_IDEMPOTENCY_WINDOW",
+        default_value = "24h",
+        value_parser = duration,
+        value_name = "TIME"
+    )]
     pub idempotency_window: TimeDelta,
 
-    /// How long a room stays open by itself, like `3h` or `90m`
+    /// Initial lifetime of a room, like `3h` or `90m`
     #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value = "3h", value_parser = duration, value_name = "TIME")]
     pub room_lifetime: TimeDelta,
 }
 
-/// The keys that sign tokens, and when.
+/// The keys that sign access tokens, and their rotation.
 #[derive(Debug, Clone, Args)]
 pub struct SigningArgs {
-    /// The folder of the private keys that sign access tokens: Ed25519, PKCS#8, one in each file `*.pem`; not needed with
-    /// an outside issuer
+    /// Folder of the private keys that sign access tokens: Ed25519, PKCS#8, one per `*.pem` file; not needed with an
+    /// outside issuer
     #[arg(long, env = "BOXROOM_SIGNING_KEYS", required_unless_present = "issuer", value_name = "FOLDER")]
     pub signing_keys: Option<PathBuf>,
 
-    /// How long a new key is published before it signs
+    /// Time between the publication of a new key and its first signature
     #[arg(long, env = "BOXROOM_KEY_LEAD", default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub key_lead: TimeDelta,
 
-    /// How long a key verifies after a newer one has begun to sign
+    /// Time for which a key still verifies after a newer one has begun to sign
     #[arg(long, env = "BOXROOM_KEY_RETENTION", default_value = "1h", value_parser = duration, value_name = "TIME")]
     pub key_retention: TimeDelta,
 }
 
-/// What the printed token says.
+/// The content of a printed token.
 #[derive(Debug, Clone, Args)]
 pub struct TokenArgs {
-    /// The folder of the signing keys, of which the last one by name signs it
+    /// Folder of the signing keys; the last one by file name signs
     #[arg(long, env = "BOXROOM_SIGNING_KEYS", value_name = "FOLDER")]
     pub signing_keys: PathBuf,
 
-    /// For whom it speaks
+    /// Id of the user, operator or box
     #[arg(long, value_name = "USER")]
     pub subject: UserId,
 
-    /// What they may do
+    /// Role of the token
     #[arg(long, default_value = "user")]
     pub role: RoleName,
 
-    /// Which box it is, for a device
+    /// Box id, for the role `device`
     #[arg(long = "box", value_name = "BOX", required_if_eq("role", "device"))]
     pub box_id: Option<BoxId>,
 
-    /// How long it is valid
+    /// Lifetime of the token
     #[arg(long, default_value = "12h", value_parser = duration, value_name = "TIME")]
     pub ttl: TimeDelta,
 }
@@ -168,23 +180,23 @@ pub struct TokenArgs {
 /// A role on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleName {
-    /// Orders and chats
+    /// Places orders and chats
     User,
-    /// Looks after boxes and stores
+    /// Manages boxes and stores
     Operator,
-    /// Is a box
+    /// Delivery box
     Device,
 }
 
-/// As long as sessions are kept at most.
+/// Parses a time span of at most the time for which sessions are stored.
 fn session_lifetime(text: &str) -> Result<TimeDelta, String> {
     let span = duration(text)?;
     if span <= TimeDelta::days(trust::SESSION_DAYS) { Ok(span) } else { Err(format!("{text} is longer than 90 days")) }
 }
 
-/// A number and a unit: `ms`, `s`, `m`, `h` or `d`.
+/// Parses a time span: a number and a unit, which is `ms`, `s`, `m`, `h` or `d`.
 fn duration(text: &str) -> Result<TimeDelta, String> {
-    let invalid = || format!("{text} is no time span like 90s, 15m, 24h or 7d");
+    let invalid = || format!("{text} is not a time span like 90s, 15m, 24h or 7d");
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
     let (number, unit) = text.split_at(unit_at);
     let number: i64 = number.parse().map_err(|_| invalid())?;

@@ -20,13 +20,13 @@ use tokio::time::sleep;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
 
-/// How often the folder and the published keys are looked at.
+/// The time between two reads of the folder and of the published keys.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// After how many looks the newest key is published again, in case the bucket has lost it.
+/// The number of reads after which the newest key is published again, in case the bucket has lost it.
 const REPUBLISH: u32 = 60;
 
-/// Signs tokens with the key whose turn it is. One for the process.
+/// Signs tokens with the current key. One instance per process.
 pub(crate) struct Signing {
     folder: PathBuf,
     timing: Timing,
@@ -35,25 +35,25 @@ pub(crate) struct Signing {
     current: RwLock<Option<Current>>,
 }
 
-/// How long what takes in the life of a key.
+/// The timing of key rotation.
 #[derive(Debug, Clone, Copy)]
 struct Timing {
-    /// From its publication until it signs.
+    /// The time from the publication of a key until it signs.
     lead: TimeDelta,
-    /// From when another one signs until it does not verify any more.
+    /// The time from the first signature of the next key until the key no longer verifies.
     retention: TimeDelta,
 }
 
-/// The key whose turn it is.
+/// The current key.
 #[derive(Clone)]
 struct Current {
     signer: Signer,
-    /// No token may live longer.
+    /// The end of the key's validity. No token may outlive it.
     until: Option<DateTime<Utc>>,
 }
 
 impl Signing {
-    /// With the keys in the folder, of which there has to be one. Nothing where the tokens of an outside issuer count.
+    /// Opens the folder, which must hold a key. Returns `None` if an outside issuer signs the tokens.
     pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
         let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.is_of_outside()) else { return Ok(None) };
         let signers = read(&folder)?;
@@ -65,7 +65,7 @@ impl Signing {
         Ok(Some(Self { folder, timing, keys, verifier, current: RwLock::default() }))
     }
 
-    /// Signs, if there is a key that may: the token, and for how long it is good.
+    /// Returns a signed token and its lifetime, or `log-unavailable` while no key is published.
     pub(crate) fn sign(&self, grant: Grant<'_>) -> Result<(String, TimeDelta), Error> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let current = current.ok_or_else(|| Error::log_unavailable("no key is published yet", false))?;
@@ -79,18 +79,18 @@ impl Signing {
         Ok((token, lifetime))
     }
 
-    /// Whether there is a key that may sign.
+    /// Returns whether a key may sign.
     pub(crate) fn is_ready(&self) -> bool {
         self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Looks after the keys for ever.
+    /// Maintains the keys. Never returns.
     pub(crate) async fn keep(&self, clock: &ServerClock) {
         let (mut last_trouble, mut looks) = (String::new(), 0_u32);
         loop {
             let looked = match clock.wrong().await {
                 None => self.look(looks.is_multiple_of(REPUBLISH)).await,
-                // Times that are written by a wrong clock would end the keys of all instances.
+                // Times written by a wrong clock would end the keys of all instances.
                 Some(trouble) => Err(anyhow!(trouble)),
             };
             match looked {
@@ -101,7 +101,7 @@ impl Signing {
                 Err(error) => {
                     let trouble = format!("{error:#}");
                     if trouble != last_trouble {
-                        tracing::warn!("the signing keys cannot be looked after: {trouble}");
+                        tracing::warn!("the signing keys cannot be maintained: {trouble}");
                         last_trouble = trouble;
                     }
                 }
@@ -128,9 +128,9 @@ impl Signing {
         Ok(())
     }
 
-    /// Publishes the newest key of the folder. A cache may know it from a bucket that is lost, so that is not believed
-    /// with `republish`. Older keys that are unknown belong to a log that is lost: they may have been replaced for a
-    /// reason.
+    /// Publishes the newest key of the folder if it is unknown. With `republish` also a known one, because a cache may
+    /// know it from a lost bucket. Older unknown keys stay unpublished: they belong to a lost log and may have been
+    /// replaced for a reason.
     async fn publish(&self, newest: &Signer, known: Option<&PublicKey>, republish: bool) -> Result<(), BucketError> {
         let is_lost = |key: &PublicKey| republish && key.verifies_until.is_none();
         if !known.is_none_or(is_lost) {
@@ -143,7 +143,7 @@ impl Signing {
         Ok(())
     }
 
-    /// Every key that was published before the one that signs now has had its time.
+    /// Ends the validity of every key that was published before the current one.
     async fn supersede(
         &self,
         published: &BTreeMap<String, PublicKey>,
@@ -158,14 +158,14 @@ impl Signing {
                 Err(BucketError::Conflict(_)) => {}
                 result => result?,
             }
-            tracing::info!(key.id = id, %until, "a newer key signs");
+            tracing::info!(key.id = id, %until, "superseded a signing key");
         }
         Ok(())
     }
 }
 
-/// The newest key that everybody has had time to learn. Before there is one, the first; and where a newer one is published
-/// that this process has not got yet, the last one that still verifies.
+/// Chooses the newest key that all services have had time to learn. If there is none, the last own key that still
+/// verifies (a newer one is published that this process does not have yet), else the first one.
 fn choose<'a>(
     own: &[&'a str],
     published: &BTreeMap<String, PublicKey>,
@@ -184,7 +184,7 @@ fn is_ripe(key: &PublicKey, lead: TimeDelta, now: DateTime<Utc>) -> bool {
     key.published_at + lead <= now
 }
 
-/// The keys in a folder, in the order of their files' names.
+/// Reads the keys in a folder, in the order of the file names.
 fn read(folder: &Path) -> Result<Vec<Signer>> {
     let context = || format!("cannot read the signing keys in {}", folder.display());
     let files =
@@ -196,7 +196,7 @@ fn read(folder: &Path) -> Result<Vec<Signer>> {
         .iter()
         .map(|file| {
             let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            Signer::from_pem(&pem).with_context(|| format!("{} is no key", file.display()))
+            Signer::from_pem(&pem).with_context(|| format!("{} is not a signing key", file.display()))
         })
         .collect();
     let keys = keys?;
@@ -206,7 +206,7 @@ fn read(folder: &Path) -> Result<Vec<Signer>> {
 
 /// Signs with the newest key in a folder, for the command line.
 pub fn sign_with_newest(folder: &Path, grant: Grant<'_>) -> Result<String> {
-    let newest = read(folder)?.pop().context("there is no key")?;
+    let newest = read(folder)?.pop().context("there is no signing key")?;
     newest.sign(grant).map_err(|error: KeyError| error.into())
 }
 

@@ -1,4 +1,4 @@
-//! Commands of operators to the store catalogue.
+//! Commands of operators on stores.
 
 pub(crate) mod availability;
 pub(crate) mod change;

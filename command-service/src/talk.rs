@@ -1,4 +1,4 @@
-//! Commands of members to the conversation in their room.
+//! Commands of members on the messages of their room.
 
 pub(crate) mod delete;
 pub(crate) mod edit;

@@ -1,4 +1,4 @@
-//! Commands of users about themselves.
+//! Commands of users on their own account.
 
 pub(crate) mod devices;
 pub(crate) mod erase;

@@ -1,4 +1,4 @@
-//! `GET /.well-known/jwks.json`: the public keys, for whoever verifies our tokens elsewhere.
+//! `GET /.well-known/jwks.json`: the public keys, for verification of our tokens by other systems.
 
 use axum::{
     Router,
@@ -8,10 +8,10 @@ use axum::{
 };
 use service_kit::auth::Verifier;
 
-/// For less time than a new key is published before it signs.
+/// The cache lifetime: shorter than the time from the publication of a key until it signs.
 const CACHING: &str = "public, max-age=30";
 
-/// The page.
+/// Returns the route of the page.
 pub(crate) fn router(verifier: Verifier) -> Router {
     Router::new().route("/.well-known/jwks.json", get(async move || jwks(&verifier)))
 }

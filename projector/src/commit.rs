@@ -15,7 +15,7 @@ pub struct Commit {
     pub command_id: Option<String>,
     /// The acting user.
     pub actor: UserId,
-    /// The role of the actor; none if an earlier release stored the commit.
+    /// The role of the actor; `None` if an earlier release stored the commit.
     pub role: Option<ActorRole>,
     /// The time at which the command was received.
     pub at: DateTime<Utc>,

@@ -24,7 +24,7 @@ use crate::{
 /// The pause between two rounds while generations are unfinished.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The pause between two looks while there are none.
+/// The pause between two rounds while all generations are finished.
 const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// Lifetime of a mark. Under load a growing generation is always a few batches behind, so it might never reach a mark
@@ -70,7 +70,7 @@ impl Driver {
         }
     }
 
-    /// Takes every generation that is on its way a step further. False if there is none.
+    /// Advances every unfinished generation by one step. Returns false if there is none.
     async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<bool, ChangeError> {
         let generations = driven::on_their_way(control).await?;
         if let Err(error) = generation::sweep(control).await {

@@ -31,7 +31,7 @@ const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// Timeout of a request to the command-services.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The eraser's connections. A new connection for each look costs more than everything else in it.
+/// The connections of the eraser, kept between rounds: connecting anew would cost more than the rest of a round.
 struct Connections {
     control: PgConnection,
     /// The connection to the tables of this generation.
@@ -39,7 +39,7 @@ struct Connections {
 }
 
 impl Connections {
-    /// The connection to a generation; that to another one is closed.
+    /// Returns the connection to a generation. Closes the one to another generation.
     async fn to(&mut self, generation: i32, database: &Database) -> Result<&mut PgConnection, sqlx::Error> {
         if let Some((_, former)) = self.read.take_if(|(number, _)| *number != generation) {
             former.close().await?;
@@ -104,7 +104,7 @@ impl Eraser {
             let waits_for = self.advance(connection, pending, &ends).await?;
             control::wait(connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
         }
-        // Its plans may be those of tables that were small.
+        // Closed, because its cached query plans may suit tables that were small.
         connections.read = None;
         Ok(())
     }

@@ -143,7 +143,7 @@ impl Error {
                 unavailable("tickets-unavailable", "Tickets cannot be issued or redeemed at the moment")
                     .retry_after(TICKETS_RETRY)
             }
-            Self::SearchBusy => unavailable("busy", "Too much to do").retry_after(SEARCH_RETRY),
+            Self::SearchBusy => unavailable("busy", "The service is busy").retry_after(SEARCH_RETRY),
             Self::ReadModelUnavailable => {
                 unavailable("read-model-unavailable", "The read model is unavailable").retry_after(DATABASE_RETRY)
             }

@@ -7,7 +7,7 @@ use clap::Parser;
 use query_service::Settings;
 use service_kit::{exit, http, shutdown, telemetry};
 
-/// The same allocator as in the other services.
+/// The allocator of all services.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -71,8 +71,8 @@ impl FromRequestParts<App> for Reader {
     }
 }
 
-/// The read model, once it has what the client's `Min-Position` demands, without a connection: for reads that have to
-/// wait for their turn first.
+/// The read model once it has reached the client's `Min-Position`, without a connection: for reads that wait for a
+/// permit first.
 pub(crate) struct ReadModel(Arc<Generation>);
 
 impl ReadModel {

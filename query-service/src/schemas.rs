@@ -9,7 +9,7 @@ use utoipa::{
 
 use crate::page::Limit;
 
-/// Types that stand for a parameter of a path: `schema_with` would describe it as one that is not required.
+/// Types of path parameters. With `schema_with` the description would call these parameters optional.
 macro_rules! path_parameters {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
         $(

@@ -139,7 +139,7 @@ async fn search(
     })))
 }
 
-/// Tells a search that was cancelled because it took too long from one that failed.
+/// Distinguishes a search that was cancelled because it took too long from one that failed.
 fn over_budget(error: sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.is_some_and(|code| code == QUERY_CANCELED) { Error::SearchBusy } else { error.into() }

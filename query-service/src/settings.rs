@@ -66,12 +66,12 @@ pub struct Settings {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_pool: u32,
 
-    /// The most searches that run at the same time, each on a connection of its own beside the others
+    /// Maximum number of concurrent searches, each with a database connection of its own
     #[arg(long, env = "BOXROOM_SEARCH_POOL", default_value_t = 2, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub search_pool: u32,
 
-    /// Milliseconds that a search may take in the database; a longer one is cancelled and answered `503 busy`
+    /// Milliseconds that a search may take in the database; longer ones are cancelled and answered `503 busy`
     #[arg(long, env = "BOXROOM_SEARCH_BUDGET", default_value_t = 1000, value_name = "MILLISECONDS",
           value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub search_budget: u64,

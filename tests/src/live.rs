@@ -97,7 +97,7 @@ impl Live {
         self.send(&frame).await;
     }
 
-    /// Expects the events after a version, or from now on, of a room that is asked for by other means.
+    /// Expects the events of a room after this version, or from now on. The test subscribes to the room by other means.
     pub fn expect_after(&mut self, room: &str, v: Option<u64>) {
         match v {
             Some(v) => self.versions.insert(room.to_owned(), v),
@@ -149,7 +149,7 @@ impl Live {
                 let head = frame["head_v"].as_u64().unwrap_or_else(|| panic!("{frame} has no head_v"));
                 self.versions.entry(room).or_insert(head);
             }
-            // The one reset that a test may take for granted: what a former member may not read is left out.
+            // The only reset that tests need not expect: it skips the events that a former member may not read.
             (Some("reset"), Some(room)) if frame["reason"] == "no-longer-inside" => {
                 self.versions.insert(room, frame["head_v"].as_u64().unwrap_or_default());
             }

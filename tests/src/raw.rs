@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A connection to the server that writes whatever it is given. What the server says is read and dropped.
+/// A connection to the server that writes any bytes. The answers of the server are read and dropped.
 #[derive(Debug)]
 pub struct RawSender {
     url: String,
@@ -39,12 +39,12 @@ impl RawSender {
         Self { url, socket, reader }
     }
 
-    /// Sends bytes; on a new connection, if the server has closed the former one.
+    /// Sends bytes. If the server has closed the connection, opens a new one instead, and the bytes are lost.
     pub async fn send(&mut self, bytes: &[u8]) {
         if self.reader.is_finished() || self.socket.write_all(bytes).await.is_err() {
             let (socket, reader) = open(&self.url).await.expect("another connection");
             (self.socket, self.reader) = (socket, reader);
-            // The server may close that one as well: these bytes are for the former one.
+            // Not sent again: the server may close the new connection as well.
         }
     }
 
@@ -53,14 +53,14 @@ impl RawSender {
         self.send(&message(subject.as_bytes(), b"", headers, payload)).await;
     }
 
-    /// Waits until the server has taken all that was sent, or has closed the connection.
+    /// Waits until the server has received everything, or has closed the connection.
     pub async fn settle(mut self) {
         let _ = self.socket.shutdown().await;
         let _ = (&mut self.reader).await;
     }
 }
 
-/// A message on the wire. Without headers it is a plain one.
+/// Encodes a message: `PUB` without headers, else `HPUB`.
 fn message(subject: &[u8], reply: &[u8], headers: &[u8], payload: &[u8]) -> Vec<u8> {
     let verb: &[u8] = if headers.is_empty() { b"PUB " } else { b"HPUB " };
     let mut bytes = [verb, subject, b" ", reply, b" "].concat();
@@ -98,22 +98,22 @@ async fn drain(mut reader: OwnedReadHalf) {
     while matches!(reader.read(&mut buffer).await, Ok(read) if read > 0) {}
 }
 
-/// Messages that hold what they should not, the same ones for the same seed.
+/// A generator of invalid messages. The same seed yields the same messages.
 #[derive(Debug)]
 pub struct Garbage {
     state: u64,
     subjects: &'static [&'static str],
-    /// The beginning of the subjects to which answers may go.
+    /// The prefix of the subjects for answers.
     inbox: &'static str,
 }
 
 impl Garbage {
-    /// Messages to some of these subjects.
+    /// Creates a generator of messages to these subjects.
     pub fn new(seed: u64, subjects: &'static [&'static str], inbox: &'static str) -> Self {
         Self { state: seed, subjects, inbox }
     }
 
-    /// A message with an odd block of headers, an odd reply subject, an odd content or wrong lengths.
+    /// Generates a message with invalid headers, an invalid reply subject, an invalid payload or wrong lengths.
     pub fn message(&mut self) -> Vec<u8> {
         let index = self.below(self.subjects.len() as u64);
         let mut subject = self.subjects[usize::try_from(index).unwrap_or_default()].as_bytes().to_vec();
@@ -187,7 +187,7 @@ impl Garbage {
         self.next() % limit
     }
 
-    /// A step of splitmix64.
+    /// Returns the next number of splitmix64.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

@@ -19,12 +19,12 @@ use crate::{
     schemas,
 };
 
-/// What is different about a box from now on; the rest stays.
+/// The details of a box to change; absent ones stay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "detailed_address": "second floor" }))]
 pub(crate) struct ChangeBoxDetails {
-    /// Who may use it.
+    /// The users that may use it.
     #[schema(value_type = Option<schemas::BoxKind>)]
     kind: Option<BoxKind>,
     /// Postal code.
@@ -36,11 +36,11 @@ pub(crate) struct ChangeBoxDetails {
     /// Floor, door, corner.
     #[schema(value_type = Option<schemas::Address>)]
     detailed_address: Option<Address>,
-    /// Where it stands.
+    /// Its location.
     coordinates: Option<Place>,
 }
 
-/// Where something stands (WGS 84).
+/// A location (WGS 84).
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {

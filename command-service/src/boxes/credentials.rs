@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /boxes/{box}/credentials`: what a box signs in with.
+//! `PUT` and `DELETE /boxes/{box}/credentials`: the secret with which a box signs in.
 
 use std::sync::Arc;
 
@@ -20,19 +20,19 @@ use crate::{
     sessions::sign_out,
 };
 
-/// What a box is to sign in with from now on.
+/// The new credentials of a box.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "secret": "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a" }))]
 pub(crate) struct SetCredentials {
-    /// Known to this box only; best random.
+    /// A secret known to this box only, preferably random.
     #[schema(value_type = schemas::BoxSecret)]
     secret: BoxSecret,
 }
 
-/// Gives a box what it signs in with
+/// Sets the credentials of a box
 ///
-/// In place of what it had before: its sessions end. An `Idempotency-Key` has no effect; a repeat ends them again.
+/// Replaces the former ones and ends the box's sessions. An `Idempotency-Key` has no effect; a repeat ends them again.
 #[utoipa::path(put, path = "/boxes/{box}/credentials", tag = "boxes", params(BoxPath), request_body = SetCredentials)]
 pub(crate) async fn set_credentials(
     State(app): State<App>,
@@ -47,11 +47,11 @@ pub(crate) async fn set_credentials(
     let hash = app.passwords.hash(body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
     sign_out::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
-    tracing::info!(user.id = %operator, box.id = %box_id, "a box was given other credentials");
+    tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were set");
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes from a box what it signs in with
+/// Removes the credentials of a box
 ///
 /// Its sessions end. An `Idempotency-Key` has no effect.
 #[utoipa::path(delete, path = "/boxes/{box}/credentials", tag = "boxes", params(BoxPath))]
@@ -63,11 +63,11 @@ pub(crate) async fn remove_credentials(
 ) -> Result<StatusCode, Error> {
     installed(&app, &box_id).await?;
     withdraw(&app, &box_id).await?;
-    tracing::info!(user.id = %operator, box.id = %box_id, "a box was left without credentials");
+    tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were removed");
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The box can neither sign in nor go on with a session any more.
+/// Deletes the credentials of the box and ends its sessions.
 pub(super) async fn withdraw(app: &App, box_id: &BoxId) -> Result<(), Error> {
     app.accounts.delete_box(box_id).await?;
     Ok(sign_out::everywhere(app.records(), "device", &as_user(box_id)?).await?)

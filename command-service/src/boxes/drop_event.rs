@@ -15,23 +15,23 @@ use crate::{
     schemas,
 };
 
-/// An event that is given up.
+/// An event to drop.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "sequence": "42", "reason": "Written by a release that was taken back" }))]
 pub(crate) struct DropEvent {
-    /// Where it stands in the log of the box's partition.
+    /// Its sequence in the log of the box's partition.
     #[schema(value_type = schemas::EventSequence)]
     sequence: EventSequence,
-    /// Why it is given up.
+    /// The reason for dropping it.
     #[schema(value_type = schemas::Reason)]
     reason: Reason,
 }
 
-/// Gives up on an event that cannot be projected
+/// Drops an event that cannot be projected
 ///
-/// The box is parked until this is done or a release understands the event. It then counts as if it had not happened, in
-/// every read model that cannot read it. An event that can be projected stays.
+/// The box is quarantined until its event is dropped or a release can read it. Read models that cannot read a dropped
+/// event skip it. An event that can be projected still is.
 #[utoipa::path(post, path = "/boxes/{box}/dropped-events", tag = "boxes", params(BoxPath), request_body = DropEvent)]
 pub(crate) async fn drop_event(
     State(app): State<App>,

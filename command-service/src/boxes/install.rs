@@ -17,7 +17,7 @@ use crate::{
     schemas,
 };
 
-/// A box and where it stands.
+/// A box and its location.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -25,10 +25,10 @@ use crate::{
     "detailed_address": "by the gate", "latitude": 51.34, "longitude": 12.37
 }))]
 pub(crate) struct InstallBox {
-    /// Its id; one is made up if there is none.
+    /// Its id; generated if absent.
     #[schema(value_type = Option<schemas::BoxId>)]
     box_id: Option<BoxId>,
-    /// Who may use it.
+    /// The users that may use it.
     #[schema(value_type = schemas::BoxKind)]
     kind: BoxKind,
     /// Postal code.
@@ -57,7 +57,7 @@ impl InstallBox {
     }
 }
 
-/// Sets up a box
+/// Installs a box
 #[utoipa::path(post, path = "/boxes", tag = "boxes", request_body = InstallBox)]
 pub(crate) async fn install_box(
     State(app): State<App>,

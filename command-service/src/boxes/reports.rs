@@ -1,4 +1,4 @@
-//! `POST /boxes/{box}/arrivals` and `/door-openings`: what a box notices.
+//! `POST /boxes/{box}/arrivals` and `/door-openings`: reports by the box itself.
 
 use axum::extract::State;
 use domain::BoxCommand;

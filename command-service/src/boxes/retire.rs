@@ -14,9 +14,9 @@ use crate::{
     request::{AsOperator, BareCommand},
 };
 
-/// Takes a box away for good
+/// Retires a box for good
 ///
-/// Its credentials are gone, and its sessions end.
+/// Its credentials are deleted, and its sessions end.
 #[utoipa::path(delete, path = "/boxes/{box}", tag = "boxes", params(BoxPath))]
 pub(crate) async fn retire_box(
     State(app): State<App>,
@@ -26,7 +26,7 @@ pub(crate) async fn retire_box(
 ) -> Result<Done, Error> {
     let command = BoxCommand::RetireBox { at: stamp.at };
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await;
-    // A repeat completes what a crash has interrupted.
+    // A repeat completes a retirement that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(BoxRefusal::BoxRetired))) {
         credentials::withdraw(&app, &box_id).await?;
     }

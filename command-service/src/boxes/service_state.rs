@@ -15,7 +15,7 @@ use crate::{
     schemas,
 };
 
-/// Whether new rooms can be opened on a box.
+/// The service state of a box: new rooms can be opened on it, or not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ServiceState {
@@ -25,14 +25,14 @@ pub(crate) enum ServiceState {
     OutOfService,
 }
 
-/// A box works, or does not.
+/// A new service state of a box.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "state": "out_of_service", "reason": "The door is stuck" }))]
 pub(crate) struct SetServiceState {
-    /// From now on.
+    /// The state from now on.
     state: ServiceState,
-    /// Why it is out of service.
+    /// The reason for taking it out of service.
     #[schema(value_type = Option<schemas::Reason>)]
     reason: Option<Reason>,
 }

@@ -1,4 +1,4 @@
-//! A NATS message as an HTTP request, and an HTTP response as the message that answers it.
+//! Converts a NATS message to an HTTP request, and an HTTP response to the message that answers it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use crate::{
     request::IDEMPOTENCY_KEY,
 };
 
-/// A command with everything that it needs.
+/// The payload of a command: the credentials, path parameters and body that HTTP carries separately.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -35,7 +35,7 @@ struct Envelope<'a> {
     body: Option<&'a RawValue>,
 }
 
-/// The request that a message stands for.
+/// Converts a message to its HTTP request.
 pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Request<Body>, Error> {
     let operation = message.subject().and_then(notice::command_name).and_then(|name| operations.get(name));
     let operation = operation.ok_or(Code::UnknownCommand)?;
@@ -63,18 +63,18 @@ pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Re
     }
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = operation.method.clone();
-    *request.uri_mut() = path.parse().map_err(|_| malformed("`path` makes no path"))?;
+    *request.uri_mut() = path.parse().map_err(|_| malformed("`path` does not form a valid path"))?;
     *request.headers_mut() = headers;
     Ok(request)
 }
 
-/// The client's own id of its request, if it is one that HTTP would take as well.
+/// Returns the client's request id, if HTTP would accept it as well.
 pub(super) fn request_id(message: &Message) -> Option<String> {
     message.header(REQUEST_ID.as_str()).filter(|id| is_plain_id(id.as_bytes())).map(str::to_owned)
 }
 
 fn visible(text: &str, field: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` holds characters that it cannot")))
+    HeaderValue::from_str(text).map_err(|_| malformed(&format!("`{field}` contains invalid characters")))
 }
 
 fn malformed(detail: &str) -> Error {
@@ -88,7 +88,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// What the response says, in one JSON object.
+    /// Converts a response to one JSON object.
     pub(super) async fn of(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let content = to_bytes(body, usize::MAX).await.unwrap_or_default();

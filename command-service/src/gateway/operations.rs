@@ -1,4 +1,4 @@
-//! Which method and path each command has, as the description of the router says.
+//! Maps command names to methods and paths, from the OpenAPI description of the router.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,17 +8,17 @@ use std::{
 use axum::http::Method;
 use utoipa::openapi::{OpenApi, PathItem, path::Operation};
 
-/// The commands by their names.
+/// The method and path of each command, by name.
 pub(super) struct Operations(HashMap<String, Template>);
 
-/// A method and a path with names in braces.
+/// A method and a path with parameter names in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) method: Method,
     path: String,
 }
 
-/// The commands' names by their methods and paths.
+/// Returns the names of all commands by method and path.
 pub(crate) fn names(api: &OpenApi) -> HashMap<(Method, String), String> {
     Operations::all(api, |_| true)
         .0
@@ -28,7 +28,7 @@ pub(crate) fn names(api: &OpenApi) -> HashMap<(Method, String), String> {
 }
 
 impl Operations {
-    /// Those that are served over NATS.
+    /// Returns the commands that are served over NATS.
     pub(super) fn of(api: &OpenApi) -> Self {
         Self::all(api, |operation| !gives_tokens(operation))
     }
@@ -49,7 +49,8 @@ impl Operations {
     }
 }
 
-/// All boxes share one account of the NATS server, and could hear each other's answers: no token is given there.
+/// Returns whether the answer holds tokens. Boxes share one NATS account and could read each other's answers, so these
+/// operations are not served there.
 fn gives_tokens(operation: &Operation) -> bool {
     operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))
 }
@@ -64,7 +65,7 @@ fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 4] {
 }
 
 impl Template {
-    /// The path with its names replaced; or the first name that has no value.
+    /// Fills in the path parameters. The error is the first parameter without a value.
     pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Result<String, &str> {
         let mut path = String::new();
         for segment in self.path.split('/').skip(1) {
@@ -78,7 +79,7 @@ impl Template {
     }
 }
 
-/// Everything but unreserved characters is encoded, so that a value stays one segment.
+/// Encodes all but unreserved characters, so that a value stays one segment.
 fn percent_encoded(value: &str) -> String {
     value.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {

@@ -1,4 +1,4 @@
-//! argon2id over buffers that are used again: an allocator keeps a freed buffer of 19 MiB for each thread that had one.
+//! argon2id with reused buffers: an allocator keeps a freed buffer of 19 MiB for each thread that had one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +10,10 @@ use argon2::{
     },
 };
 
-/// Why a password could not be hashed.
+/// The reason why a password could not be hashed.
 pub(super) type HashError = password_hash::Error;
 
-/// The most buffers that are kept. More are needed only where more processors hash at once.
+/// The maximum number of buffers kept. More are in use while more processors hash.
 const KEPT: usize = 4;
 
 /// Hashes and verifies passwords.
@@ -25,8 +25,8 @@ pub(super) struct Hasher {
 }
 
 impl Hasher {
-    /// The hash of a password in PHC form, with a new salt. The parameters are argon2's defaults, which are OWASP's: 19
-    /// MiB, two passes, one lane.
+    /// Returns the hash of a password in PHC form, with a new salt. The parameters are argon2's defaults, which OWASP
+    /// recommends: 19 MiB, two passes, one lane.
     pub(super) fn hash(&self, password: &str) -> Result<String, HashError> {
         let salt = Salt::new(&rand::random::<[u8; Salt::RECOMMENDED_LENGTH]>())?;
         let params = Params::default();

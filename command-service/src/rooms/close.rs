@@ -20,8 +20,8 @@ pub(crate) async fn close_room(
     Path(RoomPath { room_id }): Path<RoomPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    // Its deadline stays armed and will find nothing to do. To cancel it could hit the one that the box's next room
-    // has armed meanwhile.
+    // The deadline stays scheduled and will find nothing to do. Cancelling it could hit the deadline of the box's next
+    // room.
     let command = BoxCommand::CloseRoom { room_id: room_id.clone(), by: by.clone(), at: stamp.at };
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))

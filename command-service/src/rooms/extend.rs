@@ -17,18 +17,18 @@ use crate::{
     schemas,
 };
 
-/// More time.
+/// An extension of a room.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "hours": 1 }))]
 pub(crate) struct ExtendRoom {
-    /// By how many hours.
+    /// The number of hours.
     #[serde(deserialize_with = "whole")]
     #[schema(value_type = schemas::ExtensionHours)]
     hours: ExtensionHours,
 }
 
-/// Keeps the room open for longer
+/// Extends a room
 ///
 /// A room can be extended three times; the id is the extension's number.
 #[utoipa::path(post, path = "/rooms/{room}/extensions", tag = "rooms", params(RoomPath), request_body = ExtendRoom)]
@@ -45,10 +45,10 @@ pub(crate) async fn extend_room(
         _ => None,
     });
     let (extension, closes_at) = extended.ok_or(Code::Internal)?;
-    // Only now: a refused extension must not put the room's end off. Should it fail, the former deadline fires, finds
-    // the room with another one, and arms that.
+    // Scheduled after the append: a refused extension must not postpone the end of the room. If this fails, the former
+    // deadline fires, finds the new one and schedules it.
     if !committed.replayed && app.deadlines.schedule(&room_id, closes_at).await.is_err() {
-        tracing::warn!(room.id = %room_id, "the former deadline will have to arm the new one");
+        tracing::warn!(room.id = %room_id, "the extended deadline is scheduled when the former one fires");
     }
     Ok(Created::of(&committed, &extension))
 }

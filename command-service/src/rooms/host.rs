@@ -15,7 +15,7 @@ use crate::{
     schemas,
 };
 
-/// Another host.
+/// A transfer of the host's role.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "user_id": "ben" }))]

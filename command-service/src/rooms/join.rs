@@ -18,17 +18,17 @@ use crate::{
     schemas,
 };
 
-/// Somebody wants to come in.
+/// A request to join a room.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "password": "margherita" }))]
 pub(crate) struct JoinRoom {
-    /// What opens a locked room.
+    /// The password of a locked room.
     #[schema(value_type = Option<schemas::RoomPassword>)]
     password: Option<RoomPassword>,
 }
 
-/// Enters a room
+/// Joins a room
 #[utoipa::path(
     post, path = "/rooms/{room}/members", tag = "rooms", params(RoomPath), request_body = Option<JoinRoom>
 )]
@@ -42,8 +42,8 @@ pub(crate) async fn join_room(
     Ok(Created::of(&committed, &user_id))
 }
 
-/// The password is compared with what is in memory, which may be behind: only when it does not fit the room's newest
-/// state either, it is wrong.
+/// Checks the password against the cached state, which may be behind. A password is wrong only if the latest state of
+/// the room rejects it as well.
 async fn join(
     app: &App,
     room_id: &RoomId,

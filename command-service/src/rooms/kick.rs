@@ -12,7 +12,7 @@ use crate::{
     request::{AsUser, BareCommand},
 };
 
-/// Puts a member out of the room for good
+/// Kicks a member from the room for good
 #[utoipa::path(delete, path = "/rooms/{room}/members/{user}", tag = "rooms", params(MemberPath))]
 pub(crate) async fn kick_member(
     State(app): State<App>,

@@ -22,24 +22,24 @@ use crate::{
     schemas,
 };
 
-/// A room on a free box.
+/// A room to open on a free box.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
     "store_id": "pizzeria", "title": "Pizza at noon", "max_members": 4, "password": "margherita"
 }))]
 pub(crate) struct OpenRoom {
-    /// Where they order.
+    /// The store for the order.
     #[schema(value_type = schemas::StoreId)]
     store_id: StoreId,
-    /// What the room is called.
+    /// The title of the room.
     #[schema(value_type = schemas::Title)]
     title: Title,
-    /// How many may be inside.
+    /// The maximum number of members.
     #[serde(deserialize_with = "whole")]
     #[schema(value_type = schemas::MaxMembers)]
     max_members: MaxMembers,
-    /// Locks the room.
+    /// The password; absent for a room without a lock.
     #[schema(value_type = Option<schemas::RoomPassword>)]
     password: Option<RoomPassword>,
 }
@@ -49,7 +49,7 @@ impl OpenRoom {
         let Self { store_id, title, max_members, password } = self;
         let (mut store, _) = app.stores.load(&store_id).await?;
         if !store.is_open() {
-            // What is in memory may be behind, and nobody is turned away for that.
+            // The cached state may be behind.
             (store, _) = app.stores.load_latest(&store_id).await?;
         }
         if !store.is_registered() {
@@ -66,7 +66,7 @@ impl OpenRoom {
 
 /// Opens a room on a free box and becomes its host
 ///
-/// Of all who try at the same moment, one succeeds. The room closes by itself after a while.
+/// Only one of several concurrent attempts succeeds. The room closes by itself at its deadline.
 #[utoipa::path(post, path = "/boxes/{box}/rooms", tag = "rooms", params(BoxPath), request_body = OpenRoom)]
 pub(crate) async fn open_room(
     State(app): State<App>,

@@ -1,4 +1,4 @@
-//! Opening a room: its deadline is armed before the append, so that no open room is without one.
+//! Opens rooms. The deadline is scheduled before the append, so that every open room has one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,7 +31,7 @@ pub(super) async fn open(
     let result = app.boxes.execute_prepared(box_id, command, context, &arm).await;
     match &result {
         Ok(committed) if !committed.replayed => {
-            // A short deadline that the append has outlasted came before the room, and found none.
+            // A short deadline may have fired during the append, before the room existed.
             let opened = committed.events.iter().find_map(|event| deadline_of(&event.payload));
             if let Some((room_id, closes_at)) = opened.filter(|(_, closes_at)| *closes_at <= clock::now()) {
                 app.deadlines.schedule(&room_id, closes_at).await?;
@@ -50,7 +50,8 @@ fn deadline_of(event: &BoxEvent) -> Option<(RoomId, DateTime<Utc>)> {
     }
 }
 
-/// Others were faster: gives their room its deadline back. Should this fail, ours fires in its place, a little late.
+/// Restores the deadline of the room that won the race. If this fails, the deadline of the lost attempt fires instead,
+/// a little late.
 async fn restore(app: &App, box_id: &BoxId) {
     let restored = async {
         let (state, _) = app.boxes.load_latest(box_id).await?;

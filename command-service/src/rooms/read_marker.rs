@@ -16,19 +16,20 @@ use crate::{
     schemas,
 };
 
-/// How far somebody has read.
+/// A new position of the caller's read marker.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "message_id": "42" }))]
 pub(crate) struct MoveReadMarker {
-    /// The last message that was read.
+    /// The last message read.
     #[schema(value_type = schemas::MessageId)]
     message_id: MessageId,
 }
 
 /// Marks everything up to a message as read
 ///
-/// The marker only moves forward. It is an aggregate of its own, and remembers its last eight keys. Members at the closing of a room can move it until the box's next room opens.
+/// The marker only moves forward. It is an aggregate of its own, and remembers its last eight keys. Members at the
+/// closing of a room can move it until the box's next room opens.
 #[utoipa::path(
     put, path = "/rooms/{room}/read-marker", tag = "rooms", params(RoomPath), request_body = MoveReadMarker
 )]
@@ -45,7 +46,7 @@ pub(crate) async fn move_read_marker(
     Ok(Done::at(marked.position, marked.replayed))
 }
 
-/// What is in memory may be behind, and nobody is turned away for that.
+/// Requires that the room is the box's last one and has this member. Reads the latest state before a rejection.
 async fn require_reader(app: &App, room_id: &RoomId, user_id: &UserId) -> Result<(), Error> {
     let (known, _) = app.boxes.load(room_id.box_id()).await?;
     if reads(&known, room_id, user_id).is_ok() {

@@ -15,17 +15,17 @@ use crate::{
     schemas,
 };
 
-/// How far the order is.
+/// A new step of the order.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "step": "ordering" }))]
 pub(crate) struct AdvanceStep {
-    /// The step, not before the present one.
+    /// The step, not before the current one.
     #[schema(value_type = schemas::Step)]
     step: Step,
 }
 
-/// Moves the order forward
+/// Advances the step of the order
 #[utoipa::path(put, path = "/rooms/{room}/step", tag = "rooms", params(RoomPath), request_body = AdvanceStep)]
 pub(crate) async fn advance_step(
     State(app): State<App>,

@@ -1,4 +1,4 @@
-//! The OpenAPI description: what all commands have in common is written once, and added to each.
+//! The OpenAPI description. The parts that all commands share are added here.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{answer::NewId, app::App, problems::Code, sessions::Session as SessionView};
 
-/// Name of the security scheme.
+/// The name of the security scheme.
 const TOKEN: &str = "token";
 
-/// Who may give a command.
+/// The callers that may give a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Anybody,
@@ -31,7 +31,7 @@ pub(super) enum Access {
     Boxes,
 }
 
-/// What a command answers.
+/// The kind of answer to a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     Created,
@@ -44,25 +44,25 @@ pub(super) enum Answer {
 #[openapi(
     info(
         title = "Boxroom: command-service",
-        description = "Everything that changes something. Commands answer an id or nothing, and where in the log they \
-                       stand (`Event-Position`). Send an `Idempotency-Key` with each and repeat it until an answer \
-                       comes: it is carried out once. Every refusal is a problem (RFC 9457) with a stable `code`. The \
-                       same commands are served over NATS, as `cmd.<operation id>`.",
+        description = "Commands. They answer with an id or nothing, and with the position of the command in the log \
+                       (`Event-Position`). Send an `Idempotency-Key` with each command and repeat it until an answer \
+                       arrives: it is carried out once. Every refusal is a problem (RFC 9457) with a stable `code`. \
+                       The same commands are served over NATS, as `cmd.<operation id>`.",
         version = "1"
     ),
     components(schemas(Problem, NewId, SessionView)),
     tags(
-        (name = "users", description = "Users, about themselves"),
+        (name = "users", description = "The caller's own account"),
         (name = "sessions", description = "Signing in"),
         (name = "boxes", description = "Delivery boxes"),
-        (name = "stores", description = "Where people order"),
+        (name = "stores", description = "Stores for orders"),
         (name = "rooms", description = "Rooms and their members"),
-        (name = "talk", description = "What members say"),
+        (name = "talk", description = "Messages and reactions"),
     )
 )]
 struct Api;
 
-/// The description without its operations.
+/// Returns the description without operations.
 pub(super) fn document() -> Document {
     let mut document = Api::openapi();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
@@ -70,7 +70,7 @@ pub(super) fn document() -> Document {
     document
 }
 
-/// Completes the description of a route with what its place in the table says.
+/// Completes the description of a route with its entry in the route table.
 pub(super) fn command(
     mut route: UtoipaMethodRouter<App>,
     access: Access,
@@ -102,12 +102,12 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     responses.insert(status.to_string(), RefOr::T(success));
 
     let allowed = match access {
-        Access::Anybody => "For everybody.",
-        Access::SignedIn => "For everybody who is signed in.",
-        Access::People => "For users and operators.",
-        Access::Users => "For users.",
-        Access::Operators => "For operators.",
-        Access::Boxes => "For the box itself.",
+        Access::Anybody => "No token required.",
+        Access::SignedIn => "Requires any valid token.",
+        Access::People => "Requires the role user or operator.",
+        Access::Users => "Requires the role user.",
+        Access::Operators => "Requires the role operator.",
+        Access::Boxes => "Requires a token of the box itself.",
     };
     let description = operation.description.take().filter(|text| !text.is_empty());
     operation.description = Some(description.map_or_else(|| allowed.to_owned(), |text| format!("{text}\n\n{allowed}")));
@@ -116,21 +116,21 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
         Access::Anybody => vec![],
         _ => vec![SecurityRequirement::new(TOKEN, no_scopes)],
     });
-    // No example: many would send it again and again, each time with another request.
+    // No example: many clients would send it with every request.
     let any_key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,64}$"));
     let key = ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "Names the command: repeats with the same key are carried out once. Best a UUIDv7. The scope is the caller \
-             (role and id) and the box, user, store or read marker that the command is about.",
+            "Identifies the command: repeats with the same key are carried out once. Best a UUIDv7. The scope is the \
+             caller (role and id) and the box, user, store or read marker that the command changes.",
         ))
         .schema(Some(any_key));
     operation.parameters.get_or_insert_default().push(RefOr::T(key.build()));
 }
 
-/// The problems that do not depend on the command itself.
+/// Returns the problems that do not depend on the command itself.
 fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
     let mut codes = vec![
         Code::InvalidIdempotencyKey,
@@ -172,17 +172,17 @@ fn success(answer: Answer) -> (u16, Response) {
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
         }
         Answer::Settled => {
-            return (204, ResponseBuilder::new().description("Done, or so already").build());
+            return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
         Answer::Created => {
             let content = json(NewId::name().into_owned());
-            let created = ResponseBuilder::new().description("Stored; the id of what is new");
+            let created = ResponseBuilder::new().description("Stored; the id of the created object");
             created.content("application/json", content)
         }
-        Answer::Done => ResponseBuilder::new().description("Stored, or so already"),
+        Answer::Done => ResponseBuilder::new().description("Stored, or no change needed"),
     };
-    let position = text_header("Where in the log the command stands; a query takes it as `Min-Position`");
-    let replay = text_header("`true`: carried out before, and this is the answer of then");
+    let position = text_header("Position of the command in the log; queries take it as `Min-Position`");
+    let replay = text_header("`true`: the command was carried out before, and this is its first answer");
     let response = response.header("Event-Position", position).header("Idempotent-Replay", replay).build();
     (if answer == Answer::Created { 201 } else { 204 }, response)
 }
@@ -198,7 +198,7 @@ fn failure(status: u16, codes: &[Code]) -> Response {
     let response = ResponseBuilder::new().description(listed.join("\n\n")).content("application/problem+json", content);
     if matches!(status, 409 | 429 | 503) {
         let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
-        let seconds = seconds.description(Some("Seconds until another try makes sense, if one does")).build();
+        let seconds = seconds.description(Some("Seconds to wait before the next try")).build();
         return response.header("Retry-After", seconds).build();
     }
     response.build()

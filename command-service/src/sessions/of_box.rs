@@ -1,4 +1,4 @@
-//! `POST /boxes/{box}/sessions`: what a box was given becomes a session.
+//! `POST /boxes/{box}/sessions`: exchanges the secret of a box for a session.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -11,20 +11,20 @@ use crate::{
     request::Command, schemas,
 };
 
-/// A box wants to act as itself.
+/// The sign-in of a box.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "secret": "Tz1mQ8vXr5bN2cK7pL4wS9dF6gH3jY0a" }))]
 pub(crate) struct OpenBoxSession {
-    /// What an operator has given it.
+    /// The secret set by an operator.
     #[schema(value_type = schemas::BoxSecret)]
     secret: BoxSecret,
 }
 
 /// Signs a box in
 ///
-/// Whether there is no such box, none that may sign in, or the secret is another one is not told, and takes the same time.
-/// An `Idempotency-Key` has no effect: a repeat begins another session.
+/// Unknown boxes, boxes without credentials and wrong secrets get the same answer after the same time. An
+/// `Idempotency-Key` has no effect: a repeat begins another session.
 #[utoipa::path(post, path = "/boxes/{box}/sessions", tag = "sessions", params(BoxPath), request_body = OpenBoxSession)]
 pub(crate) async fn open_box_session(
     State(app): State<App>,
@@ -38,7 +38,7 @@ pub(crate) async fn open_box_session(
     let door = Door::of_box(&app.secret, &box_id, from);
     let fits = app.attempts.check(&door, app.passwords.fits(body.secret, hash)).await?;
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
-    // The credentials may outlive the box by a moment: the log decides.
+    // The credentials may briefly outlive the box: the log decides.
     if app.boxes.load_latest(&box_id).await?.0.is_retired() {
         return Err(Code::WrongCredentials.into());
     }

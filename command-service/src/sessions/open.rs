@@ -1,4 +1,4 @@
-//! `POST /sessions`: a password becomes a session.
+//! `POST /sessions`: exchanges a password for a session.
 
 use axum::{Json, extract::State};
 use domain::UserId;
@@ -12,12 +12,12 @@ use crate::{
     app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas,
 };
 
-/// Somebody wants to act as a user.
+/// The sign-in of a user or an operator.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse" }))]
 pub(crate) struct OpenSession {
-    /// Who.
+    /// The user or operator.
     #[schema(value_type = schemas::UserId)]
     user_id: UserId,
     /// The account's password.
@@ -27,8 +27,8 @@ pub(crate) struct OpenSession {
 
 /// Signs in
 ///
-/// Whether the user is unknown or the password wrong is not told, and takes the same time. An `Idempotency-Key` has no
-/// effect: a repeat begins another session.
+/// Unknown users and wrong passwords get the same answer after the same time. An `Idempotency-Key` has no effect: a
+/// repeat begins another session.
 #[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
 pub(crate) async fn open_session(
     State(app): State<App>,
@@ -43,7 +43,7 @@ pub(crate) async fn open_session(
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {
-        // An account may be pending still, or outlive its user by a moment: the log decides.
+        // An account may still be pending, or briefly outlive its user: the log decides.
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         user.nickname().ok_or(Code::WrongCredentials)?;
     }

@@ -1,4 +1,4 @@
-//! `POST /sessions/refresh`: a refresh token becomes another one, with a new access token.
+//! `POST /sessions/refresh`: exchanges a refresh token for another one and a new access token.
 
 use axum::{Json, extract::State};
 use event_store::{BucketError, Family, SessionKey, StoredAccount};
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
 
-/// How often a session that others change at the same time is read again.
+/// The maximum number of attempts to update a session against concurrent changes.
 const ATTEMPTS: usize = 8;
 
-/// Somebody wants to go on.
+/// The refresh of a session.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "refresh_token": "user.ana.0199f3a5c0de7000a1b2c3d4e5f60718.Yb0v3v8w6q0J" }))]
@@ -27,11 +27,11 @@ pub(crate) struct RefreshSession {
     refresh_token: Presented,
 }
 
-/// Goes on with a session
+/// Refreshes a session
 ///
-/// Each refresh token is good for one other. A repeat of the last refresh gets the same refresh token again for ten
-/// seconds: its answer may have been lost. Any other token of the session that comes again ends the session: it was stolen,
-/// or its successor was. An `Idempotency-Key` has no effect.
+/// Each refresh token can be exchanged once. A repeat of the last refresh within ten seconds gets the same refresh
+/// token again, in case the answer was lost. Any other reuse of a token ends the session, because the token or its
+/// successor may be stolen. An `Idempotency-Key` has no effect.
 #[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", request_body = RefreshSession)]
 pub(crate) async fn refresh_session(
     State(app): State<App>,
@@ -70,7 +70,8 @@ pub(crate) async fn refresh_session(
     Err(Error::contended())
 }
 
-/// The account of a session; none if the session may not go on. A session ends with its credential and with its user or
+/// The account of a session; `None` if the session has ended. A session ends with its credential and with its user or
+/// box, even if the service crashed before it deleted the session.
 /// box, even if the service crashed before it deleted the session.
 async fn account_of(app: &App, key: &SessionKey, role: &Role, family: &Family) -> Result<Option<StoredAccount>, Error> {
     let (account, gone) = match role {

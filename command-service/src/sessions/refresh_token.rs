@@ -1,4 +1,4 @@
-//! A refresh token: which session it belongs to, and a secret of which only the hash is stored.
+//! A refresh token: the key of its session, and a secret. Only the hash of the secret is stored.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// The most characters of a refresh token.
+/// The maximum length of a refresh token.
 pub(crate) const MAX_CHARS: usize = 200;
 
-/// A refresh token as it came in, of a length that one can have. Says nothing about itself in logs.
+/// A received refresh token of valid length. It has no `Debug` form.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Presented(String);
@@ -21,25 +21,25 @@ impl TryFrom<String> for Presented {
 
     fn try_from(text: String) -> Result<Self, String> {
         let length = (1..=MAX_CHARS).contains(&text.len());
-        if length { Ok(Self(text)) } else { Err(format!("a refresh token has 1 to {MAX_CHARS} characters")) }
+        if length { Ok(Self(text)) } else { Err(format!("a refresh token must have 1 to {MAX_CHARS} characters")) }
     }
 }
 
 impl Presented {
-    /// What it says; nothing if it is none of ours.
+    /// Parses the token. Returns `None` if it is malformed.
     pub(super) fn parse(&self) -> Option<RefreshToken> {
         RefreshToken::parse(&self.0)
     }
 }
 
-/// What a session is refreshed with, once. Says nothing about its secret in logs.
+/// A parsed refresh token, valid once. Its `Debug` form hides the secret.
 #[derive(Debug)]
 pub(super) struct RefreshToken {
     pub(super) key: SessionKey,
     pub(super) secret: Secret,
 }
 
-/// 256 bits that nobody guesses.
+/// A secret of 256 random bits.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret([u8; 32]);
 
@@ -54,13 +54,13 @@ impl Secret {
         Self(rand::random())
     }
 
-    /// What is stored of it.
+    /// Returns the hash that is stored.
     pub(super) fn hash(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0))
     }
 
-    /// The secret that follows this one: the same again for who asks again with this one, and unknown to whoever sees only
-    /// what is stored.
+    /// Derives the next secret: the same one for each repeat with this secret and salt. It cannot be derived from the
+    /// stored hash and salt.
     pub(super) fn successor(&self, salt: &str) -> Self {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
@@ -69,7 +69,7 @@ impl Secret {
     }
 }
 
-/// A new salt: as random as a secret.
+/// Generates a salt as random as a secret.
 pub(super) fn random_salt() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }

@@ -1,27 +1,27 @@
-//! What a refresh token is good for: the rules, without any I/O.
+//! The rules of refresh token rotation, without I/O.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::{Family, Former};
 
 use super::refresh_token::Secret;
 
-/// How long the token before the last one gets the answer that it got before: that one may have been lost on its way, or
-/// two windows of a browser have asked at once.
+/// The time for which the token before the last one gets the same answer again: the first answer may have been lost, or
+/// two windows of a browser may have refreshed concurrently.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 
-/// What becomes of a refresh.
+/// The result of a refresh.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The token is replaced: the session's next state, and the new secret.
     Replaced(Family, Secret),
     /// The token was replaced a moment ago, by this secret.
     Again(Secret),
-    /// The token was replaced before. Either it was stolen, or its successor was: nobody can tell who asks.
+    /// The token was replaced before. It or its successor may be stolen.
     Reused,
 }
 
-/// Judges the secret of a token of this session. Whoever knows the session has had a token of it: what is neither the last
-/// secret nor the one before is an older one.
+/// Judges the secret of a token of this session. A secret that is neither the last one nor the one before is an older
+/// one: only a holder of a token knows the session.
 pub(super) fn judge(family: &Family, secret: &Secret, salt: String, now: DateTime<Utc>) -> Verdict {
     let hash = secret.hash();
     if hash == family.hash {

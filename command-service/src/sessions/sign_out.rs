@@ -15,13 +15,13 @@ use crate::{
     request::{AsAnybody, BareCommand},
 };
 
-/// How many sessions are ended at a time.
+/// The number of sessions ended concurrently.
 const AT_ONCE: usize = 8;
 
 /// Signs out
 ///
-/// Ends the session of the access token: it cannot be refreshed any more, its access tokens are refused within seconds, and
-/// its live connections end. A token that was printed has no session. An `Idempotency-Key` has no effect.
+/// Ends the session of the access token: it cannot be refreshed any more, its access tokens are refused within seconds,
+/// and its live connections end. A printed token has no session. An `Idempotency-Key` has no effect.
 #[utoipa::path(delete, path = "/sessions/current", tag = "sessions")]
 pub(crate) async fn close_session(
     State(app): State<App>,
@@ -38,8 +38,8 @@ pub(crate) async fn close_session(
 
 /// Signs out everywhere
 ///
-/// Ends every session of the caller, and refuses every token that the caller has, also this one. An `Idempotency-Key` has no
-/// effect.
+/// Ends every session of the caller, and refuses every token that the caller has, including this one. An
+/// `Idempotency-Key` has no effect.
 #[utoipa::path(delete, path = "/sessions", tag = "sessions")]
 pub(crate) async fn close_all_sessions(
     State(app): State<App>,
@@ -50,23 +50,23 @@ pub(crate) async fn close_all_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Where it stands who is signed in, and who is not any more.
+/// The buckets that a sign-out changes.
 #[derive(Clone, Copy)]
 pub(crate) struct Records<'a> {
     pub(crate) sessions: &'a Sessions,
     pub(crate) revocations: &'a Revocations,
 }
 
-/// Ends all sessions of somebody in a role. Whatever was issued before counts no more.
+/// Ends all sessions of an account in a role, and refuses all tokens issued before.
 pub(crate) async fn everywhere(records: Records<'_>, role: &str, user_id: &UserId) -> Result<(), BucketError> {
     elsewhere(records, role, user_id, None).await?;
-    // Last: a refresh that was let through before is older than this.
+    // Written last, so that it also covers refreshes that were allowed meanwhile.
     let before = clock::now();
     let revoked = Revoked { before, until: before + FULL_REVOCATION };
     records.revocations.put(&trust::subject_key(role, user_id), revoked).await
 }
 
-/// Ends the sessions of somebody in a role but for this one.
+/// Ends the sessions of an account in a role, except the session `here`.
 pub(crate) async fn elsewhere(
     records: Records<'_>,
     role: &str,
@@ -77,7 +77,7 @@ pub(crate) async fn elsewhere(
     let mut sessions = records.sessions.of(role, user_id).await?;
     sessions.retain(|key| Some(key.session.as_str()) != here);
     let ended = stream::iter(sessions).map(|key| async move {
-        // What ended before needs no revocation.
+        // A session that ended before needs no revocation.
         match records.sessions.get(&key).await? {
             Some(_) => end(records, &key, now).await,
             None => Ok(()),
@@ -86,8 +86,8 @@ pub(crate) async fn elsewhere(
     ended.buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Ends a session whose access tokens may live until then. Deletes it first: after a crash in between, a repeat revokes
-/// the access token, which expires soon in any case. A session that was only revoked would go on after a while.
+/// Ends a session whose access tokens may be valid until `alive_until`. Deletes it first: after a crash in between, a
+/// repeat revokes the access token, which expires soon anyway. A session that was only revoked could go on later.
 pub(super) async fn end(records: Records<'_>, key: &SessionKey, alive_until: DateTime<Utc>) -> Result<(), BucketError> {
     let until = alive_until + REVOCATION;
     records.sessions.delete(key).await?;

@@ -14,7 +14,7 @@ use crate::{
     request::{AsOperator, Command},
 };
 
-/// Whether rooms can be opened for a store.
+/// The availability of a store: new rooms can be opened for it, or not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Availability {
@@ -24,12 +24,12 @@ pub(crate) enum Availability {
     Closed,
 }
 
-/// A store takes orders, or does not.
+/// A new availability of a store.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "state": "closed" }))]
 pub(crate) struct SetAvailability {
-    /// From now on.
+    /// The availability from now on.
     state: Availability,
 }
 

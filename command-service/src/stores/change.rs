@@ -18,18 +18,18 @@ use crate::{
     schemas,
 };
 
-/// What is different about a store from now on; the rest stays.
+/// The details of a store to change; absent ones stay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "name": "Pizzeria Milano" }))]
 pub(crate) struct ChangeStore {
-    /// What it is called.
+    /// Its name.
     #[schema(value_type = Option<schemas::StoreName>)]
     name: Option<StoreName>,
     /// Postal code.
     #[schema(value_type = Option<schemas::ZipCode>)]
     zip_code: Option<ZipCode>,
-    /// What it sells.
+    /// Its category, like `pizza`.
     #[schema(value_type = Option<schemas::Category>)]
     category: Option<Category>,
 }

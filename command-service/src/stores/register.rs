@@ -17,26 +17,28 @@ use crate::{
     schemas,
 };
 
-/// A store.
+/// A store to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "store_id": "pizzeria", "name": "Pizzeria Roma", "zip_code": "04109", "category": "pizza" }))]
+#[schema(example = json!({
+    "store_id": "pizzeria", "name": "Pizzeria Roma", "zip_code": "04109", "category": "pizza"
+}))]
 pub(crate) struct RegisterStore {
-    /// Its id; one is made up if there is none.
+    /// Its id; generated if absent.
     #[schema(value_type = Option<schemas::StoreId>)]
     store_id: Option<StoreId>,
-    /// What it is called.
+    /// Its name.
     #[schema(value_type = schemas::StoreName)]
     name: StoreName,
     /// Postal code.
     #[schema(value_type = schemas::ZipCode)]
     zip_code: ZipCode,
-    /// What it sells.
+    /// Its category, like `pizza`.
     #[schema(value_type = Option<schemas::Category>)]
     category: Option<Category>,
 }
 
-/// Takes a store into the catalogue, open for orders
+/// Registers a store, open for orders
 #[utoipa::path(post, path = "/stores", tag = "stores", request_body = RegisterStore)]
 pub(crate) async fn register_store(
     State(app): State<App>,

@@ -12,7 +12,7 @@ use crate::{
     request::{AsUser, BareCommand},
 };
 
-/// Takes a message away, as its author or as the host
+/// Deletes a message, as its author or as the host
 #[utoipa::path(delete, path = "/rooms/{room}/messages/{message}", tag = "talk", params(MessagePath))]
 pub(crate) async fn delete_message(
     State(app): State<App>,

@@ -15,17 +15,17 @@ use crate::{
     schemas,
 };
 
-/// A correction.
+/// The new text of a message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "body": "Who else wants a Funghi?" }))]
 pub(crate) struct EditMessage {
-    /// What the message says from now on.
+    /// The text from now on.
     #[schema(value_type = schemas::MessageBody)]
     body: MessageBody,
 }
 
-/// Corrects one's own message
+/// Edits a message of the caller
 #[utoipa::path(
     patch, path = "/rooms/{room}/messages/{message}", tag = "talk", params(MessagePath), request_body = EditMessage
 )]

@@ -20,10 +20,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "body": "Who else wants a Margherita?" }))]
 pub(crate) struct PostMessage {
-    /// What it says.
+    /// The text.
     #[schema(value_type = schemas::MessageBody)]
     body: MessageBody,
-    /// The message that it answers.
+    /// The message that it replies to.
     #[schema(value_type = Option<schemas::MessageId>)]
     reply_to: Option<MessageId>,
 }

@@ -27,7 +27,7 @@ pub(crate) async fn add_reaction(
     Ok(Done::of(&committed))
 }
 
-/// Takes one's reaction back
+/// Removes a reaction of the caller
 #[utoipa::path(delete, path = "/rooms/{room}/messages/{message}/reactions/{emoji}", tag = "talk", params(ReactionPath))]
 pub(crate) async fn remove_reaction(
     State(app): State<App>,

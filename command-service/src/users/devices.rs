@@ -15,7 +15,7 @@ use crate::{
     schemas,
 };
 
-/// A device and its address.
+/// A device and its push address.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "push_token": "fcm-registration-token" }))]
@@ -25,8 +25,10 @@ pub(crate) struct RegisterDevice {
     push_token: PushToken,
 }
 
-/// Adds a device, or gives it another address
-#[utoipa::path(put, path = "/users/me/devices/{device}", tag = "users", params(DevicePath), request_body = RegisterDevice)]
+/// Adds a device, or changes its push address
+#[utoipa::path(
+    put, path = "/users/me/devices/{device}", tag = "users", params(DevicePath), request_body = RegisterDevice
+)]
 pub(crate) async fn register_device(
     State(app): State<App>,
     AsUser(user_id): AsUser,

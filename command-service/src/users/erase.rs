@@ -12,10 +12,10 @@ use crate::{
     sessions::sign_out,
 };
 
-/// How often an account that others change at the same time is read again.
+/// The maximum number of attempts to delete an account against concurrent changes.
 const ATTEMPTS: usize = 8;
 
-/// Goes for good
+/// Erases the caller for good
 ///
 /// The account and the nickname are released, and every session ends; the user id stays taken.
 #[utoipa::path(delete, path = "/users/me", tag = "users")]
@@ -25,14 +25,14 @@ pub(crate) async fn erase_user(
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
     let committed = app.users.execute(&user_id, UserCommand::EraseUser, stamp.by(&user_id)).await;
-    // A repeat completes what a crash has interrupted.
+    // A repeat completes an erasure that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
         forget(&app, &user_id).await?;
     }
     Ok(Done::of(&committed?))
 }
 
-/// Removes what is kept of an erased user beside the log: the account and the sessions. May be repeated.
+/// Deletes the data of an erased user beside the log: the account and the sessions. May be repeated.
 pub(crate) async fn forget(app: &App, user_id: &UserId) -> Result<(), Error> {
     delete_account(app, user_id).await?;
     Ok(sign_out::everywhere(app.records(), "user", user_id).await?)

@@ -13,17 +13,17 @@ use crate::{
     schemas,
 };
 
-/// Another name.
+/// A new nickname.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "nickname": "Annabel" }))]
 pub(crate) struct ChangeNickname {
-    /// The name that others see from now on.
+    /// The nickname that others see from now on.
     #[schema(value_type = schemas::Nickname)]
     nickname: Nickname,
 }
 
-/// Takes another nickname
+/// Changes the nickname
 #[utoipa::path(patch, path = "/users/me", tag = "users", request_body = ChangeNickname)]
 pub(crate) async fn change_nickname(
     State(app): State<App>,

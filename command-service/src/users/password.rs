@@ -16,15 +16,15 @@ use crate::{
     sessions::sign_out,
 };
 
-/// Somebody wants another password.
+/// A change of the password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "old": "correct horse", "new": "battery staple" }))]
 pub(crate) struct ChangePassword {
-    /// The one that counts now.
+    /// The current password.
     #[schema(value_type = schemas::AccountPassword)]
     old: AccountPassword,
-    /// The one that counts from now on.
+    /// The new password.
     #[schema(value_type = schemas::AccountPassword)]
     new: AccountPassword,
 }
@@ -49,6 +49,6 @@ pub(crate) async fn change_password(
     let hash = app.passwords.hash(body.new).await?;
     app.accounts.change_password(stored, hash, session.clone()).await?;
     sign_out::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
-    tracing::info!(user.id = %user_id, "somebody has changed their password");
+    tracing::info!(user.id = %user_id, "changed the password of an account");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,17 +13,17 @@ use crate::{
     schemas,
 };
 
-/// All wishes about notifications; a kind that is absent is wanted.
+/// The wanted kinds of notification; an absent kind is wanted.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "preferences": { "reaction": false } }))]
 pub(crate) struct SetNotificationPreferences {
-    /// For each kind, whether it is wanted.
+    /// `true` for each wanted kind, `false` for each unwanted one.
     #[schema(value_type = schemas::NotificationPreferences)]
     preferences: NotificationPreferences,
 }
 
-/// Says which notifications are wanted
+/// Sets the wanted kinds of notification
 #[utoipa::path(
     put, path = "/users/me/notification-preferences", tag = "users", request_body = SetNotificationPreferences
 )]

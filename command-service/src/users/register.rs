@@ -16,33 +16,33 @@ use crate::{
     schemas,
 };
 
-/// Somebody wants to become a user.
+/// The registration of a user.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
 pub(crate) struct RegisterUser {
-    /// The id, chosen for ever.
+    /// The id; it cannot be changed later.
     #[schema(value_type = schemas::UserId)]
     pub(super) user_id: UserId,
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
     pub(super) password: AccountPassword,
-    /// The name that others see; unique without regard to case.
+    /// The nickname that others see; unique without regard to case.
     #[schema(value_type = schemas::Nickname)]
     pub(super) nickname: Nickname,
 }
 
-/// Somebody whom the outside issuer knows wants to become a user.
+/// The registration of a user of the outside issuer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "nickname": "Ana" }))]
 pub(crate) struct RegisterBearer {
-    /// The name that others see; unique without regard to case.
+    /// The nickname that others see; unique without regard to case.
     #[schema(value_type = schemas::Nickname)]
     nickname: Nickname,
 }
 
-/// Becomes a user
+/// Registers the caller as a user
 ///
 /// The id is the one in the token. A taken nickname changes nothing.
 #[utoipa::path(post, path = "/users", tag = "users", operation_id = "register_user", request_body = RegisterBearer)]
@@ -56,9 +56,10 @@ pub(crate) async fn register_bearer(
     Ok(Created::of(&committed, &user_id))
 }
 
-/// Becomes a user
+/// Registers a user
 ///
-/// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes what was begun.
+/// A taken user id or nickname changes nothing. A repeat after a crash, with the same password, completes the
+/// registration.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,

@@ -1,7 +1,7 @@
 //! The steps of a registration: a pending account, the user and the nickname in one batch, the confirmed account.
 //!
-//! A crash between the steps leaves a pending account: repeating the registration with the same password completes it,
-//! and after a while anybody may take its place, unless the user is in the log already.
+//! A crash between the steps leaves a pending account. A repeat of the registration with the same password completes
+//! it. After a while any registration may replace it, unless the user is in the log already.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Position, User, UserCommand, UserId, UserRefusal};
@@ -14,13 +14,13 @@ use crate::{
     answer::Created, app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Stamp,
 };
 
-/// For how long a pending account waits to be completed.
+/// The time for which a pending account waits to be completed.
 const PENDING: TimeDelta = TimeDelta::minutes(10);
 
-/// How often an account that others change at the same time is read again.
+/// The maximum number of attempts to change an account against concurrent changes.
 const ATTEMPTS: usize = 8;
 
-/// Whose account it is in the role of whom; the only one that registers itself.
+/// The role of self-registered accounts.
 const ROLE: &str = "user";
 
 pub(super) async fn register(
@@ -51,10 +51,10 @@ pub(super) async fn register(
     Ok(Created::of(&committed?, &user_id))
 }
 
-/// Whose account somebody says it is, and by which password.
+/// The user id and the password of a registration.
 struct Claim<'a> {
     user_id: &'a UserId,
-    /// Wrong passwords are counted like those of sign-ins.
+    /// The throttle key: wrong passwords count like those of sign-ins.
     door: Door,
     password: AccountPassword,
 }
@@ -67,8 +67,8 @@ impl Claim<'_> {
     }
 }
 
-/// Admits only the right password of a registered user to what tells whether it is right: the answer of an earlier
-/// registration with the same key, and the completion of an interrupted one. Returns whether that was completed.
+/// Checks the password of a registered user before any answer that depends on it: that of an earlier registration with
+/// the same key, and the completion of an interrupted one. Returns whether a pending account was completed.
 async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, Error> {
     let stored = app.accounts.get(claim.user_id).await?;
     let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);
@@ -81,13 +81,13 @@ async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, E
     }
 }
 
-/// A pending account with this password: a new one, or the one that an interrupted attempt has left.
+/// Returns a pending account with this password: a new one, or that of an interrupted attempt.
 async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<StoredAccount, Error> {
     let user_id = claim.user_id;
     let mut hash = None;
     for _ in 0..ATTEMPTS {
         match app.accounts.get(user_id).await? {
-            // Of an operator, who is no user: nobody learns here whether a password fits.
+            // An operator's account. The password is not checked, so that the answer reveals nothing about it.
             Some(stored) if stored.account.role != ROLE => return Err(Code::UserExists.into()),
             Some(stored)
                 if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
@@ -109,7 +109,7 @@ async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<
     Err(AccountError::Conflict.into())
 }
 
-/// After the batch: the account becomes active, or goes again if the registration was refused for its nickname.
+/// Completes the registration after the batch: activates the account, or deletes it if the nickname was taken.
 async fn settle(
     app: &App,
     user_id: &UserId,
@@ -121,12 +121,12 @@ async fn settle(
         Err(CommandError::Refused(UserRefusal::NicknameTaken)) => {
             unless_changed(app.accounts.delete(user_id, pending.revision).await)
         }
-        // Perhaps it was stored, or somebody is completing the very same registration.
+        // The batch may have been stored, or a concurrent repeat may be completing the registration.
         Err(_) => Ok(()),
     }
 }
 
-/// Makes the account active. Who is in the log has the account, whatever became of it meanwhile.
+/// Activates the account. A user in the log gets it back if it was deleted meanwhile.
 async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<(), Error> {
     let hash = pending.account.password_hash.clone();
     let mut stored = Some(pending);
@@ -147,7 +147,7 @@ async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<
     Err(AccountError::Conflict.into())
 }
 
-/// Somebody else was faster; the next look shows what they did.
+/// Ignores a conflict with a concurrent change: the next read shows it.
 fn unless_changed(result: Result<(), AccountError>) -> Result<(), Error> {
     match result {
         Ok(()) | Err(AccountError::Conflict) => Ok(()),

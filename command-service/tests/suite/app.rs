@@ -1,4 +1,4 @@
-//! The running service and its clients. Every answer is checked against the service's own description.
+//! The running service and its clients. Every answer is checked against the service's OpenAPI description.
 
 use std::{path::Path, time::Duration};
 
@@ -43,12 +43,12 @@ impl Installation {
         Self { nats, mint, keys, folder }
     }
 
-    /// The folder of the keys.
+    /// Returns the folder of the keys.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The settings of a service; `more` are further arguments.
+    /// Returns the settings of a service; `more` are further arguments.
     pub(crate) fn settings(&self, more: &[&str]) -> Settings {
         let url = self.nats.url(Account::Command);
         let path = |path: &Path| path.to_str().unwrap().to_owned();
@@ -63,14 +63,14 @@ impl Installation {
         }
     }
 
-    /// A service that is ready.
+    /// Starts a service and waits until it is ready.
     pub(crate) async fn service(&self, more: &[&str]) -> Service {
         let service = self.spawn(more).await;
         service.until_ready().await;
         Service { contract: Some(service.read_contract().await), ..service }
     }
 
-    /// A service that may not be ready yet.
+    /// Starts a service without waiting for its readiness.
     pub(crate) async fn spawn(&self, more: &[&str]) -> Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -82,7 +82,7 @@ impl Installation {
         Service { url, client, stop, running: tokio::spawn(running), mint: self.mint.clone(), contract: None }
     }
 
-    /// The log as the service sees it.
+    /// Connects to the log with the account of the service.
     pub(crate) async fn log(&self) -> event_store::JetStreamLog {
         let client = service_kit::nats::connect(&self.nats.url(Account::Command), "test").await.unwrap();
         event_store::JetStreamLog::new(client)
@@ -99,7 +99,7 @@ pub(crate) struct Service {
     contract: Option<Contract>,
 }
 
-/// What a service answered.
+/// An answer of a service.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -129,7 +129,7 @@ impl Answer {
 }
 
 impl Service {
-    /// A request by somebody (none for nobody), with a key or without.
+    /// Sends a request as `who`, or without a token, with or without an idempotency key.
     pub(crate) async fn ask(
         &self,
         who: Option<Bearer<'_>>,
@@ -142,12 +142,12 @@ impl Service {
         self.send(token.as_deref(), key, method, path, body).await
     }
 
-    /// A token that is valid for ten minutes.
+    /// Returns a token that is valid for ten minutes.
     pub(crate) fn token(&self, who: Bearer<'_>) -> String {
         self.mint.token(who, Duration::from_mins(10))
     }
 
-    /// A request with this token.
+    /// Sends a request with this token.
     pub(crate) async fn ask_with(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.send(Some(token), None, method, path, body).await
     }
@@ -213,7 +213,7 @@ impl Service {
         self.ask(None, None, Method::POST, "/sessions", Some(body)).await
     }
 
-    /// A box and a store of the given id.
+    /// Creates a box and a store with the given id.
     pub(crate) async fn furnish(&self, id: &str) {
         let details = json!({
             "box_id": id, "kind": "shared", "zip_code": "04109", "address": "Markt 1",
@@ -224,7 +224,7 @@ impl Service {
         assert_eq!(self.post(Bearer::Operator("ops"), "/stores", store).await.created(), id);
     }
 
-    /// A room for the store of the same id as the box.
+    /// Opens a room for the store with the same id as the box.
     pub(crate) async fn open_room(&self, who: &str, box_id: &str) -> Answer {
         let room = json!({ "store_id": box_id, "title": "Pizza", "max_members": 5 });
         self.post(Bearer::User(who), &format!("/boxes/{box_id}/rooms"), room).await
@@ -244,7 +244,7 @@ impl Service {
         Contract::new(response.json().await.unwrap())
     }
 
-    /// Stops in order.
+    /// Stops the service and waits for its end.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         let before = Instant::now();
@@ -252,18 +252,18 @@ impl Service {
         assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
     }
 
-    /// Crashes, as far as a part of this process can.
+    /// Aborts the task of the service, which is the closest to a crash within this process.
     pub(crate) fn abort(self) {
         self.running.abort();
     }
 
-    /// How it ended by itself.
+    /// Waits until the service ends by itself, and returns its result.
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
         self.running.await.unwrap()
     }
 }
 
-/// Waits for something that has to come true.
+/// Waits until the condition holds, for at most 30 seconds.
 pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition().await {

@@ -58,7 +58,7 @@ async fn a_service_with_a_wrong_clock_takes_no_commands_until_it_is_right() {
         refuses_everything(&service, &device, &installation).await;
         clock::shift(TimeDelta::zero());
         service.until_ready().await;
-        // A clock that is fast does not end a room that lives.
+        // A fast clock does not close an open room.
         service.open_room("ben", "b").await.refused(409, "box-in-use");
     }
     service.post(Bearer::User("ana"), "/rooms/b.1/messages", json!({ "body": "still here" })).await.created();
@@ -80,7 +80,7 @@ async fn a_service_that_starts_with_a_wrong_clock_is_not_ready() {
     service.until_ready().await;
 }
 
-/// What an instance writes whose clock is an hour fast.
+/// A time written by an instance with a clock that is an hour fast.
 fn in_an_hour() -> DateTime<Utc> {
     clock::now() + TimeDelta::hours(1)
 }
@@ -118,7 +118,7 @@ async fn an_attempt_that_a_fast_clock_has_counted_keeps_nobody_waiting_longer() 
     tallies.change("user.ana", fast(20)).await.unwrap();
     let read = tallies.get("user.ana").await.unwrap().unwrap();
     assert!(read.at >= before - TimeDelta::seconds(1) && read.at <= clock::now() + TimeDelta::seconds(1), "{read:?}");
-    // What is written back is right.
+    // The value that is written back is right.
     let changed = tallies.change("user.ana", |tally| tally).await.unwrap().unwrap();
     assert_eq!(changed.at, read.at);
 }

@@ -1,4 +1,4 @@
-//! Commands: at once, repeated, refused.
+//! Commands: concurrent, repeated, refused.
 
 use futures::future::join_all;
 use harness::token::Bearer;
@@ -30,7 +30,7 @@ async fn the_last_seat_of_a_locked_room_goes_to_one_and_a_wrong_password_opens_n
     services[0].furnish("b").await;
     let room = json!({ "store_id": "b", "title": "Pizza", "max_members": 2, "password": "margherita" });
     services[0].post(Bearer::User("ana"), "/boxes/b/rooms", room).await.created();
-    // The other service may not have heard of the room yet: nobody is turned away for that.
+    // The other service may not know the room yet: it reads the latest state before it refuses.
     let join = |password: &str| json!({ "password": password });
     services[1].post(Bearer::User("x"), "/rooms/b.1/members", join("funghi")).await.refused(403, "wrong-password");
     let names: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();

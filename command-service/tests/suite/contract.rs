@@ -1,4 +1,4 @@
-//! The service's own description, and whether an answer keeps to it.
+//! The OpenAPI description of the service, and a check of answers against it.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ impl Contract {
         Self(document)
     }
 
-    /// Checks that the description has this answer: its status and, of a problem, its code.
+    /// Checks that the description contains the answer: its status and, for a problem, its code.
     #[track_caller]
     pub(crate) fn check(&self, method: &Method, path: &str, status: u16, body: &Value) {
         let Some(operation) = self.operation(method, path) else { return };
@@ -34,14 +34,14 @@ impl Contract {
         found.first().and_then(|(_, item)| item.get(method.as_str().to_lowercase()))
     }
 
-    /// Every operation: its id and its description.
+    /// Returns the id and the description of every operation.
     pub(crate) fn operations(&self) -> Vec<(String, &Value)> {
         let paths = self.0["paths"].as_object().unwrap();
         let items = paths.values().flat_map(|item| item.as_object().unwrap().values());
         items.map(|operation| (operation["operationId"].as_str().unwrap().to_owned(), operation)).collect()
     }
 
-    /// Every problem code that some operation can answer.
+    /// Returns every problem code that an operation can return.
     pub(crate) fn codes(&self) -> BTreeSet<String> {
         let responses = self
             .operations()

@@ -1,4 +1,4 @@
-//! What a command-service leaves that crashes between two effects of a request, and how it is completed.
+//! Crashes of a command-service between two effects of a request, and the completion of such requests.
 
 use chrono::{DateTime, Utc};
 use domain::BoxId;
@@ -11,7 +11,7 @@ use crate::app::{Answer, Installation, PASSWORD, Service};
 
 const SECRET: &str = "what-an-operator-gave-to-the-box-8264";
 
-/// The refresh token of a session, and where it is kept.
+/// Returns the refresh token of a session and the key of its entry.
 fn session_of(answer: &Answer) -> (String, SessionKey) {
     let token = answer.body["refresh_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
     let parts: Vec<&str> = token.split('.').collect();
@@ -37,12 +37,12 @@ impl Beside {
         Self { accounts: Accounts::new(log.clone()), sessions: Sessions::new(log) }
     }
 
-    /// The password hash of an account.
+    /// Returns the password hash of an account.
     async fn hash(&self, user_id: &str) -> String {
         self.accounts.get(&user_id.parse().unwrap()).await.unwrap().unwrap().account.password_hash
     }
 
-    /// Changes the password as far as a crash lets it come.
+    /// Changes the password without ending sessions, like a request that a crash interrupted.
     async fn change_password(&self, user_id: &str, hash: &str, kept: Option<String>) {
         let stored = self.accounts.get(&user_id.parse().unwrap()).await.unwrap().unwrap();
         self.accounts.change_password(stored, hash.to_owned(), kept).await.unwrap();
@@ -109,7 +109,7 @@ async fn an_erased_user_is_forgotten_before_their_key_is_destroyed() {
     let (token, key) = session_of(&service.sign_in("ana", PASSWORD).await);
     let (hash, family) = (beside.hash("ana").await, beside.family(&key).await.unwrap());
     service.delete(Bearer::User("ana"), "/users/me").await.done();
-    // As if the service had crashed before it could delete them.
+    // As if the service had crashed before it deleted them.
     let leave = async || {
         beside.accounts.create_pending(&ana, hash.clone(), "user".to_owned(), noon()).await.unwrap();
         beside.sessions.create(&key, &family).await.unwrap();

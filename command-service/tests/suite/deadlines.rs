@@ -1,4 +1,4 @@
-//! Rooms close by themselves.
+//! Rooms that close at their deadlines.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::app::{Installation, until};
 
-/// How the rooms of a box were closed, as the log has it by now.
+/// Returns the closings of rooms of a box that are in the log.
 async fn closings(log: &JetStreamLog, box_id: &str) -> Vec<(u32, RoomClosedReason)> {
     let box_id: BoxId = box_id.parse().unwrap();
     let mut closings = Vec::new();
@@ -47,7 +47,7 @@ async fn a_room_closes_once_at_its_deadline_although_two_hundred_wanted_to_open_
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     let log = installation.log().await;
     until("the room is closed", async || !closings(&log, "b").await.is_empty()).await;
-    // Whatever else has fired has been heard by the time at which the next room closes.
+    // Every other deadline has fired by the time at which the next room closes.
     services[1].open_room("ana", "b").await.created();
     until("the next room is closed", async || closings(&log, "b").await.len() > 1).await;
     assert_eq!(closings(&log, "b").await, [(1, RoomClosedReason::Expired), (2, RoomClosedReason::Expired)]);
@@ -80,7 +80,7 @@ async fn a_stale_deadline_arms_the_right_one_and_closes_nothing() {
     service.open_room("ana", "c").await.created();
     service.post(Bearer::User("ana"), "/rooms/c.1/extensions", json!({ "hours": 1 })).await.created();
     let log = installation.log().await;
-    // Another room's, of a moment ago: it takes the place of the right one.
+    // A deadline of another room, a moment ago, replaces the right one.
     let deadlines = Deadlines::new(log.clone(), 4);
     #[expect(clippy::disallowed_methods, reason = "a test may look at the clock")]
     let now = chrono::Utc::now();
@@ -88,7 +88,7 @@ async fn a_stale_deadline_arms_the_right_one_and_closes_nothing() {
     service.post(Bearer::User("ana"), "/rooms/b.1/messages", json!({ "body": "still here" })).await.created();
     until("the room is closed", async || !closings(&log, "b").await.is_empty()).await;
     assert_eq!(closings(&log, "b").await, [(1, RoomClosedReason::Expired)]);
-    // The extended room was to close at the same time.
+    // The extended room would have closed at the same time.
     service.post(Bearer::User("ana"), "/rooms/c.1/messages", json!({ "body": "still here" })).await.created();
     assert_eq!(closings(&log, "c").await, []);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Installation, PASSWORD};
 
-/// A delivery box's connection.
+/// A connection with the account of delivery boxes.
 pub(crate) struct Device(async_nats::Client);
 
 impl Device {
@@ -17,7 +17,7 @@ impl Device {
         Self(client.unwrap())
     }
 
-    /// True if no instance receives a command.
+    /// Returns whether no instance receives a command.
     pub(crate) async fn finds_nobody(&self, command: &str) -> bool {
         let answer = self.0.request(format!("cmd.{command}"), "{}".into()).await;
         answer.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders)
@@ -50,7 +50,7 @@ async fn a_box_reports_and_a_user_does_everything_over_nats() {
     assert_eq!(device.send("register_user", register.to_string()).await["id"], "ana");
     let session = json!({ "body": { "user_id": "ana", "password": PASSWORD } });
     let refused = device.send("open_session", session.to_string()).await;
-    assert_eq!(refused["problem"]["code"], "unknown-command", "other boxes may hear what is answered");
+    assert_eq!(refused["problem"]["code"], "unknown-command", "other boxes could read the answer");
     let ana = token(Bearer::User("ana"));
     let send = async |command: &str, path: Value, body: Value| {
         device.send(command, json!({ "token": ana, "path": path, "body": body }).to_string()).await

@@ -1,4 +1,4 @@
-//! Clients that hang up while their request is carried out.
+//! Clients that disconnect while their request is carried out.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::{
 use crate::app::{Installation, PASSWORD, Service, until};
 
 impl Service {
-    /// Sends a request and closes the connection after a while, whatever has come by then.
+    /// Sends a request and closes the connection after a while, with or without an answer.
     async fn hang_up(&self, token: &str, request: (Method, &str, Option<Value>), after: Duration) {
         let (method, path, body) = request;
         let body = body.map(|body| body.to_string()).unwrap_or_default();
@@ -48,7 +48,7 @@ async fn count(sessions: &Sessions, role: &str, user_id: &UserId) -> usize {
     count
 }
 
-/// Moments between the arrival of a request and its answer, evenly spread.
+/// Returns evenly spread times between the arrival of a request and its answer.
 fn moments(number: u32, longest: Duration) -> impl Iterator<Item = (u32, Duration)> {
     (0..number).map(move |moment| (moment, longest * moment / number))
 }
@@ -94,7 +94,7 @@ async fn what_was_received_is_carried_out_to_its_end_whenever_the_client_hangs_u
             account.password_hash != before && count(&sessions, "user", &user_id).await == 1
         })
         .await;
-        // No wrong password was tried, but a request that stops half-way would count as one.
+        // No wrong password was given. A request that stopped half-way would count as one.
         assert_eq!(service.sign_in(&name, "battery staple").await.status, 200);
     }
     service.stop().await;

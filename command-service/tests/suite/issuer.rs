@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer in place of our own accounts.
+//! Tokens of an outside issuer instead of accounts of the service.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,13 +12,13 @@ use tokio::net::TcpListener;
 
 use crate::app::{Installation, PASSWORD, until};
 
-/// An issuer with a page of its keys.
+/// An issuer with a page of public keys.
 struct Issuer {
     address: String,
     page: Arc<Mutex<Value>>,
 }
 
-/// A key of it.
+/// A key of the issuer.
 struct Key {
     id: &'static str,
     key: EncodingKey,
@@ -53,7 +53,7 @@ impl Key {
         jwk
     }
 
-    /// A token for ana, with some claims that are not as usual.
+    /// Signs a token for ana, with these claims in place of the usual ones.
     fn token(&self, claims: &Value) -> String {
         let now = service_kit::clock::now().timestamp();
         let mut all = json!({
@@ -113,7 +113,7 @@ async fn people_of_an_outside_issuer_need_no_account_here_and_our_own_tokens_cou
     let operator = first.token(&json!({ "name": "ops", "roles": ["guest", "operator"] }));
     service.ask_with(&operator, Method::POST, "/stores", Some(store)).await.created();
 
-    // Another key: asked for when the first token comes with it.
+    // A token with a key that is not known yet makes the service read the page again.
     issuer.show(&[&first, &second]);
     let renamed = async |token: &str| {
         service.ask_with(token, Method::PATCH, "/users/me", Some(json!({ "nickname": "Anna" }))).await

@@ -1,4 +1,4 @@
-//! The service on a real nats-server, through HTTP and NATS, as one process sees it.
+//! Tests of the service on a real nats-server, through HTTP and NATS.
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 

@@ -1,4 +1,4 @@
-//! The log is away for a while.
+//! Outages of the log.
 
 use std::time::{Duration, Instant};
 

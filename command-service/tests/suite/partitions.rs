@@ -1,4 +1,4 @@
-//! One partition of the log is damaged or full: it is named, and the others work.
+//! One partition of the log is damaged or full: the service reports it, and the others work.
 
 use async_nats::jetstream::{self, stream::Config};
 use event_store::{StreamName, partition_of};
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use crate::app::{Installation, PASSWORD, Service, until};
 
-/// The stream of a box, on the server.
+/// Returns the name of a box's stream on the server.
 fn stream(box_id: &str) -> String {
     StreamName::Box(partition_of(&box_id.parse().unwrap(), 4)).on_server()
 }
 
-/// Boxes of different partitions.
+/// Returns two boxes of different partitions.
 fn boxes() -> [&'static str; 2] {
     let second = ["b", "c", "d", "e", "f"].into_iter().find(|id| stream(id) != stream("a"));
     ["a", second.unwrap()]
 }
 
-/// A service with two boxes of different partitions, and the log as its owner sees it.
+/// Starts a service with two boxes of different partitions, and a connection with the account of the log's owner.
 async fn start() -> (Installation, Service, jetstream::Context) {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
@@ -34,7 +34,7 @@ async fn config(context: &jetstream::Context, name: &str) -> Config {
     context.get_stream(name).await.unwrap().cached_info().config.clone()
 }
 
-/// The detail of a check of `/readyz`; none of one that succeeds.
+/// Returns the detail of a check of `/readyz`; `None` if it succeeds.
 fn detail<'a>(body: &'a Value, check: &str) -> Option<&'a str> {
     let checks = body["checks"].as_array().unwrap();
     checks.iter().find(|found| found["name"] == check).unwrap()["detail"].as_str()

@@ -15,7 +15,7 @@ fn ana() -> UserId {
     "ana".parse().unwrap()
 }
 
-/// The account as it was before the registration's last step.
+/// Puts the account in its state before the last step of the registration.
 async fn make_pending(accounts: &Accounts, user_id: &UserId, age: TimeDelta) {
     let stored = accounts.get(user_id).await.unwrap().unwrap();
     accounts.delete(user_id, stored.revision).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_registration_that_was_interrupted_before_its_end_is_completed_by_repe
     first.created();
     for age in [TimeDelta::zero(), TimeDelta::days(3)] {
         make_pending(&accounts, &ana(), age).await;
-        // Somebody else gets nothing out of it, however long it waits.
+        // Another password never completes it, however old it is.
         service.register("ana", "another password", "Ana").await.refused(409, "user-exists");
         assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Pending));
         let again = service.register("ana", PASSWORD, "Ana").await;
@@ -55,7 +55,7 @@ async fn a_pending_account_without_a_user_waits_for_its_owner_and_then_for_anybo
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let accounts = Accounts::new(installation.log().await);
-    // Somebody's hash of the password.
+    // The account of another user with the same password, for its hash.
     service.register("model", PASSWORD, "Model").await.created();
     let model = accounts.get(&"model".parse().unwrap()).await.unwrap().unwrap().account;
     #[expect(clippy::disallowed_methods, reason = "a test may look at the clock")]
@@ -68,10 +68,10 @@ async fn a_pending_account_without_a_user_waits_for_its_owner_and_then_for_anybo
     service.register("ana", "another password", "Ana").await.refused(409, "user-exists");
     service.register("ana", PASSWORD, "Ana").await.created();
     assert_eq!(service.sign_in("ana", PASSWORD).await.status, 200);
-    // A nickname that is taken ends the attempt, and the account with it.
+    // A taken nickname ends the attempt and deletes the account.
     service.register("ben", PASSWORD, "ANA").await.refused(409, "nickname-taken");
     assert_eq!(state(&accounts, &"ben".parse().unwrap()).await, None);
-    // After a while the id is anybody's.
+    // After a while any registration may take the id.
     service.register("cyd", "another password", "Cyd").await.created();
     service.sign_in("cyd", PASSWORD).await.refused(401, "wrong-credentials");
     assert_eq!(service.sign_in("cyd", "another password").await.status, 200);
@@ -110,7 +110,7 @@ async fn who_is_erased_cannot_sign_in_even_if_the_account_outlived_them() {
     assert_eq!(state(&accounts, &ana()).await, None);
 }
 
-/// The fifth wrong password closes an account for a second, which may have passed on a busy machine.
+/// Checks the refusal after the fifth wrong password, unless its wait of one second has passed on a busy machine.
 #[track_caller]
 fn refused_in_time(last: Instant, answer: &Answer) {
     if last.elapsed() < Duration::from_secs(1) {
@@ -131,7 +131,7 @@ async fn a_repeat_of_a_registration_is_guessed_in_vain_and_others_register() {
     }
     let again = register("ana", "the-key", PASSWORD).await;
     assert_eq!((again.created().as_str(), again.replayed), ("ana", true));
-    // Whether the key was used before is not told either.
+    // The answer does not reveal either whether the key was used before.
     let mut last = Instant::now();
     for number in 0..5 {
         last = Instant::now();
@@ -140,7 +140,7 @@ async fn a_repeat_of_a_registration_is_guessed_in_vain_and_others_register() {
     }
     refused_in_time(last, &register("ana", "the-key", PASSWORD).await);
     refused_in_time(last, &service.sign_in("ana", PASSWORD).await);
-    // Sign-ins count here as well, and nobody is kept from a new id.
+    // Sign-ins count here as well. Registrations of other ids are not throttled.
     for _ in 0..5 {
         last = Instant::now();
         service.sign_in("ben", "wrong password").await.refused(401, "wrong-credentials");

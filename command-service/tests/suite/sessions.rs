@@ -1,4 +1,4 @@
-//! Sessions: refreshed, stolen, ended; and the keys that sign their tokens.
+//! Refresh, theft and end of sessions; rotation of the keys that sign their tokens.
 
 use async_nats::jetstream;
 use event_store::Sessions;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, Installation, PASSWORD, Service, until};
 
-/// What a session answer holds.
+/// Returns the access token and the refresh token of a session answer.
 fn tokens(answer: &Answer) -> (String, String) {
     assert_eq!((answer.status, &answer.body["token_type"]), (200, &json!("Bearer")), "{answer:?}");
     let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
@@ -25,7 +25,7 @@ async fn refresh(service: &Service, token: &str) -> Answer {
     service.ask(None, None, Method::POST, "/sessions/refresh", Some(body)).await
 }
 
-/// A command that has no other effect than to say who asks.
+/// Sends a command that succeeds with any valid token and changes nothing.
 async fn rename(service: &Service, access: &str) -> Answer {
     service.ask_with(access, Method::PATCH, "/users/me", Some(json!({ "nickname": "Ana" }))).await
 }
@@ -69,7 +69,7 @@ async fn a_hundred_refreshes_at_once_are_one() {
     let answers = futures::future::join_all((0..100).map(|_| refresh(&service, &first))).await;
     let (_, second) = tokens(&answers[0]);
     for answer in answers {
-        // Who loses every race is told to try again.
+        // A request that loses every race is answered `contended`.
         assert!(answer.status == 409 || tokens(&answer).1 == second, "{answer:?}");
     }
     tokens(&refresh(&service, &second).await);
@@ -105,10 +105,10 @@ async fn who_signs_out_is_out_here_or_everywhere() {
     }
     refresh(&service, &other_refresh).await.refused(401, "invalid-refresh-token");
     assert_eq!(stored().await, 0);
-    // Another role of the same id is somebody else.
+    // The same id in another role is another account.
     sign_out(&printed_operator, "/sessions/current").await.refused(404, "no-session");
 
-    // At once afterwards, and after that with everything.
+    // A sign-in right afterwards works. Its session ends with the erasure of the user.
     let (access, refresh_token) = signed_in(&service).await;
     assert_eq!(rename(&service, &access).await.status, 204);
     assert_eq!(service.ask_with(&access, Method::DELETE, "/users/me", None).await.status, 204);
@@ -151,7 +151,7 @@ async fn a_new_key_is_published_then_signs_and_then_the_former_one_is_forgotten(
     until("the former key is forgotten", async || key_ids(&service).await.len() == 1).await;
     assert_ne!(key_ids(&service).await, before);
     rename(&service, &old).await.refused(401, "invalid-token");
-    // Its file is still there, and does not bring it back.
+    // The file of the former key still exists, and does not bring it back.
     let another = installation.service(&settings).await;
     rename(&another, &old).await.refused(401, "invalid-token");
     let (new, _) = signed_in(&another).await;
@@ -174,7 +174,7 @@ async fn a_lost_bucket_of_keys_gets_the_newest_key_and_no_former_one() {
     jetstream::new(admin).delete_stream("KV_signing_keys").await.unwrap();
     let options = streams::ProvisionOptions { partitions: 4, replicas: 1 };
     streams::provision(&url, options).await.unwrap();
-    // Both remember that their keys were published.
+    // The cache of the first service still has both keys as published.
     let services = [installation.service(&arguments).await, installation.service(&[]).await];
     for service in &services {
         until("the newest key is known, and no other", async || key_ids(service).await.len() == 1).await;

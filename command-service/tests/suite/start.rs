@@ -1,4 +1,4 @@
-//! What the service finds when it starts, and what it says about itself.
+//! The start of the service against different logs, and the pages that describe it.
 
 use harness::{Account, Nats};
 use provision::streams::ProvisionOptions;

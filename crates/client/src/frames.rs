@@ -125,7 +125,7 @@ pub(crate) enum ServerFrame {
     },
     Bye {
         code: u16,
-        /// Absent where the client is not to come back.
+        /// The delay before the client should reconnect; absent if it should not.
         retry_ms: Option<u64>,
         reason: String,
         cursor: Option<String>,

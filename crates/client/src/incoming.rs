@@ -31,8 +31,8 @@ pub enum Incoming {
         /// The reason.
         reason: Ending,
     },
-    /// The room continues after `head_v`: the last version is not known in this room (read its state again), or the user
-    /// is `no-longer-inside`, and the next event is the one that says so.
+    /// The room continues after `head_v`. Either the last version is unknown in this room, and its state must be read
+    /// again, or the user is `no-longer-inside`, and the next event is the parting event.
     Reset {
         /// The room.
         room: RoomId,

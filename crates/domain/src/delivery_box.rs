@@ -29,8 +29,8 @@ pub const ROOM_LIFETIME: TimeDelta = TimeDelta::hours(3);
 /// The maximum number of extensions of a room.
 pub const MAX_EXTENSIONS: u32 = 3;
 
-/// The most users that can be kicked out of one room. Every commit of an open room carries their ids: with ids of 40
-/// characters these are 21.5 KB of the 192 KiB that a commit may have.
+/// The maximum number of users kicked from one room. Every commit of an open room carries their ids: with ids of 40
+/// characters these take 21.5 KB of the 192 KiB of a commit.
 pub const MAX_KICKED: usize = 500;
 
 /// The service state of a box.
@@ -71,7 +71,7 @@ pub struct Room {
     extensions: u32,
     /// The members in the order of joining. The next host is the first.
     members: Vec<UserId>,
-    /// Empty once the room is closed: nobody can come back then anyway.
+    /// The kicked users; empty once the room is closed, because a closed room admits no users.
     kicked: BTreeSet<UserId>,
     closed: bool,
 }
@@ -230,7 +230,7 @@ impl Aggregate for DeliveryBox {
             }),
             BoxEvent::RoomClosed { .. } => self.update_room(|room| {
                 room.closed = true;
-                // Rooms of earlier releases have any number of them: the commit that closes a room fits all the same.
+                // Rooms of earlier releases may have more of them: without them the closing commit has a valid size.
                 room.kicked.clear();
             }),
             BoxEvent::BoxDetailsChanged { .. }

@@ -17,8 +17,7 @@ pub const SESSION_DAYS: i64 = 90;
 /// The bucket of revoked tokens, by [`session_key`], [`subject_key`] and [`ALL_TOKENS_KEY`]. Stored; never rename.
 pub const REVOKED_BUCKET: &str = "revoked";
 
-/// The key of the revocation of all tokens, which a restored log begins with. No role has this name. Stored; never
-/// rename.
+/// The key of the revocation of all tokens, which a restore stores. No role has this name. Stored; never rename.
 pub const ALL_TOKENS_KEY: &str = "all.tokens";
 
 /// The longest lifetime of a revocation, in hours.
@@ -50,7 +49,7 @@ pub fn session_key(session: &str) -> String {
     format!("session.{session}")
 }
 
-/// Whether a revocation is of one session.
+/// Returns whether this is the revocation key of a session.
 pub fn is_session_key(key: &str) -> bool {
     key.starts_with("session.")
 }

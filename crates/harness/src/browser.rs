@@ -90,7 +90,7 @@ impl Browser {
         self.open_after(url, "").await
     }
 
-    /// Opens a page in a new tab after a script that runs in it before its own ones, and does not wait for it.
+    /// Opens a page in a new tab and does not wait for it. `script` runs in the page before the page's own scripts.
     pub async fn open_after(&self, url: &str, script: &str) -> anyhow::Result<Page<'_>> {
         let target = self.devtools.call(None, "Target.createTarget", json!({ "url": "about:blank" })).await?;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });

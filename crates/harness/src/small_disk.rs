@@ -1,4 +1,4 @@
-//! A file system of a few megabytes, to be filled.
+//! A file system of a few megabytes, for tests with a full disk.
 
 use std::{
     fs::File,
@@ -9,18 +9,18 @@ use std::{
 
 use anyhow::Context;
 
-/// The file that fills it.
+/// The name of the file that fills the disk.
 const BALLAST: &str = "ballast";
 
-/// A file system in memory, mounted at a folder. Unmounted with this value.
+/// A file system in memory, mounted at a folder until this value is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts one at this folder, which it creates. Returns none where nothing may be mounted: not as root, or in a
-    /// container without that right.
+    /// Creates the folder and mounts a disk at it. Returns `None` if the process may not mount file systems: it does
+    /// not run as root, or in a container without this right.
     pub fn mount(folder: &Path, megabytes: u32) -> anyhow::Result<Option<Self>> {
         std::fs::create_dir_all(folder).context("cannot create the folder")?;
         let size = format!("size={megabytes}m");
@@ -29,7 +29,7 @@ impl SmallDisk {
         Ok(is_mounted.then(|| Self { folder: folder.to_owned() }))
     }
 
-    /// Writes a file until no byte is left.
+    /// Fills the disk to the last byte with one file.
     pub fn fill(&self) -> anyhow::Result<()> {
         let mut file = File::options().create(true).append(true).open(self.folder.join(BALLAST))?;
         for size in [65_536, 512, 1] {
@@ -45,7 +45,7 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Removes that file.
+    /// Removes the file that fills the disk.
     pub fn empty(&self) -> anyhow::Result<()> {
         std::fs::remove_file(self.folder.join(BALLAST)).context("cannot empty the disk")
     }
@@ -53,7 +53,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Its server may still be ending.
+        // Lazily, because a server that uses the disk may still be stopping.
         let unmounted = Command::new("umount").arg("--lazy").arg(&self.folder).output();
         debug_assert!(unmounted.is_ok_and(|output| output.status.success()), "it is unmounted");
     }

@@ -1,6 +1,6 @@
-//! The server's side of the NATS protocol, for connections that the client library does not serve: those that read
-//! whole streams, where taking headers apart costs too much, and those that receive from senders who are not trusted,
-//! where the client library does not survive every header.
+//! Parses the server's messages of the NATS protocol, for connections without the client library: those that read whole
+//! streams, where parsing headers costs too much, and those that receive from untrusted senders, because some headers
+//! crash the client library.
 //!
 //! Nothing that a sender decides is an error here: headers, subjects and contents may be any bytes.
 
@@ -88,7 +88,7 @@ impl Message {
     }
 }
 
-/// Takes the next operation of the server, once it has been received whole. An error means that this is no NATS server.
+/// Takes the next operation of the server once it is complete. An error means that the peer is not a NATS server.
 pub fn take(received: &mut BytesMut) -> io::Result<Option<ServerOp>> {
     let Some(end) = memchr(b'\n', received) else {
         return if received.len() > LONGEST_LINE { Err(malformed("a line without end")) } else { Ok(None) };

@@ -73,8 +73,7 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The newest of the commands that were found, in the order of their times. Each stream is in its order; in between the
-/// clocks of the command-services decide.
+/// The newest commands found, ordered by time. The order between streams depends on the clocks of the command-services.
 struct Newest {
     limit: usize,
     entries: Vec<Entry>,
@@ -82,7 +81,7 @@ struct Newest {
 }
 
 impl Newest {
-    /// Holds at most twice as many as are wanted.
+    /// Adds a page. Keeps at most twice the limit.
     fn add(&mut self, page: Vec<Entry>) {
         self.entries.extend(page);
         if self.entries.len() > 2 * self.limit {

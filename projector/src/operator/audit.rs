@@ -1,4 +1,4 @@
-//! An audit trail of commands: who gave them, when, and about whom. Texts of users are not shown.
+//! An audit trail of commands: their actors, times and targets. Texts of users are not shown.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const BYTES: usize = 2 * 1024 * 1024;
 pub struct Audit {
     /// The actor: a user, an operator or a box; all if absent.
     pub actor: Option<UserId>,
-    /// In which role. If not given, in any; but an id without a role is a user's or an operator's, never a box's.
+    /// The role of the actor. If absent, all roles match, but with an actor only those of users and operators.
     #[serde(default)]
     pub role: Option<ActorRole>,
     /// The box; everything if absent, users and stores included.
@@ -73,15 +73,15 @@ pub struct Entry {
     pub at: Option<DateTime<Utc>>,
     /// The acting user, operator or box.
     pub actor: String,
-    /// In which role; none if an earlier release stored it.
+    /// The role of the actor; `None` if an earlier release stored the command.
     #[serde(default)]
     pub role: Option<ActorRole>,
     /// The subject, like `box box-1`, `user ana` or `store noodles`.
     pub subject: String,
     /// The types of its events.
     pub events: Vec<String>,
-    /// The user, message or device that each of these was about; none of one without, and fewer where this projector
-    /// cannot decode them.
+    /// The target of each event: a user, message or device. `None` for an event without one; empty if this projector
+    /// cannot decode the events.
     #[serde(default)]
     pub targets: Vec<Option<String>>,
     /// The client's `Idempotency-Key`, if it sent one.
@@ -163,7 +163,7 @@ impl Audit {
         }
     }
 
-    /// Whether the acts of this principal are asked for. Commits of earlier releases name no role, and match every one.
+    /// Returns whether the filters match this actor. Commits of earlier releases have no role and match every one.
     fn asks_for(&self, actor: &str, role: Option<ActorRole>) -> bool {
         let in_role = role.is_none_or(|role| match self.role {
             Some(wanted) => role == wanted,

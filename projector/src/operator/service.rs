@@ -12,7 +12,7 @@ use super::operations::Operations;
 /// The name of the queue group: not stored, but equal in all projectors.
 const QUEUE_GROUP: &str = "projector";
 
-/// The limit of requests that are worked on at a time. Further ones wait in the connection.
+/// The number of requests served concurrently; further ones wait in the connection.
 const CONCURRENCY: usize = 64;
 
 /// Requests of operators, over a connection of their own: garbage disturbs no other connection.
@@ -20,7 +20,7 @@ pub(crate) fn requests(nats_url: &str, instance: &str) -> Result<Requests, Conne
     Requests::new(nats_url, instance, notice::ALL_OPERATIONS, QUEUE_GROUP)
 }
 
-/// Answers requests until it is dropped. The answers leave over the client.
+/// Answers requests until it is dropped. The answers leave over `client`.
 pub(crate) async fn serve(mut requests: Requests, client: Client, operations: Operations) {
     let turns = Arc::new(Semaphore::new(CONCURRENCY));
     loop {

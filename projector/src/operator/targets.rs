@@ -1,10 +1,10 @@
-//! The user, message or device that an event of the log is about, beside the one who gave the command.
+//! The targets of events: the user, message or device that an event is about, besides the actor.
 
 use domain::{BoxEvent, UserEvent};
 use event_store::{Decoded, RecordedCommit, log::Recorded};
 
-/// The target of each event of a commit, in order; none of an event without one, and of a commit that this build cannot
-/// decode. Holds ids only: no text, name or token.
+/// Returns the target of each event of a commit, in order: `None` for an event without one. The result is empty for a
+/// commit that this build cannot decode. Targets are ids: no texts, names or tokens.
 pub(crate) fn targets(recorded: &Recorded) -> Vec<Option<String>> {
     let Ok(commit) = RecordedCommit::parse(recorded) else { return Vec::new() };
     match commit.decode() {

@@ -176,7 +176,7 @@ impl About<'_> {
     }
 
     pub(super) fn is_actor(&self, user_id: &UserId) -> bool {
-        // A box or an operator with the id of a user is somebody else.
+        // A box or an operator may have the id of a user, and is another principal.
         self.commit.role.is_none_or(|role| role == ActorRole::User) && self.actor == Some(user_id)
     }
 }

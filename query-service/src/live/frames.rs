@@ -231,7 +231,7 @@ pub(super) enum ServerFrame<'a> {
     /// The connection closes with this code. The last frame.
     Bye {
         code: u16,
-        /// When the client is to come back; absent if it is not to.
+        /// The delay in milliseconds before the client should reconnect; absent if it should not.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         retry_ms: Option<u64>,

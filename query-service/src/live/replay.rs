@@ -62,7 +62,8 @@ impl Feeds {
         Self { generations, permits: Arc::new(Semaphore::new(permits)) }
     }
 
-    /// Returns the incarnations of the log that the feeds come from, as one hash. Until it is known, cursors cannot be interpreted.
+    /// Returns the incarnations of the log that the feeds come from, as one hash. Until it is known, cursors cannot be
+    /// interpreted.
     pub(super) fn life(&self) -> Result<Arc<str>, Error> {
         Ok(self.generations.current()?.life())
     }
@@ -84,8 +85,7 @@ impl Feeds {
         }
     }
 
-    /// Reads the events after a version, at most `most`. A user who left or was kicked gets the event that says so and no
-    /// other one.
+    /// Reads the events after a version, at most `most`. A user who left or was kicked gets only the parting event.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(

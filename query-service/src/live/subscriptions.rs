@@ -347,7 +347,7 @@ fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a
     ServerFrame::Error { id, room: Some(room), code, detail }
 }
 
-/// Rejects former members, unless the event that says so is still to come for them.
+/// Rejects former members, unless their parting event is still to come.
 fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
     match replay.parted {

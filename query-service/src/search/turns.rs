@@ -18,7 +18,7 @@ use crate::error::Error;
 /// The searches of one user: one that runs and one that waits.
 const PER_USER: usize = 2;
 
-/// The most searches of all users that wait.
+/// The maximum number of waiting searches of all users.
 const QUEUE: usize = 32;
 
 /// The longest wait for a turn.
@@ -54,7 +54,7 @@ struct Place {
 }
 
 impl Turns {
-    /// Turns for so many searches at a time.
+    /// Creates turns for this number of concurrent searches.
     pub(crate) fn new(at_once: u32) -> Self {
         Self(Arc::new(Shared {
             running: Arc::new(Semaphore::new(at_once as usize)),
@@ -63,12 +63,12 @@ impl Turns {
         }))
     }
 
-    /// Waits a moment for a turn of this user. Rejects a search if too many wait, of the user or of all.
+    /// Waits briefly for a turn of this user. Rejects a search if too many searches of the user or of all users wait.
     pub(super) async fn take(&self, user: &UserId) -> Result<Turn, Error> {
         let (place, turn) = self.enter(user).ok_or(Error::SearchBusy)?;
         let _queued = self.0.queue.try_acquire().map_err(|_| Error::SearchBusy)?;
         let wait = async {
-            // First the user's own turn: a search that waits for another one of its user takes no place from others.
+            // The user's own turn comes first: a search that waits for another one of its user holds no other permit.
             let of_user = turn.acquire_owned().await;
             (of_user, self.0.running.clone().acquire_owned().await)
         };

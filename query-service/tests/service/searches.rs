@@ -1,4 +1,4 @@
-//! Searches of one user are no burden to others: they have a pool, turns and a budget of their own.
+//! Searches of one user do not slow others down: they have a separate pool, turns and a time limit.
 
 use std::time::{Duration, Instant};
 
@@ -81,14 +81,14 @@ async fn one_search_of_a_user_runs_at_a_time_and_others_have_their_turn() {
     let search = |user| world.get(user, "/search/messages?q=rolls");
     let refused = async {
         world.until("a search waits for the lock", async || world.blocked().await == 1).await;
-        // Of the same user one waits for its turn in vain, and the others not at all.
+        // One search of the same user waits in vain for its turn, and the others are rejected at once.
         for (status, problem) in join_all((0..5).map(|_| search("ben"))).await {
             assert_eq!((status, &problem["code"]), (503, &"busy".into()));
         }
         assert_eq!(world.blocked().await, 1);
         let others = async {
             world.until("another user's search has its turn", async || world.blocked().await == 2).await;
-            // Whatever does not read messages goes on.
+            // Requests that do not read messages are still served.
             assert_eq!(world.get("eve", "/me").await.0, 200);
             lock.rollback().await.unwrap();
         };

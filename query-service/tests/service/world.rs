@@ -161,14 +161,14 @@ impl World {
         self.admin.execute(AssertSqlSafe(text)).await.unwrap();
     }
 
-    /// Locks the messages of the read model until the transaction ends: whatever reads them waits.
+    /// Locks the messages of the read model until the transaction ends: reads of them wait.
     pub(super) async fn lock_messages(&self) -> Transaction<'static, sqlx::Postgres> {
         let mut transaction = self.admin.begin().await.unwrap();
         transaction.execute("lock table read_g1.messages in access exclusive mode").await.unwrap();
         transaction
     }
 
-    /// Returns how many statements of the service wait for a lock.
+    /// Returns the number of statements of the service that wait for a lock.
     pub(super) async fn blocked(&self) -> i64 {
         let blocked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'query'";
         sqlx::query_scalar(blocked).fetch_one(&self.admin).await.unwrap()

@@ -1,5 +1,5 @@
-//! Whoever may send requests over NATS may send anything: the others' requests are answered all the same, and a process
-//! that has lost its client for good ends instead of living on without it.
+//! Garbage over NATS: requests of other clients are still answered, and a process that has lost its NATS client for
+//! good exits.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use system_tests::{
 };
 use tokio::time::timeout;
 
-/// The number of messages of garbage in each account.
+/// The number of garbage messages per account.
 const MESSAGES: usize = 4_000;
 
-/// The longest that an answer may take while they come.
+/// The longest wait for an answer while garbage arrives.
 const ANSWERED: Duration = Duration::from_secs(5);
 
-/// A header that the client library does not survive.
+/// Headers that crash the client library.
 const LETHAL: &[u8] = b"NATS/1.0\r\nx-request-id: a\rb\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +69,7 @@ async fn send_all(world: &World, account: Account, mut garbage: Garbage) {
     sender.settle().await;
 }
 
-/// A well-behaved box and a well-behaved operator each get the answer to their own question.
+/// Sends a valid request as a box and as an operator, and checks the answers.
 async fn ask(device: &Device, operator: &async_nats::Client, token: &str, number: usize) {
     let report = json!({ "token": token, "path": { "box": "box-1" }, "idempotency_key": format!("arrival-{number}") });
     let reply = timeout(ANSWERED, device.send("record_arrival", &report)).await.expect("an answer in time");
@@ -87,7 +87,7 @@ async fn connect(world: &World, account: Account, user: &str) -> async_nats::Cli
     options.custom_inbox_prefix(format!("_INBOX_{user}")).connect(url).await.unwrap()
 }
 
-/// Only Boxroom's own processes may publish to these subjects; so a fault of one of them looks.
+/// Simulates a fault of one of Boxroom's processes: only these may publish to these subjects.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_whose_client_has_died_ends_with_an_error() {
     let world = World::start(StackOptions::default()).await;
@@ -125,7 +125,7 @@ async fn a_process_whose_client_has_died_ends_with_an_error() {
     world.follow(&ana, &room, 0).await.message(&room, "all goes on").await;
 }
 
-/// A server that hangs answers nothing, and ends no connection either.
+/// Stops the nats-server with a signal: it answers nothing, and closes no connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_stops_in_time_although_nats_hangs() {
     let world = World::start(StackOptions::default()).await;

@@ -158,7 +158,7 @@ async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
         live.message(other, &format!("after {room}")).await;
         assert_eq!(live.version(&room), 3, "the last event is the parting");
 
-        // A resume at another service returns the parting and nothing of what was before or after it.
+        // A resume at another service returns only the parting event.
         let mut again = world.live(1).await;
         again.hello(ben.token(), &[(&room, Some(0))]).await;
         again.until("end", |frame| frame["type"] == "unsubscribed" && frame["reason"] == reason).await;

@@ -153,7 +153,7 @@ async fn a_box_can_send_commands_and_nothing_else() {
     assert_eq!(log.length().await, before + 1);
 }
 
-/// A box needs no repeats because an instance is replaced beside another one.
+/// Restarts of one of two instances leave no request of a box without an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_starts_takes_no_command_before_it_can_decide() {
     let world = World::start(StackOptions { command_services: 2, ..StackOptions::default() }).await;

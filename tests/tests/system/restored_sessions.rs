@@ -1,4 +1,4 @@
-//! A restored log has no sessions: everybody signs in again, and nothing from before counts.
+//! A restored log has no sessions: users sign in again, and all tokens from before are refused.
 
 use std::{ffi::OsStr, path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ async fn provision(world: &World, part: &str, flag: &str, folder: &Path) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// The access token and the refresh token of a new session.
+/// Signs in. Returns the access token and the refresh token.
 async fn signed_in(world: &World, user: &str) -> (String, String) {
     let session = world.sign_in(user, PASSWORD).await.ok();
     let text = |name: &str| session[name].as_str().unwrap().to_owned();
@@ -80,6 +80,6 @@ async fn a_restore_ends_all_sessions_and_new_ones_are_accepted_by_services_with_
     }
     let renewed: Value = refresh(&world, &new_refresh_token).await.ok();
     read(renewed["access_token"].as_str().unwrap()).await.ok();
-    // What is printed anew counts.
+    // Tokens printed after the restore are valid.
     read(&world.stack.token(Bearer::User("ana"), Duration::from_hours(1))).await.ok();
 }

@@ -62,7 +62,7 @@ async fn everything_works_over_tls_and_nothing_without() {
     assert!(holds(&plain.store(), &marker), "an unencrypted log is detected");
 }
 
-/// The connections of requests do without the client library.
+/// Checks the connections for requests, which do not use the client library.
 async fn requests_are_received_over_tls(world: &World) {
     let page = format!("{}/readyz", world.stack.command_url(0));
     eventually("commands are received", async || {

@@ -1,4 +1,4 @@
-//! Commands over NATS from the official Python client, as the documents describe them.
+//! Commands over NATS with the official Python client, as documented.
 
 use harness::{Account, StackOptions, place::Place, tools};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn a_stock_client_is_answered_in_the_inbox_of_its_account() {
     let report = json!({ "token": token, "path": { "box": "box-1" }, "idempotency_key": "arrival-1" });
     let reply: Value = ask("_INBOX_device", "20", &report).await;
     assert_eq!((&reply["status"], reply["replayed"].is_null()), (&json!(201), true), "{reply:#}");
-    // The account may listen to no other inbox, but what was asked is done all the same.
+    // The account may not subscribe to other inboxes, but the command is still carried out.
     let report = json!({ "token": token, "path": { "box": "box-1" }, "idempotency_key": "arrival-2" });
     assert_eq!(ask("_INBOX", "1", &report).await, "no answer");
     let reply = ask("_INBOX_device", "20", &report).await;

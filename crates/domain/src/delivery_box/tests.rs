@@ -1,6 +1,6 @@
 //! Tests of the rules about a box, its rooms and their conversations.
 //!
-//! In all of them ann opens room 1 of box `b` at minute 0, for at most three members.
+//! Every test begins with ann opening room 1 of box `b` at minute 0, for at most three members.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -62,7 +62,7 @@ async fn all(context: &Context) -> Vec<Info> {
     all
 }
 
-/// The number of messages without the revocation that a restore adds.
+/// Returns the number of messages in all streams, without the revocation that a restore adds.
 async fn messages(context: &Context) -> u64 {
     let all = all(context).await;
     all.iter().filter(|info| info.config.name != "KV_revoked").map(|info| info.state.messages).sum()
@@ -97,7 +97,7 @@ async fn a_log_comes_back_as_it_was_and_as_a_new_life_of_each_stream() {
         let name = before.config.name.clone();
         let numbers = |info: &Info| (info.state.first_sequence, info.state.last_sequence, info.state.messages);
         let expected = match name.as_str() {
-            // The revocation of all tokens from before.
+            // The revocation of all tokens issued before the restore.
             "KV_revoked" => (1, 1, 1),
             // Emptied.
             "KV_sessions" => (1, 0, 0),

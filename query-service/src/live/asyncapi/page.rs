@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-pub(super) const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}pre{background:#f4f4f4;\
-    padding:.5em;overflow:auto}table{border-collapse:collapse}td,th{text-align:left;padding:.1em 1em .1em 0;\
-    vertical-align:top}";
+pub(super) const STYLE: &str = "body{font:16px system-ui;max-width:60em;margin:2em auto;padding:0 1em}\
+    pre{background:#f4f4f4;padding:.5em;overflow:auto}table{border-collapse:collapse}\
+    td,th{text-align:left;padding:.1em 1em .1em 0;vertical-align:top}";
 
 /// Renders the body of the page of an AsyncAPI document.
 pub(super) fn of(document: &Value) -> String {

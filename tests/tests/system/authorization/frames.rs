@@ -11,7 +11,7 @@ use super::{
     table::{Cell, Table, WITH_V},
 };
 
-/// Says in the table that a user gets the event of leaving or of the kick, and nothing else of the room.
+/// The cell for users who get only the parting event of the room: that of leaving or of the kick.
 const PARTING_ONLY: &str = "parting only";
 
 /// Tries every frame that a client may send.
@@ -37,7 +37,7 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
     }
 }
 
-/// Sends a frame. Returns the code of the resulting error, `parting only` if nothing but the parting came, or an empty
+/// Sends a frame. Returns the code of the resulting error, `parting only` if only the parting event came, or an empty
 /// text.
 async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     let mut live = trial.world.live(0).await;
@@ -81,7 +81,7 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     if v.is_some() { what_came(&live, &trial.place.room).to_owned() } else { String::new() }
 }
 
-/// Tells a room that came from its beginning on from one of which nothing but the parting came.
+/// Returns `parting only` if only the parting event of the room came, or an empty text if all its events came.
 fn what_came(live: &Live, room: &str) -> &'static str {
     let events = live.events(room);
     let [first, rest @ ..] = events.as_slice() else { panic!("nothing of {room} came") };

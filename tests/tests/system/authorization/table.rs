@@ -6,7 +6,7 @@ use super::callers::Caller;
 
 const DOCUMENT: &str = include_str!("../../../../docs/authorization.md");
 
-/// End of the name of a row about a frame that carries a version.
+/// The suffix of the names of rows about frames with a version.
 pub(super) const WITH_V: &str = " with v";
 
 /// The expected result of a request.
@@ -55,7 +55,7 @@ impl Table {
         self.0.keys().map(String::as_str).filter(|name| !name.contains(' ')).collect()
     }
 
-    /// The names of frames that are tried with a version as well, in the form `subscribe with v`.
+    /// Returns the names of rows about frames with a version, like `subscribe with v`.
     pub(super) fn frames_with_v(&self) -> BTreeSet<&str> {
         self.0.keys().map(String::as_str).filter(|name| name.ends_with(WITH_V)).collect()
     }

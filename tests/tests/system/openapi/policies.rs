@@ -1,16 +1,17 @@
-//! The pages of the documentation in a browser: they work under their content security policies, and nothing else does.
+//! The pages of the documentation in a browser: they work under their content security policies, and foreign scripts do
+//! not.
 
 use harness::{Browser, Page, StackOptions};
 use serde_json::json;
 use system_tests::{World, wait::eventually};
 
-/// Writes down whatever the policy of a page forbids.
+/// A script that records the violations of a page's policy.
 const WRITE_DOWN: &str = "
     window.violations = [];
     document.addEventListener('securitypolicyviolation', (event) =>
         violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));";
 
-/// Tries what a script from elsewhere would do.
+/// A script that tries the actions of a foreign script.
 const INTRUDE: &str = "(async () => {
     const script = document.createElement('script');
     script.textContent = 'window.intruded = true';

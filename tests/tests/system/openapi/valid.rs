@@ -1,4 +1,4 @@
-//! The descriptions are valid OpenAPI 3.1: by the official schema, and by the rules that a schema cannot hold.
+//! The descriptions are valid OpenAPI 3.1, by the official schema and by the rules that a schema cannot express.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ async fn every_header_that_is_described_can_be_read_by_a_page() {
     }
 }
 
-/// Requires that each schema is one of JSON Schema 2020-12, the dialect of OpenAPI 3.1.
+/// Requires that each schema is valid JSON Schema 2020-12, the dialect of OpenAPI 3.1.
 fn every_schema_is_one(part: &Value) {
     match part {
         Value::Object(fields) => {
@@ -90,7 +90,7 @@ fn references_lead_somewhere(document: &Value, part: &Value) {
     }
 }
 
-/// Requires that the parameters of a path are those in its braces, and that none is described twice.
+/// Requires that the path parameters are those in the braces of the path, and that none is described twice.
 fn parameters_fit(document: &Value, path: &str, name: &str, operation: &Value) {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let mut described = BTreeSet::new();

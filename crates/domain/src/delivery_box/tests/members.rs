@@ -125,7 +125,7 @@ fn only_members_can_be_kicked() {
     given(past).when(kick("ann", "ben")).then_refused(&BoxRefusal::MemberNotFound);
 }
 
-/// A room with a host, a member, and so many who were kicked.
+/// The events of a room with a host, a member, and `count` kicked users.
 fn room_after_kicks(count: usize) -> Vec<BoxEvent> {
     let guests = (0..count).map(|number| format!("guest-{number}"));
     room_with_and(&["ben"], guests.flat_map(|guest| [joined(&guest), kicked(&guest)]))

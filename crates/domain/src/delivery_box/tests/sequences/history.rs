@@ -107,7 +107,7 @@ impl Chronicle {
             BoxEvent::RoomClosed { reason, .. } => {
                 prop_assert!(self.may_close(command, *reason, now), "closed by {:?}: {:?}", command, event);
                 self.open = false;
-                // A closed room lets nobody in: it need not remember them.
+                // A closed room admits no users and forgets the kicked ones.
                 self.kicked.clear();
             }
             BoxEvent::MessagePosted { author: by, .. }
