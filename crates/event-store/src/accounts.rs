@@ -104,8 +104,7 @@ fn core_exports(mut exports: Vec<(String, String, &'static str)>) -> Vec<String>
 
 /// Returns the subject under which an account imports a subject of CORE. Every account has an import of its own under
 /// `$JS.API`, which answers that JetStream is not enabled. A client with another prefix also puts it before the
-/// subjects
-/// of buckets.
+/// subjects of buckets.
 fn as_imported(subject: &str) -> String {
     if subject.starts_with("$KV.") {
         format!("{SERVICE_API_PREFIX}.{subject}")

@@ -189,8 +189,7 @@ impl Accounts {
     }
 
     /// Changes the password of an account, which ends every session but the kept one. Fails with a conflict if the
-    /// revision
-    /// is not current.
+    /// revision is not current.
     pub async fn change_password(
         &self,
         stored: StoredAccount,

@@ -29,8 +29,7 @@ pub trait StoredAggregate:
     const STATE_VERSION: u32;
 
     /// The lane of a commit without events, which records a keyed command that changed nothing. On the room lane it
-    /// carries
-    /// the unchanged state.
+    /// carries the unchanged state.
     const LANE_WITHOUT_EVENTS: Lane = Lane::Room;
 
     /// The streams that hold aggregates of this type.

@@ -49,8 +49,7 @@ impl AttemptTallies {
     }
 
     /// Returns a tally and its revision. The time of the last attempt is at most the time of storing, so that an
-    /// instance
-    /// with a fast clock does not delay clients.
+    /// instance with a fast clock does not delay clients.
     async fn found(&self, key: &str) -> Result<Option<(Tally, u64)>, BucketError> {
         let found = self.bucket.get_dated::<Tally>(key).await?;
         Ok(found.map(|(tally, revision, stored_at)| (Tally { at: tally.at.min(stored_at), ..tally }, revision)))

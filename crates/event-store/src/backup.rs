@@ -85,15 +85,12 @@ pub enum BackupError {
 }
 
 /// Returns the streams of a log in the order in which they are copied while commands go on: a referring stream comes
-/// before
-/// the one that it refers to. A marker names a message of a box; boxes name users and stores; a room's deadline is set
-/// before
-/// the room is opened. A user without an account could never get one, but an account without its user is completed by
-/// registering again. Keys come after everything that is encrypted under them.
+/// before the one that it refers to. A marker names a message of a box; boxes name users and stores; a room's deadline
+/// is set before the room is opened. A user without an account could never get one, but an account without its user is
+/// completed by registering again. Keys come after everything that is encrypted under them.
 ///
 /// Tickets are not copied: they expire after half a minute. Neither are sessions, public keys and revocations: a
-/// restore
-/// ends all sessions, and command-services publish their keys again.
+/// restore ends all sessions, and command-services publish their keys again.
 pub fn copied_streams(partitions: u16) -> Vec<String> {
     let boxes = (0..partitions).map(|partition| StreamName::Box(partition).on_server());
     let mut all = vec![StreamName::Mark.on_server()];
@@ -131,8 +128,7 @@ pub struct Snapshot {
 }
 
 /// Begins to copy a stream after the server has checked its messages. Consumers are not copied: their acknowledgements
-/// may
-/// be newer than the boxes' copies, and a deadline that fires again does no harm.
+/// may be newer than the boxes' copies, and a deadline that fires again does no harm.
 pub async fn snapshot(owner: &Client, stream: &str) -> Result<Snapshot, BackupError> {
     let (inbox, connections) = (owner.new_inbox(), connections(owner));
     let chunks = owner.subscribe(inbox.clone()).await.map_err(|error| unavailable(stream, error))?;

@@ -66,8 +66,7 @@ impl Bucket {
     }
 
     /// Returns the last message of a key, also a tombstone. Always asks the leader: a replica may lag behind an
-    /// acknowledged
-    /// write.
+    /// acknowledged write.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, BucketError> {
         match self.stream().await?.get_last_raw_message_by_subject(&self.subject(key)).await {
             Ok(message) => Ok(Some(message)),

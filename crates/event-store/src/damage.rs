@@ -34,9 +34,9 @@ pub enum Damage {
     Unreadable {
         /// The stream.
         stream: StreamName,
-        /// Where.
+        /// The sequence of the message.
         sequence: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -65,8 +65,7 @@ impl Deadlines {
     }
 
     /// Sets the deadline of a room and replaces the former one of its box. Call it before the append that needs it: a
-    /// deadline
-    /// without its room is stale, but a room without its deadline would never close.
+    /// deadline without its room is stale, but a room without its deadline would never close.
     pub async fn schedule(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<(), AppendError> {
         let mut headers = HeaderMap::new();
         let at = format!("@at {}", closes_at.to_rfc3339_opts(SecondsFormat::Millis, true));
@@ -90,8 +89,7 @@ impl Deadlines {
     }
 
     /// A stream of the deadlines that have fired. Each is delivered to one of all receivers. It never ends, and
-    /// recovers when
-    /// the server returns.
+    /// recovers when the server returns.
     pub fn fired(&self) -> impl Stream<Item = Fired> + Send + use<> {
         stream::unfold((self.log.clone(), None), |(log, mut delivery)| async move {
             loop {

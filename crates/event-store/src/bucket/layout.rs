@@ -16,8 +16,7 @@ const MAX_VALUE_BYTES: i32 = 1024;
 const MAX_TALLY_BYTES: i32 = 512;
 
 /// The maximum number of tallies of wrong passwords. A client that wants one to be discarded must first try as many
-/// other
-/// accounts, each at the cost of a password hash.
+/// other accounts, each at the cost of a password hash.
 const MAX_TALLIES: i64 = 1_000_000;
 
 /// The time after which an address that gave the right password is forgotten.
@@ -36,8 +35,7 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
-        // by
-        // the next read.
+        // by the next read.
         Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
         Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
         Config {
