@@ -68,13 +68,13 @@ pub enum BackupError {
         reason: String,
     },
     /// The target of a restore holds a stream already.
-    #[error("{stream} is there already: a log is only restored to where none is")]
+    #[error("{stream} exists already: a log can only be restored to a server without one")]
     Occupied {
         /// The first existing stream.
         stream: String,
     },
     /// There is no log to copy.
-    #[error("there is no log: {stream} is absent, or does not say how many partitions there are")]
+    #[error("there is no log: {stream} is absent, or does not record the number of partitions")]
     NoLog {
         /// The stream in question.
         stream: String,

@@ -24,13 +24,13 @@ pub enum Damage {
         last: u64,
     },
     /// The stream has another incarnation: it was restored or created again.
-    #[error("{stream} is another one than before: restored, or created anew")]
+    #[error("{stream} is not the same stream as before: it was restored or created again")]
     OtherIncarnation {
         /// The stream.
         stream: StreamName,
     },
     /// A message that is not a commit.
-    #[error("{stream} holds at {sequence} what is no commit: {reason}")]
+    #[error("{stream} holds a message at {sequence} that is not a commit: {reason}")]
     Unreadable {
         /// The stream.
         stream: StreamName,

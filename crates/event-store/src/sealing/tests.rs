@@ -1,4 +1,4 @@
-//! What is sealed, where it opens, and where it does not.
+//! Tests of encrypting personal values, and of decrypting them in their own place only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,7 +162,7 @@ fn what_has_nothing_personal_has_no_owner() {
     assert_eq!(owner(&said("hello")), Some(ann()));
 }
 
-/// Texts of events that say nothing personal; whoever adds an event decides here or in the list of what is sealed.
+/// Events whose texts are not personal. The texts of a new event must be listed here or be encrypted.
 const NOT_PERSONAL: [&str; 11] = [
     "box_installed",
     "box_details_changed",
@@ -195,7 +195,7 @@ fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
             let is_code =
                 field.ends_with("_at") || ["reason", "change", "step", "kind", "sequence"].contains(&&**field);
             let harmless = is_id || is_code || NOT_PERSONAL.contains(&name);
-            // The oldest shape of a message is from before anything was sealed.
+            // The oldest shape of a message predates encryption.
             let plain = name == "message_posted" && field == "text";
             assert!(harmless || plain || hidden.contains(&format!("\"{text}\"").as_str()), "{name} {field} is plain");
         }
