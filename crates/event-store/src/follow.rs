@@ -212,7 +212,7 @@ impl Follower {
                 Err(error) => {
                     // Reads without a connection of its own recover by themselves, and report the reason if they
                     // cannot.
-                    tracing::debug!(stream = %self.stream, %error, "the bulk connection failed, reading on over the shared one");
+                    tracing::debug!(stream = %self.stream, %error, "reading on without a bulk connection");
                     self.bulk = None;
                 }
             }

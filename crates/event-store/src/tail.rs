@@ -168,7 +168,7 @@ impl Tail {
     async fn wait(&self, arrived: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
         let mut state = self.state.clone();
         let reached = timeout(PATIENCE, state.wait_for(|state| state.damage.is_some() || arrived(state))).await;
-        let behind = || EventStoreError::unavailable(format!("{} has not been read up to here", self.stream));
+        let behind = || EventStoreError::unavailable(format!("the tail of {} is behind", self.stream));
         match reached {
             Ok(Ok(state)) => match &state.damage {
                 Some(damage) => Err(damage.clone().into()),

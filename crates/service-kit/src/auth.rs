@@ -93,19 +93,19 @@ impl Caller {
 
     /// Rejects all callers but operators.
     pub fn require_operator(&self) -> Result<(), Problem> {
-        if self.role == Role::Operator { Ok(()) } else { Err(forbidden("only operators may do this")) }
+        if self.role == Role::Operator { Ok(()) } else { Err(forbidden("requires the role `operator`")) }
     }
 
     /// Rejects all callers but users: operators and boxes have no nickname and order nothing.
     pub fn require_user(&self) -> Result<(), Problem> {
-        if self.role == Role::User { Ok(()) } else { Err(forbidden("only users may do this")) }
+        if self.role == Role::User { Ok(()) } else { Err(forbidden("requires the role `user`")) }
     }
 
     /// Rejects boxes, which only report.
     pub fn require_person(&self) -> Result<(), Problem> {
         match self.role {
             Role::User | Role::Operator => Ok(()),
-            Role::Device(_) => Err(forbidden("boxes may not do this")),
+            Role::Device(_) => Err(forbidden("requires the role `user` or `operator`")),
         }
     }
 
@@ -113,7 +113,7 @@ impl Caller {
     pub fn require_device_of(&self, box_id: &BoxId) -> Result<(), Problem> {
         match &self.role {
             Role::Device(own) if own == box_id => Ok(()),
-            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("only the box itself may do this")),
+            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("requires the role `device` of this box")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The accounts of users, beside the log.
+//! Tests of the accounts beside the log.
 
 use domain::UserId;
 use event_store::{AccountError, AccountState, Accounts, JetStreamLog};

@@ -117,7 +117,7 @@ impl Issuer {
     pub(super) fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, Problem> {
         let user_id = claims.get(&self.user_claim).and_then(Value::as_str).and_then(|user| user.parse().ok());
         let user_id = user_id.filter(|user_id: &UserId| !user_id.is_reserved());
-        let no_user = || invalid_token().detail(format!("the claim `{}` is not a valid user id", self.user_claim));
+        let no_user = || invalid_token().detail(format!("the claim `{}` is not a user id", self.user_claim));
         let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(time_of);
         let session = claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= MAX_SESSION);
         Ok(Caller {
@@ -142,7 +142,7 @@ impl Issuer {
         }
         if roles.contains(&"device") {
             let box_id = claims.get("box").and_then(Value::as_str).and_then(|id| id.parse().ok());
-            return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is not a valid box id"))?));
+            return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is not a box id"))?));
         }
         Ok(Role::User)
     }

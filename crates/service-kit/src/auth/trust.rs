@@ -51,7 +51,7 @@ impl Trust {
         if let Some(path) = &args.trust_cache {
             match cache::read(path) {
                 Ok(known) => drop(verifier.learn(known)),
-                Err(error) => tracing::warn!(%error, path = %path.display(), "the cache of keys and revocations cannot be read"),
+                Err(error) => tracing::warn!(%error, path = %path.display(), "the cache of keys cannot be read"),
             }
         }
         Self { verifier, asked_at: None, cache: args.trust_cache.clone(), trouble: String::new() }
@@ -99,6 +99,7 @@ impl Trust {
     /// Reads the changes, or everything with `whole`: a key that is no longer in the bucket belongs to a log that was
     /// lost. An empty bucket is about to be filled again, and keys are kept until then. Returns false until it is
     /// filled.
+    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<bool, String> {
         let own = !self.verifier.is_of_outside();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
