@@ -29,7 +29,7 @@ pub struct Passwords {
     pub query: String,
     /// `device`: the boxes themselves.
     pub device: String,
-    /// `operator`: people who look after the projectors.
+    /// `operator`: the operators of the projectors.
     pub operator: String,
 }
 

@@ -64,11 +64,11 @@ pub enum BackupError {
     Incomplete {
         /// The stream in question.
         stream: String,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
     /// The target of a restore holds a stream already.
-    #[error("{stream} exists already: a log can only be restored to a server without one")]
+    #[error("{stream} is there already: a log can only be restored to a server without one")]
     Occupied {
         /// The first existing stream.
         stream: String,

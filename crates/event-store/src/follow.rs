@@ -210,8 +210,7 @@ impl Follower {
             match bulk.read(range).await {
                 Ok(page) => return Ok(page),
                 Err(error) => {
-                    // Reads without a connection of its own recover by themselves, and report the reason if they
-                    // cannot.
+                    // The shared connection recovers by itself, and reports the reason if it cannot.
                     tracing::debug!(stream = %self.stream, %error, "reading on without a bulk connection");
                     self.bulk = None;
                 }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use crate::envelope::{RecordedCommit, RequestHash};
 
-/// The ids of one stream's commands. Held by its tail, asked before and after every decision.
+/// The ids of one stream's commands. Held by its tail, queried before and after every decision.
 #[derive(Debug)]
 pub(crate) struct Index {
     window: TimeDelta,

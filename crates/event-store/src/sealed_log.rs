@@ -14,7 +14,7 @@ use crate::{
     stream::StreamName,
 };
 
-/// A log with encrypted personal values. Shared by all executors or tracks of the process.
+/// A log with encrypted personal values. Shared by the executors, or by the projector's tracks.
 pub struct SealedLog {
     stored: Arc<dyn Log>,
     keys: Arc<KeyRing>,

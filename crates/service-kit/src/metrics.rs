@@ -26,7 +26,7 @@ use crate::{
     http,
 };
 
-/// The content type of the OpenMetrics text format.
+/// The content type of the text format for Prometheus.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The buckets of durations, in seconds, from half a millisecond to ten seconds.

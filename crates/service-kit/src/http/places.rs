@@ -29,7 +29,7 @@ pub(super) fn register(registry: &mut Registry) {
         drop(REFUSED.get_or_create(&[("bound", bound)]));
     }
     registry.register("http_connections", "Open connections, including live connections", OPEN.clone());
-    let help = "Connections closed on accept because a limit was reached, by limit";
+    let help = "Connections closed on accept because a limit was reached, by bound";
     registry.register("http_connections_refused", help, REFUSED.clone());
 }
 
