@@ -83,7 +83,7 @@ pub enum AccountError {
     /// The server has no space left: certainly not written.
     #[error("the accounts have no space left: {0}")]
     Full(Lack),
-    /// The server does not answer, or too late. A write may have happened: read the account to find out.
+    /// The server is unreachable or slow. A write may have happened: read the account to find out.
     #[error("the accounts cannot be reached")]
     Unavailable(#[source] async_nats::Error),
     /// The stored value is not an account.

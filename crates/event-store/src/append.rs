@@ -49,7 +49,7 @@ pub struct Appended {
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The guard did not hold: certainly not appended. Decide again.
-    #[error("the subject has moved on")]
+    #[error("the subject was changed at the same time")]
     Conflict,
     /// The id belongs to another command: certainly not appended.
     #[error("the message id was used for another command")]
@@ -72,7 +72,7 @@ pub enum AppendError {
     #[error("the user was erased")]
     Erased,
     /// The log rejects the message for good, or is damaged.
-    #[error("the log does not take the message")]
+    #[error("the log rejected the message")]
     Refused(#[source] LogError),
 }
 
@@ -123,7 +123,7 @@ async fn append_patiently(
     }
 }
 
-/// The knowledge after some attempts.
+/// The progress of an append after some attempts.
 #[derive(Default)]
 struct Progress {
     unanswered: u32,

@@ -41,7 +41,7 @@ pub struct Layout {
 /// The reasons for which streams could not be copied.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The server does not answer, or too late.
+    /// The server is unreachable or slow.
     #[error("the server does not answer about {stream}: {reason}")]
     Unavailable {
         /// The stream in question.
@@ -60,7 +60,7 @@ pub enum BackupError {
         description: String,
     },
     /// The received copy is incomplete.
-    #[error("{stream} was not copied whole: {reason}")]
+    #[error("the copy of {stream} is incomplete: {reason}")]
     Incomplete {
         /// The stream in question.
         stream: String,

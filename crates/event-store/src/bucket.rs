@@ -24,7 +24,7 @@ pub enum BucketError {
     /// The server has no space left: certainly not written.
     #[error("the bucket {0} has no space left: {1}")]
     Full(&'static str, Lack),
-    /// The server does not answer, or too late. A write may have happened: read the value to find out.
+    /// The server is unreachable or slow. A write may have happened: read the value to find out.
     #[error("the bucket {0} cannot be reached")]
     Unavailable(&'static str, #[source] async_nats::Error),
     /// The stored value has another type.

@@ -53,7 +53,7 @@ impl Fired {
     /// Acknowledges the deadline. An unacknowledged one is delivered again after a while, perhaps to another process.
     pub async fn settle(self) {
         if let Err(error) = self.message.ack_with(AckKind::Ack).await {
-            tracing::debug!(room.id = %self.room_id, error, "a settled deadline will come again");
+            tracing::debug!(room.id = %self.room_id, error, "a deadline could not be acknowledged and will fire again");
         }
     }
 }

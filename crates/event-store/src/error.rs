@@ -6,7 +6,7 @@ use crate::{append::AppendError, damage::Damage, log::LogError, space::Lack, upc
 #[derive(Debug, thiserror::Error)]
 pub enum EventStoreError {
     /// The aggregate was changed concurrently: decide again.
-    #[error("the aggregate has moved on")]
+    #[error("the aggregate was changed at the same time")]
     Conflict,
     /// The command's id was used for another command.
     #[error("the command's id was used for another command")]
@@ -20,7 +20,7 @@ pub enum EventStoreError {
     /// Too many concurrent commits on the same aggregate.
     #[error("too many commands at once")]
     Contended,
-    /// The log does not answer, or too late.
+    /// The log is unreachable or slow.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
         /// True if the events may have been committed nevertheless. A repeat with the same command id settles it.

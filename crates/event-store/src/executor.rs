@@ -72,7 +72,7 @@ pub enum CommandError<E: std::error::Error + 'static> {
     /// Too many concurrent commands to the same aggregate: certainly not executed.
     #[error("too many commands at once")]
     Contended,
-    /// The log does not answer, or too late.
+    /// The log is unreachable or slow.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
         /// True if it may have been executed nevertheless. A repeat with the same idempotency key settles it.

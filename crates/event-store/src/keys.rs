@@ -42,7 +42,7 @@ const ATTEMPTS: usize = 8;
 /// The reasons for which a key is not available. None of them means that a value was erased.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
-    /// The bucket does not answer, or too late.
+    /// The bucket is unreachable or slow.
     #[error("the keys of users cannot be reached: {0}")]
     Unavailable(String),
     /// A new key was not stored, because the server has no space left.

@@ -210,7 +210,7 @@ pub enum SealError {
 /// The reasons for which a log could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The server does not answer, or too late.
+    /// The server is unreachable or slow.
     #[error("the log cannot be reached: {0}")]
     Unavailable(String),
     /// The stream does not exist. Services never create it: an empty one would hide damage to the store.

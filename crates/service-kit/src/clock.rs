@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use uuid::Uuid;
 
-/// The current time in milliseconds: the same precision as in events, rows and frames.
+/// The current time, truncated to milliseconds: the same precision as in events, rows and frames.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> DateTime<Utc> {
     (Utc::now() + TimeDelta::milliseconds(SHIFT_MILLIS.load(Ordering::Relaxed))).trunc_subsecs(3)

@@ -27,7 +27,7 @@ pub enum ConnectError {
     #[error("the NATS address is not a URL")]
     Url(#[from] url::ParseError),
     /// It has an unknown parameter.
-    #[error("the NATS address has an unknown part `{0}`: there are ca_file, cert_file with key_file, and no others")]
+    #[error("the NATS address has an unknown part `{0}`: only ca_file, and cert_file with key_file, are supported")]
     Parameter(String),
     /// It has certificates but no TLS.
     #[error("a NATS address with certificates begins with tls://")]

@@ -25,7 +25,7 @@ pub enum MasterKeyError {
     #[error("line {0} is not an id, a space and 64 hexadecimal digits")]
     Line(usize),
     /// The file has no key, or two keys with one id.
-    #[error("it has to hold at least one key, and each id once")]
+    #[error("it must contain at least one key, and each id only once")]
     Ids,
 }
 

@@ -116,7 +116,7 @@ fn events_and_state_are_sealed_alike() {
     assert_eq!(sealed_values(&recorded.payload).len(), 2);
     assert!(!holds(&recorded.payload, "Hills"));
     let parsed = RecordedCommit::parse(&recorded).unwrap();
-    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "a state that is not opened is not used");
+    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "an encrypted state is not used");
     let state: User = RecordedCommit::parse(&opened(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
     assert_eq!(state.nickname(), Some("Ann of the Hills"));
 }

@@ -45,7 +45,7 @@ async fn a_hole_stops_whoever_reads() {
         Damage::Hole { stream: stream(), expected: 4 }
     );
     let batch = follower.next_batch(2, 1 << 20).await.unwrap();
-    assert_eq!(batch.commits.len(), 2, "what is before the hole can be read");
+    assert_eq!(batch.commits.len(), 2, "the commits before the hole can be read");
     // A process that starts now accepts no commands for the partition.
     let late = executor::<DeliveryBox>(&log);
     let refused = late.execute(&box_id(), say("ann", "hello"), by("ann")).await;

@@ -100,7 +100,7 @@ async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
     let first = other.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
     log.end_duplicate_window();
     advance(Duration::from_mins(11)).await;
-    assert!(slow.caught_up(), "it believes so");
+    assert!(slow.caught_up(), "the tail does not notice the freeze");
     let early = slow.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await;
     assert!(matches!(early, Err(CommandError::Unavailable { outcome_unknown: false, .. })), "{early:?}");
     freeze.send_replace(false);

@@ -138,7 +138,7 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
             assert!(!stored.contains("4711") && !stored.contains("Lunch"), "{stored}");
             if sequence == posted.sequence && stream != StreamName::User {
                 assert!(stored.contains(r#""body":{"sealed":""#) && stored.contains(r#""of":"ann"}"#), "{stored}");
-                assert!(RecordedCommit::parse(&recorded).unwrap().decode().is_err(), "nobody reads it without the key");
+                assert!(RecordedCommit::parse(&recorded).unwrap().decode().is_err(), "no key, no text");
             }
         }
     }
@@ -158,7 +158,7 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
     let repeated =
         executor::<DeliveryBox>(&other).execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await;
     let repeated = repeated.unwrap();
-    assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "a repeat is sealed differently");
+    assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "the repeat is encrypted differently");
 }
 
 /// The second executor has decided to register a user. Before it appends the decision, the first one registers the same
@@ -180,14 +180,14 @@ async fn who_was_not_the_first_to_register_somebody_is_told_so() {
         async move {
             let registered = users.execute(&ann(), first.clone(), by("ann")).await.unwrap();
             let heard = || ready(others.tails()[0].1.sequence >= registered.sequence);
-            until(PATIENCE, "the second one hears of it", heard).await;
+            until(PATIENCE, "the second executor does not read the registration", heard).await;
             Ok(())
         }
         .boxed()
     };
     let answer = others.execute_prepared(&ann(), register("Annabel"), by("ann"), &meanwhile).await;
     assert!(matches!(answer, Err(CommandError::Refused(UserRefusal::UserExists))), "{answer:?}");
-    assert_eq!(tries.into_inner(), 1, "it is decided again on what is there");
+    assert_eq!(tries.into_inner(), 1, "it is decided again on the current state");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) struct Claims {
     pub(super) sid: Option<String>,
     #[serde(default)]
     pub(super) jti: String,
-    /// The time of issue in milliseconds: a sign-in directly after signing out everywhere is not revoked.
+    /// The time of issue in seconds, exact to the millisecond: a sign-in just after a sign-out everywhere stays valid.
     pub(super) iat: f64,
     pub(super) exp: i64,
 }

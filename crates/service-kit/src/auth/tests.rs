@@ -146,7 +146,7 @@ async fn a_revoked_session_and_all_that_somebody_had_before_count_no_more() {
         assert_eq!(refusal(&verifier, token).await, "revoked-token");
     }
     assert!(verifier.check(&later).await.is_ok(), "signed in again in the same second");
-    assert!(verifier.check(&operators).await.is_ok(), "another role is somebody else");
+    assert!(verifier.check(&operators).await.is_ok(), "another role is another principal");
 
     let verifier = revoking(ALL_TOKENS_KEY.to_owned(), at + TimeDelta::milliseconds(1));
     for token in [&mine, &printed, &operators] {

@@ -270,7 +270,7 @@ mod tests {
             assert_eq!(ask(Some("ana"), here).await, (200, headers));
         }
         let refused = (429, "\"user\";q=3;w=3 \"user\";r=0;t=1 1".to_owned());
-        assert_eq!(ask(Some("ana"), there).await, refused, "wherever she is");
+        assert_eq!(ask(Some("ana"), there).await, refused, "from every address");
         assert_eq!(ask(Some("ben"), here).await.0, 200);
         // Requests without a token are counted for the address, and do not affect others there.
         for status in [200, 200, 429] {

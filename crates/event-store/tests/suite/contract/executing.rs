@@ -199,7 +199,7 @@ pub(crate) async fn what_cannot_be_decoded_is_left_to_the_reader(log: Arc<impl L
     attempt(&log, message).await;
     let mut follower = event_store::follow(log, super::STREAM, 1).await.unwrap();
     let batch = follower.next_batch(10, 1 << 20).await.unwrap();
-    assert!(batch.commits[0].decode().is_err(), "and the follower goes on");
+    assert!(batch.commits[0].decode().is_err(), "the follower returns it");
 }
 
 /// A commit of a newer release, without a readable state.
