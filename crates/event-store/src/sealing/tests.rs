@@ -167,13 +167,13 @@ const NOT_PERSONAL: [&str; 11] = [
     "box_installed",
     "box_details_changed",
     "store_registered",
-    "store_changed", // places and shops
+    "store_changed", // Places and shops.
     "box_taken_out_of_service",
-    "event_dropped", // an operator's reasons
+    "event_dropped", // An operator's reasons.
     "reaction_added",
-    "reaction_removed", // an emoji
+    "reaction_removed", // An emoji.
     "nickname_claimed",
-    "nickname_released", // user ids
+    "nickname_released", // User ids.
     "notification_preferences_set",
 ];
 
