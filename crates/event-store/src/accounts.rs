@@ -16,7 +16,7 @@ use crate::{
     stream::{StreamName, streams},
 };
 
-/// The passwords of the accounts' users, or their bcrypt hashes: what the server is to be told.
+/// The passwords of the accounts' users, or their bcrypt hashes, as written to the server's configuration.
 #[derive(Clone)]
 pub struct Passwords {
     /// `admin`: provisioning and repair, given to no service.
@@ -29,26 +29,26 @@ pub struct Passwords {
     pub query: String,
     /// `device`: the boxes themselves.
     pub device: String,
-    /// `operator`: people who look after the projectors.
+    /// `operator`: the operators of the projectors.
     pub operator: String,
 }
 
-/// Where the server has the questions answered that come from another account: to who asked, and to nobody else. To allow
-/// an answer to each question instead would have the server remember every message that can be answered, and those of a
-/// consumer can: a third of what it would cost to read them.
+/// Reply subjects of requests that come from another account. The service accounts may publish to these only. The
+/// alternative, `allow_responses`, makes the server remember every message that can be answered. Messages of a consumer
+/// can be, and remembering them costs a third of reading them.
 const ANSWERS: &str = "_R_.>";
 
-/// What CORE offers to one account, and what the account may do with it.
+/// The subjects that CORE offers to one account, and the permissions of the account.
 struct Account {
     name: &'static str,
     user: &'static str,
-    /// Subjects of CORE that answer once, then those that answer with many messages.
+    /// Subjects of CORE that answer once, and those that answer with many messages.
     services: Vec<(String, Answers)>,
-    /// Subjects of CORE that the account may listen to.
+    /// Subjects of CORE that the account may subscribe to.
     streams: Vec<String>,
-    /// Imports from other accounts than CORE, as they stand in the file.
+    /// Imports from accounts other than CORE, as lines of the file.
     other_imports: Vec<String>,
-    /// What it offers to others, as it stands in the file.
+    /// Exports to other accounts, as lines of the file.
     exports: Vec<String>,
     publish: Vec<String>,
     subscribe: Vec<String>,
@@ -60,7 +60,7 @@ enum Answers {
     Many,
 }
 
-/// The file `accounts.conf`, which `nats.conf` includes.
+/// Returns the file `accounts.conf`, which `nats.conf` includes.
 pub fn render(partitions: u16, passwords: &Passwords) -> String {
     let accounts = [command(partitions), projector(partitions), query(), device(), operator()];
     let mut exports = Vec::new();
@@ -89,7 +89,7 @@ pub fn render(partitions: u16, passwords: &Passwords) -> String {
     text + "}\nsystem_account: SYS\n"
 }
 
-/// One line for each subject, with all accounts that may import it.
+/// Returns one line for each subject, with all accounts that may import it.
 fn core_exports(mut exports: Vec<(String, String, &'static str)>) -> Vec<String> {
     exports.sort();
     let mut lines: Vec<(String, String, Vec<&str>)> = Vec::new();
@@ -102,8 +102,9 @@ fn core_exports(mut exports: Vec<(String, String, &'static str)>) -> Vec<String>
     lines.into_iter().map(|(_, start, accounts)| format!("{start}, accounts: [{}] }}", accounts.join(", "))).collect()
 }
 
-/// Every account has an import of its own under `$JS.API`, which answers that JetStream is not enabled. A client with
-/// another prefix also puts it before the subjects of buckets.
+/// Returns the subject under which an account imports a subject of CORE. Every account has an import of its own under
+/// `$JS.API`, which answers that JetStream is not enabled. A client with another prefix also puts it before the
+/// subjects of buckets.
 fn as_imported(subject: &str) -> String {
     if subject.starts_with("$KV.") {
         format!("{SERVICE_API_PREFIX}.{subject}")
@@ -141,7 +142,7 @@ fn write_account(text: &mut String, account: &Account, password: &str) {
     text.push_str("    ]\n  }\n");
 }
 
-/// Reading a stream of the log: its state, and its messages from any replica.
+/// The subjects for reading a stream of the log: its state, and its messages from any replica.
 fn reading(stream: &str) -> Vec<(String, Answers)> {
     vec![
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{stream}"), Answers::Once),
@@ -151,14 +152,14 @@ fn reading(stream: &str) -> Vec<(String, Answers)> {
     ]
 }
 
-/// Reading a bucket: its state, and its values from the leader.
+/// The subjects for reading a bucket: its state, and its values from the leader.
 fn reading_bucket(bucket: &str) -> Vec<(String, Answers)> {
     ["STREAM.INFO", "STREAM.MSG.GET"]
         .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.KV_{bucket}"), Answers::Once))
         .to_vec()
 }
 
-/// Following which tokens count, from any replica.
+/// The subjects for following signing keys and revocations, from any replica.
 fn following_trust() -> Vec<(String, Answers)> {
     [SIGNING_KEYS_BUCKET, REVOKED_BUCKET]
         .map(|bucket| (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{bucket}"), Answers::Many))
@@ -221,14 +222,14 @@ fn command(partitions: u16) -> Account {
 fn projector(partitions: u16) -> Account {
     let all = streams(partitions).into_iter().map(StreamName::on_server);
     let mut services: Vec<_> = all.flat_map(|stream| reading(&stream)).chain(reading_bucket(KEYS_BUCKET)).collect();
-    // Made by provisioning: who could make one could have it deliver to the log.
+    // Consumers are made by provisioning: an account that may create one could make it deliver into the log.
     for stream in streams(partitions).into_iter().filter(|stream| stream.is_dense()).map(StreamName::on_server) {
         services.extend([
             (format!("{OWNER_API_PREFIX}.CONSUMER.RESET.{stream}.{BULK_CONSUMER}"), Answers::Once),
             (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{stream}.{BULK_CONSUMER}"), Answers::Many),
         ]);
     }
-    // Only to see at the start that the log is whole.
+    // Needed only for the check at the start that the log is complete.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
     publish.extend(["live.>", "projected.>", "erasure.*", ANSWERS].map(str::to_owned));
@@ -250,7 +251,7 @@ fn projector(partitions: u16) -> Account {
 
 fn query() -> Account {
     let subscribe = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"];
-    // One ticket is put, got from the leader, and deleted by its revision.
+    // A ticket is put, read from the leader, and deleted by its revision.
     let mut services = reading_bucket(TICKETS_BUCKET);
     services.push((format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once));
     services.extend(following_trust());

@@ -1,4 +1,5 @@
-//! The accounts of users, operators and boxes: password hashes and roles. Beside the log, because they must be forgettable.
+//! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
+//! must be deletable.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -12,31 +13,31 @@ use crate::{
     space::Lack,
 };
 
-/// The bucket that holds them. Stored; never rename.
+/// The name of the bucket of accounts. Stored; never rename.
 pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
 
-/// How far a registration has come.
+/// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
-    /// The account is there, the user perhaps not yet.
+    /// The account exists, its user may not.
     Pending,
-    /// The user is there.
+    /// The user exists.
     Active,
 }
 
-/// What signing in needs to know of somebody.
+/// The credentials and role of a user, an operator or a box.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// argon2id, in PHC form.
     pub password_hash: String,
-    /// What they may do.
+    /// The role of the principal.
     pub role: String,
-    /// How far the registration has come.
+    /// The progress of the registration.
     pub state: AccountState,
-    /// When it began.
+    /// The time at which the account was created.
     pub created_at: DateTime<Utc>,
-    /// The session that set this password: it goes on with the new one, all others end.
+    /// The session that set this password. It stays valid with the new password, all others end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_session: Option<String>,
 }
@@ -47,55 +48,55 @@ impl std::fmt::Debug for Account {
     }
 }
 
-/// An account and which of its revisions that is.
+/// An account and its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAccount {
     key: String,
     /// The account.
     pub account: Account,
-    /// Changes with every write; guards the next one.
+    /// Changes with every write and guards the next one.
     pub revision: u64,
 }
 
 impl StoredAccount {
-    /// The name of the present password. Never given again, because each hash has a salt of its own; tells nothing
-    /// about the password.
+    /// The identifier of the current password. It is never reused, because each hash has a salt of its own, and reveals
+    /// nothing about the password.
     pub fn credential(&self) -> String {
         let digest = Sha256::digest(&self.account.password_hash);
         BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
     }
 
-    /// Returns whether a session that was opened or refreshed with this credential may go on. Sessions of earlier
-    /// versions have none.
+    /// Returns true if a session that was opened or refreshed with this credential is still valid. Sessions of earlier
+    /// versions have no credential.
     pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
     }
 }
 
-/// Why an account could not be read or written.
+/// The reasons for which an account could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Somebody else was faster: read again.
+    /// The account was changed concurrently: read it again.
     #[error("the account was changed at the same time")]
     Conflict,
     /// The server has no space left: certainly not written.
     #[error("the accounts have no space left: {0}")]
     Full(Lack),
-    /// The server is not there, or slow. A write may have happened; reading it back tells.
+    /// The server is unreachable or slow. A write may have happened: read the account to find out.
     #[error("the accounts cannot be reached")]
     Unavailable(#[source] async_nats::Error),
-    /// What is stored is no account.
+    /// The stored value is not an account.
     #[error("the account {key} cannot be read")]
     Corrupt {
-        /// Whose.
+        /// The key of the account.
         key: String,
-        /// Why.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
 
-/// The accounts of everybody, shared by all command-services.
+/// The accounts of all principals, shared by all command-services.
 #[derive(Debug)]
 pub struct Accounts(Bucket);
 
@@ -111,22 +112,22 @@ impl From<BucketError> for AccountError {
 }
 
 impl Accounts {
-    /// The accounts beside this log.
+    /// Creates a handle to the accounts beside this log.
     pub fn new(log: JetStreamLog) -> Self {
         Self(Bucket::new(log, ACCOUNTS_BUCKET))
     }
 
-    /// The account of a user or an operator.
+    /// Returns the account of a user or an operator.
     pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
         self.read(user_id.as_str()).await
     }
 
-    /// What a box signs in with.
+    /// Returns the credentials of a box.
     pub async fn get_box(&self, box_id: &BoxId) -> Result<Option<StoredAccount>, AccountError> {
         self.read(&key_of_box(box_id)).await
     }
 
-    /// Whether an account still has the password that was read.
+    /// Returns true if an account still has the password that was read.
     pub async fn has_still(&self, stored: &StoredAccount) -> Result<bool, AccountError> {
         let now = self.read(&stored.key).await?;
         Ok(now.is_some_and(|now| now.account.password_hash == stored.account.password_hash))
@@ -137,7 +138,7 @@ impl Accounts {
         Ok(found.map(|(account, revision)| StoredAccount { key: key.to_owned(), account, revision }))
     }
 
-    /// Creates an account; a conflict if there is one. Returns its revision.
+    /// Creates a pending account and returns its revision. Fails with a conflict if there is one.
     pub async fn create_pending(
         &self,
         user_id: &UserId,
@@ -149,7 +150,7 @@ impl Accounts {
         self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
     }
 
-    /// Creates the account of somebody who is no user, complete at once; a conflict if there is one.
+    /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
     pub async fn create_active(
         &self,
         user_id: &UserId,
@@ -166,14 +167,14 @@ impl Accounts {
         Ok(self.0.create(user_id.as_str(), account).await?)
     }
 
-    /// Gives a box what it signs in with from now on, in place of what it had.
+    /// Sets the credentials of a box and replaces former ones.
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
         let account = Account { password_hash, role, state, created_at: at, kept_session: None };
         Ok(self.0.put(&key_of_box(box_id), &account).await?)
     }
 
-    /// Takes from a box what it signs in with, if it has anything.
+    /// Deletes the credentials of a box, if it has any.
     pub async fn delete_box(&self, box_id: &BoxId) -> Result<(), AccountError> {
         if self.get_box(box_id).await?.is_none() {
             return Ok(());
@@ -181,14 +182,14 @@ impl Accounts {
         Ok(self.0.delete(&key_of_box(box_id)).await?)
     }
 
-    /// Makes a pending account an active one; a conflict if it is not the given revision any more. Returns the new revision.
+    /// Activates a pending account and returns the new revision. Fails with a conflict if the revision is not current.
     pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
         let account = Account { state: AccountState::Active, ..stored.account };
         self.update(&stored.key, &account, stored.revision).await
     }
 
-    /// Gives an account another password, which ends every session but the one that is kept; a conflict if it is not
-    /// the given revision any more.
+    /// Changes the password of an account, which ends every session but the kept one. Fails with a conflict if the
+    /// revision is not current.
     pub async fn change_password(
         &self,
         stored: StoredAccount,
@@ -203,13 +204,13 @@ impl Accounts {
         Ok(self.0.update(key, account, revision).await?)
     }
 
-    /// Deletes an account; a conflict if it is not the given revision any more.
+    /// Deletes an account. Fails with a conflict if the revision is not current.
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
         Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
     }
 }
 
-/// No user's id has such a character. Stored; never rename.
+/// The key of a box's account. No user id contains `=`. Stored; never rename.
 fn key_of_box(box_id: &BoxId) -> String {
     format!("box={box_id}")
 }

@@ -1,4 +1,4 @@
-//! The role in which a command is given: together with the id it names the principal.
+//! The role in which a command is sent. Together with the id it identifies the principal.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ impl ActorRole {
         }
     }
 
-    /// The role of a stored name.
+    /// Returns the role of a stored name.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::User, Self::Operator, Self::Device, Self::System].into_iter().find(|role| role.as_str() == name)
     }

@@ -1,4 +1,4 @@
-//! Where each aggregate lives in the log.
+//! The place of each aggregate in the log: streams, subjects, lanes.
 
 use std::{fmt::Display, hash::Hash};
 
@@ -21,27 +21,27 @@ pub trait StoredAggregate:
     > + Clone
     + 'static
 {
-    /// What identifies one of them.
+    /// The id of an aggregate.
     type Id: Clone + Eq + Hash + Display + Send + Sync + 'static;
 
-    /// The version of the state that is stored in commits. To be raised with every change of the state's shape; older
-    /// ones are not read any more, but folded from the events.
+    /// The version of the state's shape as stored in commits. Raise it with every change of that shape: states of older
+    /// versions are ignored and folded from the events.
     const STATE_VERSION: u32;
 
-    /// The lane of a commit without events, which remembers a keyed command that changed nothing. On the room lane it
+    /// The lane of a commit without events, which records a keyed command that changed nothing. On the room lane it
     /// carries the unchanged state.
     const LANE_WITHOUT_EVENTS: Lane = Lane::Room;
 
-    /// The streams that hold them.
+    /// The streams that hold aggregates of this type.
     fn streams(partitions: u16) -> Vec<StreamName>;
 
-    /// The stream that holds this one.
+    /// The stream that holds this aggregate.
     fn stream(id: &Self::Id, partitions: u16) -> StreamName;
 
-    /// The subject of its events of a lane.
+    /// The subject of this aggregate's events of a lane.
     fn subject(id: &Self::Id, lane: Lane, partitions: u16) -> String;
 
-    /// Which aggregate's state a stored commit changes, if one's.
+    /// The aggregate whose state a stored commit changes, if it changes one of this type.
     fn changed_by(source: &Source) -> Option<Self::Id>;
 
     /// The lane of an event. Only the room lane changes the state, and only its last sequence is the version.
@@ -49,12 +49,12 @@ pub trait StoredAggregate:
         Lane::Room
     }
 
-    /// The subject of the name that nobody else may have while the aggregate is in this state.
+    /// The subject of the unique name that the aggregate claims in this state.
     fn claim(&self) -> Option<String> {
         None
     }
 
-    /// The refusal when somebody else has the name; none for an aggregate that claims none.
+    /// The refusal for a name that another aggregate has claimed. None for a type that claims no names.
     fn claim_taken() -> Option<Self::Error> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the answers to the attempts of one append mean together. The same for one server and for a cluster.
+//! Judges the answers to all attempts of one append. It is the same for one server and for a cluster.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::{
     subject,
 };
 
-/// How long to try.
+/// The timeouts of an append.
 #[derive(Debug, Clone)]
 pub struct Patience {
-    /// How long the first attempt waits for its answer; each further one twice as long.
+    /// The timeout of the first attempt. It doubles with each unanswered one.
     pub first: Duration,
-    /// The longest that an attempt waits.
+    /// The longest timeout of an attempt.
     pub each: Duration,
-    /// How long all attempts together may take.
+    /// The longest duration of all attempts together.
     pub total: Duration,
 }
 
@@ -39,22 +39,22 @@ impl Patience {
 /// The message is in the log.
 #[derive(Debug)]
 pub struct Appended {
-    /// Its sequence; of a batch, that of the last message.
+    /// The sequence of the message. For a batch, that of the last message.
     pub sequence: u64,
-    /// If the same command was stored before, by whomever: what is there.
+    /// The stored commit, if another attempt or instance stored the same command before.
     pub earlier: Option<Recorded>,
 }
 
-/// The message was not appended, or nobody knows.
+/// The message was not appended, or the outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The guard did not hold: certainly not appended. Decide again.
-    #[error("the subject has moved on")]
+    #[error("the subject was changed at the same time")]
     Conflict,
     /// The id belongs to another command: certainly not appended.
     #[error("the message id was used for another command")]
     IdTaken,
-    /// Others hold the guard all the time: certainly not appended.
+    /// Other appends held the guard at every attempt: certainly not appended.
     #[error("too many appends at once")]
     Busy,
     /// The server has no space for it: certainly not appended.
@@ -63,16 +63,16 @@ pub enum AppendError {
     /// The log could not be reached.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
-        /// Whether it may have been appended nevertheless. A repeat with the same id settles it.
+        /// True if it may have been appended nevertheless. Resending with the same id settles it.
         outcome_unknown: bool,
-        /// What went wrong last.
+        /// The last error.
         reason: String,
     },
     /// The author was erased: certainly not appended.
     #[error("the user was erased")]
     Erased,
-    /// The log will never take it, or is damaged.
-    #[error("the log does not take the message")]
+    /// The log rejects the message for good, or is damaged.
+    #[error("the log rejected the message")]
     Refused(#[source] LogError),
 }
 
@@ -86,9 +86,9 @@ impl From<SealError> for AppendError {
     }
 }
 
-/// Appends one message, or several as one atomic batch that the last one stands for.
+/// Appends one message, or several as one atomic batch that the last one represents.
 ///
-/// Resends unchanged (same id, same guard) while the outcome is unknown, which is safe inside the duplicate window.
+/// Resends unchanged (same id, same guard) while the outcome is unknown. This is safe within the duplicate window.
 pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &Patience) -> Result<Appended, AppendError> {
     let [.., message] = messages else {
         return Err(AppendError::Refused(LogError::Rejected { code: 0, description: "nothing to append".into() }));
@@ -109,7 +109,7 @@ async fn append_patiently(
     let messages = log.seal(messages).await?;
     let mut progress = Progress::default();
     loop {
-        // A process that was frozen may be awake again long after the duplicate window has passed.
+        // A process that was frozen may resume long after the duplicate window has passed.
         if Instant::now() >= deadline {
             return Err(progress.given_up());
         }
@@ -123,7 +123,7 @@ async fn append_patiently(
     }
 }
 
-/// What is known after some attempts.
+/// The progress of an append after some attempts.
 #[derive(Default)]
 struct Progress {
     unanswered: u32,
@@ -131,7 +131,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// `Ok(None)` means: send it once more.
+    /// Judges the answer to an attempt. `Ok(None)` means: send again.
     async fn judge(
         &mut self,
         log: &dyn Log,
@@ -168,7 +168,7 @@ impl Progress {
         }
     }
 
-    /// A refusal is of one attempt: an earlier one that nothing has answered may have been stored.
+    /// Handles a refusal. It concerns one attempt only: an earlier unanswered one may have been stored.
     async fn refused(
         &self,
         log: &dyn Log,
@@ -199,7 +199,7 @@ impl Progress {
         None
     }
 
-    /// Resends at the same moment would meet again.
+    /// Waits a random while: simultaneous resends would collide again.
     async fn pause(&self) {
         METRICS.resends.inc();
         sleep(Duration::from_millis(rand::random_range(1..=20))).await;
@@ -217,12 +217,12 @@ impl Progress {
     }
 }
 
-/// The sequence after which the message stands if it was stored.
+/// The sequence that precedes the message if it was stored.
 fn expected(message: &NewMessage) -> u64 {
     message.guard.as_ref().map_or(0, |guard| guard.sequence)
 }
 
-/// Looks for the message's id on its subject, after a sequence, up to what the leader has there.
+/// Searches for the message's id on its subject, after a sequence, up to the leader's last message of the subject.
 async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Option<Recorded>, LogError> {
     if message.message_id.is_none() {
         return Ok(None);
@@ -241,7 +241,7 @@ async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Opt
         let range = Range { stream: message.stream, from, subject, max_messages: 500, max_bytes: 1 << 20 };
         let page = log.read(range).await?;
         let Some(end) = page.last().map(|recorded| recorded.sequence) else {
-            // The last one is there, so the replica that answered is behind.
+            // The last message exists, so the replica that answered is behind.
             return Err(LogError::Unavailable("a replica is behind".into()));
         };
         if let Some(own) = page.into_iter().find(is_own) {
@@ -252,8 +252,8 @@ async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Opt
     Ok(None)
 }
 
-/// What is stored under our id is ours only if aggregate and request are: ids are hashes of what clients send. The lane
-/// may be another, because a repeat is decided on a later state.
+/// Accepts a commit stored under the message's id if aggregate and request are the same, since ids are hashes of what
+/// clients send. The lane may differ, because a repeat is decided on a later state.
 fn settle(message: &NewMessage, recorded: Recorded) -> Result<Appended, AppendError> {
     let header = |name: &str| message.headers.get(name).map(async_nats::HeaderValue::as_str);
     let same = |name: &str| header(name) == recorded.header(name);

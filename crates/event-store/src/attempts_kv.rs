@@ -1,4 +1,4 @@
-//! How many wrong passwords were tried, where all instances see it and a restart does not forget.
+//! Counts of wrong passwords, shared by all instances and kept across restarts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,50 +11,51 @@ use crate::{
     jetstream::JetStreamLog,
 };
 
-/// The bucket that holds them. Stored; never rename.
+/// The name of the bucket of tallies. Stored; never rename.
 pub(crate) const ATTEMPTS_BUCKET: &str = "attempts";
 
-/// How often a tally that others change at the same time is read again.
+/// The number of tries to change a tally under concurrent changes.
 const TRIES: usize = 16;
 
-/// What was tried at one door by one kind of caller.
+/// The attempts of one kind of caller on one throttle key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// How many wrong passwords came, one after the other.
+    /// The number of consecutive wrong passwords.
     pub failures: u32,
-    /// When the last attempt was.
+    /// The time of the last attempt.
     pub at: DateTime<Utc>,
-    /// Whether the right one came before.
+    /// True if the right password was given before.
     #[serde(default)]
     pub known: bool,
 }
 
-/// The tallies of all doors, shared by all command-services.
+/// The tallies of all throttle keys, shared by all command-services.
 #[derive(Debug)]
 pub struct AttemptTallies {
     bucket: Bucket,
-    /// In one process nobody has to try again because of another.
+    /// Serializes changes of a key within the process, so that they do not conflict.
     keys: Lanes,
 }
 
 impl AttemptTallies {
-    /// The tallies beside this log.
+    /// Creates a handle to the tallies beside this log.
     pub fn new(log: JetStreamLog) -> Self {
         Self { bucket: Bucket::new(log, ATTEMPTS_BUCKET), keys: Lanes::default() }
     }
 
-    /// What was tried; none if nothing was.
+    /// Returns a tally, if there is one.
     pub async fn get(&self, key: &str) -> Result<Option<Tally>, BucketError> {
         Ok(self.found(key).await?.map(|(tally, _)| tally))
     }
 
-    /// A tally and its revision. No attempt is later than its storing: an instance whose clock is fast keeps nobody waiting.
+    /// Returns a tally and its revision. The time of the last attempt is at most the time of storing, so that an
+    /// instance with a fast clock does not delay clients.
     async fn found(&self, key: &str) -> Result<Option<(Tally, u64)>, BucketError> {
         let found = self.bucket.get_dated::<Tally>(key).await?;
         Ok(found.map(|(tally, revision, stored_at)| (Tally { at: tally.at.min(stored_at), ..tally }, revision)))
     }
 
-    /// Changes a tally, however many do so at the same time: none of them is lost. A change to nothing is none.
+    /// Changes a tally. Concurrent changes are all applied. Nothing is written if `change` returns none.
     pub async fn change(
         &self,
         key: &str,
@@ -78,7 +79,7 @@ impl AttemptTallies {
     }
 }
 
-/// Turns by a name: whoever has the same waits, and now and then somebody with another one. Bounded, whatever names come.
+/// Mutexes by key. Different keys may share one: the number of mutexes is fixed.
 #[derive(Debug)]
 pub struct Lanes(Vec<Mutex<()>>);
 
@@ -89,7 +90,7 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Waits for one's turn, which lasts as long as this value.
+    /// Locks a key until the returned guard is dropped.
     pub async fn turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);

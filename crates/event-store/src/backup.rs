@@ -1,4 +1,4 @@
-//! The log's streams on their way out of a server: which ones, in which order, and piece by piece.
+//! Copies the log's streams out of a server: which ones, in which order, and chunk by chunk.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -17,37 +17,36 @@ use crate::{
     stream::{StreamName, metadata},
 };
 
-/// Fits into the server's largest message.
+/// Fits into the server's maximum payload.
 const CHUNK_BYTES: usize = 128 * 1024;
 
-/// How long a server may take for what reads a whole stream.
+/// The timeout of operations that read a whole stream.
 pub(crate) const WHOLE_STREAM: Duration = Duration::from_mins(10);
 
-/// How long a server may take for anything else.
+/// The timeout of all other operations.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The status of the message that ends a copy; that of a short one has none.
+/// The status of the message that ends a copy. The end of a short copy has none.
 const COMPLETE: u16 = 204;
 
-/// A stream's settings and its extent, both as the server describes them: nothing of it is lost because this build does
-/// not know it.
+/// A stream's settings and state as the server describes them. Fields that this build does not know are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layout {
     /// The settings.
     pub config: Value,
-    /// From where to where it goes.
+    /// The first and last sequence, number of messages and so on.
     pub state: Value,
 }
 
-/// Why streams could not be copied.
+/// The reasons for which streams could not be copied.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The server is not there, or slow.
+    /// The server is unreachable or slow.
     #[error("the server does not answer about {stream}: {reason}")]
     Unavailable {
         /// The stream in question.
         stream: String,
-        /// What was noticed.
+        /// The error.
         reason: String,
     },
     /// The server refused.
@@ -57,40 +56,41 @@ pub enum BackupError {
         stream: String,
         /// The server's error code.
         code: u64,
-        /// What it said.
+        /// The server's description of the error.
         description: String,
     },
-    /// What arrived is not whole.
-    #[error("{stream} was not copied whole: {reason}")]
+    /// The received copy is incomplete.
+    #[error("the copy of {stream} is incomplete: {reason}")]
     Incomplete {
         /// The stream in question.
         stream: String,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
-    /// There is something already where the log shall come back.
-    #[error("{stream} is there already: a log is only restored to where none is")]
+    /// The target of a restore holds a stream already.
+    #[error("{stream} is there already: a log can only be restored to a server without one")]
     Occupied {
-        /// The first stream that is there.
+        /// The first existing stream.
         stream: String,
     },
     /// There is no log to copy.
-    #[error("there is no log: {stream} is absent, or does not say how many partitions there are")]
+    #[error("there is no log: {stream} is absent, or does not record the number of partitions")]
     NoLog {
         /// The stream in question.
         stream: String,
     },
-    /// What is not copied could not be created.
+    /// The parts that are not copied could not be created.
     #[error("the rest of the log cannot be provisioned")]
     Provision(#[from] ProvisionError),
 }
 
-/// The streams of a log in the order in which they are to be copied while commands go on: what refers comes before what
-/// it refers to. A marker names a message of a box; boxes name users and stores; a room was given its deadline before
-/// it was opened. A user without an account could never get one, an account without its user is completed by
-/// registering again. Keys come last of all that is sealed under them. Tickets are not copied: they live for half a
-/// minute. Sessions, public keys and revocations are not either: a restore ends all sessions, and command-services
-/// publish their keys again.
+/// Returns the streams of a log in the order in which they are copied while commands go on: a referring stream comes
+/// before the one that it refers to. A marker names a message of a box; boxes name users and stores; a room's deadline
+/// is set before the room is opened. A user without an account could never get one, but an account without its user is
+/// completed by registering again. Keys come after everything that is encrypted under them.
+///
+/// Tickets are not copied: they expire after half a minute. Neither are sessions, public keys and revocations: a
+/// restore ends all sessions, and command-services publish their keys again.
 pub fn copied_streams(partitions: u16) -> Vec<String> {
     let boxes = (0..partitions).map(|partition| StreamName::Box(partition).on_server());
     let mut all = vec![StreamName::Mark.on_server()];
@@ -100,12 +100,12 @@ pub fn copied_streams(partitions: u16) -> Vec<String> {
     all
 }
 
-/// The stream that backups of versions without keys of users do not hold.
+/// The stream of user keys. Backups of versions without user keys do not contain it.
 pub fn stream_of_keys() -> String {
     format!("KV_{KEYS_BUCKET}")
 }
 
-/// How many partitions the log has; `owner` is connected with the account that owns it.
+/// Returns the number of partitions of the log. `owner` is connected with the account that owns it.
 pub async fn partitions(owner: &Client) -> Result<u16, BackupError> {
     let stream = StreamName::User.on_server();
     let info = info(owner, &stream).await?;
@@ -113,22 +113,22 @@ pub async fn partitions(owner: &Client) -> Result<u16, BackupError> {
     count.ok_or(BackupError::NoLog { stream })
 }
 
-/// A copy of one stream as it arrives.
+/// A copy of one stream while it is received.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Settings and extent of the stream.
+    /// Settings and state of the stream.
     pub layout: Layout,
     stream: String,
     owner: Client,
     chunks: Subscriber,
-    /// How many numbered pieces have come.
+    /// The number of numbered chunks received.
     count: u64,
-    /// How many connections there had been when it began.
+    /// The client's number of connects when the copy began.
     connections: u64,
 }
 
-/// Begins to copy a stream, whose messages the server checks first. Without its consumers: which deadlines were settled
-/// may be newer than the boxes' copies, and one that comes again does no harm.
+/// Begins to copy a stream after the server has checked its messages. Consumers are not copied: their acknowledgements
+/// may be newer than the boxes' copies, and a deadline that fires again does no harm.
 pub async fn snapshot(owner: &Client, stream: &str) -> Result<Snapshot, BackupError> {
     let (inbox, connections) = (owner.new_inbox(), connections(owner));
     let chunks = owner.subscribe(inbox.clone()).await.map_err(|error| unavailable(stream, error))?;
@@ -139,20 +139,20 @@ pub async fn snapshot(owner: &Client, stream: &str) -> Result<Snapshot, BackupEr
 }
 
 impl Snapshot {
-    /// The next piece; nothing at the end, which only a complete copy reaches.
+    /// Returns the next chunk. None marks the end of a complete copy.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BackupError> {
         let incomplete = |reason: &str| BackupError::Incomplete { stream: self.stream.clone(), reason: reason.into() };
         let arrived = timeout(PATIENCE, self.chunks.next()).await.map_err(|_| incomplete("the server fell silent"))?;
         let chunk = arrived.ok_or_else(|| incomplete("the connection is closed"))?;
         if chunk.payload.is_empty() {
-            // Every other end has another status. What was on its way when a connection broke never comes.
+            // Every other end has another status. Chunks in flight on a broken connection never arrive.
             return match chunk.status.filter(|status| status.as_u16() != COMPLETE) {
                 None if connections(&self.owner) == self.connections => Ok(None),
                 None => Err(incomplete("the connection broke")),
                 Some(status) => Err(incomplete(&format!("the server broke off with {status}"))),
             };
         }
-        // A piece's number is the last token; the last piece of all has none.
+        // A chunk's number is the last token of its reply subject. The very last chunk has none.
         if let Some(reply) = chunk.reply {
             self.count += 1;
             if reply.rsplit('.').next() != Some(self.count.to_string().as_str()) {
@@ -165,7 +165,7 @@ impl Snapshot {
 }
 
 impl Layout {
-    /// How many messages the stream had when its copy began.
+    /// The number of messages in the stream when its copy began.
     pub fn messages(&self) -> u64 {
         self.state["messages"].as_u64().unwrap_or_default()
     }
@@ -175,13 +175,13 @@ impl Layout {
         self.state["last_seq"].as_u64().unwrap_or_default()
     }
 
-    /// Which life of the stream, if it has lives.
+    /// The incarnation of the stream, if it has one.
     pub fn incarnation(&self) -> Option<&str> {
         self.config["metadata"][metadata::INCARNATION].as_str()
     }
 }
 
-/// What the server says of a stream; nothing if it is not there.
+/// Returns the server's description of a stream. None if the stream does not exist.
 pub(crate) async fn info(owner: &Client, stream: &str) -> Result<Option<Value>, BackupError> {
     match ask(owner, "STREAM.INFO", stream, &json!({}), PATIENCE).await {
         Ok(info) => Ok(Some(info)),
@@ -190,7 +190,7 @@ pub(crate) async fn info(owner: &Client, stream: &str) -> Result<Option<Value>, 
     }
 }
 
-/// A request about a stream to the server's API.
+/// Sends a request about a stream to the server's API.
 pub(crate) async fn ask(
     owner: &Client,
     operation: &str,
@@ -201,7 +201,7 @@ pub(crate) async fn ask(
     send(owner, format!("{OWNER_API_PREFIX}.{operation}.{stream}"), stream, body.to_string().into(), patience).await
 }
 
-/// Any request about a stream; an answer without content is none.
+/// Sends any request about a stream. An empty answer is returned as null.
 pub(crate) async fn send(
     owner: &Client,
     subject: String,
@@ -226,7 +226,7 @@ pub(crate) async fn send(
     }
 }
 
-/// How many connections the client has had, one after the other.
+/// The number of connects of the client.
 fn connections(owner: &Client) -> u64 {
     owner.statistics().connects.load(Ordering::Relaxed)
 }

@@ -1,4 +1,5 @@
-//! A bucket of JSON values beside the log. Reads go to the leader; every write can be guarded by what was read.
+//! A bucket of JSON values beside the log. Reads go to the leader. Every write can be guarded by the revision that was
+//! read.
 
 pub(crate) mod layout;
 
@@ -14,24 +15,24 @@ use tokio::sync::OnceCell;
 
 use crate::{jetstream::JetStreamLog, space::Lack};
 
-/// Why something in a bucket could not be read or written.
+/// The reasons for which a value could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// Somebody else was faster: read again.
+    /// The value was changed concurrently: read it again.
     #[error("{0} was changed at the same time")]
     Conflict(String),
     /// The server has no space left: certainly not written.
     #[error("the bucket {0} has no space left: {1}")]
     Full(&'static str, Lack),
-    /// The server is not there, or slow. A write may have happened; reading it back tells.
+    /// The server is unreachable or slow. A write may have happened: read the value to find out.
     #[error("the bucket {0} cannot be reached")]
     Unavailable(&'static str, #[source] async_nats::Error),
-    /// What is stored is something else.
+    /// The stored value has another type.
     #[error("{0} cannot be read")]
     Corrupt(String, #[source] serde_json::Error),
 }
 
-/// One bucket. Shared by everything in the process that uses it.
+/// One bucket. All its users in the process share it.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     log: JetStreamLog,
@@ -40,7 +41,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket of this name beside this log.
+    /// Creates a handle to the bucket of this name beside this log.
     pub(crate) fn new(log: JetStreamLog, name: &'static str) -> Self {
         Self { log, name, store: OnceCell::new() }
     }
@@ -59,13 +60,13 @@ impl Bucket {
         Ok(&self.store().await?.stream)
     }
 
-    /// The subject of a key, as the stream has it.
+    /// The subject of a key in the bucket's stream.
     pub(crate) fn subject(&self, key: &str) -> String {
         format!("$KV.{}.{key}", self.name)
     }
 
-    /// The last message of a key, a tombstone included. Asks the leader whatever the bucket allows: a replica may lag
-    /// behind a write that was acknowledged.
+    /// Returns the last message of a key, also a tombstone. Always asks the leader: a replica may lag behind an
+    /// acknowledged write.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, BucketError> {
         match self.stream().await?.get_last_raw_message_by_subject(&self.subject(key)).await {
             Ok(message) => Ok(Some(message)),
@@ -74,12 +75,12 @@ impl Bucket {
         }
     }
 
-    /// The value of a key and its revision, as the leader has them now.
+    /// Returns the value of a key and its revision, read from the leader.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
         Ok(self.get_dated(key).await?.map(|(value, revision, _)| (value, revision)))
     }
 
-    /// The value of a key, its revision, and the time at which the server stored it.
+    /// Returns the value of a key, its revision, and the time at which the server stored it.
     pub(crate) async fn get_dated<T: DeserializeOwned>(
         &self,
         key: &str,
@@ -104,7 +105,7 @@ impl Bucket {
         }
     }
 
-    /// Puts a value where none is and returns its revision; a conflict if there is one.
+    /// Creates a value and returns its revision. Fails with a conflict if there is one.
     pub(crate) async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<u64, BucketError> {
         match self.update(key, value, 0).await {
             Err(conflict @ BucketError::Conflict(_)) => match self.last(key).await? {
@@ -115,7 +116,7 @@ impl Bucket {
         }
     }
 
-    /// Replaces this revision and returns the new one; a conflict if it is another by now.
+    /// Replaces this revision and returns the new one. Fails with a conflict if it is not current.
     pub(crate) async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
         let value = encode(key, value)?;
         match self.store().await?.update(key, value.clone(), revision).await {
@@ -130,7 +131,7 @@ impl Bucket {
         }
     }
 
-    /// Removes this revision; a conflict if it is another by now.
+    /// Removes this revision. Fails with a conflict if it is not current.
     pub(crate) async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
         match self.store().await?.delete_expect_revision(key, Some(revision)).await {
             Ok(()) => {
@@ -144,7 +145,7 @@ impl Bucket {
         }
     }
 
-    /// Puts something there, whatever there is.
+    /// Sets a value unconditionally.
     pub(crate) async fn put<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
         let value = encode(key, value)?;
         match self.store().await?.put(key, value.clone()).await {
@@ -156,7 +157,7 @@ impl Bucket {
         }
     }
 
-    /// Removes whatever there is.
+    /// Removes a value unconditionally.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
         match self.store().await?.delete(key).await {
             Ok(()) => {
@@ -167,7 +168,7 @@ impl Bucket {
         }
     }
 
-    /// The keys that were ever used, those of what was removed included.
+    /// Returns all keys that were ever used, also those of removed values.
     pub(crate) async fn keys(&self, pattern: &str) -> Result<Vec<String>, BucketError> {
         let store = self.store().await?;
         let found = store.stream.info_with_subjects(format!("{}{pattern}", store.prefix)).await;

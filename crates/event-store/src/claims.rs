@@ -1,4 +1,4 @@
-//! Names that only one may have at a time: claimed and released by messages beside the events that need them.
+//! Unique names: claimed and released by messages beside the events that need them.
 
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::{
     upcast::{StoredEvent, Upcast},
 };
 
-/// What happened to a name. The serde names are stored; never rename.
+/// A change of a name's holder. The serde names are stored; never rename.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub(crate) enum ClaimEvent {
-    /// Nobody else may have it.
+    /// The user holds the name.
     NicknameClaimed { user_id: String },
-    /// Anybody may have it.
+    /// The name is free.
     NicknameReleased { user_id: String },
 }
 
@@ -40,17 +40,17 @@ impl StoredEvent for ClaimEvent {
     const UPCASTS: &'static [Upcast] = &[];
 }
 
-/// Whether the names that a decision needs can be had.
+/// The outcome of claiming the names that a decision needs.
 pub(crate) enum Claims {
     /// Append these together with the decision.
     Free(Vec<NewMessage>),
-    /// Somebody else has the name.
+    /// Another aggregate has the name.
     Taken,
-    /// What was decided upon is out of date.
+    /// The state that was decided on is out of date.
     Outdated,
 }
 
-/// What has to be claimed and released for an aggregate to go from one state to another.
+/// Claims and releases names for an aggregate that goes from one state to another.
 pub(crate) async fn claims<A: StoredAggregate>(
     log: &dyn Log,
     id: &A::Id,
@@ -85,7 +85,7 @@ pub(crate) async fn claims<A: StoredAggregate>(
     Ok(Claims::Free(messages))
 }
 
-/// Who has a name, and the last sequence on its subject.
+/// Returns the last sequence on a name's subject and the holder of the name.
 async fn holder(log: &dyn Log, subject: &str) -> Result<(u64, Option<String>), EventStoreError> {
     let last: Option<Recorded> = log.last(StreamName::User, subject, Freshness::Leader).await?;
     let Some(last) = last else { return Ok((0, None)) };

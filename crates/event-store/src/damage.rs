@@ -1,11 +1,11 @@
-//! Damage to the log: told apart from delay, because it does not heal by waiting.
+//! Damage to the log. It is distinguished from delay, because waiting does not repair it.
 
 use crate::stream::StreamName;
 
-/// What is stored is not what was stored before. Nothing may be projected any further.
+/// The stored messages are not those that were stored before. The stream must not be projected any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// A message is missing, from a stream of which nothing is ever deleted.
+    /// A message is missing from a stream from which nothing is ever deleted.
     #[error("{stream} has a hole: sequence {expected} is missing")]
     Hole {
         /// The stream.
@@ -13,30 +13,30 @@ pub enum Damage {
         /// The first sequence that is missing.
         expected: u64,
     },
-    /// The stream ends before what was read from it.
+    /// The stream ends before a sequence that was already read.
     #[error("{stream} ends at {last}, but {read} was read from it before")]
     Shortened {
         /// The stream.
         stream: StreamName,
-        /// What was read.
+        /// The last sequence that was read.
         read: u64,
-        /// Where it ends.
+        /// The last sequence of the stream.
         last: u64,
     },
-    /// It is another stream than before: restored, or created anew.
-    #[error("{stream} is another one than before: restored, or created anew")]
+    /// The stream has another incarnation: it was restored or created again.
+    #[error("{stream} is not the same stream as before: it was restored or created again")]
     OtherIncarnation {
         /// The stream.
         stream: StreamName,
     },
-    /// A message that cannot be understood as part of the log at all.
-    #[error("{stream} holds at {sequence} what is no commit: {reason}")]
+    /// A message that is not a commit.
+    #[error("{stream} holds a message at {sequence} that is not a commit: {reason}")]
     Unreadable {
         /// The stream.
         stream: StreamName,
-        /// Where.
+        /// The sequence of the message.
         sequence: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Deadlines of rooms: messages that the server delivers at their time, also late after a restart.
+//! Deadlines of rooms: messages that the server delivers at a given time, or later after a restart.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
 /// The one consumer of fired deadlines, shared by all command-services. Stored; never rename.
 pub(crate) const DEADLINES_CONSUMER: &str = "deadlines";
 
-/// After how long a fired deadline that nobody settled is delivered again.
+/// The time after which a fired deadline that was not acknowledged is delivered again.
 pub(crate) const ACK_WAIT: Duration = Duration::from_secs(5);
 
 /// Sets and receives the deadlines of rooms. A box has at most one: that of its open room.
@@ -39,7 +39,7 @@ struct Deadline {
     closes_at: DateTime<Utc>,
 }
 
-/// A deadline whose time has come. Stale if the room is closed or has another `closes_at` by now.
+/// A deadline that has been reached. It is stale if the room is closed or has another `closes_at` now.
 #[derive(Debug)]
 pub struct Fired {
     /// The room.
@@ -50,22 +50,22 @@ pub struct Fired {
 }
 
 impl Fired {
-    /// Settles it. One that is dropped unsettled comes again after a while, perhaps to another process.
+    /// Acknowledges the deadline. An unacknowledged one is delivered again after a while, perhaps to another process.
     pub async fn settle(self) {
         if let Err(error) = self.message.ack_with(AckKind::Ack).await {
-            tracing::debug!(room.id = %self.room_id, error, "a settled deadline will come again");
+            tracing::debug!(room.id = %self.room_id, error, "a deadline could not be acknowledged and will fire again");
         }
     }
 }
 
 impl Deadlines {
-    /// Deadlines of the boxes of this log.
+    /// Creates a handle to the deadlines of the boxes of this log.
     pub fn new(log: JetStreamLog, partitions: u16) -> Self {
         Self { log, partitions }
     }
 
-    /// Sets the deadline of a room; replaces the one that its box has. To be called before the append that needs it:
-    /// a deadline without its room is stale, a room without its deadline would never close.
+    /// Sets the deadline of a room and replaces the former one of its box. Call it before the append that needs it: a
+    /// deadline without its room is stale, but a room without its deadline would never close.
     pub async fn schedule(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Result<(), AppendError> {
         let mut headers = HeaderMap::new();
         let at = format!("@at {}", closes_at.to_rfc3339_opts(SecondsFormat::Millis, true));
@@ -88,8 +88,8 @@ impl Deadlines {
         append(&self.log, &[message], &Patience::default()).await.map(|_| ())
     }
 
-    /// The deadlines that fire from now on and those that fired meanwhile, each delivered to one of all that listen.
-    /// Never ends; heals by itself when the server comes back.
+    /// A stream of the deadlines that have fired. Each is delivered to one of all receivers. It never ends, and
+    /// recovers when the server returns.
     pub fn fired(&self) -> impl Stream<Item = Fired> + Send + use<> {
         stream::unfold((self.log.clone(), None), |(log, mut delivery)| async move {
             loop {
@@ -115,7 +115,7 @@ async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> 
         let message = messages.next().await.ok_or("the delivery has ended")??;
         match serde_json::from_slice(&message.payload) {
             Ok(Deadline { room_id, closes_at }) => return Ok(Fired { room_id, closes_at, message }),
-            // Nothing that anybody could act on; it would come again for ever.
+            // Acknowledged, because nothing can be done about it and it would be delivered forever.
             Err(_) => message.ack().await?,
         }
     }

@@ -1,4 +1,4 @@
-//! The commit: one message of 1..n events of one aggregate, as it is stored.
+//! The commit: one stored message of 1..n events of one aggregate.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -27,35 +27,35 @@ pub mod header {
     pub const EVENT_TYPES: &str = "Event-Types";
     /// The version of the envelope's own shape.
     pub const SCHEMA: &str = "Envelope-Schema";
-    /// The client's name for its command (`Idempotency-Key`), if it gave one.
+    /// The client's id of the command (`Idempotency-Key`), if it gave one.
     pub const COMMAND_ID: &str = "Command-Id";
     /// The keyed hash of the client's request.
     pub const REQUEST_HASH: &str = "Request-Hash";
-    /// The id of the actor who gave the command.
+    /// The id of the actor who sent the command.
     pub const ACTOR: &str = "Actor";
-    /// The role of that actor. Absent in commits of releases that did not record it.
+    /// The role of the actor. Absent in commits of releases that did not record it.
     pub const ACTOR_ROLE: &str = "Actor-Role";
-    /// When the command was received.
+    /// The time at which the command was received.
     pub const OCCURRED_AT: &str = "Occurred-At";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
 }
 
-/// The only shape of the envelope so far.
+/// The version of the envelope's shape. There is only one so far.
 const ENVELOPE_SCHEMA: &str = "1";
 
-/// A keyed hash of method, path and body of a request: tells a repeat from another use of the same key.
+/// A keyed hash of method, path and body of a request. It distinguishes a repeat from another use of the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestHash([u8; 16]);
 
 impl RequestHash {
-    /// The hash of these parts under the installation's secret (bodies hold passwords).
+    /// Returns the hash of these parts under the installation's secret. It is keyed because bodies hold passwords.
     pub fn keyed(secret: &[u8], parts: &[&[u8]]) -> Self {
         use hmac::{Hmac, KeyInit, Mac};
         let mut mac = <Hmac<sha2::Sha256> as KeyInit>::new_from_slice(secret)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         for part in parts {
-            // Lengths keep ("ab", "c") and ("a", "bc") apart.
+            // The lengths distinguish ("ab", "c") from ("a", "bc").
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
@@ -81,18 +81,18 @@ impl std::fmt::Display for RequestHash {
     }
 }
 
-/// Who commands what is not the aggregate's business: travels beside the command, into the commit's headers.
+/// The circumstances of a command. Aggregates do not see them: they go into the commit's headers.
 #[derive(Debug, Clone)]
 pub struct CommandContext {
     /// The client's `Idempotency-Key`: 1 to 64 visible characters.
     pub command_id: Option<String>,
     /// The keyed hash of the request.
     pub request_hash: RequestHash,
-    /// The id of the actor who gave the command.
+    /// The id of the actor who sent the command.
     pub actor: UserId,
-    /// The role of the actor. Principals with the same id in different roles have nothing in common.
+    /// The role of the actor. Principals with the same id in different roles are unrelated.
     pub role: ActorRole,
-    /// When it was received.
+    /// The time at which the command was received.
     pub at: DateTime<Utc>,
     /// W3C trace context, if the command is traced.
     pub traceparent: Option<String>,
@@ -133,7 +133,7 @@ struct StateIn<'a> {
     data: &'a RawValue,
 }
 
-/// The headers and the payload of a commit that is to be stored.
+/// Returns the headers and the payload of a commit.
 pub(crate) fn encode<E: StoredEvent, S: Serialize>(
     commit_id: &str,
     events: &[E],
@@ -166,31 +166,31 @@ pub(crate) fn encode<E: StoredEvent, S: Serialize>(
     Ok((headers, payload.into()))
 }
 
-/// What may stand in a header as it is.
+/// Returns true if the text can be a header's value unescaped: not empty, visible ASCII characters only.
 pub(crate) fn is_visible(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A commit as it was read from the log; its events are decoded when asked for.
+/// A commit as read from the log. Its events are decoded on demand.
 #[derive(Debug, Clone)]
 pub struct RecordedCommit {
-    /// In which stream.
+    /// The stream that holds it.
     pub stream: StreamName,
-    /// Its sequence there, from 1.
+    /// Its sequence in the stream, from 1.
     pub sequence: u64,
-    /// What it is about.
+    /// The subject's source: aggregate and lane.
     pub source: Source,
     /// Its id.
     pub commit_id: String,
-    /// The client's name for the command.
+    /// The client's id of the command.
     pub command_id: Option<String>,
-    /// The id of the actor who gave the command.
+    /// The id of the actor who sent the command.
     pub actor: UserId,
-    /// The role of the actor; none if an earlier release wrote the commit.
+    /// The role of the actor. None if an earlier release wrote the commit.
     pub role: Option<ActorRole>,
-    /// When the command was received, by the clock of the process that received it.
+    /// The time at which the command was received, by the clock of the receiving process.
     pub at: DateTime<Utc>,
-    /// When the server stored the commit, by the server's clock.
+    /// The time at which the server stored the commit, by the server's clock.
     pub stored_at: DateTime<Utc>,
     /// W3C trace context.
     pub traceparent: Option<String>,
@@ -199,12 +199,12 @@ pub struct RecordedCommit {
     /// The events and the state, as stored.
     pub payload: Bytes,
     pub(crate) message_id: Option<String>,
-    /// The number of events by which a reader counts it, at least 1, also if it holds none.
+    /// The number of events for batch limits: at least 1, also for a commit without events.
     pub(crate) event_count: usize,
     malformed: Option<&'static str>,
 }
 
-/// The headers of a commit as they stand in its message.
+/// The headers of a commit, borrowed from its message.
 #[derive(Default)]
 struct Headers<'a> {
     event_types: Option<&'a str>,
@@ -245,13 +245,13 @@ impl<'a> Headers<'a> {
 /// The events of a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
-    /// Of a box, its rooms, its conversation.
+    /// Events of a box, its rooms and its conversation.
     Box(Vec<domain::BoxEvent>),
-    /// Of a user.
+    /// Events of a user.
     User(Vec<domain::UserEvent>),
     /// A nickname was claimed or released.
     Claim,
-    /// Of a store.
+    /// Events of a store.
     Store(Vec<domain::StoreEvent>),
     /// A user has read up to this message.
     Mark {
@@ -261,12 +261,13 @@ pub enum Decoded {
 }
 
 impl RecordedCommit {
-    /// Reads the headers. Whatever can belong to one box is left to [`decode`](Self::decode), so that it stops that box only.
+    /// Reads the headers. Errors that concern one box only are left to [`decode`](Self::decode), so that they stop that
+    /// box only.
     pub fn parse(recorded: &Recorded) -> Result<Self, Damage> {
         let source = Source::parse(&recorded.subject).ok_or_else(|| Damage::Unreadable {
             stream: recorded.stream,
             sequence: recorded.sequence,
-            reason: format!("the subject {} is none of the log's", recorded.subject),
+            reason: format!("the subject {} is not one of the log", recorded.subject),
         })?;
         let headers = Headers::of(&recorded.headers);
         let text = |value: Option<&str>| value.map(str::to_owned);
@@ -297,7 +298,7 @@ impl RecordedCommit {
         })
     }
 
-    /// The events, in the shape of today.
+    /// Decodes the events and upcasts them to the current shape.
     pub fn decode(&self) -> Result<Decoded, DecodeError> {
         if let Some(what) = self.malformed {
             return Err(DecodeError::Header(what));
@@ -323,7 +324,7 @@ impl RecordedCommit {
         envelope.events.into_iter().map(|event| decode_event(event.get())).collect()
     }
 
-    /// The state after this commit, if it carries one of a version that is known here.
+    /// Returns the state after this commit, if the commit carries one of this version.
     pub(crate) fn state<S: DeserializeOwned>(&self, version: u32) -> Option<S> {
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).ok()?;
         let state = envelope.state.filter(|state| state.version == version)?;

@@ -1,46 +1,46 @@
-//! Why events could not be loaded or committed, whatever went wrong below.
+//! Errors of loading and committing events, independent of the layer that failed.
 
 use crate::{append::AppendError, damage::Damage, log::LogError, space::Lack, upcast::DecodeError};
 
-/// Why events could not be loaded or committed.
+/// The reasons for which events could not be loaded or committed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventStoreError {
-    /// Something else was committed meanwhile: decide again.
-    #[error("the aggregate has moved on")]
+    /// The aggregate was changed concurrently: decide again.
+    #[error("the aggregate was changed at the same time")]
     Conflict,
     /// The command's id was used for another command.
     #[error("the command's id was used for another command")]
     KeyReused,
-    /// A name that the decision needs belongs to somebody else.
+    /// Another aggregate has claimed a name that the decision needs.
     #[error("the name is taken")]
     NameTaken,
-    /// The author was erased meanwhile: nothing of theirs is stored any more.
+    /// The author was erased in the meantime. Commits by erased users are rejected.
     #[error("the user was erased")]
     Erased,
-    /// Too many others commit at the same time.
+    /// Too many concurrent commits on the same aggregate.
     #[error("too many commands at once")]
     Contended,
-    /// The log is not there, or slow.
+    /// The log is unreachable or slow.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
-        /// Whether the events may have been committed nevertheless. A repeat with the same command id settles it.
+        /// True if the events may have been committed nevertheless. A repeat with the same command id settles it.
         outcome_unknown: bool,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// The server has no space for it: certainly not committed.
     #[error("the log has no space left: {0}")]
     Full(Lack),
-    /// The log is not what was read from it before, for now or for good: certainly not committed.
+    /// The log differs from what was read from it before, temporarily or for good: certainly not committed.
     #[error("the log is damaged: {reason}")]
     Damaged {
-        /// What is wrong.
+        /// The damage.
         reason: String,
     },
-    /// What is stored cannot be understood, or the log does not take what it has to.
+    /// A stored message cannot be read, or the log rejects a valid message.
     #[error("the log is damaged, or newer than this process: {reason}")]
     Corrupt {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Carries out commands: once each, on the newest state, and with an answer that a repeat gets again.
+//! Executes commands: once each, on the latest state. A repeat gets the first answer.
 
 use std::{
     collections::HashMap,
@@ -30,69 +30,69 @@ use crate::{
 
 mod boxes;
 
-/// How often a command is decided again because others were faster.
+/// The maximum number of times that a command is decided because of concurrent commits.
 const ATTEMPTS: usize = 32;
 
-/// What an executor needs to know.
+/// The settings of an executor.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecutorOptions {
-    /// Over how many partitions the boxes are spread.
+    /// The number of partitions of the boxes.
     pub partitions: u16,
-    /// For how long a repeat of a command gets the first answer.
+    /// The time for which a repeat of a command gets the first answer.
     pub idempotency_window: TimeDelta,
-    /// How many states to keep in memory.
+    /// The maximum number of aggregate states in memory.
     pub cached_states: u64,
 }
 
-/// The command was carried out: its events are in the log.
+/// The command was executed: its events are in the log.
 #[derive(Debug)]
 pub struct Committed<A: StoredAggregate> {
-    /// The events; empty if the state was as requested already.
+    /// The events. Empty if the state was already as requested.
     pub events: Vec<EventEnvelope<A>>,
-    /// Where in the log that is; a read model that has come so far shows it.
+    /// The position of the commit. A read model whose checkpoint has reached it includes the commit.
     pub position: Position,
-    /// The sequence of the commit; of a posted message, its id.
+    /// The sequence of the commit. For a posted message, it is the message's id.
     pub sequence: u64,
-    /// Whether it was carried out earlier, and this is a repeat.
+    /// True if the command was executed earlier and this is a repeat.
     pub replayed: bool,
 }
 
-/// The command was not carried out, or nobody knows.
+/// The command was not executed, or the outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError<E: std::error::Error + 'static> {
-    /// The rules are against it.
+    /// The aggregate refused the command.
     #[error("{0}")]
     Refused(E),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The user was erased meanwhile: certainly not carried out.
+    /// The user was erased in the meantime: certainly not executed.
     #[error("the user was erased")]
     Erased,
-    /// Too many others want the same at the same time: certainly not carried out.
+    /// Too many concurrent commands to the same aggregate: certainly not executed.
     #[error("too many commands at once")]
     Contended,
-    /// The log is not there, or slow.
+    /// The log is unreachable or slow.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
-        /// Whether it may have been carried out nevertheless. A repeat with the same idempotency key settles it.
+        /// True if it may have been executed nevertheless. A repeat with the same idempotency key settles it.
         outcome_unknown: bool,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// The server has no space for it: certainly not carried out.
+    /// The server has no space for it: certainly not executed.
     #[error("the log has no space left: {0}")]
     Full(Lack),
-    /// The log is not what was read from it before, for now or for good: certainly not carried out.
+    /// The log differs from what was read from it before, temporarily or for good: certainly not executed.
     #[error("the log is damaged: {reason}")]
     Damaged {
-        /// What is wrong.
+        /// The damage.
         reason: String,
     },
-    /// What is stored cannot be understood.
+    /// A stored message cannot be read.
     #[error("the log is damaged, or newer than this process: {reason}")]
     Corrupt {
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -111,9 +111,9 @@ impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
     }
 }
 
-/// What a process keeps of one aggregate. Held by the cache, by the commands that are being carried out, and by the tail.
+/// The cached state of one aggregate. Held by the cache, by the commands in progress, and by the tail.
 struct Slot<A> {
-    /// Commands that change the state wait here for each other; the guard makes it right, this makes it cheap.
+    /// Commands that change the state are serialized here. The guard makes this correct, the mutex makes it cheap.
     queue: tokio::sync::Mutex<()>,
     known: RwLock<Option<Versioned<A>>>,
 }
@@ -129,7 +129,7 @@ impl<A> Slot<A> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is known is older than this version, which has to be read.
+    /// Drops a state that is older than this version, so that it is read again.
     fn forget_before(&self, version: u64) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.take_if(|known| known.version < version);
@@ -143,25 +143,25 @@ impl<A> Slot<A> {
     }
 }
 
-/// Carries out the commands to one kind of aggregate. One for each process; ends its tails when dropped.
+/// Executes the commands to one type of aggregate. There is one for each process. Ends its tails when dropped.
 pub struct Executor<A: StoredAggregate> {
     store: LogEventStore<A>,
     slots: Cache<A::Id, Arc<Slot<A>>>,
     tails: HashMap<StreamName, Tail>,
 }
 
-/// What has to be done before events are appended, each time that they are about to be.
+/// A step that has to succeed before each attempt to append the events.
 pub type Preparation<'a, A> =
     dyn Fn(&[<A as Aggregate>::Event]) -> BoxFuture<'a, Result<(), EventStoreError>> + Send + Sync + 'a;
 
-/// A decision of the rules.
+/// The result of deciding a command.
 enum Decision<A: StoredAggregate> {
     Events(Vec<A::Event>, Loaded<A>),
     Refused(A::Error),
 }
 
 impl<A: StoredAggregate> Executor<A> {
-    /// Begins to follow the streams that hold the aggregates. The log need not be reachable yet.
+    /// Starts tails of the streams that hold the aggregates. The log need not be reachable yet.
     pub fn start(log: Arc<dyn Log>, options: ExecutorOptions) -> Self {
         let slots: Cache<A::Id, Arc<Slot<A>>> = Cache::new(options.cached_states);
         let tail = |stream| {
@@ -176,39 +176,39 @@ impl<A: StoredAggregate> Executor<A> {
         Self { store: LogEventStore::new(log, options.partitions), slots, tails }
     }
 
-    /// Whether everything that the idempotency window needs has been read.
+    /// Returns true if every tail has read the whole idempotency window.
     pub fn caught_up(&self) -> bool {
         self.tails.values().all(|tail| tail.state().caught_up)
     }
 
-    /// How far each stream has been read.
+    /// Returns the progress of the tail of each stream.
     pub fn tails(&self) -> Vec<(StreamName, TailState)> {
         let mut tails: Vec<_> = self.tails.iter().map(|(stream, tail)| (*stream, tail.state())).collect();
         tails.sort_by_key(|(stream, _)| *stream);
         tails
     }
 
-    /// How many commands of each stream are known by their ids, to answer a repeat of theirs.
+    /// Returns the number of commands in the idempotency index of each stream.
     pub fn remembered(&self) -> Vec<(StreamName, usize)> {
         self.tails.iter().map(|(stream, tail)| (*stream, tail.remembered())).collect()
     }
 
-    /// The state of an aggregate and its version (0 if it does not exist), from memory or any replica: to prepare a
-    /// command, never to refuse one.
+    /// Returns the state of an aggregate and its version (0 if it does not exist), from memory or any replica. Use it
+    /// to prepare a command, never to refuse one.
     pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let slot = self.slot(id).await;
         let known = self.known(id, &slot).await?;
         Ok((known.state, known.version))
     }
 
-    /// The state of an aggregate and its version as the leader has it now: never behind an acknowledged command.
+    /// Returns the leader's state of an aggregate and its version. It includes every acknowledged command.
     pub async fn load_latest(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let known = self.store.load(id, Freshness::Leader).await?;
         self.slot(id).await.learn(known.clone());
         Ok((known.state, known.version))
     }
 
-    /// Carries out a command. A refusal, and that nothing needs to be done, is only ever answered on what the leader has.
+    /// Executes a command. A refusal, or that nothing changes, is only returned after deciding on the leader's state.
     pub async fn execute(
         &self,
         id: &A::Id,
@@ -218,7 +218,8 @@ impl<A: StoredAggregate> Executor<A> {
         self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
     }
 
-    /// Like [`execute`](Self::execute), but prepares every attempt to append; what fails to be prepared is not appended.
+    /// Like [`execute`](Self::execute), but runs `prepare` before each attempt to append. If it fails, nothing is
+    /// appended.
     pub async fn execute_prepared(
         &self,
         id: &A::Id,
@@ -263,7 +264,7 @@ impl<A: StoredAggregate> Executor<A> {
     }
 }
 
-/// Keeps a state that is in memory as new as the log.
+/// Updates a cached state from a commit of the tail.
 async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: RecordedCommit) {
     let Some(id) = A::changed_by(&commit.source) else { return };
     let Some(slot) = slots.get(&id).await else { return };
@@ -272,13 +273,13 @@ async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: 
     }
     match commit.state::<A>(A::STATE_VERSION) {
         Some(state) => slot.learn(Versioned { state: Arc::new(state), version: commit.sequence }),
-        // Sealed, or of a newer release: the next command reads it. Commands that are being carried out hold the slot,
-        // so it has to stay the one from which all others learn.
+        // The state is encrypted or of a newer release: the next command loads it. The slot itself stays in the cache,
+        // because commands in progress hold it and share their results through it.
         None => slot.forget_before(commit.sequence),
     }
 }
 
-/// One command that is being carried out.
+/// One command in progress.
 struct Run<'a, 'p, A: StoredAggregate> {
     executor: &'a Executor<A>,
     tail: &'a Tail,
@@ -290,7 +291,7 @@ struct Run<'a, 'p, A: StoredAggregate> {
 }
 
 impl<A: StoredAggregate> Run<'_, '_, A> {
-    /// What this command did when it was carried out before.
+    /// Returns the stored result of this command if it was executed before.
     async fn replay(&self) -> Result<Option<Stored<A>>, EventStoreError> {
         let context = &self.order.context;
         if context.command_id.is_none() {
@@ -318,7 +319,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             Decision::Events(events, _) => lane_of::<A>(&events) == Lane::Talk,
             Decision::Refused(_) => true,
         };
-        // What does not change the state does not contend with others.
+        // Commands that do not change the state do not contend with others.
         let _turn = if talks { None } else { Some(self.turn().await) };
         self.decide_until_stored().await
     }
@@ -356,7 +357,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
                 Some(_) => {}
                 None => sleep(Duration::from_millis(rand::random_range(0..=5))).await,
             }
-            // Into this slot: the cache may have another one by now.
+            // Stored into this slot, because the cache may hold another one by now.
             let newest = self.executor.store.load(self.id, Freshness::Leader).await?;
             let version = newest.version;
             self.slot.learn(newest);

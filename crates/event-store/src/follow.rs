@@ -1,4 +1,4 @@
-//! Reading a stream from a position on, and following it: every message once, in order, and damage told apart from delay.
+//! Reads a stream from a position on and follows it: every message once, in order. Damage is distinguished from delay.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -13,25 +13,25 @@ use crate::{
     stream::StreamName,
 };
 
-/// How often to ask the leader whether a notice was lost.
+/// The interval of asking the leader for its last sequence, in case a notification was lost.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long a replica may be behind the leader before its silence is looked into.
+/// The longest lag of a replica before a missing message is examined.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a new leader may be behind what the former one has published.
+/// The longest lag of a new leader behind the messages that the former one has published.
 const LEADER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Reads one stream in order. Held by one reader; dropping it leaves nothing behind on the server.
+/// Reads one stream in order. It has one reader. Dropping it leaves nothing on the server.
 pub struct Follower {
     log: Arc<dyn Log>,
     bulk: Option<BulkReader>,
     stream: StreamName,
     notices: BoxStream<'static, Recorded>,
     start: StreamState,
-    /// The sequence that is read next from the log; the buffer ends before it.
+    /// The sequence that is read next from the log, the one after the buffer's last.
     next: u64,
-    /// The highest sequence that is known to be stored.
+    /// The highest sequence known to be stored.
     known_last: u64,
     buffer: VecDeque<Recorded>,
     next_poll: Instant,
@@ -43,19 +43,19 @@ pub struct Follower {
 /// Commits in log order.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The commits; empty when the end of the log was reached without one.
+    /// The commits. Empty if the end of the log was reached without one.
     pub commits: Vec<RecordedCommit>,
-    /// Whether the end of the log, as far as it is known, is reached with these.
+    /// True if these reach the known end of the log.
     pub caught_up: bool,
 }
 
-/// Why there is no next batch.
+/// The reasons for which there is no next batch.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// Not now; ask again.
+    /// A temporary failure: call again.
     #[error("the log cannot be read now")]
     Unavailable(#[source] LogError),
-    /// Not ever: somebody has to look.
+    /// A permanent failure that needs an operator.
     #[error("the log is damaged")]
     Damaged(#[from] Damage),
 }
@@ -69,7 +69,7 @@ impl From<LogError> for FollowError {
     }
 }
 
-/// Begins to read a stream at this sequence (1 is the first). The stream's state is that of this moment.
+/// Begins to follow a stream at this sequence (1 is the first). [`Follower::state`] is the stream's state at this time.
 pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<Follower, FollowError> {
     let notices = log.notices(stream).await?;
     let next = from.max(1);
@@ -90,8 +90,8 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
     })
 }
 
-/// The leader's state, which must reach at least as far as was read. A new leader may be a little behind what the former
-/// one has published.
+/// Returns the leader's state, which must reach the last sequence that was read. A new leader may briefly lag behind
+/// the messages that the former one has published.
 async fn state_that_holds(log: &dyn Log, stream: StreamName, read: u64) -> Result<StreamState, FollowError> {
     let deadline = Instant::now() + LEADER_PATIENCE;
     loop {
@@ -106,32 +106,33 @@ async fn state_that_holds(log: &dyn Log, stream: StreamName, read: u64) -> Resul
     }
 }
 
-/// The id of the commit at a sequence; none if there is no message.
+/// Returns the id of the commit at a sequence. None if there is no message.
 pub async fn commit_id_at(log: &dyn Log, stream: StreamName, sequence: u64) -> Result<Option<String>, LogError> {
     let recorded = log.get(stream, sequence, Freshness::Leader).await?;
     Ok(recorded.map(|recorded| recorded.header(header::COMMIT_ID).unwrap_or_default().to_owned()))
 }
 
 impl Follower {
-    /// The same follower, for who reads most of a stream: it gets a connection of its own where that can be had.
+    /// Makes the follower read over a connection of its own, if one is configured. Use it for reading most of a stream.
     #[must_use]
     pub fn in_bulk(mut self) -> Self {
         self.bulk = self.log.bulk();
         self
     }
 
-    /// The stream as it was when following began.
+    /// The state of the stream at the start of following.
     pub fn state(&self) -> &StreamState {
         &self.start
     }
 
-    /// The highest sequence that is known to be stored.
+    /// The highest sequence known to be stored.
     pub fn end(&self) -> u64 {
         self.known_last
     }
 
-    /// What is there, up to these limits (at least one commit); waits while nothing is there. Returns an empty batch
-    /// once, when the end of the log is reached without one. Can be dropped at any time and called again, also after an error.
+    /// Returns the next commits, up to these limits (at least one commit). Waits while there are none. Returns an empty
+    /// batch once, when the end of the log is reached without a commit. Cancellation-safe, and can be called again
+    /// after an error.
     pub async fn next_batch(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {
         loop {
             self.take_notices(max_events);
@@ -158,7 +159,7 @@ impl Follower {
         }
     }
 
-    /// A notice is the message itself if it is the next one; else it only tells how far the log goes.
+    /// Accepts a notification. It is the message itself if it is the next one, else it only shows how far the log goes.
     fn accept(&mut self, notice: Recorded) {
         self.known_last = self.known_last.max(notice.sequence);
         if notice.sequence == self.next {
@@ -171,7 +172,7 @@ impl Follower {
         let (mut events, mut bytes) = (0, 0);
         let mut commits = Vec::with_capacity(self.buffer.len().min(max_events));
         while let Some(recorded) = self.buffer.front() {
-            // Understood before it is taken: an error repeats itself.
+            // Parsed before it is removed, so that an error is returned again by the next call.
             let commit = RecordedCommit::parse(recorded)?;
             events += commit.event_count;
             bytes += commit.payload.len();
@@ -209,8 +210,8 @@ impl Follower {
             match bulk.read(range).await {
                 Ok(page) => return Ok(page),
                 Err(error) => {
-                    // The other way heals by itself, and knows why if it cannot.
-                    tracing::debug!(stream = %self.stream, %error, "reads on without a connection of its own");
+                    // The shared connection recovers by itself, and reports the reason if it cannot.
+                    tracing::debug!(stream = %self.stream, %error, "reading on without a bulk connection");
                     self.bulk = None;
                 }
             }
@@ -218,7 +219,7 @@ impl Follower {
         self.log.read(range).await
     }
 
-    /// Something is stored, but nothing can be read: a replica is behind, or the message is gone.
+    /// Examines why a stored message cannot be read: a replica is behind, or the message is missing.
     async fn look_into_silence(&mut self) -> Result<(), FollowError> {
         self.check_leader().await?;
         let since = *self.waiting_for_replica.get_or_insert_with(Instant::now);
@@ -256,7 +257,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Fails at once when the leader has less than was read, so that the reader begins anew and compares the log. A log
+    /// Fails at once if the leader has less than was read, so that the reader starts again and compares the log. A log
     /// that has grown again in the meantime may be another one.
     fn check_length(&mut self, now: &StreamState) -> Result<(), FollowError> {
         let (read, last) = (self.next - 1, now.last_sequence);

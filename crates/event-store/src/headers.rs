@@ -1,9 +1,9 @@
-//! The headers of a stored message: taken apart by the client library, or as they came over the wire.
+//! The headers of a stored message, parsed by the client library or as raw lines of the protocol.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 
-/// What stands before a message's content, and where it stands in the log.
+/// The headers of a stored message.
 #[derive(Debug, Clone)]
 pub struct StoredHeaders(Form);
 
@@ -21,12 +21,12 @@ impl From<HeaderMap> for StoredHeaders {
 }
 
 impl StoredHeaders {
-    /// The lines as the protocol has them. What is no header says nothing.
+    /// Wraps the raw lines of the protocol. Lines that are not headers are ignored.
     pub(crate) fn lines(lines: Bytes) -> Self {
         Self(Form::Lines(lines))
     }
 
-    /// Shows every header, in one pass: looking each up by its name is what reading a log would spend most of its time on.
+    /// Visits every header in one pass. Looking up each by its name would take most of the time of reading a log.
     pub fn each<'a>(&'a self, mut see: impl FnMut(&'a str, &'a str)) {
         match &self.0 {
             Form::Parsed(headers) => {
@@ -40,7 +40,7 @@ impl StoredHeaders {
         }
     }
 
-    /// A header's first value.
+    /// Returns a header's first value.
     pub fn get(&self, name: &str) -> Option<&str> {
         match &self.0 {
             Form::Parsed(headers) => Some(headers.get(name)?.as_str()),
@@ -50,7 +50,7 @@ impl StoredHeaders {
 }
 
 fn in_lines(lines: &[u8]) -> impl Iterator<Item = (&str, &str)> {
-    // To search for one byte is many times faster than for two.
+    // Searching for one byte is many times faster than for two.
     let lines = std::str::from_utf8(lines).unwrap_or_default().split('\n');
     lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_matches([' ', '\r'])))
 }

@@ -1,4 +1,4 @@
-//! What the log says about one thing or between two positions, for people who look into a difference.
+//! Messages of the log about one source or between two positions, for operators who examine a difference.
 
 use crate::{
     envelope::header,
@@ -7,13 +7,13 @@ use crate::{
     subject::Source,
 };
 
-/// How many messages are read at a time.
+/// The number of messages read at a time.
 const PAGE: usize = 500;
 
-/// How many bytes are read at a time, about.
+/// The approximate number of bytes read at a time.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// The messages about one thing from a sequence on, at most so many; slow on a large stream.
+/// Returns at most `most` messages of one source from a sequence on. Slow on a large stream.
 pub async fn history(
     log: &dyn Log,
     source: &Source,
@@ -37,7 +37,8 @@ pub async fn history(
     Ok(found)
 }
 
-/// What the messages after one sequence up to another are about. Of what a log does not keep, only what is still there.
+/// Returns the sources of the messages after one sequence up to another. Messages that the log no longer keeps are
+/// omitted.
 pub async fn sources_between(log: &dyn Log, stream: StreamName, after: u64, to: u64) -> Result<Vec<Source>, LogError> {
     let mut found = Vec::new();
     let mut from = after + 1;
@@ -57,7 +58,7 @@ pub async fn sources_between(log: &dyn Log, stream: StreamName, after: u64, to: 
     Ok(found)
 }
 
-/// The types of the events of a message, without decoding it.
+/// Returns the types of a message's events without decoding it.
 pub fn event_types(recorded: &Recorded) -> Vec<String> {
     let types = recorded.header(header::EVENT_TYPES).unwrap_or_default();
     types.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()

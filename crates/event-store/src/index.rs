@@ -1,6 +1,7 @@
-//! The commands that were carried out lately: built from the commits themselves, so that there is nothing else to write or to lose.
+//! The index of recently executed commands. It is built from the commits, so that nothing else has to be written or
+//! kept.
 //!
-//! Ages are differences of times of storing, all by the server's clock. The clock of a process that writes has no say.
+//! Ages are differences of storing times, all by the server's clock. Clocks of writing processes do not matter.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,14 +9,14 @@ use chrono::TimeDelta;
 
 use crate::envelope::{RecordedCommit, RequestHash};
 
-/// The ids of one stream's commands. Held by its tail, asked before and after every decision.
+/// The ids of one stream's commands. Held by its tail, queried before and after every decision.
 #[derive(Debug)]
 pub(crate) struct Index {
     window: TimeDelta,
     commands: HashMap<[u8; 16], Entry>,
-    /// In the order of the log, for forgetting.
+    /// The ids in the order of the log, for removal.
     order: VecDeque<(u64, [u8; 16])>,
-    /// The newest time of storing so far: ages count from here.
+    /// The latest storing time so far. Ages are relative to it.
     newest_millis: i64,
 }
 
@@ -26,12 +27,12 @@ struct Entry {
     stored_millis: i64,
 }
 
-/// What is known of a command.
+/// The index's knowledge of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Never seen, or too long ago.
+    /// Never executed, or outside the window.
     No,
-    /// Carried out: its commit is here.
+    /// Executed by the commit with this sequence.
     Done(u64),
     /// The same id was used for another request.
     OtherRequest,
@@ -56,7 +57,7 @@ impl Index {
         self.order.push_back((commit.sequence, id));
     }
 
-    /// Forgets what was stored longer ago than the window.
+    /// Removes commands stored before the window.
     fn forget(&mut self) {
         let oldest = self.newest_millis.saturating_sub(self.window.num_milliseconds());
         while let Some((sequence, id)) = self.order.front().copied() {
@@ -64,7 +65,7 @@ impl Index {
             match entry {
                 Some(entry) if entry.stored_millis >= oldest => return,
                 Some(_) => drop(self.commands.remove(&id)),
-                // Used again since.
+                // The id was used again since.
                 None => {}
             }
             self.order.pop_front();
@@ -96,7 +97,7 @@ mod tests {
         commit_of_clock(sequence, id, stored_at, stored_at)
     }
 
-    /// A commit that was stored at one time, by a process whose clock shows another.
+    /// A commit with separate times of the server's and the writer's clock.
     fn commit_of_clock(sequence: u64, id: u128, stored_at: DateTime<Utc>, at: DateTime<Utc>) -> RecordedCommit {
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", hex(&id.to_be_bytes()).as_str());

@@ -27,19 +27,20 @@ use crate::{
     subject,
 };
 
-/// Where the account that owns the log sees it.
+/// The prefix of the JetStream API for the account that owns the log.
 pub const OWNER_API_PREFIX: &str = "$JS.API";
 
-/// The longest that anything but an append waits for an answer.
+/// The timeout of everything but appends.
 const READ_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest that anything waits for a connection.
+/// The longest wait for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The most atomic batches that a process has under way. A server takes 50 on a stream, of all processes together.
+/// The maximum number of concurrent atomic batches of a process. A server allows 50 on a stream, of all processes
+/// together.
 const MAX_BATCHES: usize = 8;
 
-/// The log as one connection sees it. Cheap to share; the connection heals by itself.
+/// The log, accessed over one connection. Cheap to clone. The client reconnects by itself.
 #[derive(Debug, Clone)]
 pub struct JetStreamLog {
     client: Client,
@@ -51,19 +52,19 @@ pub struct JetStreamLog {
 }
 
 impl JetStreamLog {
-    /// The log as a service sees it.
+    /// Creates the log with the API prefix of the services.
     pub fn new(client: Client) -> Self {
         Self::with_prefix(client, SERVICE_API_PREFIX)
     }
 
-    /// The log as an account sees it that has the API under this prefix.
+    /// Creates the log with the API prefix of an account.
     pub fn with_prefix(client: Client, prefix: &str) -> Self {
         let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
         let batches = Arc::new(Semaphore::new(MAX_BATCHES));
         Self { client, context, prefix: prefix.to_owned(), bulk: None, space: Space::default(), batches }
     }
 
-    /// Lets readers of whole streams have connections of their own to this server; none for no such connections.
+    /// Sets the server for bulk connections of readers of whole streams. None means no such connections.
     #[must_use]
     pub fn bulk_from(self, bulk: Option<BulkAddress>) -> Self {
         Self { bulk, ..self }
@@ -74,7 +75,7 @@ impl JetStreamLog {
         &self.client
     }
 
-    /// The streams that were refused for want of space lately.
+    /// The streams that have recently rejected messages for lack of space.
     pub fn space(&self) -> &Space {
         &self.space
     }
@@ -91,7 +92,7 @@ impl JetStreamLog {
         self.client.connection_state() == State::Connected
     }
 
-    /// Ends when the connection is lost.
+    /// Waits until the connection is lost.
     async fn disconnected(&self) {
         while self.is_connected() {
             sleep(Duration::from_millis(50)).await;
@@ -109,7 +110,7 @@ impl JetStreamLog {
         Ok(())
     }
 
-    /// The server's time.
+    /// Returns the server's time.
     pub async fn server_time(&self) -> Result<DateTime<Utc>, LogError> {
         if !self.is_connected() {
             return Err(LogError::Unavailable("there is no connection".into()));
@@ -237,7 +238,7 @@ impl ApiError {
 
 #[derive(Deserialize)]
 struct StreamInfo {
-    /// When the server answered.
+    /// The time of the answer.
     ts: DateTime<Utc>,
     created: DateTime<Utc>,
     config: StreamSettings,

@@ -1,5 +1,5 @@
-//! The keys of users, under which personal values of the log are sealed: each wrapped by the installation's master key, and
-//! gone for good when it is destroyed.
+//! The keys of users, which encrypt the personal values of the log. Each is wrapped by the installation's master key,
+//! and is destroyed when the user is erased.
 
 mod master;
 
@@ -21,64 +21,64 @@ use crate::{
     space::Lack,
 };
 
-/// The bucket that holds them. Stored; never rename.
+/// The name of the bucket of user keys. Stored; never rename.
 pub(crate) const KEYS_BUCKET: &str = "user-keys";
 
-/// How many keys are kept in memory.
+/// The number of keys cached in memory.
 const CACHED_KEYS: u64 = 100_000;
 
-/// A key that is fetched in the very moment in which it is destroyed may be known for this long; see [`watch`].
+/// The longest time for which a key that is fetched at the moment of its destruction stays cached; see [`watch`].
 const LONGEST_KNOWN: Duration = Duration::from_mins(1);
 
-/// How many keys are fetched at a time.
+/// The maximum number of concurrent fetches.
 const FETCHES: usize = 64;
 
-/// How often to look whether a key was destroyed elsewhere.
+/// The interval of checking whether a key was destroyed by another process.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 
-/// How often a key that others create or destroy at the same time is read again.
+/// The number of tries to create or destroy a key under concurrent writes.
 const ATTEMPTS: usize = 8;
 
-/// Why a key cannot be had. Never a reason to take a value for erased.
+/// The reasons for which a key is not available. None of them means that a value was erased.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
-    /// The bucket is not there, or slow.
+    /// The bucket is unreachable or slow.
     #[error("the keys of users cannot be reached: {0}")]
     Unavailable(String),
     /// A new key was not stored, because the server has no space left.
     #[error("the keys of users have no space left: {0}")]
     Full(Lack),
-    /// Something is sealed under a key that is not there: the bucket is older than the log, or was lost.
-    #[error("the key of {0} is missing: bring back the bucket of keys that belongs to this log")]
+    /// The log has values encrypted under a key that does not exist: the bucket is older than the log, or was lost.
+    #[error("the key of {0} is missing: restore the bucket of keys that belongs to this log")]
     Missing(UserId),
-    /// The key was wrapped with a master key that is not in the file.
+    /// The key is wrapped with a master key that is not in the file.
     #[error("the key of {user_id} is wrapped with the master key {master}, which is not in the file of master keys")]
     UnknownMaster {
-        /// Whose.
+        /// The owner of the key.
         user_id: UserId,
-        /// Which.
+        /// The id of the master key.
         master: String,
     },
-    /// What is stored is no key, or was changed, or belongs to somebody else.
-    #[error("the key of {0} does not open with the master key that it names")]
+    /// The stored value is not a key, was modified, or belongs to another user.
+    #[error("the key of {0} cannot be unwrapped with the master key that it names")]
     Corrupt(UserId),
 }
 
-/// What stands in the bucket for a user. Stored; never rename.
+/// The stored value of a user in the bucket. Stored; never rename.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredKey {
     /// The key, wrapped by the master key of this id.
     Wrapped { master: String, key: String },
-    /// There was a key, and it is gone for good. Only this makes values count as erased.
+    /// The key was destroyed. Only this makes the user's values count as erased.
     Destroyed {},
 }
 
-/// The keys of all users, as far as this process may have them. Ends its watch when dropped.
+/// The keys of all users that this process may read. Stops its watch when dropped.
 pub struct KeyRing {
     bucket: Arc<Bucket>,
     masters: MasterKeys,
-    /// None stands for a key that was destroyed.
+    /// None means that the key was destroyed.
     known: Cache<UserId, Option<UserKey>>,
     watch: AbortHandle,
 }
@@ -90,7 +90,7 @@ impl Drop for KeyRing {
 }
 
 impl KeyRing {
-    /// The keys beside this log, which need not be reachable yet.
+    /// Creates the key ring of this log and starts its watch. The bucket need not be reachable yet.
     pub fn start(log: JetStreamLog, masters: MasterKeys) -> Arc<Self> {
         let bucket = Arc::new(Bucket(bucket::Bucket::new(log, KEYS_BUCKET)));
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
@@ -98,7 +98,8 @@ impl KeyRing {
         Arc::new(Self { bucket, masters, known, watch })
     }
 
-    /// The key to seal a user's values with, made if there is none; none if the user was erased.
+    /// Returns the key that encrypts a user's values, and creates it if there is none. Returns none if the user was
+    /// erased.
     pub(crate) async fn sealing(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
         if let Some(known) = self.known.get(user_id).await {
             return Ok(known);
@@ -108,7 +109,7 @@ impl KeyRing {
                 Err(KeyError::Missing(_)) => {
                     let fresh = self.masters.wrap(user_id, &rand::random());
                     let (master, key) = fresh.ok_or_else(|| KeyError::Corrupt(user_id.clone()))?;
-                    // Whoever was first, theirs is the key.
+                    // The first writer wins: the loser reads its key.
                     self.bucket.create(user_id, &StoredKey::Wrapped { master, key }).await?;
                 }
                 found => return found,
@@ -117,7 +118,8 @@ impl KeyRing {
         Err(KeyError::Unavailable("others write the same key all the time".to_owned()))
     }
 
-    /// Opens what is sealed in these messages, or leaves all of them as they are if a key cannot be had.
+    /// Decrypts the encrypted values of these messages. If a key is not available, it fails and leaves all messages as
+    /// they are.
     pub(crate) async fn open(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
         let sealed = messages.iter_mut().filter_map(|message| {
             let values = sealing::sealed_values(&message.payload);
@@ -135,7 +137,7 @@ impl KeyRing {
                 if keys.contains_key(owner) || unknown.contains_key(owner) {
                     continue;
                 }
-                // Who can be nobody's name seals nothing.
+                // An invalid user id cannot own encrypted values.
                 let Ok(user_id) = owner.parse::<UserId>() else { continue };
                 match self.known.get(&user_id).await {
                     Some(key) => drop(keys.insert(owner.to_owned(), key)),
@@ -152,8 +154,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// The key as the leader has it now; none if it was destroyed. Everybody asks for themselves: one who is not polled
-    /// for a while, as a stream of notices is, would keep the others waiting for their answer.
+    /// Returns the leader's key of a user. None if it was destroyed. Concurrent callers each send a request of their
+    /// own: a caller that is not polled for a while, such as a stream of notifications, would delay the others.
     async fn fetched(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
         let key = match self.bucket.get(user_id).await? {
             None => return Err(KeyError::Missing(user_id.clone())),
@@ -164,8 +166,8 @@ impl KeyRing {
         Ok(key)
     }
 
-    /// Destroys the key of a user for good: what is sealed under it reads as erased, here and everywhere else within a
-    /// second. Says so of a user who never had one. May be repeated, also after it was interrupted.
+    /// Destroys the key of a user: values encrypted under it read as erased, in all processes within a second. Also
+    /// marks the key of a user who never had one as destroyed. Idempotent, and can be repeated after an interruption.
     pub async fn destroy(&self, user_id: &UserId) -> Result<(), KeyError> {
         for _ in 0..ATTEMPTS {
             let tombstone = match self.bucket.get(user_id).await? {
@@ -184,8 +186,8 @@ impl KeyRing {
     }
 }
 
-/// Forgets what it knows when a key was destroyed anywhere. A tombstone is the only second message that a user may
-/// have, so the number of messages ever stored runs away from the number of users with each.
+/// Clears the cache when a key was destroyed by any process. A tombstone is the only second message that a user may
+/// have. Each one increases the difference between the last sequence and the number of subjects.
 async fn watch(bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
     let mut seen = None;
     loop {
@@ -200,7 +202,7 @@ async fn watch(bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
     }
 }
 
-/// The bucket on the server.
+/// The bucket of user keys on the server.
 struct Bucket(bucket::Bucket);
 
 impl Bucket {
@@ -216,17 +218,17 @@ impl Bucket {
         })
     }
 
-    /// None if somebody else was faster.
+    /// Creates a key and returns its revision. None if another process was faster.
     async fn create(&self, user_id: &UserId, key: &StoredKey) -> Result<Option<u64>, KeyError> {
         unless_conflict(self.0.create(user_id.as_str(), key).await)
     }
 
-    /// None if somebody else was faster.
+    /// Replaces a key and returns its revision. None if another process was faster.
     async fn update(&self, user_id: &UserId, key: &StoredKey, revision: u64) -> Result<Option<u64>, KeyError> {
         unless_conflict(self.0.update(user_id.as_str(), key, revision).await)
     }
 
-    /// Overwrites on the disk whatever stands before a revision of a user's.
+    /// Overwrites on disk all messages of a user before a revision.
     async fn erase_before(&self, user_id: &UserId, revision: u64) -> Result<(), KeyError> {
         let stream = self.0.stream().await.map_err(unavailable)?;
         let subject = self.0.subject(user_id.as_str());

@@ -1,7 +1,7 @@
-//! The event log: the only place that names streams, subjects, consumers and buckets.
+//! The event log: the only crate that names streams, subjects, consumers and buckets.
 //!
-//! Commands become commits through the executor; the projector reads them back through [`follow()`]. Knows nothing of HTTP,
-//! of PostgreSQL, and of the clock: times come in with the commands.
+//! The executor turns commands into commits, and the projector reads them with [`follow()`]. The crate does not use
+//! HTTP, PostgreSQL or the clock: times are passed in with the commands.
 
 pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccount};
 pub use actor::ActorRole;

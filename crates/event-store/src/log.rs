@@ -1,4 +1,4 @@
-//! The log as the rest of this crate sees it: append under a guard, read, follow; on a server or in memory.
+//! The interface of the log: append under a guard, read, follow. Implemented on a server and in memory.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -13,55 +13,58 @@ use futures::{
 
 use crate::{headers::StoredHeaders, jetstream::BulkReader, keys::KeyError, space::Lack, stream::StreamName};
 
-/// What a log answers, some time later.
+/// The future answer of a log.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
 
-/// A log of streams, each a sequence of messages. Shared by everything that reads or appends; never knows what the messages mean.
+/// A log of streams, each a sequence of messages. Shared by all readers and writers. It does not interpret the
+/// messages.
 pub trait Log: Send + Sync + 'static {
     /// Tries once to append one message, or several as one atomic batch, and waits this long for the answer.
-    /// What the answers mean together is decided by [`append`](crate::append::append).
+    /// [`append`](crate::append::append) decides on the answers to all attempts together.
     fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt>;
 
-    /// The messages as they are to be attempted: what is personal in them is sealed, if this log seals. Not repeated for a
-    /// second attempt, so that all of one append are the same.
+    /// Encrypts the personal values of messages before they are appended, if this log encrypts. Called once for all
+    /// attempts of an append, so that all of them send the same messages.
     fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
         ready(Ok(Cow::Borrowed(messages))).boxed()
     }
 
-    /// The same log with what is sealed left sealed, if this one opens it: for readers who need not know what is said.
+    /// Returns the same log without decryption, if this one decrypts: for readers that do not need personal values.
     fn as_stored(&self) -> Option<Arc<dyn Log>> {
         None
     }
 
-    /// The last message on a subject.
+    /// Returns the last message on a subject.
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>>;
 
-    /// The message at a sequence.
+    /// Returns the message at a sequence.
     fn get(&self, stream: StreamName, sequence: u64, from: Freshness) -> Answer<'_, Option<Recorded>>;
 
-    /// Messages in order; fewer than asked for means that there are no more, or that the limits were reached.
-    /// Empty when nothing is there (or not yet, on a replica).
+    /// Returns messages in order. Fewer than requested means that there are no more, or that the limits were reached.
+    /// Empty if there are none (or not yet, on a replica).
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>>;
 
-    /// A faster way to read much of a stream, if there is one.
+    /// Returns a faster reader for large parts of a stream, if there is one.
     fn bulk(&self) -> Option<BulkReader> {
         None
     }
 
-    /// The sequence of the first message that was stored at or after this time; one past the last if there is none.
+    /// Returns the sequence of the first message that was stored at or after this time. One past the last if there is
+    /// none.
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64>;
 
-    /// What the leader knows of a stream.
+    /// Returns the leader's state of a stream.
     fn state(&self, stream: StreamName) -> Answer<'_, StreamState>;
 
-    /// What is being stored from now on. May lose messages at any time; the reader heals that with [`Log::read`].
+    /// A stream of the messages that are stored from now on. Messages may be lost at any time. The reader recovers them
+    /// with [`Log::read`].
     fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>>;
 
-    /// Waits until the server can be reached, for a short time.
+    /// Waits a short time until the server can be reached.
     fn reachable(&self) -> Answer<'_, ()>;
 }
 
-/// Whom to ask.
+/// The source of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Any replica: fast, possibly stale.
@@ -70,66 +73,66 @@ pub enum Freshness {
     Leader,
 }
 
-/// Which messages to read.
+/// The messages to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Range<'a> {
-    /// Of which stream.
+    /// The stream.
     pub stream: StreamName,
-    /// From which sequence on.
+    /// The first sequence.
     pub from: u64,
-    /// On which subject only; slow on a large stream.
+    /// The only subject, if given. Slow on a large stream.
     pub subject: Option<&'a str>,
-    /// How many at most.
+    /// The maximum number of messages.
     pub max_messages: usize,
-    /// How many bytes, about; at least one message is read.
+    /// The approximate maximum number of bytes. At least one message is read.
     pub max_bytes: usize,
 }
 
-/// A message that is to be appended.
+/// A message to append.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    /// To which stream.
+    /// The stream.
     pub stream: StreamName,
-    /// On which subject.
+    /// The subject.
     pub subject: String,
     /// A second message with the same id is not stored (within the stream's duplicate window).
     pub message_id: Option<String>,
-    /// Under which condition.
+    /// The condition of the append.
     pub guard: Option<Guard>,
-    /// Its own headers, without those of the fields above.
+    /// The headers, without those of the fields above.
     pub headers: HeaderMap,
-    /// Its content.
+    /// The content.
     pub payload: Bytes,
 }
 
 /// The last sequence that a subject must have for an append to be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
-    /// Which subject, if not the message's own. Always a literal one: in a cluster a wildcard does not hold.
+    /// The subject, if not the message's own. Always a literal one: in a cluster, wildcards are not checked.
     pub subject: Option<String>,
     /// The sequence; 0 means that the subject has no message.
     pub sequence: u64,
 }
 
-/// A message as it stands in the log.
+/// A message as stored in the log.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// In which stream.
+    /// The stream.
     pub stream: StreamName,
-    /// Its sequence there, from 1.
+    /// The sequence in the stream, from 1.
     pub sequence: u64,
-    /// On which subject.
+    /// The subject.
     pub subject: String,
-    /// Its headers.
+    /// The headers.
     pub headers: StoredHeaders,
-    /// Its content.
+    /// The content.
     pub payload: Bytes,
-    /// When the server stored it.
+    /// The time at which the server stored it.
     pub stored_at: DateTime<Utc>,
 }
 
 impl Recorded {
-    /// A header's value.
+    /// Returns a header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)
     }
@@ -138,97 +141,97 @@ impl Recorded {
 /// A stream as its leader describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamState {
-    /// Which life of the stream: renewed when a log is restored.
+    /// The incarnation of the stream. It changes when a log is restored.
     pub incarnation: String,
-    /// When the stream was created on this server.
+    /// The time at which the stream was created on this server.
     pub created: DateTime<Utc>,
-    /// The first sequence that is there.
+    /// The first stored sequence.
     pub first_sequence: u64,
     /// The last sequence; 0 if nothing was ever stored.
     pub last_sequence: u64,
-    /// How many partitions the log was created with.
+    /// The number of partitions with which the log was created.
     pub partitions: Option<u16>,
 }
 
 /// The answer to one attempt to append.
 #[derive(Debug)]
 pub enum Attempt {
-    /// Stored; of a batch, the sequence of its last message.
+    /// Stored. For a batch, the sequence is that of its last message.
     Stored {
-        /// Where.
+        /// The sequence.
         sequence: u64,
     },
-    /// Not stored, because a message with this id is there already.
+    /// Not stored, because a message with this id exists.
     Duplicate {
-        /// Where that one is: not necessarily ours.
+        /// The sequence of the existing message, which is not necessarily from this append.
         sequence: u64,
     },
     /// The guard does not hold.
     WrongLastSequence,
     /// Another append under this guard or with this id is in flight, or too many batches are.
     Busy,
-    /// The batch holds an id that is there already.
+    /// The batch contains an id that exists.
     KnownIdInBatch,
-    /// The server has refused it for want of space: this attempt has stored nothing.
+    /// The server has rejected it for lack of space. This attempt has stored nothing.
     Full(Lack),
-    /// The server has answered a later message to the same stream, and this one with nothing: it could not write to its
-    /// disk. Only the log tells for certain that nothing was stored.
+    /// The server has answered a later message to the same stream but not this one: it could not write to its disk.
+    /// Only a look into the log shows for certain that nothing was stored.
     Dropped,
-    /// The server will never take this.
+    /// The server will never accept this.
     Rejected {
         /// The server's error code.
         code: u64,
-        /// What it said.
+        /// The server's description of the error.
         description: String,
     },
-    /// Nobody knows whether it was stored.
+    /// The outcome is unknown.
     Unknown {
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// It was certainly not sent, because there is no connection.
     NotSent,
 }
 
-/// Why something cannot be sealed.
+/// The reasons for which a value cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// Whose it is was erased: nothing of theirs is stored any more.
+    /// The owner of the value was erased. Values of erased users are not stored any more.
     #[error("the user was erased")]
     Erased,
-    /// The key cannot be had.
+    /// The key is not available.
     #[error(transparent)]
     Key(KeyError),
     /// The cipher failed.
-    #[error("a value could not be sealed")]
+    #[error("a value could not be encrypted")]
     Cipher,
 }
 
-/// Why a log could not answer.
+/// The reasons for which a log could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The server is not there, or slow.
+    /// The server is unreachable or slow.
     #[error("the log cannot be reached: {0}")]
     Unavailable(String),
-    /// The stream is not there. It is never created by a service: a fresh one would hide a damaged store.
+    /// The stream does not exist. Services never create it: an empty one would hide damage to the store.
     #[error("the stream {0} is absent: provision the log, or restore it if it was there before")]
     Absent(StreamName),
-    /// The server answered what was not expected.
+    /// The server returned an unexpected error.
     #[error("the log answered {code}: {description}")]
     Rejected {
         /// The server's error code.
         code: u64,
-        /// What it said.
+        /// The server's description of the error.
         description: String,
     },
-    /// What is stored is not what can have been stored.
+    /// The stored message is damaged.
     #[error("the log is damaged at {stream} {sequence}: {reason}")]
     Corrupt {
-        /// In which stream.
+        /// The stream.
         stream: StreamName,
-        /// At which sequence.
+        /// The sequence.
         sequence: u64,
-        /// What is wrong.
+        /// The damage.
         reason: String,
     },
 }

@@ -1,20 +1,21 @@
-//! The keys of the last keyed moves of a read marker. The log keeps one message of each marker, so they travel inside it.
+//! The keys of the last keyed moves of a read marker. The log keeps one message of each marker, so the keys are part of
+//! it.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{envelope::CommandContext, store::principal, subject::hex};
 
-/// The number of keys that a marker remembers.
+/// The number of keys that a marker keeps.
 const MOST: usize = 8;
 
-/// The digits of each of both hashes: eight bytes.
+/// The number of hexadecimal digits of each of the two hashes (eight bytes).
 const DIGITS: usize = 16;
 
 /// The keys of a marker, the newest last. The serde names are stored; never rename.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct MarkKeys {
-    /// The hash of a key and the hash of its request, both shortened.
+    /// Each entry is the hash of a key and the hash of its request, both shortened.
     keys: Vec<String>,
 }
 
@@ -28,17 +29,17 @@ pub(crate) enum Use {
 }
 
 impl MarkKeys {
-    /// The version of this shape. To be raised with every change of it; other versions are read as no keys.
+    /// The version of this shape. Raise it with every change. Other versions are read as no keys.
     pub(crate) const VERSION: u32 = 1;
 
-    /// The earlier use of a command's key; none for a new key, and for a command without one.
+    /// Returns the earlier use of a command's key. None for a new key, and for a command without one.
     pub(crate) fn earlier_use(&self, subject: &str, context: &CommandContext) -> Option<Use> {
         let pair = pair(subject, context)?;
         let known = self.keys.iter().find(|known| known.get(..DIGITS) == pair.get(..DIGITS))?;
         Some(if *known == pair { Use::Repeat } else { Use::OtherRequest })
     }
 
-    /// The keys after a command. The oldest goes when there are too many.
+    /// Returns the keys after a command. The oldest is dropped if there are too many.
     pub(crate) fn after(mut self, subject: &str, context: &CommandContext) -> Self {
         self.keys.extend(pair(subject, context));
         self.keys.drain(..self.keys.len().saturating_sub(MOST));

@@ -1,4 +1,4 @@
-//! Read markers: how far a user has read in a room. Only ever forward.
+//! Read markers: the last message that a user has read in a room. A marker only moves forward.
 //!
 //! A marker is an aggregate of its own: the scope of a key is the reader and the marker.
 
@@ -18,10 +18,10 @@ use crate::{
     upcast::DecodeError,
 };
 
-/// How often a marker that another process moves at the same time is tried again.
+/// The number of tries to move a marker under concurrent moves.
 const ATTEMPTS: usize = 8;
 
-/// Why a marker was not moved.
+/// The reasons for which a marker was not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum MarkError {
     /// The append failed.
@@ -30,20 +30,20 @@ pub enum MarkError {
     /// The marker could not be read.
     #[error("the marker could not be read")]
     Log(#[from] LogError),
-    /// What is stored is no marker.
-    #[error("the marker could not be understood")]
+    /// The stored value is not a marker.
+    #[error("the marker could not be decoded")]
     Decode(#[from] DecodeError),
     /// The idempotency key was used for another move of this marker.
     #[error("the idempotency key was used for another request")]
     KeyReused,
 }
 
-/// The marker is at least as far as the command says.
+/// The marker is at the command's message or further.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Marked {
-    /// A position of the log where it is.
+    /// A position of the log at which this holds.
     pub position: Position,
-    /// Whether the command is a repeat.
+    /// True if the command is a repeat.
     pub replayed: bool,
 }
 
@@ -55,14 +55,14 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The markers of this log.
+    /// Creates a handle to the markers of this log.
     pub fn new(log: Arc<dyn Log>, partitions: u16) -> Self {
         Self { log, partitions, incarnation: OnceCell::new() }
     }
 
-    /// Moves a user's marker to a message; one that is there already, or further, stays. A keyed command is remembered
-    /// also if it changes nothing, until eight more keyed ones have come.
-    /// Returns the position at which the marker is at least as far. Whether the user may read the room is the caller's matter.
+    /// Moves a user's marker to a message. A marker that is already there or further stays. A keyed command is recorded
+    /// also if it changes nothing, until eight more keyed ones follow. Returns the position at which the marker is
+    /// there or further. The caller checks that the user may read the room.
     pub async fn mark(
         &self,
         room_id: &RoomId,
@@ -75,7 +75,7 @@ impl Marks {
         for _ in 0..ATTEMPTS {
             let last = self.log.last(StreamName::Mark, &subject, freshness).await?;
             let expected = last.as_ref().map_or(0, |last| last.sequence);
-            // A stale answer only shows an earlier marker, with fewer keys.
+            // A stale read only shows an earlier marker, with fewer keys.
             let (marked, keys) = stored(last)?;
             match keys.earlier_use(&subject, context) {
                 Some(Use::Repeat) => return self.marked(expected, true).await,

@@ -1,4 +1,4 @@
-//! The log in memory, for tests: behaves like one server.
+//! The log in memory, for tests. Behaves like a single server.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +16,7 @@ use crate::{
     stream::StreamName,
 };
 
-/// A log that ends with its process.
+/// A log that is lost when its process ends.
 #[derive(Debug, Default)]
 pub struct MemoryLog {
     streams: Mutex<HashMap<StreamName, MemoryStream>>,
@@ -44,7 +44,7 @@ impl Default for MemoryStream {
 }
 
 impl MemoryLog {
-    /// Forgets the message ids, as a server does after the duplicate window.
+    /// Drops the message ids, as a server does after the duplicate window.
     pub fn end_duplicate_window(&self) {
         let mut streams = self.streams.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         streams.values_mut().for_each(|stream| stream.ids.clear());
@@ -101,7 +101,7 @@ impl MemoryStream {
             self.messages.remove(&former);
         }
         self.messages.insert(self.last_sequence, recorded.clone());
-        // Nobody may be listening.
+        // There may be no receivers.
         let _ = self.notices.send(recorded);
     }
 
@@ -184,7 +184,7 @@ impl Log for MemoryLog {
 }
 
 impl MemoryLog {
-    /// Loses a message, as a damaged disk does; for tests of those who must notice.
+    /// Removes a message, as a damaged disk does, for tests of detecting damage.
     pub fn lose(&self, stream: StreamName, sequence: u64) -> Result<(), LogError> {
         let lost = self.with(stream, |stream| stream.messages.remove(&sequence));
         lost.map(|_| ()).ok_or(LogError::Absent(stream))

@@ -1,4 +1,4 @@
-//! What is counted of the log, for Prometheus.
+//! The metrics of the log.
 
 use std::{
     sync::LazyLock,
@@ -15,18 +15,18 @@ use crate::{
     stream::StreamName,
 };
 
-/// Bounds of the buckets for appends, in seconds; those of ten seconds and more have been given up.
+/// The buckets of append durations, in seconds. Appends are given up after ten seconds.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.5, 1.0, 5.0, 10.0];
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
-/// Counted where it happens, by all executors of the process together.
+/// The metrics of all executors of the process together.
 pub(crate) struct Metrics {
     appends: Family<Labels<2>, Counter>,
     append_duration: Family<Labels<1>, Histogram>,
-    /// Appends sent once more, because the answer to an attempt was none.
+    /// Appends sent again because an attempt was not answered or the log was busy.
     pub(crate) resends: Counter,
-    /// Decisions made again, because another command was faster.
+    /// Decisions repeated because of a concurrent commit.
     pub(crate) conflicts: Counter,
     waiting: Gauge,
 }
@@ -39,17 +39,17 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     waiting: Gauge::default(),
 });
 
-/// Registers everything that this crate counts while it appends.
+/// Registers the metrics of this crate.
 pub fn register(registry: &mut Registry) {
     let Metrics { appends, append_duration, resends, conflicts, waiting } = &*METRICS;
-    registry.register("appends", "Appends to the log, by stream and by what became of them", appends.clone());
-    let help = "From the first attempt to append until it was settled";
+    registry.register("appends", "Appends to the log, by stream and outcome", appends.clone());
+    let help = "Duration of an append, from the first attempt to its outcome";
     registry.register_with_unit("append_duration", help, Unit::Seconds, append_duration.clone());
-    let help = "Attempts to append that were repeated because the outcome was unknown or the log busy";
+    let help = "Appends sent again because the outcome was unknown or the log was busy";
     registry.register("append_resends", help, resends.clone());
-    let help = "Decisions made again because another command was faster";
+    let help = "Commands decided again because of a concurrent commit";
     registry.register("command_conflicts", help, conflicts.clone());
-    let help = "Commands that wait for another command to the same aggregate";
+    let help = "Commands waiting for another command to the same aggregate";
     registry.register("commands_waiting", help, waiting.clone());
 }
 
@@ -73,7 +73,7 @@ impl Metrics {
         self.appends.get_or_create(&[("stream", label), ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// Counts one more that waits, until it is dropped.
+    /// Counts a waiting command until the returned value is dropped.
     pub(crate) fn wait(&self) -> impl Drop + use<> {
         self.waiting.inc();
         Waiting(self.waiting.clone())

@@ -1,4 +1,4 @@
-//! Creates the streams of the log, once, and checks that they are the right ones. Run by an administrator, never by a service.
+//! Creates the streams of the log once, and checks existing ones. Run by an administrator, never by a service.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -23,58 +23,58 @@ use crate::{
     subject::hex,
 };
 
-/// The only layout of streams and subjects so far.
+/// The version of the layout of streams and subjects. There is only one so far.
 const LOG_SCHEMA: &str = "1";
 
-/// Repeats with a known message id are recognised by the server for this long; longer ones by the index.
+/// The time for which the server recognizes repeats by message id. After that, the idempotency index does.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 
-/// Bounds a commit with the state of a full room.
+/// The maximum size of a message. It limits a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
 
-/// How the log is to be laid out.
+/// The layout of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct ProvisionOptions {
-    /// Over how many streams the boxes are spread; fixed for ever.
+    /// The number of streams over which the boxes are distributed. It can never be changed.
     pub partitions: u16,
-    /// How many servers keep each message.
+    /// The number of replicas of each message.
     pub replicas: usize,
 }
 
-/// The log is not, or cannot be made, what it has to be.
+/// The log does not have, or cannot be given, the required layout.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionError {
-    /// Boxes would be looked for where they are not.
+    /// Another number of partitions would assign boxes to other streams.
     #[error("the log was created with {existing} partitions and cannot be used with {configured}")]
     OtherPartitions {
-        /// What the log has.
+        /// The number of the existing log.
         existing: String,
-        /// What was asked for.
+        /// The configured number.
         configured: u16,
     },
-    /// A part is there and a part is not: creating the rest would hide a loss.
-    #[error("{present} is there, so {absent} was once: restore it instead of creating an empty one")]
+    /// Some streams exist and others do not: creating the missing ones would hide a loss.
+    #[error("{present} exists, so {absent} did too: restore it instead of creating an empty one")]
     Incomplete {
         /// The stream that is created last.
         present: String,
         /// The first stream that is absent.
         absent: String,
     },
-    /// The server refused.
+    /// The server returned an error.
     #[error("provisioning {what} failed")]
     Server {
-        /// What was being created.
+        /// The object that was to be created.
         what: String,
-        /// Why it failed.
+        /// The error.
         source: async_nats::Error,
     },
-    /// The log could not be asked.
+    /// The log could not be read.
     #[error("the log cannot be checked")]
     Log(#[from] LogError),
 }
 
-/// Creates what is missing of a log that was never complete, and checks one that was. Safe to repeat, also after it was
-/// interrupted: `USER` is created last and seals the rest.
+/// Creates the missing parts of a log that was never complete, and checks a complete one. Can be repeated, also after
+/// an interruption: `USER` is created last and marks the log as complete.
 pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), ProvisionError> {
     let context = jetstream::ContextBuilder::new().timeout(Duration::from_secs(10)).build(client);
     let sealed = existing(&context, &StreamName::User.on_server()).await?;
@@ -97,12 +97,12 @@ pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), 
     }
 }
 
-/// Whether the log has had keys of users since a former run.
+/// Returns true if an earlier run has declared that the log has user keys.
 fn has_keys(sealed: &stream::Info) -> bool {
     sealed.config.metadata.contains_key(metadata::SEALED)
 }
 
-/// A log of an earlier version has keys from now on.
+/// Declares that a log of an earlier version has user keys from now on.
 async fn declare_keys(context: &jetstream::Context, sealed: stream::Info) -> Result<(), ProvisionError> {
     let mut config = sealed.config;
     config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
@@ -110,7 +110,7 @@ async fn declare_keys(context: &jetstream::Context, sealed: stream::Info) -> Res
     context.update_stream(config).await.map(drop).map_err(|error| failed(StreamName::User, error))
 }
 
-/// Checks that the log is there, whole, and laid out for this many partitions. For services, at their start.
+/// Checks that the log exists, is complete, and has this number of partitions. Services call it at their start.
 pub async fn verify(log: &dyn Log, partitions: u16) -> Result<(), ProvisionError> {
     for stream in streams(partitions).into_iter().chain([StreamName::Timer]) {
         let state = log.state(stream).await?;
@@ -132,7 +132,7 @@ async fn existing(context: &jetstream::Context, name: &str) -> Result<Option<str
     }
 }
 
-/// Of a log that was complete, what is absent was lost.
+/// Fails if a stream is missing from a complete log, which means data loss.
 async fn refuse_loss(
     context: &jetstream::Context,
     wanted: &[StreamName],
@@ -195,7 +195,7 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
     Ok(())
 }
 
-/// Creates a bucket, or brings one of an earlier version to the present layout: it could be read from any replica.
+/// Creates a bucket, or updates one of an earlier version, which could be read from any replica.
 async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Result<(), ProvisionError> {
     let name = layout.name.clone();
     let Some(found) = existing(context, &name).await? else {
@@ -210,7 +210,8 @@ async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Resul
     context.update_stream(config).await.map(drop).map_err(|error| failed(name, error))
 }
 
-/// Of a stream that is read whole. Kept by one server: without it a stream is read another way.
+/// Creates the consumer for reading a stream as a whole. It has one replica: without it, a stream is read by other
+/// means.
 async fn provision_bulk(context: &jetstream::Context, stream: StreamName) -> Result<(), ProvisionError> {
     let bulk = pull::Config {
         durable_name: Some(BULK_CONSUMER.to_owned()),
@@ -246,7 +247,7 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
     }
     let republish =
         Republish { source: ">".to_owned(), destination: crate::subject::stored(&name), headers_only: false };
-    // Schedules need roll-ups, those need purges, and both exclude refusing what is new.
+    // Schedules need roll-ups, and roll-ups need purges. Both exclude the policy that rejects new messages.
     let is_timer = stream == StreamName::Timer;
     Config {
         subjects,
@@ -257,7 +258,7 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
         num_replicas: options.replicas,
         max_messages: -1,
         max_bytes: -1,
-        // A newer marker replaces the older one; of a box only the newest deadline matters.
+        // A newer marker replaces the older one. Only the newest deadline of a box matters.
         max_messages_per_subject: if stream.is_dense() { -1 } else { 1 },
         max_message_size: MAX_MESSAGE_BYTES,
         duplicate_window: DUPLICATE_WINDOW,

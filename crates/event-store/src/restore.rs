@@ -1,8 +1,8 @@
-//! The log's streams on their way back into a server that has none, as a new life of each.
+//! Restores the log's streams to a server that has none, each with a new incarnation.
 //!
-//! `USER` comes first and says until the end that a restore is going on: whatever interrupts it, provisioning refuses to
-//! fill the gaps with empty streams, services find streams missing, and the same restore goes on where it was. The last
-//! stream is one that no service starts without.
+//! `USER` is restored first and marked as being restored until the end. After an interruption, provisioning refuses to
+//! fill the gaps with empty streams, services find streams missing, and the same restore can be continued. The last
+//! stream is one that every service requires at its start.
 
 use async_nats::Client;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub struct Restore {
     options: ProvisionOptions,
 }
 
-/// A stream on its way in. Nothing of it is to be seen before [`Upload::finish`].
+/// A stream that is being uploaded. It does not exist before [`Upload::finish`].
 #[derive(Debug)]
 pub struct Upload {
     owner: Client,
@@ -35,14 +35,14 @@ pub struct Upload {
 }
 
 impl Restore {
-    /// A restore of the backup with this id by the account that owns the log.
+    /// Creates a restore of the backup with this id. `owner` is connected with the account that owns the log.
     pub fn new(owner: Client, backup: &str, options: ProvisionOptions) -> Self {
         Self { owner, backup: backup.to_owned(), options }
     }
 
-    /// The streams that are still to be restored, in their order; `extent` is the last sequence of each in the backup.
-    /// Refuses if there are others than those that this very restore has brought before it was interrupted. One that was
-    /// interrupted itself is removed: a server that gives a stream up keeps what has come of it.
+    /// Returns the streams that are still to be restored, in order. `extent` returns the last sequence of a stream in
+    /// the backup. Fails if there are streams other than those restored by this restore before it was interrupted. A
+    /// stream that was interrupted itself is removed: the server keeps the part that it has received.
     pub async fn missing(&self, extent: impl Fn(&str) -> u64) -> Result<Vec<String>, BackupError> {
         let user = StreamName::User.on_server();
         let mut order = copied_streams(self.options.partitions);
@@ -67,7 +67,7 @@ impl Restore {
         Ok(missing)
     }
 
-    /// Removes what this restore has brought of a stream, so that it can begin anew.
+    /// Removes the part of a stream that this restore has uploaded, so that the stream can be restored again.
     pub async fn discard(&self, stream: &str) -> Result<(), BackupError> {
         let info = info(&self.owner, stream).await?;
         let ours = |info: &Value| info["config"]["metadata"][metadata::RESTORED].as_str() == Some(&*self.backup);
@@ -87,7 +87,8 @@ impl Restore {
         Ok(Upload { owner: self.owner.clone(), stream: stream.to_owned(), subject, last_sequence })
     }
 
-    /// The settings of the stream's new life: read models that know more than the backup must not go on from it.
+    /// Returns the settings of the stream with a new incarnation, so that read models that are ahead of the backup do
+    /// not continue from it.
     fn renewed(&self, stream: &str, config: &Value) -> Value {
         let mut config = config.clone();
         config["num_replicas"] = self.options.replicas.into();
@@ -105,7 +106,8 @@ impl Restore {
         config
     }
 
-    /// Creates what no backup holds, ends what was going on before the loss, and declares the log complete.
+    /// Creates the parts that backups do not contain, ends the sessions from before the loss, and marks the log as
+    /// complete.
     pub async fn finish(&self) -> Result<(), BackupError> {
         provision(self.owner.clone(), self.options).await?;
         let stream = StreamName::User.on_server();
@@ -121,12 +123,12 @@ impl Restore {
 }
 
 impl Restore {
-    /// Ends all sessions and revokes all tokens that were issued before now, which is a time of the server: what was
-    /// revoked after the backup must not count again.
+    /// Ends all sessions and revokes all tokens issued before `now`, a time of the server. A revocation made after the
+    /// backup is lost, and its tokens must stay invalid.
     async fn end_sessions(&self, now: &Value) -> Result<(), BackupError> {
         let stream = format!("KV_{REVOKED_BUCKET}");
         let before = now.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
-        let reason = || "the server does not tell its time".to_owned();
+        let reason = || "the answer of the server has no valid time".to_owned();
         let before = before.ok_or_else(|| BackupError::Unavailable { stream: stream.clone(), reason: reason() })?;
         let revoked = Revoked { before, until: before + TimeDelta::hours(REVOKED_HOURS) };
         let subject = format!("$KV.{REVOKED_BUCKET}.{ALL_TOKENS_KEY}");
@@ -137,12 +139,12 @@ impl Restore {
 }
 
 impl Upload {
-    /// Sends the next piece; the pieces may have other lengths than they came with, up to what a message may hold.
+    /// Sends the next chunk. Chunks may have other lengths than when they were copied, up to the maximum payload.
     pub async fn send(&self, chunk: Bytes) -> Result<(), BackupError> {
         send(&self.owner, self.subject.clone(), &self.stream, chunk, PATIENCE).await.map(drop)
     }
 
-    /// Makes the server build the stream, and checks that it is as long as it was.
+    /// Makes the server create the stream, and checks its length.
     pub async fn finish(self) -> Result<(), BackupError> {
         let info = send(&self.owner, self.subject, &self.stream, Bytes::new(), WHOLE_STREAM).await?;
         match shortfall(&info, self.last_sequence) {
@@ -152,7 +154,7 @@ impl Upload {
     }
 }
 
-/// What a stream lacks that has to reach this sequence at least.
+/// Returns a description of the messages that a stream lacks up to this sequence.
 fn shortfall(info: &Value, last_sequence: u64) -> Option<String> {
     let state = |key: &str| info["state"][key].as_u64().unwrap_or_default();
     let (first, last, messages) = (state("first_seq"), state("last_seq"), state("messages"));
@@ -160,7 +162,7 @@ fn shortfall(info: &Value, last_sequence: u64) -> Option<String> {
     if last < last_sequence {
         Some(format!("it ends at {last}, before {last_sequence}"))
     } else if is_dense && messages > 0 && last - first + 1 != messages {
-        Some(format!("{messages} messages do not fill {first} to {last}"))
+        Some(format!("it has gaps: {messages} messages from {first} to {last}"))
     } else {
         None
     }

@@ -1,5 +1,5 @@
-//! The log as services see it that may have the keys of users: what is personal is sealed on its way in and opened on its
-//! way out.
+//! The log of the services that have the user keys: personal values are encrypted when they are appended and decrypted
+//! when they are read.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     stream::StreamName,
 };
 
-/// A log with personal values sealed. Shared by everything that decides on them or projects them.
+/// A log with encrypted personal values. Shared by the executors, or by the projector's tracks.
 pub struct SealedLog {
     stored: Arc<dyn Log>,
     keys: Arc<KeyRing>,
 }
 
 impl SealedLog {
-    /// This log, with these keys.
+    /// Wraps this log with these keys.
     pub fn new(stored: Arc<dyn Log>, keys: Arc<KeyRing>) -> Arc<Self> {
         Arc::new(Self { stored, keys })
     }
@@ -88,7 +88,7 @@ impl Log for SealedLog {
         self.stored.state(stream)
     }
 
-    /// What cannot be opened now is lost, so that its reader hears why when it reads the log.
+    /// Drops notifications that cannot be decrypted now. The follower gets the error when it reads the log.
     fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
             let (keys, notices) = (Arc::clone(&self.keys), self.stored.notices(stream).await?);

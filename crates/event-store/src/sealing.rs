@@ -1,7 +1,8 @@
-//! Personal values of commits, sealed under their author's key before they are stored and opened after they are read.
+//! Personal values of commits: encrypted under their author's key before they are stored, and decrypted after they are
+//! read.
 //!
-//! Works on the stored bytes: an opened commit is byte by byte what it was before it was sealed, and one that holds nothing
-//! sealed is only searched.
+//! It operates on the stored bytes: a decrypted commit is byte for byte the original. A commit without encrypted values
+//! is only searched.
 
 mod fields;
 
@@ -23,12 +24,12 @@ use crate::{
     subject::Source,
 };
 
-/// Keeps these ciphertexts apart from all others under any key. Stored in them; never change.
+/// Separates these ciphertexts from all others under any key. Part of them; never change.
 const PURPOSE: &[u8] = b"boxroom sealed value 1";
 
 const NONCE_BYTES: usize = 24;
 
-/// A key of a user, ready for use.
+/// A user's key, ready for encryption.
 #[derive(Clone)]
 pub(crate) struct UserKey(XChaCha20Poly1305);
 
@@ -38,38 +39,38 @@ impl UserKey {
     }
 }
 
-/// Seals with a nonce of its own, which stands before the ciphertext.
+/// Encrypts with a new nonce, which precedes the ciphertext.
 pub(crate) fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
     let nonce: [u8; NONCE_BYTES] = rand::random();
     let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: bound_to }).ok()?;
     Some([nonce.as_slice(), &sealed].concat())
 }
 
-/// The plaintext; none if it was changed, moved, or sealed with another key.
+/// Returns the plaintext. None if the ciphertext was modified, moved, or encrypted with another key.
 pub(crate) fn decrypt(cipher: &XChaCha20Poly1305, sealed: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
     cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: bound_to }).ok()
 }
 
-/// Where a value stands, in bytes that it is bound to: it opens nowhere else.
+/// The associated data of a value: its place in the log. The value cannot be decrypted elsewhere.
 fn bound_to(subject: &str, commit_id: &str, place: &Place<'_>, number: usize) -> Vec<u8> {
     let number = number.to_string();
     [PURPOSE, subject.as_bytes(), commit_id.as_bytes(), place.of, place.field, number.as_bytes()].join(&b'\n')
 }
 
-/// Whose the personal values of a message are; none if it holds none.
+/// Returns the owner of a message's personal values. None if it has none.
 pub(crate) fn owner(message: &NewMessage) -> Option<UserId> {
     if fields::personal_values(&message.payload).is_empty() {
         return None;
     }
     match Source::parse(&message.subject) {
         Some(Source::User { user_id }) => Some(user_id),
-        // What is said in a room and about one is said by who acts.
+        // The author of values in a room, and of those about a room, is the actor of the command.
         _ => message.headers.get(header::ACTOR)?.as_str().parse().ok(),
     }
 }
 
-/// The message with its personal values sealed; none if the cipher fails, which it does not.
+/// Returns the message with its personal values encrypted. None if the cipher fails, which cannot happen.
 pub(crate) fn seal(message: &NewMessage, owner: &UserId, key: &UserKey) -> Option<NewMessage> {
     let commit_id = message.headers.get(header::COMMIT_ID)?.as_str();
     let payload = &message.payload;
@@ -84,8 +85,8 @@ pub(crate) fn seal(message: &NewMessage, owner: &UserId, key: &UserKey) -> Optio
     Some(NewMessage { payload: replaced(payload, &parts), ..message.clone() })
 }
 
-/// Opens the values of a message with the keys of their owners; none is the key of somebody who was erased. What does
-/// not open stays sealed, and is no event.
+/// Decrypts the values of a message with the keys of their owners. None as a key means that the owner was erased. A
+/// value that cannot be decrypted stays encrypted, and its event cannot be decoded.
 pub(crate) fn open<'k>(
     recorded: &mut Recorded,
     values: &[SealedValue],
@@ -114,7 +115,7 @@ pub(crate) fn open<'k>(
     }
 }
 
-/// The bytes with these parts, in order, in the place of others.
+/// Returns the bytes with these ranges, in ascending order, replaced.
 fn replaced(bytes: &[u8], parts: &[(Range<usize>, Vec<u8>)]) -> Bytes {
     let more: usize = parts.iter().map(|(_, part)| part.len()).sum();
     let mut result = Vec::with_capacity(bytes.len() + more);

@@ -1,4 +1,4 @@
-//! Sessions that can be refreshed: one entry for each, however often its refresh token has changed.
+//! Sessions that can be refreshed. Each has one entry, which changes with every refresh.
 
 use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId, trust};
@@ -9,14 +9,14 @@ use crate::{
     jetstream::JetStreamLog,
 };
 
-/// Which session, and whose.
+/// The key of a session and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionKey {
-    /// In which role.
+    /// The role of the user.
     pub role: String,
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// The session's own id.
+    /// The id of the session.
     pub session: String,
 }
 
@@ -32,33 +32,33 @@ impl SessionKey {
     }
 }
 
-/// All refresh tokens of a session: the one that counts, and the one before.
+/// The refresh tokens of a session: the current one and its predecessor.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Family {
-    /// The hash of the refresh token that counts.
+    /// The hash of the current refresh token.
     pub hash: String,
-    /// The one that it has replaced.
+    /// The predecessor of the current refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<Former>,
-    /// The box that the session is of, if it is a device's.
+    /// The box, if it is a box's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_id: Option<BoxId>,
     /// The credential of the account with which the session was opened or last refreshed. Sessions of earlier versions
     /// have none until their next refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
-    /// When somebody signed in.
+    /// The time of the sign-in.
     pub created_at: DateTime<Utc>,
-    /// When it was refreshed last.
+    /// The time of the last refresh.
     pub used_at: DateTime<Utc>,
 }
 
-/// A refresh token that was used.
+/// A refresh token that has been used.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
-    /// Its hash.
+    /// The hash of the token.
     pub hash: String,
-    /// With which its successor is made from it.
+    /// The salt for deriving its successor.
     pub salt: String,
 }
 
@@ -68,37 +68,37 @@ impl std::fmt::Debug for Family {
     }
 }
 
-/// The sessions of everybody, shared by all command-services.
+/// The sessions of all principals, shared by all command-services.
 #[derive(Debug)]
 pub struct Sessions(Bucket);
 
 impl Sessions {
-    /// The sessions beside this log.
+    /// Creates a handle to the sessions beside this log.
     pub fn new(log: JetStreamLog) -> Self {
         Self(Bucket::new(log, trust::SESSIONS_BUCKET))
     }
 
-    /// A session, and its revision.
+    /// Returns a session and its revision.
     pub async fn get(&self, key: &SessionKey) -> Result<Option<(Family, u64)>, BucketError> {
         self.0.get(&key.in_bucket()).await
     }
 
-    /// A new session.
+    /// Creates a session.
     pub async fn create(&self, key: &SessionKey, family: &Family) -> Result<(), BucketError> {
         self.0.create(&key.in_bucket(), family).await.map(drop)
     }
 
-    /// Another state of the session; a conflict if it is not this revision any more.
+    /// Replaces the session. Fails with a conflict if the revision is not current.
     pub async fn update(&self, key: &SessionKey, family: &Family, revision: u64) -> Result<(), BucketError> {
         self.0.update(&key.in_bucket(), family, revision).await.map(drop)
     }
 
-    /// Ends a session. One that has ended stays so.
+    /// Ends a session. Has no effect on one that has ended.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), BucketError> {
         if self.get(key).await?.is_some() { self.0.delete(&key.in_bucket()).await } else { Ok(()) }
     }
 
-    /// Every session that somebody has, or had not long ago.
+    /// Returns all sessions of a user in a role, also recently ended ones.
     pub async fn of(&self, role: &str, user_id: &UserId) -> Result<Vec<SessionKey>, BucketError> {
         let keys = self.0.keys(&trust::family_key(role, user_id, "*")).await?;
         Ok(keys.iter().filter_map(|key| SessionKey::parse(key)).collect())

@@ -1,4 +1,4 @@
-//! Refusals for want of space, remembered for readiness: nothing shows them before something is to be stored.
+//! Rejections for lack of space, kept for readiness: nothing shows the lack before a message is to be stored.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time for which a refusal is shown. Commands that come afterwards try again.
+/// The time for which a rejection is reported. Later commands try again.
 const SHOWN: Duration = Duration::from_secs(30);
 
 /// The limit that was reached.
@@ -42,21 +42,21 @@ impl std::fmt::Display for Lack {
 }
 
 impl Lack {
-    /// Returns whether other streams of the server meet the same limit.
+    /// Returns true if the limit applies to all streams of the server.
     fn is_common(self) -> bool {
         matches!(self, Self::Account | Self::Server)
     }
 }
 
-/// The streams that were refused for want of space lately. All clones are one.
+/// The streams that have recently rejected messages for lack of space. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Space(Arc<Refusals>);
 
 #[derive(Debug, Default)]
 struct Refusals {
-    /// Set while there is any, so that an append needs no lock to find out.
+    /// True while there are rejections, so that an append does not need the lock to check.
     any: AtomicBool,
-    /// By the stream's name on the server; the empty name stands for all streams.
+    /// The rejections by the stream's name on the server. The empty name stands for all streams.
     refused: Mutex<BTreeMap<String, (Instant, Lack)>>,
 }
 
@@ -83,14 +83,15 @@ impl Space {
         }
     }
 
-    /// The limit that a stream of this name on the server has met in the last 30 seconds, and nothing was stored since.
+    /// Returns the limit that this stream (named as on the server) has reached in the last 30 seconds, if nothing was
+    /// stored since.
     pub fn lack(&self, stream: &str) -> Option<Lack> {
         let refused = self.lock();
         let recent = |name: &str| refused.get(name).filter(|(at, _)| at.elapsed() < SHOWN).map(|(_, lack)| *lack);
         recent("").or_else(|| recent(stream))
     }
 
-    /// The buckets that have met a limit in the same way, with the limit.
+    /// Returns the buckets that have reached a limit in the same way, with the limit.
     pub fn buckets(&self) -> Vec<(String, Lack)> {
         let refused = self.lock();
         let recent = refused.iter().filter(|(_, (at, _))| at.elapsed() < SHOWN);

@@ -1,4 +1,5 @@
-//! `cqrs_es::EventStore` on the log: loads an aggregate with one read, and appends what it decided as one commit.
+//! `cqrs_es::EventStore` on the log: loads an aggregate with one read, and appends the events of a decision as one
+//! commit.
 
 use std::{collections::HashMap, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -19,11 +20,11 @@ use crate::{
     upcast::DecodeError,
 };
 
-/// The longest time between looking a command up and the first attempt to append it. With the time of all attempts it is
-/// far below the server's duplicate window, also if the process was frozen in between.
+/// The longest time between looking a command up and the first attempt to append it. Together with the time of all
+/// attempts it is far below the server's duplicate window, even if the process was frozen in between.
 const LONGEST_DECISION: Duration = Duration::from_mins(1);
 
-/// An aggregate as it was loaded, and as it is after the command that is being decided.
+/// An aggregate as loaded, and its state after the command that is being decided.
 #[derive(Debug)]
 pub struct Loaded<A: StoredAggregate> {
     pub(crate) id: A::Id,
@@ -44,7 +45,7 @@ impl<A: StoredAggregate> AggregateContext<A> for Loaded<A> {
     }
 }
 
-/// A state and the sequence of the event that led to it; 0 for an aggregate that does not exist.
+/// A state and the sequence of the last commit in it. The sequence is 0 for an aggregate that does not exist.
 #[derive(Debug)]
 pub(crate) struct Versioned<A> {
     pub(crate) state: Arc<A>,
@@ -57,10 +58,10 @@ impl<A> Clone for Versioned<A> {
     }
 }
 
-/// A command on its way into the log: the ids under which it will stand there.
+/// A commit to be appended: its ids and the command's context.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
-    /// The time before anything about the command was looked up.
+    /// The time before the command was looked up.
     begun: Instant,
     pub(crate) commit_id: String,
     pub(crate) message_id: String,
@@ -68,7 +69,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The id space is the whole stream, so a client's bare value would meet those of others.
+    /// Creates the ids. Message ids are unique within a whole stream, so the client's key is hashed with aggregate and
+    /// principal.
     pub(crate) fn new<A: StoredAggregate>(id: &A::Id, context: CommandContext) -> Self {
         let commit_id = hex(&rand::random::<u128>().to_be_bytes());
         let message_id = match &context.command_id {
@@ -82,26 +84,26 @@ impl Order {
     }
 }
 
-/// The principal in the scope of an idempotency key. A user's is the bare id, as before roles were told apart, so that
-/// repeats over an upgrade are recognised; the system's id belongs to no user.
+/// The principal in the scope of an idempotency key. For a user it is the bare id, as in releases without roles, so
+/// that repeats are recognized across an upgrade. The system's id belongs to no user.
 pub(crate) fn principal(context: &CommandContext) -> String {
     match context.role {
         ActorRole::User | ActorRole::System => context.actor.to_string(),
-        // A line more than a user's scope: no id and no key holds a line break.
+        // This has one line more than a user's scope. Ids and keys contain no line breaks.
         role @ (ActorRole::Operator | ActorRole::Device) => format!("{}\n{}", role.as_str(), context.actor),
     }
 }
 
-/// A commit that is in the log.
+/// A commit in the log.
 pub(crate) struct Stored<A: StoredAggregate> {
     pub(crate) sequence: u64,
     pub(crate) events: Vec<EventEnvelope<A>>,
-    /// Whether it was there before.
+    /// True if it was stored by an earlier execution.
     pub(crate) replayed: bool,
 }
 
 impl<A: StoredAggregate> Stored<A> {
-    /// A commit that was found in the log, as it was answered at its time.
+    /// Converts a commit found in the log to the result of its first execution.
     pub(crate) fn earlier(id: &A::Id, commit: &RecordedCommit) -> Result<Self, EventStoreError> {
         let context = CommandContext {
             command_id: commit.command_id.clone(),
@@ -116,7 +118,7 @@ impl<A: StoredAggregate> Stored<A> {
     }
 }
 
-/// The event store of one kind of aggregate.
+/// The event store of one aggregate type.
 pub struct LogEventStore<A> {
     log: Arc<dyn Log>,
     partitions: u16,
@@ -125,7 +127,7 @@ pub struct LogEventStore<A> {
 }
 
 impl<A: StoredAggregate> LogEventStore<A> {
-    /// The event store on a log with this many partitions.
+    /// Creates the event store on a log with this many partitions.
     pub fn new(log: Arc<dyn Log>, partitions: u16) -> Self {
         Self { log, partitions, patience: Patience::default(), aggregate: PhantomData }
     }
@@ -138,7 +140,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         self.partitions
     }
 
-    /// One read: the last commit carries the state after it.
+    /// Loads an aggregate, normally with one read: the last commit carries the state after it.
     pub(crate) async fn load(&self, id: &A::Id, from: Freshness) -> Result<Versioned<A>, EventStoreError> {
         let stream = A::stream(id, self.partitions);
         let subject = A::subject(id, Lane::Room, self.partitions);
@@ -157,7 +159,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         Ok(Versioned { state: Arc::new(state), version })
     }
 
-    /// What the commits that can be read have led to, without the others.
+    /// Folds the state from the readable commits and skips the others.
     pub(crate) async fn load_readable(&self, id: &A::Id) -> Result<Versioned<A>, EventStoreError> {
         let stream = A::stream(id, self.partitions);
         let subject = A::subject(id, Lane::Room, self.partitions);
@@ -169,7 +171,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         Ok(Versioned { state: Arc::new(state), version })
     }
 
-    /// The commits that led to a version.
+    /// Returns the commits up to a version.
     async fn history(&self, id: &A::Id, version: u64) -> Result<Vec<RecordedCommit>, EventStoreError> {
         let stream = A::stream(id, self.partitions);
         let subject = A::subject(id, Lane::Room, self.partitions);
@@ -189,7 +191,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         Ok(commits)
     }
 
-    /// Appends what was decided on a loaded aggregate, which holds the state after it.
+    /// Appends the events of a decision on a loaded aggregate, which already holds the state after them.
     pub(crate) async fn append(
         &self,
         events: Vec<A::Event>,
@@ -221,7 +223,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
     }
 }
 
-/// What a commit leaves behind, and the version that it was decided on.
+/// The state after a commit, and the version on which it was decided.
 #[derive(Debug)]
 pub struct After<'a, A> {
     /// The state after it.
@@ -230,7 +232,7 @@ pub struct After<'a, A> {
     pub version: u64,
 }
 
-/// The message of a commit that needs no decision any more: for logs that are made up, in benchmarks.
+/// Returns the message of a commit without a decision, for generated logs in benchmarks.
 pub fn prepare<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
@@ -241,7 +243,7 @@ pub fn prepare<A: StoredAggregate>(
     message(id, events, after, &Order::new::<A>(id, context), partitions)
 }
 
-/// The lane of a commit of these events, which may be none.
+/// Returns the lane of a commit with these events, which may be empty.
 pub(crate) fn lane_of<A: StoredAggregate>(events: &[A::Event]) -> Lane {
     events.first().map_or(A::LANE_WITHOUT_EVENTS, A::lane)
 }
@@ -293,17 +295,17 @@ fn envelopes<A: StoredAggregate>(
 
 /// Keys of the metadata of envelopes.
 pub mod metadata {
-    /// The commit that holds the event.
+    /// The id of the commit that holds the event.
     pub const COMMIT_ID: &str = "commit_id";
-    /// The client's name for the command.
+    /// The client's id of the command.
     pub const COMMAND_ID: &str = "command_id";
     /// The keyed hash of the request.
     pub const REQUEST_HASH: &str = "request_hash";
-    /// The id of the actor who gave the command.
+    /// The id of the actor who sent the command.
     pub const ACTOR: &str = "actor";
-    /// The role of that actor.
+    /// The role of the actor.
     pub const ACTOR_ROLE: &str = "actor_role";
-    /// When the command was received, in RFC 3339.
+    /// The time at which the command was received, in RFC 3339.
     pub const OCCURRED_AT: &str = "occurred_at";
     /// W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
@@ -334,7 +336,8 @@ fn as_aggregate_error<E: std::error::Error>(error: EventStoreError) -> Aggregate
     }
 }
 
-/// For `cqrs-es` itself. The executor goes around it for what this interface cannot say: repeats, and why a commit failed.
+/// The interface for `cqrs-es`. The executor bypasses it for what it cannot express: repeats, and the reason of a
+/// failed commit.
 impl<A> EventStore<A> for LogEventStore<A>
 where
     A: StoredAggregate<Id: std::str::FromStr<Err: std::fmt::Display>>,
@@ -388,5 +391,5 @@ fn parse<A>(id: &str) -> Result<A::Id, EventStoreError>
 where
     A: StoredAggregate<Id: std::str::FromStr<Err: std::fmt::Display>>,
 {
-    id.parse().map_err(|error| EventStoreError::Corrupt { reason: format!("{id} is no id: {error}") })
+    id.parse().map_err(|error| EventStoreError::Corrupt { reason: format!("{id} is not a valid id: {error}") })
 }

@@ -1,4 +1,4 @@
-//! The streams of the log: which there are, what they are called, and which one holds what.
+//! The streams of the log: their names, labels and contents.
 
 use std::{fmt, str::FromStr};
 
@@ -42,7 +42,7 @@ impl StreamName {
         }
     }
 
-    /// Whether nothing is ever deleted from it, so that a hole in its sequences is damage.
+    /// Returns true if nothing is ever deleted from the stream, so that a gap in its sequences is damage.
     pub fn is_dense(self) -> bool {
         matches!(self, Self::Box(_) | Self::User | Self::Store)
     }
@@ -54,7 +54,7 @@ impl fmt::Display for StreamName {
     }
 }
 
-/// A text that is no stream's label.
+/// The error for a text that is not the label of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no stream has this label")]
 pub struct UnknownStream;
@@ -82,13 +82,13 @@ pub(crate) mod metadata {
     pub(crate) const INCARNATION: &str = "boxroom.incarnation";
     pub(crate) const PARTITIONS: &str = "boxroom.partitions";
     pub(crate) const SCHEMA: &str = "boxroom.schema";
-    /// From which backup the stream came, if from any.
+    /// The id of the backup from which the stream was restored, if it was.
     pub(crate) const RESTORED: &str = "boxroom.restored";
-    /// Of `USER`: that the log has a bucket of keys, so that a new one is never made in the place of a lost one.
+    /// Set on `USER` if the log has a bucket of user keys, so that a lost one is never replaced by a new one.
     pub(crate) const SEALED: &str = "boxroom.sealed";
-    /// Of `USER`: which backup is still being restored.
+    /// Set on `USER` to the id of the backup that is being restored.
     pub(crate) const RESTORING: &str = "boxroom.restoring";
-    /// What the server itself writes among them begins with this.
+    /// The prefix of names that the server itself writes.
     pub(crate) const OF_THE_SERVER: &str = "_nats.";
 }
 

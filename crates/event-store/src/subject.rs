@@ -1,14 +1,14 @@
-//! The subjects of the log: written here, parsed here, known nowhere else.
+//! The subjects of the log. They are written and parsed here only.
 
 use domain::{BoxId, Lane, RoomId, StoreId, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::stream::{StreamName, partition_of};
 
-/// What a stored message is about, parsed from its subject.
+/// The source of a stored message, parsed from its subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// A box, its rooms' life cycle, membership.
+    /// A box, the life cycle of its rooms, and membership.
     Room {
         /// The box.
         box_id: BoxId,
@@ -30,7 +30,7 @@ pub enum Source {
         /// The store.
         store_id: StoreId,
     },
-    /// How far a user has read in a room.
+    /// The read marker of a user in a room.
     Mark {
         /// The room.
         room_id: RoomId,
@@ -40,7 +40,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The source that a subject names; none if the subject is none of the log's.
+    /// Parses a subject. None if it is not a subject of a source.
     pub fn parse(subject: &str) -> Option<Self> {
         let (kind, rest) = subject.split_once('.')?;
         match (kind, rest.split_once('.')) {
@@ -62,7 +62,7 @@ impl Source {
 }
 
 impl Source {
-    /// The subject on which it stands in a log of this many partitions; none for a claim, which hides the name.
+    /// Returns the subject in a log with this many partitions. None for a claim, whose subject hides the name.
     pub(crate) fn subject(&self, partitions: u16) -> Option<String> {
         Some(match self {
             Self::Room { box_id } => lane(box_id, Lane::Room, partitions),
@@ -93,7 +93,7 @@ pub(crate) fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
     format!("box.{}.{box_id}.{lane}", partition_of(box_id, partitions))
 }
 
-/// Whether two subjects are of one aggregate: the same, or the lanes of one box.
+/// Returns true if two subjects belong to one aggregate: they are the same, or lanes of one box.
 pub(crate) fn of_same_aggregate(one: &str, other: &str) -> bool {
     let box_of = |subject| match Source::parse(subject) {
         Some(Source::Room { box_id } | Source::Talk { box_id }) => Some(box_id),
@@ -106,7 +106,8 @@ pub(crate) fn user(user_id: &UserId) -> String {
     format!("user.{user_id}")
 }
 
-/// A nickname may hold any character, a subject token may not; two that differ only in case are one.
+/// Returns the subject of a claim. The nickname is hashed, because a subject token may not hold every character. Case
+/// is ignored.
 pub(crate) fn nickname_claim(nickname: &str) -> String {
     let digest = Sha256::digest(nickname.trim().to_lowercase().as_bytes());
     format!("claim.nickname.{}", hex(digest.get(..16).unwrap_or_default()))
@@ -128,7 +129,7 @@ pub(crate) fn timer_fire(box_id: &BoxId, partitions: u16) -> String {
     format!("timer.{}.{box_id}.fire", partition_of(box_id, partitions))
 }
 
-/// Where the server repeats what it has stored; the stream's name on the server stands between.
+/// The subjects on which the server republishes the messages of a stream.
 pub(crate) fn stored(stream_on_server: &str) -> String {
     format!("stored.{stream_on_server}.>")
 }

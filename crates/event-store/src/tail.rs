@@ -1,4 +1,4 @@
-//! The tail of a stream: what the command-service must know of everything that is being stored.
+//! The tail of a stream: gives the command-service all commits of the stream shortly after they are stored.
 
 use std::{
     future::Future,
@@ -23,32 +23,32 @@ use crate::{
     stream::StreamName,
 };
 
-/// How long a command waits for the tail.
+/// The longest time that a command waits for the tail.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The first pause before a damaged log is compared again; doubles up to [`LONGEST_RECHECK`]. The log is whole again
+/// The first pause before a damaged log is checked again. It doubles up to [`LONGEST_RECHECK`]. The log is intact again
 /// after a change of leaders, and after an older copy was replaced by the right one.
 const FIRST_RECHECK: Duration = Duration::from_secs(1);
 const LONGEST_RECHECK: Duration = Duration::from_secs(8);
 
-/// The greatest age of the leader's word on the end of the stream when a keyed command is looked up. Far below the
-/// server's duplicate window, which catches the repeats that were stored since.
+/// The maximum age of the leader's last sequence when a keyed command is looked up. It is far below the server's
+/// duplicate window, which catches the repeats that were stored since.
 const CONFIRMED_FOR: Duration = Duration::from_secs(10);
 
-/// How far a tail has come. Shown by readiness.
+/// The progress of a tail. Reported by readiness.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TailState {
-    /// Everything up to here is known.
+    /// The sequence up to which everything has been read.
     pub sequence: u64,
-    /// The end of the stream, as far as it is known.
+    /// The last known sequence of the stream.
     pub end: u64,
-    /// Whether everything of the idempotency window has been read, and the stream is being followed at this moment.
+    /// True if the whole idempotency window has been read and the stream is being followed.
     pub caught_up: bool,
-    /// Which life of the stream is being read.
+    /// The incarnation of the stream.
     pub incarnation: Option<String>,
-    /// Why nothing can be read at this moment.
+    /// The reason for which the stream cannot be read now.
     pub trouble: Option<String>,
-    /// Why nothing is read until the log is again what it was. Looked at anew from time to time.
+    /// The damage that stops reading. The log is checked again from time to time.
     pub damage: Option<Damage>,
 }
 
@@ -60,8 +60,8 @@ pub(crate) struct Tail {
     state: watch::Receiver<TailState>,
     reports: watch::Sender<TailState>,
     task: AbortHandle,
-    /// The time of the last question to the leader whose answer has been read up to. A process that was frozen, or whose
-    /// reading has stopped unnoticed, asks again before it believes what it has read.
+    /// The time of the last request to the leader up to whose answer the tail has read. A process that was frozen, or
+    /// whose reading has stopped unnoticed, asks the leader again before it relies on the index.
     confirmed: Mutex<Option<Instant>>,
     confirming: tokio::sync::Mutex<()>,
 }
@@ -73,8 +73,8 @@ impl Drop for Tail {
 }
 
 impl Tail {
-    /// Follows a stream from the beginning of the window, and shows each commit to the observer, in order. Calls
-    /// `forget` when a damaged log is whole again: states in memory may come from the other one.
+    /// Follows a stream from the beginning of the window, and passes each commit to the observer, in order. Calls
+    /// `forget` when a damaged log is intact again: cached states may come from the damaged one.
     pub(crate) fn start<F>(
         log: Arc<dyn Log>,
         stream: StreamName,
@@ -85,7 +85,7 @@ impl Tail {
     where
         F: Future<Output = ()> + Send,
     {
-        // Neither ids nor the states of boxes are sealed, and a user's state is folded when it is asked for.
+        // Ids and states of boxes are not encrypted, and a user's state is loaded by the next command.
         let log = log.as_stored().unwrap_or(log);
         let index = Arc::new(Mutex::new(Index::new(window)));
         let (reports, state) = watch::channel(TailState::default());
@@ -108,7 +108,7 @@ impl Tail {
         self.state.borrow().clone()
     }
 
-    /// Looks a command up among all that were stored before the last few seconds.
+    /// Looks up a command among all commands stored before the last few seconds.
     pub(crate) async fn look_up(&self, message_id: &str, request: RequestHash) -> Result<Known, EventStoreError> {
         self.confirm().await?;
         Ok(self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request))
@@ -134,12 +134,12 @@ impl Tail {
         confirmed.is_some_and(|asked_at| asked_at.elapsed() < CONFIRMED_FOR)
     }
 
-    /// The sequence up to which everything is known.
+    /// The sequence up to which everything has been read.
     pub(crate) fn sequence(&self) -> u64 {
         self.state.borrow().sequence
     }
 
-    /// Rejects a commit that was stored at a sequence that was read before it was sent: the log is an older copy.
+    /// Rejects a commit whose sequence had been read before it was sent: the log is an older copy.
     pub(crate) fn check_stored(&self, read: u64, sequence: u64) -> Result<(), EventStoreError> {
         if sequence > read {
             return Ok(());
@@ -154,13 +154,13 @@ impl Tail {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Waits until the window has been read; returns the stream's incarnation.
+    /// Waits until the window has been read and returns the stream's incarnation.
     pub(crate) async fn ready(&self) -> Result<String, EventStoreError> {
         self.wait(|state| state.caught_up).await?;
         Ok(self.state.borrow().incarnation.clone().unwrap_or_default())
     }
 
-    /// Waits until everything up to a sequence is known.
+    /// Waits until everything up to a sequence has been read.
     pub(crate) async fn reached(&self, sequence: u64) -> Result<(), EventStoreError> {
         self.wait(|state| state.sequence >= sequence).await
     }
@@ -168,7 +168,7 @@ impl Tail {
     async fn wait(&self, arrived: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
         let mut state = self.state.clone();
         let reached = timeout(PATIENCE, state.wait_for(|state| state.damage.is_some() || arrived(state))).await;
-        let behind = || EventStoreError::unavailable(format!("{} has not been read so far", self.stream));
+        let behind = || EventStoreError::unavailable(format!("the tail of {} is behind", self.stream));
         match reached {
             Ok(Ok(state)) => match &state.damage {
                 Some(damage) => Err(damage.clone().into()),
@@ -179,11 +179,11 @@ impl Tail {
     }
 }
 
-/// Lets the stream take no commands until the log is whole again. Returns whether the damage is new.
+/// Stops commands to the stream until the log is intact again. Returns true if the damage is new.
 fn report(state: &watch::Sender<TailState>, damage: Damage) -> bool {
     let is_new = state.borrow().damage.is_none();
     if is_new {
-        tracing::error!(%damage, "the log is damaged: this partition takes no commands");
+        tracing::error!(%damage, "the log is damaged: this partition accepts no commands");
     }
     state.send_modify(|state| {
         state.caught_up = false;
@@ -200,7 +200,7 @@ struct Runner<O, G> {
     state: watch::Sender<TailState>,
     observer: O,
     forget: G,
-    /// The last commit that is known, by sequence and id: another log has another one there.
+    /// The sequence and id of the last commit that was read. Another log has another commit there.
     last: Mutex<Option<(u64, String)>>,
 }
 
@@ -226,7 +226,7 @@ where
         }
     }
 
-    /// Repeats that others have carried out meanwhile may be unknown here until the stream is read again.
+    /// Records that the tail is behind: repeats of commands stored by other processes may be missing from the index.
     fn lag(&self, error: &LogError) {
         if self.state.borrow().trouble.is_none() {
             tracing::warn!(stream = %self.stream, %error, "the log cannot be followed now");
@@ -245,7 +245,8 @@ where
         }
     }
 
-    /// The first sequence of the window, which ends at the newest message: the local clock may be wrong.
+    /// Returns the first sequence of the window. The window ends at the latest message, because the local clock may be
+    /// wrong.
     async fn start_of_window(&self) -> Result<u64, LogError> {
         let last = self.log.state(self.stream).await?.last_sequence;
         if last == 0 {
@@ -257,13 +258,13 @@ where
         }
     }
 
-    /// The log is what it was, and can be read on.
+    /// Records that the log is intact again and can be read on.
     fn clear_damage(&self) {
-        tracing::warn!(stream = %self.stream, "the log is whole again: this partition takes commands");
+        tracing::warn!(stream = %self.stream, "the log is intact again: this partition accepts commands");
         self.state.send_modify(|state| state.damage = None);
     }
 
-    /// Waits for damage that an append has found.
+    /// Waits for damage detected by an append.
     async fn reported(&self) -> Damage {
         let mut state = self.state.subscribe();
         let reported = state.wait_for(|state| state.damage.is_some()).await;
@@ -273,7 +274,7 @@ where
         }
     }
 
-    /// Compares the log at the last known commit with what was read there.
+    /// Compares the commit at the last known sequence of the log with the one that was read there.
     async fn recognise(&self, from: u64) -> Result<(), FollowError> {
         let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sequence = from - 1;
@@ -297,7 +298,7 @@ where
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, commit_id));
     }
 
-    /// Follows for as long as it goes.
+    /// Follows the stream until an error.
     async fn follow(&self) -> FollowError {
         let from = match self.resume_from().await {
             Ok(from) => from,

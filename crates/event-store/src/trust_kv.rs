@@ -1,4 +1,4 @@
-//! Which access tokens count: the public keys that verify them, and those that were revoked.
+//! The trust in access tokens: the public keys that verify them, and the revocations.
 
 use chrono::{DateTime, Utc};
 use domain::trust::{self, PublicKey, Revoked};
@@ -8,17 +8,17 @@ use crate::{
     jetstream::JetStreamLog,
 };
 
-/// The public keys that every verifier learns.
+/// The public signing keys, read by all verifiers.
 #[derive(Debug)]
 pub struct SigningKeys(Bucket);
 
 impl SigningKeys {
-    /// The keys beside this log.
+    /// Creates a handle to the keys beside this log.
     pub fn new(log: JetStreamLog) -> Self {
         Self(Bucket::new(log, trust::SIGNING_KEYS_BUCKET))
     }
 
-    /// Publishes a key and returns whether it is new; one that was published before stays as it is.
+    /// Publishes a key and returns true if it is new. A key that was published before is not changed.
     pub async fn publish(&self, id: &str, key: &PublicKey) -> Result<bool, BucketError> {
         match self.0.create(id, key).await {
             Ok(_) => Ok(true),
@@ -27,7 +27,7 @@ impl SigningKeys {
         }
     }
 
-    /// Says until when a key verifies, unless that was said before.
+    /// Sets the time until which a key verifies tokens, unless it is already set.
     pub async fn supersede(&self, id: &str, until: DateTime<Utc>) -> Result<(), BucketError> {
         match self.0.get::<PublicKey>(id).await? {
             Some((key, revision)) if key.verifies_until.is_none() => {
@@ -38,12 +38,12 @@ impl SigningKeys {
     }
 }
 
-/// The tokens that count no more.
+/// The revoked tokens.
 #[derive(Debug)]
 pub struct Revocations(Bucket);
 
 impl Revocations {
-    /// The revocations beside this log.
+    /// Creates a handle to the revocations beside this log.
     pub fn new(log: JetStreamLog) -> Self {
         Self(Bucket::new(log, trust::REVOKED_BUCKET))
     }

@@ -1,51 +1,51 @@
-//! Events of every shape that was ever stored become events of today.
+//! Upcasts stored events of all former shapes to the current ones.
 
 use cqrs_es::DomainEvent;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-/// An event that can be read back whatever shape it was stored in.
+/// An event that can be read from all its stored shapes.
 pub trait StoredEvent: DomainEvent {
-    /// Every stored name. A name is never removed.
+    /// All stored names. A name is never removed.
     const TYPES: &'static [&'static str];
 
     /// The steps from older shapes to newer ones.
     const UPCASTS: &'static [Upcast];
 
-    /// The version in which this type is stored today.
+    /// The version in which events of this type are stored now.
     fn version_of(event_type: &str) -> u32 {
         let steps = Self::UPCASTS.iter().filter(|step| step.event_type == event_type);
         steps.map(|step| step.from + 1).max().unwrap_or(1)
     }
 }
 
-/// One step: turns the data of an event from one version into the next.
+/// An upcaster: converts the data of an event from one version to the next.
 #[derive(Debug)]
 pub struct Upcast {
-    /// Of which type.
+    /// The event type.
     pub event_type: &'static str,
-    /// From which version.
+    /// The version of the input.
     pub from: u32,
-    /// How.
+    /// The conversion.
     pub step: fn(Value) -> Value,
 }
 
-/// What was stored cannot be read as an event of today.
+/// The reasons for which a stored event cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Not the JSON that was expected.
+    /// It is not the expected JSON.
     #[error("an event cannot be read: {0}")]
     Json(String),
-    /// A newer release wrote it.
-    #[error("{event_type} version {version} is unknown here")]
+    /// It was written by a newer release.
+    #[error("{event_type} version {version} is not supported by this release")]
     UnknownVersion {
-        /// Which type.
+        /// The event type.
         event_type: String,
-        /// Which version.
+        /// The version.
         version: u32,
     },
-    /// Something in it does not open with its owner's key.
-    #[error("a sealed value was changed or moved, or was not opened")]
+    /// A value could not be decrypted with its owner's key.
+    #[error("an encrypted value was changed or moved, or was not decrypted")]
     Sealed,
     /// A part of the commit is missing or unreadable.
     #[error("{0} is missing or unreadable")]
@@ -126,7 +126,7 @@ mod tests {
         std::fs::read_to_string(folder.join(format!("{event_type}.{version}.json"))).ok()
     }
 
-    /// Every shape that was ever stored decodes, and means what the same event means in the shape of today.
+    /// Checks that every shape ever stored decodes to the same event as the current shape.
     fn every_shape_decodes<E: StoredEvent>() -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         for event_type in E::TYPES {

@@ -1,4 +1,4 @@
-//! Settings that every process has: command-line arguments with a fallback in the environment.
+//! The settings of all processes: command-line arguments with environment variables as fallbacks.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -10,47 +10,48 @@ use crate::{
     http::{Rate, Rates, origins::Origin},
 };
 
-/// How logs look.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is logged, and how.
+/// The settings of logs.
 #[derive(Debug, Clone, Args)]
 pub struct LogArgs {
-    /// Which events are logged, like `info` or `info,projector=debug`
+    /// Filter of logged events, like `info` or `info,projector=debug`
     #[arg(long = "log", env = "BOXROOM_LOG", default_value = "info", value_name = "FILTER")]
     pub filter: String,
 
-    /// How logs look
+    /// Format of logs
     #[arg(long = "log-format", env = "BOXROOM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub format: LogFormat,
 
-    /// Traces.
+    /// The settings of traces.
     #[command(flatten)]
     pub traces: TraceArgs,
 }
 
-/// Where traces go. The names are those of OpenTelemetry, whose other variables (`OTEL_TRACES_SAMPLER` and so on) work too.
+/// The settings of traces. They are named as in OpenTelemetry, whose other variables (`OTEL_TRACES_SAMPLER` and so on)
+/// work too.
 #[derive(Debug, Clone, Args)]
 pub struct TraceArgs {
-    /// The `OpenTelemetry` collector that takes traces (OTLP over HTTP), like `http://127.0.0.1:4318`; none are made without
+    /// `OpenTelemetry` collector for traces (OTLP over HTTP), like `http://127.0.0.1:4318`; no traces if not given
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
 
-    /// The name of this service in traces, if it is not to be its own
+    /// Service name in traces, in place of the default
     #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
     pub otel_service_name: Option<String>,
 }
 
-/// The NATS server.
+/// The settings of NATS.
 #[derive(Debug, Clone, Args)]
 pub struct NatsArgs {
-    /// The NATS server, with this process's own user: `nats://user:password@host:port`, or
+    /// NATS server and this process's user: `nats://user:password@host:port`, or
     /// `tls://user:password@host:port?ca_file=/etc/boxroom/ca.pem`
     #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true, value_name = "URL")]
     pub nats_url: String,
@@ -59,119 +60,119 @@ pub struct NatsArgs {
 /// The installation's master keys.
 #[derive(Debug, Clone, Args)]
 pub struct MasterKeyArgs {
-    /// The keys under which the keys of users are wrapped: a line for each, the first one wraps
+    /// File of master keys, one per line; the first one wraps new user keys, all unwrap
     #[arg(long, env = "BOXROOM_MASTER_KEY_FILE", value_name = "FILE")]
     pub master_key_file: PathBuf,
 }
 
-/// Where and how HTTP is served.
+/// The settings of the HTTP server.
 #[derive(Debug, Clone, Args)]
 pub struct ListenArgs {
-    /// The address to serve HTTP on; each service has a default port of its own
+    /// Address to serve HTTP on; each service has its own default port
     #[arg(long, env = "BOXROOM_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 
-    /// The certificate with which HTTPS is served in place of HTTP, and those that vouch for it (PEM)
+    /// Certificate chain (PEM) for serving HTTPS in place of HTTP
     #[arg(long, env = "BOXROOM_TLS_CERT_FILE", requires = "tls_key_file", value_name = "FILE")]
     pub tls_cert_file: Option<PathBuf>,
 
-    /// The private key of that certificate (PEM)
+    /// Private key of the certificate (PEM)
     #[arg(long, env = "BOXROOM_TLS_KEY_FILE", requires = "tls_cert_file", value_name = "FILE")]
     pub tls_key_file: Option<PathBuf>,
 
-    /// The networks of the proxies that are believed what they write into `X-Forwarded-For`, with commas between them,
-    /// like `10.1.0.0/16,192.0.2.7/32`; none if not given
+    /// Networks of trusted proxies, whose `X-Forwarded-For` is used, separated by commas, like
+    /// `10.1.0.0/16,192.0.2.7/32`; none if not given
     #[arg(long, env = "BOXROOM_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS")]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// The most open connections; fewer if the process may not open so many files
+    /// Maximum number of open connections; less if the process may not open as many files
     #[arg(long, env = "BOXROOM_CONNECTIONS", default_value_t = 50_000, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
 
-    /// The most open connections from one address (an IPv6 network of 64 bits) that is no trusted proxy
+    /// Maximum number of open connections from one address (or IPv6 /64 network) that is not a trusted proxy
     #[arg(long, env = "BOXROOM_CONNECTIONS_PER_ADDRESS", default_value_t = 4_000, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address: u32,
 
-    /// Seconds within which a request's head has to come, whether the connection is new or was used before
+    /// Timeout for the head of each request on a connection, in seconds
     #[arg(long, env = "BOXROOM_HEAD_TIMEOUT", default_value_t = 30, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_timeout: u64,
 }
 
 impl ListenArgs {
-    /// The address: what was given, or this port on the loopback interface.
+    /// Returns the given address, or this port on the loopback interface.
     pub fn or_port(&self, port: u16) -> SocketAddr {
         self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
     }
 }
 
-/// Where operators look.
+/// The settings of the listener for operators.
 #[derive(Debug, Clone, Args)]
 pub struct OperationsArgs {
-    /// An address for `/readyz` and `/metrics` alone, which are not served to clients then
+    /// Separate address for `/readyz` and `/metrics`, which are then not served to clients
     #[arg(long, env = "BOXROOM_OPERATIONS_LISTEN", value_name = "ADDRESS")]
     pub operations_listen: Option<SocketAddr>,
 }
 
-/// Which pages may call this service.
+/// The settings of cross-origin requests.
 #[derive(Debug, Clone, Args)]
 pub struct OriginArgs {
-    /// The origins whose pages may call this service from a browser, with commas between them, like
+    /// Origins whose pages may call this service from a browser, separated by commas, like
     /// `https://chat.example,http://127.0.0.1:3000`; none if not given
     #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     pub allowed_origins: Vec<Origin>,
 }
 
-/// How often clients may ask: so many requests a second, and so many at once.
+/// The rate limits of clients: sustained requests a second, and the burst.
 #[derive(Debug, Clone, Args)]
 pub struct RateArgs {
-    /// The requests of one user, like `50:200`: fifty a second, and two hundred at once
+    /// Rate limit of one user, like `50:200`: 50 requests a second, in bursts of up to 200
     #[arg(long, env = "BOXROOM_RATE_PER_USER", default_value = "50:200", value_name = "RATE:BURST")]
     pub rate_per_user: Rate,
 
-    /// The requests without a valid token of one address (an IPv6 network of 64 bits)
+    /// Rate limit of requests without a valid token from one address (or IPv6 /64 network)
     #[arg(long, env = "BOXROOM_RATE_PER_ADDRESS", default_value = "50:500", value_name = "RATE:BURST")]
     pub rate_per_address: Rate,
 }
 
 impl RateArgs {
-    /// Nobody has asked yet.
+    /// Creates rate limiters with these settings.
     pub fn rates(&self) -> Arc<Rates> {
         Rates::new(("user", self.rate_per_user), ("address", self.rate_per_address))
     }
 }
 
-/// Which access tokens count.
+/// The settings of the verification of access tokens.
 #[derive(Debug, Clone, Args)]
 pub struct TrustArgs {
-    /// The file that keeps the last known public keys and revocations, so that a start without NATS can verify tokens;
-    /// none are kept if not given
+    /// File for the last known public keys and revocations, so that tokens can be verified after a start without NATS;
+    /// not kept if not given
     #[arg(long, env = "BOXROOM_TRUST_CACHE", value_name = "FILE")]
     pub trust_cache: Option<PathBuf>,
 
-    /// Whose tokens count in place of our own.
+    /// The outside issuer.
     #[command(flatten)]
     pub issuer: IssuerArgs,
 }
 
-/// An outside issuer of access tokens (`OpenID` Connect), in place of our own accounts.
+/// The settings of an outside issuer of access tokens (`OpenID` Connect), in place of the built-in accounts.
 #[derive(Debug, Clone, Args)]
 pub struct IssuerArgs {
-    /// The issuer whose tokens count (`iss`); built-in accounts, passwords and sessions are off then
+    /// Issuer of accepted tokens (`iss`); turns built-in accounts, passwords and sessions off
     #[arg(long, env = "BOXROOM_ISSUER", requires_all = ["issuer_audience", "issuer_keys"], value_name = "ISSUER")]
     pub issuer: Option<String>,
 
-    /// For whom its tokens have to be (`aud`)
+    /// Required audience of tokens (`aud`)
     #[arg(long, env = "BOXROOM_ISSUER_AUDIENCE", requires = "issuer", value_name = "AUDIENCE")]
     pub issuer_audience: Option<String>,
 
-    /// Its public keys, a JWK set: a file, or an address like `https://login.example/jwks.json`
+    /// Public keys of the issuer, a JWK set: a file, or an address like `https://login.example/jwks.json`
     #[arg(long, env = "BOXROOM_ISSUER_KEYS", requires = "issuer", value_name = "FILE_OR_URL")]
     pub issuer_keys: Option<KeySource>,
 
-    /// The algorithms that its tokens may be signed with, with commas between them: of `EdDSA`, ES256 and RS256
+    /// Allowed signature algorithms of tokens, separated by commas: `EdDSA`, ES256 and RS256
     #[arg(
         long,
         env = "BOXROOM_ISSUER_ALGORITHMS",
@@ -181,11 +182,11 @@ pub struct IssuerArgs {
     )]
     pub issuer_algorithms: Vec<AllowedAlgorithm>,
 
-    /// The claim that is the user's id here; it has to match our pattern
+    /// Claim with the user's id, which must match the pattern of user ids
     #[arg(long, env = "BOXROOM_ISSUER_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
     pub issuer_user_claim: String,
 
-    /// The claim that says `operator` or `device` (with the claim `box`), alone or in a list; everybody else is a user
+    /// Claim with `operator` or `device` (with the claim `box`), alone or in a list; all other callers are users
     #[arg(long, env = "BOXROOM_ISSUER_ROLE_CLAIM", default_value = "role", value_name = "CLAIM")]
     pub issuer_role_claim: String,
 }

@@ -1,4 +1,5 @@
-//! Who calls: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by everybody.
+//! Authentication: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by every
+//! service.
 
 mod bucket;
 mod cache;
@@ -25,7 +26,7 @@ pub use verifier::Verifier;
 
 use crate::problem::Problem;
 
-/// A key or a token that cannot be made or read.
+/// The error of a key that cannot be read, or of a token that cannot be signed.
 #[derive(Debug, thiserror::Error)]
 #[error("not a usable Ed25519 key in PEM form")]
 pub struct KeyError(#[source] Box<dyn std::error::Error + Send + Sync>);
@@ -36,20 +37,20 @@ impl KeyError {
     }
 }
 
-/// What a caller may do.
+/// The role of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Orders and chats.
+    /// A user, who orders and chats.
     User,
-    /// Looks after boxes and stores.
+    /// An operator, who manages boxes and stores.
     Operator,
-    /// Is this box.
+    /// This box.
     Device(BoxId),
 }
 
 impl Role {
-    /// The role without what it is bound to. Stored in the names of sessions; never rename.
+    /// The name of the role, without the box. Stored in the keys of sessions; never rename.
     pub fn name(&self) -> &'static str {
         match self {
             Self::User => "user",
@@ -58,7 +59,7 @@ impl Role {
         }
     }
 
-    /// The role of this name, which of the three only a device's binds to a box.
+    /// Returns the role of this name. A box id is required for a device, and must be absent otherwise.
     pub fn named(name: &str, box_id: Option<BoxId>) -> Option<Self> {
         match (name, box_id) {
             ("user", None) => Some(Self::User),
@@ -72,52 +73,52 @@ impl Role {
 /// The authenticated caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
-    /// Who.
+    /// The id of the user, operator or box.
     pub user_id: UserId,
-    /// What they may do.
+    /// The role of the caller.
     pub role: Role,
-    /// When the token was issued.
+    /// The time at which the token was issued.
     pub issued_at: DateTime<Utc>,
-    /// Until when the token speaks for them.
+    /// The time at which the token expires.
     pub expires_at: DateTime<Utc>,
-    /// The session that the token belongs to; a printed one has none.
+    /// The session of the token. A token printed by an operator has none.
     pub session: Option<String>,
 }
 
 impl Caller {
-    /// Where a revocation of all that this token's bearer has would stand.
+    /// The key for revoking all tokens of this token's principal.
     pub fn subject_key(&self) -> String {
         names::subject_key(self.role.name(), &self.user_id)
     }
 
-    /// Refuses everybody but operators.
+    /// Rejects all callers but operators.
     pub fn require_operator(&self) -> Result<(), Problem> {
-        if self.role == Role::Operator { Ok(()) } else { Err(forbidden("only operators may do this")) }
+        if self.role == Role::Operator { Ok(()) } else { Err(forbidden("requires the role `operator`")) }
     }
 
-    /// Refuses everybody but users: operators and devices have no nickname and order nothing.
+    /// Rejects all callers but users: operators and boxes have no nickname and order nothing.
     pub fn require_user(&self) -> Result<(), Problem> {
-        if self.role == Role::User { Ok(()) } else { Err(forbidden("only users may do this")) }
+        if self.role == Role::User { Ok(()) } else { Err(forbidden("requires the role `user`")) }
     }
 
-    /// Refuses boxes, which only report.
+    /// Rejects boxes, which only report.
     pub fn require_person(&self) -> Result<(), Problem> {
         match self.role {
             Role::User | Role::Operator => Ok(()),
-            Role::Device(_) => Err(forbidden("boxes may not do this")),
+            Role::Device(_) => Err(forbidden("requires the role `user` or `operator`")),
         }
     }
 
-    /// Refuses everybody but this box itself.
+    /// Rejects all callers but this box itself.
     pub fn require_device_of(&self, box_id: &BoxId) -> Result<(), Problem> {
         match &self.role {
             Role::Device(own) if own == box_id => Ok(()),
-            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("only the box itself may do this")),
+            Role::Device(_) | Role::User | Role::Operator => Err(forbidden("requires the role `device` of this box")),
         }
     }
 }
 
-/// What was found out of a request's token before its handler asks.
+/// The result of verifying a request's token before its handler runs.
 #[derive(Clone)]
 pub(crate) struct Authenticated(pub(crate) Result<Caller, Problem>);
 
@@ -147,7 +148,7 @@ where
         let missing = || unauthorized("missing-token", "This request needs an access token");
         let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
         let header = headers.next().ok_or_else(missing)?;
-        // A proxy may have looked at the other one.
+        // A proxy may have checked the other one.
         if headers.next().is_some() {
             return Err(invalid_token());
         }

@@ -1,4 +1,4 @@
-//! The description of an HTTP API: `/openapi.json`, and pages under `/docs` that need no network.
+//! The documentation of an HTTP API: `/openapi.json`, and pages under `/docs` that work offline.
 
 use std::fmt::Write;
 
@@ -14,13 +14,14 @@ use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-/// The policy of the page of Swagger UI: its own scripts, which add a style element, and calls of its own service.
+/// The content security policy of Swagger UI: its own scripts, which add a style element, and requests to its own
+/// service.
 const SWAGGER_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; style-src-attr 'none'; \
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Serves the description and the page.
+/// Serves the OpenAPI document and Swagger UI.
 pub fn router(api: OpenApi) -> Router {
     let swagger = Router::from(SwaggerUi::new("/docs").url("/openapi.json", api));
     swagger.layer(map_response(async |mut response: Response| {
@@ -29,7 +30,7 @@ pub fn router(api: OpenApi) -> Router {
     }))
 }
 
-/// A page to read: its own style is all that it may use.
+/// An HTML page. Its policy allows only its own style.
 #[derive(Debug, Clone)]
 pub struct Page {
     html: String,
@@ -59,7 +60,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// Serves the page to which the `type` of every problem points: its status, its code, and when it is the answer.
+/// Serves the page that the `type` of every problem refers to. A row is status, code and the condition of the problem.
 pub fn problems(rows: impl IntoIterator<Item = (u16, &'static str, &'static str)>) -> Router {
     let style = "body{font:16px system-ui;max-width:50em;margin:2em auto;padding:0 1em}:target{background:#ffc}";
     let mut body = String::from("<h1>Problems</h1><dl>");

@@ -1,8 +1,8 @@
-//! How a process ends: quietly, or with the reason.
+//! The exit code of a process, and its error message.
 
 use std::{fmt::Display, process::ExitCode};
 
-/// Says on standard error why the process could not do its job: the reason and its causes, on one line.
+/// Prints the error and its causes to standard error, on one line, and returns the exit code.
 pub fn code<E: Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! axum's extractors with problems as their refusals.
+//! axum's extractors with problems as rejections.
 
 use std::error::Error;
 
@@ -14,11 +14,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::{http::rest::TooSlow, problem::Problem};
 
-/// A JSON body of a known shape.
+/// A JSON body.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
-/// The parameters in the path; what does not parse names nothing that exists.
+/// The parameters in the path. A path that cannot be parsed is not found.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
@@ -35,7 +35,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let bytes = bytes.map_err(|rejection| unread(&rejection))?;
         match axum::Json::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
-            // The parser speaks of syntax too where a name of a variant was expected: `null`, say.
+            // The parser also reports a syntax error for a value of a wrong type in place of a variant's name, for
+            // example `null`.
             Err(JsonRejection::JsonSyntaxError(error)) if is_json(&bytes) => {
                 Err(invalid_body().detail(error.body_text()))
             }
@@ -67,7 +68,7 @@ fn malformed() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON")
 }
 
-/// Why a body could not be read.
+/// Returns the problem of a body that could not be read.
 pub fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
@@ -98,7 +99,7 @@ fn path_problem(rejection: &PathRejection) -> Problem {
     not_found().detail(rejection.body_text())
 }
 
-/// Nothing is at this path.
+/// The problem of a path without a resource.
 pub fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here")
 }
@@ -115,6 +116,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 fn query_problem(rejection: &QueryRejection) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "A query parameter is not what this request takes")
+    Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "A query parameter is not valid")
         .detail(rejection.body_text())
 }

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can do its job: `/healthz` and `/readyz`.
+//! Liveness and readiness: `/healthz` and `/readyz`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,12 +7,12 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::timeout;
 
-/// How long a check may take before it counts as failed.
+/// The timeout of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The dependencies of a process and how to ask after them.
+/// The dependencies of a process and their checks.
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Vec<Dependency>,
@@ -25,7 +25,7 @@ struct Dependency {
     check: Check,
 }
 
-/// Whether each dependency is there.
+/// The readiness of the process and the result of each check.
 #[derive(Debug, Serialize)]
 pub(crate) struct Readiness {
     pub(crate) ready: bool,
@@ -42,12 +42,12 @@ pub(crate) struct CheckResult {
 }
 
 impl Health {
-    /// Nothing to ask after yet.
+    /// Creates health without dependencies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a dependency without which the process cannot do its job; the check says what is wrong with it.
+    /// Adds a required dependency. The check returns a description of the failure.
     #[must_use]
     pub fn check<F, Fut>(self, name: &'static str, check: F) -> Self
     where
@@ -57,7 +57,7 @@ impl Health {
         self.add(name, true, Arc::new(move || Box::pin(check())))
     }
 
-    /// Adds a dependency that is reported, but without which the process still does most of its job.
+    /// Adds a dependency that is reported but not required for readiness.
     #[must_use]
     pub fn watch<F, Fut>(self, name: &'static str, check: F) -> Self
     where
@@ -78,7 +78,7 @@ impl Health {
         alive().merge(Router::new().route("/readyz", get(readyz)).with_state(self))
     }
 
-    /// Asks after all dependencies.
+    /// Runs all checks.
     pub(crate) async fn look(&self) -> Readiness {
         let checks = futures::future::join_all(self.checks.iter().map(async |dependency| {
             let Dependency { name, required, check } = dependency;
@@ -91,8 +91,8 @@ impl Health {
     }
 }
 
-/// Serves `/healthz` alone: 200 while the process answers and can go on, 503 when a background task that it needs has
-/// failed and it is about to end.
+/// Serves `/healthz` alone: 200 while the process runs, and 503 after a required background task has failed and before
+/// the process ends.
 pub fn alive() -> Router {
     Router::new().route("/healthz", get(healthz))
 }

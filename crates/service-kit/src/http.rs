@@ -1,4 +1,4 @@
-//! HTTP around a router: the server, request ids, limits, faults as problems.
+//! The HTTP server around a router: request ids, limits, errors as problems.
 
 mod client;
 mod heads;
@@ -39,13 +39,13 @@ use crate::{
     trace::{self, TRACEPARENT},
 };
 
-/// The most bytes of a request's body.
+/// The maximum size of a request's body.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// How long a request may take.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Registers what is counted of requests and connections.
+/// Registers the metrics of requests and connections.
 pub(crate) fn register(registry: &mut Registry) {
     requests::register(registry);
     places::register(registry);
@@ -61,12 +61,12 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
-/// Puts around a router what every service has; the last thing before it is served.
+/// Wraps a router in the layers that all services have. Call it last, before serving.
 pub fn finish(router: Router) -> Router {
     router
         .fallback(async || extract::not_found())
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path has no such method")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limit_time))
@@ -82,10 +82,10 @@ pub fn finish(router: Router) -> Router {
         .layer(middleware::from_fn(rest::read_rest))
 }
 
-/// Pages that are asked for all the time, by machines; nobody wants to see a trace of that.
+/// Paths that machines request continually. They are not traced.
 const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// The span of one request; goes on with the client's trace. Faults are logged in it by `log_faults`, and nowhere else.
+/// Returns the span of a request, which continues the client's trace. Errors are logged in it by `log_faults` only.
 fn span_of(request: &Request) -> Span {
     if UNTRACED.contains(&request.uri().path()) {
         return Span::none();
@@ -116,7 +116,7 @@ fn note_status(response: &Response, _: Duration, span: &Span) {
     span.record("http.response.status_code", response.status().as_u16());
 }
 
-/// A client's own request id is welcome when it is a short plain word; any other is replaced.
+/// Removes the client's request id unless it is a short plain word. A new one replaces it.
 async fn drop_strange_id(mut request: Request, next: Next) -> Response {
     if request.headers().get(REQUEST_ID).is_some_and(|id| !is_plain_id(id.as_bytes())) {
         request.headers_mut().remove(REQUEST_ID);
@@ -124,7 +124,7 @@ async fn drop_strange_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Returns true if a client's own request id is a short plain word, which may stand in logs and answers.
+/// Returns true if a client's request id is a short plain word, safe for logs and responses.
 pub fn is_plain_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

@@ -1,7 +1,6 @@
-//! What every process of Boxroom needs around its own job: settings, HTTP, problems, callers, health, logs, metrics,
-//! traces.
+//! The common parts of all processes: settings, HTTP, problems, authentication, health, logs, metrics, traces.
 //!
-//! Knows nothing of the log and of the read models.
+//! It does not depend on the log or the read models.
 
 pub mod args;
 pub mod auth;

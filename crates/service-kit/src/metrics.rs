@@ -1,7 +1,7 @@
 //! Metrics for Prometheus: `/metrics`, in its text format.
 //!
-//! Each crate declares its metrics in one place, with a help text, and counts where things happen; what can be read off
-//! the state of the process is read when it is asked for.
+//! Each crate declares its metrics with help texts in one place, and increments them at the event. Gauges of the
+//! process's state are read at each scrape.
 
 mod process;
 
@@ -26,13 +26,13 @@ use crate::{
     http,
 };
 
-/// The type that text for Prometheus has.
+/// The content type of the text format for Prometheus.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Bounds of the buckets for times from half a millisecond to ten seconds.
+/// The buckets of durations, in seconds, from half a millisecond to ten seconds.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// A histogram of times in seconds.
+/// Returns a histogram of durations in seconds.
 pub fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
@@ -44,23 +44,23 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Those that every process has.
+    /// Creates the metrics that all processes have.
     pub fn of(service: &'static str, version: &'static str) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(AtScrape(process::read)));
         let mut metrics = Self { registry };
         let build = Info::new([("service", service), ("version", version)]);
-        metrics.own().register("build", "What runs here", build);
+        metrics.own().register("build", "Service and version of the process", build);
         http::register(metrics.own());
         metrics
     }
 
-    /// Where a service registers its own: all names get the prefix `boxroom_`.
+    /// The registry for a service's own metrics. Their names get the prefix `boxroom_`.
     pub fn own(&mut self) -> &mut Registry {
         self.registry.sub_registry_with_prefix("boxroom")
     }
 
-    /// Serves `/metrics`: these, and how it stands with what the process depends on.
+    /// Serves `/metrics`: these metrics, and the results of the readiness checks.
     pub fn router(self, health: Health) -> Router {
         Router::new().route("/metrics", get(metrics)).with_state((Arc::new(self.registry), health))
     }
@@ -84,17 +84,17 @@ async fn metrics(State((registry, health)): State<(Arc<Registry>, Health)>) -> R
 fn of_readiness(readiness: &Readiness) -> Registry {
     let mut registry = Registry::with_prefix("boxroom");
     let ready = ConstGauge::new(u64::from(readiness.ready));
-    registry.register("ready", "Whether the process can do its job: 1 or 0, as /readyz says", ready);
+    registry.register("ready", "1 if the process is ready, as in /readyz, else 0", ready);
     let checks: Vec<_> =
         readiness.checks.iter().map(|check| ([("check", check.name)], f64::from(u8::from(check.ok)))).collect();
     at_scrape(&mut registry, move |encoder| {
-        let help = "Whether what the process depends on is there: 1 or 0, by the names in /readyz";
+        let help = "1 if the readiness check succeeds, else 0, by the names in /readyz";
         gauges(encoder, "check_ok", help, None, checks.clone())
     });
     registry
 }
 
-/// Registers what is read off the state of the process whenever somebody asks. Must not wait for anything.
+/// Registers metrics that are read from the state of the process at each scrape. `read` must not block.
 pub fn at_scrape<F>(registry: &mut Registry, read: F)
 where
     F: Fn(&mut DescriptorEncoder<'_>) -> fmt::Result + Send + Sync + 'static,
@@ -117,7 +117,7 @@ pub fn gauges<L: EncodeLabelSet>(
     Ok(())
 }
 
-/// Writes a gauge that has no labels.
+/// Writes a gauge without labels.
 pub fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -128,7 +128,7 @@ pub fn gauge(
     ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?)
 }
 
-/// Writes a counter that has no labels and is kept elsewhere.
+/// Writes a counter without labels whose value is kept elsewhere.
 fn counter(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
@@ -139,7 +139,7 @@ fn counter(
     ConstCounter::new(value).encode(encoder.encode_descriptor(name, help, unit, MetricType::Counter)?)
 }
 
-/// A count as a metric's value: exact up to 2^53.
+/// Converts a count to a metric's value. Exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "nothing here is counted that far")]
 pub fn value(count: u64) -> f64 {
     count as f64

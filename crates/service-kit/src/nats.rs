@@ -1,4 +1,4 @@
-//! The connections to NATS: patient at the start, and back by themselves after a fault.
+//! The connections to NATS. They keep trying at the start, and reconnect after a failure.
 
 use std::{
     future::ready,
@@ -17,27 +17,27 @@ pub use requests::Requests;
 mod requests;
 mod socket;
 
-/// The port of a server whose address has none.
+/// The default port of an address.
 const PORT: u16 = 4222;
 
-/// The address of the NATS server cannot be used.
+/// The errors of a NATS address.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Not an address.
+    /// It is not a URL.
     #[error("the NATS address is not a URL")]
     Url(#[from] url::ParseError),
-    /// An address with something in it that nobody knows.
-    #[error("the NATS address has an unknown part `{0}`: there are ca_file, cert_file with key_file, and no others")]
+    /// It has an unknown parameter.
+    #[error("the NATS address has an unknown part `{0}`: only ca_file, and cert_file with key_file, are supported")]
     Parameter(String),
-    /// Certificates mean nothing where nobody asks for them.
+    /// It has certificates but no TLS.
     #[error("a NATS address with certificates begins with tls://")]
     Plain,
-    /// Refused for good.
+    /// The connection was rejected for good.
     #[error("cannot connect to NATS")]
     Nats(#[from] async_nats::ConnectError),
 }
 
-/// The parts of an address.
+/// The parsed NATS address.
 struct Address {
     url: Url,
     host: String,
@@ -45,9 +45,9 @@ struct Address {
     user: String,
     password: String,
     tls: bool,
-    /// The files of the authorities that are trusted, instead of those of this machine.
+    /// The files of trusted certificate authorities. If empty, those of this machine are trusted.
     authorities: Vec<PathBuf>,
-    /// The files of the certificate and the key to show to the server.
+    /// The files of the client certificate and its key.
     identity: Option<(PathBuf, PathBuf)>,
 }
 
@@ -84,10 +84,10 @@ impl Address {
     }
 }
 
-/// How to connect to an address as the user in it, and what is left of the address, which may stand in a log.
+/// Returns the options for connecting as the user of an address, and the address without secrets, which is safe to log.
 ///
-/// Replies come to `_INBOX_<user>.>`, the one inbox that the user's account lets it listen to. With `tls://` nothing is
-/// said before the server has shown a certificate of an authority in `ca_file`, or of one that this machine trusts.
+/// Replies arrive on `_INBOX_<user>.>`, the only inbox that the user's account may subscribe to. With `tls://` nothing
+/// is sent before the server has shown a certificate of an authority in `ca_file`, or of one that this machine trusts.
 pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> {
     let Address { url, user, password, tls, authorities, identity, .. } = Address::parse(address)?;
     let mut options = ConnectOptions::new().require_tls(tls);
@@ -103,22 +103,23 @@ pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> 
     Ok((options, url.to_string()))
 }
 
-/// Connects to an address as [`address`] reads it; returns at once and goes on trying while the server is not there.
+/// Connects to an address in the format of [`address`]. Returns at once and keeps trying while the server is not
+/// available.
 pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
     let (options, server) = lasting(url, name)?;
     Ok(options.retry_on_initial_connect().connect(server.as_str()).await?)
 }
 
-/// The same for somebody who waits for an answer: says at once why the server does not let them in.
+/// Connects like [`connect`], but waits and returns the error if the server rejects the connection.
 pub async fn connect_now(url: &str, name: &str) -> Result<Client, ConnectError> {
     let (options, server) = lasting(url, name)?;
     Ok(options.connect(server.as_str()).await?)
 }
 
-/// The options of a connection that comes back by itself after a fault, and the server's address.
+/// Returns the options of a connection that reconnects after a failure, and the server's address.
 fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectError> {
     let (options, server) = address(url)?;
-    // Attempts come many a second, and mostly fail for the same reason.
+    // There are many attempts a second, mostly failing for the same reason. It is logged once.
     let told = Mutex::new(None);
     let options = options
         .name(name)
@@ -131,7 +132,7 @@ fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectErr
                 tracing::warn!(error, "cannot connect to NATS");
             }
             *told = error;
-            // The usual way goes on.
+            // The client chooses the server and the delay.
             ready(None)
         })
         .ping_interval(Duration::from_secs(5))
@@ -141,7 +142,7 @@ fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectErr
             match event {
                 Event::Connected => tracing::info!("connected to NATS"),
                 Event::Disconnected => tracing::warn!("lost the connection to NATS"),
-                // Nobody needs it any more.
+                // The process has dropped its client.
                 Event::Closed => tracing::debug!("closed the connection to NATS"),
                 other => tracing::warn!(event = %other, "NATS"),
             }
@@ -158,28 +159,28 @@ fn reconnect_delay(attempt: usize) -> Duration {
     })
 }
 
-/// Returns when the task of the client library has ended that serves a connection: every operation fails for ever then.
+/// Waits for the end of the client library's task for a connection, after which every operation fails.
 pub async fn ended(client: Client) {
-    // A subscription outlasts faults of the connection, and ends with the task.
+    // A subscription survives connection failures, and ends with the task.
     if let Ok(mut subscription) = client.subscribe(client.new_inbox()).await {
         while subscription.next().await.is_some() {}
     }
 }
 
-/// What an address says, for who speaks to the server without the client.
+/// The parts of an address, for connections without the client library.
 pub struct PlainAddress {
-    /// The server.
+    /// The host of the server.
     pub host: String,
-    /// Its port.
+    /// The port of the server.
     pub port: u16,
-    /// As whom to connect.
+    /// The name of the user.
     pub user: String,
     /// The user's password.
     pub password: String,
 }
 
 impl PlainAddress {
-    /// The parts of `nats://user:password@host:port`; none of another address, of one with TLS in particular.
+    /// Parses `nats://user:password@host:port`. None for other addresses, in particular for those with TLS.
     pub fn parse(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok().filter(|url| url.scheme() == "nats" && !url.username().is_empty())?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! The pages for operators, `/readyz` and `/metrics`: beside everything else, or where clients do not come.
+//! The pages for operators, `/readyz` and `/metrics`: beside the API, or on an address of their own.
 
 use std::{future::pending, io};
 
@@ -11,7 +11,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What is to be served to clients of these pages. If they have an address of their own, they are served there until
+/// Returns the routes to serve beside the API. If the pages have an address of their own, they are served there until
 /// the process ends, with the same certificate.
 pub fn pages(health: Health, metrics: Metrics, args: &OperationsArgs, listen: &ListenArgs) -> io::Result<Router> {
     let pages = health.clone().router().merge(metrics.router(health));

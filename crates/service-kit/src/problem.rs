@@ -1,4 +1,4 @@
-//! Refusals and faults as clients see them: RFC 9457 problems with stable codes.
+//! Problems for clients (RFC 9457) with stable codes.
 
 use axum::{
     Json,
@@ -11,35 +11,35 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The header that names a request in answers and logs.
+/// The header with the id of a request, in responses and logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A problem (`application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Where the code is described, relative to the service.
+    /// The description of the code, as a path of the service.
     #[serde(rename = "type")]
     #[schema(example = "/docs/problems#box-in-use")]
     kind: String,
-    /// The code in words.
+    /// The meaning of the code.
     title: &'static str,
     /// The HTTP status.
     #[schema(example = 409)]
     status: u16,
-    /// What is wrong with this request.
+    /// The error of this request.
     detail: String,
-    /// Stable and meant for programs.
+    /// The stable code for programs.
     #[schema(example = "box-in-use")]
     code: &'static str,
-    /// Names the request in the logs.
+    /// The id of the request in the logs.
     request_id: String,
-    /// Seconds until another try makes sense.
+    /// The seconds after which a retry makes sense.
     #[serde(skip)]
     retry_after: Option<u32>,
 }
 
 impl Problem {
-    /// A problem of this status; the code is stable, the title says it in words.
+    /// Creates a problem of this status, with a stable code and its meaning as the title.
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self {
             kind: format!("/docs/problems#{code}"),
@@ -52,21 +52,21 @@ impl Problem {
         }
     }
 
-    /// Says what is wrong with this request in particular.
+    /// Sets the error of this request.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Says after how many seconds another try makes sense.
+    /// Sets the seconds after which a retry makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// Names the request in the logs; over HTTP this happens by itself.
+    /// Sets the id of the request in the logs. Over HTTP, the server sets it.
     #[must_use]
     pub fn of_request(mut self, id: impl Into<String>) -> Self {
         self.request_id = id.into();
@@ -83,12 +83,12 @@ impl Problem {
         self.code
     }
 
-    /// What is wrong with this request.
+    /// The error of this request.
     pub fn detail_text(&self) -> &str {
         &self.detail
     }
 
-    /// A fault of ours; its cause belongs into the log, not here.
+    /// An internal error. Its cause belongs in the log only.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
     }
@@ -110,7 +110,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the request's id into the problem that answers it.
+/// Sets the request's id in the problem that answers it.
 pub(crate) async fn name_request(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! The end of a process: SIGTERM or Ctrl-C, or the failure of a background task that it needs.
+//! The end of a process: after SIGTERM or Ctrl-C, or after the failure of a required background task.
 
 use std::{io, panic::AssertUnwindSafe, process, thread, time::Duration};
 
@@ -11,16 +11,15 @@ use tokio::{
     time::sleep,
 };
 
-/// The time limit of an orderly stop after a signal. The supervisor of the process may kill it after five seconds.
+/// The longest orderly stop. The supervisor may kill the process after five seconds.
 const STOP_LIMIT: Duration = Duration::from_millis(4500);
 
-/// The time limit of an orderly end after a failure.
+/// The longest time to the end of the process after a failure.
 const FAILURE_LIMIT: Duration = Duration::from_millis(800);
 
-/// Runs a service, which is given a future that completes when it shall stop. Ends with an error when a supervised task
-/// fails.
+/// Runs a service, passing it a future that completes when it should stop. Fails when a supervised task fails.
 ///
-/// A thread of its own ends the process if that takes too long, even if every other thread hangs.
+/// A separate thread ends the process if that takes too long, even if every other thread hangs.
 pub async fn supervised<F, E>(service: impl FnOnce(Stop) -> F) -> Result<(), E>
 where
     F: Future<Output = Result<(), E>>,
@@ -42,26 +41,26 @@ where
     }
 }
 
-/// Completes when the service shall stop.
+/// A future that completes when the service should stop.
 pub type Stop = futures::future::BoxFuture<'static, ()>;
 
-/// Passes a signal on, and ends the process if it has not ended by itself in time.
+/// Forwards a signal, and ends the process if it has not ended in time.
 async fn end_in_time(ask: oneshot::Sender<()>) {
     tokio::select! {
         () = signal_received() => {
             let _ = ask.send(());
             sleep(STOP_LIMIT).await;
-            tracing::error!("did not stop in time");
+            tracing::error!("the process did not stop in time");
         }
         _ = supervision::failure() => sleep(FAILURE_LIMIT).await,
     }
     process::exit(1);
 }
 
-/// Returns once the process has been asked to stop.
+/// Waits until the process is asked to stop.
 async fn signal_received() {
     let interrupt = async {
-        // Without a handler the default action ends the process, which is what was asked for.
+        // Without a handler the default action ends the process, as requested.
         let _ = tokio::signal::ctrl_c().await;
     };
     let terminate = async {

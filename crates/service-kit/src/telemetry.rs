@@ -1,4 +1,4 @@
-//! Logs to standard error, as text for people or as JSON for machines; and traces to a collector, if there is one.
+//! Logs to standard error as text or JSON, and traces to a collector, if one is configured.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -23,25 +23,25 @@ use crate::{
     trace,
 };
 
-/// How long the last spans may take to leave when the process ends.
+/// The timeout for sending the last spans when the process ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Libraries that log what they carry, below `info`: tokens, password hashes, what people say. They say no more than that,
-/// whatever the filter.
+/// Libraries that log the data that they carry at levels below `info`: tokens, password hashes, messages. They are
+/// limited to `info`, whatever the filter.
 const CARRIERS: [&str; 3] = ["async_nats", "tungstenite", "tokio_tungstenite"];
 
-/// Logs or traces cannot be set up as it was asked for.
+/// The reasons for which logs or traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter of the logs does not parse.
+    /// The log filter cannot be parsed.
     #[error("--log: not a filter")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The collector's address cannot be used.
+    /// The address of the collector cannot be used.
     #[error("--otlp-endpoint: cannot be used")]
     Endpoint(#[from] ExporterBuildError),
 }
 
-/// Sends the last spans when it is dropped. Held by `main`.
+/// Sends the last spans when dropped. Held by `main`.
 #[derive(Debug)]
 #[must_use]
 pub struct Telemetry {
@@ -51,15 +51,15 @@ pub struct Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(provider) = &self.provider {
-            // A collector that is gone loses them.
+            // Errors are ignored: without a collector the spans are lost.
             let _ = provider.shutdown_with_timeout(FAREWELL);
         }
     }
 }
 
-/// Starts logs and traces of this service for the rest of the process's life.
+/// Starts logs and traces of this service until the process ends.
 pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, TelemetryError> {
-    // Spans for traces alone would only lengthen the lines of the log.
+    // Spans for traces only would make the log lines longer.
     let for_traces_only = format!("{}=off", trace::TARGET).parse()?;
     let filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
     let discreet = filter_fn(|metadata| {
@@ -97,7 +97,7 @@ where
     }
 }
 
-/// What makes spans and sends them in the background; nothing without a collector.
+/// Creates the provider that sends spans in the background. None without a collector.
 fn provider(args: &TraceArgs, service: &'static str) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
     let Some(endpoint) = args.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
         return Ok(None);

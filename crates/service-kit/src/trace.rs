@@ -1,4 +1,4 @@
-//! Traces from one process to the next: a span as a W3C `traceparent`, and a `traceparent` as the parent of a span.
+//! Traces across processes: converts a span to a W3C `traceparent`, and a `traceparent` to the parent of a span.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,10 +9,10 @@ use opentelemetry::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The header that carries the trace, in HTTP, in the log, and in notices.
+/// The header with the trace context, in HTTP, in the log, and in notifications.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// The target of spans that are made for traces only and do not show in logs.
+/// The target of spans that are for traces only and are not logged.
 pub const TARGET: &str = "boxroom::trace";
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -21,17 +21,17 @@ pub(crate) fn switch_on() {
     ON.store(true, Ordering::Relaxed);
 }
 
-/// Whether this process makes traces.
+/// Returns true if this process records traces.
 pub fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Whether spans of this `traceparent` are wanted: traces are made at all, and this one was chosen where it began.
+/// Returns true if this process records traces and this `traceparent` is sampled.
 pub fn is_wanted(traceparent: &str) -> bool {
     is_on() && parse(traceparent).is_some_and(|parent| parent.is_sampled())
 }
 
-/// The span as a `traceparent`; none if no traces are made.
+/// Returns the span as a `traceparent`. None if no traces are recorded.
 pub fn of(span: &Span) -> Option<String> {
     if !is_on() {
         return None;
@@ -42,15 +42,15 @@ pub fn of(span: &Span) -> Option<String> {
     of.is_valid().then(|| format!("00-{}-{}-{:02x}", of.trace_id(), of.span_id(), of.trace_flags().to_u8()))
 }
 
-/// Makes a new span part of the trace of this `traceparent`; what is none leaves the span as it is.
+/// Makes a span part of the trace of this `traceparent`. An invalid one is ignored.
 pub fn continue_from(span: &Span, traceparent: &str) {
     if let Some(parent) = parse(traceparent).filter(|_| is_on()) {
-        // A span that is filtered out has no parent either.
+        // A span that is filtered out cannot have a parent.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 }
 
-/// A new span in each of these traces that is kept. They end when they are dropped.
+/// Creates a span in each of these traces that is sampled. The spans end when dropped.
 pub fn continued<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
     let continued = |traceparent: &str| {
         let span = span();
@@ -60,7 +60,7 @@ pub fn continued<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn(
     if is_on() { traceparents.filter(|parent| is_wanted(parent)).map(continued).collect() } else { Vec::new() }
 }
 
-/// The trace that a span belongs to, if the trace is kept.
+/// Returns the trace id of a span, if the trace is sampled.
 pub fn id_of(span: &Span) -> Option<String> {
     if !is_on() {
         return None;
@@ -70,7 +70,7 @@ pub fn id_of(span: &Span) -> Option<String> {
     of.is_sampled().then(|| of.trace_id().to_string())
 }
 
-/// Whether it is a `traceparent` of the one version that there is.
+/// Returns true if the text is a `traceparent` of version 00.
 pub fn is_well_formed(traceparent: &str) -> bool {
     parse(traceparent).is_some()
 }

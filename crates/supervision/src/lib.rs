@@ -1,7 +1,7 @@
-//! Supervision of the background tasks without which a process is useless: the first one that fails is the failure of
-//! the whole process, which shows in `/healthz` and ends it.
+//! Supervision of the background tasks that a process cannot work without: the first failure of one is the failure of
+//! the whole process, which is reported in `/healthz` and ends the process.
 //!
-//! One per process, because a process is what its supervisor can restart.
+//! There is one per process, because a process is the unit that can be restarted.
 
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::LazyLock};
 
@@ -31,8 +31,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The tasks that run as long as their service: the end of each is the failure of the process. All are aborted with
-/// this value.
+/// A group of tasks that run as long as their service. The end of any of them is the failure of the process. Dropping
+/// this value aborts all.
 #[derive(Debug, Default)]
 pub struct Tasks(JoinSet<()>);
 
@@ -46,19 +46,19 @@ impl Tasks {
     }
 }
 
-/// Spawns a task whose panic is the failure of the process. To abort it, or to let it return, is no failure.
+/// Spawns a task whose panic is the failure of the process. Aborting it or letting it return is not.
 pub fn spawn<T: 'static>(name: &'static str, task: impl Future<Output = T> + Send + 'static) -> AbortHandle {
     tokio::spawn(run(name, task)).abort_handle()
 }
 
-/// Runs a task whose panic is the failure of the process, for threads and runtimes of their own.
+/// Runs a task whose panic is the failure of the process. For separate threads and runtimes.
 pub async fn run<T>(name: &'static str, task: impl Future<Output = T>) {
     if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
         fail(name, message(panic.as_ref()));
     }
 }
 
-/// Reports that a task has failed. Only the first report of a process counts.
+/// Reports that a task has failed. Only the first report in a process counts.
 pub fn fail(task: &'static str, reason: impl Into<String>) {
     let failure = Failure { task, reason: reason.into() };
     FAILURE.send_if_modified(|first| {
@@ -86,7 +86,7 @@ pub async fn failure() -> Failure {
     }
 }
 
-/// The text of a panic.
+/// Returns the text of a panic.
 pub fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_owned())
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    // The only test: the failure of a process is never taken back.
+    // This is the only test, because the failure of a process cannot be reset.
     #[tokio::test]
     async fn the_first_panic_of_a_supervised_task_is_the_failure_of_the_process() {
         spawn("one that ends", async {});

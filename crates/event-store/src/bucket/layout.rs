@@ -1,4 +1,4 @@
-//! The layouts of all buckets, laid out by hand: those of the client library can be read from any replica.
+//! The layouts of all buckets. Not created with the client library, whose buckets can be read from any replica.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use domain::{
 
 use crate::{accounts_kv::ACCOUNTS_BUCKET, attempts_kv::ATTEMPTS_BUCKET, keys::KEYS_BUCKET};
 
-/// The most bytes of a value: all of them are short.
+/// The maximum size of a value.
 const MAX_VALUE_BYTES: i32 = 1024;
 
 const MAX_TALLY_BYTES: i32 = 512;
 
-/// The most tallies of wrong passwords. To make the service forget one, a client has to try so many other accounts
-/// first, each with the work of a password.
+/// The maximum number of tallies of wrong passwords. A client that wants one to be discarded must first try as many
+/// other accounts, each at the cost of a password hash.
 const MAX_TALLIES: i64 = 1_000_000;
 
-/// The time after which an address from which the right password came is forgotten.
+/// The time after which an address that gave the right password is forgotten.
 const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The streams of all buckets, each kept by this many servers.
+/// Returns the streams of all buckets with the given number of replicas.
 pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
     let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
@@ -34,8 +34,8 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
         kept(ACCOUNTS_BUCKET, "*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
-        // Services follow these two in batches, which only direct reads have. They find with the next look what a
-        // replica lacked.
+        // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
+        // by the next read.
         Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
         Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
         Config {
@@ -46,7 +46,7 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
             ..kept(ATTEMPTS_BUCKET, ">")
         },
         Config {
-            // The key, and its tombstone until the key is overwritten where it stands.
+            // The key, and its tombstone until the key is overwritten in place.
             max_messages_per_subject: 2,
             deny_delete: false,
             ..kept(KEYS_BUCKET, "*")
@@ -54,8 +54,8 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
     ]
 }
 
-/// A bucket that is read from the leader only, which knows every acknowledged write. Not compressed: what is deleted is
-/// overwritten where it stands.
+/// Returns the layout of a bucket that is read from the leader only, which has every acknowledged write. It is not
+/// compressed, because deleted values are overwritten in place.
 fn bucket(name: &str, keys: &str, replicas: usize) -> Config {
     Config {
         name: format!("KV_{name}"),

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::mark_keys::MarkKeys;
 
-/// A stored message of a shape that was or is written: subject, headers and payload.
+/// Reads a stored message of a present or former shape: subject, headers and payload.
 fn fixture(name: &str) -> RecordedCommit {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures-of-commits/{name}.json"));
     let stored: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What commands to a box have to look up in the log before they can be decided.
+//! Look-ups in the log that commands to a box need before they are decided.
 
 use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMessage};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Executor<DeliveryBox> {
-    /// The event in which a message was posted; none if there is no such message on this box.
+    /// Returns the event that posted a message. None if the box has no such message.
     pub async fn message(
         &self,
         box_id: &BoxId,
@@ -31,8 +31,9 @@ impl Executor<DeliveryBox> {
         }
     }
 
-    /// The commit at a sequence, if it is this box's: to give it up. A box whose state cannot be read because of such
-    /// commits is folded from the others, so that it can take this one command; the state is stored with it.
+    /// Returns the sequence of a commit that is to be dropped, if it is one of this box. If such commits make the state
+    /// of the box unreadable, the state is folded from the other commits, so that the box accepts this command. The
+    /// state is stored with it.
     pub async fn commit_of(
         &self,
         box_id: &BoxId,

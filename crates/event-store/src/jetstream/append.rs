@@ -1,4 +1,4 @@
-//! One attempt to append, and what the server's answer to it means.
+//! One attempt to append, and the interpretation of the server's answer.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ impl JetStreamLog {
         }
     }
 
-    /// The server stages the messages and stores all of them with the last one, or none. The batch's id is new for
-    /// each attempt, so that what an earlier attempt has staged does not mix with it.
+    /// Appends an atomic batch: the server stages the messages and stores all of them with the last one, or none. The
+    /// batch has a new id for each attempt, so that messages staged by an earlier attempt do not mix with it.
     async fn attempt_batch(&self, staged: &[NewMessage], last: &NewMessage, patience: Duration) -> Attempt {
         let batch = hex(&rand::random::<u128>().to_be_bytes());
         let batch_headers = |message: &NewMessage, index: usize| {
@@ -79,7 +79,7 @@ impl JetStreamLog {
 }
 
 impl JetStreamLog {
-    /// Remembers for readiness what an answer tells about the space that is left.
+    /// Records for readiness whether the answer shows a lack of space.
     fn noted(&self, message: &NewMessage, attempt: Attempt) -> Attempt {
         match attempt {
             Attempt::Stored { .. } => self.space.stored(|| message.stream.on_server()),

@@ -1,5 +1,5 @@
-//! Reads whole streams over a connection of its own. To take every header of every message apart, as the client library
-//! does, costs more than all the rest that a rebuild does with them.
+//! Reads whole streams over a connection of its own. The client library parses every header of every message, which
+//! costs more than all other work of a rebuild.
 
 mod connection;
 
@@ -24,20 +24,20 @@ use crate::{
     stream::StreamName,
 };
 
-/// The consumer of each dense stream that whoever reads all of it may move, one at a time. Stored; never rename.
+/// The consumer of each dense stream for reading all of it, by one reader at a time. Stored; never rename.
 pub(crate) const BULK_CONSUMER: &str = "bulk";
 
-/// What the server says after the last message of a page that was bounded in bytes too.
+/// The server's status text after the last message of a page that is also limited in bytes.
 const BATCH_COMPLETED: &str = "Batch Completed";
 
-/// Where the server is, and as whom it is asked. Only for servers that do not want TLS.
+/// The address and credentials of a server, for bulk connections. Only for servers that do not require TLS.
 #[derive(Clone)]
 pub struct BulkAddress {
-    /// A name or an address.
+    /// A host name or an IP address.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// Whose answers come to `_INBOX_<user>.>`.
+    /// The user's name. Its answers arrive on `_INBOX_<user>.>`.
     pub user: String,
     /// The user's password.
     pub password: String,
@@ -49,7 +49,7 @@ impl fmt::Debug for BulkAddress {
     }
 }
 
-/// Reads a stream page by page. Connects when it is first asked; not to be asked again after an error.
+/// Reads a stream page by page. Connects on the first read. Must not be used after an error.
 pub struct BulkReader {
     address: BulkAddress,
     prefix: String,
@@ -58,18 +58,18 @@ pub struct BulkReader {
     keys: Option<Arc<KeyRing>>,
 }
 
-/// What is known of the stream's consumer.
+/// The known state of the stream's consumer.
 #[derive(Clone, Copy, PartialEq)]
 enum Consumer {
-    /// It delivers this sequence next, unless somebody else moves it.
+    /// It delivers this sequence next, unless another reader resets it.
     At(u64),
-    /// It has to be moved first.
+    /// It must be reset before the next read.
     Anywhere,
-    /// There is none, or somebody else uses it: this reader does without, for good.
+    /// It does not exist or has another reader. This reader no longer uses it.
     Unusable,
 }
 
-/// Where a consumer was moved.
+/// The server's answer to a reset of a consumer.
 #[derive(Deserialize)]
 struct Moved {
     reset_seq: u64,
@@ -80,12 +80,12 @@ impl BulkReader {
         Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Anywhere, keys: None }
     }
 
-    /// The same reader, of a log with personal values sealed.
+    /// Makes the reader decrypt personal values with these keys.
     pub(crate) fn opened_with(self, keys: Arc<KeyRing>) -> Self {
         Self { keys: Some(keys), ..self }
     }
 
-    /// As [`Log::read`](crate::Log::read).
+    /// Reads a page like [`Log::read`](crate::Log::read).
     pub async fn read(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let mut page = self.read_stored(range).await?;
         if let Some(keys) = &self.keys {
@@ -95,13 +95,13 @@ impl BulkReader {
     }
 
     async fn read_stored(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
-        // A connection whose answer was not waited for to its end is not used again.
+        // A connection is not reused unless its last answer was received completely.
         if let Some(connection) = self.connection.take()
             && let Ok(page) = self.read_over(connection, range).await
         {
             return Ok(page);
         }
-        // The server ends a connection that was silent for minutes, as that of a paused rebuild is.
+        // The server closes a connection that was idle for minutes, such as that of a paused rebuild.
         let connection = self.connect().await?;
         match self.read_over(connection, range).await {
             Err(_) if self.consumes(range) => {
@@ -120,7 +120,8 @@ impl BulkReader {
         timeout(CONNECT_PATIENCE, Connection::open(&self.address)).await.map_err(unavailable)?
     }
 
-    /// Only a dense stream shows by its sequences that somebody else was given some.
+    /// Returns true if the range can be read from the consumer. Only the sequences of a dense stream show that another
+    /// reader has taken some of the messages.
     fn consumes(&self, range: Range<'_>) -> bool {
         self.consumer != Consumer::Unusable && range.stream.is_dense() && range.subject.is_none()
     }
@@ -129,7 +130,7 @@ impl BulkReader {
         if self.consumes(range) { self.consume(connection, range).await } else { self.get(connection, range).await }
     }
 
-    /// By direct gets, which any number of readers may send.
+    /// Reads a page with direct gets, which any number of readers may use.
     async fn get(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let operation = format!("{}.DIRECT.GET.{}", self.prefix, range.stream.on_server());
         connection.ask(&operation, &batch_request(range)).await?;
@@ -146,8 +147,8 @@ impl BulkReader {
         Ok(messages)
     }
 
-    /// From the stream's consumer, which costs the server about half of that. An error unless everything comes that is asked
-    /// for, or all that there is: who gets less than that looks into it by other means.
+    /// Reads a page from the stream's consumer, at about half the server's cost of direct gets. Fails unless it returns
+    /// all requested messages or reaches the end of the stream or the byte limit. The caller then reads by other means.
     async fn consume(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let consumer = format!("{}.{BULK_CONSUMER}", range.stream.on_server());
         let from = range.from.max(1);
@@ -165,9 +166,9 @@ impl BulkReader {
             let message = connection.message().await?;
             match message.status() {
                 None => messages.push(delivered(range.stream, message, next)?),
-                // The end of the stream, or of what may be sent at once.
+                // The end of the stream, or the byte limit of the page.
                 Some((404 | 409, _)) if !messages.is_empty() => break,
-                // Of the page before.
+                // The status of the previous page.
                 Some((409, BATCH_COMPLETED)) => continue,
                 Some((code, description)) => return Err(status_error(code, Some(description))),
             }
@@ -181,7 +182,7 @@ impl BulkReader {
     }
 }
 
-/// Whether that is the answer of a consumer that delivers this sequence next.
+/// Checks that the answer to a reset names this sequence as the next one.
 fn check_moved(answer: &Message, from: u64) -> Result<(), LogError> {
     if let Some((code, description)) = answer.status() {
         return Err(status_error(code, Some(description)));
@@ -189,19 +190,19 @@ fn check_moved(answer: &Message, from: u64) -> Result<(), LogError> {
     match serde_json::from_slice(&answer.payload) {
         Ok(ApiAnswer::Fine(Moved { reset_seq })) if reset_seq == from => Ok(()),
         Ok(ApiAnswer::Error { error }) => Err(unavailable(error.description)),
-        _ => Err(unavailable("the consumer stands somewhere else")),
+        _ => Err(unavailable("the consumer was reset to another sequence")),
     }
 }
 
-/// A message of a consumer, which must be the next one of the stream.
+/// Reads a message delivered by the consumer, which must have the given sequence.
 fn delivered(stream: StreamName, message: Message, sequence: u64) -> Result<Recorded, LogError> {
     let places = message.subject().zip(message.reply());
-    let (subject, reply) = places.ok_or_else(|| unavailable("a delivery without its place"))?;
+    let (subject, reply) = places.ok_or_else(|| unavailable("a delivery without subject or reply"))?;
     // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time>.<pending>
     let mut tokens = reply.split('.').skip(5);
     let (place, time) = (tokens.next(), tokens.nth(1));
     if place.and_then(|place| place.parse().ok()) != Some(sequence) {
-        return Err(unavailable("somebody else reads from the same consumer"));
+        return Err(unavailable("another reader uses the same consumer"));
     }
     let time = time.and_then(|time| time.parse().ok()).ok_or_else(|| unavailable("a delivery without time"))?;
     Ok(Recorded {

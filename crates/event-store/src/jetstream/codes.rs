@@ -1,4 +1,4 @@
-//! The error codes that a server answers to a publish, and what each means for the message.
+//! The error codes that a server returns for a publish, and their meaning for the message.
 
 use super::ApiError;
 use crate::space::Lack;
@@ -8,37 +8,37 @@ use crate::space::Lack;
 pub(super) enum Refusal {
     /// The guard does not hold.
     Guard,
-    /// Others are in the way; nothing was stored.
+    /// Concurrent appends prevented it. Nothing was stored.
     Busy,
-    /// A batch holds a message id that is known already.
+    /// A batch contains a message id that is already stored.
     KnownId,
-    /// No space; nothing was stored.
+    /// No space. Nothing was stored.
     Full(Lack),
-    /// The server's own trouble, for now: it says nothing for certain about the message.
+    /// A temporary failure of the server. The outcome is unknown.
     Unsettled,
-    /// The server will never take the message.
+    /// The server will never accept the message.
     Final,
 }
 
-/// Any guard that does not hold.
+/// The error of every guard that does not hold.
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 /// In a cluster: another append under the same guard is in flight.
 const GUARD_IN_FLIGHT: u64 = 10164;
 /// In a cluster: another append with the same message id is in flight.
 const ID_IN_FLIGHT: u64 = 10158;
-/// A batch of which the server has dropped what was staged: too many batches are under way, or it took too long.
+/// The server has dropped the staged messages of a batch: too many batches are in progress, or it took too long.
 const INCOMPLETE_BATCH: u64 = 10176;
-/// Too many batches are under way.
+/// Too many batches are in progress.
 const TOO_MANY_BATCHES: u64 = 10210;
-/// A batch holds a message id that is known already.
+/// A batch contains a message id that is already stored.
 const KNOWN_ID_IN_BATCH: u64 = 10201;
-/// The account's limit.
+/// The account's limit is reached.
 const ACCOUNT_FULL: u64 = 10002;
-/// The server's limit.
+/// The server's limit is reached.
 const SERVER_FULL: u64 = 10023;
-/// The server's limit, where room was to be reserved.
+/// The server's limit is reached, when space was to be reserved.
 const STORAGE_FULL: u64 = 10047;
-/// The store's own words say why it failed.
+/// The store failed. The description contains the reason.
 const STORE_FAILED: u64 = 10077;
 /// The stream's leader has moved, or the stream cannot be used for now. Not all of these are answered with 503.
 const MOVED: [u64; 6] = [10007, 10009, 10041, 10063, 10118, 10194];
@@ -56,7 +56,8 @@ pub(super) fn refusal(error: &ApiError) -> Refusal {
     }
 }
 
-/// A store that was closed, say, may have written before it failed.
+/// Derives the meaning of a store's failure from its description. A store that was closed, for example, may have
+/// written before it failed.
 fn store_failed(description: &str) -> Refusal {
     let says = |words| description.contains(words);
     if says("maximum bytes exceeded") || says("maximum messages exceeded") {
@@ -89,14 +90,14 @@ mod tests {
         assert_eq!(store_failed("maximum bytes exceeded"), Refusal::Full(Lack::Stream));
         assert_eq!(store_failed("write 2.blk: no space left on device"), Refusal::Full(Lack::Disk));
         assert_eq!(store_failed("store is closed"), Refusal::Unsettled);
-        // Not available, not enabled, no account; not the leader, not assigned, Raft, offline.
+        // Not available, not enabled, no account. Not the leader, not assigned, Raft, offline.
         for (code, err_code) in [(503, 10008), (503, 10076), (503, 10039), (503, 10035), (500, 10009), (500, 10007)] {
             assert_eq!(decided(code, err_code, ""), Refusal::Unsettled, "{err_code}");
         }
         for err_code in [10041, 10118, 10194] {
             assert_eq!(decided(500, err_code, ""), Refusal::Unsettled, "{err_code}");
         }
-        // Too large; sealed; no such stream; roll-up, time to live, schedule and batch that it never takes.
+        // Too large, sealed, no such stream. Roll-up, time to live, schedule and batch, which the stream never allows.
         for err_code in [10054, 10097, 10109, 10059, 10060, 10111, 10165, 10166, 10188, 10189, 10174, 10175, 10199] {
             assert_eq!(decided(400, err_code, ""), Refusal::Final, "{err_code}");
         }

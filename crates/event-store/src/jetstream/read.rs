@@ -71,7 +71,7 @@ impl JetStreamLog {
         self.batch(range, batch_request(range)).await
     }
 
-    /// The server answers with one message for each, and one without content at the end.
+    /// Reads a batch. The server sends one message for each, and one without content at the end.
     async fn batch(&self, range: Range<'_>, request: String) -> Result<Vec<Recorded>, LogError> {
         self.connected().await?;
         let inbox = self.client.new_inbox();
@@ -91,7 +91,7 @@ impl JetStreamLog {
     }
 }
 
-/// How the server is asked for all of a range.
+/// The body of a request for the messages of a range.
 pub(super) fn batch_request(range: Range<'_>) -> String {
     let mut request =
         json!({ "seq": range.from.max(1), "batch": range.max_messages, "max_bytes": range.max_bytes.max(1) });
@@ -104,17 +104,18 @@ pub(super) fn batch_request(range: Range<'_>) -> String {
 pub(super) fn status_error(code: u16, description: Option<&str>) -> LogError {
     let description = description.unwrap_or_default().to_owned();
     match code {
-        503 | 408 => LogError::Unavailable(format!("nobody answers for the stream: {code} {description}")),
+        503 | 408 => LogError::Unavailable(format!("the stream has no responder: {code} {description}")),
         _ => LogError::Rejected { code: code.into(), description },
     }
 }
 
-/// A message that the server sends with its place in the log in the headers: read directly, or repeated after it was stored.
+/// Reads a message with its sequence, subject and time in the headers: from a direct get, or republished after it was
+/// stored.
 pub(super) fn recorded(stream: StreamName, message: Message) -> Result<Recorded, LogError> {
     placed(stream, message.headers.unwrap_or_default().into(), message.payload)
 }
 
-/// The same, from its parts.
+/// Reads such a message from its parts.
 pub(super) fn placed(stream: StreamName, headers: StoredHeaders, payload: Bytes) -> Result<Recorded, LogError> {
     let corrupt = |reason: &str| LogError::Corrupt { stream, sequence: 0, reason: reason.to_owned() };
     let (mut sequence, mut stored_at, mut subject) = (None, None, None);

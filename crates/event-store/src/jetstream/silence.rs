@@ -1,4 +1,4 @@
-//! A server that answers nothing to what is to be stored, although it answers: it cannot write to its disk.
+//! Detects a server that does not answer appends because it cannot write to its disk.
 
 use std::{error::Error, sync::atomic::Ordering, time::Duration};
 
@@ -15,22 +15,23 @@ use super::{
 };
 use crate::space::Lack;
 
-/// A last sequence that no stream has. A message that expects it is answered, and never stored.
+/// A last sequence that no stream has. A message that expects it is answered but never stored.
 const IMPOSSIBLE: &str = "9007199254740991";
 
 impl JetStreamLog {
-    /// Tells connections apart: what one has taken says nothing about another.
+    /// The number of connects of the client, as an identifier of the connection. Message order holds within one
+    /// connection only.
     pub(super) fn connection_count(&self) -> u64 {
         self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the server drops what is to be stored. For use after it has not answered a message to the
-    /// stream.
+    /// Returns true if the server drops the messages that it should store. Call it after the server has not answered a
+    /// message to the stream.
     ///
-    /// A server that cannot write to its disk does not answer a message that it should have stored, but goes on to
-    /// refuse guards that do not hold. It takes the messages of a connection in their order, so such a refusal shows
-    /// that it has dealt with the ones before. A replicated stream stores later than its leader answers, so this does
-    /// not hold there.
+    /// A server that cannot write to its disk does not answer a message that it should have stored, but still rejects
+    /// guards that do not hold. It processes the messages of a connection in order, so such a rejection shows that it
+    /// has processed the ones before. A replicated stream stores later than its leader answers, so this does not hold
+    /// there.
     pub(super) async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, IMPOSSIBLE);
@@ -51,7 +52,7 @@ impl JetStreamLog {
         matches!(self.stream_info(stream).await, Ok(ApiAnswer::Fine(info)) if info.config.num_replicas == 1)
     }
 
-    /// The want of space for which a value could not be written to a bucket, if it was that: the value is certainly not
+    /// Returns the lack of space that prevented a write to a bucket, if this was the reason. The value is certainly not
     /// written then. A deletion writes an empty value.
     pub(crate) async fn lack(
         &self,
@@ -67,7 +68,7 @@ impl JetStreamLog {
         }
         let subject = format!("$KV.{bucket}.{key}");
         let connection = self.connection_count();
-        // Other accounts than the owner's have the bucket under the prefix of their API.
+        // Accounts other than the owner's see the bucket under the prefix of their API.
         let published = if self.prefix == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
         let dropped = is_timeout(error)
             && self.drops(&stream, published, connection, READ_PATIENCE).await
@@ -75,7 +76,7 @@ impl JetStreamLog {
         dropped.then_some(Lack::Disk)
     }
 
-    /// Remembers that a bucket takes values.
+    /// Records that a bucket accepts values.
     pub(crate) fn written(&self, bucket: &str) {
         self.space.stored(|| format!("KV_{bucket}"));
     }

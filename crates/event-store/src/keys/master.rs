@@ -9,23 +9,23 @@ use domain::UserId;
 use super::KeyError;
 use crate::sealing::{UserKey, decrypt, encrypt};
 
-/// Keeps these ciphertexts apart from all others under any key. Stored in them; never change.
+/// Separates these ciphertexts from all others under any key. Part of them; never change.
 const PURPOSE: &str = "boxroom user key 1";
 
-/// The longest id of a master key.
+/// The maximum length of a master key's id.
 const LONGEST_ID: usize = 40;
 
-/// What is wrong with a file of master keys. Says nothing of what is in it.
+/// The errors of a file of master keys. They do not reveal its content.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// It cannot be read.
     #[error("it cannot be read")]
     Read(#[from] std::io::Error),
-    /// Some line is no key.
+    /// The line with this number is not a key.
     #[error("line {0} is not an id, a space and 64 hexadecimal digits")]
     Line(usize),
-    /// It holds no key, or one id twice.
-    #[error("it has to hold at least one key, and each id once")]
+    /// The file has no key, or two keys with one id.
+    #[error("it must contain at least one key, and each id only once")]
     Ids,
 }
 
@@ -40,12 +40,13 @@ impl fmt::Debug for MasterKeys {
 }
 
 impl MasterKeys {
-    /// Those of a file: a line for each, with its id, a space, and 32 bytes in hexadecimal digits.
+    /// Reads a file with one key in each line: its id, a space, and 32 bytes in hexadecimal digits.
     pub fn read(path: &Path) -> Result<Self, MasterKeyError> {
         fs::read_to_string(path)?.parse()
     }
 
-    /// A key as it is stored, and which master key has wrapped it; none if the cipher fails, which it does not.
+    /// Wraps a user's key. Returns the id of the master key and the wrapped key. None if the cipher fails, which cannot
+    /// happen.
     pub(super) fn wrap(&self, user_id: &UserId, key: &[u8; 32]) -> Option<(String, String)> {
         let (id, master) = self.0.first()?;
         let wrapped = encrypt(master, key, &bound_to(user_id, id))?;
@@ -79,7 +80,7 @@ impl FromStr for MasterKeys {
     }
 }
 
-/// A wrapped key is of no use for another user or under another master key.
+/// The associated data of a wrapped key. It binds the key to its user and master key.
 fn bound_to(user_id: &UserId, master: &str) -> Vec<u8> {
     [PURPOSE, user_id.as_str(), master].join("\n").into_bytes()
 }

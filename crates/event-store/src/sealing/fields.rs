@@ -1,14 +1,14 @@
-//! Where personal values stand in the bytes of a commit, plain and sealed.
+//! The places of personal values in the bytes of a commit, plain and encrypted.
 //!
-//! What is searched for holds a quotation mark that no backslash precedes, so it is never found within a text: a commit is
-//! compact JSON of our own making, and what others say stands in it escaped.
+//! The search patterns contain a quotation mark that is not preceded by a backslash, so they never match within a text:
+//! a commit is compact JSON written by the services, and the texts in it are escaped.
 
 use std::{ops::Range, sync::LazyLock};
 
 use memchr::{memchr, memchr2, memmem};
 
-/// The fields that are sealed, and the events that they are of. `state` is the aggregate's state after the commit. A
-/// new event or field with something personal has to be added here.
+/// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
+/// events here.
 const PERSONAL: [(&str, &str); 7] = [
     ("message_posted", "body"),
     ("message_edited", "body"),
@@ -19,10 +19,10 @@ const PERSONAL: [(&str, &str); 7] = [
     ("state", "nickname"),
 ];
 
-/// Where a field of each name begins, up to its text.
+/// The beginnings of the personal fields, up to the opening quotation mark of the text.
 const STARTS: [&[u8]; 4] = [br#""body":""#, br#""title":""#, br#""nickname":""#, br#""push_token":""#];
 
-/// What a sealed value looks like: `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.
+/// The form of an encrypted value: `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.
 const SEALED: &[u8] = br#"{"sealed":""#;
 const OF: &[u8] = br#"","of":""#;
 const END: &[u8] = br#""}"#;
@@ -34,13 +34,13 @@ static FIND_SEALED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem:
 static FIND_STATE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(STATE));
 static FIND_TYPE: LazyLock<memmem::FinderRev<'static>> = LazyLock::new(|| memmem::FinderRev::new(TYPE));
 
-/// The field in which a value stands, and the event (or the state) that has the field.
+/// The field of a value, and the event (or the state) that has the field.
 pub(super) struct Place<'a> {
     pub(super) of: &'a [u8],
     pub(super) field: &'a [u8],
 }
 
-/// The place of the value that begins here.
+/// Returns the place of the value that begins here.
 pub(super) fn place(payload: &[u8], start: usize) -> Option<Place<'_>> {
     let before = payload.get(..start)?.strip_suffix(br#"":"#)?;
     let field = before.get(memchr::memrchr(b'"', before)? + 1..)?;
@@ -52,8 +52,8 @@ pub(super) fn place(payload: &[u8], start: usize) -> Option<Place<'_>> {
     Some(Place { of: of.get(..memchr(b'"', of)?)?, field })
 }
 
-/// Where the personal texts stand that are not sealed, quotation marks included, in order. There is nothing to hide in
-/// an empty one.
+/// Returns the ranges of the personal texts that are not encrypted, in order and with their quotation marks. Empty
+/// texts are omitted, because they need no encryption.
 pub(super) fn personal_values(payload: &[u8]) -> Vec<Range<usize>> {
     let mut found: Vec<_> = STARTS
         .iter()
@@ -71,7 +71,7 @@ fn is_personal(payload: &[u8], start: usize) -> bool {
     })
 }
 
-/// Behind the text that begins with this quotation mark.
+/// Returns the end of the text that begins with this quotation mark.
 fn text_end(payload: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -83,12 +83,12 @@ fn text_end(payload: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// A sealed value as it is stored.
+/// Returns an encrypted value as it is stored.
 pub(super) fn written(sealed: &str, owner: &str) -> String {
     format!(r#"{{"sealed":"{sealed}","of":"{owner}"}}"#)
 }
 
-/// Where a sealed value stands, and in it the text and the owner's name.
+/// The range of an encrypted value, and in it the ranges of the ciphertext and of the owner's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SealedValue {
     pub(super) range: Range<usize>,
@@ -101,18 +101,18 @@ impl SealedValue {
         payload.get(self.text.clone()).unwrap_or_default()
     }
 
-    /// Whose key opens it.
+    /// Returns the id of the user whose key decrypts it.
     pub(crate) fn owner<'a>(&self, payload: &'a [u8]) -> &'a str {
         payload.get(self.owner.clone()).and_then(|owner| str::from_utf8(owner).ok()).unwrap_or_default()
     }
 }
 
-/// Whether there is a sealed value in a commit.
+/// Returns true if a commit has encrypted values.
 pub(crate) fn holds_sealed(payload: &[u8]) -> bool {
     FIND_SEALED.find(payload).is_some()
 }
 
-/// The sealed values of a commit, in order.
+/// Returns the encrypted values of a commit, in order.
 pub(crate) fn sealed_values(payload: &[u8]) -> Vec<SealedValue> {
     FIND_SEALED.find_iter(payload).filter_map(|start| sealed_value(payload, start)).collect()
 }

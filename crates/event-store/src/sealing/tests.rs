@@ -1,4 +1,4 @@
-//! What is sealed, where it opens, and where it does not.
+//! Tests of encrypting personal values, and of decrypting them in their own place only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,7 +116,7 @@ fn events_and_state_are_sealed_alike() {
     assert_eq!(sealed_values(&recorded.payload).len(), 2);
     assert!(!holds(&recorded.payload, "Hills"));
     let parsed = RecordedCommit::parse(&recorded).unwrap();
-    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "a state that is not opened is not used");
+    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "an encrypted state is not used");
     let state: User = RecordedCommit::parse(&opened(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
     assert_eq!(state.nickname(), Some("Ann of the Hills"));
 }
@@ -162,18 +162,18 @@ fn what_has_nothing_personal_has_no_owner() {
     assert_eq!(owner(&said("hello")), Some(ann()));
 }
 
-/// Texts of events that say nothing personal; whoever adds an event decides here or in the list of what is sealed.
+/// Events whose texts are not personal. The texts of a new event must be listed here or be encrypted.
 const NOT_PERSONAL: [&str; 11] = [
     "box_installed",
     "box_details_changed",
     "store_registered",
-    "store_changed", // places and shops
+    "store_changed", // Places and shops.
     "box_taken_out_of_service",
-    "event_dropped", // an operator's reasons
+    "event_dropped", // An operator's reasons.
     "reaction_added",
-    "reaction_removed", // an emoji
+    "reaction_removed", // An emoji.
     "nickname_claimed",
-    "nickname_released", // user ids
+    "nickname_released", // User ids.
     "notification_preferences_set",
 ];
 
@@ -195,7 +195,7 @@ fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
             let is_code =
                 field.ends_with("_at") || ["reason", "change", "step", "kind", "sequence"].contains(&&**field);
             let harmless = is_id || is_code || NOT_PERSONAL.contains(&name);
-            // The oldest shape of a message is from before anything was sealed.
+            // The oldest shape of a message predates encryption.
             let plain = name == "message_posted" && field == "text";
             assert!(harmless || plain || hidden.contains(&format!("\"{text}\"").as_str()), "{name} {field} is plain");
         }

@@ -1,4 +1,4 @@
-//! The accounts of users, beside the log.
+//! Tests of the accounts beside the log.
 
 use domain::UserId;
 use event_store::{AccountError, AccountState, Accounts, JetStreamLog};
@@ -28,7 +28,7 @@ async fn an_account_is_created_once_and_confirmed() {
     let pending = accounts.get(&ann()).await.unwrap().unwrap();
     assert_eq!((pending.revision, pending.account.state), (revision, AccountState::Pending));
     accounts.confirm(pending.clone()).await.unwrap();
-    assert!(matches!(accounts.confirm(pending).await, Err(AccountError::Conflict)), "that revision is gone");
+    assert!(matches!(accounts.confirm(pending).await, Err(AccountError::Conflict)), "the revision is outdated");
     let active = accounts.get(&ann()).await.unwrap().unwrap().account;
     assert_eq!((active.password_hash.as_str(), active.state), ("hash", AccountState::Active));
 }

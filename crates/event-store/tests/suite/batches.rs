@@ -1,4 +1,4 @@
-//! Atomic batches of many processes at once: more than a server has under way at a time.
+//! Tests of concurrent atomic batches of many processes, more than a server allows at a time.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     town::{by, executor, user},
 };
 
-/// The batches that a server has under way on a stream, of all processes together.
+/// The number of batches that a server allows on a stream, of all processes together.
 const UNDER_WAY: usize = 50;
 
 /// Sends one message of a batch.

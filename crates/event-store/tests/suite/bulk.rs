@@ -1,4 +1,4 @@
-//! Whole streams are read over connections of their own, or the usual way where that does not work: the same either way.
+//! Tests that whole streams read the same over bulk connections, and without one if it fails.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The projector's log, read over this port by who reads all of it.
+/// Returns the projector's log with bulk connections over this port.
 async fn log(nats: &Nats, port: u16, password: &str) -> JetStreamLog {
     let address =
         BulkAddress { host: "127.0.0.1".to_owned(), port, user: "projector".to_owned(), password: password.to_owned() };
@@ -38,11 +38,11 @@ fn password(nats: &Nats) -> String {
     url.password().unwrap().to_owned()
 }
 
-/// What the server adds to messages that are got directly: where they stand.
+/// The headers that the server adds to messages of direct gets: their place in the log.
 const PLACE: [&str; 6] =
     ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence"];
 
-/// All that can be seen of messages, whichever way they came.
+/// Returns all visible parts of messages, independent of the way in which they were read.
 pub(crate) fn seen(page: &[Recorded]) -> Vec<String> {
     let one = |message: &Recorded| {
         let mut headers = BTreeSet::new();
@@ -64,7 +64,7 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     let boxes = executor::<DeliveryBox>(&server::log(&nats).await);
     open_room(&boxes).await;
     for number in 0..80 {
-        // More than what is received at a time, and cut anywhere.
+        // More than one receive buffer, cut anywhere.
         let body = format!("{number} {}", "x".repeat(number * 49));
         boxes.execute(&box_id(), say("ann", &body), by("ann")).await.unwrap();
     }
@@ -85,11 +85,11 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
         let page = bulk.read(range).await.unwrap();
         assert_eq!(seen(&page), seen(&usual.read(range).await.unwrap()), "{range:?}");
         assert_eq!(page.len(), count, "{range:?}");
-        // The server, or somebody between, has ended the connection meanwhile.
+        // The connection is cut between two reads.
         proxy.cut();
     }
 
-    // What is bounded in bytes begins at the same place, and goes on where it ended.
+    // A page limited in bytes begins at the same place, and the next read continues after it.
     let bounded = Range { from: 20, max_bytes: 50_000, ..all };
     let page = bulk.read(bounded).await.unwrap();
     assert!((10..50).contains(&page.len()), "{} messages in 50,000 bytes", page.len());
@@ -97,7 +97,7 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     let rest = usual.read(Range { from: 20, ..all }).await.unwrap();
     assert_eq!(seen(&[page, next].concat()), seen(&rest));
 
-    // A server that lets nobody in this way is read the usual way.
+    // A server that rejects the credentials is read without a bulk connection.
     let refused = std::sync::Arc::new(log(&nats, proxy.port, "wrong").await);
     let error = refused.bulk().unwrap().read(all).await.unwrap_err();
     assert!(error.to_string().contains("Authorization Violation"), "{error}");
@@ -105,7 +105,7 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     let read = timeout(PATIENCE, follower.next_batch(1000, 1 << 24)).await.unwrap().unwrap();
     assert_eq!((read.commits.len(), read.caught_up), (82, true));
 
-    // One that wants TLS is not told the password.
+    // The password is not sent to a server that requires TLS.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let wary = log(&nats, listener.local_addr().unwrap().port(), "secret").await;
     let heard = async {
@@ -120,14 +120,14 @@ async fn a_stream_reads_the_same_over_a_connection_of_its_own() {
     assert!(read.unwrap_err().to_string().contains("TLS") && heard.is_empty(), "{heard:?}");
 }
 
-/// How many messages a stream's consumer has delivered since it was moved; none if there is no such consumer.
+/// Returns the number of messages that a stream's consumer has delivered since its last reset. None without a consumer.
 async fn delivered(nats: &Nats, stream: StreamName) -> Option<u64> {
     let owner = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
     let stream = owner.get_stream(stream.on_server()).await.unwrap();
     Some(stream.consumer_info("bulk").await.ok()?.delivered.consumer_sequence)
 }
 
-/// Many small commits on one box.
+/// Stores many small commits of one box and returns its stream.
 async fn talk(nats: &Nats, count: usize) -> StreamName {
     let boxes = executor::<DeliveryBox>(&server::log(nats).await);
     open_room(&boxes).await;
@@ -137,7 +137,7 @@ async fn talk(nats: &Nats, count: usize) -> StreamName {
     StreamName::Box(partition_of(&box_id(), server::PARTITIONS))
 }
 
-/// Every sequence from here to the end, in pages of so many.
+/// Reads all sequences of a stream, in pages of this size.
 async fn all_sequences(bulk: &mut BulkReader, stream: StreamName, max_messages: usize) -> Vec<u64> {
     let mut sequences = Vec::new();
     loop {
@@ -165,7 +165,7 @@ async fn a_stream_is_read_from_its_consumer_as_long_as_nobody_else_moves_it() {
     assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 25).await, whole);
     assert_eq!(delivered(&nats, stream).await, Some(60), "also after a restart");
 
-    // Page by page in turn, and both at the same time.
+    // Two readers take turns page by page, then read concurrently.
     let [mut one, mut other] = [log.bulk().unwrap(), log.bulk().unwrap()];
     for from in [1, 8, 15] {
         for bulk in [&mut one, &mut other] {
@@ -193,7 +193,7 @@ async fn a_stream_without_its_consumer_is_read_all_the_same() {
     assert_eq!(timeout(PATIENCE, read).await.unwrap(), (1..=22).collect::<Vec<_>>());
     assert_eq!(delivered(&nats, stream).await, None);
 
-    // A log of an earlier version gets it with the next provisioning.
+    // A log of an earlier version gets the consumer with the next provisioning.
     let options = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
     provision::provision(server::connect(&nats.url(Account::Admin)).await, options).await.unwrap();
     assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 7).await.len(), 22);

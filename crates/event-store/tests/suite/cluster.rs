@@ -1,4 +1,4 @@
-//! Three servers that keep every message three times: checks in another order, stale replicas, leaders that go.
+//! Tests on a cluster of three servers with three replicas: another order of checks, stale replicas, changing leaders.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -85,12 +85,12 @@ impl Cluster {
         options.connect(addresses).await.unwrap()
     }
 
-    /// A log without any message, as a client of one of the servers sees it.
+    /// Returns an empty log, over a connection that prefers one of the servers.
     async fn fresh_log(&self, first: usize) -> Arc<JetStreamLog> {
         let admin = self.connect("admin", first).await;
         let context = jetstream::new(admin.clone());
         for stream in ["BOX_0", "BOX_1", "BOX_2", "BOX_3", "STORE", "MARK", "TIMER", "USER"] {
-            // Absent the first time.
+            // They are absent the first time.
             let _ = context.delete_stream(stream).await;
         }
         let deadline = Instant::now() + PATIENCE;
@@ -105,7 +105,7 @@ impl Cluster {
     }
 }
 
-/// Changes a password again and again, and reads it at once through each of the servers.
+/// Changes a password repeatedly, and reads it through each of the servers at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_password_counts_at_once_whichever_server_is_asked() {
     let cluster = Cluster::start().await;
@@ -131,7 +131,7 @@ async fn a_changed_password_counts_at_once_whichever_server_is_asked() {
 
 type Contract = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A few functions with their names.
+/// Lists functions with their names.
 macro_rules! contract {
     ($($module:ident :: $name:ident),* $(,)?) => {
         [$((stringify!($name), (|log: Arc<JetStreamLog>| Box::pin($module::$name(log))) as fn(_) -> Contract)),*]

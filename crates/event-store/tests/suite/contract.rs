@@ -1,4 +1,4 @@
-//! What every log must do, run against the one in memory and against a real server.
+//! The contract of every log, tested on the one in memory and on a real server.
 
 pub(crate) mod appending;
 pub(crate) mod executing;
@@ -106,7 +106,7 @@ contract! {
     marking::a_marker_remembers_eight_keys,
 }
 
-/// How long a test waits for anything.
+/// The timeout of everything in the tests.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The stream of the tests that need no other.

@@ -1,4 +1,4 @@
-//! A log that is not what it was: noticed, said, and never papered over.
+//! Tests of damage to the log: it is detected and reported, and never ignored.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -45,8 +45,8 @@ async fn a_hole_stops_whoever_reads() {
         Damage::Hole { stream: stream(), expected: 4 }
     );
     let batch = follower.next_batch(2, 1 << 20).await.unwrap();
-    assert_eq!(batch.commits.len(), 2, "what is before the hole can be read");
-    // A process that starts now takes no commands for that partition.
+    assert_eq!(batch.commits.len(), 2, "the commits before the hole can be read");
+    // A process that starts now accepts no commands for the partition.
     let late = executor::<DeliveryBox>(&log);
     let refused = late.execute(&box_id(), say("ann", "hello"), by("ann")).await;
     assert!(matches!(refused, Err(CommandError::Damaged { .. })), "{refused:?}");
@@ -73,7 +73,7 @@ async fn a_stream_that_was_replaced_stops_whoever_reads() {
     let refused = loop {
         match boxes.execute(&box_id(), BoxCommand::ReturnToService, by("ops")).await {
             Err(CommandError::Damaged { reason }) => break reason,
-            // Not noticed yet: nothing is appended meanwhile, because the guard does not hold.
+            // Not detected yet: nothing is appended until then, because the guard does not hold.
             Err(CommandError::Refused(_) | CommandError::Contended | CommandError::Unavailable { .. }) => {}
             other => panic!("{other:?}"),
         }
@@ -81,7 +81,7 @@ async fn a_stream_that_was_replaced_stops_whoever_reads() {
     assert!(refused.contains("box-"), "{refused}");
 }
 
-/// Puts another copy of the log in the place of the one that is there.
+/// Replaces the log by another copy.
 async fn exchange(nats: &Nats, copy: &Path) {
     nats.kill().await;
     std::fs::remove_dir_all(nats.store()).unwrap();
@@ -89,7 +89,7 @@ async fn exchange(nats: &Nats, copy: &Path) {
     nats.start_again().await.unwrap();
 }
 
-/// A copy of the log as it is now.
+/// Copies the current log.
 async fn copy(nats: &Nats, to: &Path) {
     nats.stop().await;
     copy_folder(&nats.store(), to);
@@ -109,7 +109,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Posts until the answer is the one that is waited for. Meanwhile nothing is answered that cannot be repeated.
+/// Posts until the expected answer. All other answers must be repeatable.
 async fn until<T>(boxes: &Executor<DeliveryBox>, name: &str, wanted: impl Fn(&Answer) -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -151,7 +151,8 @@ async fn an_older_log_takes_no_commands_until_the_right_one_is_back() {
     exchange(&nats, &older).await;
     until(&boxes, "the older log is noticed", is_damaged).await;
     assert!(!boxes.caught_up());
-    // It grows beyond what was read of the right one, with commits of a process that knows no other.
+    // The older log grows beyond the sequence read from the right one, by commits of a process that knows only the
+    // older one.
     let other = executor::<DeliveryBox>(&server::log(&nats).await);
     while log.state(stream()).await.is_ok_and(|state| state.last_sequence < said + 3) {
         until(&other, "the older log takes commits", |answer| answer.is_ok().then_some(())).await;

@@ -1,4 +1,4 @@
-//! Deadlines of rooms fire by themselves, whatever happens to the server.
+//! Tests of deadlines of rooms, which fire also after failures of the server.
 
 use std::{pin::pin, time::Duration};
 
@@ -67,7 +67,7 @@ async fn a_deadline_survives_the_server() {
     deadlines.schedule(&room("b1.1"), soon(300)).await.unwrap();
     deadlines.schedule(&room("b2.1"), soon(2500)).await.unwrap();
     nats.kill().await;
-    // The first one is due while the server is away.
+    // The first one is due while the server is down.
     tokio::time::sleep(Duration::from_millis(500)).await;
     nats.start_again().await.unwrap();
     let late = next(&mut fired).await;

@@ -1,5 +1,5 @@
-//! Every account tries every operation on every stream and bucket, with its own password. The server says what it
-//! refuses, and that is all but what is written down here.
+//! Tests the permissions: every account tries every operation on every stream and bucket with its own password. The
+//! server must reject all but the grants listed here.
 
 mod wire;
 
@@ -21,10 +21,10 @@ use harness::{Account, Nats};
 use self::wire::Wire;
 use crate::server;
 
-/// What one account may do, in subjects as its process uses them.
+/// The grants of one account, in subjects as its process uses them.
 struct May {
     account: Account,
-    /// The streams whose state and messages it may ask for.
+    /// The streams whose state and messages it may read.
     read: &'static [&'static str],
     /// The buckets that it may read from the leader.
     buckets: &'static [&'static str],
@@ -32,7 +32,7 @@ struct May {
     subscribe: &'static [&'static str],
 }
 
-/// A grant that is not written down here fails the test, and so does one that is and is not given.
+/// The test fails for a grant that is not listed here, and for a listed one that is not given.
 const ALL: [May; 5] = [
     May {
         account: Account::Command,
@@ -110,7 +110,7 @@ const ALL: [May; 5] = [
     },
 ];
 
-/// What can be done to a stream over NATS; `deadlines` and `bulk` are consumers that there are.
+/// The operations on a stream over NATS. `deadlines` and `bulk` are existing consumers.
 const ON_A_STREAM: [&str; 42] = [
     "STREAM.CREATE.{}",
     "STREAM.UPDATE.{}",
@@ -156,7 +156,7 @@ const ON_A_STREAM: [&str; 42] = [
     "CONSUMER.DURABLE.CREATE.{}.bulk",
 ];
 
-/// What can be done to the server, and what processes say to each other.
+/// The operations on the server, and the subjects between processes.
 const BESIDES: [&str; 38] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
@@ -198,7 +198,7 @@ const BESIDES: [&str; 38] = [
     "_INBOX_query.x",
 ];
 
-/// What somebody who wants to hear everything would listen to, beside all that can be published.
+/// Patterns for subscribing to everything, besides all subjects for publishing.
 const EARS: [&str; 22] = [
     ">",
     "*",
@@ -224,7 +224,7 @@ const EARS: [&str; 22] = [
     "_INBOX_operator.>",
 ];
 
-/// Whether a subject is one of those that a pattern stands for.
+/// Returns true if the pattern matches the subject.
 fn matches(pattern: &str, subject: &str) -> bool {
     let (mut wanted, mut tokens) = (pattern.split('.'), subject.split('.'));
     loop {
@@ -249,12 +249,12 @@ impl May {
     }
 
     fn subscribe(&self, subject: &str) -> bool {
-        // As their own, they are granted whole.
+        // Subjects that the process uses are granted whole.
         self.subscribe.iter().any(|pattern| *pattern == subject || matches(pattern, subject))
     }
 }
 
-/// The streams and buckets that provisioning has made, whichever they are.
+/// Returns all provisioned streams and buckets.
 async fn provisioned(nats: &Nats) -> Vec<Config> {
     let owner = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
     let mut streams: Vec<_> = owner.streams().map_ok(|info| info.config).try_collect().await.unwrap();
@@ -262,7 +262,7 @@ async fn provisioned(nats: &Nats) -> Vec<Config> {
     streams
 }
 
-/// Everything that could be published to do something to these streams, or by way of the server.
+/// Returns all subjects of operations on these streams and on the server.
 fn operations(streams: &[Config]) -> BTreeSet<String> {
     let mut all: BTreeSet<String> = BESIDES.map(str::to_owned).into();
     for stream in streams {
@@ -280,7 +280,7 @@ fn operations(streams: &[Config]) -> BTreeSet<String> {
     all
 }
 
-/// One subject for each of the kinds that a stream stores.
+/// Returns one subject for each subject pattern of a stream.
 fn literals(stream: &Config) -> impl Iterator<Item = String> {
     stream.subjects.iter().map(|subject| subject.replace('*', "0").replace('>', "x"))
 }
@@ -313,7 +313,7 @@ async fn an_answer_goes_no_further_than_the_account_that_asked() {
     let all = operations(&before);
     let answered =
         [answer(&nats, Account::Command, "cmd.>").await, answer(&nats, Account::Projector, "ops.projector.*").await];
-    // Where a forged answer could do harm: at the log's owner, and at who is told what to believe.
+    // Forged answers could do harm at the log's owner, and at receivers of notifications.
     let subjects = before.iter().flat_map(|stream| stream.subjects.clone());
     let subjects = subjects.chain(["stored.>", "live.>", "cmd.>", "ops.>", "signal.>"].map(str::to_owned));
     let mut owner = Ear::listen(&nats, Account::Admin, subjects).await;
@@ -334,7 +334,7 @@ async fn an_answer_goes_no_further_than_the_account_that_asked() {
             wire.refused_to_publish(&asked, Some(reply)).await;
         }
         assert_eq!(owner.heard().await, Vec::<String>::new(), "{:?} has an answer sent to the log", may.account);
-        // Within an account it goes wherever the asker likes: they are one in what they may do.
+        // Within an account the reply subject is free: its connections have the same permissions.
         let heard = query.heard().await;
         assert!(may.account == Account::Query || heard.is_empty(), "{:?} forges {heard:?}", may.account);
     }
@@ -348,7 +348,7 @@ async fn an_answer_goes_no_further_than_the_account_that_asked() {
     }
 }
 
-/// Listens to several subjects at once.
+/// Subscribes to several subjects.
 struct Ear {
     client: async_nats::Client,
     messages: SelectAll<Subscriber>,
@@ -365,7 +365,7 @@ impl Ear {
         ear
     }
 
-    /// What has come until now, but for what we say ourselves.
+    /// Returns the subjects of all messages received so far.
     async fn heard(&mut self) -> Vec<String> {
         self.client.publish("signal.mark", "".into()).await.unwrap();
         let until_mark = self.messages.by_ref().map(|message| message.subject.to_string());
@@ -373,7 +373,7 @@ impl Ear {
     }
 }
 
-/// Answers all requests of some kind; returns how many there were, and how many of them were answers.
+/// Answers all requests on a pattern. Returns the number of requests, and of answers received as requests.
 async fn answer(nats: &Nats, account: Account, requests: &'static str) -> Arc<[AtomicUsize; 2]> {
     let client = server::connect(&nats.url(account)).await;
     let mut requests = client.subscribe(requests).await.unwrap();

@@ -1,4 +1,4 @@
-//! Processes that stood still, and processes with wrong clocks: a repeat is never carried out twice because of them.
+//! Tests of frozen processes and of wrong clocks: a repeat is never executed twice because of them.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ fn stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), server::PARTITIONS))
 }
 
-/// The log of a process whose reading stands still while it is frozen, although it can ask and append.
+/// The log of a process whose tail stands still while it is frozen. It can still read single messages and append.
 struct Freezing {
     log: Arc<MemoryLog>,
     frozen: watch::Receiver<bool>,
@@ -102,13 +102,13 @@ async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
     let slow = executor::<DeliveryBox>(&Arc::new(Freezing { log: Arc::clone(&log), frozen }));
     let other = executor::<DeliveryBox>(&log);
     open_room(&other).await;
-    // The states are in memory, and the tail has read everything.
+    // The states are cached, and the tail has read everything.
     slow.execute(&box_id(), say("ann", "before"), keyed("ann", "before", "")).await.unwrap();
     freeze.send_replace(true);
     let first = other.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();
     log.end_duplicate_window();
     advance(Duration::from_mins(11)).await;
-    assert!(slow.caught_up(), "it believes so");
+    assert!(slow.caught_up(), "the tail does not notice the freeze");
     let early = slow.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await;
     assert!(matches!(early, Err(CommandError::Unavailable { outcome_unknown: false, .. })), "{early:?}");
     freeze.send_replace(false);
@@ -121,7 +121,7 @@ async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
 async fn what_was_decided_long_ago_is_not_appended() {
     let log = Arc::new(MemoryLog::default());
     let boxes = executor::<DeliveryBox>(&log);
-    // Frozen after the look-up and before the append.
+    // Frozen between the look-up and the append.
     let stands_still = |_: &[domain::BoxEvent]| {
         async {
             advance(Duration::from_mins(11)).await;
@@ -158,7 +158,7 @@ async fn what_was_about_to_be_sent_long_ago_is_not_sent() {
     assert_eq!(log.state(stream()).await.unwrap().last_sequence, 3);
 }
 
-/// The context of a process whose clock is a day and an hour fast.
+/// The context of a process whose clock is 25 hours fast.
 fn fast(key: &str) -> CommandContext {
     CommandContext { at: noon() + TimeDelta::hours(25), ..keyed("ann", key, key) }
 }
@@ -175,7 +175,7 @@ async fn a_fast_process_makes_nobody_forget_what_was_carried_out() {
     admin.update_stream(config).await.unwrap();
     boxes.execute(&box_id(), say("ann", "later"), fast("fast")).await.unwrap();
     boxes.execute(&box_id(), say("ann", "and then"), by("ann")).await.unwrap();
-    // Their own tails, and one that begins to read now.
+    // The tail of the running process, and one that starts now.
     let log = server::log(&nats).await;
     for boxes in [boxes, executor::<DeliveryBox>(&log)] {
         let again = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k", "hello")).await.unwrap();

@@ -1,4 +1,4 @@
-//! The largest legal commits: with the largest states and texts, encrypted as they are stored, they fit the log.
+//! Tests that the largest valid commits fit the log: with the largest states and texts, encrypted as stored.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ use crate::{
     town::{executor, noon},
 };
 
-/// The most bytes that the streams take, headers included.
+/// The maximum message size of the streams, headers included.
 const MAX_MESSAGE_BYTES: usize = 192 * 1024;
 
-/// The last room that a box can have.
+/// The last possible room of a box.
 const LAST_ROOM: u32 = 999_999_999;
 
-/// The longest password hash that is made: argon2id with the greatest parameters in use.
+/// The longest password hash: argon2id with the largest parameters in use.
 const HASH: &str =
     "$argon2id$v=19$m=1048576,t=10,p=16$c2FsdHNhbHRzYWx0c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNo";
 
@@ -42,12 +42,12 @@ fn user(number: usize) -> UserId {
     id(number)
 }
 
-/// Returns a text of so many characters, each of which takes the most bytes in JSON.
+/// Returns a text of this many characters, each with the longest JSON encoding.
 fn widest<T: TryFrom<String, Error = InvalidValue>>(chars: usize) -> T {
     T::try_from("\u{1}".repeat(chars)).unwrap()
 }
 
-/// A context with the longest headers.
+/// Returns a context with the longest headers.
 fn context(actor: &UserId, key: &str) -> CommandContext {
     CommandContext {
         command_id: Some(format!("{key:k>64}")),
@@ -59,7 +59,7 @@ fn context(actor: &UserId, key: &str) -> CommandContext {
     }
 }
 
-/// The bytes of a message that the limit of its stream counts: its headers as they are sent, and its payload.
+/// Returns the size of a message that counts for the stream's limit: its headers as sent, and its payload.
 fn wire_bytes(message: &NewMessage) -> usize {
     let guard = message.guard.as_ref().unwrap();
     let mut headers = message.headers.clone();
@@ -73,7 +73,7 @@ fn wire_bytes(message: &NewMessage) -> usize {
     "NATS/1.0\r\n".len() + lines + "\r\n".len() + message.payload.len()
 }
 
-/// Stores these events and the state after them, as a command-service does; returns the bytes of the message.
+/// Stores these events and the state after them like a command-service, and returns the size of the message.
 async fn store<A: StoredAggregate>(
     log: &Arc<SealedLog>,
     id: &A::Id,
@@ -117,7 +117,8 @@ fn open(host: &UserId, at: DateTime<Utc>) -> BoxCommand {
     }
 }
 
-/// A box whose last possible room has so many kicked users, and a host and 99 members with the largest ids.
+/// Returns a box in its last possible room, with this many kicked users, and a host and 99 members with the longest
+/// ids.
 fn full_room(box_id: &BoxId, kicks: usize) -> (DeliveryBox, RoomId) {
     let mut state = DeliveryBox::default();
     let room_id = RoomId::new(box_id.clone(), LAST_ROOM);
@@ -200,7 +201,7 @@ async fn the_largest_state_of_a_box_and_the_largest_commits_on_top_fit_the_log()
         let mut state =
             if matches!(command, BoxCommand::InstallBox { .. }) { DeliveryBox::default() } else { state.clone() };
         let events = state.decide(command).unwrap();
-        // Each on a box of its own: only the size counts.
+        // Each is stored on another box, because only the size matters.
         let bytes = store(&log, &id(number + 10), (&mut state, events), 0).await;
         assert!(bytes < MAX_MESSAGE_BYTES / 4, "{bytes} bytes");
     }
@@ -247,7 +248,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
     store(&log, &id(0), (&mut state, events), 0).await;
 }
 
-/// Fills the state with kicked users until the commit of this event has not a byte to spare.
+/// Adds kicked users to the state until the commit of this event has the maximum size.
 fn fill(state: &mut DeliveryBox, (box_id, room_id): (&BoxId, &RoomId), event: &BoxEvent) {
     let free = |state: &DeliveryBox| {
         let after = After { state, version: 0 };
@@ -255,7 +256,7 @@ fn fill(state: &mut DeliveryBox, (box_id, room_id): (&BoxId, &RoomId), event: &B
         let message = prepare::<DeliveryBox>(box_id, events, &after, context(&user(0), "0"), server::PARTITIONS);
         MAX_MESSAGE_BYTES.checked_sub(wire_bytes(&message.unwrap())).expect("the commit fits")
     };
-    // An id takes three bytes more than it has characters.
+    // An id takes three bytes more than its characters.
     for number in 0.. {
         let chars = match free(state) {
             0 => return,

@@ -1,4 +1,4 @@
-//! The event log on real servers, and the one in memory beside it.
+//! Tests of the event log, on real servers and in memory.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

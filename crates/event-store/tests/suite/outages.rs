@@ -1,4 +1,5 @@
-//! A real server that is cut off, killed and restarted: nothing is lost, nothing is stored twice, and answers stay honest.
+//! Tests with a real server that is disconnected, killed and restarted: no commit is lost or stored twice, and outcomes
+//! are reported correctly.
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,7 +44,7 @@ async fn a_command_whose_answer_is_lost_is_carried_out_once() {
 
     proxy.lose_answers();
     let heal = async {
-        // The first attempt has been stored by then, and its answer is gone with the connection.
+        // The first attempt has been stored by then, and its answer is lost with the connection.
         let direct = server::log(&nats).await;
         while direct.state(stream()).await.unwrap().last_sequence < 3 {
             sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! Every process has an account that can do its job; `denials` tries the rest.
+//! Tests that every account has the permissions that its process needs. `denials` tests the rest.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ async fn client(nats: &Nats, account: Account) -> Client {
     server::connect(&nats.url(account)).await
 }
 
-/// Returns once the server has dealt with everything that this connection has sent: a flush only sends it.
+/// Returns after the server has processed everything sent over this connection. A flush would only send it.
 async fn round_trip(client: &Client, account: Account) {
     match account {
         Account::Query => {
@@ -28,7 +28,7 @@ async fn round_trip(client: &Client, account: Account) {
             client.publish("signal.echo", "".into()).await.unwrap();
             timeout(Duration::from_secs(5), echo.next()).await.unwrap().unwrap();
         }
-        // Nobody answers; that this is so, is an answer.
+        // There are no responders, and the server reports that.
         Account::Device | Account::Operator => drop(client.request("cmd.nobody", "".into()).await),
         Account::Admin | Account::Command | Account::Projector => {
             granted(client, "JS.core.API.STREAM.INFO.USER", "").await.unwrap();
@@ -36,7 +36,7 @@ async fn round_trip(client: &Client, account: Account) {
     }
 }
 
-/// Sends a request; whatever is answered, unless it is an error.
+/// Sends a request and returns the answer, unless it is an error.
 async fn granted(client: &Client, subject: &str, payload: &str) -> Option<String> {
     let request = async_nats::Request::new().payload(payload.to_owned().into()).timeout(Some(SOON));
     let answer = client.send_request(subject.to_owned(), request).await.ok()?;

@@ -1,4 +1,4 @@
-//! The log is laid out once, and checked ever after.
+//! Tests of provisioning the log and of checking it.
 
 use async_nats::jetstream;
 use chrono::DateTime;
@@ -47,7 +47,7 @@ async fn another_number_of_partitions_is_refused() {
 async fn an_interrupted_provisioning_can_be_finished() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let context = jetstream::new(admin(&nats).await);
-    // As if it had stopped before the last streams.
+    // As if interrupted before the last streams.
     for stream in ["USER", "TIMER"] {
         context.delete_stream(stream).await.unwrap();
     }
@@ -93,7 +93,7 @@ async fn a_bucket_of_an_earlier_version_is_read_from_the_leader_from_now_on() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let context = jetstream::new(admin(&nats).await);
     context.delete_stream("KV_accounts").await.unwrap();
-    // The bucket as earlier versions made it.
+    // The bucket as created by earlier versions.
     let bucket = jetstream::kv::Config { bucket: "accounts".to_owned(), history: 1, ..Default::default() };
     context.create_key_value(bucket).await.unwrap();
     let direct = async || context.get_stream("KV_accounts").await.unwrap().cached_info().config.allow_direct;

@@ -1,4 +1,4 @@
-//! A connection to the server that can be cut, or go deaf in one direction.
+//! A proxy that can cut connections to the server, or drop data in one direction.
 
 use std::sync::{
     Arc,
@@ -39,12 +39,12 @@ impl Proxy {
         Self { port, deaf, cut }
     }
 
-    /// From now on nothing that the server says arrives.
+    /// Drops all data from the server from now on.
     pub(crate) fn lose_answers(&self) {
         self.deaf.store(true, Ordering::SeqCst);
     }
 
-    /// Ends every connection; new ones work.
+    /// Ends every connection. New ones work.
     pub(crate) fn cut(&self) {
         self.deaf.store(false, Ordering::SeqCst);
         self.cut.send_modify(|count| *count += 1);

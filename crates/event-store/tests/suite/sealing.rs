@@ -1,4 +1,5 @@
-//! Personal data in the log: sealed where it is stored, read by whoever has the keys, gone when a key is destroyed.
+//! Tests of personal data in the log: encrypted when stored, decrypted by processes with the keys, erased with a
+//! destroyed key.
 
 use std::{
     future::ready,
@@ -32,10 +33,10 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How soon a destroyed key must be destroyed everywhere.
+/// The longest time until a destroyed key is destroyed in every process.
 const EVERYWHERE: Duration = Duration::from_secs(1);
 
-/// What is said, and found nowhere in the stored log.
+/// A text of the user that must not appear in the stored log.
 const SECRET: &str = "dumplings-4711";
 
 fn ann() -> UserId {
@@ -51,7 +52,7 @@ fn masters(lines: &[(&str, u8)]) -> MasterKeys {
     lines.join("\n").parse().unwrap()
 }
 
-/// A log and its keys as a process has them.
+/// Returns a log and its keys, as a process has them.
 async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<SealedLog>, Arc<KeyRing>) {
     let url: async_nats::ServerAddr = nats.url(account).parse().unwrap();
     let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
@@ -65,7 +66,7 @@ pub(crate) async fn command_service(nats: &Nats) -> (Arc<SealedLog>, Arc<KeyRing
     process(nats, Account::Command, masters(&[("m1", 1)])).await
 }
 
-/// What a reader hears of the first thing said, over and over until it is as wished.
+/// Returns the decrypted text of the message or edit at a sequence.
 async fn heard(log: &Arc<SealedLog>, sequence: u64) -> String {
     let recorded = log.get(stream(), sequence, Freshness::Leader).await.unwrap().unwrap();
     match RecordedCommit::parse(&recorded).unwrap().decode() {
@@ -90,7 +91,7 @@ async fn bucket(nats: &Nats) -> jetstream::stream::Stream {
     context.get_stream("KV_user-keys").await.unwrap()
 }
 
-/// Whether the server's files hold these words.
+/// Returns true if a file of the server contains this text.
 fn on_disk(folder: &std::path::Path, words: &str) -> bool {
     std::fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();
@@ -137,11 +138,11 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
             assert!(!stored.contains("4711") && !stored.contains("Lunch"), "{stored}");
             if sequence == posted.sequence && stream != StreamName::User {
                 assert!(stored.contains(r#""body":{"sealed":""#) && stored.contains(r#""of":"ann"}"#), "{stored}");
-                assert!(RecordedCommit::parse(&recorded).unwrap().decode().is_err(), "nobody reads it without the key");
+                assert!(RecordedCommit::parse(&recorded).unwrap().decode().is_err(), "no key, no text");
             }
         }
     }
-    // A second command-service, and a projector, which may only read keys.
+    // A second command-service, and a projector, which can only read keys.
     let (other, _) = command_service(&nats).await;
     let (projector, _) = process(&nats, Account::Projector, masters(&[("new", 2), ("m1", 1)])).await;
     for log in [&other, &projector] {
@@ -157,11 +158,11 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
     let repeated =
         executor::<DeliveryBox>(&other).execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await;
     let repeated = repeated.unwrap();
-    assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "a repeat is sealed differently");
+    assert_eq!((repeated.sequence, repeated.replayed), (posted.sequence, true), "the repeat is encrypted differently");
 }
 
-/// The second one has decided to register somebody whom the first one registers before it appends that. Nobody tells it
-/// the new state, which is sealed: it has to read it.
+/// The second executor has decided to register a user. Before it appends the decision, the first one registers the same
+/// user. The tail of the second one cannot decrypt the new state, so it must load it.
 #[tokio::test]
 async fn who_was_not_the_first_to_register_somebody_is_told_so() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
@@ -179,14 +180,14 @@ async fn who_was_not_the_first_to_register_somebody_is_told_so() {
         async move {
             let registered = users.execute(&ann(), first.clone(), by("ann")).await.unwrap();
             let heard = || ready(others.tails()[0].1.sequence >= registered.sequence);
-            until(PATIENCE, "the second one hears of it", heard).await;
+            until(PATIENCE, "the second executor does not read the registration", heard).await;
             Ok(())
         }
         .boxed()
     };
     let answer = others.execute_prepared(&ann(), register("Annabel"), by("ann"), &meanwhile).await;
     assert!(matches!(answer, Err(CommandError::Refused(UserRefusal::UserExists))), "{answer:?}");
-    assert_eq!(tries.into_inner(), 1, "it is decided again on what is there");
+    assert_eq!(tries.into_inner(), 1, "it is decided again on the current state");
 }
 
 #[tokio::test]
@@ -215,9 +216,9 @@ async fn a_destroyed_key_is_destroyed_everywhere_and_for_good() {
         assert!(matches!(late, Err(CommandError::Erased)), "{late:?}");
     }
     other_keys.destroy(&ann()).await.unwrap();
-    // Of somebody who never had one, nothing can be sealed later.
+    // The key of a user without a key can be destroyed too, so that nothing can be encrypted later.
     keys.destroy(&"zoe".parse().unwrap()).await.unwrap();
-    // An interruption after the tombstone is made up for.
+    // An interrupted destruction can be completed.
     let interrupted = "$KV.user-keys.bob";
     let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
     for value in [wrapped, r#"{"destroyed":{}}"#.to_owned()] {
@@ -227,7 +228,7 @@ async fn a_destroyed_key_is_destroyed_everywhere_and_for_good() {
     assert_eq!(bucket.info().await.unwrap().state.messages, 3, "three tombstones");
 }
 
-/// The next text that a follower hears, or why it hears none.
+/// Returns the events of the next commit, or the error of the follower.
 async fn next(follower: &mut Follower) -> Result<Decoded, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -252,16 +253,16 @@ async fn a_key_that_cannot_be_had_stops_its_readers_until_it_can() {
     open_room(&boxes).await;
     let posted = boxes.execute(&box_id(), say("ann", SECRET), by("ann")).await.unwrap().sequence;
 
-    // With another master key: never taken for erased.
+    // Another master key never makes a value count as erased.
     let (stranger, _) = process(&nats, Account::Projector, masters(&[("m2", 2)])).await;
     let mut follower = follow(stranger, stream(), posted).await.unwrap();
     let reason = next(&mut follower).await.unwrap_err();
     assert!(reason.contains("ann") && reason.contains("m1"), "{reason}");
     let (impostor, _) = process(&nats, Account::Projector, masters(&[("m1", 2)])).await;
     let reason = next(&mut follow(impostor, stream(), posted).await.unwrap()).await.unwrap_err();
-    assert!(reason.contains("does not open"), "{reason}");
+    assert!(reason.contains("cannot be unwrapped"), "{reason}");
 
-    // Without the key: it comes back, and the very same follower goes on.
+    // Without the key the follower fails, and continues after the key is restored.
     let bucket = bucket(&nats).await;
     let kept = bucket.get_last_raw_message_by_subject("$KV.user-keys.ann").await.unwrap();
     bucket.delete_message(kept.sequence).await.unwrap();

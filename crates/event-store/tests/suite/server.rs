@@ -1,4 +1,4 @@
-//! A nats-server of one test, and connections to it as each of the accounts.
+//! The nats-server of a test, and connections to it as each of the accounts.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use async_nats::Client;
 use event_store::{JetStreamLog, Log, OWNER_API_PREFIX};
 use harness::{Account, Nats};
 
-/// How many partitions the logs of these tests have.
+/// The number of partitions in these tests.
 pub(crate) const PARTITIONS: u16 = 4;
 
-/// Connects to an address as the user that it names.
+/// Connects to an address with its user and password.
 pub(crate) async fn connect(url: &str) -> Client {
     let address: async_nats::ServerAddr = url.parse().unwrap();
     let user = address.username().unwrap().to_owned();
@@ -18,12 +18,12 @@ pub(crate) async fn connect(url: &str) -> Client {
     options.custom_inbox_prefix(format!("_INBOX_{user}")).connect(address).await.unwrap()
 }
 
-/// The log as the command-service sees it.
+/// Returns the log of the command-service's account.
 pub(crate) async fn log(nats: &Nats) -> Arc<JetStreamLog> {
     Arc::new(JetStreamLog::new(connect(&nats.url(Account::Command)).await))
 }
 
-/// The log as its owner sees it.
+/// Returns the log of its owner's account.
 pub(crate) async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
     Arc::new(JetStreamLog::with_prefix(connect(&nats.url(Account::Admin)).await, OWNER_API_PREFIX))
 }

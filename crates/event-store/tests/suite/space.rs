@@ -1,4 +1,5 @@
-//! A log without space: told at once, certainly not stored, and taken again when there is space.
+//! Tests of a log without space: commands fail at once and are certainly not stored, and succeed again when there is
+//! space.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -31,9 +32,9 @@ struct World {
     nats: Nats,
     log: Arc<JetStreamLog>,
     boxes: Arc<Executor<DeliveryBox>>,
-    /// The disk of the server, if it has one of its own. After the server, which has files on it.
+    /// The disk of the server, if it has its own. Dropped after the server, which has files on it.
     disk: Option<SmallDisk>,
-    /// After the server and its disk, which are in this folder.
+    /// Dropped after the server and its disk, which are in this folder.
     _scratch: Scratch,
 }
 
@@ -42,12 +43,12 @@ fn store(scratch: &Scratch) -> PathBuf {
 }
 
 impl World {
-    /// A server with this limit, and a box with an open room.
+    /// Starts a server with this limit, and opens a room on a box.
     async fn start(limit: &str) -> Self {
         Self::on(None, Scratch::create().unwrap(), limit).await
     }
 
-    /// The same on a disk of its own.
+    /// Starts such a server with its store on this disk.
     async fn on(disk: Option<SmallDisk>, scratch: Scratch, limit: &str) -> Self {
         let place = Place::of_this_checkout().unwrap();
         let config = scratch.path().join("limited.conf");
@@ -78,13 +79,13 @@ impl World {
         self.nats.start_again().await.unwrap();
     }
 
-    /// Has the server read its configuration again.
+    /// Makes the server reload its configuration.
     async fn reload(&self) {
         let pid = self.nats.pid().await.unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
-    /// Says something until it is taken, with the answers that a server gives that starts or reloads.
+    /// Posts until it succeeds, accepting the errors of a server that starts or reloads. Returns the sequence.
     async fn is_taken_again(&self) -> u64 {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -131,7 +132,7 @@ async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
     let create = async |name: &str| accounts.create_pending(&user(name), "h".into(), "user".into(), noon()).await;
     let revision = create("ben").await.unwrap();
     disk.fill().unwrap();
-    // The page that the last message begins has room for some more.
+    // The page of the last message has space for some more.
     let mut said = world.last().await;
     while let Ok(taken) = world.say("hello").await {
         said = taken.sequence;
@@ -148,7 +149,7 @@ async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
     let refused = accounts.delete(&user("ben"), revision).await;
     assert!(matches!(refused, Err(AccountError::Full(Lack::Disk))), "{refused:?}");
     assert_eq!(world.log.space().buckets(), [("accounts".to_owned(), Lack::Disk)]);
-    // There is space again: the server does not notice before it is restarted.
+    // There is space again, but the server does not detect it before a restart.
     disk.empty().unwrap();
     world.refused(Lack::Disk).await;
     assert_eq!(world.last().await, said);

@@ -1,4 +1,4 @@
-//! Commands to a box, a room and its people, as the tests give them.
+//! Commands to a box and a room, and their contexts, for the tests.
 
 use std::sync::{
     Arc,
@@ -15,18 +15,18 @@ use event_store::{
     ActorRole, CommandContext, CommandError, Committed, Executor, ExecutorOptions, Log, RequestHash, StoredAggregate,
 };
 
-/// The time at which everything happens.
+/// The time of all commands.
 pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-/// An executor as a process has it.
+/// Starts an executor with the settings of a process.
 pub(crate) fn executor<A: StoredAggregate>(log: &Arc<impl Log>) -> Arc<Executor<A>> {
     let options = ExecutorOptions { partitions: 4, idempotency_window: TimeDelta::hours(24), cached_states: 1000 };
     Arc::new(Executor::start(log.clone(), options))
 }
 
-/// Somebody's command without a key.
+/// Returns the context of a user's command without a key.
 pub(crate) fn by(actor: &str) -> CommandContext {
     static REQUESTS: AtomicU32 = AtomicU32::new(0);
     let request = REQUESTS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -40,7 +40,7 @@ pub(crate) fn by(actor: &str) -> CommandContext {
     }
 }
 
-/// Somebody's command with a key.
+/// Returns the context of a user's command with a key.
 pub(crate) fn keyed(actor: &str, key: &str, body: &str) -> CommandContext {
     CommandContext {
         command_id: Some(key.to_owned()),
@@ -49,7 +49,7 @@ pub(crate) fn keyed(actor: &str, key: &str, body: &str) -> CommandContext {
     }
 }
 
-/// The answer to a command to a box.
+/// The result of a command to a box.
 pub(crate) type Answer = Result<Committed<DeliveryBox>, CommandError<BoxRefusal>>;
 
 pub(crate) fn box_id() -> BoxId {
@@ -110,7 +110,7 @@ pub(crate) fn say(author: &str, body: &str) -> BoxCommand {
     }
 }
 
-/// A box with an open room of ann's.
+/// Installs a box and opens a room in it with Ann as host.
 pub(crate) async fn open_room(boxes: &Executor<DeliveryBox>) {
     boxes.execute(&box_id(), install(), by("ops")).await.unwrap();
     boxes.execute(&box_id(), open("ann"), by("ann")).await.unwrap();

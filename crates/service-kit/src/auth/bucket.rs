@@ -1,4 +1,4 @@
-//! What is new in a bucket since the last look: one request, however much is in it.
+//! Reads the changes of a bucket since the last read, with one request for a page of entries.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::timeout;
 
-/// How long each message of an answer may take.
+/// The timeout of each message of an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many entries are asked for at once.
+/// The number of entries requested at once.
 const PAGE: usize = 500;
 
-/// An entry that is another than before, or gone.
+/// An entry that was changed or deleted.
 pub(super) struct Change<T> {
     pub(super) key: String,
     pub(super) value: Option<T>,
-    /// When the server stored it.
+    /// The time at which the server stored it.
     pub(super) stored_at: DateTime<Utc>,
 }
 
-/// Reads a bucket from where it stopped.
+/// Reads a bucket from where the last read ended.
 pub(super) struct Bucket {
     nats: Client,
     name: &'static str,
@@ -36,12 +36,12 @@ impl Bucket {
         Self { nats, name, next: 1 }
     }
 
-    /// Begins anew, with all entries: the bucket may have been made anew.
+    /// Starts again with all entries, because the bucket may have been created again.
     pub(super) fn rewind(&mut self) {
         self.next = 1;
     }
 
-    /// Everything that changed, in order; what cannot be read is left aside.
+    /// Returns all changes, in order. Unreadable entries are skipped.
     pub(super) async fn changes<T: DeserializeOwned>(&mut self) -> Result<Vec<Change<T>>, String> {
         if self.nats.connection_state() != State::Connected {
             return Err("there is no connection".to_owned());

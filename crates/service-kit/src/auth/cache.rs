@@ -1,10 +1,10 @@
-//! The last that was known about tokens, on disk: a process that starts without NATS verifies with it.
+//! The cache of keys and revocations on disk. A process that starts without NATS verifies tokens with it.
 
 use std::{io, path::Path};
 
 use super::ring::Known;
 
-/// What was written last; nothing if there is no such file.
+/// Reads the cache. Empty if there is no file.
 pub(super) fn read(path: &Path) -> io::Result<Known> {
     match std::fs::read(path) {
         Ok(content) => serde_json::from_slice(&content).map_err(io::Error::other),
@@ -13,7 +13,7 @@ pub(super) fn read(path: &Path) -> io::Result<Known> {
     }
 }
 
-/// Replaces it as a whole.
+/// Replaces the whole file atomically.
 pub(super) async fn write(path: &Path, known: &Known) -> io::Result<()> {
     let content = serde_json::to_vec(known).map_err(io::Error::other)?;
     let draft = path.with_extension("new");

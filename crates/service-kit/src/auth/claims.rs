@@ -1,4 +1,4 @@
-//! What a token of our own says.
+//! The claims of a token from the command-service.
 
 use chrono::{DateTime, Utc};
 use domain::BoxId;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Caller, Role};
 
-/// Who signs our tokens.
+/// The issuer of the tokens from the command-service.
 pub(super) const ISSUER: &str = "boxroom";
 
 /// The claims of a token that a command-service has signed.
@@ -21,13 +21,13 @@ pub(super) struct Claims {
     pub(super) sid: Option<String>,
     #[serde(default)]
     pub(super) jti: String,
-    /// With milliseconds: whoever signs in again right after signing out everywhere is not signed out.
+    /// The time of issue in seconds, exact to the millisecond: a sign-in just after a sign-out everywhere stays valid.
     pub(super) iat: f64,
     pub(super) exp: i64,
 }
 
 impl Claims {
-    /// For whom they speak, if they are as they have to be.
+    /// Returns the caller. None if a claim is not valid.
     pub(super) fn into_caller(self) -> Option<Caller> {
         Some(Caller {
             user_id: self.sub.parse().ok()?,
@@ -39,13 +39,13 @@ impl Claims {
     }
 }
 
-/// A `NumericDate`, which may have a fraction.
+/// Converts a `NumericDate`, which may have a fraction.
 #[expect(clippy::cast_possible_truncation, reason = "a time beyond all numbers is refused by chrono")]
 pub(super) fn time_of(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64)
 }
 
-/// The `NumericDate` of a time.
+/// Returns a time as a `NumericDate`.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
 pub(super) fn seconds_of(time: DateTime<Utc>) -> f64 {
     time.timestamp_millis() as f64 / 1000.0

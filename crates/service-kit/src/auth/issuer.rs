@@ -1,4 +1,4 @@
-//! An outside issuer: which of its tokens count, and who its users are here.
+//! An outside issuer: the rules for its tokens, and the mapping of its users.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -12,18 +12,18 @@ use url::{Host, Url};
 use super::{Caller, Role, claims::time_of, invalid_token};
 use crate::{args::IssuerArgs, problem::Problem};
 
-/// How far its clock may be from ours, in seconds.
+/// The accepted difference to the issuer's clock, in seconds.
 const LEEWAY: u64 = 30;
 
-/// The most characters of the name that it gives a session.
+/// The maximum length of the issuer's session id.
 const MAX_SESSION: usize = 128;
 
-/// Where the keys of an issuer are.
+/// The location of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// At an address.
+    /// An address.
     Address(Url),
 }
 
@@ -42,12 +42,12 @@ impl FromStr for KeySource {
         if url.scheme() == "https" || here {
             Ok(Self::Address(url))
         } else {
-            Err(format!("{url}: whoever can change what comes over http could sign in as anybody; use https"))
+            Err(format!("{url}: keys sent over http can be replaced on the way; use https"))
         }
     }
 }
 
-/// An algorithm that tokens may be signed with. None of them has a secret that verifiers know.
+/// A signature algorithm of tokens. All are asymmetric, so that verifiers know no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AllowedAlgorithm {
     /// Ed25519
@@ -70,7 +70,7 @@ impl AllowedAlgorithm {
     }
 }
 
-/// What tokens of an outside issuer have to say, and what that means.
+/// The rules for tokens of an outside issuer, and the meaning of their claims.
 #[derive(Debug, Clone)]
 pub(super) struct Issuer {
     name: String,
@@ -82,7 +82,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// Of these settings, if they name one.
+    /// Reads the issuer from the settings. None if there is none.
     pub(super) fn of(args: &IssuerArgs) -> Option<Self> {
         Some(Self {
             name: args.issuer.clone()?,
@@ -94,12 +94,12 @@ impl Issuer {
         })
     }
 
-    /// Where its keys are.
+    /// The location of its keys.
     pub(super) fn keys(&self) -> &KeySource {
         &self.keys
     }
 
-    /// What holds for tokens that are signed with a key of this algorithm.
+    /// Returns the rules for tokens signed with a key of this algorithm.
     pub(super) fn rules(&self, algorithm: Algorithm) -> Validation {
         let mut rules = Validation::new(algorithm);
         if !self.algorithms.iter().any(|allowed| allowed.is(algorithm)) {
@@ -113,20 +113,20 @@ impl Issuer {
         rules
     }
 
-    /// For whom the claims speak here.
+    /// Returns the caller of these claims.
     pub(super) fn caller(&self, claims: &Map<String, Value>) -> Result<Caller, Problem> {
         let user_id = claims.get(&self.user_claim).and_then(Value::as_str).and_then(|user| user.parse().ok());
         let user_id = user_id.filter(|user_id: &UserId| !user_id.is_reserved());
-        let no_user = || invalid_token().detail(format!("the claim `{}` is no user id", self.user_claim));
+        let no_user = || invalid_token().detail(format!("the claim `{}` is not a user id", self.user_claim));
         let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(time_of);
         let session = claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= MAX_SESSION);
         Ok(Caller {
             user_id: user_id.ok_or_else(no_user)?,
             role: self.role(claims)?,
-            // Nobody knows when: then whatever is revoked of somebody, this is older.
+            // Without `iat`, any revocation of the principal applies.
             issued_at: time("iat").unwrap_or(DateTime::<Utc>::UNIX_EPOCH),
             expires_at: time("exp").ok_or_else(invalid_token)?,
-            // It becomes a part of a name in a bucket, where not every character may stand.
+            // Encoded, because the session id becomes part of a key in a bucket.
             session: session.map(|sid| BASE64_URL_SAFE_NO_PAD.encode(sid)),
         })
     }
@@ -142,7 +142,7 @@ impl Issuer {
         }
         if roles.contains(&"device") {
             let box_id = claims.get("box").and_then(Value::as_str).and_then(|id| id.parse().ok());
-            return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is no box id"))?));
+            return Ok(Role::Device(box_id.ok_or_else(|| invalid_token().detail("the claim `box` is not a box id"))?));
         }
         Ok(Role::User)
     }

@@ -1,4 +1,4 @@
-//! Fetches the keys of an outside issuer.
+//! Fetches the public keys of an outside issuer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,13 +22,13 @@ use url::Url;
 
 use super::KeySource;
 
-/// How long it may take altogether.
+/// The timeout of fetching the keys from an address.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The most bytes of a key set.
+/// The maximum size of a key set.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// The keys that have an id.
+/// Returns the keys that have an id.
 pub(super) async fn fetch(source: &KeySource) -> Result<Vec<Jwk>, String> {
     let content = match source {
         KeySource::File(path) => tokio::fs::read(path).await.map_err(|error| format!("{}: {error}", path.display()))?,
@@ -39,7 +39,7 @@ pub(super) async fn fetch(source: &KeySource) -> Result<Vec<Jwk>, String> {
     };
     let keys: JwkSet = serde_json::from_slice(&content).map_err(|error| format!("not a set of keys: {error}"))?;
     let keys: Vec<Jwk> = keys.keys.into_iter().filter(|key| key.common.key_id.is_some()).collect();
-    // Who forgets all keys turns everybody away.
+    // Not accepted: a verifier without keys would reject all tokens.
     if keys.is_empty() { Err("the issuer has no keys with an id".to_owned()) } else { Ok(keys) }
 }
 
@@ -74,7 +74,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let request = Request::get(path).header(header::HOST, host).header(header::ACCEPT, "application/json");
     let request = request.body(Body::empty())?;
-    // Ends with this question.
+    // Dropped, and so stopped, at the end of this request.
     let mut connections = JoinSet::new();
     connections.spawn(connection);
     let response = sender.send_request(request).await?;

@@ -1,4 +1,4 @@
-//! What a verifier knows: the keys, and the tokens that were revoked.
+//! The keys and revocations of a verifier.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,21 +15,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Caller;
 
-/// All of it, as it is cached on disk.
+/// The keys and revocations, as cached on disk.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Known {
-    /// Our own keys, by their ids: also those that verify no more, so that nobody publishes them again.
+    /// The keys of the command-services by id, also those that no longer verify, so that they are not published again.
     #[serde(default)]
     pub(super) published: BTreeMap<String, PublicKey>,
     /// The keys of an outside issuer.
     #[serde(default)]
     pub(super) outside: Vec<Jwk>,
-    /// By the keys of [`domain::trust`].
+    /// The revocations, by the keys of [`domain::trust`].
     #[serde(default)]
     pub(super) revoked: BTreeMap<String, Revoked>,
 }
 
-/// A key that is ready to verify.
+/// A key prepared for verifying.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
@@ -37,11 +37,11 @@ pub(super) struct Key {
     until: Option<DateTime<Utc>>,
 }
 
-/// What is known, ready to be asked.
+/// The keys and revocations, prepared for verifying.
 #[derive(Default)]
 pub(super) struct Ring {
     known: Known,
-    /// Keys that this process signs with, known before anybody has heard of them.
+    /// Keys with which this process signs, also while they are not yet published.
     own: BTreeMap<String, PublicKey>,
     keys: HashMap<String, Key>,
 }
@@ -51,7 +51,7 @@ impl Ring {
         &self.known
     }
 
-    /// Replaces what is known. Says whether it was anything else.
+    /// Replaces the keys and revocations. Returns true if they are different.
     pub(super) fn learn(&mut self, known: Known) -> bool {
         if known == self.known {
             return false;
@@ -61,14 +61,14 @@ impl Ring {
         true
     }
 
-    /// A key that this process signs with.
+    /// Adds a key with which this process signs.
     pub(super) fn own(&mut self, id: &str, key: PublicKey) {
         self.own.insert(id.to_owned(), key);
         self.arrange();
     }
 
     fn arrange(&mut self) {
-        // What is published counts: it says until when.
+        // A published key replaces the own entry, because it holds the time until which it verifies.
         let ours = self.own.iter().chain(&self.known.published);
         let ours = ours.filter_map(|(id, key)| Some((id.clone(), ready(&jwk_of(&key.x)?, key.verifies_until)?)));
         let outside = self.known.outside.iter();
@@ -76,17 +76,17 @@ impl Ring {
         self.keys = ours.chain(outside).collect();
     }
 
-    /// The key of this id, unless its time is over.
+    /// Returns the key with this id, unless it no longer verifies.
     pub(super) fn key(&self, id: &str, now: DateTime<Utc>) -> Option<Key> {
         self.keys.get(id).filter(|key| key.until.is_none_or(|until| now < until)).cloned()
     }
 
-    /// Whether there is any key that verifies.
+    /// Returns true if at least one key verifies.
     pub(super) fn verifies(&self, now: DateTime<Utc>) -> bool {
         self.keys.values().any(|key| key.until.is_none_or(|until| now < until))
     }
 
-    /// Whether the token of this caller counts no more.
+    /// Returns true if the token of this caller is revoked.
     pub(super) fn is_revoked(&self, caller: &Caller) -> bool {
         let session = caller.session.as_deref().map(trust::session_key);
         let subject = caller.subject_key();
@@ -98,7 +98,7 @@ impl Ring {
         revoked.is_some_and(|revoked| caller.issued_at < revoked.before)
     }
 
-    /// The public keys for whoever verifies tokens elsewhere.
+    /// Returns the public keys for verifiers outside the services.
     pub(super) fn jwks(&self, now: DateTime<Utc>) -> JwkSet {
         let published = self.known.published.values();
         let verifying = published.filter(|key| key.verifies_until.is_none_or(|until| now < until));
@@ -106,7 +106,7 @@ impl Ring {
     }
 }
 
-/// The key for the one algorithm that it is good for; none for keys of other kinds.
+/// Prepares a key for its only algorithm. None for other types of keys.
 fn ready(jwk: &Jwk, until: Option<DateTime<Utc>>) -> Option<Key> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
@@ -117,7 +117,7 @@ fn ready(jwk: &Jwk, until: Option<DateTime<Utc>>) -> Option<Key> {
     Some(Key { algorithm, decoding: DecodingKey::from_jwk(jwk).ok()?, until })
 }
 
-/// An Ed25519 key as a JWK, with its thumbprint as its id.
+/// Returns an Ed25519 key as a JWK. The id is its thumbprint.
 pub(super) fn jwk_of(x: &str) -> Option<Jwk> {
     let pair = OctetKeyPairParameters {
         key_type: OctetKeyPairType::OctetKeyPair,

@@ -1,4 +1,4 @@
-//! Signs access tokens with one key, whose id is its thumbprint.
+//! Signs access tokens with one key. The key's id is its thumbprint.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use super::{
 };
 use crate::clock;
 
-/// What a token is to say.
+/// The content of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'a> {
-    /// For whom it speaks.
+    /// The id of the user, operator or box.
     pub user_id: &'a UserId,
-    /// What they may do.
+    /// The role.
     pub role: &'a Role,
-    /// The session that it belongs to.
+    /// The session of the token.
     pub session: Option<&'a str>,
-    /// From when.
+    /// The time of issue.
     pub at: DateTime<Utc>,
-    /// For how long.
+    /// The lifetime.
     pub lifetime: TimeDelta,
 }
 
@@ -39,7 +39,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// From an Ed25519 private key (PKCS#8 PEM).
+    /// Reads an Ed25519 private key (PKCS#8 PEM).
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let key = EncodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?;
         let public = SigningKey::from_pkcs8_pem(pem).map_err(KeyError::of)?.verifying_key();
@@ -53,12 +53,12 @@ impl Signer {
         &self.id
     }
 
-    /// The public half, as a JWK has it in `x`.
+    /// The public key, as in the field `x` of a JWK.
     pub fn public(&self) -> &str {
         &self.public
     }
 
-    /// A token that says this.
+    /// Signs a token.
     pub fn sign(&self, grant: Grant<'_>) -> Result<String, KeyError> {
         let claims = Claims {
             iss: ISSUER.to_owned(),

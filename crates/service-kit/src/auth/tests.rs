@@ -1,4 +1,4 @@
-//! Tokens that count, and those that do not.
+//! Tests of valid and invalid tokens.
 
 use chrono::TimeDelta;
 use domain::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
@@ -20,7 +20,7 @@ fn published(signer: &Signer, verifies_until: Option<DateTime<Utc>>) -> Known {
     Known { published: [(signer.id().to_owned(), key)].into(), ..Known::default() }
 }
 
-/// A signer, and who trusts it.
+/// Returns a signer, and a verifier that trusts it.
 pub(crate) fn pair() -> (Signer, Verifier) {
     let signer = signer(7);
     let verifier = knowing(published(&signer, None));
@@ -66,7 +66,7 @@ async fn expired_forged_unsigned_and_nameless_tokens_are_refused() {
     let body = head.split_once('.').unwrap().1;
     let flipped: String = signature.chars().rev().collect();
     let of_another = token(&other, &Role::User, now(), None);
-    // The other one's signature under this one's name.
+    // The signature of the other key, with the id of this one.
     let claimed = format!("{}.{}", head.split_once('.').unwrap().0, of_another.split_once('.').unwrap().1);
     for bad in [
         format!("{head}.{flipped}"),
@@ -87,7 +87,7 @@ async fn expired_forged_unsigned_and_nameless_tokens_are_refused() {
 async fn a_token_of_another_algorithm_is_refused_even_with_the_name_of_a_known_key() {
     let signer = signer(7);
     let verifier = knowing(published(&signer, None));
-    // The public key as the secret of an HMAC: who confuses them, lets everybody in.
+    // The public key as the secret of an HMAC: a verifier that does not check the algorithm would accept the token.
     let secret = jsonwebtoken::EncodingKey::from_secret(signer.public().as_bytes());
     let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
     header.kid = Some(signer.id().to_owned());
@@ -146,7 +146,7 @@ async fn a_revoked_session_and_all_that_somebody_had_before_count_no_more() {
         assert_eq!(refusal(&verifier, token).await, "revoked-token");
     }
     assert!(verifier.check(&later).await.is_ok(), "signed in again in the same second");
-    assert!(verifier.check(&operators).await.is_ok(), "another role is somebody else");
+    assert!(verifier.check(&operators).await.is_ok(), "another role is another principal");
 
     let verifier = revoking(ALL_TOKENS_KEY.to_owned(), at + TimeDelta::milliseconds(1));
     for token in [&mine, &printed, &operators] {

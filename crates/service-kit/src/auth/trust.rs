@@ -1,4 +1,4 @@
-//! Keeps a verifier up to date: follows the buckets of keys and revocations, and remembers them on disk.
+//! Keeps a verifier up to date: follows the buckets of keys and revocations, and caches them on disk.
 
 use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
@@ -17,35 +17,35 @@ use super::{
 };
 use crate::{args::TrustArgs, clock};
 
-/// How often there is a look for what is new: revocations are seen so soon.
+/// The interval of reading the buckets, and so the longest delay of a revocation.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How long tokens with unknown keys cause no further look.
+/// The shortest time between two reads caused by tokens with unknown keys.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How often an outside issuer is asked for its keys.
+/// The interval of fetching an outside issuer's keys.
 const REFRESH: Duration = Duration::from_mins(5);
 
-/// The least time between two such questions: tokens with unknown keys can ask at most so often.
+/// The shortest time between two fetches, also for tokens with unknown keys.
 const FLOOR: Duration = Duration::from_secs(5);
 
-/// After how many looks everything is read again: a bucket may have been made anew.
+/// The number of reads after which everything is read again: a bucket may have been created again.
 const REREAD: u32 = 60;
 
-/// The greatest difference of clocks with which an instance takes a sign-out.
+/// The largest clock difference that is accepted in a revocation of a principal's tokens.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
 
-/// What a process trusts. Follows in a task of its own, for as long as the process runs.
+/// The keys and revocations of a process. A task follows them for as long as the process runs.
 pub struct Trust {
     verifier: Verifier,
-    /// When the keys of an outside issuer were asked for last.
+    /// The time of the last fetch of an outside issuer's keys.
     asked_at: Option<Instant>,
     cache: Option<PathBuf>,
     trouble: String,
 }
 
 impl Trust {
-    /// With what was known when the process ran last.
+    /// Starts with the cached keys and revocations of the last run, if there are any.
     pub fn open(args: &TrustArgs) -> Self {
         let verifier = Verifier::of(Issuer::of(&args.issuer));
         if let Some(path) = &args.trust_cache {
@@ -57,19 +57,19 @@ impl Trust {
         Self { verifier, asked_at: None, cache: args.trust_cache.clone(), trouble: String::new() }
     }
 
-    /// Verifies with what is known.
+    /// The verifier that uses these keys and revocations.
     pub fn verifier(&self) -> Verifier {
         self.verifier.clone()
     }
 
-    /// Follows for ever.
+    /// Follows the buckets and the issuer forever.
     pub async fn follow(mut self, nats: Client) {
         let statistics = nats.statistics();
         let (mut keys, mut revoked) =
             (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
         let (mut wanted, mut whole, mut connections) = (false, true, 0);
         for count in 1_u32.. {
-            // The server behind another connection may have been restored meanwhile.
+            // The server of a new connection may have been restored in the meantime.
             let connected = statistics.connects.load(Ordering::Relaxed);
             whole |= count.is_multiple_of(REREAD) || connected != connections;
             connections = connected;
@@ -77,10 +77,10 @@ impl Trust {
                 keys.rewind();
                 revoked.rewind();
             }
-            // One of them can be away without the other.
+            // Both are read, because one can be unavailable without the other.
             let outside = self.look_outside(wanted).await;
             let looked = self.look(&mut keys, &mut revoked, whole).await;
-            // A failed look loses what it has read.
+            // The changes read by a failed look are lost.
             whole = !matches!(looked, Ok(true));
             if let Err(trouble) = looked.map(drop).and(outside) {
                 if trouble != self.trouble {
@@ -96,8 +96,9 @@ impl Trust {
         }
     }
 
-    /// Learns what has changed, or with `whole` everything: a key that is not in the bucket any more belongs to a log
-    /// that was lost. An empty bucket is about to be filled again: keys are kept until then. Returns false until it is.
+    /// Reads the changes, or everything with `whole`: a key that is no longer in the bucket belongs to a log that was
+    /// lost. An empty bucket is about to be filled again, and keys are kept until then. Returns false until it is
+    /// filled.
     async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<bool, String> {
         let own = !self.verifier.is_of_outside();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
@@ -119,7 +120,7 @@ impl Trust {
         Ok(!is_empty)
     }
 
-    /// Asks an outside issuer for its keys, now and then or because a token has come with another one.
+    /// Fetches the keys of an outside issuer, periodically or because of a token with an unknown key.
     async fn look_outside(&mut self, wanted: bool) -> Result<(), String> {
         let Some(issuer) = self.verifier.issuer() else { return Ok(()) };
         let pause = if wanted { FLOOR } else { REFRESH };
@@ -141,8 +142,8 @@ impl Trust {
     }
 }
 
-/// A revocation of all tokens of a principal holds for those that were issued before it was stored: an instance whose clock
-/// was fast has not revoked the next sign-in. Of a session that has ended, no token counts, whenever it was issued.
+/// Limits a revocation of all tokens of a principal to tokens issued before it was stored, so that an instance with a
+/// fast clock does not revoke the next sign-in. A revocation of a session applies to all its tokens.
 fn revocation(change: Change<Revoked>) -> Option<(String, Revoked)> {
     let Change { key, value, stored_at } = change;
     let mut revoked = value?;

@@ -1,4 +1,4 @@
-//! Verifies access tokens against what is known at the moment.
+//! Verifies access tokens with the current keys and revocations.
 
 use std::{
     collections::BTreeMap,
@@ -25,32 +25,32 @@ use super::{
 };
 use crate::{clock, problem::Problem};
 
-/// How long a token with an unknown key may wait for the key.
+/// The longest time that a token with an unknown key waits for the key.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Verifies access tokens. Cheap to clone; all clones know the same.
+/// Verifies access tokens. Cheap to clone. Clones share keys and revocations.
 #[derive(Clone)]
 pub struct Verifier(Arc<Shared>);
 
 struct Shared {
-    /// Whose tokens count; our own if nobody else's.
+    /// The outside issuer of the accepted tokens. None if they come from the command-services.
     issuer: Option<Issuer>,
     ring: RwLock<Ring>,
-    /// Told whenever something was revoked, or not revoked any more.
+    /// Notified when revocations change.
     revoked: watch::Sender<()>,
-    /// Told after each look for what is new, whatever came of it.
+    /// Notified after each read of keys and revocations, successful or not.
     looked: watch::Sender<()>,
-    /// Asks for a look before its time.
+    /// Requests a read ahead of time.
     wanted: Notify,
-    /// Before this nobody looks because of a token.
+    /// The earliest time of the next read caused by a token.
     not_before: RwLock<Instant>,
 }
 
-/// Why a token does not speak for anybody.
+/// The reasons for which a token is rejected.
 enum Refused {
-    /// Its key may be a new one.
+    /// The key is unknown. It may be a new one.
     UnknownKey,
-    /// For good.
+    /// The token is not valid.
     For(Problem),
 }
 
@@ -61,7 +61,7 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// Of the tokens of an outside issuer, or of our own.
+    /// Creates a verifier of tokens from an outside issuer, or from the command-services.
     pub(super) fn of(issuer: Option<Issuer>) -> Self {
         Self(Arc::new(Shared {
             issuer,
@@ -75,7 +75,7 @@ impl Verifier {
 }
 
 impl Verifier {
-    /// The caller for whom this token speaks. A token whose key is unknown waits for a look for new keys.
+    /// Returns the caller of this token. A token with an unknown key waits for the next read of the keys.
     pub async fn check(&self, token: &str) -> Result<Caller, Problem> {
         let mut looked = self.0.looked.subscribe();
         match self.verify(token) {
@@ -110,7 +110,7 @@ impl Verifier {
         Ok(caller)
     }
 
-    /// Refuses a caller whose token has been revoked since it was verified.
+    /// Rejects a caller whose token has been revoked since it was verified.
     pub fn refuse_revoked(&self, caller: &Caller) -> Result<(), Problem> {
         if read(&self.0.ring).is_revoked(caller) {
             return Err(unauthorized("revoked-token", "The session of this access token has ended"));
@@ -118,12 +118,12 @@ impl Verifier {
         Ok(())
     }
 
-    /// Tells whenever [`Self::refuse_revoked`] may have another answer.
+    /// Notifies of changes after which [`Self::refuse_revoked`] may return another result.
     pub fn revocations(&self) -> watch::Receiver<()> {
         self.0.revoked.subscribe()
     }
 
-    /// Whether the tokens of an outside issuer count, and none of ours.
+    /// Returns true if tokens of an outside issuer are accepted in place of those of the command-services.
     pub fn is_of_outside(&self) -> bool {
         self.0.issuer.is_some()
     }
@@ -132,22 +132,22 @@ impl Verifier {
         self.0.issuer.as_ref()
     }
 
-    /// Whether any token can be verified at all.
+    /// Returns true if at least one key verifies.
     pub fn has_keys(&self) -> bool {
         read(&self.0.ring).verifies(clock::now())
     }
 
-    /// Our own public keys, for whoever verifies our tokens.
+    /// Returns the public keys of the command-services, for verifiers outside the services.
     pub fn jwks(&self) -> JwkSet {
         read(&self.0.ring).jwks(clock::now())
     }
 
-    /// Our own keys as they were published, also those that verify no more.
+    /// Returns the published keys of the command-services, also those that no longer verify.
     pub fn published(&self) -> BTreeMap<String, PublicKey> {
         read(&self.0.ring).known().published.clone()
     }
 
-    /// Also verifies what this process signs with a key of its own, whether that has been published or not.
+    /// Also accepts tokens signed with this process's own key, published or not.
     pub fn trust_own(&self, id: &str, public: &str, since: DateTime<Utc>) {
         let key = PublicKey { x: public.to_owned(), published_at: since, verifies_until: None };
         write(&self.0.ring).own(id, key);
@@ -157,7 +157,7 @@ impl Verifier {
         read(&self.0.ring).known().clone()
     }
 
-    /// Says whether that was new.
+    /// Replaces the keys and revocations. Returns true if they are different.
     pub(super) fn learn(&self, known: Known) -> bool {
         let mut ring = write(&self.0.ring);
         let revoked_else = ring.known().revoked != known.revoked;
@@ -169,12 +169,12 @@ impl Verifier {
         changed
     }
 
-    /// Ends when a token has come with an unknown key.
+    /// Waits until a token with an unknown key requests a read.
     pub(super) async fn look_wanted(&self) {
         self.0.wanted.notified().await;
     }
 
-    /// There was a look; the next one because of a token is not to come before `pause` has passed.
+    /// Records a read. Tokens cause no other read before `pause` has passed.
     pub(super) fn has_looked(&self, pause: Duration) {
         *write(&self.0.not_before) = Instant::now() + pause;
         self.0.looked.send_replace(());
@@ -200,7 +200,7 @@ fn decode<C: DeserializeOwned + Clone>(token: &str, key: &Key, rules: &Validatio
     }
 }
 
-// Nothing that holds these locks can panic in the middle of a change.
+// No holder of these locks can panic in the middle of a change.
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

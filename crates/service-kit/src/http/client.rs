@@ -1,4 +1,4 @@
-//! From which address a request comes, as far as limits are concerned.
+//! The client address of a request, for limits.
 
 use std::{
     convert::Infallible,
@@ -12,15 +12,15 @@ use axum::{
 };
 use ipnet::IpNet;
 
-/// Where proxies write for whom they ask: the nearest one last.
+/// The header to which each proxy appends the address of its client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// An IPv4 address, or the first 64 bits of an IPv6 address: whoever has one of these has all with the same beginning.
+/// An IPv4 address, or the first 64 bits of an IPv6 address, because a client usually has a whole /64 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// All requests that came over no connection of ours, such as those over NATS, are from here.
+    /// The address of all requests that did not arrive over HTTP, such as those over NATS.
     pub const NOWHERE: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// From where a request comes that `serve` has received.
+/// Returns the client address of a request received by `serve`.
 pub fn client_address(extensions: &Extensions) -> ClientAddress {
     extensions.get().copied().unwrap_or(ClientAddress::NOWHERE)
 }
@@ -55,12 +55,12 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// Whether a proxy of these networks has this address.
+/// Returns true if the address belongs to one of these networks.
 pub(super) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
-/// The address behind all trusted proxies. What stands left of the first that is not trusted, anybody may have written.
+/// Returns the address behind all trusted proxies. Entries to the left of the first untrusted one may be forged.
 pub(super) fn find(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> ClientAddress {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev().map(|line| line.to_str().unwrap_or_default());
     let mut hops = lines.flat_map(|line| line.rsplit(','));
@@ -72,7 +72,7 @@ pub(super) fn find(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Clie
     client.into()
 }
 
-/// Some proxies add a port.
+/// Parses an entry. Some proxies add a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse().ok().map(|address: SocketAddr| address.ip()))
 }
@@ -98,7 +98,7 @@ mod tests {
             ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            // what the client has written itself is left of what the proxy has seen
+            // Entries written by the client are to the left of the one that the proxy has added.
             ("10.0.0.1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
             ("10.0.0.1", &["203.0.113.9", "198.51.100.7,10.2.0.3"], "198.51.100.7"),
             ("10.0.0.1", &["203.0.113.9, nonsense, 10.2.0.3"], "10.2.0.3"),

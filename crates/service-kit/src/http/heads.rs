@@ -1,4 +1,4 @@
-//! How long a request's target and headers may be.
+//! The limits of a request's target and headers.
 
 use axum::{
     extract::Request,
@@ -9,10 +9,10 @@ use axum::{
 
 use crate::problem::Problem;
 
-/// The most bytes of path and query: two hundred rooms and a cursor of them fit.
+/// The maximum size of path and query. Two hundred rooms and a cursor of them fit.
 pub(super) const MAX_TARGET: usize = 32 * 1024;
 
-/// The most bytes of all headers together, names and values.
+/// The maximum size of all headers together, names and values.
 pub(super) const MAX_HEADERS: usize = 32 * 1024;
 
 pub(super) async fn limit_head(request: Request, next: Next) -> Response {

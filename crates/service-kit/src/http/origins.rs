@@ -1,4 +1,5 @@
-//! Pages of other origins: a browser lets them call a service only where the service says so.
+//! Cross-origin requests (CORS): a browser allows a page to call a service of another origin only if the service
+//! permits it.
 
 use std::{str::FromStr, time::Duration};
 
@@ -12,10 +13,10 @@ use url::Url;
 use super::rates::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::problem::REQUEST_ID;
 
-/// How long a browser need not ask again.
+/// The time for which a browser may cache a preflight response.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// Where a page comes from: scheme, host and port.
+/// The origin of a page: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
@@ -24,17 +25,17 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        // A browser sends this very form, and they are compared byte by byte.
+        // A browser sends this exact form, and origins are compared byte by byte.
         let form = url.map(|url| url.origin().ascii_serialization()).filter(|form| form == text);
         let origin = form.and_then(|form| HeaderValue::from_str(&form).ok());
         origin
             .map(Self)
-            .ok_or_else(|| format!("{text:?} is no origin, like https://chat.example or http://127.0.0.1:3000"))
+            .ok_or_else(|| format!("{text:?} is not an origin like https://chat.example or http://127.0.0.1:3000"))
     }
 }
 
-/// Lets pages of these origins call the service and read its answers; those of all others cannot. Goes around
-/// everything else: a browser asks without a token whether it may come with one.
+/// Allows pages of these origins to call the service and to read its responses. Must be the outermost layer, because a
+/// preflight request has no token.
 pub fn allow(router: Router, origins: &[Origin]) -> Router {
     if origins.is_empty() {
         return router;

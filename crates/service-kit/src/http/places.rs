@@ -1,4 +1,4 @@
-//! How many connections are open: all together, and from one address.
+//! The limits of open connections: in total, and per client address.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::ClientAddress;
 
-/// Open files that are left to everything but connections: databases, the log, files.
+/// The number of open files reserved for everything but connections: databases, the log, files.
 const RESERVED_FILES: u64 = 200;
 
 static OPEN: LazyLock<Gauge> = LazyLock::new(Gauge::default);
@@ -25,15 +25,15 @@ static REFUSED: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = L
 
 pub(super) fn register(registry: &mut Registry) {
     for bound in ["process", "address"] {
-        // What is counted later is there from the start: a rate needs something to begin with.
+        // Counters exist from the start, because a rate needs a first value.
         drop(REFUSED.get_or_create(&[("bound", bound)]));
     }
-    registry.register("http_connections", "Open connections, live ones too", OPEN.clone());
-    let help = "Connections that were closed at once, because there were too many, by which bound";
+    registry.register("http_connections", "Open connections, including live connections", OPEN.clone());
+    let help = "Connections closed on accept because a limit was reached, by bound";
     registry.register("http_connections_refused", help, REFUSED.clone());
 }
 
-/// The connections of one listener.
+/// The open connections of one listener.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
@@ -48,7 +48,7 @@ struct Taken {
 }
 
 impl Places {
-    /// So many, but not more than the process may open files.
+    /// Creates the limits. The total is at most the number of files that the process may open.
     pub(super) fn new(most: u32, most_per_address: u32) -> Arc<Self> {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let most = u64::from(most).min(files.saturating_sub(RESERVED_FILES).max(files / 2));
@@ -57,7 +57,8 @@ impl Places {
         Arc::new(Self { most, most_per_address, taken: Mutex::default() })
     }
 
-    /// A place for one more; none if there are too many. All those of a trusted proxy come from many clients.
+    /// Admits a connection. None if a limit is reached. A trusted proxy has no address limit, because it serves many
+    /// clients.
     pub(super) fn enter(self: &Arc<Self>, address: Option<ClientAddress>) -> Option<Place> {
         let mut taken = self.taken();
         if taken.all >= self.most {
@@ -82,7 +83,7 @@ impl Places {
     }
 }
 
-/// A connection's place; free again when it is dropped.
+/// The permit of a connection. Dropping it releases the permit.
 #[derive(Debug)]
 pub(super) struct Place {
     address: Option<ClientAddress>,
@@ -104,7 +105,7 @@ impl Drop for Place {
     }
 }
 
-/// A connection that keeps its place, also when it becomes a WebSocket.
+/// A connection that keeps its permit, also as a WebSocket.
 #[derive(Debug)]
 pub(super) struct Placed<S> {
     pub(super) stream: S,

@@ -1,4 +1,4 @@
-//! How often one user and one address may ask: so many requests a second for ever, and so many more at once.
+//! The rate limits of users and addresses: sustained requests a second, and a burst.
 
 use std::{
     fmt,
@@ -37,17 +37,17 @@ use crate::{
     problem::Problem,
 };
 
-/// How many seconds those are remembered at least who could as well be forgotten.
+/// The interval of dropping refilled buckets, in seconds.
 const SWEEP_SECONDS: u64 = 10;
 
 static REFUSED: LazyLock<Family<[(&'static str, &'static str); 1], Counter>> = LazyLock::new(Family::default);
 
 pub(super) fn register(registry: &mut Registry) {
-    let help = "Requests and live connections that were refused because too many came, by whose limit";
+    let help = "Requests and live connections rejected by a rate limit, by limit";
     registry.register("rate_limited", help, REFUSED.clone());
 }
 
-/// So many requests a second, and so many at once: `50:200`.
+/// A rate limit of requests a second and a burst: `50:200`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: NonZeroU32,
@@ -59,8 +59,7 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once(':').and_then(|(rate, burst)| Some((rate.parse().ok()?, burst.parse().ok()?)));
-        let (per_second, at_once) =
-            numbers.ok_or_else(|| format!("{text} is no rate like 50:200, fifty a second and two hundred at once"))?;
+        let (per_second, at_once) = numbers.ok_or_else(|| format!("{text} is not a rate and a burst like 50:200"))?;
         Ok(Self { per_second, at_once })
     }
 }
@@ -72,33 +71,34 @@ impl fmt::Display for Rate {
 }
 
 impl Rate {
-    /// In how many seconds so many requests may be made again.
+    /// Returns the seconds until this number of requests is available again.
     fn seconds_for(self, requests: u32) -> u32 {
         requests.div_ceil(self.per_second.get())
     }
 }
 
-/// What users and addresses have asked lately. One for the process, and for each kind of request that is counted alone.
+/// The rate limiters of users and addresses. There is one for the process, and one for each kind of request that has
+/// its own limits.
 #[derive(Debug)]
 pub struct Rates {
     principals: Limit<Principal>,
-    /// Of those who have no valid token.
+    /// The limit of requests without a valid token.
     addresses: Limit<ClientAddress>,
 }
 
 impl Rates {
-    /// With these limits, each under the name that clients and metrics see.
+    /// Creates limiters, each with its name in headers and metrics.
     pub fn new(users: (&'static str, Rate), addresses: (&'static str, Rate)) -> Arc<Self> {
         Arc::new(Self { principals: Limit::new(users), addresses: Limit::new(addresses) })
     }
 
-    /// Counts a request of a caller; refused if there were too many.
+    /// Counts a request of a caller. Fails if the limit is reached.
     pub fn count_caller(&self, caller: &Caller) -> Result<(), Problem> {
         self.principals.count(&principal(caller)).map(drop).map_err(Count::refusal)
     }
 }
 
-/// A role and an id: users, operators and boxes of one name share no limit.
+/// A role and an id. Users, operators and boxes with the same id have separate limits.
 type Principal = (&'static str, UserId);
 
 fn principal(caller: &Caller) -> Principal {
@@ -110,7 +110,7 @@ struct Limit<K: Hash + Eq + Clone> {
     rate: Rate,
     limiter: RateLimiter<K, HashMapStateStore<K>, DefaultClock, StateInformationMiddleware>,
     begun: Instant,
-    /// When those who had been quiet were last forgotten, in seconds since the beginning.
+    /// The time of the last sweep, in seconds since `begun`.
     swept: AtomicU64,
 }
 
@@ -122,7 +122,7 @@ impl<K: Hash + Eq + Clone> fmt::Debug for Limit<K> {
 
 impl<K: Hash + Eq + Clone> Limit<K> {
     fn new((name, rate): (&'static str, Rate)) -> Self {
-        // What is counted later is there from the start: a rate needs something to begin with.
+        // Counters exist from the start, because a rate needs a first value.
         drop(REFUSED.get_or_create(&[("limit", name)]));
         let limiter = RateLimiter::hashmap(Quota::per_second(rate.per_second).allow_burst(rate.at_once));
         Self { name, rate, limiter: limiter.with_middleware(), begun: Instant::now(), swept: AtomicU64::new(0) }
@@ -144,7 +144,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         }
     }
 
-    /// Whoever could ask as often as somebody new needs not be remembered.
+    /// Drops refilled buckets. A refilled bucket equals a new one.
     fn forget_the_quiet(&self, now: u64) {
         let swept = self.swept.load(Ordering::Relaxed);
         let is_time = now >= swept + SWEEP_SECONDS;
@@ -155,14 +155,14 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     }
 }
 
-/// How it stands with a limit after a request.
+/// The state of a limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Count {
     name: &'static str,
     rate: Rate,
-    /// How many more may come at once.
+    /// The number of requests left in the burst.
     remaining: u32,
-    /// Until all may, or until one may again if this one was refused.
+    /// The seconds until the whole burst is available, or until the next request is allowed if this one was rejected.
     seconds: u32,
 }
 
@@ -170,7 +170,7 @@ impl Count {
     fn refusal(self) -> Problem {
         let Rate { per_second, at_once } = self.rate;
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests")
-            .detail(format!("{per_second} requests a second are the most, and {at_once} at once ({})", self.name))
+            .detail(format!("At most {per_second} requests a second, in bursts of up to {at_once} ({})", self.name))
             .retry_after(self.seconds)
     }
 
@@ -189,13 +189,13 @@ impl Count {
     }
 }
 
-/// The limit, as drafted by the IETF (httpapi-ratelimit-headers): `q` requests in `w` seconds.
+/// The header with the policy (IETF draft httpapi-ratelimit-headers): `q` requests in `w` seconds.
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What is left of it: `r` requests, until all of them are there again in `t` seconds.
+/// The header with the state: `r` requests left, and all of them available in `t` seconds.
 pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Counts all requests to these routes: those with a valid token for their user, all others for their address.
+/// Counts all requests to these routes: those with a valid token for the user, all others for the address.
 pub fn limit(router: Router, rates: &Arc<Rates>, verifier: &Verifier) -> Router {
     let state = (Arc::clone(rates), verifier.clone());
     router.layer(middleware::from_fn_with_state(state, count))
@@ -210,7 +210,7 @@ async fn count(State((rates, verifier)): State<(Arc<Rates>, Verifier)>, request:
     };
     let (count, mut response) = match counted {
         Ok(count) => {
-            // The handler needs not verify the token again.
+            // Stored, so that the handler need not verify the token again.
             parts.extensions.insert(Authenticated(caller));
             (count, next.run(Request::from_parts(parts, body)).await)
         }
@@ -270,9 +270,9 @@ mod tests {
             assert_eq!(ask(Some("ana"), here).await, (200, headers));
         }
         let refused = (429, "\"user\";q=3;w=3 \"user\";r=0;t=1 1".to_owned());
-        assert_eq!(ask(Some("ana"), there).await, refused, "wherever she is");
+        assert_eq!(ask(Some("ana"), there).await, refused, "from every address");
         assert_eq!(ask(Some("ben"), here).await.0, 200);
-        // who says nothing of themselves is counted where they are, and hinders nobody else there
+        // Requests without a token are counted for the address, and do not affect others there.
         for status in [200, 200, 429] {
             assert_eq!(ask(None, here).await.0, status);
         }

@@ -1,4 +1,4 @@
-//! How many requests come, and how long they take: by route, never by path.
+//! Metrics of requests and their durations, by route and never by path.
 
 use std::{sync::LazyLock, time::Instant};
 
@@ -34,11 +34,11 @@ static DURATION: LazyLock<Family<Asked, Histogram>> = LazyLock::new(|| Family::n
 
 pub(super) fn register(registry: &mut Registry) {
     registry.register("http_requests", "HTTP requests by route and status", ANSWERED.clone());
-    let help = "Until the answer's head; what follows on /live and /events is not in it";
+    let help = "Time to the response's head, without the streams of /live and /events";
     registry.register_with_unit("http_request_duration", help, Unit::Seconds, DURATION.clone());
 }
 
-/// Counts a request. To be laid around the whole router.
+/// Counts a request. Must be the outermost layer of the router.
 pub(super) async fn count(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
@@ -51,7 +51,7 @@ pub(super) async fn count(request: Request, next: Next) -> Response {
     response
 }
 
-/// Clients may make up methods; labels must not grow with them.
+/// Maps methods to labels. Unknown methods share one, so that clients cannot create labels.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,5 +1,5 @@
-//! Gives a body so much time and no more, and reads what is left of it before the request is answered: a client that is
-//! still sending when the connection closes may never see the answer.
+//! Limits the time of a body, and reads the rest of the body before the response is sent: a client that is still
+//! sending when the connection closes may never see the response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,23 +16,23 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The most bytes that are read for nothing; whoever sends more has to live with a closed connection.
+/// The maximum number of bytes read and discarded. If there are more, the connection is closed.
 const MOST: usize = 16 << 20;
 
-/// How long that may take.
+/// The timeout of reading the rest.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long all of a body may take, however little of it there is.
+/// The timeout of the whole body, whatever its size.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body did not come in time.
+/// The error of a body that did not arrive in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the body took more than {} seconds", BODY_TIMEOUT.as_secs())]
 pub(crate) struct TooSlow;
 
 pub(super) async fn read_rest(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    // Who expects to be told to go on has not begun to send.
+    // A client that waits for `100 Continue` has not begun to send.
     if body.is_end_stream() || parts.headers.contains_key(header::EXPECT) {
         return next.run(Request::from_parts(parts, body)).await;
     }

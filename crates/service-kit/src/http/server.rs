@@ -1,6 +1,6 @@
-//! The listener: accepts connections within bounds, and speaks HTTP/1.1 on each, plain or over TLS.
+//! The listener: accepts connections within limits, and serves HTTP/1.1 on each, plain or over TLS.
 //!
-//! HTTP/2 is left to proxies: live connections gain nothing from it, and what is not spoken cannot be abused.
+//! HTTP/2 is left to proxies: live connections do not benefit from it, and an unsupported protocol cannot be abused.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -34,28 +34,28 @@ use super::{
 };
 use crate::args::ListenArgs;
 
-/// How many connections may wait to be accepted. Whoever finds no room tries again after one second, then after three.
+/// The length of the accept queue. Clients that do not fit try again after one second, then after three.
 const BACKLOG: u32 = 4096;
 
-/// The most bytes of a request's head. Far beyond what any request needs: what is only too long gets a problem.
+/// The maximum size of a request's head. It is far beyond the limits that are answered with a problem.
 const HARD_MAX_HEAD: usize = 96 * 1024;
 
-/// How long the other side may leave what we send unacknowledged, or without room for it.
+/// The longest time for which the peer may leave sent data unacknowledged, or its window closed.
 const UNSENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a client may take to agree upon TLS.
+/// The timeout of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How soon accepting is tried again when the system has nothing left to do it with.
+/// The pause before accepting again after a lack of system resources.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// How long open requests may go on after the process was asked to stop.
+/// The longest time for which open requests may continue after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Listens, also to very many who come at once. Runs in a runtime of tokio.
+/// Listens with a long accept queue. Must be called in a tokio runtime.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // connections of a former process may still be closing
+    // Connections of a former process may still be closing.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -87,7 +87,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // gone before it was accepted
+            // The client closed the connection before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
@@ -97,7 +97,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// What all connections of a listener share.
+/// The state shared by all connections of a listener.
 struct Entrance {
     router: Router,
     http: http1::Builder,
@@ -143,13 +143,13 @@ impl Entrance {
             None => self.converse(Placed { stream, _place: place }, peer, stopping).await,
             Some(certificate) => match timeout(HANDSHAKE_TIMEOUT, certificate.acceptor().accept(stream)).await {
                 Ok(Ok(stream)) => self.converse(Placed { stream, _place: place }, peer, stopping).await,
-                Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                Err(_) => tracing::debug!("no TLS in time"),
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake timed out"),
             },
         }
     }
 
-    /// Answers requests until one of both sides has enough, or the connection becomes a WebSocket.
+    /// Serves requests until either side closes, or until the connection becomes a WebSocket.
     async fn converse<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<()>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -165,26 +165,26 @@ impl Entrance {
         let mut connection = pin!(connection.with_upgrades());
         let result = tokio::select! {
             result = connection.as_mut() => result,
-            // whoever could stop is gone as well when this fails
+            // An error means that the sender is gone, and so is the server.
             _ = stopping.changed() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
         if let Err(error) = result {
-            tracing::trace!(%error, "a connection ends");
+            tracing::trace!(%error, "a connection ended with an error");
         }
     }
 }
 
-/// A browser that has come over TLS once does not come otherwise again.
+/// Adds the header that makes a browser use HTTPS only from now on.
 async fn insist_on_tls(mut response: Response) -> Response {
     response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     response
 }
 
 fn prepare(stream: &TcpStream) {
-    // Neither is there everywhere, and nothing depends on it.
+    // Errors are ignored: not every system supports both options, and nothing depends on them.
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     {

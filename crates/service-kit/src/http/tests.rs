@@ -1,4 +1,4 @@
-//! What every service answers around its own routes.
+//! Tests of the responses that every service gives outside its own routes.
 
 use axum::{body::Body, http::Request, routing::post};
 use tower::ServiceExt;

@@ -15,12 +15,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::args::ListenArgs;
 
-/// What is spoken over TLS.
+/// The protocol served over TLS (ALPN).
 const PROTOCOL: &[u8] = b"http/1.1";
 
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// The certificate of a listener, as it is in the files.
+/// The certificate of a listener, reloaded when its files change.
 #[derive(Debug)]
 pub(super) struct Certificate {
     files: [PathBuf; 2],
@@ -29,7 +29,7 @@ pub(super) struct Certificate {
 
 struct Current {
     acceptor: TlsAcceptor,
-    /// The files' state when they were last read.
+    /// The modification times of the files when they were last read.
     read: Option<[SystemTime; 2]>,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Current {
 }
 
 impl Certificate {
-    /// That of the settings; none where plain HTTP is served.
+    /// Loads the certificate of the settings. None if there is none and plain HTTP is served.
     pub(super) fn of(args: &ListenArgs) -> io::Result<Option<Self>> {
         let (Some(certificate), Some(key)) = (&args.tls_cert_file, &args.tls_key_file) else { return Ok(None) };
         let files = [certificate.clone(), key.clone()];
@@ -53,7 +53,7 @@ impl Certificate {
         Ok(Some(Self { files, current: Mutex::new(Current { acceptor, read }) }))
     }
 
-    /// For the next connection: with the files as they are now, or as they were when they were last good.
+    /// Returns the acceptor for the next connection: with the current files, or with the last valid ones.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let now = changed(&self.files);
@@ -64,8 +64,8 @@ impl Certificate {
                     tracing::info!("serving with a renewed certificate");
                     current.acceptor = acceptor;
                 }
-                // Perhaps one of both is still to be written; that is a change, too.
-                Err(error) => tracing::warn!(error, "the renewed certificate cannot be used; the former one still is"),
+                // One of the two files may still be incomplete. It is read again after its next change.
+                Err(error) => tracing::warn!(error, "the renewed certificate cannot be used, serving with the old one"),
             }
         }
         current.acceptor.clone()

@@ -1,4 +1,4 @@
-//! What the machine says about this process, under the names that Prometheus gives it everywhere.
+//! Metrics of this process from the operating system, under Prometheus's standard names.
 
 use std::{fmt, fs};
 
@@ -7,10 +7,10 @@ use rustix::param::{clock_ticks_per_second, page_size};
 
 use super::{counter, gauge, value};
 
-/// Where Linux shows a process to itself; elsewhere these metrics are absent.
+/// The process's own entry in Linux's `/proc`. On other systems these metrics are absent.
 const OWN: &str = "/proc/self";
 
-/// Fields of `stat` after the program's name, counted from the state, which is the third of all.
+/// Indexes of fields of `stat` after the program's name, counted from the state, which is the third field.
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
 const START_TICKS: usize = 19;
@@ -18,23 +18,23 @@ const START_TICKS: usize = 19;
 pub(super) fn read(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     if let Some(stat) = Stat::read() {
         let seconds = Some(&Unit::Seconds);
-        counter(encoder, "process_cpu", "Processor time used, by the process and for it", seconds, stat.cpu)?;
+        counter(encoder, "process_cpu", "User and system CPU time of the process", seconds, stat.cpu)?;
         if let Some(started) = stat.started {
-            gauge(encoder, "process_start_time", "When the process began, since 1970", seconds, started)?;
+            gauge(encoder, "process_start_time", "Start time of the process, since 1970", seconds, started)?;
         }
     }
     let bytes = Some(&Unit::Bytes);
     if let Some([virtual_size, resident]) = memory() {
-        gauge(encoder, "process_virtual_memory", "Address space in use", bytes, virtual_size)?;
-        gauge(encoder, "process_resident_memory", "Memory in use", bytes, resident)?;
+        gauge(encoder, "process_virtual_memory", "Virtual memory size of the process", bytes, virtual_size)?;
+        gauge(encoder, "process_resident_memory", "Resident memory size of the process", bytes, resident)?;
     }
     if let Ok(files) = fs::read_dir(format!("{OWN}/fd")) {
-        // One of them is this look.
+        // One of them is this directory listing.
         let open = files.count().saturating_sub(1) as u64;
-        gauge(encoder, "process_open_fds", "Open files and connections", None, value(open))?;
+        gauge(encoder, "process_open_fds", "Number of open file descriptors", None, value(open))?;
     }
     if let Some(most) = most_files() {
-        gauge(encoder, "process_max_fds", "The most files and connections that may be open", None, most)?;
+        gauge(encoder, "process_max_fds", "Maximum number of open file descriptors", None, most)?;
     }
     Ok(())
 }
@@ -47,7 +47,7 @@ struct Stat {
 impl Stat {
     fn read() -> Option<Self> {
         let stat = fs::read_to_string(format!("{OWN}/stat")).ok()?;
-        // The name stands in brackets and may hold anything.
+        // The program's name is in parentheses and may contain any character.
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
         let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / value(clock_ticks_per_second()));
         let started = booted().zip(seconds(START_TICKS)).map(|(booted, since)| booted + since);

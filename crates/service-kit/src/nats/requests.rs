@@ -1,7 +1,7 @@
-//! Requests from senders who are not trusted: received over a connection of their own, on which no message is an error.
+//! Requests from untrusted senders. They are received over a connection of their own, on which no message is an error.
 //!
-//! The client library panics at a header value with a carriage return in it, and drops its connection at a header or a
-//! subject that is not UTF-8. Here such a message is one like any other.
+//! The client library panics at a header value with a carriage return, and drops its connection at a header or a
+//! subject that is not UTF-8. Here such a message is received like any other.
 
 use std::{io, time::Duration};
 
@@ -21,16 +21,16 @@ use super::{
 /// The size of the receive buffer.
 const CHUNK: usize = 64 * 1024;
 
-/// The longest silence of the server before a ping, and the longest wait for its answer.
+/// The time without data after which the server is pinged, and the timeout of its pong.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// The time limit of an attempt to connect.
+/// The timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The only subscription of the connection.
 const SUBSCRIPTION: u64 = 1;
 
-/// Receives the requests of one subject as a member of a queue group, and connects again after every fault.
+/// Receives the requests on one subject as a member of a queue group, and reconnects after every failure.
 pub struct Requests {
     address: Address,
     name: String,
@@ -44,7 +44,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Prepares to receive. The first [`next`](Self::next) connects.
+    /// Creates the receiver. The first [`next`](Self::next) connects.
     pub fn new(url: &str, name: &str, subject: &'static str, group: &'static str) -> Result<Self, ConnectError> {
         Ok(Self {
             address: Address::parse(url)?,
@@ -59,12 +59,12 @@ impl Requests {
         })
     }
 
-    /// A view of whether requests are received at this moment.
+    /// Watches whether requests are being received.
     pub fn connected(&self) -> watch::Receiver<bool> {
         self.connected.subscribe()
     }
 
-    /// The next request; none after [`finish`](Self::finish). A request is never lost by dropping this future.
+    /// Returns the next request. None after [`finish`](Self::finish). Cancellation-safe.
     pub async fn next(&mut self) -> Option<Message> {
         loop {
             let error = match &mut self.connection {
@@ -86,7 +86,7 @@ impl Requests {
         }
     }
 
-    /// Lets the server send nothing more. What it has sent already is still returned by [`next`](Self::next).
+    /// Unsubscribes. Requests that the server has already sent are still returned by [`next`](Self::next).
     pub fn finish(&mut self) {
         self.finishing = true;
         if let Some(connection) = &mut self.connection {
@@ -119,16 +119,16 @@ impl Requests {
     }
 }
 
-/// A connection whose operations may be interrupted anywhere.
+/// A connection whose operations can be cancelled at any point.
 struct Connection {
     socket: Box<dyn Socket>,
     received: BytesMut,
     unsent: BytesMut,
     unflushed: bool,
-    /// The number of pings that the server has not answered yet.
+    /// The number of unanswered pings.
     pings: usize,
     finishing: bool,
-    /// A message that came before the server confirmed the subscription.
+    /// A message received before the server confirmed the subscription.
     early: Option<Message>,
 }
 
@@ -139,7 +139,7 @@ impl Connection {
         Self { socket, received, unsent, unflushed: false, pings: 0, finishing: false, early: None }
     }
 
-    /// Waits until the server has accepted all that was sent, or has sent a message, which shows the same.
+    /// Waits until the server has processed everything sent, or has sent a message, which implies the same.
     async fn confirm(&mut self) -> io::Result<()> {
         self.ping();
         while self.pings > 0 && self.early.is_none() {
@@ -148,7 +148,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The next message; none when the server has confirmed that it sends no more.
+    /// Returns the next message. None after the server has confirmed the end of the subscription.
     async fn next(&mut self) -> io::Result<Option<Message>> {
         loop {
             if let Some(message) = self.early.take() {
@@ -172,7 +172,7 @@ impl Connection {
         self.pings += 1;
     }
 
-    /// Handles one operation of the server, or sends or receives some bytes.
+    /// Handles one operation of the server, or sends or receives data.
     async fn step(&mut self) -> io::Result<Option<Message>> {
         match take(&mut self.received)? {
             Some(ServerOp::Message(message)) => return Ok(Some(message)),

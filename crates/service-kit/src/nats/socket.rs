@@ -1,4 +1,4 @@
-//! A plain or TLS connection to a server that is spoken to without the client library.
+//! A plain or TLS connection to a server without the client library.
 
 use std::{io, sync::Arc};
 
@@ -17,19 +17,19 @@ use tokio_rustls::TlsConnector;
 
 use super::Address;
 
-/// Either kind of connection.
+/// A plain or a TLS stream.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
 
-/// Connects, and returns the connection with the first line to send over it. The password leaves over TLS only, if the
-/// address says so.
+/// Connects, and returns the connection and the first line to send over it. If the address requires TLS, the password
+/// is sent over TLS only.
 pub(super) async fn open(address: &Address, name: &str) -> io::Result<(Box<dyn Socket>, String)> {
     let mut socket = TcpStream::connect((address.host.trim_matches(['[', ']']), address.port)).await?;
     socket.set_nodelay(true)?;
     let info = receive_info(&mut socket).await?;
     if info.tls_required && !address.tls {
-        return Err(io::Error::other("the server expects TLS"));
+        return Err(io::Error::other("the server requires TLS"));
     }
     let mut hello = json!({
         "verbose": false, "pedantic": false, "protocol": 1, "headers": true, "no_responders": true, "lang": "rust",
@@ -48,7 +48,7 @@ pub(super) async fn open(address: &Address, name: &str) -> io::Result<(Box<dyn S
     Ok((Box::new(tls), hello))
 }
 
-/// Receives the first line of a server, which comes without TLS.
+/// Receives the server's first line, which is sent before TLS.
 async fn receive_info(socket: &mut TcpStream) -> io::Result<Info> {
     let mut received = BytesMut::new();
     loop {
@@ -61,7 +61,7 @@ async fn receive_info(socket: &mut TcpStream) -> io::Result<Info> {
     }
 }
 
-/// Reads the certificates again for each connection: they may have been renewed.
+/// Reads the certificates for each connection, because they may have been renewed.
 fn tls_config(address: &Address) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for file in &address.authorities {

@@ -1,4 +1,4 @@
-//! A plain connection to a server: as much of the protocol as reading needs.
+//! A plain connection to a server with the part of the protocol that reading needs.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::log::LogError;
 
-/// How much is received at a time.
+/// The size of the receive buffer.
 const CHUNK: usize = 128 * 1024;
 
-/// Asks one question at a time.
+/// A connection for one request at a time.
 pub(super) struct Connection {
     socket: TcpStream,
     received: BytesMut,
@@ -34,9 +34,9 @@ impl Connection {
         socket.set_nodelay(true).map_err(unavailable)?;
         let inbox = format!("_INBOX_{user}.bulk{:032x}", rand::random::<u128>());
         let mut connection = Self { socket, received: BytesMut::with_capacity(CHUNK), inbox };
-        // The password must not leave before that is known.
+        // The password must not be sent in clear text to a server that requires TLS.
         if matches!(connection.next().await?, ServerOp::Info(Info { tls_required: true, .. })) {
-            return Err(unavailable("the server wants TLS"));
+            return Err(unavailable("the server requires TLS"));
         }
         let hello = json!({
             "verbose": false, "pedantic": false, "protocol": 1, "headers": true, "no_responders": true,
@@ -65,7 +65,7 @@ impl Connection {
         }
     }
 
-    /// What comes next; a ping is answered, a refusal is an error.
+    /// Returns the next operation. Answers pings. A protocol error of the server is returned as an error.
     async fn next(&mut self) -> Result<ServerOp, LogError> {
         loop {
             match take(&mut self.received).map_err(unavailable)? {

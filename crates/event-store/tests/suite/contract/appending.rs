@@ -1,4 +1,4 @@
-//! Guards, message ids and batches.
+//! Tests of guards, message ids and batches.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(log: Arc<dyn Log>) {
 
 pub(crate) async fn a_batch_with_a_known_id_is_refused(log: Arc<dyn Log>) {
     log.attempt(&registration("ann", "sunny", 0), PATIENCE).await;
-    // Another user's subject and another claim, so that only the id is in the way.
+    // Another user's subject and another claim, so that only the id conflicts.
     let mut again = registration("eve", "windy", 0);
     again[1].message_id = Some("id-ann".into());
     let refused = log.attempt(&again, PATIENCE).await;

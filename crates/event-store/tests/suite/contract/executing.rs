@@ -1,4 +1,4 @@
-//! Commands to boxes: once each, in spite of repeats, of others, and of what a cache believes.
+//! Tests of commands to boxes: executed once each, despite repeats, concurrent commands and stale caches.
 
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer(log: Arc<impl Log>) {
     assert_eq!(first.events[0].payload, again.events[0].payload);
     let other = boxes.execute(&box_id(), say("ann", "bye"), keyed("ann", "k1", "bye")).await;
     assert!(matches!(other, Err(CommandError::KeyReused)), "{other:?}");
-    // The key is ann's: somebody else's is another.
+    // The key is in Ann's scope. Bob's is another one.
     boxes.execute(&box_id(), join("bob"), by("bob")).await.unwrap();
     let bobs = boxes.execute(&box_id(), say("bob", "hello"), keyed("bob", "k1", "hello")).await.unwrap();
     assert!(!bobs.replayed && bobs.sequence > first.sequence);
@@ -115,7 +115,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer_after_the_room_has_moved_on(l
     let said = boxes.execute(&box_id(), say("bob", "hello"), keyed("bob", "say", "hello")).await.unwrap();
     boxes.execute(&box_id(), leave("bob"), by("bob")).await.unwrap();
     boxes.execute(&box_id(), close("ann"), by("ann")).await.unwrap();
-    // From this process, from one that was started since, and from one that has not read it yet.
+    // The repeat succeeds in this process, and in one that was started later.
     for boxes in [boxes, executor::<DeliveryBox>(&log)] {
         let again = boxes.execute(&box_id(), say("bob", "hello"), keyed("bob", "say", "hello")).await.unwrap();
         assert_eq!((again.sequence, again.replayed), (said.sequence, true));
@@ -150,7 +150,7 @@ pub(crate) async fn a_cache_that_is_behind_refuses_nobody(log: Arc<impl Log>) {
         let name = format!("user{turn}");
         let (one, other) = (&processes[turn % 2], &processes[(turn + 1) % 2]);
         one.execute(&box_id(), join(&name), by(&name)).await.unwrap();
-        // The other process may not have seen it yet.
+        // The other process may not have read it yet.
         other.execute(&box_id(), say(&name, "hello"), by(&name)).await.unwrap();
         one.execute(&box_id(), leave(&name), by(&name)).await.unwrap();
         let late = other.execute(&box_id(), say(&name, "hello?"), by(&name)).await;
@@ -167,7 +167,7 @@ pub(crate) async fn the_events_lead_to_the_state_that_commits_carry(log: Arc<imp
     }
     boxes.execute(&box_id(), leave("ann"), by("ann")).await.unwrap();
     let (carried, version) = boxes.load_latest(&box_id()).await.unwrap();
-    // The same commit once more, with a state of a version that nobody here knows.
+    // The same commit again, with a state of an unknown version.
     let subject = format!("box.{}.b1.room", partition_of(&box_id(), 4));
     let last = log.last(stream(), &subject, Freshness::Leader).await.unwrap().unwrap();
     let payload = String::from_utf8(last.payload.to_vec()).unwrap();
@@ -199,10 +199,10 @@ pub(crate) async fn what_cannot_be_decoded_is_left_to_the_reader(log: Arc<impl L
     attempt(&log, message).await;
     let mut follower = event_store::follow(log, super::STREAM, 1).await.unwrap();
     let batch = follower.next_batch(10, 1 << 20).await.unwrap();
-    assert!(batch.commits[0].decode().is_err(), "and the follower goes on");
+    assert!(batch.commits[0].decode().is_err(), "the follower returns it");
 }
 
-/// A commit of a newer release, which carries no state that could be read here.
+/// A commit of a newer release, without a readable state.
 fn from_the_future(lane: &str) -> event_store::log::NewMessage {
     let partition = partition_of(&box_id(), 4);
     let payload = r#"{"events":[{"type":"box_exploded","version":1,"data":{}}]}"#;

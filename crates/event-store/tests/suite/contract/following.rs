@@ -1,4 +1,4 @@
-//! Replay, then follow: everything once, in order.
+//! Tests of following a stream: all messages once, in order.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Read markers only move forward.
+//! Tests of read markers, which only move forward.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(crate) async fn a_key_stands_for_one_move_of_a_marker(log: Arc<impl Log>) {
     for other in [3, 8] {
         assert!(matches!(mark(other, "k1").await, Err(MarkError::KeyReused)), "{other}");
     }
-    // Nothing moves, but the key is used.
+    // The marker does not move, but the key is used.
     assert!(!mark(4, "k2").await.unwrap().replayed);
     assert!(mark(4, "k2").await.unwrap().replayed);
     assert!(matches!(mark(9, "k2").await, Err(MarkError::KeyReused)));
@@ -59,7 +59,7 @@ pub(crate) async fn a_key_stands_for_one_move_of_a_marker(log: Arc<impl Log>) {
     let again = Marks::new(log.clone(), 4);
     let again = again.mark(&room_id(), &user("ann"), MessageId::new(5), &keyed("ann", "k1", "5")).await.unwrap();
     assert!(again.replayed && again.position.sequence >= first.position.sequence);
-    // Somebody else's marker, and the same reader's in another room, have keys of their own.
+    // Another user's marker, and the same user's in another room, have keys of their own.
     let others = marks.mark(&room_id(), &user("bob"), MessageId::new(3), &keyed("bob", "k1", "3")).await.unwrap();
     assert!(!others.replayed);
     let elsewhere = "b1.2".parse().unwrap();

@@ -1,4 +1,4 @@
-//! Reading single messages and pages.
+//! Tests of reading single messages and pages.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Users and their nicknames: nobody takes what another one has.
+//! Tests of users and their nicknames, which are unique.
 
 use std::sync::Arc;
 

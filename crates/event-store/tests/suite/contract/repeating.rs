@@ -1,4 +1,4 @@
-//! Keys of commands: remembered also if nothing changes, and apart for each principal and aggregate.
+//! Tests of command keys: recorded also if nothing changes, and separate for each principal and aggregate.
 
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ async fn commit(log: &impl Log, stream: StreamName, sequence: u64) -> RecordedCo
     RecordedCommit::parse(&log.get(stream, sequence, Freshness::Leader).await.unwrap().unwrap()).unwrap()
 }
 
-/// Gives the command `no_op` under a key, changes its object by `change`, and repeats the former: it changes nothing back.
+/// Executes the command `no_op` with a key, changes its aggregate by `change`, and repeats the former: nothing is
+/// changed back.
 async fn is_remembered<A: StoredAggregate + std::fmt::Debug>(
     log: &Arc<impl Log>,
     id: &A::Id,
@@ -63,7 +64,7 @@ pub(crate) async fn a_keyed_command_that_changes_nothing_is_remembered(log: Arc<
     assert_eq!(stored.source, Source::Talk { box_id: box_id() });
     assert_eq!(stored.decode().unwrap(), Decoded::Box(vec![]));
     assert!(boxes.message(&box_id(), MessageId::new(3)).await.unwrap().is_none(), "no message");
-    // Messages still hang on the version of the room, which has not changed.
+    // Messages are still guarded by the version of the room, which has not changed.
     boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
 }
 
@@ -110,7 +111,7 @@ pub(crate) async fn the_scope_of_a_key_is_the_principal_and_the_aggregate(log: A
     }
     sequences.dedup();
     assert_eq!(sequences.len(), 3);
-    // Another box is another aggregate, in whichever stream it is.
+    // Another box is another aggregate, also in the same stream.
     let partition = partition_of(&box_id(), 4);
     let other: BoxId =
         (0..100).map(|n| format!("other-{n}").parse().unwrap()).find(|id| partition_of(id, 4) == partition).unwrap();

@@ -1,4 +1,4 @@
-//! The outcomes of an append when answers get lost, whoever is asked: one server, or a cluster's order of checks.
+//! Tests of the outcomes of an append with lost answers, on one server and with the order of checks of a cluster.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,28 +17,28 @@ use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
 
 use super::{STREAM, guarded, message, room, stored, talk};
 
-/// What happens to one attempt.
+/// The fate of one attempt.
 #[derive(Debug, Clone)]
 enum Fate {
-    /// The server gets it, its answer is lost.
+    /// The server receives it, but its answer is lost.
     AnswerLost,
-    /// The server never gets it.
+    /// The server never receives it.
     RequestLost,
-    /// The server gets it, but before it this one of somebody else's; the answer is lost.
+    /// The server receives it after this other message, and its answer is lost.
     AnswerLostAfter(Box<NewMessage>),
-    /// The server gets it, and then this one of somebody else's; the answer is lost.
+    /// The server receives it before this other message, and its answer is lost.
     AnswerLostBefore(Box<NewMessage>),
-    /// The server answers that it will not take it.
+    /// The server rejects it for good.
     Refused,
-    /// The server answers that it has no space.
+    /// The server rejects it for lack of space.
     Full,
-    /// In a cluster: another append is in flight.
+    /// Another append is in flight, as in a cluster.
     Busy,
     /// There is no connection.
     Disconnected,
 }
 
-/// A log whose first attempts have a fate.
+/// A log whose first attempts have these fates.
 struct Unlucky<L> {
     log: Arc<L>,
     fates: Mutex<Vec<Fate>>,
@@ -138,7 +138,7 @@ pub(crate) async fn a_lost_answer_is_found_by_sending_again(log: Arc<impl Log>) 
 }
 
 pub(crate) async fn a_lost_answer_behind_ones_own_guard_is_found(log: Arc<impl Log>) {
-    // One server checks the guard first: the second attempt is refused because the first was stored.
+    // A single server checks the guard first: the second attempt is rejected because the first was stored.
     let appended = settle(&log, &[Fate::AnswerLost], &[own(guarded(&room("b1"), "opened", 0))]).await.unwrap();
     assert!(appended.earlier.is_none());
     assert_eq!((appended.sequence, last_sequence(&log).await), (1, 1));
@@ -199,7 +199,7 @@ pub(crate) async fn a_batch_whose_answer_was_lost_is_found(log: Arc<impl Log>) {
     let appended = settle(&log, &[Fate::AnswerLost], &registration(0, 0)).await.unwrap();
     assert_eq!(appended.sequence, 2);
     assert!(appended.earlier.is_none());
-    // Its id is recognised even where its guards would hold again.
+    // Its id is recognized even if its guards hold again.
     let again = settle(&log, &[], &registration(1, 2)).await.unwrap();
     assert_eq!(again.sequence, 2);
     assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);

@@ -1,4 +1,4 @@
-//! The interface of `cqrs-es`.
+//! Tests of the interface of `cqrs-es`.
 
 use std::{collections::HashMap, sync::Arc};
 

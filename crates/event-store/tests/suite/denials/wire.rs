@@ -1,4 +1,4 @@
-//! NATS spoken by hand: whatever one likes is sent, and what the server refuses of it is heard in order.
+//! NATS protocol without the client library: sends any lines, and reads the server's rejections in order.
 
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
@@ -34,7 +34,7 @@ impl Wire {
         wire
     }
 
-    /// Publishes on all of these subjects, and says which the server did not take.
+    /// Publishes on all of these subjects, and returns the rejected ones.
     pub(super) async fn refused_to_publish(
         &mut self,
         subjects: &BTreeSet<String>,
@@ -48,7 +48,7 @@ impl Wire {
         self.refused(lines).await
     }
 
-    /// Listens to all of these subjects, and says which the server did not allow.
+    /// Subscribes to all of these subjects, and returns the rejected ones.
     pub(super) async fn refused_to_subscribe(&mut self, subjects: &BTreeSet<String>) -> BTreeSet<String> {
         let lines = subjects.iter().enumerate().fold(String::new(), |mut lines, (number, subject)| {
             let _ = write!(lines, "SUB {subject} {number}\r\n");
@@ -57,7 +57,7 @@ impl Wire {
         self.refused(lines).await
     }
 
-    /// Sends it, and reads until the server has dealt with all of it.
+    /// Sends the lines, and reads until the server has processed them.
     async fn refused(&mut self, lines: String) -> BTreeSet<String> {
         let talk = async {
             self.writer.write_all((lines + "PING\r\n").as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Connections that are slow, silent, too many or encrypted.
+//! Tests of connections that are slow, silent, too many or encrypted.
 
 use std::{fs, path::Path};
 
@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::{extract::Json, http::finish};
 
-/// How long anything may take.
+/// The timeout of everything.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
@@ -28,7 +28,7 @@ struct Settings {
     listen: ListenArgs,
 }
 
-/// A server with these settings.
+/// Starts a server with these settings and returns its address.
 fn start(settings: &[&str]) -> SocketAddr {
     let router = Router::new()
         .route("/", get(async |address: ClientAddress| address.to_string()))
@@ -57,7 +57,7 @@ async fn send(address: SocketAddr, text: &str) -> TcpStream {
     client
 }
 
-/// The next answer up to the end of its head, or what came until the connection ended.
+/// Reads the next response up to the end of its head, or up to the end of the connection.
 async fn head(client: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     let reading = async {
@@ -119,7 +119,7 @@ async fn a_body_that_trickles_is_refused_in_time() {
     trickle.abort();
 }
 
-/// Requests that none of our code gets to see, and how they are answered; not at all if with nothing.
+/// Malformed requests that no handler receives, with the status of the response. An empty status means no response.
 fn no_requests() -> Vec<(Vec<u8>, &'static str)> {
     let with = |header: &str| format!("GET / HTTP/1.1\r\nhost: x\r\n{header}\r\n\r\n").into_bytes();
     let post = |header: &str| format!("POST /greet HTTP/1.1\r\nhost: x\r\n{header}\r\n\r\n1\r\n0\r\n\r\n").into_bytes();
@@ -150,7 +150,7 @@ async fn what_is_no_request_is_answered_with_a_status_alone_and_moves_nobody_els
     assert!(head(&mut other).await.starts_with("HTTP/1.1 101"));
     let asking = no_requests().into_iter().map(|(request, status)| async move {
         let mut client = TcpStream::connect(address).await.unwrap();
-        // It may be refused while more of it is on its way.
+        // The server may reject the request before all of it is sent.
         let _ = client.write_all(&request).await;
         let mut answer = Vec::new();
         let _ = timeout(PATIENCE, client.read_to_end(&mut answer)).await.expect("the connection is closed");
@@ -166,7 +166,7 @@ async fn what_is_no_request_is_answered_with_a_status_alone_and_moves_nobody_els
         }
     });
     join_all(asking).await;
-    // A ping with nothing in it, and its pong.
+    // An empty ping, and its pong.
     other.write_all(&[0x89, 0x80, 1, 2, 3, 4]).await.unwrap();
     let mut pong = [0; 2];
     timeout(PATIENCE, other.read_exact(&mut pong)).await.expect("it goes on").unwrap();
@@ -186,7 +186,7 @@ async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place
     let again = async { while !head(&mut send(address, ASK).await).await.starts_with("HTTP/1.1 200") {} };
     timeout(PATIENCE, again).await.expect("there is room again");
 
-    // A proxy has as many as it has clients.
+    // A trusted proxy has no limit for its address.
     let address = start(&["--connections-per-address", "2", "--trusted-proxies", "127.0.0.0/8"]);
     let mut connections = join_all((0..5).map(|_| send(address, ASK))).await;
     for connection in &mut connections {
@@ -216,8 +216,7 @@ async fn who_sends_too_much_sees_the_answer_nevertheless() {
     }
 }
 
-/// Writes another certificate for `localhost`, and returns that of who has signed it.
-/// A proxy that goes by the other header than the server takes what follows for a request of its own.
+/// A proxy that obeys the other header than the server would take the rest for a request of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_served_after_a_request_whose_body_has_two_lengths() {
     let address = start(&[]);
@@ -236,6 +235,7 @@ async fn nothing_is_served_after_a_request_whose_body_has_two_lengths() {
     }
 }
 
+/// Writes a new certificate for `localhost` and its key, and returns the certificate of its authority.
 fn certify(certificate_file: &Path, key_file: &Path) -> CertificateDer<'static> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -273,7 +273,7 @@ async fn a_renewed_certificate_is_served_without_a_restart() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security"), "{answer}");
     assert!(!head(&mut send(address, ASK).await).await.contains("200"), "nothing is answered in clear");
 
-    // half a renewal is none
+    // A new certificate without its key is not used.
     let former_key = fs::read(&key).unwrap();
     let second = certify(&certificate, &key);
     let new_key = fs::read(&key).unwrap();
