@@ -53,7 +53,10 @@ pub(super) async fn discover(connection: &mut PgConnection) -> Result<(), sqlx::
 /// Returns the pending erasures, oldest first.
 pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending>, sqlx::Error> {
     let rows = query!(
-        r#"select user_id, settled_at, now() as "now!" from control.erasures where finished_at is null order by seen_at"#
+        r#"select user_id, settled_at, now() as "now!"
+         from control.erasures
+         where finished_at is null
+         order by seen_at"#
     );
     let rows = rows.fetch_all(connection).await?;
     rows.iter()

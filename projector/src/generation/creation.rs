@@ -105,7 +105,8 @@ async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx
          where model_version = $1
            and (state = 'building'
              or state = 'ready' and goal = 'verified' and verification is null
-             or state = 'ready' and goal = 'active' and coalesce(verification ->> 'outcome', 'equal') in ('equal', 'skipped'))
+             or state = 'ready' and goal = 'active'
+               and coalesce(verification ->> 'outcome', 'equal') in ('equal', 'skipped'))
          limit 1",
         read_model::version()
     )

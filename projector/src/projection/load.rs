@@ -104,7 +104,8 @@ impl Workspace {
         rooms: &[String],
     ) -> Result<(), sqlx::Error> {
         let rows = query!(
-            r#"select room_id as "room_id!", user_id, standing as "standing: Standing", joined_at, seat, last_post_ordinal
+            r#"select room_id as "room_id!", user_id, standing as "standing: Standing", joined_at, seat,
+                 last_post_ordinal
              from members
              join unnest($1::text[], $2::text[]) as wanted (box_id, room_id) using (box_id, room_id)"#,
             boxes,
