@@ -50,14 +50,14 @@ fn is_json(bytes: &[u8]) -> bool {
 }
 
 fn invalid_body() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "The body is not what this request takes")
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid request body")
 }
 
 fn body_problem(rejection: &JsonRejection) -> Problem {
     let problem = match rejection {
         JsonRejection::JsonDataError(_) => invalid_body(),
         JsonRejection::MissingJsonContentType(_) => {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body must be JSON")
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body must be JSON")
         }
         _ => malformed(),
     };
@@ -65,18 +65,18 @@ fn body_problem(rejection: &JsonRejection) -> Problem {
 }
 
 fn malformed() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The body is not JSON")
+    Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "The request body is not valid JSON")
 }
 
 /// Returns the problem of a body that could not be read.
 pub fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large");
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request body is too large");
     }
     let mut cause = rejection.source();
     while let Some(error) = cause {
         if let Some(slow) = error.downcast_ref::<TooSlow>() {
-            return Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not come in time")
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The request body took too long")
                 .detail(slow.to_string());
         }
         cause = error.source();
@@ -101,7 +101,7 @@ fn path_problem(rejection: &PathRejection) -> Problem {
 
 /// The problem of a path without a resource.
 pub fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here")
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found")
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {

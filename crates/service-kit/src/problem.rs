@@ -90,7 +90,7 @@ impl Problem {
 
     /// An internal error. Its cause belongs in the log only.
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
     }
 }
 

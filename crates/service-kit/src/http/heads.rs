@@ -17,7 +17,7 @@ pub(super) const MAX_HEADERS: usize = 32 * 1024;
 
 pub(super) async fn limit_head(request: Request, next: Next) -> Response {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
-        return Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The address is too long").into_response();
+        return Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The URI is too long").into_response();
     }
     let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > MAX_HEADERS {
