@@ -1,8 +1,10 @@
 //! A search for passwords and keys in committed files.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+
+use crate::tracked;
 
 /// Suffixes of files that hold secrets only.
 const FILES: [&str; 6] = [".pem", ".key", ".p12", ".env", "credentials.json", "accounts.conf"];
@@ -12,11 +14,7 @@ const EXAMPLES: [&str; 3] = ["secret", "password", "…"];
 
 /// Fails if a file tracked by git contains what looks like a secret.
 pub(crate) fn none_in(repository: &Path) -> anyhow::Result<()> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(repository).output();
-    let listed = listed.context("cannot run git")?;
-    ensure!(listed.status.success(), "git lists no files: {}", String::from_utf8_lossy(&listed.stderr).trim());
-    let names = String::from_utf8(listed.stdout).context("git lists names that are no text")?;
-    let found: Vec<String> = names.split_terminator('\0').flat_map(|name| leaks(repository, name)).collect();
+    let found: Vec<String> = tracked::files(repository)?.iter().flat_map(|name| leaks(repository, name)).collect();
     ensure!(found.is_empty(), "these look like secrets:\n  {}", found.join("\n  "));
     Ok(())
 }

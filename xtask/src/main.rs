@@ -8,6 +8,8 @@ mod test;
 mod cargo;
 mod console;
 mod leaks;
+mod tidy;
+mod tracked;
 
 use std::process::ExitCode;
 
