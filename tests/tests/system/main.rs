@@ -48,3 +48,4 @@ mod openapi;
 mod operators;
 mod quarantine;
 mod secured;
+mod settings;
