@@ -21,7 +21,8 @@ const MAX_WIDTH: usize = 120;
 
 /// Fails if a tracked Rust file breaks a rule, and names each place.
 pub(crate) fn check(repository: &Path) -> anyhow::Result<()> {
-    let names = tracked::files(repository)?.into_iter().filter(|name| name.ends_with(".rs"));
+    let is_rust = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "rs");
+    let names = tracked::files(repository)?.into_iter().filter(is_rust);
     let mut found = Findings::default();
     for name in names {
         // A deleted file may still be tracked.
