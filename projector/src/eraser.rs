@@ -21,8 +21,11 @@ use crate::{
 use control::Pending;
 pub(crate) use control::report;
 
-/// The pause between two rounds.
+/// The pause between two rounds while users are being erased.
 const TICK: Duration = Duration::from_millis(500);
+
+/// The pause between two rounds while no erasure is pending.
+const IDLE_TICK: Duration = Duration::from_secs(2);
 
 /// The time after which no service accepts commands of an erased user: all of them know that the tokens and keys are
 /// gone.
@@ -76,8 +79,8 @@ impl Eraser {
         let work = async {
             let mut connections = Connections { control: self.database.control().await?, read: None };
             loop {
-                self.look(&mut connections).await?;
-                sleep(TICK).await;
+                let is_idle = self.look(&mut connections).await?;
+                sleep(if is_idle { IDLE_TICK } else { TICK }).await;
             }
         };
         tokio::select! {
@@ -86,18 +89,19 @@ impl Eraser {
         }
     }
 
-    /// Takes the next step of every pending erasure.
-    async fn look(&self, connections: &mut Connections) -> Result<(), ChangeError> {
-        let Some(active) = control::active(&mut connections.control).await? else { return Ok(()) };
+    /// Takes the next step of every pending erasure. Returns true if there is none.
+    async fn look(&self, connections: &mut Connections) -> Result<bool, ChangeError> {
+        let Some(active) = control::active(&mut connections.control).await? else { return Ok(true) };
         let connection = connections.to(active, &self.database).await?;
         control::discover(connection).await?;
         if control::pending(connection).await?.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         if let Some(missing) = Positions::of(connection, active).await?.missing(&ends) {
-            return control::all_wait(connection, &format!("generation {active} is behind: {missing}")).await;
+            control::all_wait(connection, &format!("generation {active} is behind: {missing}")).await?;
+            return Ok(false);
         }
         for pending in control::pending(connection).await? {
             let user_id = pending.user_id.clone();
@@ -106,7 +110,7 @@ impl Eraser {
         }
         // Closed, because its cached query plans may suit tables that were small.
         connections.read = None;
-        Ok(())
+        Ok(false)
     }
 
     /// Takes the next step of one user. Returns what this user's erasure waits for, or `None` when it is complete.

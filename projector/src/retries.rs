@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{database::Database, status::Track};
 
 /// The interval of polling the control tables.
-const BEAT: Duration = Duration::from_millis(500);
+const BEAT: Duration = Duration::from_secs(2);
 
 /// The pending retries. Cheap to clone. It stays unchanged after its task has ended.
 #[derive(Debug, Clone)]

@@ -13,8 +13,11 @@ use crate::{
     stream::StreamName,
 };
 
-/// The interval of asking the leader for its last sequence, in case a notification was lost.
+/// The interval of comparing connections: on a new one, the leader is asked for its last sequence.
 const POLL: Duration = Duration::from_secs(1);
+
+/// The interval of asking the leader on the same connection, in case a notification was lost on it.
+const ASK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The longest lag of a replica before a missing message is examined.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +38,8 @@ pub struct Follower {
     known_last: u64,
     buffer: VecDeque<Recorded>,
     next_poll: Instant,
+    /// The connection on which the leader was asked last, and when.
+    asked: Option<(u64, Instant)>,
     waiting_for_replica: Option<Instant>,
     shorter_since: Option<Instant>,
     told_caught_up: bool,
@@ -77,6 +82,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
     Ok(Follower {
         known_last: start.last_sequence,
         next_poll: Instant::now() + POLL,
+        asked: log.connection().map(|connection| (connection, Instant::now())),
         buffer: VecDeque::new(),
         waiting_for_replica: None,
         shorter_since: None,
@@ -241,9 +247,20 @@ impl Follower {
             },
             () = sleep_until(self.next_poll) => {
                 self.next_poll = Instant::now() + POLL;
-                self.check_leader().await?;
+                self.check_connection().await?;
             }
         }
+        Ok(())
+    }
+
+    async fn check_connection(&mut self) -> Result<(), FollowError> {
+        let connection = self.log.connection();
+        if self.asked.is_some_and(|(asked, at)| connection == Some(asked) && at.elapsed() < ASK_INTERVAL) {
+            return Ok(());
+        }
+        self.asked = None;
+        self.check_leader().await?;
+        self.asked = connection.map(|connection| (connection, Instant::now()));
         Ok(())
     }
 

@@ -188,6 +188,10 @@ impl Log for JetStreamLog {
         .boxed()
     }
 
+    fn connection(&self) -> Option<u64> {
+        self.is_connected().then(|| self.connection_count())
+    }
+
     fn reachable(&self) -> Answer<'_, ()> {
         async move {
             self.connected().await?;

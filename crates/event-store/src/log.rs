@@ -60,6 +60,12 @@ pub trait Log: Send + Sync + 'static {
     /// with [`Log::read`].
     fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>>;
 
+    /// The number of the present connection to the server; none without one. Messages of [`Log::notices`] may be lost
+    /// between two connections.
+    fn connection(&self) -> Option<u64> {
+        Some(0)
+    }
+
     /// Waits a short time until the server can be reached.
     fn reachable(&self) -> Answer<'_, ()>;
 }

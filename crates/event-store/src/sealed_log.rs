@@ -101,6 +101,10 @@ impl Log for SealedLog {
         .boxed()
     }
 
+    fn connection(&self) -> Option<u64> {
+        self.stored.connection()
+    }
+
     fn reachable(&self) -> Answer<'_, ()> {
         self.stored.reachable()
     }
