@@ -13,7 +13,7 @@ const SERVICES: [(&str, &[&str], &str); 3] =
 /// The environment variables of options and their defaults, if they have one.
 type Settings = BTreeMap<String, Option<String>>;
 
-/// Reads `[env: NAME=]` and `[default: VALUE]` from the help text of a service.
+/// Reads `[env: NAME=]`, `[env: NAME]` and `[default: VALUE]` from the help text of a service.
 fn of_help(program: &str, arguments: &[&str]) -> Settings {
     let programs = std::env::current_exe().unwrap();
     let program = programs.parent().and_then(Path::parent).unwrap().join(program);
@@ -24,7 +24,8 @@ fn of_help(program: &str, arguments: &[&str]) -> Settings {
     let mut settings = Settings::new();
     let mut last = None;
     for line in help.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix("[env: ").and_then(|rest| rest.split_once('=')).map(|(name, _)| name) {
+        // A secret is shown without its value.
+        if let Some(name) = line.strip_prefix("[env: ").and_then(|rest| rest.split(['=', ']']).next()) {
             settings.insert(name.to_owned(), None);
             last = Some(name.to_owned());
         } else if let (Some(default), Some(name)) = (line.strip_prefix("[default: "), &last) {
