@@ -23,7 +23,7 @@ use crate::{
     log::{Freshness, Log},
     metrics::METRICS,
     space::Lack,
-    store::{Loaded, LogEventStore, Order, Stored, Versioned, lane_of},
+    store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
     stream::StreamName,
     tail::{Tail, TailState},
 };
@@ -229,7 +229,7 @@ impl<A: StoredAggregate> Executor<A> {
     ) -> Result<Committed<A>, CommandError<A::Error>> {
         let tail = self.tail(id)?;
         let incarnation = tail.ready().await?;
-        let order = Order::new::<A>(id, context);
+        let order = PendingCommit::new::<A>(id, context);
         let slot = self.slot(id).await;
         let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command, prepare };
         if let Some(replayed) = run.replay().await? {
@@ -285,7 +285,7 @@ struct Run<'a, 'p, A: StoredAggregate> {
     tail: &'a Tail,
     id: &'a A::Id,
     slot: &'a Slot<A>,
-    order: &'a Order,
+    order: &'a PendingCommit,
     command: &'a A::Command,
     prepare: &'a Preparation<'p, A>,
 }
