@@ -193,8 +193,7 @@ impl<A: StoredAggregate> Executor<A> {
         self.tails.iter().map(|(stream, tail)| (*stream, tail.remembered())).collect()
     }
 
-    /// Returns the state of an aggregate and its version (0 if it does not exist), from memory or any replica. Use it
-    /// to prepare a command, never to refuse one.
+    /// Returns the state and its version (0 if absent), from memory or any replica: to prepare commands, not to refuse.
     pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let slot = self.slot(id).await;
         let known = self.known(id, &slot).await?;
@@ -218,8 +217,7 @@ impl<A: StoredAggregate> Executor<A> {
         self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
     }
 
-    /// Like [`execute`](Self::execute), but runs `prepare` before each attempt to append. If it fails, nothing is
-    /// appended.
+    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended.
     pub async fn execute_prepared(
         &self,
         id: &A::Id,
