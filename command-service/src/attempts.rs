@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{BoxId, RoomId, UserId};
-use event_store::{AttemptTallies, BucketError, Lanes, Tally};
+use event_store::{AttemptTallies, BucketError, KeyedMutex, Tally};
 use futures::future::try_join_all;
 use service_kit::{clock, http::ClientAddress};
 
@@ -28,12 +28,12 @@ const FORGOTTEN: TimeDelta = TimeDelta::days(1);
 
 /// The throttle key of a password: the object that it opens, and the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Door {
+pub(crate) struct ThrottleKey {
     own: String,
     over_all: Vec<String>,
 }
 
-impl Door {
+impl ThrottleKey {
     /// The key of an account and a client address.
     pub(crate) fn account(secret: &RequestSecret, user_id: &UserId, from: ClientAddress) -> Self {
         Self::from(secret, &format!("user.{user_id}"), from)
@@ -60,42 +60,43 @@ impl Door {
 pub(crate) struct Attempts {
     tallies: AttemptTallies,
     /// Serializes the attempts of one caller on one key, so that concurrent attempts are each counted.
-    doors: Lanes,
+    locks: KeyedMutex,
 }
 
 impl Attempts {
     /// Creates a throttle over these tallies.
     pub(crate) fn new(tallies: AttemptTallies) -> Self {
-        Self { tallies, doors: Lanes::default() }
+        Self { tallies, locks: KeyedMutex::default() }
     }
 
     /// Returns whether the password is right. Rejects the attempt without a check while the caller has to wait.
     pub(crate) async fn check(
         &self,
-        door: &Door,
+        throttle_key: &ThrottleKey,
         fits: impl Future<Output = Result<bool, Code>>,
     ) -> Result<bool, Error> {
-        let _turn = self.doors.turn(&door.own).await;
-        let known = self.admit(door).await?;
+        let _turn = self.locks.turn(&throttle_key.own).await;
+        let known = self.admit(throttle_key).await?;
         // Counted before the check: a crash does not undo it.
-        self.count(&door.own).await?;
+        self.count(&throttle_key.own).await?;
         let fits = fits.await;
         match fits {
-            Ok(false) if !known => self.count_over_all(door).await?,
+            Ok(false) if !known => self.count_over_all(throttle_key).await?,
             Ok(false) => {}
-            Ok(true) => self.settle(&door.own, |tally| Tally { failures: 0, known: true, ..tally }).await?,
+            Ok(true) => self.settle(&throttle_key.own, |tally| Tally { failures: 0, known: true, ..tally }).await?,
             // The password was not checked.
             Err(_) => {
-                self.settle(&door.own, |tally| Tally { failures: tally.failures.saturating_sub(1), ..tally }).await?;
+                self.settle(&throttle_key.own, |tally| Tally { failures: tally.failures.saturating_sub(1), ..tally })
+                    .await?;
             }
         }
         Ok(fits?)
     }
 
     /// Rejects a caller who has to wait. Returns whether the right password was given under this key before.
-    async fn admit(&self, door: &Door) -> Result<bool, Error> {
-        let own = self.tallies.get(&door.own);
-        let over_all = try_join_all(door.over_all.iter().map(|key| self.tallies.get(key)));
+    async fn admit(&self, throttle_key: &ThrottleKey) -> Result<bool, Error> {
+        let own = self.tallies.get(&throttle_key.own);
+        let over_all = try_join_all(throttle_key.over_all.iter().map(|key| self.tallies.get(key)));
         let (own, over_all) = tokio::try_join!(own, over_all)?;
         let known = own.as_ref().is_some_and(|own| own.known);
         let others = over_all.iter().flatten().filter(|_| !known).map(|tally| wait_of(tally, FREE_OVER_ALL));
@@ -120,12 +121,12 @@ impl Attempts {
         }
     }
 
-    async fn count_over_all(&self, door: &Door) -> Result<(), BucketError> {
+    async fn count_over_all(&self, throttle_key: &ThrottleKey) -> Result<(), BucketError> {
         let now = clock::now();
-        let counted = door.over_all.iter().map(|key| async move {
+        let counted = throttle_key.over_all.iter().map(|key| async move {
             let tally = self.tallies.change(key, |former| Some(one_more(former, now))).await?;
             if tally.is_some_and(|tally| tally.failures == FREE_OVER_ALL) {
-                tracing::warn!(door = key, "many wrong passwords");
+                tracing::warn!(throttle_key = key, "many wrong passwords");
             }
             Ok(())
         });
@@ -179,14 +180,14 @@ mod tests {
     }
 
     /// The key of an account and an address.
-    fn door(user: &str, address: &str) -> Door {
+    fn throttle_key(user: &str, address: &str) -> ThrottleKey {
         let over_all = vec![format!("user.{user}"), format!("address.{address}")];
-        Door { own: format!("user.{user}.{address}"), over_all }
+        ThrottleKey { own: format!("user.{user}.{address}"), over_all }
     }
 
     impl Attempts {
         async fn attempt(&self, user: &str, address: &str, fits: bool) -> Result<bool, &'static str> {
-            let looked_at = self.check(&door(user, address), ready(Ok(fits))).await;
+            let looked_at = self.check(&throttle_key(user, address), ready(Ok(fits))).await;
             looked_at.map_err(|error| error.into_problem().code())
         }
 

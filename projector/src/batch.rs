@@ -5,7 +5,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     checkpoint::Checkpoint,
     commit::Commit,
-    projection::{News, Projection, ProjectionError},
+    projection::{Changes, Projection, ProjectionError},
 };
 
 /// The reason why a batch is not in the read model.
@@ -32,9 +32,9 @@ pub async fn project(
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,
     commits: &[Commit],
-) -> Result<News, BatchError> {
+) -> Result<Changes, BatchError> {
     let Some(last) = commits.last() else {
-        return Ok(News::default());
+        return Ok(Changes::default());
     };
     let mut transaction = connection.begin().await?;
     if !checkpoint.advance(&mut transaction, last).await? {
@@ -48,13 +48,13 @@ pub async fn project(
 
 /// Like [`project`], but isolates a commit that the database refuses: halves the batch until the commit is found, and
 /// puts its box into quarantine. Does not handle dropped events: see [`parked::project`](crate::parked::project).
-pub async fn project_around_poison(
+pub async fn project_isolating_failures(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,
     commits: &[Commit],
-) -> Result<News, BatchError> {
-    let mut news = News::default();
+) -> Result<Changes, BatchError> {
+    let mut news = Changes::default();
     let mut pieces = vec![commits];
     let mut condemned = None;
     while let Some(piece) = pieces.pop() {

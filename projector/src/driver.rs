@@ -17,8 +17,8 @@ use crate::{
         self, ChangeError, Goal, Positions, State,
         driven::{self, Driven},
     },
+    leader_lock,
     notices::Notices,
-    turn,
 };
 
 /// The pause between two rounds while generations are unfinished.
@@ -54,8 +54,8 @@ impl Driver {
 
     /// Acquires the driver lock, and drives for as long as the lock's connection lasts.
     async fn wait_and_drive(&self) -> Result<Infallible, ChangeError> {
-        let mut turn = self.database.leases().await?;
-        turn::wait("driver", &mut turn).await?;
+        let mut lock = self.database.leases().await?;
+        leader_lock::acquire("driver", &mut lock).await?;
         let work = async {
             let mut control = self.database.control().await?;
             let mut mark = None;
@@ -66,7 +66,7 @@ impl Driver {
         };
         tokio::select! {
             result = work => result,
-            error = turn::keep(&mut turn) => Err(error.into()),
+            error = leader_lock::hold(&mut lock) => Err(error.into()),
         }
     }
 

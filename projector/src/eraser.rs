@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::{
     database::Database,
     generation::{ChangeError, Positions},
-    turn,
+    leader_lock,
 };
 use control::Pending;
 pub(crate) use control::report;
@@ -74,8 +74,8 @@ impl Eraser {
     }
 
     async fn wait_and_erase(&self) -> Result<Infallible, ChangeError> {
-        let mut turn = self.database.leases().await?;
-        turn::wait("eraser", &mut turn).await?;
+        let mut lock = self.database.leases().await?;
+        leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
             let mut connections = Connections { control: self.database.control().await?, read: None };
             loop {
@@ -85,7 +85,7 @@ impl Eraser {
         };
         tokio::select! {
             result = work => result,
-            error = turn::keep(&mut turn) => Err(error.into()),
+            error = leader_lock::hold(&mut lock) => Err(error.into()),
         }
     }
 

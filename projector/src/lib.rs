@@ -2,7 +2,7 @@
 //!
 //! It is the only writer of read model tables. It does not know commands or the readers of its tables.
 
-pub use batch::{BatchError, project, project_around_poison};
+pub use batch::{BatchError, project, project_isolating_failures};
 pub use catch_up::catch_up;
 pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
@@ -17,6 +17,7 @@ pub use throttle::Throttle;
 mod ahead;
 mod catch_up;
 mod indexes;
+mod leader_lock;
 mod lease;
 pub mod reader;
 mod retries;
@@ -25,7 +26,6 @@ pub mod settings;
 mod supervisor;
 mod throttle;
 mod track;
-mod turn;
 mod watch;
 
 pub mod cli;

@@ -15,7 +15,7 @@ use service_kit::{
 
 use crate::{
     status::{Status, Track},
-    watch::{Erasures, Place, Watch},
+    watch::{Erasures, Place, ProgressMonitor},
 };
 
 /// Bucket bounds of the batch size histogram, in commits.
@@ -41,7 +41,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
 });
 
 /// Registers all metrics of the projector.
-pub(crate) fn register(registry: &mut Registry, status: Status, watch: Watch) {
+pub(crate) fn register(registry: &mut Registry, status: Status, watch: ProgressMonitor) {
     // All label values exist from the start: a rate needs an initial sample.
     for sent in [true, false] {
         drop(METRICS.notices.get_or_create(&outcome(sent)));
@@ -78,7 +78,7 @@ fn retry(track: Track, reason: &'static str) -> Labels<3> {
     [generation, stream, ("reason", reason.to_owned())]
 }
 
-fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &Watch) -> std::fmt::Result {
+fn of_generations(encoder: &mut DescriptorEncoder<'_>, watch: &ProgressMonitor) -> std::fmt::Result {
     let generations = watch.generations();
     let number = |number: &i32| ("generation", number.to_string());
     let states = generations.iter().map(|(of, life)| ([number(of), ("state", life.state.clone())], 1.0));

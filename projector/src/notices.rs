@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::{
     checkpoint::Checkpoint,
     metrics::METRICS,
-    projection::{Alarm, FeedRow, News},
+    projection::{Alarm, Changes, FeedRow},
     traces::Traces,
 };
 
@@ -73,7 +73,7 @@ impl Notices {
     }
 
     /// Notifies subscribers of the changes that a batch made in a generation.
-    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
+    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &Changes, traces: &Traces) {
         let generation = i64::from(generation);
         let stream = checkpoint.stream.label();
         let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();

@@ -12,10 +12,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
-    batch::{BatchError, project_around_poison, refused},
+    batch::{BatchError, project_isolating_failures, refused},
     checkpoint::Checkpoint,
     commit::{Commit, Content},
-    projection::{News, Projection, ProjectionError, quarantine},
+    projection::{Changes, Projection, ProjectionError, quarantine},
     reader::ReadError,
 };
 
@@ -34,16 +34,16 @@ pub async fn project(
     checkpoint: &mut Checkpoint,
     commits: &[Commit],
     log: &dyn Log,
-) -> Result<News, ReadError> {
-    let mut news = News::default();
+) -> Result<Changes, ReadError> {
+    let mut news = Changes::default();
     let mut rest = commits;
     while let Some((place, commit)) = rest.iter().enumerate().find(|(_, commit)| given_up(commit).next().is_some()) {
         let (before, after) = (rest.get(..place), rest.get(place + 1..));
-        news.extend(project_around_poison(connection, projection, checkpoint, before.unwrap_or_default()).await?);
+        news.extend(project_isolating_failures(connection, projection, checkpoint, before.unwrap_or_default()).await?);
         news.extend(project_giving_up(connection, projection, checkpoint, commit, log).await?);
         rest = after.unwrap_or_default();
     }
-    news.extend(project_around_poison(connection, projection, checkpoint, rest).await?);
+    news.extend(project_isolating_failures(connection, projection, checkpoint, rest).await?);
     Ok(news)
 }
 
@@ -53,8 +53,8 @@ pub async fn retry(
     projection: &mut Projection,
     checkpoint: &Checkpoint,
     log: &dyn Log,
-) -> Result<News, ReadError> {
-    let mut news = News::default();
+) -> Result<Changes, ReadError> {
+    let mut news = Changes::default();
     let boxes: Vec<BoxId> = match projection {
         Projection::Boxes(stream) => stream.quarantine().boxes().cloned().collect(),
         Projection::Users | Projection::Stores | Projection::Markers => return Ok(news),
@@ -97,14 +97,14 @@ async fn project_giving_up(
     checkpoint: &mut Checkpoint,
     commit: &Commit,
     log: &dyn Log,
-) -> Result<News, ReadError> {
+) -> Result<Changes, ReadError> {
     let parked = match (&*projection, commit.content.box_id()) {
         (Projection::Boxes(stream), Some(box_id)) => stream.quarantine().since(box_id).map(|since| (box_id, since)),
         _ => None,
     };
     let Some((box_id, _)) = parked.filter(|(_, since)| given_up(commit).any(|sequence| sequence == *since)) else {
         let alone = std::slice::from_ref(commit);
-        return Ok(project_around_poison(connection, projection, checkpoint, alone).await?);
+        return Ok(project_isolating_failures(connection, projection, checkpoint, alone).await?);
     };
     let mut commits = waiting(connection, checkpoint.stream, box_id, log).await?;
     commits.push(commit.clone());
@@ -158,7 +158,11 @@ impl<E: Into<BatchError>> From<E> for Failure {
 impl Release<'_> {
     /// Projects all commits in one transaction. If the database refuses one, isolates it and puts the box into
     /// quarantine from there.
-    async fn carry_out(&self, connection: &mut PgConnection, projection: &mut Projection) -> Result<News, BatchError> {
+    async fn carry_out(
+        &self,
+        connection: &mut PgConnection,
+        projection: &mut Projection,
+    ) -> Result<Changes, BatchError> {
         let mut condemned = Vec::new();
         let mut chunk = CHUNK;
         loop {
@@ -187,7 +191,7 @@ impl Release<'_> {
         connection: &mut PgConnection,
         projection: &mut Projection,
         chunk: usize,
-    ) -> Result<News, Failure> {
+    ) -> Result<Changes, Failure> {
         let mut transaction = connection.begin().await?;
         let held = match self.to {
             Some(commit) => self.checkpoint.advance(&mut transaction, commit).await?,
@@ -200,7 +204,7 @@ impl Release<'_> {
             let given_up: BTreeSet<u64> = self.commits.iter().flat_map(given_up).collect();
             stream.release(&mut transaction, self.box_id, given_up).await?;
         }
-        let mut news = News::default();
+        let mut news = Changes::default();
         for commits in self.commits.chunks(chunk) {
             match projection.project(&mut transaction, commits).await {
                 Ok(more) => news.extend(more),

@@ -63,7 +63,7 @@ pub enum Pace {
 
 /// The changes of a batch that subscribers are notified of.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct Changes {
     /// New rows of rooms' feeds, in the order of the log.
     pub feed: Vec<FeedRow>,
     /// New alarms, in the order of the log.
@@ -72,7 +72,7 @@ pub struct News {
     pub touched: BTreeSet<Touched>,
 }
 
-impl News {
+impl Changes {
     /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
         let Self { feed, alarms, touched } = later;
@@ -101,7 +101,7 @@ pub enum ProjectionError {
 /// An event contradicts the state of the read model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Unfitting(pub(crate) String);
+pub(crate) struct InvalidEvent(pub(crate) String);
 
 impl Projection {
     /// Opens the projection of a stream with the state of the connection's generation.
@@ -134,14 +134,14 @@ impl Projection {
         &mut self,
         connection: &mut PgConnection,
         commits: &[Commit],
-    ) -> Result<News, ProjectionError> {
+    ) -> Result<Changes, ProjectionError> {
         match self {
             Self::Boxes(boxes) => return boxes.project(connection, commits).await,
             Self::Users => users::project(connection, commits).await?,
             Self::Stores => stores::project(connection, commits).await?,
             Self::Markers => return markers::project(connection, commits).await,
         }
-        Ok(News::default())
+        Ok(Changes::default())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     parked,
-    projection::{News, Pace, Projection, ProjectionError},
+    projection::{Changes, Pace, Projection, ProjectionError},
     throttle::Throttle,
     traces::Traces,
 };
@@ -72,7 +72,7 @@ enum Source {
 #[derive(Debug)]
 pub struct Step {
     /// The changes that subscribers are notified of.
-    pub news: News,
+    pub news: Changes,
     /// The checkpoint after the step.
     pub checkpoint: Checkpoint,
     /// True if the step reached the known end of the log.
@@ -131,7 +131,7 @@ impl Reader {
     }
 
     /// Retries the quarantined boxes: a newer build may understand events that an older one did not.
-    pub async fn retry_parked(&mut self) -> Result<News, ReadError> {
+    pub async fn retry_parked(&mut self) -> Result<Changes, ReadError> {
         let Self { connection, projection, checkpoint, log, .. } = self;
         timeout(TRANSACTION, parked::retry(connection, projection, checkpoint, log.as_ref())).await?
     }

@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{database::Database, status::Track};
 
 /// The interval of polling the control tables.
-const BEAT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The pending retries. Cheap to clone. It stays unchanged after its task has ended.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Retries {
             while !known.is_closed() {
                 // The other users of the database report that it is unavailable.
                 let _ = poll(&database, &known).await;
-                sleep(BEAT).await;
+                sleep(POLL_INTERVAL).await;
             }
         });
         Self { wanted }
@@ -57,7 +57,7 @@ async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -
             *known = wanted;
             is_new
         });
-        sleep(BEAT).await;
+        sleep(POLL_INTERVAL).await;
     }
     Ok(())
 }

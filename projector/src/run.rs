@@ -18,7 +18,7 @@ use crate::{
     status::Status,
     supervisor::{StartError, Supervisor},
     track::Tracker,
-    watch::Watch,
+    watch::ProgressMonitor,
 };
 
 /// The port of `/healthz` and `/readyz`.
@@ -86,7 +86,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     let requests = operator::incoming(&settings.nats.nats_url, &instance)?;
     let status = Status::default();
     let log = opened_log(client.clone(), &settings.nats.nats_url, &settings.master)?;
-    let watch = Watch::default();
+    let watch = ProgressMonitor::default();
     let health = watch.add_to(status.health(client.clone()));
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.own(), status.clone(), watch.clone());

@@ -18,7 +18,7 @@ use crate::{
 
 /// The interval at which leases are renewed and acquired. A silent holder loses its leases after three seconds, so
 /// another projector takes over within five.
-const BEAT: Duration = Duration::from_millis(500);
+const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The pause after a failure of the database or the log.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -94,7 +94,7 @@ impl Supervisor {
         let mut leases = Leases::open(&self.tracker.database).await?;
         // Dropped with this function: without leases no task runs.
         let mut running = Running::default();
-        let mut beat = interval(BEAT);
+        let mut beat = interval(RENEW_INTERVAL);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

@@ -13,7 +13,7 @@ use crate::{
     database::Database,
     metrics::METRICS,
     notices::Notices,
-    projection::News,
+    projection::Changes,
     reader::{Mode, ReadError, Reader},
     retries::{self, Retries},
     status::{Progress, Status, Track},
@@ -43,7 +43,7 @@ pub(crate) struct Tracker {
 
 /// The way in which a track is projected; may change while it runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Course {
+pub(crate) struct TrackMode {
     /// True if clients may read the generation.
     pub(crate) live: bool,
     /// True if building leaves most of the time to the generations that serve reads.
@@ -51,14 +51,14 @@ pub(crate) struct Course {
 }
 
 /// The supervisor's settings of a track.
-pub(crate) struct Orders {
-    pub(crate) course: watch::Receiver<Course>,
+pub(crate) struct TrackConfig {
+    pub(crate) course: watch::Receiver<TrackMode>,
     pub(crate) throttle: Throttle,
 }
 
 impl Tracker {
     /// Projects until another projector takes over.
-    pub(crate) async fn run(self, track: Track, orders: Orders) {
+    pub(crate) async fn run(self, track: Track, orders: TrackConfig) {
         METRICS.begins(track);
         let mut pause = FIRST_PAUSE;
         loop {
@@ -86,10 +86,10 @@ impl Tracker {
     }
 
     /// Projects until the mode of the generation changes, or fails.
-    async fn project(&self, track: Track, orders: &Orders, pause: &mut Duration) -> Result<(), ReadError> {
+    async fn project(&self, track: Track, orders: &TrackConfig, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
         let mut course = orders.course.clone();
-        let Course { live, low_priority } = *course.borrow_and_update();
+        let TrackMode { live, low_priority } = *course.borrow_and_update();
         let mode = if live { Mode::Live } else { Mode::Building(orders.throttle.clone()) };
         let wanted = self.retries.of(track);
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
@@ -121,14 +121,14 @@ impl Tracker {
         }
     }
 
-    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &News, traces: &Traces) {
+    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &Changes, traces: &Traces) {
         if live {
             self.notices.tell(generation, checkpoint, news, traces);
         }
     }
 }
 
-async fn becomes_live(course: &mut watch::Receiver<Course>) {
+async fn becomes_live(course: &mut watch::Receiver<TrackMode>) {
     if course.wait_for(|course| course.live).await.is_err() {
         // The supervisor has ended: this task is about to end as well.
         std::future::pending::<()>().await;

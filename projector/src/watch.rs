@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::{database::Database, status::Track};
 
 /// The polling interval.
-const BEAT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const COUNT_EVERY: u32 = 3;
 
 /// The latest observations. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watch {
+pub(crate) struct ProgressMonitor {
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct Seen {
     ends: HashMap<StreamName, u64>,
-    generations: BTreeMap<i32, Life>,
+    generations: BTreeMap<i32, GenerationStatus>,
     places: BTreeMap<Track, Place>,
     erasures: Erasures,
 }
@@ -60,7 +60,7 @@ struct Row {
 
 /// The lifecycle state of a generation.
 #[derive(Debug, Clone)]
-pub(crate) struct Life {
+pub(crate) struct GenerationStatus {
     /// Its state as stored in the control tables.
     pub(crate) state: String,
     /// The current step of its lifecycle.
@@ -117,9 +117,9 @@ impl Place {
     }
 }
 
-impl Watch {
+impl ProgressMonitor {
     /// Returns each generation of this version that is not retired.
-    pub(crate) fn generations(&self) -> Vec<(i32, Life)> {
+    pub(crate) fn generations(&self) -> Vec<(i32, GenerationStatus)> {
         self.seen().generations.clone().into_iter().collect()
     }
 
@@ -163,7 +163,7 @@ impl Watch {
     /// Polls for as long as the process runs.
     pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16) {
         let mut eyes = Eyes { database, log, partitions, control: None, schemas: BTreeMap::new(), looks: 0 };
-        let mut beat = interval(BEAT);
+        let mut beat = interval(POLL_INTERVAL);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beat.tick().await;
@@ -190,7 +190,7 @@ struct Eyes {
 }
 
 impl Eyes {
-    async fn look_at_log(&self, watch: &Watch) {
+    async fn look_at_log(&self, watch: &ProgressMonitor) {
         let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
         for (stream, state) in futures::future::join_all(states).await {
             let Ok(state) = state else { continue };
@@ -201,7 +201,7 @@ impl Eyes {
         }
     }
 
-    async fn look_at_database(&mut self, watch: &Watch) -> Result<(), sqlx::Error> {
+    async fn look_at_database(&mut self, watch: &ProgressMonitor) -> Result<(), sqlx::Error> {
         let control = match &mut self.control {
             Some(control) => control,
             none => none.insert(self.database.control().await?),
@@ -214,8 +214,9 @@ impl Eyes {
             read_model::version()
         );
         let rows = in_time(rows.fetch_all(&mut *control)).await?;
-        let life = |row: Row| (row.generation, Life { state: row.state, phase: row.phase, paused: row.paused });
-        let generations: BTreeMap<i32, Life> = rows.into_iter().map(life).collect();
+        let life =
+            |row: Row| (row.generation, GenerationStatus { state: row.state, phase: row.phase, paused: row.paused });
+        let generations: BTreeMap<i32, GenerationStatus> = rows.into_iter().map(life).collect();
         let erasures = query!(
             r#"select count(*) as "pending!", min(seen_at) as since from control.erasures where finished_at is null"#
         );
@@ -245,7 +246,7 @@ impl Eyes {
         Ok(())
     }
 
-    async fn look_at_generation(&mut self, watch: &Watch, number: i32) -> Result<(), sqlx::Error> {
+    async fn look_at_generation(&mut self, watch: &ProgressMonitor, number: i32) -> Result<(), sqlx::Error> {
         if !self.schemas.contains_key(&number) {
             self.schemas.insert(number, self.database.generation(number).await?);
         }
@@ -303,7 +304,7 @@ impl Eyes {
     }
 
     /// Reads the time at which the oldest unprojected commit of each stream was stored.
-    async fn look_at_waiting(&self, watch: &Watch) {
+    async fn look_at_waiting(&self, watch: &ProgressMonitor) {
         let mut known: HashMap<(StreamName, u64), Option<DateTime<Utc>>> = HashMap::new();
         for ((number, stream), place) in watch.places() {
             if place.position >= place.end {

@@ -20,7 +20,7 @@ use crate::{
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
 use hub::Hub;
-use limits::Crowd;
+use limits::ConnectionLimiter;
 use replay::Feeds;
 use threads::Threads;
 use users::Users;
@@ -30,19 +30,19 @@ pub(crate) mod events;
 pub(crate) mod tickets;
 
 mod alarms;
+mod close_reason;
 mod connection;
 pub(crate) mod cursor;
-mod farewell;
 mod fetch;
 mod frames;
 mod hub;
 mod limits;
 mod listening;
 mod my_rooms;
-mod outbox;
 mod presence;
 mod replay;
 mod seen;
+mod send_queue;
 mod signals;
 mod socket;
 mod subscriptions;
@@ -64,7 +64,7 @@ pub(crate) struct Live {
     heartbeat: Duration,
     users: Arc<Users>,
     /// The limit of connections per user.
-    crowd: Arc<Crowd>,
+    connection_limiter: Arc<ConnectionLimiter>,
     /// The rate limits of new connections, per user and per address.
     rates: Arc<Rates>,
     threads: Threads,
@@ -84,11 +84,11 @@ impl Live {
         let heartbeat = Duration::from_secs(settings.heartbeat);
         let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
-        let crowd = Crowd::new(settings.connections_per_user);
+        let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
         let of_user = ("live-user", settings.live_rate_per_user);
         let rates = Rates::new(of_user, ("live-address", settings.live_rate_per_address));
         let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
-        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, crowd, rates, threads, stopping }))
+        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, connection_limiter, rates, threads, stopping }))
     }
 
     /// Returns the rate limits of new connections, per user and per address.

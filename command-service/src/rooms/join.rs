@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::Created,
     app::App,
-    attempts::Door,
+    attempts::ThrottleKey,
     error::Error,
     passwords::RoomPassword,
     paths::RoomPath,
@@ -79,8 +79,8 @@ async fn try_to_join(
     let password = match (&password, lock) {
         (None, _) => PasswordProof::Missing,
         (Some(password), Some(hash)) => {
-            let door = Door::room(room_id, user_id);
-            let fits = app.attempts.check(&door, app.passwords.fits(password.clone(), Some(hash))).await?;
+            let throttle_key = ThrottleKey::room(room_id, user_id);
+            let fits = app.attempts.check(&throttle_key, app.passwords.fits(password.clone(), Some(hash))).await?;
             if fits { PasswordProof::Fits(hash.to_owned()) } else { PasswordProof::Wrong }
         }
         (Some(_), None) => PasswordProof::Wrong,

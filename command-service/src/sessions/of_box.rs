@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Session, begin};
 use crate::{
-    app::App, attempts::Door, boxes, error::Error, passwords::BoxSecret, paths::BoxPath, problems::Code,
+    app::App, attempts::ThrottleKey, boxes, error::Error, passwords::BoxSecret, paths::BoxPath, problems::Code,
     request::Command, schemas,
 };
 
@@ -35,8 +35,8 @@ pub(crate) async fn open_box_session(
     app.signing()?;
     let stored = app.accounts.get_box(&box_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let door = Door::of_box(&app.secret, &box_id, from);
-    let fits = app.attempts.check(&door, app.passwords.fits(body.secret, hash)).await?;
+    let throttle_key = ThrottleKey::of_box(&app.secret, &box_id, from);
+    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.secret, hash)).await?;
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     // The credentials may briefly outlive the box: the log decides.
     if app.boxes.load_latest(&box_id).await?.0.is_retired() {

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::{Session, begin};
 use crate::{
-    app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Command, schemas,
+    app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code, request::Command,
+    schemas,
 };
 
 /// The sign-in of a user or an operator.
@@ -38,8 +39,8 @@ pub(crate) async fn open_session(
     app.signing()?;
     let stored = app.accounts.get(&body.user_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let door = Door::account(&app.secret, &body.user_id, from);
-    let fits = app.attempts.check(&door, app.passwords.fits(body.password, hash)).await?;
+    let throttle_key = ThrottleKey::account(&app.secret, &body.user_id, from);
+    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.password, hash)).await?;
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {

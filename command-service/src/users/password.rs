@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     app::App,
-    attempts::Door,
+    attempts::ThrottleKey,
     error::Error,
     passwords::AccountPassword,
     problems::Code,
@@ -43,8 +43,8 @@ pub(crate) async fn change_password(
     let Caller { user_id, role, session, .. } = caller;
     let stored = app.accounts.get(&user_id).await?.filter(|stored| stored.account.role == role.name());
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let door = Door::account(&app.secret, &user_id, from);
-    let fits = app.attempts.check(&door, app.passwords.fits(body.old, hash)).await?;
+    let throttle_key = ThrottleKey::account(&app.secret, &user_id, from);
+    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.old, hash)).await?;
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     let hash = app.passwords.hash(body.new).await?;
     app.accounts.change_password(stored, hash, session.clone()).await?;

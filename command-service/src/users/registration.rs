@@ -11,7 +11,8 @@ use service_kit::http::ClientAddress;
 
 use super::register::RegisterUser;
 use crate::{
-    answer::Created, app::App, attempts::Door, error::Error, passwords::AccountPassword, problems::Code, request::Stamp,
+    answer::Created, app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code,
+    request::Stamp,
 };
 
 /// The time for which a pending account waits to be completed.
@@ -35,7 +36,7 @@ pub(super) async fn register(
     }
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
-    let claim = Claim { user_id: &user_id, door: Door::account(&app.secret, &user_id, from), password };
+    let claim = Claim { user_id: &user_id, throttle_key: ThrottleKey::account(&app.secret, &user_id, from), password };
     if user.is_registered() {
         let completed = recognise(app, claim, stamp.key.is_some()).await?;
         return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
@@ -55,7 +56,7 @@ pub(super) async fn register(
 struct Claim<'a> {
     user_id: &'a UserId,
     /// The throttle key: wrong passwords count like those of sign-ins.
-    door: Door,
+    throttle_key: ThrottleKey,
     password: AccountPassword,
 }
 
@@ -63,7 +64,7 @@ impl Claim<'_> {
     async fn fits(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
         let fits = app.passwords.fits(self.password.clone(), hash);
-        app.attempts.check(&self.door, fits).await
+        app.attempts.check(&self.throttle_key, fits).await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 
 /// The timeouts of an append.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// The timeout of the first attempt. It doubles with each unanswered one.
     pub first: Duration,
     /// The longest timeout of an attempt.
@@ -24,13 +24,13 @@ pub struct Patience {
     pub total: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self { first: Duration::from_millis(500), each: Duration::from_secs(2), total: Duration::from_secs(10) }
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     fn of_attempt(&self, unanswered: u32) -> Duration {
         self.first.saturating_mul(1 << unanswered.min(8)).min(self.each)
     }
@@ -89,7 +89,7 @@ impl From<SealError> for AppendError {
 /// Appends one message, or several as one atomic batch that the last one represents.
 ///
 /// Resends unchanged (same id, same guard) while the outcome is unknown. This is safe within the duplicate window.
-pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &Patience) -> Result<Appended, AppendError> {
+pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &RetryPolicy) -> Result<Appended, AppendError> {
     let [.., message] = messages else {
         return Err(AppendError::Refused(LogError::Rejected { code: 0, description: "nothing to append".into() }));
     };
@@ -103,7 +103,7 @@ async fn append_patiently(
     log: &dyn Log,
     messages: &[NewMessage],
     message: &NewMessage,
-    patience: &Patience,
+    patience: &RetryPolicy,
 ) -> Result<Appended, AppendError> {
     let deadline = Instant::now() + patience.total;
     let messages = log.seal(messages).await?;

@@ -34,13 +34,13 @@ pub struct Tally {
 pub struct AttemptTallies {
     bucket: Bucket,
     /// Serializes changes of a key within the process, so that they do not conflict.
-    keys: Lanes,
+    keys: KeyedMutex,
 }
 
 impl AttemptTallies {
     /// Creates a handle to the tallies beside this log.
     pub fn new(log: JetStreamLog) -> Self {
-        Self { bucket: Bucket::new(log, ATTEMPTS_BUCKET), keys: Lanes::default() }
+        Self { bucket: Bucket::new(log, ATTEMPTS_BUCKET), keys: KeyedMutex::default() }
     }
 
     /// Returns a tally, if there is one.
@@ -81,15 +81,15 @@ impl AttemptTallies {
 
 /// Mutexes by key. Different keys may share one: the number of mutexes is fixed.
 #[derive(Debug)]
-pub struct Lanes(Vec<Mutex<()>>);
+pub struct KeyedMutex(Vec<Mutex<()>>);
 
-impl Default for Lanes {
+impl Default for KeyedMutex {
     fn default() -> Self {
         Self((0..1024).map(|_| Mutex::default()).collect())
     }
 }
 
-impl Lanes {
+impl KeyedMutex {
     /// Locks a key until the returned guard is dropped.
     pub async fn turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::{
-    append::{AppendError, Patience, append},
+    append::{AppendError, RetryPolicy, append},
     jetstream::JetStreamLog,
     log::NewMessage,
     stream::StreamName,
@@ -85,7 +85,7 @@ impl Deadlines {
             headers,
             payload: payload.into(),
         };
-        append(&self.log, &[message], &Patience::default()).await.map(|_| ())
+        append(&self.log, &[message], &RetryPolicy::default()).await.map(|_| ())
     }
 
     /// A stream of the deadlines that have fired. Each is delivered to one of all receivers. It never ends, and

@@ -23,7 +23,7 @@ use crate::{
     log::{Freshness, Log},
     metrics::METRICS,
     space::Lack,
-    store::{Loaded, LogEventStore, Order, Stored, Versioned, lane_of},
+    store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
     stream::StreamName,
     tail::{Tail, TailState},
 };
@@ -193,8 +193,7 @@ impl<A: StoredAggregate> Executor<A> {
         self.tails.iter().map(|(stream, tail)| (*stream, tail.remembered())).collect()
     }
 
-    /// Returns the state of an aggregate and its version (0 if it does not exist), from memory or any replica. Use it
-    /// to prepare a command, never to refuse one.
+    /// Returns the state and its version (0 if absent), from memory or any replica: to prepare commands, not to refuse.
     pub async fn load(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let slot = self.slot(id).await;
         let known = self.known(id, &slot).await?;
@@ -218,8 +217,7 @@ impl<A: StoredAggregate> Executor<A> {
         self.execute_prepared(id, command, context, &|_| ready(Ok(())).boxed()).await
     }
 
-    /// Like [`execute`](Self::execute), but runs `prepare` before each attempt to append. If it fails, nothing is
-    /// appended.
+    /// Like [`execute`](Self::execute), but runs `prepare` before each append. If it fails, nothing is appended.
     pub async fn execute_prepared(
         &self,
         id: &A::Id,
@@ -229,7 +227,7 @@ impl<A: StoredAggregate> Executor<A> {
     ) -> Result<Committed<A>, CommandError<A::Error>> {
         let tail = self.tail(id)?;
         let incarnation = tail.ready().await?;
-        let order = Order::new::<A>(id, context);
+        let order = PendingCommit::new::<A>(id, context);
         let slot = self.slot(id).await;
         let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command, prepare };
         if let Some(replayed) = run.replay().await? {
@@ -285,7 +283,7 @@ struct Run<'a, 'p, A: StoredAggregate> {
     tail: &'a Tail,
     id: &'a A::Id,
     slot: &'a Slot<A>,
-    order: &'a Order,
+    order: &'a PendingCommit,
     command: &'a A::Command,
     prepare: &'a Preparation<'p, A>,
 }

@@ -7,7 +7,7 @@ pub use accounts_kv::{Account, AccountError, AccountState, Accounts, StoredAccou
 pub use actor::ActorRole;
 pub use aggregate::StoredAggregate;
 pub use append::AppendError;
-pub use attempts_kv::{AttemptTallies, Lanes, Tally};
+pub use attempts_kv::{AttemptTallies, KeyedMutex, Tally};
 pub use backup::{BackupError, Layout, Snapshot};
 pub use bucket::BucketError;
 pub use damage::Damage;

@@ -8,7 +8,7 @@ use domain::{MessageId, Position, RoomId, UserId};
 use tokio::sync::OnceCell;
 
 use crate::{
-    append::{AppendError, Patience, append},
+    append::{AppendError, RetryPolicy, append},
     envelope::{CommandContext, Decoded, RecordedCommit, encode},
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
     mark_event::MarkEvent,
@@ -88,7 +88,7 @@ impl Marks {
             let furthest = marked.map_or(message_id, |marked| marked.max(message_id));
             let keys = keys.after(&subject, context);
             let message = message(subject.clone(), expected, furthest, &keys, context)?;
-            match append(self.log.as_ref(), &[message], &Patience::default()).await {
+            match append(self.log.as_ref(), &[message], &RetryPolicy::default()).await {
                 Ok(appended) => return self.marked(appended.sequence, false).await,
                 Err(AppendError::Conflict) => freshness = Freshness::Leader,
                 Err(error) => return Err(error.into()),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     actor::ActorRole,
     aggregate::StoredAggregate,
-    append::{Patience, append},
+    append::{RetryPolicy, append},
     claims::{Claims, claims},
     envelope::{CommandContext, RecordedCommit, RequestHash, encode},
     error::EventStoreError,
@@ -60,7 +60,7 @@ impl<A> Clone for Versioned<A> {
 
 /// A commit to be appended: its ids and the command's context.
 #[derive(Debug, Clone)]
-pub(crate) struct Order {
+pub(crate) struct PendingCommit {
     /// The time before the command was looked up.
     begun: Instant,
     pub(crate) commit_id: String,
@@ -68,7 +68,7 @@ pub(crate) struct Order {
     pub(crate) context: CommandContext,
 }
 
-impl Order {
+impl PendingCommit {
     /// Creates the ids. Message ids are unique within a whole stream, so the client's key is hashed with aggregate and
     /// principal.
     pub(crate) fn new<A: StoredAggregate>(id: &A::Id, context: CommandContext) -> Self {
@@ -122,14 +122,14 @@ impl<A: StoredAggregate> Stored<A> {
 pub struct LogEventStore<A> {
     log: Arc<dyn Log>,
     partitions: u16,
-    patience: Patience,
+    patience: RetryPolicy,
     aggregate: PhantomData<fn() -> A>,
 }
 
 impl<A: StoredAggregate> LogEventStore<A> {
     /// Creates the event store on a log with this many partitions.
     pub fn new(log: Arc<dyn Log>, partitions: u16) -> Self {
-        Self { log, partitions, patience: Patience::default(), aggregate: PhantomData }
+        Self { log, partitions, patience: RetryPolicy::default(), aggregate: PhantomData }
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn Log> {
@@ -196,7 +196,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         &self,
         events: Vec<A::Event>,
         loaded: &Loaded<A>,
-        order: &Order,
+        order: &PendingCommit,
     ) -> Result<Stored<A>, EventStoreError> {
         if order.begun.elapsed() > LONGEST_DECISION {
             return Err(EventStoreError::unavailable("the decision took too long".to_owned()));
@@ -217,7 +217,12 @@ impl<A: StoredAggregate> LogEventStore<A> {
         Ok(Stored { sequence: appended.sequence, events, replayed: false })
     }
 
-    fn message(&self, events: &[A::Event], loaded: &Loaded<A>, order: &Order) -> Result<NewMessage, EventStoreError> {
+    fn message(
+        &self,
+        events: &[A::Event],
+        loaded: &Loaded<A>,
+        order: &PendingCommit,
+    ) -> Result<NewMessage, EventStoreError> {
         let after = After { state: &loaded.state, version: loaded.version };
         Ok(message(&loaded.id, events, &after, order, self.partitions)?)
     }
@@ -240,7 +245,7 @@ pub fn prepare<A: StoredAggregate>(
     context: CommandContext,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
-    message(id, events, after, &Order::new::<A>(id, context), partitions)
+    message(id, events, after, &PendingCommit::new::<A>(id, context), partitions)
 }
 
 /// Returns the lane of a commit with these events, which may be empty.
@@ -252,7 +257,7 @@ fn message<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
     after: &After<'_, A>,
-    order: &Order,
+    order: &PendingCommit,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
     let lane = lane_of::<A>(events);
@@ -373,7 +378,7 @@ where
         metadata: HashMap<String, String>,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let commit = async {
-            let order = Order::new::<A>(&context.id, context_of(&metadata)?);
+            let order = PendingCommit::new::<A>(&context.id, context_of(&metadata)?);
             self.append(events, &context, &order).await
         };
         match commit.await {

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    Unfitting,
-    workspace::{About, Workspace},
+    InvalidEvent,
+    workspace::{EventContext, Workspace},
 };
 
 /// One row of a user's alarms. Its key contains the position of its event, so that no two streams write the same row.
@@ -32,7 +32,7 @@ pub struct Alarm {
 /// An event of a room that causes alarms.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause<'a> {
-    pub(super) about: &'a About<'a>,
+    pub(super) about: &'a EventContext<'a>,
     pub(super) room_id: &'a RoomId,
     pub(super) kind: AlarmKind,
     pub(super) message_id: Option<MessageId>,
@@ -48,7 +48,7 @@ impl Workspace {
     }
 
     /// Alarms a user who may still read the room.
-    pub(super) fn alarm_if_inside(&mut self, cause: Cause<'_>, user_id: &UserId) -> Result<(), Unfitting> {
+    pub(super) fn alarm_if_inside(&mut self, cause: Cause<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
         if self.room(cause.room_id)?.has_inside(user_id) {
             self.alarm(cause, user_id);
         }
@@ -56,7 +56,7 @@ impl Workspace {
     }
 
     /// Alarms every user inside the room except the actor.
-    pub(super) fn alarm_all_inside(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
+    pub(super) fn alarm_all_inside(&mut self, cause: Cause<'_>) -> Result<(), InvalidEvent> {
         let inside: Vec<UserId> = self.room(cause.room_id)?.inside().cloned().collect();
         for user_id in &inside {
             self.alarm(cause, user_id);
@@ -65,9 +65,9 @@ impl Workspace {
     }
 
     /// Alarms every user inside the room, without an actor.
-    pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), Unfitting> {
+    pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), InvalidEvent> {
         let room = self.rooms.get(cause.room_id);
-        let room = room.ok_or_else(|| Unfitting(format!("there is no room {}", cause.room_id)))?;
+        let room = room.ok_or_else(|| InvalidEvent(format!("there is no room {}", cause.room_id)))?;
         let alarms: Vec<Alarm> = room.inside().map(|user_id| cause.alarm(user_id.clone(), None)).collect();
         for alarm in alarms {
             self.remember(alarm);

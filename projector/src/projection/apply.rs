@@ -3,14 +3,14 @@
 use domain::{BoxEvent, Lane, MessageId, RoomId};
 
 use super::{
-    Unfitting,
-    workspace::{About, Keys, Workspace},
+    InvalidEvent,
+    workspace::{EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};
 
 impl Workspace {
     /// Applies one event of a box to the rows in memory.
-    pub(super) fn apply(&mut self, about: &About<'_>, event: &BoxEvent) -> Result<(), Unfitting> {
+    pub(super) fn apply(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
         match event {
             BoxEvent::BoxInstalled { .. } => self.install_box(about, event),
             BoxEvent::BoxDetailsChanged { .. } => self.change_details(about, event),

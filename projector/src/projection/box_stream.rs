@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use super::{
-    News, Pace, ProjectionError, acting, foreign,
+    Changes, Pace, ProjectionError, acting, foreign,
     quarantine::{self, Poison, Quarantine},
-    workspace::{About, Keys, Memory, Workspace},
+    workspace::{EventContext, Keys, Memory, Workspace},
 };
 use crate::commit::{Commit, Content};
 
@@ -77,7 +77,7 @@ impl BoxStream {
         &mut self,
         connection: &mut PgConnection,
         commits: &[Commit],
-    ) -> Result<News, ProjectionError> {
+    ) -> Result<Changes, ProjectionError> {
         self.load(connection, commits).await?;
         while let Err(poison) = self.apply(commits)? {
             // Changes made by the commit before its failed event must not be written: begin again without it.
@@ -95,13 +95,13 @@ impl BoxStream {
             Pace::Live => {
                 self.workspace.write(connection, &self.label).await?;
                 let news = self.workspace.take_news();
-                self.workspace.settle(LIVE);
+                self.workspace.end_batch(LIVE);
                 Ok(news)
             }
             Pace::Building => {
                 self.workspace.build(connection, &self.label).await?;
-                self.workspace.settle(BUILDING);
-                Ok(News::default())
+                self.workspace.end_batch(BUILDING);
+                Ok(Changes::default())
             }
         }
     }
@@ -130,7 +130,7 @@ impl BoxStream {
         }
         match &commit.content {
             Content::Box { box_id, events } => {
-                let about = About { commit, box_id, actor: acting(commit) };
+                let about = EventContext { commit, box_id, actor: acting(commit) };
                 events
                     .iter()
                     .try_for_each(|event| self.workspace.apply(&about, event))

@@ -3,18 +3,18 @@
 use domain::BoxEvent;
 
 use super::{
-    Unfitting,
-    workspace::{About, BoxRow, Workspace},
+    InvalidEvent,
+    workspace::{BoxRow, EventContext, Workspace},
 };
 
 impl Workspace {
-    pub(super) fn install_box(&mut self, about: &About<'_>, event: &BoxEvent) -> Result<(), Unfitting> {
+    pub(super) fn install_box(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
         let BoxEvent::BoxInstalled { box_id, kind, zip_code, address, detailed_address, latitude, longitude } = event
         else {
             return Ok(());
         };
         if self.boxes.contains_key(about.box_id) || box_id != about.box_id {
-            return Err(Unfitting(format!("the box {} cannot be installed as {box_id}", about.box_id)));
+            return Err(InvalidEvent(format!("the box {} cannot be installed as {box_id}", about.box_id)));
         }
         let row = BoxRow {
             kind: kind.as_str().to_owned(),
@@ -33,7 +33,7 @@ impl Workspace {
         Ok(())
     }
 
-    pub(super) fn change_details(&mut self, about: &About<'_>, event: &BoxEvent) -> Result<(), Unfitting> {
+    pub(super) fn change_details(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
         let BoxEvent::BoxDetailsChanged { kind, zip_code, address, detailed_address, coordinates } = event else {
             return Ok(());
         };
@@ -54,7 +54,12 @@ impl Workspace {
         Ok(())
     }
 
-    pub(super) fn serve(&mut self, about: &About<'_>, service: &str, reason: Option<String>) -> Result<(), Unfitting> {
+    pub(super) fn serve(
+        &mut self,
+        about: &EventContext<'_>,
+        service: &str,
+        reason: Option<String>,
+    ) -> Result<(), InvalidEvent> {
         let row = self.change_box(about.box_id)?;
         service.clone_into(&mut row.service);
         row.out_of_service_reason = reason;

@@ -5,15 +5,15 @@ use serde_json::{Value, value::to_raw_value};
 use sqlx::{PgConnection, query};
 
 use super::{
-    Unfitting,
+    InvalidEvent,
     feed::{FeedRow, not_json},
-    workspace::{About, Workspace},
+    workspace::{EventContext, Workspace},
     write::column,
 };
 
 impl Workspace {
     /// Redacts the rows in memory, and marks the rows of earlier batches for redaction.
-    pub(super) fn erase_author(&mut self, about: &About<'_>, author: &UserId) -> Result<(), Unfitting> {
+    pub(super) fn erase_author(&mut self, about: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
         self.redact_feed(about, author)?;
         let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == about.box_id);
         for message in of_box.filter(|message| message.author == *author) {
@@ -28,7 +28,7 @@ impl Workspace {
         Ok(())
     }
 
-    fn redact_feed(&mut self, about: &About<'_>, author: &UserId) -> Result<(), Unfitting> {
+    fn redact_feed(&mut self, about: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
         for row in self.feed.iter_mut().filter(|row| row.room_id.box_id() == about.box_id) {
             if let Some(message_id) = row.message_id {
                 if self.messages.get(&message_id).is_some_and(|message| message.author == *author) {
@@ -77,7 +77,7 @@ impl Workspace {
 
 /// Replaces a text of the row with the erasure mark, if its data match `concerns` and it has that text. Returns whether
 /// the data match.
-fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, Unfitting> {
+fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, InvalidEvent> {
     let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
     if !concerns(&data) {
         return Ok(false);

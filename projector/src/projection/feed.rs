@@ -10,8 +10,8 @@ use serde_json::{
 };
 
 use super::{
-    Unfitting,
-    workspace::{About, Workspace},
+    InvalidEvent,
+    workspace::{EventContext, Workspace},
 };
 
 /// One row of a room's feed, also sent in notifications.
@@ -44,7 +44,12 @@ pub struct FeedRow {
 
 impl Workspace {
     /// Adds an event to the feed with the room's next version.
-    pub(super) fn tell(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
+    pub(super) fn tell(
+        &mut self,
+        about: &EventContext<'_>,
+        room_id: &RoomId,
+        event: &BoxEvent,
+    ) -> Result<(), InvalidEvent> {
         let Some(seen) = seen_by_members(event, about.message_id()) else { return Ok(()) };
         let data = seen.data().map_err(|error| not_json(&error))?;
         let room = self.change_room(room_id)?;
@@ -65,7 +70,7 @@ impl Workspace {
     }
 
     /// Removes a deleted message's text from the feed of its room; the versions stay.
-    pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), Unfitting> {
+    pub(super) fn blank(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<(), InvalidEvent> {
         // Rows about a message are at its position or later.
         let first = self.feed.partition_point(|row| row.position < message_id.sequence());
         let later = self.feed.iter_mut().skip(first);
@@ -81,8 +86,8 @@ impl Workspace {
     }
 }
 
-pub(super) fn not_json(error: &serde_json::Error) -> Unfitting {
-    Unfitting(format!("an event cannot be told to clients: {error}"))
+pub(super) fn not_json(error: &serde_json::Error) -> InvalidEvent {
+    InvalidEvent(format!("an event cannot be told to clients: {error}"))
 }
 
 /// Returns true if a deadline caused the event. It has no actor, even if the next user to open a room triggered it.

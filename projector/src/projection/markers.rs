@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use domain::{MessageId, RoomId, UserId};
 use sqlx::{PgConnection, query};
 
-use super::{News, ProjectionError, Touched, foreign, write::column};
+use super::{Changes, ProjectionError, Touched, foreign, write::column};
 use crate::commit::{Commit, Content};
 
-pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<News, ProjectionError> {
+pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<Changes, ProjectionError> {
     let mut markers: BTreeMap<(&RoomId, &UserId), MessageId> = BTreeMap::new();
     for commit in commits {
         let Content::Mark { room_id, user_id, message_id } = &commit.content else {
@@ -32,5 +32,5 @@ pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -
     .execute(connection)
     .await?;
     let touched = rows.into_iter().map(|((room_id, user_id), _)| Touched::by(room_id, user_id)).collect();
-    Ok(News { touched, ..News::default() })
+    Ok(Changes { touched, ..Changes::default() })
 }

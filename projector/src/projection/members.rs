@@ -3,22 +3,22 @@
 use domain::{AlarmKind, BoxEvent, RoomId, UserId};
 
 use super::{
-    Unfitting,
+    InvalidEvent,
     alarms::Cause,
-    workspace::{About, Member, Standing, UserRoom, Workspace},
+    workspace::{EventContext, Member, Standing, UserRoom, Workspace},
 };
 
 impl Workspace {
     pub(super) fn join(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         let room = self.change_room(room_id)?;
         if room.has_inside(user_id) {
-            return Err(Unfitting(format!("{user_id} is in room {room_id} already")));
+            return Err(InvalidEvent(format!("{user_id} is in room {room_id} already")));
         }
         // A returning member is last in the order of hosts again, but keeps the ordinal of their last post.
         let (seat, joined_at) = (room.next_seat(), about.at());
@@ -37,11 +37,11 @@ impl Workspace {
 
     pub(super) fn leave(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         self.change_member(room_id, user_id)?.standing = Standing::Left;
         self.change_room(room_id)?.row.member_count -= 1;
         self.tell(about, room_id, event)
@@ -49,11 +49,11 @@ impl Workspace {
 
     pub(super) fn kick(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         self.change_member(room_id, user_id)?.standing = Standing::Kicked;
         self.change_room(room_id)?.row.member_count -= 1;
         self.alarm(Cause { about, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);

@@ -3,23 +3,23 @@
 use domain::{AlarmKind, BoxEvent, MessageId, RoomId, UserId};
 
 use super::{
-    Unfitting,
+    InvalidEvent,
     alarms::{Cause, mentioned},
-    workspace::{About, Message, Reactions, Workspace},
+    workspace::{EventContext, Message, Reactions, Workspace},
 };
 
 impl Workspace {
     pub(super) fn post(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         author: &UserId,
         body: &str,
         reply_to: Option<MessageId>,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         let message_id = about.message_id();
         if self.messages.contains_key(&message_id) {
-            return Err(Unfitting(format!("one commit posts two messages: {message_id}")));
+            return Err(InvalidEvent(format!("one commit posts two messages: {message_id}")));
         }
         let row = &mut self.change_room(room_id)?.row;
         row.last_ordinal += 1;
@@ -42,11 +42,11 @@ impl Workspace {
 
     fn alarm_about_post(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         body: &str,
         reply_to: Option<MessageId>,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         let message_id = Some(about.message_id());
         if let Some(original) = reply_to {
             let author = self.message(room_id, original)?.author.clone();
@@ -61,12 +61,12 @@ impl Workspace {
     /// Edits a message. Ignores an edit that comes after the deletion, on every replay.
     pub(super) fn edit(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         body: &str,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
             return Ok(());
         }
@@ -78,11 +78,11 @@ impl Workspace {
 
     pub(super) fn delete(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
             return Ok(());
         }

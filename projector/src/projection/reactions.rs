@@ -3,9 +3,9 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    Unfitting,
+    InvalidEvent,
     alarms::Cause,
-    workspace::{About, Workspace},
+    workspace::{EventContext, Workspace},
 };
 
 /// The limit of different emoji on one message, to keep its row small. Reactions beyond it have no effect.
@@ -15,12 +15,12 @@ impl Workspace {
     /// Adds a reaction. Returns true if it is new.
     pub(super) fn add_reaction(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         user_id: &UserId,
         emoji: &str,
-    ) -> Result<bool, Unfitting> {
+    ) -> Result<bool, InvalidEvent> {
         let message = self.message(room_id, message_id)?;
         let known = message.reactions.get(emoji);
         let full = known.is_none() && message.reactions.len() >= MOST_EMOJI;
@@ -42,7 +42,7 @@ impl Workspace {
         message_id: MessageId,
         user_id: &UserId,
         emoji: &str,
-    ) -> Result<bool, Unfitting> {
+    ) -> Result<bool, InvalidEvent> {
         let message = self.message(room_id, message_id)?;
         let there = message.reactions.get(emoji).is_some_and(|users| users.contains(user_id));
         if message.body.is_none() || !there {

@@ -5,21 +5,26 @@ use std::collections::BTreeMap;
 use domain::{AlarmKind, BoxEvent, RoomClosedReason, RoomId, UserId, values::Step};
 
 use super::{
-    Unfitting,
+    InvalidEvent,
     alarms::Cause,
     feed::happened_by_itself,
-    workspace::{About, Member, Room, RoomRow, Standing, UserRoom, Workspace},
+    workspace::{EventContext, Member, Room, RoomRow, Standing, UserRoom, Workspace},
 };
 
 impl Workspace {
-    pub(super) fn open_room(&mut self, about: &About<'_>, room_id: &RoomId, event: &BoxEvent) -> Result<(), Unfitting> {
+    pub(super) fn open_room(
+        &mut self,
+        about: &EventContext<'_>,
+        room_id: &RoomId,
+        event: &BoxEvent,
+    ) -> Result<(), InvalidEvent> {
         let BoxEvent::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at, .. } =
             event
         else {
             return Ok(());
         };
         if self.rooms.contains_key(room_id) || room_id.box_id() != about.box_id {
-            return Err(Unfitting(format!("the room {room_id} cannot be opened on box {}", about.box_id)));
+            return Err(InvalidEvent(format!("the room {room_id} cannot be opened on box {}", about.box_id)));
         }
         self.change_box(about.box_id)?.room_id = Some(room_id.clone());
         let row = RoomRow {
@@ -48,11 +53,11 @@ impl Workspace {
 
     pub(super) fn transfer_host(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         to: &UserId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         self.change_room(room_id)?.row.host = to.to_string();
         self.alarm(Cause { about, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
         self.tell(about, room_id, event)
@@ -60,11 +65,11 @@ impl Workspace {
 
     pub(super) fn close_room(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         reason: RoomClosedReason,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         let row = &mut self.change_room(room_id)?.row;
         "closed".clone_into(&mut row.status);
         row.closed_reason = Some(reason.as_str().to_owned());
@@ -84,10 +89,10 @@ impl Workspace {
 
     pub(super) fn bring_order(
         &mut self,
-        about: &About<'_>,
+        about: &EventContext<'_>,
         room_id: &RoomId,
         event: &BoxEvent,
-    ) -> Result<(), Unfitting> {
+    ) -> Result<(), InvalidEvent> {
         self.alarm_all_inside(Cause { about, room_id, kind: AlarmKind::OrderArrived, message_id: None })?;
         self.tell(about, room_id, event)
     }

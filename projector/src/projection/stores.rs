@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{StoreEvent, StoreId};
 use sqlx::{PgConnection, query};
 
-use super::{ProjectionError, Unfitting, foreign, id, write::column};
+use super::{InvalidEvent, ProjectionError, foreign, id, write::column};
 use crate::commit::{Commit, Content};
 
 #[derive(Debug, Default)]
@@ -70,16 +70,16 @@ impl Stores {
         Ok(stores)
     }
 
-    fn change(&mut self, store_id: &StoreId) -> Result<&mut StoreRow, Unfitting> {
+    fn change(&mut self, store_id: &StoreId) -> Result<&mut StoreRow, InvalidEvent> {
         self.changed.insert(store_id.clone());
-        self.rows.get_mut(store_id).ok_or_else(|| Unfitting(format!("there is no store {store_id}")))
+        self.rows.get_mut(store_id).ok_or_else(|| InvalidEvent(format!("there is no store {store_id}")))
     }
 
-    fn apply(&mut self, store_id: &StoreId, at: DateTime<Utc>, event: &StoreEvent) -> Result<(), Unfitting> {
+    fn apply(&mut self, store_id: &StoreId, at: DateTime<Utc>, event: &StoreEvent) -> Result<(), InvalidEvent> {
         match event {
             StoreEvent::StoreRegistered { store_id: registered, name, zip_code, category } => {
                 if registered != store_id || self.rows.contains_key(store_id) {
-                    return Err(Unfitting(format!("the store {store_id} cannot be registered as {registered}")));
+                    return Err(InvalidEvent(format!("the store {store_id} cannot be registered as {registered}")));
                 }
                 let row = StoreRow {
                     name: name.clone(),

@@ -3,7 +3,7 @@
 use domain::{RoomId, UserId};
 use serde::Serialize;
 
-use super::{News, workspace::Workspace};
+use super::{Changes, workspace::Workspace};
 
 /// A hint that a user's view of a room may have changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,12 +29,12 @@ impl Touched {
 
 impl Workspace {
     /// Takes the changes of the batch and leaves none.
-    pub(super) fn take_news(&mut self) -> News {
+    pub(super) fn take_news(&mut self) -> Changes {
         let feed = std::mem::take(&mut self.feed);
         // A new message is unread by all, and a closed room disappears for all.
         let for_all = feed.iter().filter(|row| matches!(row.kind, "message_posted" | "room_closed"));
         let members = self.changed.members().map(|(room_id, user_id)| Touched::by(room_id, user_id));
         let touched = for_all.map(|row| Touched::for_all(&row.room_id)).chain(members).collect();
-        News { alarms: std::mem::take(&mut self.alarms), feed, touched }
+        Changes { alarms: std::mem::take(&mut self.alarms), feed, touched }
     }
 }

@@ -7,7 +7,7 @@ use domain::{DeviceId, UserEvent, UserId};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, query};
 
-use super::{ProjectionError, Unfitting, foreign, id, write::column};
+use super::{InvalidEvent, ProjectionError, foreign, id, write::column};
 use crate::commit::{Commit, Content};
 
 #[derive(Debug, Default)]
@@ -90,16 +90,16 @@ impl Users {
         Ok(())
     }
 
-    fn change(&mut self, user_id: &UserId) -> Result<&mut UserRow, Unfitting> {
+    fn change(&mut self, user_id: &UserId) -> Result<&mut UserRow, InvalidEvent> {
         self.changed.insert(user_id.clone());
-        self.rows.get_mut(user_id).ok_or_else(|| Unfitting(format!("there is no user {user_id}")))
+        self.rows.get_mut(user_id).ok_or_else(|| InvalidEvent(format!("there is no user {user_id}")))
     }
 
-    fn apply(&mut self, user_id: &UserId, at: DateTime<Utc>, event: &UserEvent) -> Result<(), Unfitting> {
+    fn apply(&mut self, user_id: &UserId, at: DateTime<Utc>, event: &UserEvent) -> Result<(), InvalidEvent> {
         match event {
             UserEvent::UserRegistered { user_id: registered, nickname } => {
                 if registered != user_id || self.rows.contains_key(user_id) {
-                    return Err(Unfitting(format!("the user {user_id} cannot be registered as {registered}")));
+                    return Err(InvalidEvent(format!("the user {user_id} cannot be registered as {registered}")));
                 }
                 let row = UserRow { nickname: Some(nickname.clone()), registered_at: at, preferences: json!({}) };
                 self.rows.insert(user_id.clone(), row);

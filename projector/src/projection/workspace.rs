@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, MessageId, RoomId, UserId};
 use event_store::ActorRole;
 
-use super::{Unfitting, alarms::Alarm, feed::FeedRow};
+use super::{InvalidEvent, alarms::Alarm, feed::FeedRow};
 use crate::commit::Commit;
 
 /// The workspace of a box stream. Keeps boxes, open rooms with their members and, while a generation is built, messages
@@ -158,14 +158,14 @@ pub(super) struct UserRoom {
 
 /// The context that all events of a commit share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
+pub(super) struct EventContext<'a> {
     pub(super) commit: &'a Commit,
     pub(super) box_id: &'a BoxId,
     /// `None` for the system.
     pub(super) actor: Option<&'a UserId>,
 }
 
-impl About<'_> {
+impl EventContext<'_> {
     pub(super) fn at(&self) -> DateTime<Utc> {
         self.commit.at
     }
@@ -198,19 +198,19 @@ impl Room {
 
 impl Workspace {
     /// Returns a box for modification and marks it as changed.
-    pub(super) fn change_box(&mut self, box_id: &BoxId) -> Result<&mut BoxRow, Unfitting> {
-        let row = self.boxes.get_mut(box_id).ok_or_else(|| Unfitting(format!("there is no box {box_id}")))?;
+    pub(super) fn change_box(&mut self, box_id: &BoxId) -> Result<&mut BoxRow, InvalidEvent> {
+        let row = self.boxes.get_mut(box_id).ok_or_else(|| InvalidEvent(format!("there is no box {box_id}")))?;
         self.changed.boxes.insert(box_id.clone());
         Ok(row)
     }
 
-    pub(super) fn room(&self, room_id: &RoomId) -> Result<&Room, Unfitting> {
-        self.rooms.get(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))
+    pub(super) fn room(&self, room_id: &RoomId) -> Result<&Room, InvalidEvent> {
+        self.rooms.get(room_id).ok_or_else(|| InvalidEvent(format!("there is no room {room_id}")))
     }
 
     /// Returns a room for modification and marks it as changed.
-    pub(super) fn change_room(&mut self, room_id: &RoomId) -> Result<&mut Room, Unfitting> {
-        let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
+    pub(super) fn change_room(&mut self, room_id: &RoomId) -> Result<&mut Room, InvalidEvent> {
+        let room = self.rooms.get_mut(room_id).ok_or_else(|| InvalidEvent(format!("there is no room {room_id}")))?;
         if !self.changed.rooms.contains(room_id) {
             self.changed.rooms.insert(room_id.clone());
         }
@@ -218,23 +218,23 @@ impl Workspace {
     }
 
     /// Returns a member inside the room for modification and marks it as changed.
-    pub(super) fn change_member(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<&mut Member, Unfitting> {
-        let room = self.rooms.get_mut(room_id).ok_or_else(|| Unfitting(format!("there is no room {room_id}")))?;
+    pub(super) fn change_member(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<&mut Member, InvalidEvent> {
+        let room = self.rooms.get_mut(room_id).ok_or_else(|| InvalidEvent(format!("there is no room {room_id}")))?;
         let member = room.members.get_mut(user_id).filter(|member| member.standing == Standing::Inside);
-        let member = member.ok_or_else(|| Unfitting(format!("{user_id} is not in room {room_id}")))?;
+        let member = member.ok_or_else(|| InvalidEvent(format!("{user_id} is not in room {room_id}")))?;
         self.changed.note_member(room_id, user_id);
         Ok(member)
     }
 
-    pub(super) fn message(&self, room_id: &RoomId, message_id: MessageId) -> Result<&Message, Unfitting> {
+    pub(super) fn message(&self, room_id: &RoomId, message_id: MessageId) -> Result<&Message, InvalidEvent> {
         let message = self.messages.get(&message_id).filter(|message| message.room_id == *room_id);
-        message.ok_or_else(|| Unfitting(format!("there is no message {message_id} in room {room_id}")))
+        message.ok_or_else(|| InvalidEvent(format!("there is no message {message_id} in room {room_id}")))
     }
 
     /// Returns a message for modification and marks it as changed.
-    pub(super) fn change_message(&mut self, room_id: &RoomId, id: MessageId) -> Result<&mut Message, Unfitting> {
+    pub(super) fn change_message(&mut self, room_id: &RoomId, id: MessageId) -> Result<&mut Message, InvalidEvent> {
         let message = self.messages.get_mut(&id).filter(|message| message.room_id == *room_id);
-        let message = message.ok_or_else(|| Unfitting(format!("there is no message {id} in room {room_id}")))?;
+        let message = message.ok_or_else(|| InvalidEvent(format!("there is no message {id} in room {room_id}")))?;
         if self.posted.binary_search(&id).is_err() {
             self.changed.messages.insert(id);
         }
@@ -242,7 +242,7 @@ impl Workspace {
     }
 
     /// Ends a batch: drops closed rooms, cached rows beyond the limits, and the lists of changes.
-    pub(super) fn settle(&mut self, most: Memory) {
+    pub(super) fn end_batch(&mut self, most: Memory) {
         // A closed room has no further events.
         let is_closed = |room_id: &&RoomId| self.rooms.get(*room_id).is_some_and(|room| room.row.closed_at.is_some());
         let closed: Vec<RoomId> = self.changed.rooms.iter().filter(is_closed).cloned().collect();

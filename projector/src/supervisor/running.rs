@@ -11,7 +11,7 @@ use crate::{
     generation::Generation,
     status::{Progress, Status, Track},
     throttle::Throttle,
-    track::{Course, Orders, Tracker},
+    track::{TrackConfig, TrackMode, Tracker},
 };
 
 /// The running tracks. All tasks are aborted when this is dropped.
@@ -24,7 +24,7 @@ pub(super) struct Running {
 
 struct Runner {
     task: AbortHandle,
-    course: watch::Sender<Course>,
+    course: watch::Sender<TrackMode>,
     /// The description that was recorded last.
     told: Option<Description>,
 }
@@ -49,8 +49,8 @@ impl Running {
     /// Starts a track.
     pub(super) fn start(&mut self, tracker: &Tracker, track: Track, generation: Generation) {
         let throttle = self.throttles.entry(track.0).or_default().clone();
-        let (course, steered) = watch::channel(Course::of(generation));
-        let task = self.tasks.spawn(tracker.clone().run(track, Orders { course: steered, throttle }));
+        let (course, steered) = watch::channel(TrackMode::of(generation));
+        let task = self.tasks.spawn(tracker.clone().run(track, TrackConfig { course: steered, throttle }));
         self.tracks.insert(track, Runner { task, course, told: None });
     }
 
@@ -63,7 +63,7 @@ impl Running {
         throttle.limit(generation.pace.max_rate.map(portion));
         for (_, runner) in self.tracks.iter_mut().filter(|((number, _), _)| *number == generation.number) {
             runner.course.send_if_modified(|course| {
-                let former = std::mem::replace(course, Course::of(generation));
+                let former = std::mem::replace(course, TrackMode::of(generation));
                 former != *course
             });
         }
@@ -116,7 +116,7 @@ impl Running {
     }
 }
 
-impl Course {
+impl TrackMode {
     fn of(generation: Generation) -> Self {
         Self { live: generation.is_read(), low_priority: generation.pace.low_priority }
     }

@@ -1,6 +1,6 @@
 //! The remaining data of an erased user.
 
-use projector::{Pace, Projection, project_around_poison};
+use projector::{Pace, Projection, project_isolating_failures};
 use serde_json::json;
 
 use crate::{
@@ -97,7 +97,7 @@ async fn messages_that_stay_in_memory_while_a_generation_is_built_are_redacted_t
     let mut projection = Projection::open(BOXES, Pace::Building, &mut world.connection).await.expect("a projection");
     let mut at = checkpoint(&mut world.connection, BOXES).await;
     for batch in [&story.commits[..first], &story.commits[first..=first], &story.commits[first + 1..]] {
-        project_around_poison(&mut world.connection, &mut projection, &mut at, batch).await.expect("projected");
+        project_isolating_failures(&mut world.connection, &mut projection, &mut at, batch).await.expect("projected");
     }
     let row = world.row("select body, reactions from messages").await;
     assert_eq!(row, json!({ "body": "[erased]", "reactions": { "👍": ["ann"] } }));

@@ -3,8 +3,8 @@
 use domain::UserEvent;
 use event_store::{MemoryLog, StreamName};
 use projector::{
-    BatchError, Content, Pace, Projection, project_and_release, project_around_poison,
-    projection::{News, ProjectionError},
+    BatchError, Content, Pace, Projection, project_and_release, project_isolating_failures,
+    projection::{Changes, ProjectionError},
     reader::ReadError,
     retry_parked,
 };
@@ -124,7 +124,7 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
         let mut projection = Projection::open(StreamName::User, projector::Pace::Live, &mut world.connection)
             .await
             .expect("a projection");
-        let result = project_around_poison(&mut world.connection, &mut projection, &mut at, &story.commits).await;
+        let result = project_isolating_failures(&mut world.connection, &mut projection, &mut at, &story.commits).await;
         let stuck = matches!(result, Err(BatchError::Projection(ProjectionError::Stuck { sequence: 1, .. })));
         assert!(stuck, "{result:?}");
         assert_eq!(checkpoint(&mut world.connection, StreamName::User).await.position, 0);
@@ -132,10 +132,10 @@ async fn a_user_that_cannot_be_projected_stops_the_users() {
 }
 
 /// Projects the commits of a log after the checkpoint, in batches of this size.
-async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> News {
+async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
     let mut at = checkpoint(&mut world.connection, BOXES).await;
     let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
-    let mut all = News::default();
+    let mut all = Changes::default();
     for commits in commits_of(log).await.split_at(usize::try_from(at.position).expect("small")).1.chunks(size) {
         let news = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);
         let news = news.await.expect("the commits are projected");

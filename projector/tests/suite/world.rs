@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use event_store::{StreamName, streams};
 use projector::{
-    Checkpoint, Commit, Database, Pace, Projection, generation, generation::Origin, project_around_poison,
-    projection::News,
+    Checkpoint, Commit, Database, Pace, Projection, generation, generation::Origin, project_isolating_failures,
+    projection::Changes,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, query_scalar};
@@ -46,12 +46,12 @@ impl World {
     }
 
     /// Projects commits of a stream onto generation 1.
-    pub(crate) async fn project(&mut self, stream: StreamName, commits: &[Commit]) -> News {
+    pub(crate) async fn project(&mut self, stream: StreamName, commits: &[Commit]) -> Changes {
         project_onto(&mut self.connection, stream, commits).await
     }
 
     /// Projects a story of boxes.
-    pub(crate) async fn tell(&mut self, story: &super::story::Story) -> News {
+    pub(crate) async fn tell(&mut self, story: &super::story::Story) -> Changes {
         self.project(BOXES, &story.commits).await
     }
 
@@ -77,10 +77,10 @@ pub(crate) async fn checkpoint(connection: &mut PgConnection, stream: StreamName
     Checkpoint::read(connection, stream).await.expect("a checkpoint").expect("the generation has the stream")
 }
 
-pub(crate) async fn project_onto(connection: &mut PgConnection, stream: StreamName, commits: &[Commit]) -> News {
+pub(crate) async fn project_onto(connection: &mut PgConnection, stream: StreamName, commits: &[Commit]) -> Changes {
     let mut projection = Projection::open(stream, Pace::Live, connection).await.expect("a projection");
     let mut checkpoint = checkpoint(connection, stream).await;
-    project_around_poison(connection, &mut projection, &mut checkpoint, commits)
+    project_isolating_failures(connection, &mut projection, &mut checkpoint, commits)
         .await
         .expect("the commits are projected")
 }

@@ -8,8 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     PROTOCOL,
+    close_reason::CloseReason,
     events::OpenEvents,
-    farewell::Farewell,
     frames::{ClientFrame, MAX_FRAME, MAX_HELLO, ServerFrame},
 };
 use crate::{schemas, views::EventView};
@@ -209,13 +209,13 @@ fn query() -> Value {
 }
 
 fn close_codes() -> Value {
-    let described = |farewell: &Farewell| {
+    let described = |close_reason: &CloseReason| {
         json!({
-            "code": farewell.code(),
-            "reason": farewell.reason(),
-            "meaning": farewell.meaning(),
-            "advice": farewell.advice(),
+            "code": close_reason.code(),
+            "reason": close_reason.reason(),
+            "meaning": close_reason.meaning(),
+            "advice": close_reason.advice(),
         })
     };
-    Farewell::ALL.iter().map(described).collect()
+    CloseReason::ALL.iter().map(described).collect()
 }

@@ -16,10 +16,10 @@ use super::{
     Live,
     cursor::{AlarmsFrom, Beginning, NOWHERE},
     fetch::fetch,
-    frames::{ClientFrame, Farewell, FrameId, RoomFrom, ServerFrame},
-    limits::{Metronome, Pace, Place},
-    outbox::Inbox,
-    socket::{Over, Socket},
+    frames::{ClientFrame, CloseReason, FrameId, RoomFrom, ServerFrame},
+    limits::{ConnectionPermit, FrameLimiter, Verdict},
+    send_queue::SendQueueReceiver,
+    socket::{Closed, Socket},
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,
 };
@@ -42,14 +42,14 @@ pub(super) struct Connection<'a, T> {
     live: &'a Live,
     caller: Caller,
     socket: &'a mut T,
-    inbox: Inbox,
+    deliveries: SendQueueReceiver,
     subscriptions: Subscriptions,
     stopping: &'a mut watch::Receiver<bool>,
     /// Changes when a token or a session is revoked, possibly the caller's.
     revocations: watch::Receiver<()>,
     /// Changes when another generation is served, possibly of another log.
     generations: watch::Receiver<Option<Arc<Generation>>>,
-    metronome: Metronome,
+    frame_limiter: FrameLimiter,
     ping_at: Instant,
     expires_at: Instant,
     retry_at: Option<Instant>,
@@ -67,15 +67,15 @@ impl Connection<'_, Socket> {
                 let _counted = METRICS.connected("websocket");
                 let log = begins.life.clone();
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller, log);
-                let Err(over) = connection.converse(session.to_string(), begins).await;
+                let Err(over) = connection.run_connection(session.to_string(), begins).await;
                 (over, Some(connection.cursor()))
             }
             Err(over) => (over, None),
         };
         tracing::debug!(session = %session, ?over, "live connection ends");
         METRICS.closed(over.code());
-        if let Over::Ending(farewell) = over {
-            socket.close(farewell, turn_of(session.as_u128()), cursor).await;
+        if let Closed::ByServer(close_reason) = over {
+            socket.close(close_reason, turn_of(session.as_u128()), cursor).await;
         }
     }
 }
@@ -89,14 +89,15 @@ pub(super) fn turn_of(session: u128) -> u64 {
 struct Greeting {
     caller: Caller,
     begins: Beginning,
-    place: Place,
+    place: ConnectionPermit,
 }
 
 /// Receives the hello, checks its token and applies the limits of connections.
-async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Over> {
+async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Closed> {
+    let no_hello = |_| Closed::ByServer(CloseReason::NoHello);
     let hello = tokio::select! {
-        hello = timeout(HELLO_TIMEOUT, socket.receive_hello()) => hello.map_err(|_| Over::Ending(Farewell::NoHello))??,
-        () = asked_to_stop(stopping) => return Err(Over::Ending(Farewell::Stopping)),
+        hello = timeout(HELLO_TIMEOUT, socket.receive_hello()) => hello.map_err(no_hello)??,
+        () = asked_to_stop(stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
     };
     let (token, cursor, rooms) = match serde_json::from_str(&hello) {
         Ok(ClientFrame::Hello { token, cursor, rooms }) => (token, cursor, rooms),
@@ -108,18 +109,18 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
         Ok(caller) => {
             if let Err(refusal) = live.rates.count_caller(&caller) {
                 socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
-                return Err(Over::Ending(Farewell::RateLimited));
+                return Err(Closed::ByServer(CloseReason::RateLimited));
             }
-            let Some(place) = live.crowd.enter(&caller.user_id) else {
+            let Some(place) = live.connection_limiter.acquire(&caller.user_id) else {
                 socket.send(error_frame("too-many-connections", "the user has no connection left")).await?;
-                return Err(Over::Ending(Farewell::TooManyConnections));
+                return Err(Closed::ByServer(CloseReason::TooManyConnections));
             };
             let log = match live.feeds.life() {
                 Ok(log) => log,
                 Err(error) => {
                     let problem = error.into_problem();
                     socket.send(error_frame(problem.code(), problem.detail_text())).await?;
-                    return Err(Over::Ending(Farewell::Unavailable));
+                    return Err(Closed::ByServer(CloseReason::Unavailable));
                 }
             };
             let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms, log);
@@ -128,11 +129,11 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
             socket.send(ServerFrame::Error { id: None, room: None, code, detail }).await?;
-            Err(Over::Ending(match code {
-                "expired-token" => Farewell::ExpiredToken,
-                "forbidden" => Farewell::Forbidden,
-                "revoked-token" => Farewell::RevokedToken,
-                _ => Farewell::InvalidToken,
+            Err(Closed::ByServer(match code {
+                "expired-token" => CloseReason::ExpiredToken,
+                "forbidden" => CloseReason::Forbidden,
+                "revoked-token" => CloseReason::RevokedToken,
+                _ => CloseReason::InvalidToken,
             }))
         }
     }
@@ -143,9 +144,9 @@ async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn refuse_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Over> {
+async fn refuse_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Closed> {
     socket.send(invalid_frame(detail)).await?;
-    Err(Over::Ending(Farewell::NoHello))
+    Err(Closed::ByServer(CloseReason::NoHello))
 }
 
 fn invalid_frame(detail: &str) -> ServerFrame<'_> {
@@ -174,8 +175,8 @@ impl<'a, T: Transport> Connection<'a, T> {
         log: Arc<str>,
     ) -> Self {
         let now = Instant::now();
-        let inbox = Inbox::new();
-        let outbox = inbox.outbox().clone();
+        let deliveries = SendQueueReceiver::new();
+        let send_queue = deliveries.send_queue().clone();
         Self {
             live,
             caller: caller.clone(),
@@ -184,14 +185,14 @@ impl<'a, T: Transport> Connection<'a, T> {
                 caller.user_id.clone(),
                 live.hub.clone(),
                 live.feeds.clone(),
-                outbox,
+                send_queue,
                 log,
             ),
             generations: live.feeds.changes(),
-            inbox,
+            deliveries,
             stopping,
             revocations: live.verifier.revocations(),
-            metronome: Metronome::new(now),
+            frame_limiter: FrameLimiter::new(now),
             ping_at: now + live.heartbeat,
             expires_at: expiry_of(caller),
             retry_at: None,
@@ -203,12 +204,12 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.subscriptions.cursor()
     }
 
-    pub(super) async fn converse(&mut self, session: String, begins: Beginning) -> Result<Infallible, Over> {
+    pub(super) async fn run_connection(&mut self, session: String, begins: Beginning) -> Result<Infallible, Closed> {
         self.require_trust()?;
         let Beginning { rooms, alarms, .. } = begins;
-        let outbox = self.inbox.outbox().clone();
+        let send_queue = self.deliveries.send_queue().clone();
         let unknown = alarms == AlarmsFrom::Unknown;
-        let mut attention = self.live.users.attend(&self.caller.user_id, &outbox, alarms).await;
+        let mut attention = self.live.users.attend(&self.caller.user_id, &send_queue, alarms).await;
         self.subscriptions.begin_at(&rooms, attention.alarms.take());
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
@@ -226,7 +227,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         for RoomFrom { id: room, v } in rooms {
             let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
             if outcome == Outcome::Unavailable {
-                return Err(Over::Ending(Farewell::Unavailable));
+                return Err(Closed::ByServer(CloseReason::Unavailable));
             }
         }
         self.socket.flush().await?;
@@ -236,21 +237,21 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// Waits for one event and handles it.
-    async fn step(&mut self) -> Result<(), Over> {
+    async fn step(&mut self) -> Result<(), Closed> {
         let wake_at = [Some(self.ping_at), Some(self.expires_at), self.retry_at].into_iter().flatten().min();
         tokio::select! {
-            frame = self.socket.receive() => self.hear(&frame?).await?,
-            Some(delivery) = self.inbox.next() => {
+            frame = self.socket.receive() => self.on_frame(&frame?).await?,
+            Some(delivery) = self.deliveries.next() => {
                 self.subscriptions.deliver(self.socket, delivery).await?;
                 for _ in 1..BATCH {
-                    let Some(delivery) = self.inbox.try_next() else { break };
+                    let Some(delivery) = self.deliveries.try_next() else { break };
                     self.subscriptions.deliver(self.socket, delivery).await?;
                 }
             }
             () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_time().await?,
             Ok(()) = self.revocations.changed() => self.require_trust()?,
             Ok(()) = self.generations.changed() => self.require_same_log()?,
-            () = asked_to_stop(self.stopping) => return Err(Over::Ending(Farewell::Stopping)),
+            () = asked_to_stop(self.stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
         }
         self.socket.flush().await?;
         if self.retry_at.is_none() && self.subscriptions.any_behind() {
@@ -259,19 +260,19 @@ impl<'a, T: Transport> Connection<'a, T> {
         Ok(())
     }
 
-    async fn hear(&mut self, frame: &Utf8Bytes) -> Result<(), Over> {
-        match (self.metronome.beat(Instant::now()), serde_json::from_str(frame)) {
-            (Pace::Fine, Ok(frame)) => self.obey(frame).await,
-            (Pace::Fine, Err(error)) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
-            (Pace::TooFast, _) => {
+    async fn on_frame(&mut self, frame: &Utf8Bytes) -> Result<(), Closed> {
+        match (self.frame_limiter.check(Instant::now()), serde_json::from_str(frame)) {
+            (Verdict::Allow, Ok(frame)) => self.handle(frame).await,
+            (Verdict::Allow, Err(error)) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
+            (Verdict::Reject, _) => {
                 let refusal = error_frame("too-many-frames", "at most 20 frames per second; this frame was ignored");
                 self.socket.feed(refusal.encode()).await
             }
-            (Pace::Hopeless, _) => Err(Over::Ending(Farewell::TooManyFrames)),
+            (Verdict::Disconnect, _) => Err(Closed::ByServer(CloseReason::TooManyFrames)),
         }
     }
 
-    async fn obey(&mut self, frame: ClientFrame) -> Result<(), Over> {
+    async fn handle(&mut self, frame: ClientFrame) -> Result<(), Closed> {
         match frame {
             ClientFrame::Subscribe { id, room, v } => {
                 self.subscriptions.subscribe(self.socket, id.as_ref(), &room, v).await.map(|_| ())
@@ -290,10 +291,10 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// Extends the connection to the expiry of a newer token of the same user.
-    async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Over> {
+    async fn renew(&mut self, id: Option<&FrameId>, token: &str) -> Result<(), Closed> {
         let answer = match self.live.verifier.check(token).await {
             Ok(caller) if caller.user_id != self.caller.user_id || caller.role != Role::User => {
-                return Err(Over::Ending(Farewell::OtherUser));
+                return Err(Closed::ByServer(CloseReason::OtherUser));
             }
             Ok(caller) => {
                 let expires_in_ms = millis(expiry_of(&caller).saturating_duration_since(Instant::now()));
@@ -312,19 +313,19 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.socket.feed(answer).await
     }
 
-    fn require_trust(&self) -> Result<(), Over> {
+    fn require_trust(&self) -> Result<(), Closed> {
         let revoked = self.live.verifier.refuse_revoked(&self.caller);
-        revoked.map_err(|_| Over::Ending(Farewell::RevokedToken))
+        revoked.map_err(|_| Closed::ByServer(CloseReason::RevokedToken))
     }
 
-    fn require_same_log(&self) -> Result<(), Over> {
-        if self.subscriptions.are_outlived() { Err(Over::Ending(Farewell::OtherLog)) } else { Ok(()) }
+    fn require_same_log(&self) -> Result<(), Closed> {
+        if self.subscriptions.are_outlived() { Err(Closed::ByServer(CloseReason::OtherLog)) } else { Ok(()) }
     }
 
-    async fn on_time(&mut self) -> Result<(), Over> {
+    async fn on_time(&mut self) -> Result<(), Closed> {
         let now = Instant::now();
         if now >= self.expires_at {
-            return Err(Over::Ending(Farewell::ExpiredToken));
+            return Err(Closed::ByServer(CloseReason::ExpiredToken));
         }
         if self.retry_at.is_some_and(|retry_at| now >= retry_at) {
             self.retry_at = None;
@@ -333,7 +334,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         if now >= self.ping_at {
             // Two pings without an answer.
             if self.socket.heard_at().elapsed() > self.live.heartbeat * 2 {
-                return Err(Over::Ending(Farewell::Silent));
+                return Err(Closed::ByServer(CloseReason::Silent));
             }
             self.ping_at = now + self.live.heartbeat;
             let (cursor, heads) = (self.subscriptions.cursor(), self.subscriptions.heads());

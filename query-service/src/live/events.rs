@@ -18,8 +18,8 @@ use super::{
     connection::{Connection, turn_of},
     cursor::Beginning,
     frames::RoomFrom,
-    limits::Place,
-    socket::Over,
+    limits::ConnectionPermit,
+    socket::Closed,
     subscriptions::MAX_ROOMS,
 };
 use crate::{app::App, error::Error, metrics::METRICS, problems::EventsProblems, schemas};
@@ -94,7 +94,8 @@ pub(crate) async fn open_events(
     // The session may have ended after the ticket was issued.
     live.verifier.refuse_revoked(&caller)?;
     let log = live.feeds.life().map_err(Error::into_problem)?;
-    let place = live.crowd.enter(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
+    let place =
+        live.connection_limiter.acquire(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // An `EventSource` without an id sends an empty header.
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
@@ -103,7 +104,7 @@ pub(crate) async fn open_events(
 }
 
 /// Returns a response with a stream, and serves it until either side closes.
-fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> Response {
+fn follow(live: Arc<Live>, caller: Caller, place: ConnectionPermit, begins: Beginning) -> Response {
     let session = clock::new_id();
     let turn = turn_of(session.as_u128());
     let (mut stream, body) = EventStream::open(turn, live.heartbeat);
@@ -114,13 +115,13 @@ fn follow(live: Arc<Live>, caller: Caller, place: Place, begins: Beginning) -> R
         let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
         let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, begins.life.clone());
-        let Err(over) = connection.converse(session.to_string(), begins).await;
+        let Err(over) = connection.run_connection(session.to_string(), begins).await;
         let cursor = connection.cursor();
         drop(connection);
         tracing::debug!(session = %session, ?over, "event stream ends");
         METRICS.closed(over.code());
-        if let Over::Ending(farewell) = over {
-            stream.close(farewell, turn, Some(cursor)).await;
+        if let Closed::ByServer(close_reason) = over {
+            stream.close(close_reason, turn, Some(cursor)).await;
         }
     });
     let headers = [

@@ -3,9 +3,9 @@
 use domain::{RoomId, UserId};
 
 use super::{
-    frames::{FrameId, Parting, ServerFrame},
+    frames::{FrameId, ServerFrame, UnsubscribeReason},
     replay::{Feeds, Replay},
-    socket::Over,
+    socket::Closed,
     transport::Transport,
 };
 use crate::error::Error;
@@ -19,7 +19,7 @@ pub(super) async fn fetch(
     user: &UserId,
     socket: &mut impl Transport,
     (id, room, after_v): (Option<&FrameId>, &RoomId, i64),
-) -> Result<(), Over> {
+) -> Result<(), Closed> {
     match feeds.read(room, user, after_v, PAGE).await.and_then(only_inside) {
         Ok(replay) => {
             let to_v = replay.events.last().map_or(after_v.min(replay.head_v), |(v, _)| *v);
@@ -39,8 +39,8 @@ pub(super) async fn fetch(
 /// Rejects former members: they may resume up to their departure, but not fetch pages.
 fn only_inside(replay: Replay) -> Result<Replay, Error> {
     match replay.parted {
-        None | Some(Parting::Closed) => Ok(replay),
-        Some(Parting::Kicked) => Err(Error::Kicked),
-        Some(Parting::Left | Parting::Requested) => Err(Error::NotAMember),
+        None | Some(UnsubscribeReason::Closed) => Ok(replay),
+        Some(UnsubscribeReason::Kicked) => Err(Error::Kicked),
+        Some(UnsubscribeReason::Left | UnsubscribeReason::Requested) => Err(Error::NotAMember),
     }
 }

@@ -8,7 +8,7 @@ use domain::{RoomId, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
-pub(super) use super::farewell::Farewell;
+pub(super) use super::close_reason::CloseReason;
 use crate::{schemas, views::AlarmKind};
 
 /// The maximum size of a client's frame in bytes.
@@ -126,7 +126,7 @@ pub(super) enum ServerFrame<'a> {
         id: Option<&'a FrameId>,
         #[schema(schema_with = schemas::room_id)]
         room: &'a RoomId,
-        reason: Parting,
+        reason: UnsubscribeReason,
     },
     /// The end of a requested page: its events precede this frame and reach up to `to_v`.
     Fetched {
@@ -288,7 +288,7 @@ pub(super) enum Membership {
 /// The reason why a room is not followed any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Parting {
+pub(super) enum UnsubscribeReason {
     /// The client unsubscribed.
     Requested,
     /// The user left the room.

@@ -22,10 +22,10 @@ use tokio::{
 use tracing::Span;
 
 use super::{
-    frames::{Parting, event_frame},
+    frames::{UnsubscribeReason, event_frame},
     listening::listen,
-    outbox::{LiveEvent, Outbox, Parts},
     replay::Feeds,
+    send_queue::{LiveEvent, SendQueue, UnsubscribeScope},
     signals::Signals,
 };
 use crate::{
@@ -69,7 +69,7 @@ struct Channel {
     room: RoomId,
     /// The greatest version seen in a notification or in the feed.
     head_v: AtomicI64,
-    followers: Mutex<Vec<Arc<Outbox>>>,
+    followers: Mutex<Vec<Arc<SendQueue>>>,
     listening: watch::Receiver<bool>,
     listener: Mutex<Option<JoinHandle<()>>>,
 }
@@ -89,11 +89,11 @@ impl Hub {
     }
 
     /// Starts delivering a room's events to this send queue. Returns when the subscription was sent to the server.
-    pub(super) async fn join(self: &Arc<Self>, room: &RoomId, outbox: &Arc<Outbox>) {
+    pub(super) async fn join(self: &Arc<Self>, room: &RoomId, send_queue: &Arc<SendQueue>) {
         let mut listening = {
             let mut rooms = self.rooms();
             let channel = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
-            channel.followers().push(outbox.clone());
+            channel.followers().push(send_queue.clone());
             channel.listening.clone()
         };
         // On a timeout, while NATS is unavailable, comparisons of heads recover missed events.
@@ -101,12 +101,12 @@ impl Hub {
     }
 
     /// Stops delivering a room's events to this send queue.
-    pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
+    pub(super) fn leave(&self, room: &RoomId, send_queue: &Arc<SendQueue>) {
         let mut rooms = self.rooms();
         let Some(channel) = rooms.get(room) else { return };
         let empty = {
             let mut followers = channel.followers();
-            followers.retain(|follower| !Arc::ptr_eq(follower, outbox));
+            followers.retain(|follower| !Arc::ptr_eq(follower, send_queue));
             followers.is_empty()
         };
         if empty && let Some(channel) = rooms.remove(room) {
@@ -154,12 +154,12 @@ impl Hub {
     /// Delivers the projector's notifications of one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_room(generation, &channel.room);
-        let hear = |notice: &Message| channel.deliver(notice, &self.signals);
+        let on_notification = |notice: &Message| channel.deliver(notice, &self.signals);
         let subscribed = || {
             self.uncertain.store(true, Ordering::Relaxed);
             listening.send_replace(true);
         };
-        listen(&self.nats, &self.generations, subject, subscribed, hear).await;
+        listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
     }
 
     /// Compares heads whenever notifications may have been lost.
@@ -222,7 +222,7 @@ impl Hub {
 }
 
 impl Channel {
-    fn followers(&self) -> MutexGuard<'_, Vec<Arc<Outbox>>> {
+    fn followers(&self) -> MutexGuard<'_, Vec<Arc<SendQueue>>> {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -287,7 +287,7 @@ impl Channel {
     }
 
     fn expel_parted(&self, event: &LiveEvent, signals: &Signals) {
-        if let Some(Parts::One(user, _)) = &event.parts {
+        if let Some(UnsubscribeScope::One(user, _)) = &event.parts {
             signals.expel(&self.room, user);
         }
     }
@@ -326,12 +326,12 @@ fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
     let head: Head<'_> = serde_json::from_str(event).ok()?;
     let one = |reason| {
         let departure = serde_json::from_str::<Departure>(head.data.get()).ok()?;
-        Some(Parts::One(departure.user_id, reason))
+        Some(UnsubscribeScope::One(departure.user_id, reason))
     };
     let parts = match head.kind {
-        "member_left" => Some(one(Parting::Left)?),
-        "member_kicked" => Some(one(Parting::Kicked)?),
-        "room_closed" => Some(Parts::Everybody),
+        "member_left" => Some(one(UnsubscribeReason::Left)?),
+        "member_kicked" => Some(one(UnsubscribeReason::Kicked)?),
+        "room_closed" => Some(UnsubscribeScope::Everybody),
         _ => None,
     };
     Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, parts })
@@ -347,9 +347,12 @@ mod tests {
         let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.parts), (4, None));
         let kicked = live_event(&room, r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
-        assert_eq!(kicked.unwrap().parts, Some(Parts::One("ben".parse().unwrap(), Parting::Kicked)));
+        assert_eq!(
+            kicked.unwrap().parts,
+            Some(UnsubscribeScope::One("ben".parse().unwrap(), UnsubscribeReason::Kicked))
+        );
         let closed = live_event(&room, r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
-        assert_eq!(closed.parts.unwrap().reason_for(&"ana".parse().unwrap()), Some(Parting::Closed));
+        assert_eq!(closed.parts.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
         assert!(live_event(&room, r#"{"type":"message_posted"}"#).is_none());
     }
 }

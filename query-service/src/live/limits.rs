@@ -20,33 +20,33 @@ const PATIENCE: u32 = 60;
 
 /// The limit of connections per user and process. One per process.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct ConnectionLimiter {
     most: u32,
     connected: Mutex<HashMap<UserId, u32>>,
 }
 
 /// A permit for one connection of a user. Returned when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPermit {
     user: UserId,
-    crowd: Arc<Crowd>,
+    connection_limiter: Arc<ConnectionLimiter>,
 }
 
-impl Crowd {
+impl ConnectionLimiter {
     /// Creates a limiter with a maximum number of connections per user.
     pub(super) fn new(most: u32) -> Arc<Self> {
         Arc::new(Self { most, connected: Mutex::default() })
     }
 
     /// Returns a permit for one more connection of this user, or none if the limit is reached.
-    pub(super) fn enter(self: &Arc<Self>, user: &UserId) -> Option<Place> {
+    pub(super) fn acquire(self: &Arc<Self>, user: &UserId) -> Option<ConnectionPermit> {
         let mut connected = self.connected();
         let count = connected.entry(user.clone()).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(Place { user: user.clone(), crowd: self.clone() })
+        Some(ConnectionPermit { user: user.clone(), connection_limiter: self.clone() })
     }
 
     fn connected(&self) -> MutexGuard<'_, HashMap<UserId, u32>> {
@@ -54,9 +54,9 @@ impl Crowd {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut connected = self.crowd.connected();
+        let mut connected = self.connection_limiter.connected();
         if let Some(count) = connected.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -68,40 +68,40 @@ impl Drop for Place {
 
 /// The verdict on a client's frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum Verdict {
     /// Handle it.
-    Fine,
+    Allow,
     /// Reject it: it exceeds the limit.
-    TooFast,
+    Reject,
     /// Disconnect: the client kept exceeding the limit.
-    Hopeless,
+    Disconnect,
 }
 
 /// The rate limit of one client's frames.
 #[derive(Debug)]
-pub(super) struct Metronome {
+pub(super) struct FrameLimiter {
     /// The time at which the whole burst is available again.
     calm_at: Instant,
     refused: u32,
 }
 
-impl Metronome {
+impl FrameLimiter {
     /// Creates a limiter with the whole burst available.
     pub(super) fn new(now: Instant) -> Self {
         Self { calm_at: now, refused: 0 }
     }
 
     /// Checks a frame that arrives now.
-    pub(super) fn beat(&mut self, now: Instant) -> Pace {
+    pub(super) fn check(&mut self, now: Instant) -> Verdict {
         if self.calm_at <= now {
             *self = Self::new(now);
         }
         if self.calm_at + FRAME_EVERY <= now + FRAME_EVERY * BURST {
             self.calm_at += FRAME_EVERY;
-            return Pace::Fine;
+            return Verdict::Allow;
         }
         self.refused += 1;
-        if self.refused > PATIENCE { Pace::Hopeless } else { Pace::TooFast }
+        if self.refused > PATIENCE { Verdict::Disconnect } else { Verdict::Reject }
     }
 }
 
@@ -111,44 +111,48 @@ mod tests {
 
     #[test]
     fn a_user_has_so_many_places_and_no_more() {
-        let crowd = Crowd::new(2);
+        let connection_limiter = ConnectionLimiter::new(2);
         let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
-        let first = crowd.enter(&ana).unwrap();
-        let _second = crowd.enter(&ana).unwrap();
-        assert!(crowd.enter(&ana).is_none());
-        assert!(crowd.enter(&ben).is_some());
+        let first = connection_limiter.acquire(&ana).unwrap();
+        let _second = connection_limiter.acquire(&ana).unwrap();
+        assert!(connection_limiter.acquire(&ana).is_none());
+        assert!(connection_limiter.acquire(&ben).is_some());
         drop(first);
-        assert!(crowd.enter(&ana).is_some());
-        assert_eq!(crowd.connected().len(), 1, "users without connections are removed");
+        assert!(connection_limiter.acquire(&ana).is_some());
+        assert_eq!(connection_limiter.connected().len(), 1, "users without connections are removed");
     }
 
     #[test]
     fn sixty_frames_may_come_at_once_and_twenty_a_second_for_ever() {
         let start = Instant::now();
-        let mut metronome = Metronome::new(start);
+        let mut frame_limiter = FrameLimiter::new(start);
         for _ in 0..BURST {
-            assert_eq!(metronome.beat(start), Pace::Fine);
+            assert_eq!(frame_limiter.check(start), Verdict::Allow);
         }
-        assert_eq!(metronome.beat(start), Pace::TooFast);
+        assert_eq!(frame_limiter.check(start), Verdict::Reject);
         for number in 1..PATIENCE {
             let now = start + FRAME_EVERY * number;
-            assert_eq!((metronome.beat(now), metronome.beat(now)), (Pace::Fine, Pace::TooFast), "{number}");
+            assert_eq!(
+                (frame_limiter.check(now), frame_limiter.check(now)),
+                (Verdict::Allow, Verdict::Reject),
+                "{number}"
+            );
         }
-        assert_eq!(metronome.beat(start + FRAME_EVERY * (PATIENCE - 1)), Pace::Hopeless);
+        assert_eq!(frame_limiter.check(start + FRAME_EVERY * (PATIENCE - 1)), Verdict::Disconnect);
         // A client that pauses gets the whole burst again.
         let later = start + FRAME_EVERY * 200;
         for _ in 0..BURST {
-            assert_eq!(metronome.beat(later), Pace::Fine);
+            assert_eq!(frame_limiter.check(later), Verdict::Allow);
         }
-        assert_eq!(metronome.beat(later), Pace::TooFast);
+        assert_eq!(frame_limiter.check(later), Verdict::Reject);
     }
 
     #[test]
     fn a_steady_client_is_never_refused() {
         let start = Instant::now();
-        let mut metronome = Metronome::new(start);
+        let mut frame_limiter = FrameLimiter::new(start);
         for number in 0..10_000 {
-            assert_eq!(metronome.beat(start + FRAME_EVERY * number), Pace::Fine);
+            assert_eq!(frame_limiter.check(start + FRAME_EVERY * number), Verdict::Allow);
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::generation::{Generation, Generations};
 /// The delay before a failed or ended subscription is made again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Passes each notification to `hear`, until it is dropped. Calls `subscribed` after each subscription: earlier
-/// notifications may have been missed and must be recovered elsewhere.
+/// Passes each notification to `on_notification`, until it is dropped. Calls `subscribed` after each subscription:
+/// earlier notifications may have been missed and must be recovered elsewhere.
 ///
 /// Notifications of the next generation wait in a subscription of their own until it is served. They are passed on when
 /// those of the former one have ended, so that none is lost, and none arrives before its data can be read.
@@ -24,7 +24,7 @@ pub(super) async fn listen(
     generations: &Generations,
     subject: impl Fn(i64) -> String,
     subscribed: impl Fn(),
-    hear: impl Fn(&Message),
+    on_notification: impl Fn(&Message),
 ) -> Infallible {
     let (mut served, mut upcoming) = (generations.changes(), generations.upcoming());
     let mut waiting: Option<(i64, Subscriber)> = None;
@@ -46,7 +46,7 @@ pub(super) async fn listen(
         subscribed();
         let hear_all = async {
             while let Some(notice) = notices.next().await {
-                hear(&notice);
+                on_notification(&notice);
             }
         };
         let prepare = async {

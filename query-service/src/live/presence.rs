@@ -22,7 +22,7 @@ const TYPING_APART: Duration = Duration::from_secs(2);
 
 /// The presence at other nodes in one room.
 #[derive(Debug, Default)]
-pub(super) struct Elsewhere {
+pub(super) struct RemotePresence {
     nodes: HashMap<String, Stated>,
     typed: HashMap<UserId, Instant>,
 }
@@ -33,7 +33,7 @@ struct Stated {
     until: Instant,
 }
 
-impl Elsewhere {
+impl RemotePresence {
     /// Sets the users who are connected at a node. Without users, the node is removed.
     pub(super) fn note(&mut self, node: &str, users: BTreeSet<UserId>, now: Instant) {
         if users.is_empty() {
@@ -80,32 +80,32 @@ impl Elsewhere {
 
 /// The timing of a repeated message: soon after a change, but not too often.
 #[derive(Debug)]
-pub(super) struct Rhythm {
+pub(super) struct Debounce {
     /// The time during which changes are combined into one message.
     gather: Duration,
     last: Option<Instant>,
     due: Option<Instant>,
 }
 
-impl Rhythm {
+impl Debounce {
     /// Creates a timer with nothing sent and nothing due.
     pub(super) fn new(gather: Duration) -> Self {
         Self { gather, last: None, due: None }
     }
 
     /// Schedules a message, because the state has changed.
-    pub(super) fn hurry(&mut self, now: Instant) {
+    pub(super) fn schedule(&mut self, now: Instant) {
         let soon = (now + self.gather).max(self.last.map_or(now, |last| last + APART));
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
     /// Records that the message was sent. The next one is due after a change.
-    pub(super) fn said(&mut self, now: Instant) {
+    pub(super) fn sent(&mut self, now: Instant) {
         (self.last, self.due) = (Some(now), None);
     }
 
     /// Records that the message was sent. The next one is due after a change, or after [`RESTATE`].
-    pub(super) fn said_for_now(&mut self, now: Instant) {
+    pub(super) fn sent_and_refresh(&mut self, now: Instant) {
         (self.last, self.due) = (Some(now), Some(now + RESTATE));
     }
 
@@ -128,14 +128,14 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
-    fn all(elsewhere: &Elsewhere) -> BTreeSet<UserId> {
+    fn all(elsewhere: &RemotePresence) -> BTreeSet<UserId> {
         elsewhere.users().cloned().collect()
     }
 
     #[test]
     fn a_node_that_falls_silent_is_forgotten_after_half_a_minute() {
         let start = Instant::now();
-        let mut elsewhere = Elsewhere::default();
+        let mut elsewhere = RemotePresence::default();
         elsewhere.note("one", users(&["ana", "ben"]), start);
         elsewhere.note("two", users(&["ben", "cem"]), start);
         assert_eq!(all(&elsewhere), users(&["ana", "ben", "cem"]));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn who_is_no_member_is_nowhere() {
-        let mut elsewhere = Elsewhere::default();
+        let mut elsewhere = RemotePresence::default();
         elsewhere.note("one", users(&["ana", "ben"]), Instant::now());
         elsewhere.expel(&"ben".parse().unwrap());
         assert_eq!(all(&elsewhere), users(&["ana"]));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn typing_is_said_once_in_two_seconds_for_each_user() {
-        let (mut elsewhere, start) = (Elsewhere::default(), Instant::now());
+        let (mut elsewhere, start) = (RemotePresence::default(), Instant::now());
         let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
         assert!(elsewhere.may_type(&ana, start));
         assert!(!elsewhere.may_type(&ana, start + TYPING_APART / 2));
@@ -170,19 +170,19 @@ mod tests {
     #[test]
     fn many_changes_are_told_once_a_second() {
         const GATHER: Duration = Duration::from_millis(100);
-        let (mut rhythm, start) = (Rhythm::new(GATHER), Instant::now());
+        let (mut rhythm, start) = (Debounce::new(GATHER), Instant::now());
         assert_eq!(rhythm.due(), None);
-        rhythm.hurry(start);
-        rhythm.hurry(start + GATHER / 2);
+        rhythm.schedule(start);
+        rhythm.schedule(start + GATHER / 2);
         assert_eq!(rhythm.due(), Some(start + GATHER));
-        rhythm.said(start + GATHER);
+        rhythm.sent(start + GATHER);
         assert_eq!(rhythm.due(), None);
-        rhythm.hurry(start + GATHER * 2);
+        rhythm.schedule(start + GATHER * 2);
         assert_eq!(rhythm.due(), Some(start + GATHER + APART));
         assert!(!rhythm.is_due(start + APART));
-        rhythm.said_for_now(start + GATHER + APART);
+        rhythm.sent_and_refresh(start + GATHER + APART);
         assert_eq!(rhythm.due(), Some(start + GATHER + APART + RESTATE));
-        rhythm.hurry(start + APART * 4);
+        rhythm.schedule(start + APART * 4);
         assert_eq!(rhythm.due(), Some(start + APART * 4 + GATHER));
     }
 }

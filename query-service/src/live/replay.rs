@@ -8,7 +8,7 @@ use domain::{RoomId, UserId};
 use sqlx::{Postgres, pool::PoolConnection, query, query_as};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::frames::{Parting, event_frame};
+use super::frames::{UnsubscribeReason, event_frame};
 use crate::{
     error::Error,
     generation::{Generation, Generations},
@@ -40,7 +40,7 @@ pub(super) struct Replay {
     pub(super) more: bool,
     /// The reason, if the user is not a member any more or the room is closed. The last event of the feed that the user
     /// may read is the one that says so.
-    pub(super) parted: Option<Parting>,
+    pub(super) parted: Option<UnsubscribeReason>,
 }
 
 /// A row of the replay. Without an event if there is none after the wanted version.
@@ -200,21 +200,21 @@ impl Feeds {
 impl Replay {
     /// Returns whether the user is inside the room, or was when it closed.
     pub(super) fn is_of_inside(&self) -> bool {
-        matches!(self.parted, None | Some(Parting::Closed))
+        matches!(self.parted, None | Some(UnsubscribeReason::Closed))
     }
 
     fn of(room: &RoomId, rows: Vec<Row>, most: i64) -> Result<Self, Error> {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
         let parted = match first.standing.ok_or(Error::NotAMember)? {
-            Standing::Inside => first.closed.then_some(Parting::Closed),
-            Standing::Left => Some(Parting::Left),
-            Standing::Kicked => Some(Parting::Kicked),
+            Standing::Inside => first.closed.then_some(UnsubscribeReason::Closed),
+            Standing::Left => Some(UnsubscribeReason::Left),
+            Standing::Kicked => Some(UnsubscribeReason::Kicked),
         };
         let events: Vec<_> = rows.into_iter().filter_map(|row| row.into_frame(room)).collect();
         let more = events.len() == usize::try_from(most).unwrap_or_default();
         let head_v = match (parted, events.last()) {
-            (Some(Parting::Left | Parting::Kicked), Some((parting_v, _))) => *parting_v,
+            (Some(UnsubscribeReason::Left | UnsubscribeReason::Kicked), Some((parting_v, _))) => *parting_v,
             _ => head_v,
         };
         Ok(Self { head_v, events, more, parted })

@@ -19,8 +19,8 @@ use tokio::{
 
 use super::{
     frames::{ServerFrame, Sign},
-    outbox::{LiveSignal, Outbox},
-    presence::{Elsewhere, Rhythm},
+    presence::{Debounce, RemotePresence},
+    send_queue::{LiveSignal, SendQueue},
 };
 use crate::metrics::METRICS;
 
@@ -37,7 +37,7 @@ const STATE_TOGETHER: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The timeout for sending the last messages of a stopping process.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const SHUTDOWN_FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The signals of this process's rooms. One per process.
 pub(super) struct Signals {
@@ -75,18 +75,18 @@ struct Room {
 
 struct RoomState {
     followers: Vec<Follower>,
-    elsewhere: Elsewhere,
+    elsewhere: RemotePresence,
     /// The presence as it was sent to the followers.
     told: BTreeSet<UserId>,
-    telling: Rhythm,
-    stating: Rhythm,
+    telling: Debounce,
+    stating: Debounce,
     /// True until the other nodes were asked for their presence.
     ask: bool,
 }
 
 struct Follower {
     user: UserId,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     /// True if it has not received the last presence.
     untold: bool,
 }
@@ -99,16 +99,16 @@ impl Signals {
     }
 
     /// Adds a user who follows a room over a connection with this send queue.
-    pub(super) fn enter(self: &Arc<Self>, room: &RoomId, user: &UserId, outbox: &Arc<Outbox>) {
+    pub(super) fn enter(self: &Arc<Self>, room: &RoomId, user: &UserId, send_queue: &Arc<SendQueue>) {
         let mut rooms = self.rooms();
         let room = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
-        room.state().followers.push(Follower { user: user.clone(), outbox: outbox.clone(), untold: true });
-        room.hurry();
+        room.state().followers.push(Follower { user: user.clone(), send_queue: send_queue.clone(), untold: true });
+        room.schedule();
     }
 
     /// Removes the follower with this send queue from a room.
-    pub(super) fn leave(&self, room: &RoomId, outbox: &Arc<Outbox>) {
-        self.remove(room, |follower| Arc::ptr_eq(&follower.outbox, outbox));
+    pub(super) fn leave(&self, room: &RoomId, send_queue: &Arc<SendQueue>) {
+        self.remove(room, |follower| Arc::ptr_eq(&follower.send_queue, send_queue));
     }
 
     /// Removes a user who is not a member any more, so that the user is neither shown nor sent anything.
@@ -130,7 +130,7 @@ impl Signals {
     /// Waits until the last messages were sent, up to a timeout.
     pub(super) async fn settled(&self) {
         let (done, left) = oneshot::channel();
-        let _ = timeout(LAST_WORDS, async {
+        let _ = timeout(SHUTDOWN_FLUSH_TIMEOUT, async {
             if self.queue.send(Outgoing::Flush(done)).await.is_ok() {
                 let _ = left.await;
             }
@@ -151,7 +151,7 @@ impl Signals {
             state.followers.is_empty()
         };
         if !empty {
-            room.hurry();
+            room.schedule();
         } else if let Some(room) = rooms.remove(id) {
             room.close();
             self.say(id, &Word::Presence { node: self.node.clone(), users: BTreeSet::new(), ask: false });
@@ -163,10 +163,10 @@ impl Signals {
             id: id.clone(),
             state: Mutex::new(RoomState {
                 followers: Vec::new(),
-                elsewhere: Elsewhere::default(),
+                elsewhere: RemotePresence::default(),
                 told: BTreeSet::new(),
-                telling: Rhythm::new(TELL_TOGETHER),
-                stating: Rhythm::new(STATE_TOGETHER),
+                telling: Debounce::new(TELL_TOGETHER),
+                stating: Debounce::new(STATE_TOGETHER),
                 ask: true,
             }),
             hurried: Notify::new(),
@@ -193,7 +193,7 @@ impl Signals {
         tokio::select! {
             word = words.next() => match word {
                 Some(word) => match serde_json::from_slice(&word.payload) {
-                    Ok(word) => room.hear(&self.node, word),
+                    Ok(word) => room.on_message(&self.node, word),
                     Err(error) => tracing::warn!(room.id = %room.id, %error, "malformed signal"),
                 },
                 None => return false,
@@ -253,27 +253,27 @@ impl Room {
     }
 
     /// Schedules messages, because the local presence may have changed.
-    fn hurry(&self) {
+    fn schedule(&self) {
         let now = Instant::now();
         {
             let mut state = self.state();
-            state.telling.hurry(now);
-            state.stating.hurry(now);
+            state.telling.schedule(now);
+            state.stating.schedule(now);
         }
         self.hurried.notify_one();
     }
 
-    fn hear(&self, node: &str, word: Word) {
+    fn on_message(&self, node: &str, word: Word) {
         let now = Instant::now();
         match word {
             Word::Presence { node: other, users, ask } if other != node => {
                 let mut state = self.state();
                 state.elsewhere.note(&other, users, now);
                 if state.present() != state.told {
-                    state.telling.hurry(now);
+                    state.telling.schedule(now);
                 }
                 if ask {
-                    state.stating.hurry(now);
+                    state.stating.schedule(now);
                 }
             }
             Word::Typing { node: other, user } if other != node => {
@@ -291,7 +291,7 @@ impl Room {
         }
         let signal = self.signal(Sign::Typing { user });
         for follower in state.followers.iter().filter(|follower| follower.user != *user) {
-            follower.outbox.signal(&signal);
+            follower.send_queue.signal(&signal);
         }
         true
     }
@@ -305,7 +305,7 @@ impl Room {
     fn on_time(&self, now: Instant) -> Option<(BTreeSet<UserId>, bool)> {
         let mut state = self.state();
         if state.elsewhere.expire(now) {
-            state.telling.hurry(now);
+            state.telling.schedule(now);
         }
         if state.telling.is_due(now) {
             self.tell(&mut state, now);
@@ -313,23 +313,23 @@ impl Room {
         if !state.stating.is_due(now) {
             return None;
         }
-        state.stating.said_for_now(now);
+        state.stating.sent_and_refresh(now);
         let ask = std::mem::replace(&mut state.ask, false);
         Some((state.followers.iter().map(|follower| follower.user.clone()).collect(), ask))
     }
 
     fn tell(&self, state: &mut RoomState, now: Instant) {
-        state.telling.said(now);
+        state.telling.sent(now);
         let present = state.present();
         let news = present != state.told;
         let signal = self.signal(Sign::Presence { users: &present });
         for follower in state.followers.iter_mut().filter(|follower| news || follower.untold) {
             // A follower with a full queue gets it later.
-            follower.untold = !follower.outbox.signal(&signal);
+            follower.untold = !follower.send_queue.signal(&signal);
         }
         state.told = present;
         if state.followers.iter().any(|follower| follower.untold) {
-            state.telling.hurry(now);
+            state.telling.schedule(now);
         }
     }
 }

@@ -7,7 +7,7 @@ use futures::SinkExt;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    frames::{Farewell, MAX_FRAME, MAX_HELLO, ServerFrame},
+    frames::{CloseReason, MAX_FRAME, MAX_HELLO, ServerFrame},
     transport::Transport,
 };
 
@@ -19,19 +19,19 @@ pub(super) const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// The end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum Closed {
     /// The client has disconnected.
-    Gone,
+    ByPeer,
     /// The server closes, for this reason.
-    Ending(Farewell),
+    ByServer(CloseReason),
 }
 
-impl Over {
+impl Closed {
     /// Returns the close code; 0 if the client has disconnected.
     pub(super) fn code(self) -> u16 {
         match self {
-            Self::Gone => 0,
-            Self::Ending(farewell) => farewell.code(),
+            Self::ByPeer => 0,
+            Self::ByServer(close_reason) => close_reason.code(),
         }
     }
 }
@@ -48,39 +48,39 @@ impl Socket {
     }
 
     /// Queues a frame and flushes.
-    pub(super) async fn send(&mut self, frame: ServerFrame<'_>) -> Result<(), Over> {
+    pub(super) async fn send(&mut self, frame: ServerFrame<'_>) -> Result<(), Closed> {
         self.feed(frame.encode()).await?;
         self.flush().await
     }
 
     /// Receives the client's first frame, which may be longer than later ones. Cancel-safe.
-    pub(super) async fn receive_hello(&mut self) -> Result<Utf8Bytes, Over> {
+    pub(super) async fn receive_hello(&mut self) -> Result<Utf8Bytes, Closed> {
         self.receive_within(MAX_HELLO).await
     }
 
-    async fn receive_within(&mut self, longest: usize) -> Result<Utf8Bytes, Over> {
+    async fn receive_within(&mut self, longest: usize) -> Result<Utf8Bytes, Closed> {
         loop {
             let message = self.inner.recv().await;
             self.heard_at = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) if text.len() > longest => {
-                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                    return Err(Closed::ByServer(CloseReason::FrameTooLarge));
                 }
                 Some(Ok(Message::Text(text))) => return Ok(text),
                 Some(Ok(Message::Binary(bytes))) if bytes.len() > longest => {
-                    return Err(Over::Ending(Farewell::FrameTooLarge));
+                    return Err(Closed::ByServer(CloseReason::FrameTooLarge));
                 }
                 // Binary frames are not part of the protocol: rejected like any other invalid text.
                 Some(Ok(Message::Binary(_))) => return Ok(Utf8Bytes::from_static("")),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over::Gone),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed::ByPeer),
             }
         }
     }
 
     /// Sends a bye with this cursor and closes.
-    pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
-        let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
+    pub(super) async fn close(mut self, close_reason: CloseReason, turn: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(turn));
         let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
         // Fails if the client has disconnected or reads nothing.
@@ -99,32 +99,32 @@ impl Transport for Socket {
         self.heard_at
     }
 
-    async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
+    async fn receive(&mut self) -> Result<Utf8Bytes, Closed> {
         self.receive_within(MAX_FRAME).await
     }
 
-    async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
+    async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Closed> {
         in_time(self.inner.feed(Message::Text(frame))).await
     }
 
-    async fn feed_at(&mut self, frame: Utf8Bytes, _: impl FnOnce() -> String) -> Result<(), Over> {
+    async fn feed_at(&mut self, frame: Utf8Bytes, _: impl FnOnce() -> String) -> Result<(), Closed> {
         // Not needed: pings have the cursor.
         self.feed(frame).await
     }
 
-    async fn mark(&mut self, _: impl FnOnce() -> String) -> Result<(), Over> {
+    async fn mark(&mut self, _: impl FnOnce() -> String) -> Result<(), Closed> {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), Over> {
+    async fn flush(&mut self) -> Result<(), Closed> {
         in_time(SinkExt::<Message>::flush(&mut self.inner)).await
     }
 }
 
-async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Over> {
+async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Closed> {
     match timeout(NO_PROGRESS, write).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(Over::Gone),
-        Err(_) => Err(Over::Ending(Farewell::TooSlow)),
+        Ok(Err(_)) => Err(Closed::ByPeer),
+        Err(_) => Err(Closed::ByServer(CloseReason::TooSlow)),
     }
 }

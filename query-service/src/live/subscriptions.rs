@@ -9,12 +9,12 @@ use domain::{RoomId, UserId};
 
 use super::{
     cursor,
-    frames::{Farewell, FrameId, Parting, RoomFrom, ServerFrame},
+    frames::{CloseReason, FrameId, RoomFrom, ServerFrame, UnsubscribeReason},
     hub::Hub,
-    outbox::{Delivery, LiveEvent, Outbox},
     replay::{Feeds, PAGE, Replay},
     seen::Positions,
-    socket::Over,
+    send_queue::{Delivery, LiveEvent, SendQueue},
+    socket::Closed,
     transport::Transport,
 };
 use crate::{error::Error, metrics::METRICS};
@@ -39,7 +39,7 @@ pub(super) struct Subscriptions {
     user: UserId,
     hub: Arc<Hub>,
     feeds: Feeds,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     rooms: HashMap<RoomId, Following>,
     /// The versions of rooms that are not followed yet, so that the cursor keeps them.
     ahead: BTreeMap<RoomId, i64>,
@@ -68,15 +68,15 @@ impl Following {
 impl Drop for Subscriptions {
     fn drop(&mut self) {
         for room in self.rooms.keys() {
-            self.hub.signals().leave(room, &self.outbox);
-            self.hub.leave(room, &self.outbox);
+            self.hub.signals().leave(room, &self.send_queue);
+            self.hub.leave(room, &self.send_queue);
         }
     }
 }
 
 impl Subscriptions {
-    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, outbox: Arc<Outbox>, life: Arc<str>) -> Self {
-        Self { user, hub, feeds, outbox, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life }
+    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, send_queue: Arc<SendQueue>, life: Arc<str>) -> Self {
+        Self { user, hub, feeds, send_queue, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life }
     }
 
     /// Sets the starting point of the client, before it follows any room.
@@ -112,7 +112,7 @@ impl Subscriptions {
         id: Option<&FrameId>,
         room: &RoomId,
         v: Option<i64>,
-    ) -> Result<Outcome, Over> {
+    ) -> Result<Outcome, Closed> {
         self.forget(room);
         if self.rooms.len() >= MAX_ROOMS {
             let (code, detail) = ("too-many-rooms", "at most 200 rooms per connection");
@@ -120,7 +120,7 @@ impl Subscriptions {
             return Ok(Outcome::Answered);
         }
         // Joins first: events during the read wait in the queue, and those that the feed had are dropped there.
-        self.hub.join(room, &self.outbox).await;
+        self.hub.join(room, &self.send_queue).await;
         let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX), PAGE).await;
         match found.and_then(|replay| admit(replay, v)) {
             Ok(replay) => {
@@ -128,7 +128,7 @@ impl Subscriptions {
                 Ok(Outcome::Answered)
             }
             Err(error) => {
-                self.hub.leave(room, &self.outbox);
+                self.hub.leave(room, &self.send_queue);
                 let outcome = refuse(socket, id, room, error).await?;
                 if outcome == Outcome::Answered {
                     self.ahead.remove(room);
@@ -145,7 +145,7 @@ impl Subscriptions {
         room: &RoomId,
         v: Option<i64>,
         replay: Replay,
-    ) -> Result<(), Over> {
+    ) -> Result<(), Closed> {
         let head_v = replay.head_v;
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
         self.ahead.remove(room);
@@ -164,7 +164,7 @@ impl Subscriptions {
             self.catch_up(socket, room).await?;
         }
         if self.rooms.contains_key(room) {
-            self.hub.signals().enter(room, &self.user, &self.outbox);
+            self.hub.signals().enter(room, &self.user, &self.send_queue);
         }
         Ok(())
     }
@@ -175,9 +175,9 @@ impl Subscriptions {
         socket: &mut impl Transport,
         id: Option<&FrameId>,
         room: &RoomId,
-    ) -> Result<(), Over> {
+    ) -> Result<(), Closed> {
         let frame = if self.forget(room) {
-            ServerFrame::Unsubscribed { id, room, reason: Parting::Requested }
+            ServerFrame::Unsubscribed { id, room, reason: UnsubscribeReason::Requested }
         } else {
             not_followed(id, room)
         };
@@ -185,7 +185,7 @@ impl Subscriptions {
     }
 
     /// Announces that the client is typing in a room.
-    pub(super) async fn typing(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
+    pub(super) async fn typing(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Closed> {
         if self.rooms.contains_key(room) {
             self.hub.signals().typing(room, &self.user);
             return Ok(());
@@ -194,7 +194,7 @@ impl Subscriptions {
     }
 
     /// Writes an item of the send queue. Reads the feed if earlier events are missing.
-    pub(super) async fn deliver(&mut self, socket: &mut impl Transport, delivery: Delivery) -> Result<(), Over> {
+    pub(super) async fn deliver(&mut self, socket: &mut impl Transport, delivery: Delivery) -> Result<(), Closed> {
         match delivery {
             Delivery::Event(event) => self.deliver_event(socket, &event).await,
             Delivery::Signal(signal) if self.rooms.contains_key(&signal.room) => {
@@ -209,7 +209,7 @@ impl Subscriptions {
                 self.alarms = Some((*positions).clone());
                 socket.mark(|| self.cursor()).await
             }
-            Delivery::Overfull => Err(Over::Ending(Farewell::TooSlow)),
+            Delivery::Overfull => Err(Closed::ByServer(CloseReason::TooSlow)),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
                     following.heard_v = following.heard_v.max(v);
@@ -228,7 +228,7 @@ impl Subscriptions {
         }
     }
 
-    async fn deliver_event(&mut self, socket: &mut impl Transport, event: &LiveEvent) -> Result<(), Over> {
+    async fn deliver_event(&mut self, socket: &mut impl Transport, event: &LiveEvent) -> Result<(), Closed> {
         let Some(following) = self.rooms.get_mut(&event.room) else { return Ok(()) };
         if event.v <= following.sent_v {
             return Ok(());
@@ -248,7 +248,7 @@ impl Subscriptions {
     }
 
     /// Reads the feed to its end. If the end is before the greatest known version, [`Self::retry`] reads it again.
-    async fn catch_up(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Over> {
+    async fn catch_up(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Closed> {
         loop {
             let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
             match self.feeds.read(room, &self.user, following.sent_v, PAGE).await {
@@ -260,7 +260,7 @@ impl Subscriptions {
                     }
                 }
                 Err(Error::RoomNotFound | Error::NotAMember) => {
-                    return self.part(socket, room, Parting::Left).await;
+                    return self.part(socket, room, UnsubscribeReason::Left).await;
                 }
                 Err(error) => {
                     tracing::debug!(room.id = %room, %error, "cannot read a feed");
@@ -278,7 +278,7 @@ impl Subscriptions {
         socket: &mut impl Transport,
         room: &RoomId,
         replay: &Replay,
-    ) -> Result<bool, Over> {
+    ) -> Result<bool, Closed> {
         let before_next = replay.events.first().map(|(v, _)| v - 1);
         let Some((following, before_next)) = self.rooms.get_mut(room).zip(before_next) else { return Ok(false) };
         if replay.is_of_inside() || before_next <= following.sent_v {
@@ -291,7 +291,7 @@ impl Subscriptions {
     }
 
     /// Writes a part of the feed. Returns true if there is more.
-    async fn write(&mut self, socket: &mut impl Transport, room: &RoomId, replay: Replay) -> Result<bool, Over> {
+    async fn write(&mut self, socket: &mut impl Transport, room: &RoomId, replay: Replay) -> Result<bool, Closed> {
         for (v, frame) in replay.events {
             socket.feed_at(frame, || self.cursor_with(Some((room, v)))).await?;
             if let Some(following) = self.rooms.get_mut(room) {
@@ -307,7 +307,12 @@ impl Subscriptions {
         }
     }
 
-    async fn part(&mut self, socket: &mut impl Transport, room: &RoomId, reason: Parting) -> Result<(), Over> {
+    async fn part(
+        &mut self,
+        socket: &mut impl Transport,
+        room: &RoomId,
+        reason: UnsubscribeReason,
+    ) -> Result<(), Closed> {
         self.forget(room);
         socket.feed(ServerFrame::Unsubscribed { id: None, room, reason }.encode()).await
     }
@@ -315,8 +320,8 @@ impl Subscriptions {
     fn forget(&mut self, room: &RoomId) -> bool {
         let followed = self.rooms.remove(room).is_some();
         if followed {
-            self.hub.signals().leave(room, &self.outbox);
-            self.hub.leave(room, &self.outbox);
+            self.hub.signals().leave(room, &self.send_queue);
+            self.hub.leave(room, &self.send_queue);
         }
         followed
     }
@@ -327,7 +332,7 @@ impl Subscriptions {
     }
 
     /// Reads again the feeds that were not read to their known end.
-    pub(super) async fn retry(&mut self, socket: &mut impl Transport) -> Result<(), Over> {
+    pub(super) async fn retry(&mut self, socket: &mut impl Transport) -> Result<(), Closed> {
         let behind = self.rooms.iter().filter(|(_, following)| following.is_behind()).map(|(room, _)| room.clone());
         for room in behind.collect::<Vec<_>>() {
             self.catch_up(socket, &room).await?;
@@ -351,8 +356,8 @@ fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a
 fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
     match replay.parted {
-        Some(Parting::Kicked) if !resumes => Err(Error::Kicked),
-        Some(Parting::Left | Parting::Requested) if !resumes => Err(Error::NotAMember),
+        Some(UnsubscribeReason::Kicked) if !resumes => Err(Error::Kicked),
+        Some(UnsubscribeReason::Left | UnsubscribeReason::Requested) if !resumes => Err(Error::NotAMember),
         Some(_) | None => Ok(replay),
     }
 }
@@ -362,7 +367,7 @@ async fn refuse(
     id: Option<&FrameId>,
     room: &RoomId,
     error: Error,
-) -> Result<Outcome, Over> {
+) -> Result<Outcome, Closed> {
     let problem = error.into_problem();
     let (code, detail) = (problem.code(), problem.detail_text());
     socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;

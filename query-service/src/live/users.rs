@@ -18,9 +18,9 @@ use super::{
     alarms::Alarm,
     cursor::AlarmsFrom,
     listening::listen,
-    outbox::Outbox,
     replay::Feeds,
     seen::{Positions, Seen},
+    send_queue::SendQueue,
 };
 use crate::{
     error::Error,
@@ -68,14 +68,14 @@ struct Latest {
 pub(super) struct Attention {
     users: Arc<Users>,
     user: UserId,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     /// The positions up to which the client has its alarms; none if not known yet.
     pub(super) alarms: Option<Positions>,
 }
 
 impl Drop for Attention {
     fn drop(&mut self) {
-        self.users.present().leave(&self.user, &self.outbox);
+        self.users.present().leave(&self.user, &self.send_queue);
     }
 }
 
@@ -89,7 +89,12 @@ impl Users {
     }
 
     /// Starts delivering a user's data to this send queue. Returns when the subscription was sent to the server.
-    pub(super) async fn attend(self: &Arc<Self>, user: &UserId, outbox: &Arc<Outbox>, from: AlarmsFrom) -> Attention {
+    pub(super) async fn attend(
+        self: &Arc<Self>,
+        user: &UserId,
+        send_queue: &Arc<SendQueue>,
+        from: AlarmsFrom,
+    ) -> Attention {
         let (seen, alarms) = match from {
             AlarmsFrom::After(positions) => (Seen::claimed(positions.clone()), Some(positions)),
             AlarmsFrom::Now | AlarmsFrom::Unknown => match timeout(JOIN_TIMEOUT, self.positions()).await {
@@ -97,8 +102,8 @@ impl Users {
                 Ok(Err(_)) | Err(_) => (Seen::default(), None),
             },
         };
-        let attention = Attention { users: self.clone(), user: user.clone(), outbox: outbox.clone(), alarms };
-        let mut listening = self.present().join(user, outbox, seen, |user| self.open(user));
+        let attention = Attention { users: self.clone(), user: user.clone(), send_queue: send_queue.clone(), alarms };
+        let mut listening = self.present().join(user, send_queue, seen, |user| self.open(user));
         let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
         attention
     }
@@ -127,32 +132,32 @@ impl Users {
     fn open(self: &Arc<Self>, user: &UserId) -> Arc<Person> {
         let (announce, listening) = watch::channel(false);
         let person = Arc::new(Person::new(user.clone(), listening));
-        person.is_listened_for(tokio::spawn(self.clone().listen_for(person.clone(), announce)));
+        person.set_listener(tokio::spawn(self.clone().listen_for(person.clone(), announce)));
         person
     }
 
     /// Delivers the notifications of one user's alarms.
     async fn listen_for(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
         let subject = |generation| notice::live_user(generation, person.id());
-        let hear = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
+        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
             Ok(alarms) => alarms.iter().for_each(|alarm| person.tell(alarm)),
             Err(error) => tracing::warn!(user.id = %person.id(), %error, "malformed notification"),
         };
         let subscribed = || {
-            self.present().doubt_alarms([person.id()], Instant::now());
+            self.present().mark_alarms_stale([person.id()], Instant::now());
             listening.send_replace(true);
         };
-        listen(&self.nats, &self.generations, subject, subscribed, hear).await;
+        listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
     }
 
     /// Receives the notifications of changed rooms.
     async fn listen(self: Arc<Self>) {
-        let hear = |notice: &Message| match serde_json::from_slice::<Vec<Touched>>(&notice.payload) {
+        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Touched>>(&notice.payload) {
             Ok(touched) => self.present().touch(&touched, Instant::now()),
             Err(error) => tracing::warn!(%error, "malformed notification"),
         };
-        let subscribed = || self.present().doubt_everybody(Instant::now());
-        listen(&self.nats, &self.generations, notice::all_touched, subscribed, hear).await;
+        let subscribed = || self.present().mark_all_stale(Instant::now());
+        listen(&self.nats, &self.generations, notice::all_touched, subscribed, on_notification).await;
     }
 
     /// Reads the alarms and rooms that have changed or may have been missed.
@@ -165,18 +170,18 @@ impl Users {
             let now = ticks.tick().await;
             let connects_now = statistics.connects.load(Ordering::Relaxed);
             if connects_now != connects || swept_at.elapsed() >= SWEEP_INTERVAL {
-                self.present().doubt_everybody(now);
+                self.present().mark_all_stale(now);
                 (connects, swept_at) = (connects_now, now);
             }
-            let doubtful = self.present().whose_alarms(now);
+            let doubtful = self.present().take_stale_alarms(now);
             if let Err(error) = self.read_alarms(&doubtful).await {
                 tracing::debug!(%error, "cannot read alarms");
-                self.present().doubt_alarms(doubtful.iter().map(|person| person.id()), now + RETRY);
+                self.present().mark_alarms_stale(doubtful.iter().map(|person| person.id()), now + RETRY);
             }
-            let touched = self.present().whose_rooms(now);
+            let touched = self.present().take_stale_rooms(now);
             if let Err(error) = self.read_rooms(&touched).await {
                 tracing::debug!(%error, "cannot read users' rooms");
-                self.present().doubt_rooms(touched.iter().map(|person| person.id()), now + RETRY);
+                self.present().mark_rooms_stale(touched.iter().map(|person| person.id()), now + RETRY);
             }
         }
     }
@@ -202,7 +207,7 @@ impl Users {
                 reached.extend(page.partial.get(person.id()).cloned().unwrap_or_default());
                 person.complete(&reached);
             }
-            self.present().doubt_alarms(page.partial.keys(), Instant::now());
+            self.present().mark_alarms_stale(page.partial.keys(), Instant::now());
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ fn close_codes_are_described_once_each() {
     let document = document();
     let codes: BTreeSet<u64> =
         document["x-close-codes"].as_array().unwrap().iter().map(|close| close["code"].as_u64().unwrap()).collect();
-    assert_eq!(codes.len(), Farewell::ALL.len());
+    assert_eq!(codes.len(), CloseReason::ALL.len());
     assert!(codes.iter().all(|code| (4000..4400).contains(code)), "{codes:?}");
 }
 
@@ -70,8 +70,8 @@ fn the_page_names_every_frame_and_every_close_code() {
     for name in examples().keys() {
         assert!(page.contains(&format!("<h3 id=\"{name}\">")), "{name}");
     }
-    for farewell in Farewell::ALL {
-        assert!(page.contains(farewell.meaning()), "{farewell:?}");
+    for close_reason in CloseReason::ALL {
+        assert!(page.contains(close_reason.meaning()), "{close_reason:?}");
     }
     assert!(!page.contains("http://") && !page.contains("https://"));
 }

@@ -11,8 +11,8 @@ use tokio::{
 };
 
 use crate::live::{
-    frames::{Farewell, ServerFrame},
-    socket::{GOOD_BYE, NO_PROGRESS, Over},
+    frames::{CloseReason, ServerFrame},
+    socket::{Closed, GOOD_BYE, NO_PROGRESS},
     transport::Transport,
 };
 
@@ -42,8 +42,8 @@ impl EventStream {
     }
 
     /// Sends a bye with this cursor and ends the response.
-    pub(super) async fn close(mut self, farewell: Farewell, turn: u64, cursor: Option<String>) {
-        let (code, reason, retry_ms) = (farewell.code(), farewell.reason(), farewell.retry_ms(turn));
+    pub(super) async fn close(mut self, close_reason: CloseReason, turn: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(turn));
         self.write(&ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         // Fails if the client has disconnected or reads nothing.
         let _ = timeout(GOOD_BYE, self.flush()).await;
@@ -71,16 +71,16 @@ impl EventStream {
         }
     }
 
-    async fn flush_a_lot(&mut self) -> Result<(), Over> {
+    async fn flush_a_lot(&mut self) -> Result<(), Closed> {
         if self.waiting.len() < CHUNK { Ok(()) } else { self.flush().await }
     }
 }
 
 impl Transport for EventStream {
-    async fn receive(&mut self) -> Result<Utf8Bytes, Over> {
+    async fn receive(&mut self) -> Result<Utf8Bytes, Closed> {
         // The client cannot send anything, only disconnect.
         self.body.closed().await;
-        Err(Over::Gone)
+        Err(Closed::ByPeer)
     }
 
     fn heard_at(&self) -> Instant {
@@ -88,23 +88,23 @@ impl Transport for EventStream {
         Instant::now()
     }
 
-    async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Over> {
+    async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Closed> {
         self.write(&frame);
         self.flush_a_lot().await
     }
 
-    async fn feed_at(&mut self, frame: Utf8Bytes, cursor: impl FnOnce() -> String) -> Result<(), Over> {
+    async fn feed_at(&mut self, frame: Utf8Bytes, cursor: impl FnOnce() -> String) -> Result<(), Closed> {
         self.write_id(&cursor(), "\n");
         self.feed(frame).await
     }
 
-    async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Over> {
+    async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Closed> {
         // An id without an event, so that clients of quiet rooms can resume as well.
         self.write_id(&cursor(), "\n\n");
         self.flush_a_lot().await
     }
 
-    async fn flush(&mut self) -> Result<(), Over> {
+    async fn flush(&mut self) -> Result<(), Closed> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -114,8 +114,8 @@ impl Transport for EventStream {
                 place.send(std::mem::take(&mut self.waiting).into());
                 Ok(())
             }
-            Ok(Err(_)) => Err(Over::Gone),
-            Err(_) => Err(Over::Ending(Farewell::TooSlow)),
+            Ok(Err(_)) => Err(Closed::ByPeer),
+            Err(_) => Err(Closed::ByServer(CloseReason::TooSlow)),
         }
     }
 }

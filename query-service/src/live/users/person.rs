@@ -12,8 +12,8 @@ use crate::live::{
     alarms::Alarm,
     frames::ServerFrame,
     my_rooms::{MyRoom, MyRooms},
-    outbox::Outbox,
     seen::{Positions, Seen},
+    send_queue::SendQueue,
 };
 use crate::metrics::{METRICS, Queue};
 
@@ -35,7 +35,7 @@ struct State {
 
 /// One connection, and the alarms that it has received.
 struct Connected {
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
     alarms: Seen,
 }
 
@@ -49,7 +49,7 @@ impl Person {
     }
 
     /// Sets the task that receives this user's alarms.
-    pub(super) fn is_listened_for(&self, listener: JoinHandle<()>) {
+    pub(super) fn set_listener(&self, listener: JoinHandle<()>) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
     }
 
@@ -59,20 +59,20 @@ impl Person {
     }
 
     /// Adds a connection, which has these alarms already. Returns false if the user's rooms were not read yet.
-    pub(super) fn join(&self, outbox: &Arc<Outbox>, alarms: Seen) -> bool {
+    pub(super) fn join(&self, send_queue: &Arc<SendQueue>, alarms: Seen) -> bool {
         let mut state = self.state();
         let rooms = state.rooms.frame();
         if let Some(frame) = &rooms {
-            outbox.news(frame);
+            send_queue.news(frame);
         }
-        state.connected.push(Connected { outbox: outbox.clone(), alarms });
+        state.connected.push(Connected { send_queue: send_queue.clone(), alarms });
         rooms.is_some()
     }
 
     /// Removes a connection. Returns false if it was the last one, and stops the listener then.
-    pub(super) fn leave(&self, outbox: &Arc<Outbox>) -> bool {
+    pub(super) fn leave(&self, send_queue: &Arc<SendQueue>) -> bool {
         let mut state = self.state();
-        state.connected.retain(|connected| !Arc::ptr_eq(&connected.outbox, outbox));
+        state.connected.retain(|connected| !Arc::ptr_eq(&connected.send_queue, send_queue));
         let stays = !state.connected.is_empty();
         if !stays && let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
             listener.abort();
@@ -83,10 +83,10 @@ impl Person {
     /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
-        for Connected { outbox, alarms } in &mut self.state().connected {
+        for Connected { send_queue, alarms } in &mut self.state().connected {
             if !alarms.prove(positions) {
                 METRICS.resets.inc();
-                outbox.news(&ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode());
+                send_queue.news(&ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode());
             }
             for (stream, position) in alarms.floor().into_iter().flatten() {
                 let lowest = floor.get_or_insert_default().entry(stream.clone()).or_insert(*position);
@@ -101,15 +101,15 @@ impl Person {
         let (key, mut frame) = (alarm.key(), None);
         for connected in &mut self.state().connected {
             if connected.alarms.is_news(&key) {
-                connected.outbox.news(frame.get_or_insert_with(|| alarm.frame()));
+                connected.send_queue.news(frame.get_or_insert_with(|| alarm.frame()));
             }
         }
     }
 
     /// Marks all alarms up to these positions as sent to every connection.
     pub(super) fn complete(&self, positions: &Positions) {
-        for Connected { outbox, alarms } in &mut self.state().connected {
-            outbox.alarms_complete(alarms.complete(positions));
+        for Connected { send_queue, alarms } in &mut self.state().connected {
+            send_queue.alarms_complete(alarms.complete(positions));
         }
     }
 
@@ -123,7 +123,7 @@ impl Person {
         let mut state = self.state();
         for frame in state.rooms.update(read) {
             for connected in &state.connected {
-                connected.outbox.news(&frame);
+                connected.send_queue.news(&frame);
             }
         }
         state.read_at = Some(Instant::now());
@@ -136,7 +136,7 @@ impl Person {
 
     /// Returns the state of each connection's send queue.
     pub(super) fn queues(&self) -> Vec<Queue> {
-        self.state().connected.iter().map(|connected| connected.outbox.queue()).collect()
+        self.state().connected.iter().map(|connected| connected.send_queue.queue()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 
 use super::Person;
-use crate::live::{my_rooms::MyRoom, outbox::Outbox, seen::Seen};
+use crate::live::{my_rooms::MyRoom, seen::Seen, send_queue::SendQueue};
 
 /// The minimum time between two reads of a user's unread counts because of other users' messages.
 const PACE: Duration = Duration::from_secs(1);
@@ -40,13 +40,13 @@ impl Present {
     pub(super) fn join(
         &mut self,
         user: &UserId,
-        outbox: &Arc<Outbox>,
+        send_queue: &Arc<SendQueue>,
         alarms: Seen,
         open: impl FnOnce(&UserId) -> Arc<Person>,
     ) -> watch::Receiver<bool> {
         let person = self.people.entry(user.clone()).or_insert_with(|| open(user));
         let now = Instant::now();
-        if !person.join(outbox, alarms) {
+        if !person.join(send_queue, alarms) {
             self.rooms.at(user, now);
         }
         self.alarms.at(user, now);
@@ -54,8 +54,8 @@ impl Present {
     }
 
     /// Removes a connection of a user, and the user with the last one.
-    pub(super) fn leave(&mut self, user: &UserId, outbox: &Arc<Outbox>) {
-        if self.people.get(user).is_some_and(|person| !person.leave(outbox))
+    pub(super) fn leave(&mut self, user: &UserId, send_queue: &Arc<SendQueue>) {
+        if self.people.get(user).is_some_and(|person| !person.leave(send_queue))
             && let Some(person) = self.people.remove(user)
         {
             self.forget_inside(&person);
@@ -84,7 +84,7 @@ impl Present {
     }
 
     /// Schedules reads for all users, because any notification may have been missed.
-    pub(super) fn doubt_everybody(&mut self, now: Instant) {
+    pub(super) fn mark_all_stale(&mut self, now: Instant) {
         for user in self.people.keys() {
             self.alarms.at(user, now);
             self.rooms.at(user, now);
@@ -92,22 +92,22 @@ impl Present {
     }
 
     /// Schedules reads of these users' alarms.
-    pub(super) fn doubt_alarms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
+    pub(super) fn mark_alarms_stale<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
         users.into_iter().for_each(|user| self.alarms.at(user, when));
     }
 
     /// Schedules reads of these users' rooms.
-    pub(super) fn doubt_rooms<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
+    pub(super) fn mark_rooms_stale<'a>(&mut self, users: impl IntoIterator<Item = &'a UserId>, when: Instant) {
         users.into_iter().for_each(|user| self.rooms.at(user, when));
     }
 
     /// Takes the users whose alarms must be read now.
-    pub(super) fn whose_alarms(&mut self, now: Instant) -> Vec<Arc<Person>> {
+    pub(super) fn take_stale_alarms(&mut self, now: Instant) -> Vec<Arc<Person>> {
         self.alarms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
     }
 
     /// Takes the users whose rooms must be read now.
-    pub(super) fn whose_rooms(&mut self, now: Instant) -> Vec<Arc<Person>> {
+    pub(super) fn take_stale_rooms(&mut self, now: Instant) -> Vec<Arc<Person>> {
         self.rooms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
     }
 
@@ -156,21 +156,21 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::outbox::{Delivery, Inbox};
+    use crate::live::send_queue::{Delivery, SendQueueReceiver};
 
     fn user(name: &str) -> UserId {
         name.parse().unwrap()
     }
 
-    fn joined(present: &mut Present, name: &str) -> Inbox {
-        let inbox = Inbox::new();
+    fn joined(present: &mut Present, name: &str) -> SendQueueReceiver {
+        let deliveries = SendQueueReceiver::new();
         let open = |user: &UserId| Arc::new(Person::new(user.clone(), watch::channel(false).1));
-        present.join(&user(name), inbox.outbox(), Seen::default(), open);
-        inbox
+        present.join(&user(name), deliveries.send_queue(), Seen::default(), open);
+        deliveries
     }
 
     fn whose(present: &mut Present, now: Instant) -> Vec<String> {
-        let mut names: Vec<_> = present.whose_rooms(now).iter().map(|person| person.id().to_string()).collect();
+        let mut names: Vec<_> = present.take_stale_rooms(now).iter().map(|person| person.id().to_string()).collect();
         names.sort();
         names
     }
@@ -208,9 +208,9 @@ mod tests {
         let mut present = Present::default();
         let (first, second) = (joined(&mut present, "ana"), joined(&mut present, "ana"));
         read(&mut present, "ana", 1);
-        present.leave(&user("ana"), first.outbox());
+        present.leave(&user("ana"), first.send_queue());
         assert_eq!((present.people.len(), present.inside.len()), (1, 1));
-        present.leave(&user("ana"), second.outbox());
+        present.leave(&user("ana"), second.send_queue());
         assert_eq!((present.people.len(), present.inside.len()), (0, 0));
         assert!(whose(&mut present, Instant::now()).is_empty());
     }
@@ -222,8 +222,8 @@ mod tests {
         read(&mut present, "ana", 4);
         let mut second = joined(&mut present, "ana");
         read(&mut present, "ana", 5);
-        for inbox in [&mut first, &mut second] {
-            let mut next = || match inbox.try_next() {
+        for deliveries in [&mut first, &mut second] {
+            let mut next = || match deliveries.try_next() {
                 Some(Delivery::News(frame)) => frame.to_string(),
                 other => panic!("{other:?}"),
             };

@@ -9,7 +9,7 @@ use async_nats::HeaderMap;
 use chrono::{DateTime, Utc};
 use event_store::{
     Lack, Log, LogError, StreamName, StreamState,
-    append::{AppendError, Appended, Patience, append},
+    append::{AppendError, Appended, RetryPolicy, append},
     envelope::header,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded},
 };
@@ -113,7 +113,7 @@ impl<L: Log> Log for Unlucky<L> {
 }
 
 async fn settle<L: Log>(log: &Arc<L>, fates: &[Fate], messages: &[NewMessage]) -> Result<Appended, AppendError> {
-    let patience = Patience { total: Duration::from_secs(1), ..Patience::default() };
+    let patience = RetryPolicy { total: Duration::from_secs(1), ..RetryPolicy::default() };
     append(&unlucky(log, fates), messages, &patience).await
 }
 

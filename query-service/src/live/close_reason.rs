@@ -2,15 +2,15 @@
 //! new token first, 43xx: do not connect again.
 
 /// Defines each reason once: its meaning, its variant, its code and its name on the wire.
-macro_rules! farewells {
+macro_rules! close_reasons {
     ($(#[doc = $meaning:literal] $name:ident = $code:literal, $reason:literal;)+) => {
         /// The reason why the server closes a connection.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Farewell {
+        pub(super) enum CloseReason {
             $(#[doc = $meaning] $name,)+
         }
 
-        impl Farewell {
+        impl CloseReason {
             /// All reasons.
             pub(super) const ALL: &[Self] = &[$(Self::$name),+];
 
@@ -38,7 +38,7 @@ macro_rules! farewells {
     };
 }
 
-farewells! {
+close_reasons! {
     /// The process is stopping.
     Stopping = 4000, "stopping";
     /// The client reads too slowly.
@@ -71,7 +71,7 @@ farewells! {
     Forbidden = 4303, "forbidden";
 }
 
-impl Farewell {
+impl CloseReason {
     /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else `turn`;
     /// none if it should not reconnect.
     pub(super) fn retry_ms(self, turn: u64) -> Option<u64> {

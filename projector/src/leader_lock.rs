@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(250);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Waits until this connection acquires the lock of the named task.
-pub(crate) async fn wait(what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn acquire(what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let name = format!("boxroom {what} of {}", read_model::version());
     loop {
         let taken = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, name);
@@ -24,10 +24,10 @@ pub(crate) async fn wait(what: &str, connection: &mut PgConnection) -> Result<()
 }
 
 /// Keeps the lock's connection alive. Returns the error when it is lost.
-pub(crate) async fn keep(turn: &mut PgConnection) -> sqlx::Error {
+pub(crate) async fn hold(lock: &mut PgConnection) -> sqlx::Error {
     loop {
         sleep(SIGN_OF_LIFE).await;
-        match timeout(SIGN_OF_LIFE, query!("select 1 as alive").fetch_one(&mut *turn)).await {
+        match timeout(SIGN_OF_LIFE, query!("select 1 as alive").fetch_one(&mut *lock)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return error,
             Err(_) => return sqlx::Error::PoolTimedOut,

@@ -12,7 +12,7 @@ use axum::extract::ws::Utf8Bytes;
 use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
-use super::{frames::Parting, seen::Positions};
+use super::{frames::UnsubscribeReason, seen::Positions};
 use crate::metrics::{Kind, METRICS, Queue};
 
 /// The capacity of a send queue in bytes.
@@ -25,24 +25,24 @@ pub(super) struct LiveEvent {
     pub(super) v: i64,
     pub(super) frame: Utf8Bytes,
     /// The subscriptions that end with this event, and the reason.
-    pub(super) parts: Option<Parts>,
+    pub(super) parts: Option<UnsubscribeScope>,
 }
 
 /// The subscriptions of a room that an event ends.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Parts {
+pub(super) enum UnsubscribeScope {
     /// Those of one user.
-    One(UserId, Parting),
+    One(UserId, UnsubscribeReason),
     /// All of them: the room was closed.
     Everybody,
 }
 
-impl Parts {
+impl UnsubscribeScope {
     /// Returns the reason why a user's subscription ends, if it does.
-    pub(super) fn reason_for(&self, user: &UserId) -> Option<Parting> {
+    pub(super) fn reason_for(&self, user: &UserId) -> Option<UnsubscribeReason> {
         match self {
             Self::One(parted, reason) => (parted == user).then_some(*reason),
-            Self::Everybody => Some(Parting::Closed),
+            Self::Everybody => Some(UnsubscribeReason::Closed),
         }
     }
 }
@@ -75,7 +75,7 @@ pub(super) enum Delivery {
 
 /// The sending end of a connection's send queue. The channels of all rooms that the connection follows hold it.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct SendQueue {
     sender: mpsc::UnboundedSender<Delivery>,
     waiting: AtomicUsize,
     /// True once `Overfull` was sent.
@@ -86,12 +86,12 @@ pub(super) struct Outbox {
 
 /// The receiving end, held by the connection.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(super) struct SendQueueReceiver {
     receiver: mpsc::UnboundedReceiver<Delivery>,
-    outbox: Arc<Outbox>,
+    send_queue: Arc<SendQueue>,
 }
 
-impl Outbox {
+impl SendQueue {
     /// Queues an event, or marks its room as missed if the queue is full. Never waits.
     pub(super) fn push(&self, event: &Arc<LiveEvent>) {
         let size = event.frame.len();
@@ -152,18 +152,18 @@ impl Outbox {
     }
 }
 
-impl Inbox {
+impl SendQueueReceiver {
     /// Creates an empty queue.
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (waiting, overfull) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let outbox = Arc::new(Outbox { sender, waiting, overfull, missed: Mutex::default() });
-        Self { receiver, outbox }
+        let send_queue = Arc::new(SendQueue { sender, waiting, overfull, missed: Mutex::default() });
+        Self { receiver, send_queue }
     }
 
     /// Returns the sending end.
-    pub(super) fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
+    pub(super) fn send_queue(&self) -> &Arc<SendQueue> {
+        &self.send_queue
     }
 
     /// Waits for the next item. Cancel-safe.
@@ -181,16 +181,16 @@ impl Inbox {
     fn taken(&self, delivery: Delivery) -> Delivery {
         match &delivery {
             Delivery::Event(event) => {
-                self.outbox.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
+                self.send_queue.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
             }
             Delivery::Signal(signal) => {
-                self.outbox.waiting.fetch_sub(signal.frame.len(), Ordering::Relaxed);
+                self.send_queue.waiting.fetch_sub(signal.frame.len(), Ordering::Relaxed);
             }
             Delivery::Missed(room) => {
-                self.outbox.missed_rooms().remove(room);
+                self.send_queue.missed_rooms().remove(room);
             }
             Delivery::News(frame) => {
-                self.outbox.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+                self.send_queue.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
             }
             Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overfull => {}
         }
@@ -208,46 +208,46 @@ mod tests {
 
     #[test]
     fn a_half_full_outbox_takes_events_only() {
-        let mut inbox = Inbox::new();
+        let mut deliveries = SendQueueReceiver::new();
         let signal = Arc::new(LiveSignal { room: "b.1".parse().unwrap(), frame: "x".repeat(10).into() });
-        inbox.outbox().push(&event("b.1", 1, CAPACITY / 2 - 10));
-        assert!(inbox.outbox().signal(&signal));
-        assert!(!inbox.outbox().signal(&signal));
-        inbox.outbox().push(&event("b.1", 2, 10));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Signal(_))));
-        assert!(inbox.outbox().signal(&signal));
+        deliveries.send_queue().push(&event("b.1", 1, CAPACITY / 2 - 10));
+        assert!(deliveries.send_queue().signal(&signal));
+        assert!(!deliveries.send_queue().signal(&signal));
+        deliveries.send_queue().push(&event("b.1", 2, 10));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Event(_))));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Signal(_))));
+        assert!(deliveries.send_queue().signal(&signal));
     }
 
     #[test]
     fn news_find_room_where_events_do_not_but_not_for_ever() {
-        let mut inbox = Inbox::new();
-        inbox.outbox().push(&event("b.1", 1, CAPACITY));
-        inbox.outbox().news(&"x".repeat(CAPACITY).into());
-        inbox.outbox().news(&"x".into());
-        inbox.outbox().news(&"x".into());
-        assert!(matches!(inbox.try_next(), Some(Delivery::Event(_))));
-        assert!(matches!(inbox.try_next(), Some(Delivery::News(_))));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Overfull)));
-        assert!(inbox.try_next().is_none());
+        let mut deliveries = SendQueueReceiver::new();
+        deliveries.send_queue().push(&event("b.1", 1, CAPACITY));
+        deliveries.send_queue().news(&"x".repeat(CAPACITY).into());
+        deliveries.send_queue().news(&"x".into());
+        deliveries.send_queue().news(&"x".into());
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Event(_))));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::News(_))));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Overfull)));
+        assert!(deliveries.try_next().is_none());
     }
 
     #[test]
     fn a_full_outbox_says_once_for_each_room_that_something_was_missed() {
-        let mut inbox = Inbox::new();
-        inbox.outbox().push(&event("b.1", 1, CAPACITY));
+        let mut deliveries = SendQueueReceiver::new();
+        deliveries.send_queue().push(&event("b.1", 1, CAPACITY));
         for v in 2..9 {
-            inbox.outbox().push(&event("b.1", v, 10));
-            inbox.outbox().push(&event("b.2", v, 10));
+            deliveries.send_queue().push(&event("b.1", v, 10));
+            deliveries.send_queue().push(&event("b.2", v, 10));
         }
-        assert!(matches!(inbox.try_next(), Some(Delivery::Event(event)) if event.v == 1));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Event(event)) if event.v == 1));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
         // There is space again, and further missed events are marked again.
-        inbox.outbox().push(&event("b.1", 9, CAPACITY));
-        inbox.outbox().push(&event("b.1", 10, 10));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.2"));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Event(event)) if event.v == 9));
-        assert!(matches!(inbox.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
-        assert!(inbox.try_next().is_none());
+        deliveries.send_queue().push(&event("b.1", 9, CAPACITY));
+        deliveries.send_queue().push(&event("b.1", 10, 10));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.2"));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Event(event)) if event.v == 9));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Missed(room)) if room.to_string() == "b.1"));
+        assert!(deliveries.try_next().is_none());
     }
 }
