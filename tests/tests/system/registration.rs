@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
-use harness::ServiceId;
+use harness::{ServiceId, StackOptions};
 use serde_json::json;
 use system_tests::{
     World,
@@ -56,6 +56,17 @@ async fn a_pending_account_is_guessed_in_vain(world: &World) {
         (answer.status != 429).then_some(answer)
     });
     assert_eq!(completed.await.created(), "ella");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_sign_ins_for_an_id_do_not_delay_its_registration() {
+    let world = World::start(StackOptions::default()).await;
+    let throttled = eventually("sign-ins are delayed", async || {
+        let answer = world.sign_in("ana", "another password").await;
+        (answer.status == 429).then_some(answer)
+    });
+    throttled.await.refused(429, "too-many-attempts");
+    assert_eq!(world.register("ana", PASSWORD, "Ana").await.created(), "ana");
 }
 
 #[tokio::test(flavor = "multi_thread")]
