@@ -1,5 +1,4 @@
 //! Tests of the servers: they start, stop, keep their data over a restart, and end with the process that started them.
-#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use std::{
     io::{BufRead, BufReader},
@@ -86,7 +85,7 @@ async fn holds_servers_when_asked_to() {
 #[tokio::test]
 async fn servers_end_with_a_killed_process() {
     let mut parent = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "holds_servers_when_asked_to", "--nocapture"])
+        .args(["--exact", "servers::holds_servers_when_asked_to", "--nocapture"])
         .env(HOLDS_SERVERS, "1")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
