@@ -39,7 +39,7 @@ async fn refuses_everything(service: &Service, device: &Device, installation: &I
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_with_a_wrong_clock_takes_no_commands_until_it_is_right() {
+async fn a_service_with_a_wrong_clock_rejects_commands_until_it_is_right() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let device = Device::connect(&installation).await;
@@ -86,7 +86,7 @@ fn in_an_hour() -> DateTime<Utc> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_was_signed_out_by_a_fast_clock_can_sign_in_again() {
+async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
@@ -110,7 +110,7 @@ async fn who_was_signed_out_by_a_fast_clock_can_sign_in_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_a_fast_clock_has_counted_keeps_nobody_waiting_longer() {
+async fn an_attempt_counted_by_a_fast_clock_does_not_prolong_a_throttle() {
     let installation = Installation::start().await;
     let tallies = AttemptTallies::new(installation.log().await);
     let before = clock::now();

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::app::Installation;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_hundred_who_open_a_room_at_once_one_succeeds() {
+async fn one_of_two_hundred_concurrent_users_opens_the_room() {
     let installation = Installation::start().await;
     let services = [installation.service(&[]).await, installation.service(&[]).await];
     services[0].furnish("b").await;
@@ -24,7 +24,7 @@ async fn of_two_hundred_who_open_a_room_at_once_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_seat_of_a_locked_room_goes_to_one_and_a_wrong_password_opens_nothing() {
+async fn one_user_gets_the_last_seat_of_a_locked_room_and_a_wrong_password_is_refused() {
     let installation = Installation::start().await;
     let services = [installation.service(&[]).await, installation.service(&[]).await];
     services[0].furnish("b").await;
@@ -46,7 +46,7 @@ async fn the_last_seat_of_a_locked_room_goes_to_one_and_a_wrong_password_opens_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_command_has_its_first_answer_also_after_a_restart_and_when_the_room_is_closed() {
+async fn a_repeated_command_gets_its_first_answer_after_a_restart_and_in_a_closed_room() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.furnish("b").await;
@@ -81,7 +81,7 @@ async fn a_repeated_command_has_its_first_answer_also_after_a_restart_and_when_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_marker_is_for_members_of_the_last_room_also_when_it_is_closed() {
+async fn members_set_read_markers_in_the_last_room_even_when_it_is_closed() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.furnish("b").await;
@@ -107,7 +107,7 @@ async fn a_read_marker_is_for_members_of_the_last_room_also_when_it_is_closed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_does_only_what_is_theirs() {
+async fn each_role_executes_only_its_own_commands() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.furnish("b").await;

@@ -54,7 +54,7 @@ impl Beside {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_end_with_their_password_though_the_service_crashed_before_it_ended_them() {
+async fn a_password_change_ends_sessions_even_if_the_service_crashes_in_between() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let beside = Beside::of(&installation).await;
@@ -73,7 +73,7 @@ async fn sessions_end_with_their_password_though_the_service_crashed_before_it_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_box_cannot_go_on_with_credentials_that_were_replaced_or_when_it_is_retired() {
+async fn a_box_cannot_continue_with_replaced_credentials_or_after_retirement() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let beside = Beside::of(&installation).await;
@@ -100,7 +100,7 @@ async fn a_box_cannot_go_on_with_credentials_that_were_replaced_or_when_it_is_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erased_user_is_forgotten_before_their_key_is_destroyed() {
+async fn the_account_of_an_erased_user_is_deleted_before_the_key_is_destroyed() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let beside = Beside::of(&installation).await;

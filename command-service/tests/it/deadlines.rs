@@ -36,7 +36,7 @@ async fn closings(log: &JetStreamLog, box_id: &str) -> Vec<(u32, RoomClosedReaso
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_closes_once_at_its_deadline_although_two_hundred_wanted_to_open_it() {
+async fn a_room_closes_once_at_its_deadline_while_two_hundred_users_open_the_next() {
     let installation = Installation::start().await;
     let lifetime = ["--room-lifetime", "2s"];
     let services = [installation.service(&lifetime).await, installation.service(&lifetime).await];
@@ -54,7 +54,7 @@ async fn a_room_closes_once_at_its_deadline_although_two_hundred_wanted_to_open_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_that_came_while_nobody_was_there_is_kept() {
+async fn a_deadline_that_passed_while_no_service_ran_is_kept() {
     let installation = Installation::start().await;
     let service = installation.service(&["--room-lifetime", "1s"]).await;
     service.furnish("b").await;
@@ -71,7 +71,7 @@ async fn a_deadline_that_came_while_nobody_was_there_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_deadline_arms_the_right_one_and_closes_nothing() {
+async fn a_stale_deadline_arms_the_current_one_and_closes_no_room() {
     let installation = Installation::start().await;
     let service = installation.service(&["--room-lifetime", "4s"]).await;
     service.furnish("b").await;

@@ -30,7 +30,7 @@ impl Device {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_box_reports_and_a_user_does_everything_over_nats() {
+async fn a_box_reports_and_a_user_sends_every_command_over_nats() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.furnish("b").await;
@@ -65,7 +65,7 @@ async fn a_box_reports_and_a_user_does_everything_over_nats() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_no_command_is_a_problem() {
+async fn an_invalid_nats_command_is_answered_with_a_problem() {
     let installation = Installation::start().await;
     let _service = installation.service(&[]).await;
     let device = Device::connect(&installation).await;

@@ -54,7 +54,7 @@ fn moments(number: u32, longest: Duration) -> impl Iterator<Item = (u32, Duratio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erased_user_leaves_neither_account_nor_session_when_the_client_hangs_up() {
+async fn an_erasure_deletes_account_and_sessions_even_if_the_client_disconnects() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let (accounts, sessions) = (Accounts::new(installation.log().await), Sessions::new(installation.log().await));
@@ -77,7 +77,7 @@ async fn an_erased_user_leaves_neither_account_nor_session_when_the_client_hangs
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_received_is_carried_out_to_its_end_whenever_the_client_hangs_up() {
+async fn a_received_request_is_completed_even_if_the_client_disconnects() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let (accounts, sessions) = (Accounts::new(installation.log().await), Sessions::new(installation.log().await));

@@ -68,7 +68,7 @@ impl Key {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_of_an_outside_issuer_need_no_account_here_and_our_own_tokens_count_for_nothing() {
+async fn users_of_an_external_issuer_need_no_account_and_local_tokens_are_refused() {
     let (installation, issuer) = (Installation::start().await, Issuer::start().await);
     let (first, second, unknown) = (Key::new("1"), Key::new("2"), Key::new("1"));
     issuer.show(&[&first]);

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::app::{Installation, PASSWORD, until};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_log_commands_say_so_soon_and_go_on_when_it_is_back() {
+async fn commands_fail_fast_without_the_log_and_succeed_when_it_is_back() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.furnish("b").await;

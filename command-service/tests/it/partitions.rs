@@ -66,7 +66,7 @@ async fn a_damaged_partition_is_named_and_the_others_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_without_space_is_named_until_it_takes_commands_again() {
+async fn a_partition_without_space_is_named_until_it_accepts_commands_again() {
     let (_installation, service, context) = start().await;
     let [full, other] = boxes();
     let layout = config(&context, &stream(full)).await;

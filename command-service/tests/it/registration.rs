@@ -29,7 +29,7 @@ async fn state(accounts: &Accounts, user_id: &UserId) -> Option<AccountState> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_that_was_interrupted_before_its_end_is_completed_by_repeating_it() {
+async fn repeating_an_interrupted_registration_completes_it() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let accounts = Accounts::new(installation.log().await);
@@ -51,7 +51,7 @@ async fn a_registration_that_was_interrupted_before_its_end_is_completed_by_repe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pending_account_without_a_user_waits_for_its_owner_and_then_for_anybody() {
+async fn a_pending_account_without_a_user_is_reserved_for_its_owner_and_then_free() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let accounts = Accounts::new(installation.log().await);
@@ -78,7 +78,7 @@ async fn a_pending_account_without_a_user_waits_for_its_owner_and_then_for_anybo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_registration_twenty_times_at_once_is_one_user_with_one_account() {
+async fn twenty_concurrent_identical_registrations_create_one_user_with_one_account() {
     let installation = Installation::start().await;
     let services = [installation.service(&[]).await, installation.service(&[]).await];
     let accounts = Accounts::new(installation.log().await);
@@ -95,7 +95,7 @@ async fn the_same_registration_twenty_times_at_once_is_one_user_with_one_account
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_erased_cannot_sign_in_even_if_the_account_outlived_them() {
+async fn an_erased_user_cannot_sign_in_even_if_the_account_still_exists() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let accounts = Accounts::new(installation.log().await);
@@ -119,7 +119,7 @@ fn refused_in_time(last: Instant, answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeat_of_a_registration_is_guessed_in_vain_and_others_register() {
+async fn guessed_repeats_of_a_registration_are_throttled_and_other_users_register() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     let register = async |user_id: &str, key: &str, password: &str| {

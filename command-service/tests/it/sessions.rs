@@ -35,7 +35,7 @@ async fn until_revoked(service: &Service, access: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_refreshed_until_an_old_token_of_it_comes_again() {
+async fn a_session_is_refreshed_until_an_old_token_is_reused() {
     let installation = Installation::start().await;
     let services = [installation.service(&[]).await, installation.service(&[]).await];
     services[0].register("ana", PASSWORD, "Ana").await.created();
@@ -61,7 +61,7 @@ async fn a_session_is_refreshed_until_an_old_token_of_it_comes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_refreshes_at_once_are_one() {
+async fn a_hundred_concurrent_refreshes_count_as_one() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
@@ -76,7 +76,7 @@ async fn a_hundred_refreshes_at_once_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_signs_out_is_out_here_or_everywhere() {
+async fn a_sign_out_ends_one_session_or_all_sessions() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
@@ -117,7 +117,7 @@ async fn who_signs_out_is_out_here_or_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_waits_too_long_for_its_refresh_is_over() {
+async fn a_session_expires_without_a_refresh() {
     let installation = Installation::start().await;
     let service = installation.service(&["--session-lifetime", "1ms"]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
@@ -134,7 +134,7 @@ async fn key_ids(service: &Service) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_is_published_then_signs_and_then_the_former_one_is_forgotten() {
+async fn a_new_key_is_published_then_signs_and_then_replaces_the_former_one() {
     let installation = Installation::start().await;
     let settings = ["--key-lead", "3s", "--key-retention", "3s"];
     let service = installation.service(&settings).await;
@@ -159,7 +159,7 @@ async fn a_new_key_is_published_then_signs_and_then_the_former_one_is_forgotten(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_bucket_of_keys_gets_the_newest_key_and_no_former_one() {
+async fn a_lost_key_bucket_gets_the_newest_key_and_no_former_one() {
     let installation = Installation::start().await;
     let caches = tempfile::tempdir().unwrap();
     let cache = caches.path().join("trust.json");

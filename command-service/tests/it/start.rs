@@ -18,7 +18,7 @@ async fn a_log_with_another_partition_count_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_not_there_yet_is_waited_for() {
+async fn a_service_waits_for_a_missing_log() {
     let installation = Installation::on(Nats::start_without_streams(4).await.unwrap());
     let service = installation.spawn(&[]).await;
     let (status, body) = service.readiness().await;
@@ -35,7 +35,7 @@ async fn a_log_that_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_there_yet_is_waited_for() {
+async fn a_service_waits_for_an_unavailable_server() {
     let installation = Installation::start().await;
     installation.nats.stop().await;
     let service = installation.spawn(&[]).await;

@@ -36,7 +36,7 @@ async fn a_reply_alarms_the_author_of_the_message() {
 }
 
 #[tokio::test]
-async fn a_reply_to_oneself_alarms_nobody() {
+async fn a_reply_to_an_own_message_raises_no_alarm() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "ann", [posted("b1.1", "ann", "@ann anybody?", Some(message))]);
@@ -44,7 +44,7 @@ async fn a_reply_to_oneself_alarms_nobody() {
 }
 
 #[tokio::test]
-async fn a_reply_to_somebody_who_left_alarms_nobody() {
+async fn a_reply_to_a_former_member_raises_no_alarm() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "bob", [posted("b1.1", "bob", "soup?", None)]);
     story.happens("b1", "bob", [left("b1.1", "bob")]);
@@ -53,14 +53,14 @@ async fn a_reply_to_somebody_who_left_alarms_nobody() {
 }
 
 #[tokio::test]
-async fn a_mention_alarms_members_only() {
+async fn a_mention_alarms_only_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [posted("b1.1", "ann", "@bob, @zoe and @ann: @Cleo cooks", None)]);
     assert_eq!(told_by_last(&story).await, told(&[("bob", "mention"), ("cleo", "mention")]));
 }
 
 #[tokio::test]
-async fn a_reaction_alarms_the_author_once_for_each_that_has_an_effect() {
+async fn each_effective_reaction_alarms_the_author_once() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
@@ -77,7 +77,7 @@ async fn a_reaction_alarms_the_author_once_for_each_that_has_an_effect() {
 }
 
 #[tokio::test]
-async fn who_is_kicked_is_told() {
+async fn a_kick_alarms_the_kicked_user() {
     let mut story = Story::of_three("b1");
     let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("bob"), by: user("ann") };
     story.happens("b1", "ann", [kicked]);
@@ -85,7 +85,7 @@ async fn who_is_kicked_is_told() {
 }
 
 #[tokio::test]
-async fn the_new_host_is_told() {
+async fn a_host_transfer_alarms_the_new_host() {
     let mut story = Story::of_three("b1");
     let change = HostChange::Succession;
     let transferred = BoxEvent::HostTransferred { room_id: room("b1.1"), from: user("ann"), to: user("bob"), change };
@@ -94,7 +94,7 @@ async fn the_new_host_is_told() {
 }
 
 #[tokio::test]
-async fn a_closing_alarms_everybody_inside_but_the_closer() {
+async fn a_closing_alarms_all_members_except_the_closer() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "cleo", [left("b1.1", "cleo")]);
     let mut other = Story::of_three("b1");
@@ -107,7 +107,7 @@ async fn a_closing_alarms_everybody_inside_but_the_closer() {
 }
 
 #[tokio::test]
-async fn food_alarms_everybody_inside() {
+async fn an_arrival_alarms_all_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "b1", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
     let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
@@ -115,7 +115,7 @@ async fn food_alarms_everybody_inside() {
 }
 
 #[tokio::test]
-async fn a_box_with_the_id_of_a_user_alarms_that_user_too() {
+async fn an_arrival_alarms_a_user_whose_id_is_that_of_the_box() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
     story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);

@@ -333,7 +333,7 @@ fn dense(all: &BTreeMap<String, Vec<serde_json::Value>>) {
 }
 
 #[test]
-fn the_cut_of_the_batches_makes_no_difference() {
+fn batch_boundaries_do_not_affect_the_result() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let world = runtime.block_on(World::start());
     let mut runner =

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn an_installed_box_is_a_free_one() {
+async fn an_installed_box_is_free() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
@@ -25,7 +25,7 @@ async fn an_installed_box_is_a_free_one() {
 }
 
 #[tokio::test]
-async fn details_that_are_not_given_stay() {
+async fn omitted_details_are_kept() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
@@ -58,7 +58,7 @@ async fn details_that_are_not_given_stay() {
 }
 
 #[tokio::test]
-async fn a_box_goes_out_of_service_comes_back_and_retires() {
+async fn a_box_goes_out_of_service_returns_and_retires() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
@@ -77,7 +77,7 @@ async fn a_box_goes_out_of_service_comes_back_and_retires() {
 }
 
 #[tokio::test]
-async fn what_happens_to_a_box_without_a_room_has_no_feed() {
+async fn events_of_a_box_without_a_room_are_in_no_feed() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);

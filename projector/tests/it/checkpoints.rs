@@ -19,7 +19,7 @@ async fn the_checkpoint_moves_with_the_rows() {
 }
 
 #[tokio::test]
-async fn a_batch_applied_twice_is_a_batch_applied_once() {
+async fn a_batch_applied_twice_changes_nothing_the_second_time() {
     let mut world = World::start().await;
     let mut stale = checkpoint(&mut world.connection, BOXES).await;
     let story = Story::of_three("b1");
@@ -58,7 +58,7 @@ async fn insist(mut world_connection: sqlx::PgConnection, story: &Story) -> usiz
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_writers_on_one_stream_write_nothing_twice() {
+async fn two_writers_of_one_stream_write_nothing_twice() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     for n in 0..200 {
@@ -78,7 +78,7 @@ async fn two_writers_on_one_stream_write_nothing_twice() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_projected_twice_by_mistake_is_refused_by_the_rules_too() {
+async fn an_event_projected_twice_is_refused_by_constraints_too() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
@@ -88,7 +88,7 @@ async fn an_event_that_is_projected_twice_by_mistake_is_refused_by_the_rules_too
 }
 
 #[tokio::test]
-async fn a_checkpoint_recognises_another_log() {
+async fn a_checkpoint_recognizes_another_log() {
     let log = MemoryLog::default();
     let state = log.state(BOXES).await.expect("a state");
     let checkpoint = |position, incarnation: &str| Checkpoint {

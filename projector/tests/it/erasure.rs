@@ -59,7 +59,7 @@ async fn must_be_redacted(world: &mut World) {
 }
 
 #[tokio::test]
-async fn what_earlier_batches_have_written_is_redacted() {
+async fn rows_of_earlier_batches_are_redacted() {
     let mut world = World::start().await;
     let mut story = conversation();
     world.tell(&story).await;
@@ -77,7 +77,7 @@ async fn what_earlier_batches_have_written_is_redacted() {
 }
 
 #[tokio::test]
-async fn what_is_written_in_the_same_batch_is_redacted_before_it_is_told() {
+async fn rows_of_the_same_batch_are_redacted_before_the_notification() {
     let mut world = World::start().await;
     let mut story = conversation();
     story.happens("b1", "system", [erased("bob")]);
@@ -87,7 +87,7 @@ async fn what_is_written_in_the_same_batch_is_redacted_before_it_is_told() {
 }
 
 #[tokio::test]
-async fn messages_that_stay_in_memory_while_a_generation_is_built_are_redacted_there() {
+async fn messages_in_memory_during_a_build_are_redacted() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "bob", [posted("b1.1", "bob", "secret", None)]);

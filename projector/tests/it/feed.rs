@@ -99,7 +99,7 @@ async fn a_feed_row_knows_its_command_time_message_and_place_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_notice_is_the_feed_row_as_json() {
+async fn a_notification_is_the_feed_row_as_json() {
     let mut world = World::start().await;
     let news = world.tell(&Story::of_three("b1")).await;
     let expected = json!({
@@ -110,7 +110,7 @@ async fn a_notice_is_the_feed_row_as_json() {
 }
 
 #[tokio::test]
-async fn nothing_in_the_read_model_knows_a_password() {
+async fn no_password_is_in_the_read_model() {
     let mut world = World::start().await;
     let mut story = everything_that_happens();
     story.happens("b1", "ann", [opened("b1.2", "ann")]);

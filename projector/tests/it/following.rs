@@ -16,7 +16,7 @@ pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Me
 }
 
 #[tokio::test]
-async fn what_is_told_can_be_read() {
+async fn a_notified_event_can_be_read() {
     let servers = Servers::start().await;
     let town = servers.town().await;
     let projector = servers.projector("projector").await;
@@ -50,7 +50,7 @@ async fn what_is_told_can_be_read() {
 }
 
 #[tokio::test]
-async fn it_stops_when_it_is_asked_to() {
+async fn the_projector_stops_on_request() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
@@ -61,7 +61,7 @@ async fn it_stops_when_it_is_asked_to() {
 }
 
 #[tokio::test]
-async fn it_refuses_another_number_of_partitions() {
+async fn the_projector_refuses_a_different_number_of_partitions() {
     let servers = Servers::start().await;
     let projector = servers.projector_of("projector", 3).await;
     let status = timeout(Duration::from_secs(10), projector.process.wait()).await.expect("it ends");

@@ -64,7 +64,7 @@ async fn the_query_role_reads_and_does_not_write() {
 }
 
 #[tokio::test]
-async fn a_rebuilt_generation_equals_the_one_that_grew() {
+async fn a_rebuilt_generation_equals_the_incrementally_built_one() {
     let town = Town::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
@@ -100,7 +100,7 @@ async fn a_rebuilt_generation_equals_the_one_that_grew() {
 }
 
 #[tokio::test]
-async fn a_parked_box_goes_on_with_a_build_that_understands_it() {
+async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
     let town = Town::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let mut world = World::start_from(&origins).await;

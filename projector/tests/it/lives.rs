@@ -38,7 +38,7 @@ async fn states(world: &World) -> Vec<(i32, State)> {
 }
 
 #[tokio::test]
-async fn one_generation_is_built_at_a_time_whoever_asks() {
+async fn one_generation_is_built_at_a_time() {
     let world = World::start().await;
     let (world, origins) = (&world, &origins());
     let begin = || generation::rebuild(&world.database, origins, &TO_READY);
@@ -52,7 +52,7 @@ async fn one_generation_is_built_at_a_time_whoever_asks() {
 }
 
 #[tokio::test]
-async fn a_generation_is_activated_only_when_it_has_caught_up_and_was_verified() {
+async fn a_generation_is_activated_only_after_catching_up_and_verification() {
     let world = World::start().await;
     let activate = |number, unverified| generation::activate(&world.database, number, unverified);
     assert_eq!(reason(activate(None, true).await), "no generation is ready");
@@ -74,7 +74,7 @@ async fn a_generation_is_activated_only_when_it_has_caught_up_and_was_verified()
 }
 
 #[tokio::test]
-async fn a_switch_waits_for_what_is_on_its_way() {
+async fn a_switch_waits_for_pending_commits() {
     let world = World::start().await;
     ready(&world).await;
     set(&world, "update read_g1.checkpoints set position = 3").await;
@@ -84,7 +84,7 @@ async fn a_switch_waits_for_what_is_on_its_way() {
 }
 
 #[tokio::test]
-async fn a_rollback_returns_to_the_last_one_and_back_again() {
+async fn a_rollback_switches_between_the_last_two_generations() {
     let world = World::start().await;
     let roll_back = |from| generation::roll_back(&world.database, from);
     assert_eq!(reason(roll_back(None).await), "no generation is kept for a rollback");
@@ -101,7 +101,7 @@ async fn a_rollback_returns_to_the_last_one_and_back_again() {
 }
 
 #[tokio::test]
-async fn after_a_restore_only_an_operators_word_leads_from_the_lost_log_to_this_one_and_nothing_leads_back() {
+async fn a_switch_to_the_restored_log_needs_an_operator_and_cannot_be_rolled_back() {
     let world = World::start().await;
     ready(&world).await;
     set(&world, "update read_g1.checkpoints set position = 9").await;
@@ -117,7 +117,7 @@ async fn after_a_restore_only_an_operators_word_leads_from_the_lost_log_to_this_
 }
 
 #[tokio::test]
-async fn operators_who_switch_at_the_same_time_leave_one_active_generation() {
+async fn concurrent_switches_leave_one_active_generation() {
     let world = World::start().await;
     ready(&world).await;
     ready(&world).await;
@@ -130,7 +130,7 @@ async fn operators_who_switch_at_the_same_time_leave_one_active_generation() {
 }
 
 #[tokio::test]
-async fn what_is_read_is_never_retired() {
+async fn a_generation_in_use_is_never_retired() {
     let world = World::start().await;
     let retire = async |number| generation::retire(&world.database, &Retire::One(number)).await;
     assert!(reason(retire(1).await).starts_with("generation 1 is active"));
@@ -164,7 +164,7 @@ async fn what_is_read_is_never_retired() {
 }
 
 #[tokio::test]
-async fn a_generation_of_another_version_is_retired_when_nobody_works_with_it() {
+async fn a_generation_of_another_version_is_retired_when_unused() {
     let world = World::start().await;
     set(&world, "update generations set model_version = 'former'").await;
     let retire = async || generation::retire(&world.database, &Retire::One(1)).await;
@@ -177,7 +177,7 @@ async fn a_generation_of_another_version_is_retired_when_nobody_works_with_it() 
 }
 
 #[tokio::test]
-async fn only_what_is_being_built_can_be_paused() {
+async fn only_a_generation_being_built_can_be_paused() {
     let world = World::start().await;
     let (pause, resume) =
         (|number| generation::pause(&world.database, number), |number| generation::resume(&world.database, number));
@@ -193,7 +193,7 @@ async fn only_what_is_being_built_can_be_paused() {
 }
 
 #[tokio::test]
-async fn a_report_names_every_stream_of_every_generation() {
+async fn a_report_lists_every_stream_of_every_generation() {
     let world = World::start().await;
     generation::rebuild(&world.database, &origins(), &Rebuild { max_rate: Some(50), ..TO_READY }).await.expect("begun");
     set(&world, "update read_g1.checkpoints set position = 7 where stream = 'box-0'").await;

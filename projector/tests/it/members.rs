@@ -11,7 +11,7 @@ use crate::{
 const MEMBERS: &str = "select user_id, standing, seat, joined_at from members order by seat";
 
 #[tokio::test]
-async fn everybody_has_a_seat_in_the_order_of_joining() {
+async fn members_have_seats_in_the_order_of_joining() {
     let mut world = World::start().await;
     world.tell(&Story::of_three("b1")).await;
     let member = |user_id: &str, seat: u64| {
@@ -25,7 +25,7 @@ async fn everybody_has_a_seat_in_the_order_of_joining() {
 }
 
 #[tokio::test]
-async fn who_left_or_was_kicked_is_remembered() {
+async fn former_members_keep_their_rows() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b1", "bob", [left("b1.1", "bob")]);
@@ -38,7 +38,7 @@ async fn who_left_or_was_kicked_is_remembered() {
 }
 
 #[tokio::test]
-async fn who_comes_back_sits_last_and_has_still_read_what_they_wrote() {
+async fn a_rejoined_member_sits_last_and_own_messages_stay_read() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b1", "bob", [posted("b1.1", "bob", "hello", None)]);

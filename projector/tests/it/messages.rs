@@ -30,7 +30,7 @@ async fn messages_are_counted_in_their_room() {
 }
 
 #[tokio::test]
-async fn a_correction_replaces_the_text() {
+async fn an_edit_replaces_the_text() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "sop", None)]);
@@ -71,7 +71,7 @@ async fn a_deletion_blanks_the_text_everywhere_and_keeps_the_versions() {
 }
 
 #[tokio::test]
-async fn a_deletion_in_the_same_batch_blanks_as_well() {
+async fn a_deletion_in_the_same_batch_blanks_the_text_too() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "secret", None)]);
@@ -83,7 +83,7 @@ async fn a_deletion_in_the_same_batch_blanks_as_well() {
 }
 
 #[tokio::test]
-async fn a_correction_after_the_deletion_has_lost() {
+async fn an_edit_after_the_deletion_has_no_effect() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "secret", None)]);

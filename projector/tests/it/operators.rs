@@ -104,7 +104,7 @@ async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> b
 }
 
 #[tokio::test]
-async fn a_throttled_rebuild_goes_on_where_its_projector_was_killed() {
+async fn a_throttled_rebuild_continues_after_its_projector_is_killed() {
     let servers = Servers::start().await;
     let first = servers.projector("first").await;
     let town = busy_town(&servers, 150).await;
@@ -136,7 +136,7 @@ const KEPT: Duration = Duration::from_millis(500);
 const APART: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_rebuild_of_low_priority_leaves_most_of_the_time_to_others() {
+async fn a_low_priority_rebuild_leaves_most_of_the_time_to_others() {
     let servers = Servers::start().await;
     let _projector = servers.projector("projector").await;
     busy_town(&servers, 100).await;
@@ -168,7 +168,7 @@ async fn a_rebuild_of_low_priority_leaves_most_of_the_time_to_others() {
 }
 
 #[tokio::test]
-async fn a_paused_rebuild_stands_still_until_it_is_resumed() {
+async fn a_paused_rebuild_makes_no_progress_until_it_is_resumed() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     busy_town(&servers, 20).await;
@@ -196,7 +196,7 @@ async fn a_paused_rebuild_stands_still_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn of_two_operators_who_rebuild_at_the_same_time_one_is_told_to_wait() {
+async fn one_of_two_concurrent_rebuild_requests_is_refused() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
@@ -214,7 +214,7 @@ async fn of_two_operators_who_rebuild_at_the_same_time_one_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn the_generation_of_a_new_version_takes_over_by_itself_beside_the_old_one() {
+async fn the_generation_of_a_new_version_is_activated_automatically_beside_the_old_one() {
     let servers = Servers::start().await;
     let projector = servers.projector("old").await;
     busy_town(&servers, 5).await;

@@ -11,7 +11,7 @@ use crate::process::{Servers, until};
 const MESSAGES: &str = "select count(*) from messages";
 
 #[tokio::test]
-async fn it_waits_for_servers_that_are_not_there_yet() {
+async fn the_projector_waits_for_unavailable_servers() {
     let servers = Servers::start().await;
     servers.nats.stop().await;
     servers.postgres.stop().await;
@@ -24,7 +24,7 @@ async fn it_waits_for_servers_that_are_not_there_yet() {
 }
 
 #[tokio::test]
-async fn it_heals_when_the_database_comes_back_whatever_that_has_lost() {
+async fn the_projector_recovers_when_the_database_returns_with_lost_data() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
@@ -41,7 +41,7 @@ async fn it_heals_when_the_database_comes_back_whatever_that_has_lost() {
 }
 
 #[tokio::test]
-async fn it_heals_when_the_log_comes_back() {
+async fn the_projector_recovers_when_the_log_returns() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
@@ -58,7 +58,7 @@ async fn it_heals_when_the_log_comes_back() {
 }
 
 #[tokio::test]
-async fn another_log_stops_its_stream_and_not_the_others() {
+async fn a_foreign_stream_stops_only_its_own_projection() {
     let servers = Servers::start().await;
     let projector = servers.projector("first").await;
     let town = servers.town().await;
@@ -86,7 +86,7 @@ async fn another_log_stops_its_stream_and_not_the_others() {
 }
 
 #[tokio::test]
-async fn it_goes_on_when_the_database_has_space_again() {
+async fn the_projector_continues_when_the_database_has_space_again() {
     let disk_folder = Scratch::create().expect("a folder");
     let folder = disk_folder.path().join("disk");
     let Some(disk) = SmallDisk::mount(&folder, 8).expect("a folder") else {

@@ -33,7 +33,7 @@ fn poisoned() -> Story {
 }
 
 #[tokio::test]
-async fn an_unreadable_commit_parks_its_box_only() {
+async fn an_unreadable_commit_quarantines_only_its_box() {
     let mut world = World::start().await;
     let news = world.tell(&poisoned()).await;
     assert_eq!(world.texts("select body from messages").await, ["flows"]);
@@ -49,7 +49,7 @@ async fn an_unreadable_commit_parks_its_box_only() {
 }
 
 #[tokio::test]
-async fn a_parked_box_stays_parked_in_later_batches() {
+async fn a_quarantined_box_stays_quarantined_in_later_batches() {
     let mut world = World::start().await;
     world.tell(&poisoned()).await;
     let mut story = Story::from(8);
@@ -62,7 +62,7 @@ async fn a_parked_box_stays_parked_in_later_batches() {
 }
 
 #[tokio::test]
-async fn a_commit_is_parked_whole() {
+async fn a_commit_is_quarantined_as_a_whole() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     // dan may join, but bob is inside already.
@@ -74,7 +74,7 @@ async fn a_commit_is_parked_whole() {
 }
 
 #[tokio::test]
-async fn an_event_that_fits_nothing_parks_its_box() {
+async fn an_inconsistent_event_quarantines_its_box() {
     for (event, reason) in [
         (posted("b1.2", "ann", "where", None), "there is no room b1.2"),
         (posted("b1.1", "zoe", "who", None), "zoe is not in room b1.1"),
@@ -91,7 +91,7 @@ async fn an_event_that_fits_nothing_parks_its_box() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_parks_its_box_and_not_its_batch() {
+async fn an_event_refused_by_the_database_quarantines_its_box_and_not_its_batch() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b2", "ops", [installed("b2")]);
@@ -109,7 +109,7 @@ async fn what_the_database_refuses_parks_its_box_and_not_its_batch() {
 }
 
 #[tokio::test]
-async fn a_user_that_cannot_be_projected_stops_the_users() {
+async fn an_unprojectable_user_event_stops_the_user_stream() {
     let mut world = World::start().await;
     for content in [
         Content::Unreadable { box_id: None, reason: "from the future".to_owned() },
@@ -146,7 +146,7 @@ async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
 }
 
 #[tokio::test]
-async fn a_box_goes_on_without_an_event_that_is_given_up() {
+async fn a_box_continues_without_a_dropped_event() {
     let mut world = World::start().await;
     let mut story = poisoned();
     let log = story.on_log().await;
@@ -167,7 +167,7 @@ async fn a_box_goes_on_without_an_event_that_is_given_up() {
 }
 
 #[tokio::test]
-async fn boxes_are_tried_again_only_where_the_checkpoint_still_is() {
+async fn boxes_are_retried_only_at_the_current_checkpoint() {
     let mut world = World::start().await;
     let mut story = poisoned();
     let log = story.on_log().await;
@@ -185,7 +185,7 @@ async fn boxes_are_tried_again_only_where_the_checkpoint_still_is() {
 }
 
 #[tokio::test]
-async fn giving_up_an_event_that_is_not_in_the_way_changes_nothing() {
+async fn dropping_an_event_that_does_not_block_changes_nothing() {
     let mut world = World::start().await;
     let mut story = poisoned();
     // A projected event, a waiting one, one that is yet to come, and one of another box.
@@ -201,7 +201,7 @@ async fn giving_up_an_event_that_is_not_in_the_way_changes_nothing() {
 }
 
 #[tokio::test]
-async fn one_event_after_the_other_can_be_given_up() {
+async fn events_can_be_dropped_one_after_another() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let bad = [

@@ -31,7 +31,7 @@ async fn poison(servers: &Servers, box_id: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_poisoned_box_is_named_and_goes_on_without_what_is_given_up() {
+async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
@@ -74,7 +74,7 @@ async fn a_poisoned_box_is_named_and_goes_on_without_what_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_box_goes_on_when_it_is_tried_again_after_what_was_wrong_is_mended() {
+async fn a_box_continues_when_it_is_retried_after_a_repair() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
@@ -101,7 +101,7 @@ async fn a_box_goes_on_when_it_is_tried_again_after_what_was_wrong_is_mended() {
 }
 
 #[tokio::test]
-async fn verifying_ends_with_a_code_for_scripts() {
+async fn verify_ends_with_an_exit_code_for_scripts() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     let town = servers.town().await;
@@ -128,7 +128,7 @@ async fn verifying_ends_with_a_code_for_scripts() {
 }
 
 #[tokio::test]
-async fn an_event_is_not_given_up_by_accident() {
+async fn an_event_is_not_dropped_by_accident() {
     let servers = Servers::start().await;
     let drop = ["quarantine", "drop", "b1", "7", "--reason", "a test"];
     let (code, said) = servers.command(&drop).await;

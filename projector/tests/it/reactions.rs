@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn reactions_stand_in_order_of_arrival() {
+async fn reactions_are_listed_in_order_of_arrival() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup", None)]);
@@ -47,7 +47,7 @@ async fn a_reaction_without_effect_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_message_takes_at_most_fifty_kinds_of_reactions() {
+async fn a_message_has_at_most_fifty_kinds_of_reactions() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup", None)]);

@@ -75,7 +75,7 @@ async fn gap(town: &Town, rows: &mut PgConnection, partition: u16, words: &'stat
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_three_projectors_one_is_killed_and_one_frozen_and_nothing_is_lost_or_twice() {
+async fn nothing_is_lost_or_doubled_with_one_of_three_projectors_killed_and_one_frozen() {
     let servers = Servers::start().await;
     let mut rows = servers.read_model().await;
     let replicas = replicas(&servers, &mut rows).await;

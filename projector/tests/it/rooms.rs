@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn an_open_room_has_its_host_inside_and_takes_the_box() {
+async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
@@ -34,7 +34,7 @@ async fn an_open_room_has_its_host_inside_and_takes_the_box() {
 }
 
 #[tokio::test]
-async fn a_room_moves_on_step_by_step() {
+async fn a_room_advances_step_by_step() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let room_id = room("b1.1");
@@ -90,7 +90,7 @@ async fn the_next_room_on_a_box_closes_the_overdue_one_first() {
 }
 
 #[tokio::test]
-async fn the_last_one_to_leave_closes_the_room() {
+async fn the_last_leaving_member_closes_the_room() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);

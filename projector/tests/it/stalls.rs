@@ -54,11 +54,11 @@ async fn metric(projector: &Projector, name: &str) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_locks_shows_in_readiness_in_time() {
+async fn a_locked_row_is_reported_by_readiness_in_time() {
     Box::pin(hold_up_with("select * from checkpoints for update")).await;
 }
 
 #[tokio::test]
-async fn a_table_that_somebody_locks_shows_in_readiness_in_time() {
+async fn a_locked_table_is_reported_by_readiness_in_time() {
     Box::pin(hold_up_with("lock table messages in access exclusive mode")).await;
 }

@@ -22,7 +22,7 @@ fn only(who: &str) -> Value {
 }
 
 #[tokio::test]
-async fn messages_and_the_end_concern_everybody_and_the_rest_who_did_it() {
+async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     world.tell(&story).await;
@@ -48,7 +48,7 @@ async fn messages_and_the_end_concern_everybody_and_the_rest_who_did_it() {
 }
 
 #[tokio::test]
-async fn it_is_told_when_it_can_be_read() {
+async fn a_notified_change_can_be_read() {
     let servers = Servers::start().await;
     let town = servers.town().await;
     let projector = servers.projector("projector").await;

@@ -21,7 +21,7 @@ fn device(id: &str, token: &str) -> UserEvent {
 }
 
 #[tokio::test]
-async fn a_user_has_a_nickname_and_wishes() {
+async fn a_user_has_a_nickname_and_preferences() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.add("ann", Content::Claim);
@@ -43,7 +43,7 @@ async fn a_user_has_a_nickname_and_wishes() {
 }
 
 #[tokio::test]
-async fn devices_come_change_and_go() {
+async fn devices_are_added_changed_and_removed() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.user("ann", [registered("ann")]);
@@ -61,7 +61,7 @@ async fn devices_come_change_and_go() {
 }
 
 #[tokio::test]
-async fn of_an_erased_user_the_id_stays() {
+async fn an_erased_user_keeps_the_id() {
     let mut world = World::start().await;
     let mut story = Story::new();
     for id in ["ann", "bob"] {

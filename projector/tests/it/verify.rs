@@ -153,7 +153,7 @@ async fn a_missing_and_an_extra_row_are_found_in_every_table() {
 }
 
 #[tokio::test]
-async fn a_difference_is_told_with_its_key_both_values_and_the_events_behind_it() {
+async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
     let (world, town) = two().await;
     run(&world.database, 2, "update messages set body = 'changed' where box_id = 'b1' and ordinal = 3").await;
     let found = compared(&world, &town).await;
@@ -211,7 +211,7 @@ fn following(database: &Database, log: &Arc<dyn Log>, generation: i32) -> JoinSe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_being_written_is_compared_when_it_has_settled() {
+async fn changing_rows_are_compared_once_they_have_settled() {
     let (world, town) = two().await;
     let _followers = [following(&world.database, &town.log, 1), following(&world.database, &town.log, 2)];
     let town = Arc::new(town);
@@ -239,7 +239,7 @@ async fn what_is_being_written_is_compared_when_it_has_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_never_settles_is_not_called_equal() {
+async fn rows_that_never_settle_are_not_reported_as_equal() {
     let (world, town) = two().await;
     // The second generation falls behind.
     town.say("b1", "later").await;
@@ -251,7 +251,7 @@ async fn what_never_settles_is_not_called_equal() {
 }
 
 #[tokio::test]
-async fn a_generation_is_compared_with_a_fresh_projection_that_leaves_nothing_behind() {
+async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
     let (world, town) = two().await;
     let fresh = async || verify_fresh(&world.database, &town.log, 1, Limits::default()).await.expect("a comparison");
     // The rows that no event has caused.
@@ -275,7 +275,7 @@ async fn a_generation_is_compared_with_a_fresh_projection_that_leaves_nothing_be
 }
 
 #[tokio::test]
-async fn what_cannot_be_compared_is_refused() {
+async fn incomparable_generations_are_refused() {
     let (world, town) = two().await;
     let refusal = async |generations| {
         let refused = verify(&world.database, &town.log, generations, Limits::default()).await;

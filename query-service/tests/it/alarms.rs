@@ -20,7 +20,7 @@ async fn alarms(watcher: &mut Watcher, messages: impl IntoIterator<Item = i64>) 
 }
 
 #[tokio::test]
-async fn alarms_come_to_every_connection_of_their_user_and_to_nobody_else() {
+async fn alarms_are_sent_to_every_connection_of_their_user_only() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     let mut ben = connected(&world, "ben").await;
@@ -47,7 +47,7 @@ async fn alarms_come_to_every_connection_of_their_user_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_lost_alarm_is_read_and_a_repeated_one_is_nothing_new() {
+async fn a_lost_alarm_is_recovered_and_a_repeated_one_is_ignored() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     world.alarm(41).await;
@@ -71,7 +71,7 @@ async fn a_lost_alarm_is_read_and_a_repeated_one_is_nothing_new() {
 }
 
 #[tokio::test]
-async fn alarms_of_an_outage_come_when_it_is_over() {
+async fn alarms_of_an_outage_are_sent_after_it() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     world.alarm(41).await;

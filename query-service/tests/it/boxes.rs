@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{World, fields};
 
 #[tokio::test]
-async fn boxes_say_whether_they_are_free() {
+async fn boxes_show_their_status() {
     let world = World::start().await;
     let (status, page) = world.get("eve", "/boxes").await;
     assert_eq!(status, 200);
@@ -42,7 +42,7 @@ async fn boxes_are_filtered_and_sorted_by_distance() {
 }
 
 #[tokio::test]
-async fn pages_have_every_item_once() {
+async fn pages_contain_every_item_once() {
     let world = World::start().await;
     for (path, order) in [
         ("/boxes?limit=1", vec!["south", "west", "north", "old"]),
@@ -102,7 +102,7 @@ async fn bad_parameters_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn everybody_must_be_signed_in() {
+async fn every_read_requires_a_token() {
     let world = World::start().await;
     for path in [
         "/boxes",

@@ -37,7 +37,7 @@ fn mention(position: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_goes_on_where_the_last_one_was_with_rooms_and_alarms() {
+async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2" }])).await;
     let cursor = pinged(&mut ana).await;
@@ -72,7 +72,7 @@ async fn a_connection_goes_on_where_the_last_one_was_with_rooms_and_alarms() {
 }
 
 #[tokio::test]
-async fn who_is_gone_at_once_misses_nothing_either() {
+async fn a_client_that_disconnects_at_once_misses_nothing() {
     let world = World::start().await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
     let cursor = ana.next().await["cursor"].clone();
@@ -90,7 +90,7 @@ async fn who_is_gone_at_once_misses_nothing_either() {
 }
 
 #[tokio::test]
-async fn alarms_are_complete_up_to_the_cursor_and_only_what_is_beyond_may_come_again() {
+async fn alarms_are_complete_up_to_the_cursor_and_only_later_ones_may_repeat() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([])).await;
     let before = pinged(&mut ana).await;
@@ -115,7 +115,7 @@ async fn alarms_are_complete_up_to_the_cursor_and_only_what_is_beyond_may_come_a
 }
 
 #[tokio::test]
-async fn more_alarms_than_are_read_at_once_come_all_the_same() {
+async fn more_alarms_than_one_read_returns_are_all_delivered() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([])).await;
     let cursor = pinged(&mut ana).await;
@@ -140,7 +140,7 @@ async fn more_alarms_than_are_read_at_once_come_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_strange_cursor_is_a_reset_of_each_room_and_of_the_alarms() {
+async fn an_unknown_cursor_resets_each_room_and_the_alarms() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
     let of_ben = pinged(&mut ben).await;
@@ -159,7 +159,7 @@ async fn a_strange_cursor_is_a_reset_of_each_room_and_of_the_alarms() {
 }
 
 #[tokio::test]
-async fn feeds_are_read_from_the_cursor_of_a_live_connection_on() {
+async fn feeds_are_read_from_the_cursor_of_a_live_connection() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
     let cursor = pinged(&mut ben).await;
@@ -177,7 +177,7 @@ async fn feeds_are_read_from_the_cursor_of_a_live_connection_on() {
 }
 
 #[tokio::test]
-async fn the_last_words_have_the_cursor() {
+async fn the_bye_frame_has_the_cursor() {
     let mut world = World::start().await;
     let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
     ben.next().await;
@@ -205,7 +205,7 @@ async fn the_last_words_have_the_cursor() {
 }
 
 #[tokio::test]
-async fn the_first_id_of_a_stream_has_the_rooms_that_come_later() {
+async fn the_first_id_of_a_stream_includes_rooms_subscribed_later() {
     const ROOMS: &str = "rooms=north.1,north.2";
     let world = World::start().await;
     let mut ana = Listener::open(&world, "ana", ROOMS).await;
@@ -219,7 +219,7 @@ async fn the_first_id_of_a_stream_has_the_rooms_that_come_later() {
 }
 
 #[tokio::test]
-async fn nothing_is_reset_while_no_read_model_is_known_yet() {
+async fn a_missing_read_model_causes_no_reset() {
     let world = World::start().await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
     let cursor = ana.next().await["cursor"].clone();
@@ -241,7 +241,7 @@ async fn nothing_is_reset_while_no_read_model_is_known_yet() {
 }
 
 #[tokio::test]
-async fn when_the_log_is_another_one_everybody_begins_anew() {
+async fn a_different_log_resets_every_cursor() {
     let world = World::start().await;
     let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 9 }])).await;
     let cursor = ana.next().await["cursor"].clone();

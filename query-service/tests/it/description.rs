@@ -61,7 +61,7 @@ fn all_references_lead_somewhere(api: &Value, part: &Value) {
 }
 
 #[tokio::test]
-async fn live_frames_are_described_as_asyncapi_demands() {
+async fn the_description_of_live_frames_is_valid_asyncapi() {
     let world = World::start().await;
     let (status, document) = world.plain_get("/asyncapi.json").await;
     assert_eq!(status, 200);

@@ -29,7 +29,7 @@ async fn a_stream_carries_the_frames_of_live_connections() {
 }
 
 #[tokio::test]
-async fn who_listens_is_present() {
+async fn a_listening_user_is_present() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     let _ana = Listener::open(&world, "ana", NORTH).await;
@@ -37,7 +37,7 @@ async fn who_listens_is_present() {
 }
 
 #[tokio::test]
-async fn the_last_id_goes_on_where_the_stream_ended() {
+async fn the_last_id_resumes_an_ended_stream() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     ben.until("subscribed").await;
@@ -67,7 +67,7 @@ async fn the_last_id_goes_on_where_the_stream_ended() {
 }
 
 #[tokio::test]
-async fn who_saw_nothing_happen_misses_nothing_either() {
+async fn a_stream_without_events_resumes_without_loss() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     ben.until("subscribed").await;
@@ -80,7 +80,7 @@ async fn who_saw_nothing_happen_misses_nothing_either() {
 }
 
 #[tokio::test]
-async fn a_long_absence_comes_back_whole() {
+async fn a_long_absence_is_replayed_completely() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     ben.until("subscribed").await;
@@ -114,7 +114,7 @@ async fn a_cursor_of_another_feed_resets_every_room() {
 }
 
 #[tokio::test]
-async fn a_kick_is_the_last_thing_of_its_room() {
+async fn a_kick_is_the_last_event_of_its_room() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     let mut ana = Listener::open(&world, "ana", NORTH).await;
@@ -139,7 +139,7 @@ async fn a_kick_is_the_last_thing_of_its_room() {
 }
 
 #[tokio::test]
-async fn a_cursor_from_long_before_a_kick_gets_the_kick_only() {
+async fn a_cursor_from_long_before_a_kick_yields_only_the_kick() {
     let world = World::start().await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     ben.until("subscribed").await;
@@ -160,7 +160,7 @@ async fn a_cursor_from_long_before_a_kick_gets_the_kick_only() {
 }
 
 #[tokio::test]
-async fn rooms_are_refused_one_by_one_on_streams_too() {
+async fn rooms_are_refused_individually_on_streams_too() {
     let world = World::start().await;
     let mut eve = Listener::open(&world, "eve", "rooms=north.9,north.2,north.1,north.1").await;
     assert_eq!(eve.next().await["type"], "welcome");
@@ -172,7 +172,7 @@ async fn rooms_are_refused_one_by_one_on_streams_too() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_before_the_stream_begins() {
+async fn errors_are_returned_before_the_stream_begins() {
     let world = World::with(&["--connections-per-user", "2"]).await;
     let crowd = (1..=201).map(|number| format!("north.{number}")).collect::<Vec<_>>().join(",");
     for query in ["rooms=", "rooms=north", "rooms=north.1,,north.2", "room=north.2", &format!("rooms={crowd}")] {
@@ -195,7 +195,7 @@ async fn open_status(world: &World) -> u16 {
 }
 
 #[tokio::test]
-async fn comments_come_while_nothing_else_does() {
+async fn comments_are_sent_on_an_idle_stream() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ben = Listener::open(&world, "ben", NORTH).await;
     for _ in 0..5 {

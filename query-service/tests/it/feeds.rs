@@ -9,7 +9,7 @@ fn post(v: i64) -> Value {
 }
 
 #[tokio::test]
-async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
+async fn lost_late_and_repeated_notifications_cause_no_gap_and_no_repeat() {
     let world = World::start().await;
     let mut ben = world.watch("ben", Some(7)).await;
     ben.next().await;
@@ -37,7 +37,7 @@ async fn lost_late_and_repeated_notices_leave_no_gap_and_no_repetition() {
 }
 
 #[tokio::test]
-async fn more_than_is_read_for_all_at_once_comes_all_the_same_and_a_kick_is_the_end_of_it() {
+async fn more_events_than_one_read_returns_are_delivered_up_to_a_kick() {
     let world = World::start().await;
     let mut ana = world.watch("ana", None).await;
     let mut ben = world.watch("ben", None).await;
@@ -74,7 +74,7 @@ async fn a_long_absence_is_replayed_in_order() {
 }
 
 #[tokio::test]
-async fn a_version_from_nowhere_is_a_reset() {
+async fn an_unknown_version_causes_a_reset() {
     let world = World::start().await;
     let mut ben = world.watch("ben", Some(1000)).await;
     assert_eq!(
@@ -87,7 +87,7 @@ async fn a_version_from_nowhere_is_a_reset() {
 }
 
 #[tokio::test]
-async fn another_generation_is_followed_without_a_repetition() {
+async fn a_switch_of_generations_repeats_no_event() {
     let world = World::start().await;
     let mut ben = world.watch("ben", Some(8)).await;
     ben.next().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::World;
 
 #[tokio::test]
-async fn pings_carry_the_heads_and_silence_ends_it() {
+async fn pings_carry_the_heads_and_a_silent_connection_is_closed() {
     let world = World::with(&["--heartbeat", "1"]).await;
     let mut ben = world.watch("ben", None).await;
     let mut silent = world.watch("ana", None).await;

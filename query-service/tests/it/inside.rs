@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{World, fields};
 
 #[tokio::test]
-async fn only_who_is_inside_sees_inside() {
+async fn only_members_read_members_messages_and_events() {
     let world = World::start().await;
     for part in ["members", "messages", "events"] {
         let path = format!("/rooms/north.2/{part}");
@@ -26,7 +26,7 @@ async fn only_who_is_inside_sees_inside() {
 }
 
 #[tokio::test]
-async fn members_come_in_the_order_of_joining() {
+async fn members_are_listed_in_the_order_of_joining() {
     let world = World::start().await;
     let (_, page) = world.get("ben", "/rooms/north.2/members").await;
     assert_eq!(
@@ -42,7 +42,7 @@ async fn members_come_in_the_order_of_joining() {
 }
 
 #[tokio::test]
-async fn messages_are_read_from_any_place_in_both_directions() {
+async fn messages_are_read_from_any_point_in_both_directions() {
     let world = World::start().await;
     let ids = async |query: &str| world.list("ben", &format!("/rooms/north.2/messages{query}"), "message_id").await;
     assert_eq!(ids("").await, ["24", "23", "22", "21"]);
@@ -119,7 +119,7 @@ async fn the_feed_is_read_in_order_from_any_version() {
 }
 
 #[tokio::test]
-async fn search_finds_words_only_where_the_caller_may_read() {
+async fn search_finds_words_only_in_readable_rooms() {
     let world = World::start().await;
     let found = async |user: &str, q: &str| world.list(user, &format!("/search/messages?q={q}"), "message_id").await;
     assert_eq!(found("ana", "spring").await, ["22", "5"]);

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::world::World;
 
 #[tokio::test]
-async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
+async fn connections_are_limited_per_user_and_a_closed_one_frees_its_slot() {
     let world = World::with(&["--connections-per-user", "2"]).await;
     let mut first = world.watch("ben", None).await;
     let second = world.watch("ben", None).await;
@@ -31,7 +31,7 @@ async fn a_user_has_so_many_connections_and_a_closed_one_makes_room() {
 }
 
 #[tokio::test]
-async fn frames_that_come_too_fast_are_refused_and_then_end_it() {
+async fn frames_beyond_the_rate_are_rejected_and_then_close_the_connection() {
     let world = World::start().await;
     let mut ana = world.watch("ana", None).await;
     ana.next().await;
@@ -60,7 +60,7 @@ async fn frames_that_come_too_fast_are_refused_and_then_end_it() {
 }
 
 #[tokio::test]
-async fn a_newer_token_keeps_the_connection() {
+async fn a_newer_token_extends_the_connection() {
     let world = World::start().await;
     let mut ben = world.connect().await;
     let short = world.short_token("ben", Duration::from_secs(2));
@@ -91,7 +91,7 @@ async fn another_users_token_ends_the_session() {
 }
 
 #[tokio::test]
-async fn members_fetch_pages_of_a_feed_without_following_it() {
+async fn members_fetch_pages_of_a_feed_without_a_subscription() {
     let world = World::start().await;
     world.append_messages(10..=250).await;
     let mut ben = world.connect().await;

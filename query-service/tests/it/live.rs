@@ -7,7 +7,7 @@ use serde_json::json;
 use super::world::World;
 
 #[tokio::test]
-async fn a_member_sees_what_happens_as_it_happens() {
+async fn a_member_receives_events_as_they_happen() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     assert_eq!(ben.next().await, json!({ "type": "subscribed", "room": "north.2", "head_v": 9, "recovered": false }));
@@ -32,7 +32,7 @@ async fn a_member_sees_what_happens_as_it_happens() {
 }
 
 #[tokio::test]
-async fn a_kick_is_the_last_thing_that_is_seen() {
+async fn a_kick_is_the_last_event_of_a_subscription() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     let mut ana = world.watch("ana", None).await;
@@ -55,7 +55,7 @@ async fn a_kick_is_the_last_thing_that_is_seen() {
 }
 
 #[tokio::test]
-async fn who_left_or_was_kicked_gets_the_parting_event_only_whatever_version_they_resume_from() {
+async fn a_former_member_gets_only_the_parting_event_at_any_version() {
     let world = World::start().await;
     let withheld =
         |head_v| json!({ "type": "reset", "room": "north.2", "reason": "no-longer-inside", "head_v": head_v });
@@ -96,7 +96,7 @@ async fn who_left_or_was_kicked_gets_the_parting_event_only_whatever_version_the
 }
 
 #[tokio::test]
-async fn rooms_are_refused_one_by_one() {
+async fn rooms_are_refused_individually() {
     let world = World::start().await;
     let mut eve = world.connect().await;
     let rooms = json!([{ "id": "north.2" }, { "id": "north.9", "v": 3 }, { "id": "north.1" }]);
@@ -115,7 +115,7 @@ async fn rooms_are_refused_one_by_one() {
 }
 
 #[tokio::test]
-async fn who_unsubscribes_is_told_that_it_is_done() {
+async fn an_unsubscription_is_confirmed() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
@@ -126,7 +126,7 @@ async fn who_unsubscribes_is_told_that_it_is_done() {
 }
 
 #[tokio::test]
-async fn bad_frames_are_answered_and_bad_hellos_end_it() {
+async fn bad_frames_are_answered_and_bad_hellos_close_the_connection() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
@@ -168,7 +168,7 @@ async fn a_connection_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_stopping_service_says_good_bye() {
+async fn a_stopping_service_sends_a_bye() {
     let mut world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     let mut silent = world.connect().await;
@@ -183,7 +183,7 @@ async fn a_stopping_service_says_good_bye() {
 }
 
 #[tokio::test]
-async fn other_requests_than_handshakes_are_told_so() {
+async fn a_request_without_a_handshake_gets_upgrade_required() {
     let world = World::start().await;
     let (status, problem) = world.get("ben", "/live").await;
     assert_eq!((status, &problem["code"]), (426, &"upgrade-required".into()));

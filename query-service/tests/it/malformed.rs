@@ -116,7 +116,7 @@ async fn goes_on(world: &World, neighbour: &mut Watcher, v: i64) {
 }
 
 #[tokio::test]
-async fn a_malformed_frame_is_refused_and_the_connection_goes_on() {
+async fn a_malformed_frame_is_refused_and_the_connection_stays_open() {
     let world = World::start().await;
     let mut neighbour = world.watch("ana", Some(9)).await;
     neighbour.next().await;
@@ -139,7 +139,7 @@ async fn a_malformed_frame_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn whatever_is_no_hello_ends_it_at_the_beginning() {
+async fn a_first_frame_other_than_hello_closes_the_connection() {
     let world = World::start().await;
     let mut neighbour = world.watch("ana", Some(9)).await;
     neighbour.next().await;
@@ -170,7 +170,7 @@ fn in_two(text: &[u8]) -> [Message; 2] {
 }
 
 #[tokio::test]
-async fn fragments_make_one_frame_and_count_as_one() {
+async fn fragments_form_one_frame_and_count_as_one() {
     let world = World::start().await;
     let mut watcher = greeted(&world).await;
     for part in in_two(br#"{"type":"fetch","id":1,"room":"north.1","after_v":0}"#) {
@@ -197,7 +197,7 @@ fn beyond_words() -> Vec<Vec<Message>> {
 }
 
 #[tokio::test]
-async fn a_binary_message_is_an_invalid_frame_or_too_large_as_a_text_is() {
+async fn a_binary_message_is_refused_or_too_large_like_a_text() {
     let world = World::start().await;
     let mut watcher = greeted(&world).await;
     watcher.send(Message::binary(vec![b'x'; 16 * KIB])).await.unwrap();
@@ -217,7 +217,7 @@ async fn a_binary_message_is_an_invalid_frame_or_too_large_as_a_text_is() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_no_text_ends_the_connection_at_once() {
+async fn a_message_that_is_too_large_or_no_text_closes_the_connection_at_once() {
     let world = World::start().await;
     let mut neighbour = world.watch("ana", Some(9)).await;
     neighbour.next().await;
@@ -243,7 +243,7 @@ async fn what_is_too_large_or_no_text_ends_the_connection_at_once() {
 }
 
 #[tokio::test]
-async fn malformed_frames_leave_nothing_behind() {
+async fn malformed_frames_leave_no_state_behind() {
     let world = World::start().await;
     let mut neighbour = world.watch("ana", Some(9)).await;
     neighbour.next().await;

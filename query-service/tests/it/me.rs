@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{World, fields};
 
 #[tokio::test]
-async fn an_account_has_no_secrets() {
+async fn an_account_contains_no_secrets() {
     let world = World::start().await;
     let (status, me) = world.get("ana", "/me").await;
     assert_eq!(status, 200);
@@ -22,7 +22,7 @@ async fn an_account_has_no_secrets() {
 }
 
 #[tokio::test]
-async fn my_rooms_count_what_is_unread() {
+async fn my_rooms_show_unread_counts() {
     let world = World::start().await;
     let (_, page) = world.get("ana", "/me/rooms").await;
     assert_eq!(fields(&page, "room_id"), ["north.2", "north.1"]);
@@ -43,7 +43,7 @@ async fn my_rooms_count_what_is_unread() {
 }
 
 #[tokio::test]
-async fn my_alarms_come_the_newest_first() {
+async fn my_alarms_are_listed_newest_first() {
     let world = World::start().await;
     let mut seen = Vec::new();
     let mut next = "/me/alarms?limit=1".to_owned();

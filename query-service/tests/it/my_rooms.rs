@@ -22,7 +22,7 @@ fn unread(number: i64) -> Value {
 }
 
 #[tokio::test]
-async fn the_open_rooms_come_first_with_what_is_unread() {
+async fn the_first_frame_has_the_open_rooms_with_unread_counts() {
     let world = World::start().await;
     for (user, rooms) in [
         ("ana", json!({ "north.2": { "unread": 2 } })),
@@ -44,7 +44,7 @@ async fn the_open_rooms_come_first_with_what_is_unread() {
 }
 
 #[tokio::test]
-async fn counts_change_with_messages_and_markers_for_every_connection() {
+async fn counts_change_with_messages_and_markers_on_every_connection() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     let mut ben = connected(&world, "ben").await;
@@ -69,7 +69,7 @@ async fn counts_change_with_messages_and_markers_for_every_connection() {
 }
 
 #[tokio::test]
-async fn many_messages_make_one_count_a_second() {
+async fn many_messages_cause_one_count_a_second() {
     let world = World::start().await;
     let mut ben = connected(&world, "ben").await;
     ben.mine().await;
@@ -85,7 +85,7 @@ async fn many_messages_make_one_count_a_second() {
 }
 
 #[tokio::test]
-async fn coming_and_going_is_told_whichever_way_it_happens() {
+async fn every_change_of_a_membership_is_sent() {
     let world = World::start().await;
     let mut cem = connected(&world, "cem").await;
     let mut ben = connected(&world, "ben").await;
@@ -117,7 +117,7 @@ async fn coming_and_going_is_told_whichever_way_it_happens() {
 }
 
 #[tokio::test]
-async fn what_nobody_told_is_found_all_the_same() {
+async fn lost_notifications_are_recovered() {
     let world = World::start().await;
     let mut ben = connected(&world, "ben").await;
     ben.mine().await;

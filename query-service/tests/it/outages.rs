@@ -7,7 +7,7 @@ use serde_json::json;
 use super::world::World;
 
 #[tokio::test]
-async fn without_postgresql_reads_fail_quickly_and_heal() {
+async fn reads_fail_fast_without_postgresql_and_recover() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
@@ -37,7 +37,7 @@ async fn without_postgresql_reads_fail_quickly_and_heal() {
 }
 
 #[tokio::test]
-async fn without_nats_reads_go_on_and_live_heals_afterwards() {
+async fn reads_continue_without_nats_and_live_connections_recover_afterwards() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
@@ -66,7 +66,7 @@ async fn without_nats_reads_go_on_and_live_heals_afterwards() {
 }
 
 #[tokio::test]
-async fn many_idle_connections_leave_the_pool_to_reads() {
+async fn many_idle_connections_do_not_occupy_the_pool() {
     let world = World::with(&["--database-pool", "2", "--connections-per-user", "300"]).await;
     let mut watchers = Vec::new();
     for _ in 0..300 {

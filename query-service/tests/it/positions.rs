@@ -24,7 +24,7 @@ async fn a_read_waits_for_its_position() {
 }
 
 #[tokio::test]
-async fn a_read_that_would_be_too_old_says_how_old() {
+async fn a_read_behind_its_position_reports_the_lag() {
     let world = World::start().await;
     let response = world
         .get_with(
@@ -53,7 +53,7 @@ async fn positions_of_another_log_are_refused() {
 }
 
 #[tokio::test]
-async fn a_box_in_quarantine_says_so_from_its_bad_event_on() {
+async fn a_quarantined_box_is_reported_from_its_bad_event_on() {
     let world = World::start().await;
     world.sql("insert into quarantined_boxes values ('north', 'box-0', 30, 'poison', now())").await;
     for path in ["/boxes/north", "/rooms/north.2", "/rooms/north.2/messages"] {

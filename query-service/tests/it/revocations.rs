@@ -23,7 +23,7 @@ async fn revoke(world: &World, user: &str) {
 }
 
 #[tokio::test]
-async fn whoever_is_signed_out_loses_reads_tickets_and_live_connections_within_seconds() {
+async fn a_signed_out_user_loses_reads_tickets_and_live_connections_within_seconds() {
     let world = start().await;
     let token = world.token("ben");
     let header = format!("Bearer {token}");

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::World;
 
 #[tokio::test]
-async fn rooms_are_listed_for_everybody_the_newest_first() {
+async fn rooms_are_listed_for_every_user_newest_first() {
     let world = World::start().await;
     assert_eq!(world.list("eve", "/rooms", "room_id").await, ["north.2", "north.1"]);
     assert_eq!(world.list("eve", "/rooms?status=open", "room_id").await, ["north.2"]);
@@ -19,7 +19,7 @@ async fn rooms_are_listed_for_everybody_the_newest_first() {
 }
 
 #[tokio::test]
-async fn a_room_says_what_everybody_may_know() {
+async fn a_room_shows_its_public_details() {
     let world = World::start().await;
     let (status, room) = world.get("eve", "/rooms/north.2").await;
     assert_eq!(status, 200);

@@ -29,7 +29,7 @@ async fn read_time(world: &World) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_searches_of_one_user_do_not_slow_down_what_others_read() {
+async fn many_searches_of_one_user_do_not_slow_down_reads_of_others() {
     let world = World::with(&["--rate-per-user", "1000000:1000000", "--search-budget", "10000"]).await;
     world
         .sql(
@@ -62,7 +62,7 @@ async fn many_searches_of_one_user_do_not_slow_down_what_others_read() {
 }
 
 #[tokio::test]
-async fn a_search_over_its_budget_is_cancelled_and_told_to_come_back() {
+async fn a_search_over_its_budget_is_cancelled_with_a_retry_hint() {
     let world = World::with(&["--search-budget", "100"]).await;
     let lock = world.lock_messages().await;
     let token = format!("Bearer {}", world.token("ben"));
@@ -75,7 +75,7 @@ async fn a_search_over_its_budget_is_cancelled_and_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn one_search_of_a_user_runs_at_a_time_and_others_have_their_turn() {
+async fn one_search_of_a_user_runs_at_a_time_and_others_take_turns() {
     let world = World::with(&["--search-budget", "10000"]).await;
     let lock = world.lock_messages().await;
     let search = |user| world.get(user, "/search/messages?q=rolls");
@@ -100,7 +100,7 @@ async fn one_search_of_a_user_runs_at_a_time_and_others_have_their_turn() {
 }
 
 #[tokio::test]
-async fn a_search_goes_on_to_its_end_when_its_client_hangs_up() {
+async fn a_search_is_completed_when_its_client_disconnects() {
     let world = World::with(&["--search-budget", "10000"]).await;
     let lock = world.lock_messages().await;
     let search = |user| world.get(user, "/search/messages?q=rolls");

@@ -42,7 +42,7 @@ impl Node {
 }
 
 #[tokio::test]
-async fn members_see_who_comes_and_goes() {
+async fn members_see_the_presence_of_others() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     assert_eq!(
@@ -65,7 +65,7 @@ async fn members_see_who_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn many_who_come_and_go_make_one_frame_a_second() {
+async fn many_presence_changes_cause_one_frame_a_second() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.present(&["ben"]).await;
@@ -85,7 +85,7 @@ async fn many_who_come_and_go_make_one_frame_a_second() {
 }
 
 #[tokio::test]
-async fn nodes_tell_each_other_and_ask_when_a_room_is_new_to_them() {
+async fn nodes_exchange_presence_and_request_it_for_new_rooms() {
     let world = World::start().await;
     let mut node = Node::beside(&world).await;
     let mut ben = world.watch("ben", None).await;
@@ -106,7 +106,7 @@ async fn nodes_tell_each_other_and_ask_when_a_room_is_new_to_them() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_takes_its_users_along() {
+async fn a_stopping_service_withdraws_the_presence_of_its_users() {
     let mut world = World::start().await;
     let mut node = Node::beside(&world).await;
     let mut ben = world.watch("ben", None).await;
@@ -120,7 +120,7 @@ async fn a_service_that_stops_takes_its_users_along() {
 }
 
 #[tokio::test]
-async fn the_others_see_who_types_but_not_every_keystroke() {
+async fn other_members_see_typing_but_not_every_keystroke() {
     let world = World::start().await;
     let mut node = Node::beside(&world).await;
     let mut ben = world.watch("ben", None).await;
@@ -155,7 +155,7 @@ async fn the_others_see_who_types_but_not_every_keystroke() {
 }
 
 #[tokio::test]
-async fn who_is_put_out_is_not_present_any_more_and_sees_no_one() {
+async fn a_removed_member_is_no_longer_present_and_sees_no_presence() {
     let world = World::start().await;
     let node = Node::beside(&world).await;
     let mut ben = world.watch("ben", None).await;

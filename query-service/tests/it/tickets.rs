@@ -44,7 +44,7 @@ async fn a_ticket_opens_one_stream() {
 }
 
 #[tokio::test]
-async fn of_all_who_come_with_a_ticket_one_gets_in() {
+async fn one_of_many_concurrent_uses_of_a_ticket_succeeds() {
     let world = start().await;
     for _ in 0..5 {
         let path = format!("/events?ticket={}", ticket(&world, "ben").await);
@@ -72,7 +72,7 @@ async fn a_ticket_expires() {
 }
 
 #[tokio::test]
-async fn without_nats_there_are_no_tickets() {
+async fn tickets_are_unavailable_without_nats() {
     let world = start().await;
     let before = ticket(&world, "ben").await;
     world.nats.stop().await;

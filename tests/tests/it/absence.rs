@@ -26,7 +26,7 @@ const REST: Duration = Duration::from_millis(500);
 const GROWTH: u64 = 8 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_missed_events_come_in_order_and_are_never_all_in_memory() {
+async fn a_hundred_thousand_missed_events_are_replayed_in_order_with_bounded_memory() {
     let world = World::start(StackOptions::default()).await;
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 4).await;

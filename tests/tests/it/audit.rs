@@ -16,7 +16,7 @@ fn events(entries: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_tells_operators_who_did_what_and_when_but_not_what_was_said() {
+async fn the_audit_shows_actor_command_and_time_but_no_content() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.user("ana").await;
     let (ben, device) = (world.person("ben"), world.device("box-1"));

@@ -40,7 +40,7 @@ struct Trial {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_do_what_the_table_says_and_nothing_else() {
+async fn each_caller_has_exactly_the_permissions_of_the_table() {
     let world = World::start(StackOptions::default()).await;
     let table = Table::read();
     let commands = Api::fetch(&world, &world.stack.command_url(0)).await;

@@ -93,7 +93,7 @@ async fn stop_services(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_that_was_acknowledged_before_a_backup_survives_the_loss_of_everything() {
+async fn every_command_acknowledged_before_a_backup_survives_a_total_loss() {
     let env = vec![(COMMAND, "BOXROOM_ROOM_LIFETIME", LIFETIME.to_owned())];
     let world = World::start(StackOptions { env, ..StackOptions::default() }).await;
     let (ana, ben) = (world.user("ana").await, world.user("ben").await);
@@ -198,7 +198,7 @@ async fn old_tables_are_refused(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_comes_back_older_than_the_log_catches_up() {
+async fn a_database_restored_to_an_older_state_catches_up() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;

@@ -30,14 +30,14 @@ struct Case<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_commands_are_refused_and_store_nothing() {
+async fn invalid_commands_are_refused_and_store_nothing() {
     let world = World::start(harness::StackOptions::default()).await;
     let town = Town::build(&world).await;
     check_all(&world, &town, world.stack.command_url(0), &rows::commands(&town)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_reads_are_refused() {
+async fn invalid_reads_are_refused() {
     let world = World::start(harness::StackOptions::default()).await;
     let town = Town::build(&world).await;
     check_all(&world, &town, world.stack.query_url(0), &rows::reads(&town)).await;

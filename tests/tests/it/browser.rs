@@ -61,7 +61,7 @@ impl Visitor<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_happens_a_page_hears_every_event_once() {
+async fn a_page_receives_every_event_once_despite_failures() {
     let site = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", site.local_addr().unwrap());
     let page = Router::new().route("/", get(async || Html(include_str!("browser/page.html"))));

@@ -93,7 +93,7 @@ async fn one_more_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Ans
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_is_guessed_in_vain_and_others_sign_in() {
+async fn guessing_a_login_is_throttled_and_other_users_sign_in() {
     let world = start().await;
     for id in ["ana", "ben"] {
         world.register(id, PASSWORD, id).await.created();
@@ -128,7 +128,7 @@ async fn a_login_is_guessed_in_vain_and_others_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_password_of_a_room_is_guessed_in_vain_and_others_come_in() {
+async fn guessing_a_room_password_is_throttled_and_other_users_join() {
     let world = start().await;
     let (ana, ben, cleo) = (world.person("ana"), world.person("ben"), world.person("cleo"));
     world.install_box("box-1").await;
@@ -157,7 +157,7 @@ async fn the_password_of_a_room_is_guessed_in_vain_and_others_come_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_logins_does_not_hold_up_the_others() {
+async fn a_flood_of_logins_does_not_delay_other_users() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 4).await;

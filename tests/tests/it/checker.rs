@@ -85,7 +85,7 @@ impl Follower {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_breaks_everybody_hears_every_event_once_and_in_order() {
+async fn every_client_receives_every_event_once_and_in_order_despite_failures() {
     let env = QUERIES.map(|query| (query, "BOXROOM_HEARTBEAT", "5".to_owned())).to_vec();
     let world = World::start(StackOptions { query_services: 2, env, ..StackOptions::default() }).await;
     let people = world.crowd("member", 4);

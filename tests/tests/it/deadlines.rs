@@ -32,7 +32,7 @@ async fn closings(world: &World, reader: &Person, room: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_closes_by_itself_with_nobody_there_and_two_services_running() {
+async fn a_room_closes_automatically_without_requests_and_with_two_services() {
     let world = short_lived_rooms("3s").await;
     let ana = world.person("ana");
     let rooms = futures::future::join_all((0..8).map(|number| {
@@ -58,7 +58,7 @@ async fn a_room_closes_by_itself_with_nobody_there_and_two_services_running() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_closes_although_everything_was_down_at_its_deadline() {
+async fn a_room_closes_even_if_everything_was_down_at_its_deadline() {
     let world = short_lived_rooms("4s").await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -77,7 +77,7 @@ async fn a_room_closes_although_everything_was_down_at_its_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_past_its_deadline_accepts_nothing_and_gives_way_to_the_next_one() {
+async fn a_room_past_its_deadline_accepts_nothing_and_is_replaced_by_the_next() {
     let world = short_lived_rooms("2s").await;
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -94,7 +94,7 @@ async fn a_room_past_its_deadline_accepts_nothing_and_gives_way_to_the_next_one(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_extension_moves_the_deadline_and_a_closing_outlives_it() {
+async fn an_extension_moves_the_deadline_and_a_closed_room_stays_closed() {
     let world = short_lived_rooms("3s").await;
     let ana = world.person("ana");
     let extended = world.open_room(&ana, "box-1", 2).await;

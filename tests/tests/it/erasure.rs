@@ -120,7 +120,7 @@ async fn vacuum(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_user_who_is_erased_nothing_is_left_in_any_file() {
+async fn an_erased_user_leaves_no_data_in_any_file() {
     let world = World::start(StackOptions::default()).await;
     let secret = || format!("w{}", new_key().replace('-', ""));
     let (marker, witness) = (secret(), secret());

@@ -86,7 +86,7 @@ impl Follower {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_go_on_without_a_gap_at_the_other_service_and_after_every_crash() {
+async fn streams_resume_without_a_gap_at_another_service_and_after_every_crash() {
     let world = World::start(StackOptions { query_services: 2, ..StackOptions::default() }).await;
     let ana = world.person("ana");
     let rooms = [world.open_room(&ana, "box-1", 2).await, world.open_room(&ana, "box-2", 2).await];

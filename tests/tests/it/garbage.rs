@@ -24,7 +24,7 @@ const ANSWERED: Duration = Duration::from_secs(5);
 const LETHAL: &[u8] = b"NATS/1.0\r\nx-request-id: a\rb\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_from_boxes_and_operators_disturbs_nobody_else() {
+async fn garbage_from_boxes_and_operators_affects_no_other_caller() {
     let world = World::start(StackOptions::default()).await;
     world.install_box("box-1").await;
     let services = [ServiceId::Command(0), ServiceId::Projector(0)];
@@ -89,7 +89,7 @@ async fn connect(world: &World, account: Account, user: &str) -> async_nats::Cli
 
 /// Simulates a fault of one of Boxroom's processes: only these may publish to these subjects.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_whose_client_has_died_ends_with_an_error() {
+async fn a_process_with_a_dead_nats_client_ends_with_an_error() {
     let world = World::start(StackOptions::default()).await;
     let (ana, box_id) = (world.person("ana"), "box-1");
     let room = world.open_room(&ana, box_id, 2).await;
@@ -127,7 +127,7 @@ async fn a_process_whose_client_has_died_ends_with_an_error() {
 
 /// Stops the nats-server with a signal: it answers nothing, and closes no connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_stops_in_time_although_nats_hangs() {
+async fn every_service_stops_in_time_while_nats_hangs() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;

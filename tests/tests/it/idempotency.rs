@@ -28,7 +28,7 @@ async fn repeats(world: &World, first: &Answer, again: Command<'_>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_command_gets_the_first_answer_from_any_service_also_when_the_room_has_moved_on() {
+async fn a_repeated_command_gets_the_first_answer_from_any_service_in_a_changed_room() {
     let world = World::start_doubled().await;
     let (ana, ben) = (world.person("ana"), world.person("ben"));
     world.install_box("box-1").await;
@@ -100,7 +100,7 @@ async fn a_key_belongs_to_one_request_of_one_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repetition_is_recognised_when_the_servers_duplicate_window_has_passed() {
+async fn a_repeat_is_recognized_after_the_duplicate_window_of_the_server() {
     let world = World::start_doubled().await;
     let log = world.log().await;
     log.shrink_duplicate_window(Duration::from_millis(100)).await;
@@ -123,7 +123,7 @@ async fn a_repetition_is_recognised_when_the_servers_duplicate_window_has_passed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_whose_answer_was_lost_in_a_crash_is_answered_by_another_service() {
+async fn a_command_with_an_answer_lost_in_a_crash_is_answered_by_another_service() {
     let world = World::start_doubled().await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -171,7 +171,7 @@ fn unread_bytes(port: u16) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_repetitions_around_five_crashes_stores_every_command_once() {
+async fn a_flood_of_repeats_around_five_crashes_stores_every_command_once() {
     const SENDERS: usize = 16;
     let world = World::start(StackOptions { command_services: 2, ..StackOptions::default() }).await;
     let senders = world.crowd("sender", SENDERS);

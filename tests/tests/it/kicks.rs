@@ -40,7 +40,7 @@ struct Scene<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_kicked_or_leaves_hears_nothing_more_on_any_transport_or_node_and_cannot_resume() {
+async fn a_former_member_receives_nothing_on_any_transport_or_node_and_cannot_resume() {
     let world = World::start_doubled().await;
     let host = world.person("host");
     let (writers, guests) = (world.crowd("writer", 4), world.crowd("guest", LANES * ROUNDS));
@@ -148,7 +148,7 @@ impl Scene<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_event_of_a_room_is_that_it_was_closed() {
+async fn the_last_event_of_a_room_is_its_closing() {
     const ROOMS: usize = 6;
     let world = World::start_doubled().await;
     let host = world.person("host");

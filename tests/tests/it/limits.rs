@@ -44,7 +44,7 @@ fn refused(answer: &Answer, limit: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_too_often_is_refused_and_nobody_else() {
+async fn only_a_caller_over_the_rate_limit_is_refused() {
     let (command, query) = (ServiceId::Command(0), ServiceId::Query(0));
     let mut env = Vec::new();
     for service in [command, query] {

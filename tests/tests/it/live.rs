@@ -36,7 +36,7 @@ fn closed_with(ended: Ended) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_at_any_moment_gets_everything_after_their_version_once_and_in_order() {
+async fn a_client_joining_at_any_moment_gets_all_later_events_once_and_in_order() {
     const MESSAGES: u64 = 300;
     let world = World::start_doubled().await;
     let (ana, ben, room) = two_in_a_room(&world).await;
@@ -86,7 +86,7 @@ fn with_room(mut event: Value, room: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_pushed_can_be_read_and_names_the_command_that_caused_it() {
+async fn a_pushed_event_can_be_read_and_names_its_command() {
     let world = World::start_doubled().await;
     let (ana, ben, room) = two_in_a_room(&world).await;
     let mut live = world.follow(&ben, &room, 0).await;
@@ -130,7 +130,7 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
+async fn a_room_sends_nothing_to_former_members() {
     let world = World::start_doubled().await;
     for (box_id, event, reason) in [("box-k", "member_kicked", "kicked"), ("box-l", "member_left", "left")] {
         let (ana, ben) = (world.person("ana"), world.person("ben"));
@@ -169,7 +169,7 @@ async fn nothing_comes_from_a_room_after_one_was_kicked_or_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_stops_says_goodbye_and_the_client_goes_on_at_another_one() {
+async fn a_stopping_service_sends_a_bye_and_the_client_continues_at_another_one() {
     let world = World::start_doubled().await;
     let (ana, ben, room) = two_in_a_room(&world).await;
     let mut live = world.live(0).await;
@@ -198,7 +198,7 @@ async fn a_service_that_stops_says_goodbye_and_the_client_goes_on_at_another_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiet_connection_hears_how_far_its_rooms_are() {
+async fn a_quiet_connection_receives_the_heads_of_its_rooms() {
     let world = World::start(StackOptions::default()).await;
     let (_ana, ben, room) = two_in_a_room(&world).await;
     let mut live = world.live(0).await;
@@ -213,7 +213,7 @@ async fn a_quiet_connection_hears_how_far_its_rooms_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_frames_are_answered_and_bad_beginnings_are_closed() {
+async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let world = World::start(StackOptions::default()).await;
     let (ana, _, room) = two_in_a_room(&world).await;
     let mut live = world.live(0).await;
@@ -263,7 +263,7 @@ async fn bad_frames_are_answered_and_bad_beginnings_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_reads_slowly_gets_everything_and_holds_nobody_up() {
+async fn a_slow_client_gets_everything_and_delays_no_other_client() {
     const MESSAGES: u64 = 640;
     let world = World::start(StackOptions::default()).await;
     let (ana, ben, room) = two_in_a_room(&world).await;

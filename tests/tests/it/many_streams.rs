@@ -21,7 +21,7 @@ struct Room {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_follow_live_over_a_pool_of_five_while_reads_go_on() {
+async fn two_thousand_streams_share_a_pool_of_five_connections_while_reads_continue() {
     let world = World::start(StackOptions { database_pool: POOL, ..StackOptions::default() }).await;
     let rooms = join_all((0..ROOMS).map(|number| fill_room(&world, number))).await;
     let mut database = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();

@@ -118,7 +118,7 @@ async fn work(world: &World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_watched_is_exported_and_explained() {
+async fn every_monitored_metric_is_exported_and_documented() {
     let world = World::start(StackOptions::default()).await;
     work(&world).await;
     let dashboard: Value = serde_json::from_str(&file("deploy/dashboard.json")).unwrap();
@@ -149,7 +149,7 @@ async fn whatever_is_watched_is_exported_and_explained() {
 }
 
 #[test]
-fn every_alert_says_what_to_do() {
+fn every_alert_has_instructions() {
     let (rules, manual) = (file("deploy/alerts.yaml"), file("docs/operations.md"));
     let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
     let alerts: Vec<&str> = alerts.collect();
@@ -165,7 +165,7 @@ fn every_alert_says_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_counted_is_what_happened() {
+async fn counters_match_the_executed_commands() {
     let world = World::start(StackOptions::default()).await;
     work(&world).await;
     let [command, projector, query] = SERVICES;

@@ -25,7 +25,7 @@ fn refused(reply: &Value, status: u16, code: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_box_reports_an_arrival_and_everybody_in_its_room_sees_it() {
+async fn a_box_reports_an_arrival_to_every_member_of_its_room() {
     let world = World::start_doubled().await;
     let (ana, box_itself) = (world.person("ana"), world.device("box-1"));
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -48,7 +48,7 @@ async fn a_box_reports_an_arrival_and_everybody_in_its_room_sees_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_is_the_same_over_nats_and_over_http() {
+async fn every_command_is_the_same_over_nats_and_http() {
     let world = World::start_doubled().await;
     let (ana, ben, operator) = (world.person("ana"), world.person("ben"), world.operator());
     let nats = Device::connect(&world.stack).await;
@@ -91,7 +91,7 @@ fn text(value: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_over_nats_is_refused_and_stores_nothing() {
+async fn invalid_nats_commands_are_refused_and_store_nothing() {
     let world = World::start(StackOptions::default()).await;
     let (ana, stranger) = (world.person("ana"), world.person("stranger"));
     let room = world.open_room(&ana, "box-1", 4).await;
@@ -155,7 +155,7 @@ async fn a_box_can_send_commands_and_nothing_else() {
 
 /// Restarts of one of two instances leave no request of a box without an answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_starts_takes_no_command_before_it_can_decide() {
+async fn a_starting_instance_accepts_no_command_before_it_can_decide() {
     let world = World::start(StackOptions { command_services: 2, ..StackOptions::default() }).await;
     world.install_box("box-1").await;
     let (box_itself, device) = (world.device("box-1"), Device::connect(&world.stack).await);

@@ -76,7 +76,7 @@ const READS: &[&str] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_is_described_and_every_described_route_is_there() {
+async fn every_route_is_described_and_every_described_route_exists() {
     let world = World::start(StackOptions::default()).await;
     for (url, promised) in [(world.stack.command_url(0), COMMANDS), (world.stack.query_url(0), READS)] {
         let api = Api::fetch(&world, &url).await;

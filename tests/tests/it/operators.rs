@@ -59,7 +59,7 @@ const SECRET: &str = "what-an-operator-gave-to-the-first-box";
 const NEW_SECRET: &str = "what-an-operator-gave-to-it-afterwards";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_box_signs_in_with_what_an_operator_gave_it_and_reports_only_itself() {
+async fn a_box_signs_in_with_its_secret_and_reports_only_for_itself() {
     let world = World::start(StackOptions::default()).await;
     let ops = world.operator();
     for id in ["box-1", "box-2"] {

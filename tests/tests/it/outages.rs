@@ -14,7 +14,7 @@ const QUERY: ServiceId = ServiceId::Query(0);
 const QUICK: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_go_on_without_postgres_and_reads_catch_up_when_it_is_back() {
+async fn commands_continue_without_postgres_and_reads_catch_up_when_it_is_back() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -56,7 +56,7 @@ async fn commands_go_on_without_postgres_and_reads_catch_up_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_go_on_without_nats_and_everything_else_when_it_is_back() {
+async fn reads_continue_without_nats_and_everything_else_when_it_is_back() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -98,7 +98,7 @@ async fn reads_go_on_without_nats_and_everything_else_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_cannot_show_a_write_yet_says_so_instead_of_showing_the_past() {
+async fn a_read_that_cannot_show_a_write_yet_is_refused() {
     let world = World::start(StackOptions::default()).await;
     let (ana, other) = (world.person("ana"), world.person("other"));
     let room = world.open_room(&ana, "box-1", 2).await;
@@ -118,7 +118,7 @@ async fn a_read_that_cannot_show_a_write_yet_says_so_instead_of_showing_the_past
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_start_before_their_servers_and_get_ready_by_themselves() {
+async fn services_start_before_their_servers_and_become_ready_by_themselves() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;

@@ -61,7 +61,7 @@ async fn room_of(world: &World, people: &[Person]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_and_goes_is_seen_within_seconds_and_who_was_on_a_node_that_died_is_gone_after_half_a_minute() {
+async fn presence_changes_appear_within_seconds_and_users_of_a_dead_node_expire() {
     let world = World::start(StackOptions { query_services: 2, ..StackOptions::default() }).await;
     let people = ["ana", "ben", "cem", "dua"].map(|name| world.person(name));
     let room = room_of(&world, &people).await;
@@ -93,7 +93,7 @@ async fn who_comes_and_goes_is_seen_within_seconds_and_who_was_on_a_node_that_di
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_who_come_within_a_second_are_told_of_once_a_second() {
+async fn two_hundred_arrivals_within_a_second_cause_one_frame_a_second() {
     let world = World::start(StackOptions { query_services: 2, ..StackOptions::default() }).await;
     let people = world.crowd("member", 100);
     let room = room_of(&world, &people).await;

@@ -29,7 +29,7 @@ struct Comparison {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_projector_that_was_killed_five_times_has_the_tables_of_a_fresh_one() {
+async fn a_projector_killed_five_times_has_the_tables_of_a_fresh_one() {
     let comparison = Comparison::start(2).await;
     let world = &comparison.world;
     let mut database = connect(&world.stack.database_url(Role::Admin)).await;

@@ -27,7 +27,7 @@ async fn projector(world: &World, words: &[&str]) -> (i32, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poisoned_box_goes_on_when_the_event_is_given_up() {
+async fn a_quarantined_box_continues_when_the_event_is_dropped() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.user("ana").await;
     let rooms = [world.open_room(&ana, "box-1", 4).await, world.open_room(&ana, "box-2", 4).await];

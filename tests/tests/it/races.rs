@@ -19,7 +19,7 @@ fn only_one(answers: &[Answer], code: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_hundred_opens_a_room_on_a_free_box() {
+async fn one_of_two_hundred_users_opens_a_room_on_a_free_box() {
     let world = World::start_doubled().await;
     world.install_box("box-1").await;
     world.register_store("noodles").await;
@@ -35,7 +35,7 @@ async fn one_of_two_hundred_opens_a_room_on_a_free_box() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_hundred_gets_the_last_seat() {
+async fn one_of_two_hundred_users_gets_the_last_seat() {
     let world = World::start_doubled().await;
     let host = world.person("host");
     let room = world.open_room(&host, "box-1", 2).await;

@@ -12,7 +12,7 @@ fn texts<'a>(items: &'a [Value], field: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_read_page_by_page_shows_everything_once() {
+async fn a_list_read_page_by_page_shows_every_item_once() {
     let world = World::start(StackOptions::default()).await;
     let (ana, operator) = (world.person("ana"), world.operator());
     for number in 0..7 {
@@ -61,7 +61,7 @@ async fn conversation(world: &World) -> (Person, Person, Person, Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_can_be_read_in_both_directions_and_searched_by_members_only() {
+async fn a_history_is_read_in_both_directions_and_searched_only_by_members() {
     let world = World::start(StackOptions::default()).await;
     let (ana, ben, eve, messages) = conversation(&world).await;
     let ids = |items: Vec<Value>| texts(&items, "message_id").into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -94,7 +94,7 @@ async fn a_history_can_be_read_in_both_directions_and_searched_by_members_only()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_sees_what_they_have_not_read_and_what_concerns_them() {
+async fn each_user_sees_own_unread_counts_and_alarms() {
     let world = World::start(StackOptions::default()).await;
     let (ana, ben, eve, messages) = conversation(&world).await;
     let unread = async |person: &Person| person.get("/me/rooms").await.items()[0]["unread"].clone();

@@ -85,7 +85,7 @@ async fn watched(world: &World, load: &Load<'_>, words: &str) -> Range<Duration>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_under_load_fails_no_request_and_stalls_nobody() {
+async fn a_rebuild_under_load_fails_no_request_and_delays_no_client() {
     let world = start().await;
     let load = Load::prepare(&world, 2, BUSY).await;
     let story = async {
@@ -130,7 +130,7 @@ async fn until_dropped(world: &World, number: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_reaches_its_goal_whatever_is_killed_on_the_way() {
+async fn a_rebuild_completes_although_processes_are_killed() {
     let world = start().await;
     let load = Load::prepare(&world, 2, CALM).await;
     let story = async {

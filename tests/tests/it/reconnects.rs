@@ -35,7 +35,7 @@ struct Seat {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_thousand_come_back_at_once_and_get_what_they_missed_while_reads_go_on() {
+async fn five_thousand_clients_reconnect_at_once_and_catch_up_while_reads_continue() {
     let world = World::start(StackOptions { database_pool: POOL, ..StackOptions::default() }).await;
     let rooms = join_all((0..ROOMS).map(|number| fill_room(&world, number))).await;
     let url = world.stack.query_url(0);

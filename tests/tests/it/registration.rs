@@ -12,7 +12,7 @@ use system_tests::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_id_or_nickname_is_refused_and_its_owner_notices_nothing() {
+async fn a_taken_id_or_nickname_is_refused_without_affecting_its_owner() {
     let world = World::start_doubled().await;
     let ana = world.user("ana").await;
     let before = ana.get("/me").await.ok();
@@ -70,7 +70,7 @@ async fn wrong_sign_ins_for_an_id_do_not_delay_its_registration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_fifty_gets_an_id_and_one_of_fifty_a_nickname() {
+async fn one_of_fifty_users_gets_an_id_and_one_of_fifty_a_nickname() {
     let world = World::start_doubled().await;
     let passwords: Vec<String> = (0..50).map(|number| format!("password {number}")).collect();
     let same_id = |(number, password): (usize, &String)| {
@@ -109,7 +109,7 @@ async fn one_of_fifty_gets_an_id_and_one_of_fifty_a_nickname() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_nickname_is_free_again_when_its_owner_has_another_or_is_gone() {
+async fn a_nickname_is_free_again_when_its_owner_changes_it_or_is_erased() {
     let world = World::start_doubled().await;
     let (ana, ben) = (world.user("ana").await, world.user("ben").await);
     ben.patch("/users/me", json!({ "nickname": "Ana" })).await.refused(409, "nickname-taken");
@@ -124,7 +124,7 @@ async fn a_nickname_is_free_again_when_its_owner_has_another_or_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_that_a_crash_interrupted_succeeds_when_it_is_repeated() {
+async fn a_registration_interrupted_by_a_crash_succeeds_when_it_is_repeated() {
     const USERS: usize = 30;
     let world = World::start_doubled().await;
     let done = AtomicUsize::new(0);

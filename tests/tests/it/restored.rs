@@ -52,7 +52,7 @@ async fn lose_and_restore(world: &World, folder: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_leads_from_the_read_model_of_a_lost_log_to_that_of_the_restored_one() {
+async fn an_operator_switches_from_the_read_model_of_a_lost_log_to_that_of_the_restored_one() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.person("ana");
     let room = world.open_room(&ana, "box-1", 2).await;

@@ -24,7 +24,7 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_works_over_tls_and_nothing_without() {
+async fn everything_works_with_tls_and_nothing_without() {
     // At this level the logs contain every detail, but must contain no password.
     let services = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];
     let env = services.map(|service| (service, "BOXROOM_LOG", "trace".to_owned())).to_vec();

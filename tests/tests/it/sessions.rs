@@ -83,7 +83,7 @@ fn options() -> StackOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_outlive_keys_and_servers_and_end_when_they_are_stolen_or_closed() {
+async fn sessions_survive_key_changes_and_restarts_and_end_on_theft_or_sign_out() {
     let world = World::start(options()).await;
     for user in ["ana", "ben"] {
         world.user(user).await;

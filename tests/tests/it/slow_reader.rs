@@ -86,7 +86,7 @@ impl Clock {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_is_stuck_for_twenty_seconds_gets_everything_later_and_holds_nobody_up() {
+async fn a_reader_stuck_for_twenty_seconds_catches_up_and_delays_no_other_reader() {
     let world = World::start(StackOptions::default()).await;
     let host = world.person("host");
     let (readers, slow) = (world.crowd("reader", READERS / 2), world.person("slow"));

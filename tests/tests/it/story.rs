@@ -14,7 +14,7 @@ struct Lunch {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_share_a_box_from_registration_until_it_is_free_again() {
+async fn users_share_a_box_from_registration_until_it_is_free_again() {
     let mut lunch = Lunch::begin().await;
     lunch.talk().await;
     lunch.extend().await;

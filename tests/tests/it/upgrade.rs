@@ -82,7 +82,7 @@ async fn hears(person: &Person, room: &str, live: &mut Live, body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_with_another_read_model_takes_over_from_the_one_that_runs() {
+async fn a_release_with_another_read_model_takes_over_from_the_running_one() {
     let folder = programs();
     let options = StackOptions { projectors: 2, query_services: 2, ..StackOptions::default() };
     let world = World::start(StackOptions { bin_dir: Some(folder.path().to_owned()), ..options }).await;

@@ -53,7 +53,7 @@ async fn a_broken_connection_is_resumed_at_the_other_service() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_tried_again() {
+async fn an_unavailable_service_is_retried() {
     let server = Server::start().await;
     let gone = {
         let gone = Server::start().await;
@@ -71,7 +71,7 @@ async fn a_service_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_good_bye_says_when_to_come_back() {
+async fn a_bye_sets_the_reconnect_delay() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 1).await;
@@ -87,7 +87,7 @@ async fn a_good_bye_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_close_without_a_good_bye_counts_as_well() {
+async fn a_close_without_a_bye_is_handled_too() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     server.greet(0, 0).await.close_without_a_word(4001, "too-slow").await;
@@ -110,7 +110,7 @@ async fn a_refused_token_is_replaced_and_a_good_one_is_kept() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_refused_is_not_shown_again() {
+async fn a_refused_token_is_not_sent_again() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     server.greet(0, 0).await.close(4200, "expired-token", 0).await;
@@ -121,7 +121,7 @@ async fn a_token_that_was_refused_is_not_shown_again() {
 }
 
 #[tokio::test]
-async fn a_source_of_bad_tokens_is_not_asked_for_ever() {
+async fn a_source_of_bad_tokens_is_not_asked_forever() {
     let server = Server::start().await;
     let (_client, mut inbox) = with_numbered_tokens(&server);
     for _ in 0..4 {
@@ -138,7 +138,7 @@ async fn a_source_of_bad_tokens_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_got_is_asked_for_again() {
+async fn a_failed_token_request_is_repeated() {
     let server = Server::start().await;
     let tries = Arc::new(AtomicU32::new(0));
     let tokens = move || {
@@ -151,7 +151,7 @@ async fn a_token_that_cannot_be_got_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn who_is_not_wanted_does_not_come_back() {
+async fn a_client_does_not_reconnect_after_a_permanent_close() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 1).await;
@@ -164,7 +164,7 @@ async fn who_is_not_wanted_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn a_silent_service_is_left() {
+async fn a_silent_service_is_abandoned() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.call().await;
@@ -182,7 +182,7 @@ async fn a_silent_service_is_left() {
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_greet_is_left() {
+async fn a_service_without_a_welcome_is_abandoned() {
     let server = Server::start().await;
     let quick = options([server.url()]).patience(Duration::from_millis(100));
     let (_client, mut inbox) = Client::connect(quick).unwrap();
@@ -193,7 +193,7 @@ async fn a_service_that_does_not_greet_is_left() {
 }
 
 #[tokio::test]
-async fn without_a_reader_there_is_no_connection() {
+async fn a_connection_ends_with_its_reader() {
     let server = Server::start().await;
     let (client, inbox) = server.client(0);
     let mut peer = server.greet(0, 0).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::peer::{ROOM, Server, ended, expect, heard, next_event, options};
 
 #[tokio::test]
-async fn what_comes_twice_is_handed_out_once() {
+async fn a_repeated_event_is_delivered_once() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 3).await;
@@ -17,7 +17,7 @@ async fn what_comes_twice_is_handed_out_once() {
 }
 
 #[tokio::test]
-async fn a_gap_is_asked_for_on_the_same_connection() {
+async fn a_gap_is_requested_on_the_same_connection() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 1).await;
@@ -31,7 +31,7 @@ async fn a_gap_is_asked_for_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_closes_a_gap_is_left_for_another_try() {
+async fn a_service_that_never_fills_a_gap_is_abandoned_for_a_new_connection() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 2).await;
@@ -45,7 +45,7 @@ async fn a_service_that_never_closes_a_gap_is_left_for_another_try() {
 }
 
 #[tokio::test]
-async fn a_lost_tail_shows_in_the_pings() {
+async fn a_lost_tail_is_detected_by_the_pings() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 1).await;
@@ -76,7 +76,7 @@ async fn a_slow_reader_gets_everything() {
 }
 
 #[tokio::test]
-async fn rooms_come_and_go_on_a_connection() {
+async fn rooms_are_added_and_removed_on_a_connection() {
     let server = Server::start().await;
     let (client, mut inbox) = Client::connect(options([server.url()])).unwrap();
     let mut peer = server.call().await;
@@ -107,7 +107,7 @@ async fn rooms_come_and_go_on_a_connection() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_passes_is_not_the_end_of_a_room() {
+async fn a_temporary_refusal_does_not_end_a_room() {
     let server = Server::start().await;
     let (client, mut inbox) = Client::connect(options([server.url()])).unwrap();
     let mut peer = server.call().await;
@@ -124,7 +124,7 @@ async fn a_refusal_that_passes_is_not_the_end_of_a_room() {
 }
 
 #[tokio::test]
-async fn what_a_client_does_not_know_does_not_disturb_it() {
+async fn unknown_frames_and_fields_are_ignored() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 2).await;

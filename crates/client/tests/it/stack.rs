@@ -39,7 +39,7 @@ async fn say(stack: &Stack, room: &str, body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_is_followed_over_a_restart_until_one_leaves_it() {
+async fn a_room_is_followed_across_a_restart_until_the_user_leaves_it() {
     let stack = Stack::start(StackOptions { query_services: 2, ..StackOptions::default() }).await.unwrap();
     let room = open_room(&stack).await;
     let token = stack.token(Bearer::User("ana"), Duration::from_mins(5));
@@ -105,7 +105,7 @@ async fn expect_all<const N: usize>(inbox: &mut Inbox, mut expected: [String; N]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_concerns_a_user_comes_without_following_a_room_and_over_a_restart() {
+async fn a_users_own_items_arrive_without_a_subscription_and_across_a_restart() {
     let env = (0..2).map(|index| (ServiceId::Query(index), "BOXROOM_HEARTBEAT", "1".to_owned())).collect();
     let stack = Stack::start(StackOptions { query_services: 2, env, ..StackOptions::default() }).await.unwrap();
     let room = open_room(&stack).await;

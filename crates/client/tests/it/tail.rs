@@ -65,7 +65,7 @@ async fn printed(tail: Child) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_tail_prints_events_and_notes_apart() {
+async fn the_tail_prints_events_and_notes_separately() {
     let folder = tempfile::tempdir().unwrap();
     let (server, (acceptor, trusted)) = (Server::start().await, encryption(&folder));
     let started = tail(&server, &trusted, &[]);
@@ -81,7 +81,7 @@ async fn a_tail_prints_events_and_notes_apart() {
 }
 
 #[tokio::test]
-async fn a_service_that_proves_nothing_is_told_nothing() {
+async fn the_tail_sends_nothing_to_an_unauthenticated_service() {
     let folder = tempfile::tempdir().unwrap();
     let (server, (acceptor, _)) = (Server::start().await, encryption(&folder));
     let other = tempfile::tempdir().unwrap();

@@ -34,7 +34,7 @@ async fn next_alarm(inbox: &mut client::Inbox) -> String {
 }
 
 #[tokio::test]
-async fn alarms_are_handed_out_once_over_interruptions_and_the_cursor_comes_along() {
+async fn alarms_are_delivered_once_across_interruptions_with_the_cursor() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 0).await;
@@ -70,7 +70,7 @@ async fn alarms_are_handed_out_once_over_interruptions_and_the_cursor_comes_alon
 }
 
 #[tokio::test]
-async fn rooms_of_the_user_and_signs_of_the_moment_are_handed_out_as_they_come() {
+async fn own_rooms_and_signals_are_delivered_as_they_arrive() {
     let server = Server::start().await;
     let (_client, mut inbox) = Client::connect(options([server.url()])).unwrap();
     let mut peer = server.call().await;
@@ -109,7 +109,7 @@ async fn rooms_of_the_user_and_signs_of_the_moment_are_handed_out_as_they_come()
 }
 
 #[tokio::test]
-async fn a_page_is_fetched_over_an_interruption_and_disturbs_no_room() {
+async fn a_page_is_fetched_across_an_interruption_without_affecting_a_room() {
     let server = Server::start().await;
     let (client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 9).await;

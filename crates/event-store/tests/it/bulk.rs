@@ -152,7 +152,7 @@ async fn all_sequences(bulk: &mut BulkReader, stream: StreamName, max_messages: 
 }
 
 #[tokio::test]
-async fn a_stream_is_read_from_its_consumer_as_long_as_nobody_else_moves_it() {
+async fn a_stream_is_read_from_its_consumer_until_another_reader_moves_it() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log = log(&nats, nats.port(), &password(&nats)).await;
     let stream = talk(&nats, 58).await;
@@ -182,7 +182,7 @@ async fn a_stream_is_read_from_its_consumer_as_long_as_nobody_else_moves_it() {
 }
 
 #[tokio::test]
-async fn a_stream_without_its_consumer_is_read_all_the_same() {
+async fn a_stream_without_its_consumer_is_still_read() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log = log(&nats, nats.port(), &password(&nats)).await;
     let stream = talk(&nats, 20).await;

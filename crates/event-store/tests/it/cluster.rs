@@ -107,7 +107,7 @@ impl Cluster {
 
 /// Changes a password repeatedly, and reads it through each of the servers at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_password_counts_at_once_whichever_server_is_asked() {
+async fn a_changed_password_takes_effect_at_once_on_every_server() {
     let cluster = Cluster::start().await;
     let log = cluster.fresh_log(0).await;
     let writer = Accounts::new(log.as_ref().clone());
@@ -141,27 +141,27 @@ macro_rules! contract {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_keeps_the_contract() {
     let functions = contract![
-        appending::a_guard_admits_only_the_next,
+        appending::a_guard_accepts_only_the_expected_sequence,
         appending::a_guard_on_another_subject_holds,
         appending::a_known_id_is_not_stored_again,
-        appending::a_batch_is_stored_whole_or_not_at_all,
+        appending::a_batch_is_stored_atomically,
         appending::a_batch_with_a_known_id_is_refused,
         reading::pages_respect_their_limits,
-        following::a_follower_keeps_order_while_many_append,
-        executing::one_of_many_opens_the_room,
-        executing::everybody_comes_in_once,
+        following::a_follower_keeps_order_during_concurrent_appends,
+        executing::one_of_many_users_opens_the_room,
+        executing::each_user_joins_once,
         executing::messages_do_not_contend,
-        executing::a_repeat_gets_the_first_answer_after_the_room_has_moved_on,
-        executing::simultaneous_repeats_are_carried_out_once,
-        executing::a_cache_that_is_behind_refuses_nobody,
+        executing::a_repeat_gets_the_first_answer_in_a_changed_room,
+        executing::concurrent_repeats_are_executed_once,
+        executing::a_stale_cache_causes_no_refusal,
         settling::a_lost_answer_is_found_by_sending_again,
-        settling::a_lost_answer_behind_ones_own_guard_is_found,
+        settling::a_lost_answer_behind_its_own_guard_is_found,
         settling::a_lost_answer_is_found_among_later_messages,
         settling::a_conflict_after_a_lost_request_is_a_conflict,
-        settling::a_batch_whose_answer_was_lost_is_found,
-        registering::one_of_many_gets_the_nickname,
-        registering::a_nickname_that_was_given_up_can_be_taken,
-        registering::simultaneous_repeats_register_once,
+        settling::a_batch_with_a_lost_answer_is_found,
+        registering::one_of_many_users_gets_the_nickname,
+        registering::a_released_nickname_can_be_claimed,
+        registering::concurrent_repeats_register_once,
         marking::the_furthest_of_many_markers_stays,
     ];
     let cluster = Cluster::start().await;
@@ -174,7 +174,7 @@ async fn a_cluster_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_while_one_server_after_the_other_is_killed() {
+async fn nothing_is_lost_or_doubled_while_servers_are_killed_one_by_one() {
     let mut cluster = Cluster::start().await;
     let log = cluster.fresh_log(0).await;
     let stream = StreamName::Box(partition_of(&box_id(), PARTITIONS));

@@ -31,7 +31,7 @@ async fn damage(mut follower: Follower) -> Damage {
 }
 
 #[tokio::test]
-async fn a_hole_stops_whoever_reads() {
+async fn a_hole_stops_every_reader() {
     let log = Arc::new(MemoryLog::default());
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
@@ -54,7 +54,7 @@ async fn a_hole_stops_whoever_reads() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_replaced_stops_whoever_reads() {
+async fn a_replaced_stream_stops_every_reader() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log = server::log(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);
@@ -132,7 +132,7 @@ fn is_damaged(answer: &Answer) -> Option<()> {
 }
 
 #[tokio::test]
-async fn an_older_log_takes_no_commands_until_the_right_one_is_back() {
+async fn an_older_log_rejects_commands_until_the_right_one_is_back() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log = server::log(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);

@@ -29,7 +29,7 @@ async fn next(fired: &mut (impl Stream<Item = Fired> + Unpin)) -> Fired {
 }
 
 #[tokio::test]
-async fn a_deadline_fires_at_its_time_once() {
+async fn a_deadline_fires_once_at_its_time() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let deadlines = deadlines(&nats).await;
     let mut fired = pin!(deadlines.fired());
@@ -60,7 +60,7 @@ async fn a_later_deadline_replaces_the_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_deadline_survives_the_server() {
+async fn a_deadline_survives_a_server_restart() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let deadlines = deadlines(&nats).await;
     let mut fired = pin!(deadlines.fired());
@@ -77,7 +77,7 @@ async fn a_deadline_survives_the_server() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_nobody_settled_comes_again() {
+async fn an_unsettled_deadline_is_redelivered() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let deadlines = deadlines(&nats).await;
     let mut fired = pin!(deadlines.fired());

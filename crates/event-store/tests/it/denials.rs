@@ -286,7 +286,7 @@ fn literals(stream: &Config) -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn each_account_is_refused_everything_but_what_its_process_needs() {
+async fn each_account_has_only_the_permissions_of_its_process() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let streams = provisioned(&nats).await;
     let operations = operations(&streams);
@@ -307,7 +307,7 @@ async fn each_account_is_refused_everything_but_what_its_process_needs() {
 }
 
 #[tokio::test]
-async fn an_answer_goes_no_further_than_the_account_that_asked() {
+async fn an_answer_reaches_only_the_requesting_account() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let before = provisioned(&nats).await;
     let all = operations(&before);

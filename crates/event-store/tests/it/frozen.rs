@@ -96,7 +96,7 @@ impl Log for Freezing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
+async fn a_thawed_process_reads_to_the_end_before_it_decides_a_repeat() {
     let log = Arc::new(MemoryLog::default());
     let (freeze, frozen) = watch::channel(false);
     let slow = executor::<DeliveryBox>(&Arc::new(Freezing { log: Arc::clone(&log), frozen }));
@@ -118,7 +118,7 @@ async fn who_stood_still_reads_up_to_the_end_before_a_repeat_is_decided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_decided_long_ago_is_not_appended() {
+async fn an_outdated_decision_is_not_appended() {
     let log = Arc::new(MemoryLog::default());
     let boxes = executor::<DeliveryBox>(&log);
     // Frozen between the look-up and the append.
@@ -137,7 +137,7 @@ async fn what_was_decided_long_ago_is_not_appended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_about_to_be_sent_long_ago_is_not_sent() {
+async fn an_outdated_append_is_not_sent() {
     let log = Arc::new(MemoryLog::default());
     let (freeze, frozen) = watch::channel(false);
     let slow = executor::<DeliveryBox>(&Arc::new(Freezing { log: Arc::clone(&log), frozen }));
@@ -164,7 +164,7 @@ fn fast(key: &str) -> CommandContext {
 }
 
 #[tokio::test]
-async fn a_fast_process_makes_nobody_forget_what_was_carried_out() {
+async fn a_process_with_a_fast_clock_removes_no_executed_command() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let boxes = executor::<DeliveryBox>(&server::log(&nats).await);
     open_room(&boxes).await;

@@ -270,7 +270,7 @@ fn fill(state: &mut DeliveryBox, (box_id, room_id): (&BoxId, &RoomId), event: &B
 }
 
 #[tokio::test]
-async fn a_room_that_an_earlier_release_filled_up_with_kicks_can_still_be_left_and_ends() {
+async fn a_room_filled_with_kicks_by_an_earlier_release_can_be_left_and_closes() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, _) = command_service(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);

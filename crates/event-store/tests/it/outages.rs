@@ -34,7 +34,7 @@ async fn ready(boxes: &Executor<DeliveryBox>) {
 }
 
 #[tokio::test]
-async fn a_command_whose_answer_is_lost_is_carried_out_once() {
+async fn a_command_with_a_lost_answer_is_executed_once() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let proxy = Proxy::to(nats.port()).await;
     let boxes = executor::<DeliveryBox>(&through(&proxy, &nats).await);
@@ -82,7 +82,7 @@ async fn a_repeat_after_the_duplicate_window_gets_the_first_answer() {
 }
 
 #[tokio::test]
-async fn without_a_server_commands_fail_soon_and_go_on_afterwards() {
+async fn commands_fail_fast_without_a_server_and_succeed_afterwards() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let boxes = executor::<DeliveryBox>(&server::log(&nats).await);
     ready(&boxes).await;
@@ -104,7 +104,7 @@ async fn without_a_server_commands_fail_soon_and_go_on_afterwards() {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_or_doubled_while_the_server_is_killed_again_and_again() {
+async fn nothing_is_lost_or_doubled_while_the_server_is_killed_repeatedly() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log = server::log(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);

@@ -60,7 +60,7 @@ async fn the_projector_reads_the_log() {
 }
 
 #[tokio::test]
-async fn notices_go_from_the_projector_to_the_query_service_only() {
+async fn notifications_go_only_from_the_projector_to_the_query_service() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (projector, query) = (client(&nats, Account::Projector).await, client(&nats, Account::Query).await);
     let mut heard = query.subscribe("live.g1.>").await.unwrap();
@@ -121,7 +121,7 @@ async fn a_device_sends_commands() {
 }
 
 #[tokio::test]
-async fn an_operator_asks_projectors() {
+async fn an_operator_sends_requests_to_projectors() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let projector = client(&nats, Account::Projector).await;
     let mut requests = projector.queue_subscribe("ops.projector.*", "projector".into()).await.unwrap();
@@ -139,7 +139,7 @@ async fn an_operator_asks_projectors() {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_a_password() {
+async fn a_connection_without_a_password_is_refused() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let address = format!("127.0.0.1:{}", nats.port());
     assert!(async_nats::connect(&address).await.is_err());

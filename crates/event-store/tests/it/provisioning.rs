@@ -28,7 +28,7 @@ async fn provisioning_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn another_number_of_partitions_is_refused() {
+async fn a_different_number_of_partitions_is_refused() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     for partitions in [server::PARTITIONS - 1, server::PARTITIONS + 1] {
         let refused = provision(admin(&nats).await, ProvisionOptions { partitions, ..OPTIONS }).await;
@@ -58,7 +58,7 @@ async fn an_interrupted_provisioning_can_be_finished() {
 }
 
 #[tokio::test]
-async fn what_was_lost_is_not_replaced_by_what_is_empty() {
+async fn a_lost_stream_is_not_replaced_by_an_empty_one() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     jetstream::new(admin(&nats).await).delete_stream("KV_accounts").await.unwrap();
     let refused = provision(admin(&nats).await, OPTIONS).await;
@@ -74,7 +74,7 @@ async fn what_was_lost_is_not_replaced_by_what_is_empty() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_deleted_from_the_log_even_by_its_owner() {
+async fn the_owner_of_the_log_cannot_delete_from_it() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let context = jetstream::new(admin(&nats).await);
     context.publish("store.s1", "{}".into()).await.unwrap().await.unwrap();
@@ -89,7 +89,7 @@ async fn nothing_can_be_deleted_from_the_log_even_by_its_owner() {
 }
 
 #[tokio::test]
-async fn a_bucket_of_an_earlier_version_is_read_from_the_leader_from_now_on() {
+async fn a_bucket_of_an_earlier_version_is_changed_to_reads_from_the_leader() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let context = jetstream::new(admin(&nats).await);
     context.delete_stream("KV_accounts").await.unwrap();

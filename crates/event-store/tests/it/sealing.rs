@@ -105,7 +105,7 @@ fn on_disk(folder: &std::path::Path, words: &str) -> bool {
 }
 
 #[tokio::test]
-async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_may() {
+async fn personal_data_is_sealed_in_the_log_and_read_by_every_permitted_process() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, _) = command_service(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);
@@ -164,7 +164,7 @@ async fn what_people_write_is_sealed_in_the_log_and_read_by_every_process_that_m
 /// The second executor has decided to register a user. Before it appends the decision, the first one registers the same
 /// user. The tail of the second one cannot decrypt the new state, so it must load it.
 #[tokio::test]
-async fn who_was_not_the_first_to_register_somebody_is_told_so() {
+async fn the_later_of_two_concurrent_registrations_is_refused() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, other_log) = (command_service(&nats).await.0, command_service(&nats).await.0);
     let (users, others) = (executor::<User>(&log), executor::<User>(&other_log));
@@ -191,7 +191,7 @@ async fn who_was_not_the_first_to_register_somebody_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_destroyed_key_is_destroyed_everywhere_and_for_good() {
+async fn a_destroyed_key_is_destroyed_everywhere_and_permanently() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, keys) = command_service(&nats).await;
     let (other, other_keys) = command_service(&nats).await;
@@ -246,7 +246,7 @@ async fn next(follower: &mut Follower) -> Result<Decoded, String> {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_had_stops_its_readers_until_it_can() {
+async fn an_unavailable_key_stops_its_readers_until_it_returns() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, _) = command_service(&nats).await;
     let boxes = executor::<DeliveryBox>(&log);

@@ -119,7 +119,7 @@ fn limited(limit: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
+async fn a_full_disk_is_reported_at_once_and_nothing_is_stored() {
     let scratch = Scratch::create().unwrap();
     let disk = SmallDisk::mount(&store(&scratch), 24).unwrap();
     if disk.is_none() {
@@ -162,7 +162,7 @@ async fn a_full_disk_is_told_at_once_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn the_limit_of_the_server_is_told_at_once_and_can_be_raised() {
+async fn the_limit_of_the_server_is_reported_at_once_and_can_be_raised() {
     let world = World::start("64KB").await;
     let body = "x".repeat(1000);
     let said = loop {
@@ -184,7 +184,7 @@ async fn the_limit_of_the_server_is_told_at_once_and_can_be_raised() {
 }
 
 #[tokio::test]
-async fn the_limit_of_a_stream_is_told_at_once_and_heals_by_itself() {
+async fn the_limit_of_a_stream_is_reported_at_once_and_recovers_by_itself() {
     let world = World::start("1GB").await;
     let context = jetstream::new(server::connect(&world.nats.url(Account::Admin)).await);
     let limit = async |bytes| {

@@ -15,7 +15,7 @@ async fn connect(postgres: &Postgres, role: Role) -> PgConnection {
 }
 
 #[tokio::test]
-async fn postgres_keeps_its_data_and_its_address_through_a_stop_and_a_crash() {
+async fn postgres_keeps_data_and_address_across_a_stop_and_a_crash() {
     let postgres = Postgres::start().await.unwrap();
     let address = postgres.url(Role::Projector);
     let mut projector = connect(&postgres, Role::Projector).await;
@@ -35,7 +35,7 @@ async fn postgres_keeps_its_data_and_its_address_through_a_stop_and_a_crash() {
 }
 
 #[tokio::test]
-async fn nats_keeps_its_log_and_its_address_through_a_stop_and_a_crash() {
+async fn nats_keeps_log_and_address_across_a_stop_and_a_crash() {
     let nats = Nats::start(2).await.unwrap();
     let address = nats.url(Account::Admin);
     let streams = async || {
@@ -59,7 +59,7 @@ async fn nats_keeps_its_log_and_its_address_through_a_stop_and_a_crash() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_start_says_why() {
+async fn a_server_that_cannot_start_reports_the_reason() {
     let nats = Nats::start(1).await.unwrap();
     nats.stop().await;
     let _other = std::net::TcpListener::bind(("127.0.0.1", nats.port())).unwrap();

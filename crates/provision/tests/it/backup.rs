@@ -77,7 +77,7 @@ async fn bring_back(nats: &Nats, folder: &Path) -> Result<backup::Manifest, Erro
 }
 
 #[tokio::test]
-async fn a_log_comes_back_as_it_was_and_as_a_new_life_of_each_stream() {
+async fn a_restored_log_is_unchanged_with_a_new_incarnation_of_each_stream() {
     let (nats, folder) = (start().await, tempfile::tempdir().unwrap());
     let context = owner(&nats).await;
     fill(&context, 1000).await;
@@ -124,7 +124,7 @@ async fn a_log_comes_back_as_it_was_and_as_a_new_life_of_each_stream() {
 }
 
 #[tokio::test]
-async fn a_backup_that_is_not_whole_is_refused_before_anything_is_written() {
+async fn an_incomplete_backup_is_refused_before_anything_is_written() {
     let (nats, folder) = (start().await, tempfile::tempdir().unwrap());
     fill(&owner(&nats).await, 100).await;
     back_up(&nats, folder.path()).await;
@@ -156,7 +156,7 @@ async fn a_backup_that_is_not_whole_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn a_log_is_never_overwritten_and_neither_is_a_backup() {
+async fn logs_and_backups_are_never_overwritten() {
     let (nats, folder) = (start().await, tempfile::tempdir().unwrap());
     let context = owner(&nats).await;
     fill(&context, 10).await;
@@ -188,7 +188,7 @@ async fn cut_short(context: &Context, name: &str) {
 }
 
 #[tokio::test]
-async fn a_restore_that_was_interrupted_is_no_log_until_it_has_gone_on() {
+async fn an_interrupted_restore_is_unusable_until_it_is_continued() {
     let (nats, folder, other) = (start().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fill(&owner(&nats).await, 100).await;
     back_up(&nats, other.path()).await;
@@ -228,7 +228,7 @@ async fn a_restore_that_was_interrupted_is_no_log_until_it_has_gone_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_thousand_messages_go_and_come_back_in_seconds() {
+async fn twenty_thousand_messages_are_saved_and_restored_in_seconds() {
     const MESSAGES: u64 = 20_000;
     let (nats, folder) = (start().await, tempfile::tempdir().unwrap());
     fill(&owner(&nats).await, MESSAGES).await;

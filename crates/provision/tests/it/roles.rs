@@ -118,7 +118,7 @@ async fn number(connection: &mut PgConnection, question: &'static str) -> i32 {
 }
 
 #[tokio::test]
-async fn roles_are_refused_whatever_they_have_no_need_of() {
+async fn each_role_has_only_the_permissions_that_it_needs() {
     let postgres = start().await;
     for role in [Role::Projector, Role::Query, Role::Operator] {
         let mut connection = connect(&postgres, role).await;
@@ -145,7 +145,7 @@ async fn roles_are_refused_whatever_they_have_no_need_of() {
 }
 
 #[tokio::test]
-async fn who_only_reads_is_refused_changes_twice_and_can_read() {
+async fn the_query_role_reads_and_is_refused_changes_by_two_checks() {
     let postgres = start().await;
     for role in [Role::Query, Role::Operator] {
         let mut connection = connect(&postgres, role).await;
@@ -166,7 +166,7 @@ async fn who_only_reads_is_refused_changes_twice_and_can_read() {
 }
 
 #[tokio::test]
-async fn the_projector_does_its_work() {
+async fn the_projector_role_can_do_its_work() {
     let postgres = start().await;
     let mut projector = connect(&postgres, Role::Projector).await;
     let work = [
@@ -182,7 +182,7 @@ async fn the_projector_does_its_work() {
 }
 
 #[tokio::test]
-async fn provisioning_roles_again_changes_nothing_but_passwords_and_repairs_grants() {
+async fn repeated_provisioning_of_roles_changes_only_passwords_and_repairs_grants() {
     let postgres = start().await;
     let mut projector = connect(&postgres, Role::Projector).await;
     // Simulates grants of a former version.

@@ -32,7 +32,7 @@ async fn nothing_gets_in(page: &Page<'_>, url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documentation_works_under_a_policy_that_forbids_everything_else() {
+async fn the_documentation_works_under_a_strict_content_security_policy() {
     let (world, browser) = tokio::join!(World::start(StackOptions::default()), Browser::start());
     let browser = browser.unwrap();
     let (command, query) = (world.stack.command_url(0), world.stack.query_url(0));

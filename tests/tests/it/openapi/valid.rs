@@ -36,7 +36,7 @@ async fn both_descriptions_are_valid_openapi() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_header_that_is_described_can_be_read_by_a_page() {
+async fn every_described_header_can_be_read_by_a_page() {
     const ORIGIN: &str = "https://chat.example";
     let services = [ServiceId::Command(0), ServiceId::Query(0)];
     let env = services.map(|service| (service, "BOXROOM_ALLOWED_ORIGINS", ORIGIN.to_owned())).to_vec();

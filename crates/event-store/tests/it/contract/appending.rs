@@ -19,7 +19,7 @@ pub(crate) async fn appends_get_dense_sequences(log: Arc<dyn Log>) {
     assert!(!state.incarnation.is_empty());
 }
 
-pub(crate) async fn a_guard_admits_only_the_next(log: Arc<dyn Log>) {
+pub(crate) async fn a_guard_accepts_only_the_expected_sequence(log: Arc<dyn Log>) {
     assert_eq!(stored(&log, guarded(&room("b1"), "a", 0)).await, 1);
     assert_eq!(stored(&log, guarded(&room("b2"), "b", 0)).await, 2);
     for wrong in [0, 2, 3] {
@@ -54,7 +54,7 @@ pub(crate) async fn a_known_id_is_not_stored_again(log: Arc<dyn Log>) {
     assert_eq!(log.state(STREAM).await.unwrap().last_sequence, 2);
 }
 
-pub(crate) async fn a_known_id_is_known_on_another_subject_too(log: Arc<dyn Log>) {
+pub(crate) async fn a_known_id_is_detected_on_another_subject_too(log: Arc<dyn Log>) {
     let with_id = |subject: String| NewMessage { message_id: Some("id-1".into()), ..message(&subject, "a") };
     let sequence = stored(&log, with_id(talk("b1"))).await;
     match attempt(&log, with_id(talk("b2"))).await {
@@ -73,7 +73,7 @@ fn registration(user: &str, nickname: &str, claimed_at: u64) -> [NewMessage; 2] 
     [claim, NewMessage { message_id: Some(format!("id-{user}")), ..on(format!("user.{user}"), 0) }]
 }
 
-pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(log: Arc<dyn Log>) {
+pub(crate) async fn a_batch_is_stored_atomically(log: Arc<dyn Log>) {
     let first = log.attempt(&registration("ann", "sunny", 0), PATIENCE).await;
     assert!(matches!(first, Attempt::Stored { sequence: 2 }), "{first:?}");
     let taken = log.attempt(&registration("bob", "sunny", 0), PATIENCE).await;

@@ -15,7 +15,7 @@ fn stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), 4))
 }
 
-pub(crate) async fn a_command_answers_with_its_events_and_their_position(log: Arc<impl Log>) {
+pub(crate) async fn a_command_returns_its_events_and_their_position(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     let committed = boxes.execute(&box_id(), install(), by("ops")).await.unwrap();
     assert_eq!((committed.sequence, committed.replayed), (1, false));
@@ -30,7 +30,7 @@ pub(crate) async fn a_command_answers_with_its_events_and_their_position(log: Ar
     assert!(boxes.message(&box_id(), MessageId::new(99)).await.unwrap().is_none(), "nothing");
 }
 
-pub(crate) async fn a_wish_that_is_fulfilled_appends_nothing(log: Arc<impl Log>) {
+pub(crate) async fn a_command_without_effect_appends_nothing(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     let again = domain::BoxCommand::ReturnToService;
@@ -40,7 +40,7 @@ pub(crate) async fn a_wish_that_is_fulfilled_appends_nothing(log: Arc<impl Log>)
     assert_eq!(log.state(stream()).await.unwrap().last_sequence, 2);
 }
 
-pub(crate) async fn one_of_many_opens_the_room(log: Arc<impl Log>) {
+pub(crate) async fn one_of_many_users_opens_the_room(log: Arc<impl Log>) {
     let processes = [executor::<DeliveryBox>(&log), executor::<DeliveryBox>(&log)];
     processes[0].execute(&box_id(), install(), by("ops")).await.unwrap();
     let mut openers = JoinSet::new();
@@ -57,7 +57,7 @@ pub(crate) async fn one_of_many_opens_the_room(log: Arc<impl Log>) {
     assert_eq!(answers.iter().filter(in_use).count(), 99);
 }
 
-pub(crate) async fn everybody_comes_in_once(log: Arc<impl Log>) {
+pub(crate) async fn each_user_joins_once(log: Arc<impl Log>) {
     let processes = [executor::<DeliveryBox>(&log), executor::<DeliveryBox>(&log)];
     open_room(&processes[0]).await;
     let mut joiners = JoinSet::new();
@@ -108,7 +108,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer(log: Arc<impl Log>) {
     assert!(!bobs.replayed && bobs.sequence > first.sequence);
 }
 
-pub(crate) async fn a_repeat_gets_the_first_answer_after_the_room_has_moved_on(log: Arc<impl Log>) {
+pub(crate) async fn a_repeat_gets_the_first_answer_in_a_changed_room(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     boxes.execute(&box_id(), join("bob"), keyed("bob", "join", "")).await.unwrap();
@@ -126,7 +126,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer_after_the_room_has_moved_on(l
     }
 }
 
-pub(crate) async fn simultaneous_repeats_are_carried_out_once(log: Arc<impl Log>) {
+pub(crate) async fn concurrent_repeats_are_executed_once(log: Arc<impl Log>) {
     let processes = [executor::<DeliveryBox>(&log), executor::<DeliveryBox>(&log)];
     open_room(&processes[0]).await;
     let mut repeats = JoinSet::new();
@@ -143,7 +143,7 @@ pub(crate) async fn simultaneous_repeats_are_carried_out_once(log: Arc<impl Log>
     assert_eq!(log.state(stream()).await.unwrap().last_sequence, 4);
 }
 
-pub(crate) async fn a_cache_that_is_behind_refuses_nobody(log: Arc<impl Log>) {
+pub(crate) async fn a_stale_cache_causes_no_refusal(log: Arc<impl Log>) {
     let processes = [executor::<DeliveryBox>(&log), executor::<DeliveryBox>(&log)];
     open_room(&processes[0]).await;
     for turn in 0..50 {
@@ -158,7 +158,7 @@ pub(crate) async fn a_cache_that_is_behind_refuses_nobody(log: Arc<impl Log>) {
     }
 }
 
-pub(crate) async fn the_events_lead_to_the_state_that_commits_carry(log: Arc<impl Log>) {
+pub(crate) async fn the_events_yield_the_state_stored_with_the_commits(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     for name in ["bob", "eve", "dan"] {
@@ -181,7 +181,7 @@ pub(crate) async fn the_events_lead_to_the_state_that_commits_carry(log: Arc<imp
     assert_eq!((newest, *folded == *carried), (sequence, true), "{folded:?} is not {carried:?} of {version}");
 }
 
-pub(crate) async fn commits_name_who_and_when(log: Arc<impl Log>) {
+pub(crate) async fn commits_name_actor_and_time(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     let mut context = keyed("ops", "key-1", "body");
     context.traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into());
@@ -194,7 +194,7 @@ pub(crate) async fn commits_name_who_and_when(log: Arc<impl Log>) {
     assert!(matches!(commit.decode(), Ok(event_store::Decoded::Box(events)) if events.len() == 1));
 }
 
-pub(crate) async fn what_cannot_be_decoded_is_left_to_the_reader(log: Arc<impl Log>) {
+pub(crate) async fn an_undecodable_event_is_passed_to_the_reader(log: Arc<impl Log>) {
     let message = message("box.0.b1.room", r#"{"events":[{"type":"box_exploded","version":1,"data":{}}]}"#);
     attempt(&log, message).await;
     let mut follower = event_store::follow(log, super::STREAM, 1).await.unwrap();
@@ -209,7 +209,7 @@ fn from_the_future(lane: &str) -> event_store::log::NewMessage {
     event_store::log::NewMessage { stream: stream(), ..message(&format!("box.{partition}.b1.{lane}"), payload) }
 }
 
-pub(crate) async fn a_box_goes_on_after_an_event_that_cannot_be_decoded(log: Arc<impl Log>) {
+pub(crate) async fn a_box_continues_after_an_undecodable_event(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     stored(&log, from_the_future("talk")).await;
@@ -219,7 +219,7 @@ pub(crate) async fn a_box_goes_on_after_an_event_that_cannot_be_decoded(log: Arc
     }
 }
 
-pub(crate) async fn a_box_whose_state_cannot_be_read_takes_commands_again_when_the_event_is_given_up(
+pub(crate) async fn a_box_with_an_unreadable_state_accepts_commands_again_once_the_event_is_dropped(
     log: Arc<impl Log>,
 ) {
     let boxes = executor::<DeliveryBox>(&log);
@@ -240,7 +240,7 @@ pub(crate) async fn a_box_whose_state_cannot_be_read_takes_commands_again_when_t
     }
 }
 
-pub(crate) async fn only_an_event_of_the_box_can_be_given_up(log: Arc<impl Log>) {
+pub(crate) async fn only_an_event_of_the_box_can_be_dropped(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     let partition = partition_of(&box_id(), 4);

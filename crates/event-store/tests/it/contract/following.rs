@@ -22,7 +22,7 @@ async fn say(log: &Arc<dyn Log>, count: u64) {
     }
 }
 
-pub(crate) async fn a_follower_reads_what_was_there_and_what_comes(log: Arc<dyn Log>) {
+pub(crate) async fn a_follower_reads_existing_and_new_messages(log: Arc<dyn Log>) {
     say(&log, 250).await;
     let mut follower = follow(log.clone(), STREAM, 1).await.unwrap();
     assert_eq!(read(&mut follower, 250).await, (1..=250).collect::<Vec<_>>());
@@ -30,14 +30,14 @@ pub(crate) async fn a_follower_reads_what_was_there_and_what_comes(log: Arc<dyn 
     assert_eq!(read(&mut follower, 50).await, (251..=300).collect::<Vec<_>>());
 }
 
-pub(crate) async fn a_follower_starts_where_it_is_told(log: Arc<dyn Log>) {
+pub(crate) async fn a_follower_starts_at_the_given_position(log: Arc<dyn Log>) {
     say(&log, 10).await;
     let mut follower = follow(log.clone(), STREAM, 8).await.unwrap();
     assert_eq!(follower.state().last_sequence, 10);
     assert_eq!(read(&mut follower, 3).await, [8, 9, 10]);
 }
 
-pub(crate) async fn a_follower_says_once_that_nothing_is_there(log: Arc<dyn Log>) {
+pub(crate) async fn a_follower_reports_once_that_it_has_caught_up(log: Arc<dyn Log>) {
     let mut follower = follow(log.clone(), STREAM, 1).await.unwrap();
     let batch = follower.next_batch(10, 1 << 20).await.unwrap();
     assert!(batch.caught_up && batch.commits.is_empty());
@@ -48,7 +48,7 @@ pub(crate) async fn a_follower_says_once_that_nothing_is_there(log: Arc<dyn Log>
     assert_eq!(batch.commits.len(), 1);
 }
 
-pub(crate) async fn a_follower_loses_nothing_when_it_is_interrupted(log: Arc<dyn Log>) {
+pub(crate) async fn an_interrupted_follower_loses_nothing(log: Arc<dyn Log>) {
     say(&log, 200).await;
     let mut follower = follow(log.clone(), STREAM, 1).await.unwrap();
     let mut sequences = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) async fn a_follower_loses_nothing_when_it_is_interrupted(log: Arc<dyn
     assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
 }
 
-pub(crate) async fn a_follower_keeps_order_while_many_append(log: Arc<dyn Log>) {
+pub(crate) async fn a_follower_keeps_order_during_concurrent_appends(log: Arc<dyn Log>) {
     let mut follower = follow(log.clone(), STREAM, 1).await.unwrap();
     let writers: Vec<_> = (0..8)
         .map(|_| {
@@ -77,7 +77,7 @@ pub(crate) async fn a_follower_keeps_order_while_many_append(log: Arc<dyn Log>) 
     }
 }
 
-pub(crate) async fn a_follower_passes_the_holes_of_markers(log: Arc<dyn Log>) {
+pub(crate) async fn a_follower_skips_the_holes_of_markers(log: Arc<dyn Log>) {
     let mark = |user: &str| NewMessage { stream: StreamName::Mark, ..message(&format!("mark.0.b1.1.{user}"), "x") };
     for user in ["ann", "ann", "bob", "ann"] {
         stored(&log, mark(user)).await;

@@ -39,7 +39,7 @@ pub(crate) async fn the_furthest_of_many_markers_stays(log: Arc<impl Log>) {
     assert_eq!(batch.commits.last().unwrap().decode().unwrap(), Decoded::Mark { message_id: MessageId::new(6) });
 }
 
-pub(crate) async fn a_key_stands_for_one_move_of_a_marker(log: Arc<impl Log>) {
+pub(crate) async fn a_key_identifies_one_move_of_a_marker(log: Arc<impl Log>) {
     let marks = Marks::new(log.clone(), 4);
     let mark = async |message, key: &str| {
         let context = keyed("ann", key, &format!("{message}"));

@@ -31,7 +31,7 @@ fn exists(answer: &Answer) -> bool {
     matches!(answer, Err(CommandError::Refused(UserRefusal::UserExists)))
 }
 
-pub(crate) async fn an_id_and_a_nickname_are_given_once(log: Arc<impl Log>) {
+pub(crate) async fn an_id_and_a_nickname_are_used_once(log: Arc<impl Log>) {
     let users = executor::<User>(&log);
     let ann = register(&users, "ann", "Sunny").await.unwrap();
     assert_eq!((ann.sequence, ann.position.stream.as_str()), (2, "user"), "the claim is before it");
@@ -41,7 +41,7 @@ pub(crate) async fn an_id_and_a_nickname_are_given_once(log: Arc<impl Log>) {
     assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);
 }
 
-pub(crate) async fn one_of_many_gets_the_nickname(log: Arc<impl Log>) {
+pub(crate) async fn one_of_many_users_gets_the_nickname(log: Arc<impl Log>) {
     let processes = [executor::<User>(&log), executor::<User>(&log)];
     let mut registrations = JoinSet::new();
     for index in 0..30 {
@@ -53,7 +53,7 @@ pub(crate) async fn one_of_many_gets_the_nickname(log: Arc<impl Log>) {
     assert_eq!(answers.iter().filter(|answer| taken(answer)).count(), 29);
 }
 
-pub(crate) async fn a_nickname_that_was_given_up_can_be_taken(log: Arc<impl Log>) {
+pub(crate) async fn a_released_nickname_can_be_claimed(log: Arc<impl Log>) {
     let users = executor::<User>(&log);
     register(&users, "ann", "Sunny").await.unwrap();
     register(&users, "bob", "Windy").await.unwrap();
@@ -77,7 +77,7 @@ pub(crate) async fn a_registration_can_be_repeated(log: Arc<impl Log>) {
     }
 }
 
-pub(crate) async fn simultaneous_repeats_register_once(log: Arc<impl Log>) {
+pub(crate) async fn concurrent_repeats_register_once(log: Arc<impl Log>) {
     let processes = [executor::<User>(&log), executor::<User>(&log)];
     let mut repeats = JoinSet::new();
     for index in 0..20 {
@@ -91,7 +91,7 @@ pub(crate) async fn simultaneous_repeats_register_once(log: Arc<impl Log>) {
     assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);
 }
 
-pub(crate) async fn many_registrations_and_changes_of_nicknames_at_once_all_succeed(log: Arc<impl Log>) {
+pub(crate) async fn concurrent_registrations_and_changes_of_nicknames_all_succeed(log: Arc<impl Log>) {
     let users = executor::<User>(&log);
     for change in [false, true] {
         let mut commands = JoinSet::new();

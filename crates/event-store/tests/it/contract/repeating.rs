@@ -50,7 +50,7 @@ async fn is_remembered<A: StoredAggregate + std::fmt::Debug>(
     assert_eq!(end(log.as_ref(), stream).await, version);
 }
 
-pub(crate) async fn a_keyed_command_that_changes_nothing_is_remembered(log: Arc<impl Log>) {
+pub(crate) async fn a_keyed_command_without_effect_is_remembered(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     is_remembered::<DeliveryBox>(
@@ -68,7 +68,7 @@ pub(crate) async fn a_keyed_command_that_changes_nothing_is_remembered(log: Arc<
     boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
 }
 
-pub(crate) async fn a_keyed_command_that_changes_nothing_of_a_user_is_remembered(log: Arc<impl Log>) {
+pub(crate) async fn a_keyed_user_command_without_effect_is_remembered(log: Arc<impl Log>) {
     let users = executor::<User>(&log);
     let register = UserCommand::RegisterUser { user_id: user("ann"), nickname: "Sunny".to_owned().try_into().unwrap() };
     users.execute(&user("ann"), register, by("ann")).await.unwrap();
@@ -84,7 +84,7 @@ fn of_ann() -> Source {
     Source::User { user_id: user("ann") }
 }
 
-pub(crate) async fn a_keyed_command_that_changes_nothing_of_a_store_is_remembered(log: Arc<impl Log>) {
+pub(crate) async fn a_keyed_store_command_without_effect_is_remembered(log: Arc<impl Log>) {
     let store_id: StoreId = "s1".parse().unwrap();
     let register = StoreCommand::RegisterStore {
         store_id: store_id.clone(),

@@ -137,7 +137,7 @@ pub(crate) async fn a_lost_answer_is_found_by_sending_again(log: Arc<impl Log>) 
     assert_eq!((appended.sequence, last_sequence(&log).await), (2, 2));
 }
 
-pub(crate) async fn a_lost_answer_behind_ones_own_guard_is_found(log: Arc<impl Log>) {
+pub(crate) async fn a_lost_answer_behind_its_own_guard_is_found(log: Arc<impl Log>) {
     // A single server checks the guard first: the second attempt is rejected because the first was stored.
     let appended = settle(&log, &[Fate::AnswerLost], &[own(guarded(&room("b1"), "opened", 0))]).await.unwrap();
     assert!(appended.earlier.is_none());
@@ -195,7 +195,7 @@ fn registration(claimed_at: u64, version: u64) -> [NewMessage; 2] {
     [on("claim.nickname.sunny", claimed_at), own(on("user.ann", version))]
 }
 
-pub(crate) async fn a_batch_whose_answer_was_lost_is_found(log: Arc<impl Log>) {
+pub(crate) async fn a_batch_with_a_lost_answer_is_found(log: Arc<impl Log>) {
     let appended = settle(&log, &[Fate::AnswerLost], &registration(0, 0)).await.unwrap();
     assert_eq!(appended.sequence, 2);
     assert!(appended.earlier.is_none());
@@ -211,7 +211,7 @@ pub(crate) async fn a_log_that_never_answers_leaves_the_outcome_open(log: Arc<im
     assert!(matches!(outcome, Err(AppendError::Unavailable { outcome_unknown: true, .. })), "{outcome:?}");
 }
 
-pub(crate) async fn a_log_without_connection_got_nothing(log: Arc<impl Log>) {
+pub(crate) async fn an_append_without_a_connection_is_not_stored(log: Arc<impl Log>) {
     let outcome = settle(&log, &[Fate::Disconnected], &[own(message(&talk("b1"), "a"))]).await;
     assert!(matches!(outcome, Err(AppendError::Unavailable { outcome_unknown: false, .. })), "{outcome:?}");
     let fates = [Fate::RequestLost, Fate::Disconnected];
@@ -219,13 +219,13 @@ pub(crate) async fn a_log_without_connection_got_nothing(log: Arc<impl Log>) {
     assert!(matches!(outcome, Err(AppendError::Unavailable { outcome_unknown: true, .. })), "{outcome:?}");
 }
 
-pub(crate) async fn a_log_that_is_always_busy_got_nothing(log: Arc<impl Log>) {
+pub(crate) async fn an_append_to_a_busy_log_is_not_stored(log: Arc<impl Log>) {
     let outcome = settle(&log, &vec![Fate::Busy; 10_000], &[own(message(&talk("b1"), "a"))]).await;
     assert!(matches!(outcome, Err(AppendError::Busy)), "{outcome:?}");
     assert_eq!(last_sequence(&log).await, 0);
 }
 
-pub(crate) async fn a_refusal_after_a_lost_answer_is_none(log: Arc<impl Log>) {
+pub(crate) async fn a_refusal_after_a_lost_answer_counts_as_success(log: Arc<impl Log>) {
     let version = stored(&log, guarded(&room("b1"), "opened", 0)).await;
     for (index, refusal) in [Fate::Refused, Fate::Full].into_iter().enumerate() {
         let message = NewMessage { message_id: Some(format!("own{index}")), ..on_talk("a", version) };

@@ -24,7 +24,7 @@ async fn decide(store: &LogEventStore<DeliveryBox>, command: BoxCommand) -> Resu
     Ok(envelopes.last().unwrap().sequence)
 }
 
-pub(crate) async fn the_interface_of_cqrs_es_is_served(log: Arc<impl Log>) {
+pub(crate) async fn the_store_implements_the_interface_of_cqrs_es(log: Arc<impl Log>) {
     let store = LogEventStore::<DeliveryBox>::new(log, 4);
     assert_eq!(decide(&store, install()).await.unwrap(), 1);
     assert_eq!(decide(&store, open("ann")).await.unwrap(), 2);
@@ -38,7 +38,7 @@ pub(crate) async fn the_interface_of_cqrs_es_is_served(log: Arc<impl Log>) {
     assert_eq!(folded, *store.load_aggregate(box_id().as_str()).await.unwrap().aggregate());
 }
 
-pub(crate) async fn the_slower_of_two_conflicts(log: Arc<impl Log>) {
+pub(crate) async fn the_slower_of_two_writers_conflicts(log: Arc<impl Log>) {
     let store = LogEventStore::<DeliveryBox>::new(log, 4);
     decide(&store, install()).await.unwrap();
     let (mut one, mut other) = (store.load_aggregate("b1").await.unwrap(), store.load_aggregate("b1").await.unwrap());
@@ -50,7 +50,7 @@ pub(crate) async fn the_slower_of_two_conflicts(log: Arc<impl Log>) {
     assert!(matches!(late, Err(AggregateError::AggregateConflict)));
 }
 
-pub(crate) async fn the_framework_runs_on_it(log: Arc<impl Log>) {
+pub(crate) async fn the_cqrs_framework_runs_on_the_store(log: Arc<impl Log>) {
     let users = CqrsFramework::new(LogEventStore::<User>::new(log, 4), vec![], ());
     let register =
         |id: &str| UserCommand::RegisterUser { user_id: user(id), nickname: "Sunny".to_owned().try_into().unwrap() };
