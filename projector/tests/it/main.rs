@@ -22,9 +22,9 @@ mod users;
 mod batches;
 mod checkpoints;
 mod erasure;
+mod failure_isolation;
+mod generation_lifecycle;
 mod generations;
-mod lives;
-mod poison;
 mod verify;
 
 mod following;
