@@ -17,7 +17,6 @@ pub mod live;
 pub mod log;
 pub mod memory;
 pub mod raw;
-pub mod wait;
 
 pub use answer::Answer;
 pub use listener::Listener;

@@ -12,12 +12,11 @@ use provision::keys::{self, KeyFiles};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{
-    net::TcpListener,
-    sync::oneshot,
-    task::JoinHandle,
-    time::{Instant, sleep},
+use testing::{
+    requests::{box_details, room_details, store_details},
+    wait::until,
 };
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::Instant};
 
 use crate::contract::Contract;
 
@@ -215,19 +214,13 @@ impl Service {
 
     /// Creates a box and a store with the given id.
     pub(crate) async fn furnish(&self, id: &str) {
-        let details = json!({
-            "box_id": id, "kind": "shared", "zip_code": "04109", "address": "Markt 1",
-            "detailed_address": "by the gate", "latitude": 51.34, "longitude": 12.37,
-        });
-        assert_eq!(self.post(Bearer::Operator("ops"), "/boxes", details).await.created(), id);
-        let store = json!({ "store_id": id, "name": "Pizzeria", "zip_code": "04109" });
-        assert_eq!(self.post(Bearer::Operator("ops"), "/stores", store).await.created(), id);
+        assert_eq!(self.post(Bearer::Operator("ops"), "/boxes", box_details(id)).await.created(), id);
+        assert_eq!(self.post(Bearer::Operator("ops"), "/stores", store_details(id)).await.created(), id);
     }
 
     /// Opens a room for the store with the same id as the box.
     pub(crate) async fn open_room(&self, who: &str, box_id: &str) -> Answer {
-        let room = json!({ "store_id": box_id, "title": "Pizza", "max_members": 5 });
-        self.post(Bearer::User(who), &format!("/boxes/{box_id}/rooms"), room).await
+        self.post(Bearer::User(who), &format!("/boxes/{box_id}/rooms"), room_details(box_id, 5)).await
     }
 
     pub(crate) async fn readiness(&self) -> (u16, Value) {
@@ -260,14 +253,5 @@ impl Service {
     /// Waits until the service ends by itself, and returns its result.
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
         self.running.await.unwrap()
-    }
-}
-
-/// Waits until the condition holds, for at most 30 seconds.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "not yet: {what}");
-        sleep(Duration::from_millis(20)).await;
     }
 }

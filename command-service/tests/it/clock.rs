@@ -9,9 +9,10 @@ use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_kit::clock;
+use testing::wait::until;
 
 use crate::{
-    app::{Installation, PASSWORD, Service, until},
+    app::{Installation, PASSWORD, Service},
     gateway::Device,
 };
 

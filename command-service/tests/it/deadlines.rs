@@ -7,8 +7,9 @@ use event_store::{Deadlines, Decoded, JetStreamLog, StreamName, follow, partitio
 use futures::future::join_all;
 use harness::token::Bearer;
 use serde_json::json;
+use testing::wait::until;
 
-use crate::app::{Installation, until};
+use crate::app::Installation;
 
 /// Returns the closings of rooms of a box that are in the log.
 async fn closings(log: &JetStreamLog, box_id: &str) -> Vec<(u32, RoomClosedReason)> {

@@ -7,13 +7,14 @@ use event_store::{Accounts, Sessions};
 use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::wait::until;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
     time::{Instant, sleep_until},
 };
 
-use crate::app::{Installation, PASSWORD, Service, until};
+use crate::app::{Installation, PASSWORD, Service};
 
 impl Service {
     /// Sends a request and closes the connection after a while, with or without an answer.

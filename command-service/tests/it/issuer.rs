@@ -8,9 +8,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use rcgen::KeyPair;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::wait::until;
 use tokio::net::TcpListener;
 
-use crate::app::{Installation, PASSWORD, until};
+use crate::app::{Installation, PASSWORD};
 
 /// An issuer with a page of public keys.
 struct Issuer {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::json;
+use testing::wait::until;
 
-use crate::app::{Installation, PASSWORD, until};
+use crate::app::{Installation, PASSWORD};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_fail_fast_without_the_log_and_succeed_when_it_is_back() {

@@ -4,8 +4,9 @@ use async_nats::jetstream::{self, stream::Config};
 use event_store::{StreamName, partition_of};
 use harness::Account;
 use serde_json::Value;
+use testing::wait::until;
 
-use crate::app::{Installation, PASSWORD, Service, until};
+use crate::app::{Installation, PASSWORD, Service};
 
 /// Returns the name of a box's stream on the server.
 fn stream(box_id: &str) -> String {

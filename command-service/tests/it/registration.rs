@@ -8,8 +8,9 @@ use event_store::{AccountState, Accounts};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use testing::wait::until;
 
-use crate::app::{Answer, Installation, PASSWORD, until};
+use crate::app::{Answer, Installation, PASSWORD};
 
 fn ana() -> UserId {
     "ana".parse().unwrap()

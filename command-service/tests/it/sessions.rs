@@ -6,8 +6,9 @@ use harness::{Account, token::Bearer};
 use provision::{keys, streams};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::wait::until;
 
-use crate::app::{Answer, Installation, PASSWORD, Service, until};
+use crate::app::{Answer, Installation, PASSWORD, Service};
 
 /// Returns the access token and the refresh token of a session answer.
 fn tokens(answer: &Answer) -> (String, String) {

@@ -3,11 +3,9 @@
 use harness::{Account, Nats};
 use provision::streams::ProvisionOptions;
 use serde_json::Value;
+use testing::wait::until;
 
-use crate::{
-    app::{Installation, until},
-    gateway::Device,
-};
+use crate::{app::Installation, gateway::Device};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_with_another_partition_count_is_refused() {

@@ -11,15 +11,18 @@ use tokio::{
     sync::watch,
 };
 
-/// A proxy between a client and its server. Ends with the runtime.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+/// A proxy between clients and their server. Ends with the runtime.
+#[derive(Debug)]
+pub struct Proxy {
+    /// The port for clients.
+    pub port: u16,
     deaf: Arc<AtomicBool>,
     cut: watch::Sender<u64>,
 }
 
 impl Proxy {
-    pub(crate) async fn to(server: u16) -> Self {
+    /// Starts a proxy to this port.
+    pub async fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let deaf = Arc::new(AtomicBool::new(false));
@@ -39,13 +42,24 @@ impl Proxy {
         Self { port, deaf, cut }
     }
 
+    /// Starts a proxy to the service at this address.
+    pub async fn to_service(url: &str) -> Self {
+        let (_, port) = url.rsplit_once(':').expect("an address with a port");
+        Self::to(port.parse().expect("a port")).await
+    }
+
+    /// The address of an HTTP service behind the proxy.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Drops all data from the server from now on.
-    pub(crate) fn lose_answers(&self) {
+    pub fn lose_answers(&self) {
         self.deaf.store(true, Ordering::SeqCst);
     }
 
     /// Ends every connection. New ones work.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.deaf.store(false, Ordering::SeqCst);
         self.cut.send_modify(|count| *count += 1);
     }

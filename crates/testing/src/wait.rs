@@ -8,17 +8,47 @@ use chrono::{DateTime, Utc};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Polls until there is a result. `what` names the expected condition in a failure.
-pub async fn eventually<T, F, Fut>(what: &str, mut probe: F) -> T
+pub async fn eventually<T, F, Fut>(what: &str, probe: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + PATIENCE;
+    poll(PATIENCE, what, probe).await
+}
+
+/// Polls until a condition is true.
+pub async fn until<F, Fut>(what: &str, condition: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    until_within(PATIENCE, what, condition).await;
+}
+
+/// Polls until a condition is true, for this long at most.
+pub async fn until_within<F, Fut>(limit: Duration, what: &str, mut condition: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let probe = || {
+        let condition = condition();
+        async { condition.await.then_some(()) }
+    };
+    poll(limit, what, probe).await;
+}
+
+async fn poll<T, F, Fut>(limit: Duration, what: &str, mut probe: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "this did not happen within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "this did not happen within {limit:?}: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -1,9 +1,9 @@
-//! A client of server-sent events, as strict as a browser.
+//! A client of server-sent events.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
-use frame_check::FrameCheck;
 use serde_json::Value;
+use testing::EventStream;
 use tokio::time::timeout;
 
 use super::{
@@ -11,17 +11,15 @@ use super::{
     world::{PATIENCE, World},
 };
 
-/// One stream of events. Every frame must match the service's description.
-pub(super) struct Listener {
-    check: Arc<FrameCheck>,
-    response: reqwest::Response,
-    text: String,
-    /// The last id, as a browser would send it in `Last-Event-ID`.
-    pub(super) last_id: String,
-    /// The number of received comments.
-    pub(super) comments: usize,
-    /// The delay before a browser would reconnect.
-    pub(super) retry_ms: Option<u64>,
+/// One stream of events.
+pub(super) struct Listener(EventStream);
+
+impl Deref for Listener {
+    type Target = EventStream;
+
+    fn deref(&self) -> &EventStream {
+        &self.0
+    }
 }
 
 impl Listener {
@@ -40,11 +38,7 @@ impl Listener {
     /// Opens `/events` with these headers.
     pub(super) async fn with(world: &World, query: &str, headers: &[(&'static str, &str)]) -> Self {
         let response = world.get_with(&format!("/events?{query}"), headers).await;
-        assert_eq!(response.status().as_u16(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-store");
-        let check = world.check.clone();
-        Self { check, response, text: String::new(), last_id: String::new(), comments: 0, retry_ms: None }
+        Self(EventStream::of(response, world.check.clone()))
     }
 
     /// Returns the next frame except signals and frames about the user's own rooms, which may come at any time. None
@@ -63,31 +57,9 @@ impl Listener {
         self.any().await.expect("ended")
     }
 
-    /// Returns the next event's frame, whose type must be the event's name. None once the response has ended.
+    /// Returns the next frame of any type. None once the response has ended.
     pub(super) async fn any(&mut self) -> Option<Value> {
-        loop {
-            let block = self.block().await?;
-            let (mut event, mut data) = (None, Vec::new());
-            for line in block.lines() {
-                match line.split_once(": ").unwrap_or((line, "")) {
-                    ("id", id) => id.clone_into(&mut self.last_id),
-                    ("event", name) => event = Some(name),
-                    ("data", line) => data.push(line),
-                    ("retry", ms) => self.retry_ms = Some(ms.parse().unwrap()),
-                    (":", "") => self.comments += 1,
-                    other => panic!("not a field: {other:?}"),
-                }
-            }
-            if data.is_empty() {
-                assert_eq!(event, None, "browsers ignore an event without data");
-                continue;
-            }
-            let frame: Value = serde_json::from_str(&data.join("\n")).unwrap();
-            self.check.server(&frame).unwrap();
-            assert_eq!(event, frame["type"].as_str());
-            assert_eq!(block.starts_with("id: "), frame["v"].is_i64(), "an id comes with a version only: {block}");
-            return Some(frame);
-        }
+        timeout(PATIENCE, self.0.next()).await.expect("no event in time").unwrap()
     }
 
     /// Returns the next frame except signals.
@@ -110,18 +82,6 @@ impl Listener {
         for v in versions {
             let frame = self.next().await;
             assert_eq!(frame["v"], v, "{frame}");
-        }
-    }
-
-    async fn block(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.text.find("\n\n") {
-                let block = self.text[..end].to_owned();
-                self.text.drain(..end + 2);
-                return Some(block);
-            }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("no event in time").unwrap()?;
-            self.text += std::str::from_utf8(&chunk).unwrap();
         }
     }
 }

@@ -3,35 +3,24 @@
 use std::sync::Arc;
 
 use frame_check::FrameCheck;
-use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{ClientRequestBuilder, Error, Message},
-};
+use testing::{LiveClient, live::Ended};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::world::PATIENCE;
 
-/// One live connection. Every frame must match the service's description.
-pub(super) struct Watcher {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    check: Arc<FrameCheck>,
-}
+/// One live connection.
+pub(super) struct Watcher(LiveClient);
 
 impl Watcher {
-    pub(super) async fn connect(base: &str, check: Arc<FrameCheck>) -> Self {
-        let request =
-            ClientRequestBuilder::new(format!("{base}/live").parse().unwrap()).with_sub_protocol("boxroom.v1");
-        let (socket, response) = connect_async(request).await.unwrap();
-        assert_eq!(response.headers()["sec-websocket-protocol"], "boxroom.v1");
-        Self { socket, check }
+    pub(super) async fn connect(url: &str, check: Arc<FrameCheck>) -> Self {
+        Self(LiveClient::connect(url, check).await)
     }
 
     /// Sends a valid frame.
     pub(super) async fn say(&mut self, frame: Value) {
-        self.check.client(&frame).unwrap();
-        self.say_text(&frame.to_string()).await;
+        self.0.send(&frame).await;
     }
 
     pub(super) async fn say_text(&mut self, text: &str) {
@@ -40,7 +29,7 @@ impl Watcher {
 
     /// Sends any message.
     pub(super) async fn send(&mut self, message: Message) -> Result<(), Error> {
-        self.socket.send(message).await
+        self.0.send_message(message).await
     }
 
     /// Sends a frame on a connection that may have ended.
@@ -94,24 +83,17 @@ impl Watcher {
     }
 
     async fn frame(&mut self) -> Value {
-        match self.message().await {
-            Message::Text(text) => {
-                let frame = serde_json::from_str(&text).unwrap();
-                self.check.server(&frame).unwrap();
-                frame
-            }
-            other => panic!("not a frame: {other:?}"),
-        }
+        self.received().await.unwrap_or_else(|ended| panic!("not a frame: {ended:?}"))
     }
 
     /// Waits until the connection ends without a bye.
     pub(super) async fn broken(&mut self) {
         loop {
-            match timeout(PATIENCE, self.socket.next()).await.expect("still open") {
-                Some(Ok(Message::Text(text))) => assert!(!text.contains("bye"), "{text}"),
-                Some(Ok(Message::Close(Some(close)))) => panic!("closed with {close}"),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
+            match self.received().await {
+                Ok(frame) => assert!(!frame.to_string().contains("bye"), "{frame}"),
+                Err(Ended::Closed(Some(close))) => panic!("closed with {close}"),
+                Err(Ended::Closed(None)) => {}
+                Err(Ended::Broken(_)) => return,
             }
         }
     }
@@ -139,13 +121,13 @@ impl Watcher {
         assert_eq!(bye["type"], "bye", "{bye}");
         let (code, reason) = (bye["code"].as_u64().unwrap(), bye["reason"].as_str().unwrap().to_owned());
         assert_eq!(bye["retry_ms"].is_null(), code / 100 == 43, "when to come back, unless never: {bye}");
-        let Message::Close(Some(close)) = self.message().await else { panic!("not closed after {bye}") };
+        let Err(Ended::Closed(Some(close))) = self.received().await else { panic!("not closed after {bye}") };
         assert_eq!((u64::from(u16::from(close.code)), close.reason.as_str()), (code, reason.as_str()));
         (code, reason)
     }
 
-    async fn message(&mut self) -> Message {
-        timeout(PATIENCE, self.socket.next()).await.expect("no frame in time").expect("closed").unwrap()
+    async fn received(&mut self) -> Result<Value, Ended> {
+        timeout(PATIENCE, self.0.next()).await.expect("no frame in time")
     }
 }
 

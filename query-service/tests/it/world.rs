@@ -15,6 +15,7 @@ use harness::{
 use query_service::Settings;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor, PgPool, Transaction, postgres::PgPoolOptions};
+use testing::wait::until_within;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::watcher::Watcher;
@@ -93,18 +94,13 @@ impl World {
             _keys: keys,
         };
         world.until("ready", async || world.plain_get("/readyz").await.0 == 200).await;
-        world.check = Arc::new(FrameCheck::new(&world.plain_get("/asyncapi.json").await.1));
+        world.check = testing::live::described_by(&world.base).await;
         world
     }
 
     /// Waits until a condition is true.
-    pub(super) async fn until(&self, what: &str, mut check: impl AsyncFnMut() -> bool) {
-        let wait = async {
-            while !check().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+    pub(super) async fn until<F: Future<Output = bool>>(&self, what: &str, check: impl FnMut() -> F) {
+        until_within(PATIENCE, what, check).await;
     }
 
     pub(super) fn token(&self, user: &str) -> String {
@@ -281,7 +277,7 @@ impl World {
 
     /// Opens a live connection without a hello.
     pub(super) async fn connect(&self) -> Watcher {
-        Watcher::connect(&self.base.replace("http", "ws"), self.check.clone()).await
+        Watcher::connect(&self.base, self.check.clone()).await
     }
 
     /// Opens a live connection of a user that follows north.2.

@@ -7,8 +7,8 @@ use serde_json::json;
 use system_tests::{
     Listener, Live, World,
     memory::{most_resident, resident},
-    wait::eventually,
 };
+use testing::wait::eventually;
 use tokio::time::sleep;
 
 const QUERY: ServiceId = ServiceId::Query(0);

@@ -2,7 +2,8 @@
 
 use harness::StackOptions;
 use serde_json::Value;
-use system_tests::{World, wait::now};
+use system_tests::World;
+use testing::wait::now;
 
 async fn audit(world: &World, words: &str) -> Vec<Value> {
     let output = world.stack.operate(&format!("audit --json {words}")).await.unwrap();

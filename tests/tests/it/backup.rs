@@ -10,11 +10,8 @@ use harness::{Role, ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use system_tests::{
-    Person, World,
-    wait::eventually,
-    world::{PASSWORD, room_details},
-};
+use system_tests::{Person, World, world::PASSWORD};
+use testing::{requests::room_details, wait::eventually};
 
 const COMMAND: ServiceId = ServiceId::Command(0);
 const PROJECTOR: ServiceId = ServiceId::Projector(0);

@@ -14,8 +14,8 @@ use system_tests::{
     Answer, World,
     api::{self, Api, Operation},
     log::Log,
-    wait::new_key,
 };
+use testing::wait::new_key;
 
 use self::rows::{Row, Town, Who};
 

@@ -9,10 +9,9 @@ use axum::{Router, response::Html, routing::get};
 use futures::future::join_all;
 use harness::{Browser, Page, ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{Person, World, wait::eventually};
+use system_tests::{Person, World};
+use testing::{Proxy, wait::eventually};
 use tokio::{net::TcpListener, time::interval};
-
-use crate::proxy::Proxy;
 
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 
@@ -77,7 +76,8 @@ async fn a_page_receives_every_event_once_despite_failures() {
     world.sees_room(&ana, &room).await;
     ana.has_heard_of(&eve.say(&foreign, "nobody else is here").await);
     world.sees_room(&ana, &room).await;
-    let proxies = [Proxy::to(&world.stack.query_url(0)).await, Proxy::to(&world.stack.query_url(1)).await];
+    let proxies =
+        [Proxy::to_service(&world.stack.query_url(0)).await, Proxy::to_service(&world.stack.query_url(1)).await];
     let address = |how| {
         let nodes = proxies.each_ref().map(Proxy::url).join(",");
         let (command, token) = (world.stack.command_url(0), ana.token());

@@ -8,10 +8,10 @@ use std::{
 use futures::{StreamExt, stream};
 use harness::{ServiceId, StackOptions};
 use serde_json::json;
-use system_tests::{
-    Answer, Person, World,
+use system_tests::{Answer, Person, World, world::PASSWORD};
+use testing::{
+    requests::room_details,
     wait::{eventually, new_key},
-    world::{PASSWORD, room_details},
 };
 
 /// The password of the room.

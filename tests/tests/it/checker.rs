@@ -13,10 +13,9 @@ use client::{Client, Event, Incoming, Options, Since};
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::json;
-use system_tests::{Person, World, wait::eventually};
+use system_tests::{Person, World};
+use testing::{Proxy, wait::eventually};
 use tokio::time::{sleep, timeout};
-
-use crate::proxy::Proxy;
 
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];
 const PROJECTOR: ServiceId = ServiceId::Projector(0);
@@ -99,7 +98,7 @@ async fn every_client_receives_every_event_once_and_in_order_despite_failures() 
         rooms.push(room);
     }
     let urls: Vec<String> = (0..2).map(|index| world.stack.query_url(index)).collect();
-    let proxies = [Proxy::to(&urls[0]).await, Proxy::to(&urls[1]).await];
+    let proxies = [Proxy::to_service(&urls[0]).await, Proxy::to_service(&urls[1]).await];
     let followers = everybody(&people, &rooms, &urls, &proxies);
 
     let enough = AtomicBool::new(false);

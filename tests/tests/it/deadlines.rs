@@ -2,10 +2,10 @@
 
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{
-    Person, World,
+use system_tests::{Person, World};
+use testing::{
+    requests::room_details,
     wait::{eventually, moment, until_after},
-    world::room_details,
 };
 
 /// Starts two command-services whose rooms have this lifetime.

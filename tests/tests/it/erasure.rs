@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use harness::{Role, ServiceId, StackOptions};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
-use system_tests::{
-    World,
-    person::Person,
+use system_tests::{World, person::Person, world::PASSWORD};
+use testing::{
+    requests::{box_details, room_details},
     wait::{eventually, new_key},
-    world::{PASSWORD, box_details, room_details},
 };
 
 /// Returns the files below a folder that contain this text.

@@ -11,7 +11,8 @@ use std::{
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::Value;
-use system_tests::{Listener, Person, World, wait::eventually};
+use system_tests::{Listener, Person, World};
+use testing::wait::eventually;
 use tokio::time::sleep;
 
 const QUERIES: [ServiceId; 2] = [ServiceId::Query(0), ServiceId::Query(1)];

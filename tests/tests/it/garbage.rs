@@ -10,8 +10,8 @@ use system_tests::{
     World,
     log::Device,
     raw::{Garbage, RawSender},
-    wait::eventually,
 };
+use testing::wait::eventually;
 use tokio::time::timeout;
 
 /// The number of garbage messages per account.

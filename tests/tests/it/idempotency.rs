@@ -11,10 +11,10 @@ use std::{
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{
-    Answer, Command, Person, World,
+use system_tests::{Answer, Command, Person, World};
+use testing::{
+    requests::room_details,
     wait::{eventually, new_key},
-    world::room_details,
 };
 
 /// Checks that a repetition gets the first answer and adds nothing to the log.
@@ -113,8 +113,8 @@ async fn a_repeat_is_recognized_after_the_duplicate_window_of_the_server() {
     let register = operator.post("/stores", register);
     let registered = register.clone().await;
     // Later messages go on until the window has certainly passed.
-    let until = system_tests::wait::now() + chrono::TimeDelta::seconds(1);
-    system_tests::wait::until_after(until).await;
+    let until = testing::wait::now() + chrono::TimeDelta::seconds(1);
+    testing::wait::until_after(until).await;
     ana.say(&room, "in between").await.created();
     for service in [0, 1] {
         repeats(&world, &said, say.clone().via(service)).await;

@@ -5,7 +5,8 @@ mod talk;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use system_tests::{Live, Person, World, world::room_details};
+use system_tests::{Live, Person, World};
+use testing::requests::room_details;
 
 use self::{
     ear::{Ear, of_room},

@@ -7,8 +7,8 @@ use system_tests::{
     Answer, Person, World,
     api::{self, Api},
     log::Device,
-    wait::{PATIENCE, eventually},
 };
+use testing::wait::{PATIENCE, eventually};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 /// Exceeds every limit in this test.

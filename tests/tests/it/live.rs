@@ -6,7 +6,8 @@ use futures::future::join_all;
 use harness::{ServiceId, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::{Person, World, live::Ended, world::room_details};
+use system_tests::{Person, World};
+use testing::{live::Ended, requests::room_details};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Two users in one room.

@@ -25,7 +25,6 @@ mod many_streams;
 mod outages;
 mod presence;
 mod projector_crash;
-mod proxy;
 mod rebuild;
 mod restored;
 mod restored_sessions;

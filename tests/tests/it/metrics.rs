@@ -9,7 +9,8 @@ use std::{
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::Value;
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 use tokio::time::timeout;
 
 const SERVICES: [ServiceId; 3] = [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)];

@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{Person, World, log::Device, wait::new_key};
+use system_tests::{Person, World, log::Device};
+use testing::wait::new_key;
 
 /// A complete request: token, path, body and idempotency key.
 #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
@@ -56,10 +57,10 @@ async fn every_command_is_the_same_over_nats_and_http() {
     assert_eq!(nats.send("register_user", &account).await["id"], "dora");
     refused(&nats.send("register_user", &account).await, 409, "user-exists");
     let installed =
-        nats.send("install_box", &request(&operator, json!({}), system_tests::world::box_details("box-1"))).await;
+        nats.send("install_box", &request(&operator, json!({}), testing::requests::box_details("box-1"))).await;
     assert_eq!((&installed["status"], &installed["id"]), (&json!(201), &json!("box-1")));
     world.register_store("noodles").await;
-    let open = system_tests::world::room_details("noodles", 4);
+    let open = testing::requests::room_details("noodles", 4);
     let opened = nats.send("open_room", &request(&ana, json!({ "box": "box-1" }), open.clone())).await;
     let room = opened["id"].as_str().unwrap_or_else(|| panic!("{opened:#}"));
     refused(&nats.send("open_room", &request(&ben, json!({ "box": "box-1" }), open)).await, 409, "box-in-use");

@@ -8,7 +8,8 @@ use std::{
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{Live, Person, World, wait::eventually};
+use system_tests::{Live, Person, World};
+use testing::wait::eventually;
 use tokio::time::timeout;
 
 /// The time limit for a change to be shown.

@@ -11,7 +11,8 @@ use std::{
 use harness::{Postgres, Role, ServiceId, StackOptions};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 
 /// A projector with a database of its own, which reads the log only at the end.
 const LATECOMER: ServiceId = ServiceId::Projector(0);

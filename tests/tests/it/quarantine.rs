@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use harness::{Account, Role, StackOptions, token::Bearer};
 use serde_json::{Value, json};
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 
 /// Runs the projector's command line to its end. Returns the exit code and the output.
 async fn projector(world: &World, words: &[&str]) -> (i32, String) {

@@ -2,10 +2,8 @@
 
 use harness::StackOptions;
 use serde_json::{Value, json};
-use system_tests::{
-    Person, World,
-    world::{box_details, room_details},
-};
+use system_tests::{Person, World};
+use testing::requests::{box_details, room_details};
 
 fn texts<'a>(items: &'a [Value], field: &str) -> Vec<&'a str> {
     items.iter().map(|item| item[field].as_str().unwrap_or_default()).collect()

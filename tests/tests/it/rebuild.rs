@@ -7,7 +7,8 @@ use std::{ops::Range, time::Duration};
 use harness::{Role, ServiceId, StackOptions};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 
 use self::load::{Load, Took};
 

@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::json;
-use system_tests::{
-    World,
-    wait::{eventually, new_key},
-    world::PASSWORD,
-};
+use system_tests::{World, world::PASSWORD};
+use testing::wait::{eventually, new_key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_id_or_nickname_is_refused_without_affecting_its_owner() {

@@ -3,7 +3,8 @@
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::Value;
-use system_tests::{Person, World, listener::Listener, wait::eventually};
+use system_tests::{Person, World, listener::Listener};
+use testing::wait::eventually;
 
 const SERVICES: [ServiceId; 2] = [ServiceId::Command(0), ServiceId::Projector(0)];
 

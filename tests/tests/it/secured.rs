@@ -13,7 +13,8 @@ use harness::{Account, Nats, Role, ServiceId, Stack, StackOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,

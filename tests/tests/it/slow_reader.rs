@@ -14,9 +14,8 @@ use serde_json::Value;
 use system_tests::{
     Live, Person, World,
     memory::{most_resident, resident},
-    wait::eventually,
-    world::room_details,
 };
+use testing::{requests::room_details, wait::eventually};
 use tokio::time::{MissedTickBehavior, interval};
 
 const QUERY: ServiceId = ServiceId::Query(0);

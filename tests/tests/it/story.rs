@@ -1,7 +1,8 @@
 //! A complete story: users register, share a box and talk, until the box is free again.
 
 use serde_json::{Value, json};
-use system_tests::{Live, Person, World, world::box_details};
+use system_tests::{Live, Person, World};
+use testing::requests::box_details;
 
 /// A room with a password and two members, each with a live connection to another query-service.
 struct Lunch {
@@ -113,7 +114,7 @@ impl Lunch {
         let extended = ana.post(format!("/rooms/{room}/extensions"), json!({ "hours": 2 })).await;
         assert_eq!(extended.created(), "1");
         let after = ana.get(&format!("/rooms/{room}")).await.ok();
-        let closes_at = |room: &Value| system_tests::wait::moment(&room["closes_at"]);
+        let closes_at = |room: &Value| testing::wait::moment(&room["closes_at"]);
         assert_eq!((closes_at(&after) - closes_at(&before)).num_hours(), 2);
         ana.put(format!("/rooms/{room}/step"), json!({ "step": "ordered" })).await.done();
         ana.put(format!("/rooms/{room}/step"), json!({ "step": "gathering" })).await.refused(409, "step-not-forward");

@@ -10,7 +10,8 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::{Person, World, wait::eventually};
+use system_tests::{Person, World};
+use testing::wait::eventually;
 use tokio::net::TcpListener;
 
 const KEPT: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;

@@ -10,8 +10,9 @@ use std::{
 
 use harness::{ServiceId, StackOptions};
 use serde_json::Value;
-use system_tests::{Live, Person, World, wait::eventually};
+use system_tests::{Live, Person, World};
 use tempfile::TempDir;
+use testing::wait::eventually;
 use tokio::process::Command;
 
 const OLD: [ServiceId; 2] = [ServiceId::Projector(0), ServiceId::Query(0)];

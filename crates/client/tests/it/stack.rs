@@ -6,6 +6,7 @@ use client::{Client, Ending, Inbox, Incoming, Options, Since};
 use harness::{ServiceId, Stack, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::requests::{box_details, room_details, store_details};
 
 use crate::peer::{ended, expect, heard, next_event, until};
 
@@ -22,15 +23,9 @@ async fn command(stack: &Stack, who: Bearer<'_>, method: Method, path: &str, bod
 
 async fn open_room(stack: &Stack) -> String {
     let ops = Bearer::Operator("ops");
-    let details = json!({
-        "box_id": "box-1", "kind": "shared", "zip_code": "10115", "address": "Torstrasse 1",
-        "detailed_address": "left of the door", "latitude": 52.5, "longitude": 13.4,
-    });
-    command(stack, ops, Method::POST, "/boxes", details).await;
-    let store = json!({ "store_id": "noodles", "name": "Noodle Bar", "zip_code": "10115" });
-    command(stack, ops, Method::POST, "/stores", store).await;
-    let room = json!({ "store_id": "noodles", "title": "Lunch", "max_members": 4 });
-    command(stack, Bearer::User("ana"), Method::POST, "/boxes/box-1/rooms", room).await
+    command(stack, ops, Method::POST, "/boxes", box_details("box-1")).await;
+    command(stack, ops, Method::POST, "/stores", store_details("noodles")).await;
+    command(stack, Bearer::User("ana"), Method::POST, "/boxes/box-1/rooms", room_details("noodles", 4)).await
 }
 
 async fn say(stack: &Stack, room: &str, body: &str) {

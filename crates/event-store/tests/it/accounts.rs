@@ -3,8 +3,7 @@
 use domain::UserId;
 use event_store::{AccountError, AccountState, Accounts, JetStreamLog};
 use harness::{Account, Nats};
-
-use crate::{server, town::noon};
+use testing::{commands::noon, server};
 
 async fn accounts(nats: &Nats) -> Accounts {
     Accounts::new(JetStreamLog::new(server::connect(&nats.url(Account::Command)).await))

@@ -7,12 +7,11 @@ use domain::{User, UserCommand};
 use event_store::{JetStreamLog, Log, StreamName};
 use futures::future::join_all;
 use harness::Nats;
-use tokio::time::sleep;
-
-use crate::{
+use testing::{
+    commands::{by, executor, user},
     server,
-    town::{by, executor, user},
 };
+use tokio::time::sleep;
 
 /// The number of batches that a server allows on a stream, of all processes together.
 const UNDER_WAY: usize = 50;

@@ -11,16 +11,15 @@ use event_store::{
     provision::{self, ProvisionOptions},
 };
 use harness::{Account, Nats};
+use testing::{
+    Proxy,
+    commands::{box_id, by, executor, open_room, say},
+    server,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     time::timeout,
-};
-
-use crate::{
-    proxy::Proxy,
-    server,
-    town::{box_id, by, executor, open_room, say},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -18,13 +18,13 @@ use harness::{
     process::{Launch, Process},
     tools,
 };
+use testing::{
+    commands::{box_id, executor, keyed, open_room, say},
+    server::PARTITIONS,
+};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{
-    contract::{appending, executing, following, marking, reading, registering, settling},
-    server::PARTITIONS,
-    town::{box_id, executor, keyed, open_room, say},
-};
+use crate::contract::{appending, executing, following, marking, reading, registering, settling};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -31,8 +31,8 @@ macro_rules! contract {
         mod jetstream {
             $(#[tokio::test]
             async fn $name() {
-                let nats = harness::Nats::start(crate::server::PARTITIONS).await.unwrap();
-                super::$module::$name(crate::server::log(&nats).await).await;
+                let nats = harness::Nats::start(testing::server::PARTITIONS).await.unwrap();
+                super::$module::$name(testing::server::log(&nats).await).await;
             })*
         }
     };

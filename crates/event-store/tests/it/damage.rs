@@ -8,12 +8,11 @@ use event_store::{
     CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, StreamName, follow, partition_of,
 };
 use harness::{Account, Nats, place::Scratch};
-use tokio::time::{Instant, sleep, timeout};
-
-use crate::{
+use testing::{
+    commands::{Answer, box_id, by, executor, open_room, say},
     server,
-    town::{Answer, box_id, by, executor, open_room, say},
 };
+use tokio::time::{Instant, sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -7,9 +7,8 @@ use domain::RoomId;
 use event_store::{Deadlines, Fired, JetStreamLog};
 use futures::{Stream, StreamExt};
 use harness::{Account, Nats};
+use testing::server;
 use tokio::time::timeout;
-
-use crate::server;
 
 #[expect(clippy::disallowed_methods, reason = "the server fires by the real clock")]
 fn soon(millis: i64) -> DateTime<Utc> {

@@ -19,7 +19,7 @@ use futures::{StreamExt, TryStreamExt, stream::SelectAll};
 use harness::{Account, Nats};
 
 use self::wire::Wire;
-use crate::server;
+use testing::server;
 
 /// The grants of one account, in subjects as its process uses them.
 struct May {

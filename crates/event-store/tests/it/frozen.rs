@@ -15,12 +15,11 @@ use futures::{
     stream::BoxStream,
 };
 use harness::Nats;
-use tokio::{sync::watch, task::yield_now, time::advance};
-
-use crate::{
+use testing::{
+    commands::{box_id, by, executor, install, keyed, noon, open_room, say},
     server,
-    town::{box_id, by, executor, install, keyed, noon, open_room, say},
 };
+use tokio::{sync::watch, task::yield_now, time::advance};
 
 fn stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), server::PARTITIONS))

@@ -17,12 +17,12 @@ use event_store::{
     store::{After, prepare},
 };
 use harness::Nats;
-
-use crate::{
-    sealing::command_service,
+use testing::{
+    commands::{executor, noon},
     server,
-    town::{executor, noon},
 };
+
+use crate::sealing::command_service;
 
 /// The maximum message size of the streams, headers included.
 const MAX_MESSAGE_BYTES: usize = 192 * 1024;

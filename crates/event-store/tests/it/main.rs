@@ -18,7 +18,3 @@ mod permissions;
 mod provisioning;
 mod sealing;
 mod space;
-
-mod proxy;
-mod server;
-mod town;

@@ -6,13 +6,12 @@ use std::{sync::Arc, time::Duration};
 use domain::DeliveryBox;
 use event_store::{CommandError, Executor, JetStreamLog, Log, MemoryLog, StreamName, follow, partition_of};
 use harness::{Account, Nats};
-use tokio::time::{Instant, sleep, timeout};
-
-use crate::{
-    proxy::Proxy,
+use testing::{
+    Proxy,
+    commands::{box_id, by, executor, join, keyed, open_room, say},
     server,
-    town::{box_id, by, executor, join, keyed, open_room, say},
 };
+use tokio::time::{Instant, sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -7,12 +7,11 @@ use domain::DeliveryBox;
 use event_store::{Log, LogError, StreamName, follow, log::Freshness};
 use futures::StreamExt;
 use harness::{Account, Nats};
-use tokio::time::timeout;
-
-use crate::{
+use testing::{
+    commands::{executor, open_room},
     server,
-    town::{executor, open_room},
 };
+use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_millis(400);
 
@@ -49,7 +48,7 @@ async fn the_projector_reads_the_log() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log: Arc<dyn Log> = Arc::new(event_store::JetStreamLog::new(client(&nats, Account::Projector).await));
     open_room(&executor::<DeliveryBox>(&server::log(&nats).await)).await;
-    let stream = StreamName::Box(event_store::partition_of(&crate::town::box_id(), server::PARTITIONS));
+    let stream = StreamName::Box(event_store::partition_of(&testing::commands::box_id(), server::PARTITIONS));
     let mut follower = follow(log.clone(), stream, 1).await.unwrap();
     assert!(!follower.next_batch(10, 1 << 20).await.unwrap().commits.is_empty());
     assert!(event_store::commit_id_at(log.as_ref(), stream, 1).await.unwrap().is_some());

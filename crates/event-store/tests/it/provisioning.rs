@@ -6,8 +6,7 @@ use event_store::{
     AccountError, Accounts, LogError, ProvisionError, ProvisionOptions, StreamName, provision, streams, verify,
 };
 use harness::{Account, Nats};
-
-use crate::server;
+use testing::server;
 
 const OPTIONS: ProvisionOptions = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
 

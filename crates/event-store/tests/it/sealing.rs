@@ -23,13 +23,14 @@ use event_store::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use harness::{Account, Nats};
-use tokio::time::{Instant, sleep};
-
-use crate::{
-    bulk::seen,
+use testing::{
+    commands::{box_id, by, executor, keyed, open_room, room_id, say},
     server,
-    town::{box_id, by, executor, keyed, open_room, room_id, say},
+    wait::until_within,
 };
+use tokio::time::Instant;
+
+use crate::bulk::seen;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -78,14 +79,6 @@ async fn heard(log: &Arc<SealedLog>, sequence: u64) -> String {
     }
 }
 
-async fn until<F: Future<Output = bool>>(limit: Duration, what: &str, holds: impl Fn() -> F) {
-    let deadline = Instant::now() + limit;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn bucket(nats: &Nats) -> jetstream::stream::Stream {
     let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
     context.get_stream("KV_user-keys").await.unwrap()
@@ -118,7 +111,7 @@ async fn personal_data_is_sealed_in_the_log_and_read_by_every_permitted_process(
         by: ann(),
         original: Some(original),
         body: format!("{SECRET}, please").try_into().unwrap(),
-        at: crate::town::noon(),
+        at: testing::commands::noon(),
     };
     let edited = boxes.execute(&box_id(), edit, by("ann")).await.unwrap();
     let users = executor::<User>(&log);
@@ -179,8 +172,8 @@ async fn the_later_of_two_concurrent_registrations_is_refused() {
         }
         async move {
             let registered = users.execute(&ann(), first.clone(), by("ann")).await.unwrap();
-            let heard = || ready(others.tails()[0].1.sequence >= registered.sequence);
-            until(PATIENCE, "the second executor does not read the registration", heard).await;
+            let heard = async || others.tails()[0].1.sequence >= registered.sequence;
+            until_within(PATIENCE, "the second executor reads the registration", heard).await;
             Ok(())
         }
         .boxed()
@@ -206,8 +199,8 @@ async fn a_destroyed_key_is_destroyed_everywhere_and_permanently() {
 
     keys.destroy(&ann()).await.unwrap();
     assert_eq!(heard(&log, posted).await, "[erased]", "here at once");
-    until(EVERYWHERE, "the other process still knows the key", || async { heard(&other, posted).await == "[erased]" })
-        .await;
+    let forgotten = async || heard(&other, posted).await == "[erased]";
+    until_within(EVERYWHERE, "the other process forgets the key", forgotten).await;
     assert!(!on_disk(nats.folder(), &wrapped), "the key is still on the disk");
     assert_eq!(bucket.info().await.unwrap().state.messages, 1, "the tombstone");
 

@@ -15,12 +15,11 @@ use harness::{
     small_disk::SmallDisk,
     tools,
 };
-use tokio::time::{Instant, sleep};
-
-use crate::{
+use testing::{
+    commands::{Answer, box_id, by, executor, noon, open_room, say, user},
     server,
-    town::{Answer, box_id, by, executor, noon, open_room, say, user},
 };
+use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use system_tests::live::{Ended, Live};
+use system_tests::live::Live;
+use testing::live::Ended;
 
 use super::{
     Trial,

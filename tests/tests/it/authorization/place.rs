@@ -1,9 +1,7 @@
 //! A box with a room, and users in every relation to the room.
 
-use system_tests::{
-    Person, World,
-    world::{box_details, room_details},
-};
+use system_tests::{Person, World};
+use testing::requests::{box_details, room_details};
 
 /// The target of a request.
 pub(super) struct Place {

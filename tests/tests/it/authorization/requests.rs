@@ -2,10 +2,8 @@
 
 use reqwest::{RequestBuilder, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
-use system_tests::{
-    api::{self, Operation},
-    wait::new_key,
-};
+use system_tests::api::{self, Operation};
+use testing::wait::new_key;
 
 use super::{Trial, callers::Caller, place::Place, table::Cell};
 

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use harness::token::Bearer;
 use serde_json::{Value, json};
-use system_tests::{
-    Person, World,
-    world::{PASSWORD, box_details},
-};
+use system_tests::{Person, World, world::PASSWORD};
+use testing::requests::box_details;
 
 /// The secret of a box.
 const SECRET: &str = "a secret that only the box itself has";

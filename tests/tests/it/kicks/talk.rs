@@ -11,7 +11,8 @@ use std::{
 
 use futures::future::join_all;
 use serde_json::json;
-use system_tests::{Live, Person, World, wait::eventually};
+use system_tests::{Live, Person, World};
+use testing::wait::eventually;
 use tokio::time::interval;
 
 /// The interval of each writer's messages and typing signals. A connection may send 20 signals a second.

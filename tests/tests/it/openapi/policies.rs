@@ -3,7 +3,8 @@
 
 use harness::{Browser, Page, StackOptions};
 use serde_json::json;
-use system_tests::{World, wait::eventually};
+use system_tests::World;
+use testing::wait::eventually;
 
 /// A script that records the violations of a page's policy.
 const WRITE_DOWN: &str = "

@@ -4,10 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use serde_json::json;
-use system_tests::{
-    Person, World,
-    world::{box_details, room_details},
-};
+use system_tests::{Person, World};
+use testing::requests::{box_details, room_details};
 
 /// The number of boxes in use at once.
 const BOXES: usize = 8;

@@ -12,7 +12,8 @@ use std::{
 
 use client::{Client, Incoming, Options, Since};
 use futures::future::{join_all, select_all};
-use system_tests::{Person, World, wait::eventually};
+use system_tests::{Person, World};
+use testing::wait::eventually;
 use tokio::time::sleep;
 
 /// The last message in each room.

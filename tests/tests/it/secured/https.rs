@@ -4,7 +4,8 @@ use std::{path::Path, process::Stdio};
 
 use harness::{Account, Role, ServiceId, Stack, port::Port};
 use reqwest::Method;
-use system_tests::{Listener, Person, World, wait::eventually};
+use system_tests::{Listener, Person, World};
+use testing::wait::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId};
 use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
+use testing::commands::{
+    box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
+};
 use tokio::task::JoinSet;
 
 use super::{attempt, message, stored};
-use crate::town::{
-    box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
-};
 
 fn stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), 4))
@@ -53,7 +53,8 @@ pub(crate) async fn one_of_many_users_opens_the_room(log: Arc<impl Log>) {
     }
     let answers = openers.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    let in_use = |answer: &&crate::town::Answer| matches!(answer, Err(CommandError::Refused(BoxRefusal::BoxInUse)));
+    let in_use =
+        |answer: &&testing::commands::Answer| matches!(answer, Err(CommandError::Refused(BoxRefusal::BoxInUse)));
     assert_eq!(answers.iter().filter(in_use).count(), 99);
 }
 

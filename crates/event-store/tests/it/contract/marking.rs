@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use domain::MessageId;
 use event_store::{Decoded, Log, MarkError, Marks, Source, StreamName, follow};
-
-use crate::town::{by, keyed, room_id, user};
+use testing::commands::{by, keyed, room_id, user};
 
 pub(crate) async fn a_marker_only_moves_forward(log: Arc<impl Log>) {
     let marks = Marks::new(log.clone(), 4);

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use domain::{User, UserCommand, UserId, UserRefusal};
 use event_store::{CommandError, Committed, Executor, Log, StreamName};
+use testing::commands::{by, executor, keyed, user};
 use tokio::task::JoinSet;
-
-use crate::town::{by, executor, keyed, user};
 
 type Answer = Result<Committed<User>, CommandError<UserRefusal>>;
 

@@ -7,8 +7,7 @@ use event_store::{
     ActorRole, CommandContext, CommandError, Decoded, Executor, Log, RecordedCommit, Source, StoredAggregate,
     StreamName, log::Freshness, partition_of,
 };
-
-use crate::town::{box_id, by, executor, install, keyed, noon, open_room, say, user};
+use testing::commands::{box_id, by, executor, install, keyed, noon, open_room, say, user};
 
 fn boxes_stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), 4))

@@ -7,10 +7,10 @@ use event_store::{JetStreamLog, Log, OWNER_API_PREFIX};
 use harness::{Account, Nats};
 
 /// The number of partitions in these tests.
-pub(crate) const PARTITIONS: u16 = 4;
+pub const PARTITIONS: u16 = 4;
 
 /// Connects to an address with its user and password.
-pub(crate) async fn connect(url: &str) -> Client {
+pub async fn connect(url: &str) -> Client {
     let address: async_nats::ServerAddr = url.parse().unwrap();
     let user = address.username().unwrap().to_owned();
     let password = address.password().unwrap().to_owned();
@@ -19,11 +19,11 @@ pub(crate) async fn connect(url: &str) -> Client {
 }
 
 /// Returns the log of the command-service's account.
-pub(crate) async fn log(nats: &Nats) -> Arc<JetStreamLog> {
+pub async fn log(nats: &Nats) -> Arc<JetStreamLog> {
     Arc::new(JetStreamLog::new(connect(&nats.url(Account::Command)).await))
 }
 
 /// Returns the log of its owner's account.
-pub(crate) async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
+pub async fn owned_log(nats: &Nats) -> Arc<dyn Log> {
     Arc::new(JetStreamLog::with_prefix(connect(&nats.url(Account::Admin)).await, OWNER_API_PREFIX))
 }
