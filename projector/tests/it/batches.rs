@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use cqrs_es::Aggregate;
 use domain::{
     BoxCommand, BoxId, DeliveryBox, MessageId, OriginalMessage, PasswordProof, RoomId, User, UserCommand, UserId,
-    values::{BoxKind, Coordinates, ExtensionHours, MaxMembers, Step},
+    values::{ExtensionHours, MaxMembers, Step},
 };
 use event_store::{MemoryLog, StreamName};
 use projector::{Commit, Content, Pace, Projection, project_and_release};
@@ -16,6 +16,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
+use testing::commands::install_box;
 
 use crate::{
     story::{Story, commits_of, dropped, joined, time, unreadable, user},
@@ -27,7 +28,7 @@ type Dice = (u8, u8, u8, u8);
 
 const USERS: [&str; 5] = ["ann", "bob", "cleo", "dan", "eve"];
 
-struct Town {
+struct RandomHistory {
     story: Story,
     boxes: BTreeMap<BoxId, DeliveryBox>,
     messages: Vec<OriginalMessage>,
@@ -35,22 +36,15 @@ struct Town {
     poison: Vec<(BoxId, u64)>,
 }
 
-impl Town {
+impl RandomHistory {
     fn new() -> Self {
-        let mut town = Self { story: Story::new(), boxes: BTreeMap::new(), messages: Vec::new(), poison: Vec::new() };
+        let mut history =
+            Self { story: Story::new(), boxes: BTreeMap::new(), messages: Vec::new(), poison: Vec::new() };
         for box_id in ["b1", "b2", "b3"] {
             let box_id: BoxId = box_id.parse().expect("a box id");
-            let install = BoxCommand::InstallBox {
-                box_id: box_id.clone(),
-                kind: BoxKind::Shared,
-                zip_code: "04109".to_owned().try_into().expect("a zip code"),
-                address: "Market 1".to_owned().try_into().expect("an address"),
-                detailed_address: "left".to_owned().try_into().expect("an address"),
-                coordinates: Coordinates::new(1.0, 2.0).expect("a place"),
-            };
-            town.order(&box_id, &user("ops"), install);
+            history.order(&box_id, &user("ops"), install_box(box_id.clone()));
         }
-        town
+        history
     }
 
     /// Executes a command, and ignores a refusal.
@@ -252,18 +246,18 @@ async fn reset(world: &World) {
 }
 
 async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (usize, &[bool])) {
-    let mut town = Town::new();
-    town.talk();
+    let mut history = RandomHistory::new();
+    history.talk();
     for throw in dice {
-        town.throw(*throw);
+        history.throw(*throw);
     }
     for box_id in ["b1", "b2", "b3"] {
         let erase = BoxCommand::EraseAuthor { user_id: user("ann"), at: time(0) };
-        town.order(&box_id.parse().expect("a box id"), &UserId::system(), erase);
+        history.order(&box_id.parse().expect("a box id"), &UserId::system(), erase);
     }
     let people = people(dice);
     reset(world).await;
-    let log = town.story.on_log().await;
+    let log = history.story.on_log().await;
     let mut one = world.database.generation(2).await.expect("a connection");
     let mut other = world.database.generation(3).await.expect("a connection");
     let mut built = world.database.generation(4).await.expect("a connection");
@@ -284,7 +278,7 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
     for row in &one["quarantined_boxes"] {
         let position = row["row"]["position"].as_u64().expect("a position");
         // Dropping an event that is yet to come has no effect.
-        let mut later = town.story.commits.iter().filter(|commit| commit.sequence > position);
+        let mut later = history.story.commits.iter().filter(|commit| commit.sequence > position);
         let given_up = later.any(|commit| {
             matches!(&commit.content, Content::Box { box_id, events }
                 if row["row"]["box_id"] == box_id.as_str() && events == &[dropped(position)])

@@ -11,7 +11,7 @@ use projector::{
 use sqlx::Connection;
 
 use crate::{
-    town::Town,
+    sample_log::SampleLog,
     world::{PARTITIONS, World, everything, origins, project_onto},
 };
 
@@ -65,7 +65,7 @@ async fn the_query_role_reads_and_does_not_write() {
 
 #[tokio::test]
 async fn a_rebuilt_generation_equals_the_incrementally_built_one() {
-    let town = Town::on(Arc::new(MemoryLog::default()));
+    let town = SampleLog::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
     let follow = async |number, mode| {
@@ -101,7 +101,7 @@ async fn a_rebuilt_generation_equals_the_incrementally_built_one() {
 
 #[tokio::test]
 async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
-    let town = Town::on(Arc::new(MemoryLog::default()));
+    let town = SampleLog::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let mut world = World::start_from(&origins).await;
     town.meet("b1").await;

@@ -1,8 +1,8 @@
 //! Tests of the projector on real servers: events in, rows out, despite failures.
 
 mod process;
+mod sample_log;
 mod story;
-mod town;
 mod world;
 
 mod boxes;

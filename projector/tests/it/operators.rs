@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::{
     process::{Servers, until},
-    town::Town,
+    sample_log::SampleLog,
     world::everything,
 };
 
@@ -41,7 +41,7 @@ fn at_the_end(generation: &Value) -> bool {
 }
 
 /// Creates users, a store, and this many messages in each of three boxes.
-async fn busy_town(servers: &Servers, messages: usize) -> Town {
+async fn busy_town(servers: &Servers, messages: usize) -> SampleLog {
     let town = servers.town().await;
     town.settle().await;
     for box_id in ["b1", "b2", "b3"] {

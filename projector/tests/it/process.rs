@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{town::Town, world::PARTITIONS};
+use crate::{sample_log::SampleLog, world::PARTITIONS};
 
 /// The time within which another projector must take over.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(5);
@@ -109,10 +109,10 @@ impl Servers {
     }
 
     /// Returns a writer of commands to the same log.
-    pub(crate) async fn town(&self) -> Town {
+    pub(crate) async fn town(&self) -> SampleLog {
         let log = JetStreamLog::new(self.client(Account::Command).await);
         let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
-        Town::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
+        SampleLog::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
     }
 
     /// Runs `projector <words> --json` and returns its exit code and its last output line, or its errors.

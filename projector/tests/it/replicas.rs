@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use crate::{
     process::{Projector, Servers, TAKEOVER, until},
-    town::Town,
+    sample_log::SampleLog,
     world::{PARTITIONS, everything},
 };
 
@@ -61,7 +61,7 @@ fn box_in(partition: u16) -> String {
 }
 
 /// Posts messages to both boxes in turn, and counts them.
-async fn talk(town: &Town, said: &AtomicUsize) {
+async fn talk(town: &SampleLog, said: &AtomicUsize) {
     loop {
         let n = said.fetch_add(1, Ordering::SeqCst);
         town.say(&box_in(u16::try_from(n % 2).expect("small")), &format!("message {n}")).await;
@@ -69,7 +69,7 @@ async fn talk(town: &Town, said: &AtomicUsize) {
 }
 
 /// Measures the time until a message posted now in this partition can be read.
-async fn gap(town: &Town, rows: &mut PgConnection, partition: u16, words: &'static str) -> Duration {
+async fn gap(town: &SampleLog, rows: &mut PgConnection, partition: u16, words: &'static str) -> Duration {
     town.say(&box_in(partition), words).await;
     until(rows, sqlx::AssertSqlSafe(format!("select count(*) from messages where body = '{words}'")), 1).await
 }

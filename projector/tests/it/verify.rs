@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
-    town::Town,
+    sample_log::SampleLog,
     world::{PARTITIONS, World},
 };
 
@@ -27,8 +27,8 @@ insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026
 insert into parked_events values ('b9', 7);";
 
 /// Creates two generations of the same log.
-async fn two() -> (World, Town) {
-    let town = Town::on(Arc::new(MemoryLog::default()));
+async fn two() -> (World, SampleLog) {
+    let town = SampleLog::on(Arc::new(MemoryLog::default()));
     let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
     generation::create(&world.database, 2, &origins).await.expect("a generation");
@@ -49,7 +49,7 @@ async fn run(database: &Database, generation: i32, sql: &str) {
 }
 
 /// Compares as the operators' database role, which can only read.
-async fn compared(world: &World, town: &Town) -> Verification {
+async fn compared(world: &World, town: &SampleLog) -> Verification {
     let database = Database::new(&world.url(harness::Role::Operator), "test").expect("a URL");
     verify(&database, &town.log, [1, 2], Limits::default()).await.expect("a comparison")
 }
