@@ -10,7 +10,6 @@ pub mod person;
 
 pub mod api;
 
-pub mod answer;
 mod frames;
 pub mod listener;
 pub mod live;
@@ -18,7 +17,6 @@ pub mod log;
 pub mod memory;
 pub mod raw;
 
-pub use answer::Answer;
 pub use listener::Listener;
 pub use live::Live;
 pub use person::{Command, Person};

@@ -5,10 +5,12 @@ use std::{sync::Arc, time::Duration};
 use harness::{Stack, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use testing::requests::{box_details, room_details, store_details};
+use testing::{
+    Answer,
+    requests::{box_details, room_details, store_details},
+};
 
 use crate::{
-    answer::Answer,
     live::Live,
     log::Log,
     person::{Person, Services},

@@ -13,6 +13,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testing::{
+    Answer,
     requests::{box_details, room_details, store_details},
     wait::until,
 };
@@ -98,35 +99,6 @@ pub(crate) struct Service {
     contract: Option<Contract>,
 }
 
-/// An answer of a service.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Value,
-    pub(crate) position: Option<String>,
-    pub(crate) replayed: bool,
-    pub(crate) retry_after: Option<String>,
-}
-
-impl Answer {
-    #[track_caller]
-    pub(crate) fn created(&self) -> String {
-        assert_eq!(self.status, 201, "{self:?}");
-        assert!(self.position.is_some(), "{self:?}");
-        self.body["id"].as_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    pub(crate) fn done(&self) {
-        assert_eq!((self.status, self.position.is_some()), (204, true), "{self:?}");
-    }
-
-    #[track_caller]
-    pub(crate) fn refused(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{self:?}");
-    }
-}
-
 impl Service {
     /// Sends a request as `who`, or without a token, with or without an idempotency key.
     pub(crate) async fn ask(
@@ -169,19 +141,9 @@ impl Service {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await.unwrap();
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            body: Value::Null,
-            position: header("event-position"),
-            replayed: header("idempotent-replay").is_some(),
-            retry_after: header("retry-after"),
-        };
-        let bytes = response.bytes().await.unwrap();
-        answer.body = serde_json::from_slice(&bytes).unwrap_or_default();
+        let answer = Answer::read(format!("{method} {path}"), request.send().await.unwrap()).await.unwrap();
         if let Some(contract) = &self.contract {
-            contract.check(&method, path, answer.status, &answer.body);
+            contract.check(&method, path, &answer);
         }
         answer
     }

@@ -32,7 +32,7 @@ async fn refuses_everything(service: &Service, device: &Device, installation: &I
     ];
     for answer in answers {
         answer.refused(503, "clock-skew");
-        assert_eq!(answer.retry_after.as_deref(), Some("5"));
+        assert_eq!(answer.header("retry-after"), Some("5"));
     }
     let token = installation.mint.token(Bearer::Device("b"), Duration::from_mins(1));
     let request = json!({ "token": token, "path": { "box": "b" } }).to_string();

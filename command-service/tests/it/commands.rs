@@ -72,8 +72,8 @@ async fn a_repeated_command_gets_its_first_answer_after_a_restart_and_in_a_close
         (closed, "close", Method::DELETE, "/rooms/b.1", None),
     ] {
         let again = service.ask(Some(ana), Some(key), method.clone(), path, body).await;
-        assert_eq!((again.status, &again.body, &again.position), (first.status, &first.body, &first.position));
-        assert!(again.replayed && !first.replayed);
+        assert_eq!((again.status, &again.body, again.position()), (first.status, &first.body, first.position()));
+        assert!(again.is_replay() && !first.is_replay());
         let other = service.ask(Some(ana), Some(key), method, path, Some(json!({ "body": "other", "x": 1 }))).await;
         assert_eq!(other.status, 422, "{other:?}");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::Value;
+use testing::Answer;
 
 /// An OpenAPI description.
 pub(crate) struct Contract(Value);
@@ -15,14 +16,14 @@ impl Contract {
 
     /// Checks that the description contains the answer: its status and, for a problem, its code.
     #[track_caller]
-    pub(crate) fn check(&self, method: &Method, path: &str, status: u16, body: &Value) {
+    pub(crate) fn check(&self, method: &Method, path: &str, answer: &Answer) {
         let Some(operation) = self.operation(method, path) else { return };
-        let response = &operation["responses"][status.to_string()];
-        assert!(response.is_object(), "{method} {path}: {status} is not described: {body}");
-        if status >= 400 {
+        let response = &operation["responses"][answer.status.as_str()];
+        assert!(response.is_object(), "{answer} is not described");
+        if answer.status.as_u16() >= 400 {
             let schema = &response["content"]["application/problem+json"]["schema"];
             let codes = schema.pointer("/allOf/1/properties/code/enum").and_then(Value::as_array).unwrap();
-            assert!(codes.contains(&body["code"]), "{method} {path}: {} is not described", body["code"]);
+            assert!(codes.contains(&answer.json()["code"]), "{answer} is not described");
         }
     }
 

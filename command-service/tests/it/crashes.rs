@@ -6,14 +6,15 @@ use event_store::{Accounts, Family, SessionKey, Sessions};
 use harness::{Account, token::Bearer};
 use reqwest::Method;
 use serde_json::json;
+use testing::Answer;
 
-use crate::app::{Answer, Installation, PASSWORD, Service};
+use crate::app::{Installation, PASSWORD, Service};
 
 const SECRET: &str = "what-an-operator-gave-to-the-box-8264";
 
 /// Returns the refresh token of a session and the key of its entry.
 fn session_of(answer: &Answer) -> (String, SessionKey) {
-    let token = answer.body["refresh_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
+    let token = answer.json()["refresh_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
     let parts: Vec<&str> = token.split('.').collect();
     let (role, session) = (parts[0].to_owned(), parts[2].to_owned());
     let key = SessionKey { role, user_id: parts[1].parse().unwrap(), session };

@@ -36,7 +36,7 @@ impl Service {
     /// Signs in; returns the access token.
     async fn signed_in(&self, user_id: &str) -> String {
         let session = self.sign_in(user_id, PASSWORD).await;
-        session.body["access_token"].as_str().unwrap_or_else(|| panic!("{session:?}")).to_owned()
+        session.json()["access_token"].as_str().unwrap_or_else(|| panic!("{session:?}")).to_owned()
     }
 }
 

@@ -8,9 +8,9 @@ use event_store::{AccountState, Accounts};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use testing::wait::until;
+use testing::{Answer, wait::until};
 
-use crate::app::{Answer, Installation, PASSWORD};
+use crate::app::{Installation, PASSWORD};
 
 fn ana() -> UserId {
     "ana".parse().unwrap()
@@ -43,7 +43,7 @@ async fn repeating_an_interrupted_registration_completes_it() {
         assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Pending));
         let again = service.register("ana", PASSWORD, "Ana").await;
         again.created();
-        assert_eq!((again.position, again.replayed), (first.position.clone(), true));
+        assert_eq!((again.position(), again.is_replay()), (first.position(), true));
         assert_eq!(state(&accounts, &ana()).await, Some(AccountState::Active));
     }
     service.sign_in("ana", "another password").await.refused(401, "wrong-credentials");
@@ -87,7 +87,7 @@ async fn twenty_concurrent_identical_registrations_create_one_user_with_one_acco
     let answers =
         join_all(names.iter().enumerate().map(|(number, name)| services[number % 2].register("ana", PASSWORD, name)))
             .await;
-    assert!(answers.iter().any(|answer| answer.status == 201 && !answer.replayed), "{answers:#?}");
+    assert!(answers.iter().any(|answer| answer.status == 201 && !answer.is_replay()), "{answers:#?}");
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         answer.refused(409, "user-exists");
     }
@@ -131,7 +131,7 @@ async fn guessed_repeats_of_a_registration_are_throttled_and_other_users_registe
         register(user_id, "the-key", PASSWORD).await.created();
     }
     let again = register("ana", "the-key", PASSWORD).await;
-    assert_eq!((again.created().as_str(), again.replayed), ("ana", true));
+    assert_eq!((again.created().as_str(), again.is_replay()), ("ana", true));
     // The answer does not reveal either whether the key was used before.
     let mut last = Instant::now();
     for number in 0..5 {
@@ -150,7 +150,7 @@ async fn guessed_repeats_of_a_registration_are_throttled_and_other_users_registe
     register("cleo", "the-key", PASSWORD).await.created();
     until("the wait is over", async || {
         let answer = register("ben", "the-key", PASSWORD).await;
-        answer.status == 201 && answer.replayed
+        answer.status == 201 && answer.is_replay()
     })
     .await;
 }

@@ -43,6 +43,12 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{self} is not JSON: {error}"))
     }
 
+    /// The code of a problem. None of any other answer.
+    pub fn code(&self) -> Option<String> {
+        let problem: Value = serde_json::from_slice(&self.body).ok()?;
+        problem["code"].as_str().map(str::to_owned)
+    }
+
     /// Checks that a creation succeeded. Returns the new id.
     #[track_caller]
     pub fn created(&self) -> String {

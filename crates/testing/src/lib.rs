@@ -8,12 +8,14 @@
 pub mod commands;
 pub mod requests;
 
+pub mod answer;
 pub mod event_stream;
 pub mod live;
 pub mod proxy;
 pub mod server;
 pub mod wait;
 
+pub use answer::Answer;
 pub use event_stream::EventStream;
 pub use live::LiveClient;
 pub use proxy::Proxy;

@@ -32,7 +32,7 @@ where
     Fut: Future<Output = bool>,
 {
     let probe = || {
-        let condition = condition();
+        let condition = Box::pin(condition());
         async { condition.await.then_some(()) }
     };
     poll(limit, what, probe).await;

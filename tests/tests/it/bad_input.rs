@@ -11,11 +11,11 @@ use harness::token::Bearer;
 use reqwest::{Method, RequestBuilder, Response, Url, header};
 use serde_json::{Value, json};
 use system_tests::{
-    Answer, World,
+    World,
     api::{self, Api, Operation},
     log::Log,
 };
-use testing::wait::new_key;
+use testing::{Answer, wait::new_key};
 
 use self::rows::{Row, Town, Who};
 

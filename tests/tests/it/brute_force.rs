@@ -8,8 +8,9 @@ use std::{
 use futures::{StreamExt, stream};
 use harness::{ServiceId, StackOptions};
 use serde_json::json;
-use system_tests::{Answer, Person, World, world::PASSWORD};
+use system_tests::{Person, World, world::PASSWORD};
 use testing::{
+    Answer,
     requests::room_details,
     wait::{eventually, new_key},
 };

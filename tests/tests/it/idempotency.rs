@@ -11,8 +11,9 @@ use std::{
 use futures::future::join_all;
 use harness::{ServiceId, StackOptions};
 use serde_json::{Value, json};
-use system_tests::{Answer, Command, Person, World};
+use system_tests::{Command, Person, World};
 use testing::{
+    Answer,
     requests::room_details,
     wait::{eventually, new_key},
 };

@@ -4,11 +4,14 @@ use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::json;
 use system_tests::{
-    Answer, Person, World,
+    Person, World,
     api::{self, Api},
     log::Device,
 };
-use testing::wait::{PATIENCE, eventually};
+use testing::{
+    Answer,
+    wait::{PATIENCE, eventually},
+};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 /// Exceeds every limit in this test.

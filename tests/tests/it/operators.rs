@@ -2,8 +2,8 @@
 
 use harness::StackOptions;
 use serde_json::{Value, json};
-use system_tests::{Answer, Person, World};
-use testing::{requests::box_details, wait::eventually};
+use system_tests::{Person, World};
+use testing::{Answer, requests::box_details, wait::eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_is_created_by_a_command_and_signs_in() {

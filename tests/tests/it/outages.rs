@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use harness::{ServiceId, StackOptions};
 use serde_json::Value;
-use system_tests::{Answer, World};
-use testing::wait::eventually;
+use system_tests::World;
+use testing::{Answer, wait::eventually};
 
 const COMMAND: ServiceId = ServiceId::Command(0);
 const PROJECTOR: ServiceId = ServiceId::Projector(0);

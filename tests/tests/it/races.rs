@@ -2,8 +2,8 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use system_tests::{Answer, World};
-use testing::requests::room_details;
+use system_tests::World;
+use testing::{Answer, requests::room_details};
 
 const CROWD: usize = 200;
 

@@ -5,8 +5,8 @@ use std::{ffi::OsStr, path::Path, time::Duration};
 use harness::{ServiceId, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::{Answer, World, world::PASSWORD};
-use testing::wait::eventually;
+use system_tests::{World, world::PASSWORD};
+use testing::{Answer, wait::eventually};
 
 const COMMAND: ServiceId = ServiceId::Command(0);
 const QUERY: ServiceId = ServiceId::Query(0);

@@ -9,8 +9,8 @@ use std::{
 use harness::{ServiceId, StackOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
-use system_tests::{World, answer::Answer, live::Live, person::Person, world::PASSWORD};
-use testing::{live::Ended, wait::eventually};
+use system_tests::{World, live::Live, person::Person, world::PASSWORD};
+use testing::{Answer, live::Ended, wait::eventually};
 
 /// The tokens of a session.
 struct Session {
