@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hundred_wrong_passwords_close_an_account_or_an_address_but_not_to_those_who_know() {
+    async fn a_hundred_wrong_passwords_block_an_account_or_an_address_except_for_known_clients() {
         let server = harness::Nats::start(1).await.unwrap();
         let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
         let attempts = Attempts::new(AttemptTallies::new(JetStreamLog::new(client)));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_day_old_is_forgotten() {
+    fn attempts_expire_after_a_day() {
         let now = clock::now();
         let tally = |ago| Tally { failures: 7, at: now - ago, known: false };
         assert_eq!(remembered(&tally(TimeDelta::hours(23)), now), 7);

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_in_its_own_words() {
+    fn a_refusal_keeps_its_own_code_and_detail() {
         let (status, code, detail) = answer(CommandError::Refused(BoxRefusal::BoxInUse));
         assert_eq!((status, code, detail.as_str()), (409, "box-in-use", "the box is in use"));
         let (status, code, detail) =
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_tells_the_client_what_to_do_and_not_what_happened() {
+    fn a_fault_tells_the_client_what_to_do_but_not_its_cause() {
         let unavailable = |outcome_unknown| EventStoreError::Unavailable { outcome_unknown, reason: "secret".into() };
         for (error, words) in [(unavailable(true), "not known"), (unavailable(false), "no effect")] {
             let (status, code, detail) = answer(error);

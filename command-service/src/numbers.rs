@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_whole_however_it_is_written() {
+    fn a_whole_number_is_accepted_in_every_notation() {
         assert_eq!((hours(&json!(2)), hours(&json!(2.0))), (Some(2), Some(2)));
         for bad in [json!(2.5), json!(0), json!(4.0), json!(-1), json!(1e99), json!("2"), json!(null), json!(true)] {
             assert_eq!(hours(&bad), None, "{bad}");

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_fits_its_own_hash_only() {
+    async fn a_password_matches_only_its_own_hash() {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash::<8>(password("correct horse")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_its_length_and_is_never_shown() {
+    fn a_password_has_length_limits_and_is_never_printed() {
         let parse = |text: serde_json::Value| serde_json::from_value::<AccountPassword>(text);
         assert!(parse("12345678".into()).is_ok() && parse("ü".repeat(128).into()).is_ok());
         for bad in ["1234567".into(), "x".repeat(129).into(), serde_json::json!(12_345_678), serde_json::json!(null)] {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_storm_of_passwords_neither_blocks_the_others_nor_grows_without_bound() {
+    async fn a_flood_of_passwords_is_bounded_and_does_not_block_other_requests() {
         let passwords = Arc::new(Passwords::with_limits(20, 2).unwrap());
         let storm = join_all((0..120).map(|_| {
             let passwords = Arc::clone(&passwords);
@@ -179,7 +179,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test(flavor = "multi_thread")]
-    async fn memory_stays_bounded_however_many_passwords_are_hashed() {
+    async fn memory_stays_bounded_while_many_passwords_are_hashed() {
         let resident = || {
             let pages: u64 =
                 std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();

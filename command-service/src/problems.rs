@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_stands_for_one_problem() {
+    fn every_code_belongs_to_one_problem() {
         let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), Code::ALL.len());
         for code in Code::ALL {

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_partition_is_named_and_leaves_the_process_ready() {
+    fn a_damaged_partition_is_named_and_the_process_stays_ready() {
         let failures = damaged(&[StreamName::Box(1)]);
         assert_eq!(failures.required(2), Ok(()));
         assert_eq!(failures.broken().collect::<Vec<_>>(), ["box-1: box-1 has a hole: sequence 7 is missing"]);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn without_users_or_without_any_box_the_process_is_not_ready() {
+    fn the_process_is_not_ready_without_the_users_or_any_box_partition() {
         for streams in [vec![StreamName::User], vec![StreamName::Box(0), StreamName::Box(1)]] {
             let reason = damaged(&streams).required(2).unwrap_err();
             for stream in streams {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_caught_up_with_makes_the_process_wait() {
+    fn a_partition_that_is_catching_up_delays_readiness() {
         let mut tails = well();
         tails[3].1.caught_up = false;
         let failures = Failures::of(&tails, &Space::default());

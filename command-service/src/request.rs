@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_its_method_path_and_body_under_the_secret() {
+    fn a_request_hash_covers_method_path_and_body_under_the_secret() {
         let secret = RequestSecret::parse(&"0f".repeat(32)).unwrap();
         let other = RequestSecret::parse(&"0e".repeat(32)).unwrap();
         let request: [&[u8]; 3] = [b"POST", b"/rooms/b.1/messages", b"{}"];

@@ -153,7 +153,7 @@ mod tests {
     use crate::passwords;
 
     #[test]
-    fn the_steps_of_the_schema_are_those_of_the_domain() {
+    fn the_schema_has_the_steps_of_the_domain() {
         let schema = serde_json::to_value(Step::schema()).unwrap();
         let steps = schema["enum"].as_array().unwrap();
         for step in steps {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_schema_gives_as_an_example_can_be_parsed() {
+    fn schema_examples_can_be_parsed() {
         fn parses<S: PartialSchema, T: serde::de::DeserializeOwned>() {
             let schema = serde_json::to_value(S::schema()).unwrap();
             let example = schema["examples"].as_array().unwrap().first().unwrap().clone();

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_difference_counts_from_two_seconds_on_and_delay_does_not() {
+    async fn a_clock_difference_counts_from_two_seconds_on_and_network_delay_does_not() {
         let verdict = |ahead, took| {
             let comparison = comparison(ahead, took);
             comparison.verdict(comparison.answered)
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_step_of_the_local_clock_is_noticed_without_another_comparison() {
+    async fn a_step_of_the_local_clock_is_detected_without_another_comparison() {
         let comparison = comparison(0, 0);
         let later = |wall: TimeDelta, steady: Duration| Reading {
             wall: comparison.answered.wall + wall,

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_lives_as_long_as_the_domain_says_unless_told_otherwise() {
+    fn the_default_room_lifetime_is_that_of_the_domain() {
         let files = ["--signing-keys", "x", "--request-secret-file", "x", "--master-key-file", "x"];
         let required = ["command-service", "serve", "--nats-url", "nats://x"];
         let program = Program::parse_from(required.into_iter().chain(files));

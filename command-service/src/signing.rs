@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_signs_at_once_and_further_ones_when_everybody_had_time_to_learn_them() {
+    fn the_first_key_signs_at_once_and_later_keys_after_a_distribution_delay() {
         assert_eq!(chosen(&["a"], &[], 0), None, "not before it is published");
         assert_eq!(chosen(&["a"], &[("a", key(100, None))], 100), Some("a"));
         let both = [("a", key(0, None)), ("b", key(100, None))];
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_not_got_the_newest_key_signs_with_the_former_one_while_it_verifies() {
+    fn a_service_without_the_newest_key_signs_with_the_former_one_while_it_verifies() {
         let published = [("a", key(0, Some(300))), ("b", key(100, None))];
         assert_eq!(chosen(&["a"], &published, 299), Some("a"));
         assert_eq!(chosen(&["a"], &published, 300), None);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_verifies_no_more_never_signs_again() {
+    fn a_key_that_no_longer_verifies_never_signs_again() {
         let published = [("a", key(0, Some(300))), ("b", key(400, None))];
         assert_eq!(chosen(&["a", "b"], &published, 401), Some("b"), "it is not ripe, but there is no other");
         assert_eq!(chosen(&["a"], &published, 401), None);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn running_is_what_it_does_without_a_command() {
+    fn the_default_command_is_run() {
         for line in [
             "projector --nats-url n --database-url d --master-key-file m",
             "projector run --nats-url n --database-url d --master-key-file m",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_need_the_address_of_nats_only() {
+    fn operators_need_only_the_address_of_nats() {
         let command = parse("projector retire --all-standby --yes --operator-url n").unwrap().command;
         assert!(matches!(command, Command::Operator(OperatorCommand::Retire(args)) if args.all_standby && args.yes));
         let Command::Operator(OperatorCommand::Rebuild(args)) =
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn help_is_about_the_whole_program() {
+    fn help_covers_the_whole_program() {
         assert_eq!(parse("projector --help").unwrap_err().kind(), clap::error::ErrorKind::DisplayHelp);
         assert!(parse("projector --help").unwrap_err().to_string().contains("migrate"));
         assert!(parse("projector walk").is_err());

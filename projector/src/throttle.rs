@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_is_kept_over_all_readers() {
+    async fn a_limit_applies_to_all_readers_together() {
         let throttle = Throttle::default();
         throttle.limit(Some(1000));
         assert_eq!((throttle.most_events(10_000), throttle.most_events(100)), (250, 100));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_way_works_a_quarter_of_the_time() {
+    async fn a_low_priority_reader_works_a_quarter_of_the_time() {
         let (throttle, start) = (Throttle::default(), Instant::now());
         throttle.rest(Duration::from_millis(100)).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_held_waits_until_it_is_let_go() {
+    async fn a_paused_reader_waits_until_it_is_resumed() {
         let throttle = Throttle::default();
         throttle.pass(1_000_000).await;
         throttle.hold(true);

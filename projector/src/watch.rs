@@ -337,7 +337,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_moves_is_not_stalled_however_far_behind_it_is() {
+    async fn a_moving_stream_is_not_stalled_at_any_lag() {
         let mut place = Place::default();
         for step in 1..20 {
             place.note_end(1000);

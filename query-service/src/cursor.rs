@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_or_made_up_cursor_is_refused() {
+    fn a_foreign_or_forged_cursor_is_refused() {
         let foreign = encode("stores", &"b-1");
         let unsafe_id = encode("boxes", &"B 1\0");
         let long = "A".repeat(MAX_LENGTH + 1);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_has_a_next_one_only_if_there_are_more_items() {
+    fn a_full_page_has_a_next_page_only_if_there_are_more_items() {
         assert_eq!(page_of(0, 2).next, None);
         assert_eq!(page_of(2, 2).next, None);
         let page = page_of(3, 2);

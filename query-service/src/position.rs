@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_come_in_several_headers_or_in_one() {
+    fn positions_are_read_from_one_or_several_headers() {
         assert!(parsed(&[]).unwrap().is_empty());
         assert_eq!(parsed(&["box-1.a.3", "user.b.4"]).unwrap().0.len(), 2);
         assert_eq!(parsed(&["box-1.a.3, user.b.4"]).unwrap().0.len(), 2);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_count_only_when_they_cover_every_position() {
+    fn notifications_count_only_when_they_cover_every_position() {
         let wanted = parsed(&["box-1.a.3", "user.b.4"]).unwrap();
         let progress = |box_1: u64, user: u64| Progress::from([("box-1".into(), box_1), ("user".into(), user)]);
         assert!(wanted.announced_by(&progress(3, 9)));

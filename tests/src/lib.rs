@@ -10,16 +10,13 @@ pub mod person;
 
 pub mod api;
 
-pub mod answer;
 mod frames;
 pub mod listener;
 pub mod live;
 pub mod log;
 pub mod memory;
 pub mod raw;
-pub mod wait;
 
-pub use answer::Answer;
 pub use listener::Listener;
 pub use live::Live;
 pub use person::{Command, Person};

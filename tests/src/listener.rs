@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use frame_check::FrameCheck;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::Value;
+use testing::{EventStream, wait::PATIENCE};
 use tokio::time::timeout;
 
-use crate::{frames::check, person::Person, wait::PATIENCE, world::World};
+use crate::{frames::check, person::Person, world::World};
 
 /// An event stream that is being read.
 #[derive(Debug)]
 pub struct Listener {
-    response: Response,
-    check: &'static FrameCheck,
-    unread: Vec<u8>,
+    stream: EventStream,
     frames: Vec<Value>,
-    last_id: String,
 }
 
 impl Listener {
@@ -42,9 +39,9 @@ impl Listener {
             request = request.header("last-event-id", last_id);
         }
         let response = request.send().await?.error_for_status()?;
-        let last_id = last_id.unwrap_or_default().to_owned();
-        let check = check(&world.stack.query_url(index)).await;
-        Ok(Self { response, check, unread: Vec::new(), frames: Vec::new(), last_id })
+        let mut stream = EventStream::of(response, check(&world.stack.query_url(index)).await);
+        last_id.unwrap_or_default().clone_into(&mut stream.last_id);
+        Ok(Self { stream, frames: Vec::new() })
     }
 
     /// Returns the next frame, or none if the stream has ended.
@@ -54,34 +51,9 @@ impl Listener {
 
     /// As [`Listener::next`], but returns an error if the stream broke.
     pub async fn try_next(&mut self) -> Result<Option<Value>, reqwest::Error> {
-        loop {
-            if let Some(frame) = self.take() {
-                self.check.server(&frame).unwrap_or_else(|error| panic!("{error}"));
-                self.frames.push(frame.clone());
-                return Ok(Some(frame));
-            }
-            let Some(chunk) = self.response.chunk().await? else { return Ok(None) };
-            self.unread.extend_from_slice(&chunk);
-        }
-    }
-
-    /// Takes the next frame from the received bytes. Ids without an event, comments and `retry` are not frames.
-    fn take(&mut self) -> Option<Value> {
-        while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
-            let block: Vec<u8> = self.unread.drain(..end + 2).collect();
-            let mut data = Vec::new();
-            for line in String::from_utf8(block).expect("text").lines() {
-                if let Some(id) = line.strip_prefix("id: ") {
-                    id.clone_into(&mut self.last_id);
-                }
-                data.extend(line.strip_prefix("data: ").map(str::to_owned));
-            }
-            if !data.is_empty() {
-                let data = data.join("\n");
-                return Some(serde_json::from_str(&data).unwrap_or_else(|error| panic!("{data}: {error}")));
-            }
-        }
-        None
+        let frame = self.stream.next().await?;
+        self.frames.extend(frame.clone());
+        Ok(frame)
     }
 
     /// Reads until a frame matches, and returns it.
@@ -109,6 +81,6 @@ impl Listener {
 
     /// The id with which the stream can be resumed.
     pub fn last_id(&self) -> &str {
-        &self.last_id
+        &self.stream.last_id
     }
 }

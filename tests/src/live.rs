@@ -1,43 +1,18 @@
-//! A client of the live protocol. It keeps every frame, and requires that no version is missing or repeated.
+//! A live connection that keeps every frame, and requires that no version is missing or repeated.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use frame_check::FrameCheck;
-use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{
-    net::{TcpSocket, TcpStream},
-    time::timeout,
-};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
-    tungstenite::{
-        Message,
-        client::IntoClientRequest,
-        http::HeaderValue,
-        protocol::{CloseFrame, WebSocketConfig},
-    },
-};
+use testing::{LiveClient, live::Ended, wait::PATIENCE};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::{frames::check, wait::PATIENCE};
-
-/// The end of a live connection.
-#[derive(Debug)]
-pub enum Ended {
-    /// The service closed it.
-    Closed(Option<CloseFrame>),
-    /// The connection broke.
-    Broken(String),
-}
-
-/// The receive buffer of a client that does not read, in bytes. The system allocates a little more.
-const NARROW: u32 = 4 * 1024;
+use crate::frames::check;
 
 /// A live connection.
 #[derive(Debug)]
 pub struct Live {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    check: &'static FrameCheck,
+    client: LiveClient,
     frames: Vec<Value>,
     /// The last version of each room that has arrived or that a subscription started from.
     versions: BTreeMap<String, u64>,
@@ -46,31 +21,16 @@ pub struct Live {
 impl Live {
     /// Connects to a query-service's address. Sends no frame yet.
     pub async fn connect(query_url: &str) -> Self {
-        Self::over(TcpSocket::new_v4().expect("a socket"), query_url).await
+        Self::over(LiveClient::connect(query_url, check(query_url).await).await)
     }
 
     /// Connects with a small receive buffer, so that little data is in transit to a client that does not read.
     pub async fn connect_narrow(query_url: &str) -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(NARROW).expect("a small buffer");
-        Self::over(socket, query_url).await
+        Self::over(LiveClient::connect_narrow(query_url, check(query_url).await).await)
     }
 
-    async fn over(socket: TcpSocket, query_url: &str) -> Self {
-        let address = query_url.trim_start_matches("http://").parse().expect("an address");
-        let stream = socket.connect(address).await.unwrap_or_else(|error| panic!("cannot connect: {error}"));
-        stream.set_nodelay(true).expect("a connection");
-        let url = format!("{}/live", query_url.replacen("http", "ws", 1));
-        let mut request = url.into_client_request().expect("an address");
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("boxroom.v1"));
-        let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(4096);
-        let stream = MaybeTlsStream::Plain(stream);
-        let connected = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
-        let (socket, response) = connected.unwrap_or_else(|error| panic!("cannot connect: {error}"));
-        let protocol = response.headers().get("sec-websocket-protocol").and_then(|value| value.to_str().ok());
-        assert_eq!(protocol, Some("boxroom.v1"));
-        let check = check(query_url).await;
-        Self { socket, check, frames: Vec::new(), versions: BTreeMap::new() }
+    fn over(client: LiveClient) -> Self {
+        Self { client, frames: Vec::new(), versions: BTreeMap::new() }
     }
 
     /// Sends a hello and subscribes to rooms, after a version or from now on. Returns the welcome.
@@ -106,43 +66,27 @@ impl Live {
     }
 
     /// The types of all frames that a client may send.
-    pub fn client_frames(&self) -> impl Iterator<Item = &'static str> {
-        self.check.client_examples().filter_map(|frame| frame["type"].as_str())
+    pub fn client_frames(&self) -> impl Iterator<Item = &str> {
+        self.client.check().client_examples().filter_map(|frame| frame["type"].as_str())
     }
 
     /// Sends a valid frame.
     pub async fn send(&mut self, frame: &Value) {
-        self.check.client(frame).unwrap_or_else(|error| panic!("{error}"));
-        self.send_message(Message::text(frame.to_string())).await;
+        self.client.send(frame).await;
     }
 
     /// Sends any message.
     pub async fn send_message(&mut self, message: Message) {
-        self.socket.send(message).await.unwrap_or_else(|error| panic!("cannot send: {error}"));
+        self.client.send_message(message).await.unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
     /// Returns the next frame, or the end of the connection.
     pub async fn next(&mut self) -> Result<Value, Ended> {
-        loop {
-            let message = match self.socket.next().await {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => return Err(Ended::Broken(error.to_string())),
-                None => return Err(Ended::Broken("ended without a close frame".to_owned())),
-            };
-            match message {
-                Message::Text(text) => {
-                    let frame = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-                    return Ok(self.record(frame));
-                }
-                Message::Close(close) => return Err(Ended::Closed(close)),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("an unexpected message: {other:?}"),
-            }
-        }
+        let frame = self.client.next().await?;
+        Ok(self.record(frame))
     }
 
     fn record(&mut self, frame: Value) -> Value {
-        self.check.server(&frame).unwrap_or_else(|error| panic!("{error}"));
         let room = frame["room"].as_str().map(str::to_owned);
         match (frame["type"].as_str(), room) {
             (Some("subscribed"), Some(room)) => {

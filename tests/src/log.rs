@@ -1,13 +1,14 @@
 //! The log seen from outside, and commands sent over NATS as a box sends them.
 
 use async_nats::{
-    Client, ConnectOptions, HeaderMap,
+    Client, HeaderMap,
     jetstream::{self, message::StreamMessage},
 };
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Account, Stack};
 use serde_json::Value;
+use testing::server;
 
 /// The log's server, through the administrator's account.
 #[derive(Debug)]
@@ -17,8 +18,7 @@ pub struct Log {
 
 impl Log {
     pub(crate) async fn connect(stack: &Stack) -> Self {
-        let client = connect(&stack.nats_url(Account::Admin), "admin").await;
-        Self { context: jetstream::new(client) }
+        Self { context: jetstream::new(server::connect(&stack.nats_url(Account::Admin)).await) }
     }
 
     /// The sum of the streams' last sequences. It grows with every commit, and with nothing else.
@@ -135,7 +135,7 @@ pub struct Device {
 impl Device {
     /// Connects with the account of the boxes.
     pub async fn connect(stack: &Stack) -> Self {
-        Self { client: connect(&stack.nats_url(Account::Device), "device").await }
+        Self { client: server::connect(&stack.nats_url(Account::Device)).await }
     }
 
     /// Sends a command by its name. Returns the reply.
@@ -154,12 +154,4 @@ impl Device {
     pub fn client(&self) -> &Client {
         &self.client
     }
-}
-
-async fn connect(url: &str, user: &str) -> Client {
-    let address = reqwest::Url::parse(url).expect("an address");
-    let password = address.password().unwrap_or_default().to_owned();
-    let options = ConnectOptions::with_user_and_password(user.to_owned(), password);
-    let options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
-    options.connect(url).await.unwrap_or_else(|error| panic!("cannot connect to NATS as {user}: {error}"))
 }

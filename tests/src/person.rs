@@ -13,8 +13,7 @@ use std::{
 use harness::Secrets;
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
-
-use crate::{answer::Answer, wait::new_key};
+use testing::{Answer, wait::new_key};
 
 /// The number of positions that a read waits for: the last own ones and those taken from other answers.
 const REMEMBERED: usize = 4;

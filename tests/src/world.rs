@@ -5,9 +5,12 @@ use std::{sync::Arc, time::Duration};
 use harness::{Stack, StackOptions, token::Bearer};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testing::{
+    Answer,
+    requests::{box_details, room_details, store_details},
+};
 
 use crate::{
-    answer::Answer,
     live::Live,
     log::Log,
     person::{Person, Services},
@@ -137,8 +140,7 @@ impl World {
 
     /// Adds a store to the catalogue.
     pub async fn register_store(&self, store_id: &str) -> Answer {
-        let body = json!({ "store_id": store_id, "name": "Noodle Bar", "zip_code": "10115", "category": "noodles" });
-        let answer = self.operator().post("/stores", body).await;
+        let answer = self.operator().post("/stores", store_details(store_id)).await;
         assert_eq!(answer.created(), store_id);
         answer
     }
@@ -199,22 +201,4 @@ impl World {
     pub fn request(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
         self.services.request(method, url)
     }
-}
-
-/// The body of a request that sets up a box.
-pub fn box_details(box_id: &str) -> Value {
-    json!({
-        "box_id": box_id,
-        "kind": "shared",
-        "zip_code": "10115",
-        "address": "Torstrasse 1",
-        "detailed_address": "left of the door",
-        "latitude": 52.5,
-        "longitude": 13.4,
-    })
-}
-
-/// The body of a request that opens a room without a password.
-pub fn room_details(store_id: &str, max_members: usize) -> Value {
-    json!({ "store_id": store_id, "title": "Lunch", "max_members": max_members })
 }

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_and_an_example_is_none() {
+    fn a_secret_is_found_and_an_example_is_not() {
         let seed = format!("S{}", "A2".repeat(29)).split_at(58).0.to_owned();
         let token = format!("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbmEifQ.{}", "x".repeat(86));
         let address = ["nats://admin", "p0123456789abcdef@127.0.0.1"].join(":");

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_filled_with_what_the_request_says() {
+    fn a_path_is_filled_with_the_parameters_of_the_request() {
         let reaction = template("/rooms/{room}/messages/{message}/reactions/{emoji}");
         let filled = reaction.fill(&values([("room", "b.1"), ("message", "7"), ("emoji", "👍/?#% ")]));
         assert_eq!(filled, Ok("/rooms/b.1/messages/7/reactions/%F0%9F%91%8D%2F%3F%23%25%20".to_owned()));

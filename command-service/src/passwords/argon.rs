@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_that_was_used_leads_to_the_same_hashes() {
+    fn a_reused_buffer_yields_the_same_hashes() {
         let hasher = Hasher::default();
         for password in ["correct horse", "battery staple", ""] {
             let hash = hasher.hash(password).unwrap();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_with_other_parameters_are_verified_and_others_are_not() {
+    fn hashes_with_other_parameters_are_verified_and_other_algorithms_are_not() {
         let hasher = Hasher::default();
         for (memory, passes, lanes, length) in [(32, 1, 1, 16), (64, 3, 2, 32), (40_000, 1, 1, 32)] {
             let argon = Argon2::new(

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refresh_token_is_read_as_it_was_written_and_shows_its_secret_to_nobody_else() {
+    fn a_refresh_token_round_trips_and_does_not_print_its_secret() {
         let session = "0".repeat(32);
         let key = SessionKey { role: "user".to_owned(), user_id: "ana".parse().unwrap(), session };
         let token = RefreshToken { key, secret: Secret::random() };
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_refresh_token_is_refused() {
+    fn malformed_refresh_tokens_are_refused() {
         let (session, secret) = ("0".repeat(32), "A".repeat(43));
         assert!(RefreshToken::parse(&format!("user.ana.{session}.{secret}")).is_some());
         for bad in [

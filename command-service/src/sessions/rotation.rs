@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_the_session_never_had_is_a_reuse_as_well() {
+    fn an_unknown_secret_counts_as_reuse() {
         let (family, _) = begun();
         assert_eq!(judge(&family, &Secret::random(), "salt".into(), at(1)), Verdict::Reused);
     }

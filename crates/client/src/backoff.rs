@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_doubles_up_to_the_longest_and_begins_anew() {
+    fn the_limit_doubles_up_to_the_maximum_and_resets() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(1));
         let mut backoff = Backoff::new(first, longest);
         for limit_ms in [100, 200, 400, 800, 1_000, 1_000] {
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_of_failures_is_too_many() {
+    fn any_number_of_failures_is_handled() {
         let mut backoff =
             Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(20), failures: u32::MAX };
         assert!(backoff.next(Duration::ZERO) <= Duration::from_secs(20));

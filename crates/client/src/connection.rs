@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_leads_to_the_live_protocol() {
+    fn an_address_is_converted_to_the_url_of_the_live_protocol() {
         for url in ["http://127.0.0.1:8081", "http://127.0.0.1:8081/", "ws://127.0.0.1:8081"] {
             assert_eq!(live_address(url).unwrap().to_string(), "ws://127.0.0.1:8081/live");
         }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_what_came_last_whatever_was_live_before() {
+    fn a_page_consists_of_the_last_events_without_earlier_live_ones() {
         let mut fetches = Fetches::default();
         let mut answer = fetches.want("b.1".parse().unwrap(), 3);
         let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("no request") };
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_answered_is_asked_again_until_the_end() {
+    fn an_unanswered_fetch_is_repeated_until_the_end() {
         let mut fetches = Fetches::default();
         let mut answer = fetches.want("b.1".parse().unwrap(), 0);
         assert!(fetches.next_frame().is_some() && fetches.next_frame().is_none());

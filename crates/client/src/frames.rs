@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_known_by_its_version_and_keeps_its_form() {
+    fn an_event_is_recognized_by_its_version_and_keeps_its_form() {
         let text = r#"{"room":"b.1","v":3,"type":"ping","at":"2026-01-02T03:04:05.678Z","by":null,"data":{"a":[1]}}"#;
         let Frame::Event(event) = Frame::decode(text).unwrap() else { panic!("not an event") };
         assert_eq!((event.v, event.kind.as_str()), (3, "ping"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_server_adds_is_no_error() {
+    fn additions_of_a_later_server_are_ignored() {
         let heads = [("b.1".parse().unwrap(), 7)].into();
         let known = Frame::decode(r#"{"type":"ping","heads":{"b.1":7},"more":"x"}"#).unwrap();
         assert_eq!(known, Frame::Other(ServerFrame::Ping { cursor: None, heads }));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_not_known_is_not_written() {
+    fn an_unknown_version_is_omitted() {
         let room: RoomId = "b.1".parse().unwrap();
         let subscribe = |v| ClientFrame::Subscribe { id: 1, room: room.clone(), v }.encode();
         assert_eq!(subscribe(None), r#"{"type":"subscribe","id":1,"room":"b.1"}"#);

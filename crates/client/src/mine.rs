@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_that_comes_again_is_not_handed_out_again() {
+    fn a_repeated_alarm_is_delivered_once() {
         let mut mine = Mine::default();
         assert!(alarm(&mut mine, 0) && !alarm(&mut mine, 0) && alarm(&mut mine, 1) && !alarm(&mut mine, 0));
         for number in 2..=REMEMBERED {

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_followed_by_a_steady_trickle() {
+    fn a_burst_is_followed_by_a_steady_rate() {
         let mut pace = Pace::new();
         let burst = (0..100).take_while(|_| pace.take().is_ok()).count();
         assert_eq!(burst, BURST as usize);

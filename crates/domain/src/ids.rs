@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_become_subject_tokens_only_when_they_are_safe() {
+    fn only_safe_ids_become_subject_tokens() {
         for good in ["a", "0", "box-1", "a_b", &"x".repeat(40)] {
             assert!(good.parse::<BoxId>().is_ok(), "{good}");
         }

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_stays_in_its_partition_for_ever() {
+    fn the_partition_of_a_box_never_changes() {
         let partitions: Vec<u16> =
             ["a", "b", "box-1", "box-2", "x_y"].iter().map(|id| partition_of(&id.parse().unwrap(), 4)).collect();
         assert_eq!(partitions, [2, 2, 0, 2, 2]);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_known_for_as_long_as_the_window() {
+    fn a_command_is_known_for_the_length_of_the_window() {
         let start = DateTime::UNIX_EPOCH + TimeDelta::days(1000);
         let mut index = Index::new(TimeDelta::hours(24));
         index.insert(&commit(7, 1, start));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_with_a_wrong_clock_makes_nobody_forget() {
+    fn a_writer_with_a_wrong_clock_removes_no_entry() {
         let start = DateTime::UNIX_EPOCH + TimeDelta::days(1000);
         let same = RequestHash::keyed(b"secret", &[b"body"]);
         for wrong in [TimeDelta::hours(25), TimeDelta::hours(-25)] {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_window_takes_no_memory() {
+    fn entries_older_than_the_window_are_removed() {
         let start = DateTime::UNIX_EPOCH + TimeDelta::days(1000);
         let mut index = Index::new(TimeDelta::hours(24));
         for hour in 0_u32..200 {

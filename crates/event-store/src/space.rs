@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_the_server_concerns_every_stream() {
+    fn a_limit_of_the_server_affects_every_stream() {
         let space = Space::default();
         space.refused("KV_sessions", Lack::Server);
         assert_eq!(space.lack("BOX_3"), Some(Lack::Server));

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_that_was_ever_stored_decodes() {
+    fn every_stored_format_decodes() {
         let mut seen = every_shape_decodes::<domain::BoxEvent>();
         seen.extend(every_shape_decodes::<domain::UserEvent>());
         seen.extend(every_shape_decodes::<domain::StoreEvent>());
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_and_the_log_agree_about_versions() {
+    fn domain_and_log_agree_on_event_versions() {
         let json = fixture("message_posted", 1).unwrap();
         let event: domain::BoxEvent = decode_event(&json).unwrap();
         assert_eq!(event.event_version(), <domain::BoxEvent as StoredEvent>::version_of("message_posted").to_string());

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_has_the_fields_that_are_described_and_no_other() {
+    fn a_frame_has_exactly_the_described_fields() {
         let check = check();
         let posted = json!({ "type": "posted", "at": "2026-01-02T03:04:05Z", "data": { "body": "hi" } });
         assert_eq!(check.server(&posted), Ok(()));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_described_at_all_is_no_frame() {
+    fn an_undescribed_frame_is_rejected() {
         let check = check();
         assert!(check.server(&json!({ "type": "dance" })).is_err());
         assert!(check.server(&json!({})).is_err());

@@ -47,21 +47,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_is_not_given_twice() {
+    fn a_port_is_reserved_once() {
         let first = Port::reserve(None).unwrap();
         let second = Port::reserve(Some(first.number())).unwrap();
         assert_ne!(first.number(), second.number());
     }
 
     #[test]
-    fn a_port_that_somebody_listens_on_is_not_given() {
+    fn a_port_in_use_is_not_reserved() {
         let number = Port::reserve(None).unwrap().number();
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).unwrap();
         assert_ne!(Port::reserve(Some(number)).unwrap().number(), number);
     }
 
     #[test]
-    fn a_freed_port_is_given_again() {
+    fn a_released_port_can_be_reserved_again() {
         let number = Port::reserve(None).unwrap().number();
         assert_eq!(Port::reserve(Some(number)).unwrap().number(), number);
     }

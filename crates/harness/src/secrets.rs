@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_in_a_log_and_a_word_is_none() {
+    fn a_secret_is_found_in_a_log_and_a_plain_word_is_not() {
         let (keys, logs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(keys.path().join("one"), "-----BEGIN\nMC4CAQAwBQ\n-----END\n").unwrap();
         std::fs::write(keys.path().join("two"), "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2\n").unwrap();

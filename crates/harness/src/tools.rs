@@ -158,7 +158,7 @@ mod tests {
     use super::first_numbers;
 
     #[test]
-    fn versions_are_read_from_what_the_programs_print() {
+    fn versions_are_parsed_from_the_output_of_the_programs() {
         assert_eq!(first_numbers("nats-server: v2.15.1\n"), Some((2, 15)));
         assert_eq!(first_numbers("postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)"), Some((15, 13)));
         assert_eq!(first_numbers("postgres (PostgreSQL) 18beta1"), Some((18, 0)));

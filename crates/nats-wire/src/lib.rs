@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_taken_only_when_it_is_whole() {
+    fn a_message_is_parsed_only_when_it_is_complete() {
         let whole = b"HMSG cmd.x 1 _R_.a 20 25\r\nNATS/1.0\r\nx-a: b\r\n\r\nhello\r\nPING\r\n";
         let mut received = BytesMut::new();
         for (count, byte) in whole.iter().enumerate() {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bytes_of_a_sender_are_a_message() {
+    fn a_message_may_contain_any_bytes() {
         for block in [
             &b"NATS/1.0\r\nx-a: b\rc\r\n\r\n"[..],
             b"NATS/1.0\r\nx-a: \xff\xfe\r\n\r\n",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_told_from_a_message() {
+    fn a_status_is_distinguished_from_a_message() {
         assert_eq!(
             message(b"HMSG a 1 28 28\r\nNATS/1.0 404 No Messages\r\n\r\n\r\n").status(),
             Some((404, "No Messages"))
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_says_is_an_error() {
+    fn an_invalid_protocol_line_is_an_error() {
         for bytes in [
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             b"MSG\r\n",

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_file_holds_no_password_and_stays_the_same() {
+    fn the_servers_file_contains_no_password_and_is_stable() {
         let folder = tempfile::tempdir().unwrap();
         let credentials = write(folder.path(), 4).unwrap();
         let accounts = || std::fs::read_to_string(folder.path().join(ACCOUNTS)).unwrap();

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_adds_a_key_that_comes_after_the_others() {
+    fn a_rotation_adds_a_key_after_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let first = signing_keys(&write(folder.path()).unwrap());
         let second = rotate(folder.path()).unwrap();

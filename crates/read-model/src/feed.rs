@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn details_are_an_object_even_if_there_are_none() {
+    fn details_are_always_an_object() {
         assert_eq!(json!(RoomEvent::DoorOpened {}.data().unwrap()), json!({}));
         let posted = RoomEvent::MessagePosted {
             message_id: MessageId::new(7),

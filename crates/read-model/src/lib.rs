@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_fits_into_a_name() {
+    fn a_version_is_short_enough_for_a_name() {
         assert_eq!(version().len(), 32);
         assert!(version().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_eq!(version(), version());

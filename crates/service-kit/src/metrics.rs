@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everything_has_a_help_text_and_a_process_shows_itself() {
+    async fn every_metric_has_a_help_text_and_process_metrics_are_exported() {
         let mut metrics = Metrics::of("test", "1.2.3");
         at_scrape(metrics.own(), |encoder| {
             gauges(encoder, "lag", "How far behind", Some(&Unit::Seconds), [([("stream", "box-0")], 1.5)])

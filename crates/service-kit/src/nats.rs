@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_of_an_address_may_stand_in_a_log() {
+    fn a_parsed_address_contains_no_secret() {
         let (options, left) =
             address("tls://query:secret@nats.example:4222?ca_file=/ca.pem&cert_file=/c.pem&key_file=/k.pem").unwrap();
         assert_eq!(left, "tls://nats.example:4222");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_means_something_else_than_it_seems_is_refused() {
+    fn a_misleading_address_is_refused() {
         let refused = |text: &str| address(text).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refused("tls://query@nats.example?cafile=/ca.pem").contains("unknown part `cafile`"));
         assert!(refused("tls://query@nats.example?cert_file=/c.pem").contains("without key_file"));

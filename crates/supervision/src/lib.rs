@@ -100,7 +100,7 @@ mod tests {
 
     // This is the only test, because the failure of a process cannot be reset.
     #[tokio::test]
-    async fn the_first_panic_of_a_supervised_task_is_the_failure_of_the_process() {
+    async fn the_first_panic_of_a_supervised_task_ends_the_process() {
         spawn("one that ends", async {});
         spawn("one that is aborted", pending::<()>()).abort();
         tokio::task::yield_now().await;

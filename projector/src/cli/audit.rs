@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_commands_are_kept_in_whatever_order_streams_are_read() {
+    fn the_newest_commands_are_kept_in_any_order_of_reading() {
         let mut newest = Newest { limit: 2, entries: Vec::new(), left_out: 0 };
         for page in [vec![entry(7), entry(9)], vec![entry(1), entry(2), entry(3)], vec![entry(8)]] {
             newest.add(page);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_whom_a_command_was_about() {
+    fn a_line_names_the_targets_of_a_command() {
         let line = describe(&entry(1));
         assert!(line.contains("member_kicked ben, room_closed (box-0 1)"), "{line}");
         let of_an_older_projector = describe(&Entry { targets: Vec::new(), ..entry(1) });

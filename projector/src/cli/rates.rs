@@ -156,7 +156,7 @@ mod tests {
     /// Two streams of different lengths share a machine that slows down a little, and move in batches. They stand still
     /// at first.
     #[test]
-    fn after_a_tenth_the_time_that_is_left_is_known_within_a_fifth() {
+    fn the_remaining_time_is_estimated_within_a_fifth_after_a_tenth_of_the_work() {
         let ends = [700_000, 300_000];
         let mut history = vec![0_u64; 8];
         while let Some(done) = history.last().copied().filter(|done| *done < 1_000_000) {
@@ -179,7 +179,7 @@ mod tests {
 
     /// Two projectors have half of a rate limit each, and one of them has almost nothing to do.
     #[test]
-    fn what_one_projector_does_not_use_of_a_rate_the_other_does_not_get() {
+    fn the_unused_rate_of_one_projector_is_not_given_to_another() {
         let (begin, mut rates) = (Instant::now(), Rates::default());
         for second in 0..=10 {
             let mut seen = report([second * 100, second * 100], [10_000, 1_100]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_about_what_was_seen_once() {
+    fn a_single_report_yields_no_rate() {
         let (mut rates, mut seen) = (Rates::default(), report([5, 5], [10, 10]));
         rates.note(&mut seen, Instant::now());
         assert_eq!((rates.of(2), rates.left(&seen.generations[0])), (None, None));

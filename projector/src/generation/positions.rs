@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_positions_are_named() {
         let one = positions(&[("box-0", 5), ("user", 7)]);
         assert_eq!(one.missing(&positions(&[("box-0", 5), ("user", 6)])), None);
         assert_eq!(one.missing(&positions(&[("box-0", 9), ("user", 8)])).unwrap(), "box-0 by 4, user by 1");

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_looked_for_in_the_roles_of_people() {
+    fn an_id_matches_only_users_and_operators_by_default() {
         let audit = |actor: Option<&str>, role| Audit {
             actor: actor.map(|actor| actor.parse().unwrap()),
             role,

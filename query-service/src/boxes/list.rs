@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_two_plain_numbers_on_the_globe() {
+    fn coordinates_are_two_plain_numbers_on_the_globe() {
         assert!(Place::try_from("51.34,12.37".to_owned()).is_ok());
         assert!(Place::try_from("-90,-180".to_owned()).is_ok());
         for bad in ["", ",", "1", "1,", "1,2,3", "91,0", "0,181", "nan,0", "inf,0", "1e1,0", " 1,2", "1-2,3"] {

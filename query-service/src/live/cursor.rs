@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_says_where_each_room_and_the_alarms_go_on() {
+    fn a_cursor_holds_the_positions_of_each_room_and_the_alarms() {
         let (one, two) = (room("b.1"), room("b.2"));
         let positions = Positions::from([("box-0".to_owned(), 41)]);
         let text = encode(&ben(), &BTreeMap::from([(&one, 8), (&two, 0)]), Some(&positions), "this");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_of_these_feeds_and_this_user_begins_nowhere() {
+    fn a_cursor_of_other_feeds_or_another_user_has_no_position() {
         let one = room("b.1");
         let key = (ben(), BTreeMap::from([(&one, 7)]), Some(Positions::new()), "this");
         let other_feeds = cursor::encode(&feeds_of(read_model::FEED_EPOCH + 1), &key);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_life_of_the_log_begins_nowhere_whatever_version_is_given() {
+    fn a_cursor_of_another_incarnation_has_no_position_even_with_a_version() {
         let one = room("b.1");
         let text = encode(&ben(), &BTreeMap::from([(&one, 7)]), Some(&Positions::new()), "another");
         let begins = begin(Some(&text), &[("b.1", None), ("b.1", Some(4))]);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_cursor_is_not_too_long() {
+    fn the_longest_cursor_is_within_the_limit() {
         let last = |number: usize| room(&format!("{}.{}", "b".repeat(40), 999_999_999 - number));
         let rooms: Vec<RoomId> = (0..MAX_ROOMS).map(last).collect();
         let positions: Positions = (0..64).map(|number| (format!("box-{number}"), 99_999_999_999)).collect();

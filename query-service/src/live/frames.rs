@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_frames_are_strict() {
+    fn client_frames_are_parsed_strictly() {
         let good = r#"{"type":"hello","token":"t","rooms":[{"id":"b.1","v":3},{"id":"b.2"}]}"#;
         assert!(matches!(serde_json::from_str(good), Ok(ClientFrame::Hello { rooms, .. }) if rooms.len() == 2));
         assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"pong"}"#).is_ok());
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_events_frame_is_the_event_and_its_room() {
+    fn an_event_frame_consists_of_the_event_and_its_room() {
         let frame = event_frame(&"b.1".parse().unwrap(), r#"{"v":1,"type":"door_opened"}"#).unwrap();
         assert_eq!(frame.as_str(), r#"{"room":"b.1","v":1,"type":"door_opened"}"#);
         assert_eq!(event_frame(&"b.1".parse().unwrap(), "7"), None);

@@ -342,7 +342,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hub_sees_whose_following_an_event_ends() {
+    fn the_hub_knows_the_subscriptions_that_an_event_ends() {
         let room: RoomId = "b.1".parse().unwrap();
         let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.parts), (4, None));

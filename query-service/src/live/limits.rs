@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_so_many_places_and_no_more() {
+    fn connections_are_limited_per_user() {
         let connection_limiter = ConnectionLimiter::new(2);
         let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
         let first = connection_limiter.acquire(&ana).unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn sixty_frames_may_come_at_once_and_twenty_a_second_for_ever() {
+    fn a_burst_of_sixty_frames_and_twenty_per_second_are_allowed() {
         let start = Instant::now();
         let mut frame_limiter = FrameLimiter::new(start);
         for _ in 0..BURST {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_client_is_never_refused() {
+    fn a_steady_client_is_never_rejected() {
         let start = Instant::now();
         let mut frame_limiter = FrameLimiter::new(start);
         for number in 0..10_000 {

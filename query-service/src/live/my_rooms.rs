@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn first_all_then_what_is_different() {
+    fn the_first_update_has_all_rooms_and_later_ones_the_differences() {
         let mut rooms = MyRooms::default();
         let all = || {
             vec![
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_lose_a_room_has_its_name() {
+    fn every_end_of_a_membership_has_its_name() {
         let mut rooms = MyRooms::default();
         let names = ["b.1", "c.1", "d.1", "e.1", "f.1"];
         rooms.update(names.map(|name| room(name, Standing::Inside, true, 1)).into());

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_falls_silent_is_forgotten_after_half_a_minute() {
+    fn a_silent_node_expires_after_half_a_minute() {
         let start = Instant::now();
         let mut elsewhere = RemotePresence::default();
         elsewhere.note("one", users(&["ana", "ben"]), start);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_member_is_nowhere() {
+    fn an_expelled_user_is_not_present() {
         let mut elsewhere = RemotePresence::default();
         elsewhere.note("one", users(&["ana", "ben"]), Instant::now());
         elsewhere.expel(&"ben".parse().unwrap());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn typing_is_said_once_in_two_seconds_for_each_user() {
+    fn typing_is_sent_once_in_two_seconds_for_each_user() {
         let (mut elsewhere, start) = (RemotePresence::default(), Instant::now());
         let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
         assert!(elsewhere.may_type(&ana, start));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn many_changes_are_told_once_a_second() {
+    fn many_changes_are_sent_once_a_second() {
         const GATHER: Duration = Duration::from_millis(100);
         let (mut rhythm, start) = (Debounce::new(GATHER), Instant::now());
         assert_eq!(rhythm.due(), None);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_before_something_heard_is_still_news() {
+    fn a_lost_alarm_before_a_received_one_is_still_new() {
         let mut seen = Seen::default();
         assert_eq!(seen.floor(), None, "earlier alarms are not needed");
         assert_eq!(*seen.complete(&positions(10, 700)), positions(10, 700));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_knows_more_than_the_log_begins_anew() {
+    fn a_client_ahead_of_the_log_starts_anew() {
         let mut seen = Seen::claimed(positions(10, 700));
         assert!(seen.prove(&positions(10, 701)));
         assert!(seen.prove(&positions(1, 1)), "a claim is checked once");

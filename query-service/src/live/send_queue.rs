@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_full_outbox_takes_events_only() {
+    fn a_half_full_queue_accepts_only_events() {
         let mut deliveries = SendQueueReceiver::new();
         let signal = Arc::new(LiveSignal { room: "b.1".parse().unwrap(), frame: "x".repeat(10).into() });
         deliveries.send_queue().push(&event("b.1", 1, CAPACITY / 2 - 10));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn news_find_room_where_events_do_not_but_not_for_ever() {
+    fn notifications_may_exceed_the_capacity_of_events_up_to_a_limit() {
         let mut deliveries = SendQueueReceiver::new();
         deliveries.send_queue().push(&event("b.1", 1, CAPACITY));
         deliveries.send_queue().news(&"x".repeat(CAPACITY).into());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_outbox_says_once_for_each_room_that_something_was_missed() {
+    fn a_full_queue_reports_missed_events_once_for_each_room() {
         let mut deliveries = SendQueueReceiver::new();
         deliveries.send_queue().push(&event("b.1", 1, CAPACITY));
         for v in 2..9 {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_search_of_a_user_runs_one_waits_and_no_third_is_taken() {
+    async fn one_search_of_a_user_runs_one_waits_and_a_third_is_refused() {
         let turns = Turns::new(2);
         let (ann, ben) = (user("ann"), user("ben"));
         let first = turns.take(&ann).await.unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_few_searches_run_a_few_wait_and_no_further_one_is_taken() {
+    async fn a_few_searches_run_a_few_wait_and_further_ones_are_refused() {
         let turns = Turns::new(2);
         let users: Vec<UserId> = (0..2 + QUEUE).map(|number| user(&format!("u{number}"))).collect();
         let mut running = vec![turns.take(&users[0]).await.unwrap(), turns.take(&users[1]).await.unwrap()];

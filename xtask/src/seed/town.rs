@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_town_is_as_large_as_promised() {
+    fn the_sample_data_has_the_documented_size() {
         let boxes = boxes();
         let zip_codes: HashSet<_> = boxes.iter().map(|install| install.zip_code).collect();
         let ids: HashSet<_> = boxes.iter().map(|install| install.box_id.as_str()).collect();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_have_boxes_and_stores_and_people_of_the_town() {
+    fn rooms_refer_to_boxes_stores_and_users_of_the_sample_data() {
         let boxes = boxes();
         let mut free: HashSet<_> = boxes.iter().map(|install| install.box_id.as_str()).collect();
         for room in rooms() {

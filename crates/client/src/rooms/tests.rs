@@ -42,13 +42,13 @@ fn asks(rooms: &mut Rooms) -> (u64, Option<u64>) {
 }
 
 #[test]
-fn only_the_next_version_is_handed_out() {
+fn only_the_next_version_is_delivered() {
     let mut rooms = following(Since::After(3), 9);
     assert_eq!(handed_out(&mut rooms, &[3, 4, 4, 1, 5, 5, 6]), [false, true, false, false, true, false, true]);
 }
 
 #[test]
-fn a_gap_is_asked_for_and_what_comes_in_between_is_dropped() {
+fn a_gap_is_requested_and_events_in_between_are_dropped() {
     let mut rooms = following(Since::After(0), 2);
     assert_eq!(handed_out(&mut rooms, &[1, 3, 4]), [true, false, false]);
     let (id, v) = asks(&mut rooms);
@@ -59,7 +59,7 @@ fn a_gap_is_asked_for_and_what_comes_in_between_is_dropped() {
 }
 
 #[test]
-fn a_gap_that_does_not_close_ends_the_connection() {
+fn an_unfilled_gap_ends_the_connection() {
     let mut rooms = following(Since::After(0), 2);
     event(&mut rooms, 2).unwrap();
     let (id, _) = asks(&mut rooms);
@@ -71,7 +71,7 @@ fn a_gap_that_does_not_close_ends_the_connection() {
 }
 
 #[test]
-fn a_head_that_has_not_come_by_the_next_ping_is_a_lost_tail() {
+fn a_head_missing_at_the_next_ping_is_a_lost_tail() {
     let mut rooms = following(Since::After(0), 1);
     let ping =
         |rooms: &mut Rooms, head: u64| hear(rooms, &json!({ "type": "ping", "heads": { "b.1": head } })).unwrap();
@@ -84,7 +84,7 @@ fn a_head_that_has_not_come_by_the_next_ping_is_a_lost_tail() {
 }
 
 #[test]
-fn who_begins_now_begins_at_the_head() {
+fn a_subscription_from_now_begins_at_the_head() {
     let mut rooms = Rooms::default();
     rooms.want(room(), Since::Now);
     assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: None }]);
@@ -95,7 +95,7 @@ fn who_begins_now_begins_at_the_head() {
 }
 
 #[test]
-fn an_answer_to_an_older_request_is_no_answer() {
+fn an_answer_to_an_older_request_is_ignored() {
     let mut rooms = following(Since::After(5), 5);
     rooms.want(room(), Since::After(0));
     let (first, _) = asks(&mut rooms);
@@ -112,7 +112,7 @@ fn an_answer_to_an_older_request_is_no_answer() {
 }
 
 #[test]
-fn a_passing_refusal_is_tried_again_and_another_one_is_the_end() {
+fn a_temporary_refusal_is_retried_and_a_permanent_one_ends_the_room() {
     let mut rooms = Rooms::default();
     rooms.want(room(), Since::After(0));
     let refused = |id, code| json!({ "type": "error", "id": id, "room": "b.1", "code": code, "detail": "why" });
@@ -128,7 +128,7 @@ fn a_passing_refusal_is_tried_again_and_another_one_is_the_end() {
 }
 
 #[test]
-fn after_a_reset_the_room_goes_on_from_its_head() {
+fn a_room_continues_from_its_head_after_a_reset() {
     let mut rooms = Rooms::default();
     rooms.want(room(), Since::After(90));
     rooms.hello();
@@ -139,7 +139,7 @@ fn after_a_reset_the_room_goes_on_from_its_head() {
 }
 
 #[test]
-fn a_user_who_was_kicked_while_away_gets_the_kick_as_the_next_event() {
+fn a_user_kicked_while_offline_gets_the_kick_as_the_next_event() {
     let mut rooms = following(Since::After(2), 2);
     rooms.hello();
     let reset = json!({ "type": "reset", "room": "b.1", "reason": "no-longer-inside", "head_v": 6 });
@@ -152,7 +152,7 @@ fn a_user_who_was_kicked_while_away_gets_the_kick_as_the_next_event() {
 }
 
 #[test]
-fn nothing_comes_from_a_room_that_was_left() {
+fn a_left_room_delivers_nothing() {
     let mut rooms = following(Since::After(0), 1);
     rooms.leave(&room());
     assert_eq!(handed_out(&mut rooms, &[1]), [false]);
@@ -161,7 +161,7 @@ fn nothing_comes_from_a_room_that_was_left() {
 }
 
 #[test]
-fn a_hello_is_no_larger_than_a_service_takes() {
+fn a_hello_never_exceeds_the_frame_limit() {
     let mut rooms = Rooms::default();
     for number in 1..=200 {
         rooms.want(format!("{}.{}", "b".repeat(40), 999_999_000 + number).parse().unwrap(), Since::After(u64::MAX - 1));

@@ -51,13 +51,13 @@ fn a_store_is_registered_and_open() {
 }
 
 #[test]
-fn a_store_id_is_given_once() {
+fn a_store_id_is_used_once() {
     given([registered()]).when(register()).then_refused(&StoreRefusal::StoreExists);
     given([registered(), StoreEvent::StoreClosed {}]).when(register()).then_refused(&StoreRefusal::StoreExists);
 }
 
 #[test]
-fn nothing_can_be_done_with_a_store_that_does_not_exist() {
+fn every_command_to_an_unknown_store_is_refused() {
     let commands = [
         change(Some("Da Ben"), None, None),
         change(None, None, None),
@@ -69,7 +69,7 @@ fn nothing_can_be_done_with_a_store_that_does_not_exist() {
 }
 
 #[test]
-fn details_change_where_new_ones_are_given() {
+fn only_the_given_details_change() {
     let some = Some("10115");
     given([registered()]).when(change(some, None, None)).then([changed(some, None, None)]);
     given([registered()]).when(change(None, some, None)).then([changed(None, some, None)]);
@@ -78,7 +78,7 @@ fn details_change_where_new_ones_are_given() {
 }
 
 #[test]
-fn a_changed_store_is_as_open_as_before() {
+fn changing_details_keeps_the_availability() {
     let state = |past: &[StoreEvent]| fold(Store::default(), past.to_vec());
     let change = || changed(Some("Da Ben"), None, None);
     assert!(state(&[registered(), change()]).is_open());
@@ -95,7 +95,7 @@ fn a_store_closes_and_opens_for_orders() {
 }
 
 #[test]
-fn an_availability_that_is_reached_already_changes_nothing() {
+fn setting_the_current_availability_changes_nothing() {
     given([registered()]).when(StoreCommand::OpenStore).then_nothing();
     given([registered(), StoreEvent::StoreClosed {}]).when(StoreCommand::CloseStore).then_nothing();
 }

@@ -65,28 +65,28 @@ fn all_but_register() -> [UserCommand; 5] {
 }
 
 #[test]
-fn anybody_registers_with_a_free_id() {
+fn a_free_id_can_be_registered() {
     given([]).when(register("ann")).then([registered()]);
 }
 
 #[test]
-fn an_id_is_taken_once_also_by_those_who_were_erased() {
+fn a_user_id_is_used_once_even_after_an_erasure() {
     given([registered()]).when(register("ann")).then_refused(&UserRefusal::UserExists);
     given([registered(), UserEvent::UserErased {}]).when(register("ann")).then_refused(&UserRefusal::UserExists);
 }
 
 #[test]
-fn nobody_registers_with_a_reserved_id() {
+fn a_reserved_id_cannot_be_registered() {
     given([]).each_refused([register("system"), register("me")], &UserRefusal::UserExists);
 }
 
 #[test]
-fn only_registered_users_do_anything() {
+fn commands_of_unregistered_users_are_refused() {
     given([]).each_refused(all_but_register(), &UserRefusal::UserNotFound);
 }
 
 #[test]
-fn erased_users_do_nothing_any_more() {
+fn commands_of_erased_users_are_refused() {
     let past = given([registered(), device_registered(1), UserEvent::UserErased {}]);
     past.each_refused(all_but_register(), &UserRefusal::UserNotFound);
 }
@@ -100,13 +100,13 @@ fn users_change_their_nickname() {
 }
 
 #[test]
-fn a_nickname_that_is_worn_already_changes_nothing() {
+fn setting_the_current_nickname_changes_nothing() {
     given([registered()]).when(change_nickname("Ann")).then_nothing();
     given([registered(), nickname_changed()]).when(change_nickname("Anna")).then_nothing();
 }
 
 #[test]
-fn a_nickname_belongs_to_a_user_from_registration_to_erase() {
+fn a_nickname_belongs_to_a_user_from_registration_to_erasure() {
     let nickname = |past: &[UserEvent]| fold(User::default(), past.to_vec()).nickname().map(str::to_owned);
     assert_eq!(nickname(&[]), None);
     assert_eq!(nickname(&[registered()]).as_deref(), Some("Ann"));
@@ -115,7 +115,7 @@ fn a_nickname_belongs_to_a_user_from_registration_to_erase() {
 }
 
 #[test]
-fn users_register_devices_and_give_them_new_push_addresses() {
+fn users_register_devices_and_change_their_push_addresses() {
     given([registered()]).when(register_device(1, "token")).then([device_registered(1)]);
     given([registered(), device_registered(1)])
         .when(register_device(1, "other"))
@@ -123,7 +123,7 @@ fn users_register_devices_and_give_them_new_push_addresses() {
 }
 
 #[test]
-fn users_have_ten_devices_at_most() {
+fn users_have_at_most_ten_devices() {
     let past = |devices| [registered()].into_iter().chain((1..=devices).map(device_registered));
     given(past(9)).when(register_device(10, "token")).then([device_registered(10)]);
     given(past(10)).when(register_device(11, "token")).then_refused(&UserRefusal::TooManyDevices);
@@ -143,7 +143,7 @@ fn users_remove_their_devices() {
 }
 
 #[test]
-fn users_say_what_they_want_to_be_told() {
+fn users_set_their_notification_preferences() {
     let preferences = wishes();
     given([registered()])
         .when(UserCommand::SetNotificationPreferences { preferences })
@@ -213,7 +213,7 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
 
 proptest! {
     #[test]
-    fn no_sequence_of_commands_brings_a_user_back_or_more_than_ten_devices(commands in vec(any_command(), 1..80)) {
+    fn no_sequence_of_commands_restores_a_user_or_exceeds_ten_devices(commands in vec(any_command(), 1..80)) {
         let (mut state, mut registrations, mut erased) = (User::default(), 0, false);
         for command in commands {
             for event in handle(&mut state, command).unwrap_or_default() {

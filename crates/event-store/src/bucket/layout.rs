@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replica_is_asked_only_for_what_is_followed() {
+    fn only_followed_buckets_are_read_from_a_replica() {
         let direct = layouts(3).into_iter().filter(|layout| layout.allow_direct).map(|layout| layout.name);
         assert_eq!(direct.collect::<Vec<_>>(), ["KV_signing_keys", "KV_revoked"]);
         assert!(layouts(3).iter().all(|layout| layout.num_replicas == 3));

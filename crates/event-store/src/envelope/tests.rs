@@ -20,7 +20,7 @@ fn fixture(name: &str) -> RecordedCommit {
 }
 
 #[test]
-fn commits_without_events_are_read_as_such() {
+fn commits_without_events_can_be_read() {
     let [of_box, of_user, of_store] = ["box", "user", "store"].map(|of| fixture(&format!("{of}_without_events")));
     assert_eq!(of_box.decode().unwrap(), Decoded::Box(vec![]));
     assert_eq!(of_user.decode().unwrap(), Decoded::User(vec![]));
@@ -30,7 +30,7 @@ fn commits_without_events_are_read_as_such() {
 }
 
 #[test]
-fn markers_are_read_with_keys_and_without() {
+fn markers_are_read_with_and_without_keys() {
     for (name, with_keys) in [("marker_with_keys", true), ("marker_without_keys", false)] {
         let marker = fixture(name);
         assert_eq!(marker.decode().unwrap(), Decoded::Mark { message_id: MessageId::new(8) });

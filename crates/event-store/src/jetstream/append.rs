@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_codes_of_the_server_have_their_meaning() {
+    fn server_codes_map_to_their_outcomes() {
         let error = |code: u64, err_code: u64| {
             answer(&format!(r#"{{"error":{{"code":{code},"err_code":{err_code},"description":"x"}},"seq":0}}"#))
         };

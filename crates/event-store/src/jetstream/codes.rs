@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_of_the_server_is_decided_on() {
+    fn every_server_code_is_classified() {
         let decided = |code, err_code, description: &str| {
             refusal(&ApiError { code, err_code, description: description.to_owned() })
         };

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_wraps_and_all_unwrap() {
+    fn the_first_key_wraps_and_every_key_unwraps() {
         let ann: UserId = "ann".parse().unwrap();
         let old = line("old", '1').parse::<MasterKeys>().unwrap();
         let (id, wrapped) = old.wrap(&ann, &[7; 32]).unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_keys_is_refused_without_showing_it() {
+    fn an_invalid_key_file_is_refused_without_printing_it() {
         let secret = "5e".repeat(31);
         for bad in ["", "\n", &format!("a {secret}"), &format!("{secret}zz"), &format!("a {secret}zz")] {
             let error = bad.parse::<MasterKeys>().unwrap_err();

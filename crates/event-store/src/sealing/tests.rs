@@ -84,7 +84,7 @@ fn holds(payload: &[u8], text: &str) -> bool {
 
 proptest! {
     #[test]
-    fn what_was_sealed_opens_to_the_very_same_bytes(body in "\\PC{1,40}", odd in any::<String>()) {
+    fn a_sealed_value_opens_to_the_same_bytes(body in "\\PC{1,40}", odd in any::<String>()) {
         for text in [body.clone(), odd.clone(), format!(r#"{body}","type":"x","sealed":"{odd}\"#)] {
             for message in [said(&text), registered(&text)] {
                 prop_assume!(!text.is_empty());
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_never_taken_for_a_sealed_value(text in "(\\{\"sealed\":\"[a-z]{0,9}\",\"of\":\"ann\"\\}){1,3}") {
+    fn a_plain_text_is_never_taken_for_a_sealed_value(text in "(\\{\"sealed\":\"[a-z]{0,9}\",\"of\":\"ann\"\\}){1,3}") {
         let message = said(&text);
         prop_assert!(sealed_values(&message.payload).is_empty());
         prop_assert_eq!(opened(stored(&message)).payload, message.payload);
@@ -104,7 +104,7 @@ proptest! {
 }
 
 #[test]
-fn the_same_words_never_look_the_same_twice() {
+fn the_same_text_is_sealed_differently_each_time() {
     let message = said("Two dumplings");
     assert_ne!(sealed(&message).payload, sealed(&message).payload);
 }
@@ -122,7 +122,7 @@ fn events_and_state_are_sealed_alike() {
 }
 
 #[test]
-fn a_sealed_value_opens_nowhere_else() {
+fn a_sealed_value_opens_only_in_its_place() {
     let recorded = sealed(&said("Two dumplings"));
     assert!(decoded(&opened(recorded.clone())).is_ok());
     let stays_shut = |recorded: Recorded| {
@@ -156,7 +156,7 @@ fn only_a_destroyed_key_makes_a_value_erased() {
 }
 
 #[test]
-fn what_has_nothing_personal_has_no_owner() {
+fn events_without_personal_data_have_no_owner() {
     let gone = commit::<User>(&ann(), &[UserEvent::UserErased {}]);
     assert_eq!(owner(&gone), None);
     assert_eq!(owner(&said("hello")), Some(ann()));

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_say_who_somebody_is_here_and_what_they_may_do() {
+    fn claims_determine_the_user_id_and_the_role() {
         let ana = caller(json!({ "preferred_username": "ana", "sid": "a b*", "iat": 7 })).unwrap();
         assert_eq!((ana.user_id.as_str(), &ana.role), ("ana", &Role::User));
         assert_eq!((ana.session.as_deref(), ana.issued_at.timestamp()), (Some("YSBiKg"), 7));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_id_that_can_stand_here_is_nobody() {
+    fn a_token_without_a_valid_user_id_is_refused() {
         for claims in [
             json!({ "sub": "ana" }),
             json!({ "preferred_username": "Ana Lytica" }),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_from_a_file_or_over_a_wire_that_nobody_changes() {
+    fn keys_come_from_a_file_or_over_https_or_loopback() {
         assert_eq!("keys.json".parse(), Ok(KeySource::File("keys.json".into())));
         for good in ["https://login.example/jwks.json", "http://127.0.0.1:8000/jwks", "http://[::1]/jwks"] {
             assert!(matches!(good.parse(), Ok(KeySource::Address(_))), "{good}");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn only_allowed_algorithms_have_rules_that_a_token_can_meet() {
+    fn a_disallowed_algorithm_verifies_no_token() {
         assert_eq!(issuer().rules(Algorithm::ES256).algorithms, [Algorithm::ES256]);
         assert!(issuer().rules(Algorithm::RS256).algorithms.is_empty());
     }

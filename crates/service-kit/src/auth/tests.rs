@@ -98,7 +98,7 @@ async fn a_token_of_another_algorithm_is_refused_even_with_the_name_of_a_known_k
 }
 
 #[tokio::test]
-async fn a_key_verifies_until_its_time_is_over_whatever_the_process_signs_with() {
+async fn a_key_verifies_until_it_expires_regardless_of_the_signing_key() {
     let signer = signer(7);
     let good = token(&signer, &Role::User, now(), None);
     let verifier = knowing(published(&signer, Some(now() + TimeDelta::minutes(1))));
@@ -126,7 +126,7 @@ async fn a_token_with_a_new_key_waits_until_the_key_is_known() {
 }
 
 #[tokio::test]
-async fn a_revoked_session_and_all_that_somebody_had_before_count_no_more() {
+async fn revoked_sessions_and_all_earlier_tokens_of_a_revoked_user_are_refused() {
     let signer = signer(7);
     let at = now();
     let (mine, printed) = (token(&signer, &Role::User, at, Some("s")), token(&signer, &Role::User, at, None));

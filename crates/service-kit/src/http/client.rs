@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn forwarded_addresses_are_accepted_only_from_trusted_proxies() {
         let proxies = ["10.0.0.0/8", "2001:db8:1::/48"];
         for (peer, forwarded, client) in [
             ("192.0.2.1", &[][..], "192.0.2.1"),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_64_bits_is_one_client() {
+    fn a_64_bit_network_counts_as_one_client() {
         let of = |address: &str| ClientAddress::from(address.parse::<IpAddr>().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_of_the_named_origins_may_come() {
+    async fn pages_of_configured_origins_are_allowed() {
         let allowed = [CHAT, "http://127.0.0.1:3000"];
         for origin in allowed {
             let response = call(&allowed, preflight(origin)).await;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_of_other_origins_may_not() {
+    async fn pages_of_other_origins_are_refused() {
         for allowed in [&[][..], &[CHAT]] {
             for origin in ["https://chat.example.org", "http://chat.example", "null"] {
                 let response = call(allowed, preflight(origin)).await;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_a_scheme_a_host_and_a_port() {
+    fn an_origin_consists_of_scheme_host_and_port() {
         for fine in [CHAT, "http://127.0.0.1:3000", "https://[::1]:8443"] {
             fine.parse::<Origin>().unwrap();
         }

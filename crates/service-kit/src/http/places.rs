@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_so_many_places_and_all_together_too() {
+    fn connections_are_limited_per_address_and_in_total() {
         let places = Places::new(4, 2);
         let of = |address: &str| Some(ClientAddress::from(address.parse::<IpAddr>().unwrap()));
         let (one, other) = (of("192.0.2.1"), of("192.0.2.2"));

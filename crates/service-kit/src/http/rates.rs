@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn principals_of_one_name_share_no_limit() {
+    fn principals_with_the_same_name_have_separate_limits() {
         let rates = rates("1:2", "1:1");
         let roles = || [Role::User, Role::Operator, Role::Device("locker-7".parse().unwrap())];
         for role in roles().into_iter().chain(roles()) {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_have_been_quiet_are_forgotten() {
+    fn idle_callers_are_removed() {
         let rates = rates("1000000:2", "1:1");
         for number in 0..1000 {
             rates.count_caller(&caller(&format!("user-{number}"), Role::User)).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_has_two_numbers() {
+    fn a_rate_consists_of_two_numbers() {
         assert_eq!("50:200".parse::<Rate>().unwrap().to_string(), "50:200");
         for bad in ["", "50", "0:1", "1:0", "-1:5", "1:2:3", "a:b", "1.5:2"] {
             bad.parse::<Rate>().unwrap_err();

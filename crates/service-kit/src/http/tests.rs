@@ -43,7 +43,7 @@ fn greet(body: impl Into<Body>) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn every_fault_is_a_problem_that_names_its_request() {
+async fn every_fault_is_a_problem_with_its_request_id() {
     let cases = [
         (greet("{"), 400, "malformed-json"),
         (greet("[]"), 422, "invalid-body"),
@@ -85,7 +85,7 @@ async fn every_fault_is_a_problem_that_names_its_request() {
 }
 
 #[tokio::test]
-async fn a_good_request_passes_and_keeps_its_plain_id() {
+async fn a_valid_request_passes_and_keeps_its_id() {
     let mut request = greet(r#"{"name":"ana"}"#);
     request.headers_mut().insert("x-request-id", HeaderValue::from_static("mine-1"));
     let (status, _, response) = call(request).await;

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touched_room_is_read_for_those_inside_once_a_second_and_for_who_acted_at_once() {
+    fn a_touched_room_is_read_once_a_second_for_members_and_at_once_for_the_actor() {
         let mut present = Present::default();
         let _inboxes = ["ana", "ben", "cem"].map(|name| joined(&mut present, name));
         let start = Instant::now();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_gone_is_forgotten() {
+    fn a_disconnected_user_is_removed() {
         let mut present = Present::default();
         let (first, second) = (joined(&mut present, "ana"), joined(&mut present, "ana"));
         read(&mut present, "ana", 1);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_connection_is_told_what_the_first_one_knows() {
+    fn a_second_connection_receives_the_state_of_the_first() {
         let mut present = Present::default();
         let mut first = joined(&mut present, "ana");
         read(&mut present, "ana", 4);

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_when_where_who_and_what() {
+    fn a_line_has_time_room_user_and_event() {
         let posted = line(&json!("ana"), "message_posted", &json!({ "body": "Two, please" }));
         assert_eq!(posted, "2026-01-02 03:04:05Z b.1    7 ana says: Two, please");
         let closed = line(&Value::Null, "room_closed", &json!({ "reason": "expired" }));
@@ -92,13 +92,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_shown_as_it_is() {
+    fn an_unknown_event_is_printed_unchanged() {
         assert!(line(&json!("ana"), "cake_eaten", &json!({ "slices": 2 })).ends_with(r#"ana cake_eaten {"slices":2}"#));
         assert!(line(&json!("ana"), "cake_eaten", &json!({})).ends_with("ana cake_eaten"));
     }
 
     #[test]
-    fn an_alarm_says_why_it_matters() {
+    fn an_alarm_line_gives_its_reason() {
         let alarm = json!({
             "id": "box-1-7-mention", "kind": "mention", "at": "2026-01-02T03:04:05.678Z", "room": "b.1", "by": "ben",
         });
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cannot_move_the_cursor() {
+    fn a_message_cannot_move_the_terminal_cursor() {
         let posted = line(&json!("ana"), "message_posted", &json!({ "body": "a\nb\u{1b}[2J" }));
         assert!(posted.ends_with("says: a b [2J"), "{posted}");
     }

@@ -18,14 +18,14 @@ fn the_deadline_closes_the_room() {
 }
 
 #[test]
-fn a_deadline_that_was_replaced_changes_nothing() {
+fn a_replaced_deadline_changes_nothing() {
     let past = || room_with_and(&[], [extended(1, 1, DEADLINE + 60)]);
     given(past()).when(expire(1, DEADLINE)).then_nothing();
     given(past()).when(expire(1, DEADLINE + 60)).then([closed(1, RoomClosedReason::Expired)]);
 }
 
 #[test]
-fn a_deadline_armed_for_an_extension_that_never_came_changes_nothing() {
+fn a_deadline_of_an_extension_that_did_not_happen_changes_nothing() {
     given(room_with(&[])).when(expire(1, DEADLINE + 60)).then_nothing();
 }
 
@@ -37,7 +37,7 @@ fn a_room_expires_once() {
 }
 
 #[test]
-fn a_deadline_closes_its_own_room_only() {
+fn a_deadline_closes_only_its_own_room() {
     given([installed()]).when(expire(1, DEADLINE)).then_nothing();
     given(room_with(&[])).when(expire(2, DEADLINE)).then_nothing();
     let next = [closed(1, RoomClosedReason::Host), opened(2, "ben", 0)];
@@ -69,7 +69,7 @@ fn a_room_accepts_messages_to_its_last_minute() {
 }
 
 #[test]
-fn opening_a_room_on_a_box_whose_room_is_overdue_closes_that_one_in_the_same_commit() {
+fn opening_a_room_closes_an_overdue_room_in_the_same_commit() {
     let at = DEADLINE + 5;
     given(room_with(&[]))
         .when(open("ben", DEADLINE))
@@ -87,7 +87,7 @@ fn the_host_extends_a_room_by_one_to_three_hours() {
 }
 
 #[test]
-fn a_room_is_extended_three_times_at_most() {
+fn a_room_is_extended_at_most_three_times() {
     let twice = [extended(1, 1, DEADLINE + 60), extended(2, 3, DEADLINE + 240)];
     let third = extended(3, 2, DEADLINE + 360);
     given(room_with_and(&[], twice.clone())).when(extend(2, DEADLINE + 200)).then([third.clone()]);
@@ -96,14 +96,14 @@ fn a_room_is_extended_three_times_at_most() {
 }
 
 #[test]
-fn an_extended_room_goes_on_past_its_first_deadline() {
+fn an_extended_room_stays_open_past_its_first_deadline() {
     let past = room_with_and(&[], [extended(1, 1, DEADLINE + 60)]);
     given(past.clone()).when(open("ben", DEADLINE)).then_refused(&BoxRefusal::BoxInUse);
     given(past).when(extend(1, DEADLINE + 59)).then([extended(2, 1, DEADLINE + 120)]);
 }
 
 #[test]
-fn the_next_room_may_be_extended_three_times_again() {
+fn the_next_room_can_be_extended_three_times_again() {
     let extensions = (1..=3).map(|n| extended(n, 1, DEADLINE + 60 * i64::from(n)));
     let next = [closed(1, RoomClosedReason::Host), opened(2, "ann", 10)];
     let past = room_with_and(&[], extensions.chain(next));

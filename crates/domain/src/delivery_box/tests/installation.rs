@@ -35,13 +35,13 @@ fn a_new_box_can_be_installed() {
 }
 
 #[test]
-fn a_box_id_is_given_once() {
+fn a_box_id_is_used_once() {
     given([installed()]).when(install()).then_refused(&BoxRefusal::BoxExists);
     given([installed(), BoxEvent::BoxRetired {}]).when(install()).then_refused(&BoxRefusal::BoxExists);
 }
 
 #[test]
-fn nothing_can_be_done_with_a_box_that_does_not_exist() {
+fn every_command_to_an_unknown_box_is_refused() {
     let commands = [change(Some("04109")), take_out(), BoxCommand::ReturnToService, retire(0), arrival(0)];
     let commands = commands.into_iter().chain([
         door_opening(0),
@@ -53,7 +53,7 @@ fn nothing_can_be_done_with_a_box_that_does_not_exist() {
 }
 
 #[test]
-fn details_change_where_new_ones_are_given() {
+fn only_the_given_details_change() {
     given([installed()]).when(change(Some("10115"))).then([BoxEvent::BoxDetailsChanged {
         kind: None,
         zip_code: Some("10115".into()),
@@ -107,20 +107,20 @@ fn a_box_goes_out_of_service_and_returns() {
 }
 
 #[test]
-fn a_service_state_that_is_reached_already_changes_nothing() {
+fn setting_the_current_service_state_changes_nothing() {
     given([installed(), taken_out()]).when(take_out()).then_nothing();
     given([installed()]).when(BoxCommand::ReturnToService).then_nothing();
 }
 
 #[test]
-fn no_room_is_opened_on_a_box_that_is_out_of_service_until_it_returns() {
+fn a_box_out_of_service_opens_no_room_until_it_returns() {
     let returned = BoxEvent::BoxReturnedToService {};
     given([installed(), taken_out()]).when(open("ann", 0)).then_refused(&BoxRefusal::BoxOutOfService);
     given([installed(), taken_out(), returned]).when(open("ann", 0)).then([opened(1, "ann", 0)]);
 }
 
 #[test]
-fn an_open_room_goes_on_when_its_box_goes_out_of_service() {
+fn an_open_room_continues_when_its_box_goes_out_of_service() {
     let past = room_with_and(&[], [taken_out()]);
     given(past).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
 }
@@ -140,7 +140,7 @@ fn a_box_in_use_is_not_retired() {
 }
 
 #[test]
-fn retiring_a_box_closes_a_room_whose_deadline_has_passed() {
+fn retiring_a_box_closes_an_overdue_room() {
     let expired = closed(1, RoomClosedReason::Expired);
     given(room_with(&[])).when(retire(DEADLINE)).then([expired, BoxEvent::BoxRetired {}]);
 }
@@ -153,14 +153,14 @@ fn a_retired_box_stays_retired() {
 }
 
 #[test]
-fn what_a_box_reports_belongs_to_the_room_that_is_open() {
+fn a_report_of_a_box_belongs_to_the_open_room() {
     let here = Some(room(1));
     given(room_with(&[])).when(arrival(1)).then([BoxEvent::OrderArrived { room_id: here.clone() }]);
     given(room_with(&[])).when(door_opening(1)).then([BoxEvent::DoorOpened { room_id: here }]);
 }
 
 #[test]
-fn what_a_free_box_reports_belongs_to_no_room() {
+fn a_report_of_a_free_box_belongs_to_no_room() {
     let closed_room = || room_with_and(&[], [closed(1, RoomClosedReason::Host)]);
     for (past, at) in [(vec![installed()], 0), (closed_room(), 1), (room_with(&[]), DEADLINE)] {
         given(past.clone()).when(arrival(at)).then([BoxEvent::OrderArrived { room_id: None }]);
@@ -169,20 +169,20 @@ fn what_a_free_box_reports_belongs_to_no_room() {
 }
 
 #[test]
-fn an_event_can_be_given_up_whatever_the_box_is_doing() {
+fn an_event_can_be_dropped_in_every_state_of_the_box() {
     for past in [vec![], vec![installed()], room_with(&["ben"]), vec![installed(), BoxEvent::BoxRetired {}]] {
         given(past).when(drop_event(Some(7))).then([dropped(7)]);
     }
 }
 
 #[test]
-fn only_an_event_that_is_there_can_be_given_up() {
+fn only_an_existing_event_can_be_dropped() {
     given([installed()]).when(drop_event(None)).then_refused(&BoxRefusal::EventNotFound);
     given([]).when(drop_event(None)).then_refused(&BoxRefusal::BoxNotFound);
 }
 
 #[test]
-fn giving_up_an_event_changes_nothing_else() {
+fn dropping_an_event_changes_nothing_else() {
     let before: DeliveryBox = fold(DeliveryBox::default(), room_with(&["ben"]));
     assert_eq!(fold(DeliveryBox::default(), room_with_and(&["ben"], [dropped(7)])), before);
 }

@@ -16,13 +16,13 @@ fn transfer(by: &str, to: &str) -> BoxCommand {
 }
 
 #[test]
-fn anybody_joins_a_room_without_a_password() {
+fn any_user_joins_a_room_without_a_password() {
     given(room_with(&[])).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
     given(room_with(&[])).when(join("ben", PasswordProof::Wrong)).then([joined("ben")]);
 }
 
 #[test]
-fn a_locked_room_opens_to_its_password_only() {
+fn a_locked_room_requires_its_password() {
     let locked = || given([installed(), opened_locked()]);
     let of_another_room = PasswordProof::Fits("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI".into());
     locked().when(join("ben", PasswordProof::Fits(HASH.into()))).then([joined("ben")]);
@@ -32,7 +32,7 @@ fn a_locked_room_opens_to_its_password_only() {
 }
 
 #[test]
-fn a_full_room_takes_nobody_until_somebody_leaves() {
+fn a_full_room_accepts_no_user_until_a_member_leaves() {
     given(room_with(&["ben"])).when(join("cho", PasswordProof::Missing)).then([joined("cho")]);
     let full = room_with(&["ben", "cho"]);
     given(full.clone()).when(join("dan", PasswordProof::Missing)).then_refused(&BoxRefusal::RoomFull);
@@ -41,32 +41,32 @@ fn a_full_room_takes_nobody_until_somebody_leaves() {
 }
 
 #[test]
-fn nobody_joins_twice() {
+fn a_member_cannot_join_again() {
     let past = given(room_with(&["ben"]));
     let commands = ["ann", "ben"].map(|name| join(name, PasswordProof::Missing));
     past.each_refused(commands, &BoxRefusal::AlreadyMember);
 }
 
 #[test]
-fn whoever_left_may_come_back() {
+fn a_former_member_may_rejoin() {
     let past = room_with_and(&["ben"], [left("ben")]);
     given(past).when(join("ben", PasswordProof::Missing)).then([joined("ben")]);
 }
 
 #[test]
-fn whoever_was_kicked_does_not_come_back() {
+fn a_kicked_user_cannot_rejoin() {
     let past = room_with_and(&["ben"], [kicked("ben")]);
     given(past).when(join("ben", PasswordProof::Missing)).then_refused(&BoxRefusal::Kicked);
 }
 
 #[test]
-fn the_kicked_do_not_come_back_with_the_password_either() {
+fn a_kicked_user_cannot_rejoin_with_the_password_either() {
     let past = [installed(), opened_locked(), joined("ben"), kicked("ben")];
     given(past).when(join("ben", PasswordProof::Fits(HASH.into()))).then_refused(&BoxRefusal::Kicked);
 }
 
 #[test]
-fn whoever_was_kicked_may_join_the_next_room() {
+fn a_kicked_user_may_join_the_next_room() {
     let next = [kicked("ben"), closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
     given(room_with_and(&["ben"], next))
         .when(BoxCommand::JoinRoom {
@@ -84,27 +84,27 @@ fn a_member_leaves() {
 }
 
 #[test]
-fn when_the_host_leaves_the_longest_standing_member_follows() {
+fn the_longest_standing_member_succeeds_a_leaving_host() {
     let succession = host_changed("ann", "ben", HostChange::Succession);
     given(room_with(&["ben", "cho"])).when(leave("ann")).then([left("ann"), succession]);
 }
 
 #[test]
-fn whoever_came_back_stands_behind_those_who_stayed() {
+fn a_rejoined_member_ranks_behind_those_who_stayed() {
     let past = room_with_and(&["ben", "cho"], [left("ben"), joined("ben")]);
     let succession = host_changed("ann", "cho", HostChange::Succession);
     given(past).when(leave("ann")).then([left("ann"), succession]);
 }
 
 #[test]
-fn a_former_host_who_stayed_follows_a_leaving_host() {
+fn a_former_host_who_stayed_succeeds_a_leaving_host() {
     let past = room_with_and(&["ben"], [host_changed("ann", "ben", HostChange::Transferred)]);
     let succession = host_changed("ben", "ann", HostChange::Succession);
     given(past).when(leave("ben")).then([left("ben"), succession]);
 }
 
 #[test]
-fn when_the_last_member_leaves_the_room_closes() {
+fn the_room_closes_when_the_last_member_leaves() {
     given(room_with(&[])).when(leave("ann")).then([left("ann"), closed(1, RoomClosedReason::Empty)]);
 }
 
@@ -114,7 +114,7 @@ fn the_host_kicks_a_member() {
 }
 
 #[test]
-fn hosts_do_not_kick_themselves() {
+fn a_host_cannot_kick_themselves() {
     given(room_with(&["ben"])).when(kick("ann", "ann")).then_refused(&BoxRefusal::CannotKickYourself);
 }
 
@@ -140,7 +140,7 @@ fn a_room_remembers_500_kicked_users_and_refuses_to_kick_more() {
 }
 
 #[test]
-fn a_room_of_an_earlier_release_with_more_kicked_users_goes_on_and_ends() {
+fn a_room_of_an_earlier_release_with_more_kicked_users_continues_and_closes() {
     let past = || room_after_kicks(4_500);
     given(past()).when(kick("ann", "ben")).then_refused(&BoxRefusal::TooManyKicks);
     given(past()).when(join("guest-4499", PasswordProof::Missing)).then_refused(&BoxRefusal::Kicked);
@@ -153,23 +153,23 @@ fn a_room_of_an_earlier_release_with_more_kicked_users_goes_on_and_ends() {
 }
 
 #[test]
-fn the_host_hands_the_room_over_to_a_member() {
+fn the_host_transfers_the_room_to_a_member() {
     let transferred = host_changed("ann", "ben", HostChange::Transferred);
     given(room_with(&["ben"])).when(transfer("ann", "ben")).then([transferred]);
 }
 
 #[test]
-fn a_room_is_not_handed_over_to_a_stranger() {
+fn a_room_is_not_transferred_to_a_non_member() {
     given(room_with(&[])).when(transfer("ann", "dan")).then_refused(&BoxRefusal::MemberNotFound);
 }
 
 #[test]
-fn handing_the_room_over_to_oneself_changes_nothing() {
+fn transferring_the_room_to_its_host_changes_nothing() {
     given(room_with(&[])).when(transfer("ann", "ann")).then_nothing();
 }
 
 #[test]
-fn the_new_host_may_what_the_old_one_may_no_longer() {
+fn the_permissions_of_the_host_move_to_the_new_host() {
     let past = || room_with_and(&["ben", "cho"], [host_changed("ann", "ben", HostChange::Transferred)]);
     given(past()).each_refused(host_commands(&room(1), "ann", 1), &BoxRefusal::NotTheHost);
     given(past()).when(kick("ben", "ann")).then([BoxEvent::MemberKicked {
@@ -180,7 +180,7 @@ fn the_new_host_may_what_the_old_one_may_no_longer() {
 }
 
 #[test]
-fn who_left_or_was_kicked_may_do_nothing_more() {
+fn former_members_are_refused_every_command() {
     for gone in [left("ben"), kicked("ben")] {
         let past = given(room_with_and(&["ben", "cho"], [gone]));
         past.each_refused(room_commands(&room(1), "ben", 1), &BoxRefusal::NotAMember);
@@ -188,7 +188,7 @@ fn who_left_or_was_kicked_may_do_nothing_more() {
 }
 
 #[test]
-fn a_room_tells_who_is_inside() {
+fn a_room_knows_its_members() {
     let past = room_with_and(&["ben", "cho"], [kicked("cho"), extended(1, 2, DEADLINE + 120)]);
     let state = fold(DeliveryBox::default(), past);
     let inside = state.room().unwrap();
@@ -210,7 +210,7 @@ fn members_at_closing_stay_known() {
 }
 
 #[test]
-fn whoever_is_erased_leaves_the_open_room_first() {
+fn an_erased_member_leaves_the_open_room_first() {
     let succession = || host_changed("ann", "ben", HostChange::Succession);
     given(room_with(&["ben"])).when(erase_author("ben", 1)).then([left("ben"), erased("ben")]);
     given(room_with(&["ben"])).when(erase_author("ann", 1)).then([left("ann"), succession(), erased("ann")]);
@@ -219,7 +219,7 @@ fn whoever_is_erased_leaves_the_open_room_first() {
 }
 
 #[test]
-fn whoever_is_not_inside_is_erased_without_leaving() {
+fn an_erased_non_member_does_not_leave() {
     let gone = room_with_and(&["ben"], [left("ben")]);
     given(gone.clone()).when(erase_author("ben", 1)).then([erased("ben")]);
     given(gone).when(erase_author("cho", 1)).then([erased("cho")]);

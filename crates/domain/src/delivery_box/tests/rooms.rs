@@ -41,7 +41,7 @@ fn a_closed_room_frees_its_box_and_the_next_one_has_the_next_number() {
 }
 
 #[test]
-fn a_room_needs_a_store_that_takes_orders() {
+fn a_room_needs_a_store_that_accepts_orders() {
     let mut command = open("ann", 0);
     if let BoxCommand::OpenRoom { store_open, .. } = &mut command {
         *store_open = false;
@@ -50,19 +50,19 @@ fn a_room_needs_a_store_that_takes_orders() {
 }
 
 #[test]
-fn the_host_moves_the_order_forward_also_by_several_steps() {
+fn the_host_advances_the_order_by_one_or_several_steps() {
     given(room_with(&[])).when(advance("ann", Step::Ordering)).then([advanced(Step::Ordering)]);
     given(room_with(&[])).when(advance("ann", Step::Collected)).then([advanced(Step::Collected)]);
 }
 
 #[test]
-fn an_order_never_goes_backward() {
+fn an_order_never_moves_backward() {
     let past = room_with_and(&[], [advanced(Step::Ordered)]);
     given(past).when(advance("ann", Step::Ordering)).then_refused(&BoxRefusal::StepNotForward(Step::Ordered));
 }
 
 #[test]
-fn a_step_that_is_reached_already_changes_nothing() {
+fn setting_the_current_step_changes_nothing() {
     given(room_with_and(&[], [advanced(Step::Ordered)])).when(advance("ann", Step::Ordered)).then_nothing();
     given(room_with(&[])).when(advance("ann", Step::Gathering)).then_nothing();
 }
@@ -73,7 +73,7 @@ fn the_host_closes_the_room() {
 }
 
 #[test]
-fn what_the_host_may_do_members_and_strangers_may_not() {
+fn commands_of_the_host_are_refused_to_members_and_strangers() {
     let past = given(room_with(&["ben", "cho"]));
     past.each_refused(host_commands(&room(1), "ben", 1), &BoxRefusal::NotTheHost);
     past.each_refused(host_commands(&room(1), "dan", 1), &BoxRefusal::NotAMember);
@@ -87,7 +87,7 @@ fn a_closed_room_accepts_nothing() {
 }
 
 #[test]
-fn an_earlier_room_is_closed_whoever_asks() {
+fn an_earlier_room_is_closed_for_every_caller() {
     let next = [closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
     let past = given(room_with_and(&[], next));
     past.each_refused(room_commands(&room(1), "ann", 2), &BoxRefusal::RoomClosed);

@@ -37,12 +37,12 @@ proptest! {
     #![proptest_config(Config { max_shrink_iters: 20_000, ..Config::with_cases(500) })]
 
     #[test]
-    fn no_sequence_of_commands_breaks_what_must_hold(wishes in wishes()) {
+    fn no_sequence_of_commands_breaks_an_invariant(wishes in wishes()) {
         live(&wishes, |_| ())?;
     }
 
     #[test]
-    fn folding_all_events_gives_the_state_that_the_commands_left(wishes in wishes()) {
+    fn folding_all_events_yields_the_state_after_the_commands(wishes in wishes()) {
         let (mut state, mut folded, mut now) = (DeliveryBox::default(), DeliveryBox::default(), 0);
         for wish in &wishes {
             now += wish.minutes;

@@ -103,21 +103,21 @@ fn every_event_keeps_its_stored_form() {
 }
 
 #[test]
-fn conversations_and_nothing_else_stand_on_the_talk_lane() {
+fn only_conversation_events_are_on_the_talk_lane() {
     let talk = examples().into_iter().filter(|(event, _)| event.lane() == Lane::Talk).map(|(event, _)| event.name());
     let expected = ["message_posted", "message_edited", "message_deleted", "reaction_added", "reaction_removed"];
     assert_eq!(talk.collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn every_event_names_the_room_in_which_it_happened() {
+fn every_event_names_its_room() {
     for (event, data) in examples() {
         assert_eq!(event.room_id().map(ToString::to_string).as_deref(), data["room_id"].as_str(), "{}", event.name());
     }
 }
 
 #[test]
-fn names_are_stored_as_they_are_written_on_the_wire() {
+fn stored_names_equal_the_names_on_the_wire() {
     let stored = |value: Value| value.as_str().unwrap().to_owned();
     for reason in [RoomClosedReason::Host, RoomClosedReason::Empty, RoomClosedReason::Expired] {
         assert_eq!(stored(json!(reason)), reason.as_str());

@@ -64,7 +64,7 @@ fn members_reply_to_messages_of_their_room() {
 }
 
 #[test]
-fn a_message_is_never_answered_edited_deleted_or_reacted_to_from_another_room() {
+fn commands_on_a_message_of_another_room_are_refused() {
     let past = given(room_with(&["ben"]));
     for original in [None, Some(elsewhere())] {
         let commands = [
@@ -91,7 +91,7 @@ fn authors_edit_their_messages() {
 }
 
 #[test]
-fn nobody_else_edits_a_message_not_even_the_host() {
+fn only_the_author_edits_a_message() {
     let past = given(room_with(&["ben", "cho"]));
     past.each_refused([edit("ann", Some(bens())), edit("cho", Some(bens()))], &BoxRefusal::NotTheAuthor);
 }
@@ -103,23 +103,23 @@ fn authors_and_the_host_delete_messages() {
 }
 
 #[test]
-fn other_members_do_not_delete_messages() {
+fn other_members_cannot_delete_messages() {
     given(room_with(&["ben", "cho"])).when(delete("cho", Some(bens()))).then_refused(&BoxRefusal::NotTheAuthor);
 }
 
 #[test]
-fn a_former_host_deletes_own_messages_only() {
+fn a_former_host_deletes_only_own_messages() {
     let past = room_with_and(&["ben"], [host_changed("ann", "ben", HostChange::Transferred)]);
     given(past).when(delete("ann", Some(bens()))).then_refused(&BoxRefusal::NotTheAuthor);
 }
 
 #[test]
-fn the_host_deletes_messages_of_those_who_have_left() {
+fn the_host_deletes_messages_of_former_members() {
     given(room_with_and(&["ben"], [left("ben")])).when(delete("ann", Some(bens()))).then([deleted("ann")]);
 }
 
 #[test]
-fn members_react_to_messages_and_take_it_back() {
+fn members_add_and_remove_reactions() {
     let (room_id, message_id, user_id, emoji) = (|| room(1), SEVEN, || user("ann"), || "👍".to_owned());
     let added = BoxEvent::ReactionAdded { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };
     let removed = BoxEvent::ReactionRemoved { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };

@@ -71,7 +71,7 @@ async fn head(client: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heads_that_trickle_and_silence_end_in_time_and_hold_nobody_up() {
+async fn slow_heads_and_silent_connections_time_out_without_delaying_others() {
     let address = start(&["--head-timeout", "1"]);
     let begun = Instant::now();
     let trickling = (0..200).map(|_| async move {
@@ -104,7 +104,7 @@ async fn heads_that_trickle_and_silence_end_in_time_and_hold_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_trickles_is_refused_in_time() {
+async fn a_slow_body_times_out() {
     let address = start(&[]);
     let ask = "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n";
     let (mut answers, mut body) = send(address, ask).await.into_split();
@@ -144,7 +144,7 @@ fn no_requests() -> Vec<(Vec<u8>, &'static str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_answered_with_a_status_alone_and_moves_nobody_else() {
+async fn an_invalid_request_gets_only_a_status_and_affects_no_other_connection() {
     let address = start(&["--head-timeout", "1"]);
     let mut other = send(address, UPGRADE).await;
     assert!(head(&mut other).await.starts_with("HTTP/1.1 101"));
@@ -174,7 +174,7 @@ async fn what_is_no_request_is_answered_with_a_status_alone_and_moves_nobody_els
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place() {
+async fn connections_beyond_the_limit_are_closed_and_a_websocket_counts_towards_it() {
     let address = start(&["--connections-per-address", "2"]);
     let mut live = send(address, UPGRADE).await;
     assert!(head(&mut live).await.starts_with("HTTP/1.1 101"));
@@ -195,7 +195,7 @@ async fn connections_beyond_the_bound_are_closed_and_a_websocket_keeps_its_place
 }
 
 #[tokio::test]
-async fn only_a_trusted_proxy_says_for_whom_it_asks() {
+async fn only_a_trusted_proxy_sets_the_client_address() {
     let ask = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.7\r\nconnection: close\r\n\r\n";
     for (settings, client) in [(&[][..], "127.0.0.1"), (&["--trusted-proxies", "127.0.0.0/8"], "192.0.2.7")] {
         let mut answer = String::new();
@@ -205,7 +205,7 @@ async fn only_a_trusted_proxy_says_for_whom_it_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_sends_too_much_sees_the_answer_nevertheless() {
+async fn a_client_that_sends_too_much_still_receives_the_response() {
     let address = start(&[]);
     let body = vec![b' '; 10_000_000];
     for (path, status) in [("/greet", "HTTP/1.1 413"), ("/nowhere", "HTTP/1.1 404")] {
@@ -218,7 +218,7 @@ async fn who_sends_too_much_sees_the_answer_nevertheless() {
 
 /// A proxy that obeys the other header than the server would take the rest for a request of its own.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_served_after_a_request_whose_body_has_two_lengths() {
+async fn a_connection_ends_after_a_request_with_two_body_lengths() {
     let address = start(&[]);
     for lengths in
         ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]

@@ -1,0 +1,193 @@
+//! Refresh, theft and end of sessions; rotation of the keys that sign their tokens.
+
+use async_nats::jetstream;
+use event_store::Sessions;
+use harness::{Account, token::Bearer};
+use provision::{keys, streams};
+use reqwest::Method;
+use serde_json::{Value, json};
+use testing::{Answer, wait::until};
+
+use crate::app::{Installation, PASSWORD, Service};
+
+/// Returns the access token and the refresh token of a session answer.
+fn tokens(answer: &Answer) -> (String, String) {
+    assert_eq!(answer.ok()["token_type"], "Bearer", "{answer:?}");
+    let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+    (text("access_token"), text("refresh_token"))
+}
+
+async fn signed_in(service: &Service) -> (String, String) {
+    tokens(&service.sign_in("ana", PASSWORD).await)
+}
+
+async fn refresh(service: &Service, token: &str) -> Answer {
+    let body = json!({ "refresh_token": token });
+    service.ask(None, None, Method::POST, "/sessions/refresh", Some(body)).await
+}
+
+/// Sends a command that succeeds with any valid token and changes nothing.
+async fn rename(service: &Service, access: &str) -> Answer {
+    service.ask_with(access, Method::PATCH, "/users/me", Some(json!({ "nickname": "Ana" }))).await
+}
+
+async fn until_revoked(service: &Service, access: &str) {
+    until("the token is revoked", async || rename(service, access).await.code().as_deref() == Some("revoked-token"))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_refreshed_until_an_old_token_is_reused() {
+    let installation = Installation::start().await;
+    let services = [installation.service(&[]).await, installation.service(&[]).await];
+    services[0].register("ana", PASSWORD, "Ana").await.created();
+    let (_, first) = signed_in(&services[0]).await;
+    let (_, other) = signed_in(&services[0]).await;
+    let (_, second) = tokens(&refresh(&services[1], &first).await);
+    assert_ne!(first, second);
+    let (_, again) = tokens(&refresh(&services[0], &first).await);
+    assert_eq!(again, second, "the answer was lost on its way");
+    let (access, third) = tokens(&refresh(&services[0], &second).await);
+    assert_eq!(rename(&services[1], &access).await.status, 204);
+
+    refresh(&services[1], &first).await.refused(401, "refresh-token-reused");
+    refresh(&services[0], &third).await.refused(401, "invalid-refresh-token");
+    for service in &services {
+        until_revoked(service, &access).await;
+    }
+    let (access, _) = tokens(&refresh(&services[1], &other).await);
+    assert_eq!(rename(&services[0], &access).await.status, 204, "another session goes on");
+    for bad in ["x", &format!("{other}x"), "user.ana.*.x"] {
+        refresh(&services[0], bad).await.refused(401, "invalid-refresh-token");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_concurrent_refreshes_count_as_one() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    let (_, first) = signed_in(&service).await;
+    let answers = futures::future::join_all((0..100).map(|_| refresh(&service, &first))).await;
+    let (_, second) = tokens(&answers[0]);
+    for answer in answers {
+        // A request that loses every race is answered `contended`.
+        assert!(answer.status == 409 || tokens(&answer).1 == second, "{answer:?}");
+    }
+    tokens(&refresh(&service, &second).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_ends_one_session_or_all_sessions() {
+    let installation = Installation::start().await;
+    let service = installation.service(&[]).await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    let sessions = Sessions::new(installation.log().await);
+    let stored = async || {
+        let mut count = 0;
+        for key in sessions.of("user", &"ana".parse().unwrap()).await.unwrap() {
+            count += usize::from(sessions.get(&key).await.unwrap().is_some());
+        }
+        count
+    };
+    let [(mine, my_refresh), (others, other_refresh)] = [signed_in(&service).await, signed_in(&service).await];
+    let printed = installation.mint.token(Bearer::User("ana"), std::time::Duration::from_hours(12));
+    let printed_operator = installation.mint.token(Bearer::Operator("ana"), std::time::Duration::from_hours(12));
+    let sign_out = async |token: &str, path: &str| service.ask_with(token, Method::DELETE, path, None).await;
+
+    sign_out(&printed, "/sessions/current").await.refused(404, "no-session");
+    assert_eq!(sign_out(&mine, "/sessions/current").await.status, 204);
+    until_revoked(&service, &mine).await;
+    refresh(&service, &my_refresh).await.refused(401, "invalid-refresh-token");
+    assert_eq!((rename(&service, &others).await.status.as_u16(), stored().await), (204, 1));
+
+    assert_eq!(sign_out(&others, "/sessions").await.status, 204);
+    for token in [&others, &printed] {
+        until_revoked(&service, token).await;
+    }
+    refresh(&service, &other_refresh).await.refused(401, "invalid-refresh-token");
+    assert_eq!(stored().await, 0);
+    // The same id in another role is another account.
+    sign_out(&printed_operator, "/sessions/current").await.refused(404, "no-session");
+
+    // A sign-in right afterwards works. Its session ends with the erasure of the user.
+    let (access, refresh_token) = signed_in(&service).await;
+    assert_eq!(rename(&service, &access).await.status, 204);
+    assert_eq!(service.ask_with(&access, Method::DELETE, "/users/me", None).await.status, 204);
+    until_revoked(&service, &access).await;
+    refresh(&service, &refresh_token).await.refused(401, "invalid-refresh-token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_expires_without_a_refresh() {
+    let installation = Installation::start().await;
+    let service = installation.service(&["--session-lifetime", "1ms"]).await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    let (_, token) = signed_in(&service).await;
+    refresh(&service, &token).await.refused(401, "invalid-refresh-token");
+}
+
+async fn key_ids(service: &Service) -> Vec<String> {
+    let response = service.client.get(format!("{}/.well-known/jwks.json", service.url)).send().await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "public, max-age=30");
+    let keys: Value = response.json().await.unwrap();
+    let ids = keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_is_published_then_signs_and_then_replaces_the_former_one() {
+    let installation = Installation::start().await;
+    let settings = ["--key-lead", "3s", "--key-retention", "3s"];
+    let service = installation.service(&settings).await;
+    service.register("ana", PASSWORD, "Ana").await.created();
+    until("the first key is known", async || key_ids(&service).await.len() == 1).await;
+    let before = key_ids(&service).await;
+    let (old, _) = signed_in(&service).await;
+    keys::rotate(installation.folder()).unwrap();
+    until("both keys are known", async || key_ids(&service).await.len() == 2).await;
+    let (between, _) = signed_in(&service).await;
+    assert_eq!(header(&between), header(&old), "others are still learning the new key");
+    until("the new key signs", async || header(&signed_in(&service).await.0) != header(&old)).await;
+    assert_eq!(rename(&service, &old).await.status, 204);
+    until("the former key is forgotten", async || key_ids(&service).await.len() == 1).await;
+    assert_ne!(key_ids(&service).await, before);
+    rename(&service, &old).await.refused(401, "invalid-token");
+    // The file of the former key still exists, and does not bring it back.
+    let another = installation.service(&settings).await;
+    rename(&another, &old).await.refused(401, "invalid-token");
+    let (new, _) = signed_in(&another).await;
+    assert_eq!(rename(&service, &new).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_key_bucket_gets_the_newest_key_and_no_former_one() {
+    let installation = Installation::start().await;
+    let caches = tempfile::tempdir().unwrap();
+    let cache = caches.path().join("trust.json");
+    let arguments = ["--trust-cache", cache.to_str().unwrap()];
+    let service = installation.service(&arguments).await;
+    keys::rotate(installation.folder()).unwrap();
+    until("both keys are published", async || key_ids(&service).await.len() == 2).await;
+    service.stop().await;
+
+    let url = installation.nats.url(Account::Admin);
+    let admin = service_kit::nats::connect(&url, "test").await.unwrap();
+    jetstream::new(admin).delete_stream("KV_signing_keys").await.unwrap();
+    let options = streams::ProvisionOptions { partitions: 4, replicas: 1 };
+    streams::provision(&url, options).await.unwrap();
+    // The cache of the first service still has both keys as published.
+    let services = [installation.service(&arguments).await, installation.service(&[]).await];
+    for service in &services {
+        until("the newest key is known, and no other", async || key_ids(service).await.len() == 1).await;
+    }
+    services[0].register("ana", PASSWORD, "Ana").await.created();
+    let (access, _) = signed_in(&services[0]).await;
+    for service in &services {
+        assert_eq!(rename(service, &access).await.status, 204);
+    }
+}
+
+fn header(token: &str) -> &str {
+    token.split('.').next().unwrap()
+}

@@ -1,0 +1,137 @@
+//! The alarms of each event: for the users concerned, never for the actor.
+
+use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange};
+use serde_json::json;
+
+use crate::{
+    story::{Story, deleted, left, posted, reacted, room, time, unreacted, user},
+    world::World,
+};
+
+/// Projects a story; returns the user and kind of each alarm caused by its last commit.
+async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
+    let mut world = World::start().await;
+    let news = world.tell(story).await;
+    let last = story.commits.last().expect("a commit").sequence;
+    let mut stored = world.texts(&format!("select user_id || ' ' || kind from alarms where position = {last}")).await;
+    let news = news.alarms.iter().filter(|alarm| alarm.position == last);
+    let told: Vec<_> = news.map(|alarm| (alarm.user_id.to_string(), alarm.kind.as_str())).collect();
+    let mut as_told: Vec<_> = told.iter().map(|(who, what)| format!("{who} {what}")).collect();
+    as_told.sort();
+    stored.sort();
+    assert_eq!(stored, as_told, "alarms sent and stored are equal");
+    told
+}
+
+fn told(expected: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+    expected.iter().map(|(who, what)| ((*who).to_owned(), *what)).collect()
+}
+
+#[tokio::test]
+async fn a_reply_alarms_the_author_of_the_message() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
+    story.happens("b1", "bob", [posted("b1.1", "bob", "yes", Some(message))]);
+    assert_eq!(told_by_last(&story).await, told(&[("ann", "reply")]));
+}
+
+#[tokio::test]
+async fn a_reply_to_an_own_message_raises_no_alarm() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "@ann anybody?", Some(message))]);
+    assert_eq!(told_by_last(&story).await, []);
+}
+
+#[tokio::test]
+async fn a_reply_to_a_former_member_raises_no_alarm() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "bob", [posted("b1.1", "bob", "soup?", None)]);
+    story.happens("b1", "bob", [left("b1.1", "bob")]);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "yes, @bob", Some(message))]);
+    assert_eq!(told_by_last(&story).await, []);
+}
+
+#[tokio::test]
+async fn a_mention_alarms_only_members() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", [posted("b1.1", "ann", "@bob, @zoe and @ann: @Cleo cooks", None)]);
+    assert_eq!(told_by_last(&story).await, told(&[("bob", "mention"), ("cleo", "mention")]));
+}
+
+#[tokio::test]
+async fn each_effective_reaction_alarms_the_author_once() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
+    story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
+    assert_eq!(told_by_last(&story).await, told(&[("ann", "reaction")]));
+    story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
+    assert_eq!(told_by_last(&story).await, [], "it was there already");
+    story.happens("b1", "bob", [unreacted("b1.1", message, "bob", "👍")]);
+    assert_eq!(told_by_last(&story).await, []);
+    story.happens("b1", "ann", [reacted("b1.1", message, "ann", "👍")]);
+    assert_eq!(told_by_last(&story).await, [], "it is the author's own");
+    story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
+    story.happens("b1", "cleo", [reacted("b1.1", message, "cleo", "👍")]);
+    assert_eq!(told_by_last(&story).await, [], "the message is gone");
+}
+
+#[tokio::test]
+async fn a_kick_alarms_the_kicked_user() {
+    let mut story = Story::of_three("b1");
+    let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("bob"), by: user("ann") };
+    story.happens("b1", "ann", [kicked]);
+    assert_eq!(told_by_last(&story).await, told(&[("bob", "kicked")]));
+}
+
+#[tokio::test]
+async fn a_host_transfer_alarms_the_new_host() {
+    let mut story = Story::of_three("b1");
+    let change = HostChange::Succession;
+    let transferred = BoxEvent::HostTransferred { room_id: room("b1.1"), from: user("ann"), to: user("bob"), change };
+    story.happens("b1", "ann", [left("b1.1", "ann"), transferred]);
+    assert_eq!(told_by_last(&story).await, told(&[("bob", "made_host")]));
+}
+
+#[tokio::test]
+async fn a_closing_alarms_all_members_except_the_closer() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "cleo", [left("b1.1", "cleo")]);
+    let mut other = Story::of_three("b1");
+    story.happens("b1", "ann", [BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Host }]);
+    assert_eq!(told_by_last(&story).await, told(&[("bob", "room_closed")]));
+    let expired = BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Expired };
+    other.happens("b1", "system", [expired]);
+    let everybody = told(&[("ann", "room_closed"), ("bob", "room_closed"), ("cleo", "room_closed")]);
+    assert_eq!(told_by_last(&other).await, everybody);
+}
+
+#[tokio::test]
+async fn an_arrival_alarms_all_members() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "b1", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
+    let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
+    assert_eq!(told_by_last(&story).await, everybody);
+}
+
+#[tokio::test]
+async fn an_arrival_alarms_a_user_whose_id_is_that_of_the_box() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
+    story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);
+    let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
+    assert_eq!(told_by_last(&story).await, everybody);
+}
+
+#[tokio::test]
+async fn an_alarm_names_room_message_and_actor() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", [posted("b1.1", "ann", "@bob", None)]);
+    world.tell(&story).await;
+    let expected = json!({
+        "user_id": "bob", "at": time(5).to_rfc3339(), "box_id": "b1", "position": 5, "kind": "mention",
+        "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
+    });
+    assert_eq!(world.row("select * from alarms").await, expected);
+}

@@ -1,0 +1,104 @@
+//! The remaining data of an erased user.
+
+use projector::{Pace, Projection, project_isolating_failures};
+use serde_json::json;
+
+use crate::{
+    story::{Story, deleted, edited, erased, opened, posted, reacted},
+    world::{BOXES, World, checkpoint, everything},
+};
+
+/// A conversation: bob opens a second room, writes, edits and mentions ann, and ann writes too.
+fn conversation() -> Story {
+    let mut story = Story::of_three("b1");
+    let first = story.happens("b1", "bob", [posted("b1.1", "bob", "secret @ann @cleo", None)]);
+    story.happens("b1", "ann", [posted("b1.1", "ann", "what? @bob", Some(first))]);
+    story.happens("b1", "bob", [edited("b1.1", first, "secret after all")]);
+    let second = story.happens("b1", "bob", [posted("b1.1", "bob", "secret, too", None)]);
+    story.happens("b1", "bob", [deleted("b1.1", second, "bob")]);
+    let secret_room = match opened("b1.2", "bob") {
+        domain::BoxEvent::RoomOpened { room_id, store_id, host, max_members, opened_at, closes_at, .. } => {
+            domain::BoxEvent::RoomOpened {
+                title: "secret feast".to_owned(),
+                password_hash: None,
+                room_id,
+                store_id,
+                host,
+                max_members,
+                opened_at,
+                closes_at,
+            }
+        }
+        other => other,
+    };
+    let reason = domain::RoomClosedReason::Host;
+    let closed = domain::BoxEvent::RoomClosed { room_id: crate::story::room("b1.1"), reason };
+    story.happens("b1", "ann", [reacted("b1.1", first, "ann", "👍"), closed]);
+    story.happens("b1", "bob", [secret_room]);
+    story
+}
+
+async fn must_be_redacted(world: &mut World) {
+    for (table, rows) in everything(&mut world.connection).await {
+        assert!(!json!(rows).to_string().contains("secret"), "{table}: {rows:?}");
+    }
+    let bodies = world.rows("select author, body, edited_at is not null as edited from messages order by 1, 2").await;
+    let expected = [
+        json!({ "author": "ann", "body": "what? @bob", "edited": false }),
+        json!({ "author": "bob", "body": "[erased]", "edited": true }),
+        json!({ "author": "bob", "body": null, "edited": false }),
+    ];
+    assert_eq!(bodies, expected);
+    assert_eq!(world.texts("select title from rooms order by number").await, ["Noodles", "[erased]"]);
+    let told = "select coalesce(data ->> 'body', data ->> 'title') from room_events
+                where data ?| array['body', 'title'] and data ->> 'body' is distinct from null or data ? 'title'
+                order by room_id, v";
+    let expected = ["Noodles", "[erased]", "what? @bob", "[erased]", "[erased]"];
+    assert_eq!(world.texts(told).await, expected);
+    assert_eq!(world.texts("select user_id from alarms where kind = 'mention' order by 1").await, ["bob"]);
+}
+
+#[tokio::test]
+async fn rows_of_earlier_batches_are_redacted() {
+    let mut world = World::start().await;
+    let mut story = conversation();
+    world.tell(&story).await;
+    assert_eq!(
+        world.texts("select user_id from alarms where kind = 'mention' order by 1").await,
+        ["ann", "bob", "cleo"]
+    );
+    story.commits.clear();
+    story.happens("b1", "system", [erased("bob")]);
+    let news = world.tell(&story).await;
+    assert!(news.feed.is_empty() && news.alarms.is_empty(), "{news:?}");
+    must_be_redacted(&mut world).await;
+    let found = "select 1 from messages where to_tsvector('simple', body) @@ to_tsquery('simple', 'secret')";
+    assert!(world.rows(found).await.is_empty());
+}
+
+#[tokio::test]
+async fn rows_of_the_same_batch_are_redacted_before_the_notification() {
+    let mut world = World::start().await;
+    let mut story = conversation();
+    story.happens("b1", "system", [erased("bob")]);
+    let news = world.tell(&story).await;
+    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
+    must_be_redacted(&mut world).await;
+}
+
+#[tokio::test]
+async fn messages_in_memory_during_a_build_are_redacted() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "bob", [posted("b1.1", "bob", "secret", None)]);
+    let first = story.commits.len();
+    story.happens("b1", "system", [erased("bob")]);
+    story.happens("b1", "ann", [reacted("b1.1", message, "ann", "👍")]);
+    let mut projection = Projection::open(BOXES, Pace::Building, &mut world.connection).await.expect("a projection");
+    let mut at = checkpoint(&mut world.connection, BOXES).await;
+    for batch in [&story.commits[..first], &story.commits[first..=first], &story.commits[first + 1..]] {
+        project_isolating_failures(&mut world.connection, &mut projection, &mut at, batch).await.expect("projected");
+    }
+    let row = world.row("select body, reactions from messages").await;
+    assert_eq!(row, json!({ "body": "[erased]", "reactions": { "👍": ["ann"] } }));
+}

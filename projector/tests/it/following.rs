@@ -1,0 +1,71 @@
+//! A running projector follows the log, and notifies subscribers of what it has written.
+
+use std::time::Duration;
+
+use domain::Position;
+use futures::StreamExt;
+use harness::Account;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::process::{Servers, until};
+
+/// Waits for the next notification.
+pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
+    timeout(Duration::from_secs(10), notices.next()).await.expect("a notice in time").expect("a notice")
+}
+
+#[tokio::test]
+async fn a_notified_event_can_be_read() {
+    let servers = Servers::start().await;
+    let town = servers.town().await;
+    let projector = servers.projector("projector").await;
+    projector.is_ready().await;
+    town.open("b1").await;
+    let mut rows = servers.read_model().await;
+    until(&mut rows, "select count(*) from rooms", 1).await;
+    let listener = servers.client(Account::Query).await;
+    let mut live = listener.subscribe("live.g1.room.b1.1").await.expect("a subscription");
+    let mut projected = listener.subscribe("projected.g1.*").await.expect("a subscription");
+    // A flush only sends. The echo shows that the server has processed what was sent before.
+    let mut echo = listener.subscribe("signal.echo").await.expect("a subscription");
+    listener.publish("signal.echo", "".into()).await.expect("sent");
+    next(&mut echo).await;
+    for n in 2..12 {
+        let said = town.say("b1", "hello").await;
+        let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
+        let sql = "select v from room_events where room_id = 'b1.1' order by v desc limit 1";
+        let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");
+        assert_eq!(readable, n, "notified before it could be read");
+        let data = json!({
+            "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null
+        });
+        assert_eq!(notice.len(), 1);
+        assert_eq!((&notice[0]["v"], &notice[0]["data"]), (&json!(n), &data));
+        let moved = next(&mut projected).await;
+        assert_eq!(moved.subject.as_str(), format!("projected.g1.{}", said.position.stream));
+        let position: Position = std::str::from_utf8(&moved.payload).expect("a text").parse().expect("a position");
+        assert_eq!(position, said.position);
+    }
+}
+
+#[tokio::test]
+async fn the_projector_stops_on_request() {
+    let servers = Servers::start().await;
+    let projector = servers.projector("projector").await;
+    projector.is_ready().await;
+    let start = tokio::time::Instant::now();
+    let status = projector.process.stop(Duration::from_secs(10)).await;
+    assert!(status.success(), "{status}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn the_projector_refuses_a_different_number_of_partitions() {
+    let servers = Servers::start().await;
+    let projector = servers.projector_of("projector", 3).await;
+    let status = timeout(Duration::from_secs(10), projector.process.wait()).await.expect("it ends");
+    assert!(!status.success());
+    let said = projector.process.last_output();
+    assert!(said.contains("was created with 2 partitions and cannot be used with 3"), "{said}");
+}

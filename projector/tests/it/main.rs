@@ -1,0 +1,35 @@
+//! Tests of the projector on real servers: events in, rows out, despite failures.
+
+mod process;
+mod sample_log;
+mod story;
+mod world;
+
+mod boxes;
+mod members;
+mod messages;
+mod reactions;
+mod rooms;
+
+mod alarms;
+mod feed;
+mod touched;
+
+mod markers;
+mod stores;
+mod users;
+
+mod batches;
+mod checkpoints;
+mod erasure;
+mod failure_isolation;
+mod generation_lifecycle;
+mod generations;
+mod verify;
+
+mod following;
+mod operators;
+mod outages;
+mod quarantine;
+mod replicas;
+mod stalls;

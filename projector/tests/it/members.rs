@@ -1,0 +1,56 @@
+//! Members who join, leave, are kicked and return.
+
+use domain::BoxEvent;
+use serde_json::json;
+
+use crate::{
+    story::{Story, joined, left, posted, room, time, user},
+    world::World,
+};
+
+const MEMBERS: &str = "select user_id, standing, seat, joined_at from members order by seat";
+
+#[tokio::test]
+async fn members_have_seats_in_the_order_of_joining() {
+    let mut world = World::start().await;
+    world.tell(&Story::of_three("b1")).await;
+    let member = |user_id: &str, seat: u64| {
+        json!({
+            "user_id": user_id, "standing": "inside", "seat": seat, "joined_at": time(seat + 1).to_rfc3339()
+        })
+    };
+    assert_eq!(world.rows(MEMBERS).await, [member("ann", 1), member("bob", 2), member("cleo", 3)]);
+    assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 3 }));
+    assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
+}
+
+#[tokio::test]
+async fn former_members_keep_their_rows() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "bob", [left("b1.1", "bob")]);
+    let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("cleo"), by: user("ann") };
+    story.happens("b1", "ann", [kicked]);
+    world.tell(&story).await;
+    assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "left", "kicked"]);
+    assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 1 }));
+    assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
+}
+
+#[tokio::test]
+async fn a_rejoined_member_sits_last_and_own_messages_stay_read() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "bob", [posted("b1.1", "bob", "hello", None)]);
+    story.happens("b1", "bob", [left("b1.1", "bob")]);
+    world.tell(&story).await;
+    let mut story = Story::from(7);
+    story.happens("b1", "bob", [joined("b1.1", "bob")]);
+    world.tell(&story).await;
+    let bob = world.row("select standing, seat, joined_at, last_post_ordinal from members where user_id = 'bob'").await;
+    let expected =
+        json!({ "standing": "inside", "seat": 4, "joined_at": time(7).to_rfc3339(), "last_post_ordinal": 1 });
+    assert_eq!(bob, expected);
+    assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
+    assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 3 }));
+}

@@ -1,0 +1,83 @@
+//! Users, their devices and notification preferences.
+
+use std::collections::BTreeMap;
+
+use domain::{AlarmKind, UserEvent};
+use event_store::StreamName;
+use projector::Content;
+use serde_json::json;
+
+use crate::{
+    story::{Story, time, user},
+    world::World,
+};
+
+fn registered(id: &str) -> UserEvent {
+    UserEvent::UserRegistered { user_id: user(id), nickname: format!("{id}!") }
+}
+
+fn device(id: &str, token: &str) -> UserEvent {
+    UserEvent::DeviceRegistered { device_id: id.parse().expect("a device id"), push_token: token.to_owned() }
+}
+
+#[tokio::test]
+async fn a_user_has_a_nickname_and_preferences() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.add("ann", Content::Claim);
+    story.user("ann", [registered("ann")]);
+    world.project(StreamName::User, &story.commits).await;
+    let row = json!({
+        "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {}
+    });
+    assert_eq!(world.row("select * from users").await, row);
+    let mut story = Story::from(3);
+    story.user("ann", [UserEvent::NicknameChanged { nickname: "Ann B.".to_owned() }]);
+    let preferences = BTreeMap::from([(AlarmKind::Reply, false), (AlarmKind::MadeHost, true)]);
+    story.user("ann", [UserEvent::NotificationPreferencesSet { preferences }]);
+    world.project(StreamName::User, &story.commits).await;
+    let row = json!({
+        "nickname": "Ann B.", "notification_preferences": { "reply": false, "made_host": true }
+    });
+    assert_eq!(world.row("select nickname, notification_preferences from users").await, row);
+}
+
+#[tokio::test]
+async fn devices_are_added_changed_and_removed() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    story.user("ann", [registered("ann")]);
+    story.user("ann", [device("phone", "t1")]);
+    story.user("ann", [device("tablet", "t2")]);
+    world.project(StreamName::User, &story.commits).await;
+    let mut story = Story::from(4);
+    story.user("ann", [device("phone", "t3")]);
+    story.user("ann", [UserEvent::DeviceRemoved { device_id: "tablet".parse().expect("a device id") }]);
+    world.project(StreamName::User, &story.commits).await;
+    let row = json!({
+        "user_id": "ann", "device_id": "phone", "push_token": "t3", "registered_at": time(4).to_rfc3339()
+    });
+    assert_eq!(world.row("select * from devices").await, row);
+}
+
+#[tokio::test]
+async fn an_erased_user_keeps_the_id() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    for id in ["ann", "bob"] {
+        story.user(id, [registered(id)]);
+        story.user(id, [device("phone", "t1")]);
+    }
+    story.user(
+        "ann",
+        [UserEvent::NotificationPreferencesSet { preferences: BTreeMap::from([(AlarmKind::Reply, false)]) }],
+    );
+    world.project(StreamName::User, &story.commits).await;
+    let mut story = Story::from(6);
+    story.user("ann", [device("tablet", "t2")]);
+    story.user("ann", [UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    let row = json!({ "nickname": null, "notification_preferences": {} });
+    assert_eq!(world.row("select nickname, notification_preferences from users where user_id = 'ann'").await, row);
+    assert_eq!(world.texts("select user_id from devices").await, ["bob"]);
+}

@@ -1,0 +1,28 @@
+//! The query-service from its clients' point of view, on a real PostgreSQL and a real nats-server.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod alarms;
+mod boxes;
+mod cursors;
+mod description;
+mod events;
+mod feeds;
+mod heartbeat;
+mod limits;
+mod live;
+mod malformed;
+mod me;
+mod my_rooms;
+mod outages;
+mod positions;
+mod revocations;
+mod room_contents;
+mod rooms;
+mod searches;
+mod signals;
+mod tickets;
+
+mod listener;
+mod watcher;
+mod world;

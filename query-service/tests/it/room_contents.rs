@@ -1,0 +1,137 @@
+//! Data for members only: members, messages, feed and search.
+
+use serde_json::json;
+
+use super::world::{World, fields};
+
+#[tokio::test]
+async fn only_members_read_members_messages_and_events() {
+    let world = World::start().await;
+    for part in ["members", "messages", "events"] {
+        let path = format!("/rooms/north.2/{part}");
+        for (user, status, code) in [
+            ("ana", 200, json!(null)),
+            ("ben", 200, json!(null)),
+            ("cem", 403, json!("not-a-member")),
+            ("dan", 403, json!("kicked")),
+            ("eve", 403, json!("not-a-member")),
+        ] {
+            let (got, body) = world.get(user, &path).await;
+            assert_eq!((got, &body["code"]), (status, &code), "{user} {path}");
+        }
+        assert_eq!(world.get("ana", &format!("/rooms/north.9/{part}")).await.1["code"], "room-not-found");
+        // Members at the time of closing may still read.
+        assert_eq!(world.get("eve", &format!("/rooms/north.1/{part}")).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn members_are_listed_in_the_order_of_joining() {
+    let world = World::start().await;
+    let (_, page) = world.get("ben", "/rooms/north.2/members").await;
+    assert_eq!(
+        page["items"],
+        json!([
+            { "user_id": "ana", "nickname": "Ana", "host": true, "joined_at": "2026-01-03T12:00:00Z" },
+            { "user_id": "ben", "nickname": "Ben", "host": false, "joined_at": "2026-01-03T12:01:00Z" },
+        ])
+    );
+    let (_, page) = world.get("ben", "/rooms/north.2/members?limit=1").await;
+    let next = format!("/rooms/north.2/members?cursor={}", page["next"].as_str().unwrap());
+    assert_eq!(world.list("ben", &next, "user_id").await, ["ben"]);
+}
+
+#[tokio::test]
+async fn messages_are_read_from_any_point_in_both_directions() {
+    let world = World::start().await;
+    let ids = async |query: &str| world.list("ben", &format!("/rooms/north.2/messages{query}"), "message_id").await;
+    assert_eq!(ids("").await, ["24", "23", "22", "21"]);
+    assert_eq!(ids("?before=23").await, ["22", "21"]);
+    assert_eq!(ids("?after=22").await, ["24", "23"]);
+    assert_eq!(ids("?after=21&limit=1").await, ["22"]);
+    assert_eq!(ids("?around=22&limit=3").await, ["23", "22", "21"]);
+    assert!(ids("?after=24").await.is_empty());
+    assert!(ids("?before=21").await.is_empty());
+
+    for (start, rest) in
+        [("?limit=3", vec!["21"]), ("?after=20&limit=3", vec!["24"]), ("?around=23&limit=2", vec!["22", "21"])]
+    {
+        let (_, page) = world.get("ben", &format!("/rooms/north.2/messages{start}")).await;
+        assert_eq!(ids(&format!("?cursor={}", page["next"].as_str().unwrap())).await, rest, "{start}");
+    }
+    for bad in ["?before=1&after=2", "?around=x", "?before=0", "?after=99999999999999999999"] {
+        assert_eq!(
+            world.get("ben", &format!("/rooms/north.2/messages{bad}")).await.1["code"],
+            "invalid-query",
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_shows_its_edit_its_reactions_and_its_deletion() {
+    let world = World::start().await;
+    let (_, page) = world.get("ben", "/rooms/north.2/messages").await;
+    assert_eq!(
+        page["items"].as_array().unwrap()[1..],
+        [
+            json!({
+                "message_id": "23", "room_id": "north.2", "author": "ben", "body": null,
+                "posted_at": "2026-01-03T12:08:00Z", "deleted": true, "reactions": {},
+            }),
+            json!({
+                "message_id": "22", "room_id": "north.2", "author": "ben", "body": "me, with spring rolls",
+                "reply_to": "21", "posted_at": "2026-01-03T12:06:00Z", "edited_at": "2026-01-03T12:07:00Z",
+                "deleted": false, "reactions": {},
+            }),
+            json!({
+                "message_id": "21", "room_id": "north.2", "author": "ana", "body": "who wants noodles?",
+                "posted_at": "2026-01-03T12:05:00Z", "deleted": false, "reactions": { "👍": ["ben", "ana"] },
+            }),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_feed_is_read_in_order_from_any_version() {
+    let world = World::start().await;
+    let (_, page) = world.get("ben", "/rooms/north.2/events?after_v=7&limit=1").await;
+    assert_eq!(fields(&page, "v"), [8]);
+    assert_eq!(page["head_v"], 9);
+    let (_, page) = world.get("ben", &format!("/rooms/north.2/events?cursor={}", page["next"].as_str().unwrap())).await;
+    assert_eq!(
+        page,
+        json!({
+            "items": [{
+                "v": 9, "type": "room_extended", "at": "2026-01-03T12:07:00Z", "by": null,
+                "data": { "extension": 1, "hours": 1, "closes_at": "2026-01-03T15:00:00Z" },
+            }],
+            "next": null,
+            "head_v": 9,
+        })
+    );
+    let (_, page) = world.get("ben", "/rooms/north.2/events?after_v=9").await;
+    assert_eq!(page, json!({ "items": [], "next": null, "head_v": 9 }));
+    assert_eq!(world.list("ben", "/rooms/north.2/events", "v").await.len(), 9);
+    for bad in ["?after_v=-1", "?after_v=x", "?cursor=x"] {
+        assert_eq!(world.get("ben", &format!("/rooms/north.2/events{bad}")).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn search_finds_words_only_in_readable_rooms() {
+    let world = World::start().await;
+    let found = async |user: &str, q: &str| world.list(user, &format!("/search/messages?q={q}"), "message_id").await;
+    assert_eq!(found("ana", "spring").await, ["22", "5"]);
+    assert_eq!(found("ben", "spring").await, ["22"]);
+    assert_eq!(found("eve", "%22spring%20rolls%22").await, ["5"]);
+    assert_eq!(found("ana", "spring%20-me").await, Vec::<String>::new());
+    assert!(found("cem", "spring").await.is_empty());
+    assert!(found("dan", "spring").await.is_empty());
+    for odd in ["%27", "%22", "%26%7C!()", "%20", "-", "%F0%9F%8D%9C"] {
+        assert!(found("ana", odd).await.is_empty(), "{odd}");
+    }
+    let (_, page) = world.get("ana", "/search/messages?q=spring&limit=1").await;
+    let next = format!("/search/messages?q=spring&cursor={}", page["next"].as_str().unwrap());
+    assert_eq!(world.list("ana", &next, "message_id").await, ["5"]);
+}

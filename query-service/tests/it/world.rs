@@ -1,0 +1,351 @@
+//! A query-service with its servers; the test plays the projector.
+
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Parser;
+use frame_check::FrameCheck;
+use harness::{
+    Account, Nats, Postgres, Role,
+    token::{Bearer, Mint},
+};
+use query_service::Settings;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Executor, PgPool, Transaction, postgres::PgPoolOptions};
+use testing::wait::until_within;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+use super::watcher::Watcher;
+
+/// The timeout of every condition.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A query-service of its own for one test.
+pub(super) struct World {
+    pub(super) postgres: Postgres,
+    pub(super) nats: Nats,
+    /// The service's description of its frames.
+    pub(super) check: Arc<FrameCheck>,
+    admin: PgPool,
+    projector: async_nats::Client,
+    http: reqwest::Client,
+    base: String,
+    mint: Mint,
+    stop: Option<oneshot::Sender<()>>,
+    service: Option<JoinHandle<anyhow::Result<()>>>,
+    _keys: tempfile::TempDir,
+}
+
+impl World {
+    /// Starts a service with a small town in the read model.
+    pub(super) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts a service with these further settings.
+    pub(super) async fn with(arguments: &[&str]) -> Self {
+        let (postgres, nats) = tokio::join!(Postgres::start(), Nats::start_without_streams(4));
+        let (postgres, nats) = (postgres.unwrap(), nats.unwrap());
+        let admin = PgPoolOptions::new().max_connections(2).connect(&postgres.url(Role::Admin)).await.unwrap();
+        admin.execute(include_str!("../../../migrations/control/0001_generations.sql")).await.unwrap();
+        create_generation(&admin, 1).await;
+        activate(&admin, 1).await;
+        let projector = service_kit::nats::connect(&nats.url(Account::Projector), "test").await.unwrap();
+
+        let keys = tempfile::tempdir().unwrap();
+        let mint = Mint::read(&provision::keys::write(keys.path()).unwrap().signing_keys).unwrap();
+        let cache = keys.path().join("trust.json");
+        std::fs::write(&cache, mint.trust_cache()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (nats_url, database_url) = (nats.url(Account::Query), postgres.url(Role::Query));
+        let required = [
+            "query-service",
+            "--nats-url",
+            &nats_url,
+            "--database-url",
+            &database_url,
+            "--trust-cache",
+            cache.to_str().unwrap(),
+            // A test's few users connect often.
+            "--live-rate-per-user",
+            "1000000:1000000",
+        ];
+        let settings = Settings::parse_from(required.iter().chain(arguments));
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let service = tokio::spawn(query_service::run(settings, listener, stopped));
+        let mut world = Self {
+            check: Arc::new(FrameCheck::new(&Value::Null)),
+            postgres,
+            nats,
+            admin,
+            projector,
+            http: reqwest::Client::new(),
+            base,
+            mint,
+            stop: Some(stop),
+            service: Some(service),
+            _keys: keys,
+        };
+        world.until("ready", async || world.plain_get("/readyz").await.0 == 200).await;
+        world.check = testing::live::described_by(&world.base).await;
+        world
+    }
+
+    /// Waits until a condition is true.
+    pub(super) async fn until<F: Future<Output = bool>>(&self, what: &str, check: impl FnMut() -> F) {
+        until_within(PATIENCE, what, check).await;
+    }
+
+    pub(super) fn token(&self, user: &str) -> String {
+        self.mint.token(Bearer::User(user), Duration::from_mins(15))
+    }
+
+    pub(super) fn short_token(&self, user: &str, lifetime: Duration) -> String {
+        self.mint.token(Bearer::User(user), lifetime)
+    }
+
+    pub(super) fn expired_token(&self, user: &str) -> String {
+        self.mint.expired_token(Bearer::User(user))
+    }
+
+    /// Sends a GET request as this user. Returns status and JSON.
+    pub(super) async fn get(&self, user: &str, path: &str) -> (u16, Value) {
+        self.get_after(user, path, &[]).await
+    }
+
+    /// Sends a GET request with these positions in `Min-Position`.
+    pub(super) async fn get_after(&self, user: &str, path: &str, positions: &[&str]) -> (u16, Value) {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.token(user));
+        for position in positions {
+            request = request.header("Min-Position", *position);
+        }
+        answer(request).await
+    }
+
+    /// Sends a GET request with these headers only.
+    pub(super) async fn get_with(&self, path: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.base));
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
+    }
+
+    /// Sends a POST request without a body as this user.
+    pub(super) async fn post(&self, user: &str, path: &str) -> (u16, Value) {
+        answer(self.http.post(format!("{}{path}", self.base)).bearer_auth(self.token(user))).await
+    }
+
+    pub(super) async fn plain_get(&self, path: &str) -> (u16, Value) {
+        answer(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Reads a list and returns one field of its items.
+    pub(super) async fn list(&self, user: &str, path: &str, field: &str) -> Vec<Value> {
+        let (status, page) = self.get(user, path).await;
+        assert_eq!(status, 200, "{page}");
+        fields(&page, field)
+    }
+
+    /// Executes SQL in the first generation.
+    pub(super) async fn sql(&self, text: &str) {
+        let text = format!("set search_path to read_g1; {text}");
+        self.admin.execute(AssertSqlSafe(text)).await.unwrap();
+    }
+
+    /// Locks the messages of the read model until the transaction ends: reads of them wait.
+    pub(super) async fn lock_messages(&self) -> Transaction<'static, sqlx::Postgres> {
+        let mut transaction = self.admin.begin().await.unwrap();
+        transaction.execute("lock table read_g1.messages in access exclusive mode").await.unwrap();
+        transaction
+    }
+
+    /// Returns the number of statements of the service that wait for a lock.
+    pub(super) async fn blocked(&self) -> i64 {
+        let blocked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'query'";
+        sqlx::query_scalar(blocked).fetch_one(&self.admin).await.unwrap()
+    }
+
+    /// Moves a checkpoint without a notification.
+    pub(super) async fn project(&self, stream: &str, position: u64) {
+        self.sql(&format!("update checkpoints set position = {position} where stream = '{stream}'")).await;
+    }
+
+    /// Publishes the notification of a checkpoint.
+    pub(super) async fn announce(&self, stream: &str, position: u64) {
+        let text = format!("{stream}.life.{position}");
+        self.notice(&format!("projected.g1.{stream}"), &text).await;
+    }
+
+    /// Appends an event to the feed of north.2 without a notification.
+    pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
+        let data = whole(v, kind, by, data);
+        self.sql(&format!(
+            "insert into room_events values
+                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, {});
+             update rooms set v = {v} where room_id = 'north.2'",
+            1000 + v
+        ))
+        .await;
+    }
+
+    /// Appends messages with these versions to the feed of north.2 without a notification.
+    pub(super) async fn append_messages(&self, versions: RangeInclusive<i64>) {
+        let (first, last) = versions.into_inner();
+        self.append_several(first..last + 1, "message_posted", "ana", &json!({ "body": "x" })).await;
+    }
+
+    /// Appends identical events to the feed of north.2 without a notification, in one transaction.
+    pub(super) async fn append_several(&self, versions: Range<i64>, kind: &str, by: &str, data: &Value) {
+        let Range { start, end } = versions;
+        let data = whole(start, kind, by, data.clone());
+        self.sql(&format!(
+            "insert into room_events
+             select 'north', 'north.2', v, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, 1000 + v
+             from generate_series({start}, {end} - 1) as v;
+             update rooms set v = {end} - 1 where room_id = 'north.2'"
+        ))
+        .await;
+    }
+
+    /// Publishes the notification of an event in the feed of north.2.
+    pub(super) async fn tell(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.tell_of_generation(1, v, kind, by, data).await;
+    }
+
+    /// Publishes a generation's notification of an event in the feed of north.2.
+    pub(super) async fn tell_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
+        let data = whole(v, kind, by, data);
+        let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
+        self.notice(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
+    }
+
+    /// Appends an event to the feed of north.2 and publishes its notification.
+    pub(super) async fn happen(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.append(v, kind, by, data.clone()).await;
+        self.tell(v, kind, by, data).await;
+    }
+
+    /// Sets the ordinal of a room's last message and publishes the notification.
+    pub(super) async fn posted(&self, room: &str, ordinal: i64) {
+        self.sql(&format!("update rooms set last_ordinal = {ordinal} where room_id = '{room}'")).await;
+        self.touch(room, None).await;
+    }
+
+    /// Inserts an alarm of ana, a mention in north.2, without a notification.
+    pub(super) async fn alarm(&self, position: i64) {
+        self.sql(&format!(
+            "insert into alarms values
+                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben', 'box-1')"
+        ))
+        .await;
+    }
+
+    /// Publishes the notification of that alarm.
+    pub(super) async fn tell_of_alarm(&self, position: i64) {
+        let alarm = json!([{
+            "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
+            "by": "ben", "stream": "box-1", "position": position,
+        }]);
+        self.notice("live.g1.user.ana", &alarm.to_string()).await;
+    }
+
+    /// Publishes the notification that the view of a room has changed, for one user or for all members.
+    pub(super) async fn touch(&self, room: &str, user: Option<&str>) {
+        let touched = match user {
+            Some(user) => json!([{ "room_id": room, "user_id": user }]),
+            None => json!([{ "room_id": room }]),
+        };
+        self.notice("live.g1.touched.box-1", &touched.to_string()).await;
+    }
+
+    async fn notice(&self, subject: &str, payload: &str) {
+        self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
+        self.projector.flush().await.unwrap();
+    }
+
+    /// Creates another generation with the same town and activates it.
+    pub(super) async fn switch_generation(&self, number: i32) {
+        create_generation(&self.admin, number).await;
+        self.admin.execute("update control.generations set state = 'retired'").await.unwrap();
+        activate(&self.admin, number).await;
+    }
+
+    /// Opens a live connection without a hello.
+    pub(super) async fn connect(&self) -> Watcher {
+        Watcher::connect(&self.base, self.check.clone()).await
+    }
+
+    /// Opens a live connection of a user that follows north.2.
+    pub(super) async fn watch(&self, user: &str, v: Option<i64>) -> Watcher {
+        let mut watcher = self.connect().await;
+        let room = v.map_or_else(|| json!({ "id": "north.2" }), |v| json!({ "id": "north.2", "v": v }));
+        watcher.say(json!({ "type": "hello", "token": self.token(user), "rooms": [room] })).await;
+        assert_eq!(watcher.next().await["type"], "welcome");
+        watcher
+    }
+
+    /// Asks the service to stop.
+    pub(super) fn stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    /// Waits until the service has stopped.
+    pub(super) async fn stopped(&mut self) {
+        timeout(Duration::from_secs(5), self.service.take().unwrap()).await.unwrap().unwrap().unwrap();
+    }
+}
+
+/// Completes the data of a message with the fields that a test does not care about.
+fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
+    if kind == "message_posted" {
+        let message = [("message_id", json!((1000 + v).to_string())), ("author", json!(by)), ("reply_to", Value::Null)];
+        for (field, value) in message {
+            data[field] = value;
+        }
+    }
+    data
+}
+
+/// Returns one field of a page's items.
+pub(super) fn fields(page: &Value, field: &str) -> Vec<Value> {
+    page["items"].as_array().unwrap().iter().map(|item| item[field].clone()).collect()
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+async fn create_generation(admin: &PgPool, number: i32) {
+    let text = format!(
+        "create schema read_g{number};
+         set search_path to read_g{number};
+         {}
+         {}
+         insert into checkpoints
+         select stream, 'life', 40, null, now() from unnest(array['box-0', 'box-1', 'user', 'store', 'mark']) as stream;
+         {}
+         grant usage on schema read_g{number} to query;
+         grant select on all tables in schema read_g{number} to query;",
+        read_model::TABLES,
+        read_model::INDEXES,
+        include_str!("town.sql"),
+    );
+    admin.execute(AssertSqlSafe(text)).await.unwrap();
+}
+
+async fn activate(admin: &PgPool, number: i32) {
+    sqlx::query("insert into control.generations (generation, model_version, state) values ($1, $2, 'active')")
+        .bind(number)
+        .bind(read_model::version())
+        .execute(admin)
+        .await
+        .unwrap();
+}

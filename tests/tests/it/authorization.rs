@@ -1,0 +1,110 @@
+//! The authorization table of `docs/authorization.md`: every cell is tried, over HTTP, NATS and live connections.
+//!
+//! The test fails if an operation of a service has no row in the table, or if a row has no operation.
+
+mod callers;
+mod frames;
+mod place;
+mod requests;
+mod table;
+
+use std::{collections::BTreeSet, sync::atomic::AtomicUsize};
+
+use futures::{StreamExt, stream};
+use harness::StackOptions;
+use reqwest::Method;
+use system_tests::{
+    World,
+    api::{Api, Operation},
+    log::Device,
+};
+
+use self::{
+    callers::{Caller, Strangers},
+    place::Place,
+    requests::{Outcome, Way},
+    table::{Cell, Table},
+};
+
+/// The number of concurrently tried cells.
+const AT_ONCE: usize = 8;
+
+/// The state that is needed to try a cell.
+struct Trial {
+    world: World,
+    device: Device,
+    strangers: Strangers,
+    /// The shared place of requests that are to be refused or that change nothing.
+    place: Place,
+    places: AtomicUsize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_caller_has_exactly_the_permissions_of_the_table() {
+    let world = World::start(StackOptions::default()).await;
+    let table = Table::read();
+    let commands = Api::fetch(&world, &world.stack.command_url(0)).await;
+    let queries = Api::fetch(&world, &world.stack.query_url(0)).await;
+    let described: BTreeSet<_> = commands.operations().chain(queries.operations()).map(Operation::name).collect();
+    assert_eq!(described, table.operations(), "every operation that is described has a row, and no other");
+
+    let trial = Trial::prepare(world).await;
+    let (trial, table) = (&trial, &table);
+    let cells = commands.operations().map(|operation| (operation, &[Way::Command, Way::Nats][..]));
+    let cells = cells.chain(queries.operations().map(|operation| (operation, &[Way::Query][..])));
+    let cells = cells.flat_map(|(operation, ways)| {
+        ways.iter().flat_map(move |way| Caller::all().map(move |caller| (operation, *way, caller)))
+    });
+    let wrong = stream::iter(cells).map(|(operation, way, caller)| async move {
+        let gives_tokens = way == Way::Nats && operation.path.contains("/sessions");
+        let cell = if gives_tokens { &Cell::NotOverNats } else { table.cell(&operation.name(), caller) };
+        let outcome = trial.ask(operation, way, caller, cell).await;
+        let right = if outcome.fits(caller, cell) { None } else { Some(outcome) };
+        right.map(|found| format!("{} by {caller:?} over {way:?}: {cell:?}, but {found:?}", operation.name()))
+    });
+    let wrong: Vec<String> = wrong.buffer_unordered(AT_ONCE).filter_map(async |wrong| wrong).collect().await;
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    frames::check(trial, table).await;
+}
+
+impl Trial {
+    async fn prepare(world: World) -> Self {
+        world.register_store("pizzeria").await;
+        world.register_store("corner").await;
+        let place = Place::build(&world, 0).await;
+        for person in [&place.host, &place.member] {
+            world.sees_room(person, &place.room).await;
+        }
+        let device = Device::connect(&world.stack).await;
+        Self { strangers: Strangers::new(), world, device, place, places: AtomicUsize::new(1) }
+    }
+
+    /// Sends a request. One that may change something gets a place of its own.
+    async fn ask(&self, operation: &Operation, way: Way, caller: Caller, cell: &Cell) -> Outcome {
+        let changes = *cell == Cell::Yes && operation.method != Method::GET;
+        let own = if changes { Some(self.another_place(operation).await) } else { None };
+        let place = own.as_ref().unwrap_or(&self.place);
+        let token = self.token(caller, place);
+        requests::ask(self, operation, way, place, token.as_deref()).await
+    }
+
+    async fn another_place(&self, operation: &Operation) -> Place {
+        let number = self.places.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let is_of_a_place = ["{box}", "{room}"].iter().any(|name| operation.path.contains(name));
+        if is_of_a_place { Place::build(&self.world, number).await } else { Place::imagine(&self.world, number) }
+    }
+
+    fn token(&self, caller: Caller, place: &Place) -> Option<String> {
+        let of = |person: &system_tests::Person| Some(person.token().to_owned());
+        match caller {
+            Caller::Nobody(kind) => self.strangers.token(&self.world, kind),
+            Caller::Operator => of(&place.operator),
+            Caller::Box => of(&self.world.device(&place.box_id)),
+            Caller::OtherBox => of(&self.world.device(&place.other_box)),
+            Caller::Other => of(&place.other),
+            Caller::Kicked => of(&place.kicked),
+            Caller::Member => of(&place.member),
+            Caller::Host => of(&place.host),
+        }
+    }
+}

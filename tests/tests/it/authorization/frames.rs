@@ -1,0 +1,120 @@
+//! Every frame of live connections, sent by every caller.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use system_tests::live::Live;
+use testing::live::Ended;
+
+use super::{
+    Trial,
+    callers::{BadToken, Caller},
+    table::{Cell, Table, WITH_V},
+};
+
+/// The cell for users who get only the parting event of the room: that of leaving or of the kick.
+const PARTING_ONLY: &str = "parting only";
+
+/// Tries every frame that a client may send.
+pub(super) async fn check(trial: &Trial, table: &Table) {
+    let live = trial.world.live(0).await;
+    let described: BTreeSet<&str> = live.client_frames().collect();
+    assert_eq!(described, table.frames(), "every frame that is described has a row, and no other");
+    assert_eq!(table.frames_with_v(), BTreeSet::from(["hello with v", "subscribe with v"]));
+    for name in described.into_iter().chain(table.frames_with_v()) {
+        for caller in Caller::all() {
+            let expected = match (table.cell(name, caller), caller) {
+                (Cell::Yes, _) => String::new(),
+                (Cell::Refused(code), _) => code.clone(),
+                // Before a hello no other frame is accepted. A hello always has a token, at least an empty one.
+                (Cell::NoToken, Caller::Nobody(_)) if !name.starts_with("hello") => "invalid-frame".to_owned(),
+                (Cell::NoToken, Caller::Nobody(BadToken::None)) => "invalid-token".to_owned(),
+                (Cell::NoToken, Caller::Nobody(kind)) => kind.code().to_owned(),
+                (Cell::NoToken | Cell::NotOverNats, _) => "401".to_owned(),
+            };
+            let found = say(trial, name, caller).await;
+            assert_eq!(found, expected, "{name} by {caller:?}");
+        }
+    }
+}
+
+/// Sends a frame. Returns the code of the resulting error, `parting only` if only the parting event came, or an empty
+/// text.
+async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
+    let mut live = trial.world.live(0).await;
+    let (name, v) = name.strip_suffix(WITH_V).map_or((name, None), |name| (name, Some(0)));
+    let token = trial.token(caller, &trial.place).unwrap_or_default();
+    if name != "hello" && matches!(caller, Caller::Nobody(_)) {
+        live.send(&frame(name, &token, &trial.place.room, v)).await;
+        return refusal(&mut live).await;
+    }
+    let follows = match name {
+        "hello" => true,
+        "typing" | "unsubscribe" => matches!(caller, Caller::Member | Caller::Host),
+        _ => false,
+    };
+    let rooms = match v.filter(|_| follows) {
+        Some(v) => json!([{ "id": trial.place.room, "v": v }]),
+        None if follows => json!([{ "id": trial.place.room }]),
+        None => json!([]),
+    };
+    if v.is_some() || name == "fetch" {
+        live.expect_after(&trial.place.room, Some(0));
+    }
+    live.send(&json!({ "type": "hello", "token": token, "rooms": rooms })).await;
+    if matches!(live.next().await, Ok(first) if first["type"] == "error") {
+        let code = live.frames()[0]["code"].as_str().unwrap_or_default().to_owned();
+        let ended = live.until_ended().await;
+        assert!(matches!(ended, Ended::Closed(Some(_))), "{ended:?}");
+        return code;
+    }
+    if name != "hello" {
+        live.send(&frame(name, &token, &trial.place.room, v)).await;
+    }
+    // Frames are answered in order, so this answer comes after those of all earlier frames.
+    live.send(&json!({ "type": "auth", "id": "last", "token": "no token" })).await;
+    live.until("answer", |frame| frame["id"] == "last").await;
+    let error = live.frames().iter().find(|frame| frame["type"] == "error" && frame["id"] != "last");
+    if let Some(error) = error {
+        assert_eq!(live.events(&trial.place.room), Vec::<&Value>::new(), "a refusal shows nothing of the room");
+        return error["code"].as_str().unwrap_or_default().to_owned();
+    }
+    if v.is_some() { what_came(&live, &trial.place.room).to_owned() } else { String::new() }
+}
+
+/// Returns `parting only` if only the parting event of the room came, or an empty text if all its events came.
+fn what_came(live: &Live, room: &str) -> &'static str {
+    let events = live.events(room);
+    let [first, rest @ ..] = events.as_slice() else { panic!("nothing of {room} came") };
+    if first["v"] == 1 {
+        return "";
+    }
+    assert_eq!((&first["type"], rest), (&json!("member_kicked"), &[][..]));
+    let last = live.frames().iter().rfind(|frame| frame["room"] == room && frame["type"] != "membership").unwrap();
+    assert_eq!((&last["type"], &last["reason"]), (&json!("unsubscribed"), &json!("kicked")));
+    PARTING_ONLY
+}
+
+/// Returns the code of the error that ends a connection without a hello.
+async fn refusal(live: &mut Live) -> String {
+    let ended = live.until_ended().await;
+    assert!(matches!(&ended, Ended::Closed(Some(close)) if u16::from(close.code) == 4300), "{ended:?}");
+    live.frames()[0]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+fn frame(name: &str, token: &str, room: &str, v: Option<u64>) -> Value {
+    match (name, v) {
+        (_, Some(v)) => json!({ "type": name, "id": 1, "room": room, "v": v }),
+        (name, None) => frame_without_v(name, token, room),
+    }
+}
+
+fn frame_without_v(name: &str, token: &str, room: &str) -> Value {
+    match name {
+        "auth" => json!({ "type": name, "id": 1, "token": token }),
+        "pong" => json!({ "type": name }),
+        "fetch" => json!({ "type": name, "id": 1, "room": room, "after_v": 0 }),
+        "typing" => json!({ "type": name, "room": room }),
+        _ => json!({ "type": name, "id": 1, "room": room }),
+    }
+}

@@ -1,0 +1,72 @@
+//! A box with a room, and users in every relation to the room.
+
+use system_tests::{Person, World};
+use testing::requests::{box_details, room_details};
+
+/// The target of a request.
+pub(super) struct Place {
+    pub(super) box_id: String,
+    /// Another box, to which no request is sent.
+    pub(super) other_box: String,
+    pub(super) room: String,
+    /// A message of the member.
+    pub(super) message: String,
+    /// An operator of this place only, because signing out everywhere revokes the operator's tokens.
+    pub(super) operator: Person,
+    pub(super) host: Person,
+    pub(super) member: Person,
+    pub(super) kicked: Person,
+    /// A user who was never a member.
+    pub(super) other: Person,
+}
+
+impl Place {
+    /// Creates the box and the room.
+    pub(super) async fn build(world: &World, number: usize) -> Self {
+        let mut place = Self::imagine(world, number);
+        let Self { box_id, host, member, kicked, .. } = &place;
+        world.operator().post("/boxes", box_details(box_id)).await.created();
+        let opened = host.post(format!("/boxes/{box_id}/rooms"), room_details("pizzeria", 9)).await;
+        let room = opened.created();
+        for person in [kicked, member] {
+            world.join(person, &room).await;
+        }
+        let message = member.say(&room, "Hello").await.created();
+        let kick = host.delete(format!("/rooms/{room}/members/{}", kicked.id())).await;
+        kick.done();
+        for person in [member, kicked] {
+            person.has_heard_of(&kick);
+        }
+        (place.room, place.message) = (room, message);
+        place
+    }
+
+    /// Returns a place of which only the names exist, for requests that do not concern a box.
+    pub(super) fn imagine(world: &World, number: usize) -> Self {
+        let person = |name: &str| world.person(&format!("{name}-{number}"));
+        Self {
+            box_id: format!("box-{number}"),
+            other_box: format!("elsewhere-{number}"),
+            operator: world.operator_called(&format!("ops-{number}")),
+            room: format!("box-{number}.1"),
+            message: "1".to_owned(),
+            host: person("host"),
+            member: person("member"),
+            kicked: person("kicked"),
+            other: person("other"),
+        }
+    }
+
+    /// The values of path parameters.
+    pub(super) fn params(&self) -> Vec<(&'static str, String)> {
+        let any =
+            [("store", "corner"), ("device", "phone"), ("emoji", "ok")].map(|(name, value)| (name, value.to_owned()));
+        let own = [
+            ("box", self.box_id.clone()),
+            ("room", self.room.clone()),
+            ("message", self.message.clone()),
+            ("user", self.member.id().to_owned()),
+        ];
+        own.into_iter().chain(any).collect()
+    }
+}

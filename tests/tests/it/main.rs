@@ -1,0 +1,50 @@
+//! System tests of Boxroom through its interfaces. Each file has servers of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod story;
+
+mod deadlines;
+mod idempotency;
+mod live;
+mod nats_commands;
+mod races;
+mod reads;
+mod registration;
+mod sessions;
+mod stock_client;
+mod writers;
+
+mod backup;
+mod browser;
+mod checker;
+mod event_streams;
+mod kicks;
+mod limits;
+mod many_streams;
+mod outages;
+mod presence;
+mod projector_crash;
+mod rebuild;
+mod restored;
+mod restored_sessions;
+mod upgrade;
+
+mod absence;
+mod reconnects;
+mod slow_reader;
+
+mod metrics;
+mod traces;
+
+mod audit;
+mod authorization;
+mod bad_input;
+mod brute_force;
+mod erasure;
+mod garbage;
+mod openapi;
+mod operators;
+mod quarantine;
+mod secured;
+mod settings;
