@@ -90,7 +90,7 @@ fn unknown(stored: &Stored<'_>) -> DecodeError {
 }
 
 impl StoredEvent for domain::BoxEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] =
         &[Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") }];
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, RoomId, Store, StoreCommand, User, UserCommand, UserId,
+    BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, OwnCommand, RoomId, Store, StoreCommand, TalkCommand,
+    User, UserCommand, UserId,
     values::{BoxKind, Coordinates, MaxMembers},
 };
 use event_store::{ActorRole, CommandContext, Committed, Executor, ExecutorOptions, Log, Marks, RequestHash};
@@ -43,7 +44,7 @@ impl Town {
         let box_id: BoxId = box_id.parse().expect("a box id");
         let commit = self.boxes.commit_of(&box_id, EventSequence::new(sequence)).await.expect("an answer");
         let reason = "a test".to_owned().try_into().expect("a reason");
-        self.order(&box_id, &user("ops"), BoxCommand::DropEvent { commit, reason }).await
+        self.order(&box_id, &user("ops"), BoxCommand::Box(OwnCommand::DropEvent { commit, reason })).await
     }
 
     /// Registers a store and two users.
@@ -66,16 +67,16 @@ impl Town {
     /// Installs a box and opens its room `<box>.1` for ann.
     pub(crate) async fn open(&self, box_id: &str) {
         let box_id: BoxId = box_id.parse().expect("a box id");
-        let install = BoxCommand::InstallBox {
+        let install = BoxCommand::Box(OwnCommand::InstallBox {
             box_id: box_id.clone(),
             kind: BoxKind::Shared,
             zip_code: "04109".to_owned().try_into().expect("a zip code"),
             address: "Market 1".to_owned().try_into().expect("an address"),
             detailed_address: "left".to_owned().try_into().expect("an address"),
             coordinates: Coordinates::new(1.5, 2.5).expect("a place"),
-        };
+        });
         self.order(&box_id, &user("ops"), install).await;
-        let open = BoxCommand::OpenRoom {
+        let open = BoxCommand::Box(OwnCommand::OpenRoom {
             host: user("ann"),
             store_id: "s1".parse().expect("a store id"),
             store_open: true,
@@ -84,20 +85,20 @@ impl Town {
             password_hash: None,
             at: time(0),
             lifetime: TimeDelta::hours(3),
-        };
+        });
         self.order(&box_id, &user("ann"), open).await;
     }
 
     /// Posts a message of ann in a box's first room.
     pub(crate) async fn say(&self, box_id: &str, body: &str) -> Committed<DeliveryBox> {
         let box_id: BoxId = box_id.parse().expect("a box id");
-        let post = BoxCommand::PostMessage {
-            room_id: RoomId::new(box_id.clone(), 1),
+        let post = TalkCommand::PostMessage {
             author: user("ann"),
             body: body.to_owned().try_into().expect("a body"),
             reply_to: None,
             at: time(0),
-        };
+        }
+        .in_room(RoomId::new(box_id.clone(), 1));
         self.order(&box_id, &user("ann"), post).await
     }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    BoxCommand, BoxId, BoxRefusal, DeliveryBox, RoomId, UserId,
+    BoxCommand, BoxId, BoxRefusal, DeliveryBox, OwnCommand, RoomCommand, RoomId, TalkCommand, UserId,
     delivery_box::PasswordProof,
     values::{BoxKind, Coordinates},
 };
@@ -65,18 +65,18 @@ pub(crate) fn user(name: &str) -> UserId {
 }
 
 pub(crate) fn install() -> BoxCommand {
-    BoxCommand::InstallBox {
+    BoxCommand::Box(OwnCommand::InstallBox {
         box_id: box_id(),
         kind: BoxKind::Shared,
         zip_code: "06236".to_owned().try_into().unwrap(),
         address: "1 Teheran-ro".to_owned().try_into().unwrap(),
         detailed_address: "lobby".to_owned().try_into().unwrap(),
         coordinates: Coordinates::new(37.5, 127.0).unwrap(),
-    }
+    })
 }
 
 pub(crate) fn open(host: &str) -> BoxCommand {
-    BoxCommand::OpenRoom {
+    BoxCommand::Box(OwnCommand::OpenRoom {
         host: user(host),
         store_id: "s1".parse().unwrap(),
         store_open: true,
@@ -85,29 +85,29 @@ pub(crate) fn open(host: &str) -> BoxCommand {
         password_hash: None,
         lifetime: domain::delivery_box::ROOM_LIFETIME,
         at: noon(),
-    }
+    })
 }
 
 pub(crate) fn join(name: &str) -> BoxCommand {
-    BoxCommand::JoinRoom { room_id: room_id(), user_id: user(name), password: PasswordProof::Missing, at: noon() }
+    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, at: noon() }.in_room(room_id())
 }
 
 pub(crate) fn leave(name: &str) -> BoxCommand {
-    BoxCommand::LeaveRoom { room_id: room_id(), user_id: user(name), at: noon() }
+    RoomCommand::LeaveRoom { user_id: user(name), at: noon() }.in_room(room_id())
 }
 
 pub(crate) fn close(host: &str) -> BoxCommand {
-    BoxCommand::CloseRoom { room_id: room_id(), by: user(host), at: noon() }
+    RoomCommand::CloseRoom { by: user(host), at: noon() }.in_room(room_id())
 }
 
 pub(crate) fn say(author: &str, body: &str) -> BoxCommand {
-    BoxCommand::PostMessage {
-        room_id: room_id(),
+    TalkCommand::PostMessage {
         author: user(author),
         body: body.to_owned().try_into().unwrap(),
         reply_to: None,
         at: noon(),
     }
+    .in_room(room_id())
 }
 
 /// Installs a box and opens a room in it with Ann as host.

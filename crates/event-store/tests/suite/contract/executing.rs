@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId};
+use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnEvent};
 use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ pub(crate) async fn a_command_answers_with_its_events_and_their_position(log: Ar
     assert_eq!((committed.sequence, committed.replayed), (1, false));
     assert_eq!(committed.position.stream, stream().label());
     assert_eq!(committed.position.incarnation, log.state(stream()).await.unwrap().incarnation);
-    assert!(matches!(committed.events[0].payload, BoxEvent::BoxInstalled { .. }));
+    assert!(matches!(committed.events[0].payload, BoxEvent::Box(OwnEvent::BoxInstalled { .. })));
     boxes.execute(&box_id(), open("ann"), by("ann")).await.unwrap();
     let said = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
     let message = boxes.message(&box_id(), MessageId::new(said.sequence)).await.unwrap().unwrap();
@@ -33,7 +33,7 @@ pub(crate) async fn a_command_answers_with_its_events_and_their_position(log: Ar
 pub(crate) async fn a_wish_that_is_fulfilled_appends_nothing(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
-    let again = domain::BoxCommand::ReturnToService;
+    let again = domain::BoxCommand::Box(domain::OwnCommand::ReturnToService);
     let committed = boxes.execute(&box_id(), again, by("ops")).await.unwrap();
     assert!(committed.events.is_empty());
     assert_eq!(committed.position.sequence, 2);
@@ -231,7 +231,7 @@ pub(crate) async fn a_box_whose_state_cannot_be_read_takes_commands_again_when_t
     let commit = boxes.commit_of(&box_id(), sequence).await.unwrap();
     assert_eq!(commit, Some(sequence));
     let reason = || "a test".to_owned().try_into().unwrap();
-    let give_up = domain::BoxCommand::DropEvent { commit, reason: reason() };
+    let give_up = domain::BoxCommand::Box(domain::OwnCommand::DropEvent { commit, reason: reason() });
     let first = boxes.execute(&box_id(), give_up.clone(), keyed("ops", "drop", "")).await.unwrap();
     let again = executor::<DeliveryBox>(&log).execute(&box_id(), give_up, keyed("ops", "drop", "")).await.unwrap();
     assert_eq!((again.sequence, again.replayed), (first.sequence, true));
