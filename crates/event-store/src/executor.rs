@@ -154,10 +154,17 @@ pub struct Executor<A: StoredAggregate> {
 pub type Preparation<'a, A> =
     dyn Fn(&[<A as Aggregate>::Event]) -> BoxFuture<'a, Result<(), EventStoreError>> + Send + Sync + 'a;
 
-/// The result of deciding a command.
-enum Decision<A: StoredAggregate> {
-    Events(Vec<A::Event>, Loaded<A>),
-    Refused(A::Error),
+/// A command decided on a loaded state.
+struct Decision<A: StoredAggregate> {
+    loaded: Loaded<A>,
+    result: Result<Vec<A::Event>, A::Error>,
+}
+
+impl<A: StoredAggregate> Decision<A> {
+    /// Returns true if storing the decision changes the state. Such commands contend with each other.
+    fn changes_state(&self) -> bool {
+        self.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room)
+    }
 }
 
 impl<A: StoredAggregate> Executor<A> {
@@ -313,13 +320,9 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
 
     async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
-        let talks = match self.decide(&known).await {
-            Decision::Events(events, _) => lane_of::<A>(&events) == Lane::Talk,
-            Decision::Refused(_) => true,
-        };
-        // Commands that do not change the state do not contend with others.
-        let _turn = if talks { None } else { Some(self.turn().await) };
-        self.decide_until_stored().await
+        let decision = self.decide(&known).await;
+        let _turn = if decision.changes_state() { Some(self.turn().await) } else { None };
+        self.store_or_decide_again(decision).await
     }
 
     async fn turn(&self) -> MutexGuard<'_, ()> {
@@ -327,25 +330,29 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         self.slot.queue.lock().await
     }
 
-    async fn decide_until_stored(&self) -> Result<Stored<A>, CommandError<A::Error>> {
+    /// Stores the decision. Decides again if the state has changed since, or is not confirmed by the leader.
+    async fn store_or_decide_again(&self, first: Decision<A>) -> Result<Stored<A>, CommandError<A::Error>> {
+        let mut first = Some(first);
         let mut confirmed = None;
         for _ in 0..ATTEMPTS {
             let known = self.executor.known(self.id, self.slot).await?;
             let is_newest = confirmed.is_some_and(|version| known.version >= version);
-            let refusal = match self.decide(&known).await {
-                Decision::Events(events, loaded) if self.has_to_be_stored(&events) => {
-                    match self.commit(events, loaded).await {
-                        Ok(stored) => return Ok(stored),
-                        Err(EventStoreError::Conflict) => {
-                            METRICS.conflicts.inc();
-                            None
-                        }
-                        Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
-                        Err(error) => return Err(error.into()),
+            let Decision { loaded, result } = match first.take() {
+                Some(first) if Arc::ptr_eq(&first.loaded.before, &known.state) => first,
+                _ => self.decide(&known).await,
+            };
+            let refusal = match result {
+                Ok(events) if self.has_to_be_stored(&events) => match self.commit(events, loaded).await {
+                    Ok(stored) => return Ok(stored),
+                    Err(EventStoreError::Conflict) => {
+                        METRICS.conflicts.inc();
+                        None
                     }
-                }
-                Decision::Events(..) => Some(None),
-                Decision::Refused(refusal) => Some(Some(refusal)),
+                    Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
+                    Err(error) => return Err(error.into()),
+                },
+                Ok(_) => Some(None),
+                Err(refusal) => Some(Some(refusal)),
             };
             match refusal {
                 Some(Some(refusal)) if is_newest => return Err(CommandError::Refused(refusal)),
@@ -371,10 +378,11 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     async fn decide(&self, known: &Versioned<A>) -> Decision<A> {
         let mut loaded = Loaded::new(self.id.clone(), known);
         let sink = EventSink::default();
-        match loaded.state.handle(self.command.clone(), &(), &sink).await {
-            Ok(()) => Decision::Events(sink.collect().await, loaded),
-            Err(refusal) => Decision::Refused(refusal),
-        }
+        let result = match loaded.state.handle(self.command.clone(), &(), &sink).await {
+            Ok(()) => Ok(sink.collect().await),
+            Err(refusal) => Err(refusal),
+        };
+        Decision { loaded, result }
     }
 
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.
