@@ -40,7 +40,7 @@ pub(crate) async fn extend_room(
 ) -> Result<Created, Error> {
     let command = RoomCommand::ExtendRoom { by: by.clone(), hours: body.hours, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
-    let extended = committed.events.iter().find_map(|event| match event.payload {
+    let extended = committed.events.iter().find_map(|event| match *event {
         BoxEvent::Room { event: RoomEvent::RoomExtended { extension, closes_at, .. }, .. } => {
             Some((extension, closes_at))
         }

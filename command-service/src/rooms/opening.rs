@@ -32,7 +32,7 @@ pub(super) async fn open(
     match &result {
         Ok(committed) if !committed.replayed => {
             // A short deadline may have fired during the append, before the room existed.
-            let opened = committed.events.iter().find_map(|event| deadline_of(&event.payload));
+            let opened = committed.events.iter().find_map(deadline_of);
             if let Some((room_id, closes_at)) = opened.filter(|(_, closes_at)| *closes_at <= clock::now()) {
                 app.deadlines.schedule(&room_id, closes_at).await?;
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
+use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
@@ -48,7 +48,7 @@ pub struct ExecutorOptions {
 #[derive(Debug)]
 pub struct Committed<A: StoredAggregate> {
     /// The events. Empty if the state was already as requested.
-    pub events: Vec<EventEnvelope<A>>,
+    pub events: Vec<A::Event>,
     /// The position of the commit. A read model whose checkpoint has reached it includes the commit.
     pub position: Position,
     /// The sequence of the commit. For a posted message, it is the message's id.
@@ -158,13 +158,6 @@ pub type Preparation<'a, A> =
 struct Decision<A: StoredAggregate> {
     loaded: Loaded<A>,
     result: Result<Vec<A::Event>, A::Error>,
-}
-
-impl<A: StoredAggregate> Decision<A> {
-    /// Returns true if storing the decision changes the state. Such commands contend with each other.
-    fn changes_state(&self) -> bool {
-        self.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room)
-    }
 }
 
 impl<A: StoredAggregate> Executor<A> {
@@ -315,13 +308,15 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         };
         let gone = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
         let commit = RecordedCommit::parse(&recorded.ok_or_else(gone)?)?;
-        Stored::earlier(self.id, &commit).map(Some)
+        Stored::earlier(&commit).map(Some)
     }
 
     async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
         let decision = self.decide(&known).await;
-        let _turn = if decision.changes_state() { Some(self.turn().await) } else { None };
+        let changes = decision.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room);
+        // Commands that do not change the state do not contend with others.
+        let _turn = if changes { Some(self.turn().await) } else { None };
         self.store_or_decide_again(decision).await
     }
 
@@ -378,11 +373,9 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     async fn decide(&self, known: &Versioned<A>) -> Decision<A> {
         let mut loaded = Loaded::new(self.id.clone(), known);
         let sink = EventSink::default();
-        let result = match loaded.state.handle(self.command.clone(), &(), &sink).await {
-            Ok(()) => Ok(sink.collect().await),
-            Err(refusal) => Err(refusal),
-        };
-        Decision { loaded, result }
+        let handled = loaded.state.handle(self.command.clone(), &(), &sink).await;
+        let events = sink.collect().await;
+        Decision { loaded, result: handled.map(|()| events) }
     }
 
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.

@@ -21,7 +21,7 @@ pub(crate) async fn a_command_answers_with_its_events_and_their_position(log: Ar
     assert_eq!((committed.sequence, committed.replayed), (1, false));
     assert_eq!(committed.position.stream, stream().label());
     assert_eq!(committed.position.incarnation, log.state(stream()).await.unwrap().incarnation);
-    assert!(matches!(committed.events[0].payload, BoxEvent::Box(OwnEvent::BoxInstalled { .. })));
+    assert!(matches!(committed.events[0], BoxEvent::Box(OwnEvent::BoxInstalled { .. })));
     boxes.execute(&box_id(), open("ann"), by("ann")).await.unwrap();
     let said = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
     let message = boxes.message(&box_id(), MessageId::new(said.sequence)).await.unwrap().unwrap();
@@ -99,7 +99,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer(log: Arc<impl Log>) {
     let again = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k1", "hello")).await.unwrap();
     assert_eq!((first.replayed, again.replayed), (false, true));
     assert_eq!((first.sequence, &first.position), (again.sequence, &again.position));
-    assert_eq!(first.events[0].payload, again.events[0].payload);
+    assert_eq!(first.events[0], again.events[0]);
     let other = boxes.execute(&box_id(), say("ann", "bye"), keyed("ann", "k1", "bye")).await;
     assert!(matches!(other, Err(CommandError::KeyReused)), "{other:?}");
     // The key is in Ann's scope. Bob's is another one.
