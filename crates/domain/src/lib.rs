@@ -33,6 +33,8 @@ pub use position::{InvalidPosition, Position, partition_of, stream_of};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
 
+mod named_events;
+
 pub mod delivery_box;
 pub mod ids;
 pub mod notice;

@@ -96,12 +96,12 @@ impl StoredEvent for domain::BoxEvent {
 }
 
 impl StoredEvent for domain::UserEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] = &[];
 }
 
 impl StoredEvent for domain::StoreEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] = &[];
 }
 

@@ -109,7 +109,7 @@ impl Life {
                 }
             }
             BoxEvent::Talk { event: TalkEvent::MessageDeleted { message_id, .. }, .. } => {
-                self.messages.retain(|(id, _)| id != message_id)
+                self.messages.retain(|(id, _)| id != message_id);
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event_table::events;
 use crate::{
     ids::{BoxId, EventSequence, MessageId, RoomId, StoreId, UserId},
+    named_events::named_events,
     values::{BoxKind, Step},
 };
 

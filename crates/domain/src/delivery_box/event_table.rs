@@ -14,36 +14,24 @@ macro_rules! events {
             })*
         })*
     ) => {
-        $(#[$own_doc])*
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum $Own {
-            $($(#[$own_about])* $OwnName { $($(#[$own_field_about])* $own_field: $own_type,)* },)*
-        }
-
-        impl $Own {
-            /// The stored name.
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$OwnName { .. } => $own_stored,)*
-                }
+        named_events! {
+            $(#[$own_doc])*
+            #[derive(Debug, Clone, PartialEq)]
+            $Own {
+                $($(#[$own_about])* $OwnName = $own_stored { $($(#[$own_field_about])* $own_field: $own_type,)* })*
             }
         }
 
         $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq)]
-            pub enum $Event {
-                $($(#[$about])* $Name { $($(#[$field_about])* $field: $type,)* },)*
+            named_events! {
+                $(#[$doc])*
+                #[derive(Debug, Clone, PartialEq)]
+                $Event {
+                    $($(#[$about])* $Name = $stored { $($(#[$field_about])* $field: $type,)* })*
+                }
             }
 
             impl $Event {
-                /// The stored name.
-                pub fn name(&self) -> &'static str {
-                    match self {
-                        $(Self::$Name { .. } => $stored,)*
-                    }
-                }
-
                 /// Returns the event as one of this room.
                 pub fn in_room(self, room_id: RoomId) -> BoxEvent {
                     BoxEvent::$Level { room_id, event: self }
