@@ -1,6 +1,6 @@
 //! Closes rooms at their deadlines.
 
-use domain::{BoxCommand, UserId};
+use domain::{RoomCommand, UserId};
 use event_store::{ActorRole, CommandContext, Fired};
 use futures::StreamExt;
 use service_kit::{clock, trace};
@@ -52,7 +52,7 @@ async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
         app.deadlines.schedule(room.room_id(), room.closes_at()).await?;
         return Ok(Outcome::ArmedAgain);
     }
-    let command = BoxCommand::ExpireRoom { room_id: fired.room_id.clone(), closes_at: fired.closes_at };
+    let command = RoomCommand::ExpireRoom { closes_at: fired.closes_at }.in_room(fired.room_id.clone());
     let context = CommandContext {
         command_id: None,
         request_hash: app.secret.hash(&[b"deadline", fired.room_id.to_string().as_bytes()]),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
-use domain::{BoxCommand, BoxId, UserId, notice};
+use domain::{BoxCommand, BoxId, OwnCommand, UserId, notice};
 use event_store::{ActorRole, CommandContext};
 use futures::StreamExt;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -92,7 +92,7 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
         at: clock::now(),
         traceparent: None,
     };
-    let command = BoxCommand::EraseAuthor { user_id, at: context.at };
+    let command = BoxCommand::Box(OwnCommand::EraseAuthor { user_id, at: context.at });
     app.boxes.execute(&box_id, command, context).await?;
     Ok(json!({}))
 }

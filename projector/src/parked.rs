@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{BoxEvent, BoxId};
+use domain::{BoxEvent, BoxId, OwnEvent};
 use event_store::{Log, LogError, StreamName, log::Freshness};
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{Connection, PgConnection};
@@ -85,7 +85,7 @@ fn given_up(commit: &Commit) -> impl Iterator<Item = u64> {
         | Content::Unreadable { .. } => &[],
     };
     let sequences = events.iter().filter_map(|event| match event {
-        BoxEvent::EventDropped { sequence, .. } => Some(sequence.sequence()),
+        BoxEvent::Box(OwnEvent::EventDropped { sequence, .. }) => Some(sequence.sequence()),
         _ => None,
     });
     sequences.filter(|sequence| *sequence < commit.sequence)

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    BoxCommand,
+    BoxCommand, OwnCommand,
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
 use serde::Deserialize;
@@ -57,7 +57,7 @@ impl ChangeBoxDetails {
         let coordinates = self.coordinates.map(|place| Coordinates::new(place.latitude, place.longitude)).transpose();
         let coordinates = coordinates.map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
         let Self { kind, zip_code, address, detailed_address, .. } = self;
-        Ok(BoxCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates })
+        Ok(BoxCommand::Box(OwnCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates }))
     }
 }
 

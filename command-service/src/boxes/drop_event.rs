@@ -1,7 +1,7 @@
 //! `POST /boxes/{box}/dropped-events`
 
 use axum::extract::State;
-use domain::{BoxCommand, EventSequence, values::Reason};
+use domain::{BoxCommand, EventSequence, OwnCommand, values::Reason};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -40,7 +40,7 @@ pub(crate) async fn drop_event(
     Command { body: DropEvent { sequence, reason }, stamp }: Command<DropEvent>,
 ) -> Result<Created, Error> {
     let commit = app.boxes.commit_of(&box_id, sequence).await?;
-    let command = BoxCommand::DropEvent { commit, reason };
+    let command = BoxCommand::Box(OwnCommand::DropEvent { commit, reason });
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    BoxCommand, BoxId,
+    BoxCommand, BoxId, OwnCommand,
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
 use serde::Deserialize;
@@ -53,7 +53,7 @@ impl InstallBox {
         let coordinates = Coordinates::new(self.latitude, self.longitude)
             .map_err(|error| Error::detailed(Code::InvalidBody, error.to_string()))?;
         let Self { kind, zip_code, address, detailed_address, .. } = self;
-        Ok(BoxCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates })
+        Ok(BoxCommand::Box(OwnCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates }))
     }
 }
 

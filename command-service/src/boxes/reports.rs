@@ -1,7 +1,7 @@
 //! `POST /boxes/{box}/arrivals` and `/door-openings`: reports by the box itself.
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::{BoxCommand, OwnCommand};
 use service_kit::{auth::Caller, extract::Path};
 
 use crate::{answer::Created, app::App, error::Error, paths::BoxPath, request::BareCommand};
@@ -15,7 +15,7 @@ pub(crate) async fn record_arrival(
     BareCommand(stamp): BareCommand,
 ) -> Result<Created, Error> {
     caller.require_device_of(&box_id)?;
-    let command = BoxCommand::RecordArrival { at: stamp.at };
+    let command = BoxCommand::Box(OwnCommand::RecordArrival { at: stamp.at });
     let committed = app.boxes.execute(&box_id, command, stamp.by_device(&caller.user_id)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }
@@ -29,7 +29,7 @@ pub(crate) async fn record_door_opening(
     BareCommand(stamp): BareCommand,
 ) -> Result<Created, Error> {
     caller.require_device_of(&box_id)?;
-    let command = BoxCommand::RecordDoorOpening { at: stamp.at };
+    let command = BoxCommand::Box(OwnCommand::RecordDoorOpening { at: stamp.at });
     let committed = app.boxes.execute(&box_id, command, stamp.by_device(&caller.user_id)).await?;
     Ok(Created::of(&committed, &committed.sequence))
 }

@@ -1,7 +1,7 @@
 //! `DELETE /boxes/{box}`
 
 use axum::extract::State;
-use domain::{BoxCommand, BoxRefusal};
+use domain::{BoxCommand, BoxRefusal, OwnCommand};
 use event_store::CommandError;
 use service_kit::extract::Path;
 
@@ -24,7 +24,7 @@ pub(crate) async fn retire_box(
     Path(BoxPath { box_id }): Path<BoxPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let command = BoxCommand::RetireBox { at: stamp.at };
+    let command = BoxCommand::Box(OwnCommand::RetireBox { at: stamp.at });
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await;
     // A repeat completes a retirement that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(BoxRefusal::BoxRetired))) {

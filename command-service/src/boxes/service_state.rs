@@ -1,7 +1,7 @@
 //! `PUT /boxes/{box}/service-state`
 
 use axum::extract::State;
-use domain::{BoxCommand, values::Reason};
+use domain::{BoxCommand, OwnCommand, values::Reason};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -40,8 +40,8 @@ pub(crate) struct SetServiceState {
 impl SetServiceState {
     fn into_command(self) -> BoxCommand {
         match self.state {
-            ServiceState::InService => BoxCommand::ReturnToService,
-            ServiceState::OutOfService => BoxCommand::TakeOutOfService { reason: self.reason },
+            ServiceState::InService => BoxCommand::Box(OwnCommand::ReturnToService),
+            ServiceState::OutOfService => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: self.reason }),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `DELETE /rooms/{room}`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::RoomCommand;
 use service_kit::extract::Path;
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn close_room(
 ) -> Result<Done, Error> {
     // The deadline stays scheduled and will find nothing to do. Cancelling it could hit the deadline of the box's next
     // room.
-    let command = BoxCommand::CloseRoom { room_id: room_id.clone(), by: by.clone(), at: stamp.at };
+    let command = RoomCommand::CloseRoom { by: by.clone(), at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

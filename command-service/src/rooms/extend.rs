@@ -1,7 +1,7 @@
 //! `POST /rooms/{room}/extensions`
 
 use axum::extract::State;
-use domain::{BoxCommand, BoxEvent, values::ExtensionHours};
+use domain::{BoxEvent, RoomCommand, RoomEvent, values::ExtensionHours};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -38,10 +38,12 @@ pub(crate) async fn extend_room(
     Path(RoomPath { room_id }): Path<RoomPath>,
     Command { body, stamp }: Command<ExtendRoom>,
 ) -> Result<Created, Error> {
-    let command = BoxCommand::ExtendRoom { room_id: room_id.clone(), by: by.clone(), hours: body.hours, at: stamp.at };
+    let command = RoomCommand::ExtendRoom { by: by.clone(), hours: body.hours, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
-    let extended = committed.events.iter().find_map(|event| match event.payload {
-        BoxEvent::RoomExtended { extension, closes_at, .. } => Some((extension, closes_at)),
+    let extended = committed.events.iter().find_map(|event| match *event {
+        BoxEvent::Room { event: RoomEvent::RoomExtended { extension, closes_at, .. }, .. } => {
+            Some((extension, closes_at))
+        }
         _ => None,
     });
     let (extension, closes_at) = extended.ok_or(Code::Internal)?;

@@ -1,7 +1,7 @@
 //! `PUT /rooms/{room}/host`
 
 use axum::extract::State;
-use domain::{BoxCommand, UserId};
+use domain::{RoomCommand, UserId};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -33,7 +33,7 @@ pub(crate) async fn transfer_host(
     Path(RoomPath { room_id }): Path<RoomPath>,
     Command { body, stamp }: Command<TransferHost>,
 ) -> Result<Done, Error> {
-    let command = BoxCommand::TransferHost { room_id: room_id.clone(), by: by.clone(), to: body.user_id, at: stamp.at };
+    let command = RoomCommand::TransferHost { by: by.clone(), to: body.user_id, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

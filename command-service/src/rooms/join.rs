@@ -1,7 +1,7 @@
 //! `POST /rooms/{room}/members`
 
 use axum::extract::State;
-use domain::{BoxCommand, BoxRefusal, DeliveryBox, PasswordProof, RoomId, UserId};
+use domain::{BoxRefusal, DeliveryBox, PasswordProof, RoomCommand, RoomId, UserId};
 use event_store::{CommandError, Committed};
 use serde::Deserialize;
 use service_kit::extract::Path;
@@ -86,6 +86,6 @@ async fn try_to_join(
         (Some(_), None) => PasswordProof::Wrong,
     };
     let (room, user) = (room_id.clone(), user_id.clone());
-    let command = BoxCommand::JoinRoom { room_id: room, user_id: user, password, at: stamp.at };
+    let command = RoomCommand::JoinRoom { user_id: user, password, at: stamp.at }.in_room(room);
     Ok(app.in_room(room_id, command, stamp.by(user_id)).await)
 }

@@ -1,7 +1,7 @@
 //! `DELETE /rooms/{room}/members/{user}`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::RoomCommand;
 use service_kit::extract::Path;
 
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) async fn kick_member(
     Path(MemberPath { room_id, user_id }): Path<MemberPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let command = BoxCommand::KickMember { room_id: room_id.clone(), by: by.clone(), user_id, at: stamp.at };
+    let command = RoomCommand::KickMember { by: by.clone(), user_id, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

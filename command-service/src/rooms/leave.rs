@@ -1,7 +1,7 @@
 //! `DELETE /rooms/{room}/members/me`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::RoomCommand;
 use service_kit::extract::Path;
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn leave_room(
     Path(RoomPath { room_id }): Path<RoomPath>,
     BareCommand(stamp): BareCommand,
 ) -> Result<Done, Error> {
-    let command = BoxCommand::LeaveRoom { room_id: room_id.clone(), user_id: user_id.clone(), at: stamp.at };
+    let command = RoomCommand::LeaveRoom { user_id: user_id.clone(), at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&user_id)).await?;
     Ok(Done::of(&committed))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{
-    BoxCommand, BoxEvent, StoreId, UserId,
+    BoxCommand, BoxEvent, OwnCommand, RoomEvent, StoreId, UserId,
     values::{MaxMembers, Title},
 };
 use serde::Deserialize;
@@ -60,7 +60,16 @@ impl OpenRoom {
             None => None,
         };
         let (store_open, lifetime, at) = (store.is_open(), app.room_lifetime, stamp.at);
-        Ok(BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at })
+        Ok(BoxCommand::Box(OwnCommand::OpenRoom {
+            host,
+            store_id,
+            store_open,
+            title,
+            max_members,
+            password_hash,
+            lifetime,
+            at,
+        }))
     }
 }
 
@@ -76,8 +85,8 @@ pub(crate) async fn open_room(
 ) -> Result<Created, Error> {
     let command = body.into_command(&app, host.clone(), &stamp).await?;
     let committed = opening::open(&app, &box_id, command, stamp.by(&host)).await?;
-    let opened = committed.events.iter().find_map(|event| match &event.payload {
-        BoxEvent::RoomOpened { room_id, .. } => Some(room_id),
+    let opened = committed.events.iter().find_map(|event| match event {
+        BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { .. } } => Some(room_id),
         _ => None,
     });
     let room_id = opened.ok_or(Code::Internal)?;

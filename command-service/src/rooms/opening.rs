@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
-use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, RoomId};
+use domain::{BoxCommand, BoxEvent, BoxId, DeliveryBox, RoomEvent, RoomId};
 use event_store::{CommandContext, Committed};
 use futures::FutureExt;
 use service_kit::clock;
@@ -32,7 +32,7 @@ pub(super) async fn open(
     match &result {
         Ok(committed) if !committed.replayed => {
             // A short deadline may have fired during the append, before the room existed.
-            let opened = committed.events.iter().find_map(|event| deadline_of(&event.payload));
+            let opened = committed.events.iter().find_map(deadline_of);
             if let Some((room_id, closes_at)) = opened.filter(|(_, closes_at)| *closes_at <= clock::now()) {
                 app.deadlines.schedule(&room_id, closes_at).await?;
             }
@@ -45,7 +45,9 @@ pub(super) async fn open(
 
 fn deadline_of(event: &BoxEvent) -> Option<(RoomId, DateTime<Utc>)> {
     match event {
-        BoxEvent::RoomOpened { room_id, closes_at, .. } => Some((room_id.clone(), *closes_at)),
+        BoxEvent::Room { room_id, event: RoomEvent::RoomOpened { closes_at, .. } } => {
+            Some((room_id.clone(), *closes_at))
+        }
         _ => None,
     }
 }

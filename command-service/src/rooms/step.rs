@@ -1,7 +1,7 @@
 //! `PUT /rooms/{room}/step`
 
 use axum::extract::State;
-use domain::{BoxCommand, values::Step};
+use domain::{RoomCommand, values::Step};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -33,7 +33,7 @@ pub(crate) async fn advance_step(
     Path(RoomPath { room_id }): Path<RoomPath>,
     Command { body, stamp }: Command<AdvanceStep>,
 ) -> Result<Done, Error> {
-    let command = BoxCommand::AdvanceStep { room_id: room_id.clone(), by: by.clone(), step: body.step, at: stamp.at };
+    let command = RoomCommand::AdvanceStep { by: by.clone(), step: body.step, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, stamp.by(&by)).await?;
     Ok(Done::of(&committed))
 }

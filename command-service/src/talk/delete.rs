@@ -1,7 +1,7 @@
 //! `DELETE /rooms/{room}/messages/{message}`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::TalkCommand;
 use service_kit::extract::Path;
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn delete_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&by);
-    let command = BoxCommand::DeleteMessage { room_id: room_id.clone(), by, original, at: stamp.at };
+    let command = TalkCommand::DeleteMessage { by, original, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     Ok(Done::of(&committed))
 }

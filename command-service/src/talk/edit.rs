@@ -1,7 +1,7 @@
 //! `PATCH /rooms/{room}/messages/{message}`
 
 use axum::extract::State;
-use domain::{BoxCommand, values::MessageBody};
+use domain::{TalkCommand, values::MessageBody};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -37,7 +37,7 @@ pub(crate) async fn edit_message(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&by);
-    let command = BoxCommand::EditMessage { room_id: room_id.clone(), by, original, body, at: stamp.at };
+    let command = TalkCommand::EditMessage { by, original, body, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     Ok(Done::of(&committed))
 }

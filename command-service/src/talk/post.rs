@@ -1,7 +1,7 @@
 //! `POST /rooms/{room}/messages`
 
 use axum::extract::State;
-use domain::{BoxCommand, MessageId, values::MessageBody};
+use domain::{MessageId, TalkCommand, values::MessageBody};
 use serde::Deserialize;
 use service_kit::extract::Path;
 use utoipa::ToSchema;
@@ -41,7 +41,7 @@ pub(crate) async fn post_message(
         None => None,
     };
     let context = stamp.by(&author);
-    let command = BoxCommand::PostMessage { room_id: room_id.clone(), author, body, reply_to, at: stamp.at };
+    let command = TalkCommand::PostMessage { author, body, reply_to, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     let message_id = committed.sequence;
     Ok(Created::of(&committed, &message_id))

@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /rooms/{room}/messages/{message}/reactions/{emoji}`
 
 use axum::extract::State;
-use domain::BoxCommand;
+use domain::TalkCommand;
 use service_kit::extract::Path;
 
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn add_reaction(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&user_id);
-    let command = BoxCommand::AddReaction { room_id: room_id.clone(), user_id, original, emoji, at: stamp.at };
+    let command = TalkCommand::AddReaction { user_id, original, emoji, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     Ok(Done::of(&committed))
 }
@@ -37,7 +37,7 @@ pub(crate) async fn remove_reaction(
 ) -> Result<Done, Error> {
     let original = app.original(&room_id, message_id).await?;
     let context = stamp.by(&user_id);
-    let command = BoxCommand::RemoveReaction { room_id: room_id.clone(), user_id, original, emoji, at: stamp.at };
+    let command = TalkCommand::RemoveReaction { user_id, original, emoji, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     Ok(Done::of(&committed))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BoxEvent, BoxId, RoomClosedReason};
+use domain::{BoxEvent, BoxId, RoomClosedReason, RoomEvent};
 use event_store::{Deadlines, Decoded, JetStreamLog, StreamName, follow, partition_of};
 use futures::future::join_all;
 use harness::token::Bearer;
@@ -24,7 +24,7 @@ async fn closings(log: &JetStreamLog, box_id: &str) -> Vec<(u32, RoomClosedReaso
         for commit in &batch.commits {
             let Ok(Decoded::Box(events)) = commit.decode() else { continue };
             closings.extend(events.into_iter().filter_map(|event| match event {
-                BoxEvent::RoomClosed { room_id, reason } if *room_id.box_id() == box_id => {
+                BoxEvent::Room { room_id, event: RoomEvent::RoomClosed { reason } } if *room_id.box_id() == box_id => {
                     Some((room_id.number(), reason))
                 }
                 _ => None,

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
-pub use command::{BoxCommand, OriginalMessage, PasswordProof};
-pub use event::{BoxEvent, HostChange, Lane, RoomClosedReason};
+pub use command::{BoxCommand, OriginalMessage, OwnCommand, PasswordProof, RoomCommand, TalkCommand};
+pub use event::{BoxEvent, HostChange, Lane, OwnEvent, RoomClosedReason, RoomEvent, TalkEvent};
 pub use refusal::BoxRefusal;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
 mod command;
 mod decide;
 mod event;
+mod event_table;
 mod refusal;
 mod talk;
 #[cfg(test)]
@@ -193,14 +194,34 @@ impl Aggregate for DeliveryBox {
 
     fn apply(&mut self, event: BoxEvent) {
         match event {
-            BoxEvent::BoxInstalled { box_id, .. } => {
+            BoxEvent::Box(event) => self.apply_own(event),
+            BoxEvent::Room { room_id, event } => self.apply_room(room_id, event),
+            BoxEvent::Talk { .. } => {}
+        }
+    }
+}
+
+impl DeliveryBox {
+    fn apply_own(&mut self, event: OwnEvent) {
+        match event {
+            OwnEvent::BoxInstalled { box_id, .. } => {
                 self.id = Some(box_id);
                 self.service = Service::InService;
             }
-            BoxEvent::BoxTakenOutOfService { .. } => self.service = Service::OutOfService,
-            BoxEvent::BoxReturnedToService {} => self.service = Service::InService,
-            BoxEvent::BoxRetired {} => self.service = Service::Retired,
-            BoxEvent::RoomOpened { room_id, host, max_members, password_hash, closes_at, .. } => {
+            OwnEvent::BoxTakenOutOfService { .. } => self.service = Service::OutOfService,
+            OwnEvent::BoxReturnedToService {} => self.service = Service::InService,
+            OwnEvent::BoxRetired {} => self.service = Service::Retired,
+            OwnEvent::BoxDetailsChanged { .. }
+            | OwnEvent::OrderArrived { .. }
+            | OwnEvent::DoorOpened { .. }
+            | OwnEvent::EventDropped { .. }
+            | OwnEvent::AuthorErased { .. } => {}
+        }
+    }
+
+    fn apply_room(&mut self, room_id: RoomId, event: RoomEvent) {
+        match event {
+            RoomEvent::RoomOpened { host, max_members, password_hash, closes_at, .. } => {
                 self.room = Some(Room {
                     id: room_id,
                     members: vec![host.clone()],
@@ -214,35 +235,25 @@ impl Aggregate for DeliveryBox {
                     closed: false,
                 });
             }
-            BoxEvent::MemberJoined { user_id, .. } => self.update_room(|room| room.members.push(user_id)),
-            BoxEvent::MemberLeft { user_id, .. } => {
+            RoomEvent::MemberJoined { user_id } => self.update_room(|room| room.members.push(user_id)),
+            RoomEvent::MemberLeft { user_id } => {
                 self.update_room(|room| room.members.retain(|member| *member != user_id));
             }
-            BoxEvent::MemberKicked { user_id, .. } => self.update_room(|room| {
+            RoomEvent::MemberKicked { user_id, .. } => self.update_room(|room| {
                 room.members.retain(|member| *member != user_id);
                 room.kicked.insert(user_id);
             }),
-            BoxEvent::HostTransferred { to, .. } => self.update_room(|room| room.host = to),
-            BoxEvent::StepAdvanced { step, .. } => self.update_room(|room| room.step = step),
-            BoxEvent::RoomExtended { extension, closes_at, .. } => self.update_room(|room| {
+            RoomEvent::HostTransferred { to, .. } => self.update_room(|room| room.host = to),
+            RoomEvent::StepAdvanced { step } => self.update_room(|room| room.step = step),
+            RoomEvent::RoomExtended { extension, closes_at, .. } => self.update_room(|room| {
                 room.extensions = extension;
                 room.closes_at = closes_at;
             }),
-            BoxEvent::RoomClosed { .. } => self.update_room(|room| {
+            RoomEvent::RoomClosed { .. } => self.update_room(|room| {
                 room.closed = true;
                 // Rooms of earlier releases may have more of them: without them the closing commit has a valid size.
                 room.kicked.clear();
             }),
-            BoxEvent::BoxDetailsChanged { .. }
-            | BoxEvent::OrderArrived { .. }
-            | BoxEvent::DoorOpened { .. }
-            | BoxEvent::EventDropped { .. }
-            | BoxEvent::AuthorErased { .. }
-            | BoxEvent::MessagePosted { .. }
-            | BoxEvent::MessageEdited { .. }
-            | BoxEvent::MessageDeleted { .. }
-            | BoxEvent::ReactionAdded { .. }
-            | BoxEvent::ReactionRemoved { .. } => {}
         }
     }
 }

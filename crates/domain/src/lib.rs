@@ -25,12 +25,15 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub use delivery_box::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, OriginalMessage, PasswordProof, Room, RoomClosedReason,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, OriginalMessage, OwnCommand, OwnEvent, PasswordProof, Room,
+    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
 pub use position::{InvalidPosition, Position, partition_of, stream_of};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
+
+mod named_events;
 
 pub mod delivery_box;
 pub mod ids;

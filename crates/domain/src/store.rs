@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::StoreId,
+    named_events::named_events,
     values::{Category, StoreName, ZipCode},
 };
 
@@ -40,48 +41,35 @@ pub enum StoreCommand {
     CloseStore,
 }
 
-/// An event of a store. The serde names of variants and fields are stored; never rename.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub enum StoreEvent {
-    /// A store was added to the catalogue, open for orders.
-    StoreRegistered {
-        /// The id of the store.
-        store_id: StoreId,
-        /// The name of the store.
-        name: String,
-        /// Postal code.
-        zip_code: String,
-        /// The goods that it sells.
-        category: Option<String>,
-    },
-    /// Some details of a store were changed. Absent ones stay.
-    StoreChanged {
-        /// The name of the store.
-        name: Option<String>,
-        /// Postal code.
-        zip_code: Option<String>,
-        /// The goods that it sells.
-        category: Option<String>,
-    },
-    /// The store was opened for orders.
-    StoreOpened {},
-    /// The store was closed for orders.
-    StoreClosed {},
-}
-
-impl StoreEvent {
-    /// Every stored name; never rename.
-    pub const TYPES: [&'static str; 4] = ["store_registered", "store_changed", "store_opened", "store_closed"];
-
-    /// The stored name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::StoreRegistered { .. } => "store_registered",
-            Self::StoreChanged { .. } => "store_changed",
-            Self::StoreOpened {} => "store_opened",
-            Self::StoreClosed {} => "store_closed",
+named_events! {
+    /// An event of a store. The serde names of variants and fields are stored; never rename.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data", rename_all = "snake_case")]
+    StoreEvent {
+        /// A store was added to the catalogue, open for orders.
+        StoreRegistered = "store_registered" {
+            /// The id of the store.
+            store_id: StoreId,
+            /// The name of the store.
+            name: String,
+            /// Postal code.
+            zip_code: String,
+            /// The goods that it sells.
+            category: Option<String>,
         }
+        /// Some details of a store were changed. Absent ones stay.
+        StoreChanged = "store_changed" {
+            /// The name of the store.
+            name: Option<String>,
+            /// Postal code.
+            zip_code: Option<String>,
+            /// The goods that it sells.
+            category: Option<String>,
+        }
+        /// The store was opened for orders.
+        StoreOpened = "store_opened" {}
+        /// The store was closed for orders.
+        StoreClosed = "store_closed" {}
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{DeviceId, UserId},
+    named_events::named_events,
     values::{Nickname, PushToken},
 };
 
@@ -90,64 +91,42 @@ pub enum UserCommand {
     EraseUser,
 }
 
-/// An event of a user. The serde names of variants and fields are stored; never rename.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub enum UserEvent {
-    /// A user was registered.
-    UserRegistered {
-        /// The chosen id.
-        user_id: UserId,
-        /// The chosen name.
-        nickname: String,
-    },
-    /// The nickname was changed.
-    NicknameChanged {
-        /// The new name.
-        nickname: String,
-    },
-    /// A device was added, or its push token was replaced.
-    DeviceRegistered {
-        /// The id of the device.
-        device_id: DeviceId,
-        /// The device's address at the push provider.
-        push_token: String,
-    },
-    /// A device was removed.
-    DeviceRemoved {
-        /// The id of the device.
-        device_id: DeviceId,
-    },
-    /// The notification preferences were replaced.
-    NotificationPreferencesSet {
-        /// The complete preferences.
-        preferences: NotificationPreferences,
-    },
-    /// The user was erased. The id stays taken.
-    UserErased {},
-}
-
-impl UserEvent {
-    /// Every stored name; never rename.
-    pub const TYPES: [&'static str; 6] = [
-        "user_registered",
-        "nickname_changed",
-        "device_registered",
-        "device_removed",
-        "notification_preferences_set",
-        "user_erased",
-    ];
-
-    /// The stored name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::UserRegistered { .. } => "user_registered",
-            Self::NicknameChanged { .. } => "nickname_changed",
-            Self::DeviceRegistered { .. } => "device_registered",
-            Self::DeviceRemoved { .. } => "device_removed",
-            Self::NotificationPreferencesSet { .. } => "notification_preferences_set",
-            Self::UserErased {} => "user_erased",
+named_events! {
+    /// An event of a user. The serde names of variants and fields are stored; never rename.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "type", content = "data", rename_all = "snake_case")]
+    UserEvent {
+        /// A user was registered.
+        UserRegistered = "user_registered" {
+            /// The chosen id.
+            user_id: UserId,
+            /// The chosen name.
+            nickname: String,
         }
+        /// The nickname was changed.
+        NicknameChanged = "nickname_changed" {
+            /// The new name.
+            nickname: String,
+        }
+        /// A device was added, or its push token was replaced.
+        DeviceRegistered = "device_registered" {
+            /// The id of the device.
+            device_id: DeviceId,
+            /// The device's address at the push provider.
+            push_token: String,
+        }
+        /// A device was removed.
+        DeviceRemoved = "device_removed" {
+            /// The id of the device.
+            device_id: DeviceId,
+        }
+        /// The notification preferences were replaced.
+        NotificationPreferencesSet = "notification_preferences_set" {
+            /// The complete preferences.
+            preferences: NotificationPreferences,
+        }
+        /// The user was erased. The id stays taken.
+        UserErased = "user_erased" {}
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use cqrs_es::{Aggregate, EventEnvelope, event_sink::EventSink};
+use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
@@ -48,7 +48,7 @@ pub struct ExecutorOptions {
 #[derive(Debug)]
 pub struct Committed<A: StoredAggregate> {
     /// The events. Empty if the state was already as requested.
-    pub events: Vec<EventEnvelope<A>>,
+    pub events: Vec<A::Event>,
     /// The position of the commit. A read model whose checkpoint has reached it includes the commit.
     pub position: Position,
     /// The sequence of the commit. For a posted message, it is the message's id.
@@ -154,10 +154,10 @@ pub struct Executor<A: StoredAggregate> {
 pub type Preparation<'a, A> =
     dyn Fn(&[<A as Aggregate>::Event]) -> BoxFuture<'a, Result<(), EventStoreError>> + Send + Sync + 'a;
 
-/// The result of deciding a command.
-enum Decision<A: StoredAggregate> {
-    Events(Vec<A::Event>, Loaded<A>),
-    Refused(A::Error),
+/// A command decided on a loaded state.
+struct Decision<A: StoredAggregate> {
+    loaded: Loaded<A>,
+    result: Result<Vec<A::Event>, A::Error>,
 }
 
 impl<A: StoredAggregate> Executor<A> {
@@ -308,18 +308,16 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         };
         let gone = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
         let commit = RecordedCommit::parse(&recorded.ok_or_else(gone)?)?;
-        Stored::earlier(self.id, &commit).map(Some)
+        Stored::earlier(&commit).map(Some)
     }
 
     async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
-        let talks = match self.decide(&known).await {
-            Decision::Events(events, _) => lane_of::<A>(&events) == Lane::Talk,
-            Decision::Refused(_) => true,
-        };
+        let decision = self.decide(&known).await;
+        let changes = decision.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room);
         // Commands that do not change the state do not contend with others.
-        let _turn = if talks { None } else { Some(self.turn().await) };
-        self.decide_until_stored().await
+        let _turn = if changes { Some(self.turn().await) } else { None };
+        self.store_or_decide_again(decision).await
     }
 
     async fn turn(&self) -> MutexGuard<'_, ()> {
@@ -327,25 +325,29 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         self.slot.queue.lock().await
     }
 
-    async fn decide_until_stored(&self) -> Result<Stored<A>, CommandError<A::Error>> {
+    /// Stores the decision. Decides again if the state has changed since, or is not confirmed by the leader.
+    async fn store_or_decide_again(&self, first: Decision<A>) -> Result<Stored<A>, CommandError<A::Error>> {
+        let mut first = Some(first);
         let mut confirmed = None;
         for _ in 0..ATTEMPTS {
             let known = self.executor.known(self.id, self.slot).await?;
             let is_newest = confirmed.is_some_and(|version| known.version >= version);
-            let refusal = match self.decide(&known).await {
-                Decision::Events(events, loaded) if self.has_to_be_stored(&events) => {
-                    match self.commit(events, loaded).await {
-                        Ok(stored) => return Ok(stored),
-                        Err(EventStoreError::Conflict) => {
-                            METRICS.conflicts.inc();
-                            None
-                        }
-                        Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
-                        Err(error) => return Err(error.into()),
+            let Decision { loaded, result } = match first.take() {
+                Some(first) if Arc::ptr_eq(&first.loaded.before, &known.state) => first,
+                _ => self.decide(&known).await,
+            };
+            let refusal = match result {
+                Ok(events) if self.has_to_be_stored(&events) => match self.commit(events, loaded).await {
+                    Ok(stored) => return Ok(stored),
+                    Err(EventStoreError::Conflict) => {
+                        METRICS.conflicts.inc();
+                        None
                     }
-                }
-                Decision::Events(..) => Some(None),
-                Decision::Refused(refusal) => Some(Some(refusal)),
+                    Err(EventStoreError::NameTaken) => Some(A::claim_taken()),
+                    Err(error) => return Err(error.into()),
+                },
+                Ok(_) => Some(None),
+                Err(refusal) => Some(Some(refusal)),
             };
             match refusal {
                 Some(Some(refusal)) if is_newest => return Err(CommandError::Refused(refusal)),
@@ -371,10 +373,9 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     async fn decide(&self, known: &Versioned<A>) -> Decision<A> {
         let mut loaded = Loaded::new(self.id.clone(), known);
         let sink = EventSink::default();
-        match loaded.state.handle(self.command.clone(), &(), &sink).await {
-            Ok(()) => Decision::Events(sink.collect().await, loaded),
-            Err(refusal) => Decision::Refused(refusal),
-        }
+        let handled = loaded.state.handle(self.command.clone(), &(), &sink).await;
+        let events = sink.collect().await;
+        Decision { loaded, result: handled.map(|()| events) }
     }
 
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.

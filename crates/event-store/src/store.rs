@@ -97,24 +97,23 @@ pub(crate) fn principal(context: &CommandContext) -> String {
 /// A commit in the log.
 pub(crate) struct Stored<A: StoredAggregate> {
     pub(crate) sequence: u64,
-    pub(crate) events: Vec<EventEnvelope<A>>,
+    pub(crate) events: Vec<A::Event>,
     /// True if it was stored by an earlier execution.
     pub(crate) replayed: bool,
 }
 
 impl<A: StoredAggregate> Stored<A> {
     /// Converts a commit found in the log to the result of its first execution.
-    pub(crate) fn earlier(id: &A::Id, commit: &RecordedCommit) -> Result<Self, EventStoreError> {
-        let context = CommandContext {
-            command_id: commit.command_id.clone(),
-            request_hash: commit.request_hash.unwrap_or_else(|| RequestHash::keyed(&[], &[])),
-            actor: commit.actor.clone(),
-            role: commit.role.unwrap_or(ActorRole::User),
-            at: commit.at,
-            traceparent: commit.traceparent.clone(),
-        };
-        let events = envelopes(id, commit.sequence, commit.events()?, &commit.commit_id, &context);
-        Ok(Self { sequence: commit.sequence, events, replayed: true })
+    pub(crate) fn earlier(commit: &RecordedCommit) -> Result<Self, EventStoreError> {
+        Ok(Self { sequence: commit.sequence, events: commit.events()?, replayed: true })
+    }
+
+    /// Returns the events as `cqrs-es` expects them.
+    fn envelopes(self, id: &A::Id) -> Vec<EventEnvelope<A>> {
+        let sequence = usize::try_from(self.sequence).unwrap_or(usize::MAX);
+        let envelope =
+            |payload| EventEnvelope { aggregate_id: id.to_string(), sequence, payload, metadata: HashMap::new() };
+        self.events.into_iter().map(envelope).collect()
     }
 }
 
@@ -211,9 +210,8 @@ impl<A: StoredAggregate> LogEventStore<A> {
         messages.push(self.message(&events, loaded, order)?);
         let appended = append(self.log.as_ref(), &messages, &self.patience).await?;
         if let Some(earlier) = appended.earlier {
-            return Stored::earlier(&loaded.id, &RecordedCommit::parse(&earlier)?);
+            return Stored::earlier(&RecordedCommit::parse(&earlier)?);
         }
-        let events = envelopes(&loaded.id, appended.sequence, events, &order.commit_id, &order.context);
         Ok(Stored { sequence: appended.sequence, events, replayed: false })
     }
 
@@ -276,32 +274,8 @@ fn message<A: StoredAggregate>(
     })
 }
 
-fn envelopes<A: StoredAggregate>(
-    id: &A::Id,
-    sequence: u64,
-    events: Vec<A::Event>,
-    commit_id: &str,
-    context: &CommandContext,
-) -> Vec<EventEnvelope<A>> {
-    let mut metadata = HashMap::from([
-        (metadata::COMMIT_ID.to_owned(), commit_id.to_owned()),
-        (metadata::ACTOR.to_owned(), context.actor.to_string()),
-        (metadata::ACTOR_ROLE.to_owned(), context.role.as_str().to_owned()),
-        (metadata::OCCURRED_AT.to_owned(), context.at.to_rfc3339()),
-        (metadata::REQUEST_HASH.to_owned(), context.request_hash.to_string()),
-    ]);
-    metadata.extend(context.command_id.clone().map(|id| (metadata::COMMAND_ID.to_owned(), id)));
-    metadata.extend(context.traceparent.clone().map(|parent| (metadata::TRACEPARENT.to_owned(), parent)));
-    let sequence = usize::try_from(sequence).unwrap_or(usize::MAX);
-    let envelope =
-        |payload| EventEnvelope { aggregate_id: id.to_string(), sequence, payload, metadata: metadata.clone() };
-    events.into_iter().map(envelope).collect()
-}
-
-/// Keys of the metadata of envelopes.
+/// Keys of a command's metadata in the interface of `cqrs-es`.
 pub mod metadata {
-    /// The id of the commit that holds the event.
-    pub const COMMIT_ID: &str = "commit_id";
     /// The client's id of the command.
     pub const COMMAND_ID: &str = "command_id";
     /// The keyed hash of the request.
@@ -355,7 +329,7 @@ where
             let version = self.load(&id, Freshness::Leader).await?.version;
             let mut events = Vec::new();
             for commit in self.history(&id, version).await? {
-                events.extend(Stored::<A>::earlier(&id, &commit)?.events);
+                events.extend(Stored::earlier(&commit)?.envelopes(&id));
             }
             Ok(events)
         };
@@ -379,10 +353,11 @@ where
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let commit = async {
             let order = PendingCommit::new::<A>(&context.id, context_of(&metadata)?);
-            self.append(events, &context, &order).await
+            let stored = self.append(events, &context, &order).await?;
+            Ok(stored.envelopes(&context.id))
         };
         match commit.await {
-            Ok(stored) => Ok(stored.events),
+            Ok(envelopes) => Ok(envelopes),
             Err(error @ EventStoreError::NameTaken) => Err(match A::claim_taken() {
                 Some(refusal) => AggregateError::UserError(refusal),
                 None => as_aggregate_error(error),

@@ -90,18 +90,18 @@ fn unknown(stored: &Stored<'_>) -> DecodeError {
 }
 
 impl StoredEvent for domain::BoxEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] =
         &[Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") }];
 }
 
 impl StoredEvent for domain::UserEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] = &[];
 }
 
 impl StoredEvent for domain::StoreEvent {
-    const TYPES: &'static [&'static str] = &Self::TYPES;
+    const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] = &[];
 }
 

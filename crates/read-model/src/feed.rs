@@ -1,7 +1,7 @@
 //! Events of a room as its members see them: the `type` and the `data` of the rows of `room_events`.
 
 use chrono::{DateTime, Utc};
-use domain::{MessageId, RoomClosedReason, StoreId, UserId, delivery_box::HostChange, values::Step};
+use domain::{MessageId, RoomClosedReason, StoreId, TalkEvent, UserId, delivery_box::HostChange, values::Step};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -149,7 +149,45 @@ pub enum RoomEvent {
     },
 }
 
+/// Copies field by field, because events hold secrets (password hashes).
+impl From<domain::RoomEvent> for RoomEvent {
+    fn from(event: domain::RoomEvent) -> Self {
+        use domain::RoomEvent as Event;
+        match event {
+            Event::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at } => {
+                let locked = password_hash.is_some();
+                Self::RoomOpened { store_id, title, host, max_members, locked, opened_at, closes_at }
+            }
+            Event::MemberJoined { user_id } => Self::MemberJoined { user_id },
+            Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
+            Event::MemberKicked { user_id, by } => Self::MemberKicked { user_id, by },
+            Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
+            Event::StepAdvanced { step } => Self::StepAdvanced { step },
+            Event::RoomExtended { extension, hours, closes_at } => Self::RoomExtended { extension, hours, closes_at },
+            Event::RoomClosed { reason } => Self::RoomClosed { reason },
+        }
+    }
+}
+
 impl RoomEvent {
+    /// Returns an event of the conversation as members see it. `posted` is the id of the message that a commit at this
+    /// sequence posts.
+    pub fn of_talk(event: TalkEvent, posted: MessageId) -> Self {
+        match event {
+            TalkEvent::MessagePosted { author, body, reply_to } => {
+                Self::MessagePosted { message_id: posted, author, body: Some(body), reply_to }
+            }
+            TalkEvent::MessageEdited { message_id, body } => Self::MessageEdited { message_id, body: Some(body) },
+            TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
+            TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
+                Self::ReactionAdded { message_id, user_id, emoji }
+            }
+            TalkEvent::ReactionRemoved { message_id, user_id, emoji } => {
+                Self::ReactionRemoved { message_id, user_id, emoji }
+            }
+        }
+    }
+
     /// Returns the `data` object alone, as it is stored.
     pub fn data(&self) -> Result<Box<RawValue>, serde_json::Error> {
         #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    BoxCommand, BoxId, BoxRefusal, DeliveryBox, RoomId, StoreCommand, UserCommand, UserId,
+    BoxCommand, BoxId, BoxRefusal, DeliveryBox, OwnCommand, RoomCommand, RoomId, TalkCommand, StoreCommand, UserCommand, UserId,
     delivery_box::PasswordProof,
     values::{BoxKind, Coordinates},
 };
@@ -74,19 +74,19 @@ pub fn install() -> BoxCommand {
 
 /// Installs a box.
 pub fn install_box(box_id: BoxId) -> BoxCommand {
-    BoxCommand::InstallBox {
+    BoxCommand::Box(OwnCommand::InstallBox {
         box_id,
         kind: BoxKind::Shared,
         zip_code: "06236".to_owned().try_into().unwrap(),
         address: "1 Teheran-ro".to_owned().try_into().unwrap(),
         detailed_address: "lobby".to_owned().try_into().unwrap(),
         coordinates: Coordinates::new(37.5, 127.0).unwrap(),
-    }
+    })
 }
 
 /// Opens a room without a password.
 pub fn open(host: &str) -> BoxCommand {
-    BoxCommand::OpenRoom {
+    BoxCommand::Box(OwnCommand::OpenRoom {
         host: user(host),
         store_id: "s1".parse().unwrap(),
         store_open: true,
@@ -95,22 +95,22 @@ pub fn open(host: &str) -> BoxCommand {
         password_hash: None,
         lifetime: domain::delivery_box::ROOM_LIFETIME,
         at: noon(),
-    }
+    })
 }
 
 /// Joins the sample room.
 pub fn join(name: &str) -> BoxCommand {
-    BoxCommand::JoinRoom { room_id: room_id(), user_id: user(name), password: PasswordProof::Missing, at: noon() }
+    RoomCommand::JoinRoom { user_id: user(name), password: PasswordProof::Missing, at: noon() }.in_room(room_id())
 }
 
 /// Leaves the sample room.
 pub fn leave(name: &str) -> BoxCommand {
-    BoxCommand::LeaveRoom { room_id: room_id(), user_id: user(name), at: noon() }
+    RoomCommand::LeaveRoom { user_id: user(name), at: noon() }.in_room(room_id())
 }
 
 /// Closes the sample room.
 pub fn close(host: &str) -> BoxCommand {
-    BoxCommand::CloseRoom { room_id: room_id(), by: user(host), at: noon() }
+    RoomCommand::CloseRoom { by: user(host), at: noon() }.in_room(room_id())
 }
 
 /// Posts a message in the sample room.
@@ -120,13 +120,13 @@ pub fn say(author: &str, body: &str) -> BoxCommand {
 
 /// Posts a message in a room.
 pub fn post(room_id: RoomId, author: &str, body: &str) -> BoxCommand {
-    BoxCommand::PostMessage {
-        room_id,
+    TalkCommand::PostMessage {
         author: user(author),
         body: body.to_owned().try_into().unwrap(),
         reply_to: None,
         at: noon(),
     }
+    .in_room(room_id)
 }
 
 /// Registers a user.

@@ -1,6 +1,6 @@
 //! The targets of events: the user, message or device that an event is about, besides the actor.
 
-use domain::{BoxEvent, UserEvent};
+use domain::{BoxEvent, OwnEvent, UserEvent};
 use event_store::{Decoded, RecordedCommit, log::Recorded};
 
 /// Returns the target of each event of a commit, in order: `None` for an event without one. The result is empty for a
@@ -17,28 +17,23 @@ pub(crate) fn targets(recorded: &Recorded) -> Vec<Option<String>> {
 
 fn of_box(event: &BoxEvent) -> Option<String> {
     match event {
-        BoxEvent::MemberJoined { user_id, .. }
-        | BoxEvent::MemberLeft { user_id, .. }
-        | BoxEvent::MemberKicked { user_id, .. }
-        | BoxEvent::AuthorErased { user_id } => Some(user_id.to_string()),
-        BoxEvent::HostTransferred { to, .. } => Some(to.to_string()),
-        BoxEvent::EventDropped { sequence, .. } => Some(sequence.to_string()),
-        BoxEvent::MessageEdited { message_id, .. }
-        | BoxEvent::MessageDeleted { message_id, .. }
-        | BoxEvent::ReactionAdded { message_id, .. }
-        | BoxEvent::ReactionRemoved { message_id, .. } => Some(message_id.to_string()),
-        BoxEvent::BoxInstalled { .. }
-        | BoxEvent::BoxDetailsChanged { .. }
-        | BoxEvent::BoxTakenOutOfService { .. }
-        | BoxEvent::BoxReturnedToService {}
-        | BoxEvent::BoxRetired {}
-        | BoxEvent::RoomOpened { .. }
-        | BoxEvent::StepAdvanced { .. }
-        | BoxEvent::RoomExtended { .. }
-        | BoxEvent::RoomClosed { .. }
-        | BoxEvent::OrderArrived { .. }
-        | BoxEvent::DoorOpened { .. }
-        | BoxEvent::MessagePosted { .. } => None,
+        BoxEvent::Box(event) => of_box_itself(event),
+        BoxEvent::Room { event, .. } => event.member().map(ToString::to_string),
+        BoxEvent::Talk { event, .. } => event.message_id().map(|message_id| message_id.to_string()),
+    }
+}
+
+fn of_box_itself(event: &OwnEvent) -> Option<String> {
+    match event {
+        OwnEvent::AuthorErased { user_id } => Some(user_id.to_string()),
+        OwnEvent::EventDropped { sequence, .. } => Some(sequence.to_string()),
+        OwnEvent::BoxInstalled { .. }
+        | OwnEvent::BoxDetailsChanged { .. }
+        | OwnEvent::BoxTakenOutOfService { .. }
+        | OwnEvent::BoxReturnedToService {}
+        | OwnEvent::BoxRetired {}
+        | OwnEvent::OrderArrived { .. }
+        | OwnEvent::DoorOpened { .. } => None,
     }
 }
 

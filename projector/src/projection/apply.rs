@@ -1,6 +1,7 @@
 //! The dispatch of box events to the rules that project them. A new event fails the build here.
 
-use domain::{BoxEvent, Lane, MessageId, RoomId};
+use domain::{BoxEvent, Lane, MessageId, OwnEvent, RoomEvent, RoomId, TalkEvent};
+use read_model::feed;
 
 use super::{
     InvalidEvent,
@@ -9,49 +10,90 @@ use super::{
 use crate::commit::{Commit, Content};
 
 impl Workspace {
-    /// Applies one event of a box to the rows in memory.
+    /// Applies one event of a box to the rows in memory, and adds it to the feed of its room.
     pub(super) fn apply(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
         match event {
-            BoxEvent::BoxInstalled { .. } => self.install_box(about, event),
-            BoxEvent::BoxDetailsChanged { .. } => self.change_details(about, event),
-            BoxEvent::BoxTakenOutOfService { reason } => self.serve(about, "out_of_service", reason.clone()),
-            BoxEvent::BoxReturnedToService {} => self.serve(about, "in_service", None),
-            BoxEvent::BoxRetired {} => self.serve(about, "retired", None),
-            BoxEvent::RoomOpened { room_id, .. } => self.open_room(about, room_id, event),
-            BoxEvent::StepAdvanced { room_id, step } => {
+            BoxEvent::Box(event) => self.apply_own(about, event),
+            BoxEvent::Room { room_id, event } => {
+                self.apply_room(about, room_id, event)?;
+                self.tell(about, room_id, event.name(), &event.clone().into(), None)
+            }
+            BoxEvent::Talk { room_id, event } => {
+                if !self.apply_talk(about, room_id, event)? {
+                    return Ok(());
+                }
+                let posted = about.message_id();
+                let message_id = event.message_id().unwrap_or(posted);
+                let seen = feed::RoomEvent::of_talk(event.clone(), posted);
+                self.tell(about, room_id, event.name(), &seen, Some(message_id))
+            }
+        }
+    }
+
+    fn apply_own(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+        match event {
+            OwnEvent::BoxInstalled { .. } => self.install_box(about, event),
+            OwnEvent::BoxDetailsChanged { .. } => self.change_details(about, event),
+            OwnEvent::BoxTakenOutOfService { reason } => self.serve(about, "out_of_service", reason.clone()),
+            OwnEvent::BoxReturnedToService {} => self.serve(about, "in_service", None),
+            OwnEvent::BoxRetired {} => self.serve(about, "retired", None),
+            OwnEvent::OrderArrived { room_id: Some(room_id) } => {
+                self.bring_order(about, room_id)?;
+                self.tell(about, room_id, event.name(), &feed::RoomEvent::OrderArrived {}, None)
+            }
+            OwnEvent::DoorOpened { room_id: Some(room_id) } => {
+                self.tell(about, room_id, event.name(), &feed::RoomEvent::DoorOpened {}, None)
+            }
+            OwnEvent::OrderArrived { room_id: None }
+            | OwnEvent::DoorOpened { room_id: None }
+            | OwnEvent::EventDropped { .. } => Ok(()),
+            OwnEvent::AuthorErased { user_id } => self.erase_author(about, user_id),
+        }
+    }
+
+    fn apply_room(
+        &mut self,
+        about: &EventContext<'_>,
+        room_id: &RoomId,
+        event: &RoomEvent,
+    ) -> Result<(), InvalidEvent> {
+        match event {
+            RoomEvent::RoomOpened { .. } => self.open_room(about, room_id, event),
+            RoomEvent::StepAdvanced { step } => {
                 step.as_str().clone_into(&mut self.change_room(room_id)?.row.step);
-                self.tell(about, room_id, event)
+                Ok(())
             }
-            BoxEvent::RoomExtended { room_id, closes_at, .. } => {
+            RoomEvent::RoomExtended { closes_at, .. } => {
                 self.change_room(room_id)?.row.closes_at = *closes_at;
-                self.tell(about, room_id, event)
+                Ok(())
             }
-            BoxEvent::HostTransferred { room_id, to, .. } => self.transfer_host(about, room_id, to, event),
-            BoxEvent::RoomClosed { room_id, reason } => self.close_room(about, room_id, *reason, event),
-            BoxEvent::OrderArrived { room_id: Some(room_id) } => self.bring_order(about, room_id, event),
-            BoxEvent::DoorOpened { room_id: Some(room_id) } => self.tell(about, room_id, event),
-            BoxEvent::OrderArrived { room_id: None }
-            | BoxEvent::DoorOpened { room_id: None }
-            | BoxEvent::EventDropped { .. } => Ok(()),
-            BoxEvent::AuthorErased { user_id } => self.erase_author(about, user_id),
-            BoxEvent::MemberJoined { room_id, user_id } => self.join(about, room_id, user_id, event),
-            BoxEvent::MemberLeft { room_id, user_id } => self.leave(about, room_id, user_id, event),
-            BoxEvent::MemberKicked { room_id, user_id, .. } => self.kick(about, room_id, user_id, event),
-            BoxEvent::MessagePosted { room_id, author, body, reply_to } => {
+            RoomEvent::HostTransferred { to, .. } => self.transfer_host(about, room_id, to),
+            RoomEvent::RoomClosed { reason } => self.close_room(about, room_id, *reason),
+            RoomEvent::MemberJoined { user_id } => self.join(about, room_id, user_id),
+            RoomEvent::MemberLeft { user_id } => self.leave(room_id, user_id),
+            RoomEvent::MemberKicked { user_id, .. } => self.kick(about, room_id, user_id),
+        }
+    }
+
+    /// Returns true if the event has an effect.
+    fn apply_talk(
+        &mut self,
+        about: &EventContext<'_>,
+        room_id: &RoomId,
+        event: &TalkEvent,
+    ) -> Result<bool, InvalidEvent> {
+        match event {
+            TalkEvent::MessagePosted { author, body, reply_to } => {
                 self.post(about, room_id, author, body, *reply_to)?;
-                self.tell(about, room_id, event)
+                Ok(true)
             }
-            BoxEvent::MessageEdited { room_id, message_id, body } => {
-                self.edit(about, room_id, *message_id, body, event)
+            TalkEvent::MessageEdited { message_id, body } => self.edit(about, room_id, *message_id, body),
+            TalkEvent::MessageDeleted { message_id, .. } => self.delete(room_id, *message_id),
+            TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
+                self.add_reaction(about, room_id, *message_id, user_id, emoji)
             }
-            BoxEvent::MessageDeleted { room_id, message_id, .. } => self.delete(about, room_id, *message_id, event),
-            BoxEvent::ReactionAdded { room_id, message_id, user_id, emoji } => {
-                let added = self.add_reaction(about, room_id, *message_id, user_id, emoji)?;
-                if added { self.tell(about, room_id, event) } else { Ok(()) }
-            }
-            BoxEvent::ReactionRemoved { room_id, message_id, user_id, emoji } => {
-                let removed = self.remove_reaction(room_id, *message_id, user_id, emoji)?;
-                if removed { self.tell(about, room_id, event) } else { Ok(()) }
+            TalkEvent::ReactionRemoved { message_id, user_id, emoji } => {
+                self.remove_reaction(room_id, *message_id, user_id, emoji)
             }
         }
     }
@@ -81,29 +123,9 @@ impl<'a> Keys<'a> {
 /// Returns the message that an event refers to, if it was posted before this sequence; later ones will be in memory.
 fn older_message(event: &BoxEvent, first: u64) -> Option<(&RoomId, MessageId)> {
     let (room_id, message_id) = match event {
-        BoxEvent::MessagePosted { room_id, reply_to: Some(message_id), .. }
-        | BoxEvent::MessageEdited { room_id, message_id, .. }
-        | BoxEvent::MessageDeleted { room_id, message_id, .. }
-        | BoxEvent::ReactionAdded { room_id, message_id, .. }
-        | BoxEvent::ReactionRemoved { room_id, message_id, .. } => (room_id, *message_id),
-        BoxEvent::MessagePosted { reply_to: None, .. }
-        | BoxEvent::BoxInstalled { .. }
-        | BoxEvent::BoxDetailsChanged { .. }
-        | BoxEvent::BoxTakenOutOfService { .. }
-        | BoxEvent::BoxReturnedToService {}
-        | BoxEvent::BoxRetired {}
-        | BoxEvent::RoomOpened { .. }
-        | BoxEvent::MemberJoined { .. }
-        | BoxEvent::MemberLeft { .. }
-        | BoxEvent::MemberKicked { .. }
-        | BoxEvent::HostTransferred { .. }
-        | BoxEvent::StepAdvanced { .. }
-        | BoxEvent::RoomExtended { .. }
-        | BoxEvent::RoomClosed { .. }
-        | BoxEvent::OrderArrived { .. }
-        | BoxEvent::DoorOpened { .. }
-        | BoxEvent::EventDropped { .. }
-        | BoxEvent::AuthorErased { .. } => return None,
+        BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { reply_to, .. } } => (room_id, (*reply_to)?),
+        BoxEvent::Talk { room_id, event } => (room_id, event.message_id()?),
+        BoxEvent::Box(_) | BoxEvent::Room { .. } => return None,
     };
     (message_id.sequence() < first).then_some((room_id, message_id))
 }

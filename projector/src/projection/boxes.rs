@@ -1,6 +1,6 @@
 //! Events of a box itself.
 
-use domain::BoxEvent;
+use domain::OwnEvent;
 
 use super::{
     InvalidEvent,
@@ -8,8 +8,8 @@ use super::{
 };
 
 impl Workspace {
-    pub(super) fn install_box(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
-        let BoxEvent::BoxInstalled { box_id, kind, zip_code, address, detailed_address, latitude, longitude } = event
+    pub(super) fn install_box(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+        let OwnEvent::BoxInstalled { box_id, kind, zip_code, address, detailed_address, latitude, longitude } = event
         else {
             return Ok(());
         };
@@ -33,8 +33,8 @@ impl Workspace {
         Ok(())
     }
 
-    pub(super) fn change_details(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
-        let BoxEvent::BoxDetailsChanged { kind, zip_code, address, detailed_address, coordinates } = event else {
+    pub(super) fn change_details(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+        let OwnEvent::BoxDetailsChanged { kind, zip_code, address, detailed_address, coordinates } = event else {
             return Ok(());
         };
         let row = self.change_box(about.box_id)?;

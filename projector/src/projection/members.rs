@@ -1,6 +1,6 @@
 //! Current and former members of a room.
 
-use domain::{AlarmKind, BoxEvent, RoomId, UserId};
+use domain::{AlarmKind, RoomId, UserId};
 
 use super::{
     InvalidEvent,
@@ -14,7 +14,6 @@ impl Workspace {
         about: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
-        event: &BoxEvent,
     ) -> Result<(), InvalidEvent> {
         let room = self.change_room(room_id)?;
         if room.has_inside(user_id) {
@@ -32,19 +31,13 @@ impl Workspace {
         if is_new {
             self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
         }
-        self.tell(about, room_id, event)
+        Ok(())
     }
 
-    pub(super) fn leave(
-        &mut self,
-        about: &EventContext<'_>,
-        room_id: &RoomId,
-        user_id: &UserId,
-        event: &BoxEvent,
-    ) -> Result<(), InvalidEvent> {
+    pub(super) fn leave(&mut self, room_id: &RoomId, user_id: &UserId) -> Result<(), InvalidEvent> {
         self.change_member(room_id, user_id)?.standing = Standing::Left;
         self.change_room(room_id)?.row.member_count -= 1;
-        self.tell(about, room_id, event)
+        Ok(())
     }
 
     pub(super) fn kick(
@@ -52,11 +45,10 @@ impl Workspace {
         about: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
-        event: &BoxEvent,
     ) -> Result<(), InvalidEvent> {
         self.change_member(room_id, user_id)?.standing = Standing::Kicked;
         self.change_room(room_id)?.row.member_count -= 1;
         self.alarm(Cause { about, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
-        self.tell(about, room_id, event)
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Messages of a room: posted, edited, deleted.
 
-use domain::{AlarmKind, BoxEvent, MessageId, RoomId, UserId};
+use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
     InvalidEvent,
@@ -58,36 +58,31 @@ impl Workspace {
         Ok(())
     }
 
-    /// Edits a message. Ignores an edit that comes after the deletion, on every replay.
+    /// Edits a message. Ignores an edit that comes after the deletion, on every replay. Returns true if the edit has an
+    /// effect.
     pub(super) fn edit(
         &mut self,
         about: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         body: &str,
-        event: &BoxEvent,
-    ) -> Result<(), InvalidEvent> {
+    ) -> Result<bool, InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let message = self.change_message(room_id, message_id)?;
         message.body = Some(body.to_owned());
         message.edited_at = Some(about.at());
-        self.tell(about, room_id, event)
+        Ok(true)
     }
 
-    pub(super) fn delete(
-        &mut self,
-        about: &EventContext<'_>,
-        room_id: &RoomId,
-        message_id: MessageId,
-        event: &BoxEvent,
-    ) -> Result<(), InvalidEvent> {
+    /// Deletes a message. Returns true if it has an effect.
+    pub(super) fn delete(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<bool, InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         self.change_message(room_id, message_id)?.body = None;
         self.blank(room_id, message_id)?;
-        self.tell(about, room_id, event)
+        Ok(true)
     }
 }

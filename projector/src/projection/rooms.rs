@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{AlarmKind, BoxEvent, RoomClosedReason, RoomId, UserId, values::Step};
+use domain::{AlarmKind, RoomClosedReason, RoomEvent, RoomId, UserId, values::Step};
 
 use super::{
     InvalidEvent,
     alarms::Cause,
-    feed::happened_by_itself,
     workspace::{EventContext, Member, Room, RoomRow, Standing, UserRoom, Workspace},
 };
 
@@ -16,10 +15,9 @@ impl Workspace {
         &mut self,
         about: &EventContext<'_>,
         room_id: &RoomId,
-        event: &BoxEvent,
+        event: &RoomEvent,
     ) -> Result<(), InvalidEvent> {
-        let BoxEvent::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at, .. } =
-            event
+        let RoomEvent::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at } = event
         else {
             return Ok(());
         };
@@ -48,7 +46,7 @@ impl Workspace {
         self.rooms.insert(room_id.clone(), Room { row, members });
         self.changed.note_member(room_id, host);
         self.entered.push(UserRoom { user_id: host.clone(), room_id: room_id.clone(), opened_at: *opened_at });
-        self.tell(about, room_id, event)
+        Ok(())
     }
 
     pub(super) fn transfer_host(
@@ -56,11 +54,10 @@ impl Workspace {
         about: &EventContext<'_>,
         room_id: &RoomId,
         to: &UserId,
-        event: &BoxEvent,
     ) -> Result<(), InvalidEvent> {
         self.change_room(room_id)?.row.host = to.to_string();
         self.alarm(Cause { about, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
-        self.tell(about, room_id, event)
+        Ok(())
     }
 
     pub(super) fn close_room(
@@ -68,7 +65,6 @@ impl Workspace {
         about: &EventContext<'_>,
         room_id: &RoomId,
         reason: RoomClosedReason,
-        event: &BoxEvent,
     ) -> Result<(), InvalidEvent> {
         let row = &mut self.change_room(room_id)?.row;
         "closed".clone_into(&mut row.status);
@@ -79,21 +75,14 @@ impl Workspace {
             box_row.room_id = None;
         }
         let cause = Cause { about, room_id, kind: AlarmKind::RoomClosed, message_id: None };
-        if happened_by_itself(event) {
-            self.alarm_all_inside_of_itself(cause)?;
+        if reason == RoomClosedReason::Expired {
+            self.alarm_all_inside_of_itself(cause)
         } else {
-            self.alarm_all_inside(cause)?;
+            self.alarm_all_inside(cause)
         }
-        self.tell(about, room_id, event)
     }
 
-    pub(super) fn bring_order(
-        &mut self,
-        about: &EventContext<'_>,
-        room_id: &RoomId,
-        event: &BoxEvent,
-    ) -> Result<(), InvalidEvent> {
-        self.alarm_all_inside(Cause { about, room_id, kind: AlarmKind::OrderArrived, message_id: None })?;
-        self.tell(about, room_id, event)
+    pub(super) fn bring_order(&mut self, about: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
+        self.alarm_all_inside(Cause { about, room_id, kind: AlarmKind::OrderArrived, message_id: None })
     }
 }

@@ -1,6 +1,6 @@
 //! The alarms of each event: for the users concerned, never for the actor.
 
-use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange};
+use domain::{BoxEvent, OwnEvent, RoomClosedReason, RoomEvent, delivery_box::HostChange};
 use serde_json::json;
 
 use crate::{
@@ -79,7 +79,7 @@ async fn each_effective_reaction_alarms_the_author_once() {
 #[tokio::test]
 async fn a_kick_alarms_the_kicked_user() {
     let mut story = Story::of_three("b1");
-    let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("bob"), by: user("ann") };
+    let kicked = RoomEvent::MemberKicked { user_id: user("bob"), by: user("ann") }.in_room(room("b1.1"));
     story.happens("b1", "ann", [kicked]);
     assert_eq!(told_by_last(&story).await, told(&[("bob", "kicked")]));
 }
@@ -88,7 +88,7 @@ async fn a_kick_alarms_the_kicked_user() {
 async fn a_host_transfer_alarms_the_new_host() {
     let mut story = Story::of_three("b1");
     let change = HostChange::Succession;
-    let transferred = BoxEvent::HostTransferred { room_id: room("b1.1"), from: user("ann"), to: user("bob"), change };
+    let transferred = RoomEvent::HostTransferred { from: user("ann"), to: user("bob"), change }.in_room(room("b1.1"));
     story.happens("b1", "ann", [left("b1.1", "ann"), transferred]);
     assert_eq!(told_by_last(&story).await, told(&[("bob", "made_host")]));
 }
@@ -98,9 +98,9 @@ async fn a_closing_alarms_all_members_except_the_closer() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "cleo", [left("b1.1", "cleo")]);
     let mut other = Story::of_three("b1");
-    story.happens("b1", "ann", [BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Host }]);
+    story.happens("b1", "ann", [RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"))]);
     assert_eq!(told_by_last(&story).await, told(&[("bob", "room_closed")]));
-    let expired = BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Expired };
+    let expired = RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room("b1.1"));
     other.happens("b1", "system", [expired]);
     let everybody = told(&[("ann", "room_closed"), ("bob", "room_closed"), ("cleo", "room_closed")]);
     assert_eq!(told_by_last(&other).await, everybody);
@@ -109,7 +109,7 @@ async fn a_closing_alarms_all_members_except_the_closer() {
 #[tokio::test]
 async fn an_arrival_alarms_all_members() {
     let mut story = Story::of_three("b1");
-    story.happens("b1", "b1", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);
     let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
     assert_eq!(told_by_last(&story).await, everybody);
 }
@@ -117,7 +117,7 @@ async fn an_arrival_alarms_all_members() {
 #[tokio::test]
 async fn an_arrival_alarms_a_user_whose_id_is_that_of_the_box() {
     let mut story = Story::of_three("b1");
-    story.happens("b1", "ann", [BoxEvent::OrderArrived { room_id: Some(room("b1.1")) }]);
+    story.happens("b1", "ann", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);
     story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);
     let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
     assert_eq!(told_by_last(&story).await, everybody);

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use cqrs_es::Aggregate;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, MessageId, OriginalMessage, PasswordProof, RoomId, User, UserCommand, UserId,
+    BoxCommand, BoxId, DeliveryBox, MessageId, OriginalMessage, OwnCommand, PasswordProof, RoomCommand, RoomId,
+    TalkCommand, User, UserCommand, UserId,
     values::{ExtensionHours, MaxMembers, Step},
 };
 use event_store::{MemoryLog, StreamName};
@@ -59,7 +60,9 @@ impl RandomHistory {
         }
         let content = Content::Box { box_id: box_id.clone(), events: events.clone() };
         let sequence = self.story.add(actor.as_str(), content);
-        if let Some(domain::BoxEvent::MessagePosted { room_id, author, .. }) = events.into_iter().next() {
+        if let Some(domain::BoxEvent::Talk { room_id, event: domain::TalkEvent::MessagePosted { author, .. } }) =
+            events.into_iter().next()
+        {
             self.messages.push(OriginalMessage { message_id: MessageId::new(sequence), room_id, author });
         }
     }
@@ -90,7 +93,11 @@ impl RandomHistory {
                 self.poison.push((box_id.clone(), self.story.happens(box_id.as_str(), actor.as_str(), again)));
             }
             90 | 91 => {
-                self.order(box_id, &UserId::system(), BoxCommand::EraseAuthor { user_id: actor.clone(), at: time(0) });
+                self.order(
+                    box_id,
+                    &UserId::system(),
+                    BoxCommand::Box(OwnCommand::EraseAuthor { user_id: actor.clone(), at: time(0) }),
+                );
             }
             92..=97 => {
                 let of_box: Vec<u64> =
@@ -132,7 +139,7 @@ fn command(
     let emoji = || ["👍", "🍜", "ok"][usize::from(about) % 3].to_owned().try_into().expect("an emoji");
     let body = || format!("{about} for @{other}").try_into().expect("a body");
     match what % 20 {
-        0 => BoxCommand::OpenRoom {
+        0 => BoxCommand::Box(OwnCommand::OpenRoom {
             host: actor,
             store_id: "s1".parse().expect("a store id"),
             store_open: true,
@@ -141,21 +148,24 @@ fn command(
             password_hash: None,
             at,
             lifetime: TimeDelta::hours(3),
-        },
-        1..=4 => BoxCommand::JoinRoom { room_id, user_id: actor, password: PasswordProof::Missing, at },
-        5 => BoxCommand::LeaveRoom { room_id, user_id: actor, at },
-        6 if about.is_multiple_of(8) => BoxCommand::CloseRoom { room_id, by: actor, at },
-        6 => BoxCommand::KickMember { room_id, by: actor, user_id: other, at },
-        7 => BoxCommand::TransferHost { room_id, by: actor, to: other, at },
-        8 => BoxCommand::AdvanceStep { room_id, by: actor, step: Step::Ordering, at },
-        9 => BoxCommand::ExtendRoom { room_id, by: actor, hours: ExtensionHours::try_from(1).expect("hours"), at },
-        10 => BoxCommand::RecordArrival { at },
-        11 => BoxCommand::EditMessage { room_id, by: actor, original, body: body(), at },
-        12 => BoxCommand::DeleteMessage { room_id, by: actor, original, at },
-        13 | 14 => BoxCommand::AddReaction { room_id, user_id: actor, original, emoji: emoji(), at },
-        15 => BoxCommand::RemoveReaction { room_id, user_id: actor, original, emoji: emoji(), at },
-        16 => BoxCommand::PostMessage { room_id, author: actor, body: body(), reply_to: original.map(Some), at },
-        _ => BoxCommand::PostMessage { room_id, author: actor, body: body(), reply_to: None, at },
+        }),
+        1..=4 => RoomCommand::JoinRoom { user_id: actor, password: PasswordProof::Missing, at }.in_room(room_id),
+        5 => RoomCommand::LeaveRoom { user_id: actor, at }.in_room(room_id),
+        6 if about.is_multiple_of(8) => RoomCommand::CloseRoom { by: actor, at }.in_room(room_id),
+        6 => RoomCommand::KickMember { by: actor, user_id: other, at }.in_room(room_id),
+        7 => RoomCommand::TransferHost { by: actor, to: other, at }.in_room(room_id),
+        8 => RoomCommand::AdvanceStep { by: actor, step: Step::Ordering, at }.in_room(room_id),
+        9 => RoomCommand::ExtendRoom { by: actor, hours: ExtensionHours::try_from(1).expect("hours"), at }
+            .in_room(room_id),
+        10 => BoxCommand::Box(OwnCommand::RecordArrival { at }),
+        11 => TalkCommand::EditMessage { by: actor, original, body: body(), at }.in_room(room_id),
+        12 => TalkCommand::DeleteMessage { by: actor, original, at }.in_room(room_id),
+        13 | 14 => TalkCommand::AddReaction { user_id: actor, original, emoji: emoji(), at }.in_room(room_id),
+        15 => TalkCommand::RemoveReaction { user_id: actor, original, emoji: emoji(), at }.in_room(room_id),
+        16 => {
+            TalkCommand::PostMessage { author: actor, body: body(), reply_to: original.map(Some), at }.in_room(room_id)
+        }
+        _ => TalkCommand::PostMessage { author: actor, body: body(), reply_to: None, at }.in_room(room_id),
     }
 }
 
@@ -252,7 +262,7 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
         history.throw(*throw);
     }
     for box_id in ["b1", "b2", "b3"] {
-        let erase = BoxCommand::EraseAuthor { user_id: user("ann"), at: time(0) };
+        let erase = BoxCommand::Box(OwnCommand::EraseAuthor { user_id: user("ann"), at: time(0) });
         history.order(&box_id.parse().expect("a box id"), &UserId::system(), erase);
     }
     let people = people(dice);

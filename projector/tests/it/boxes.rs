@@ -1,6 +1,6 @@
 //! The lifecycle of a box: installed, changed, out of service, retired.
 
-use domain::{BoxEvent, values::BoxKind};
+use domain::{BoxEvent, OwnEvent, values::BoxKind};
 use serde_json::json;
 
 use crate::{
@@ -29,24 +29,24 @@ async fn omitted_details_are_kept() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
-    let nothing = BoxEvent::BoxDetailsChanged {
+    let nothing = BoxEvent::Box(OwnEvent::BoxDetailsChanged {
         kind: None,
         zip_code: None,
         address: None,
         detailed_address: None,
         coordinates: None,
-    };
+    });
     story.happens("b1", "ops", [nothing]);
     story.happens(
         "b1",
         "ops",
-        [BoxEvent::BoxDetailsChanged {
+        [BoxEvent::Box(OwnEvent::BoxDetailsChanged {
             kind: Some(BoxKind::Private),
             zip_code: Some("04103".to_owned()),
             address: None,
             detailed_address: Some("right".to_owned()),
             coordinates: Some((1.5, 2.5)),
-        }],
+        })],
     );
     world.tell(&story).await;
     let row = world.row("select kind, zip_code, address, detailed_address, latitude, longitude from boxes").await;
@@ -62,16 +62,16 @@ async fn a_box_goes_out_of_service_returns_and_retires() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
-    story.happens("b1", "ops", [BoxEvent::BoxTakenOutOfService { reason: Some("rain".to_owned()) }]);
+    story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxTakenOutOfService { reason: Some("rain".to_owned()) })]);
     world.tell(&story).await;
     let service = "select service, out_of_service_reason from boxes";
     assert_eq!(world.row(service).await, json!({ "service": "out_of_service", "out_of_service_reason": "rain" }));
     let mut story = Story::from(3);
-    story.happens("b1", "ops", [BoxEvent::BoxReturnedToService {}]);
+    story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxReturnedToService {})]);
     world.tell(&story).await;
     assert_eq!(world.row(service).await, json!({ "service": "in_service", "out_of_service_reason": null }));
     let mut story = Story::from(4);
-    story.happens("b1", "ops", [BoxEvent::BoxRetired {}]);
+    story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxRetired {})]);
     world.tell(&story).await;
     assert_eq!(world.row(service).await, json!({ "service": "retired", "out_of_service_reason": null }));
 }
@@ -81,8 +81,8 @@ async fn events_of_a_box_without_a_room_are_in_no_feed() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
-    story.happens("b1", "b1", [BoxEvent::OrderArrived { room_id: None }]);
-    story.happens("b1", "b1", [BoxEvent::DoorOpened { room_id: None }]);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: None })]);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::DoorOpened { room_id: None })]);
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
     let news = world.tell(&story).await;
     assert_eq!(news.feed.iter().map(|row| (row.kind, row.v)).collect::<Vec<_>>(), [("room_opened", 1)]);

@@ -17,22 +17,23 @@ fn conversation() -> Story {
     let second = story.happens("b1", "bob", [posted("b1.1", "bob", "secret, too", None)]);
     story.happens("b1", "bob", [deleted("b1.1", second, "bob")]);
     let secret_room = match opened("b1.2", "bob") {
-        domain::BoxEvent::RoomOpened { room_id, store_id, host, max_members, opened_at, closes_at, .. } => {
-            domain::BoxEvent::RoomOpened {
-                title: "secret feast".to_owned(),
-                password_hash: None,
-                room_id,
-                store_id,
-                host,
-                max_members,
-                opened_at,
-                closes_at,
-            }
+        domain::BoxEvent::Room {
+            room_id,
+            event: domain::RoomEvent::RoomOpened { store_id, host, max_members, opened_at, closes_at, .. },
+        } => domain::RoomEvent::RoomOpened {
+            title: "secret feast".to_owned(),
+            password_hash: None,
+            store_id,
+            host,
+            max_members,
+            opened_at,
+            closes_at,
         }
+        .in_room(room_id),
         other => other,
     };
     let reason = domain::RoomClosedReason::Host;
-    let closed = domain::BoxEvent::RoomClosed { room_id: crate::story::room("b1.1"), reason };
+    let closed = domain::RoomEvent::RoomClosed { reason }.in_room(crate::story::room("b1.1"));
     story.happens("b1", "ann", [reacted("b1.1", first, "ann", "👍"), closed]);
     story.happens("b1", "bob", [secret_room]);
     story

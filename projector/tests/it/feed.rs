@@ -1,7 +1,7 @@
 //! A room's feed: dense versions, and exactly the JSON of the public API.
 
 use chrono::TimeDelta;
-use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange, values::Step};
+use domain::{BoxEvent, OwnEvent, RoomClosedReason, RoomEvent, delivery_box::HostChange, values::Step};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,22 +21,22 @@ fn everything_that_happens() -> Story {
     story.happens("b1", "cleo", [joined("b1.1", "cleo")]);
     story.happens("b1", "dan", [joined("b1.1", "dan")]);
     let transferred =
-        BoxEvent::HostTransferred { room_id: room_id.clone(), from: user("ann"), to: user("bob"), change };
+        RoomEvent::HostTransferred { from: user("ann"), to: user("bob"), change }.in_room(room_id.clone());
     story.happens("b1", "ann", [left("b1.1", "ann"), transferred]);
-    let kicked = BoxEvent::MemberKicked { room_id: room_id.clone(), user_id: user("cleo"), by: user("bob") };
+    let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("bob") }.in_room(room_id.clone());
     story.happens("b1", "bob", [kicked]);
-    story.happens("b1", "bob", [BoxEvent::StepAdvanced { room_id: room_id.clone(), step: Step::Ordering }]);
-    let extended = BoxEvent::RoomExtended { room_id: room_id.clone(), extension: 1, hours: 1, closes_at };
+    story.happens("b1", "bob", [RoomEvent::StepAdvanced { step: Step::Ordering }.in_room(room_id.clone())]);
+    let extended = RoomEvent::RoomExtended { extension: 1, hours: 1, closes_at }.in_room(room_id.clone());
     story.happens("b1", "bob", [extended]);
-    story.happens("b1", "b1", [BoxEvent::OrderArrived { room_id: Some(room_id.clone()) }]);
-    story.happens("b1", "b1", [BoxEvent::DoorOpened { room_id: Some(room_id.clone()) }]);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room_id.clone()) })]);
+    story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::DoorOpened { room_id: Some(room_id.clone()) })]);
     let kept = story.happens("b1", "bob", [posted("b1.1", "bob", "here", None)]);
     let gone = story.happens("b1", "dan", [posted("b1.1", "dan", "wher", Some(kept))]);
     story.happens("b1", "dan", [edited("b1.1", gone, "where")]);
     story.happens("b1", "dan", [reacted("b1.1", kept, "dan", "👍")]);
     story.happens("b1", "dan", [unreacted("b1.1", kept, "dan", "👍")]);
     story.happens("b1", "bob", [deleted("b1.1", gone, "bob")]);
-    story.happens("b1", "system", [BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Expired }]);
+    story.happens("b1", "system", [RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room_id)]);
     story
 }
 

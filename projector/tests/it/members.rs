@@ -1,6 +1,6 @@
 //! Members who join, leave, are kicked and return.
 
-use domain::BoxEvent;
+use domain::RoomEvent;
 use serde_json::json;
 
 use crate::{
@@ -29,7 +29,7 @@ async fn former_members_keep_their_rows() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b1", "bob", [left("b1.1", "bob")]);
-    let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("cleo"), by: user("ann") };
+    let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
     story.happens("b1", "ann", [kicked]);
     world.tell(&story).await;
     assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "left", "kicked"]);

@@ -1,7 +1,7 @@
 //! The lifecycle of a room.
 
 use chrono::TimeDelta;
-use domain::{BoxEvent, RoomClosedReason, delivery_box::HostChange, values::Step};
+use domain::{RoomClosedReason, RoomEvent, delivery_box::HostChange, values::Step};
 use serde_json::json;
 
 use crate::{
@@ -39,16 +39,17 @@ async fn a_room_advances_step_by_step() {
     let mut story = Story::of_three("b1");
     let room_id = room("b1.1");
     let closes_at = time(0) + TimeDelta::hours(5);
-    story.happens("b1", "ann", [BoxEvent::StepAdvanced { room_id: room_id.clone(), step: Step::Ordered }]);
+    story.happens("b1", "ann", [RoomEvent::StepAdvanced { step: Step::Ordered }.in_room(room_id.clone())]);
     story.happens(
         "b1",
         "ann",
-        [BoxEvent::RoomExtended { room_id: room_id.clone(), extension: 1, hours: 2, closes_at }],
+        [RoomEvent::RoomExtended { extension: 1, hours: 2, closes_at }.in_room(room_id.clone())],
     );
     story.happens(
         "b1",
         "ann",
-        [BoxEvent::HostTransferred { room_id, from: user("ann"), to: user("cleo"), change: HostChange::Transferred }],
+        [RoomEvent::HostTransferred { from: user("ann"), to: user("cleo"), change: HostChange::Transferred }
+            .in_room(room_id)],
     );
     world.tell(&story).await;
     let row = world.row("select step, closes_at, host, v from rooms").await;
@@ -60,7 +61,7 @@ async fn a_room_advances_step_by_step() {
 async fn a_closed_room_frees_its_box_and_keeps_its_members() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
-    story.happens("b1", "ann", [BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Host }]);
+    story.happens("b1", "ann", [RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"))]);
     world.tell(&story).await;
     let row = world.row("select status, closed_reason, closed_at, member_count from rooms").await;
     let expected = json!({
@@ -78,7 +79,7 @@ async fn the_next_room_on_a_box_closes_the_overdue_one_first() {
     story.happens(
         "b1",
         "dan",
-        [BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Expired }, opened("b1.2", "dan")],
+        [RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room("b1.1")), opened("b1.2", "dan")],
     );
     let news = world.tell(&story).await;
     assert_eq!(world.texts("select room_id from boxes").await, ["b1.2"]);
@@ -95,7 +96,7 @@ async fn the_last_leaving_member_closes_the_room() {
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
-    let closed = BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Empty };
+    let closed = RoomEvent::RoomClosed { reason: RoomClosedReason::Empty }.in_room(room("b1.1"));
     story.happens("b1", "ann", [left("b1.1", "ann"), closed]);
     let news = world.tell(&story).await;
     let row = world.row("select status, closed_reason, member_count, v from rooms").await;

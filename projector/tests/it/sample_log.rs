@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use domain::{BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, RoomId, Store, User};
+use domain::{BoxCommand, BoxId, DeliveryBox, EventSequence, MessageId, OwnCommand, RoomId, Store, User};
 use event_store::{Committed, Executor, ExecutorOptions, Log, Marks};
 use testing::commands::{by, install_box, open, post, register_store, register_user, user};
 
@@ -38,7 +38,7 @@ impl SampleLog {
         let box_id = parsed(box_id);
         let commit = self.boxes.commit_of(&box_id, EventSequence::new(sequence)).await.expect("an answer");
         let reason = "a test".to_owned().try_into().expect("a reason");
-        self.execute(&box_id, "ops", BoxCommand::DropEvent { commit, reason }).await
+        self.execute(&box_id, "ops", BoxCommand::Box(OwnCommand::DropEvent { commit, reason })).await
     }
 
     /// Registers a store and two users.

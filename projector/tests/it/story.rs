@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    BoxEvent, BoxId, EventSequence, MessageId, RoomId, StoreEvent, UserEvent, UserId,
+    BoxEvent, BoxId, EventSequence, MessageId, OwnEvent, RoomEvent, RoomId, StoreEvent, TalkEvent, UserEvent, UserId,
     values::{BoxKind, ERASED},
 };
 use event_store::{
@@ -40,7 +40,7 @@ pub(crate) fn time(sequence: u64) -> DateTime<Utc> {
 }
 
 pub(crate) fn installed(box_id: &str) -> BoxEvent {
-    BoxEvent::BoxInstalled {
+    BoxEvent::Box(OwnEvent::BoxInstalled {
         box_id: box_id.parse().expect("a box id"),
         kind: BoxKind::Shared,
         zip_code: "04109".to_owned(),
@@ -48,12 +48,11 @@ pub(crate) fn installed(box_id: &str) -> BoxEvent {
         detailed_address: "left of the door".to_owned(),
         latitude: 51.34,
         longitude: 12.37,
-    }
+    })
 }
 
 pub(crate) fn opened(room_id: &str, host: &str) -> BoxEvent {
-    BoxEvent::RoomOpened {
-        room_id: room(room_id),
+    RoomEvent::RoomOpened {
         store_id: "s1".parse().expect("a store id"),
         title: "Noodles".to_owned(),
         host: user(host),
@@ -62,57 +61,46 @@ pub(crate) fn opened(room_id: &str, host: &str) -> BoxEvent {
         opened_at: time(0),
         closes_at: time(0) + TimeDelta::hours(3),
     }
+    .in_room(room(room_id))
 }
 
 pub(crate) fn joined(room_id: &str, who: &str) -> BoxEvent {
-    BoxEvent::MemberJoined { room_id: room(room_id), user_id: user(who) }
+    RoomEvent::MemberJoined { user_id: user(who) }.in_room(room(room_id))
 }
 
 pub(crate) fn left(room_id: &str, who: &str) -> BoxEvent {
-    BoxEvent::MemberLeft { room_id: room(room_id), user_id: user(who) }
+    RoomEvent::MemberLeft { user_id: user(who) }.in_room(room(room_id))
 }
 
 pub(crate) fn posted(room_id: &str, author: &str, body: &str, reply_to: Option<u64>) -> BoxEvent {
-    BoxEvent::MessagePosted {
-        room_id: room(room_id),
-        author: user(author),
-        body: body.to_owned(),
-        reply_to: reply_to.map(MessageId::new),
-    }
+    TalkEvent::MessagePosted { author: user(author), body: body.to_owned(), reply_to: reply_to.map(MessageId::new) }
+        .in_room(room(room_id))
 }
 
 pub(crate) fn edited(room_id: &str, message: u64, body: &str) -> BoxEvent {
-    BoxEvent::MessageEdited { room_id: room(room_id), message_id: MessageId::new(message), body: body.to_owned() }
+    TalkEvent::MessageEdited { message_id: MessageId::new(message), body: body.to_owned() }.in_room(room(room_id))
 }
 
 pub(crate) fn deleted(room_id: &str, message: u64, by: &str) -> BoxEvent {
-    BoxEvent::MessageDeleted { room_id: room(room_id), message_id: MessageId::new(message), by: user(by) }
+    TalkEvent::MessageDeleted { message_id: MessageId::new(message), by: user(by) }.in_room(room(room_id))
 }
 
 pub(crate) fn reacted(room_id: &str, message: u64, who: &str, emoji: &str) -> BoxEvent {
-    BoxEvent::ReactionAdded {
-        room_id: room(room_id),
-        message_id: MessageId::new(message),
-        user_id: user(who),
-        emoji: emoji.to_owned(),
-    }
+    TalkEvent::ReactionAdded { message_id: MessageId::new(message), user_id: user(who), emoji: emoji.to_owned() }
+        .in_room(room(room_id))
 }
 
 pub(crate) fn unreacted(room_id: &str, message: u64, who: &str, emoji: &str) -> BoxEvent {
-    BoxEvent::ReactionRemoved {
-        room_id: room(room_id),
-        message_id: MessageId::new(message),
-        user_id: user(who),
-        emoji: emoji.to_owned(),
-    }
+    TalkEvent::ReactionRemoved { message_id: MessageId::new(message), user_id: user(who), emoji: emoji.to_owned() }
+        .in_room(room(room_id))
 }
 
 pub(crate) fn dropped(sequence: u64) -> BoxEvent {
-    BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "a test".to_owned() }
+    BoxEvent::Box(OwnEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "a test".to_owned() })
 }
 
 pub(crate) fn erased(who: &str) -> BoxEvent {
-    BoxEvent::AuthorErased { user_id: user(who) }
+    BoxEvent::Box(OwnEvent::AuthorErased { user_id: user(who) })
 }
 
 /// The commit as it is decoded after an author's key was destroyed.
@@ -121,13 +109,13 @@ pub(crate) fn unreadable(mut commit: Commit, author: &UserId) -> Commit {
     let Content::Box { events, .. } = &mut commit.content else { return commit };
     for event in events {
         match event {
-            BoxEvent::MessagePosted { author: of, body: text, .. }
-            | BoxEvent::RoomOpened { host: of, title: text, .. }
+            BoxEvent::Talk { event: TalkEvent::MessagePosted { author: of, body: text, .. }, .. }
+            | BoxEvent::Room { event: RoomEvent::RoomOpened { host: of, title: text, .. }, .. }
                 if of == author =>
             {
                 ERASED.clone_into(text);
             }
-            BoxEvent::MessageEdited { body, .. } if acts => ERASED.clone_into(body),
+            BoxEvent::Talk { event: TalkEvent::MessageEdited { body, .. }, .. } if acts => ERASED.clone_into(body),
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Notifications of changed rooms: sent after the commit, for the users concerned only.
 
-use domain::{BoxEvent, MessageId, RoomClosedReason};
+use domain::{MessageId, RoomClosedReason, RoomEvent};
 use event_store::StreamName;
 use harness::Account;
 use projector::Content;
@@ -26,8 +26,8 @@ async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     world.tell(&story).await;
-    let kicked = BoxEvent::MemberKicked { room_id: room("b1.1"), user_id: user("cleo"), by: user("ann") };
-    let closed = BoxEvent::RoomClosed { room_id: room("b1.1"), reason: RoomClosedReason::Host };
+    let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
+    let closed = RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"));
     for (event, touched) in [
         (posted("b1.1", "ann", "soup?", None), vec![everybody(), only("ann")]),
         (reacted("b1.1", 5, "bob", "+1"), vec![]),

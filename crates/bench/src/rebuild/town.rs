@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use domain::{
-    BoxEvent, BoxId, DeliveryBox, Lane, MessageId, RoomClosedReason, RoomId, StoreId, UserId,
+    BoxEvent, BoxId, DeliveryBox, Lane, MessageId, OwnEvent, RoomClosedReason, RoomEvent, RoomId, StoreId, TalkEvent,
+    UserId,
     delivery_box::HostChange,
     values::{BoxKind, Step},
 };
@@ -100,14 +101,16 @@ impl Life {
             self.version = sequence;
         }
         match event {
-            BoxEvent::RoomOpened { .. } => self.messages.clear(),
-            BoxEvent::MessagePosted { author, .. } => {
+            BoxEvent::Room { event: RoomEvent::RoomOpened { .. }, .. } => self.messages.clear(),
+            BoxEvent::Talk { event: TalkEvent::MessagePosted { author, .. }, .. } => {
                 self.messages.push_back((MessageId::new(sequence), author.clone()));
                 if self.messages.len() > RECENT {
                     self.messages.pop_front();
                 }
             }
-            BoxEvent::MessageDeleted { message_id, .. } => self.messages.retain(|(id, _)| id != message_id),
+            BoxEvent::Talk { event: TalkEvent::MessageDeleted { message_id, .. }, .. } => {
+                self.messages.retain(|(id, _)| id != message_id);
+            }
             _ => {}
         }
     }
@@ -130,41 +133,41 @@ impl Life {
         let host = room.host().clone();
         let event = match (dice.random_range(0..1000), recent) {
             (0..60, _) if can_join => {
-                return (guest.clone(), BoxEvent::MemberJoined { room_id, user_id: guest });
+                return (guest.clone(), RoomEvent::MemberJoined { user_id: guest }.in_room(room_id));
             }
-            (60..70, _) if actor != host => BoxEvent::MemberLeft { room_id, user_id: actor.clone() },
+            (60..70, _) if actor != host => RoomEvent::MemberLeft { user_id: actor.clone() }.in_room(room_id),
             (70..75, _) if actor != host => {
-                return (host.clone(), BoxEvent::MemberKicked { room_id, user_id: actor, by: host });
+                return (host.clone(), RoomEvent::MemberKicked { user_id: actor, by: host }.in_room(room_id));
             }
             (75..78, _) if actor != host => {
                 let change = HostChange::Transferred;
-                return (host.clone(), BoxEvent::HostTransferred { room_id, from: host, to: actor, change });
+                return (host.clone(), RoomEvent::HostTransferred { from: host, to: actor, change }.in_room(room_id));
             }
-            (78..88, _) => return (host, BoxEvent::StepAdvanced { room_id, step: Step::Ordering }),
-            (88..98, _) => return (host, BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Host }),
-            (98..103, _) => BoxEvent::OrderArrived { room_id: Some(room_id) },
+            (78..88, _) => return (host, RoomEvent::StepAdvanced { step: Step::Ordering }.in_room(room_id)),
+            (88..98, _) => return (host, RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room_id)),
+            (98..103, _) => BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room_id) }),
             (103..143, Some((message_id, author))) => {
                 let body = words(dice);
-                return (author, BoxEvent::MessageEdited { room_id, message_id, body });
+                return (author, TalkEvent::MessageEdited { message_id, body }.in_room(room_id));
             }
             (143..163, Some((message_id, author))) => {
-                return (author.clone(), BoxEvent::MessageDeleted { room_id, message_id, by: author });
+                return (author.clone(), TalkEvent::MessageDeleted { message_id, by: author }.in_room(room_id));
             }
             (163..283, Some((message_id, _))) => {
                 let emoji = ["👍", "🍜", "❤️"][dice.random_range(0..3)].to_owned();
-                BoxEvent::ReactionAdded { room_id, message_id, user_id: actor.clone(), emoji }
+                TalkEvent::ReactionAdded { message_id, user_id: actor.clone(), emoji }.in_room(room_id)
             }
             (283..383, Some((message_id, _))) => {
                 let body = words(dice);
-                BoxEvent::MessagePosted { room_id, author: actor.clone(), body, reply_to: Some(message_id) }
+                TalkEvent::MessagePosted { author: actor.clone(), body, reply_to: Some(message_id) }.in_room(room_id)
             }
-            _ => BoxEvent::MessagePosted { room_id, author: actor.clone(), body: words(dice), reply_to: None },
+            _ => TalkEvent::MessagePosted { author: actor.clone(), body: words(dice), reply_to: None }.in_room(room_id),
         };
         (actor, event)
     }
 
     fn installed(&self, dice: &mut StdRng) -> BoxEvent {
-        BoxEvent::BoxInstalled {
+        BoxEvent::Box(OwnEvent::BoxInstalled {
             box_id: self.id.clone(),
             kind: BoxKind::Shared,
             zip_code: format!("{:05}", dice.random_range(10_000..10_100)),
@@ -172,13 +175,12 @@ impl Life {
             detailed_address: "courtyard".to_owned(),
             latitude: 52.5 + f64::from(dice.random_range(0..1000)) / 1e4,
             longitude: 13.4,
-        }
+        })
     }
 }
 
 fn opened(room_id: RoomId, host: &UserId, dice: &mut StdRng, at: DateTime<Utc>) -> BoxEvent {
-    BoxEvent::RoomOpened {
-        room_id,
+    RoomEvent::RoomOpened {
         store_id: store(dice.random_range(0..50)),
         title: words(dice),
         host: host.clone(),
@@ -187,6 +189,7 @@ fn opened(room_id: RoomId, host: &UserId, dice: &mut StdRng, at: DateTime<Utc>) 
         opened_at: at,
         closes_at: at + TimeDelta::hours(3),
     }
+    .in_room(room_id)
 }
 
 fn words(dice: &mut StdRng) -> String {

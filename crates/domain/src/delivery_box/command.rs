@@ -34,6 +34,27 @@ pub struct OriginalMessage {
 /// A command to a box. `at` is the time of receipt. The acting user has been authenticated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoxCommand {
+    /// A command to the box itself.
+    Box(OwnCommand),
+    /// A command about the life cycle or the membership of a room.
+    Room {
+        /// The room.
+        room_id: RoomId,
+        /// The command.
+        command: RoomCommand,
+    },
+    /// A command about the conversation in a room.
+    Talk {
+        /// The room.
+        room_id: RoomId,
+        /// The command.
+        command: TalkCommand,
+    },
+}
+
+/// A command to a box itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OwnCommand {
     /// Sets up a box.
     InstallBox {
         /// The id of the box.
@@ -117,10 +138,13 @@ pub enum BoxCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
+}
+
+/// A command about the life cycle or the membership of a room.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RoomCommand {
     /// Joins a room.
     JoinRoom {
-        /// The room.
-        room_id: RoomId,
         /// The joining user.
         user_id: UserId,
         /// The result of the password check.
@@ -130,8 +154,6 @@ pub enum BoxCommand {
     },
     /// Leaves a room.
     LeaveRoom {
-        /// The room.
-        room_id: RoomId,
         /// The leaving member.
         user_id: UserId,
         /// The time of receipt.
@@ -139,8 +161,6 @@ pub enum BoxCommand {
     },
     /// Removes a member, who cannot join the room again.
     KickMember {
-        /// The room.
-        room_id: RoomId,
         /// The host.
         by: UserId,
         /// The member to remove.
@@ -150,8 +170,6 @@ pub enum BoxCommand {
     },
     /// Makes another member the host.
     TransferHost {
-        /// The room.
-        room_id: RoomId,
         /// The host.
         by: UserId,
         /// The new host.
@@ -161,8 +179,6 @@ pub enum BoxCommand {
     },
     /// Moves the order to a later step.
     AdvanceStep {
-        /// The room.
-        room_id: RoomId,
         /// The host.
         by: UserId,
         /// The new step.
@@ -172,8 +188,6 @@ pub enum BoxCommand {
     },
     /// Extends the time that the room is open.
     ExtendRoom {
-        /// The room.
-        room_id: RoomId,
         /// The host.
         by: UserId,
         /// The length of the extension.
@@ -183,8 +197,6 @@ pub enum BoxCommand {
     },
     /// Closes the room.
     CloseRoom {
-        /// The room.
-        room_id: RoomId,
         /// The host.
         by: UserId,
         /// The time of receipt.
@@ -192,15 +204,23 @@ pub enum BoxCommand {
     },
     /// Closes the room because this deadline fired. Has no effect if the room has another deadline by now.
     ExpireRoom {
-        /// The room.
-        room_id: RoomId,
         /// The deadline that fired.
         closes_at: DateTime<Utc>,
     },
+}
+
+impl RoomCommand {
+    /// Returns the command as one to this room.
+    pub fn in_room(self, room_id: RoomId) -> BoxCommand {
+        BoxCommand::Room { room_id, command: self }
+    }
+}
+
+/// A command about the conversation in a room. Its events belong to the talk lane.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TalkCommand {
     /// Posts a message.
     PostMessage {
-        /// The room.
-        room_id: RoomId,
         /// The posting member.
         author: UserId,
         /// The text.
@@ -212,8 +232,6 @@ pub enum BoxCommand {
     },
     /// Changes the text of the author's own message.
     EditMessage {
-        /// The room.
-        room_id: RoomId,
         /// The editing member.
         by: UserId,
         /// The message, if there is one with the given id.
@@ -225,8 +243,6 @@ pub enum BoxCommand {
     },
     /// Deletes a message.
     DeleteMessage {
-        /// The room.
-        room_id: RoomId,
         /// The author of the message, or the host.
         by: UserId,
         /// The message, if there is one with the given id.
@@ -236,8 +252,6 @@ pub enum BoxCommand {
     },
     /// Reacts to a message.
     AddReaction {
-        /// The room.
-        room_id: RoomId,
         /// The reacting member.
         user_id: UserId,
         /// The message, if there is one with the given id.
@@ -249,8 +263,6 @@ pub enum BoxCommand {
     },
     /// Removes the member's own reaction from a message.
     RemoveReaction {
-        /// The room.
-        room_id: RoomId,
         /// The member whose reaction it is.
         user_id: UserId,
         /// The message, if there is one with the given id.
@@ -260,4 +272,11 @@ pub enum BoxCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
+}
+
+impl TalkCommand {
+    /// Returns the command as one to this room.
+    pub fn in_room(self, room_id: RoomId) -> BoxCommand {
+        BoxCommand::Talk { room_id, command: self }
+    }
 }

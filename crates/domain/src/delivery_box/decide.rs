@@ -3,63 +3,79 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, MAX_KICKED, PasswordProof, Room,
-    RoomClosedReason, Service,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MAX_EXTENSIONS, MAX_KICKED, OwnCommand, OwnEvent,
+    PasswordProof, Room, RoomClosedReason, RoomCommand, RoomEvent, Service,
 };
 use crate::{
     ids::{RoomId, UserId},
     values::{ExtensionHours, Step},
 };
 
-type Decision = Result<Vec<BoxEvent>, BoxRefusal>;
+type Decision<E = BoxEvent> = Result<Vec<E>, BoxRefusal>;
+
+fn in_room(room_id: &RoomId, events: Vec<RoomEvent>) -> Vec<BoxEvent> {
+    events.into_iter().map(|event| event.in_room(room_id.clone())).collect()
+}
 
 impl DeliveryBox {
     /// Decides which events a command causes. Returns none if the requested state already holds.
     pub fn decide(&self, command: BoxCommand) -> Decision {
         // A box whose installation cannot be projected needs `DropEvent` as well.
-        let needs_no_box =
-            matches!(command, BoxCommand::InstallBox { .. } | BoxCommand::DropEvent { commit: Some(_), .. });
+        let needs_no_box = matches!(
+            command,
+            BoxCommand::Box(OwnCommand::InstallBox { .. } | OwnCommand::DropEvent { commit: Some(_), .. })
+        );
         if !self.is_installed() && !needs_no_box {
             return Err(BoxRefusal::BoxNotFound);
         }
         match command {
-            BoxCommand::InstallBox { .. } => self.install(command),
-            BoxCommand::ChangeBoxDetails { .. } => self.change_details(command),
-            BoxCommand::TakeOutOfService { reason } => {
-                self.serve(Service::OutOfService, BoxEvent::BoxTakenOutOfService { reason: reason.map(String::from) })
+            BoxCommand::Box(command) => self.decide_own(command),
+            BoxCommand::Room { room_id, command } => Ok(in_room(&room_id, self.decide_room(&room_id, command)?)),
+            BoxCommand::Talk { room_id, command } => Ok(vec![self.decide_talk(&room_id, command)?.in_room(room_id)]),
+        }
+    }
+
+    fn decide_own(&self, command: OwnCommand) -> Decision {
+        match command {
+            OwnCommand::InstallBox { .. } => self.install(command),
+            OwnCommand::ChangeBoxDetails { .. } => self.change_details(command),
+            OwnCommand::TakeOutOfService { reason } => {
+                self.serve(Service::OutOfService, OwnEvent::BoxTakenOutOfService { reason: reason.map(String::from) })
             }
-            BoxCommand::ReturnToService => self.serve(Service::InService, BoxEvent::BoxReturnedToService {}),
-            BoxCommand::RetireBox { at } => self.retire(at),
-            BoxCommand::RecordArrival { at } => {
+            OwnCommand::ReturnToService => self.serve(Service::InService, OwnEvent::BoxReturnedToService {}),
+            OwnCommand::RetireBox { at } => self.retire(at),
+            OwnCommand::RecordArrival { at } => {
                 self.not_retired()?;
-                Ok(vec![BoxEvent::OrderArrived { room_id: self.current_room(at).map(|room| room.id.clone()) }])
+                let room_id = self.current_room(at).map(|room| room.id.clone());
+                Ok(vec![BoxEvent::Box(OwnEvent::OrderArrived { room_id })])
             }
-            BoxCommand::RecordDoorOpening { at } => {
+            OwnCommand::RecordDoorOpening { at } => {
                 self.not_retired()?;
-                Ok(vec![BoxEvent::DoorOpened { room_id: self.current_room(at).map(|room| room.id.clone()) }])
+                let room_id = self.current_room(at).map(|room| room.id.clone());
+                Ok(vec![BoxEvent::Box(OwnEvent::DoorOpened { room_id })])
             }
-            BoxCommand::DropEvent { commit, reason } => {
+            OwnCommand::DropEvent { commit, reason } => {
                 let sequence = commit.ok_or(BoxRefusal::EventNotFound)?;
-                Ok(vec![BoxEvent::EventDropped { sequence, reason: reason.into() }])
+                Ok(vec![BoxEvent::Box(OwnEvent::EventDropped { sequence, reason: reason.into() })])
             }
-            BoxCommand::EraseAuthor { user_id, at } => self.erase_author(user_id, at),
-            BoxCommand::OpenRoom { .. } => self.open(command),
-            BoxCommand::JoinRoom { room_id, user_id, password, at } => self.join(room_id, user_id, &password, at),
-            BoxCommand::LeaveRoom { room_id, user_id, at } => self.leave(room_id, user_id, at),
-            BoxCommand::KickMember { room_id, by, user_id, at } => self.kick(room_id, by, user_id, at),
-            BoxCommand::TransferHost { room_id, by, to, at } => self.transfer(room_id, by, to, at),
-            BoxCommand::AdvanceStep { room_id, by, step, at } => self.advance(room_id, &by, step, at),
-            BoxCommand::ExtendRoom { room_id, by, hours, at } => self.extend(room_id, &by, hours, at),
-            BoxCommand::CloseRoom { room_id, by, at } => {
-                self.hosts_room(&room_id, &by, at)?;
-                Ok(vec![BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Host }])
+            OwnCommand::EraseAuthor { user_id, at } => self.erase_author(user_id, at),
+            OwnCommand::OpenRoom { .. } => self.open(command),
+        }
+    }
+
+    fn decide_room(&self, room_id: &RoomId, command: RoomCommand) -> Decision<RoomEvent> {
+        match command {
+            RoomCommand::JoinRoom { user_id, password, at } => self.join(room_id, user_id, &password, at),
+            RoomCommand::LeaveRoom { user_id, at } => self.leave(room_id, user_id, at),
+            RoomCommand::KickMember { by, user_id, at } => self.kick(room_id, by, user_id, at),
+            RoomCommand::TransferHost { by, to, at } => self.transfer(room_id, by, to, at),
+            RoomCommand::AdvanceStep { by, step, at } => self.advance(room_id, &by, step, at),
+            RoomCommand::ExtendRoom { by, hours, at } => self.extend(room_id, &by, hours, at),
+            RoomCommand::CloseRoom { by, at } => {
+                self.hosts_room(room_id, &by, at)?;
+                Ok(vec![RoomEvent::RoomClosed { reason: RoomClosedReason::Host }])
             }
-            BoxCommand::ExpireRoom { room_id, closes_at } => Ok(self.expire(room_id, closes_at)),
-            BoxCommand::PostMessage { .. }
-            | BoxCommand::EditMessage { .. }
-            | BoxCommand::DeleteMessage { .. }
-            | BoxCommand::AddReaction { .. }
-            | BoxCommand::RemoveReaction { .. } => self.decide_talk(command),
+            RoomCommand::ExpireRoom { closes_at } => Ok(self.expire(room_id, closes_at)),
         }
     }
 
@@ -67,14 +83,14 @@ impl DeliveryBox {
         if self.is_retired() { Err(BoxRefusal::BoxRetired) } else { Ok(()) }
     }
 
-    fn install(&self, command: BoxCommand) -> Decision {
-        let BoxCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates } = command else {
+    fn install(&self, command: OwnCommand) -> Decision {
+        let OwnCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates } = command else {
             return Ok(vec![]);
         };
         if self.is_installed() {
             return Err(BoxRefusal::BoxExists);
         }
-        Ok(vec![BoxEvent::BoxInstalled {
+        Ok(vec![BoxEvent::Box(OwnEvent::BoxInstalled {
             box_id,
             kind,
             zip_code: zip_code.into(),
@@ -82,12 +98,12 @@ impl DeliveryBox {
             detailed_address: detailed_address.into(),
             latitude: coordinates.latitude(),
             longitude: coordinates.longitude(),
-        }])
+        })])
     }
 
-    fn change_details(&self, command: BoxCommand) -> Decision {
+    fn change_details(&self, command: OwnCommand) -> Decision {
         self.not_retired()?;
-        let BoxCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates } = command else {
+        let OwnCommand::ChangeBoxDetails { kind, zip_code, address, detailed_address, coordinates } = command else {
             return Ok(vec![]);
         };
         if kind.is_none()
@@ -98,18 +114,18 @@ impl DeliveryBox {
         {
             return Ok(vec![]);
         }
-        Ok(vec![BoxEvent::BoxDetailsChanged {
+        Ok(vec![BoxEvent::Box(OwnEvent::BoxDetailsChanged {
             kind,
             zip_code: zip_code.map(String::from),
             address: address.map(String::from),
             detailed_address: detailed_address.map(String::from),
             coordinates: coordinates.map(|place| (place.latitude(), place.longitude())),
-        }])
+        })])
     }
 
-    fn serve(&self, wanted: Service, event: BoxEvent) -> Decision {
+    fn serve(&self, wanted: Service, event: OwnEvent) -> Decision {
         self.not_retired()?;
-        Ok(if self.service == wanted { vec![] } else { vec![event] })
+        Ok(if self.service == wanted { vec![] } else { vec![BoxEvent::Box(event)] })
     }
 
     fn retire(&self, at: DateTime<Utc>) -> Decision {
@@ -118,7 +134,7 @@ impl DeliveryBox {
             return Err(BoxRefusal::BoxInUse);
         }
         let mut events = self.close_overdue();
-        events.push(BoxEvent::BoxRetired {});
+        events.push(BoxEvent::Box(OwnEvent::BoxRetired {}));
         Ok(events)
     }
 
@@ -126,12 +142,12 @@ impl DeliveryBox {
     fn close_overdue(&self) -> Vec<BoxEvent> {
         let overdue = self.room.iter().filter(|room| !room.closed);
         overdue
-            .map(|room| BoxEvent::RoomClosed { room_id: room.id.clone(), reason: RoomClosedReason::Expired })
+            .map(|room| RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room.id.clone()))
             .collect()
     }
 
-    fn open(&self, command: BoxCommand) -> Decision {
-        let BoxCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at } =
+    fn open(&self, command: OwnCommand) -> Decision {
+        let OwnCommand::OpenRoom { host, store_id, store_open, title, max_members, password_hash, lifetime, at } =
             command
         else {
             return Ok(vec![]);
@@ -151,8 +167,7 @@ impl DeliveryBox {
         let box_id = self.id.clone().ok_or(BoxRefusal::BoxNotFound)?;
         let number = self.room.as_ref().map_or(1, |last| last.id.number() + 1);
         let mut events = self.close_overdue();
-        events.push(BoxEvent::RoomOpened {
-            room_id: RoomId::new(box_id, number),
+        let opened = RoomEvent::RoomOpened {
             store_id,
             title: title.into(),
             host,
@@ -160,12 +175,19 @@ impl DeliveryBox {
             password_hash,
             opened_at: at,
             closes_at: at + lifetime,
-        });
+        };
+        events.push(opened.in_room(RoomId::new(box_id, number)));
         Ok(events)
     }
 
-    fn join(&self, room_id: RoomId, user_id: UserId, password: &PasswordProof, at: DateTime<Utc>) -> Decision {
-        let room = self.open_room(&room_id, at)?;
+    fn join(
+        &self,
+        room_id: &RoomId,
+        user_id: UserId,
+        password: &PasswordProof,
+        at: DateTime<Utc>,
+    ) -> Decision<RoomEvent> {
+        let room = self.open_room(room_id, at)?;
         if room.has_member(&user_id) {
             return Err(BoxRefusal::AlreadyMember);
         }
@@ -181,18 +203,18 @@ impl DeliveryBox {
         if room.members.len() >= room.max_members as usize {
             return Err(BoxRefusal::RoomFull);
         }
-        Ok(vec![BoxEvent::MemberJoined { room_id, user_id }])
+        Ok(vec![RoomEvent::MemberJoined { user_id }])
     }
 
-    fn leave(&self, room_id: RoomId, user_id: UserId, at: DateTime<Utc>) -> Decision {
-        let room = self.members_room(&room_id, &user_id, at)?;
+    fn leave(&self, room_id: &RoomId, user_id: UserId, at: DateTime<Utc>) -> Decision<RoomEvent> {
+        let room = self.members_room(room_id, &user_id, at)?;
         let next = room.members.iter().find(|member| **member != user_id).cloned();
         let was_host = room.host == user_id;
-        let mut events = vec![BoxEvent::MemberLeft { room_id: room_id.clone(), user_id: user_id.clone() }];
+        let mut events = vec![RoomEvent::MemberLeft { user_id: user_id.clone() }];
         match next {
-            None => events.push(BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Empty }),
+            None => events.push(RoomEvent::RoomClosed { reason: RoomClosedReason::Empty }),
             Some(to) if was_host => {
-                events.push(BoxEvent::HostTransferred { room_id, from: user_id, to, change: HostChange::Succession });
+                events.push(RoomEvent::HostTransferred { from: user_id, to, change: HostChange::Succession });
             }
             Some(_) => {}
         }
@@ -203,15 +225,15 @@ impl DeliveryBox {
     /// wrote.
     fn erase_author(&self, user_id: UserId, at: DateTime<Utc>) -> Decision {
         let mut events = match self.current_room(at).filter(|room| room.has_member(&user_id)) {
-            Some(room) => self.leave(room.id.clone(), user_id.clone(), at)?,
+            Some(room) => in_room(&room.id, self.leave(&room.id, user_id.clone(), at)?),
             None => vec![],
         };
-        events.push(BoxEvent::AuthorErased { user_id });
+        events.push(BoxEvent::Box(OwnEvent::AuthorErased { user_id }));
         Ok(events)
     }
 
-    fn kick(&self, room_id: RoomId, by: UserId, user_id: UserId, at: DateTime<Utc>) -> Decision {
-        let room = self.hosts_room(&room_id, &by, at)?;
+    fn kick(&self, room_id: &RoomId, by: UserId, user_id: UserId, at: DateTime<Utc>) -> Decision<RoomEvent> {
+        let room = self.hosts_room(room_id, &by, at)?;
         if by == user_id {
             return Err(BoxRefusal::CannotKickYourself);
         }
@@ -221,41 +243,41 @@ impl DeliveryBox {
         if room.kicked.len() >= MAX_KICKED {
             return Err(BoxRefusal::TooManyKicks);
         }
-        Ok(vec![BoxEvent::MemberKicked { room_id, user_id, by }])
+        Ok(vec![RoomEvent::MemberKicked { user_id, by }])
     }
 
-    fn transfer(&self, room_id: RoomId, by: UserId, to: UserId, at: DateTime<Utc>) -> Decision {
-        let room = self.hosts_room(&room_id, &by, at)?;
+    fn transfer(&self, room_id: &RoomId, by: UserId, to: UserId, at: DateTime<Utc>) -> Decision<RoomEvent> {
+        let room = self.hosts_room(room_id, &by, at)?;
         if !room.has_member(&to) {
             return Err(BoxRefusal::MemberNotFound);
         }
         if by == to {
             return Ok(vec![]);
         }
-        Ok(vec![BoxEvent::HostTransferred { room_id, from: by, to, change: HostChange::Transferred }])
+        Ok(vec![RoomEvent::HostTransferred { from: by, to, change: HostChange::Transferred }])
     }
 
-    fn advance(&self, room_id: RoomId, by: &UserId, step: Step, at: DateTime<Utc>) -> Decision {
-        let room = self.hosts_room(&room_id, by, at)?;
+    fn advance(&self, room_id: &RoomId, by: &UserId, step: Step, at: DateTime<Utc>) -> Decision<RoomEvent> {
+        let room = self.hosts_room(room_id, by, at)?;
         match step.cmp(&room.step) {
             std::cmp::Ordering::Less => Err(BoxRefusal::StepNotForward(room.step)),
             std::cmp::Ordering::Equal => Ok(vec![]),
-            std::cmp::Ordering::Greater => Ok(vec![BoxEvent::StepAdvanced { room_id, step }]),
+            std::cmp::Ordering::Greater => Ok(vec![RoomEvent::StepAdvanced { step }]),
         }
     }
 
-    fn extend(&self, room_id: RoomId, by: &UserId, hours: ExtensionHours, at: DateTime<Utc>) -> Decision {
-        let room = self.hosts_room(&room_id, by, at)?;
+    fn extend(&self, room_id: &RoomId, by: &UserId, hours: ExtensionHours, at: DateTime<Utc>) -> Decision<RoomEvent> {
+        let room = self.hosts_room(room_id, by, at)?;
         if room.extensions >= MAX_EXTENSIONS {
             return Err(BoxRefusal::TooManyExtensions);
         }
         let closes_at = Room::extended(room.closes_at, hours);
-        Ok(vec![BoxEvent::RoomExtended { room_id, extension: room.extensions + 1, hours: hours.get(), closes_at }])
+        Ok(vec![RoomEvent::RoomExtended { extension: room.extensions + 1, hours: hours.get(), closes_at }])
     }
 
-    fn expire(&self, room_id: RoomId, closes_at: DateTime<Utc>) -> Vec<BoxEvent> {
-        let due = self.last_room(&room_id).is_some_and(|room| !room.closed && room.closes_at == closes_at);
-        if due { vec![BoxEvent::RoomClosed { room_id, reason: RoomClosedReason::Expired }] } else { vec![] }
+    fn expire(&self, room_id: &RoomId, closes_at: DateTime<Utc>) -> Vec<RoomEvent> {
+        let due = self.last_room(room_id).is_some_and(|room| !room.closed && room.closes_at == closes_at);
+        if due { vec![RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }] } else { vec![] }
     }
 }
 

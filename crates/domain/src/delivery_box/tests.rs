@@ -5,7 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, OriginalMessage, PasswordProof, RoomClosedReason,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, OriginalMessage, OwnCommand, OwnEvent, PasswordProof,
+    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 use crate::{
     ids::{EventSequence, MessageId, RoomId, UserId},
@@ -50,7 +51,7 @@ fn text<T: TryFrom<String, Error = InvalidValue>>(text: &str) -> T {
 // Events.
 
 fn installed() -> BoxEvent {
-    BoxEvent::BoxInstalled {
+    BoxEvent::Box(OwnEvent::BoxInstalled {
         box_id: "b".parse().unwrap(),
         kind: BoxKind::Shared,
         zip_code: "04109".into(),
@@ -58,17 +59,16 @@ fn installed() -> BoxEvent {
         detailed_address: "by the gate".into(),
         latitude: 51.34,
         longitude: 12.37,
-    }
+    })
 }
 
 fn taken_out() -> BoxEvent {
-    BoxEvent::BoxTakenOutOfService { reason: Some("broken lock".into()) }
+    BoxEvent::Box(OwnEvent::BoxTakenOutOfService { reason: Some("broken lock".into()) })
 }
 
 /// The opening of the n-th room, for three members.
 fn opened(number: u32, host: &str, at: i64) -> BoxEvent {
-    BoxEvent::RoomOpened {
-        room_id: room(number),
+    RoomEvent::RoomOpened {
         store_id: "pizzeria".parse().unwrap(),
         title: "Pizza at noon".into(),
         host: user(host),
@@ -77,38 +77,39 @@ fn opened(number: u32, host: &str, at: i64) -> BoxEvent {
         opened_at: minute(at),
         closes_at: minute(at + DEADLINE),
     }
+    .in_room(room(number))
 }
 
 fn opened_locked() -> BoxEvent {
     let mut event = opened(1, "ann", 0);
-    if let BoxEvent::RoomOpened { password_hash, .. } = &mut event {
+    if let BoxEvent::Room { event: RoomEvent::RoomOpened { password_hash, .. }, .. } = &mut event {
         *password_hash = Some(HASH.into());
     }
     event
 }
 
 fn joined(name: &str) -> BoxEvent {
-    BoxEvent::MemberJoined { room_id: room(1), user_id: user(name) }
+    RoomEvent::MemberJoined { user_id: user(name) }.in_room(room(1))
 }
 
 fn left(name: &str) -> BoxEvent {
-    BoxEvent::MemberLeft { room_id: room(1), user_id: user(name) }
+    RoomEvent::MemberLeft { user_id: user(name) }.in_room(room(1))
 }
 
 fn kicked(name: &str) -> BoxEvent {
-    BoxEvent::MemberKicked { room_id: room(1), user_id: user(name), by: user("ann") }
+    RoomEvent::MemberKicked { user_id: user(name), by: user("ann") }.in_room(room(1))
 }
 
 fn host_changed(from: &str, to: &str, change: HostChange) -> BoxEvent {
-    BoxEvent::HostTransferred { room_id: room(1), from: user(from), to: user(to), change }
+    RoomEvent::HostTransferred { from: user(from), to: user(to), change }.in_room(room(1))
 }
 
 fn extended(extension: u32, hours: u32, closes_at: i64) -> BoxEvent {
-    BoxEvent::RoomExtended { room_id: room(1), extension, hours, closes_at: minute(closes_at) }
+    RoomEvent::RoomExtended { extension, hours, closes_at: minute(closes_at) }.in_room(room(1))
 }
 
 fn closed(number: u32, reason: RoomClosedReason) -> BoxEvent {
-    BoxEvent::RoomClosed { room_id: room(number), reason }
+    RoomEvent::RoomClosed { reason }.in_room(room(number))
 }
 
 /// The events after which ann has opened a room and these users have joined.
@@ -122,28 +123,28 @@ fn room_with_and(others: &[&str], then: impl IntoIterator<Item = BoxEvent>) -> V
 }
 
 fn dropped(sequence: u64) -> BoxEvent {
-    BoxEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "unreadable".into() }
+    BoxEvent::Box(OwnEvent::EventDropped { sequence: EventSequence::new(sequence), reason: "unreadable".into() })
 }
 
 fn erased(name: &str) -> BoxEvent {
-    BoxEvent::AuthorErased { user_id: user(name) }
+    BoxEvent::Box(OwnEvent::AuthorErased { user_id: user(name) })
 }
 
 // Commands.
 
 fn install() -> BoxCommand {
-    BoxCommand::InstallBox {
+    BoxCommand::Box(OwnCommand::InstallBox {
         box_id: "b".parse().unwrap(),
         kind: BoxKind::Shared,
         zip_code: text("04109"),
         address: text("Markt 1"),
         detailed_address: text("by the gate"),
         coordinates: Coordinates::new(51.34, 12.37).unwrap(),
-    }
+    })
 }
 
 fn open(host: &str, at: i64) -> BoxCommand {
-    BoxCommand::OpenRoom {
+    BoxCommand::Box(OwnCommand::OpenRoom {
         host: user(host),
         store_id: "pizzeria".parse().unwrap(),
         store_open: true,
@@ -152,19 +153,19 @@ fn open(host: &str, at: i64) -> BoxCommand {
         password_hash: None,
         lifetime: crate::delivery_box::ROOM_LIFETIME,
         at: minute(at),
-    }
+    })
 }
 
 fn drop_event(commit: Option<u64>) -> BoxCommand {
-    BoxCommand::DropEvent { commit: commit.map(EventSequence::new), reason: text("unreadable") }
+    BoxCommand::Box(OwnCommand::DropEvent { commit: commit.map(EventSequence::new), reason: text("unreadable") })
 }
 
 fn erase_author(name: &str, at: i64) -> BoxCommand {
-    BoxCommand::EraseAuthor { user_id: user(name), at: minute(at) }
+    BoxCommand::Box(OwnCommand::EraseAuthor { user_id: user(name), at: minute(at) })
 }
 
 fn join(name: &str, password: PasswordProof) -> BoxCommand {
-    BoxCommand::JoinRoom { room_id: room(1), user_id: user(name), password, at: minute(1) }
+    RoomCommand::JoinRoom { user_id: user(name), password, at: minute(1) }.in_room(room(1))
 }
 
 /// The commands reserved to members and to the host, issued by one user.
@@ -175,11 +176,11 @@ fn room_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
 fn host_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
     let (room_id, by, at) = (|| room_id.clone(), || user(by), minute(at));
     vec![
-        BoxCommand::KickMember { room_id: room_id(), by: by(), user_id: user("cho"), at },
-        BoxCommand::TransferHost { room_id: room_id(), by: by(), to: user("cho"), at },
-        BoxCommand::AdvanceStep { room_id: room_id(), by: by(), step: Step::Ordered, at },
-        BoxCommand::ExtendRoom { room_id: room_id(), by: by(), hours: ExtensionHours::try_from(1).unwrap(), at },
-        BoxCommand::CloseRoom { room_id: room_id(), by: by(), at },
+        RoomCommand::KickMember { by: by(), user_id: user("cho"), at }.in_room(room_id()),
+        RoomCommand::TransferHost { by: by(), to: user("cho"), at }.in_room(room_id()),
+        RoomCommand::AdvanceStep { by: by(), step: Step::Ordered, at }.in_room(room_id()),
+        RoomCommand::ExtendRoom { by: by(), hours: ExtensionHours::try_from(1).unwrap(), at }.in_room(room_id()),
+        RoomCommand::CloseRoom { by: by(), at }.in_room(room_id()),
     ]
 }
 
@@ -187,11 +188,11 @@ fn talk_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
     let original = Some(OriginalMessage { message_id: MessageId::new(7), room_id: room_id.clone(), author: user(by) });
     let (original, room_id, by, at) = (|| original.clone(), || room_id.clone(), || user(by), minute(at));
     vec![
-        BoxCommand::LeaveRoom { room_id: room_id(), user_id: by(), at },
-        BoxCommand::PostMessage { room_id: room_id(), author: by(), body: text("hi"), reply_to: None, at },
-        BoxCommand::EditMessage { room_id: room_id(), by: by(), original: original(), body: text("hi"), at },
-        BoxCommand::DeleteMessage { room_id: room_id(), by: by(), original: original(), at },
-        BoxCommand::AddReaction { room_id: room_id(), user_id: by(), original: original(), emoji: text("👍"), at },
-        BoxCommand::RemoveReaction { room_id: room_id(), user_id: by(), original: original(), emoji: text("👍"), at },
+        RoomCommand::LeaveRoom { user_id: by(), at }.in_room(room_id()),
+        TalkCommand::PostMessage { author: by(), body: text("hi"), reply_to: None, at }.in_room(room_id()),
+        TalkCommand::EditMessage { by: by(), original: original(), body: text("hi"), at }.in_room(room_id()),
+        TalkCommand::DeleteMessage { by: by(), original: original(), at }.in_room(room_id()),
+        TalkCommand::AddReaction { user_id: by(), original: original(), emoji: text("👍"), at }.in_room(room_id()),
+        TalkCommand::RemoveReaction { user_id: by(), original: original(), emoji: text("👍"), at }.in_room(room_id()),
     ]
 }

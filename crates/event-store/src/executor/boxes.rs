@@ -1,6 +1,6 @@
 //! Look-ups in the log that commands to a box need before they are decided.
 
-use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMessage};
+use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMessage, TalkEvent};
 
 use super::Executor;
 use crate::{
@@ -24,7 +24,7 @@ impl Executor<DeliveryBox> {
             return Ok(None);
         }
         match commit.events::<BoxEvent>()?.pop() {
-            Some(BoxEvent::MessagePosted { room_id, author, .. }) => {
+            Some(BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { author, .. } }) => {
                 Ok(Some(OriginalMessage { message_id, room_id, author }))
             }
             _ => Ok(None),

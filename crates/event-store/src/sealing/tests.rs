@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
-use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, User, UserEvent};
+use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, TalkEvent, User, UserEvent};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ fn room_id() -> RoomId {
 
 fn said(body: &str) -> NewMessage {
     let box_id: BoxId = "b1".parse().unwrap();
-    let event = BoxEvent::MessagePosted { room_id: room_id(), author: ann(), body: body.to_owned(), reply_to: None };
+    let event = TalkEvent::MessagePosted { author: ann(), body: body.to_owned(), reply_to: None }.in_room(room_id());
     commit::<DeliveryBox>(&box_id, &[event])
 }
 
@@ -151,7 +151,10 @@ fn only_a_destroyed_key_makes_a_value_erased() {
     let recorded = sealed(&said("Two dumplings"));
     let erased = opened_with(recorded.clone(), Some(&None));
     let Ok(Decoded::Box(events)) = decoded(&erased) else { panic!("{erased:?}") };
-    assert!(matches!(&events[..], [BoxEvent::MessagePosted { body, .. }] if body == "[erased]"));
+    let [BoxEvent::Talk { event: TalkEvent::MessagePosted { body, .. }, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(body, "[erased]");
     assert!(matches!(decoded(&opened_with(recorded, None)), Err(DecodeError::Sealed)), "an unknown key");
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
-use domain::{BoxCommand, DeliveryBox};
+use domain::{BoxCommand, DeliveryBox, OwnCommand};
 use event_store::{
     CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, StreamName, follow, partition_of,
 };
@@ -70,7 +70,7 @@ async fn a_replaced_stream_stops_every_reader() {
     let noticed = damage(follower).await;
     assert!(matches!(noticed, Damage::OtherIncarnation { .. } | Damage::Shortened { .. }), "{noticed:?}");
     let refused = loop {
-        match boxes.execute(&box_id(), BoxCommand::ReturnToService, by("ops")).await {
+        match boxes.execute(&box_id(), BoxCommand::Box(OwnCommand::ReturnToService), by("ops")).await {
             Err(CommandError::Damaged { reason }) => break reason,
             // Not detected yet: nothing is appended until then, because the guard does not hold.
             Err(CommandError::Refused(_) | CommandError::Contended | CommandError::Unavailable { .. }) => {}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::{
-    AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, OriginalMessage, RoomId,
-    Store, StoreCommand, User, UserCommand, UserId,
+    AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, OriginalMessage,
+    OwnCommand, OwnEvent, RoomCommand, RoomEvent, RoomId, Store, StoreCommand, TalkCommand, User, UserCommand, UserId,
     delivery_box::{MAX_KICKED, PasswordProof},
     user::MAX_DEVICES,
     values::{BoxKind, Coordinates, InvalidValue},
@@ -94,18 +94,18 @@ async fn store<A: StoredAggregate>(
 }
 
 fn install(box_id: &BoxId) -> BoxCommand {
-    BoxCommand::InstallBox {
+    BoxCommand::Box(OwnCommand::InstallBox {
         box_id: box_id.clone(),
         kind: BoxKind::Private,
         zip_code: widest(16),
         address: widest(200),
         detailed_address: widest(200),
         coordinates: Coordinates::new(-12.345_678_901_234_567, -123.456_789_012_345_67).unwrap(),
-    }
+    })
 }
 
 fn open(host: &UserId, at: DateTime<Utc>) -> BoxCommand {
-    BoxCommand::OpenRoom {
+    BoxCommand::Box(OwnCommand::OpenRoom {
         host: host.clone(),
         store_id: id(0),
         store_open: true,
@@ -114,7 +114,7 @@ fn open(host: &UserId, at: DateTime<Utc>) -> BoxCommand {
         password_hash: Some(HASH.to_owned()),
         lifetime: domain::delivery_box::ROOM_LIFETIME,
         at,
-    }
+    })
 }
 
 /// Returns a box in its last possible room, with this many kicked users, and a host and 99 members with the longest
@@ -126,12 +126,12 @@ fn full_room(box_id: &BoxId, kicks: usize) -> (DeliveryBox, RoomId) {
         state.apply(event);
     }
     for mut event in state.decide(open(&user(0), noon())).unwrap() {
-        if let BoxEvent::RoomOpened { room_id: opened, .. } = &mut event {
+        if let BoxEvent::Room { room_id: opened, event: RoomEvent::RoomOpened { .. } } = &mut event {
             *opened = room_id.clone();
         }
         state.apply(event);
     }
-    let joins = |number| BoxEvent::MemberJoined { room_id: room_id.clone(), user_id: user(number) };
+    let joins = |number| RoomEvent::MemberJoined { user_id: user(number) }.in_room(room_id.clone());
     for number in 1_000..1_000 + kicks {
         state.apply(joins(number));
         state.apply(kicked(&room_id, user(number)));
@@ -141,11 +141,11 @@ fn full_room(box_id: &BoxId, kicks: usize) -> (DeliveryBox, RoomId) {
 }
 
 fn kicked(room_id: &RoomId, user_id: UserId) -> BoxEvent {
-    BoxEvent::MemberKicked { room_id: room_id.clone(), user_id, by: user(0) }
+    RoomEvent::MemberKicked { user_id, by: user(0) }.in_room(room_id.clone())
 }
 
 fn kick(room_id: &RoomId, number: usize) -> BoxCommand {
-    BoxCommand::KickMember { room_id: room_id.clone(), by: user(0), user_id: user(number), at: noon() }
+    RoomCommand::KickMember { by: user(0), user_id: user(number), at: noon() }.in_room(room_id.clone())
 }
 
 #[tokio::test]
@@ -161,45 +161,39 @@ async fn the_largest_state_of_a_box_and_the_largest_commits_on_top_fit_the_log()
     assert_eq!((full.kicked().len(), full.members().len()), (MAX_KICKED, 99));
     assert_eq!(state.decide(kick(&room_id, 98)), Err(BoxRefusal::TooManyKicks));
 
-    let join = BoxCommand::JoinRoom {
-        room_id: room_id.clone(),
-        user_id: user(100),
-        password: PasswordProof::Fits(HASH.to_owned()),
-        at: noon(),
-    };
+    let join = RoomCommand::JoinRoom { user_id: user(100), password: PasswordProof::Fits(HASH.to_owned()), at: noon() }
+        .in_room(room_id.clone());
     let original =
         || Some(OriginalMessage { message_id: MessageId::new(u64::MAX), room_id: room_id.clone(), author: user(0) });
     let later = state.room().unwrap().closes_at();
     let (room_id, by, at) = (|| room_id.clone(), || user(0), noon());
     let commands = [
         join,
-        BoxCommand::EraseAuthor { user_id: by(), at },
-        BoxCommand::ChangeBoxDetails {
+        BoxCommand::Box(OwnCommand::EraseAuthor { user_id: by(), at }),
+        BoxCommand::Box(OwnCommand::ChangeBoxDetails {
             kind: Some(BoxKind::Private),
             zip_code: Some(widest(16)),
             address: Some(widest(200)),
             detailed_address: Some(widest(200)),
             coordinates: Some(Coordinates::new(-12.345_678_901_234_567, -123.456_789_012_345_67).unwrap()),
-        },
-        BoxCommand::TakeOutOfService { reason: Some(widest(200)) },
-        BoxCommand::DropEvent { commit: Some(EventSequence::new(u64::MAX)), reason: widest(200) },
-        BoxCommand::PostMessage {
-            room_id: room_id(),
-            author: by(),
-            body: widest(4000),
-            reply_to: Some(original()),
-            at,
-        },
-        BoxCommand::EditMessage { room_id: room_id(), by: by(), original: original(), body: widest(4000), at },
-        BoxCommand::AddReaction { room_id: room_id(), user_id: by(), original: original(), emoji: widest(16), at },
-        BoxCommand::CloseRoom { room_id: room_id(), by: by(), at },
-        BoxCommand::ExpireRoom { room_id: room_id(), closes_at: later },
+        }),
+        BoxCommand::Box(OwnCommand::TakeOutOfService { reason: Some(widest(200)) }),
+        BoxCommand::Box(OwnCommand::DropEvent { commit: Some(EventSequence::new(u64::MAX)), reason: widest(200) }),
+        TalkCommand::PostMessage { author: by(), body: widest(4000), reply_to: Some(original()), at }
+            .in_room(room_id()),
+        TalkCommand::EditMessage { by: by(), original: original(), body: widest(4000), at }.in_room(room_id()),
+        TalkCommand::AddReaction { user_id: by(), original: original(), emoji: widest(16), at }.in_room(room_id()),
+        RoomCommand::CloseRoom { by: by(), at }.in_room(room_id()),
+        RoomCommand::ExpireRoom { closes_at: later }.in_room(room_id()),
         open(&by(), later),
         install(&id(2)),
     ];
     for (number, command) in commands.into_iter().enumerate() {
-        let mut state =
-            if matches!(command, BoxCommand::InstallBox { .. }) { DeliveryBox::default() } else { state.clone() };
+        let mut state = if matches!(command, BoxCommand::Box(OwnCommand::InstallBox { .. })) {
+            DeliveryBox::default()
+        } else {
+            state.clone()
+        };
         let events = state.decide(command).unwrap();
         // Each is stored on another box, because only the size matters.
         let bytes = store(&log, &id(number + 10), (&mut state, events), 0).await;
@@ -285,7 +279,7 @@ async fn a_room_filled_with_kicks_by_an_earlier_release_can_be_left_and_closes()
         }
         let last = match *ending {
             "leave" => kicked(&room_id, user(99)),
-            _ => BoxEvent::DoorOpened { room_id: Some(room_id.clone()) },
+            _ => BoxEvent::Box(OwnEvent::DoorOpened { room_id: Some(room_id.clone()) }),
         };
         fill(&mut state, (&box_id, &room_id), &last);
         store(&log, &box_id, (&mut state, vec![last]), 0).await;
@@ -297,11 +291,11 @@ async fn a_room_filled_with_kicks_by_an_earlier_release_can_be_left_and_closes()
             assert!(matches!(refused, Err(CommandError::Refused(BoxRefusal::TooManyKicks))), "{refused:?}");
         }
         let command = match *ending {
-            "leave" => BoxCommand::LeaveRoom { room_id, user_id: user(98), at },
-            "close" => BoxCommand::CloseRoom { room_id, by: by(), at },
-            "expire" => BoxCommand::ExpireRoom { room_id, closes_at },
-            "leave as the last" => BoxCommand::LeaveRoom { room_id, user_id: by(), at },
-            _ => BoxCommand::EraseAuthor { user_id: by(), at },
+            "leave" => RoomCommand::LeaveRoom { user_id: user(98), at }.in_room(room_id),
+            "close" => RoomCommand::CloseRoom { by: by(), at }.in_room(room_id),
+            "expire" => RoomCommand::ExpireRoom { closes_at }.in_room(room_id),
+            "leave as the last" => RoomCommand::LeaveRoom { user_id: by(), at }.in_room(room_id),
+            _ => BoxCommand::Box(OwnCommand::EraseAuthor { user_id: by(), at }),
         };
         execute(command, "2").await.unwrap_or_else(|error| panic!("{ending}: {error}"));
         let (state, _) = boxes.load_latest(&box_id).await.unwrap();

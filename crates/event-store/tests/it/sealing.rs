@@ -12,7 +12,7 @@ use std::{
 
 use async_nats::jetstream;
 use domain::{
-    BoxCommand, BoxEvent, DeliveryBox, MessageId, User, UserCommand, UserEvent, UserId, UserRefusal,
+    BoxEvent, DeliveryBox, MessageId, TalkCommand, TalkEvent, User, UserCommand, UserEvent, UserId, UserRefusal,
     delivery_box::OriginalMessage,
 };
 use event_store::{
@@ -72,7 +72,10 @@ async fn heard(log: &Arc<SealedLog>, sequence: u64) -> String {
     let recorded = log.get(stream(), sequence, Freshness::Leader).await.unwrap().unwrap();
     match RecordedCommit::parse(&recorded).unwrap().decode() {
         Ok(Decoded::Box(events)) => match events.into_iter().next() {
-            Some(BoxEvent::MessagePosted { body, .. } | BoxEvent::MessageEdited { body, .. }) => body,
+            Some(BoxEvent::Talk {
+                event: TalkEvent::MessagePosted { body, .. } | TalkEvent::MessageEdited { body, .. },
+                ..
+            }) => body,
             other => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
@@ -106,13 +109,13 @@ async fn personal_data_is_sealed_in_the_log_and_read_by_every_permitted_process(
     let posted = boxes.execute(&box_id(), say("ann", SECRET), keyed("ann", "k1", "post")).await.unwrap();
     let original: OriginalMessage =
         boxes.message(&box_id(), MessageId::new(posted.sequence)).await.unwrap().expect("the message");
-    let edit = BoxCommand::EditMessage {
-        room_id: room_id(),
+    let edit = TalkCommand::EditMessage {
         by: ann(),
         original: Some(original),
         body: format!("{SECRET}, please").try_into().unwrap(),
         at: testing::commands::noon(),
-    };
+    }
+    .in_room(room_id());
     let edited = boxes.execute(&box_id(), edit, by("ann")).await.unwrap();
     let users = executor::<User>(&log);
     let nickname = format!("Ann {SECRET}").try_into().unwrap();
@@ -266,5 +269,8 @@ async fn an_unavailable_key_stops_its_readers_until_it_returns() {
     let context = jetstream::new(server::connect(&nats.url(Account::Admin)).await);
     context.publish("$KV.user-keys.ann", kept.payload).await.unwrap().await.unwrap();
     let Ok(Decoded::Box(events)) = next(&mut follower).await else { panic!("it does not go on") };
-    assert!(matches!(&events[..], [BoxEvent::MessagePosted { body, .. }] if body == SECRET), "{events:?}");
+    assert!(
+        matches!(&events[..], [BoxEvent::Talk { event: TalkEvent::MessagePosted { body, .. }, .. }] if body == SECRET),
+        "{events:?}"
+    );
 }

@@ -45,7 +45,7 @@ fn every_event_of_a_room_is_described() {
         "event_dropped",
         "author_erased",
     ];
-    let in_rooms: BTreeSet<&str> = BoxEvent::TYPES.into_iter().filter(|name| !of_boxes.contains(name)).collect();
+    let in_rooms: BTreeSet<&str> = BoxEvent::TYPES.iter().copied().filter(|name| !of_boxes.contains(name)).collect();
     assert_eq!(names(&events()), in_rooms);
     assert_eq!(
         names(&server_frames()).intersection(&in_rooms).next(),

@@ -4,12 +4,12 @@ use super::*;
 use crate::delivery_box::Room;
 
 fn expire(number: u32, closes_at: i64) -> BoxCommand {
-    BoxCommand::ExpireRoom { room_id: room(number), closes_at: minute(closes_at) }
+    RoomCommand::ExpireRoom { closes_at: minute(closes_at) }.in_room(room(number))
 }
 
 fn extend(hours: u32, at: i64) -> BoxCommand {
     let hours = ExtensionHours::try_from(hours).unwrap();
-    BoxCommand::ExtendRoom { room_id: room(1), by: user("ann"), hours, at: minute(at) }
+    RoomCommand::ExtendRoom { by: user("ann"), hours, at: minute(at) }.in_room(room(1))
 }
 
 #[test]
@@ -50,7 +50,8 @@ fn a_room_past_its_deadline_accepts_nothing() {
     for at in [DEADLINE, DEADLINE + 1] {
         past.each_refused(room_commands(&room(1), "ann", at), &BoxRefusal::RoomClosed);
         let (room_id, at) = (room(1), minute(at));
-        let join = BoxCommand::JoinRoom { room_id, user_id: user("cho"), password: PasswordProof::Missing, at };
+        let join =
+            RoomCommand::JoinRoom { user_id: user("cho"), password: PasswordProof::Missing, at }.in_room(room_id);
         past.each_refused([join], &BoxRefusal::RoomClosed);
     }
 }
@@ -58,14 +59,16 @@ fn a_room_past_its_deadline_accepts_nothing() {
 #[test]
 fn a_room_accepts_messages_to_its_last_minute() {
     given(room_with(&[]))
-        .when(BoxCommand::PostMessage {
-            room_id: room(1),
-            author: user("ann"),
-            body: text("bye"),
-            reply_to: None,
-            at: minute(DEADLINE - 1),
-        })
-        .then([BoxEvent::MessagePosted { room_id: room(1), author: user("ann"), body: "bye".into(), reply_to: None }]);
+        .when(
+            TalkCommand::PostMessage {
+                author: user("ann"),
+                body: text("bye"),
+                reply_to: None,
+                at: minute(DEADLINE - 1),
+            }
+            .in_room(room(1)),
+        )
+        .then([TalkEvent::MessagePosted { author: user("ann"), body: "bye".into(), reply_to: None }.in_room(room(1))]);
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn the_next_room_can_be_extended_three_times_again() {
     let next = [closed(1, RoomClosedReason::Host), opened(2, "ann", 10)];
     let past = room_with_and(&[], extensions.chain(next));
     let hours = ExtensionHours::try_from(1).unwrap();
-    given(past).when(BoxCommand::ExtendRoom { room_id: room(2), by: user("ann"), hours, at: minute(20) }).then([
-        BoxEvent::RoomExtended { room_id: room(2), extension: 1, hours: 1, closes_at: minute(10 + DEADLINE + 60) },
+    given(past).when(RoomCommand::ExtendRoom { by: user("ann"), hours, at: minute(20) }.in_room(room(2))).then([
+        RoomEvent::RoomExtended { extension: 1, hours: 1, closes_at: minute(10 + DEADLINE + 60) }.in_room(room(2)),
     ]);
 }

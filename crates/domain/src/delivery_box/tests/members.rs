@@ -4,15 +4,15 @@ use super::*;
 use crate::scenario::fold;
 
 fn leave(name: &str) -> BoxCommand {
-    BoxCommand::LeaveRoom { room_id: room(1), user_id: user(name), at: minute(1) }
+    RoomCommand::LeaveRoom { user_id: user(name), at: minute(1) }.in_room(room(1))
 }
 
 fn kick(by: &str, name: &str) -> BoxCommand {
-    BoxCommand::KickMember { room_id: room(1), by: user(by), user_id: user(name), at: minute(1) }
+    RoomCommand::KickMember { by: user(by), user_id: user(name), at: minute(1) }.in_room(room(1))
 }
 
 fn transfer(by: &str, to: &str) -> BoxCommand {
-    BoxCommand::TransferHost { room_id: room(1), by: user(by), to: user(to), at: minute(1) }
+    RoomCommand::TransferHost { by: user(by), to: user(to), at: minute(1) }.in_room(room(1))
 }
 
 #[test]
@@ -69,13 +69,11 @@ fn a_kicked_user_cannot_rejoin_with_the_password_either() {
 fn a_kicked_user_may_join_the_next_room() {
     let next = [kicked("ben"), closed(1, RoomClosedReason::Host), opened(2, "ann", 1)];
     given(room_with_and(&["ben"], next))
-        .when(BoxCommand::JoinRoom {
-            room_id: room(2),
-            user_id: user("ben"),
-            password: PasswordProof::Missing,
-            at: minute(2),
-        })
-        .then([BoxEvent::MemberJoined { room_id: room(2), user_id: user("ben") }]);
+        .when(
+            RoomCommand::JoinRoom { user_id: user("ben"), password: PasswordProof::Missing, at: minute(2) }
+                .in_room(room(2)),
+        )
+        .then([RoomEvent::MemberJoined { user_id: user("ben") }.in_room(room(2))]);
 }
 
 #[test]
@@ -172,11 +170,9 @@ fn transferring_the_room_to_its_host_changes_nothing() {
 fn the_permissions_of_the_host_move_to_the_new_host() {
     let past = || room_with_and(&["ben", "cho"], [host_changed("ann", "ben", HostChange::Transferred)]);
     given(past()).each_refused(host_commands(&room(1), "ann", 1), &BoxRefusal::NotTheHost);
-    given(past()).when(kick("ben", "ann")).then([BoxEvent::MemberKicked {
-        room_id: room(1),
-        user_id: user("ann"),
-        by: user("ben"),
-    }]);
+    given(past())
+        .when(kick("ben", "ann"))
+        .then([RoomEvent::MemberKicked { user_id: user("ann"), by: user("ben") }.in_room(room(1))]);
 }
 
 #[test]

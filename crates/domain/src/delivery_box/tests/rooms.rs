@@ -3,15 +3,15 @@
 use super::*;
 
 fn advance(by: &str, step: Step) -> BoxCommand {
-    BoxCommand::AdvanceStep { room_id: room(1), by: user(by), step, at: minute(1) }
+    RoomCommand::AdvanceStep { by: user(by), step, at: minute(1) }.in_room(room(1))
 }
 
 fn advanced(step: Step) -> BoxEvent {
-    BoxEvent::StepAdvanced { room_id: room(1), step }
+    RoomEvent::StepAdvanced { step }.in_room(room(1))
 }
 
 fn close(by: &str) -> BoxCommand {
-    BoxCommand::CloseRoom { room_id: room(1), by: user(by), at: minute(1) }
+    RoomCommand::CloseRoom { by: user(by), at: minute(1) }.in_room(room(1))
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_room_opens_on_a_free_box_for_three_hours() {
 #[test]
 fn a_room_keeps_its_password_as_a_hash() {
     let mut command = open("ann", 0);
-    if let BoxCommand::OpenRoom { password_hash, .. } = &mut command {
+    if let BoxCommand::Box(OwnCommand::OpenRoom { password_hash, .. }) = &mut command {
         *password_hash = Some(HASH.into());
     }
     given([installed()]).when(command).then([opened_locked()]);
@@ -43,7 +43,7 @@ fn a_closed_room_frees_its_box_and_the_next_one_has_the_next_number() {
 #[test]
 fn a_room_needs_a_store_that_accepts_orders() {
     let mut command = open("ann", 0);
-    if let BoxCommand::OpenRoom { store_open, .. } = &mut command {
+    if let BoxCommand::Box(OwnCommand::OpenRoom { store_open, .. }) = &mut command {
         *store_open = false;
     }
     given([installed()]).when(command).then_refused(&BoxRefusal::StoreClosed);
@@ -99,7 +99,7 @@ fn a_room_that_was_never_opened_does_not_exist() {
     let commands = |room_id: RoomId| {
         let commands = room_commands(&room_id, "ann", 1);
         let (user_id, password, at) = (user("ben"), PasswordProof::Missing, minute(1));
-        commands.into_iter().chain([BoxCommand::JoinRoom { room_id, user_id, password, at }])
+        commands.into_iter().chain([RoomCommand::JoinRoom { user_id, password, at }.in_room(room_id)])
     };
     given([installed()]).each_refused(commands(room(1)), &BoxRefusal::RoomNotFound);
     given(room_with(&[])).each_refused(commands(room(2)), &BoxRefusal::RoomNotFound);

@@ -68,7 +68,7 @@ fn the_sequences_reach_every_event_and_every_refusal() {
         })
         .unwrap();
     }
-    assert_eq!(happened, BTreeSet::from(BoxEvent::TYPES));
+    assert_eq!(happened, BoxEvent::TYPES.iter().copied().collect());
     // All refusals but `TooManyKicks`, which needs more users than a sequence has.
     assert_eq!(refused, (0..21).collect());
 }

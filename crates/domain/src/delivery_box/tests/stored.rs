@@ -14,13 +14,13 @@ fn examples() -> Vec<(BoxEvent, Value)> {
 }
 
 fn about_the_box() -> Vec<(BoxEvent, Value)> {
-    let changed = BoxEvent::BoxDetailsChanged {
+    let changed = BoxEvent::Box(OwnEvent::BoxDetailsChanged {
         kind: Some(BoxKind::Private),
         zip_code: None,
         address: None,
         detailed_address: Some("cellar".into()),
         coordinates: Some((52.5, 13.4)),
-    };
+    });
     let all = json!({
         "box_id": "b", "kind": "shared", "zip_code": "04109", "address": "Markt 1", "detailed_address": "by the gate",
         "latitude": 51.34, "longitude": 12.37,
@@ -32,8 +32,12 @@ fn about_the_box() -> Vec<(BoxEvent, Value)> {
         (installed(), all),
         (changed, some),
         (taken_out(), json!({"reason": "broken lock"})),
-        (BoxEvent::BoxReturnedToService {}, json!({})),
-        (BoxEvent::BoxRetired {}, json!({})),
+        (BoxEvent::Box(OwnEvent::BoxReturnedToService {}), json!({})),
+        (BoxEvent::Box(OwnEvent::BoxRetired {}), json!({})),
+        (BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room(1)) }), json!({"room_id": "b.1"})),
+        (BoxEvent::Box(OwnEvent::DoorOpened { room_id: None }), json!({"room_id": null})),
+        (dropped(7), json!({"sequence": "7", "reason": "unreadable"})),
+        (erased("ben"), json!({"user_id": "ben"})),
     ]
 }
 
@@ -51,31 +55,23 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
         (kicked("ben"), json!({"room_id": "b.1", "user_id": "ben", "by": "ann"})),
         (host_changed("ann", "ben", HostChange::Transferred), transferred),
         (
-            BoxEvent::StepAdvanced { room_id: room(1), step: Step::Ordered },
+            RoomEvent::StepAdvanced { step: Step::Ordered }.in_room(room(1)),
             json!({"room_id": "b.1", "step": "ordered"}),
         ),
         (extended(1, 1, DEADLINE + 60), extension),
         (closed(1, RoomClosedReason::Expired), json!({"room_id": "b.1", "reason": "expired"})),
-        (BoxEvent::OrderArrived { room_id: Some(room(1)) }, json!({"room_id": "b.1"})),
-        (BoxEvent::DoorOpened { room_id: None }, json!({"room_id": null})),
-        (dropped(7), json!({"sequence": "7", "reason": "unreadable"})),
-        (erased("ben"), json!({"user_id": "ben"})),
     ]
 }
 
 fn about_the_talk() -> Vec<(BoxEvent, Value)> {
     let (room_id, message_id) = (|| room(1), MessageId::new(7));
-    let posted = BoxEvent::MessagePosted {
-        room_id: room_id(),
-        author: user("ben"),
-        body: "hi".into(),
-        reply_to: Some(MessageId::new(5)),
-    };
-    let edited = BoxEvent::MessageEdited { room_id: room_id(), message_id, body: "hello".into() };
-    let deleted = BoxEvent::MessageDeleted { room_id: room_id(), message_id, by: user("ann") };
-    let added = BoxEvent::ReactionAdded { room_id: room_id(), message_id, user_id: user("ann"), emoji: "👍".into() };
+    let posted = TalkEvent::MessagePosted { author: user("ben"), body: "hi".into(), reply_to: Some(MessageId::new(5)) }
+        .in_room(room_id());
+    let edited = TalkEvent::MessageEdited { message_id, body: "hello".into() }.in_room(room_id());
+    let deleted = TalkEvent::MessageDeleted { message_id, by: user("ann") }.in_room(room_id());
+    let added = TalkEvent::ReactionAdded { message_id, user_id: user("ann"), emoji: "👍".into() }.in_room(room_id());
     let removed =
-        BoxEvent::ReactionRemoved { room_id: room_id(), message_id, user_id: user("ann"), emoji: "👍".into() };
+        TalkEvent::ReactionRemoved { message_id, user_id: user("ann"), emoji: "👍".into() }.in_room(room_id());
     let reaction = json!({"room_id": "b.1", "message_id": "7", "user_id": "ann", "emoji": "👍"});
     vec![
         (posted, json!({"room_id": "b.1", "author": "ben", "body": "hi", "reply_to": "5"})),
@@ -100,6 +96,14 @@ fn every_event_keeps_its_stored_form() {
         assert_eq!(serde_json::to_value(&event).unwrap(), stored);
         assert_eq!(serde_json::from_value::<BoxEvent>(stored).unwrap(), event);
     }
+}
+
+#[test]
+fn the_room_comes_first_and_unknown_fields_are_ignored() {
+    let stored = r#"{"type":"member_kicked","data":{"room_id":"b.1","user_id":"ben","by":"ann"}}"#;
+    assert_eq!(serde_json::to_string(&kicked("ben")).unwrap(), stored);
+    let newer = r#"{"version":1,"type":"member_kicked","data":{"by":"ann","why":"","user_id":"ben","room_id":"b.1"}}"#;
+    assert_eq!(serde_json::from_str::<BoxEvent>(newer).unwrap(), kicked("ben"));
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn the_state_of_a_box_keeps_its_stored_form() {
         joined("cho"),
         kicked("cho"),
         extended(1, 1, DEADLINE + 60),
-        BoxEvent::StepAdvanced { room_id: room(1), step: Step::Ordering },
+        RoomEvent::StepAdvanced { step: Step::Ordering }.in_room(room(1)),
     ];
     let state = fold(DeliveryBox::default(), past);
     let stored = json!({

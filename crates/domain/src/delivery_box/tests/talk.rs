@@ -15,42 +15,37 @@ fn elsewhere() -> OriginalMessage {
 }
 
 fn post(author: &str) -> BoxCommand {
-    BoxCommand::PostMessage {
-        room_id: room(1),
-        author: user(author),
-        body: text(" hi "),
-        reply_to: None,
-        at: minute(1),
-    }
+    TalkCommand::PostMessage { author: user(author), body: text(" hi "), reply_to: None, at: minute(1) }
+        .in_room(room(1))
 }
 
 fn reply(author: &str, original: Option<OriginalMessage>) -> BoxCommand {
     let (room_id, author, reply_to, at) = (room(1), user(author), Some(original), minute(1));
-    BoxCommand::PostMessage { room_id, author, body: text(" hi "), reply_to, at }
+    TalkCommand::PostMessage { author, body: text(" hi "), reply_to, at }.in_room(room_id)
 }
 
 fn posted(author: &str, reply_to: Option<MessageId>) -> BoxEvent {
-    BoxEvent::MessagePosted { room_id: room(1), author: user(author), body: "hi".into(), reply_to }
+    TalkEvent::MessagePosted { author: user(author), body: "hi".into(), reply_to }.in_room(room(1))
 }
 
 fn edit(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    BoxCommand::EditMessage { room_id: room(1), by: user(by), original, body: text("hello"), at: minute(1) }
+    TalkCommand::EditMessage { by: user(by), original, body: text("hello"), at: minute(1) }.in_room(room(1))
 }
 
 fn delete(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    BoxCommand::DeleteMessage { room_id: room(1), by: user(by), original, at: minute(1) }
+    TalkCommand::DeleteMessage { by: user(by), original, at: minute(1) }.in_room(room(1))
 }
 
 fn deleted(by: &str) -> BoxEvent {
-    BoxEvent::MessageDeleted { room_id: room(1), message_id: SEVEN, by: user(by) }
+    TalkEvent::MessageDeleted { message_id: SEVEN, by: user(by) }.in_room(room(1))
 }
 
 fn react(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    BoxCommand::AddReaction { room_id: room(1), user_id: user(by), original, emoji: text("👍"), at: minute(1) }
+    TalkCommand::AddReaction { user_id: user(by), original, emoji: text("👍"), at: minute(1) }.in_room(room(1))
 }
 
 fn take_reaction_back(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    BoxCommand::RemoveReaction { room_id: room(1), user_id: user(by), original, emoji: text("👍"), at: minute(1) }
+    TalkCommand::RemoveReaction { user_id: user(by), original, emoji: text("👍"), at: minute(1) }.in_room(room(1))
 }
 
 #[test]
@@ -86,7 +81,7 @@ fn non_members_neither_post_nor_edit_nor_delete_nor_react() {
 
 #[test]
 fn authors_edit_their_messages() {
-    let edited = BoxEvent::MessageEdited { room_id: room(1), message_id: SEVEN, body: "hello".into() };
+    let edited = TalkEvent::MessageEdited { message_id: SEVEN, body: "hello".into() }.in_room(room(1));
     given(room_with(&["ben"])).when(edit("ben", Some(bens()))).then([edited]);
 }
 
@@ -121,8 +116,8 @@ fn the_host_deletes_messages_of_former_members() {
 #[test]
 fn members_add_and_remove_reactions() {
     let (room_id, message_id, user_id, emoji) = (|| room(1), SEVEN, || user("ann"), || "👍".to_owned());
-    let added = BoxEvent::ReactionAdded { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };
-    let removed = BoxEvent::ReactionRemoved { room_id: room_id(), message_id, user_id: user_id(), emoji: emoji() };
+    let added = TalkEvent::ReactionAdded { message_id, user_id: user_id(), emoji: emoji() }.in_room(room_id());
+    let removed = TalkEvent::ReactionRemoved { message_id, user_id: user_id(), emoji: emoji() }.in_room(room_id());
     given(room_with(&["ben"])).when(react("ann", Some(bens()))).then([added]);
     given(room_with(&["ben"])).when(take_reaction_back("ann", Some(bens()))).then([removed]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId};
+use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnEvent};
 use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
 use testing::commands::{
     box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
@@ -21,7 +21,7 @@ pub(crate) async fn a_command_returns_its_events_and_their_position(log: Arc<imp
     assert_eq!((committed.sequence, committed.replayed), (1, false));
     assert_eq!(committed.position.stream, stream().label());
     assert_eq!(committed.position.incarnation, log.state(stream()).await.unwrap().incarnation);
-    assert!(matches!(committed.events[0].payload, BoxEvent::BoxInstalled { .. }));
+    assert!(matches!(committed.events[0], BoxEvent::Box(OwnEvent::BoxInstalled { .. })));
     boxes.execute(&box_id(), open("ann"), by("ann")).await.unwrap();
     let said = boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
     let message = boxes.message(&box_id(), MessageId::new(said.sequence)).await.unwrap().unwrap();
@@ -33,7 +33,7 @@ pub(crate) async fn a_command_returns_its_events_and_their_position(log: Arc<imp
 pub(crate) async fn a_command_without_effect_appends_nothing(log: Arc<impl Log>) {
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
-    let again = domain::BoxCommand::ReturnToService;
+    let again = domain::BoxCommand::Box(domain::OwnCommand::ReturnToService);
     let committed = boxes.execute(&box_id(), again, by("ops")).await.unwrap();
     assert!(committed.events.is_empty());
     assert_eq!(committed.position.sequence, 2);
@@ -100,7 +100,7 @@ pub(crate) async fn a_repeat_gets_the_first_answer(log: Arc<impl Log>) {
     let again = boxes.execute(&box_id(), say("ann", "hello"), keyed("ann", "k1", "hello")).await.unwrap();
     assert_eq!((first.replayed, again.replayed), (false, true));
     assert_eq!((first.sequence, &first.position), (again.sequence, &again.position));
-    assert_eq!(first.events[0].payload, again.events[0].payload);
+    assert_eq!(first.events[0], again.events[0]);
     let other = boxes.execute(&box_id(), say("ann", "bye"), keyed("ann", "k1", "bye")).await;
     assert!(matches!(other, Err(CommandError::KeyReused)), "{other:?}");
     // The key is in Ann's scope. Bob's is another one.
@@ -232,7 +232,7 @@ pub(crate) async fn a_box_with_an_unreadable_state_accepts_commands_again_once_t
     let commit = boxes.commit_of(&box_id(), sequence).await.unwrap();
     assert_eq!(commit, Some(sequence));
     let reason = || "a test".to_owned().try_into().unwrap();
-    let give_up = domain::BoxCommand::DropEvent { commit, reason: reason() };
+    let give_up = domain::BoxCommand::Box(domain::OwnCommand::DropEvent { commit, reason: reason() });
     let first = boxes.execute(&box_id(), give_up.clone(), keyed("ops", "drop", "")).await.unwrap();
     let again = executor::<DeliveryBox>(&log).execute(&box_id(), give_up, keyed("ops", "drop", "")).await.unwrap();
     assert_eq!((again.sequence, again.replayed), (first.sequence, true));

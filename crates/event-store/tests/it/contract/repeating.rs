@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{BoxCommand, BoxId, DeliveryBox, MessageId, Store, StoreCommand, StoreId, User, UserCommand};
+use domain::{BoxCommand, BoxId, DeliveryBox, MessageId, OwnCommand, Store, StoreCommand, StoreId, User, UserCommand};
 use event_store::{
     ActorRole, CommandContext, CommandError, Decoded, Executor, Log, RecordedCommit, Source, StoredAggregate,
     StreamName, log::Freshness, partition_of,
@@ -55,8 +55,8 @@ pub(crate) async fn a_keyed_command_without_effect_is_remembered(log: Arc<impl L
     is_remembered::<DeliveryBox>(
         &log,
         &box_id(),
-        BoxCommand::ReturnToService,
-        BoxCommand::TakeOutOfService { reason: None },
+        BoxCommand::Box(OwnCommand::ReturnToService),
+        BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
     )
     .await;
     let stored = commit(log.as_ref(), boxes_stream(), 3).await;
@@ -101,7 +101,7 @@ pub(crate) async fn the_scope_of_a_key_is_the_principal_and_the_aggregate(log: A
     let opened = |role| CommandContext { role, ..keyed("locker-7", "k", "x") };
     let mut sequences = Vec::new();
     for role in [ActorRole::User, ActorRole::Operator, ActorRole::Device] {
-        let arrival = BoxCommand::RecordArrival { at: noon() };
+        let arrival = BoxCommand::Box(OwnCommand::RecordArrival { at: noon() });
         let first = boxes.execute(&box_id(), arrival.clone(), opened(role)).await.unwrap();
         assert!(!first.replayed, "{role:?}");
         let again = boxes.execute(&box_id(), arrival, opened(role)).await.unwrap();
@@ -114,11 +114,14 @@ pub(crate) async fn the_scope_of_a_key_is_the_principal_and_the_aggregate(log: A
     let partition = partition_of(&box_id(), 4);
     let other: BoxId =
         (0..100).map(|n| format!("other-{n}").parse().unwrap()).find(|id| partition_of(id, 4) == partition).unwrap();
-    let BoxCommand::InstallBox { kind, zip_code, address, detailed_address, coordinates, .. } = install() else {
+    let BoxCommand::Box(OwnCommand::InstallBox { kind, zip_code, address, detailed_address, coordinates, .. }) =
+        install()
+    else {
         panic!("it installs");
     };
     let box_id = other.clone();
-    let installation = BoxCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates };
+    let installation =
+        BoxCommand::Box(OwnCommand::InstallBox { box_id, kind, zip_code, address, detailed_address, coordinates });
     let installed = boxes.execute(&other, installation, opened(ActorRole::User)).await.unwrap();
     assert!(!installed.replayed);
 }

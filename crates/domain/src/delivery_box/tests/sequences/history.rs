@@ -30,7 +30,11 @@ impl History {
         let lanes: Vec<_> = events.iter().map(BoxEvent::lane).collect();
         prop_assert!(lanes.windows(2).all(|pair| pair[0] == pair[1]), "one commit, one lane: {:?}", events);
         for event in events {
-            if let BoxEvent::RoomOpened { room_id, host, max_members, password_hash, closes_at, .. } = event {
+            if let BoxEvent::Room {
+                room_id,
+                event: RoomEvent::RoomOpened { host, max_members, password_hash, closes_at, .. },
+            } = event
+            {
                 prop_assert!(self.rooms.values().all(|room| !room.open), "a second open room: {:?}", event);
                 prop_assert_eq!(room_id, &room(u32::try_from(self.rooms.len()).unwrap() + 1));
                 let chronicle = Chronicle {
@@ -48,7 +52,7 @@ impl History {
                 let chronicle = self.rooms.get_mut(&room_id.number()).filter(|_| room_id.box_id().as_str() == "b");
                 let chronicle = chronicle.ok_or_else(|| TestCaseError::fail(format!("in no room: {event:?}")))?;
                 prop_assert!(chronicle.open, "in a closed room: {:?}", event);
-                let closing = matches!(event, BoxEvent::RoomClosed { .. });
+                let closing = matches!(event, BoxEvent::Room { event: RoomEvent::RoomClosed { .. }, .. });
                 prop_assert!(closing || minute(now) < chronicle.closes_at, "past the deadline: {:?}", event);
                 chronicle.write_down(command, event, now)?;
             }
@@ -80,18 +84,36 @@ impl History {
 impl Chronicle {
     fn write_down(&mut self, command: &BoxCommand, event: &BoxEvent, now: i64) -> Result<(), TestCaseError> {
         match event {
-            BoxEvent::MemberJoined { user_id, .. } => {
+            BoxEvent::Room { event, .. } => self.write_down_room(command, event, now),
+            BoxEvent::Talk { event, .. } => {
+                let by = match event {
+                    TalkEvent::MessagePosted { author: by, .. }
+                    | TalkEvent::MessageDeleted { by, .. }
+                    | TalkEvent::ReactionAdded { user_id: by, .. }
+                    | TalkEvent::ReactionRemoved { user_id: by, .. } => by,
+                    TalkEvent::MessageEdited { .. } => return Ok(()),
+                };
+                prop_assert!(self.inside.contains(by), "spoken from outside: {:?}", event);
+                Ok(())
+            }
+            BoxEvent::Box(_) => Ok(()),
+        }
+    }
+
+    fn write_down_room(&mut self, command: &BoxCommand, event: &RoomEvent, now: i64) -> Result<(), TestCaseError> {
+        match event {
+            RoomEvent::MemberJoined { user_id } => {
                 prop_assert!(!self.inside.contains(user_id), "joined twice");
                 prop_assert!(self.hash.is_none() || self.opened_by(command), "a wrong password opened the room");
                 self.inside.push(user_id.clone());
             }
-            BoxEvent::MemberLeft { user_id, .. } => self.goes(user_id)?,
-            BoxEvent::MemberKicked { user_id, by, .. } => {
+            RoomEvent::MemberLeft { user_id } => self.goes(user_id)?,
+            RoomEvent::MemberKicked { user_id, by } => {
                 prop_assert_eq!(by, &self.host);
                 self.goes(user_id)?;
                 self.kicked.insert(user_id.clone());
             }
-            BoxEvent::HostTransferred { from, to, change, .. } => {
+            RoomEvent::HostTransferred { from, to, change } => {
                 prop_assert_eq!(from, &self.host);
                 prop_assert!(
                     *change == HostChange::Transferred || Some(to) == self.inside.first(),
@@ -99,35 +121,18 @@ impl Chronicle {
                 );
                 self.host = to.clone();
             }
-            BoxEvent::RoomExtended { extension, closes_at, .. } => {
+            RoomEvent::RoomExtended { extension, closes_at, .. } => {
                 prop_assert_eq!(*extension, self.extensions + 1);
                 prop_assert!(*closes_at > self.closes_at);
                 (self.extensions, self.closes_at) = (*extension, *closes_at);
             }
-            BoxEvent::RoomClosed { reason, .. } => {
+            RoomEvent::RoomClosed { reason } => {
                 prop_assert!(self.may_close(command, *reason, now), "closed by {:?}: {:?}", command, event);
                 self.open = false;
                 // A closed room admits no users and forgets the kicked ones.
                 self.kicked.clear();
             }
-            BoxEvent::MessagePosted { author: by, .. }
-            | BoxEvent::MessageDeleted { by, .. }
-            | BoxEvent::ReactionAdded { user_id: by, .. }
-            | BoxEvent::ReactionRemoved { user_id: by, .. } => {
-                prop_assert!(self.inside.contains(by), "spoken from outside: {:?}", event);
-            }
-            BoxEvent::BoxInstalled { .. }
-            | BoxEvent::BoxDetailsChanged { .. }
-            | BoxEvent::BoxTakenOutOfService { .. }
-            | BoxEvent::BoxReturnedToService {}
-            | BoxEvent::BoxRetired {}
-            | BoxEvent::RoomOpened { .. }
-            | BoxEvent::StepAdvanced { .. }
-            | BoxEvent::OrderArrived { .. }
-            | BoxEvent::DoorOpened { .. }
-            | BoxEvent::EventDropped { .. }
-            | BoxEvent::AuthorErased { .. }
-            | BoxEvent::MessageEdited { .. } => {}
+            RoomEvent::RoomOpened { .. } | RoomEvent::StepAdvanced { .. } => {}
         }
         Ok(())
     }
@@ -139,19 +144,23 @@ impl Chronicle {
     }
 
     fn opened_by(&self, command: &BoxCommand) -> bool {
-        matches!(
-            command,
-            BoxCommand::JoinRoom { password: PasswordProof::Fits(hash), .. } if Some(hash) == self.hash.as_ref()
-        )
+        let BoxCommand::Room { command: RoomCommand::JoinRoom { password: PasswordProof::Fits(hash), .. }, .. } =
+            command
+        else {
+            return false;
+        };
+        Some(hash) == self.hash.as_ref()
     }
 
     /// A fired deadline must equal the room's own. For any other command, its own time must be past the deadline.
     fn may_close(&self, command: &BoxCommand, reason: RoomClosedReason, now: i64) -> bool {
+        let command = if let BoxCommand::Room { command, .. } = command { Some(command) } else { None };
         match reason {
-            RoomClosedReason::Host => matches!(command, BoxCommand::CloseRoom { by, .. } if *by == self.host),
+            RoomClosedReason::Host => matches!(command, Some(RoomCommand::CloseRoom { by, .. }) if *by == self.host),
             RoomClosedReason::Empty => self.inside.is_empty(),
             RoomClosedReason::Expired => {
-                let fired = matches!(command, BoxCommand::ExpireRoom { closes_at, .. } if *closes_at == self.closes_at);
+                let fired =
+                    matches!(command, Some(RoomCommand::ExpireRoom { closes_at }) if *closes_at == self.closes_at);
                 fired || self.closes_at <= minute(now)
             }
         }

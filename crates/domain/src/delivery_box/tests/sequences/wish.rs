@@ -121,20 +121,20 @@ impl Wish {
     pub(super) fn command(&self, state: &DeliveryBox, now: i64) -> BoxCommand {
         match self.what {
             What::Install => install(),
-            What::ChangeDetails => BoxCommand::ChangeBoxDetails {
+            What::ChangeDetails => BoxCommand::Box(OwnCommand::ChangeBoxDetails {
                 kind: Some(BoxKind::Private),
                 zip_code: None,
                 address: None,
                 detailed_address: None,
                 coordinates: None,
-            },
-            What::TakeOut => BoxCommand::TakeOutOfService { reason: None },
-            What::Return => BoxCommand::ReturnToService,
-            What::Retire => BoxCommand::RetireBox { at: minute(now) },
-            What::Arrival => BoxCommand::RecordArrival { at: minute(now) },
+            }),
+            What::TakeOut => BoxCommand::Box(OwnCommand::TakeOutOfService { reason: None }),
+            What::Return => BoxCommand::Box(OwnCommand::ReturnToService),
+            What::Retire => BoxCommand::Box(OwnCommand::RetireBox { at: minute(now) }),
+            What::Arrival => BoxCommand::Box(OwnCommand::RecordArrival { at: minute(now) }),
             What::DropEvent => drop_event((self.number > 0).then_some(7)),
             What::EraseAuthor => erase_author(PEOPLE[self.who], now),
-            What::DoorOpening => BoxCommand::RecordDoorOpening { at: minute(now) },
+            What::DoorOpening => BoxCommand::Box(OwnCommand::RecordDoorOpening { at: minute(now) }),
             What::Open => self.open(now),
             What::InRoom(act) => self.in_room(act, state, now),
             What::Talk(saying) => self.talk(saying, state, now),
@@ -142,7 +142,7 @@ impl Wish {
     }
 
     fn open(&self, now: i64) -> BoxCommand {
-        BoxCommand::OpenRoom {
+        BoxCommand::Box(OwnCommand::OpenRoom {
             host: user(PEOPLE[self.who]),
             store_id: "pizzeria".parse().unwrap(),
             store_open: self.number != 0,
@@ -151,26 +151,26 @@ impl Wish {
             password_hash: self.password.is_multiple_of(2).then(|| HASH.to_owned()),
             lifetime: crate::delivery_box::ROOM_LIFETIME,
             at: minute(now),
-        }
+        })
     }
 
     fn in_room(&self, act: Act, state: &DeliveryBox, now: i64) -> BoxCommand {
         let (room_id, user_id, at) = (self.room(state), user(PEOPLE[self.who]), minute(now));
         let (by, whom) = (self.mostly_the_host(state), user(PEOPLE[self.whom]));
         match act {
-            Act::Join => BoxCommand::JoinRoom { room_id, user_id, password: self.proof(), at },
-            Act::Leave => BoxCommand::LeaveRoom { room_id, user_id, at },
-            Act::Kick => BoxCommand::KickMember { room_id, by, user_id: whom, at },
-            Act::Transfer => BoxCommand::TransferHost { room_id, by, to: whom, at },
-            Act::Advance => BoxCommand::AdvanceStep { room_id, by, step: self.step(), at },
+            Act::Join => RoomCommand::JoinRoom { user_id, password: self.proof(), at }.in_room(room_id),
+            Act::Leave => RoomCommand::LeaveRoom { user_id, at }.in_room(room_id),
+            Act::Kick => RoomCommand::KickMember { by, user_id: whom, at }.in_room(room_id),
+            Act::Transfer => RoomCommand::TransferHost { by, to: whom, at }.in_room(room_id),
+            Act::Advance => RoomCommand::AdvanceStep { by, step: self.step(), at }.in_room(room_id),
             Act::Extend => {
                 let hours = ExtensionHours::try_from(1 + self.number % 3).unwrap();
-                BoxCommand::ExtendRoom { room_id, by, hours, at }
+                RoomCommand::ExtendRoom { by, hours, at }.in_room(room_id)
             }
-            Act::Close => BoxCommand::CloseRoom { room_id, by, at },
+            Act::Close => RoomCommand::CloseRoom { by, at }.in_room(room_id),
             Act::Expire => {
                 let closes_at = state.room().filter(|_| self.number > 1).map_or(at, Room::closes_at);
-                BoxCommand::ExpireRoom { room_id, closes_at }
+                RoomCommand::ExpireRoom { closes_at }.in_room(room_id)
             }
         }
     }
@@ -180,13 +180,13 @@ impl Wish {
         match saying {
             Saying::Post => {
                 let reply_to = (self.number > 2).then_some(original);
-                BoxCommand::PostMessage { room_id, author: by, body: text("hi"), reply_to, at }
+                TalkCommand::PostMessage { author: by, body: text("hi"), reply_to, at }.in_room(room_id)
             }
-            Saying::Edit => BoxCommand::EditMessage { room_id, by, original, body: text("hello"), at },
-            Saying::Delete => BoxCommand::DeleteMessage { room_id, by, original, at },
-            Saying::React => BoxCommand::AddReaction { room_id, user_id: by, original, emoji: text("👍"), at },
+            Saying::Edit => TalkCommand::EditMessage { by, original, body: text("hello"), at }.in_room(room_id),
+            Saying::Delete => TalkCommand::DeleteMessage { by, original, at }.in_room(room_id),
+            Saying::React => TalkCommand::AddReaction { user_id: by, original, emoji: text("👍"), at }.in_room(room_id),
             Saying::TakeReactionBack => {
-                BoxCommand::RemoveReaction { room_id, user_id: by, original, emoji: text("👍"), at }
+                TalkCommand::RemoveReaction { user_id: by, original, emoji: text("👍"), at }.in_room(room_id)
             }
         }
     }
