@@ -3,7 +3,7 @@
 use domain::{BoxEvent, Lane, MessageId, RoomId};
 
 use super::{
-    InvalidEvent,
+    error::InvalidEvent,
     workspace::{EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use domain::{AlarmKind, BoxEvent, RoomClosedReason, RoomId, UserId, values::Step};
 
 use super::{
-    InvalidEvent,
     alarms::Cause,
+    error::InvalidEvent,
     feed::happened_by_itself,
-    workspace::{EventContext, Member, Room, RoomRow, Standing, UserRoom, Workspace},
+    tables::{Member, RoomRow, Standing, UserRoom},
+    workspace::{EventContext, Room, Workspace},
 };
 
 impl Workspace {
