@@ -12,6 +12,7 @@ pub use box_stream::{BoxStream, Pace};
 pub use error::ProjectionError;
 pub use outcome::{Changes, Touched};
 pub use quarantine::Quarantine;
+use table::Table;
 pub use tables::{Alarm, FeedRow};
 
 mod alarms;
@@ -30,7 +31,7 @@ mod messages;
 pub(crate) mod quarantine;
 mod reactions;
 mod rooms;
-mod table;
+pub(crate) mod table;
 pub(crate) mod tables;
 mod workspace;
 mod write;
@@ -64,6 +65,16 @@ impl Projection {
             // Deadlines have no rows of their own; their effects are in the box streams.
             StreamName::Mark | StreamName::Timer => Self::Markers,
         })
+    }
+
+    /// Returns the tables that the projection writes.
+    pub(crate) fn tables(&self) -> &'static [&'static Table] {
+        match self {
+            Self::Boxes(_) => tables::OF_BOXES,
+            Self::Users => tables::OF_USERS,
+            Self::Stores => tables::OF_STORES,
+            Self::Markers => tables::OF_MARKERS,
+        }
     }
 
     /// Restarts from the state of the generation after a failed transaction.

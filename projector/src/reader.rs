@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     parked,
-    projection::{Changes, Pace, Projection, ProjectionError},
+    projection::{Changes, Pace, Projection, ProjectionError, table::analyze_lookups},
     throttle::Throttle,
     traces::Traces,
 };
@@ -190,16 +190,7 @@ impl Reader {
 
     /// Renews the statistics of the columns by which rows are found, to keep it cheap.
     async fn analyze(&mut self) {
-        let analyzed = raw_sql(match self.projection {
-            Projection::Boxes(_) => {
-                "analyze boxes (box_id), rooms (box_id, room_id), members (box_id, room_id, user_id),
-                         user_rooms (user_id, room_id), messages (box_id, room_id, message_id),
-                         room_events (box_id, room_id, message_id), alarms (user_id)"
-            }
-            Projection::Users => "analyze users (user_id), devices (user_id, device_id)",
-            Projection::Stores => "analyze stores (store_id)",
-            Projection::Markers => "analyze read_markers (box_id, room_id, user_id)",
-        });
+        let analyzed = raw_sql(analyze_lookups(self.projection.tables()));
         if let Err(error) = analyzed.execute(&mut self.connection).await {
             // Another partition may be analyzing the same table; the next renewal follows.
             tracing::debug!(%error, "statistics were not renewed");

@@ -31,8 +31,12 @@ pub(crate) struct Column {
 /// The behaviour of a column when its row is written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Identifies the row.
+    /// Identifies the row. Statements look rows up by it.
     Key,
+    /// Completes the key. Statements look rows up by the other columns of the key.
+    Suffix,
+    /// Keeps its first value. Statements look rows up by it.
+    Lookup,
     /// Keeps its first value.
     Fixed,
     /// Takes the new value.
@@ -99,7 +103,25 @@ pub(super) async fn copy<R: Record>(
     copy.finish().await
 }
 
+/// Returns the statement that renews the statistics of tables.
+pub(crate) fn analyze(tables: &[&Table]) -> AssertSqlSafe<String> {
+    let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
+    AssertSqlSafe(format!("analyze {}", names.join(", ")))
+}
+
+/// Returns the statement that renews the statistics of the columns by which rows are looked up.
+pub(crate) fn analyze_lookups(tables: &[&Table]) -> AssertSqlSafe<String> {
+    let lookups: Vec<String> = tables.iter().map(|table| table.lookups()).collect();
+    AssertSqlSafe(format!("analyze {}", lookups.join(", ")))
+}
+
 impl Table {
+    /// Lists the columns by which rows are looked up.
+    fn lookups(&self) -> String {
+        let columns = self.names(|column| matches!(column.role, Role::Key | Role::Lookup));
+        format!("{} ({})", self.name, columns.join(", "))
+    }
+
     fn names(&self, which: impl Fn(&Column) -> bool) -> Vec<&'static str> {
         self.columns.iter().filter(|column| which(column)).map(|column| column.name).collect()
     }
@@ -120,7 +142,7 @@ impl Table {
         if changing.is_empty() {
             return insert;
         }
-        let key = self.names(|column| column.role == Role::Key).join(", ");
+        let key = self.names(|column| matches!(column.role, Role::Key | Role::Suffix)).join(", ");
         let changes: Vec<String> = changing.iter().map(|column| format!("{column} = excluded.{column}")).collect();
         format!("{insert} on conflict ({key}) do update set {}", changes.join(", "))
     }
@@ -241,6 +263,8 @@ macro_rules! table {
         table!($table = $name as $pattern: $record { $($all)* });
     };
     (@role key) => { Role::Key };
+    (@role suffix) => { Role::Suffix };
+    (@role lookup) => { Role::Lookup };
     (@role fixed) => { Role::Fixed };
     (@role changing) => { Role::Changing };
     (@shown shown) => { true };

@@ -19,17 +19,35 @@ use super::{
     table::{Column, Loaded, Record, Role, Table, table},
 };
 
-/// The tables with rows of events.
-pub(crate) static PROJECTED: [&Table; 11] =
-    [&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &ROOM_EVENTS, &ALARMS, &USERS, &DEVICES, &STORES, &READ_MARKERS, &MESSAGES];
+/// The tables of the box streams.
+pub(crate) static OF_BOXES: &[&Table] = &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS];
+
+/// The tables of the users.
+pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES];
+
+/// The tables of the stores.
+pub(crate) static OF_STORES: &[&Table] = &[&STORES];
+
+/// The tables of the read markers.
+pub(crate) static OF_MARKERS: &[&Table] = &[&READ_MARKERS];
 
 /// The tables of the quarantine.
-static QUARANTINE: [&Table; 2] = [&QUARANTINED_BOXES, &PARKED_EVENTS];
+static OF_QUARANTINE: &[&Table] = &[&QUARANTINED_BOXES, &PARKED_EVENTS];
+
+/// Returns the tables with rows of events.
+pub(crate) fn projected() -> impl Iterator<Item = &'static Table> {
+    [OF_BOXES, OF_USERS, OF_STORES, OF_MARKERS].into_iter().flatten().copied()
+}
+
+fn all() -> impl Iterator<Item = &'static Table> {
+    projected().chain(OF_QUARANTINE.iter().copied())
+}
 
 /// Returns true if reports may show the texts of a column.
 pub(crate) fn is_shown(table: &str, column: &str) -> bool {
-    let table = PROJECTED.iter().chain(&QUARANTINE).find(|one| one.name == table);
-    table.is_some_and(|table| table.columns.iter().any(|one| one.name == column && one.is_shown))
+    all()
+        .find(|one| one.name == table)
+        .is_some_and(|table| table.columns.iter().any(|one| one.name == column && one.is_shown))
 }
 
 table! {
@@ -116,13 +134,13 @@ table! {
     ROOM_EVENTS = "room_events" as row: &FeedRow {
         key box_id: &BoxId = row.room_id.box_id();
         key room_id: &RoomId = &row.room_id;
-        key v: i64 = row.v;
+        suffix v: i64 = row.v;
         fixed type: &str = row.kind, shown;
         fixed at: DateTime<Utc> = row.at, shown;
         fixed by: &Option<UserId> = &row.by, shown;
         fixed data: &RawValue = &row.data;
         fixed command_id: &Option<String> = &row.command_id;
-        fixed message_id: Option<MessageId> = row.message_id;
+        lookup message_id: Option<MessageId> = row.message_id;
         fixed position: u64 = row.position, shown;
     }
 }
@@ -132,12 +150,12 @@ table! {
         key user_id: &UserId = &row.user_id;
         fixed at: DateTime<Utc> = row.at, shown;
         fixed box_id: &BoxId = row.room_id.box_id();
-        key position: u64 = row.position, shown;
-        key kind: AlarmKind = row.kind, shown;
+        suffix position: u64 = row.position, shown;
+        suffix kind: AlarmKind = row.kind, shown;
         fixed room_id: &RoomId = &row.room_id;
         fixed message_id: Option<MessageId> = row.message_id;
         fixed by: &Option<UserId> = &row.by, shown;
-        key stream: &str = stream, shown;
+        suffix stream: &str = stream, shown;
     }
 }
 
@@ -290,7 +308,7 @@ impl ReadCell for Standing {
 mod tests {
     use sqlx::{AssertSqlSafe, Connection, PgConnection, query_as, query_scalar, raw_sql};
 
-    use super::*;
+    use super::{super::table::analyze_lookups, *};
 
     /// The name, the type and the nullability of a column.
     type Described = (String, String, bool);
@@ -316,6 +334,16 @@ mod tests {
         key.bind(table).fetch_all(connection).await.expect("the key")
     }
 
+    #[test]
+    fn statistics_are_renewed_of_columns_that_rows_are_looked_up_by() {
+        assert_eq!(
+            analyze_lookups(OF_BOXES).0,
+            "analyze boxes (box_id), rooms (box_id, room_id), members (box_id, room_id, user_id), \
+             user_rooms (user_id, room_id), messages (box_id, room_id, message_id), \
+             room_events (box_id, room_id, message_id), alarms (user_id)"
+        );
+    }
+
     #[tokio::test]
     async fn the_tables_are_those_of_the_ddl() {
         let postgres = harness::Postgres::start().await.expect("PostgreSQL starts");
@@ -324,11 +352,11 @@ mod tests {
         raw_sql(AssertSqlSafe(ddl)).execute(&mut connection).await.expect("the tables are created");
 
         let mut described: Vec<&str> = vec!["checkpoints"];
-        for table in PROJECTED.iter().chain(&QUARANTINE) {
+        for table in all() {
             let expected: Vec<Described> =
                 table.columns.iter().map(|one| (one.name.to_owned(), one.kind(), one.is_nullable)).collect();
             assert_eq!(columns(&mut connection, table.name).await, expected, "{}", table.name);
-            let keys = table.columns.iter().filter(|one| one.role == Role::Key);
+            let keys = table.columns.iter().filter(|one| matches!(one.role, Role::Key | Role::Suffix));
             let mut expected: Vec<&str> = keys.map(|one| one.name).collect();
             expected.sort_unstable();
             assert_eq!(key(&mut connection, table.name).await, expected, "{}", table.name);

@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::fresh::FRESH;
 use crate::projection::tables;
+
+/// The number of the temporary generation. It never equals another generation's number: those count from 1.
+pub(super) const FRESH: i32 = i32::MAX;
 
 /// The replacement of a hidden value.
 const HIDDEN: &str = "(hidden)";
