@@ -160,7 +160,7 @@ impl Reader {
         let (before, begun) = (self.checkpoint.position, Instant::now());
         let traces = Traces::begin(self.checkpoint.stream, &commits);
         let Self { connection, projection, checkpoint, log, .. } = self;
-        let projected = parked::project(connection, projection, checkpoint, &commits, log.as_ref());
+        let projected = parked::project_and_release(connection, projection, checkpoint, &commits, log.as_ref());
         let news = timeout(TRANSACTION, projected).await??;
         let (commits, took) = (commits.len(), begun.elapsed());
         let growth = match self.source {

@@ -15,23 +15,23 @@ impl Workspace {
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;
-        copy(connection, self.entered.iter()).await?;
+        copy(connection, &self.entered).await?;
         self.copy_messages(connection).await?;
-        write(connection, self.changed_messages().into_iter()).await?;
+        write(connection, self.changed_messages()).await?;
         self.blank_feed(connection).await?;
         self.copy_feed(connection).await?;
-        copy(connection, self.alarms_of(stream).into_iter()).await
+        copy(connection, self.alarms_of(stream)).await
     }
 
     async fn copy_messages(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut posted: Vec<_> = self.posted_messages().collect();
         posted.sort_by(|(_, one), (_, other)| one.room_id.cmp(&other.room_id));
-        copy(connection, posted.into_iter()).await
+        copy(connection, posted).await
     }
 
     async fn copy_feed(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let mut feed: Vec<_> = self.feed.iter().collect();
         feed.sort_by(|one, other| one.room_id.cmp(&other.room_id));
-        copy(connection, feed.into_iter()).await
+        copy(connection, feed).await
     }
 }

@@ -24,8 +24,9 @@ pub(super) async fn project_markers(
         // The log keeps only the last marker, and accepts none that is lower.
         markers.insert((room_id, user_id), *message_id);
     }
-    let rows = markers.iter().map(|((room_id, user_id), message_id)| (*room_id, *user_id, *message_id));
-    write(connection, rows.clone()).await?;
-    let touched = rows.map(|(room_id, user_id, _)| Touched::by(room_id, user_id)).collect();
+    let rows = markers.into_iter().map(|((room_id, user_id), message_id)| (room_id, user_id, message_id));
+    let rows: Vec<_> = rows.collect();
+    let touched = rows.iter().map(|(room_id, user_id, _)| Touched::by(room_id, user_id)).collect();
+    write(connection, rows).await?;
     Ok(Changes { touched, ..Changes::default() })
 }

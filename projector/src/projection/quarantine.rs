@@ -85,16 +85,17 @@ impl Quarantine {
             return Ok(());
         }
         let fresh = std::mem::take(&mut self.fresh);
-        let boxes = fresh
-            .iter()
-            .map(|Poison { box_id, sequence, at, reason }| (box_id, stream, *sequence, reason.as_str(), *at));
+        let boxes =
+            fresh.iter().map(|poison| (&poison.box_id, stream, poison.sequence, poison.reason.as_str(), poison.at));
+        let boxes: Vec<_> = boxes.collect();
         write(connection, boxes).await?;
         let parked: BTreeSet<(&BoxId, u64)> = commits
             .iter()
             .filter_map(|commit| Some((commit.content.box_id()?, commit.sequence)))
             .filter(|(box_id, sequence)| self.parks(box_id, *sequence))
             .collect();
-        write(connection, parked.iter().copied()).await
+        let parked: Vec<_> = parked.into_iter().collect();
+        write(connection, parked).await
     }
 }
 

@@ -94,6 +94,7 @@ impl Stores {
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.iter().filter_map(|store_id| Some((store_id, self.rows.get(store_id)?)));
+        let rows: Vec<_> = rows.collect();
         write(connection, rows).await
     }
 }

@@ -76,8 +76,9 @@ pub(super) trait Loaded: Sized {
 /// Writes rows, at most one for each key. A row that exists takes the values of changing columns.
 pub(super) async fn write<R: Record>(
     connection: &mut PgConnection,
-    rows: impl Iterator<Item = R> + Clone,
+    rows: impl IntoIterator<Item = R, IntoIter: Clone>,
 ) -> Result<(), sqlx::Error> {
+    let rows = rows.into_iter();
     if rows.clone().next().is_none() {
         return Ok(());
     }
@@ -89,9 +90,9 @@ pub(super) async fn write<R: Record>(
 /// Writes rows that are certainly new.
 pub(super) async fn copy<R: Record>(
     connection: &mut PgConnection,
-    rows: impl Iterator<Item = R>,
+    rows: impl IntoIterator<Item = R>,
 ) -> Result<(), sqlx::Error> {
-    let mut rows = rows.peekable();
+    let mut rows = rows.into_iter().peekable();
     if rows.peek().is_none() {
         return Ok(());
     }
@@ -154,13 +155,11 @@ impl Table {
     fn select(&self, columns: &[&str], by: &[&str]) -> String {
         let (columns, name, arrays) = (columns.join(", "), self.name, self.arrays(by));
         let select = format!("select {columns} from {name}");
-        match by {
-            [key] => format!("{select} where {key} = any({arrays})"),
-            _ => {
-                let by = by.join(", ");
-                format!("{select} join unnest({arrays}) as wanted ({by}) using ({by})")
-            }
+        if let [key] = by {
+            return format!("{select} where {key} = any({arrays})");
         }
+        let by = by.join(", ");
+        format!("{select} join unnest({arrays}) as wanted ({by}) using ({by})")
     }
 }
 

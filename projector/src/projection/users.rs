@@ -113,6 +113,7 @@ impl Users {
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.iter().filter_map(|user_id| Some((user_id, self.rows.get(user_id)?)));
+        let rows: Vec<_> = rows.collect();
         write(connection, rows).await?;
         self.remove_devices(connection).await?;
         self.write_devices(connection).await
@@ -141,7 +142,8 @@ impl Users {
     }
 
     async fn write_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows = self.devices.iter();
-        write(connection, rows.filter_map(|((user_id, id), device)| Some((user_id, id, device.as_ref()?)))).await
+        let rows = self.devices.iter().filter_map(|((user_id, id), device)| Some((user_id, id, device.as_ref()?)));
+        let rows: Vec<_> = rows.collect();
+        write(connection, rows).await
     }
 }

@@ -19,23 +19,23 @@ impl Workspace {
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;
-        write(connection, self.entered.iter()).await?;
-        write(connection, messages.iter().copied()).await?;
+        write(connection, &self.entered).await?;
+        write(connection, messages).await?;
         self.blank_feed(connection).await?;
-        write(connection, self.feed.iter()).await?;
-        write(connection, self.alarms_of(stream).into_iter()).await
+        write(connection, &self.feed).await?;
+        write(connection, self.alarms_of(stream)).await
     }
 
     pub(super) async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
         let rows: Vec<_> = rows.collect();
-        write(connection, rows.iter().copied()).await
+        write(connection, rows).await
     }
 
     pub(super) async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.rooms.iter().filter_map(|room_id| Some((room_id, &self.rooms.get(room_id)?.row)));
         let rows: Vec<_> = rows.collect();
-        write(connection, rows.iter().copied()).await
+        write(connection, rows).await
     }
 
     pub(super) async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -44,7 +44,7 @@ impl Workspace {
             .members()
             .filter_map(|(room_id, user_id)| Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?)))
             .collect();
-        write(connection, rows.iter().copied()).await
+        write(connection, rows).await
     }
 
     /// Returns the changed messages of earlier batches.
