@@ -46,8 +46,9 @@ pub async fn project_batch(
     Ok(news)
 }
 
-/// Like [`project_batch`], but isolates a commit that the database refuses: halves the batch until the commit is found, and
-/// puts its box into quarantine. Does not handle dropped events: see [`project_and_release`](crate::project_and_release).
+/// Like [`project_batch`], but isolates a commit that the database refuses: halves the batch until the commit is found,
+/// and puts its box into quarantine. Does not handle dropped events: see
+/// [`project_and_release`](crate::project_and_release).
 pub async fn project_isolating_failures(
     connection: &mut PgConnection,
     projection: &mut Projection,

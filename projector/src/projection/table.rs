@@ -170,8 +170,9 @@ impl Column {
     }
 }
 
-/// Describes a table. A column is `role name: type`, with `= value` if it is not a field of the row's struct, and with
-/// `, shown` if [`Column::is_shown`].
+/// Describes a table: its name, the form of its rows when they are written, and its columns in the order of the DDL.
+/// `with` declares a struct that holds a row in memory. A column is `role name: type`, with `= value` if it is not a
+/// field of that struct, and with `, shown` if [`Column::is_shown`].
 macro_rules! table {
     // A table whose rows are in memory as a struct of their own, which is declared here.
     (
