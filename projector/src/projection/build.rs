@@ -11,10 +11,7 @@ use super::{
 impl Workspace {
     /// Writes the same rows as [`write`](Self::write).
     pub(super) async fn build(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
-        self.redact(connection, stream).await?;
-        self.write_boxes(connection).await?;
-        self.write_rooms(connection).await?;
-        self.write_members(connection).await?;
+        self.write_state(connection, stream).await?;
         copy(connection, &self.entered).await?;
         self.copy_messages(connection).await?;
         write(connection, self.changed_messages()).await?;

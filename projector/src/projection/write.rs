@@ -12,13 +12,10 @@ use super::{
 impl Workspace {
     /// Writes every row that differs from the database. `stream` is the label of the projected stream.
     pub(super) async fn write(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
-        self.redact(connection, stream).await?;
         // Neighbours in the log become neighbours in the table, older messages first.
         let mut messages = self.changed_messages();
         messages.extend(self.posted_messages());
-        self.write_boxes(connection).await?;
-        self.write_rooms(connection).await?;
-        self.write_members(connection).await?;
+        self.write_state(connection, stream).await?;
         write(connection, &self.entered).await?;
         write(connection, messages).await?;
         self.blank_feed(connection).await?;
@@ -26,19 +23,27 @@ impl Workspace {
         write(connection, self.alarms_of(stream)).await
     }
 
-    pub(super) async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// Redacts the rows of earlier batches. Then writes boxes, rooms and members.
+    pub(super) async fn write_state(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+        self.redact(connection, stream).await?;
+        self.write_boxes(connection).await?;
+        self.write_rooms(connection).await?;
+        self.write_members(connection).await
+    }
+
+    async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.boxes.iter().filter_map(|box_id| Some((box_id, self.boxes.get(box_id)?)));
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await
     }
 
-    pub(super) async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn write_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.rooms.iter().filter_map(|room_id| Some((room_id, &self.rooms.get(room_id)?.row)));
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await
     }
 
-    pub(super) async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn write_members(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows: Vec<_> = self
             .changed
             .members()
