@@ -27,7 +27,7 @@ impl From<sqlx::Error> for BatchError {
 
 /// Projects the commits that follow a checkpoint, all or nothing. After an error the caller must drop the projection:
 /// it may remember rows that were rolled back.
-pub async fn project(
+pub async fn project_batch(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,
@@ -46,8 +46,9 @@ pub async fn project(
     Ok(news)
 }
 
-/// Like [`project`], but isolates a commit that the database refuses: halves the batch until the commit is found, and
-/// puts its box into quarantine. Does not handle dropped events: see [`parked::project`](crate::parked::project).
+/// Like [`project_batch`], but isolates a commit that the database refuses: halves the batch until the commit is found,
+/// and puts its box into quarantine. Does not handle dropped events: see
+/// [`project_and_release`](crate::project_and_release).
 pub async fn project_isolating_failures(
     connection: &mut PgConnection,
     projection: &mut Projection,
@@ -58,7 +59,7 @@ pub async fn project_isolating_failures(
     let mut pieces = vec![commits];
     let mut condemned = None;
     while let Some(piece) = pieces.pop() {
-        match project(connection, projection, checkpoint, piece).await {
+        match project_batch(connection, projection, checkpoint, piece).await {
             Ok(more) => news.extend(more),
             Err(BatchError::Projection(ProjectionError::Database(error))) => {
                 let Some(reason) = refused(&error).filter(|_| condemned != piece.first().map(|first| first.sequence))

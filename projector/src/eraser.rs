@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::{
     database::Database,
-    generation::{ChangeError, Positions},
+    generation::{error::ChangeError, positions::Positions},
     leader_lock,
 };
 use control::Pending;

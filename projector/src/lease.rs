@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     database::Database,
-    generation::{self, Generation},
+    generation::{control::written, state::Generation},
     status::{Progress, Track},
 };
 
@@ -37,7 +37,7 @@ impl Leases {
 
     /// Returns the generations to write. The query also keeps the connection alive.
     pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, sqlx::Error> {
-        in_time(generation::written(&mut self.connection)).await
+        in_time(written(&mut self.connection)).await
     }
 
     /// Returns the number of running projectors, this one included.

@@ -2,13 +2,13 @@
 //!
 //! It is the only writer of read model tables. It does not know commands or the readers of its tables.
 
-pub use batch::{BatchError, project, project_isolating_failures};
+pub use batch::{BatchError, project_batch, project_isolating_failures};
 pub use catch_up::catch_up;
 pub use checkpoint::Checkpoint;
 pub use commit::{Commit, Content};
 pub use database::Database;
 pub use indexes::complete;
-pub use parked::{project as project_and_release, retry as retry_parked};
+pub use parked::{project_and_release, retry as retry_parked};
 pub use projection::{Pace, Projection};
 pub use reader::Mode;
 pub use run::run;

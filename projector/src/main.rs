@@ -17,14 +17,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::of(std::env::args_os()).command {
-        Command::Run(settings) => exit::code(Box::pin(project(settings)).await),
+        Command::Run(settings) => exit::code(Box::pin(serve(settings)).await),
         Command::Migrate(settings) => exit::code(migrate(settings).await),
         Command::Operator(command) => cli::act(command).await,
         Command::Verify(args) => verify::command::act(args).await,
     }
 }
 
-async fn project(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&settings.log, "projector")?;
     shutdown::supervised(async |stop| Ok(run(settings, stop).await?)).await
 }

@@ -28,7 +28,7 @@ const READS: usize = 32;
 /// Projects the commits that follow a checkpoint. A commit that drops the event which keeps its box in quarantine
 /// releases the box, in the transaction that moves the checkpoint to it. After an error the caller must drop the
 /// projection.
-pub async fn project(
+pub async fn project_and_release(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,

@@ -3,27 +3,27 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::collections::BTreeSet;
-
-use domain::UserId;
 use event_store::StreamName;
 use sqlx::PgConnection;
 
-use crate::commit::{Commit, Content};
+use crate::commit::Commit;
 
-pub use alarms::Alarm;
-pub use box_stream::BoxStream;
-pub use feed::FeedRow;
+pub use box_stream::{BoxStream, Pace};
+pub use error::ProjectionError;
+pub use outcome::{Changes, Touched};
 pub use quarantine::Quarantine;
-pub use touched::Touched;
+use table::Table;
+pub use tables::{Alarm, FeedRow};
 
 mod alarms;
 mod apply;
 mod box_stream;
 mod boxes;
 mod build;
+mod cell;
 mod copy;
 mod erasure;
+mod error;
 mod feed;
 mod load;
 mod members;
@@ -31,10 +31,13 @@ mod messages;
 pub(crate) mod quarantine;
 mod reactions;
 mod rooms;
+pub(crate) mod table;
+pub(crate) mod tables;
 mod workspace;
 mod write;
 
 mod markers;
+mod outcome;
 mod stores;
 mod touched;
 mod users;
@@ -52,57 +55,6 @@ pub enum Projection {
     Markers,
 }
 
-/// The purpose of a projection. The rows are the same for both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// Clients wait for each event.
-    Live,
-    /// Only the end of the log matters.
-    Building,
-}
-
-/// The changes of a batch that subscribers are notified of.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// New rows of rooms' feeds, in the order of the log.
-    pub feed: Vec<FeedRow>,
-    /// New alarms, in the order of the log.
-    pub alarms: Vec<Alarm>,
-    /// The users whose own view of rooms has changed.
-    pub touched: BTreeSet<Touched>,
-}
-
-impl Changes {
-    /// Appends the changes of a later batch.
-    pub(crate) fn extend(&mut self, later: Self) {
-        let Self { feed, alarms, touched } = later;
-        self.feed.extend(feed);
-        self.alarms.extend(alarms);
-        self.touched.extend(touched);
-    }
-}
-
-/// The reason why a batch could not be projected.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectionError {
-    /// The database is unreachable, or refuses the rows.
-    #[error("the database failed")]
-    Database(#[from] sqlx::Error),
-    /// A commit outside the box streams cannot be read or applied; its stream stops here.
-    #[error("the commit at sequence {sequence} cannot be projected: {reason}")]
-    Stuck {
-        /// Its sequence.
-        sequence: u64,
-        /// The reason.
-        reason: String,
-    },
-}
-
-/// An event contradicts the state of the read model.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct InvalidEvent(pub(crate) String);
-
 impl Projection {
     /// Opens the projection of a stream with the state of the connection's generation.
     pub async fn open(stream: StreamName, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
@@ -113,6 +65,16 @@ impl Projection {
             // Deadlines have no rows of their own; their effects are in the box streams.
             StreamName::Mark | StreamName::Timer => Self::Markers,
         })
+    }
+
+    /// Returns the tables that the projection writes.
+    pub(crate) fn tables(&self) -> &'static [&'static Table] {
+        match self {
+            Self::Boxes(_) => tables::OF_BOXES,
+            Self::Users => tables::OF_USERS,
+            Self::Stores => tables::OF_STORES,
+            Self::Markers => tables::OF_MARKERS,
+        }
     }
 
     /// Restarts from the state of the generation after a failed transaction.
@@ -136,36 +98,11 @@ impl Projection {
         commits: &[Commit],
     ) -> Result<Changes, ProjectionError> {
         match self {
-            Self::Boxes(boxes) => return boxes.project(connection, commits).await,
-            Self::Users => users::project(connection, commits).await?,
-            Self::Stores => stores::project(connection, commits).await?,
-            Self::Markers => return markers::project(connection, commits).await,
+            Self::Boxes(boxes) => return boxes.project_boxes(connection, commits).await,
+            Self::Users => users::project_users(connection, commits).await?,
+            Self::Stores => stores::project_stores(connection, commits).await?,
+            Self::Markers => return markers::project_markers(connection, commits).await,
         }
         Ok(Changes::default())
     }
-}
-
-/// Returns the acting user; `None` for the system.
-fn acting(commit: &Commit) -> Option<&UserId> {
-    Some(&commit.actor).filter(|actor| **actor != UserId::system())
-}
-
-/// The error for a commit of another kind than its stream holds, or one that cannot be decoded.
-fn foreign(commit: &Commit) -> ProjectionError {
-    let reason = match &commit.content {
-        Content::Unreadable { reason, .. } => reason.clone(),
-        Content::Box { .. } | Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => {
-            "it does not belong into this stream".to_owned()
-        }
-    };
-    ProjectionError::Stuck { sequence: commit.sequence, reason }
-}
-
-/// Parses a text of the database that must be an id.
-fn id<T>(text: &str) -> Result<T, sqlx::Error>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     parked,
-    projection::{Changes, Pace, Projection, ProjectionError},
+    projection::{Changes, Pace, Projection, ProjectionError, table::analyze_lookups},
     throttle::Throttle,
     traces::Traces,
 };
@@ -160,7 +160,7 @@ impl Reader {
         let (before, begun) = (self.checkpoint.position, Instant::now());
         let traces = Traces::begin(self.checkpoint.stream, &commits);
         let Self { connection, projection, checkpoint, log, .. } = self;
-        let projected = parked::project(connection, projection, checkpoint, &commits, log.as_ref());
+        let projected = parked::project_and_release(connection, projection, checkpoint, &commits, log.as_ref());
         let news = timeout(TRANSACTION, projected).await??;
         let (commits, took) = (commits.len(), begun.elapsed());
         let growth = match self.source {
@@ -190,16 +190,7 @@ impl Reader {
 
     /// Renews the statistics of the columns by which rows are found, to keep it cheap.
     async fn analyze(&mut self) {
-        let analyzed = raw_sql(match self.projection {
-            Projection::Boxes(_) => {
-                "analyze boxes (box_id), rooms (box_id, room_id), members (box_id, room_id, user_id),
-                         user_rooms (user_id, room_id), messages (box_id, room_id, message_id),
-                         room_events (box_id, room_id, message_id), alarms (user_id)"
-            }
-            Projection::Users => "analyze users (user_id), devices (user_id, device_id)",
-            Projection::Stores => "analyze stores (store_id)",
-            Projection::Markers => "analyze read_markers (box_id, room_id, user_id)",
-        });
+        let analyzed = raw_sql(analyze_lookups(self.projection.tables()));
         if let Err(error) = analyzed.execute(&mut self.connection).await {
             // Another partition may be analyzing the same table; the next renewal follows.
             tracing::debug!(%error, "statistics were not renewed");

@@ -63,7 +63,7 @@ impl Tracker {
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
-            match self.project(track, &orders, &mut pause).await {
+            match self.project_track(track, &orders, &mut pause).await {
                 Err(ReadError::Overtaken) => {
                     METRICS.retried(track, "overtaken");
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
@@ -86,7 +86,7 @@ impl Tracker {
     }
 
     /// Projects until the mode of the generation changes, or fails.
-    async fn project(&self, track: Track, orders: &TrackConfig, pause: &mut Duration) -> Result<(), ReadError> {
+    async fn project_track(&self, track: Track, orders: &TrackConfig, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
         let mut course = orders.course.clone();
         let TrackMode { live, low_priority } = *course.borrow_and_update();

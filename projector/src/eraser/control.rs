@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query, query_scalar};
 
 use super::work::parsed;
 use crate::{
-    generation::{ChangeError, Positions},
+    generation::{error::ChangeError, positions::Positions},
     operator::report::ErasureReport,
 };
 

@@ -5,7 +5,12 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{ChangeError, Positions, State, lock, parsed, positions::same_log, refused};
+use super::{
+    control::{lock, parsed},
+    error::{ChangeError, refused},
+    positions::{Positions, same_log},
+    state::State,
+};
 use crate::{database::Database, operator::requests::Switched};
 
 /// The time that a generation has to reach the active one's positions at the beginning of the switch.

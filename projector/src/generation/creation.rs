@@ -3,7 +3,11 @@
 use event_store::{Log, LogError, StreamName, streams};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
 
-use super::{ChangeError, Goal, State, lock, parsed, refused};
+use super::{
+    control::{lock, parsed},
+    error::{ChangeError, refused},
+    state::{Goal, State},
+};
 use crate::{database::Database, operator::requests::Rebuild};
 
 /// A stream, and its incarnation from which a generation is built.

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, query};
 
-use crate::{complete, database::Database};
+use crate::{database::Database, indexes::complete};
 
 /// Adds the indexes, renews all statistics, and records it. Safe to repeat after an interruption.
 pub async fn add_indexes(database: &Database, generation: i32) -> Result<(), sqlx::Error> {

@@ -2,7 +2,11 @@
 
 use sqlx::{Connection, query};
 
-use super::{ChangeError, State, lock, parsed, refused};
+use super::{
+    control::{lock, parsed},
+    error::{ChangeError, refused},
+    state::State,
+};
 use crate::database::Database;
 
 /// Pauses the building of a generation; returns its number.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 
-use super::{ChangeError, Positions, parsed};
+use super::{control::parsed, error::ChangeError, positions::Positions};
 use crate::{
     database::Database,
     eraser, lease,

@@ -2,7 +2,11 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
-use super::{ChangeError, State, lock, parsed, refused};
+use super::{
+    control::{lock, parsed},
+    error::{ChangeError, refused},
+    state::State,
+};
 use crate::{database::Database, lease, operator::requests::Retire};
 
 /// Retires generations; returns their numbers. They are no longer projected, and [`sweep`] drops their tables.

@@ -2,32 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    InvalidEvent,
+    error::InvalidEvent,
+    tables::Alarm,
     workspace::{EventContext, Workspace},
 };
-
-/// One row of a user's alarms. Its key contains the position of its event, so that no two streams write the same row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alarm {
-    /// The alarmed user.
-    pub user_id: UserId,
-    /// The kind of alarm.
-    pub kind: AlarmKind,
-    /// The time of the event.
-    pub at: DateTime<Utc>,
-    /// The room.
-    pub room_id: RoomId,
-    /// The message, if the alarm is about one.
-    pub message_id: Option<MessageId>,
-    /// The acting user; `None` for the system.
-    pub by: Option<UserId>,
-    /// The event's sequence in the log.
-    pub position: u64,
-}
 
 /// An event of a room that causes alarms.
 #[derive(Debug, Clone, Copy)]

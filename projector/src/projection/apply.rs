@@ -4,7 +4,7 @@ use domain::{BoxEvent, Lane, MessageId, OwnEvent, RoomEvent, RoomId, TalkEvent};
 use read_model::feed;
 
 use super::{
-    InvalidEvent,
+    error::InvalidEvent,
     workspace::{EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};

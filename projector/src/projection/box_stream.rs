@@ -3,14 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::UserId;
 use sqlx::PgConnection;
 
 use super::{
-    Changes, Pace, ProjectionError, acting, foreign,
+    error::{ProjectionError, foreign},
+    outcome::Changes,
     quarantine::{self, Poison, Quarantine},
     workspace::{EventContext, Keys, Memory, Workspace},
 };
 use crate::commit::{Commit, Content};
+
+/// The purpose of a projection. The rows are the same for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Clients wait for each event.
+    Live,
+    /// Only the end of the log matters.
+    Building,
+}
 
 /// Limits of the rows kept in memory while clients wait for each event.
 const LIVE: Memory = Memory { rooms: 2000, messages: 0 };
@@ -73,7 +84,7 @@ impl BoxStream {
         self.quarantine.release(connection, box_id).await
     }
 
-    pub(super) async fn project(
+    pub(super) async fn project_boxes(
         &mut self,
         connection: &mut PgConnection,
         commits: &[Commit],
@@ -140,4 +151,9 @@ impl BoxStream {
             Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => Ok(()),
         }
     }
+}
+
+/// Returns the acting user; `None` for the system.
+fn acting(commit: &Commit) -> Option<&UserId> {
+    Some(&commit.actor).filter(|actor| **actor != UserId::system())
 }

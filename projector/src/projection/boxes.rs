@@ -3,8 +3,9 @@
 use domain::OwnEvent;
 
 use super::{
-    InvalidEvent,
-    workspace::{BoxRow, EventContext, Workspace},
+    error::InvalidEvent,
+    tables::BoxRow,
+    workspace::{EventContext, Workspace},
 };
 
 impl Workspace {

@@ -5,8 +5,9 @@ use serde_json::{Value, value::to_raw_value};
 use sqlx::{PgConnection, query};
 
 use super::{
-    InvalidEvent,
-    feed::{FeedRow, not_json},
+    error::InvalidEvent,
+    feed::not_json,
+    tables::FeedRow,
     workspace::{EventContext, Workspace},
     write::column,
 };

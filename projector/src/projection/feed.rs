@@ -1,46 +1,14 @@
 //! A room's feed: every event with an effect gets the room's next version and the JSON that clients see.
 
-use chrono::{DateTime, Utc};
-use domain::{MessageId, RoomClosedReason, RoomId, UserId};
+use domain::{MessageId, RoomClosedReason, RoomId};
 use read_model::feed::RoomEvent;
-use serde::Serialize;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, value::to_raw_value};
 
 use super::{
-    InvalidEvent,
+    error::InvalidEvent,
+    tables::FeedRow,
     workspace::{EventContext, Workspace},
 };
-
-/// One row of a room's feed, also sent in notifications.
-#[derive(Debug, Clone, Serialize)]
-pub struct FeedRow {
-    /// The room.
-    #[serde(skip)]
-    pub room_id: RoomId,
-    /// The feed version: 1, 2, 3 … in the room.
-    pub v: i64,
-    /// The event's stored name.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// The time of the event.
-    pub at: DateTime<Utc>,
-    /// The acting user; `None` for the system.
-    pub by: Option<UserId>,
-    /// The public data of the event, as sent to clients.
-    pub data: Box<RawValue>,
-    /// The id of the command, by which its sender recognizes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command_id: Option<String>,
-    /// The message, if the event is about one.
-    #[serde(skip)]
-    pub message_id: Option<MessageId>,
-    /// Its sequence in the log.
-    #[serde(skip)]
-    pub position: u64,
-}
 
 impl Workspace {
     /// Adds an event, by its stored name, to the feed with the room's next version.

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{BoxId, MessageId, RoomId, UserId};
-use sqlx::{PgConnection, query, query_as};
+use domain::{BoxId, MessageId, RoomId};
+use sqlx::{PgConnection, query};
 
 use super::{
-    id,
-    workspace::{BoxRow, Keys, Member, Message, Reactions, Room, RoomRow, Standing, Workspace},
+    cell::Cells,
+    table::Loaded,
+    tables::{BoxRow, Member, Message, RoomRow},
+    workspace::{Keys, Room, Workspace},
 };
 
 impl Workspace {
@@ -30,30 +32,10 @@ impl Workspace {
 
     async fn load_boxes(&mut self, connection: &mut PgConnection, ids: &BTreeSet<&BoxId>) -> Result<(), sqlx::Error> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let rows = query!(
-            "select box_id, kind, zip_code, address, detailed_address, latitude, longitude,
-                    service, out_of_service_reason, room_id, installed_at
-             from boxes
-             where box_id = any($1)",
-            &ids
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let room_id = row.room_id.as_deref().map(id).transpose()?;
-            let loaded = BoxRow {
-                kind: row.kind,
-                zip_code: row.zip_code,
-                address: row.address,
-                detailed_address: row.detailed_address,
-                latitude: row.latitude,
-                longitude: row.longitude,
-                service: row.service,
-                out_of_service_reason: row.out_of_service_reason,
-                room_id,
-                installed_at: row.installed_at,
-            };
-            self.boxes.insert(id(&row.box_id)?, loaded);
+        let rows = query(BoxRow::select(&["box_id"], &["box_id"])).bind(&ids).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let row = BoxRow::read(&mut cells)?;
+            self.boxes.insert(cells.read()?, row);
         }
         Ok(())
     }
@@ -64,34 +46,11 @@ impl Workspace {
         boxes: &[String],
         rooms: &[String],
     ) -> Result<(), sqlx::Error> {
-        let rows = query!(
-            "select room_id, store_id, title, status, closed_reason, host, member_count, max_members,
-                    locked, step, opened_at, closes_at, closed_at, v, last_ordinal
-             from rooms
-             join unnest($1::text[], $2::text[]) as wanted (box_id, room_id) using (box_id, room_id)",
-            boxes,
-            rooms
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let loaded = RoomRow {
-                store_id: row.store_id,
-                title: row.title,
-                status: row.status,
-                closed_reason: row.closed_reason,
-                host: row.host,
-                member_count: row.member_count,
-                max_members: row.max_members,
-                locked: row.locked,
-                step: row.step,
-                opened_at: row.opened_at,
-                closes_at: row.closes_at,
-                closed_at: row.closed_at,
-                v: row.v,
-                last_ordinal: row.last_ordinal,
-            };
-            self.rooms.insert(id(&row.room_id)?, Room { row: loaded, members: BTreeMap::new() });
+        let wanted = query(RoomRow::select(&["room_id"], &["box_id", "room_id"]));
+        let rows = wanted.bind(boxes).bind(rooms).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let row = RoomRow::read(&mut cells)?;
+            self.rooms.insert(cells.read()?, Room { row, members: BTreeMap::new() });
         }
         Ok(())
     }
@@ -103,25 +62,12 @@ impl Workspace {
         boxes: &[String],
         rooms: &[String],
     ) -> Result<(), sqlx::Error> {
-        let rows = query!(
-            r#"select room_id as "room_id!", user_id, standing as "standing: Standing", joined_at, seat,
-                 last_post_ordinal
-             from members
-             join unnest($1::text[], $2::text[]) as wanted (box_id, room_id) using (box_id, room_id)"#,
-            boxes,
-            rooms
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let loaded = Member {
-                standing: row.standing,
-                joined_at: row.joined_at,
-                seat: row.seat,
-                last_post_ordinal: row.last_post_ordinal,
-            };
-            if let Some(room) = self.rooms.get_mut(&id::<RoomId>(&row.room_id)?) {
-                room.members.insert(id(&row.user_id)?, loaded);
+        let wanted = query(Member::select(&["room_id", "user_id"], &["box_id", "room_id"]));
+        let rows = wanted.bind(boxes).bind(rooms).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let member = Member::read(&mut cells)?;
+            if let Some(room) = self.rooms.get_mut(&cells.read()?) {
+                room.members.insert(cells.read()?, member);
             }
         }
         Ok(())
@@ -135,57 +81,12 @@ impl Workspace {
         let boxes: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.box_id().to_string()).collect();
         let rooms: Vec<String> = wanted.iter().map(|(room_id, _)| room_id.to_string()).collect();
         let messages: Vec<i64> = wanted.iter().map(|(_, message)| message.sequence().cast_signed()).collect();
-        let rows = query_as!(
-            MessageRow,
-            r#"select room_id as "room_id!", message_id as "message_id!", ordinal, author, body, reply_to,
-                    posted_at, edited_at, reactions
-             from messages
-             join unnest($1::text[], $2::text[], $3::bigint[]) as wanted (box_id, room_id, message_id)
-                  using (box_id, room_id, message_id)"#,
-            &boxes,
-            &rooms,
-            &messages
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let (message_id, message) = row.into_message()?;
-            self.messages.insert(message_id, message);
+        let wanted = query(Message::select(&["message_id"], &["box_id", "room_id", "message_id"]));
+        let rows = wanted.bind(&boxes).bind(&rooms).bind(&messages).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let message = Message::read(&mut cells)?;
+            self.messages.insert(cells.read()?, message);
         }
         Ok(())
     }
-}
-
-struct MessageRow {
-    room_id: String,
-    message_id: i64,
-    ordinal: i64,
-    author: String,
-    body: Option<String>,
-    reply_to: Option<i64>,
-    posted_at: chrono::DateTime<chrono::Utc>,
-    edited_at: Option<chrono::DateTime<chrono::Utc>>,
-    reactions: serde_json::Value,
-}
-
-impl MessageRow {
-    fn into_message(self) -> Result<(MessageId, Message), sqlx::Error> {
-        let reactions: Reactions =
-            serde_json::from_value(self.reactions).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        let message = Message {
-            room_id: id(&self.room_id)?,
-            ordinal: self.ordinal,
-            author: id::<UserId>(&self.author)?,
-            body: self.body,
-            reply_to: self.reply_to.map(message_id),
-            posted_at: self.posted_at,
-            edited_at: self.edited_at,
-            reactions,
-        };
-        Ok((message_id(self.message_id), message))
-    }
-}
-
-fn message_id(sequence: i64) -> MessageId {
-    MessageId::new(sequence.cast_unsigned())
 }

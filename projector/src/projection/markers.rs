@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 
 use domain::{MessageId, RoomId, UserId};
-use sqlx::{PgConnection, query};
+use sqlx::PgConnection;
 
-use super::{Changes, ProjectionError, Touched, foreign, write::column};
+use super::{
+    error::{ProjectionError, foreign},
+    outcome::{Changes, Touched},
+    table::write,
+};
 use crate::commit::{Commit, Content};
 
-pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<Changes, ProjectionError> {
+pub(super) async fn project_markers(
+    connection: &mut PgConnection,
+    commits: &[Commit],
+) -> Result<Changes, ProjectionError> {
     let mut markers: BTreeMap<(&RoomId, &UserId), MessageId> = BTreeMap::new();
     for commit in commits {
         let Content::Mark { room_id, user_id, message_id } = &commit.content else {
@@ -17,20 +24,9 @@ pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -
         // The log keeps only the last marker, and accepts none that is lower.
         markers.insert((room_id, user_id), *message_id);
     }
-    let rows: Vec<_> = markers.into_iter().collect();
-    query!(
-        "insert into read_markers (box_id, room_id, user_id, message_id)
-         select *
-         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-         on conflict (box_id, room_id, user_id) do update set
-           message_id = excluded.message_id",
-        &column(&rows, |((room_id, _), _)| room_id.box_id().as_str()) as &[&str],
-        &column(&rows, |((room_id, _), _)| room_id.to_string()),
-        &column(&rows, |((_, user_id), _)| user_id.as_str()) as &[&str],
-        &column(&rows, |(_, message_id)| message_id.sequence().cast_signed()),
-    )
-    .execute(connection)
-    .await?;
-    let touched = rows.into_iter().map(|((room_id, user_id), _)| Touched::by(room_id, user_id)).collect();
+    let rows = markers.into_iter().map(|((room_id, user_id), message_id)| (room_id, user_id, message_id));
+    let rows: Vec<_> = rows.collect();
+    let touched = rows.iter().map(|(room_id, user_id, _)| Touched::by(room_id, user_id)).collect();
+    write(connection, rows).await?;
     Ok(Changes { touched, ..Changes::default() })
 }

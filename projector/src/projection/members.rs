@@ -3,9 +3,10 @@
 use domain::{AlarmKind, RoomId, UserId};
 
 use super::{
-    InvalidEvent,
     alarms::Cause,
-    workspace::{EventContext, Member, Standing, UserRoom, Workspace},
+    error::InvalidEvent,
+    tables::{Member, Standing, UserRoom},
+    workspace::{EventContext, Workspace},
 };
 
 impl Workspace {

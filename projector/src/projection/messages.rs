@@ -3,9 +3,10 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    InvalidEvent,
     alarms::{Cause, mentioned},
-    workspace::{EventContext, Message, Reactions, Workspace},
+    error::InvalidEvent,
+    tables::{Message, Reactions},
+    workspace::{EventContext, Workspace},
 };
 
 impl Workspace {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::BoxId;
 use sqlx::{PgConnection, query};
 
-use super::{id, write::column};
+use super::{cell::parsed, table::write};
 use crate::commit::Commit;
 
 /// The quarantined boxes of one stream.
@@ -43,7 +43,7 @@ impl Quarantine {
         let rows = query!("select box_id, position from quarantined_boxes where stream = $1", stream)
             .fetch_all(connection)
             .await?;
-        let since = rows.iter().map(|row| Ok((id(&row.box_id)?, row.position.cast_unsigned())));
+        let since = rows.iter().map(|row| Ok((parsed(&row.box_id)?, row.position.cast_unsigned())));
         Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, fresh: Vec::new() })
     }
 
@@ -84,38 +84,18 @@ impl Quarantine {
         if self.since.is_empty() {
             return Ok(());
         }
-        for poison in std::mem::take(&mut self.fresh) {
-            query!(
-                "insert into quarantined_boxes (box_id, stream, position, reason, quarantined_at)
-                 values ($1, $2, $3, $4, $5)",
-                poison.box_id.as_str(),
-                stream,
-                poison.sequence.cast_signed(),
-                poison.reason,
-                poison.at,
-            )
-            .execute(&mut *connection)
-            .await?;
-        }
-        let parked: BTreeSet<(&BoxId, i64)> = commits
+        let fresh = std::mem::take(&mut self.fresh);
+        let boxes =
+            fresh.iter().map(|poison| (&poison.box_id, stream, poison.sequence, poison.reason.as_str(), poison.at));
+        let boxes: Vec<_> = boxes.collect();
+        write(connection, boxes).await?;
+        let parked: BTreeSet<(&BoxId, u64)> = commits
             .iter()
             .filter_map(|commit| Some((commit.content.box_id()?, commit.sequence)))
             .filter(|(box_id, sequence)| self.parks(box_id, *sequence))
-            .map(|(box_id, sequence)| (box_id, sequence.cast_signed()))
             .collect();
-        if parked.is_empty() {
-            return Ok(());
-        }
         let parked: Vec<_> = parked.into_iter().collect();
-        query!(
-            "insert into parked_events (box_id, position)
-             select * from unnest($1::text[], $2::bigint[])",
-            &column(&parked, |(box_id, _)| box_id.as_str()) as &[&str],
-            &column(&parked, |(_, position)| *position),
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
+        write(connection, parked).await
     }
 }
 

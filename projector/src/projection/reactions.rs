@@ -3,8 +3,8 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    InvalidEvent,
     alarms::Cause,
+    error::InvalidEvent,
     workspace::{EventContext, Workspace},
 };
 

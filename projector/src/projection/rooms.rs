@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use domain::{AlarmKind, RoomClosedReason, RoomEvent, RoomId, UserId, values::Step};
 
 use super::{
-    InvalidEvent,
     alarms::Cause,
-    workspace::{EventContext, Member, Room, RoomRow, Standing, UserRoom, Workspace},
+    error::InvalidEvent,
+    tables::{Member, RoomRow, Standing, UserRoom},
+    workspace::{EventContext, Room, Workspace},
 };
 
 impl Workspace {

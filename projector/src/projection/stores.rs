@@ -6,7 +6,12 @@ use chrono::{DateTime, Utc};
 use domain::{StoreEvent, StoreId};
 use sqlx::{PgConnection, query};
 
-use super::{InvalidEvent, ProjectionError, foreign, id, write::column};
+use super::{
+    cell::Cells,
+    error::{InvalidEvent, ProjectionError, foreign},
+    table::{Loaded, write},
+    tables::StoreRow,
+};
 use crate::commit::{Commit, Content};
 
 #[derive(Debug, Default)]
@@ -15,16 +20,7 @@ struct Stores {
     changed: BTreeSet<StoreId>,
 }
 
-#[derive(Debug)]
-struct StoreRow {
-    name: String,
-    zip_code: String,
-    category: Option<String>,
-    open: bool,
-    registered_at: DateTime<Utc>,
-}
-
-pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+pub(super) async fn project_stores(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
     let mut touched = Vec::new();
     for commit in commits {
         let Content::Store { store_id, events } = &commit.content else {
@@ -49,23 +45,10 @@ pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -
 impl Stores {
     async fn load(connection: &mut PgConnection, ids: &[&str]) -> Result<Self, sqlx::Error> {
         let mut stores = Self::default();
-        let rows = query!(
-            "select store_id, name, zip_code, category, open, registered_at
-             from stores
-             where store_id = any($1)",
-            ids as &[&str]
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let loaded = StoreRow {
-                name: row.name,
-                zip_code: row.zip_code,
-                category: row.category,
-                open: row.open,
-                registered_at: row.registered_at,
-            };
-            stores.rows.insert(id(&row.store_id)?, loaded);
+        let rows = query(StoreRow::select(&["store_id"], &["store_id"])).bind(ids).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let row = StoreRow::read(&mut cells)?;
+            stores.rows.insert(cells.read()?, row);
         }
         Ok(stores)
     }
@@ -111,25 +94,7 @@ impl Stores {
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.iter().filter_map(|store_id| Some((store_id, self.rows.get(store_id)?)));
-        let rows: Vec<(_, &StoreRow)> = rows.collect();
-        query!(
-            "insert into stores (store_id, name, zip_code, category, open, registered_at)
-             select *
-             from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::timestamptz[])
-             on conflict (store_id) do update set
-               name = excluded.name,
-               zip_code = excluded.zip_code,
-               category = excluded.category,
-               open = excluded.open",
-            &column(&rows, |(store_id, _)| store_id.as_str()) as &[&str],
-            &column(&rows, |(_, row)| row.name.as_str()) as &[&str],
-            &column(&rows, |(_, row)| row.zip_code.as_str()) as &[&str],
-            &column(&rows, |(_, row)| row.category.as_deref()) as &[Option<&str>],
-            &column(&rows, |(_, row)| row.open),
-            &column(&rows, |(_, row)| row.registered_at),
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
+        let rows: Vec<_> = rows.collect();
+        write(connection, rows).await
     }
 }

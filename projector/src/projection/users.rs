@@ -4,10 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{DeviceId, UserEvent, UserId};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{PgConnection, query};
 
-use super::{InvalidEvent, ProjectionError, foreign, id, write::column};
+use super::{
+    cell::Cells,
+    error::{InvalidEvent, ProjectionError, foreign},
+    table::{Loaded, write},
+    tables::{Device, UserRow},
+    write::column,
+};
 use crate::commit::{Commit, Content};
 
 #[derive(Debug, Default)]
@@ -20,21 +26,7 @@ struct Users {
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
 }
 
-#[derive(Debug)]
-struct UserRow {
-    /// `None` if the user is erased.
-    nickname: Option<String>,
-    registered_at: DateTime<Utc>,
-    preferences: Value,
-}
-
-#[derive(Debug)]
-struct Device {
-    push_token: String,
-    registered_at: DateTime<Utc>,
-}
-
-pub(super) async fn project(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+pub(super) async fn project_users(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
     let mut users = Users::default();
     users.load(connection, commits).await?;
     for commit in commits {
@@ -71,21 +63,10 @@ impl Users {
             })
             .collect();
         let touched: Vec<&str> = touched.into_iter().collect();
-        let rows = query!(
-            "select user_id, nickname, registered_at, notification_preferences
-             from users
-             where user_id = any($1)",
-            &touched as &[&str]
-        )
-        .fetch_all(connection)
-        .await?;
-        for row in rows {
-            let loaded = UserRow {
-                nickname: row.nickname,
-                registered_at: row.registered_at,
-                preferences: row.notification_preferences,
-            };
-            self.rows.insert(id(&row.user_id)?, loaded);
+        let rows = query(UserRow::select(&["user_id"], &["user_id"])).bind(touched).fetch_all(connection).await?;
+        for mut cells in rows.iter().map(Cells::of) {
+            let row = UserRow::read(&mut cells)?;
+            self.rows.insert(cells.read()?, row);
         }
         Ok(())
     }
@@ -101,7 +82,11 @@ impl Users {
                 if registered != user_id || self.rows.contains_key(user_id) {
                     return Err(InvalidEvent(format!("the user {user_id} cannot be registered as {registered}")));
                 }
-                let row = UserRow { nickname: Some(nickname.clone()), registered_at: at, preferences: json!({}) };
+                let row = UserRow {
+                    nickname: Some(nickname.clone()),
+                    registered_at: at,
+                    notification_preferences: json!({}),
+                };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
             }
@@ -114,11 +99,11 @@ impl Users {
                 self.devices.insert((user_id.clone(), device_id.clone()), None);
             }
             UserEvent::NotificationPreferencesSet { preferences } => {
-                self.change(user_id)?.preferences = json!(preferences);
+                self.change(user_id)?.notification_preferences = json!(preferences);
             }
             UserEvent::UserErased {} => {
                 let row = self.change(user_id)?;
-                (row.nickname, row.preferences) = (None, json!({}));
+                (row.nickname, row.notification_preferences) = (None, json!({}));
                 self.devices.retain(|(owner, _), _| owner != user_id);
                 self.erased.insert(user_id.clone());
             }
@@ -128,24 +113,8 @@ impl Users {
 
     async fn write(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let rows = self.changed.iter().filter_map(|user_id| Some((user_id, self.rows.get(user_id)?)));
-        let rows: Vec<(_, &UserRow)> = rows.collect();
-        if !rows.is_empty() {
-            query!(
-                "insert into users (user_id, nickname, registered_at, notification_preferences)
-                 select user_id, nickname, registered_at, preferences::jsonb
-                 from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-                      as new (user_id, nickname, registered_at, preferences)
-                 on conflict (user_id) do update set
-                   nickname = excluded.nickname,
-                   notification_preferences = excluded.notification_preferences",
-                &column(&rows, |(user_id, _)| user_id.as_str()) as &[&str],
-                &column(&rows, |(_, row)| row.nickname.as_deref()) as &[Option<&str>],
-                &column(&rows, |(_, row)| row.registered_at),
-                &column(&rows, |(_, row)| row.preferences.to_string()),
-            )
-            .execute(&mut *connection)
-            .await?;
-        }
+        let rows: Vec<_> = rows.collect();
+        write(connection, rows).await?;
         self.remove_devices(connection).await?;
         self.write_devices(connection).await
     }
@@ -173,25 +142,8 @@ impl Users {
     }
 
     async fn write_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let rows = self.devices.iter().filter_map(|(key, device)| Some((key, device.as_ref()?)));
-        let rows: Vec<(&(UserId, DeviceId), &Device)> = rows.collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        query!(
-            "insert into devices (user_id, device_id, push_token, registered_at)
-             select *
-             from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-             on conflict (user_id, device_id) do update set
-               push_token = excluded.push_token,
-               registered_at = excluded.registered_at",
-            &column(&rows, |((user_id, _), _)| user_id.as_str()) as &[&str],
-            &column(&rows, |((_, device_id), _)| device_id.as_str()) as &[&str],
-            &column(&rows, |(_, device)| device.push_token.as_str()) as &[&str],
-            &column(&rows, |(_, device)| device.registered_at),
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
+        let rows = self.devices.iter().filter_map(|((user_id, id), device)| Some((user_id, id, device.as_ref()?)));
+        let rows: Vec<_> = rows.collect();
+        write(connection, rows).await
     }
 }

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, MessageId, RoomId, UserId};
 use event_store::ActorRole;
 
-use super::{InvalidEvent, alarms::Alarm, feed::FeedRow};
+use super::{
+    error::InvalidEvent,
+    tables::{Alarm, BoxRow, FeedRow, Member, Message, RoomRow, Standing, UserRoom},
+};
 use crate::commit::Commit;
 
 /// The workspace of a box stream. Keeps boxes, open rooms with their members and, while a generation is built, messages
@@ -67,93 +70,11 @@ pub(super) struct Memory {
     pub(super) messages: usize,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct BoxRow {
-    pub(super) kind: String,
-    pub(super) zip_code: String,
-    pub(super) address: String,
-    pub(super) detailed_address: String,
-    pub(super) latitude: f64,
-    pub(super) longitude: f64,
-    pub(super) service: String,
-    pub(super) out_of_service_reason: Option<String>,
-    pub(super) room_id: Option<RoomId>,
-    pub(super) installed_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct RoomRow {
-    pub(super) store_id: String,
-    pub(super) title: String,
-    pub(super) status: String,
-    pub(super) closed_reason: Option<String>,
-    pub(super) host: String,
-    pub(super) member_count: i32,
-    pub(super) max_members: i32,
-    pub(super) locked: bool,
-    pub(super) step: String,
-    pub(super) opened_at: DateTime<Utc>,
-    pub(super) closes_at: DateTime<Utc>,
-    pub(super) closed_at: Option<DateTime<Utc>>,
-    pub(super) v: i64,
-    pub(super) last_ordinal: i64,
-}
-
 /// A room with all its current and former members.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     pub(super) row: RoomRow,
     pub(super) members: BTreeMap<UserId, Member>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Member {
-    pub(super) standing: Standing,
-    pub(super) joined_at: DateTime<Utc>,
-    pub(super) seat: i64,
-    pub(super) last_post_ordinal: i64,
-}
-
-/// The standing of a user in a room that they once entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub(super) enum Standing {
-    Inside,
-    Left,
-    Kicked,
-}
-
-impl Standing {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Inside => "inside",
-            Self::Left => "left",
-            Self::Kicked => "kicked",
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Message {
-    pub(super) room_id: RoomId,
-    pub(super) ordinal: i64,
-    pub(super) author: UserId,
-    /// `None` if deleted.
-    pub(super) body: Option<String>,
-    pub(super) reply_to: Option<MessageId>,
-    pub(super) posted_at: DateTime<Utc>,
-    pub(super) edited_at: Option<DateTime<Utc>>,
-    pub(super) reactions: Reactions,
-}
-
-/// The users of each emoji, in the order of their reactions.
-pub(super) type Reactions = BTreeMap<String, Vec<UserId>>;
-
-#[derive(Debug, Clone)]
-pub(super) struct UserRoom {
-    pub(super) user_id: UserId,
-    pub(super) room_id: RoomId,
-    pub(super) opened_at: DateTime<Utc>,
 }
 
 /// The context that all events of a commit share.

@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, FromRow, query_as, query_scalar};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Limits, VerifyError,
+    error::VerifyError,
+    limits::Limits,
     report::Difference,
     snapshot::{Groups, Selection, Snapshot},
     table::Table,

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use event_store::{Log, StreamName};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
-use super::{Limits, Verification, VerifyError, verify_prepared};
+use super::{
+    error::VerifyError,
+    limits::Limits,
+    passes::verify_prepared,
+    report::{FRESH, Verification},
+};
 use crate::{
     catch_up,
     database::Database,
@@ -13,9 +18,6 @@ use crate::{
     reader::Mode,
     throttle::Throttle,
 };
-
-/// The number of its schema. It never equals a generation's number: those count from 1.
-pub(super) const FRESH: i32 = i32::MAX;
 
 /// Projects the whole log into temporary tables and compares a generation with them.
 pub async fn verify_fresh(

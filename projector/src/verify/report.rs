@@ -6,28 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::fresh::FRESH;
+use crate::projection::tables;
+
+/// The number of the temporary generation. It never equals another generation's number: those count from 1.
+pub(super) const FRESH: i32 = i32::MAX;
 
 /// The replacement of a hidden value.
 const HIDDEN: &str = "(hidden)";
-
-/// Text columns, besides ids and times, that hold no user content, names or secrets.
-const HARMLESS: [&str; 14] = [
-    "at",
-    "author",
-    "by",
-    "closed_reason",
-    "host",
-    "kind",
-    "position",
-    "reason",
-    "service",
-    "standing",
-    "status",
-    "step",
-    "stream",
-    "type",
-];
 
 /// The outcome of a comparison.
 #[derive(Debug, Clone, Serialize)]
@@ -124,7 +109,7 @@ impl Difference {
     fn hide(&mut self) {
         let rows = [&mut self.first, &mut self.second].into_iter().flatten().filter_map(Value::as_object_mut);
         for (name, value) in rows.flatten() {
-            if !is_harmless(name, value) {
+            if !is_harmless(&self.table, name, value) {
                 *value = HIDDEN.into();
             }
         }
@@ -138,8 +123,8 @@ fn named<S: Serializer>(generations: &[i32; 2], serializer: S) -> Result<S::Ok, 
 }
 
 /// Returns true for numbers, times, ids and constants. Unknown text columns count as user content.
-fn is_harmless(column: &str, value: &Value) -> bool {
-    let is_known = column.ends_with("_id") || column.ends_with("_at") || HARMLESS.contains(&column);
+fn is_harmless(table: &str, column: &str, value: &Value) -> bool {
+    let is_known = column.ends_with("_id") || column.ends_with("_at") || tables::is_shown(table, column);
     is_known || !(value.is_string() || value.is_object() || value.is_array())
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query_as, raw_sql};
 
 use super::{
-    VerifyError,
+    error::VerifyError,
     report::Difference,
     table::{Scope, Table, tables},
 };

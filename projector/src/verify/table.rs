@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use sqlx::{PgConnection, query};
 
-use super::VerifyError;
+use super::error::VerifyError;
 
 /// The table of checkpoints, which is compared separately.
 const CHECKPOINTS: &str = "checkpoints";

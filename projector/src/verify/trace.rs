@@ -11,7 +11,7 @@ use event_store::{
 use serde_json::Value;
 
 use super::{
-    VerifyError,
+    error::VerifyError,
     report::{Difference, Touch},
 };
 

@@ -1,7 +1,7 @@
 //! The checkpoint comes first: nothing is projected twice, even with concurrent writers.
 
 use event_store::{Log, MemoryLog, StreamState};
-use projector::{BatchError, Checkpoint, Projection, project};
+use projector::{BatchError, Checkpoint, Projection, project_batch};
 use serde_json::json;
 
 use crate::{
@@ -27,7 +27,7 @@ async fn a_batch_applied_twice_changes_nothing_the_second_time() {
     let before = everything(&mut world.connection).await;
     let mut projection =
         Projection::open(BOXES, projector::Pace::Live, &mut world.connection).await.expect("a projection");
-    let again = project(&mut world.connection, &mut projection, &mut stale, &story.commits).await;
+    let again = project_batch(&mut world.connection, &mut projection, &mut stale, &story.commits).await;
     assert!(matches!(again, Err(BatchError::Overtaken)), "{again:?}");
     assert_eq!(everything(&mut world.connection).await, before);
 }
@@ -45,7 +45,7 @@ async fn insist(mut world_connection: sqlx::PgConnection, story: &Story) -> usiz
             if next.is_empty() {
                 return overtaken;
             }
-            match project(&mut world_connection, &mut projection, &mut at, &next).await {
+            match project_batch(&mut world_connection, &mut projection, &mut at, &next).await {
                 Ok(_) => {}
                 Err(BatchError::Overtaken) => {
                     overtaken += 1;
