@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use operator_protocol::{State, Switched};
 use sqlx::{Connection, PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{ChangeError, Positions, State, lock, parsed, positions::same_log, refused};
-use crate::{database::Database, operator::requests::Switched};
+use super::{ChangeError, Positions, lock, parsed, positions::same_log, refused};
+use crate::database::Database;
 
 /// The time that a generation has to reach the active one's positions at the beginning of the switch.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -49,14 +50,14 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
         && !same_log(&mut transaction, number, former).await?
     {
         return refused(format!(
-            "{}: after a restore, `projector activate {number} --unverified` switches to it",
+            "{}: after a restore, `boxroomctl activate {number} --unverified` switches to it",
             another_log(number, former)
         ));
     }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
         return refused(format!(
-            "generation {number} was not compared with generation {former} by its rebuild: if `projector verify \
-             {former} {number}` finds no difference, `projector activate {number} --unverified` switches to it"
+            "generation {number} was not compared with generation {former} by its rebuild: if `boxroomctl verify \
+             {former} {number}` finds no difference, `boxroomctl activate {number} --unverified` switches to it"
         ));
     }
     switch(&mut transaction, number, former).await?;

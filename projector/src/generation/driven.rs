@@ -1,8 +1,9 @@
 //! The driver's queries and updates of unfinished generations.
 
+use operator_protocol::{Goal, State};
 use sqlx::{PgConnection, query};
 
-use super::{Goal, State, parsed};
+use super::parsed;
 use crate::driver::Comparison;
 
 /// A generation that the driver takes to its goal.

@@ -1,8 +1,9 @@
 //! Pausing and resuming the building of a generation.
 
+use operator_protocol::State;
 use sqlx::{Connection, query};
 
-use super::{ChangeError, State, lock, parsed, refused};
+use super::{ChangeError, lock, parsed, refused};
 use crate::database::Database;
 
 /// Pauses the building of a generation; returns its number.

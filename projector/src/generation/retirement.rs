@@ -1,9 +1,10 @@
 //! The retirement of generations: marked first, dropped when no query-service reads them any more.
 
+use operator_protocol::{Retire, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
-use super::{ChangeError, State, lock, parsed, refused};
-use crate::{database::Database, lease, operator::requests::Retire};
+use super::{ChangeError, lock, parsed, refused};
+use crate::{database::Database, lease};
 
 /// Retires generations; returns their numbers. They are no longer projected, and [`sweep`] drops their tables.
 pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, ChangeError> {
