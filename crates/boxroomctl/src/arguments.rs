@@ -1,10 +1,7 @@
-//! The commands of operators and their arguments.
+//! The arguments of the commands about generations, and those of all requests to the projectors.
 
-use clap::{Args, Subcommand, ValueEnum};
-
-use super::audit::AuditArgs;
-use super::quarantine::QuarantineCommand;
-use crate::generation::Goal;
+use clap::{Args, ValueEnum};
+use operator_protocol::Goal;
 
 /// Builds the final section of a command's help: examples and exit codes.
 macro_rules! help {
@@ -17,104 +14,56 @@ macro_rules! help {
         )
     };
 }
-pub(super) use help;
-
-/// The operators' commands. The running projectors carry them out; any number of operators may send them concurrently.
-#[derive(Debug, Subcommand)]
-pub enum OperatorCommand {
-    /// Show every generation and the progress of its streams
-    #[command(after_help = STATUS)]
-    Status(StatusArgs),
-    /// Build a new generation from the log beside the active one, and activate it
-    #[command(after_help = REBUILD)]
-    Rebuild(RebuildArgs),
-    /// Serve reads from a ready generation
-    #[command(after_help = ACTIVATE)]
-    Activate(ActivateArgs),
-    /// Serve reads from the previously active generation
-    #[command(after_help = ROLLBACK)]
-    Rollback(RollbackArgs),
-    /// Retire a generation: its tables are dropped when no reader is left
-    #[command(after_help = RETIRE)]
-    Retire(RetireArgs),
-    /// Pause the building of a generation
-    #[command(after_help = PAUSE)]
-    Pause(PauseArgs),
-    /// Resume the building of a generation
-    #[command(after_help = PAUSE)]
-    Resume(PauseArgs),
-    /// Manage boxes that are quarantined because an event of theirs cannot be projected
-    #[command(subcommand, after_help = super::quarantine::EXAMPLES)]
-    Quarantine(QuarantineCommand),
-    /// Show an audit trail of commands from the log
-    #[command(after_help = AUDIT)]
-    Audit(AuditArgs),
-}
-
-impl OperatorCommand {
-    /// The connection and output options.
-    pub(super) fn operator(&self) -> &OperatorArgs {
-        match self {
-            Self::Status(args) => &args.operator,
-            Self::Rebuild(args) => &args.operator,
-            Self::Activate(args) => &args.operator,
-            Self::Rollback(args) => &args.operator,
-            Self::Retire(args) => &args.operator,
-            Self::Pause(args) | Self::Resume(args) => &args.operator,
-            Self::Quarantine(command) => command.operator(),
-            Self::Audit(args) => &args.operator,
-        }
-    }
-}
+pub(crate) use help;
 
 /// Connection and output options.
 #[derive(Debug, Clone, Args)]
-pub struct OperatorArgs {
+pub(crate) struct OperatorArgs {
     /// NATS URL with the user `operator`: `nats://operator:password@host:port`
     #[arg(long, env = "BOXROOM_OPERATOR_URL", hide_env_values = true, value_name = "URL")]
-    pub operator_url: String,
+    pub(crate) operator_url: String,
     /// Print JSON, one object per line; errors too, on standard error
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// Repeat until Ctrl-C
     #[arg(long)]
-    pub follow: bool,
+    pub(crate) follow: bool,
 }
 
 /// Arguments of `rebuild`.
 #[derive(Debug, Clone, Args)]
-pub struct RebuildArgs {
+pub(crate) struct RebuildArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// State up to which the new generation goes by itself
     #[arg(long, value_enum, default_value_t = Goal::Active)]
-    pub to: Goal,
+    pub(crate) to: Goal,
     /// Maximum rate over all streams, in events per second
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_rate: Option<u32>,
+    pub(crate) max_rate: Option<u32>,
     /// Priority relative to the generations that serve reads
     #[arg(long, value_enum, default_value_t = Priority::Normal)]
-    pub priority: Priority,
+    pub(crate) priority: Priority,
     /// Do not wait for completion
     #[arg(long)]
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// Skip the confirmation; required without a terminal
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
 /// The share of the time that a rebuild may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Priority {
+pub(crate) enum Priority {
     /// No limit
     Normal,
     /// At most a quarter of the time
@@ -123,84 +72,78 @@ pub enum Priority {
 
 /// Arguments of `activate`.
 #[derive(Debug, Clone, Args)]
-pub struct ActivateArgs {
+pub(crate) struct ActivateArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// Generation to activate; the newest ready one by default
-    pub generation: Option<i32>,
+    pub(crate) generation: Option<i32>,
     /// Skip the check that its rebuild has compared it with the active one, as after `rebuild --to ready`
     #[arg(long)]
-    pub unverified: bool,
+    pub(crate) unverified: bool,
 }
 
 /// Arguments of `rollback`.
 #[derive(Debug, Clone, Args)]
-pub struct RollbackArgs {
+pub(crate) struct RollbackArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
 }
 
 /// Arguments of `retire`.
 #[derive(Debug, Clone, Args)]
-pub struct RetireArgs {
+pub(crate) struct RetireArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// Generation to retire
     #[arg(required_unless_present = "all_standby")]
-    pub generation: Option<i32>,
+    pub(crate) generation: Option<i32>,
     /// Retire every standby generation
     #[arg(long, conflicts_with = "generation")]
-    pub all_standby: bool,
+    pub(crate) all_standby: bool,
     /// Skip the confirmation; required without a terminal
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Clone, Args)]
-pub struct PauseArgs {
+pub(crate) struct PauseArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// Generation to pause or resume; the one that is being built by default
-    pub generation: Option<i32>,
+    pub(crate) generation: Option<i32>,
 }
 
-const STATUS: &str = help!(
-    "  projector status
-  projector status --follow
-  projector status --json | jq '.generations[] | {generation, state, failure}'"
+pub(crate) const STATUS: &str = help!(
+    "  boxroomctl status
+  boxroomctl status --follow
+  boxroomctl status --json | jq '.generations[] | {generation, state, failure}'"
 );
 
-const REBUILD: &str = help!(
-    "  projector rebuild                                  show its progress; Ctrl-C leaves it running
-  projector rebuild --max-rate 5000 --priority low   slowly
-  projector rebuild --to ready --detach --yes        begin, and return at once
-  projector rebuild --to verified --yes --json       compare it with the active one, but do not switch"
+pub(crate) const REBUILD: &str = help!(
+    "  boxroomctl rebuild                                  show its progress; Ctrl-C leaves it running
+  boxroomctl rebuild --max-rate 5000 --priority low   slowly
+  boxroomctl rebuild --to ready --detach --yes        begin, and return at once
+  boxroomctl rebuild --to verified --yes --json       compare it with the active one, but do not switch"
 );
 
-const ACTIVATE: &str = help!(
-    "  projector activate
-  projector activate 7 --unverified"
+pub(crate) const ACTIVATE: &str = help!(
+    "  boxroomctl activate
+  boxroomctl activate 7 --unverified"
 );
 
-const ROLLBACK: &str = help!("  projector rollback");
+pub(crate) const ROLLBACK: &str = help!("  boxroomctl rollback");
 
-const RETIRE: &str = help!(
-    "  projector retire 6
-  projector retire --all-standby --yes"
+pub(crate) const RETIRE: &str = help!(
+    "  boxroomctl retire 6
+  boxroomctl retire --all-standby --yes"
 );
 
-const PAUSE: &str = help!(
-    "  projector pause
-  projector resume 7"
-);
-
-const AUDIT: &str = help!(
-    "  projector audit --user ana --since 2026-11-22T08:00:00Z
-  projector audit --box locker-7 --limit 100
-  projector audit --user ops --json | jq -r '[.at, .subject, .events[]] | @tsv'"
+pub(crate) const PAUSE: &str = help!(
+    "  boxroomctl pause
+  boxroomctl resume 7"
 );
