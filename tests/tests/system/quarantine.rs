@@ -7,10 +7,10 @@ use harness::{Account, Role, StackOptions, token::Bearer};
 use serde_json::{Value, json};
 use system_tests::{World, wait::eventually};
 
-/// Runs the projector's command line to its end. Returns the exit code and the output.
-async fn projector(world: &World, words: &[&str]) -> (i32, String) {
+/// Runs the operators' command line to its end. Returns the exit code and the output.
+async fn boxroomctl(world: &World, words: &[&str]) -> (i32, String) {
     let programs = std::env::current_exe().unwrap();
-    let program = programs.parent().and_then(std::path::Path::parent).unwrap().join("projector");
+    let program = programs.parent().and_then(std::path::Path::parent).unwrap().join("boxroomctl");
     let output = tokio::process::Command::new(program)
         .args(words)
         .env("BOXROOM_NATS_URL", world.stack.nats_url(Account::Projector))
@@ -43,17 +43,17 @@ async fn a_poisoned_box_goes_on_when_the_event_is_given_up() {
     ana.has_heard_of(&waits);
     ana.get(&format!("/rooms/{}/messages", rooms[0])).await.refused(503, "box-quarantined");
 
-    let (code, said) = projector(&world, &["quarantine", "list", "--json"]).await;
+    let (code, said) = boxroomctl(&world, &["quarantine", "list", "--json"]).await;
     let listed: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &listed["box_id"], &listed["sequence"]), (0, &json!("box-1"), &json!(sequence)), "{said}");
     let (code, said) =
-        projector(&world, &["quarantine", "drop", "box-1", "999999", "--reason", "a test", "--yes"]).await;
+        boxroomctl(&world, &["quarantine", "drop", "box-1", "999999", "--reason", "a test", "--yes"]).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("event-not-found"), "{said}");
     let drop = ["quarantine", "drop", "box-1", &sequence.to_string(), "--reason", "a test", "--yes", "--json"];
-    let (code, first) = projector(&world, &drop).await;
+    let (code, first) = boxroomctl(&world, &drop).await;
     assert_eq!(code, 0, "{first}");
-    assert_eq!(projector(&world, &drop).await, (0, first), "a repetition has no further effect");
+    assert_eq!(boxroomctl(&world, &drop).await, (0, first), "a repetition has no further effect");
 
     eventually("the box is projected again", async || {
         let answer = ana.get(&format!("/rooms/{}/messages", rooms[0])).await;
@@ -64,6 +64,6 @@ async fn a_poisoned_box_goes_on_when_the_event_is_given_up() {
     let versions: Vec<u64> = feed.iter().filter_map(|event| event["v"].as_u64()).collect();
     assert_eq!(versions, (1..=feed.len() as u64).collect::<Vec<_>>());
     assert!(feed.iter().all(|event| event["type"] != "event_dropped"));
-    let (code, said) = projector(&world, &["verify", "--fresh"]).await;
+    let (code, said) = boxroomctl(&world, &["verify", "--fresh"]).await;
     assert_eq!(code, 0, "a rebuild is the same: {said}");
 }

@@ -1,18 +1,28 @@
 //! Runs the operators' command line against a stack.
 
-use std::process::{Output, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Output, Stdio},
+};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::io::AsyncWriteExt;
 
-use super::{ServiceId, Stack};
+use super::{Stack, service};
 use crate::nats::Account;
 
+/// Returns the operators' program. It does not depend on the services' programs, which may be those of another release.
+fn program() -> anyhow::Result<PathBuf> {
+    let program = service::bin_dir()?.join("boxroomctl");
+    ensure!(program.is_file(), "{} does not exist: run `cargo build` first", program.display());
+    Ok(program)
+}
+
 impl Stack {
-    /// Runs `command-service operator create` with this password and these further arguments, to its end.
+    /// Runs `boxroomctl operator create` with this password and these further arguments, to its end.
     pub async fn create_operator(&self, user_id: &str, password: &str, words: &[&str]) -> anyhow::Result<Output> {
-        let program = self.service(ServiceId::Command(0)).program();
-        let mut child = tokio::process::Command::new(program)
+        let program = program()?;
+        let mut child = tokio::process::Command::new(&program)
             .args(["operator", "create", "--user-id", user_id, "--nats-url", &self.nats_url(Account::Command)])
             .args(words)
             .stdin(Stdio::piped())
@@ -27,10 +37,10 @@ impl Stack {
         Ok(child.wait_with_output().await?)
     }
 
-    /// Runs `projector <words>` to its end, as an operator without a terminal.
+    /// Runs `boxroomctl <words>` to its end, as an operator without a terminal.
     pub async fn operate(&self, words: &str) -> anyhow::Result<Output> {
-        let program = self.service(ServiceId::Projector(0)).program();
-        tokio::process::Command::new(program)
+        let program = program()?;
+        tokio::process::Command::new(&program)
             .args(words.split_whitespace())
             .args(["--operator-url", &self.nats_url(Account::Operator)])
             .stdin(Stdio::null())
