@@ -94,11 +94,11 @@ const HAS_KEYS: &str =
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     let (name, sources) = args.subject();
     let log = open(&args).await?;
-    let partitions = partitions(log.as_ref()).await.map_err(|error| failure(&error, MAY_READ))?;
+    let partitions = partitions(log.as_ref()).await?;
     let unreadable = |error: LogError| match error {
         // The log has answered before, so it is the keys that are missing.
         LogError::Unavailable(_) if args.values => Failure::Failed(format!("{error}; {HAS_KEYS}")),
-        error => failure(&error, MAY_READ),
+        error => failure(error),
     };
     let mut pages = Pages::new(log.as_ref(), sources, partitions, args.from);
     let (mut shown, mut exists) = (0, false);
@@ -139,29 +139,53 @@ impl ShowArgs {
 
 /// Opens the log, with decryption if personal text is to be shown.
 async fn open(args: &ShowArgs) -> Result<Arc<dyn Log>, Failure> {
-    let client = nats::connect_now(&args.nats.nats_url, "boxroomctl").await?;
+    let connected = nats::connect_now(&args.nats.nats_url, "boxroomctl");
     if !args.values {
-        return Ok(Arc::new(JetStreamLog::new(client)));
+        return Ok(Arc::new(JetStreamLog::new(connected.await?)));
     }
     let Some(master_key_file) = args.master_key_file.clone() else {
         let reason = "--values decrypts personal text and needs the master keys: give --master-key-file";
         return Err(Failure::Refused(reason.to_owned()));
     };
+    let client = connected.await?;
     let log = opened_log(client, &args.nats.nats_url, &MasterKeyArgs { master_key_file });
     log.map_err(|error| Failure::Failed(format!("{:#}", anyhow::Error::from(error))))
 }
 
 /// Returns the number of box streams with which the log was created.
-async fn partitions(log: &dyn Log) -> Result<u16, LogError> {
-    let state = log.state(StreamName::Box(0)).await?;
-    state.partitions.ok_or_else(|| LogError::Unavailable("its streams do not name their number of partitions".into()))
+async fn partitions(log: &dyn Log) -> Result<u16, Failure> {
+    let state = log.state(StreamName::Box(0)).await.map_err(failure)?;
+    state.partitions.ok_or_else(|| Failure::Failed("the log does not name its number of partitions".to_owned()))
 }
 
-fn failure(error: &LogError, hint: &str) -> Failure {
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
+fn failure(error: LogError) -> Failure {
     match error {
-        LogError::Unavailable(_) => Failure::NoAnswer(format!("{error}; {hint}")),
+        LogError::Unavailable(_) => Failure::NoAnswer(format!("{error}; {MAY_READ}")),
         LogError::Absent(_) | LogError::Rejected { .. } | LogError::Corrupt { .. } => {
             Failure::Failed(error.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_the_master_keys_personal_text_is_refused() {
+        let args = ShowArgs {
+            box_id: "b1".parse().ok(),
+            user: None,
+            store: None,
+            from: 1,
+            limit: 100,
+            values: true,
+            json: false,
+            nats: NatsArgs { nats_url: "nats://projector:secret@127.0.0.1:1".to_owned() },
+            master_key_file: None,
+        };
+        let failure = show(args).await.unwrap_err();
+        assert!(matches!(&failure, Failure::Refused(reason) if reason.contains("--master-key-file")), "{failure}");
     }
 }

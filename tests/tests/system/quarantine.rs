@@ -1,27 +1,13 @@
 //! A box with an event of a newer release: other boxes are not affected, and it continues once an operator drops the
 //! event.
 
-use std::time::Duration;
-
-use harness::{Account, Role, StackOptions, token::Bearer};
+use harness::StackOptions;
 use serde_json::{Value, json};
 use system_tests::{World, wait::eventually};
 
 /// Runs the operators' command line to its end. Returns the exit code and the output.
 async fn boxroomctl(world: &World, words: &[&str]) -> (i32, String) {
-    let programs = std::env::current_exe().unwrap();
-    let program = programs.parent().and_then(std::path::Path::parent).unwrap().join("boxroomctl");
-    let output = tokio::process::Command::new(program)
-        .args(words)
-        .env("BOXROOM_NATS_URL", world.stack.nats_url(Account::Projector))
-        .env("BOXROOM_DATABASE_URL", world.stack.database_url(Role::Projector))
-        .env("BOXROOM_MASTER_KEY_FILE", world.stack.master_key_file())
-        .env("BOXROOM_OPERATOR_URL", world.stack.nats_url(Account::Operator))
-        .env("BOXROOM_TOKEN", world.stack.token(Bearer::Operator("ops"), Duration::from_mins(10)))
-        .env("BOXROOM_LOG", "off")
-        .output()
-        .await
-        .unwrap();
+    let output = world.stack.boxroomctl(words).await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
