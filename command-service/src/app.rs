@@ -10,6 +10,7 @@ use event_store::{
     Revocations, Sessions, StreamName, TailState,
 };
 use service_kit::{auth::Verifier, clock};
+use sign_in::sign_out::Records;
 
 use crate::{
     attempts::Attempts,
@@ -18,7 +19,6 @@ use crate::{
     problems::Code,
     request::{RequestSecret, Stamp},
     server_clock::ServerClock,
-    sessions::sign_out::Records,
     signing::Signing,
 };
 

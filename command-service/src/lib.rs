@@ -29,7 +29,6 @@ mod deadlines;
 mod erasure;
 mod gateway;
 mod metrics;
-pub mod operator;
 mod passwords;
 mod server_clock;
 mod service;
@@ -37,4 +36,3 @@ mod signing;
 mod well_known;
 
 pub use service::run;
-pub use signing::sign_with_newest;

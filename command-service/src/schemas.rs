@@ -6,6 +6,7 @@ use domain::{
     values,
 };
 use serde_json::{Value, json};
+use sign_in::MAX_CHARS;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -14,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::{passwords::MAX_CHARS, sessions::refresh_token};
+use crate::sessions::refresh_token;
 
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {
@@ -176,7 +177,7 @@ mod tests {
         parses::<Emoji, values::Emoji>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
-        parses::<AccountPassword, passwords::AccountPassword>();
+        parses::<AccountPassword, sign_in::AccountPassword>();
         parses::<BoxSecret, passwords::BoxSecret>();
         parses::<NotificationPreferences, domain::NotificationPreferences>();
     }

@@ -2,20 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{PoisonError, RwLock},
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::trust::PublicKey;
 use event_store::{BucketError, SigningKeys};
 use service_kit::{
-    auth::{Grant, KeyError, Signer, Verifier},
+    auth::{Grant, Signer, Verifier},
     clock,
 };
+use sign_in::read_signing_keys;
 use tokio::time::sleep;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
@@ -56,7 +56,7 @@ impl Signing {
     /// Opens the folder, which must hold a key. Returns `None` if an outside issuer signs the tokens.
     pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
         let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.is_of_outside()) else { return Ok(None) };
-        let signers = read(&folder)?;
+        let signers = read_signing_keys(&folder)?;
         let now = clock::now();
         for signer in &signers {
             verifier.trust_own(signer.id(), signer.public(), now);
@@ -111,7 +111,7 @@ impl Signing {
     }
 
     async fn look(&self, republish: bool) -> Result<()> {
-        let (signers, published, now) = (read(&self.folder)?, self.verifier.published(), clock::now());
+        let (signers, published, now) = (read_signing_keys(&self.folder)?, self.verifier.published(), clock::now());
         if let Some(newest) = signers.last() {
             self.publish(newest, published.get(newest.id()), republish).await?;
         }
@@ -182,32 +182,6 @@ fn choose<'a>(
 
 fn is_ripe(key: &PublicKey, lead: TimeDelta, now: DateTime<Utc>) -> bool {
     key.published_at + lead <= now
-}
-
-/// Reads the keys in a folder, in the order of the file names.
-fn read(folder: &Path) -> Result<Vec<Signer>> {
-    let context = || format!("cannot read the signing keys in {}", folder.display());
-    let files =
-        std::fs::read_dir(folder).and_then(|files| files.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>());
-    let mut files = files.with_context(context)?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "pem"));
-    files.sort();
-    let keys: Result<Vec<Signer>> = files
-        .iter()
-        .map(|file| {
-            let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            Signer::from_pem(&pem).with_context(|| format!("{} is not a signing key", file.display()))
-        })
-        .collect();
-    let keys = keys?;
-    anyhow::ensure!(!keys.is_empty(), "there is no signing key (*.pem) in {}", folder.display());
-    Ok(keys)
-}
-
-/// Signs with the newest key in a folder, for the command line.
-pub fn sign_with_newest(folder: &Path, grant: Grant<'_>) -> Result<String> {
-    let newest = read(folder)?.pop().context("there is no signing key")?;
-    newest.sign(grant).map_err(|error: KeyError| error.into())
 }
 
 #[cfg(test)]

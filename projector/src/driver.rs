@@ -6,13 +6,14 @@ mod comparison;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use event_store::Log;
+use operator_protocol::{Goal, State};
 use sqlx::PgConnection;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     database::Database,
     generation::{
-        self, ChangeError, Goal, Positions, State,
+        self, ChangeError, Positions,
         driven::{self, Driven},
     },
     leader_lock,

@@ -13,7 +13,7 @@ pub use pausing::{pause, resume};
 pub use positions::Positions;
 pub use report::report;
 pub use retirement::{retire, sweep};
-pub use state::{Generation, Goal, Pace, State};
+pub use state::{Generation, Pace};
 
 mod activation;
 pub(crate) mod control;

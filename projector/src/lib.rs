@@ -28,10 +28,9 @@ mod throttle;
 mod track;
 mod watch;
 
-pub mod cli;
 mod driver;
 mod eraser;
-pub mod operator;
+mod operator;
 
 pub mod batch;
 pub mod checkpoint;

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use projector::{
-    Database, cli, generation, run,
+    Database, generation, run,
     settings::{Cli, Command, MigrateSettings, Settings},
-    verify,
 };
 use service_kit::{exit, shutdown, telemetry};
 
@@ -19,8 +18,6 @@ async fn main() -> ExitCode {
     match Cli::of(std::env::args_os()).command {
         Command::Run(settings) => exit::code(Box::pin(serve(settings)).await),
         Command::Migrate(settings) => exit::code(migrate(settings).await),
-        Command::Operator(command) => cli::act(command).await,
-        Command::Verify(args) => verify::command::act(args).await,
     }
 }
 

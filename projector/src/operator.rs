@@ -1,14 +1,7 @@
-//! Operators' requests to the running projectors over NATS, and the answers. The projector that receives a request
-//! carries it out in the database under one lock, so that any number of operators may send requests concurrently.
+//! The service for operators' requests over NATS. The projector that receives a request carries it out in the database
+//! under one lock, so that any number of operators may send requests concurrently.
 
-pub use client::{AskError, Operator};
-pub use requests::{Outcome, Request};
-
-pub mod audit;
-pub mod client;
-pub mod report;
-pub mod requests;
-
+mod audit;
 mod operations;
 mod service;
 mod targets;

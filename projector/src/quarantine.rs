@@ -1,10 +1,7 @@
 //! Quarantined boxes for operators, over all generations.
 
-pub(crate) use give_up::{GiveUpError, give_up};
-pub(crate) use retry::PATIENCE;
-pub use retry::{Retried, retry};
+pub use retry::retry;
 
-mod give_up;
 mod retry;
 
 use std::collections::BTreeMap;
@@ -12,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::BoxId;
 use event_store::{Log, LogError, StreamName, history::event_types, log::Freshness};
-use serde::{Deserialize, Serialize};
+use operator_protocol::{BadEvent, ParkedBox, ParkedBoxes, ShownBox};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};
 
@@ -23,58 +20,6 @@ use crate::{
 
 /// The maximum number of boxes in one answer.
 const LISTED: usize = 1000;
-
-/// A box that is quarantined at an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedBox {
-    /// The box.
-    pub box_id: String,
-    /// The stream of its events.
-    pub stream: String,
-    /// The sequence of the event that cannot be projected.
-    pub sequence: u64,
-    /// The reason for the failure.
-    pub reason: String,
-    /// The time of the event.
-    pub since: DateTime<Utc>,
-    /// The number of waiting events, the failed one included.
-    pub waiting: u64,
-    /// The generations in which the box is quarantined at this event.
-    pub generations: Vec<i32>,
-}
-
-/// Quarantined boxes, limited to the size of one answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedBoxes {
-    /// The first boxes.
-    pub boxes: Vec<ParkedBox>,
-    /// The number of boxes left out.
-    pub more: usize,
-}
-
-/// A quarantined box and the event that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShownBox {
-    /// The box.
-    pub parked: ParkedBox,
-    /// The event; `None` if the log does not hold it.
-    pub event: Option<BadEvent>,
-}
-
-/// Metadata of an event that cannot be projected, without its content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BadEvent {
-    /// Its sequence.
-    pub sequence: u64,
-    /// The event types named by its message.
-    pub types: Vec<String>,
-    /// The versions of the event shapes, where readable.
-    pub versions: Vec<u64>,
-    /// The time at which it was stored.
-    pub stored_at: DateTime<Utc>,
-    /// The size of its payload, in bytes.
-    pub bytes: usize,
-}
 
 #[derive(FromRow)]
 struct Row {
@@ -128,13 +73,11 @@ impl From<Row> for ParkedBox {
     }
 }
 
-impl ParkedBoxes {
-    /// Limits the list to the size of one answer.
-    pub(crate) fn of(mut boxes: Vec<ParkedBox>) -> Self {
-        let more = boxes.len().saturating_sub(LISTED);
-        boxes.truncate(LISTED);
-        Self { boxes, more }
-    }
+/// Limits a list to the size of one answer.
+pub(crate) fn limited(mut boxes: Vec<ParkedBox>) -> ParkedBoxes {
+    let more = boxes.len().saturating_sub(LISTED);
+    boxes.truncate(LISTED);
+    ParkedBoxes { boxes, more }
 }
 
 /// Returns where a box is quarantined: usually at one event, at several if builds of different generations disagree.

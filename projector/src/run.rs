@@ -59,7 +59,7 @@ pub struct MasterError {
 
 /// Opens the log with decryption of its personal values. Whole streams are read over separate connections if the server
 /// does not require TLS.
-pub(crate) fn opened_log(
+pub fn opened_log(
     client: async_nats::Client,
     nats_url: &str,
     master: &MasterKeyArgs,

@@ -2,11 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
 use service_kit::args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs};
-
-use crate::cli::OperatorCommand;
 
 /// Follows the log and keeps the read models in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -26,12 +23,6 @@ pub enum Command {
     /// Only migrate the tables that all generations share
     #[command(after_help = EXAMPLES)]
     Migrate(MigrateSettings),
-    /// Requests of operators to the running projectors
-    #[command(flatten)]
-    Operator(OperatorCommand),
-    /// Compare two generations row by row, or one with a fresh projection, while they are in use
-    #[command(after_help = VERIFY)]
-    Verify(VerifyArgs),
 }
 
 /// Settings of `projector run`.
@@ -108,13 +99,11 @@ Examples:
             --database-url postgres://projector:secret@127.0.0.1:5432/boxroom \\
             --master-key-file /etc/boxroom/master-key
   BOXROOM_LOG=info,projector=debug BOXROOM_LOG_FORMAT=json projector run
-  projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom
-  BOXROOM_OPERATOR_URL=nats://operator:secret@127.0.0.1:4222 projector status";
+  projector migrate --database-url postgres://projector:secret@127.0.0.1:5432/boxroom";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generation::Goal;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(with_command(line.split(' ').map(OsString::from)))
@@ -133,34 +122,6 @@ mod tests {
             panic!("it does not migrate")
         };
         assert_eq!(settings.database.database_url, "d");
-    }
-
-    #[test]
-    fn operators_need_only_the_address_of_nats() {
-        let command = parse("projector retire --all-standby --yes --operator-url n").unwrap().command;
-        assert!(matches!(command, Command::Operator(OperatorCommand::Retire(args)) if args.all_standby && args.yes));
-        let Command::Operator(OperatorCommand::Rebuild(args)) =
-            parse("projector rebuild --to ready --max-rate 5 --operator-url n").unwrap().command
-        else {
-            panic!("it does not rebuild")
-        };
-        assert_eq!((args.to, args.max_rate, args.detach), (Goal::Ready, Some(5), false));
-        for wrong in ["retire", "retire 1 --all-standby", "rebuild --max-rate 0", "rebuild --to nowhere", "pause one"] {
-            let error = parse(&format!("projector {wrong} --operator-url n")).unwrap_err();
-            assert_eq!(error.exit_code(), 2, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn help_names_examples_and_exit_codes() {
-        let commands = ["status", "rebuild", "activate", "rollback", "retire", "pause", "resume"];
-        for command in
-            commands.into_iter().chain(["quarantine", "quarantine list", "quarantine retry", "quarantine drop"])
-        {
-            let help = parse(&format!("projector {command} --help")).unwrap_err().to_string();
-            assert!(help.contains(&format!("  projector {command}")) || command == "resume", "{help}");
-            assert!(help.contains("5 no answer"), "{help}");
-        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! One snapshot covers the tables and checkpoints of both. Boxes with events between the two checkpoints are left out
 //! and compared in a later snapshot, until none is left or the timeout ends.
 
+pub use choice::choose;
 pub use error::VerifyError;
-pub use fresh::verify_fresh;
+pub use fresh::{clean_up, verify_fresh};
 pub use limits::Limits;
 pub use passes::verify;
 pub use report::{Difference, Touch, Verification};
 
-pub mod command;
+mod choice;
 mod compare;
 mod error;
 mod fresh;

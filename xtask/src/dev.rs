@@ -28,7 +28,7 @@ Examples:
 Once everything is ready, addresses and tokens are printed and written to .local/dev.json:
   command_url, query_url    the services, without a slash at the end; /docs shows their pages
   nats_url                  nats-server, as a delivery box: it may only send commands (cmd.>)
-  operator_url              nats-server, as an operator: for `projector status` and its like, as BOXROOM_OPERATOR_URL
+  operator_url              nats-server, as an operator: for `boxroomctl status` and its like, as BOXROOM_OPERATOR_URL
   database_url              PostgreSQL, as the role that may only read
   admin                     nats_url and database_url of the administrator, for looking at things
   tokens                    of the operator ops and the users ana and ben, valid for 24 hours

@@ -6,6 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use domain::{BoxId, DeliveryBox};
 use serde::Deserialize;
 use service_kit::{clock, extract::Path};
+use sign_in::sign_out;
 use utoipa::ToSchema;
 
 use super::as_user;
@@ -17,7 +18,6 @@ use crate::{
     problems::Code,
     request::{AsOperator, BareCommand, Command},
     schemas,
-    sessions::sign_out,
 };
 
 /// The new credentials of a box.

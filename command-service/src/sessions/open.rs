@@ -5,13 +5,11 @@ use domain::UserId;
 use event_store::Account;
 use serde::Deserialize;
 use service_kit::{auth::Role, http::ClientAddress};
+use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::{Session, begin};
-use crate::{
-    app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code, request::Command,
-    schemas,
-};
+use crate::{app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas};
 
 /// The sign-in of a user or an operator.
 #[derive(Debug, Deserialize, ToSchema)]

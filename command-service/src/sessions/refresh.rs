@@ -4,13 +4,13 @@ use axum::{Json, extract::State};
 use event_store::{BucketError, Family, SessionKey, StoredAccount};
 use serde::Deserialize;
 use service_kit::{auth::Role, clock};
+use sign_in::sign_out;
 use utoipa::ToSchema;
 
 use super::{
     Session, answer,
     refresh_token::{Presented, RefreshToken, random_salt},
     rotation::{Verdict, judge},
-    sign_out,
 };
 use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
 

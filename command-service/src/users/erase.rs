@@ -3,13 +3,13 @@
 use axum::extract::State;
 use domain::{UserCommand, UserId, UserRefusal};
 use event_store::{AccountError, CommandError};
+use sign_in::sign_out;
 
 use crate::{
     answer::Done,
     app::App,
     error::Error,
     request::{AsUser, BareCommand},
-    sessions::sign_out,
 };
 
 /// The maximum number of attempts to delete an account against concurrent changes.

@@ -3,17 +3,16 @@
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use service_kit::{auth::Caller, http::ClientAddress};
+use sign_in::{AccountPassword, sign_out};
 use utoipa::ToSchema;
 
 use crate::{
     app::App,
     attempts::ThrottleKey,
     error::Error,
-    passwords::AccountPassword,
     problems::Code,
     request::{AsPerson, Command},
     schemas,
-    sessions::sign_out,
 };
 
 /// A change of the password.

@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::{UserCommand, UserId, values::Nickname};
 use serde::Deserialize;
 use service_kit::http::ClientAddress;
+use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::registration;
@@ -11,7 +12,6 @@ use crate::{
     answer::Created,
     app::App,
     error::Error,
-    passwords::AccountPassword,
     request::{AsUser, Command},
     schemas,
 };

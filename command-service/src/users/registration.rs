@@ -8,12 +8,10 @@ use domain::{Position, User, UserCommand, UserId, UserRefusal};
 use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
 
 use service_kit::http::ClientAddress;
+use sign_in::AccountPassword;
 
 use super::register::RegisterUser;
-use crate::{
-    answer::Created, app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code,
-    request::Stamp,
-};
+use crate::{answer::Created, app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Stamp};
 
 /// The time for which a pending account waits to be completed.
 const PENDING: TimeDelta = TimeDelta::minutes(10);

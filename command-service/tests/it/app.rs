@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use clap::Parser;
-use command_service::settings::{Program, Settings, Task};
+use command_service::settings::Settings;
 use harness::{
     Account, Nats,
     token::{Bearer, Mint},
@@ -54,13 +54,9 @@ impl Installation {
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         let KeyFiles { signing_keys, request_secret, master_key } = &self.keys;
         let [signing, secret, master] = [signing_keys, request_secret, master_key].map(|file| path(file));
-        let args = ["command-service", "serve", "--nats-url", &url, "--signing-keys", &signing];
+        let args = ["command-service", "--nats-url", &url, "--signing-keys", &signing];
         let files = ["--request-secret-file", &secret, "--master-key-file", &master];
-        let args = args.into_iter().chain(files).chain(more.iter().copied());
-        match Program::parse_from(args).task {
-            Task::Serve(settings) => *settings,
-            Task::Token(_) | Task::Operator(_) => unreachable!(),
-        }
+        Settings::parse_from(args.into_iter().chain(files).chain(more.iter().copied()))
     }
 
     /// Starts a service and waits until it is ready.

@@ -61,19 +61,6 @@ pub fn command_name(subject: &str) -> Option<&str> {
     subject.strip_prefix("cmd.")
 }
 
-/// The subject of an operator's request to the projectors. See [`operation_verb`].
-pub fn operation(verb: &str) -> String {
-    format!("ops.projector.{verb}")
-}
-
-/// The subjects of every [`operation`].
-pub const ALL_OPERATIONS: &str = "ops.projector.*";
-
-/// Returns the verb in the subject of an operator's request.
-pub fn operation_verb(subject: &str) -> Option<&str> {
-    subject.strip_prefix("ops.projector.")
-}
-
 /// The subject of a projector's request to the command-services during an erasure. See [`erasure_verb`].
 pub fn erasure(verb: &str) -> String {
     format!("erasure.{verb}")
@@ -116,8 +103,6 @@ mod tests {
         assert_eq!(command("post_message"), "cmd.post_message");
         assert_eq!(command_name("cmd.post_message"), Some("post_message"));
         assert_eq!(command_name("live.g1.x"), None);
-        assert_eq!(operation_verb(&operation("status")), Some("status"));
-        assert_eq!(operation_verb("cmd.status"), None);
         assert_eq!(erasure_verb(&erasure("destroy_key")), Some("destroy_key"));
     }
 }

@@ -16,4 +16,5 @@ pub mod operations;
 pub mod problem;
 pub mod shutdown;
 pub mod telemetry;
+pub mod time_span;
 pub mod trace;

@@ -40,7 +40,7 @@ impl Driver {
             return Err(ChangeError::Refused(format!("it cannot be compared yet, these never stood still: {moving}")));
         }
         let different = || {
-            let hint = format!("`projector verify {active} {generation}` shows them");
+            let hint = format!("`boxroomctl verify {active} {generation}` shows them");
             format!("it differs from generation {active} in {} rows; {hint}", found.differences)
         };
         let failure = (found.differences > 0).then(different);

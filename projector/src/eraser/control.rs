@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::UserId;
+use operator_protocol::ErasureReport;
 use sqlx::{PgConnection, query, query_scalar};
 
 use super::work::parsed;
-use crate::{
-    generation::{error::ChangeError, positions::Positions},
-    operator::report::ErasureReport,
-};
+use crate::generation::{error::ChangeError, positions::Positions};
 
 /// A user whose erasure is not complete.
 pub(super) struct Pending {

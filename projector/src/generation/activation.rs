@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use operator_protocol::{State, Switched};
 use sqlx::{Connection, PgConnection, query};
 use tokio::time::{Instant, sleep};
 
@@ -9,9 +10,8 @@ use super::{
     control::{lock, parsed},
     error::{ChangeError, refused},
     positions::{Positions, same_log},
-    state::State,
 };
-use crate::{database::Database, operator::requests::Switched};
+use crate::database::Database;
 
 /// The time that a generation has to reach the active one's positions at the beginning of the switch.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,14 +54,14 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
         && !same_log(&mut transaction, number, former).await?
     {
         return refused(format!(
-            "{}: after a restore, `projector activate {number} --unverified` switches to it",
+            "{}: after a restore, `boxroomctl activate {number} --unverified` switches to it",
             another_log(number, former)
         ));
     }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
         return refused(format!(
-            "generation {number} was not compared with generation {former} by its rebuild: if `projector verify \
-             {former} {number}` finds no difference, `projector activate {number} --unverified` switches to it"
+            "generation {number} was not compared with generation {former} by its rebuild: if `boxroomctl verify \
+             {former} {number}` finds no difference, `boxroomctl activate {number} --unverified` switches to it"
         ));
     }
     switch(&mut transaction, number, former).await?;

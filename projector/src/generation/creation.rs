@@ -1,14 +1,14 @@
 //! The creation of generations.
 
 use event_store::{Log, LogError, StreamName, streams};
+use operator_protocol::{Goal, Rebuild, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
 
 use super::{
     control::{lock, parsed},
     error::{ChangeError, refused},
-    state::{Goal, State},
 };
-use crate::{database::Database, operator::requests::Rebuild};
+use crate::database::Database;
 
 /// A stream, and its incarnation from which a generation is built.
 #[derive(Debug, Clone, PartialEq, Eq)]

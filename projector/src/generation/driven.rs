@@ -1,12 +1,10 @@
 //! The driver's queries and updates of unfinished generations.
 
+use operator_protocol::{Goal, State};
 use serde_json::Value;
 use sqlx::{PgConnection, query};
 
-use super::{
-    control::parsed,
-    state::{Goal, State},
-};
+use super::control::parsed;
 
 /// A generation that the driver takes to its goal.
 #[derive(Debug, Clone)]

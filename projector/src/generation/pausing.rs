@@ -1,11 +1,11 @@
 //! Pausing and resuming the building of a generation.
 
+use operator_protocol::State;
 use sqlx::{Connection, query};
 
 use super::{
     control::{lock, parsed},
     error::{ChangeError, refused},
-    state::State,
 };
 use crate::database::Database;
 

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use operator_protocol::{GenerationReport, Report, StreamReport};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 
 use super::{control::parsed, error::ChangeError, positions::Positions};
-use crate::{
-    database::Database,
-    eraser, lease,
-    operator::report::{GenerationReport, Report, StreamReport},
-};
+use crate::{database::Database, eraser, lease};
 
 /// Reports all generations that have tables. `ends` holds the known ends of the log's streams.
 pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result<Report, ChangeError> {

@@ -1,13 +1,13 @@
 //! The retirement of generations: marked first, dropped when no query-service reads them any more.
 
+use operator_protocol::{Retire, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{
     control::{lock, parsed},
     error::{ChangeError, refused},
-    state::State,
 };
-use crate::{database::Database, lease, operator::requests::Retire};
+use crate::{database::Database, lease};
 
 /// Retires generations; returns their numbers. They are no longer projected, and [`sweep`] drops their tables.
 pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, ChangeError> {

@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use domain::{BoxId, RoomId, UserId};
+use chrono::DateTime;
+use domain::RoomId;
 use event_store::{
     ActorRole, Log, LogError, Source, StreamName,
     envelope::header,
     log::{Range, Recorded},
     partition_of, streams,
 };
-use serde::{Deserialize, Serialize};
+use operator_protocol::{Audit, Audited, Entry, Place};
 use tokio::time::Instant;
 
 use super::{
     operations::{Operation, Operations},
-    requests::Request,
     targets::targets,
 };
 use crate::generation::ChangeError;
@@ -30,78 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MESSAGES: usize = 1_000;
 const BYTES: usize = 2 * 1024 * 1024;
 
-/// Requests a page of executed commands, stream by stream, each in its order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Audit {
-    /// The actor: a user, an operator or a box; all if absent.
-    pub actor: Option<UserId>,
-    /// The role of the actor. If absent, all roles match, but with an actor only those of users and operators.
-    #[serde(default)]
-    pub role: Option<ActorRole>,
-    /// The box; everything if absent, users and stores included.
-    pub box_id: Option<BoxId>,
-    /// The start time.
-    pub since: Option<DateTime<Utc>>,
-    /// The end time.
-    pub until: Option<DateTime<Utc>>,
-    /// The end of the previous page.
-    pub after: Option<Place>,
-}
-
-/// The point up to which the log was searched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The stream; those before it are complete.
-    pub stream: String,
-    /// The sequence up to which it was searched.
-    pub sequence: u64,
-}
-
-/// A page of executed commands.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Audited {
-    /// The entries; may be empty although more follow.
-    pub entries: Vec<Entry>,
-    /// The place after which the next page begins; absent on the last page.
-    pub next: Option<Place>,
-}
-
-/// One executed command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The time at which the command was received.
-    pub at: Option<DateTime<Utc>>,
-    /// The acting user, operator or box.
-    pub actor: String,
-    /// The role of the actor; `None` if an earlier release stored the command.
-    #[serde(default)]
-    pub role: Option<ActorRole>,
-    /// The subject, like `box box-1`, `user ana` or `store noodles`.
-    pub subject: String,
-    /// The types of its events.
-    pub events: Vec<String>,
-    /// The target of each event: a user, message or device. `None` for an event without one; empty if this projector
-    /// cannot decode the events.
-    #[serde(default)]
-    pub targets: Vec<Option<String>>,
-    /// The client's `Idempotency-Key`, if it sent one.
-    pub command_id: Option<String>,
-    /// The stream that holds it.
-    pub stream: String,
-    /// Its sequence in that stream.
-    pub sequence: u64,
-}
-
-impl Request for Audit {
-    const VERB: &'static str = "audit";
-    type Answer = Audited;
-}
-
 impl Operation for Audit {
     async fn perform(self, within: &Operations) -> Result<Audited, ChangeError> {
         let deadline = Instant::now() + PATIENCE;
         let mut page = Audited::default();
-        let all = self.streams(within.partitions);
+        let all = streams_of(&self, within.partitions);
         let reached =
             self.after.as_ref().and_then(|after| all.iter().position(|stream| stream.label() == after.stream));
         if self.after.is_some() && reached.is_none() {
@@ -114,7 +46,7 @@ impl Operation for Audit {
                 (None, Some(since)) => within.log.first_since(stream, since).await?,
                 (None, None) => 1,
             };
-            page.next = self.read(within.log.as_ref(), stream, from, deadline, &mut page.entries).await?;
+            page.next = read(&self, within.log.as_ref(), stream, from, deadline, &mut page.entries).await?;
             if page.next.is_some() {
                 break;
             }
@@ -123,90 +55,88 @@ impl Operation for Audit {
     }
 }
 
-impl Audit {
-    /// Returns the streams that can hold matching entries.
-    fn streams(&self, partitions: u16) -> Vec<StreamName> {
-        match &self.box_id {
-            Some(box_id) => vec![StreamName::Box(partition_of(box_id, partitions)), StreamName::Mark],
-            None => streams(partitions),
-        }
+/// Returns the streams that can hold matching entries.
+fn streams_of(audit: &Audit, partitions: u16) -> Vec<StreamName> {
+    match &audit.box_id {
+        Some(box_id) => vec![StreamName::Box(partition_of(box_id, partitions)), StreamName::Mark],
+        None => streams(partitions),
     }
+}
 
-    /// Reads one stream. Returns the place to continue if its end was not reached.
-    async fn read(
-        &self,
-        log: &dyn Log,
-        stream: StreamName,
-        mut from: u64,
-        deadline: Instant,
-        entries: &mut Vec<Entry>,
-    ) -> Result<Option<Place>, LogError> {
-        loop {
-            let range = Range { stream, from, subject: None, max_messages: MESSAGES, max_bytes: BYTES };
-            let read = log.read(range).await?;
-            if read.is_empty() {
+/// Reads one stream. Returns the place to continue if its end was not reached.
+async fn read(
+    audit: &Audit,
+    log: &dyn Log,
+    stream: StreamName,
+    mut from: u64,
+    deadline: Instant,
+    entries: &mut Vec<Entry>,
+) -> Result<Option<Place>, LogError> {
+    loop {
+        let range = Range { stream, from, subject: None, max_messages: MESSAGES, max_bytes: BYTES };
+        let read = log.read(range).await?;
+        if read.is_empty() {
+            return Ok(None);
+        }
+        for recorded in read {
+            if audit.until.is_some_and(|until| recorded.stored_at > until) {
                 return Ok(None);
             }
-            for recorded in read {
-                if self.until.is_some_and(|until| recorded.stored_at > until) {
-                    return Ok(None);
-                }
-                from = recorded.sequence + 1;
-                entries.extend(self.entry(&recorded));
-                if entries.len() == PAGE {
-                    return Ok(Some(Place { stream: stream.label(), sequence: recorded.sequence }));
-                }
-            }
-            if Instant::now() >= deadline {
-                return Ok(Some(Place { stream: stream.label(), sequence: from - 1 }));
+            from = recorded.sequence + 1;
+            entries.extend(entry(audit, &recorded));
+            if entries.len() == PAGE {
+                return Ok(Some(Place { stream: stream.label(), sequence: recorded.sequence }));
             }
         }
+        if Instant::now() >= deadline {
+            return Ok(Some(Place { stream: stream.label(), sequence: from - 1 }));
+        }
     }
+}
 
-    /// Returns whether the filters match this actor. Commits of earlier releases have no role and match every one.
-    fn asks_for(&self, actor: &str, role: Option<ActorRole>) -> bool {
-        let in_role = role.is_none_or(|role| match self.role {
-            Some(wanted) => role == wanted,
-            None => self.actor.is_none() || matches!(role, ActorRole::User | ActorRole::Operator),
-        });
-        in_role && self.actor.as_ref().is_none_or(|wanted| wanted.as_str() == actor)
-    }
+/// Returns whether the filters match this actor. Commits of earlier releases have no role and match every one.
+fn asks_for(audit: &Audit, actor: &str, role: Option<ActorRole>) -> bool {
+    let in_role = role.is_none_or(|role| match audit.role {
+        Some(wanted) => role == wanted,
+        None => audit.actor.is_none() || matches!(role, ActorRole::User | ActorRole::Operator),
+    });
+    in_role && audit.actor.as_ref().is_none_or(|wanted| wanted.as_str() == actor)
+}
 
-    /// Converts a message to an entry if it matches the filters.
-    fn entry(&self, recorded: &Recorded) -> Option<Entry> {
-        let actor = recorded.header(header::ACTOR).unwrap_or_default();
-        let role = recorded.header(header::ACTOR_ROLE).and_then(ActorRole::parse);
-        if !self.asks_for(actor, role) {
-            return None;
-        }
-        let (box_id, subject) = match Source::parse(&recorded.subject)? {
-            Source::Room { box_id } | Source::Talk { box_id } => {
-                let subject = format!("box {box_id}");
-                (Some(box_id), subject)
-            }
-            Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
-            Source::User { user_id } => (None, format!("user {user_id}")),
-            Source::Store { store_id } => (None, format!("store {store_id}")),
-            // A claim accompanies the user's own event.
-            Source::Claim => return None,
-        };
-        if self.box_id.is_some() && self.box_id != box_id {
-            return None;
-        }
-        let text = |name| recorded.header(name).map(str::to_owned);
-        let at = recorded.header(header::OCCURRED_AT).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
-        Some(Entry {
-            at: at.map(|at| at.to_utc()),
-            actor: actor.to_owned(),
-            role,
-            subject,
-            events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
-            targets: targets(recorded),
-            command_id: text(header::COMMAND_ID),
-            stream: recorded.stream.label(),
-            sequence: recorded.sequence,
-        })
+/// Converts a message to an entry if it matches the filters.
+fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
+    let actor = recorded.header(header::ACTOR).unwrap_or_default();
+    let role = recorded.header(header::ACTOR_ROLE).and_then(ActorRole::parse);
+    if !asks_for(audit, actor, role) {
+        return None;
     }
+    let (box_id, subject) = match Source::parse(&recorded.subject)? {
+        Source::Room { box_id } | Source::Talk { box_id } => {
+            let subject = format!("box {box_id}");
+            (Some(box_id), subject)
+        }
+        Source::Mark { room_id, .. } => (Some(RoomId::box_id(&room_id).clone()), format!("room {room_id}")),
+        Source::User { user_id } => (None, format!("user {user_id}")),
+        Source::Store { store_id } => (None, format!("store {store_id}")),
+        // A claim accompanies the user's own event.
+        Source::Claim => return None,
+    };
+    if audit.box_id.is_some() && audit.box_id != box_id {
+        return None;
+    }
+    let text = |name| recorded.header(name).map(str::to_owned);
+    let at = recorded.header(header::OCCURRED_AT).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+    Some(Entry {
+        at: at.map(|at| at.to_utc()),
+        actor: actor.to_owned(),
+        role,
+        subject,
+        events: recorded.header(header::EVENT_TYPES)?.split(',').map(str::to_owned).collect(),
+        targets: targets(recorded),
+        command_id: text(header::COMMAND_ID),
+        stream: recorded.stream.label(),
+        sequence: recorded.sequence,
+    })
 }
 
 #[cfg(test)]
@@ -221,11 +151,11 @@ mod tests {
             ..Audit::default()
         };
         let of_people = audit(Some("locker-7"), None);
-        let found = |audit: &Audit, role| audit.asks_for("locker-7", role);
+        let found = |audit: &Audit, role| asks_for(audit, "locker-7", role);
         assert!(found(&of_people, Some(ActorRole::User)) && found(&of_people, Some(ActorRole::Operator)));
         assert!(found(&of_people, None), "as earlier releases stored it");
         assert!(!found(&of_people, Some(ActorRole::Device)));
-        assert!(!of_people.asks_for("locker-8", Some(ActorRole::User)));
+        assert!(!asks_for(&of_people, "locker-8", Some(ActorRole::User)));
         let of_box = audit(Some("locker-7"), Some(ActorRole::Device));
         assert!(found(&of_box, Some(ActorRole::Device)) && !found(&of_box, Some(ActorRole::User)));
         assert!(found(&audit(None, None), Some(ActorRole::Device)));

@@ -3,20 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use event_store::{Log, streams};
-
-use super::{
-    audit::Audit,
-    report::Report,
-    requests::{
-        Activate, Concerned, GetStatus, ListParked, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired,
-        RetryParked, Rollback, ShowParked, Switched,
-    },
+use operator_protocol::{
+    Activate, Audit, Concerned, GetStatus, ListParked, Outcome, ParkedBoxes, Pause, Rebuild, Report, Request, Resume,
+    Retire, Retired, Retried, RetryParked, Rollback, ShowParked, ShownBox, Switched,
 };
+
 use crate::{
     database::Database,
     generation::{self, ChangeError, Origin},
     notices::Notices,
-    quarantine::{self, ParkedBoxes, Retried, ShownBox},
+    quarantine,
 };
 
 /// The dependencies of the operations. Cheap to clone.
@@ -145,7 +141,7 @@ impl Operation for Resume {
 
 impl Operation for ListParked {
     async fn perform(self, within: &Operations) -> Result<ParkedBoxes, ChangeError> {
-        Ok(ParkedBoxes::of(quarantine::list(&within.database).await?))
+        Ok(quarantine::limited(quarantine::list(&within.database).await?))
     }
 }
 

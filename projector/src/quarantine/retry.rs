@@ -6,27 +6,15 @@ use std::{
 };
 
 use domain::BoxId;
-use serde::{Deserialize, Serialize};
+use operator_protocol::{ParkedBox, Retried, RetryParked};
 use sqlx::{PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{ParkedBox, list, not_parked};
+use super::{list, not_parked};
 use crate::{database::Database, generation::ChangeError};
-
-/// The time that the projectors have for a retry.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The polling interval.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// The result of a retry.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Retried {
-    /// The boxes that were released.
-    pub released: Vec<String>,
-    /// The boxes that are still quarantined, some perhaps at a later event.
-    pub parked: Vec<ParkedBox>,
-}
 
 /// Retries one box, or all: the running projectors decode the waiting events again. The other boxes of the same streams
 /// are retried as well.
@@ -46,7 +34,7 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
             }
         }
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + RetryParked::LIMIT;
     for (track, wanted) in &asked {
         while answered(&mut connection, track).await? < *wanted {
             if Instant::now() > deadline {

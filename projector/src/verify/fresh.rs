@@ -56,7 +56,7 @@ pub async fn verify_fresh(
 }
 
 /// Drops the tables of an interrupted comparison.
-pub(super) async fn clean_up(database: &Database) -> Result<(), VerifyError> {
+pub async fn clean_up(database: &Database) -> Result<(), VerifyError> {
     let mut connection = database.control().await?;
     drop_tables(&mut connection).await?;
     Ok(connection.close().await?)

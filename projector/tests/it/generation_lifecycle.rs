@@ -1,10 +1,8 @@
 //! The lifecycle of generations: each change is refused, with a reason, where it would do harm.
 
 use event_store::StreamName;
-use projector::{
-    generation::{self, ChangeError, Generation, Goal, State},
-    operator::requests::{Rebuild, Retire, Switched},
-};
+use operator_protocol::{Goal, Rebuild, Retire, State, Switched};
+use projector::generation::{self, ChangeError, Generation};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::world::{World, origins};
@@ -63,7 +61,7 @@ async fn a_generation_is_activated_only_after_catching_up_and_verification() {
     set(&world, "update generations set state = 'ready' where generation = 2").await;
     let refused = reason(activate(None, false).await);
     assert!(refused.contains("was not compared with generation 1 by its rebuild"), "{refused}");
-    assert!(refused.contains("if `projector verify 1 2` finds no difference, `projector activate 2 --unverified`"));
+    assert!(refused.contains("if `boxroomctl verify 1 2` finds no difference, `boxroomctl activate 2 --unverified`"));
     set(&world, "update read_g1.checkpoints set position = 9 where stream = 'box-1'").await;
     assert_eq!(reason(activate(None, true).await), "generation 2 is behind generation 1: box-1 by 9");
     assert_eq!(states(&world).await, [(1, State::Active), (2, State::Ready)]);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use event_store::{MemoryLog, StreamName, follow, partition_of, streams};
+use operator_protocol::State;
 use projector::{
     Commit, Content, Mode, Throttle, catch_up, complete,
-    generation::{self, Generation, Origin, Pace, State},
+    generation::{self, Generation, Origin, Pace},
     reader::Reader,
 };
 use sqlx::Connection;

@@ -1,6 +1,10 @@
 //! Projectors as separate processes, with real servers.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use event_store::{JetStreamLog, KeyRing, MasterKeys, SealedLog};
 use harness::{
@@ -50,6 +54,13 @@ pub(crate) struct Projector {
     _port: Port,
 }
 
+/// Returns the operators' program, which is built beside the projector: run `cargo build --workspace --bins` first.
+fn boxroomctl() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_projector")).with_file_name("boxroomctl");
+    assert!(program.is_file(), "{} does not exist: run `cargo build --workspace --bins` first", program.display());
+    program
+}
+
 impl Servers {
     pub(crate) async fn start() -> Self {
         let (nats, postgres) = tokio::join!(Box::pin(Nats::start(PARTITIONS)), Box::pin(Postgres::start()));
@@ -80,7 +91,7 @@ impl Servers {
 
     /// Runs the command line to its end. Returns its exit code and its output.
     pub(crate) async fn command(&self, words: &[&str]) -> (i32, String) {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+        let output = tokio::process::Command::new(boxroomctl())
             .args(words)
             .env("BOXROOM_NATS_URL", self.nats.url(Account::Projector))
             .env("BOXROOM_DATABASE_URL", self.postgres.url(Role::Projector))
@@ -115,9 +126,9 @@ impl Servers {
         SampleLog::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
     }
 
-    /// Runs `projector <words> --json` and returns its exit code and its last output line, or its errors.
+    /// Runs `boxroomctl <words> --json` and returns its exit code and its last output line, or its errors.
     pub(crate) async fn operate(&self, words: &str) -> (i32, Value) {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+        let output = tokio::process::Command::new(boxroomctl())
             .args(words.split(' '))
             .args(["--json", "--operator-url", &self.nats.url(Account::Operator)])
             .stdin(std::process::Stdio::null())
@@ -133,7 +144,7 @@ impl Servers {
 
     /// Starts a command of this kind that runs until it is dropped.
     pub(crate) fn watch(&self, words: &str) -> Watching {
-        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_projector"))
+        let mut process = tokio::process::Command::new(boxroomctl())
             .args(words.split(' '))
             .args(["--json", "--operator-url", &self.nats.url(Account::Operator)])
             .stdin(std::process::Stdio::null())

@@ -43,6 +43,7 @@ mod bad_input;
 mod brute_force;
 mod erasure;
 mod garbage;
+mod log_show;
 mod openapi;
 mod operators;
 mod quarantine;

@@ -1,28 +1,14 @@
 //! A box with an event of a newer release: other boxes are not affected, and it continues once an operator drops the
 //! event.
 
-use std::time::Duration;
-
-use harness::{Account, Role, StackOptions, token::Bearer};
+use harness::StackOptions;
 use serde_json::{Value, json};
 use system_tests::World;
 use testing::wait::eventually;
 
-/// Runs the projector's command line to its end. Returns the exit code and the output.
-async fn projector(world: &World, words: &[&str]) -> (i32, String) {
-    let programs = std::env::current_exe().unwrap();
-    let program = programs.parent().and_then(std::path::Path::parent).unwrap().join("projector");
-    let output = tokio::process::Command::new(program)
-        .args(words)
-        .env("BOXROOM_NATS_URL", world.stack.nats_url(Account::Projector))
-        .env("BOXROOM_DATABASE_URL", world.stack.database_url(Role::Projector))
-        .env("BOXROOM_MASTER_KEY_FILE", world.stack.master_key_file())
-        .env("BOXROOM_OPERATOR_URL", world.stack.nats_url(Account::Operator))
-        .env("BOXROOM_TOKEN", world.stack.token(Bearer::Operator("ops"), Duration::from_mins(10)))
-        .env("BOXROOM_LOG", "off")
-        .output()
-        .await
-        .unwrap();
+/// Runs the operators' command line to its end. Returns the exit code and the output.
+async fn boxroomctl(world: &World, words: &[&str]) -> (i32, String) {
+    let output = world.stack.boxroomctl(words).await.unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
@@ -44,17 +30,17 @@ async fn a_quarantined_box_continues_when_the_event_is_dropped() {
     ana.has_heard_of(&waits);
     ana.get(&format!("/rooms/{}/messages", rooms[0])).await.refused(503, "box-quarantined");
 
-    let (code, said) = projector(&world, &["quarantine", "list", "--json"]).await;
+    let (code, said) = boxroomctl(&world, &["quarantine", "list", "--json"]).await;
     let listed: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &listed["box_id"], &listed["sequence"]), (0, &json!("box-1"), &json!(sequence)), "{said}");
     let (code, said) =
-        projector(&world, &["quarantine", "drop", "box-1", "999999", "--reason", "a test", "--yes"]).await;
+        boxroomctl(&world, &["quarantine", "drop", "box-1", "999999", "--reason", "a test", "--yes"]).await;
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("event-not-found"), "{said}");
     let drop = ["quarantine", "drop", "box-1", &sequence.to_string(), "--reason", "a test", "--yes", "--json"];
-    let (code, first) = projector(&world, &drop).await;
+    let (code, first) = boxroomctl(&world, &drop).await;
     assert_eq!(code, 0, "{first}");
-    assert_eq!(projector(&world, &drop).await, (0, first), "a repetition has no further effect");
+    assert_eq!(boxroomctl(&world, &drop).await, (0, first), "a repetition has no further effect");
 
     eventually("the box is projected again", async || {
         let answer = ana.get(&format!("/rooms/{}/messages", rooms[0])).await;
@@ -65,6 +51,6 @@ async fn a_quarantined_box_continues_when_the_event_is_dropped() {
     let versions: Vec<u64> = feed.iter().filter_map(|event| event["v"].as_u64()).collect();
     assert_eq!(versions, (1..=feed.len() as u64).collect::<Vec<_>>());
     assert!(feed.iter().all(|event| event["type"] != "event_dropped"));
-    let (code, said) = projector(&world, &["verify", "--fresh"]).await;
+    let (code, said) = boxroomctl(&world, &["verify", "--fresh"]).await;
     assert_eq!(code, 0, "a rebuild is the same: {said}");
 }

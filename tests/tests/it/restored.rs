@@ -79,7 +79,7 @@ async fn an_operator_switches_from_the_read_model_of_a_lost_log_to_that_of_the_r
     // From here on, ana's positions belong to another log.
     let ana = world.bearer_of("ana", ana.token());
     refused(&world, "rebuild --yes", "generations 1 and 2 are built from different logs").await;
-    refused(&world, "activate", "`projector activate 2 --unverified` switches to it").await;
+    refused(&world, "activate", "`boxroomctl activate 2 --unverified` switches to it").await;
     let (code, said) = operate(&world, "activate --unverified").await;
     assert_eq!(code, 0, "{said}");
     refused(&world, "rollback", "is not built from the log that generation 2 is built from").await;

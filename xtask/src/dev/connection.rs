@@ -119,7 +119,7 @@ Boxroom is ready.
 
 All of this is in {published}. Try:
 
-  BOXROOM_OPERATOR_URL={operator_url} cargo run -p projector -- status
+  BOXROOM_OPERATOR_URL={operator_url} cargo run -p boxroomctl -- status
   curl -s {query_url}/boxes -H \"Authorization: Bearer $(jq -r .tokens.ana {published})\"
 ",
             live = query_url.replacen("http", "ws", 1),

@@ -70,10 +70,6 @@ impl Service {
         Ok(self)
     }
 
-    pub(super) fn program(&self) -> &Path {
-        &self.program
-    }
-
     pub(super) fn port(&self) -> u16 {
         self.port.number()
     }

@@ -5,16 +5,16 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, arguments::OperatorArgs};
+use crate::failure::Failure;
 
 /// Prints a result as text, or as one line of JSON.
-pub(super) fn result(args: &OperatorArgs, answer: &impl Serialize, text: &str) -> Result<(), Failure> {
-    let json = if args.json { Some(serde_json::to_string(answer).map_err(io::Error::other)?) } else { None };
+pub(crate) fn result(json: bool, answer: &impl Serialize, text: &str) -> Result<(), Failure> {
+    let json = if json { Some(serde_json::to_string(answer).map_err(io::Error::other)?) } else { None };
     line(json.as_deref().unwrap_or(text))
 }
 
 /// Prints one or more lines on standard output.
-pub(super) fn line(text: &str) -> Result<(), Failure> {
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     writeln!(output, "{text}")?;
     output.flush()?;
@@ -22,7 +22,7 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// Replaces the screen with this text on a terminal; elsewhere prints it below an empty line.
-pub(super) fn redraw(text: &str) -> Result<(), Failure> {
+pub(crate) fn redraw(text: &str) -> Result<(), Failure> {
     // Moving the cursor up by lines fails if the terminal has wrapped one.
     let place = if io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "\n" };
     write!(io::stdout(), "{place}")?;
@@ -30,12 +30,12 @@ pub(super) fn redraw(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a note that is not a result.
-pub(super) fn say(json: bool, text: &str) {
+pub(crate) fn say(json: bool, text: &str) {
     tell(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
 }
 
 /// Prints the reason of a failure.
-pub(super) fn complain(json: bool, failure: &Failure) {
+pub(crate) fn complain(json: bool, failure: &Failure) {
     let (error, message) = failure.parts();
     tell(&if json { json!({ "error": error, "message": message }).to_string() } else { format!("error: {failure}") });
 }
@@ -46,7 +46,7 @@ fn tell(line: &str) {
 }
 
 /// Asks for confirmation. Refuses without a terminal or on any answer but `y` or `yes`.
-pub(super) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

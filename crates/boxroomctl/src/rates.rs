@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
+use operator_protocol::{GenerationReport, Report};
 use tokio::time::Instant;
-
-use crate::operator::report::{GenerationReport, Report};
 
 /// The age up to which observations count: long enough to smooth batches, short enough to notice a slowdown.
 const WINDOW: Duration = Duration::from_secs(15);
@@ -17,7 +16,7 @@ const LEAST: Duration = Duration::from_millis(500);
 
 /// Observations of streams, and of generations as a whole.
 #[derive(Debug, Default)]
-pub(super) struct Rates {
+pub(crate) struct Rates {
     streams: HashMap<(i32, String), Seen>,
     generations: HashMap<i32, Seen>,
 }
@@ -27,7 +26,7 @@ struct Seen(VecDeque<(Instant, u64)>);
 
 impl Rates {
     /// Records a report, and adds the known rates and the remaining time to it.
-    pub(super) fn note(&mut self, report: &mut Report, now: Instant) {
+    pub(crate) fn note(&mut self, report: &mut Report, now: Instant) {
         for generation in &mut report.generations {
             let number = generation.generation;
             self.generations.entry(number).or_default().note(now, generation.progress().0);
@@ -41,14 +40,14 @@ impl Rates {
     }
 
     /// Returns the rate of a generation over all streams, in events per second.
-    pub(super) fn of(&self, generation: i32) -> Option<f64> {
+    pub(crate) fn of(&self, generation: i32) -> Option<f64> {
         self.generations.get(&generation).and_then(Seen::pace)
     }
 
     /// Estimates the time until everything that is in the log now is projected. All streams share the same machines:
     /// the resources of a finished stream go to the others. But the projectors divide a rate limit: what one of them
     /// does not use is lost to the others.
-    pub(super) fn left(&self, generation: &GenerationReport) -> Option<Duration> {
+    pub(crate) fn left(&self, generation: &GenerationReport) -> Option<Duration> {
         let (done, total) = generation.progress();
         let all = time(total - done, self.of(generation.generation)?);
         if generation.max_rate.is_none() {
@@ -115,12 +114,9 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use operator_protocol::{Goal, State, StreamReport};
 
     use super::*;
-    use crate::{
-        generation::{Goal, State},
-        operator::report::StreamReport,
-    };
 
     fn report(positions: [u64; 2], ends: [u64; 2]) -> Report {
         let stream = |index: usize| StreamReport {

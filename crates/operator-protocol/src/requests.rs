@@ -5,10 +5,10 @@ use std::time::Duration;
 use domain::BoxId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::report::Report;
 use crate::{
     generation::Goal,
-    quarantine::{self, ParkedBoxes, Retried, ShownBox},
+    quarantine::{ParkedBoxes, Retried, ShownBox},
+    report::Report,
 };
 
 /// An operator's request, sent as JSON on `ops.projector.<verb>`.
@@ -158,10 +158,15 @@ pub struct RetryParked {
     pub box_id: Option<BoxId>,
 }
 
+impl RetryParked {
+    /// The time that the projectors have for a retry.
+    pub const LIMIT: Duration = Duration::from_secs(30);
+}
+
 impl Request for RetryParked {
     const VERB: &'static str = "quarantine_retry";
     /// Longer than the answering projector waits for the others.
-    const PATIENCE: Duration = quarantine::PATIENCE.saturating_add(Duration::from_secs(10));
+    const PATIENCE: Duration = Self::LIMIT.saturating_add(Duration::from_secs(10));
     type Answer = Retried;
 }
 

@@ -1,27 +1,25 @@
 //! Commands that take effect at once.
 
-use super::{
-    Failure,
+use operator_protocol::{Activate, GetStatus, Operator, Pause, Resume, Retire, Rollback, Switched};
+
+use crate::{
     arguments::{ActivateArgs, PauseArgs, RetireArgs, RollbackArgs},
-    ask,
+    ask::ask,
     console::{self, confirm},
-};
-use crate::operator::{
-    Operator,
-    requests::{Activate, GetStatus, Pause, Resume, Retire, Rollback, Switched},
+    failure::Failure,
 };
 
-pub(super) async fn activate(args: ActivateArgs) -> Result<(), Failure> {
+pub(crate) async fn activate(args: ActivateArgs) -> Result<(), Failure> {
     let request = Activate { generation: args.generation, unverified: args.unverified };
     let switched = ask(&args.operator, &request).await?;
-    console::result(&args.operator, &switched, &describe(switched))
+    console::result(args.operator.json, &switched, &describe(switched))
 }
 
-pub(super) async fn roll_back(args: RollbackArgs) -> Result<(), Failure> {
+pub(crate) async fn roll_back(args: RollbackArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator.operator_url).await?;
     let from = operator.ask(&GetStatus {}).await?.active();
     let switched = operator.ask(&Rollback { from }).await?;
-    console::result(&args.operator, &switched, &describe(switched))
+    console::result(args.operator.json, &switched, &describe(switched))
 }
 
 fn describe(Switched { generation, former }: Switched) -> String {
@@ -33,7 +31,7 @@ fn describe(Switched { generation, former }: Switched) -> String {
     }
 }
 
-pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
+pub(crate) async fn retire(args: RetireArgs) -> Result<(), Failure> {
     let (request, what) = match args.generation {
         Some(number) => (Retire::One(number), format!("generation {number}")),
         None => (Retire::AllStandby, "every standby generation".to_owned()),
@@ -47,16 +45,16 @@ pub(super) async fn retire(args: RetireArgs) -> Result<(), Failure> {
             format!("retired: {}; the tables are dropped when no reader is left", numbers.join(", "))
         }
     };
-    console::result(&args.operator, &retired, &text)
+    console::result(args.operator.json, &retired, &text)
 }
 
-pub(super) async fn pause(args: PauseArgs) -> Result<(), Failure> {
+pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let paused = ask(&args.operator, &Pause { generation: args.generation }).await?;
     let text = format!("generation {0} is paused; `resume {0}` continues it", paused.generation);
-    console::result(&args.operator, &paused, &text)
+    console::result(args.operator.json, &paused, &text)
 }
 
-pub(super) async fn resume(args: PauseArgs) -> Result<(), Failure> {
+pub(crate) async fn resume(args: PauseArgs) -> Result<(), Failure> {
     let resumed = ask(&args.operator, &Resume { generation: args.generation }).await?;
-    console::result(&args.operator, &resumed, &format!("generation {} is resumed", resumed.generation))
+    console::result(args.operator.json, &resumed, &format!("generation {} is resumed", resumed.generation))
 }

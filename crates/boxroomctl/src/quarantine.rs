@@ -1,23 +1,22 @@
-//! `projector quarantine`: list and show quarantined boxes, retry them, drop events.
+//! `boxroomctl quarantine`: list and show quarantined boxes, retry them, drop events.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::{BoxId, EventSequence};
+use operator_protocol::{BadEvent, ListParked, ParkedBox, RetryParked, ShowParked};
 use serde_json::json;
 
-use super::{
-    Failure,
-    arguments::{OperatorArgs, help},
-    ask, console,
-};
 use crate::{
-    operator::requests::{ListParked, RetryParked, ShowParked},
-    quarantine::{BadEvent, GiveUpError, ParkedBox, give_up},
+    arguments::{OperatorArgs, help},
+    ask::ask,
+    console,
+    drop_event::{GiveUpError, give_up},
+    failure::Failure,
 };
 
 /// Commands for quarantined boxes.
 #[derive(Debug, Subcommand)]
-pub enum QuarantineCommand {
+pub(crate) enum QuarantineCommand {
     /// List all quarantined boxes
     #[command(after_help = EXAMPLES)]
     List(ListArgs),
@@ -34,62 +33,62 @@ pub enum QuarantineCommand {
 
 /// Arguments of `quarantine list`.
 #[derive(Debug, Clone, Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
 }
 
 /// Arguments of `quarantine show`.
 #[derive(Debug, Clone, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// The box
     #[arg(value_name = "BOX")]
-    pub box_id: BoxId,
+    pub(crate) box_id: BoxId,
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
 }
 
 /// Arguments of `quarantine retry`.
 #[derive(Debug, Clone, Args)]
-pub struct RetryArgs {
+pub(crate) struct RetryArgs {
     /// The box
     #[arg(value_name = "BOX", required_unless_present = "all", conflicts_with = "all")]
-    pub box_id: Option<BoxId>,
+    pub(crate) box_id: Option<BoxId>,
     /// Retry every quarantined box
     #[arg(long)]
-    pub all: bool,
+    pub(crate) all: bool,
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
 }
 
 /// Arguments of `quarantine drop`.
 #[derive(Debug, Clone, Args)]
-pub struct DropArgs {
+pub(crate) struct DropArgs {
     /// The box
     #[arg(value_name = "BOX")]
-    pub box_id: BoxId,
+    pub(crate) box_id: BoxId,
     /// Sequence of the event in the log, as `list` shows it
-    pub sequence: EventSequence,
+    pub(crate) sequence: EventSequence,
     /// Reason, recorded in the log
     #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    pub(crate) reason: String,
     /// Confirm; a drop cannot be undone
     #[arg(long, required = true)]
-    pub yes: bool,
+    pub(crate) yes: bool,
     /// An operator's access token
     #[arg(long, env = "BOXROOM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub token: String,
+    pub(crate) token: String,
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
 }
 
 impl QuarantineCommand {
     /// The connection and output options.
-    pub(super) fn operator(&self) -> &OperatorArgs {
+    pub(crate) fn operator(&self) -> &OperatorArgs {
         match self {
             Self::List(args) => &args.operator,
             Self::Show(args) => &args.operator,
@@ -100,14 +99,14 @@ impl QuarantineCommand {
 }
 
 /// The final section of the help of all these commands.
-pub(super) const EXAMPLES: &str = help!(
-    "  projector quarantine list
-  projector quarantine show locker-7
-  projector quarantine retry --all
-  projector quarantine drop locker-7 4711 --reason 'written by a release that was taken back' --yes"
+pub(crate) const EXAMPLES: &str = help!(
+    "  boxroomctl quarantine list
+  boxroomctl quarantine show locker-7
+  boxroomctl quarantine retry --all
+  boxroomctl quarantine drop locker-7 4711 --reason 'written by a release that was taken back' --yes"
 );
 
-pub(super) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
+pub(crate) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
     match command {
         QuarantineCommand::List(args) => list(&args).await,
         QuarantineCommand::Show(args) => show(args).await,
@@ -123,7 +122,7 @@ async fn list(args: &ListArgs) -> Result<(), Failure> {
         return console::line("no box is in quarantine");
     }
     for parked in &parked.boxes {
-        console::result(&args.operator, parked, &line(parked))?;
+        console::result(args.operator.json, parked, &line(parked))?;
     }
     if parked.more > 0 {
         console::say(json, &format!("and {} more", parked.more));
@@ -135,7 +134,7 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let shown = ask(&args.operator, &ShowParked { box_id: args.box_id }).await?;
     for shown in &shown {
         let event = shown.event.as_ref().map_or_else(|| "  the log does not hold the event".to_owned(), described);
-        console::result(&args.operator, shown, &format!("{}\n{event}", line(&shown.parked)))?;
+        console::result(args.operator.json, shown, &format!("{}\n{event}", line(&shown.parked)))?;
     }
     Ok(())
 }
@@ -145,7 +144,7 @@ async fn retry(args: RetryArgs) -> Result<(), Failure> {
     let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} released")).collect();
     text.extend(retried.parked.iter().map(|parked| format!("still in quarantine: {}", line(parked))));
     let text = if text.is_empty() { "no box is in quarantine".to_owned() } else { text.join("\n") };
-    console::result(&args.operator, &retried, &text)?;
+    console::result(args.operator.json, &retried, &text)?;
     match retried.parked.len() {
         0 => Ok(()),
         parked => Err(Failure::Failed(format!("{parked} boxes still in quarantine"))),
@@ -161,7 +160,7 @@ async fn drop_event(args: DropArgs) -> Result<(), Failure> {
         GiveUpError::Refused(reason) => Failure::Refused(reason),
         GiveUpError::Failed(reason) => Failure::Failed(reason),
     })?;
-    console::result(&operator, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
+    console::result(operator.json, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
 }
 
 fn line(parked: &ParkedBox) -> String {

@@ -1,29 +1,22 @@
-//! `projector rebuild`: begins a rebuild and shows its progress.
+//! `boxroomctl rebuild`: begins a rebuild and shows its progress.
 
 use std::time::Duration;
 
+use operator_protocol::{AskError, GenerationReport, GetStatus, Goal, Operator, Rebuild, State};
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Failure,
+use crate::{
     arguments::{Priority, RebuildArgs},
     console::{self, confirm},
+    failure::Failure,
     progress::Progress,
     rates::Rates,
-};
-use crate::{
-    generation::{Goal, State},
-    operator::{
-        AskError, Operator,
-        report::GenerationReport,
-        requests::{GetStatus, Rebuild},
-    },
 };
 
 /// The polling interval.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
+pub(crate) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
     let end = if args.to == Goal::Active { "and switches to it" } else { "and does not switch to it" };
     confirm(&format!("This builds a new generation from the whole log {end}."), args.yes)?;
     let operator = Operator::connect(&args.operator.operator_url).await?;
@@ -32,12 +25,12 @@ pub(super) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
     let number = begun.generation;
     if args.detach {
         let text = format!("generation {number} is being built: `status --follow` shows it");
-        return console::result(&args.operator, &begun, &text);
+        return console::result(args.operator.json, &begun, &text);
     }
     tokio::select! {
         reached = follow(&operator, number, args.to, args.operator.json) => {
             let generation = reached?;
-            console::result(&args.operator, &generation, &conclusion(&generation))
+            console::result(args.operator.json, &generation, &conclusion(&generation))
         }
         _ = tokio::signal::ctrl_c() => {
             let text = format!("detached: the rebuild of generation {number} continues; `status --follow` shows it");

@@ -1,25 +1,12 @@
-//! The operators' command line. Sends requests to the running projectors over NATS and prints the answers as text or
-//! JSON.
-
-pub use arguments::{OperatorCommand, Priority};
-
-mod arguments;
-mod audit;
-mod changes;
-mod console;
-mod progress;
-mod quarantine;
-mod rates;
-mod rebuild;
-mod status;
+//! The failures of commands, each with its exit code.
 
 use std::process::ExitCode;
 
 use async_nats::ConnectErrorKind;
+use operator_protocol::AskError;
 use service_kit::nats::ConnectError;
 
-use crate::operator::{AskError, Operator, Request};
-use arguments::OperatorArgs;
+use crate::console;
 
 /// The outcome of a command that did not succeed. Each variant has its own exit code. Scripts depend on the codes:
 /// never change one.
@@ -41,7 +28,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Returns kind and reason, for scripts.
-    fn parts(&self) -> (&'static str, &str) {
+    pub(crate) fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Failed(reason) => ("failed", reason),
             Self::Refused(reason) => ("refused", reason),
@@ -89,23 +76,6 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Executes an operator's command, prints the result and returns the exit code.
-pub async fn act(command: OperatorCommand) -> ExitCode {
-    let json = command.operator().json;
-    let acted = match command {
-        OperatorCommand::Status(args) => status::show(args).await,
-        OperatorCommand::Rebuild(args) => rebuild::rebuild(args).await,
-        OperatorCommand::Activate(args) => changes::activate(args).await,
-        OperatorCommand::Rollback(args) => changes::roll_back(args).await,
-        OperatorCommand::Retire(args) => changes::retire(args).await,
-        OperatorCommand::Pause(args) => changes::pause(args).await,
-        OperatorCommand::Resume(args) => changes::resume(args).await,
-        OperatorCommand::Quarantine(command) => quarantine::act(command).await,
-        OperatorCommand::Audit(args) => audit::audit(args).await,
-    };
-    ended(acted, json)
-}
-
 /// Prints the failure of a command as text or JSON, and returns the exit code.
 pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
     match acted {
@@ -115,9 +85,4 @@ pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
             failure.exit_code()
         }
     }
-}
-
-/// Connects and sends one request.
-async fn ask<R: Request>(args: &OperatorArgs, request: &R) -> Result<R::Answer, Failure> {
-    Ok(Operator::connect(&args.operator_url).await?.ask(request).await?)
 }

@@ -37,7 +37,7 @@ pub(crate) async fn give_up(
     reason: &str,
 ) -> Result<String, GiveUpError> {
     let failed = |error: &dyn std::fmt::Display| GiveUpError::Failed(error.to_string());
-    let client = nats::connect_now(url, "projector-quarantine").await?;
+    let client = nats::connect_now(url, "boxroomctl").await?;
     let command = json!({
         "token": token,
         "idempotency_key": format!("drop-event-{sequence}"),

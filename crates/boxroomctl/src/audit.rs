@@ -1,37 +1,38 @@
-//! `projector audit`.
+//! `boxroomctl audit`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use domain::{BoxId, UserId};
 use event_store::ActorRole;
+use operator_protocol::{Audit, Entry, Operator};
 
-use super::{Failure, arguments::OperatorArgs, console};
-use crate::operator::{
-    Operator,
-    audit::{Audit, Entry},
+use crate::{
+    arguments::{OperatorArgs, help},
+    console,
+    failure::Failure,
 };
 
 /// Arguments of `audit`.
 #[derive(Debug, Clone, Args)]
-pub struct AuditArgs {
+pub(crate) struct AuditArgs {
     /// Connection and output options
     #[command(flatten)]
-    pub operator: OperatorArgs,
+    pub(crate) operator: OperatorArgs,
     /// Filter by actor: a user or an operator unless --role says otherwise
     #[arg(long, value_name = "USER")]
-    pub user: Option<UserId>,
+    pub(crate) user: Option<UserId>,
     /// Role of the actor: user, operator, device or system
     #[arg(long, value_name = "ROLE", value_parser = role)]
-    pub role: Option<ActorRole>,
+    pub(crate) role: Option<ActorRole>,
     /// Filter by box
     #[arg(long = "box", value_name = "BOX")]
-    pub box_id: Option<BoxId>,
+    pub(crate) box_id: Option<BoxId>,
     /// Start time, for example `2026-11-22T08:00:00Z`
     #[arg(long, value_name = "TIME")]
-    pub since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<DateTime<Utc>>,
     /// End time
     #[arg(long, value_name = "TIME")]
-    pub until: Option<DateTime<Utc>>,
+    pub(crate) until: Option<DateTime<Utc>>,
     /// Maximum number of commands to show: the newest ones
     #[arg(
         long,
@@ -39,14 +40,21 @@ pub struct AuditArgs {
         value_name = "COMMANDS",
         value_parser = clap::value_parser!(u32).range(1..=100_000)
     )]
-    pub limit: u32,
+    pub(crate) limit: u32,
 }
 
 fn role(name: &str) -> Result<ActorRole, String> {
     ActorRole::parse(name).ok_or_else(|| format!("{name} is no role: user, operator, device or system"))
 }
 
-pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
+/// The final section of `--help`.
+pub(crate) const EXAMPLES: &str = help!(
+    "  boxroomctl audit --user ana --since 2026-11-22T08:00:00Z
+  boxroomctl audit --box locker-7 --limit 100
+  boxroomctl audit --user ops --json | jq -r '[.at, .subject, .events[]] | @tsv'"
+);
+
+pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator.operator_url).await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let AuditArgs { user, role, box_id, since, until, .. } = args;
@@ -68,7 +76,7 @@ pub(super) async fn audit(args: AuditArgs) -> Result<(), Failure> {
         console::say(args.operator.json, &text);
     }
     for entry in &entries {
-        console::result(&args.operator, entry, &describe(entry))?;
+        console::result(args.operator.json, entry, &describe(entry))?;
     }
     Ok(())
 }

@@ -1,22 +1,23 @@
-//! `command-service operator create`: creates operators, including the first one. There is no default password.
+//! `boxroomctl operator create`: creates operators, including the first one. There is no default password.
 
 use std::{
     fs,
     io::{self, BufRead, IsTerminal, Write},
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use async_nats::connection::State;
+use clap::{Args, Subcommand};
+use domain::UserId;
 use event_store::{AccountError, Accounts, JetStreamLog, Revocations, Sessions};
-use service_kit::{clock, nats};
-use tokio::time::{Instant, sleep};
-
-use crate::{
-    passwords::{AccountPassword, Passwords},
-    sessions::sign_out::{self, Records},
-    settings::CreateOperator,
+use service_kit::{args::NatsArgs, clock, nats};
+use sign_in::{
+    AccountPassword, Hasher,
+    sign_out::{self, Records},
 };
+use tokio::time::{Instant, sleep};
 
 /// The longest wait for the connection to the server.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -24,8 +25,47 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The role of an operator's account. Stored; never rename.
 const ROLE: &str = "operator";
 
+/// Commands about operators.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorCommand {
+    /// Create an operator's account, which signs in with `POST /sessions`
+    #[command(after_help = EXAMPLES)]
+    Create(CreateOperator),
+}
+
+/// The operator to create.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CreateOperator {
+    /// The NATS server.
+    #[command(flatten)]
+    pub(crate) nats: NatsArgs,
+
+    /// Id of the operator
+    #[arg(long, value_name = "USER")]
+    pub(crate) user_id: UserId,
+
+    /// File with the password (default: the first line of the standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// Replace the password of an existing operator and end all their sessions
+    #[arg(long)]
+    pub(crate) reset_password: bool,
+}
+
+/// The final section of `--help`.
+pub(crate) const EXAMPLES: &str = "\
+The password has 8 to 128 characters and comes from a file or the standard input.
+
+Examples:
+  boxroomctl operator create --user-id ops --password-file ops-password
+  pwgen 24 1 | tee ops-password | boxroomctl operator create --user-id ops
+  boxroomctl operator create --user-id ops --password-file another --reset-password
+
+Exit codes: 0 done or nothing to do, 1 failed, 2 invalid arguments";
+
 /// Creates an operator's account. Leaves an existing one unchanged, unless `reset_password` is set.
-pub async fn create(args: CreateOperator) -> Result<()> {
+pub(crate) async fn create(args: CreateOperator) -> Result<()> {
     let CreateOperator { nats, user_id, password_file, reset_password } = args;
     if user_id.is_reserved() {
         bail!("{user_id} is reserved");
@@ -36,15 +76,14 @@ pub async fn create(args: CreateOperator) -> Result<()> {
     };
     let password = AccountPassword::new(text.trim_end_matches(['\r', '\n']).to_owned());
     let password = password.map_err(anyhow::Error::msg)?;
-    let client = nats::connect(&nats.nats_url, "command-service").await?;
+    let client = nats::connect(&nats.nats_url, "boxroomctl").await?;
     let deadline = Instant::now() + CONNECT;
     while client.connection_state() != State::Connected && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
     let log = JetStreamLog::new(client);
     let accounts = Accounts::new(log.clone());
-    let passwords = Passwords::new().context("passwords cannot be hashed")?;
-    let Ok(hash) = passwords.hash(password).await else { bail!("the password cannot be hashed") };
+    let hash = Hasher::default().hash(password.text()).context("the password cannot be hashed")?;
     let mut output = io::stdout();
     match accounts.create_active(&user_id, hash.clone(), ROLE, clock::now()).await {
         Ok(()) => writeln!(output, "{user_id} is an operator now")?,

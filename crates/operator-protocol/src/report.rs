@@ -91,6 +91,12 @@ pub struct StreamReport {
 }
 
 impl Report {
+    /// Returns true if any stream is behind the end of the log.
+    pub fn is_moving(&self) -> bool {
+        let streams = self.generations.iter().flat_map(|generation| &generation.streams);
+        streams.into_iter().any(|stream| stream.lag.is_some_and(|lag| lag > 0))
+    }
+
     /// Returns the active generation of this version.
     pub fn active(&self) -> Option<i32> {
         let own = self.generations.iter().filter(|generation| generation.model_version == self.model_version);

@@ -11,7 +11,7 @@ use argon2::{
 };
 
 /// The reason why a password could not be hashed.
-pub(super) type HashError = password_hash::Error;
+pub type HashError = password_hash::Error;
 
 /// The maximum number of buffers kept. More are in use while more processors hash.
 const KEPT: usize = 4;
@@ -20,14 +20,14 @@ const KEPT: usize = 4;
 ///
 /// A buffer is not overwritten after use: it helps to guess a password no more than the hash, which is stored.
 #[derive(Default)]
-pub(super) struct Hasher {
+pub struct Hasher {
     buffers: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Hasher {
     /// Returns the hash of a password in PHC form, with a new salt. The parameters are argon2's defaults, which OWASP
     /// recommends: 19 MiB, two passes, one lane.
-    pub(super) fn hash(&self, password: &str) -> Result<String, HashError> {
+    pub fn hash(&self, password: &str) -> Result<String, HashError> {
         let salt = Salt::new(&rand::random::<[u8; Salt::RECOMMENDED_LENGTH]>())?;
         let params = Params::default();
         let hash = PasswordHash {
@@ -41,7 +41,7 @@ impl Hasher {
     }
 
     /// Returns whether a password has this hash, which may have been made with other parameters.
-    pub(super) fn fits(&self, password: &str, hash: &str) -> bool {
+    pub fn fits(&self, password: &str, hash: &str) -> bool {
         self.verify(password, hash).unwrap_or_else(|error| {
             tracing::error!(%error, "a stored password hash cannot be read");
             false

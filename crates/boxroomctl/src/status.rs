@@ -1,19 +1,12 @@
-//! `projector status`.
+//! `boxroomctl status`.
 
 use std::{fmt::Write as _, time::Duration};
 
 use indicatif::FormattedDuration;
+use operator_protocol::{AskError, ErasureReport, GenerationReport, GetStatus, Operator, Report, State, StreamReport};
 use tokio::time::{Instant, sleep};
 
-use super::{Failure, arguments::StatusArgs, console, rates::Rates};
-use crate::{
-    generation::State,
-    operator::{
-        AskError, Operator,
-        report::{ErasureReport, GenerationReport, Report, StreamReport},
-        requests::GetStatus,
-    },
-};
+use crate::{arguments::StatusArgs, console, failure::Failure, rates::Rates};
 
 /// The refresh interval.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,7 +20,7 @@ const SHOWN: usize = 10;
 /// The pause between the two reports from which rates are computed.
 const GLANCE: Duration = Duration::from_millis(500);
 
-pub(super) async fn show(args: StatusArgs) -> Result<(), Failure> {
+pub(crate) async fn show(args: StatusArgs) -> Result<(), Failure> {
     let operator = Operator::connect(&args.operator.operator_url).await?;
     let mut rates = Rates::default();
     let mut report = look(&operator, &mut rates).await?;
@@ -37,7 +30,7 @@ pub(super) async fn show(args: StatusArgs) -> Result<(), Failure> {
     }
     let json = args.operator.json;
     if !args.follow {
-        return console::result(&args.operator, &report, &describe(&report, &rates));
+        return console::result(args.operator.json, &report, &describe(&report, &rates));
     }
     loop {
         if json {
@@ -60,14 +53,6 @@ async fn look(operator: &Operator, rates: &mut Rates) -> Result<Report, AskError
     let mut report = operator.ask(&GetStatus {}).await?;
     rates.note(&mut report, Instant::now());
     Ok(report)
-}
-
-impl Report {
-    /// Returns true if any stream is behind the end of the log.
-    fn is_moving(&self) -> bool {
-        let streams = self.generations.iter().flat_map(|generation| &generation.streams);
-        streams.into_iter().any(|stream| stream.lag.is_some_and(|lag| lag > 0))
-    }
 }
 
 fn describe(report: &Report, rates: &Rates) -> String {

@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
+use operator_protocol::GenerationReport;
 use tokio::time::Instant;
 
-use super::{Failure, console, rates::Rates};
-use crate::operator::report::GenerationReport;
+use crate::{console, failure::Failure, rates::Rates};
 
 /// The interval of lines without a terminal.
 const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Shows one generation until dropped.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     json: bool,
     bars: MultiProgress,
     summary: ProgressBar,
@@ -22,14 +22,14 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Prepares bars on a terminal, and lines or JSON elsewhere.
-    pub(super) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let bars = MultiProgress::new();
         let summary = bars.add(ProgressBar::new_spinner().with_style(style("{msg}")));
         Self { json, bars, summary, streams: BTreeMap::new(), printed: None }
     }
 
     /// Shows the current progress.
-    pub(super) fn show(&mut self, generation: &GenerationReport, rates: &Rates) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, generation: &GenerationReport, rates: &Rates) -> Result<(), Failure> {
         if self.json || self.bars.is_hidden() {
             return self.print(generation, rates);
         }
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// Shows that no projector answers at the moment.
-    pub(super) fn complain(&mut self, text: &str) {
+    pub(crate) fn complain(&mut self, text: &str) {
         if self.json || self.bars.is_hidden() {
             console::say(self.json, text);
         } else {
@@ -86,7 +86,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Describes an unfinished generation in one line.
-pub(super) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
+pub(crate) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
     let GenerationReport { generation: number, phase, paused, failure, .. } = generation;
     let (done, total) = generation.progress();
     let percent = (done * 100).checked_div(total).unwrap_or(100);
