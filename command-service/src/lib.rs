@@ -31,10 +31,10 @@ mod gateway;
 mod metrics;
 pub mod operator;
 mod passwords;
+mod run;
 mod server_clock;
-mod service;
 mod signing;
 mod well_known;
 
-pub use service::run;
+pub use run::run;
 pub use signing::sign_with_newest;
