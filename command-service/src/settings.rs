@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{BoxId, UserId, trust};
-use service_kit::args::{
-    ListenArgs, LogArgs, MasterKeyArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs,
+use service_kit::{
+    auth::TrustArgs,
+    http::{ListenArgs, RateArgs, origins::OriginArgs},
+    master_key::MasterKeyArgs,
+    nats::NatsArgs,
+    operations::OperationsArgs,
+    telemetry::LogArgs,
 };
 
 /// Takes commands, decides them and appends their events to the log

@@ -3,7 +3,7 @@
 use std::{future::pending, sync::Arc};
 
 use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
-use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
+use service_kit::{clock, http, master_key::MasterKeyArgs, metrics::Metrics, nats};
 use supervision::Tasks;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
-use service_kit::args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs};
+use service_kit::{http::ListenArgs, master_key::MasterKeyArgs, nats::NatsArgs, telemetry::LogArgs};
 
 use crate::cli::OperatorCommand;
 

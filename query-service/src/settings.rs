@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use service_kit::{
-    args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs},
-    http::Rate,
+    auth::TrustArgs,
+    http::{ListenArgs, Rate, RateArgs, origins::OriginArgs},
+    nats::NatsArgs,
+    operations::OperationsArgs,
+    telemetry::LogArgs,
 };
 
 /// The default port.

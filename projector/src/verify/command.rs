@@ -4,8 +4,9 @@ use std::{fmt::Display, io::Write, process::ExitCode};
 
 use clap::Args;
 use service_kit::{
-    args::{LogArgs, LogFormat, MasterKeyArgs, NatsArgs, TraceArgs},
-    nats, telemetry,
+    master_key::MasterKeyArgs,
+    nats::{self, NatsArgs},
+    telemetry::{self, LogArgs, LogFormat, TraceArgs},
 };
 use sqlx::query;
 
