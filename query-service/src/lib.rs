@@ -17,7 +17,7 @@ mod views;
 mod live;
 
 mod app;
-mod callers;
+mod collect;
 mod cursor;
 mod error;
 mod generation;
