@@ -16,10 +16,10 @@ use crate::{
     completion::Running,
     passwords::Passwords,
     problems::Code,
-    request::{RequestSecret, Stamp},
     server_clock::ServerClock,
-    sessions::sign_out::Records,
+    sessions::records::Records,
     signing::Signing,
+    stamp::{RequestSecret, Stamp},
 };
 
 /// The shared parts. Cheap to clone.
@@ -36,7 +36,7 @@ pub(crate) struct Parts {
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) attempts: Attempts,
-    pub(crate) clock: ServerClock,
+    pub(crate) clock: Arc<ServerClock>,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,

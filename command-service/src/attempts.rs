@@ -12,7 +12,7 @@ use event_store::{AttemptTallies, BucketError, KeyedMutex, Tally};
 use futures::future::try_join_all;
 use service_kit::{clock, http::ClientAddress};
 
-use crate::{error::Error, problems::Code, request::RequestSecret};
+use crate::{error::Error, problems::Code, stamp::RequestSecret};
 
 /// The number of wrong passwords before the first wait.
 const FREE: u32 = 5;

@@ -24,7 +24,9 @@ mod schemas;
 
 mod app;
 mod attempts;
+mod collect;
 mod completion;
+mod count;
 mod deadlines;
 mod erasure;
 mod gateway;
@@ -34,6 +36,7 @@ mod passwords;
 mod run;
 mod server_clock;
 mod signing;
+mod stamp;
 mod well_known;
 
 pub use run::run;

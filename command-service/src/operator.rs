@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     passwords::{AccountPassword, Passwords},
-    sessions::sign_out::{self, Records},
+    sessions::records::{self, Records},
     settings::CreateOperator,
 };
 
@@ -53,7 +53,7 @@ pub async fn create(args: CreateOperator) -> Result<()> {
                 accounts.change_password(stored, hash, None).await?;
                 let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
                 let records = Records { sessions: &sessions, revocations: &revocations };
-                sign_out::everywhere(records, ROLE, &user_id).await?;
+                records::everywhere(records, ROLE, &user_id).await?;
                 writeln!(output, "{user_id} has a new password now; all sessions have ended")?;
             }
             Some(stored) if stored.account.role == ROLE => {

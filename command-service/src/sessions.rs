@@ -2,6 +2,7 @@
 
 pub(crate) mod of_box;
 pub(crate) mod open;
+pub(crate) mod records;
 pub(crate) mod refresh;
 pub(crate) mod sign_out;
 
@@ -9,7 +10,7 @@ pub(crate) mod refresh_token;
 mod rotation;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{UserId, trust};
+use domain::UserId;
 use event_store::{Family, SessionKey, StoredAccount};
 use serde::Serialize;
 use service_kit::{
@@ -23,12 +24,6 @@ use refresh_token::{RefreshToken, Secret};
 
 /// The lifetime of an access token.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
-
-/// The time for which tokens of an ended session are refused: longer than the lifetime of any of them.
-const REVOCATION: TimeDelta = TimeDelta::minutes(20);
-
-/// The time for which a sign-out everywhere refuses older tokens of an account, including printed ones.
-const FULL_REVOCATION: TimeDelta = TimeDelta::hours(trust::REVOKED_HOURS);
 
 /// The tokens of a session.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +54,7 @@ async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role
     app.sessions.create(&key, &family).await?;
     // Re-check: a change of the account made before the session was stored would have missed it.
     if !app.accounts.has_still(account).await? {
-        sign_out::end(app.records(), &key, now).await?;
+        records::end(app.records(), &key, now).await?;
         return Err(Code::WrongCredentials.into());
     }
     Ok(answer)

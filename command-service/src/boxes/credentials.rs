@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{BoxId, DeliveryBox};
 use serde::Deserialize;
-use service_kit::{clock, extract::Path};
+use service_kit::{auth::AsOperator, clock, extract::Path};
 use utoipa::ToSchema;
 
 use super::as_user;
@@ -15,9 +15,9 @@ use crate::{
     passwords::BoxSecret,
     paths::BoxPath,
     problems::Code,
-    request::{AsOperator, BareCommand, Command},
+    request::{BareCommand, Command},
     schemas,
-    sessions::sign_out,
+    sessions::records,
 };
 
 /// The new credentials of a box.
@@ -46,7 +46,7 @@ pub(crate) async fn set_credentials(
     }
     let hash = app.passwords.hash(body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
-    sign_out::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
+    records::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
     tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were set");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -70,7 +70,7 @@ pub(crate) async fn remove_credentials(
 /// Deletes the credentials of the box and ends its sessions.
 pub(super) async fn withdraw(app: &App, box_id: &BoxId) -> Result<(), Error> {
     app.accounts.delete_box(box_id).await?;
-    Ok(sign_out::everywhere(app.records(), "device", &as_user(box_id)?).await?)
+    Ok(records::everywhere(app.records(), "device", &as_user(box_id)?).await?)
 }
 
 async fn installed(app: &App, box_id: &BoxId) -> Result<Arc<DeliveryBox>, Error> {

@@ -7,10 +7,9 @@ use service_kit::{auth::Role, clock};
 use utoipa::ToSchema;
 
 use super::{
-    Session, answer,
+    Session, answer, records,
     refresh_token::{Presented, RefreshToken, random_salt},
     rotation::{Verdict, judge},
-    sign_out,
 };
 use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
 
@@ -47,7 +46,7 @@ pub(crate) async fn refresh_session(
         }
         let role = role(&key.role, &family)?;
         let Some(account) = account_of(&app, &key, &role, &family).await? else {
-            sign_out::end(app.records(), &key, now).await?;
+            records::end(app.records(), &key, now).await?;
             return Err(Code::InvalidRefreshToken.into());
         };
         let secret = match judge(&family, &secret, random_salt(), now) {
@@ -61,7 +60,7 @@ pub(crate) async fn refresh_session(
             Verdict::Again(secret) => secret,
             Verdict::Reused => {
                 tracing::warn!(user.id = %key.user_id, "a refresh token was used again: its session ends");
-                sign_out::end(app.records(), &key, now).await?;
+                records::end(app.records(), &key, now).await?;
                 return Err(Code::RefreshTokenReused.into());
             }
         };

@@ -3,14 +3,9 @@
 use axum::extract::State;
 use domain::{UserCommand, UserId, UserRefusal};
 use event_store::{AccountError, CommandError};
+use service_kit::auth::AsUser;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    request::{AsUser, BareCommand},
-    sessions::sign_out,
-};
+use crate::{answer::Done, app::App, error::Error, request::BareCommand, sessions::records};
 
 /// The maximum number of attempts to delete an account against concurrent changes.
 const ATTEMPTS: usize = 8;
@@ -35,7 +30,7 @@ pub(crate) async fn erase_user(
 /// Deletes the data of an erased user beside the log: the account and the sessions. May be repeated.
 pub(crate) async fn forget(app: &App, user_id: &UserId) -> Result<(), Error> {
     delete_account(app, user_id).await?;
-    Ok(sign_out::everywhere(app.records(), "user", user_id).await?)
+    Ok(records::everywhere(app.records(), "user", user_id).await?)
 }
 
 async fn delete_account(app: &App, user_id: &UserId) -> Result<(), AccountError> {

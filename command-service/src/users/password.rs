@@ -2,18 +2,15 @@
 
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
-use service_kit::{auth::Caller, http::ClientAddress};
+use service_kit::{
+    auth::{AsPerson, Caller},
+    http::ClientAddress,
+};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
-    attempts::ThrottleKey,
-    error::Error,
-    passwords::AccountPassword,
-    problems::Code,
-    request::{AsPerson, Command},
-    schemas,
-    sessions::sign_out,
+    app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code, request::Command,
+    schemas, sessions::records,
 };
 
 /// A change of the password.
@@ -48,7 +45,7 @@ pub(crate) async fn change_password(
     let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
     let hash = app.passwords.hash(body.new).await?;
     app.accounts.change_password(stored, hash, session.clone()).await?;
-    sign_out::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
+    records::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
     tracing::info!(user.id = %user_id, "changed the password of an account");
     Ok(StatusCode::NO_CONTENT)
 }

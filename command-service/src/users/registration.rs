@@ -4,15 +4,15 @@
 //! it. After a while any registration may replace it, unless the user is in the log already.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Position, User, UserCommand, UserId, UserRefusal};
+use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname};
 use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
-
+use serde::Deserialize;
 use service_kit::http::ClientAddress;
+use utoipa::ToSchema;
 
-use super::register::RegisterUser;
 use crate::{
     answer::Created, app::App, attempts::ThrottleKey, error::Error, passwords::AccountPassword, problems::Code,
-    request::Stamp,
+    schemas, stamp::Stamp,
 };
 
 /// The time for which a pending account waits to be completed.
@@ -24,6 +24,23 @@ const ATTEMPTS: usize = 8;
 /// The role of self-registered accounts.
 const ROLE: &str = "user";
 
+/// The registration of a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
+pub(crate) struct RegisterUser {
+    /// The id; it cannot be changed later.
+    #[schema(value_type = schemas::UserId)]
+    user_id: UserId,
+    /// The account's password.
+    #[schema(value_type = schemas::AccountPassword)]
+    password: AccountPassword,
+    /// The nickname that others see; unique without regard to case.
+    #[schema(value_type = schemas::Nickname)]
+    nickname: Nickname,
+}
+
+/// Registers a user, or completes an interrupted registration.
 pub(super) async fn register(
     app: &App,
     wish: RegisterUser,
