@@ -14,9 +14,6 @@ use service_kit::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The default port.
-const PORT: u16 = 8080;
-
 fn main() -> ExitCode {
     exit::code(match Program::parse_from(with_task(env::args_os().collect())).task {
         Task::Serve(settings) => serve(*settings),
@@ -37,8 +34,9 @@ fn with_task(mut args: Vec<OsString>) -> Vec<OsString> {
 #[tokio::main]
 async fn serve(settings: Settings) -> Result<()> {
     let _telemetry = telemetry::init(&settings.log, "command-service")?;
-    let address = settings.listen.or_port(PORT);
+    let address = settings.address();
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(%address, "command-service listens");
     shutdown::supervised(|stop| command_service::run(settings, listener, stop)).await
 }
 

@@ -1,6 +1,6 @@
 //! The settings of the process: arguments with a fallback in the environment.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,6 +13,9 @@ use service_kit::{
     operations::OperationsArgs,
     telemetry::LogArgs,
 };
+
+/// The default port.
+const DEFAULT_PORT: u16 = 8080;
 
 /// Takes commands, decides them and appends their events to the log
 #[derive(Debug, Parser)]
@@ -139,6 +142,13 @@ pub struct Settings {
     /// Initial lifetime of a room, like `3h` or `90m`
     #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value = "3h", value_parser = duration, value_name = "TIME")]
     pub room_lifetime: TimeDelta,
+}
+
+impl Settings {
+    /// Returns the address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.or_port(DEFAULT_PORT)
+    }
 }
 
 /// The keys that sign access tokens, and their rotation.

@@ -1,8 +1,6 @@
 //! Drives generations to their goal: caught up, indexed, ready, compared, active. One projector drives at a time. Its
 //! whole state is in the control tables, so that the next driver continues after a crash.
 
-pub(crate) use comparison::Comparison;
-
 mod comparison;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};

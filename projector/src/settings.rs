@@ -1,12 +1,18 @@
 //! The projector's settings.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, net::SocketAddr};
 
-use crate::verify::command::{EXAMPLES as VERIFY, VerifyArgs};
 use clap::{Args, Parser, Subcommand};
 use service_kit::{http::ListenArgs, master_key::MasterKeyArgs, nats::NatsArgs, telemetry::LogArgs};
 
-use crate::cli::OperatorCommand;
+use crate::{
+    cli::OperatorCommand,
+    database::DatabaseArgs,
+    verify::command::{EXAMPLES as VERIFY, VerifyArgs},
+};
+
+/// The default port.
+const DEFAULT_PORT: u16 = 8082;
 
 /// Follows the log and keeps the read models in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -74,12 +80,11 @@ pub struct MigrateSettings {
     pub log: LogArgs,
 }
 
-/// The read models' database.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseArgs {
-    /// Database URL with the role that owns the read models: `postgres://user:password@host:port/database`
-    #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: String,
+impl Settings {
+    /// Returns the address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.or_port(DEFAULT_PORT)
+    }
 }
 
 impl Cli {

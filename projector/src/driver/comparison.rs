@@ -1,24 +1,13 @@
 //! The comparison of a generation with the active one before activation.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{PgConnection, query_scalar};
 
 use super::Driver;
 use crate::{
-    generation::ChangeError,
+    generation::{ChangeError, driven::Comparison},
     verify::{Limits, VerifyError, verify},
 };
-
-/// The result of a comparison.
-#[derive(Debug, Clone)]
-pub(crate) struct Comparison {
-    /// The outcome, `equal`, `different`, `refused` or `skipped`, with its details.
-    pub(crate) summary: Value,
-    /// True if all rows are equal.
-    pub(crate) equal: bool,
-    /// The reason not to activate the generation, if any.
-    pub(crate) failure: Option<String>,
-}
 
 impl Driver {
     /// Compares a generation with the active one of its version. Tables that never stood still are an error: the driver

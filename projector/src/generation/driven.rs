@@ -1,9 +1,9 @@
 //! The driver's queries and updates of unfinished generations.
 
+use serde_json::Value;
 use sqlx::{PgConnection, query};
 
 use super::{Goal, State, parsed};
-use crate::driver::Comparison;
 
 /// A generation that the driver takes to its goal.
 #[derive(Debug, Clone)]
@@ -15,6 +15,17 @@ pub(crate) struct Driven {
     pub(crate) indexed: bool,
     pub(crate) compared: bool,
     pub(crate) doubtful: bool,
+}
+
+/// The result of a comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct Comparison {
+    /// The outcome, `equal`, `different`, `refused` or `skipped`, with its details.
+    pub(crate) summary: Value,
+    /// True if all rows are equal.
+    pub(crate) equal: bool,
+    /// The reason not to activate the generation, if any.
+    pub(crate) failure: Option<String>,
 }
 
 /// Returns the generations of this version that may have steps left.

@@ -13,9 +13,8 @@ use sqlx::query;
 use super::{Limits, Verification, VerifyError, fresh::clean_up, verify, verify_fresh};
 use crate::{
     cli::{Failure, Priority, ended},
-    database::Database,
-    run::opened_log,
-    settings::DatabaseArgs,
+    database::{Database, DatabaseArgs},
+    log,
 };
 
 /// Arguments of `projector verify`.
@@ -123,7 +122,7 @@ async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
     let failed = |error: &dyn Display| Failure::Failed(error.to_string());
     let database = Database::new(&args.database.database_url, "projector-verify").map_err(|error| failed(&error))?;
     let client = nats::connect(&args.nats.nats_url, "projector-verify").await?;
-    let log = opened_log(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
+    let log = log::open(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = chosen(&database, args).await?;
     if let Some(other) = other {
