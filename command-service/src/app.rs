@@ -1,4 +1,4 @@
-//! State shared by all requests: built once at the start and held by the router, the gateway and the deadlines.
+//! State shared by all requests and tasks: built once at the start.
 
 use std::{ops::Deref, sync::Arc};
 

@@ -2,6 +2,9 @@
 //!
 //! It uses neither the read models nor PostgreSQL: decisions depend on the log alone.
 
+pub use run::run;
+pub use signing::sign_with_newest;
+
 pub mod settings;
 
 mod routes;
@@ -38,6 +41,3 @@ mod server_clock;
 mod signing;
 mod stamp;
 mod well_known;
-
-pub use run::run;
-pub use signing::sign_with_newest;

@@ -1,4 +1,4 @@
-//! The command-service as a process.
+//! The `command-service` process.
 
 use std::{env, ffi::OsString, io::Write, process::ExitCode};
 

@@ -90,7 +90,7 @@ impl Passwords {
         })
     }
 
-    /// Returns whether the password has this hash. Without a hash it is wrong, after the same time.
+    /// Returns true if the password has this hash. Without a hash it is wrong, after the same time.
     pub(crate) async fn fits<const MIN: usize>(
         &self,
         password: Password<MIN>,

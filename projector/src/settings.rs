@@ -1,4 +1,4 @@
-//! The projector's settings.
+//! The settings of the process: arguments with a fallback in the environment.
 
 use std::{ffi::OsString, net::SocketAddr};
 
@@ -43,7 +43,7 @@ pub enum Command {
 /// Settings of `projector run`.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// The address of `/healthz` and `/readyz`; 127.0.0.1:8082 by default.
+    /// The address of the HTTP server.
     #[command(flatten)]
     pub listen: ListenArgs,
 
@@ -63,7 +63,7 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
     pub partitions: u16,
 
-    /// Log level and format.
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -75,7 +75,7 @@ pub struct MigrateSettings {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Log level and format.
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -86,7 +86,7 @@ impl Claim<'_> {
 }
 
 /// Checks the password of a registered user before any answer that depends on it: that of an earlier registration with
-/// the same key, and the completion of an interrupted one. Returns whether a pending account was completed.
+/// the same key, and the completion of an interrupted one. Returns true if a pending account was completed.
 async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, Error> {
     let stored = app.accounts.get(claim.user_id).await?;
     let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);
