@@ -1,4 +1,4 @@
-//! State shared by all requests: built once at the start and held by the router, the gateway and the deadlines.
+//! State shared by all requests and tasks: built once at the start.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -17,9 +17,9 @@ use crate::{
     completion::Running,
     passwords::Passwords,
     problems::Code,
-    request::{RequestSecret, Stamp},
     server_clock::ServerClock,
     signing::Signing,
+    stamp::{RequestSecret, Stamp},
 };
 
 /// The shared parts. Cheap to clone.
@@ -36,7 +36,7 @@ pub(crate) struct Parts {
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) attempts: Attempts,
-    pub(crate) clock: ServerClock,
+    pub(crate) clock: Arc<ServerClock>,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,

@@ -12,7 +12,7 @@ use event_store::{AttemptTallies, BucketError, KeyedMutex, Tally};
 use futures::future::try_join_all;
 use service_kit::{clock, http::ClientAddress};
 
-use crate::{error::Error, problems::Code, request::RequestSecret};
+use crate::{error::Error, problems::Code, stamp::RequestSecret};
 
 /// The number of wrong passwords before the first wait.
 const FREE: u32 = 5;
@@ -69,7 +69,7 @@ impl Attempts {
         Self { tallies, locks: KeyedMutex::default() }
     }
 
-    /// Returns whether the password is right. Rejects the attempt without a check while the caller has to wait.
+    /// Returns true if the password is right. Rejects the attempt without a check while the caller has to wait.
     pub(crate) async fn check(
         &self,
         throttle_key: &ThrottleKey,
@@ -93,7 +93,7 @@ impl Attempts {
         Ok(fits?)
     }
 
-    /// Rejects a caller who has to wait. Returns whether the right password was given under this key before.
+    /// Rejects a caller who has to wait. Returns true if the right password was given under this key before.
     async fn admit(&self, throttle_key: &ThrottleKey) -> Result<bool, Error> {
         let own = self.tallies.get(&throttle_key.own);
         let over_all = try_join_all(throttle_key.over_all.iter().map(|key| self.tallies.get(key)));

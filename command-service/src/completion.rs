@@ -12,13 +12,13 @@ use axum::{
 use tokio::{sync::watch, time::timeout};
 use tracing::Instrument;
 
-use crate::{app::App, error::Error};
+use crate::error::Error;
 
 /// The time that requests without a client get after the shutdown signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The requests in progress.
-#[derive(Debug, Default)]
+/// The requests in progress. Cheap to clone: all clones share them.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Running(watch::Sender<()>);
 
 impl Running {
@@ -31,12 +31,12 @@ impl Running {
 }
 
 /// Runs each request of these routes in a task of its own, which outlives the connection.
-pub(crate) fn complete(routes: Router, app: App) -> Router {
-    routes.layer(middleware::from_fn_with_state(app, run))
+pub(crate) fn complete(routes: Router, running: Running) -> Router {
+    routes.layer(middleware::from_fn_with_state(running, run))
 }
 
-async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
-    let running = app.running.0.subscribe();
+async fn run(State(running): State<Running>, request: Request, next: Next) -> Response {
+    let running = running.0.subscribe();
     let handler = async move {
         let response = next.run(request).await;
         drop(running);

@@ -6,21 +6,14 @@ use futures::StreamExt;
 use service_kit::{clock, trace};
 use tracing::{Instrument, Span};
 
-use crate::{app::App, error::Error, metrics};
+use crate::{
+    app::App,
+    error::Error,
+    metrics::{METRICS, Outcome},
+};
 
 /// The number of rooms that are closed concurrently.
 const CONCURRENCY: usize = 16;
-
-/// The result of a deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The deadline closed its room.
-    Closed,
-    /// The room was closed already, or is gone.
-    Stale,
-    /// The room has another deadline, which is scheduled again.
-    ArmedAgain,
-}
 
 /// Handles every deadline that fires, and acknowledges it once nothing is left to do. Never ends.
 pub(crate) async fn run(app: App) {
@@ -31,7 +24,7 @@ pub(crate) async fn run(app: App) {
             async move {
                 let span = tracing::info_span!(target: trace::TARGET, "deadline", room.id = %fired.room_id);
                 let outcome = close(&app, &fired).instrument(span).await;
-                metrics::count_deadline(outcome.as_ref().ok().copied());
+                METRICS.fired(outcome.as_ref().ok().copied());
                 if outcome.is_ok() {
                     fired.settle().await;
                 } else {

@@ -2,6 +2,8 @@
 //!
 //! It uses neither the read models nor PostgreSQL: decisions depend on the log alone.
 
+pub use run::run;
+
 pub mod settings;
 
 mod routes;
@@ -24,15 +26,16 @@ mod schemas;
 
 mod app;
 mod attempts;
+mod collect;
 mod completion;
+mod count;
 mod deadlines;
 mod erasure;
 mod gateway;
 mod metrics;
 mod passwords;
+mod run;
 mod server_clock;
-mod service;
 mod signing;
+mod stamp;
 mod well_known;
-
-pub use service::run;

@@ -11,9 +11,6 @@ use service_kit::{exit, http, shutdown, telemetry};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The default port.
-const PORT: u16 = 8080;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     exit::code(Box::pin(serve()).await)
@@ -22,7 +19,8 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<()> {
     let settings = Settings::parse();
     let _telemetry = telemetry::init(&settings.log, "command-service")?;
-    let address = settings.listen.or_port(PORT);
+    let address = settings.address();
     let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(%address, "command-service listens");
     shutdown::supervised(|stop| command_service::run(settings, listener, stop)).await
 }

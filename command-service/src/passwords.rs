@@ -5,7 +5,7 @@ use std::{num::NonZero, sync::Arc, time::Duration};
 use sign_in::{HashError, Hasher, Password};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use crate::{metrics, problems::Code};
+use crate::{metrics::METRICS, problems::Code};
 
 /// The number of passwords that may wait or be hashed: the work of a few seconds.
 const SEATS: usize = 256;
@@ -52,7 +52,7 @@ impl Passwords {
         })
     }
 
-    /// Returns whether the password has this hash. Without a hash it is wrong, after the same time.
+    /// Returns true if the password has this hash. Without a hash it is wrong, after the same time.
     pub(crate) async fn fits<const MIN: usize>(
         &self,
         password: Password<MIN>,
@@ -66,11 +66,11 @@ impl Passwords {
 
     async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
         let busy = || {
-            metrics::password_refused();
+            METRICS.passwords_refused.inc();
             Code::Busy
         };
         let _seat = self.seats.try_acquire().map_err(|_| busy())?;
-        let waiting = metrics::password_waits();
+        let waiting = METRICS.password_waits();
         let turn = timeout(PATIENCE, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
         drop(waiting);

@@ -2,6 +2,8 @@
 
 mod description;
 
+use std::sync::Arc;
+
 use axum::{Router, middleware};
 use description::{Access, Answer, command, document};
 use utoipa::openapi::OpenApi;
@@ -29,8 +31,9 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
         .merge(rooms())
         .merge(conversations())
         .split_for_parts();
-    let router = router.route_layer(middleware::from_fn_with_state(app.clone(), server_clock::gate));
-    (completion::complete(router.with_state(app.clone()), app), description)
+    let router = router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::gate));
+    let running = app.running.clone();
+    (completion::complete(router.with_state(app), running), description)
 }
 
 #[rustfmt::skip]

@@ -4,7 +4,7 @@
 //! clock takes no commands.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use event_store::JetStreamLog;
 use service_kit::clock;
 use tokio::time::Instant;
 
-use crate::{app::App, error::Error, problems::Code};
+use crate::{error::Error, problems::Code};
 
 /// The greatest accepted difference.
 const LIMIT: TimeDelta = TimeDelta::seconds(2);
@@ -161,8 +161,8 @@ fn text(offset: TimeDelta) -> String {
 }
 
 /// Rejects commands while the clock is wrong.
-pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.clock.require().await {
+pub(crate) async fn gate(State(clock): State<Arc<ServerClock>>, request: Request, next: Next) -> Response {
+    match clock.require().await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }

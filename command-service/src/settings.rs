@@ -1,14 +1,23 @@
 //! The settings of the process: arguments with a fallback in the environment.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser};
 use domain::trust;
 use service_kit::{
-    args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs},
+    {
+    auth::TrustArgs,
+    http::{ListenArgs, RateArgs, origins::OriginArgs},
+    master_key::MasterKeyArgs,
+    nats::NatsArgs,
+    operations::OperationsArgs,
+    telemetry::LogArgs},
     time_span,
 };
+
+/// The default port.
+const DEFAULT_PORT: u16 = 8080;
 
 /// Takes commands, decides them and appends their events to the log
 #[derive(Debug, Clone, Parser)]
@@ -81,6 +90,13 @@ pub struct Settings {
     /// Initial lifetime of a room, like `3h` or `90m`
     #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value = "3h", value_parser = time_span::parse, value_name = "TIME")]
     pub room_lifetime: TimeDelta,
+}
+
+impl Settings {
+    /// Returns the address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.or_port(DEFAULT_PORT)
+    }
 }
 
 /// The keys that sign access tokens, and their rotation.

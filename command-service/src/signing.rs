@@ -79,7 +79,7 @@ impl Signing {
         Ok((token, lifetime))
     }
 
-    /// Returns whether a key may sign.
+    /// Returns true if a key may sign.
     pub(crate) fn is_ready(&self) -> bool {
         self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }

@@ -2,11 +2,20 @@
 
 use std::{str::FromStr, time::Duration};
 
+use clap::Args;
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 /// Timeout of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// The read models' database.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// Database URL with the role that owns the read models: `postgres://user:password@host:port/database`
+    #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: String,
+}
 
 /// Address and credentials of the read models' database.
 #[derive(Debug, Clone)]

@@ -15,13 +15,16 @@ pub use run::run;
 pub use throttle::Throttle;
 
 mod ahead;
+mod app;
 mod catch_up;
+mod collect;
 mod indexes;
 mod leader_lock;
 mod lease;
+pub mod log;
 pub mod reader;
 mod retries;
-pub mod run;
+mod run;
 pub mod settings;
 mod supervisor;
 mod throttle;

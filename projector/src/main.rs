@@ -7,7 +7,7 @@ use projector::{
     Database, generation, run,
     settings::{Cli, Command, MigrateSettings, Settings},
 };
-use service_kit::{exit, shutdown, telemetry};
+use service_kit::{exit, http, shutdown, telemetry};
 
 /// The projector allocates many small strings in one thread and frees them in another.
 #[global_allocator]
@@ -23,7 +23,10 @@ async fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&settings.log, "projector")?;
-    shutdown::supervised(async |stop| Ok(run(settings, stop).await?)).await
+    let address = settings.address();
+    let listener = http::listen(address).with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(%address, "projector listens");
+    shutdown::supervised(|stop| run(settings, listener, stop)).await
 }
 
 async fn migrate(settings: MigrateSettings) -> anyhow::Result<()> {

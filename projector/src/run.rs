@@ -1,112 +1,63 @@
-//! The running projector: connections, tracks and health.
+//! Assembles the process and runs it until shutdown.
 
-use std::{future::pending, sync::Arc};
+use std::future::pending;
 
-use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
-use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
+use anyhow::{Context, Result};
+use async_nats::Client;
+use axum::Router;
+use service_kit::{clock, health::Health, http, metrics::Metrics, nats};
 use supervision::Tasks;
+use tokio::net::TcpListener;
 
 use crate::{
+    app::{App, Parts},
+    collect,
     database::Database,
     driver::Driver,
     eraser::Eraser,
-    metrics,
+    log, metrics,
     notices::Notices,
     operator::{self, Operations},
     retries::Retries,
     settings::Settings,
     status::Status,
-    supervisor::{StartError, Supervisor},
+    supervisor::Supervisor,
     track::Tracker,
     watch::ProgressMonitor,
 };
 
-/// The port of `/healthz` and `/readyz`.
-const PORT: u16 = 8082;
-
-/// The reason why the projector cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The address of `/healthz` is in use, or does not belong to this host.
-    #[error("cannot serve on {address}")]
-    Listen {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The master key file cannot be used.
-    #[error(transparent)]
-    Master(#[from] MasterError),
-    /// The NATS address cannot be used.
-    #[error(transparent)]
-    Nats(#[from] nats::ConnectError),
-    /// The database URL cannot be used.
-    #[error("invalid database URL")]
-    Database(#[from] sqlx::Error),
-    /// The log or the database is not what this build needs.
-    #[error(transparent)]
-    Start(#[from] StartError),
-}
-
-/// The master key file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is not a valid master key file", path.display())]
-pub struct MasterError {
-    path: std::path::PathBuf,
-    source: MasterKeyError,
-}
-
-/// Opens the log with decryption of its personal values. Whole streams are read over separate connections if the server
-/// does not require TLS.
-pub fn opened_log(
-    client: async_nats::Client,
-    nats_url: &str,
-    master: &MasterKeyArgs,
-) -> Result<Arc<dyn Log>, MasterError> {
-    let path = &master.master_key_file;
-    let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
-    let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));
-    let keys = KeyRing::start(log.clone(), masters);
-    Ok(SealedLog::new(Arc::new(log), keys))
-}
-
-fn bulk_address(nats_url: &str) -> Option<BulkAddress> {
-    let nats::PlainAddress { host, port, user, password } = nats::PlainAddress::parse(nats_url)?;
-    Some(BulkAddress { host, port, user, password })
-}
-
 /// Projects until `shutdown`. Waits for servers that are not reachable yet, and reconnects when they return.
-pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-    let address = settings.listen.or_port(PORT);
-    let listener = http::listen(address).map_err(|source| RunError::Listen { address, source })?;
+///
+/// Returns an error if the log or the database is not what this build needs.
+pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
     let instance = format!("projector-{}", clock::new_id());
-    let database = Database::new(&settings.database.database_url, &instance)?;
     let client = nats::connect(&settings.nats.nats_url, &instance).await?;
     let requests = operator::incoming(&settings.nats.nats_url, &instance)?;
-    let status = Status::default();
-    let log = opened_log(client.clone(), &settings.nats.nats_url, &settings.master)?;
-    let watch = ProgressMonitor::default();
-    let health = watch.add_to(status.health(client.clone()));
-    let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
-    metrics::register(metrics.own(), status.clone(), watch.clone());
-    let routes = http::finish(health.clone().router().merge(metrics.router(health)));
+    let app = assemble(&settings, &client, &instance)?;
+    let router = router(&app, health(&app, client.clone()));
+
+    let server = http::serve(listener, router, &settings.listen, pending())?;
     let mut tasks = Tasks::default();
+    tasks.spawn("the HTTP server", server);
     tasks.spawn("the connection to NATS", nats::ended(client.clone()));
-    tasks.spawn("the watch of progress", watch.run(database.clone(), log.clone(), settings.partitions));
-    let server = http::serve(listener, routes, &settings.listen, pending());
-    tasks.spawn("the HTTP server", server.map_err(|source| RunError::Listen { address, source })?);
-    tracing::info!(%address, instance, "started");
-    let (notices, partitions) = (Notices::over(client.clone()), settings.partitions);
+    tracing::info!(instance, "started");
+    let (database, log, notices, partitions) = (&app.database, &app.log, &app.notices, app.partitions);
+    let progress = app.watch.clone().run(database.clone(), log.clone(), partitions);
+    tasks.spawn("the watch of progress", progress);
     let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
-    let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
-    let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
-    let retries = Retries::listen(database.clone());
-    let tracker = Tracker { database, log, notices, retries, status };
-    let supervisor = Supervisor { tracker, partitions };
     tasks.spawn("the driver of generations", driver.run());
+    let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
     tasks.spawn("the eraser", eraser.run());
+    let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
     tasks.spawn("the answers to operators", operator::serve(requests, client, operations));
+    let tracker = Tracker {
+        database: database.clone(),
+        log: log.clone(),
+        notices: notices.clone(),
+        retries: Retries::listen(database.clone()),
+        status: app.status.clone(),
+    };
+    let supervisor = Supervisor { tracker, partitions };
     // A transaction that is cut off is rolled back; its commits are read again from the checkpoint.
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),
@@ -114,4 +65,28 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()> + Send) 
     };
     tracing::info!("stopped");
     Ok(result?)
+}
+
+fn assemble(settings: &Settings, client: &Client, instance: &str) -> Result<App> {
+    Ok(App::new(Parts {
+        database: Database::new(&settings.database.database_url, instance).context("invalid database URL")?,
+        log: log::open(client.clone(), &settings.nats.nats_url, &settings.master)?,
+        notices: Notices::over(client.clone()),
+        status: Status::default(),
+        watch: ProgressMonitor::default(),
+        partitions: settings.partitions,
+    }))
+}
+
+/// Returns the router of the HTTP server.
+fn router(app: &App, health: Health) -> Router {
+    let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own());
+    collect::register(metrics.own(), app.clone());
+    http::finish(health.clone().router().merge(metrics.router(health)))
+}
+
+/// The health checks: the servers, the streams, and the progress of the projection.
+fn health(app: &App, client: Client) -> Health {
+    app.watch.add_to(app.status.health(client))
 }

@@ -1,9 +1,14 @@
-//! The projector's settings.
+//! The settings of the process: arguments with a fallback in the environment.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, net::SocketAddr};
 
 use clap::{Args, Parser, Subcommand};
-use service_kit::args::{ListenArgs, LogArgs, MasterKeyArgs, NatsArgs};
+use service_kit::{http::ListenArgs, master_key::MasterKeyArgs, nats::NatsArgs, telemetry::LogArgs};
+
+use crate::database::DatabaseArgs;
+
+/// The default port.
+const DEFAULT_PORT: u16 = 8082;
 
 /// Follows the log and keeps the read models in PostgreSQL.
 #[derive(Debug, Parser)]
@@ -28,7 +33,7 @@ pub enum Command {
 /// Settings of `projector run`.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// The address of `/healthz` and `/readyz`; 127.0.0.1:8082 by default.
+    /// The address of the HTTP server.
     #[command(flatten)]
     pub listen: ListenArgs,
 
@@ -48,7 +53,7 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_PARTITIONS", default_value_t = 4, value_name = "COUNT")]
     pub partitions: u16,
 
-    /// Log level and format.
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -60,17 +65,16 @@ pub struct MigrateSettings {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// Log level and format.
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 }
 
-/// The read models' database.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseArgs {
-    /// Database URL with the role that owns the read models: `postgres://user:password@host:port/database`
-    #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: String,
+impl Settings {
+    /// Returns the address to listen on.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.or_port(DEFAULT_PORT)
+    }
 }
 
 impl Cli {

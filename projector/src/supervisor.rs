@@ -31,7 +31,7 @@ pub(crate) struct Supervisor {
 
 /// An error that waiting does not resolve: the process must not run.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// The log's streams differ from the settings: boxes would be projected in the wrong order.
     #[error(transparent)]
     Log(ProvisionError),

@@ -1,6 +1,6 @@
-//! The state that every handler can access.
+//! State shared by all requests: built once at the start.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use service_kit::auth::Verifier;
@@ -11,53 +11,35 @@ use crate::{
     search::turns::Turns,
 };
 
-/// The state of the process. Cheap to clone: every request has a clone.
+/// The shared parts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
 
-struct Parts {
-    generations: Generations,
-    verifier: Verifier,
-    live: Arc<Live>,
-    tickets: Tickets,
-    searches: Turns,
+/// The shared state itself.
+pub(crate) struct Parts {
+    pub(crate) generations: Generations,
+    pub(crate) verifier: Verifier,
+    pub(crate) live: Arc<Live>,
+    pub(crate) tickets: Tickets,
+    pub(crate) searches: Turns,
 }
 
 impl App {
-    /// Bundles these parts.
-    pub(crate) fn new(
-        generations: Generations,
-        verifier: Verifier,
-        live: Arc<Live>,
-        tickets: Tickets,
-        searches: Turns,
-    ) -> Self {
-        Self(Arc::new(Parts { generations, verifier, live, tickets, searches }))
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
+}
 
-    /// The read models.
-    pub(crate) fn generations(&self) -> &Generations {
-        &self.0.generations
-    }
+impl Deref for App {
+    type Target = Parts;
 
-    /// The live connections.
-    pub(crate) fn live(&self) -> &Arc<Live> {
-        &self.0.live
-    }
-
-    /// The tickets for live connections.
-    pub(crate) fn tickets(&self) -> &Tickets {
-        &self.0.tickets
-    }
-
-    /// The turns of searches.
-    pub(crate) fn searches(&self) -> &Turns {
-        &self.0.searches
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 
 impl FromRef<App> for Verifier {
     fn from_ref(app: &App) -> Self {
-        app.0.verifier.clone()
+        app.verifier.clone()
     }
 }

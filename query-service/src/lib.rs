@@ -1,6 +1,6 @@
-//! Serves reads from PostgreSQL, and pushes events to live connections.
+//! The query-service: serves reads from PostgreSQL, and pushes events to live connections.
 //!
-//! Reads only: contains no command, and of the log only positions and the subjects of notifications.
+//! It contains no command, and of the log only positions and the subjects of notifications.
 
 pub use run::run;
 pub use settings::Settings;
@@ -17,7 +17,7 @@ mod views;
 mod live;
 
 mod app;
-mod callers;
+mod collect;
 mod cursor;
 mod error;
 mod generation;

@@ -1,8 +1,5 @@
 //! `GET /live`: WebSocket connections that carry the events of rooms (subprotocol `boxroom.v1`).
 
-use std::{io, sync::Arc, time::Duration};
-
-use async_nats::Client;
 use axum::{
     extract::{
         State, WebSocketUpgrade,
@@ -10,20 +7,13 @@ use axum::{
     },
     response::Response,
 };
-use service_kit::{auth::Verifier, extract::Query, http::Rates};
-use tokio::sync::watch;
+use service_kit::extract::Query;
 
-use crate::{
-    app::App, error::Error, generation::Generations, metrics::LiveNumbers, page::NoParameters,
-    problems::HandshakeProblems, settings::Settings,
-};
+use crate::{app::App, error::Error, page::NoParameters, problems::HandshakeProblems};
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
-use hub::Hub;
-use limits::ConnectionLimiter;
-use replay::Feeds;
-use threads::Threads;
-use users::Users;
+
+pub(crate) use shared::Live;
 
 pub(crate) mod asyncapi;
 pub(crate) mod events;
@@ -43,6 +33,7 @@ mod presence;
 mod replay;
 mod seen;
 mod send_queue;
+mod shared;
 mod signals;
 mod socket;
 mod subscriptions;
@@ -55,65 +46,6 @@ const PROTOCOL: &str = "boxroom.v1";
 
 /// The size of a socket's read and write buffers. The default of 128 KiB would dominate an idle connection's memory.
 const SOCKET_BUFFER: usize = 4 * 1024;
-
-/// The state that all live connections of this process share.
-pub(crate) struct Live {
-    hub: Arc<Hub>,
-    feeds: Feeds,
-    verifier: Verifier,
-    heartbeat: Duration,
-    users: Arc<Users>,
-    /// The limit of connections per user.
-    connection_limiter: Arc<ConnectionLimiter>,
-    /// The rate limits of new connections, per user and per address.
-    rates: Arc<Rates>,
-    threads: Threads,
-    /// Becomes true when the process stops; every connection holds a receiver until it has closed.
-    stopping: watch::Sender<bool>,
-}
-
-impl Live {
-    /// Starts the hub.
-    pub(crate) fn start(
-        nats: Client,
-        generations: Generations,
-        verifier: Verifier,
-        settings: &Settings,
-    ) -> io::Result<Arc<Self>> {
-        let feeds = Feeds::new(generations.clone(), settings.database_pool);
-        let heartbeat = Duration::from_secs(settings.heartbeat);
-        let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
-        let hub = Hub::start(nats, generations, feeds.clone());
-        let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
-        let of_user = ("live-user", settings.live_rate_per_user);
-        let rates = Rates::new(of_user, ("live-address", settings.live_rate_per_address));
-        let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
-        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, connection_limiter, rates, threads, stopping }))
-    }
-
-    /// Returns the rate limits of new connections, per user and per address.
-    pub(crate) fn rates(&self) -> &Arc<Rates> {
-        &self.rates
-    }
-
-    /// Returns the current numbers of connections, for metrics.
-    pub(crate) fn numbers(&self) -> LiveNumbers {
-        let (rooms, subscriptions) = self.hub.size();
-        let queues = self.users.queues();
-        LiveNumbers { rooms, subscriptions, users: queues.len(), queues: queues.concat() }
-    }
-
-    /// Asks every connection to close.
-    pub(crate) fn stop(&self) {
-        self.stopping.send_replace(true);
-    }
-
-    /// Returns once every connection has closed.
-    pub(crate) async fn stopped(&self) {
-        self.stopping.closed().await;
-        self.hub.signals().settled().await;
-    }
-}
 
 /// Opens a WebSocket for live events.
 ///
@@ -162,6 +94,6 @@ pub(crate) async fn open_live(
     if !speaks_it {
         return Err(Error::UpgradeRequired(format!("the subprotocol is {PROTOCOL}")));
     }
-    let live = app.live().clone();
+    let live = app.live.clone();
     Ok(upgrade.on_upgrade(async move |socket: WebSocket| live.threads.spawn(Connection::serve(live.clone(), socket))))
 }

@@ -1,24 +1,19 @@
-//! Prometheus metrics of reads and live connections.
+//! Metrics of reads and live connections that are updated where events occur.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Instant,
-};
+use std::{sync::LazyLock, time::Instant};
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use service_kit::metrics::{at_scrape, gauge, gauges, seconds, value};
-
-use crate::{generation::Generations, live::Live};
+use service_kit::metrics::{Counted, seconds};
 
 /// The close code of a client that reads too slowly.
 const TOO_SLOW: u16 = 4001;
 
 type Label = [(&'static str, &'static str); 1];
 
-/// The metrics that are updated where events occur. One per process.
+/// The metrics. One per process.
 pub(crate) struct Metrics {
     connections: Family<Label, Gauge>,
     closed: Family<[(&'static str, u16); 1], Counter>,
@@ -95,7 +90,7 @@ impl Metrics {
 
     /// Counts a live connection until the returned value is dropped.
     pub(crate) fn connected(&self, transport: &'static str) -> Counted {
-        Counted::one_more(&self.connections.get_or_create(&[("transport", transport)]))
+        Counted::in_gauge(&self.connections.get_or_create(&[("transport", transport)]))
     }
 
     /// Counts the end of a live connection. Code 0: the client has disconnected.
@@ -115,23 +110,7 @@ impl Metrics {
 
     /// Counts a read that waits for a database connection, until the returned value is dropped. Then records the wait.
     pub(crate) fn waits_for_connection(&self) -> impl Drop + use<> {
-        Waiting { _counted: Counted::one_more(&self.pool_waiting), since: Instant::now() }
-    }
-}
-
-/// Adds one to a gauge until dropped.
-pub(crate) struct Counted(Gauge);
-
-impl Counted {
-    fn one_more(gauge: &Gauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
+        Waiting { _counted: Counted::in_gauge(&self.pool_waiting), since: Instant::now() }
     }
 }
 
@@ -146,8 +125,8 @@ impl Drop for Waiting {
     }
 }
 
-/// Registers all metrics of a query-service.
-pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Generations) {
+/// Registers these metrics.
+pub(crate) fn register(registry: &mut Registry) {
     let m = &*METRICS;
     m.begin();
     registry.register("live_connections", "Live connections, by transport", m.connections.clone());
@@ -168,33 +147,4 @@ pub(crate) fn register(registry: &mut Registry, live: Arc<Live>, generations: Ge
     registry.register("pool_waiting", "Reads waiting for a database connection", m.pool_waiting.clone());
     let help = "Time that reads have waited for a database connection";
     registry.register_with_unit("pool_wait", help, Unit::Seconds, m.pool_wait.clone());
-    at_scrape(registry, move |encoder| {
-        let LiveNumbers { rooms, subscriptions, users, queues } = live.numbers();
-        let count = |count: usize| value(count as u64);
-        gauge(encoder, "live_rooms", "Rooms followed by live connections", None, count(rooms))?;
-        let help = "Subscriptions of rooms, over all live connections";
-        gauge(encoder, "live_subscriptions", help, None, count(subscriptions))?;
-        gauge(encoder, "live_users", "Users with a live connection", None, count(users))?;
-        let help = "Slow live connections with a room that has fallen back to the feed";
-        let lagging = count(queues.iter().filter(|queue| queue.is_lagging).count());
-        gauge(encoder, "live_connections_lagging", help, None, lagging)?;
-        let (bytes, all) = (Some(&Unit::Bytes), count(queues.iter().map(|queue| queue.bytes).sum()));
-        gauge(encoder, "live_queue", "Total size of the send queues of all live connections", bytes, all)?;
-        let most = count(queues.iter().map(|queue| queue.bytes).max().unwrap_or_default());
-        gauge(encoder, "live_queue_max", "Largest send queue of any live connection", bytes, most)
-    });
-    at_scrape(registry, move |encoder| {
-        let Some(generation) = generations.changes().borrow().clone() else { return Ok(()) };
-        let help = "Number of the served generation of the read model";
-        #[expect(clippy::cast_precision_loss, reason = "generations are few")]
-        let number = generation.number() as f64;
-        gauge(encoder, "served_generation", help, None, number)?;
-        let pool = generation.pool();
-        let idle = pool.num_idle() as u64;
-        let states = [("idle", idle), ("in_use", u64::from(pool.size()).saturating_sub(idle))];
-        let states = states.map(|(state, count)| ([("state", state)], value(count)));
-        gauges(encoder, "pool_connections", "Open database connections for reads", None, states)?;
-        let most = f64::from(pool.options().get_max_connections());
-        gauge(encoder, "pool_max_connections", "Maximum number of database connections for reads", None, most)
-    });
 }

@@ -60,7 +60,7 @@ impl FromRequestParts<App> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let wanted = MinPositions::of(&parts.headers)?;
-        let generation = app.generations().current()?;
+        let generation = app.generations.current()?;
         let connection = if wanted.is_empty() {
             generation.acquire().await?
         } else {
@@ -87,7 +87,7 @@ impl FromRequestParts<App> for ReadModel {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let wanted = MinPositions::of(&parts.headers)?;
-        let generation = app.generations().current()?;
+        let generation = app.generations.current()?;
         if !wanted.is_empty() {
             drop(wait_for(&wanted, box_of_path(parts, app).await.as_ref(), &generation).await?);
         }

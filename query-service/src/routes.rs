@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use service_kit::{
-    auth::Verifier,
-    http::{self, Rates},
-};
+use service_kit::http::{self, Rates};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -19,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores};
 
 /// Returns all routes of the service and their OpenAPI document.
-pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router, Description) {
+pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
     let (reads, mut description) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(boxes::list::list_boxes))
         .routes(routes!(boxes::show::show_box))
@@ -41,8 +38,8 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>, verifier: &Verifier) -> (Router
         .routes(routes!(live::tickets::issue_ticket))
         .split_for_parts();
     description.merge(more);
-    let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, verifier);
-    let lives = http::limit(lives.with_state(app.clone()), app.live().rates(), verifier);
+    let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, &app.verifier);
+    let lives = http::limit(lives.with_state(app.clone()), app.live.rates(), &app.verifier);
     (reads.merge(lives), description)
 }
 

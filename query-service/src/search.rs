@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use domain::{BoxId, MessageId, UserId};
 use serde::Deserialize;
-use service_kit::extract::Query;
+use service_kit::{auth::AsUser, extract::Query};
 use sqlx::query_as;
 use tokio::task;
 use tracing::Instrument;
@@ -11,7 +11,6 @@ use utoipa::IntoParams;
 
 use crate::{
     app::App,
-    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -72,17 +71,17 @@ impl TryFrom<String> for Words {
     responses((status = 200, description = "A page of messages", body = Page<MessageView>), SearchProblems)
 )]
 pub(crate) async fn search_messages(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Query(query): Query<SearchMessages>,
     State(app): State<App>,
     read_model: ReadModel,
 ) -> Result<Json<Page<MessageView>>, Error> {
     let after = cursor::decode(LIST, query.cursor.as_deref())?;
-    let turn = app.searches().take(&caller.user_id).await?;
+    let turn = app.searches.take(&user_id).await?;
     // A task of its own: a client that hangs up does not end the statement, so it must not end the turn either.
     let search = async move {
         let _turn = turn;
-        search(&caller.user_id, query, after, read_model).await
+        search(&user_id, query, after, read_model).await
     };
     let search = task::spawn(search.in_current_span());
     search.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()))

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 
 use clap::Parser;
 use service_kit::{
-    args::{ListenArgs, LogArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs},
-    http::Rate,
+    auth::TrustArgs,
+    http::{ListenArgs, Rate, RateArgs, origins::OriginArgs},
+    nats::NatsArgs,
+    operations::OperationsArgs,
+    telemetry::LogArgs,
 };
 
 /// The default port.
@@ -21,19 +24,19 @@ Examples:
 #[derive(Debug, Clone, Parser)]
 #[command(name = "query-service", after_help = EXAMPLES)]
 pub struct Settings {
-    /// Address of the HTTP server (default 127.0.0.1:8081)
+    /// The address of the HTTP server.
     #[command(flatten)]
     pub listen: ListenArgs,
 
-    /// Origins of web pages that may call this service
+    /// The origins of web pages that may call this service.
     #[command(flatten)]
     pub origins: OriginArgs,
 
-    /// Address of `/readyz` and `/metrics`
+    /// The address of the pages for operators.
     #[command(flatten)]
     pub operations: OperationsArgs,
 
-    /// Rate limits of requests
+    /// The rate limits of requests.
     #[command(flatten)]
     pub rates: RateArgs,
 
@@ -45,15 +48,15 @@ pub struct Settings {
     #[arg(long, env = "BOXROOM_LIVE_RATE_PER_ADDRESS", default_value = "200:2000", value_name = "RATE:BURST")]
     pub live_rate_per_address: Rate,
 
-    /// The NATS server
+    /// The NATS server.
     #[command(flatten)]
     pub nats: NatsArgs,
 
-    /// Level and format of logs
+    /// The level and format of logs.
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Trusted issuers of access tokens
+    /// The trusted issuers of access tokens.
     #[command(flatten)]
     pub trust: TrustArgs,
 

@@ -6,6 +6,7 @@ mod seed;
 mod test;
 
 mod cargo;
+mod circles;
 mod console;
 mod leaks;
 mod tidy;

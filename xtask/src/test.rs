@@ -13,7 +13,7 @@ use harness::{
 };
 use tokio::process::Command;
 
-use crate::{cargo, console, leaks, prepare::Prepare, tidy};
+use crate::{cargo, circles, console, leaks, prepare::Prepare, tidy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,6 +61,7 @@ impl Test {
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
         steps.time("secrets", std::future::ready(leaks::none_in(&place.repository))).await?;
         steps.time("tidy", std::future::ready(tidy::check(&place.repository))).await?;
+        steps.time("circles", std::future::ready(circles::check(&place.repository))).await?;
         // All checks but advisories, whose database is not available from a registry.
         let mut dependencies = dependencies(place.clone()).await?;
         steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;

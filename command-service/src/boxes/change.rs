@@ -6,18 +6,10 @@ use domain::{
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::BoxPath,
-    problems::Code,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::BoxPath, problems::Code, request::Command, schemas};
 
 /// The details of a box to change; absent ones stay.
 #[derive(Debug, Deserialize, ToSchema)]

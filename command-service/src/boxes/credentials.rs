@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode};
 use domain::{BoxId, DeliveryBox};
 use serde::Deserialize;
-use service_kit::{clock, extract::Path};
+use service_kit::{auth::AsOperator, clock, extract::Path};
 use sign_in::sign_out;
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::{
     passwords::BoxSecret,
     paths::BoxPath,
     problems::Code,
-    request::{AsOperator, BareCommand, Command},
+    request::{BareCommand, Command},
     schemas,
 };
 

@@ -3,17 +3,10 @@
 use axum::extract::State;
 use domain::{BoxCommand, EventSequence, OwnCommand, values::Reason};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    paths::BoxPath,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Created, app::App, error::Error, paths::BoxPath, request::Command, schemas};
 
 /// An event to drop.
 #[derive(Debug, Deserialize, ToSchema)]

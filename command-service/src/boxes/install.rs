@@ -6,16 +6,10 @@ use domain::{
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
 use serde::Deserialize;
+use service_kit::auth::AsOperator;
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    problems::Code,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Created, app::App, error::Error, problems::Code, request::Command, schemas};
 
 /// A box and its location.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -3,16 +3,10 @@
 use axum::extract::State;
 use domain::{BoxCommand, BoxRefusal, OwnCommand};
 use event_store::CommandError;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 
 use super::credentials;
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::BoxPath,
-    request::{AsOperator, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::BoxPath, request::BareCommand};
 
 /// Retires a box for good
 ///

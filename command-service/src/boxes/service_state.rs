@@ -3,17 +3,10 @@
 use axum::extract::State;
 use domain::{BoxCommand, OwnCommand, values::Reason};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::BoxPath,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::BoxPath, request::Command, schemas};
 
 /// The service state of a box: new rooms can be opened on it, or not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

@@ -20,7 +20,7 @@ use crate::{
     answer::{EVENT_POSITION, IDEMPOTENT_REPLAY},
     error::Error,
     problems::Code,
-    request::IDEMPOTENCY_KEY,
+    stamp::IDEMPOTENCY_KEY,
 };
 
 /// The payload of a command: the credentials, path parameters and body that HTTP carries separately.

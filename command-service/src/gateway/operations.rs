@@ -49,7 +49,7 @@ impl Operations {
     }
 }
 
-/// Returns whether the answer holds tokens. Boxes share one NATS account and could read each other's answers, so these
+/// Returns true if the answer holds tokens. Boxes share one NATS account and could read each other's answers, so these
 /// operations are not served there.
 fn gives_tokens(operation: &Operation) -> bool {
     operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))

@@ -2,15 +2,9 @@
 
 use axum::extract::State;
 use domain::RoomCommand;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::RoomPath,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::RoomPath, request::BareCommand};
 
 /// Closes the room and frees its box
 #[utoipa::path(delete, path = "/rooms/{room}", tag = "rooms", params(RoomPath))]

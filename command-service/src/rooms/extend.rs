@@ -3,18 +3,11 @@
 use axum::extract::State;
 use domain::{BoxEvent, RoomCommand, RoomEvent, values::ExtensionHours};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    numbers::whole,
-    paths::RoomPath,
-    problems::Code,
-    request::{AsUser, Command},
-    schemas,
+    answer::Created, app::App, error::Error, numbers::whole, paths::RoomPath, problems::Code, request::Command, schemas,
 };
 
 /// An extension of a room.

@@ -3,17 +3,10 @@
 use axum::extract::State;
 use domain::{RoomCommand, UserId};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::RoomPath,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::RoomPath, request::Command, schemas};
 
 /// A transfer of the host's role.
 #[derive(Debug, Deserialize, ToSchema)]

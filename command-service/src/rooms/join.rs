@@ -4,18 +4,12 @@ use axum::extract::State;
 use domain::{BoxRefusal, DeliveryBox, PasswordProof, RoomCommand, RoomId, UserId};
 use event_store::{CommandError, Committed};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created,
-    app::App,
-    attempts::ThrottleKey,
-    error::Error,
-    passwords::RoomPassword,
-    paths::RoomPath,
-    request::{AsUser, BriefCommand, Stamp},
-    schemas,
+    answer::Created, app::App, attempts::ThrottleKey, error::Error, passwords::RoomPassword, paths::RoomPath,
+    request::BriefCommand, schemas, stamp::Stamp,
 };
 
 /// A request to join a room.

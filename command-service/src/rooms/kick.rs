@@ -2,15 +2,9 @@
 
 use axum::extract::State;
 use domain::RoomCommand;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::MemberPath,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::MemberPath, request::BareCommand};
 
 /// Kicks a member from the room for good
 #[utoipa::path(delete, path = "/rooms/{room}/members/{user}", tag = "rooms", params(MemberPath))]

@@ -2,15 +2,9 @@
 
 use axum::extract::State;
 use domain::RoomCommand;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::RoomPath,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::RoomPath, request::BareCommand};
 
 /// Leaves a room
 ///

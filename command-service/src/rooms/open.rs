@@ -6,20 +6,13 @@ use domain::{
     values::{MaxMembers, Title},
 };
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    numbers::whole,
-    passwords::RoomPassword,
-    paths::BoxPath,
-    problems::Code,
-    request::{AsUser, Command, Stamp},
-    schemas,
+    answer::Created, app::App, error::Error, numbers::whole, passwords::RoomPassword, paths::BoxPath, problems::Code,
+    request::Command, schemas, stamp::Stamp,
 };
 
 /// A room to open on a free box.

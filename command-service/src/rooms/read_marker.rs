@@ -3,18 +3,10 @@
 use axum::extract::State;
 use domain::{DeliveryBox, MessageId, RoomId, UserId};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::RoomPath,
-    problems::Code,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::RoomPath, problems::Code, request::Command, schemas};
 
 /// A new position of the caller's read marker.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -5,12 +5,7 @@ use event_store::SessionKey;
 use service_kit::{auth::Caller, clock};
 use sign_in::sign_out;
 
-use crate::{
-    app::App,
-    error::Error,
-    problems::Code,
-    request::{AsAnybody, BareCommand},
-};
+use crate::{app::App, error::Error, problems::Code, request::BareCommand};
 
 /// Signs out
 ///
@@ -19,7 +14,7 @@ use crate::{
 #[utoipa::path(delete, path = "/sessions/current", tag = "sessions")]
 pub(crate) async fn close_session(
     State(app): State<App>,
-    AsAnybody(caller): AsAnybody,
+    caller: Caller,
     BareCommand(_stamp): BareCommand,
 ) -> Result<StatusCode, Error> {
     let Caller { user_id, role, expires_at, session, .. } = caller;
@@ -37,7 +32,7 @@ pub(crate) async fn close_session(
 #[utoipa::path(delete, path = "/sessions", tag = "sessions")]
 pub(crate) async fn close_all_sessions(
     State(app): State<App>,
-    AsAnybody(caller): AsAnybody,
+    caller: Caller,
     BareCommand(_stamp): BareCommand,
 ) -> Result<StatusCode, Error> {
     sign_out::everywhere(app.records(), caller.role.name(), &caller.user_id).await?;

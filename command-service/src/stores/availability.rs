@@ -3,16 +3,10 @@
 use axum::extract::State;
 use domain::StoreCommand;
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::StorePath,
-    request::{AsOperator, Command},
-};
+use crate::{answer::Done, app::App, error::Error, paths::StorePath, request::Command};
 
 /// The availability of a store: new rooms can be opened for it, or not.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

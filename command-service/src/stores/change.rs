@@ -6,17 +6,10 @@ use domain::{
     values::{Category, StoreName, ZipCode},
 };
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::StorePath,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::StorePath, request::Command, schemas};
 
 /// The details of a store to change; absent ones stay.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -6,16 +6,10 @@ use domain::{
     values::{Category, StoreName, ZipCode},
 };
 use serde::Deserialize;
+use service_kit::auth::AsOperator;
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    problems::Code,
-    request::{AsOperator, Command},
-    schemas,
-};
+use crate::{answer::Created, app::App, error::Error, problems::Code, request::Command, schemas};
 
 /// A store to register.
 #[derive(Debug, Deserialize, ToSchema)]

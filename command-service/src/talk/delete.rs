@@ -2,15 +2,9 @@
 
 use axum::extract::State;
 use domain::TalkCommand;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::MessagePath,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::BareCommand};
 
 /// Deletes a message, as its author or as the host
 #[utoipa::path(delete, path = "/rooms/{room}/messages/{message}", tag = "talk", params(MessagePath))]

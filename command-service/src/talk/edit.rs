@@ -3,17 +3,10 @@
 use axum::extract::State;
 use domain::{TalkCommand, values::MessageBody};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::MessagePath,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::Command, schemas};
 
 /// The new text of a message.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -3,17 +3,10 @@
 use axum::extract::State;
 use domain::{MessageId, TalkCommand, values::MessageBody};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    paths::RoomPath,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Created, app::App, error::Error, paths::RoomPath, request::Command, schemas};
 
 /// A message.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -2,15 +2,9 @@
 
 use axum::extract::State;
 use domain::TalkCommand;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    paths::ReactionPath,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, paths::ReactionPath, request::BareCommand};
 
 /// Reacts to a message
 #[utoipa::path(put, path = "/rooms/{room}/messages/{message}/reactions/{emoji}", tag = "talk", params(ReactionPath))]

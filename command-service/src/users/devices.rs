@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{UserCommand, values::PushToken};
 use serde::Deserialize;
-use service_kit::extract::Path;
+use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     app::App,
     error::Error,
     paths::DevicePath,
-    request::{AsUser, BareCommand, Command},
+    request::{BareCommand, Command},
     schemas,
 };
 

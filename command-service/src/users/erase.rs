@@ -3,14 +3,10 @@
 use axum::extract::State;
 use domain::{UserCommand, UserId, UserRefusal};
 use event_store::{AccountError, CommandError};
+use service_kit::auth::AsUser;
 use sign_in::sign_out;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    request::{AsUser, BareCommand},
-};
+use crate::{answer::Done, app::App, error::Error, request::BareCommand};
 
 /// The maximum number of attempts to delete an account against concurrent changes.
 const ATTEMPTS: usize = 8;

@@ -3,15 +3,10 @@
 use axum::extract::State;
 use domain::{UserCommand, values::Nickname};
 use serde::Deserialize;
+use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, request::Command, schemas};
 
 /// A new nickname.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -2,17 +2,15 @@
 
 use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
-use service_kit::{auth::Caller, http::ClientAddress};
+use service_kit::{
+    auth::{AsPerson, Caller},
+    http::ClientAddress,
+};
 use sign_in::{AccountPassword, sign_out};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
-    attempts::ThrottleKey,
-    error::Error,
-    problems::Code,
-    request::{AsPerson, Command},
-    schemas,
+    app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas,
 };
 
 /// A change of the password.

@@ -3,15 +3,10 @@
 use axum::extract::State;
 use domain::{NotificationPreferences, UserCommand};
 use serde::Deserialize;
+use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 
-use crate::{
-    answer::Done,
-    app::App,
-    error::Error,
-    request::{AsUser, Command},
-    schemas,
-};
+use crate::{answer::Done, app::App, error::Error, request::Command, schemas};
 
 /// The wanted kinds of notification; an absent kind is wanted.
 #[derive(Debug, Deserialize, ToSchema)]

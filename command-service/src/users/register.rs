@@ -1,36 +1,14 @@
 //! `POST /users`
 
 use axum::extract::State;
-use domain::{UserCommand, UserId, values::Nickname};
+use domain::{UserCommand, values::Nickname};
 use serde::Deserialize;
-use service_kit::http::ClientAddress;
+use service_kit::{auth::AsUser, http::ClientAddress};
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
-use super::registration;
-use crate::{
-    answer::Created,
-    app::App,
-    error::Error,
-    request::{AsUser, Command},
-    schemas,
-};
-
-/// The registration of a user.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
-pub(crate) struct RegisterUser {
-    /// The id; it cannot be changed later.
-    #[schema(value_type = schemas::UserId)]
-    pub(super) user_id: UserId,
-    /// The account's password.
-    #[schema(value_type = schemas::AccountPassword)]
-    pub(super) password: AccountPassword,
-    /// The nickname that others see; unique without regard to case.
-    #[schema(value_type = schemas::Nickname)]
-    pub(super) nickname: Nickname,
-}
+use super::registration::{self, RegisterUser};
+use crate::{answer::Created, app::App, error::Error, request::Command, schemas};
 
 /// The registration of a user of the outside issuer.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -4,14 +4,14 @@
 //! it. After a while any registration may replace it, unless the user is in the log already.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Position, User, UserCommand, UserId, UserRefusal};
+use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname};
 use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
-
+use serde::Deserialize;
 use service_kit::http::ClientAddress;
 use sign_in::AccountPassword;
+use utoipa::ToSchema;
 
-use super::register::RegisterUser;
-use crate::{answer::Created, app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Stamp};
+use crate::{answer::Created, app::App, attempts::ThrottleKey, error::Error, problems::Code, schemas, stamp::Stamp};
 
 /// The time for which a pending account waits to be completed.
 const PENDING: TimeDelta = TimeDelta::minutes(10);
@@ -22,6 +22,23 @@ const ATTEMPTS: usize = 8;
 /// The role of self-registered accounts.
 const ROLE: &str = "user";
 
+/// The registration of a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "user_id": "ana", "password": "correct horse", "nickname": "Ana" }))]
+pub(crate) struct RegisterUser {
+    /// The id; it cannot be changed later.
+    #[schema(value_type = schemas::UserId)]
+    user_id: UserId,
+    /// The account's password.
+    #[schema(value_type = schemas::AccountPassword)]
+    password: AccountPassword,
+    /// The nickname that others see; unique without regard to case.
+    #[schema(value_type = schemas::Nickname)]
+    nickname: Nickname,
+}
+
+/// Registers a user, or completes an interrupted registration.
 pub(super) async fn register(
     app: &App,
     wish: RegisterUser,
@@ -67,7 +84,7 @@ impl Claim<'_> {
 }
 
 /// Checks the password of a registered user before any answer that depends on it: that of an earlier registration with
-/// the same key, and the completion of an interrupted one. Returns whether a pending account was completed.
+/// the same key, and the completion of an interrupted one. Returns true if a pending account was completed.
 async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, Error> {
     let stored = app.accounts.get(claim.user_id).await?;
     let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, Subcommand};
 use domain::{BoxId, StoreId, UserId};
 use event_store::{JetStreamLog, Log, LogError, Source, StreamName};
-use projector::run::opened_log;
+use projector::log::open as open_log;
 use service_kit::{
     args::{MasterKeyArgs, NatsArgs},
     nats,
@@ -148,7 +148,7 @@ async fn open(args: &ShowArgs) -> Result<Arc<dyn Log>, Failure> {
         return Err(Failure::Refused(reason.to_owned()));
     };
     let client = connected.await?;
-    let log = opened_log(client, &args.nats.nats_url, &MasterKeyArgs { master_key_file });
+    let log = open_log(client, &args.nats.nats_url, &MasterKeyArgs { master_key_file });
     log.map_err(|error| Failure::Failed(format!("{:#}", anyhow::Error::from(error))))
 }
 

@@ -5,13 +5,13 @@ use std::{fmt::Display, io::Write, process::ExitCode};
 use clap::Args;
 use projector::{
     Database,
-    run::opened_log,
-    settings::DatabaseArgs,
+    DatabaseArgs,
     verify::{Limits, Verification, VerifyError, choose, clean_up, verify, verify_fresh},
 };
 use service_kit::{
-    args::{LogArgs, LogFormat, MasterKeyArgs, NatsArgs, TraceArgs},
-    nats, telemetry,
+    master_key::MasterKeyArgs,
+    nats::{self, NatsArgs},
+    telemetry::{self, LogArgs, LogFormat, TraceArgs},
 };
 
 use crate::{
@@ -124,7 +124,7 @@ async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
     let failed = |error: &dyn Display| Failure::Failed(error.to_string());
     let database = Database::new(&args.database.database_url, "boxroomctl-verify").map_err(|error| failed(&error))?;
     let client = nats::connect(&args.nats.nats_url, "boxroomctl-verify").await?;
-    let log = opened_log(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
+    let log = log::open(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
     let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = choose(&database, args.generation, args.other, args.fresh).await?;
     if let Some(other) = other {

@@ -19,7 +19,8 @@ use crate::{
     backoff::Backoff,
     incoming::{Error, FetchError, Incoming, Loss, Page},
     options::{Options, Since},
-    session::{Outlet, Over, Session, Shared},
+    session::{Outlet, Session, Shared},
+    socket::Over,
     socket::connector,
 };
 

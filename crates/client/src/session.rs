@@ -20,7 +20,7 @@ use crate::{
     pace::Pace,
     renewal::Renewal,
     rooms::{Change, Rooms},
-    socket::Socket,
+    socket::{Over, Socket},
 };
 
 /// The id of requests that send a new token. Other ids are greater.
@@ -55,21 +55,6 @@ impl Shared {
 
 /// The sender of the client's inbox.
 pub(crate) type Outlet = mpsc::Sender<Result<Incoming, Error>>;
-
-/// The reason why a connection ended.
-#[derive(Debug)]
-pub(crate) enum Over {
-    /// Lost or never established, with the delay that the server asks for and the cursor to resume from, if any.
-    Lost(Loss, Duration, Option<String>),
-    /// The inbox was dropped.
-    Unread,
-}
-
-impl From<Loss> for Over {
-    fn from(loss: Loss) -> Self {
-        Self::Lost(loss, Duration::ZERO, None)
-    }
-}
 
 /// A connection whose hello was accepted.
 pub(crate) struct Session {

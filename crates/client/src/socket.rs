@@ -17,7 +17,6 @@ use tokio_tungstenite::{
 use crate::{
     frames::{ClientFrame, Frame, ServerFrame},
     incoming::Loss,
-    session::Over,
 };
 
 /// The subprotocol.
@@ -30,6 +29,21 @@ const SOCKET_BUFFER: usize = 4 * 1024;
 
 /// The timeout for closing a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The reason why a connection ended.
+#[derive(Debug)]
+pub(crate) enum Over {
+    /// Lost or never established, with the delay that the server asks for and the cursor to resume from, if any.
+    Lost(Loss, Duration, Option<String>),
+    /// The inbox was dropped.
+    Unread,
+}
+
+impl From<Loss> for Over {
+    fn from(loss: Loss) -> Self {
+        Self::Lost(loss, Duration::ZERO, None)
+    }
+}
 
 /// Returns a TLS connector that trusts the certificate authorities of the system.
 pub(crate) fn connector() -> Connector {

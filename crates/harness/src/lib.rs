@@ -9,6 +9,7 @@ pub mod nats;
 pub mod postgres;
 
 pub mod certificates;
+mod command;
 pub mod output;
 pub mod place;
 pub mod port;

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{process::output_of, secrets::Secrets};
+use crate::{command::output_of, secrets::Secrets};
 
 /// An account of this machine for PostgreSQL when the harness runs as root, which PostgreSQL refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     fmt,
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::sync::watch;
 
 use crate::{
+    command,
     output::{Output, Tail},
     place::ServerAccount,
     spawner,
@@ -115,7 +116,7 @@ impl Launch {
 }
 
 /// Asks the kernel to end a child with its parent. Part of util-linux. Without it, a kill -9 leaves orphans.
-static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| crate::tools::on_path("setpriv"));
+static SETPRIV: LazyLock<Option<PathBuf>> = LazyLock::new(|| command::on_path("setpriv"));
 
 /// A running child. Dropping it kills it.
 pub struct Process {
@@ -258,22 +259,4 @@ fn reap(mut child: Child, pid: Pid, alive: &Mutex<bool>, exited: &watch::Sender<
     let status = child.wait().unwrap_or_else(|_| ExitStatus::from_raw(0));
     drop(alive);
     exited.send_replace(Some(status));
-}
-
-/// Runs a short program to its end and returns its output. An error contains the standard error.
-pub(crate) fn output_of(command: &mut Command) -> anyhow::Result<String> {
-    let program = PathBuf::from(command.get_program());
-    let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
-    anyhow::ensure!(
-        output.status.success(),
-        "{} failed ({}): {}",
-        file_name(&program),
-        output.status,
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, bail};
 
 pub use self::chromium::chromium;
-use crate::{place::Place, process::output_of};
+use crate::{
+    command::{on_path, output_of},
+    place::Place,
+};
 
 /// The first nats-server with guards on another subject, schedules and atomic batches.
 const OLDEST_NATS: Version = (2, 12);
@@ -131,12 +134,6 @@ fn installed_postgres_folders() -> Vec<PathBuf> {
     folders.sort_by_key(|bin| Reverse(first_numbers(&bin.to_string_lossy())));
     folders.extend(on_path("postgres").and_then(|program| program.parent().map(Path::to_path_buf)));
     folders
-}
-
-/// Returns the first program of this name on the path.
-pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 fn version_of(program: &Path) -> anyhow::Result<Version> {

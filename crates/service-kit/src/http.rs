@@ -11,8 +11,8 @@ mod server;
 mod tls;
 
 pub use client::{ClientAddress, client_address};
-pub use rates::{Rate, Rates, limit};
-pub use server::{listen, serve};
+pub use rates::{Rate, RateArgs, Rates, limit};
+pub use server::{ListenArgs, listen, serve};
 
 use std::{any::Any, time::Duration};
 

@@ -2,7 +2,6 @@
 //!
 //! It does not depend on the log or the read models.
 
-pub mod args;
 pub mod auth;
 pub mod clock;
 pub mod docs;
@@ -10,6 +9,7 @@ pub mod exit;
 pub mod extract;
 pub mod health;
 pub mod http;
+pub mod master_key;
 pub mod metrics;
 pub mod nats;
 pub mod operations;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event};
+use clap::Args;
 use futures::StreamExt;
 use url::Url;
 
@@ -19,6 +20,15 @@ mod socket;
 
 /// The default port of an address.
 const PORT: u16 = 4222;
+
+/// The settings of NATS.
+#[derive(Debug, Clone, Args)]
+pub struct NatsArgs {
+    /// NATS server and this process's user: `nats://user:password@host:port`, or
+    /// `tls://user:password@host:port?ca_file=/etc/boxroom/ca.pem`
+    #[arg(long, env = "BOXROOM_NATS_URL", hide_env_values = true, value_name = "URL")]
+    pub nats_url: String,
+}
 
 /// The errors of a NATS address.
 #[derive(Debug, thiserror::Error)]

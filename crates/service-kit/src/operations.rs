@@ -1,15 +1,23 @@
 //! The pages for operators, `/readyz` and `/metrics`: beside the API, or on an address of their own.
 
-use std::{future::pending, io};
+use std::{future::pending, io, net::SocketAddr};
 
 use axum::Router;
+use clap::Args;
 
 use crate::{
-    args::{ListenArgs, OperationsArgs},
     health::{self, Health},
-    http,
+    http::{self, ListenArgs},
     metrics::Metrics,
 };
+
+/// The settings of the listener for operators.
+#[derive(Debug, Clone, Args)]
+pub struct OperationsArgs {
+    /// Separate address for `/readyz` and `/metrics`, which are then not served to clients
+    #[arg(long, env = "BOXROOM_OPERATIONS_LISTEN", value_name = "ADDRESS")]
+    pub operations_listen: Option<SocketAddr>,
+}
 
 /// Returns the routes to serve beside the API. If the pages have an address of their own, they are served there until
 /// the process ends, with the same certificate.

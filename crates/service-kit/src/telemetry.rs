@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use clap::{Args, ValueEnum};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
@@ -18,10 +19,45 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{
-    args::{LogArgs, LogFormat, TraceArgs},
-    trace,
-};
+use crate::trace;
+
+/// The format of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Readable text.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The settings of logs.
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// Filter of logged events, like `info` or `info,projector=debug`
+    #[arg(long = "log", env = "BOXROOM_LOG", default_value = "info", value_name = "FILTER")]
+    pub filter: String,
+
+    /// Format of logs
+    #[arg(long = "log-format", env = "BOXROOM_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub format: LogFormat,
+
+    /// The settings of traces.
+    #[command(flatten)]
+    pub traces: TraceArgs,
+}
+
+/// The settings of traces. They are named as in OpenTelemetry, whose other variables (`OTEL_TRACES_SAMPLER` and so on)
+/// work too.
+#[derive(Debug, Clone, Args)]
+pub struct TraceArgs {
+    /// `OpenTelemetry` collector for traces (OTLP over HTTP), like `http://127.0.0.1:4318`; no traces if not given
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
+    /// Service name in traces, in place of the default
+    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "NAME")]
+    pub otel_service_name: Option<String>,
+}
 
 /// The timeout for sending the last spans when the process ends.
 const FAREWELL: Duration = Duration::from_secs(1);

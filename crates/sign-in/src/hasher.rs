@@ -40,7 +40,7 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Returns whether a password has this hash, which may have been made with other parameters.
+    /// Returns true if a password has this hash, which may have been made with other parameters.
     pub fn fits(&self, password: &str, hash: &str) -> bool {
         self.verify(password, hash).unwrap_or_else(|error| {
             tracing::error!(%error, "a stored password hash cannot be read");

@@ -6,12 +6,11 @@ use domain::{
     values::{Coordinates, ZipCode},
 };
 use serde::Deserialize;
-use service_kit::extract::Query;
+use service_kit::{auth::AsPerson, extract::Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsPerson,
     cursor::{self, Distance, Moment},
     error::Error,
     page::{Limit, Page},

@@ -1,12 +1,14 @@
 //! `GET /boxes/{box}`.
 
 use axum::Json;
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsPerson,
+    extract::{Path, Query},
+};
 use sqlx::query_as;
 
 use crate::{
     boxes::BoxPath,
-    callers::AsPerson,
     error::Error,
     page::NoParameters,
     position::MinPosition,

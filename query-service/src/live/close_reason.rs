@@ -92,3 +92,22 @@ impl CloseReason {
         }
     }
 }
+
+/// The end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The client has disconnected.
+    ByPeer,
+    /// The server closes, for this reason.
+    ByServer(CloseReason),
+}
+
+impl Closed {
+    /// Returns the close code; 0 if the client has disconnected.
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::ByPeer => 0,
+            Self::ByServer(close_reason) => close_reason.code(),
+        }
+    }
+}

@@ -14,12 +14,13 @@ use tokio::{
 
 use super::{
     Live,
+    close_reason::{CloseReason, Closed},
     cursor::{AlarmsFrom, Beginning, NOWHERE},
     fetch::fetch,
-    frames::{ClientFrame, CloseReason, FrameId, RoomFrom, ServerFrame},
+    frames::{ClientFrame, FrameId, RoomFrom, ServerFrame},
     limits::{ConnectionPermit, FrameLimiter, Verdict},
     send_queue::SendQueueReceiver,
-    socket::{Closed, Socket},
+    socket::Socket,
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,
 };
@@ -107,7 +108,7 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
     let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
     match caller {
         Ok(caller) => {
-            if let Err(refusal) = live.rates.count_caller(&caller) {
+            if let Err(refusal) = live.rates().count_caller(&caller) {
                 socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
                 return Err(Closed::ByServer(CloseReason::RateLimited));
             }

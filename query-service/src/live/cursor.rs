@@ -9,7 +9,7 @@ use std::{
 use domain::{RoomId, UserId};
 use serde::Deserialize;
 
-use super::{frames::RoomFrom, seen::Positions, subscriptions::MAX_ROOMS};
+use super::{frames::RoomFrom, limits::MAX_ROOMS, seen::Positions};
 use crate::cursor;
 
 /// The maximum length in bytes: ids of 50 bytes and versions of 10 digits for all rooms, in base64, and positions.

@@ -15,12 +15,11 @@ use utoipa::IntoParams;
 
 use super::{
     Live,
+    close_reason::Closed,
     connection::{Connection, turn_of},
     cursor::Beginning,
     frames::RoomFrom,
-    limits::ConnectionPermit,
-    socket::Closed,
-    subscriptions::MAX_ROOMS,
+    limits::{ConnectionPermit, MAX_ROOMS},
 };
 use crate::{app::App, error::Error, metrics::METRICS, problems::EventsProblems, schemas};
 use stream::EventStream;
@@ -84,13 +83,13 @@ pub(crate) async fn open_events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = if let Some(ticket) = &wanted.ticket {
-        app.tickets().redeem(ticket).await.map_err(Error::into_problem)?
+        app.tickets.redeem(ticket).await.map_err(Error::into_problem)?
     } else {
         let caller = caller?;
         caller.require_user()?;
         caller
     };
-    let live = app.live().clone();
+    let live = app.live.clone();
     // The session may have ended after the ticket was issued.
     live.verifier.refuse_revoked(&caller)?;
     let log = live.feeds.life().map_err(Error::into_problem)?;

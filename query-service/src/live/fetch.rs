@@ -3,9 +3,9 @@
 use domain::{RoomId, UserId};
 
 use super::{
+    close_reason::Closed,
     frames::{FrameId, ServerFrame, UnsubscribeReason},
     replay::{Feeds, Replay},
-    socket::Closed,
     transport::Transport,
 };
 use crate::error::Error;

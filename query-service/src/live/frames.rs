@@ -8,7 +8,6 @@ use domain::{RoomId, UserId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
-pub(super) use super::close_reason::CloseReason;
 use crate::{schemas, views::AlarmKind};
 
 /// The maximum size of a client's frame in bytes.

@@ -1,4 +1,4 @@
-//! Limits: simultaneous connections of a user, and frames per second of a client.
+//! Limits: simultaneous connections of a user, rooms of a connection, and frames per second of a client.
 
 use std::{
     collections::HashMap,
@@ -8,6 +8,9 @@ use std::{
 
 use domain::UserId;
 use tokio::time::Instant;
+
+/// The maximum number of rooms that one connection may follow.
+pub(super) const MAX_ROOMS: usize = 200;
 
 /// The time per frame at the sustained rate: 20 frames per second.
 const FRAME_EVERY: Duration = Duration::from_millis(50);

@@ -198,7 +198,7 @@ impl Feeds {
 }
 
 impl Replay {
-    /// Returns whether the user is inside the room, or was when it closed.
+    /// Returns true if the user is inside the room, or was when it closed.
     pub(super) fn is_of_inside(&self) -> bool {
         matches!(self.parted, None | Some(UnsubscribeReason::Closed))
     }

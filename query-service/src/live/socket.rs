@@ -7,7 +7,8 @@ use futures::SinkExt;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    frames::{CloseReason, MAX_FRAME, MAX_HELLO, ServerFrame},
+    close_reason::{CloseReason, Closed},
+    frames::{MAX_FRAME, MAX_HELLO, ServerFrame},
     transport::Transport,
 };
 
@@ -16,25 +17,6 @@ pub(super) const NO_PROGRESS: Duration = Duration::from_secs(30);
 
 /// The timeout for the closing handshake.
 pub(super) const GOOD_BYE: Duration = Duration::from_secs(1);
-
-/// The end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closed {
-    /// The client has disconnected.
-    ByPeer,
-    /// The server closes, for this reason.
-    ByServer(CloseReason),
-}
-
-impl Closed {
-    /// Returns the close code; 0 if the client has disconnected.
-    pub(super) fn code(self) -> u16 {
-        match self {
-            Self::ByPeer => 0,
-            Self::ByServer(close_reason) => close_reason.code(),
-        }
-    }
-}
 
 /// A WebSocket to a client that may be slow.
 pub(super) struct Socket {

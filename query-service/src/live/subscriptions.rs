@@ -8,19 +8,17 @@ use std::{
 use domain::{RoomId, UserId};
 
 use super::{
+    close_reason::{CloseReason, Closed},
     cursor,
-    frames::{CloseReason, FrameId, RoomFrom, ServerFrame, UnsubscribeReason},
+    frames::{FrameId, RoomFrom, ServerFrame, UnsubscribeReason},
     hub::Hub,
+    limits::MAX_ROOMS,
     replay::{Feeds, PAGE, Replay},
     seen::Positions,
     send_queue::{Delivery, LiveEvent, SendQueue},
-    socket::Closed,
     transport::Transport,
 };
 use crate::{error::Error, metrics::METRICS};
-
-/// The maximum number of rooms that one connection may follow.
-pub(super) const MAX_ROOMS: usize = 200;
 
 /// Reason of a reset that leaves out what a user who left or was kicked may not read any more.
 const NO_LONGER_INSIDE: &str = "no-longer-inside";

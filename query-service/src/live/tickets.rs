@@ -14,11 +14,11 @@ use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::notice::{SERVICE_API_PREFIX, TICKET_SECONDS, TICKETS_BUCKET};
 use serde::Serialize;
-use service_kit::{auth::Caller, extract::Query};
+use service_kit::{auth::Caller, extract::Query, problem::Problem};
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use crate::{app::App, callers::AsUser, error::Error, page::NoParameters, problems::TicketProblems};
+use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
 
 /// The timeout of the bucket.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -94,8 +94,9 @@ pub(crate) struct TicketView {
 pub(crate) async fn issue_ticket(
     State(app): State<App>,
     Query(NoParameters {}): Query<NoParameters>,
-    AsUser(caller): AsUser,
-) -> Result<(StatusCode, Json<TicketView>), Error> {
-    let ticket = app.tickets().issue(&caller).await?;
+    caller: Caller,
+) -> Result<(StatusCode, Json<TicketView>), Problem> {
+    caller.require_user()?;
+    let ticket = app.tickets.issue(&caller).await.map_err(Error::into_problem)?;
     Ok((StatusCode::CREATED, Json(TicketView { ticket, expires_in: TICKET_SECONDS })))
 }

@@ -3,7 +3,7 @@
 use axum::extract::ws::Utf8Bytes;
 use tokio::time::Instant;
 
-use super::socket::Closed;
+use super::close_reason::Closed;
 
 /// The connection of one client, which may be slow.
 pub(super) trait Transport {

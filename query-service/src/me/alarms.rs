@@ -3,12 +3,11 @@
 use axum::Json;
 use domain::BoxId;
 use serde::Deserialize;
-use service_kit::extract::Query;
+use service_kit::{auth::AsUser, extract::Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -42,7 +41,7 @@ pub(crate) struct ListMyAlarms {
     responses((status = 200, description = "A page of alarms", body = Page<AlarmView>), ListProblems)
 )]
 pub(crate) async fn list_my_alarms(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Query(query): Query<ListMyAlarms>,
     mut reader: Reader,
 ) -> Result<Json<Page<AlarmView>>, Error> {
@@ -68,7 +67,7 @@ pub(crate) async fn list_my_alarms(
         order by at desc, box_id, position, kind
         limit $6
         "#,
-        caller.user_id.as_str(),
+        user_id.as_str(),
         after.as_ref().map(|(at, ..)| at.0),
         after.as_ref().map(|(_, box_id, ..)| box_id.as_str()),
         after.as_ref().map(|(_, _, position, _)| *position),

@@ -3,12 +3,11 @@
 use axum::Json;
 use domain::RoomId;
 use serde::Deserialize;
-use service_kit::extract::Query;
+use service_kit::{auth::AsUser, extract::Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsUser,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},
@@ -42,7 +41,7 @@ pub(crate) struct ListMyRooms {
     responses((status = 200, description = "A page of rooms", body = Page<MyRoomView>), ListProblems)
 )]
 pub(crate) async fn list_my_rooms(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Query(page): Query<ListMyRooms>,
     mut reader: Reader,
 ) -> Result<Json<Page<MyRoomView>>, Error> {
@@ -83,7 +82,7 @@ pub(crate) async fn list_my_rooms(
         order by mine.opened_at desc, mine.room_id
         limit $4
         "#,
-        caller.user_id.as_str(),
+        user_id.as_str(),
         after.as_ref().map(|(opened_at, _)| opened_at.0),
         after.as_ref().map(|(_, room_id)| room_id.to_string()),
         page.limit.rows(),

@@ -1,11 +1,10 @@
 //! `GET /me`.
 
 use axum::Json;
-use service_kit::extract::Query;
+use service_kit::{auth::AsUser, extract::Query};
 use sqlx::query_as;
 
 use crate::{
-    callers::AsUser,
     error::Error,
     page::NoParameters,
     position::MinPosition,
@@ -21,7 +20,7 @@ use crate::{
     responses((status = 200, description = "The account", body = MeView), MeProblems)
 )]
 pub(crate) async fn show_me(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Query(NoParameters {}): Query<NoParameters>,
     mut reader: Reader,
 ) -> Result<Json<MeView>, Error> {
@@ -48,7 +47,7 @@ pub(crate) async fn show_me(
         -- an erased user is nobody any more
         where user_id = $1 and nickname is not null
         "#,
-        caller.user_id.as_str(),
+        user_id.as_str(),
     )
     .fetch_optional(&mut *reader)
     .await?

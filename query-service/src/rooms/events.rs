@@ -3,12 +3,14 @@
 use axum::Json;
 use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsUser,
+    extract::{Path, Query},
+};
 use sqlx::query_as;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    callers::AsUser,
     cursor,
     error::Error,
     live::cursor::Cursor,
@@ -71,7 +73,7 @@ pub(crate) struct FeedPage {
     responses((status = 200, description = "A page of the feed", body = FeedPage), MemberListProblems)
 )]
 pub(crate) async fn list_events(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListEvents>,
     mut reader: Reader,
@@ -81,7 +83,7 @@ pub(crate) async fn list_events(
         return Err(Error::InvalidQuery("after_v, cursor: at most one of them"));
     }
     let cursor = match query.cursor.as_deref() {
-        Some(text) => Some(after_cursor(text, &list, &path.room_id, &caller.user_id, &reader.life())?),
+        Some(text) => Some(after_cursor(text, &list, &path.room_id, &user_id, &reader.life())?),
         None => None,
     };
     let events = query_as!(
@@ -105,7 +107,7 @@ pub(crate) async fn list_events(
         "#,
         path.room_id.box_id().as_str(),
         path.room_id.to_string(),
-        caller.user_id.as_str(),
+        user_id.as_str(),
         cursor.or(query.after_v.map(|after| after.0)).unwrap_or(0),
         query.limit.rows(),
     )
@@ -113,7 +115,7 @@ pub(crate) async fn list_events(
     .await?;
     let head_v = match events.last() {
         Some(event) => event.head_v,
-        None => require_inside(&mut reader, &path.room_id, &caller.user_id).await?.head_v,
+        None => require_inside(&mut reader, &path.room_id, &user_id).await?.head_v,
     };
     let Page { items, next } = Page::cut(events, query.limit, &list, |last| last.v);
     Ok(Json(FeedPage { items, next, head_v }))

@@ -2,12 +2,14 @@
 
 use axum::Json;
 use serde::Deserialize;
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsUser,
+    extract::{Path, Query},
+};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsUser,
     cursor,
     error::Error,
     page::{Limit, Page},
@@ -40,7 +42,7 @@ pub(crate) struct ListMembers {
     responses((status = 200, description = "A page of members", body = Page<MemberView>), MemberListProblems)
 )]
 pub(crate) async fn list_members(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListMembers>,
     mut reader: Reader,
@@ -62,14 +64,14 @@ pub(crate) async fn list_members(
         "#,
         path.room_id.box_id().as_str(),
         path.room_id.to_string(),
-        caller.user_id.as_str(),
+        user_id.as_str(),
         after,
         query.limit.rows(),
     )
     .fetch_all(&mut *reader)
     .await?;
     if members.is_empty() {
-        require_inside(&mut reader, &path.room_id, &caller.user_id).await?;
+        require_inside(&mut reader, &path.room_id, &user_id).await?;
     }
     Ok(Json(Page::cut(members, query.limit, &list, |last| last.seat)))
 }

@@ -3,12 +3,14 @@
 use axum::Json;
 use domain::{MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsUser,
+    extract::{Path, Query},
+};
 use sqlx::{PgConnection, query_as};
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsUser,
     cursor,
     error::Error,
     page::{Limit, Page},
@@ -99,7 +101,7 @@ impl Window {
     responses((status = 200, description = "A page of messages", body = Page<MessageView>), MemberListProblems)
 )]
 pub(crate) async fn list_messages(
-    AsUser(caller): AsUser,
+    AsUser(user_id): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListMessages>,
     mut reader: Reader,
@@ -107,9 +109,9 @@ pub(crate) async fn list_messages(
     let list = format!("messages of {}", path.room_id);
     let anchor = query.anchor(&list)?;
     let window = Window::of(anchor, query.limit);
-    let messages = read(&mut reader, &path.room_id, &caller.user_id, &window).await?;
+    let messages = read(&mut reader, &path.room_id, &user_id, &window).await?;
     if messages.is_empty() {
-        require_inside(&mut reader, &path.room_id, &caller.user_id).await?;
+        require_inside(&mut reader, &path.room_id, &user_id).await?;
     }
     Ok(Json(cut(messages, anchor, query.limit, &list)))
 }

@@ -1,11 +1,13 @@
 //! `GET /rooms/{room}`.
 
 use axum::Json;
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsPerson,
+    extract::{Path, Query},
+};
 use sqlx::query_as;
 
 use crate::{
-    callers::AsPerson,
     error::Error,
     page::NoParameters,
     position::MinPosition,

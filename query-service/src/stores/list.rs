@@ -3,12 +3,11 @@
 use axum::Json;
 use domain::{StoreId, values::ZipCode};
 use serde::Deserialize;
-use service_kit::extract::Query;
+use service_kit::{auth::AsPerson, extract::Query};
 use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
-    callers::AsPerson,
     cursor::{self, Moment},
     error::Error,
     page::{Limit, Page},

@@ -1,12 +1,15 @@
 //! `GET /stores/{store}`.
 
 use axum::Json;
-use service_kit::extract::{Path, Query};
+use service_kit::{
+    auth::AsPerson,
+    extract::{Path, Query},
+};
 use sqlx::query_as;
 
 use crate::{
-    callers::AsPerson, error::Error, page::NoParameters, position::MinPosition, problems::StoreProblems,
-    reader::Reader, stores::StorePath, views::StoreView,
+    error::Error, page::NoParameters, position::MinPosition, problems::StoreProblems, reader::Reader,
+    stores::StorePath, views::StoreView,
 };
 
 /// Returns one store.

@@ -11,8 +11,8 @@ use anyhow::Context;
 
 use super::{DATABASE, PostgresOptions, SUPERUSER, Secrets};
 use crate::{
+    command::output_of,
     place::{Place, ServerAccount, create_open},
-    process::output_of,
     tools::PostgresServer,
 };
 

@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::on_path;
-use crate::process::output_of;
+use crate::command::{on_path, output_of};
 
 /// The names of the program in different packages.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];

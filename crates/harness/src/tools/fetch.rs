@@ -10,8 +10,8 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    command::output_of,
     place::{Place, create_open},
-    process::output_of,
 };
 
 /// Returns the folder that holds the package of this name, and fetches it if it is missing. `pin` is a pip requirements

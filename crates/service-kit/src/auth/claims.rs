@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::BoxId;
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Role};
+use super::caller::{Caller, Role};
 
 /// The issuer of the tokens from the command-service.
 pub(super) const ISSUER: &str = "boxroom";

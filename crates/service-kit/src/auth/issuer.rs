@@ -4,19 +4,57 @@ use std::{path::PathBuf, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use clap::Args;
 use domain::UserId;
 use jsonwebtoken::{Algorithm, Validation};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use super::{Caller, Role, claims::time_of, invalid_token};
-use crate::{args::IssuerArgs, problem::Problem};
+use super::{
+    caller::{Caller, Role, invalid_token},
+    claims::time_of,
+};
+use crate::problem::Problem;
 
 /// The accepted difference to the issuer's clock, in seconds.
 const LEEWAY: u64 = 30;
 
 /// The maximum length of the issuer's session id.
 const MAX_SESSION: usize = 128;
+
+/// The settings of an outside issuer of access tokens (`OpenID` Connect), in place of the built-in accounts.
+#[derive(Debug, Clone, Args)]
+pub struct IssuerArgs {
+    /// Issuer of accepted tokens (`iss`); turns built-in accounts, passwords and sessions off
+    #[arg(long, env = "BOXROOM_ISSUER", requires_all = ["issuer_audience", "issuer_keys"], value_name = "ISSUER")]
+    pub issuer: Option<String>,
+
+    /// Required audience of tokens (`aud`)
+    #[arg(long, env = "BOXROOM_ISSUER_AUDIENCE", requires = "issuer", value_name = "AUDIENCE")]
+    pub issuer_audience: Option<String>,
+
+    /// Public keys of the issuer, a JWK set: a file, or an address like `https://login.example/jwks.json`
+    #[arg(long, env = "BOXROOM_ISSUER_KEYS", requires = "issuer", value_name = "FILE_OR_URL")]
+    pub issuer_keys: Option<KeySource>,
+
+    /// Allowed signature algorithms of tokens, separated by commas: `EdDSA`, ES256 and RS256
+    #[arg(
+        long,
+        env = "BOXROOM_ISSUER_ALGORITHMS",
+        default_value = "EdDSA,ES256,RS256",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
+    pub issuer_algorithms: Vec<AllowedAlgorithm>,
+
+    /// Claim with the user's id, which must match the pattern of user ids
+    #[arg(long, env = "BOXROOM_ISSUER_USER_CLAIM", default_value = "sub", value_name = "CLAIM")]
+    pub issuer_user_claim: String,
+
+    /// Claim with `operator` or `device` (with the claim `box`), alone or in a list; all other callers are users
+    #[arg(long, env = "BOXROOM_ISSUER_ROLE_CLAIM", default_value = "role", value_name = "CLAIM")]
+    pub issuer_role_claim: String,
+}
 
 /// The location of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::KeySource;
+use super::issuer::KeySource;
 
 /// The timeout of fetching the keys from an address.
 const PATIENCE: Duration = Duration::from_secs(10);

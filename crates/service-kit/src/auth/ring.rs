@@ -13,7 +13,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Caller;
+use super::caller::Caller;
 
 /// The keys and revocations, as cached on disk.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -9,11 +9,22 @@ use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 use super::{
-    KeyError, Role,
+    caller::Role,
     claims::{Claims, ISSUER, seconds_of},
     ring::jwk_of,
 };
 use crate::clock;
+
+/// The error of a key that cannot be read, or of a token that cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("not a usable Ed25519 key in PEM form")]
+pub struct KeyError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl KeyError {
+    fn of(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
 
 /// The content of a token.
 #[derive(Debug, Clone, Copy)]

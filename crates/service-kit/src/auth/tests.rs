@@ -1,6 +1,10 @@
 //! Tests of valid and invalid tokens.
 
-use chrono::TimeDelta;
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::header,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
 use ed25519_dalek::{
     SigningKey,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
 use async_nats::Client;
 use chrono::TimeDelta;
+use clap::Args;
 use domain::trust::{self, PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
 use tokio::time::{Instant, timeout};
 
@@ -11,11 +12,11 @@ use super::{
     Verifier,
     bucket::{Bucket, Change},
     cache,
-    issuer::Issuer,
+    issuer::{Issuer, IssuerArgs},
     jwks,
     ring::Known,
 };
-use crate::{args::TrustArgs, clock};
+use crate::clock;
 
 /// The interval of reading the buckets, and so the longest delay of a revocation.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -34,6 +35,19 @@ const REREAD: u32 = 60;
 
 /// The largest clock difference that is accepted in a revocation of a principal's tokens.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
+
+/// The settings of the verification of access tokens.
+#[derive(Debug, Clone, Args)]
+pub struct TrustArgs {
+    /// File for the last known public keys and revocations, so that tokens can be verified after a start without NATS;
+    /// not kept if not given
+    #[arg(long, env = "BOXROOM_TRUST_CACHE", value_name = "FILE")]
+    pub trust_cache: Option<PathBuf>,
+
+    /// The outside issuer.
+    #[command(flatten)]
+    pub issuer: IssuerArgs,
+}
 
 /// The keys and revocations of a process. A task follows them for as long as the process runs.
 pub struct Trust {

@@ -16,12 +16,10 @@ use tokio::{
 };
 
 use super::{
-    Caller,
+    caller::{Caller, invalid_token, unauthorized},
     claims::{Claims, ISSUER},
-    invalid_token,
     issuer::Issuer,
     ring::{Key, Known, Ring},
-    unauthorized,
 };
 use crate::{clock, problem::Problem};
 

@@ -7,6 +7,7 @@ use axum::{
     Router,
     http::{HeaderName, HeaderValue, Method, header},
 };
+use clap::Args;
 use tower_http::cors::CorsLayer;
 use url::Url;
 
@@ -15,6 +16,15 @@ use crate::problem::REQUEST_ID;
 
 /// The time for which a browser may cache a preflight response.
 const MAX_AGE: Duration = Duration::from_hours(1);
+
+/// The settings of cross-origin requests.
+#[derive(Debug, Clone, Args)]
+pub struct OriginArgs {
+    /// Origins whose pages may call this service from a browser, separated by commas, like
+    /// `https://chat.example,http://127.0.0.1:3000`; none if not given
+    #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
+    pub allowed_origins: Vec<Origin>,
+}
 
 /// The origin of a page: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use clap::Args;
 use domain::UserId;
 use governor::{
     Quota, RateLimiter,
@@ -74,6 +75,25 @@ impl Rate {
     /// Returns the seconds until this number of requests is available again.
     fn seconds_for(self, requests: u32) -> u32 {
         requests.div_ceil(self.per_second.get())
+    }
+}
+
+/// The rate limits of clients: sustained requests a second, and the burst.
+#[derive(Debug, Clone, Args)]
+pub struct RateArgs {
+    /// Rate limit of one user, like `50:200`: 50 requests a second, in bursts of up to 200
+    #[arg(long, env = "BOXROOM_RATE_PER_USER", default_value = "50:200", value_name = "RATE:BURST")]
+    pub rate_per_user: Rate,
+
+    /// Rate limit of requests without a valid token from one address (or IPv6 /64 network)
+    #[arg(long, env = "BOXROOM_RATE_PER_ADDRESS", default_value = "50:500", value_name = "RATE:BURST")]
+    pub rate_per_address: Rate,
+}
+
+impl RateArgs {
+    /// Creates rate limiters with these settings.
+    pub fn rates(&self) -> Arc<Rates> {
+        Rates::new(("user", self.rate_per_user), ("address", self.rate_per_address))
     }
 }
 

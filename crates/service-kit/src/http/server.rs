@@ -2,7 +2,7 @@
 //!
 //! HTTP/2 is left to proxies: live connections do not benefit from it, and an unsupported protocol cannot be abused.
 
-use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,6 +12,7 @@ use axum::{
     middleware,
     response::Response,
 };
+use clap::Args;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -32,7 +33,6 @@ use super::{
     requests,
     tls::Certificate,
 };
-use crate::args::ListenArgs;
 
 /// The length of the accept queue. Clients that do not fit try again after one second, then after three.
 const BACKLOG: u32 = 4096;
@@ -51,6 +51,49 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The longest time for which open requests may continue after the process was asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The settings of the HTTP server.
+#[derive(Debug, Clone, Args)]
+pub struct ListenArgs {
+    /// Address to serve HTTP on; each service has its own default port
+    #[arg(long, env = "BOXROOM_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+
+    /// Certificate chain (PEM) for serving HTTPS in place of HTTP
+    #[arg(long, env = "BOXROOM_TLS_CERT_FILE", requires = "tls_key_file", value_name = "FILE")]
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM)
+    #[arg(long, env = "BOXROOM_TLS_KEY_FILE", requires = "tls_cert_file", value_name = "FILE")]
+    pub tls_key_file: Option<PathBuf>,
+
+    /// Networks of trusted proxies, whose `X-Forwarded-For` is used, separated by commas, like
+    /// `10.1.0.0/16,192.0.2.7/32`; none if not given
+    #[arg(long, env = "BOXROOM_TRUSTED_PROXIES", value_delimiter = ',', value_name = "NETWORKS")]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Maximum number of open connections; less if the process may not open as many files
+    #[arg(long, env = "BOXROOM_CONNECTIONS", default_value_t = 50_000, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// Maximum number of open connections from one address (or IPv6 /64 network) that is not a trusted proxy
+    #[arg(long, env = "BOXROOM_CONNECTIONS_PER_ADDRESS", default_value_t = 4_000, value_name = "CONNECTIONS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: u32,
+
+    /// Timeout for the head of each request on a connection, in seconds
+    #[arg(long, env = "BOXROOM_HEAD_TIMEOUT", default_value_t = 30, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_timeout: u64,
+}
+
+impl ListenArgs {
+    /// Returns the given address, or this port on the loopback interface.
+    pub fn or_port(&self, port: u16) -> SocketAddr {
+        self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+}
 
 /// Listens with a long accept queue. Must be called in a tokio runtime.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -112,7 +155,7 @@ impl Entrance {
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(args.head_timeout))
             .max_header_size(HARD_MAX_HEAD);
-        let certificate = Certificate::of(args)?;
+        let certificate = Certificate::of(args.tls_cert_file.as_deref(), args.tls_key_file.as_deref())?;
         let router = if certificate.is_some() { router.layer(middleware::map_response(insist_on_tls)) } else { router };
         Ok(Self {
             router: router.layer(middleware::from_fn(requests::count)),

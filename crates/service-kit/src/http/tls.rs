@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -12,8 +12,6 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tokio_rustls::TlsAcceptor;
-
-use crate::args::ListenArgs;
 
 /// The protocol served over TLS (ALPN).
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -40,10 +38,10 @@ impl std::fmt::Debug for Current {
 }
 
 impl Certificate {
-    /// Loads the certificate of the settings. None if there is none and plain HTTP is served.
-    pub(super) fn of(args: &ListenArgs) -> io::Result<Option<Self>> {
-        let (Some(certificate), Some(key)) = (&args.tls_cert_file, &args.tls_key_file) else { return Ok(None) };
-        let files = [certificate.clone(), key.clone()];
+    /// Loads the certificate chain and its key. None if there are no files and plain HTTP is served.
+    pub(super) fn of(certificate: Option<&Path>, key: Option<&Path>) -> io::Result<Option<Self>> {
+        let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
+        let files = [certificate.to_owned(), key.to_owned()];
         let read = changed(&files);
         let acceptor = load(&files).map_err(|error| {
             let [certificate, key] = &files;

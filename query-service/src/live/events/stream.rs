@@ -11,8 +11,9 @@ use tokio::{
 };
 
 use crate::live::{
-    frames::{CloseReason, ServerFrame},
-    socket::{Closed, GOOD_BYE, NO_PROGRESS},
+    close_reason::{CloseReason, Closed},
+    frames::ServerFrame,
+    socket::{GOOD_BYE, NO_PROGRESS},
     transport::Transport,
 };
 

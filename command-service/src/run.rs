@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
+use axum::Router;
 use event_store::{
     Accounts, AttemptTallies, Deadlines, Executor, ExecutorOptions, JetStreamLog, KeyRing, Log, Marks, MasterKeys,
     ProvisionError, Revocations, SealedLog, Sessions, SigningKeys, Space, verify,
@@ -28,18 +29,19 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 use crate::{
     app::{App, Parts},
     attempts::Attempts,
+    collect,
     completion::Running,
+    count::{self, Transport},
     deadlines, erasure,
     gateway::{self, Gateway},
-    metrics::{self, Transport},
+    metrics,
     passwords::Passwords,
     problems::Code,
-    readiness,
-    request::RequestSecret,
-    routes,
+    readiness, routes,
     server_clock::ServerClock,
     settings::Settings,
     signing::Signing,
+    stamp::RequestSecret,
     well_known,
 };
 
@@ -66,38 +68,23 @@ pub async fn run(
     let trust = Trust::open(&settings.trust);
     let app = assemble(&settings, &log, trust.verifier())?;
     let verified = Arc::new(AtomicBool::new(false));
-    let (commands, api) = routes::all(app.clone());
-    let rates = settings.rates.rates();
-    let commands = http::limit(commands, &rates, &app.verifier);
     let space = log.space().clone();
     let health = health(client.clone(), app.clone(), Arc::clone(&verified), space.clone(), requests.connected());
-    let counted = |transport| metrics::counted(commands.clone(), transport, &api);
-    let erasing = erasure::serve(client.clone(), app.clone());
-    let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
-    let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
-    let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
-    metrics::register(metrics.own(), app.clone());
-    let commands = counted(Transport::Http);
-    let public = docs::router(api).merge(docs::problems(problems)).merge(well_known::router(trust.verifier()));
-    let public = http::limit(public, &rates, &app.verifier);
-    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
-    let router = http::finish(commands.merge(pages).merge(public));
-    let router = http::origins::allow(router, &settings.origins.allowed_origins);
+    let (router, gateway) = entrances(&settings, &app, &client, health)?;
 
     let stop = watch::Sender::new(false);
     let server = http::serve(listener, router, &settings.listen, until_stopped(stop.subscribe()))?;
     let (mut tasks, mut servers) = (Tasks::default(), JoinSet::new());
     servers.spawn(supervision::run("the HTTP server", server));
     tasks.spawn("the connection to NATS", nats::ended(client.clone()));
-    tasks.spawn("the follower of keys and revocations", trust.follow(client));
+    tasks.spawn("the follower of keys and revocations", trust.follow(client.clone()));
     tasks.spawn("the keeper of signing keys", keep_signing_keys(app.clone()));
-    let running = app.clone();
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
         // Until then another instance can answer commands that this one cannot decide.
         until_caught_up(&app, &space).await;
-        tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app));
-        tasks.spawn("the answers to the eraser", erasing);
+        tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app.clone()));
+        tasks.spawn("the answers to the eraser", erasure::serve(client, app.clone()));
         let gateway = gateway.run(requests, until_stopped(stop.subscribe()));
         servers.spawn(supervision::run("the commands over NATS", gateway));
         std::future::pending::<Result<()>>().await
@@ -108,8 +95,27 @@ pub async fn run(
     };
     stop.send_replace(true);
     while servers.join_next().await.is_some() {}
-    running.running.drained().await;
+    app.running.drained().await;
     result
+}
+
+/// Returns the two entrances to the commands: the router of the HTTP server, and the gateway of NATS requests.
+fn entrances(settings: &Settings, app: &App, client: &Client, health: Health) -> Result<(Router, Arc<Gateway>)> {
+    let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
+    metrics::register(metrics.own());
+    collect::register(metrics.own(), app.clone());
+    let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
+    let rates = settings.rates.rates();
+    let (commands, api) = routes::all(app.clone());
+    let commands = http::limit(commands, &rates, &app.verifier);
+    let counted = |transport| count::counted(commands.clone(), transport, &api);
+    let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
+    let commands = counted(Transport::Http);
+    let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
+    let public = docs::router(api).merge(docs::problems(problems)).merge(well_known::router(app.verifier.clone()));
+    let public = http::limit(public, &rates, &app.verifier);
+    let router = http::finish(commands.merge(pages).merge(public));
+    Ok((http::origins::allow(router, &settings.origins.allowed_origins), gateway))
 }
 
 /// Returns when the value is true or its sender is dropped.
@@ -153,7 +159,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.clone()),
         keys,
-        clock: ServerClock::of(log.clone()),
+        clock: Arc::new(ServerClock::of(log.clone())),
         attempts: Attempts::new(AttemptTallies::new(log.clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.clone()),

@@ -1,0 +1,69 @@
+//! The state that all live connections of this process share.
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_nats::Client;
+use service_kit::{auth::Verifier, http::Rates};
+use tokio::sync::watch;
+
+use super::{hub::Hub, limits::ConnectionLimiter, replay::Feeds, threads::Threads, users::Users};
+use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
+
+/// The live connections of this process. One per process.
+pub(crate) struct Live {
+    pub(super) hub: Arc<Hub>,
+    pub(super) feeds: Feeds,
+    pub(super) verifier: Verifier,
+    pub(super) heartbeat: Duration,
+    pub(super) users: Arc<Users>,
+    /// The limit of connections per user.
+    pub(super) connection_limiter: Arc<ConnectionLimiter>,
+    /// The rate limits of new connections, per user and per address.
+    rates: Arc<Rates>,
+    pub(super) threads: Threads,
+    /// Becomes true when the process stops; every connection holds a receiver until it has closed.
+    pub(super) stopping: watch::Sender<bool>,
+}
+
+impl Live {
+    /// Starts the hub.
+    pub(crate) fn start(
+        nats: Client,
+        generations: Generations,
+        verifier: Verifier,
+        settings: &Settings,
+    ) -> io::Result<Arc<Self>> {
+        let feeds = Feeds::new(generations.clone(), settings.database_pool);
+        let heartbeat = Duration::from_secs(settings.heartbeat);
+        let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
+        let hub = Hub::start(nats, generations, feeds.clone());
+        let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
+        let of_user = ("live-user", settings.live_rate_per_user);
+        let rates = Rates::new(of_user, ("live-address", settings.live_rate_per_address));
+        let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
+        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, connection_limiter, rates, threads, stopping }))
+    }
+
+    /// Returns the rate limits of new connections, per user and per address.
+    pub(crate) fn rates(&self) -> &Arc<Rates> {
+        &self.rates
+    }
+
+    /// Returns the current numbers of connections, for metrics.
+    pub(crate) fn numbers(&self) -> LiveNumbers {
+        let (rooms, subscriptions) = self.hub.size();
+        let queues = self.users.queues();
+        LiveNumbers { rooms, subscriptions, users: queues.len(), queues: queues.concat() }
+    }
+
+    /// Asks every connection to close.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Returns once every connection has closed.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.closed().await;
+        self.hub.signals().settled().await;
+    }
+}
