@@ -6,14 +6,15 @@ use chrono::TimeDelta;
 use clap::{Args, Parser};
 use domain::trust;
 use service_kit::{
-    {
-    auth::TrustArgs,
-    http::{ListenArgs, RateArgs, origins::OriginArgs},
-    master_key::MasterKeyArgs,
-    nats::NatsArgs,
-    operations::OperationsArgs,
-    telemetry::LogArgs},
     time_span,
+    {
+        auth::TrustArgs,
+        http::{ListenArgs, RateArgs, origins::OriginArgs},
+        master_key::MasterKeyArgs,
+        nats::NatsArgs,
+        operations::OperationsArgs,
+        telemetry::LogArgs,
+    },
 };
 
 /// The default port.

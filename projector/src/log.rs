@@ -15,11 +15,7 @@ pub struct MasterError {
 
 /// Opens the log with decryption of its personal values. Whole streams are read over separate connections if the server
 /// does not require TLS.
-pub fn open(
-    client: async_nats::Client,
-    nats_url: &str,
-    master: &MasterKeyArgs,
-) -> Result<Arc<dyn Log>, MasterError> {
+pub fn open(client: async_nats::Client, nats_url: &str, master: &MasterKeyArgs) -> Result<Arc<dyn Log>, MasterError> {
     let path = &master.master_key_file;
     let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
     let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));

@@ -9,9 +9,7 @@ use service_kit::{
 use sign_in::{AccountPassword, sign_out};
 use utoipa::ToSchema;
 
-use crate::{
-    app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas,
-};
+use crate::{app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas};
 
 /// A change of the password.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,10 +9,7 @@ use clap::{Args, Subcommand};
 use domain::{BoxId, StoreId, UserId};
 use event_store::{JetStreamLog, Log, LogError, Source, StreamName};
 use projector::log::open as open_log;
-use service_kit::{
-    args::{MasterKeyArgs, NatsArgs},
-    nats,
-};
+use service_kit::{master_key::MasterKeyArgs, nats};
 
 use crate::{console, failure::Failure};
 use line::lines;

@@ -12,7 +12,10 @@ use async_nats::connection::State;
 use clap::{Args, Subcommand};
 use domain::UserId;
 use event_store::{AccountError, Accounts, JetStreamLog, Revocations, Sessions};
-use service_kit::{args::NatsArgs, clock, nats};
+use service_kit::{
+    clock,
+    nats::{self, NatsArgs},
+};
 use sign_in::{
     AccountPassword, Hasher,
     sign_out::{self, Records},

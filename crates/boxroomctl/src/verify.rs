@@ -4,8 +4,7 @@ use std::{fmt::Display, io::Write, process::ExitCode};
 
 use clap::Args;
 use projector::{
-    Database,
-    DatabaseArgs,
+    Database, DatabaseArgs,
     verify::{Limits, Verification, VerifyError, choose, clean_up, verify, verify_fresh},
 };
 use service_kit::{

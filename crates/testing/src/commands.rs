@@ -7,7 +7,8 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    BoxCommand, BoxId, BoxRefusal, DeliveryBox, OwnCommand, RoomCommand, RoomId, TalkCommand, StoreCommand, UserCommand, UserId,
+    BoxCommand, BoxId, BoxRefusal, DeliveryBox, OwnCommand, RoomCommand, RoomId, StoreCommand, TalkCommand,
+    UserCommand, UserId,
     delivery_box::PasswordProof,
     values::{BoxKind, Coordinates},
 };
