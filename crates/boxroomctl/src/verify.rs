@@ -14,10 +14,7 @@ use service_kit::{
     nats, telemetry,
 };
 
-use crate::{
-    arguments::Priority,
-    failure::{Failure, ended},
-};
+use crate::{arguments::Priority, console::ended, failure::Failure};
 
 /// Arguments of `boxroomctl verify`.
 #[derive(Debug, Clone, Args)]
