@@ -1,4 +1,4 @@
-//! The projector's command line.
+//! The `projector` process.
 
 use std::process::ExitCode;
 

@@ -12,7 +12,7 @@ use crate::{
     },
     audit::{self, AuditArgs},
     changes,
-    failure::ended,
+    console::ended,
     log::{self, LogCommand},
     operator::{self, OperatorCommand},
     quarantine::{self, QuarantineCommand},

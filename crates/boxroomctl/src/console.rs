@@ -1,6 +1,9 @@
 //! Output for operators: results on standard output, everything else on standard error.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 use serde_json::json;
@@ -34,8 +37,19 @@ pub(crate) fn say(json: bool, text: &str) {
     tell(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
 }
 
+/// Prints the failure of a command as text or JSON, and returns the exit code.
+pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
+    match acted {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(json, &failure);
+            failure.exit_code()
+        }
+    }
+}
+
 /// Prints the reason of a failure.
-pub(crate) fn complain(json: bool, failure: &Failure) {
+fn complain(json: bool, failure: &Failure) {
     let (error, message) = failure.parts();
     tell(&if json { json!({ "error": error, "message": message }).to_string() } else { format!("error: {failure}") });
 }

@@ -6,8 +6,6 @@ use async_nats::ConnectErrorKind;
 use operator_protocol::AskError;
 use service_kit::nats::ConnectError;
 
-use crate::console;
-
 /// The outcome of a command that did not succeed. Each variant has its own exit code. Scripts depend on the codes:
 /// never change one.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +35,8 @@ impl Failure {
         }
     }
 
-    fn exit_code(&self) -> ExitCode {
+    /// Returns the exit code of the process.
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Failed(_) => 1,
             Self::Refused(_) => 3,
@@ -73,16 +72,5 @@ impl From<ConnectError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(format!("cannot print: {error}"))
-    }
-}
-
-/// Prints the failure of a command as text or JSON, and returns the exit code.
-pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
-    match acted {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            console::complain(json, &failure);
-            failure.exit_code()
-        }
     }
 }

@@ -110,7 +110,7 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
             shown += 1;
         }
     }
-    if exists || pages.has_earlier().await.map_err(unreadable)? {
+    if exists || pages.has_any().await.map_err(unreadable)? {
         return Ok(());
     }
     Err(Failure::Refused(format!("the log has no events of the {name}")))

@@ -13,10 +13,7 @@ use service_kit::{
     telemetry::{self, LogArgs, LogFormat, TraceArgs},
 };
 
-use crate::{
-    arguments::Priority,
-    failure::{Failure, ended},
-};
+use crate::{arguments::Priority, console::ended, failure::Failure};
 
 /// Arguments of `boxroomctl verify`.
 #[derive(Debug, Clone, Args)]

@@ -28,7 +28,7 @@ fn help(program: &str, arguments: &[&str]) -> String {
 fn of_help(help: &str) -> Settings {
     let mut found: Vec<(String, Option<String>)> = Vec::new();
     for line in help.lines().map(str::trim).take_while(|line| *line != "Examples:") {
-        if line.starts_with('-') {
+        if line.starts_with('-') && !line.starts_with("- ") {
             found.push((line.split([' ', ',']).next().unwrap().to_owned(), None));
         }
         let Some((name, default)) = found.last_mut() else { continue };
@@ -126,5 +126,5 @@ fn the_guide_lists_every_option_of_boxroomctl() {
             count += 1;
         }
     }
-    assert_eq!(count, 17, "commands");
+    assert_eq!(count, 16, "commands");
 }

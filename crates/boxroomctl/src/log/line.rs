@@ -62,7 +62,7 @@ pub(super) fn lines(recorded: &Recorded, values: bool) -> Vec<Line> {
     events.into_iter().map(event).collect()
 }
 
-/// Replaces personal text, and encrypted values, which are none of their users' text.
+/// Replaces personal text and values that are still encrypted.
 fn protect(name: &str, value: &mut Value, values: bool) {
     match value {
         Value::Object(parts) if parts.contains_key("sealed") => {

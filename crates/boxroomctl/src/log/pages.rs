@@ -39,7 +39,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Returns true if the log has any message of these sources.
-    pub(super) async fn has_earlier(&self) -> Result<bool, LogError> {
+    pub(super) async fn has_any(&self) -> Result<bool, LogError> {
         for source in &self.sources {
             if !history(self.log, source, self.partitions, 1, 1).await?.is_empty() {
                 return Ok(true);
@@ -93,6 +93,6 @@ mod tests {
         let mut beyond = Pages::new(&log, sources, 1, count + 1);
         assert!(beyond.next().await.unwrap().unwrap().is_empty());
         assert!(beyond.next().await.unwrap().is_none());
-        assert!(beyond.has_earlier().await.unwrap());
+        assert!(beyond.has_any().await.unwrap());
     }
 }
