@@ -94,7 +94,7 @@ mod tests {
     fn finds_imports_and_inline_paths() {
         let found = arrows(&[
             ("src/lib.rs", "mod a;\nmod b;\nmod c;"),
-            ("src/a.rs", "mod part;\nuse crate::{b::{B, other as o}, c};\nfn f() { part::g() }"),
+            ("src/a.rs", "mod part;\nuse crate::{b::{B, other as o}, c};\nfn f() { ..part::g() }"),
             ("src/a/part.rs", "pub(super) fn g() { vec![super::super::c::C] }"),
             ("src/b.rs", "use std::fmt;\n#[arg(parser = crate::c::parse)]\npub struct B(fmt::Error);"),
             ("src/c.rs", "/// Not [`crate::b::B`].\npub struct C;\nfn s() { \"crate::b::B\"; }"),

@@ -60,8 +60,8 @@ impl Test {
         };
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
         steps.time("secrets", std::future::ready(leaks::none_in(&place.repository))).await?;
-        steps.time("tidy", std::future::ready(tidy::check(&place.repository))).await?;
-        steps.time("circles", std::future::ready(circles::check(&place.repository))).await?;
+        let tidy = tidy::check(&place.repository).and_then(|()| circles::check(&place.repository));
+        steps.time("tidy", std::future::ready(tidy)).await?;
         // All checks but advisories, whose database is not available from a registry.
         let mut dependencies = dependencies(place.clone()).await?;
         steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;

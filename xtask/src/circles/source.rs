@@ -60,8 +60,9 @@ impl Source {
                     }
                 }
                 TokenTree::Punct(punct) if punct.as_char() == '.' => {
-                    // A field or a method, or the rest of a range.
-                    rest = after.strip_prefix_word().unwrap_or(after);
+                    // The name of a field or a method is not a path. A path may follow the dots of a range.
+                    let behind = after.strip_prefix_word().filter(|behind| behind.strip_prefix_separator().is_none());
+                    rest = behind.unwrap_or(after);
                 }
                 TokenTree::Punct(_) | TokenTree::Literal(_) => {}
                 TokenTree::Group(group) => self.read(group.stream(), false),
