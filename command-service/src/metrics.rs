@@ -59,7 +59,7 @@ pub(crate) fn register(registry: &mut Registry, app: App) {
     registry.register("passwords_refused", help, PASSWORDS_REFUSED.clone());
     at_scrape(registry, move |encoder| {
         let tails = app.tails();
-        let labelled = |stream: &event_store::StreamName| [("stream", stream.label())];
+        let labelled = |stream: &wire::StreamName| [("stream", stream.label())];
         let read = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.sequence)));
         gauges(encoder, "tail_position", "Last sequence of the stream that was read", None, read)?;
         let lag = tails.iter().map(|(stream, tail)| (labelled(stream), value(tail.end.saturating_sub(tail.sequence))));

@@ -8,8 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use async_nats::connection::State;
-use event_store::{AccountError, Accounts, JetStreamLog, Revocations, Sessions};
+use credentials::{AccountError, Accounts, Revocations, Sessions};
 use service_kit::{clock, nats};
+use storage::JetStream;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -41,8 +42,8 @@ pub async fn create(args: CreateOperator) -> Result<()> {
     while client.connection_state() != State::Connected && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
-    let log = JetStreamLog::new(client);
-    let accounts = Accounts::new(log.clone());
+    let server = JetStream::new(client);
+    let accounts = Accounts::new(server.clone());
     let passwords = Passwords::new().context("passwords cannot be hashed")?;
     let Ok(hash) = passwords.hash(password).await else { bail!("the password cannot be hashed") };
     let mut output = io::stdout();
@@ -51,7 +52,7 @@ pub async fn create(args: CreateOperator) -> Result<()> {
         Err(AccountError::Conflict) => match accounts.get(&user_id).await? {
             Some(stored) if stored.account.role == ROLE && reset_password => {
                 accounts.change_password(stored, hash, None).await?;
-                let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
+                let (sessions, revocations) = (Sessions::new(server.clone()), Revocations::new(server));
                 let records = Records { sessions: &sessions, revocations: &revocations };
                 sign_out::everywhere(records, ROLE, &user_id).await?;
                 writeln!(output, "{user_id} has a new password now; all sessions have ended")?;

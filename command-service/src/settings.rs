@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{BoxId, UserId, trust};
+use domain::{BoxId, UserId};
 use service_kit::args::{
     ListenArgs, LogArgs, MasterKeyArgs, NatsArgs, OperationsArgs, OriginArgs, RateArgs, TrustArgs,
 };
+use wire::trust;
 
 /// Takes commands, decides them and appends their events to the log
 #[derive(Debug, Parser)]

@@ -10,13 +10,14 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::PublicKey;
-use event_store::{BucketError, SigningKeys};
+use credentials::SigningKeys;
 use service_kit::{
     auth::{Grant, KeyError, Signer, Verifier},
     clock,
 };
+use storage::BucketError;
 use tokio::time::sleep;
+use wire::trust::PublicKey;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
 

@@ -2,7 +2,6 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use event_store::StreamName;
 use prometheus_client::{
     encoding::DescriptorEncoder,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
@@ -12,6 +11,7 @@ use service_kit::{
     clock,
     metrics::{at_scrape, gauges, seconds, value},
 };
+use wire::StreamName;
 
 use crate::{
     status::{Status, Track},

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use domain::UserId;
-use event_store::StreamName;
 use sqlx::PgConnection;
+use wire::StreamName;
 
 use crate::commit::{Commit, Content};
 

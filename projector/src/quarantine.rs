@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::BoxId;
-use event_store::{Log, LogError, StreamName, history::event_types, log::Freshness};
+use event_store::{Log, LogError, history::event_types, log::Freshness};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};
+use wire::StreamName;
 
 use crate::{
     database::Database,

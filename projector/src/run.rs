@@ -2,7 +2,8 @@
 
 use std::{future::pending, sync::Arc};
 
-use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, Log};
+use sealing::{KeyRing, MasterKeyError, MasterKeys, SealedLog};
 use service_kit::{args::MasterKeyArgs, clock, http, metrics::Metrics, nats};
 use supervision::Tasks;
 
@@ -67,7 +68,7 @@ pub(crate) fn opened_log(
     let path = &master.master_key_file;
     let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
     let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));
-    let keys = KeyRing::start(log.clone(), masters);
+    let keys = KeyRing::start(log.server().clone(), masters);
     Ok(SealedLog::new(Arc::new(log), keys))
 }
 

@@ -2,10 +2,12 @@
 
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
-use domain::{UserId, trust, trust::Revoked};
-use event_store::{BucketError, Revocations, SessionKey, Sessions};
+use credentials::{Revocations, SessionKey, Sessions};
+use domain::UserId;
 use futures::{StreamExt, TryStreamExt, stream};
 use service_kit::{auth::Caller, clock};
+use storage::BucketError;
+use wire::trust::{self, Revoked};
 
 use super::{FULL_REVOCATION, REVOCATION};
 use crate::{

@@ -4,8 +4,10 @@
 //! it. After a while any registration may replace it, unless the user is in the log already.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use credentials::{AccountError, AccountState, StoredAccount};
 use domain::{Position, User, UserCommand, UserId, UserRefusal};
-use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
+use event_store::{CommandError, Committed};
+use wire::StreamName;
 
 use service_kit::http::ClientAddress;
 

@@ -6,15 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::{
-    bucket::{Bucket, BucketError},
-    jetstream::JetStreamLog,
-    space::Lack,
-};
-
-/// The name of the bucket of accounts. Stored; never rename.
-pub(crate) const ACCOUNTS_BUCKET: &str = "accounts";
+use storage::{Bucket, BucketError, JetStream, Lack};
+use wire::bucket::{ACCOUNTS_BUCKET, key_of_box};
 
 /// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +105,9 @@ impl From<BucketError> for AccountError {
 }
 
 impl Accounts {
-    /// Creates a handle to the accounts beside this log.
-    pub fn new(log: JetStreamLog) -> Self {
-        Self(Bucket::new(log, ACCOUNTS_BUCKET))
+    /// Creates a handle to the accounts on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self(Bucket::new(server, ACCOUNTS_BUCKET))
     }
 
     /// Returns the account of a user or an operator.
@@ -208,11 +201,6 @@ impl Accounts {
     pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
         Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
     }
-}
-
-/// The key of a box's account. No user id contains `=`. Stored; never rename.
-fn key_of_box(box_id: &BoxId) -> String {
-    format!("box={box_id}")
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, connection::State};
 use chrono::{DateTime, Utc};
-use domain::notice::SERVICE_API_PREFIX;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::timeout;
+use wire::{SERVICE_API_PREFIX, bucket};
 
 /// The timeout of each message of an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,32 +17,35 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PAGE: usize = 500;
 
 /// An entry that was changed or deleted.
-pub(super) struct Change<T> {
-    pub(super) key: String,
-    pub(super) value: Option<T>,
+pub struct Change<T> {
+    /// The key.
+    pub key: String,
+    /// The value. None if it was deleted.
+    pub value: Option<T>,
     /// The time at which the server stored it.
-    pub(super) stored_at: DateTime<Utc>,
+    pub stored_at: DateTime<Utc>,
 }
 
 /// Reads a bucket from where the last read ended.
-pub(super) struct Bucket {
+pub struct Bucket {
     nats: Client,
     name: &'static str,
     next: u64,
 }
 
 impl Bucket {
-    pub(super) fn new(nats: Client, name: &'static str) -> Self {
+    /// Begins with the first entry.
+    pub fn new(nats: Client, name: &'static str) -> Self {
         Self { nats, name, next: 1 }
     }
 
     /// Starts again with all entries, because the bucket may have been created again.
-    pub(super) fn rewind(&mut self) {
+    pub fn rewind(&mut self) {
         self.next = 1;
     }
 
     /// Returns all changes, in order. Unreadable entries are skipped.
-    pub(super) async fn changes<T: DeserializeOwned>(&mut self) -> Result<Vec<Change<T>>, String> {
+    pub async fn changes<T: DeserializeOwned>(&mut self) -> Result<Vec<Change<T>>, String> {
         if self.nats.connection_state() != State::Connected {
             return Err("there is no connection".to_owned());
         }
@@ -57,11 +60,11 @@ impl Bucket {
     }
 
     async fn page<T: DeserializeOwned>(&mut self, changes: &mut Vec<Change<T>>) -> Result<(), String> {
-        let prefix = format!("$KV.{}.", self.name);
+        let prefix = bucket::subject(self.name, "");
         let request = json!({ "seq": self.next, "batch": PAGE, "next_by_subj": format!("{prefix}>") });
         let inbox = self.nats.new_inbox();
         let mut answers = self.nats.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
-        let operation = format!("{SERVICE_API_PREFIX}.DIRECT.GET.KV_{}", self.name);
+        let operation = format!("{SERVICE_API_PREFIX}.DIRECT.GET.{}", bucket::stream(self.name));
         let asked = self.nats.publish_with_reply(operation, inbox, request.to_string().into()).await;
         asked.map_err(|error| error.to_string())?;
         loop {

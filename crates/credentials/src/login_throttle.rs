@@ -4,15 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use storage::{Bucket, BucketError, JetStream};
 use tokio::sync::{Mutex, MutexGuard};
-
-use crate::{
-    bucket::{Bucket, BucketError},
-    jetstream::JetStreamLog,
-};
-
-/// The name of the bucket of tallies. Stored; never rename.
-pub(crate) const ATTEMPTS_BUCKET: &str = "attempts";
+use wire::bucket::ATTEMPTS_BUCKET;
 
 /// The number of tries to change a tally under concurrent changes.
 const TRIES: usize = 16;
@@ -38,9 +32,9 @@ pub struct AttemptTallies {
 }
 
 impl AttemptTallies {
-    /// Creates a handle to the tallies beside this log.
-    pub fn new(log: JetStreamLog) -> Self {
-        Self { bucket: Bucket::new(log, ATTEMPTS_BUCKET), keys: KeyedMutex::default() }
+    /// Creates a handle to the tallies on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self { bucket: Bucket::new(server, ATTEMPTS_BUCKET), keys: KeyedMutex::default() }
     }
 
     /// Returns a tally, if there is one.

@@ -1,13 +1,10 @@
 //! Sessions that can be refreshed. Each has one entry, which changes with every refresh.
 
 use chrono::{DateTime, Utc};
-use domain::{BoxId, UserId, trust};
+use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    bucket::{Bucket, BucketError},
-    jetstream::JetStreamLog,
-};
+use storage::{Bucket, BucketError, JetStream};
+use wire::{bucket::SESSIONS_BUCKET, trust};
 
 /// The key of a session and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +70,9 @@ impl std::fmt::Debug for Family {
 pub struct Sessions(Bucket);
 
 impl Sessions {
-    /// Creates a handle to the sessions beside this log.
-    pub fn new(log: JetStreamLog) -> Self {
-        Self(Bucket::new(log, trust::SESSIONS_BUCKET))
+    /// Creates a handle to the sessions on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self(Bucket::new(server, SESSIONS_BUCKET))
     }
 
     /// Returns a session and its revision.

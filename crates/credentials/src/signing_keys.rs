@@ -1,21 +1,17 @@
-//! The trust in access tokens: the public keys that verify them, and the revocations.
+//! The public keys that verify access tokens.
 
 use chrono::{DateTime, Utc};
-use domain::trust::{self, PublicKey, Revoked};
-
-use crate::{
-    bucket::{Bucket, BucketError},
-    jetstream::JetStreamLog,
-};
+use storage::{Bucket, BucketError, JetStream};
+use wire::{bucket::SIGNING_KEYS_BUCKET, trust::PublicKey};
 
 /// The public signing keys, read by all verifiers.
 #[derive(Debug)]
 pub struct SigningKeys(Bucket);
 
 impl SigningKeys {
-    /// Creates a handle to the keys beside this log.
-    pub fn new(log: JetStreamLog) -> Self {
-        Self(Bucket::new(log, trust::SIGNING_KEYS_BUCKET))
+    /// Creates a handle to the keys on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self(Bucket::new(server, SIGNING_KEYS_BUCKET))
     }
 
     /// Publishes a key and returns true if it is new. A key that was published before is not changed.
@@ -35,21 +31,5 @@ impl SigningKeys {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// The revoked tokens.
-#[derive(Debug)]
-pub struct Revocations(Bucket);
-
-impl Revocations {
-    /// Creates a handle to the revocations beside this log.
-    pub fn new(log: JetStreamLog) -> Self {
-        Self(Bucket::new(log, trust::REVOKED_BUCKET))
-    }
-
-    /// Revokes the tokens under a key of [`domain::trust`].
-    pub async fn put(&self, key: &str, revoked: Revoked) -> Result<(), BucketError> {
-        self.0.put(key, &revoked).await
     }
 }

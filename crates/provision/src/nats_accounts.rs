@@ -2,18 +2,15 @@
 
 use std::fmt::Write;
 
-use domain::{
-    notice::TICKETS_BUCKET,
-    trust::{REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
-};
-
-use crate::{
-    accounts_kv::ACCOUNTS_BUCKET,
-    attempts_kv::ATTEMPTS_BUCKET,
-    deadlines::DEADLINES_CONSUMER,
-    jetstream::{BULK_CONSUMER, OWNER_API_PREFIX, SERVICE_API_PREFIX},
-    keys::KEYS_BUCKET,
-    stream::{StreamName, streams},
+use wire::{
+    OWNER_API_PREFIX, SERVICE_API_PREFIX, StreamName,
+    api::{ANSWERS, BULK_CONSUMER, DEADLINES_CONSUMER, acknowledgements, inbox},
+    bucket::{
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
+        TICKETS_BUCKET,
+    },
+    notice::{ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, COMMANDS, LIVE, PROJECTED, SIGNALS},
+    streams, subject,
 };
 
 /// The passwords of the accounts' users, or their bcrypt hashes, as written to the server's configuration.
@@ -32,11 +29,6 @@ pub struct Passwords {
     /// `operator`: the operators of the projectors.
     pub operator: String,
 }
-
-/// Reply subjects of requests that come from another account. The service accounts may publish to these only. The
-/// alternative, `allow_responses`, makes the server remember every message that can be answered. Messages of a consumer
-/// can be, and remembering them costs a third of reading them.
-const ANSWERS: &str = "_R_.>";
 
 /// The subjects that CORE offers to one account, and the permissions of the account.
 struct Account {
@@ -106,7 +98,7 @@ fn core_exports(mut exports: Vec<(String, String, &'static str)>) -> Vec<String>
 /// `$JS.API`, which answers that JetStream is not enabled. A client with another prefix also puts it before the
 /// subjects of buckets.
 fn as_imported(subject: &str) -> String {
-    if subject.starts_with("$KV.") {
+    if bucket::is_subject(subject) {
         format!("{SERVICE_API_PREFIX}.{subject}")
     } else {
         subject.replace(OWNER_API_PREFIX, SERVICE_API_PREFIX)
@@ -153,21 +145,26 @@ fn reading(stream: &str) -> Vec<(String, Answers)> {
 }
 
 /// The subjects for reading a bucket: its state, and its values from the leader.
-fn reading_bucket(bucket: &str) -> Vec<(String, Answers)> {
+fn reading_bucket(name: &str) -> Vec<(String, Answers)> {
     ["STREAM.INFO", "STREAM.MSG.GET"]
-        .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.KV_{bucket}"), Answers::Once))
+        .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.{}", bucket::stream(name)), Answers::Once))
         .to_vec()
 }
 
 /// The subjects for following signing keys and revocations, from any replica.
 fn following_trust() -> Vec<(String, Answers)> {
     [SIGNING_KEYS_BUCKET, REVOKED_BUCKET]
-        .map(|bucket| (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{bucket}"), Answers::Many))
+        .map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Answers::Many))
         .to_vec()
 }
 
 fn once(subjects: &[&str]) -> Vec<(String, Answers)> {
     subjects.iter().map(|subject| ((*subject).to_owned(), Answers::Once)).collect()
+}
+
+/// Returns the subjects that an account may subscribe to: the answers to its user's requests, and these.
+fn hearing<const N: usize>(user: &str, subjects: [&str; N]) -> Vec<String> {
+    [format!("{}.>", inbox(user))].into_iter().chain(subjects.map(str::to_owned)).collect()
 }
 
 fn locals(services: &[(String, Answers)]) -> Vec<String> {
@@ -177,44 +174,38 @@ fn locals(services: &[(String, Answers)]) -> Vec<String> {
 fn command(partitions: u16) -> Account {
     let buckets = [ACCOUNTS_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET, ATTEMPTS_BUCKET];
     let timer = StreamName::Timer.on_server();
-    let mut services = once(&[
-        "box.*.*.room",
-        "box.*.*.talk",
-        "user.*",
-        "claim.nickname.*",
-        "store.*",
-        "mark.*.*.*.*",
-        "timer.*.*.due",
-    ]);
+    let mut services = once(&subject::ALL_APPENDED);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
     services.extend(all.flat_map(|stream| reading(&stream)));
     services.extend(buckets.into_iter().flat_map(reading_bucket));
     services.extend(following_trust());
     services.extend([
-        (format!("$KV.{ACCOUNTS_BUCKET}.*"), Answers::Once),
-        (format!("$KV.{ATTEMPTS_BUCKET}.>"), Answers::Once),
-        (format!("$KV.{SESSIONS_BUCKET}.*.*.*"), Answers::Once),
-        (format!("$KV.{SIGNING_KEYS_BUCKET}.*"), Answers::Once),
-        (format!("$KV.{REVOKED_BUCKET}.*.*"), Answers::Once),
+        (bucket::subject(ACCOUNTS_BUCKET, "*"), Answers::Once),
+        (bucket::subject(ATTEMPTS_BUCKET, ">"), Answers::Once),
+        (bucket::subject(SESSIONS_BUCKET, "*.*.*"), Answers::Once),
+        (bucket::subject(SIGNING_KEYS_BUCKET, "*"), Answers::Once),
+        (bucket::subject(REVOKED_BUCKET, "*.*"), Answers::Once),
         // A key is created, replaced by its tombstone, and overwritten.
-        (format!("$KV.{KEYS_BUCKET}.*"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.MSG.DELETE.KV_{KEYS_BUCKET}"), Answers::Once),
+        (bucket::subject(KEYS_BUCKET, "*"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.DELETE.{}", bucket::stream(KEYS_BUCKET)), Answers::Once),
         (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
-        (format!("$JS.ACK.{timer}.{DEADLINES_CONSUMER}.>"), Answers::Once),
+        (acknowledgements(&timer, DEADLINES_CONSUMER), Answers::Once),
     ]);
     Account {
         name: "COMMAND",
         user: "command",
+        // `allow_responses` instead of `ANSWERS` would make the server remember every message that can be answered.
+        // Messages of a consumer can be, and remembering them costs a third of reading them.
         publish: locals(&services).into_iter().chain([ANSWERS.to_owned()]).collect(),
-        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
+        subscribe: hearing("command", [subject::ALL_STORED, COMMANDS, ALL_ERASURES]),
         services,
-        streams: vec!["stored.>".into()],
+        streams: vec![subject::ALL_STORED.into()],
         other_imports: vec![],
         exports: vec![
-            r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
-            r#"{ service: "erasure.*", accounts: [PROJECTOR] }"#.into(),
+            format!(r#"{{ service: "{COMMANDS}", accounts: [DEVICE, OPERATOR] }}"#),
+            format!(r#"{{ service: "{ALL_ERASURES}", accounts: [PROJECTOR] }}"#),
         ],
     }
 }
@@ -232,43 +223,42 @@ fn projector(partitions: u16) -> Account {
     // Needed only for the check at the start that the log is complete.
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
-    publish.extend(["live.>", "projected.>", "erasure.*", ANSWERS].map(str::to_owned));
+    publish.extend([LIVE, PROJECTED, ALL_ERASURES, ANSWERS].map(str::to_owned));
     Account {
         name: "PROJECTOR",
         user: "projector",
         services,
         publish,
-        subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
-        streams: vec!["stored.>".into()],
-        other_imports: vec![r#"{ service: { account: COMMAND, subject: "erasure.*" } }"#.into()],
+        subscribe: hearing("projector", [subject::ALL_STORED, ALL_OPERATIONS]),
+        streams: vec![subject::ALL_STORED.into()],
+        other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{ALL_ERASURES}" }} }}"#)],
         exports: vec![
-            r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
-            r#"{ stream: "projected.>", accounts: [QUERY] }"#.into(),
-            r#"{ service: "ops.projector.*", accounts: [OPERATOR] }"#.into(),
+            format!(r#"{{ stream: "{LIVE}", accounts: [QUERY] }}"#),
+            format!(r#"{{ stream: "{PROJECTED}", accounts: [QUERY] }}"#),
+            format!(r#"{{ service: "{ALL_OPERATIONS}", accounts: [OPERATOR] }}"#),
         ],
     }
 }
 
 fn query() -> Account {
-    let subscribe = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"];
     // A ticket is put, read from the leader, and deleted by its revision.
     let mut services = reading_bucket(TICKETS_BUCKET);
-    services.push((format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once));
+    services.push((bucket::subject(TICKETS_BUCKET, "*"), Answers::Once));
     services.extend(following_trust());
     let mut publish = locals(&services);
-    publish.push("signal.>".to_owned());
+    publish.push(SIGNALS.to_owned());
     Account {
         name: "QUERY",
         user: "query",
         services,
         streams: vec![],
         other_imports: vec![
-            r#"{ stream: { account: PROJECTOR, subject: "live.>" } }"#.into(),
-            r#"{ stream: { account: PROJECTOR, subject: "projected.>" } }"#.into(),
+            format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{LIVE}" }} }}"#),
+            format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{PROJECTED}" }} }}"#),
         ],
         exports: vec![],
         publish,
-        subscribe: subscribe.map(str::to_owned).to_vec(),
+        subscribe: hearing("query", [LIVE, PROJECTED, SIGNALS]),
     }
 }
 
@@ -278,10 +268,10 @@ fn device() -> Account {
         user: "device",
         services: vec![],
         streams: vec![],
-        other_imports: vec![r#"{ service: { account: COMMAND, subject: "cmd.>" } }"#.into()],
+        other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#)],
         exports: vec![],
-        publish: vec!["cmd.>".into()],
-        subscribe: vec!["_INBOX_device.>".into()],
+        publish: vec![COMMANDS.into()],
+        subscribe: hearing("device", []),
     }
 }
 
@@ -292,11 +282,11 @@ fn operator() -> Account {
         services: vec![],
         streams: vec![],
         other_imports: vec![
-            r#"{ service: { account: PROJECTOR, subject: "ops.projector.*" } }"#.into(),
-            r#"{ service: { account: COMMAND, subject: "cmd.>" } }"#.into(),
+            format!(r#"{{ service: {{ account: PROJECTOR, subject: "{ALL_OPERATIONS}" }} }}"#),
+            format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#),
         ],
         exports: vec![],
-        publish: vec!["ops.projector.*".into(), "cmd.*".into()],
-        subscribe: vec!["_INBOX_operator.>".into()],
+        publish: vec![ALL_OPERATIONS.into(), ALL_COMMANDS.into()],
+        subscribe: hearing("operator", []),
     }
 }

@@ -8,14 +8,13 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
-
-use crate::{
-    accounts_kv::ACCOUNTS_BUCKET,
-    jetstream::OWNER_API_PREFIX,
-    keys::KEYS_BUCKET,
-    provision::ProvisionError,
-    stream::{StreamName, metadata},
+use wire::{
+    OWNER_API_PREFIX, StreamName,
+    bucket::{self, ACCOUNTS_BUCKET, KEYS_BUCKET},
+    stream::metadata,
 };
+
+use crate::topology::ProvisionError;
 
 /// Fits into the server's maximum payload.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -95,14 +94,14 @@ pub fn copied_streams(partitions: u16) -> Vec<String> {
     let boxes = (0..partitions).map(|partition| StreamName::Box(partition).on_server());
     let mut all = vec![StreamName::Mark.on_server()];
     all.extend(boxes);
-    all.extend([StreamName::Store.on_server(), StreamName::User.on_server(), format!("KV_{ACCOUNTS_BUCKET}")]);
+    all.extend([StreamName::Store.on_server(), StreamName::User.on_server(), bucket::stream(ACCOUNTS_BUCKET)]);
     all.extend([stream_of_keys(), StreamName::Timer.on_server()]);
     all
 }
 
 /// The stream of user keys. Backups of versions without user keys do not contain it.
 pub fn stream_of_keys() -> String {
-    format!("KV_{KEYS_BUCKET}")
+    bucket::stream(KEYS_BUCKET)
 }
 
 /// Returns the number of partitions of the log. `owner` is connected with the account that owns it.

@@ -12,22 +12,27 @@ use async_nats::{
     },
 };
 
-use crate::{
-    accounts_kv::ACCOUNTS_BUCKET,
-    bucket::layout::layouts,
-    deadlines::{ACK_WAIT, DEADLINES_CONSUMER},
-    jetstream::BULK_CONSUMER,
-    keys::KEYS_BUCKET,
-    log::{Log, LogError},
-    stream::{StreamName, metadata, streams},
-    subject::hex,
+use wire::{
+    StreamName,
+    api::{BULK_CONSUMER, DEADLINES_CONSUMER},
+    bucket::{self, ACCOUNTS_BUCKET, KEYS_BUCKET},
+    stream::{metadata, streams},
+    subject,
 };
+
+use self::buckets::layouts;
+use crate::secret::hex;
+
+mod buckets;
 
 /// The version of the layout of streams and subjects. There is only one so far.
 const LOG_SCHEMA: &str = "1";
 
 /// The time for which the server recognizes repeats by message id. After that, the idempotency index does.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
+
+/// The time after which a fired deadline that was not acknowledged is delivered again.
+const ACK_WAIT: Duration = Duration::from_secs(5);
 
 /// The maximum size of a message. It limits a commit with the state of a full room.
 const MAX_MESSAGE_BYTES: i32 = 192 * 1024;
@@ -68,9 +73,6 @@ pub enum ProvisionError {
         /// The error.
         source: async_nats::Error,
     },
-    /// The log could not be read.
-    #[error("the log cannot be checked")]
-    Log(#[from] LogError),
 }
 
 /// Creates the missing parts of a log that was never complete, and checks a complete one. Can be repeated, also after
@@ -110,18 +112,6 @@ async fn declare_keys(context: &jetstream::Context, sealed: stream::Info) -> Res
     context.update_stream(config).await.map(drop).map_err(|error| failed(StreamName::User, error))
 }
 
-/// Checks that the log exists, is complete, and has this number of partitions. Services call it at their start.
-pub async fn verify(log: &dyn Log, partitions: u16) -> Result<(), ProvisionError> {
-    for stream in streams(partitions).into_iter().chain([StreamName::Timer]) {
-        let state = log.state(stream).await?;
-        let existing = state.partitions.map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
-        if state.partitions != Some(partitions) {
-            return Err(ProvisionError::OtherPartitions { existing, configured: partitions });
-        }
-    }
-    Ok(())
-}
-
 async fn existing(context: &jetstream::Context, name: &str) -> Result<Option<stream::Info>, ProvisionError> {
     match context.get_stream(name).await {
         Ok(found) => Ok(Some(found.cached_info().clone())),
@@ -138,8 +128,8 @@ async fn refuse_loss(
     wanted: &[StreamName],
     has_keys: bool,
 ) -> Result<(), ProvisionError> {
-    let keys = has_keys.then(|| format!("KV_{KEYS_BUCKET}"));
-    let names = wanted.iter().map(|stream| stream.on_server()).chain([format!("KV_{ACCOUNTS_BUCKET}")]).chain(keys);
+    let keys = has_keys.then(|| bucket::stream(KEYS_BUCKET));
+    let names = wanted.iter().map(|stream| stream.on_server()).chain([bucket::stream(ACCOUNTS_BUCKET)]).chain(keys);
     for absent in names {
         if existing(context, &absent).await?.is_none() {
             return Err(ProvisionError::Incomplete { present: StreamName::User.on_server(), absent });
@@ -175,7 +165,7 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
     let timer = StreamName::Timer.on_server();
     let deadlines = pull::Config {
         durable_name: Some(DEADLINES_CONSUMER.to_owned()),
-        filter_subject: "timer.*.*.fire".to_owned(),
+        filter_subject: subject::ALL_FIRED.to_owned(),
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
@@ -230,13 +220,6 @@ fn failed(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> 
 
 fn config(stream: StreamName, options: ProvisionOptions) -> Config {
     let name = stream.on_server();
-    let subjects = match stream {
-        StreamName::Box(partition) => vec![format!("box.{partition}.*.room"), format!("box.{partition}.*.talk")],
-        StreamName::User => vec!["user.*".to_owned(), "claim.nickname.*".to_owned()],
-        StreamName::Store => vec!["store.*".to_owned()],
-        StreamName::Mark => vec!["mark.*.*.*.*".to_owned()],
-        StreamName::Timer => vec!["timer.*.*.due".to_owned(), "timer.*.*.fire".to_owned()],
-    };
     let mut metadata = HashMap::from([
         (metadata::PARTITIONS.to_owned(), options.partitions.to_string()),
         (metadata::SCHEMA.to_owned(), LOG_SCHEMA.to_owned()),
@@ -245,12 +228,11 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
     if stream == StreamName::User {
         metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());
     }
-    let republish =
-        Republish { source: ">".to_owned(), destination: crate::subject::stored(&name), headers_only: false };
+    let republish = Republish { source: ">".to_owned(), destination: subject::stored(&name), headers_only: false };
     // Schedules need roll-ups, and roll-ups need purges. Both exclude the policy that rejects new messages.
     let is_timer = stream == StreamName::Timer;
     Config {
-        subjects,
+        subjects: subject::of_stream(stream),
         metadata,
         retention: RetentionPolicy::Limits,
         discard: if is_timer { DiscardPolicy::Old } else { DiscardPolicy::New },

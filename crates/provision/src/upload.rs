@@ -7,14 +7,18 @@
 use async_nats::Client;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::{ALL_TOKENS_KEY, REVOKED_BUCKET, REVOKED_HOURS, Revoked, SESSIONS_BUCKET};
 use serde_json::{Value, json};
+use wire::{
+    StreamName,
+    bucket::{self, REVOKED_BUCKET, SESSIONS_BUCKET},
+    stream::metadata,
+    trust::{ALL_TOKENS_KEY, REVOKED_HOURS, Revoked},
+};
 
 use crate::{
-    backup::{BackupError, Layout, PATIENCE, WHOLE_STREAM, ask, copied_streams, info, send},
-    provision::{ProvisionOptions, provision},
-    stream::{StreamName, metadata},
-    subject::hex,
+    secret::hex,
+    snapshot::{BackupError, Layout, PATIENCE, WHOLE_STREAM, ask, copied_streams, info, send},
+    topology::{ProvisionOptions, provision},
 };
 
 /// One restore of one backup.
@@ -126,14 +130,14 @@ impl Restore {
     /// Ends all sessions and revokes all tokens issued before `now`, a time of the server. A revocation made after the
     /// backup is lost, and its tokens must stay invalid.
     async fn end_sessions(&self, now: &Value) -> Result<(), BackupError> {
-        let stream = format!("KV_{REVOKED_BUCKET}");
+        let stream = bucket::stream(REVOKED_BUCKET);
         let before = now.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
         let reason = || "the answer of the server has no valid time".to_owned();
         let before = before.ok_or_else(|| BackupError::Unavailable { stream: stream.clone(), reason: reason() })?;
         let revoked = Revoked { before, until: before + TimeDelta::hours(REVOKED_HOURS) };
-        let subject = format!("$KV.{REVOKED_BUCKET}.{ALL_TOKENS_KEY}");
+        let subject = bucket::subject(REVOKED_BUCKET, ALL_TOKENS_KEY);
         send(&self.owner, subject, &stream, json!(revoked).to_string().into(), PATIENCE).await?;
-        let sessions = format!("KV_{SESSIONS_BUCKET}");
+        let sessions = bucket::stream(SESSIONS_BUCKET);
         ask(&self.owner, "STREAM.PURGE", &sessions, &json!({}), PATIENCE).await.map(drop)
     }
 }

@@ -15,14 +15,14 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 use domain::{UserId, values::ERASED};
-
-use self::fields::Place;
-pub(crate) use self::fields::{SealedValue, holds_sealed, sealed_values};
-use crate::{
+use event_store::{
     envelope::header,
     log::{NewMessage, Recorded},
-    subject::Source,
 };
+use wire::Source;
+
+use self::fields::Place;
+pub(crate) use self::fields::{SealedValue, sealed_values};
 
 /// Separates these ciphertexts from all others under any key. Part of them; never change.
 const PURPOSE: &[u8] = b"boxroom sealed value 1";

@@ -7,22 +7,22 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream::stream::RawMessageErrorKind;
 use domain::UserId;
+use event_store::log::Recorded;
 use futures::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
+use storage::{
+    JetStream,
+    bucket::{self, BucketError},
+};
 use tokio::{task::AbortHandle, time::sleep};
+use wire::bucket::KEYS_BUCKET;
 
 pub use self::master::{MasterKeyError, MasterKeys};
 use crate::{
-    bucket::{self, BucketError},
-    jetstream::JetStreamLog,
-    log::Recorded,
-    sealing::{self, UserKey},
-    space::Lack,
+    cipher::{self, UserKey},
+    error::KeyError,
 };
-
-/// The name of the bucket of user keys. Stored; never rename.
-pub(crate) const KEYS_BUCKET: &str = "user-keys";
 
 /// The number of keys cached in memory.
 const CACHED_KEYS: u64 = 100_000;
@@ -38,31 +38,6 @@ const LOOK_PERIOD: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.
 const ATTEMPTS: usize = 8;
-
-/// The reasons for which a key is not available. None of them means that a value was erased.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum KeyError {
-    /// The bucket is unreachable or slow.
-    #[error("the keys of users cannot be reached: {0}")]
-    Unavailable(String),
-    /// A new key was not stored, because the server has no space left.
-    #[error("the keys of users have no space left: {0}")]
-    Full(Lack),
-    /// The log has values encrypted under a key that does not exist: the bucket is older than the log, or was lost.
-    #[error("the key of {0} is missing: restore the bucket of keys that belongs to this log")]
-    Missing(UserId),
-    /// The key is wrapped with a master key that is not in the file.
-    #[error("the key of {user_id} is wrapped with the master key {master}, which is not in the file of master keys")]
-    UnknownMaster {
-        /// The owner of the key.
-        user_id: UserId,
-        /// The id of the master key.
-        master: String,
-    },
-    /// The stored value is not a key, was modified, or belongs to another user.
-    #[error("the key of {0} cannot be unwrapped with the master key that it names")]
-    Corrupt(UserId),
-}
 
 /// The stored value of a user in the bucket. Stored; never rename.
 #[derive(Serialize, Deserialize)]
@@ -90,9 +65,9 @@ impl Drop for KeyRing {
 }
 
 impl KeyRing {
-    /// Creates the key ring of this log and starts its watch. The bucket need not be reachable yet.
-    pub fn start(log: JetStreamLog, masters: MasterKeys) -> Arc<Self> {
-        let bucket = Arc::new(Bucket(bucket::Bucket::new(log, KEYS_BUCKET)));
+    /// Creates the key ring of the log on this server and starts its watch. The bucket need not be reachable yet.
+    pub fn start(server: JetStream, masters: MasterKeys) -> Arc<Self> {
+        let bucket = Arc::new(Bucket(bucket::Bucket::new(server, KEYS_BUCKET)));
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
         let watch = supervision::spawn("the watch of user keys", watch(Arc::clone(&bucket), known.clone()));
         Arc::new(Self { bucket, masters, known, watch })
@@ -122,7 +97,7 @@ impl KeyRing {
     /// they are.
     pub(crate) async fn open(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
         let sealed = messages.iter_mut().filter_map(|message| {
-            let values = sealing::sealed_values(&message.payload);
+            let values = cipher::sealed_values(&message.payload);
             (!values.is_empty()).then_some((message, values))
         });
         let sealed: Vec<_> = sealed.collect();
@@ -149,7 +124,7 @@ impl KeyRing {
         let answers: Vec<_> = stream::iter(asked).buffer_unordered(FETCHES).try_collect().await?;
         keys.extend(answers);
         for (message, values) in sealed {
-            sealing::open(message, &values, |owner| keys.get(owner));
+            cipher::open(message, &values, |owner| keys.get(owner));
         }
         Ok(())
     }

@@ -4,15 +4,13 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
-
-use crate::{
-    jetstream::BulkReader,
-    keys::{KeyError, KeyRing},
-    log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError, StreamState},
-    sealing,
-    stream::StreamName,
+use event_store::log::{
+    Answer, Attempt, BulkReader, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError, StreamState,
 };
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use wire::StreamName;
+
+use crate::{cipher, error::KeyError, keys::KeyRing};
 
 /// A log with encrypted personal values. Shared by the executors, or by the projector's tracks.
 pub struct SealedLog {
@@ -33,9 +31,9 @@ impl SealedLog {
     }
 
     async fn sealed(&self, message: &NewMessage) -> Result<NewMessage, SealError> {
-        let Some(owner) = sealing::owner(message) else { return Ok(message.clone()) };
-        let key = self.keys.sealing(&owner).await.map_err(SealError::Key)?;
-        sealing::seal(message, &owner, &key.ok_or(SealError::Erased)?).ok_or(SealError::Cipher)
+        let Some(owner) = cipher::owner(message) else { return Ok(message.clone()) };
+        let key = self.keys.sealing(&owner).await.map_err(seal_error)?;
+        cipher::seal(message, &owner, &key.ok_or(SealError::Erased)?).ok_or(SealError::Cipher)
     }
 }
 
@@ -76,8 +74,8 @@ impl Log for SealedLog {
         .boxed()
     }
 
-    fn bulk(&self) -> Option<BulkReader> {
-        Some(self.stored.bulk()?.opened_with(Arc::clone(&self.keys)))
+    fn bulk(&self) -> Option<Box<dyn BulkReader>> {
+        Some(Box::new(OpeningReader { stored: self.stored.bulk()?, keys: Arc::clone(&self.keys) }))
     }
 
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {
@@ -110,8 +108,32 @@ impl Log for SealedLog {
     }
 }
 
+/// Reads large parts of a stream and decrypts them.
+struct OpeningReader {
+    stored: Box<dyn BulkReader>,
+    keys: Arc<KeyRing>,
+}
+
+impl BulkReader for OpeningReader {
+    fn read<'a>(&'a mut self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
+        async move {
+            let mut page = self.stored.read(range).await?;
+            self.keys.open(&mut page).await?;
+            Ok(page)
+        }
+        .boxed()
+    }
+}
+
 impl From<KeyError> for LogError {
     fn from(error: KeyError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+fn seal_error(error: KeyError) -> SealError {
+    match error {
+        KeyError::Full(lack) => SealError::Full(lack),
+        error => SealError::Key(error.into()),
     }
 }

@@ -1,7 +1,6 @@
 //! Authentication: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by every
 //! service.
 
-mod bucket;
 mod cache;
 mod claims;
 mod issuer;
@@ -16,8 +15,9 @@ use axum::{
     http::{StatusCode, header, request::Parts},
 };
 use chrono::{DateTime, Utc};
-use domain::{BoxId, UserId, trust as names};
+use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
+use wire::trust as names;
 
 pub use issuer::{AllowedAlgorithm, KeySource};
 pub use signer::{Grant, Signer};

@@ -1,8 +1,6 @@
 //! A bucket of JSON values beside the log. Reads go to the leader. Every write can be guarded by the revision that was
 //! read.
 
-pub(crate) mod layout;
-
 use async_nats::jetstream::{
     kv::{Store, UpdateErrorKind},
     message::StreamMessage,
@@ -13,7 +11,7 @@ use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
-use crate::{jetstream::JetStreamLog, space::Lack};
+use crate::{server::JetStream, space::Lack};
 
 /// The reasons for which a value could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,20 +32,20 @@ pub enum BucketError {
 
 /// One bucket. All its users in the process share it.
 #[derive(Debug)]
-pub(crate) struct Bucket {
-    log: JetStreamLog,
+pub struct Bucket {
+    server: JetStream,
     name: &'static str,
     store: OnceCell<Store>,
 }
 
 impl Bucket {
-    /// Creates a handle to the bucket of this name beside this log.
-    pub(crate) fn new(log: JetStreamLog, name: &'static str) -> Self {
-        Self { log, name, store: OnceCell::new() }
+    /// Creates a handle to the bucket of this name.
+    pub fn new(server: JetStream, name: &'static str) -> Self {
+        Self { server, name, store: OnceCell::new() }
     }
 
     async fn store(&self) -> Result<&Store, BucketError> {
-        let opened = self.store.get_or_try_init(|| self.log.context().get_key_value(self.name)).await;
+        let opened = self.store.get_or_try_init(|| self.server.context().get_key_value(self.name)).await;
         opened.map_err(|error| self.unavailable(error))
     }
 
@@ -56,13 +54,13 @@ impl Bucket {
     }
 
     /// The stream that holds the bucket.
-    pub(crate) async fn stream(&self) -> Result<&Stream, BucketError> {
+    pub async fn stream(&self) -> Result<&Stream, BucketError> {
         Ok(&self.store().await?.stream)
     }
 
     /// The subject of a key in the bucket's stream.
-    pub(crate) fn subject(&self, key: &str) -> String {
-        format!("$KV.{}.{key}", self.name)
+    pub fn subject(&self, key: &str) -> String {
+        wire::bucket::subject(self.name, key)
     }
 
     /// Returns the last message of a key, also a tombstone. Always asks the leader: a replica may lag behind an
@@ -76,12 +74,12 @@ impl Bucket {
     }
 
     /// Returns the value of a key and its revision, read from the leader.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
         Ok(self.get_dated(key).await?.map(|(value, revision, _)| (value, revision)))
     }
 
     /// Returns the value of a key, its revision, and the time at which the server stored it.
-    pub(crate) async fn get_dated<T: DeserializeOwned>(
+    pub async fn get_dated<T: DeserializeOwned>(
         &self,
         key: &str,
     ) -> Result<Option<(T, u64, DateTime<Utc>)>, BucketError> {
@@ -99,14 +97,14 @@ impl Bucket {
         value: &[u8],
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> BucketError {
-        match self.log.lack(self.name, key, value, &error).await {
+        match self.server.lack(self.name, key, value, &error).await {
             Some(lack) => BucketError::Full(self.name, lack),
             None => self.unavailable(error),
         }
     }
 
     /// Creates a value and returns its revision. Fails with a conflict if there is one.
-    pub(crate) async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<u64, BucketError> {
+    pub async fn create<T: Serialize>(&self, key: &str, value: &T) -> Result<u64, BucketError> {
         match self.update(key, value, 0).await {
             Err(conflict @ BucketError::Conflict(_)) => match self.last(key).await? {
                 Some(message) if is_tombstone(&message) => self.update(key, value, message.sequence).await,
@@ -117,11 +115,11 @@ impl Bucket {
     }
 
     /// Replaces this revision and returns the new one. Fails with a conflict if it is not current.
-    pub(crate) async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
+    pub async fn update<T: Serialize>(&self, key: &str, value: &T, revision: u64) -> Result<u64, BucketError> {
         let value = encode(key, value)?;
         match self.store().await?.update(key, value.clone(), revision).await {
             Ok(revision) => {
-                self.log.written(self.name);
+                self.server.written(self.name);
                 Ok(revision)
             }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
@@ -132,10 +130,10 @@ impl Bucket {
     }
 
     /// Removes this revision. Fails with a conflict if it is not current.
-    pub(crate) async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
+    pub async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
         match self.store().await?.delete_expect_revision(key, Some(revision)).await {
             Ok(()) => {
-                self.log.written(self.name);
+                self.server.written(self.name);
                 Ok(())
             }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
@@ -146,11 +144,11 @@ impl Bucket {
     }
 
     /// Sets a value unconditionally.
-    pub(crate) async fn put<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
+    pub async fn put<T: Serialize>(&self, key: &str, value: &T) -> Result<(), BucketError> {
         let value = encode(key, value)?;
         match self.store().await?.put(key, value.clone()).await {
             Ok(_) => {
-                self.log.written(self.name);
+                self.server.written(self.name);
                 Ok(())
             }
             Err(error) => Err(self.failed(key, &value, error).await),
@@ -158,10 +156,10 @@ impl Bucket {
     }
 
     /// Removes a value unconditionally.
-    pub(crate) async fn delete(&self, key: &str) -> Result<(), BucketError> {
+    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
         match self.store().await?.delete(key).await {
             Ok(()) => {
-                self.log.written(self.name);
+                self.server.written(self.name);
                 Ok(())
             }
             Err(error) => Err(self.failed(key, &[], error).await),
@@ -169,7 +167,7 @@ impl Bucket {
     }
 
     /// Returns all keys that were ever used, also those of removed values.
-    pub(crate) async fn keys(&self, pattern: &str) -> Result<Vec<String>, BucketError> {
+    pub async fn keys(&self, pattern: &str) -> Result<Vec<String>, BucketError> {
         let store = self.store().await?;
         let found = store.stream.info_with_subjects(format!("{}{pattern}", store.prefix)).await;
         let found: Vec<(String, usize)> = found

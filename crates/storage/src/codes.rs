@@ -1,11 +1,35 @@
 //! The error codes that a server returns for a publish, and their meaning for the message.
 
-use super::ApiError;
+use serde::Deserialize;
+
 use crate::space::Lack;
+
+/// An error of the server's API.
+#[derive(Debug, Deserialize)]
+pub struct ApiError {
+    /// The class of the error, as in HTTP.
+    pub code: u64,
+    /// The error.
+    #[serde(default)]
+    pub err_code: u64,
+    /// The server's description of the error.
+    #[serde(default)]
+    pub description: String,
+}
+
+impl From<&async_nats::jetstream::Error> for ApiError {
+    fn from(error: &async_nats::jetstream::Error) -> Self {
+        Self {
+            code: u64::try_from(error.code()).unwrap_or_default(),
+            err_code: error.error_code().0,
+            description: error.to_string(),
+        }
+    }
+}
 
 /// The meaning of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// The guard does not hold.
     Guard,
     /// Concurrent appends prevented it. Nothing was stored.
@@ -43,7 +67,8 @@ const STORE_FAILED: u64 = 10077;
 /// The stream's leader has moved, or the stream cannot be used for now. Not all of these are answered with 503.
 const MOVED: [u64; 6] = [10007, 10009, 10041, 10063, 10118, 10194];
 
-pub(super) fn refusal(error: &ApiError) -> Refusal {
+/// Returns the meaning of an error.
+pub fn refusal(error: &ApiError) -> Refusal {
     match error.err_code {
         WRONG_LAST_SEQUENCE => Refusal::Guard,
         GUARD_IN_FLIGHT | ID_IN_FLIGHT | INCOMPLETE_BATCH | TOO_MANY_BATCHES => Refusal::Busy,

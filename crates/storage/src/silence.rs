@@ -1,6 +1,6 @@
 //! Detects a server that does not answer appends because it cannot write to its disk.
 
-use std::{error::Error, sync::atomic::Ordering, time::Duration};
+use std::{error::Error, time::Duration};
 
 use async_nats::{
     HeaderMap, header,
@@ -10,21 +10,25 @@ use async_nats::{
     },
 };
 
-use super::{
-    ApiAnswer, ApiError, JetStreamLog, OWNER_API_PREFIX, READ_PATIENCE, append::Acknowledgement, codes, codes::Refusal,
+use serde::Deserialize;
+use wire::{OWNER_API_PREFIX, bucket};
+
+use crate::{
+    codes::{self, ApiError, Refusal},
+    server::{ApiAnswer, JetStream, READ_PATIENCE},
+    space::Lack,
 };
-use crate::space::Lack;
 
 /// A last sequence that no stream has. A message that expects it is answered but never stored.
 const IMPOSSIBLE: &str = "9007199254740991";
 
-impl JetStreamLog {
-    /// The number of connects of the client, as an identifier of the connection. Message order holds within one
-    /// connection only.
-    pub(super) fn connection_count(&self) -> u64 {
-        self.client.statistics().connects.load(Ordering::Relaxed)
-    }
+/// The server's answer to a published message.
+#[derive(Deserialize)]
+struct Acknowledgement {
+    error: Option<ApiError>,
+}
 
+impl JetStream {
     /// Returns true if the server drops the messages that it should store. Call it after the server has not answered a
     /// message to the stream.
     ///
@@ -32,18 +36,18 @@ impl JetStreamLog {
     /// guards that do not hold. It processes the messages of a connection in order, so such a rejection shows that it
     /// has processed the ones before. A replicated stream stores later than its leader answers, so this does not hold
     /// there.
-    pub(super) async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
+    pub async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, IMPOSSIBLE);
         let probe = async_nats::Request::new().headers(headers).timeout(Some(patience));
-        let Ok(answer) = self.client.send_request(subject, probe).await else { return false };
+        let Ok(answer) = self.client().send_request(subject, probe).await else { return false };
         let refused = match serde_json::from_slice::<Acknowledgement>(&answer.payload) {
-            Ok(Acknowledgement { error: Some(error), .. }) => codes::refusal(&error) == Refusal::Guard,
+            Ok(Acknowledgement { error: Some(error) }) => codes::refusal(&error) == Refusal::Guard,
             _ => false,
         };
         let drops = refused && connection == self.connection_count() && self.is_alone(stream).await;
         if drops {
-            self.space.refused(stream, Lack::Disk);
+            self.space().refused(stream, Lack::Disk);
         }
         drops
     }
@@ -56,20 +60,20 @@ impl JetStreamLog {
     /// written then. A deletion writes an empty value.
     pub(crate) async fn lack(
         &self,
-        bucket: &str,
+        name: &str,
         key: &str,
         value: &[u8],
         error: &(dyn Error + Send + Sync + 'static),
     ) -> Option<Lack> {
-        let stream = format!("KV_{bucket}");
+        let stream = bucket::stream(name);
         if let Some(lack) = answered(error) {
-            self.space.refused(&stream, lack);
+            self.space().refused(&stream, lack);
             return Some(lack);
         }
-        let subject = format!("$KV.{bucket}.{key}");
+        let subject = bucket::subject(name, key);
         let connection = self.connection_count();
         // Accounts other than the owner's see the bucket under the prefix of their API.
-        let published = if self.prefix == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
+        let published = if self.prefix() == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
         let dropped = is_timeout(error)
             && self.drops(&stream, published, connection, READ_PATIENCE).await
             && self.is_absent(&stream, &subject, value).await;
@@ -77,12 +81,12 @@ impl JetStreamLog {
     }
 
     /// Records that a bucket accepts values.
-    pub(crate) fn written(&self, bucket: &str) {
-        self.space.stored(|| format!("KV_{bucket}"));
+    pub(crate) fn written(&self, name: &str) {
+        self.space().stored(|| bucket::stream(name));
     }
 
     async fn is_absent(&self, stream: &str, subject: &str, value: &[u8]) -> bool {
-        let Ok(stream) = self.context.get_stream_no_info(stream).await else { return false };
+        let Ok(stream) = self.context().get_stream_no_info(stream).await else { return false };
         match stream.raw_message_builder().last_by_subject(subject).send().await {
             Ok(message) => message.payload != value,
             Err(error) => error.kind() == async_nats::jetstream::stream::RawMessageErrorKind::NoMessageFound,
@@ -97,12 +101,7 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
 fn answered(error: &(dyn Error + 'static)) -> Option<Lack> {
     sources(error).find_map(|error| {
         let error = error.downcast_ref::<async_nats::jetstream::Error>()?;
-        let error = ApiError {
-            code: u64::try_from(error.code()).unwrap_or_default(),
-            err_code: error.error_code().0,
-            description: error.to_string(),
-        };
-        match codes::refusal(&error) {
+        match codes::refusal(&error.into()) {
             Refusal::Full(lack) => Some(lack),
             _ => None,
         }

@@ -65,7 +65,8 @@ impl Space {
         self.0.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn refused(&self, stream: &str, lack: Lack) {
+    /// Records a rejection by this stream, named as on the server.
+    pub fn refused(&self, stream: &str, lack: Lack) {
         let name = if lack.is_common() { "" } else { stream };
         let former = self.lock().insert(name.to_owned(), (Instant::now(), lack));
         self.0.any.store(true, Ordering::Relaxed);
@@ -74,7 +75,8 @@ impl Space {
         }
     }
 
-    pub(crate) fn stored(&self, stream: impl FnOnce() -> String) {
+    /// Records that this stream, named as on the server, has stored a message.
+    pub fn stored(&self, stream: impl FnOnce() -> String) {
         if self.0.any.load(Ordering::Relaxed) {
             let mut refused = self.lock();
             refused.remove("");
@@ -95,7 +97,7 @@ impl Space {
     pub fn buckets(&self) -> Vec<(String, Lack)> {
         let refused = self.lock();
         let recent = refused.iter().filter(|(_, (at, _))| at.elapsed() < SHOWN);
-        recent.filter_map(|(name, (_, lack))| Some((name.strip_prefix("KV_")?.to_owned(), *lack))).collect()
+        recent.filter_map(|(name, (_, lack))| Some((wire::bucket::of_stream(name)?.to_owned(), *lack))).collect()
     }
 }
 

@@ -1,6 +1,6 @@
-//! Subjects and buckets beside the log: notifications after a commit, signals, commands as requests, tickets.
+//! Subjects beside the log: notifications after a commit, signals, commands as requests.
 
-use crate::ids::{RoomId, UserId};
+use domain::{RoomId, UserId};
 
 /// New feed rows of one room, written by this generation of the read models.
 pub fn live_room(generation: i64, room_id: &RoomId) -> String {
@@ -87,15 +87,17 @@ pub fn erasure_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("erasure.")
 }
 
-/// The bucket in which the query-services keep tickets for live connections until they are redeemed.
-pub const TICKETS_BUCKET: &str = "tickets";
+/// The pattern of every subject of rows, alarms and users in any generation, for permissions.
+pub const LIVE: &str = "live.>";
 
-/// The time within which a ticket can be redeemed, in seconds.
-pub const TICKET_SECONDS: u32 = 30;
+/// The pattern of every subject about checkpoints and activations, for permissions.
+pub const PROJECTED: &str = "projected.>";
 
-/// The prefix under which a service's account reaches the JetStream API of the account that owns streams and buckets.
-/// `$JS.API` does not work: every account has an import of that name, which answers that JetStream is disabled.
-pub const SERVICE_API_PREFIX: &str = "JS.core.API";
+/// The pattern of every signal, for permissions.
+pub const SIGNALS: &str = "signal.>";
+
+/// The pattern of everything that may become a command, for permissions.
+pub const COMMANDS: &str = "cmd.>";
 
 #[cfg(test)]
 mod tests {

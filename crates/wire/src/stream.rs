@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-pub use domain::partition_of;
+use domain::BoxId;
+use sha2::{Digest, Sha256};
 
 /// A stream of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,18 +79,21 @@ impl FromStr for StreamName {
 }
 
 /// Names in the streams' metadata. Stored; never rename.
-pub(crate) mod metadata {
-    pub(crate) const INCARNATION: &str = "boxroom.incarnation";
-    pub(crate) const PARTITIONS: &str = "boxroom.partitions";
-    pub(crate) const SCHEMA: &str = "boxroom.schema";
+pub mod metadata {
+    /// The incarnation of the stream.
+    pub const INCARNATION: &str = "boxroom.incarnation";
+    /// The number of partitions with which the log was created.
+    pub const PARTITIONS: &str = "boxroom.partitions";
+    /// The version of the layout of streams and subjects.
+    pub const SCHEMA: &str = "boxroom.schema";
     /// The id of the backup from which the stream was restored, if it was.
-    pub(crate) const RESTORED: &str = "boxroom.restored";
+    pub const RESTORED: &str = "boxroom.restored";
     /// Set on `USER` if the log has a bucket of user keys, so that a lost one is never replaced by a new one.
-    pub(crate) const SEALED: &str = "boxroom.sealed";
+    pub const SEALED: &str = "boxroom.sealed";
     /// Set on `USER` to the id of the backup that is being restored.
-    pub(crate) const RESTORING: &str = "boxroom.restoring";
+    pub const RESTORING: &str = "boxroom.restoring";
     /// The prefix of names that the server itself writes.
-    pub(crate) const OF_THE_SERVER: &str = "_nats.";
+    pub const OF_THE_SERVER: &str = "_nats.";
 }
 
 /// The streams that can be followed, in an order in which a reader may start them.
@@ -98,6 +102,13 @@ pub fn streams(partitions: u16) -> Vec<StreamName> {
     all.extend((0..partitions).map(StreamName::Box));
     all.push(StreamName::Mark);
     all
+}
+
+/// Returns the partition of a box. The result is part of every stored subject, so it must never change.
+pub fn partition_of(box_id: &BoxId, partitions: u16) -> u16 {
+    let digest = Sha256::digest(box_id.as_str().as_bytes());
+    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
+    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -112,5 +123,12 @@ mod tests {
         for bad in ["", "box", "box-", "box-01", "BOX_0", "box-x", "box-99999"] {
             assert_eq!(bad.parse::<StreamName>(), Err(UnknownStream), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_partition_of_a_box_never_changes() {
+        let partitions: Vec<u16> =
+            ["a", "b", "box-1", "box-2", "x_y"].iter().map(|id| partition_of(&id.parse().unwrap(), 4)).collect();
+        assert_eq!(partitions, [2, 2, 0, 2, 2]);
     }
 }

@@ -63,7 +63,7 @@ impl Source {
 
 impl Source {
     /// Returns the subject in a log with this many partitions. None for a claim, whose subject hides the name.
-    pub(crate) fn subject(&self, partitions: u16) -> Option<String> {
+    pub fn subject(&self, partitions: u16) -> Option<String> {
         Some(match self {
             Self::Room { box_id } => lane(box_id, Lane::Room, partitions),
             Self::Talk { box_id } => lane(box_id, Lane::Talk, partitions),
@@ -85,7 +85,8 @@ impl Source {
     }
 }
 
-pub(crate) fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
+/// The subject of a lane of a box.
+pub fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
     let lane = match lane {
         Lane::Room => "room",
         Lane::Talk => "talk",
@@ -94,7 +95,7 @@ pub(crate) fn lane(box_id: &BoxId, lane: Lane, partitions: u16) -> String {
 }
 
 /// Returns true if two subjects belong to one aggregate: they are the same, or lanes of one box.
-pub(crate) fn of_same_aggregate(one: &str, other: &str) -> bool {
+pub fn of_same_aggregate(one: &str, other: &str) -> bool {
     let box_of = |subject| match Source::parse(subject) {
         Some(Source::Room { box_id } | Source::Talk { box_id }) => Some(box_id),
         _ => None,
@@ -102,39 +103,66 @@ pub(crate) fn of_same_aggregate(one: &str, other: &str) -> bool {
     one == other || box_of(one).is_some_and(|box_id| Some(box_id) == box_of(other))
 }
 
-pub(crate) fn user(user_id: &UserId) -> String {
+/// The subject of a user.
+pub fn user(user_id: &UserId) -> String {
     format!("user.{user_id}")
 }
 
 /// Returns the subject of a claim. The nickname is hashed, because a subject token may not hold every character. Case
 /// is ignored.
-pub(crate) fn nickname_claim(nickname: &str) -> String {
+pub fn nickname_claim(nickname: &str) -> String {
     let digest = Sha256::digest(nickname.trim().to_lowercase().as_bytes());
     format!("claim.nickname.{}", hex(digest.get(..16).unwrap_or_default()))
 }
 
-pub(crate) fn store(store_id: &StoreId) -> String {
+/// The subject of a store.
+pub fn store(store_id: &StoreId) -> String {
     format!("store.{store_id}")
 }
 
-pub(crate) fn mark(room_id: &RoomId, user_id: &UserId, partitions: u16) -> String {
+/// The subject of the read marker of a user in a room.
+pub fn mark(room_id: &RoomId, user_id: &UserId, partitions: u16) -> String {
     format!("mark.{}.{room_id}.{user_id}", partition_of(room_id.box_id(), partitions))
 }
 
-pub(crate) fn timer_due(box_id: &BoxId, partitions: u16) -> String {
+/// The subject of the deadline of a box, as it is set.
+pub fn timer_due(box_id: &BoxId, partitions: u16) -> String {
     format!("timer.{}.{box_id}.due", partition_of(box_id, partitions))
 }
 
-pub(crate) fn timer_fire(box_id: &BoxId, partitions: u16) -> String {
+/// The subject on which the deadline of a box fires.
+pub fn timer_fire(box_id: &BoxId, partitions: u16) -> String {
     format!("timer.{}.{box_id}.fire", partition_of(box_id, partitions))
 }
 
 /// The subjects on which the server republishes the messages of a stream.
-pub(crate) fn stored(stream_on_server: &str) -> String {
+pub fn stored(stream_on_server: &str) -> String {
     format!("stored.{stream_on_server}.>")
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+/// The patterns of the subjects to which command-services append.
+pub const ALL_APPENDED: [&str; 7] =
+    ["box.*.*.room", "box.*.*.talk", "user.*", "claim.nickname.*", "store.*", "mark.*.*.*.*", "timer.*.*.due"];
+
+/// The pattern of every [`timer_fire`].
+pub const ALL_FIRED: &str = "timer.*.*.fire";
+
+/// The pattern of every [`stored`].
+pub const ALL_STORED: &str = "stored.>";
+
+/// Returns the patterns of the subjects that a stream holds. Stored; never change.
+pub fn of_stream(stream: StreamName) -> Vec<String> {
+    match stream {
+        StreamName::Box(partition) => vec![format!("box.{partition}.*.room"), format!("box.{partition}.*.talk")],
+        StreamName::User => vec!["user.*".to_owned(), "claim.nickname.*".to_owned()],
+        StreamName::Store => vec!["store.*".to_owned()],
+        StreamName::Mark => vec!["mark.*.*.*.*".to_owned()],
+        StreamName::Timer => vec!["timer.*.*.due".to_owned(), ALL_FIRED.to_owned()],
+    }
+}
+
+/// Returns bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }

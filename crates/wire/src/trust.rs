@@ -1,27 +1,20 @@
-//! Access tokens as the services share them: bucket names, keys and the form of the entries.
+//! Access tokens as the services share them: the keys and the form of the entries in the buckets.
 
 use chrono::{DateTime, Utc};
+use domain::UserId;
 use serde::{Deserialize, Serialize};
-
-use crate::ids::UserId;
-
-/// The bucket of the public keys that verify access tokens, by their ids. Stored; never rename.
-pub const SIGNING_KEYS_BUCKET: &str = "signing_keys";
-
-/// The bucket of the sessions that can be refreshed, by [`family_key`]. Stored; never rename.
-pub const SESSIONS_BUCKET: &str = "sessions";
 
 /// The longest that a session can wait for its next refresh, in days.
 pub const SESSION_DAYS: i64 = 90;
-
-/// The bucket of revoked tokens, by [`session_key`], [`subject_key`] and [`ALL_TOKENS_KEY`]. Stored; never rename.
-pub const REVOKED_BUCKET: &str = "revoked";
 
 /// The key of the revocation of all tokens, which a restore stores. No role has this name. Stored; never rename.
 pub const ALL_TOKENS_KEY: &str = "all.tokens";
 
 /// The longest lifetime of a revocation, in hours.
 pub const REVOKED_HOURS: i64 = 25;
+
+/// The time within which a ticket can be redeemed, in seconds.
+pub const TICKET_SECONDS: u32 = 30;
 
 /// A key that verifies access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

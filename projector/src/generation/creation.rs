@@ -1,7 +1,8 @@
 //! The creation of generations.
 
-use event_store::{Log, LogError, StreamName, streams};
+use event_store::{Log, LogError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
+use wire::{StreamName, streams};
 
 use super::{ChangeError, Goal, State, lock, parsed, refused};
 use crate::{database::Database, operator::requests::Rebuild};

@@ -1,8 +1,8 @@
 //! The client of the operators' requests.
 
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
-use domain::notice;
 use service_kit::nats;
+use wire::notice;
 
 use super::requests::{Outcome, Request};
 

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use event_store::{Log, streams};
+use event_store::Log;
+use wire::streams;
 
 use super::{
     audit::Audit,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_nats::Client;
-use domain::notice;
 use service_kit::nats::{ConnectError, Request, Requests};
 use tokio::sync::Semaphore;
+use wire::notice;
 
 use super::operations::Operations;
 

@@ -1,11 +1,11 @@
 //! The lifecycle of generations: each change is refused, with a reason, where it would do harm.
 
-use event_store::StreamName;
 use projector::{
     generation::{self, ChangeError, Generation, Goal, State},
     operator::requests::{Rebuild, Retire, Switched},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use wire::StreamName;
 
 use crate::world::{World, origins};
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use event_store::{MemoryLog, StreamName, follow, partition_of, streams};
+use event_store::{MemoryLog, follow};
 use projector::{
     Commit, Content, Mode, Throttle, catch_up, complete,
     generation::{self, Generation, Origin, Pace, State},
     reader::Reader,
 };
 use sqlx::Connection;
+use wire::{StreamName, partition_of, streams};
 
 use crate::{
     sample_log::SampleLog,

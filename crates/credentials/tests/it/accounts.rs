@@ -1,12 +1,13 @@
 //! Tests of the accounts beside the log.
 
+use credentials::{AccountError, AccountState, Accounts};
 use domain::UserId;
-use event_store::{AccountError, AccountState, Accounts, JetStreamLog};
 use harness::{Account, Nats};
+use storage::JetStream;
 use testing::{commands::noon, server};
 
 async fn accounts(nats: &Nats) -> Accounts {
-    Accounts::new(JetStreamLog::new(server::connect(&nats.url(Account::Command)).await))
+    Accounts::new(JetStream::new(server::connect(&nats.url(Account::Command)).await))
 }
 
 fn ann() -> UserId {
@@ -46,7 +47,7 @@ async fn a_deleted_account_can_be_created_again() {
 
 #[test]
 fn a_password_hash_is_never_printed() {
-    let account = event_store::Account {
+    let account = credentials::Account {
         password_hash: "secret-hash".into(),
         role: "user".into(),
         state: AccountState::Active,

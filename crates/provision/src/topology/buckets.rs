@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-use domain::{
-    notice::{TICKET_SECONDS, TICKETS_BUCKET},
-    trust::{REVOKED_BUCKET, REVOKED_HOURS, SESSION_DAYS, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
+use wire::{
+    bucket::{
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
+        TICKETS_BUCKET,
+    },
+    trust::{REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
 };
-
-use crate::{accounts_kv::ACCOUNTS_BUCKET, attempts_kv::ATTEMPTS_BUCKET, keys::KEYS_BUCKET};
 
 /// The maximum size of a value.
 const MAX_VALUE_BYTES: i32 = 1024;
@@ -25,7 +26,7 @@ const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Returns the streams of all buckets with the given number of replicas.
-pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
+pub(super) fn layouts(replicas: usize) -> [Config; 7] {
     let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
     let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
@@ -58,8 +59,8 @@ pub(crate) fn layouts(replicas: usize) -> [Config; 7] {
 /// compressed, because deleted values are overwritten in place.
 fn bucket(name: &str, keys: &str, replicas: usize) -> Config {
     Config {
-        name: format!("KV_{name}"),
-        subjects: vec![format!("$KV.{name}.{keys}")],
+        name: bucket::stream(name),
+        subjects: vec![bucket::subject(name, keys)],
         discard: DiscardPolicy::New,
         storage: StorageType::File,
         num_replicas: replicas,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, jetstream};
 use domain::DeliveryBox;
-use event_store::{Log, LogError, StreamName, follow, log::Freshness};
+use event_store::{Log, LogError, follow, log::Freshness};
 use futures::StreamExt;
 use harness::{Account, Nats};
 use testing::{
@@ -12,6 +12,7 @@ use testing::{
     server,
 };
 use tokio::time::timeout;
+use wire::StreamName;
 
 const SOON: Duration = Duration::from_millis(400);
 
@@ -48,7 +49,7 @@ async fn the_projector_reads_the_log() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let log: Arc<dyn Log> = Arc::new(event_store::JetStreamLog::new(client(&nats, Account::Projector).await));
     open_room(&executor::<DeliveryBox>(&server::log(&nats).await)).await;
-    let stream = StreamName::Box(event_store::partition_of(&testing::commands::box_id(), server::PARTITIONS));
+    let stream = StreamName::Box(wire::partition_of(&testing::commands::box_id(), server::PARTITIONS));
     let mut follower = follow(log.clone(), stream, 1).await.unwrap();
     assert!(!follower.next_batch(10, 1 << 20).await.unwrap().commits.is_empty());
     assert!(event_store::commit_id_at(log.as_ref(), stream, 1).await.unwrap().is_some());
@@ -81,10 +82,10 @@ async fn notifications_go_only_from_the_projector_to_the_query_service() {
 async fn query_services_redeem_a_ticket_once() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let query = client(&nats, Account::Query).await;
-    let context = jetstream::with_prefix(query.clone(), event_store::SERVICE_API_PREFIX);
+    let context = jetstream::with_prefix(query.clone(), wire::SERVICE_API_PREFIX);
     let tickets = context.get_key_value("tickets").await.unwrap();
     let revision = tickets.put("t-1", "ann".into()).await.unwrap();
-    let elsewhere = jetstream::with_prefix(client(&nats, Account::Query).await, event_store::SERVICE_API_PREFIX);
+    let elsewhere = jetstream::with_prefix(client(&nats, Account::Query).await, wire::SERVICE_API_PREFIX);
     let elsewhere = elsewhere.get_key_value("tickets").await.unwrap();
     assert_eq!(elsewhere.entry("t-1").await.unwrap().unwrap().value, "ann");
     elsewhere.delete_expect_revision("t-1", Some(revision)).await.unwrap();

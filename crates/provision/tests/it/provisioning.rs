@@ -2,11 +2,12 @@
 
 use async_nats::jetstream;
 use chrono::DateTime;
-use event_store::{
-    AccountError, Accounts, LogError, ProvisionError, ProvisionOptions, StreamName, provision, streams, verify,
-};
+use credentials::{AccountError, Accounts};
+use event_store::{LogError, VerifyError, verify};
 use harness::{Account, Nats};
+use provision::topology::{ProvisionError, ProvisionOptions, provision};
 use testing::server;
+use wire::{StreamName, streams};
 
 const OPTIONS: ProvisionOptions = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
 
@@ -36,7 +37,7 @@ async fn a_different_number_of_partitions_is_refused() {
             "{refused:?}"
         );
         let refused = verify(server::log(&nats).await.as_ref(), partitions).await;
-        assert!(matches!(refused, Err(ProvisionError::OtherPartitions { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(VerifyError::OtherPartitions { .. })), "{refused:?}");
     }
     let context = jetstream::new(admin(&nats).await);
     assert!(context.get_stream("BOX_4").await.is_err(), "nothing was created");
@@ -51,7 +52,7 @@ async fn an_interrupted_provisioning_can_be_finished() {
         context.delete_stream(stream).await.unwrap();
     }
     let absent = verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await;
-    assert!(matches!(absent, Err(ProvisionError::Log(LogError::Absent(StreamName::User)))), "{absent:?}");
+    assert!(matches!(absent, Err(VerifyError::Log(LogError::Absent(StreamName::User)))), "{absent:?}");
     provision(admin(&nats).await, OPTIONS).await.unwrap();
     verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await.unwrap();
 }
@@ -69,7 +70,7 @@ async fn a_lost_stream_is_not_replaced_by_an_empty_one() {
     let refused = provision(admin(&nats).await, OPTIONS).await;
     assert!(matches!(&refused, Err(ProvisionError::Incomplete { absent, .. }) if absent == "BOX_1"), "{refused:?}");
     let refused = verify(server::log(&nats).await.as_ref(), server::PARTITIONS).await;
-    assert!(matches!(refused, Err(ProvisionError::Log(LogError::Absent(StreamName::Box(1))))), "{refused:?}");
+    assert!(matches!(refused, Err(VerifyError::Log(LogError::Absent(StreamName::Box(1))))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_bucket_of_an_earlier_version_is_changed_to_reads_from_the_leader() {
     context.create_key_value(bucket).await.unwrap();
     let direct = async || context.get_stream("KV_accounts").await.unwrap().cached_info().config.allow_direct;
     assert!(direct().await);
-    let accounts = Accounts::new(server::log(&nats).await.as_ref().clone());
+    let accounts = Accounts::new(server::log(&nats).await.server().clone());
     let ann = "ann".parse().unwrap();
     accounts.create_pending(&ann, "hash".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await.unwrap();
 

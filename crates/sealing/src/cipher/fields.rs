@@ -5,6 +5,7 @@
 
 use std::{ops::Range, sync::LazyLock};
 
+use event_store::envelope::SEALED;
 use memchr::{memchr, memchr2, memmem};
 
 /// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
@@ -22,8 +23,8 @@ const PERSONAL: [(&str, &str); 7] = [
 /// The beginnings of the personal fields, up to the opening quotation mark of the text.
 const STARTS: [&[u8]; 4] = [br#""body":""#, br#""title":""#, br#""nickname":""#, br#""push_token":""#];
 
-/// The form of an encrypted value: `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.
-const SEALED: &[u8] = br#"{"sealed":""#;
+/// The rest of the form of an encrypted value after [`SEALED`]:
+/// `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.
 const OF: &[u8] = br#"","of":""#;
 const END: &[u8] = br#""}"#;
 
@@ -105,11 +106,6 @@ impl SealedValue {
     pub(crate) fn owner<'a>(&self, payload: &'a [u8]) -> &'a str {
         payload.get(self.owner.clone()).and_then(|owner| str::from_utf8(owner).ok()).unwrap_or_default()
     }
-}
-
-/// Returns true if a commit has encrypted values.
-pub(crate) fn holds_sealed(payload: &[u8]) -> bool {
-    FIND_SEALED.find(payload).is_some()
 }
 
 /// Returns the encrypted values of a commit, in order.

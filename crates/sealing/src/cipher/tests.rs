@@ -4,18 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, User, UserEvent};
+use event_store::{
+    ActorRole, CommandContext, DecodeError, Decoded, RecordedCommit, RequestHash, StoredAggregate,
+    store::{After, prepare},
+};
 use proptest::prelude::*;
 use serde_json::Value;
+use wire::StreamName;
 
 use super::*;
-use crate::{
-    Decoded, RecordedCommit,
-    aggregate::StoredAggregate,
-    envelope::{CommandContext, RequestHash},
-    store::{After, prepare},
-    stream::StreamName,
-    upcast::DecodeError,
-};
 
 fn ann() -> UserId {
     "ann".parse().unwrap()
@@ -32,7 +29,7 @@ fn commit<A: StoredAggregate>(id: &A::Id, events: &[A::Event]) -> NewMessage {
         command_id: None,
         request_hash: RequestHash::keyed(b"secret", &[]),
         actor: ann(),
-        role: crate::ActorRole::User,
+        role: ActorRole::User,
         at: DateTime::UNIX_EPOCH,
         traceparent: None,
     };
@@ -179,7 +176,7 @@ const NOT_PERSONAL: [&str; 11] = [
 
 #[test]
 fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../event-store/fixtures");
     let mut sealed_types = BTreeSet::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let event: BTreeMap<String, Value> =

@@ -6,8 +6,10 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use domain::UserId;
 
-use super::KeyError;
-use crate::sealing::{UserKey, decrypt, encrypt};
+use crate::{
+    cipher::{UserKey, decrypt, encrypt},
+    error::KeyError,
+};
 
 /// Separates these ciphertexts from all others under any key. Part of them; never change.
 const PURPOSE: &str = "boxroom user key 1";

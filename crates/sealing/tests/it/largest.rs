@@ -12,11 +12,12 @@ use domain::{
     values::{BoxKind, Coordinates, InvalidValue},
 };
 use event_store::{
-    ActorRole, CommandContext, CommandError, Log, RequestHash, SealedLog, StoredAggregate,
+    ActorRole, CommandContext, CommandError, Log, RequestHash, StoredAggregate,
     log::{Attempt, Freshness, NewMessage},
     store::{After, prepare},
 };
 use harness::Nats;
+use sealing::SealedLog;
 use testing::{
     commands::{executor, noon},
     server,

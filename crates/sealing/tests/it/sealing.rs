@@ -16,21 +16,19 @@ use domain::{
     delivery_box::OriginalMessage,
 };
 use event_store::{
-    BulkAddress, CommandError, Decoded, FollowError, Follower, JetStreamLog, KeyRing, Log, MasterKeys, RecordedCommit,
-    SealedLog, StreamName, follow,
+    BulkAddress, CommandError, Decoded, FollowError, Follower, JetStreamLog, Log, RecordedCommit, follow,
     log::{Freshness, Range},
-    partition_of,
 };
 use futures::{FutureExt, future::BoxFuture};
 use harness::{Account, Nats};
+use sealing::{KeyRing, MasterKeys, SealedLog};
 use testing::{
     commands::{box_id, by, executor, keyed, open_room, room_id, say},
-    server,
+    server::{self, seen},
     wait::until_within,
 };
 use tokio::time::Instant;
-
-use crate::bulk::seen;
+use wire::{StreamName, partition_of};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -59,7 +57,7 @@ async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<Sea
     let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
     let bulk = BulkAddress { host: "127.0.0.1".to_owned(), port: nats.port(), user, password };
     let log = JetStreamLog::new(server::connect(&nats.url(account)).await).bulk_from(Some(bulk));
-    let keys = KeyRing::start(log.clone(), masters);
+    let keys = KeyRing::start(log.server().clone(), masters);
     (SealedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
 }
 
