@@ -4,13 +4,13 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use chrono::TimeDelta;
+use credentials::{Accounts, Revocations, Sessions};
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, RoomId, Store, User, UserId};
-use event_store::{
-    Accounts, CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, KeyRing, Marks,
-    Revocations, Sessions, StreamName, TailState,
-};
+use event_store::{CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, TailState};
+use sealing::KeyRing;
 use service_kit::{auth::Verifier, clock};
 use sign_in::sign_out::Records;
+use wire::StreamName;
 
 use crate::{
     attempts::Attempts,

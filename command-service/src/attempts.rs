@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use credentials::{AttemptTallies, KeyedMutex, Tally};
 use domain::{BoxId, RoomId, UserId};
-use event_store::{AttemptTallies, BucketError, KeyedMutex, Tally};
 use futures::future::try_join_all;
 use service_kit::{clock, http::ClientAddress};
+use storage::BucketError;
 
 use crate::{error::Error, problems::Code, stamp::RequestSecret};
 
@@ -165,8 +166,8 @@ impl Error {
 mod tests {
     use std::future::ready;
 
-    use event_store::JetStreamLog;
     use service_kit::nats;
+    use storage::JetStream;
 
     use super::*;
 
@@ -204,7 +205,7 @@ mod tests {
     async fn a_hundred_wrong_passwords_block_an_account_or_an_address_except_for_known_clients() {
         let server = harness::Nats::start(1).await.unwrap();
         let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
-        let attempts = Attempts::new(AttemptTallies::new(JetStreamLog::new(client)));
+        let attempts = Attempts::new(AttemptTallies::new(JetStream::new(client)));
         assert_eq!(attempts.attempt("ana", "home", true).await, Ok(true));
         // No address of these has to wait itself.
         for number in 0..FREE_OVER_ALL {

@@ -1,8 +1,8 @@
 //! Metrics of the state of the process, read at each scrape.
 
-use event_store::StreamName;
 use prometheus_client::registry::Registry;
 use service_kit::metrics::{at_scrape, gauges, value};
+use wire::StreamName;
 
 use crate::app::App;
 

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use async_nats::{Client, Message, Subscriber};
-use domain::{BoxCommand, BoxId, OwnCommand, UserId, notice};
+use domain::{BoxCommand, BoxId, OwnCommand, UserId};
 use event_store::{ActorRole, CommandContext};
 use futures::StreamExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use service_kit::clock;
 use tokio::time::sleep;
+use wire::notice;
 
 use crate::{app::App, error::Error, problems::Code, users::erase};
 

@@ -1,9 +1,12 @@
 //! Converts each error to the problem that the client gets.
 
 use axum::response::{IntoResponse, Response};
+use credentials::AccountError;
 use domain::{BoxRefusal, StoreRefusal, UserRefusal};
-use event_store::{AccountError, AppendError, BucketError, CommandError, EventStoreError, KeyError, Lack, MarkError};
+use event_store::{AppendError, CommandError, EventStoreError, MarkError};
+use sealing::KeyError;
 use service_kit::problem::Problem;
+use storage::{BucketError, Lack};
 
 use crate::problems::Code;
 

@@ -9,7 +9,6 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, HeaderMap};
 use axum::{Router, response::IntoResponse};
-use domain::notice;
 use service_kit::{
     clock,
     nats::{ConnectError, Request, Requests},
@@ -17,6 +16,7 @@ use service_kit::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 use utoipa::openapi::OpenApi;
+use wire::notice;
 
 use message::Reply;
 use operations::Operations;

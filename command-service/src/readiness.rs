@@ -1,6 +1,8 @@
 //! Readiness by partition: a failure that stops all commands makes the process unready, others are only reported.
 
-use event_store::{Lack, Space, StreamName, TailState};
+use event_store::TailState;
+use storage::{Lack, Space};
+use wire::StreamName;
 
 use crate::app::App;
 

@@ -11,10 +11,9 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
-use event_store::{
-    Accounts, AttemptTallies, Deadlines, Executor, ExecutorOptions, JetStreamLog, KeyRing, Log, Marks, MasterKeys,
-    ProvisionError, Revocations, SealedLog, Sessions, SigningKeys, Space, verify,
-};
+use credentials::{Accounts, AttemptTallies, Revocations, Sessions, SigningKeys};
+use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, VerifyError, verify};
+use sealing::{KeyRing, MasterKeys, SealedLog};
 use service_kit::{
     auth::{Trust, Verifier},
     docs,
@@ -23,6 +22,8 @@ use service_kit::{
     metrics::Metrics,
     nats, operations,
 };
+use storage::Space;
+use storage::Space;
 use supervision::Tasks;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
@@ -68,7 +69,7 @@ pub async fn run(
     let trust = Trust::open(&settings.trust);
     let app = assemble(&settings, &log, trust.verifier())?;
     let verified = Arc::new(AtomicBool::new(false));
-    let space = log.space().clone();
+    let space = log.server().space().clone();
     let health = health(client.clone(), app.clone(), Arc::clone(&verified), space.clone(), requests.connected());
     let (router, gateway) = entrances(&settings, &app, &client, health)?;
 
@@ -139,12 +140,12 @@ async fn until_caught_up(app: &App, space: &Space) {
 }
 
 fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Result<App> {
-    let signing = Signing::open(&settings.signing, SigningKeys::new(log.clone()), verifier.clone())?;
+    let signing = Signing::open(&settings.signing, SigningKeys::new(log.server().clone()), verifier.clone())?;
     let secret = RequestSecret::read(&settings.request_secret_file)
         .with_context(|| format!("cannot read {}", settings.request_secret_file.display()))?;
     let file = &settings.master.master_key_file;
     let masters = MasterKeys::read(file).with_context(|| format!("{} is not a master key file", file.display()))?;
-    let keys = KeyRing::start(log.clone(), masters);
+    let keys = KeyRing::start(log.server().clone(), masters);
     let shared: Arc<dyn Log> = SealedLog::new(Arc::new(log.clone()), Arc::clone(&keys));
     let options = ExecutorOptions {
         partitions: settings.partitions,
@@ -157,13 +158,13 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         stores: Executor::start(Arc::clone(&shared), options),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
-        accounts: Accounts::new(log.clone()),
+        accounts: Accounts::new(log.server().clone()),
         keys,
         clock: Arc::new(ServerClock::of(log.clone())),
-        attempts: Attempts::new(AttemptTallies::new(log.clone())),
+        attempts: Attempts::new(AttemptTallies::new(log.server().clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
-        sessions: Sessions::new(log.clone()),
-        revocations: Revocations::new(log.clone()),
+        sessions: Sessions::new(log.server().clone()),
+        revocations: Revocations::new(log.server().clone()),
         signing,
         verifier,
         secret,
@@ -174,7 +175,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
 }
 
 /// Waits for the log. Returns an error if it does not match the settings.
-async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBool) -> Result<(), ProvisionError> {
+async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBool) -> Result<(), VerifyError> {
     let mut last_trouble = String::new();
     loop {
         match verify(log, partitions).await {
@@ -182,10 +183,8 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
                 verified.store(true, Ordering::Relaxed);
                 return Ok(());
             }
-            Err(error @ (ProvisionError::OtherPartitions { .. } | ProvisionError::Incomplete { .. })) => {
-                return Err(error);
-            }
-            Err(error @ (ProvisionError::Log(_) | ProvisionError::Server { .. })) => {
+            Err(error @ VerifyError::OtherPartitions { .. }) => return Err(error),
+            Err(error @ VerifyError::Log(_)) => {
                 let trouble = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
                 if trouble != last_trouble {
                     tracing::error!("no commands can be taken yet: {trouble}");

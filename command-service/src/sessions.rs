@@ -9,14 +9,15 @@ pub(crate) mod refresh_token;
 mod rotation;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use credentials::{Family, SessionKey, StoredAccount};
 use domain::UserId;
-use event_store::{Family, SessionKey, StoredAccount};
 use serde::Serialize;
 use service_kit::{
     auth::{Grant, Role},
     clock,
 };
 use utoipa::ToSchema;
+use wire::trust;
 
 use crate::{app::App, error::Error, problems::Code};
 use refresh_token::{RefreshToken, Secret};

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser};
-use domain::trust;
 use service_kit::{
     time_span,
     {
@@ -16,6 +15,7 @@ use service_kit::{
         telemetry::LogArgs,
     },
 };
+use wire::trust;
 
 /// The default port.
 const DEFAULT_PORT: u16 = 8080;

@@ -9,14 +9,15 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::PublicKey;
-use event_store::{BucketError, SigningKeys};
+use credentials::SigningKeys;
 use service_kit::{
     auth::{Grant, Signer, Verifier},
     clock,
 };
 use sign_in::read_signing_keys;
+use storage::BucketError;
 use tokio::time::sleep;
+use wire::trust::PublicKey;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
 

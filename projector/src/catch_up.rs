@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use event_store::{Log, StreamName};
+use event_store::Log;
 use tokio::{task::JoinSet, time::Instant};
+use wire::StreamName;
 
 use crate::{
     database::Database,

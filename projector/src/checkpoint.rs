@@ -1,7 +1,8 @@
 //! The checkpoint of a stream in a generation. It moves first in every transaction, and only from its known position.
 
-use event_store::{Log, LogError, StreamName, StreamState, commit_id_at};
+use event_store::{Log, LogError, StreamState, commit_id_at};
 use sqlx::{PgConnection, query};
+use wire::StreamName;
 
 use crate::commit::Commit;
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{BoxEvent, BoxId, MessageId, RoomId, StoreEvent, StoreId, UserEvent, UserId};
-use event_store::{ActorRole, DecodeError, Decoded, RecordedCommit, Source};
+use event_store::{ActorRole, DecodeError, Decoded, RecordedCommit};
+use wire::Source;
 
 /// The events of one command, at one sequence of one stream.
 #[derive(Debug, Clone)]

@@ -7,11 +7,12 @@ mod work;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::{Client, Request};
-use domain::{UserId, notice};
+use domain::UserId;
 use event_store::Log;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
+use wire::notice;
 
 use crate::{
     database::Database,

@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, MasterKeyError, MasterKeys, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, Log};
+use sealing::{KeyRing, MasterKeyError, MasterKeys, SealedLog};
 use service_kit::{master_key::MasterKeyArgs, nats};
 
 /// The master key file cannot be used.
@@ -19,7 +20,7 @@ pub fn open(client: async_nats::Client, nats_url: &str, master: &MasterKeyArgs) 
     let path = &master.master_key_file;
     let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
     let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));
-    let keys = KeyRing::start(log.clone(), masters);
+    let keys = KeyRing::start(log.server().clone(), masters);
     Ok(SealedLog::new(Arc::new(log), keys))
 }
 

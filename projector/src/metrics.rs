@@ -2,12 +2,12 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use event_store::StreamName;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
 use service_kit::metrics::{seconds, value};
+use wire::StreamName;
 
 use crate::status::Track;
 

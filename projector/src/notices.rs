@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use async_nats::{Client, HeaderMap, connection::State};
 use bytes::Bytes;
-use domain::{MessageId, Position, RoomId, UserId, notice};
+use domain::{MessageId, Position, RoomId, UserId};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use wire::notice;
 
 use crate::{
     checkpoint::Checkpoint,

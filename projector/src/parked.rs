@@ -7,9 +7,10 @@
 use std::collections::BTreeSet;
 
 use domain::{BoxEvent, BoxId, OwnEvent};
-use event_store::{Log, LogError, StreamName, log::Freshness};
+use event_store::{Log, LogError, log::Freshness};
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{Connection, PgConnection};
+use wire::StreamName;
 
 use crate::{
     batch::{BatchError, project_isolating_failures, refused},

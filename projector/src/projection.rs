@@ -3,8 +3,8 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use event_store::StreamName;
 use sqlx::PgConnection;
+use wire::StreamName;
 
 use crate::commit::Commit;
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::BoxId;
-use event_store::{Log, LogError, StreamName, history::event_types, log::Freshness};
+use event_store::{Log, LogError, history::event_types, log::Freshness};
 use operator_protocol::{BadEvent, ParkedBox, ParkedBoxes, ShownBox};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};
+use wire::StreamName;
 
 use crate::{
     database::Database,

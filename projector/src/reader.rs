@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::BoxId;
-use event_store::{Damage, FollowError, Follower, Log, LogError, StreamName, follow};
+use event_store::{Damage, FollowError, Follower, Log, LogError, follow};
 use sqlx::{PgConnection, error::DatabaseError, raw_sql};
 use tokio::time::{Instant, timeout};
+use wire::StreamName;
 
 use crate::{
     ahead::{Ahead, Batch},

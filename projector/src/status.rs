@@ -8,8 +8,8 @@ use std::{
 
 use async_nats::{Client, connection::State};
 use domain::BoxId;
-use event_store::StreamName;
 use service_kit::health::Health;
+use wire::StreamName;
 
 /// One stream of one generation.
 pub(crate) type Track = (i32, StreamName);

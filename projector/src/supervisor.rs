@@ -4,9 +4,10 @@ mod running;
 
 use std::{convert::Infallible, time::Duration};
 
-use event_store::{LogError, ProvisionError, streams, verify};
+use event_store::{LogError, VerifyError, verify};
 use sqlx::migrate::MigrateError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use wire::streams;
 
 use self::running::Running;
 use crate::{
@@ -34,7 +35,7 @@ pub(crate) struct Supervisor {
 pub(crate) enum StartError {
     /// The log's streams differ from the settings: boxes would be projected in the wrong order.
     #[error(transparent)]
-    Log(ProvisionError),
+    Log(VerifyError),
     /// A migration was changed, or is newer than this build.
     #[error("the control tables cannot be migrated")]
     Migration(#[from] MigrateError),
@@ -78,7 +79,7 @@ impl Supervisor {
         }
         match verify(log.as_ref(), self.partitions).await {
             Ok(()) => {}
-            Err(ProvisionError::Log(error)) => return Ok(Err(Away::Log(error))),
+            Err(VerifyError::Log(error)) => return Ok(Err(Away::Log(error))),
             Err(error) => return Err(StartError::Log(error)),
         }
         let origins = match Origin::of_all(log.as_ref(), self.partitions).await {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use async_nats::HeaderMap;
 use chrono::TimeDelta;
-use event_store::StreamName;
 use service_kit::{
     clock,
     trace::{self, TRACEPARENT},
 };
 use tracing::Span;
+use wire::StreamName;
 
 use crate::commit::Commit;
 

@@ -8,10 +8,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use event_store::{Log, LogError, StreamName, log::Range, streams};
+use event_store::{Log, LogError, log::Range};
 use service_kit::health::Health;
 use sqlx::{PgConnection, query, query_as};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use wire::{StreamName, streams};
 
 use crate::{database::Database, status::Track};
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
 use async_nats::Client;
-use domain::{Position, notice};
+use domain::Position;
 use futures::{StreamExt, future::try_join_all};
 use sqlx::{
     AssertSqlSafe, Connection, PgPool, Postgres,
@@ -16,6 +16,7 @@ use tokio::{
     task::AbortHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
+use wire::notice;
 
 use crate::{error::Error, metrics::METRICS, settings::Settings};
 

@@ -6,7 +6,6 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, HeaderValue, Request, Response, header},
 };
-use domain::notice;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use service_kit::{
@@ -14,6 +13,7 @@ use service_kit::{
     nats::Request as Message,
     problem::REQUEST_ID,
 };
+use wire::notice;
 
 use super::operations::Operations;
 use crate::{

@@ -1,8 +1,8 @@
 //! `POST /sessions`: exchanges a password for a session.
 
 use axum::{Json, extract::State};
+use credentials::Account;
 use domain::UserId;
-use event_store::Account;
 use serde::Deserialize;
 use service_kit::{auth::Role, http::ClientAddress};
 use sign_in::AccountPassword;

@@ -1,10 +1,11 @@
 //! `POST /sessions/refresh`: exchanges a refresh token for another one and a new access token.
 
 use axum::{Json, extract::State};
-use event_store::{BucketError, Family, SessionKey, StoredAccount};
+use credentials::{Family, SessionKey, StoredAccount};
 use serde::Deserialize;
 use service_kit::{auth::Role, clock};
 use sign_in::sign_out;
+use storage::BucketError;
 use utoipa::ToSchema;
 
 use super::{

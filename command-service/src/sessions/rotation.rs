@@ -1,7 +1,7 @@
 //! The rules of refresh token rotation, without I/O.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_store::{Family, Former};
+use credentials::{Family, Former};
 
 use super::refresh_token::Secret;
 

@@ -1,7 +1,7 @@
 //! `DELETE /sessions/current` and `DELETE /sessions`
 
 use axum::{extract::State, http::StatusCode};
-use event_store::SessionKey;
+use credentials::SessionKey;
 use service_kit::{auth::Caller, clock};
 use sign_in::sign_out;
 

@@ -1,8 +1,9 @@
 //! `DELETE /users/me`
 
 use axum::extract::State;
+use credentials::AccountError;
 use domain::{UserCommand, UserId, UserRefusal};
-use event_store::{AccountError, CommandError};
+use event_store::CommandError;
 use service_kit::auth::AsUser;
 use sign_in::sign_out;
 

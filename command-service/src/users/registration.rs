@@ -4,12 +4,14 @@
 //! it. After a while any registration may replace it, unless the user is in the log already.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use credentials::{AccountError, AccountState, StoredAccount};
 use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname};
-use event_store::{AccountError, AccountState, CommandError, Committed, StoredAccount, StreamName};
+use event_store::{CommandError, Committed};
 use serde::Deserialize;
 use service_kit::http::ClientAddress;
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
+use wire::StreamName;
 
 use crate::{answer::Created, app::App, attempts::ThrottleKey, error::Error, problems::Code, schemas, stamp::Stamp};
 

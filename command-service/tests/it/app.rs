@@ -78,6 +78,11 @@ impl Installation {
         Service { url, client, stop, running: tokio::spawn(running), mint: self.mint.clone(), contract: None }
     }
 
+    /// Connects to the buckets with the account of the service.
+    pub(crate) async fn buckets(&self) -> storage::JetStream {
+        self.log().await.server().clone()
+    }
+
     /// Connects to the log with the account of the service.
     pub(crate) async fn log(&self) -> event_store::JetStreamLog {
         let client = service_kit::nats::connect(&self.nats.url(Account::Command), "test").await.unwrap();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::{self, Revoked};
-use event_store::{AttemptTallies, Revocations, Tally};
+use credentials::{AttemptTallies, Revocations, Tally};
 use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_kit::clock;
 use testing::wait::until;
+use wire::trust::{self, Revoked};
 
 use crate::{
     app::{Installation, PASSWORD, Service},
@@ -94,7 +94,7 @@ async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
     let revoked = Revoked { before: in_an_hour(), until: in_an_hour() + TimeDelta::hours(25) };
     let old = installation.mint.token(Bearer::User("ana"), Duration::from_mins(10));
     let user_id = "ana".parse().unwrap();
-    Revocations::new(installation.log().await).put(&trust::subject_key("user", &user_id), revoked).await.unwrap();
+    Revocations::new(installation.buckets().await).put(&trust::subject_key("user", &user_id), revoked).await.unwrap();
     let name = |token: String| {
         let service = &service;
         async move {
@@ -113,7 +113,7 @@ async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_counted_by_a_fast_clock_does_not_prolong_a_throttle() {
     let installation = Installation::start().await;
-    let tallies = AttemptTallies::new(installation.log().await);
+    let tallies = AttemptTallies::new(installation.buckets().await);
     let before = clock::now();
     let fast = |failures| move |_| Some(Tally { failures, at: in_an_hour(), known: false });
     tallies.change("user.ana", fast(20)).await.unwrap();

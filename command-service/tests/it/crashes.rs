@@ -1,8 +1,8 @@
 //! Crashes of a command-service between two effects of a request, and the completion of such requests.
 
 use chrono::{DateTime, Utc};
+use credentials::{Accounts, Family, SessionKey, Sessions};
 use domain::BoxId;
-use event_store::{Accounts, Family, SessionKey, Sessions};
 use harness::{Account, token::Bearer};
 use reqwest::Method;
 use serde_json::json;
@@ -34,8 +34,8 @@ struct Beside {
 
 impl Beside {
     async fn of(installation: &Installation) -> Self {
-        let log = installation.log().await;
-        Self { accounts: Accounts::new(log.clone()), sessions: Sessions::new(log) }
+        let buckets = installation.buckets().await;
+        Self { accounts: Accounts::new(buckets.clone()), sessions: Sessions::new(buckets) }
     }
 
     /// Returns the password hash of an account.

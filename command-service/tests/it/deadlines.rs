@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domain::{BoxEvent, BoxId, RoomClosedReason, RoomEvent};
-use event_store::{Deadlines, Decoded, JetStreamLog, StreamName, follow, partition_of};
+use event_store::{Deadlines, Decoded, JetStreamLog, follow};
 use futures::future::join_all;
 use harness::token::Bearer;
 use serde_json::json;
 use testing::wait::until;
+use wire::{StreamName, partition_of};
 
 use crate::app::Installation;
 

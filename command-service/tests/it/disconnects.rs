@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use credentials::{Accounts, Sessions};
 use domain::UserId;
-use event_store::{Accounts, Sessions};
 use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -58,7 +58,8 @@ fn moments(number: u32, longest: Duration) -> impl Iterator<Item = (u32, Duratio
 async fn an_erasure_deletes_account_and_sessions_even_if_the_client_disconnects() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
-    let (accounts, sessions) = (Accounts::new(installation.log().await), Sessions::new(installation.log().await));
+    let (accounts, sessions) =
+        (Accounts::new(installation.buckets().await), Sessions::new(installation.buckets().await));
     for (number, moment) in moments(24, Duration::from_millis(6)) {
         let name = format!("user-{number}");
         let user_id: UserId = name.parse().unwrap();
@@ -81,7 +82,8 @@ async fn an_erasure_deletes_account_and_sessions_even_if_the_client_disconnects(
 async fn a_received_request_is_completed_even_if_the_client_disconnects() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
-    let (accounts, sessions) = (Accounts::new(installation.log().await), Sessions::new(installation.log().await));
+    let (accounts, sessions) =
+        (Accounts::new(installation.buckets().await), Sessions::new(installation.buckets().await));
     for (number, moment) in moments(8, Duration::from_millis(120)) {
         let name = format!("user-{number}");
         let user_id: UserId = name.parse().unwrap();

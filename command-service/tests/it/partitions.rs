@@ -1,10 +1,10 @@
 //! One partition of the log is damaged or full: the service reports it, and the others work.
 
 use async_nats::jetstream::{self, stream::Config};
-use event_store::{StreamName, partition_of};
 use harness::Account;
 use serde_json::Value;
 use testing::wait::until;
+use wire::{StreamName, partition_of};
 
 use crate::app::{Installation, PASSWORD, Service};
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
+use credentials::{AccountState, Accounts};
 use domain::UserId;
-use event_store::{AccountState, Accounts};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -33,7 +33,7 @@ async fn state(accounts: &Accounts, user_id: &UserId) -> Option<AccountState> {
 async fn repeating_an_interrupted_registration_completes_it() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
-    let accounts = Accounts::new(installation.log().await);
+    let accounts = Accounts::new(installation.buckets().await);
     let first = service.register("ana", PASSWORD, "Ana").await;
     first.created();
     for age in [TimeDelta::zero(), TimeDelta::days(3)] {
@@ -55,7 +55,7 @@ async fn repeating_an_interrupted_registration_completes_it() {
 async fn a_pending_account_without_a_user_is_reserved_for_its_owner_and_then_free() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
-    let accounts = Accounts::new(installation.log().await);
+    let accounts = Accounts::new(installation.buckets().await);
     // The account of another user with the same password, for its hash.
     service.register("model", PASSWORD, "Model").await.created();
     let model = accounts.get(&"model".parse().unwrap()).await.unwrap().unwrap().account;
@@ -82,7 +82,7 @@ async fn a_pending_account_without_a_user_is_reserved_for_its_owner_and_then_fre
 async fn twenty_concurrent_identical_registrations_create_one_user_with_one_account() {
     let installation = Installation::start().await;
     let services = [installation.service(&[]).await, installation.service(&[]).await];
-    let accounts = Accounts::new(installation.log().await);
+    let accounts = Accounts::new(installation.buckets().await);
     let names: Vec<String> = (0..20).map(|number| format!("Ana {}", number % 2)).collect();
     let answers =
         join_all(names.iter().enumerate().map(|(number, name)| services[number % 2].register("ana", PASSWORD, name)))
@@ -99,7 +99,7 @@ async fn twenty_concurrent_identical_registrations_create_one_user_with_one_acco
 async fn an_erased_user_cannot_sign_in_even_if_the_account_still_exists() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
-    let accounts = Accounts::new(installation.log().await);
+    let accounts = Accounts::new(installation.buckets().await);
     service.register("ana", PASSWORD, "Ana").await.created();
     let account = accounts.get(&ana()).await.unwrap().unwrap().account;
     let bearer = harness::token::Bearer::User("ana");

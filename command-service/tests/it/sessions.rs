@@ -1,9 +1,9 @@
 //! Refresh, theft and end of sessions; rotation of the keys that sign their tokens.
 
 use async_nats::jetstream;
-use event_store::Sessions;
+use credentials::Sessions;
 use harness::{Account, token::Bearer};
-use provision::{keys, streams};
+use provision::{keys, streams, topology::ProvisionOptions};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testing::{Answer, wait::until};
@@ -82,7 +82,7 @@ async fn a_sign_out_ends_one_session_or_all_sessions() {
     let installation = Installation::start().await;
     let service = installation.service(&[]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
-    let sessions = Sessions::new(installation.log().await);
+    let sessions = Sessions::new(installation.buckets().await);
     let stored = async || {
         let mut count = 0;
         for key in sessions.of("user", &"ana".parse().unwrap()).await.unwrap() {
@@ -174,7 +174,7 @@ async fn a_lost_key_bucket_gets_the_newest_key_and_no_former_one() {
     let url = installation.nats.url(Account::Admin);
     let admin = service_kit::nats::connect(&url, "test").await.unwrap();
     jetstream::new(admin).delete_stream("KV_signing_keys").await.unwrap();
-    let options = streams::ProvisionOptions { partitions: 4, replicas: 1 };
+    let options = ProvisionOptions { partitions: 4, replicas: 1 };
     streams::provision(&url, options).await.unwrap();
     // The cache of the first service still has both keys as published.
     let services = [installation.service(&arguments).await, installation.service(&[]).await];

@@ -1,7 +1,7 @@
 //! The start of the service against different logs, and the pages that describe it.
 
 use harness::{Account, Nats};
-use provision::streams::ProvisionOptions;
+use provision::topology::ProvisionOptions;
 use serde_json::Value;
 use testing::wait::until;
 

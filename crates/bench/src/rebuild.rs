@@ -14,13 +14,14 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use event_store::{Log, StreamName, StreamState, streams};
+use event_store::{Log, StreamState};
 use projector::{
     Database, Mode, Throttle,
     generation::{self, Origin},
     reader::ReadError,
 };
 use serde::Serialize;
+use wire::{StreamName, streams};
 
 use crate::cpu::{Cpu, Processes};
 use servers::Servers;

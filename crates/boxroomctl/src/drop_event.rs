@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_nats::{Request, RequestErrorKind};
-use domain::{BoxId, EventSequence, notice};
+use domain::{BoxId, EventSequence};
 use serde_json::{Value, json};
 use service_kit::nats::{self, ConnectError};
 use tokio::time::timeout;
+use wire::notice;
 
 /// Timeout of the command.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,9 +7,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 use domain::{BoxId, StoreId, UserId};
-use event_store::{JetStreamLog, Log, LogError, Source, StreamName};
+use event_store::{JetStreamLog, Log, LogError};
 use projector::log::open as open_log;
 use service_kit::{master_key::MasterKeyArgs, nats};
+use wire::{Source, StreamName};
 
 use crate::{console, failure::Failure};
 use line::lines;

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use async_nats::connection::State;
 use clap::{Args, Subcommand};
+use credentials::{AccountError, Accounts, Revocations, Sessions};
 use domain::UserId;
-use event_store::{AccountError, Accounts, JetStreamLog, Revocations, Sessions};
 use service_kit::{
     clock,
     nats::{self, NatsArgs},
@@ -84,8 +84,8 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
     while client.connection_state() != State::Connected && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
-    let log = JetStreamLog::new(client);
-    let accounts = Accounts::new(log.clone());
+    let server = JetStream::new(client);
+    let accounts = Accounts::new(server.clone());
     let hash = Hasher::default().hash(password.text()).context("the password cannot be hashed")?;
     let mut output = io::stdout();
     match accounts.create_active(&user_id, hash.clone(), ROLE, clock::now()).await {
@@ -93,7 +93,7 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
         Err(AccountError::Conflict) => match accounts.get(&user_id).await? {
             Some(stored) if stored.account.role == ROLE && reset_password => {
                 accounts.change_password(stored, hash, None).await?;
-                let (sessions, revocations) = (Sessions::new(log.clone()), Revocations::new(log));
+                let (sessions, revocations) = (Sessions::new(server.clone()), Revocations::new(server));
                 let records = Records { sessions: &sessions, revocations: &revocations };
                 sign_out::everywhere(records, ROLE, &user_id).await?;
                 writeln!(output, "{user_id} has a new password now; all sessions have ended")?;

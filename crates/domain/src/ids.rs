@@ -1,4 +1,4 @@
-//! Identifiers. They are parsed once at the API and are safe in subjects and paths from then on.
+//! Identifiers. They are parsed once at the API and need no escaping in names and paths from then on.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
@@ -69,7 +69,7 @@ macro_rules! name_id {
         text_in_json!($name);
 
         impl $name {
-            /// The id as it stands in paths, subjects and JSON.
+            /// The id as it stands in names, paths and JSON.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_safe_ids_become_subject_tokens() {
+    fn only_safe_texts_become_ids() {
         for good in ["a", "0", "box-1", "a_b", &"x".repeat(40)] {
             assert!(good.parse::<BoxId>().is_ok(), "{good}");
         }

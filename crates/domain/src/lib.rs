@@ -29,7 +29,7 @@ pub use delivery_box::{
     RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
-pub use position::{InvalidPosition, Position, partition_of, stream_of};
+pub use position::{InvalidPosition, Position};
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
 
@@ -37,11 +37,9 @@ mod named_events;
 
 pub mod delivery_box;
 pub mod ids;
-pub mod notice;
 pub mod position;
 #[cfg(test)]
 mod scenario;
 pub mod store;
-pub mod trust;
 pub mod user;
 pub mod values;

@@ -2,10 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest, Sha256};
-
-use crate::ids::BoxId;
-
 /// A position in one stream of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
@@ -44,18 +40,6 @@ impl FromStr for Position {
     }
 }
 
-/// Returns the partition of a box. The result is part of every stored subject, so it must never change.
-pub fn partition_of(box_id: &BoxId, partitions: u16) -> u16 {
-    let digest = Sha256::digest(box_id.as_str().as_bytes());
-    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
-    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or_default()
-}
-
-/// Returns the label of the stream that holds a box, as positions and checkpoints name it.
-pub fn stream_of(box_id: &BoxId, partitions: u16) -> String {
-    format!("box-{}", partition_of(box_id, partitions))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,12 +60,5 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Position>(), Err(InvalidPosition), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn the_partition_of_a_box_never_changes() {
-        let partitions: Vec<u16> =
-            ["a", "b", "box-1", "box-2", "x_y"].iter().map(|id| partition_of(&id.parse().unwrap(), 4)).collect();
-        assert_eq!(partitions, [2, 2, 0, 2, 2]);
     }
 }

@@ -4,12 +4,9 @@ use std::{fmt::Display, hash::Hash};
 
 use cqrs_es::Aggregate;
 use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
+use wire::{Source, StreamName, partition_of, subject};
 
-use crate::{
-    stream::{StreamName, partition_of},
-    subject::{self, Source},
-    upcast::StoredEvent,
-};
+use crate::upcast::StoredEvent;
 
 /// An aggregate whose events are stored in the log.
 pub trait StoredAggregate:

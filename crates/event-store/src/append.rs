@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use storage::Lack;
 use tokio::time::{Instant, sleep};
+use wire::subject;
 
 use crate::{
     envelope::header,
-    keys::KeyError,
     log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError},
     metrics::METRICS,
-    space::Lack,
-    subject,
 };
 
 /// The timeouts of an append.
@@ -80,8 +79,10 @@ impl From<SealError> for AppendError {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Erased => Self::Erased,
-            SealError::Key(KeyError::Full(lack)) => Self::Full(lack),
-            error => Self::Unavailable { outcome_unknown: false, reason: error.to_string() },
+            SealError::Full(lack) => Self::Full(lack),
+            error @ (SealError::Key(_) | SealError::Cipher) => {
+                Self::Unavailable { outcome_unknown: false, reason: error.to_string() }
+            }
         }
     }
 }
@@ -95,8 +96,24 @@ pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &RetryPoli
     };
     let begun = std::time::Instant::now();
     let result = append_patiently(log, messages, message, patience).await;
-    METRICS.appended(message.stream, begun, &result);
+    METRICS.appended(message.stream, begun, outcome(&result));
     result
+}
+
+/// The outcome in metrics.
+fn outcome(result: &Result<Appended, AppendError>) -> &'static str {
+    match result {
+        Ok(Appended { earlier: None, .. }) => "acknowledged",
+        Ok(Appended { earlier: Some(_), .. }) => "duplicate",
+        Err(AppendError::Conflict) => "conflict",
+        Err(AppendError::IdTaken) => "id_taken",
+        Err(AppendError::Busy) => "busy",
+        Err(AppendError::Full(_)) => "full",
+        Err(AppendError::Unavailable { outcome_unknown: true, .. }) => "unknown",
+        Err(AppendError::Unavailable { outcome_unknown: false, .. }) => "unavailable",
+        Err(AppendError::Erased) => "erased",
+        Err(AppendError::Refused(_)) => "refused",
+    }
 }
 
 async fn append_patiently(

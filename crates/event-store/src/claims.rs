@@ -2,13 +2,13 @@
 
 use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
+use wire::StreamName;
 
 use crate::{
     aggregate::StoredAggregate,
     envelope::{CommandContext, RecordedCommit, encode},
     error::EventStoreError,
     log::{Freshness, Guard, Log, NewMessage, Recorded},
-    stream::StreamName,
     upcast::{StoredEvent, Upcast},
 };
 

@@ -1,6 +1,6 @@
 //! Damage to the log. It is distinguished from delay, because waiting does not repair it.
 
-use crate::stream::StreamName;
+use wire::StreamName;
 
 /// The stored messages are not those that were stored before. The stream must not be projected any further.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,20 +11,13 @@ use domain::RoomId;
 use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
+use wire::{StreamName, api::DEADLINES_CONSUMER, subject};
 
 use crate::{
     append::{AppendError, RetryPolicy, append},
     jetstream::JetStreamLog,
     log::NewMessage,
-    stream::StreamName,
-    subject,
 };
-
-/// The one consumer of fired deadlines, shared by all command-services. Stored; never rename.
-pub(crate) const DEADLINES_CONSUMER: &str = "deadlines";
-
-/// The time after which a fired deadline that was not acknowledged is delivered again.
-pub(crate) const ACK_WAIT: Duration = Duration::from_secs(5);
 
 /// Sets and receives the deadlines of rooms. A box has at most one: that of its open room.
 #[derive(Debug, Clone)]
@@ -122,7 +115,7 @@ async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> 
 }
 
 async fn deliver(log: &JetStreamLog) -> Result<pull::Stream, async_nats::Error> {
-    let stream = log.context().get_stream_no_info(StreamName::Timer.on_server()).await?;
+    let stream = log.server().context().get_stream_no_info(StreamName::Timer.on_server()).await?;
     let consumer: jetstream::consumer::Consumer<pull::Config> = stream.get_consumer(DEADLINES_CONSUMER).await?;
     let delivery = consumer.stream().max_messages_per_batch(64).expires(Duration::from_secs(20));
     Ok(delivery.heartbeat(Duration::from_secs(2)).messages().await?)

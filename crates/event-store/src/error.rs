@@ -1,6 +1,8 @@
 //! Errors of loading and committing events, independent of the layer that failed.
 
-use crate::{append::AppendError, damage::Damage, log::LogError, space::Lack, upcast::DecodeError};
+use storage::Lack;
+
+use crate::{append::AppendError, damage::Damage, log::LogError, upcast::DecodeError};
 
 /// The reasons for which events could not be loaded or committed.
 #[derive(Debug, thiserror::Error)]

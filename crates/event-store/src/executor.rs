@@ -12,8 +12,10 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
+use storage::Lack;
 use tokio::{sync::MutexGuard, time::sleep};
 use tracing::Instrument;
+use wire::StreamName;
 
 use crate::{
     aggregate::StoredAggregate,
@@ -22,9 +24,7 @@ use crate::{
     index::Known,
     log::{Freshness, Log},
     metrics::METRICS,
-    space::Lack,
     store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
-    stream::StreamName,
     tail::{Tail, TailState},
 };
 

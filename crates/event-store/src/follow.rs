@@ -4,13 +4,12 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use tokio::time::{Instant, sleep, sleep_until};
+use wire::StreamName;
 
 use crate::{
     damage::Damage,
     envelope::{RecordedCommit, header},
-    jetstream::BulkReader,
-    log::{Freshness, Log, LogError, Range, Recorded, StreamState},
-    stream::StreamName,
+    log::{BulkReader, Freshness, Log, LogError, Range, Recorded, StreamState},
 };
 
 /// The interval of comparing connections: on a new one, the leader is asked for its last sequence.
@@ -28,7 +27,7 @@ const LEADER_PATIENCE: Duration = Duration::from_secs(3);
 /// Reads one stream in order. It has one reader. Dropping it leaves nothing on the server.
 pub struct Follower {
     log: Arc<dyn Log>,
-    bulk: Option<BulkReader>,
+    bulk: Option<Box<dyn BulkReader>>,
     stream: StreamName,
     notices: BoxStream<'static, Recorded>,
     start: StreamState,

@@ -1,10 +1,10 @@
 //! Messages of the log about one source or between two positions, for operators who examine a difference.
 
+use wire::{Source, StreamName};
+
 use crate::{
     envelope::header,
     log::{Log, LogError, Range, Recorded},
-    stream::StreamName,
-    subject::Source,
 };
 
 /// The number of messages read at a time.

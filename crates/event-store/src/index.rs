@@ -91,7 +91,8 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::{log::Recorded, stream::StreamName, subject::hex};
+    use crate::log::Recorded;
+    use wire::{StreamName, subject::hex};
 
     fn commit(sequence: u64, id: u128, stored_at: DateTime<Utc>) -> RecordedCommit {
         commit_of_clock(sequence, id, stored_at, stored_at)

@@ -1,40 +1,28 @@
 //! The log on NATS JetStream.
 
+mod answers;
 mod append;
 mod bulk;
-mod codes;
 mod read;
-mod silence;
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Client, connection::State, jetstream};
-pub(crate) use bulk::BULK_CONSUMER;
-pub use bulk::{BulkAddress, BulkReader};
+use async_nats::Client;
+pub use bulk::BulkAddress;
 use chrono::{DateTime, Utc};
-pub use domain::notice::SERVICE_API_PREFIX;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
-use serde::Deserialize;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep, timeout},
+use storage::{
+    JetStream,
+    server::{ApiAnswer, READ_PATIENCE, StreamInfo},
 };
+use tokio::{sync::Semaphore, time::timeout};
+use wire::{SERVICE_API_PREFIX, StreamName, stream::metadata, subject};
 
-use crate::{
-    log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
-    space::Space,
-    stream::{StreamName, metadata},
-    subject,
+use self::{
+    answers::{for_stream, unavailable},
+    bulk::ConnectionReader,
 };
-
-/// The prefix of the JetStream API for the account that owns the log.
-pub const OWNER_API_PREFIX: &str = "$JS.API";
-
-/// The timeout of everything but appends.
-const READ_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The longest wait for a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+use crate::log::{Answer, Attempt, BulkReader, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState};
 
 /// The maximum number of concurrent atomic batches of a process. A server allows 50 on a stream, of all processes
 /// together.
@@ -43,11 +31,8 @@ const MAX_BATCHES: usize = 8;
 /// The log, accessed over one connection. Cheap to clone. The client reconnects by itself.
 #[derive(Debug, Clone)]
 pub struct JetStreamLog {
-    client: Client,
-    context: jetstream::Context,
-    prefix: String,
+    server: JetStream,
     bulk: Option<BulkAddress>,
-    space: Space,
     batches: Arc<Semaphore>,
 }
 
@@ -59,9 +44,8 @@ impl JetStreamLog {
 
     /// Creates the log with the API prefix of an account.
     pub fn with_prefix(client: Client, prefix: &str) -> Self {
-        let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
         let batches = Arc::new(Semaphore::new(MAX_BATCHES));
-        Self { client, context, prefix: prefix.to_owned(), bulk: None, space: Space::default(), batches }
+        Self { server: JetStream::with_prefix(client, prefix), bulk: None, batches }
     }
 
     /// Sets the server for bulk connections of readers of whole streams. None means no such connections.
@@ -70,65 +54,22 @@ impl JetStreamLog {
         Self { bulk, ..self }
     }
 
-    /// The connection.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The streams that have recently rejected messages for lack of space.
-    pub fn space(&self) -> &Space {
-        &self.space
-    }
-
-    pub(crate) fn context(&self) -> &jetstream::Context {
-        &self.context
-    }
-
-    fn api(&self, operation: &str) -> String {
-        format!("{}.{operation}", self.prefix)
-    }
-
-    fn is_connected(&self) -> bool {
-        self.client.connection_state() == State::Connected
-    }
-
-    /// Waits until the connection is lost.
-    async fn disconnected(&self) {
-        while self.is_connected() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn connected(&self) -> Result<(), LogError> {
-        let deadline = Instant::now() + CONNECT_PATIENCE;
-        while !self.is_connected() {
-            if Instant::now() > deadline {
-                return Err(LogError::Unavailable("there is no connection".into()));
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+    /// The server that stores the log, for the buckets beside it.
+    pub fn server(&self) -> &JetStream {
+        &self.server
     }
 
     /// Returns the server's time.
     pub async fn server_time(&self) -> Result<DateTime<Utc>, LogError> {
-        if !self.is_connected() {
+        if !self.server.is_connected() {
             return Err(LogError::Unavailable("there is no connection".into()));
         }
         Ok(self.info_of(StreamName::User).await?.ts)
     }
 
-    async fn stream_info(&self, name: &str) -> Result<ApiAnswer<StreamInfo>, LogError> {
-        self.connected().await?;
-        let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
-        let operation = self.api(&format!("STREAM.INFO.{name}"));
-        let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
-        serde_json::from_slice(&answer.payload).map_err(unavailable)
-    }
-
     async fn info_of(&self, stream: StreamName) -> Result<StreamInfo, LogError> {
-        match self.stream_info(&stream.on_server()).await? {
-            ApiAnswer::Error { error } => Err(error.for_stream(stream)),
+        match self.server.stream_info(&stream.on_server()).await? {
+            ApiAnswer::Error { error } => Err(for_stream(error, stream)),
             ApiAnswer::Fine(info) => Ok(info),
         }
     }
@@ -168,8 +109,8 @@ impl Log for JetStreamLog {
         self.direct_batch(range).boxed()
     }
 
-    fn bulk(&self) -> Option<BulkReader> {
-        Some(BulkReader::new(self.bulk.clone()?, &self.prefix))
+    fn bulk(&self) -> Option<Box<dyn BulkReader>> {
+        Some(Box::new(ConnectionReader::new(self.bulk.clone()?, self.server.prefix())))
     }
 
     fn first_since(&self, stream: StreamName, time: DateTime<Utc>) -> Answer<'_, u64> {
@@ -182,20 +123,21 @@ impl Log for JetStreamLog {
 
     fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
-            let repeated = self.client.subscribe(subject::stored(&stream.on_server())).await.map_err(unavailable)?;
+            let repeated =
+                self.server.client().subscribe(subject::stored(&stream.on_server())).await.map_err(unavailable)?;
             Ok(repeated.filter_map(move |message| async move { read::recorded(stream, message).ok() }).boxed())
         }
         .boxed()
     }
 
     fn connection(&self) -> Option<u64> {
-        self.is_connected().then(|| self.connection_count())
+        self.server.is_connected().then(|| self.server.connection_count())
     }
 
     fn reachable(&self) -> Answer<'_, ()> {
         async move {
-            self.connected().await?;
-            match timeout(READ_PATIENCE, self.client.flush()).await {
+            self.server.connected().await?;
+            match timeout(READ_PATIENCE, self.server.client().flush()).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(unavailable(error)),
                 Err(elapsed) => Err(unavailable(elapsed)),
@@ -203,62 +145,4 @@ impl Log for JetStreamLog {
         }
         .boxed()
     }
-}
-
-fn unavailable(error: impl std::fmt::Display) -> LogError {
-    LogError::Unavailable(error.to_string())
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ApiAnswer<T> {
-    Error { error: ApiError },
-    Fine(T),
-}
-
-#[derive(Deserialize)]
-pub(crate) struct ApiError {
-    code: u64,
-    #[serde(default)]
-    err_code: u64,
-    #[serde(default)]
-    description: String,
-}
-
-impl ApiError {
-    const STREAM_NOT_FOUND: u64 = 10059;
-    const STREAM_OFFLINE: u64 = 10118;
-
-    fn for_stream(self, stream: StreamName) -> LogError {
-        match self {
-            Self { err_code: Self::STREAM_NOT_FOUND, .. } => LogError::Absent(stream),
-            Self { code: 503, description, .. } | Self { err_code: Self::STREAM_OFFLINE, description, .. } => {
-                LogError::Unavailable(description)
-            }
-            Self { err_code, description, .. } => LogError::Rejected { code: err_code, description },
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct StreamInfo {
-    /// The time of the answer.
-    ts: DateTime<Utc>,
-    created: DateTime<Utc>,
-    config: StreamSettings,
-    state: StreamNumbers,
-}
-
-#[derive(Deserialize)]
-struct StreamSettings {
-    #[serde(default)]
-    num_replicas: usize,
-    #[serde(default)]
-    metadata: std::collections::HashMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct StreamNumbers {
-    first_seq: u64,
-    last_seq: u64,
 }

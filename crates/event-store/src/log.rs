@@ -1,6 +1,6 @@
 //! The interface of the log: append under a guard, read, follow. Implemented on a server and in memory.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -10,8 +10,10 @@ use futures::{
     future::{BoxFuture, ready},
     stream::BoxStream,
 };
+use storage::{Lack, Unavailable};
+use wire::StreamName;
 
-use crate::{headers::StoredHeaders, jetstream::BulkReader, keys::KeyError, space::Lack, stream::StreamName};
+use crate::headers::StoredHeaders;
 
 /// The future answer of a log.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -45,7 +47,7 @@ pub trait Log: Send + Sync + 'static {
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>>;
 
     /// Returns a faster reader for large parts of a stream, if there is one.
-    fn bulk(&self) -> Option<BulkReader> {
+    fn bulk(&self) -> Option<Box<dyn BulkReader>> {
         None
     }
 
@@ -68,6 +70,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// Waits a short time until the server can be reached.
     fn reachable(&self) -> Answer<'_, ()>;
+}
+
+/// Reads large parts of a stream page by page. Must not be used after an error.
+pub trait BulkReader: Send + 'static {
+    /// Reads a page like [`Log::read`].
+    fn read<'a>(&'a mut self, range: Range<'a>) -> Answer<'a, Vec<Recorded>>;
 }
 
 /// The source of a read.
@@ -205,12 +213,21 @@ pub enum SealError {
     /// The owner of the value was erased. Values of erased users are not stored any more.
     #[error("the user was erased")]
     Erased,
+    /// The server has no space for a new key.
+    #[error("the keys of users have no space left: {0}")]
+    Full(Lack),
     /// The key is not available.
     #[error(transparent)]
-    Key(KeyError),
+    Key(Box<dyn Error + Send + Sync>),
     /// The cipher failed.
     #[error("a value could not be encrypted")]
     Cipher,
+}
+
+impl From<Unavailable> for LogError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 /// The reasons for which a log could not answer.

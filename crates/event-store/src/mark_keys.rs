@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use wire::subject::hex;
 
-use crate::{envelope::CommandContext, store::principal, subject::hex};
+use crate::{envelope::CommandContext, store::principal};
 
 /// The number of keys that a marker keeps.
 const MOST: usize = 8;

@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use domain::{MessageId, Position, RoomId, UserId};
 use tokio::sync::OnceCell;
+use wire::{
+    StreamName,
+    subject::{self, hex},
+};
 
 use crate::{
     append::{AppendError, RetryPolicy, append},
@@ -13,8 +17,6 @@ use crate::{
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
     mark_event::MarkEvent,
     mark_keys::{MarkKeys, Use},
-    stream::StreamName,
-    subject::{self, hex},
     upcast::DecodeError,
 };
 

@@ -9,11 +9,11 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use tokio::sync::broadcast;
+use wire::StreamName;
 
 use crate::{
     envelope::header,
     log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
-    stream::StreamName,
 };
 
 /// A log that is lost when its process ends.

@@ -9,11 +9,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-
-use crate::{
-    append::{AppendError, Appended},
-    stream::StreamName,
-};
+use wire::StreamName;
 
 /// The buckets of append durations, in seconds. Appends are given up after ten seconds.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.5, 1.0, 5.0, 10.0];
@@ -54,19 +50,7 @@ pub fn register(registry: &mut Registry) {
 }
 
 impl Metrics {
-    pub(crate) fn appended(&self, stream: StreamName, begun: Instant, result: &Result<Appended, AppendError>) {
-        let outcome = match result {
-            Ok(Appended { earlier: None, .. }) => "acknowledged",
-            Ok(Appended { earlier: Some(_), .. }) => "duplicate",
-            Err(AppendError::Conflict) => "conflict",
-            Err(AppendError::IdTaken) => "id_taken",
-            Err(AppendError::Busy) => "busy",
-            Err(AppendError::Full(_)) => "full",
-            Err(AppendError::Unavailable { outcome_unknown: true, .. }) => "unknown",
-            Err(AppendError::Unavailable { outcome_unknown: false, .. }) => "unavailable",
-            Err(AppendError::Erased) => "erased",
-            Err(AppendError::Refused(_)) => "refused",
-        };
+    pub(crate) fn appended(&self, stream: StreamName, begun: Instant, outcome: &str) {
         let label = stream.label();
         let took: Duration = begun.elapsed();
         self.append_duration.get_or_create(&[("stream", label.clone())]).observe(took.as_secs_f64());

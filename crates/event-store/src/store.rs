@@ -7,6 +7,7 @@ use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::{Lane, UserId};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use wire::subject::hex;
 
 use crate::{
     actor::ActorRole,
@@ -16,7 +17,6 @@ use crate::{
     envelope::{CommandContext, RecordedCommit, RequestHash, encode},
     error::EventStoreError,
     log::{Freshness, Guard, Log, NewMessage, Range},
-    subject::hex,
     upcast::DecodeError,
 };
 

@@ -12,6 +12,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
+use wire::StreamName;
 
 use crate::{
     damage::Damage,
@@ -20,7 +21,6 @@ use crate::{
     follow::{FollowError, commit_id_at, follow},
     index::{Index, Known},
     log::{Freshness, Log, LogError},
-    stream::StreamName,
 };
 
 /// The longest time that a command waits for the tail.

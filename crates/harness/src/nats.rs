@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use provision::accounts::{self, Credentials};
-use provision::streams::ProvisionOptions;
+use provision::topology::ProvisionOptions;
 use tokio::sync::Mutex;
 
 use crate::{

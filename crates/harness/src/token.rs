@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::PublicKey;
 use service_kit::{
     auth::{Grant, Role, Signer},
     clock,
 };
+use wire::trust::PublicKey;
 
 /// The bearer that a token names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

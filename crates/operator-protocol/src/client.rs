@@ -2,11 +2,9 @@
 
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
 use service_kit::nats;
+use wire::notice;
 
-use crate::{
-    requests::{Outcome, Request},
-    subjects,
-};
+use crate::requests::{Outcome, Request};
 
 /// A connection as the NATS user `operator`.
 #[derive(Debug, Clone)]
@@ -41,7 +39,7 @@ impl Operator {
         }
         let payload = serde_json::to_vec(request).map_err(|error| AskError::Failed(error.to_string()))?;
         let message = Message::new().payload(payload.into()).timeout(Some(R::PATIENCE));
-        let answer = self.client.send_request(subjects::request(R::VERB), message).await;
+        let answer = self.client.send_request(notice::operation(R::VERB), message).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => AskError::NoAnswer(""),
             RequestErrorKind::TimedOut => AskError::NoAnswer(" in time"),

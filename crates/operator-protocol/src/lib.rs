@@ -12,8 +12,6 @@ pub use requests::{
     Rollback, ShowParked, Switched,
 };
 
-pub mod subjects;
-
 mod audit;
 mod client;
 mod generation;

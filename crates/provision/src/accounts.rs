@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use event_store::accounts::{self, Passwords};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Error,
+    nats_accounts::{self, Passwords},
     secret::{hex, random_bytes, read_if_present, write_private},
 };
 
@@ -52,7 +52,7 @@ pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
     let content = serde_json::to_string_pretty(&credentials)
         .map_err(|error| Error::Damaged { path: path.clone(), detail: error.to_string() })?;
     write_private(&path, &(content + "\n"))?;
-    write_private(&folder.join(ACCOUNTS), &accounts::render(partitions, &credentials.hashed()?))?;
+    write_private(&folder.join(ACCOUNTS), &nats_accounts::render(partitions, &credentials.hashed()?))?;
     Ok(credentials)
 }
 

@@ -7,10 +7,6 @@ use std::{
 
 use async_nats::Client;
 use chrono::{DateTime, Utc};
-use event_store::{
-    Layout,
-    backup::{copied_streams, partitions, snapshot, stream_of_keys},
-};
 use serde::{Deserialize, Serialize};
 use service_kit::clock;
 use sha2::{Digest, Sha256};
@@ -18,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error,
     secret::{Draft, hex, random_bytes, read_if_present, write_private},
+    snapshot::{Layout, copied_streams, partitions, snapshot, stream_of_keys},
     streams::connect,
 };
 

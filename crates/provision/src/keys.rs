@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(before.len(), 3);
         assert_eq!(write(folder.path()).unwrap(), files);
         assert_eq!(content(&files), before);
-        assert!(event_store::MasterKeys::read(&files.master_key).is_ok());
+        assert!(sealing::MasterKeys::read(&files.master_key).is_ok());
     }
 
     #[test]

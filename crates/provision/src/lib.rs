@@ -3,10 +3,14 @@
 pub mod accounts;
 pub mod backup;
 pub mod keys;
+pub mod nats_accounts;
 pub mod restore;
 pub mod roles;
 mod secret;
+pub mod snapshot;
 pub mod streams;
+pub mod topology;
+pub mod upload;
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +47,7 @@ pub enum Error {
     },
     /// The streams could not be copied.
     #[error("cannot copy the streams")]
-    Backup(#[from] event_store::BackupError),
+    Backup(#[from] snapshot::BackupError),
     /// The server began to store a stream and stopped before its end.
     #[error("the server aborted {stream} ({description}): start it with restore.conf, and run this again")]
     GivenUp {

@@ -3,7 +3,7 @@
 use std::{error::Error as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use provision::{Error, accounts, backup, keys, restore, roles, streams};
+use provision::{Error, accounts, backup, keys, restore, roles, streams, topology::ProvisionOptions};
 
 /// Prepares the servers that Boxroom runs on, and backs up and restores the log. Preparing is safe to repeat: it adds
 /// what is missing and keeps the rest.
@@ -146,7 +146,7 @@ async fn run(part: Part) -> Result<(), Error> {
             eprintln!("accounts.conf and credentials.json are in {}", out.display());
         }
         Part::Streams { nats_url, partitions, replicas } => {
-            let options = streams::ProvisionOptions { partitions, replicas: replicas.into() };
+            let options = ProvisionOptions { partitions, replicas: replicas.into() };
             streams::provision(&nats_url, options).await?;
             eprintln!("provisioned the streams of {partitions} partitions");
         }

@@ -3,12 +3,14 @@
 use std::{io::Read as _, path::Path};
 
 use bytes::Bytes;
-use event_store::{BackupError, ProvisionOptions, Restore};
 
 use crate::{
     Error,
     backup::{Manifest, SavedStream},
+    snapshot::BackupError,
     streams::connect,
+    topology::ProvisionOptions,
+    upload::Restore,
 };
 
 /// The size of a piece. Small, because the server answers a piece only after storing those before, and aborts after

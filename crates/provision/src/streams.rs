@@ -1,15 +1,17 @@
 //! The log's streams, created once per installation and checked afterwards.
 
 use async_nats::Client;
-pub use event_store::ProvisionOptions;
 
-use crate::Error;
+use crate::{
+    Error,
+    topology::{self, ProvisionOptions},
+};
 
 /// Creates what is missing on the server at `admin_url`, whose account owns JetStream. Refuses a log that was created
 /// with another partition count.
 pub async fn provision(admin_url: &str, options: ProvisionOptions) -> Result<(), Error> {
     let client = connect(admin_url).await?;
-    event_store::provision(client, options).await.map_err(|error| Error::Streams(Box::new(error)))
+    topology::provision(client, options).await.map_err(|error| Error::Streams(Box::new(error)))
 }
 
 /// Connects with the account that owns the log.

@@ -1,7 +1,6 @@
 //! Authentication: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by every
 //! service.
 
-mod bucket;
 mod cache;
 mod caller;
 mod claims;

@@ -108,7 +108,7 @@ pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> 
         options = options.add_client_certificate(certificate, key);
     }
     if !user.is_empty() {
-        options = options.custom_inbox_prefix(format!("_INBOX_{user}")).user_and_password(user, password);
+        options = options.custom_inbox_prefix(wire::api::inbox(&user)).user_and_password(user, password);
     }
     Ok((options, url.to_string()))
 }

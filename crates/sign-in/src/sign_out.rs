@@ -1,10 +1,12 @@
 //! Ends sessions and refuses the tokens of an account.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{UserId, trust, trust::Revoked};
-use event_store::{BucketError, Revocations, SessionKey, Sessions};
+use credentials::{Revocations, SessionKey, Sessions};
+use domain::UserId;
 use futures::{StreamExt, TryStreamExt, stream};
 use service_kit::clock;
+use storage::BucketError;
+use wire::trust::{self, Revoked};
 
 /// The number of sessions ended concurrently.
 const AT_ONCE: usize = 8;

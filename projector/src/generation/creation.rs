@@ -1,8 +1,9 @@
 //! The creation of generations.
 
-use event_store::{Log, LogError, StreamName, streams};
+use event_store::{Log, LogError};
 use operator_protocol::{Goal, Rebuild, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql};
+use wire::{StreamName, streams};
 
 use super::{
     control::{lock, parsed},

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use event_store::{Log, LogError, streams};
+use event_store::{Log, LogError};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+use wire::streams;
 
 /// Sequences by stream label.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

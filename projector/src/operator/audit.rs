@@ -5,13 +5,13 @@ use std::time::Duration;
 use chrono::DateTime;
 use domain::RoomId;
 use event_store::{
-    ActorRole, Log, LogError, Source, StreamName,
+    ActorRole, Log, LogError,
     envelope::header,
     log::{Range, Recorded},
-    partition_of, streams,
 };
 use operator_protocol::{Audit, Audited, Entry, Place};
 use tokio::time::Instant;
+use wire::{Source, StreamName, partition_of, streams};
 
 use super::{
     operations::{Operation, Operations},

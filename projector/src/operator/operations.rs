@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use event_store::{Log, streams};
+use event_store::Log;
 use operator_protocol::{
     Activate, Audit, Concerned, GetStatus, ListParked, Outcome, ParkedBoxes, Pause, Rebuild, Report, Request, Resume,
     Retire, Retired, Retried, RetryParked, Rollback, ShowParked, ShownBox, Switched,
 };
+use wire::streams;
 
 use crate::{
     database::Database,

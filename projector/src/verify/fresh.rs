@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use event_store::{Log, StreamName};
+use event_store::Log;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
+use wire::StreamName;
 
 use super::{
     error::VerifyError,

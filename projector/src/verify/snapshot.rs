@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use event_store::{Log, Source, StreamName, history::sources_between};
+use event_store::{Log, history::sources_between};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query_as, raw_sql};
+use wire::{Source, StreamName};
 
 use super::{
     error::VerifyError,

@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use domain::{BoxId, RoomId, StoreId, UserId};
 use event_store::{
-    Log, Source, StreamName,
+    Log,
     history::{event_types, history},
     log::Recorded,
 };
 use serde_json::Value;
+use wire::{Source, StreamName};
 
 use super::{
     error::VerifyError,

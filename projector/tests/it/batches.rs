@@ -9,7 +9,7 @@ use domain::{
     TalkCommand, User, UserCommand, UserId,
     values::{ExtensionHours, MaxMembers, Step},
 };
-use event_store::{MemoryLog, StreamName};
+use event_store::MemoryLog;
 use projector::{Commit, Content, Pace, Projection, project_and_release};
 use proptest::{
     collection::vec,
@@ -18,6 +18,7 @@ use proptest::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use testing::commands::install_box;
+use wire::StreamName;
 
 use crate::{
     story::{Story, commits_of, dropped, joined, time, unreadable, user},

@@ -1,7 +1,7 @@
 //! A commit that cannot be projected puts its box into quarantine; the others continue.
 
 use domain::UserEvent;
-use event_store::{MemoryLog, StreamName};
+use event_store::MemoryLog;
 use projector::{
     BatchError, Content, Pace, Projection, project_and_release, project_isolating_failures,
     projection::{Changes, ProjectionError},
@@ -9,6 +9,7 @@ use projector::{
     retry_parked,
 };
 use serde_json::json;
+use wire::StreamName;
 
 use crate::{
     story::{Story, append, commits_of, dropped, installed, joined, opened, posted, time},

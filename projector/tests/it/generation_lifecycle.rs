@@ -1,9 +1,9 @@
 //! The lifecycle of generations: each change is refused, with a reason, where it would do harm.
 
-use event_store::StreamName;
 use operator_protocol::{Goal, Rebuild, Retire, State, Switched};
 use projector::generation::{self, ChangeError, Generation};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use wire::StreamName;
 
 use crate::world::{World, origins};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event_store::{MemoryLog, StreamName, follow, partition_of, streams};
+use event_store::{MemoryLog, follow};
 use operator_protocol::State;
 use projector::{
     Commit, Content, Mode, Throttle, catch_up, complete,
@@ -10,6 +10,7 @@ use projector::{
     reader::Reader,
 };
 use sqlx::Connection;
+use wire::{StreamName, partition_of, streams};
 
 use crate::{
     sample_log::SampleLog,

@@ -1,9 +1,9 @@
 //! Read markers: the log keeps only the last of each reader.
 
 use domain::MessageId;
-use event_store::StreamName;
 use projector::Content;
 use serde_json::json;
+use wire::StreamName;
 
 use crate::{
     story::{Story, room, user},

@@ -79,7 +79,7 @@ async fn a_foreign_stream_stops_only_its_own_projection() {
     let flowing = "select count(*) from boxes where box_id in (select box_id from messages)";
     let in_others = ["b1", "b2", "b3", "b4"]
         .iter()
-        .filter(|id| event_store::partition_of(&id.parse().expect("a box id"), crate::world::PARTITIONS) != 0)
+        .filter(|id| wire::partition_of(&id.parse().expect("a box id"), crate::world::PARTITIONS) != 0)
         .count();
     assert!(in_others > 0 && in_others < 4, "the boxes are all in one partition");
     until(&mut rows, flowing, i64::try_from(in_others).expect("a number")).await;

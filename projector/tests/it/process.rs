@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use event_store::{JetStreamLog, KeyRing, MasterKeys, SealedLog};
+use event_store::JetStreamLog;
 use harness::{
     Account, Nats, Postgres, Role,
     output::Output,
@@ -15,6 +15,7 @@ use harness::{
     process::{Launch, Process},
 };
 use projector::Database;
+use sealing::{KeyRing, MasterKeys, SealedLog};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::{
@@ -123,7 +124,8 @@ impl Servers {
     pub(crate) async fn town(&self) -> SampleLog {
         let log = JetStreamLog::new(self.client(Account::Command).await);
         let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
-        SampleLog::on(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, masters)))
+        let keys = KeyRing::start(log.server().clone(), masters);
+        SampleLog::on(SealedLog::new(Arc::new(log), keys))
     }
 
     /// Runs `boxroomctl <words> --json` and returns its exit code and its last output line, or its errors.

@@ -1,10 +1,11 @@
 //! The operators' commands for quarantined boxes: list, show, retry, drop.
 
 use async_nats::{HeaderMap, jetstream};
-use event_store::{envelope::header, partition_of};
+use event_store::envelope::header;
 use harness::Account;
 use serde_json::Value;
 use sqlx::raw_sql;
+use wire::partition_of;
 
 use crate::{
     process::{Servers, until},

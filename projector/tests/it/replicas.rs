@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use event_store::partition_of;
 use rustix::process::Signal;
 use sqlx::PgConnection;
+use wire::partition_of;
 
 use crate::{
     process::{Projector, Servers, TAKEOVER, until},

@@ -1,8 +1,8 @@
 //! The store catalogue.
 
 use domain::StoreEvent;
-use event_store::StreamName;
 use serde_json::json;
+use wire::StreamName;
 
 use crate::{
     story::{Story, time},

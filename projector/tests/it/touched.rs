@@ -1,10 +1,10 @@
 //! Notifications of changed rooms: sent after the commit, for the users concerned only.
 
 use domain::{MessageId, RoomClosedReason, RoomEvent};
-use event_store::StreamName;
 use harness::Account;
 use projector::Content;
 use serde_json::{Value, json};
+use wire::StreamName;
 
 use crate::{
     following::next,

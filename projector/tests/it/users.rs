@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{AlarmKind, UserEvent};
-use event_store::StreamName;
 use projector::Content;
 use serde_json::json;
+use wire::StreamName;
 
 use crate::{
     story::{Story, time, user},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use event_store::{Log, MemoryLog, streams};
+use event_store::{Log, MemoryLog};
 use projector::{
     Database, catch_up,
     generation::{self, Origin},
@@ -12,6 +12,7 @@ use projector::{
 use serde_json::json;
 use sqlx::{AssertSqlSafe, query_scalar, raw_sql};
 use tokio::{task::JoinSet, time::Instant};
+use wire::streams;
 
 use crate::{
     sample_log::SampleLog,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use event_store::{StreamName, streams};
 use projector::{
     Checkpoint, Commit, Database, Pace, Projection, generation, generation::Origin, project_isolating_failures,
     projection::Changes,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, query_scalar};
+use wire::{StreamName, streams};
 
 /// The number of partitions of the log in these tests.
 pub(crate) const PARTITIONS: u16 = 2;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_nats::{Client, HeaderValue, Message};
-use domain::{RoomId, UserId, notice};
+use domain::{RoomId, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_kit::trace::{self, TRACEPARENT};
@@ -20,6 +20,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::Span;
+use wire::notice;
 
 use super::{
     frames::{UnsubscribeReason, event_frame},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_nats::{Client, Subscriber, connection::State};
-use domain::{RoomId, UserId, notice};
+use domain::{RoomId, UserId};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use service_kit::clock;
@@ -16,6 +16,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
+use wire::notice;
 
 use super::{
     frames::{ServerFrame, Sign},

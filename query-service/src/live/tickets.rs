@@ -12,11 +12,11 @@ use async_nats::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::notice::{SERVICE_API_PREFIX, TICKET_SECONDS, TICKETS_BUCKET};
 use serde::Serialize;
 use service_kit::{auth::Caller, extract::Query, problem::Problem};
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
+use wire::{SERVICE_API_PREFIX, bucket::TICKETS_BUCKET, trust::TICKET_SECONDS};
 
 use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
 

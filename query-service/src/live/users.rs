@@ -8,11 +8,12 @@ use std::{
 };
 
 use async_nats::{Client, Message};
-use domain::{UserId, notice};
+use domain::UserId;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
+use wire::notice;
 
 use super::{
     alarms::Alarm,

@@ -15,7 +15,7 @@ use super::{
 /// Revokes all tokens of a user, as a command-service does.
 async fn revoke(world: &World, user: &str) {
     let nats = service_kit::nats::connect(&world.nats.url(Account::Command), "test").await.unwrap();
-    let context = jetstream::with_prefix(nats, domain::notice::SERVICE_API_PREFIX);
+    let context = jetstream::with_prefix(nats, wire::SERVICE_API_PREFIX);
     let now = service_kit::clock::now();
     let revoked = json!({ "before": now, "until": now + chrono::TimeDelta::hours(1) });
     let bucket = context.get_key_value("revoked").await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
 use harness::Account;
-use provision::streams::{ProvisionOptions, provision};
+use provision::{streams::provision, topology::ProvisionOptions};
 
 use super::{listener::Listener, world::World};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use event_store::{BulkAddress, JetStreamLog, KeyRing, Log, OWNER_API_PREFIX, SealedLog};
+use event_store::{BulkAddress, JetStreamLog, Log};
 use harness::{
     Account, Nats, Postgres, Role,
     nats::NatsOptions,
@@ -14,7 +14,9 @@ use harness::{
     tools::{self, Source},
 };
 use projector::Database;
+use sealing::{KeyRing, SealedLog};
 use service_kit::nats::{self, PlainAddress};
+use wire::OWNER_API_PREFIX;
 
 use crate::cpu::Processes;
 
@@ -85,7 +87,8 @@ impl Servers {
 
     async fn sealed(&self, log: JetStreamLog) -> anyhow::Result<Arc<dyn Log>> {
         log.reachable().await?;
-        Ok(SealedLog::new(Arc::new(log.clone()), KeyRing::start(log, self.masters.parse()?)))
+        let keys = KeyRing::start(log.server().clone(), self.masters.parse()?);
+        Ok(SealedLog::new(Arc::new(log), keys))
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {

@@ -12,10 +12,10 @@ use domain::{
 };
 use event_store::{
     log::NewMessage,
-    partition_of,
     store::{After, prepare},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use wire::partition_of;
 
 use super::fill::context;
 

@@ -102,8 +102,8 @@ fn is_plain(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use event_store::StreamName;
     use serde_json::json;
+    use wire::StreamName;
 
     use super::*;
 

@@ -1,6 +1,7 @@
 //! The messages of a few sources in the order of the log, page by page.
 
-use event_store::{Log, LogError, Source, history::history, log::Recorded};
+use event_store::{Log, LogError, history::history, log::Recorded};
+use wire::Source;
 
 /// The maximum number of messages of each source in a page.
 const PAGE: usize = 200;
@@ -55,9 +56,10 @@ mod tests {
 
     use domain::BoxId;
     use event_store::{
-        MemoryLog, StreamName,
+        MemoryLog,
         log::{Attempt, NewMessage},
     };
+    use wire::StreamName;
 
     use super::*;
 

@@ -8,8 +8,8 @@ use crate::{
     envelope::RecordedCommit,
     error::EventStoreError,
     log::{Freshness, Recorded},
-    subject::Source,
 };
+use wire::Source;
 
 impl Executor<DeliveryBox> {
     /// Returns the event that posted a message. None if the box has no such message.

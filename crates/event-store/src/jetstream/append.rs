@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, Message, PublishErrorKind, RequestErrorKind, header};
 use serde::Deserialize;
+use storage::codes::{self, ApiError, Refusal};
 use tokio::time::timeout;
 
-use super::{ApiError, JetStreamLog, codes, codes::Refusal};
-use crate::{
-    log::{Attempt, NewMessage},
-    subject::hex,
-};
+use super::JetStreamLog;
+use crate::log::{Attempt, NewMessage};
+use wire::subject::hex;
 
 impl JetStreamLog {
     pub(super) async fn attempt_append(&self, messages: &[NewMessage], patience: Duration) -> Attempt {
-        if !self.is_connected() {
+        if !self.server.is_connected() {
             return Attempt::NotSent;
         }
         match messages {
@@ -39,8 +38,11 @@ impl JetStreamLog {
         };
         for (index, message) in staged.iter().enumerate() {
             let headers = batch_headers(message, index);
-            let sent =
-                self.client.publish_with_headers(message.subject.clone(), headers, message.payload.clone()).await;
+            let sent = self
+                .server
+                .client()
+                .publish_with_headers(message.subject.clone(), headers, message.payload.clone())
+                .await;
             match sent {
                 Ok(()) => {}
                 Err(error) if error.kind() == PublishErrorKind::Send => return Attempt::NotSent,
@@ -53,12 +55,12 @@ impl JetStreamLog {
     }
 
     async fn request_append(&self, message: &NewMessage, headers: HeaderMap, patience: Duration) -> Attempt {
-        let connection = self.connection_count();
+        let connection = self.server.connection_count();
         let request =
             async_nats::Request::new().headers(headers).payload(message.payload.clone()).timeout(Some(patience));
         let answer = tokio::select! {
-            answer = self.client.send_request(message.subject.clone(), request) => answer,
-            () = self.disconnected() => return Attempt::Unknown { reason: "the connection was lost".into() },
+            answer = self.server.client().send_request(message.subject.clone(), request) => answer,
+            () = self.server.disconnected() => return Attempt::Unknown { reason: "the connection was lost".into() },
         };
         match answer {
             Ok(answer) => self.noted(message, meaning(&answer)),
@@ -67,7 +69,7 @@ impl JetStreamLog {
             }
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
                 let stream = message.stream.on_server();
-                if self.drops(&stream, message.subject.clone(), connection, patience).await {
+                if self.server.drops(&stream, message.subject.clone(), connection, patience).await {
                     self.noted(message, Attempt::Dropped)
                 } else {
                     Attempt::Unknown { reason: error.to_string() }
@@ -82,8 +84,8 @@ impl JetStreamLog {
     /// Records for readiness whether the answer shows a lack of space.
     fn noted(&self, message: &NewMessage, attempt: Attempt) -> Attempt {
         match attempt {
-            Attempt::Stored { .. } => self.space.stored(|| message.stream.on_server()),
-            Attempt::Full(lack) => self.space.refused(&message.stream.on_server(), lack),
+            Attempt::Stored { .. } => self.server.space().stored(|| message.stream.on_server()),
+            Attempt::Full(lack) => self.server.space().refused(&message.stream.on_server(), lack),
             _ => {}
         }
         attempt
@@ -105,12 +107,12 @@ fn headers_of(message: &NewMessage) -> HeaderMap {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Acknowledgement {
+struct Acknowledgement {
     #[serde(default)]
     seq: u64,
     #[serde(default)]
     duplicate: bool,
-    pub(super) error: Option<ApiError>,
+    error: Option<ApiError>,
 }
 
 fn meaning(answer: &Message) -> Attempt {
@@ -137,7 +139,7 @@ fn refusal(error: ApiError) -> Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::Lack;
+    use storage::Lack;
 
     fn answer(payload: &str) -> Attempt {
         meaning(&Message {

@@ -3,59 +3,32 @@
 
 mod connection;
 
-use std::{fmt, sync::Arc};
-
 use chrono::DateTime;
+use futures::FutureExt;
 use nats_wire::Message;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
+pub use self::connection::BulkAddress;
 use self::connection::Connection;
-use super::{
-    ApiAnswer, CONNECT_PATIENCE,
-    read::{batch_request, placed, status_error},
-    unavailable,
-};
+use super::answers::{batch_request, placed, status_error, unavailable};
 use crate::{
     headers::StoredHeaders,
-    keys::KeyRing,
-    log::{LogError, Range, Recorded},
-    stream::StreamName,
+    log::{Answer, BulkReader, LogError, Range, Recorded},
 };
-
-/// The consumer of each dense stream for reading all of it, by one reader at a time. Stored; never rename.
-pub(crate) const BULK_CONSUMER: &str = "bulk";
+use storage::server::{ApiAnswer, CONNECT_PATIENCE};
+use wire::{StreamName, api::BULK_CONSUMER};
 
 /// The server's status text after the last message of a page that is also limited in bytes.
 const BATCH_COMPLETED: &str = "Batch Completed";
 
-/// The address and credentials of a server, for bulk connections. Only for servers that do not require TLS.
-#[derive(Clone)]
-pub struct BulkAddress {
-    /// A host name or an IP address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// The user's name. Its answers arrive on `_INBOX_<user>.>`.
-    pub user: String,
-    /// The user's password.
-    pub password: String,
-}
-
-impl fmt::Debug for BulkAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}:{}", self.user, self.host, self.port)
-    }
-}
-
-/// Reads a stream page by page. Connects on the first read. Must not be used after an error.
-pub struct BulkReader {
+/// Reads a stream over a connection of its own. Connects on the first read.
+pub(super) struct ConnectionReader {
     address: BulkAddress,
     prefix: String,
     connection: Option<Connection>,
     consumer: Consumer,
-    keys: Option<Arc<KeyRing>>,
 }
 
 /// The known state of the stream's consumer.
@@ -75,26 +48,12 @@ struct Moved {
     reset_seq: u64,
 }
 
-impl BulkReader {
+impl ConnectionReader {
     pub(super) fn new(address: BulkAddress, prefix: &str) -> Self {
-        Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Anywhere, keys: None }
+        Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Anywhere }
     }
 
-    /// Makes the reader decrypt personal values with these keys.
-    pub(crate) fn opened_with(self, keys: Arc<KeyRing>) -> Self {
-        Self { keys: Some(keys), ..self }
-    }
-
-    /// Reads a page like [`Log::read`](crate::Log::read).
-    pub async fn read(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
-        let mut page = self.read_stored(range).await?;
-        if let Some(keys) = &self.keys {
-            keys.open(&mut page).await?;
-        }
-        Ok(page)
-    }
-
-    async fn read_stored(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
+    async fn read_page(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         // A connection is not reused unless its last answer was received completely.
         if let Some(connection) = self.connection.take()
             && let Ok(page) = self.read_over(connection, range).await
@@ -179,6 +138,12 @@ impl BulkReader {
         }
         self.connection = Some(connection);
         Ok(messages)
+    }
+}
+
+impl BulkReader for ConnectionReader {
+    fn read<'a>(&'a mut self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
+        self.read_page(range).boxed()
     }
 }
 

@@ -8,18 +8,18 @@ use async_nats::{
         stream::{RawMessageError, RawMessageErrorKind},
     },
 };
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use serde_json::json;
+use storage::{codes::ApiError, server::READ_PATIENCE};
 use tokio::time::timeout;
 
-use super::{ApiError, JetStreamLog, READ_PATIENCE, unavailable};
-use crate::{
-    headers::StoredHeaders,
-    log::{LogError, Range, Recorded},
-    stream::StreamName,
+use super::{
+    JetStreamLog,
+    answers::{batch_request, for_stream, placed, status_error, unavailable},
 };
+use crate::log::{LogError, Range, Recorded};
+use wire::StreamName;
 
 impl JetStreamLog {
     pub(super) async fn leader_last(&self, stream: StreamName, subject: &str) -> Result<Option<Recorded>, LogError> {
@@ -33,8 +33,8 @@ impl JetStreamLog {
     }
 
     async fn stream_handle(&self, stream: StreamName) -> Result<jetstream::stream::Stream<()>, LogError> {
-        self.connected().await?;
-        self.context.get_stream_no_info(stream.on_server()).await.map_err(unavailable)
+        self.server.connected().await?;
+        self.server.context().get_stream_no_info(stream.on_server()).await.map_err(unavailable)
     }
 
     pub(super) async fn direct_last(&self, stream: StreamName, subject: &str) -> Result<Option<Recorded>, LogError> {
@@ -57,9 +57,10 @@ impl JetStreamLog {
     }
 
     async fn direct(&self, stream: StreamName, operation: &str, request: String) -> Result<Option<Recorded>, LogError> {
-        self.connected().await?;
+        self.server.connected().await?;
         let request = async_nats::Request::new().payload(request.into()).timeout(Some(READ_PATIENCE));
-        let answer = self.client.send_request(self.api(operation), request).await.map_err(unavailable)?;
+        let answer =
+            self.server.client().send_request(self.server.api(operation), request).await.map_err(unavailable)?;
         match answer.status.map(|status| status.as_u16()) {
             None => recorded(stream, answer).map(Some),
             Some(404) => Ok(None),
@@ -73,11 +74,11 @@ impl JetStreamLog {
 
     /// Reads a batch. The server sends one message for each, and one without content at the end.
     async fn batch(&self, range: Range<'_>, request: String) -> Result<Vec<Recorded>, LogError> {
-        self.connected().await?;
-        let inbox = self.client.new_inbox();
-        let mut answers = self.client.subscribe(inbox.clone()).await.map_err(unavailable)?;
-        let operation = self.api(&format!("DIRECT.GET.{}", range.stream.on_server()));
-        self.client.publish_with_reply(operation, inbox, request.into()).await.map_err(unavailable)?;
+        self.server.connected().await?;
+        let inbox = self.server.client().new_inbox();
+        let mut answers = self.server.client().subscribe(inbox.clone()).await.map_err(unavailable)?;
+        let operation = self.server.api(&format!("DIRECT.GET.{}", range.stream.on_server()));
+        self.server.client().publish_with_reply(operation, inbox, request.into()).await.map_err(unavailable)?;
         let mut messages = Vec::new();
         loop {
             let answer = timeout(READ_PATIENCE, answers.next()).await.map_err(unavailable)?;
@@ -91,48 +92,10 @@ impl JetStreamLog {
     }
 }
 
-/// The body of a request for the messages of a range.
-pub(super) fn batch_request(range: Range<'_>) -> String {
-    let mut request =
-        json!({ "seq": range.from.max(1), "batch": range.max_messages, "max_bytes": range.max_bytes.max(1) });
-    if let Some(subject) = range.subject {
-        request["next_by_subj"] = subject.into();
-    }
-    request.to_string()
-}
-
-pub(super) fn status_error(code: u16, description: Option<&str>) -> LogError {
-    let description = description.unwrap_or_default().to_owned();
-    match code {
-        503 | 408 => LogError::Unavailable(format!("the stream has no responder: {code} {description}")),
-        _ => LogError::Rejected { code: code.into(), description },
-    }
-}
-
 /// Reads a message with its sequence, subject and time in the headers: from a direct get, or republished after it was
 /// stored.
 pub(super) fn recorded(stream: StreamName, message: Message) -> Result<Recorded, LogError> {
     placed(stream, message.headers.unwrap_or_default().into(), message.payload)
-}
-
-/// Reads such a message from its parts.
-pub(super) fn placed(stream: StreamName, headers: StoredHeaders, payload: Bytes) -> Result<Recorded, LogError> {
-    let corrupt = |reason: &str| LogError::Corrupt { stream, sequence: 0, reason: reason.to_owned() };
-    let (mut sequence, mut stored_at, mut subject) = (None, None, None);
-    headers.each(|name, value| match name {
-        "Nats-Sequence" => sequence = sequence.or_else(|| value.parse().ok()),
-        "Nats-Time-Stamp" => stored_at = stored_at.or_else(|| DateTime::parse_from_rfc3339(value).ok()),
-        "Nats-Subject" => subject = subject.take().or_else(|| Some(value.to_owned())),
-        _ => {}
-    });
-    Ok(Recorded {
-        stream,
-        sequence: sequence.ok_or_else(|| corrupt("an answer without sequence"))?,
-        subject: subject.ok_or_else(|| corrupt("an answer without subject"))?,
-        stored_at: stored_at.ok_or_else(|| corrupt("an answer without time"))?.to_utc(),
-        payload,
-        headers,
-    })
 }
 
 fn from_leader(
@@ -143,12 +106,7 @@ fn from_leader(
         Ok(message) => Ok(Some(from_stream_message(stream, message)?)),
         Err(error) => match error.kind() {
             RawMessageErrorKind::NoMessageFound => Ok(None),
-            RawMessageErrorKind::JetStream(error) => Err(ApiError {
-                code: u64::try_from(error.code()).unwrap_or_default(),
-                err_code: error.error_code().0,
-                description: error.to_string(),
-            }
-            .for_stream(stream)),
+            RawMessageErrorKind::JetStream(error) => Err(for_stream(ApiError::from(&error), stream)),
             _ => Err(unavailable(error)),
         },
     }

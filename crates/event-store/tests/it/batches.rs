@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, header};
 use domain::{User, UserCommand};
-use event_store::{JetStreamLog, Log, StreamName};
+use event_store::{JetStreamLog, Log};
 use futures::future::join_all;
 use harness::Nats;
 use testing::{
@@ -12,6 +12,7 @@ use testing::{
     server,
 };
 use tokio::time::sleep;
+use wire::StreamName;
 
 /// The number of batches that a server allows on a stream, of all processes together.
 const UNDER_WAY: usize = 50;
@@ -25,7 +26,7 @@ async fn send(log: &JetStreamLog, number: usize, sequence: &str, commit: bool) {
         headers.insert(header::NATS_BATCH_COMMIT, "1");
     }
     let subject = format!("claim.nickname.other{number}-{sequence}");
-    log.client().publish_with_headers(subject, headers, "{}".into()).await.unwrap();
+    log.server().client().publish_with_headers(subject, headers, "{}".into()).await.unwrap();
 }
 
 #[tokio::test]
@@ -36,7 +37,7 @@ async fn a_registration_waits_for_the_batches_of_others() {
     for number in 0..UNDER_WAY {
         send(&others, number, "1", false).await;
     }
-    others.client().flush().await.unwrap();
+    others.server().client().flush().await.unwrap();
     let registrations = (0..20).map(|number| {
         let user_id = user(&format!("user{number}"));
         let nickname = format!("Sunny{number}").try_into().unwrap();

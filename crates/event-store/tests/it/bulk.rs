@@ -1,26 +1,23 @@
 //! Tests that whole streams read the same over bulk connections, and without one if it fails.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use async_nats::jetstream;
 use domain::DeliveryBox;
-use event_store::{
-    BulkAddress, BulkReader, JetStreamLog, Log, StreamName, follow,
-    log::{Range, Recorded},
-    partition_of,
-    provision::{self, ProvisionOptions},
-};
+use event_store::{BulkAddress, BulkReader, JetStreamLog, Log, follow, log::Range};
 use harness::{Account, Nats};
+use provision::topology::{self, ProvisionOptions};
 use testing::{
     Proxy,
     commands::{box_id, by, executor, open_room, say},
-    server,
+    server::{self, seen},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     time::timeout,
 };
+use wire::{StreamName, partition_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -35,25 +32,6 @@ async fn log(nats: &Nats, port: u16, password: &str) -> JetStreamLog {
 fn password(nats: &Nats) -> String {
     let url: async_nats::ServerAddr = nats.url(Account::Projector).parse().unwrap();
     url.password().unwrap().to_owned()
-}
-
-/// The headers that the server adds to messages of direct gets: their place in the log.
-const PLACE: [&str; 6] =
-    ["Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence"];
-
-/// Returns all visible parts of messages, independent of the way in which they were read.
-pub(crate) fn seen(page: &[Recorded]) -> Vec<String> {
-    let one = |message: &Recorded| {
-        let mut headers = BTreeSet::new();
-        message.headers.each(|name, value| {
-            if !PLACE.contains(&name) {
-                headers.insert(format!("{name}: {value}"));
-            }
-        });
-        let Recorded { stream, sequence, subject, payload, stored_at, .. } = message;
-        format!("{stream} {sequence} {subject} {stored_at} {payload:?} {headers:?}")
-    };
-    page.iter().map(one).collect()
 }
 
 #[tokio::test]
@@ -137,7 +115,7 @@ async fn talk(nats: &Nats, count: usize) -> StreamName {
 }
 
 /// Reads all sequences of a stream, in pages of this size.
-async fn all_sequences(bulk: &mut BulkReader, stream: StreamName, max_messages: usize) -> Vec<u64> {
+async fn all_sequences(bulk: &mut Box<dyn BulkReader>, stream: StreamName, max_messages: usize) -> Vec<u64> {
     let mut sequences = Vec::new();
     loop {
         let from = sequences.last().map_or(1, |last| last + 1);
@@ -194,7 +172,7 @@ async fn a_stream_without_its_consumer_is_still_read() {
 
     // A log of an earlier version gets the consumer with the next provisioning.
     let options = ProvisionOptions { partitions: server::PARTITIONS, replicas: 1 };
-    provision::provision(server::connect(&nats.url(Account::Admin)).await, options).await.unwrap();
+    topology::provision(server::connect(&nats.url(Account::Admin)).await, options).await.unwrap();
     assert_eq!(all_sequences(&mut log.bulk().unwrap(), stream, 7).await.len(), 22);
     assert_eq!(delivered(&nats, stream).await, Some(22));
 }

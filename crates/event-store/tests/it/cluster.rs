@@ -4,12 +4,9 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
 use chrono::DateTime;
+use credentials::Accounts;
 use domain::DeliveryBox;
-use event_store::{
-    Accounts, CommandError, JetStreamLog, Log, ProvisionError, ProvisionOptions, StreamName,
-    accounts::{Passwords, render},
-    follow, partition_of, provision,
-};
+use event_store::{CommandError, JetStreamLog, Log, follow};
 use futures::future::try_join_all;
 use harness::{
     output::Output,
@@ -18,11 +15,17 @@ use harness::{
     process::{Launch, Process},
     tools,
 };
+use provision::{
+    nats_accounts::{Passwords, render},
+    topology::{ProvisionError, ProvisionOptions, provision},
+};
+use storage::JetStream;
 use testing::{
     commands::{box_id, executor, keyed, open_room, say},
     server::PARTITIONS,
 };
 use tokio::time::{Instant, sleep, timeout};
+use wire::{StreamName, partition_of};
 
 use crate::contract::{appending, executing, following, marking, reading, registering, settling};
 
@@ -110,10 +113,10 @@ impl Cluster {
 async fn a_changed_password_takes_effect_at_once_on_every_server() {
     let cluster = Cluster::start().await;
     let log = cluster.fresh_log(0).await;
-    let writer = Accounts::new(log.as_ref().clone());
+    let writer = Accounts::new(log.server().clone());
     let mut readers = Vec::new();
     for first in 0..3 {
-        readers.push(Accounts::new(JetStreamLog::new(cluster.connect("command", first).await)));
+        readers.push(Accounts::new(JetStream::new(cluster.connect("command", first).await)));
     }
     let ann = "ann".parse().unwrap();
     writer.create_pending(&ann, "0".to_owned(), "user".to_owned(), DateTime::UNIX_EPOCH).await.unwrap();

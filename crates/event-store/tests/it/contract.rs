@@ -14,10 +14,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
 use event_store::{
-    Log, StreamName,
+    Log,
     envelope::header,
     log::{Attempt, Guard, NewMessage},
 };
+use wire::StreamName;
 
 /// Runs the functions as tests, once for each log.
 macro_rules! contract {

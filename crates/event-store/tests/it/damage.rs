@@ -4,15 +4,14 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use domain::{BoxCommand, DeliveryBox, OwnCommand};
-use event_store::{
-    CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, StreamName, follow, partition_of,
-};
+use event_store::{CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, follow};
 use harness::{Account, Nats, place::Scratch};
 use testing::{
     commands::{Answer, box_id, by, executor, open_room, say},
     server,
 };
 use tokio::time::{Instant, sleep, timeout};
+use wire::{StreamName, partition_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -5,9 +5,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::DeliveryBox;
 use event_store::{
-    CommandContext, CommandError, EventStoreError, Log, MemoryLog, SealError, StreamName,
+    CommandContext, CommandError, EventStoreError, Log, MemoryLog, SealError,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded, StreamState},
-    partition_of,
 };
 use futures::{
     FutureExt, StreamExt,
@@ -20,6 +19,7 @@ use testing::{
     server,
 };
 use tokio::{sync::watch, task::yield_now, time::advance};
+use wire::{StreamName, partition_of};
 
 fn stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), server::PARTITIONS))

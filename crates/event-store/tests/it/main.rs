@@ -4,17 +4,11 @@
 
 mod contract;
 
-mod accounts;
 mod batches;
 mod bulk;
 mod cluster;
 mod damage;
 mod deadlines;
-mod denials;
 mod frozen;
-mod largest;
 mod outages;
-mod permissions;
-mod provisioning;
-mod sealing;
 mod space;

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::DeliveryBox;
-use event_store::{CommandError, Executor, JetStreamLog, Log, MemoryLog, StreamName, follow, partition_of};
+use event_store::{CommandError, Executor, JetStreamLog, Log, MemoryLog, follow};
 use harness::{Account, Nats};
 use testing::{
     Proxy,
@@ -12,6 +12,7 @@ use testing::{
     server,
 };
 use tokio::time::{Instant, sleep, timeout};
+use wire::{StreamName, partition_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

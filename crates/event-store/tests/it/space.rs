@@ -4,8 +4,9 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
+use credentials::{AccountError, Accounts};
 use domain::DeliveryBox;
-use event_store::{AccountError, Accounts, CommandError, Executor, JetStreamLog, Lack, Log, StreamName, partition_of};
+use event_store::{CommandError, Executor, JetStreamLog, Log};
 use harness::{
     Account, Nats,
     nats::NatsOptions,
@@ -15,11 +16,13 @@ use harness::{
     small_disk::SmallDisk,
     tools,
 };
+use storage::Lack;
 use testing::{
     commands::{Answer, box_id, by, executor, noon, open_room, say, user},
     server,
 };
 use tokio::time::{Instant, sleep};
+use wire::{StreamName, partition_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -103,7 +106,7 @@ impl World {
         let refused = self.say("too much").await;
         assert!(matches!(refused, Err(CommandError::Full(found)) if found == lack), "{refused:?}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        assert_eq!(self.log.space().lack(&stream().on_server()), Some(lack));
+        assert_eq!(self.log.server().space().lack(&stream().on_server()), Some(lack));
     }
 
     async fn last(&self) -> u64 {
@@ -127,7 +130,7 @@ async fn a_full_disk_is_reported_at_once_and_nothing_is_stored() {
     }
     let world = World::on(disk, scratch, "1GB").await;
     let disk = world.disk.as_ref().unwrap();
-    let accounts = Accounts::new(JetStreamLog::clone(&world.log));
+    let accounts = Accounts::new(world.log.server().clone());
     let create = async |name: &str| accounts.create_pending(&user(name), "h".into(), "user".into(), noon()).await;
     let revision = create("ben").await.unwrap();
     disk.fill().unwrap();
@@ -147,17 +150,17 @@ async fn a_full_disk_is_reported_at_once_and_nothing_is_stored() {
     assert!(matches!(refused, AccountError::Full(Lack::Disk)), "{refused:?}");
     let refused = accounts.delete(&user("ben"), revision).await;
     assert!(matches!(refused, Err(AccountError::Full(Lack::Disk))), "{refused:?}");
-    assert_eq!(world.log.space().buckets(), [("accounts".to_owned(), Lack::Disk)]);
+    assert_eq!(world.log.server().space().buckets(), [("accounts".to_owned(), Lack::Disk)]);
     // There is space again, but the server does not detect it before a restart.
     disk.empty().unwrap();
     world.refused(Lack::Disk).await;
     assert_eq!(world.last().await, said);
     world.restart().await;
     assert_eq!(world.is_taken_again().await, said + 1, "nothing of what was refused is there");
-    assert_eq!(world.log.space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
     accounts.delete(&user("ben"), revision).await.unwrap();
     create("ben").await.unwrap();
-    assert!(world.log.space().buckets().is_empty());
+    assert!(world.log.server().space().buckets().is_empty());
 }
 
 #[tokio::test]
@@ -172,14 +175,14 @@ async fn the_limit_of_the_server_is_reported_at_once_and_can_be_raised() {
         }
     };
     world.refused(Lack::Server).await;
-    let accounts = Accounts::new(JetStreamLog::clone(&world.log));
+    let accounts = Accounts::new(world.log.server().clone());
     let refused = accounts.create_pending(&user("ann"), "hash".into(), "user".into(), noon()).await;
     assert!(matches!(refused, Err(AccountError::Full(Lack::Server))), "{refused:?}");
     assert_eq!(world.last().await, said);
     std::fs::write(world.nats.folder().join("nats.conf"), limited("1GB")).unwrap();
     world.reload().await;
     assert_eq!(world.is_taken_again().await, said + 1);
-    assert_eq!(world.log.space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
 }
 
 #[tokio::test]
@@ -197,5 +200,5 @@ async fn the_limit_of_a_stream_is_reported_at_once_and_recovers_by_itself() {
     assert_eq!(world.last().await, said);
     limit(-1).await;
     assert_eq!(world.say("hello").await.unwrap().sequence, said + 1);
-    assert_eq!(world.log.space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
 }

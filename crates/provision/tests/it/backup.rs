@@ -8,7 +8,7 @@ use async_nats::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use harness::{Account, Nats};
-use provision::{Error, backup, restore, streams};
+use provision::{Error, backup, restore, streams, topology::ProvisionOptions};
 
 const PARTITIONS: u16 = 4;
 
@@ -116,7 +116,7 @@ async fn a_restored_log_is_unchanged_with_a_new_incarnation_of_each_stream() {
     assert_eq!((same.payload, same.subject, same.time), (message.payload, message.subject, message.time));
     let timer = context.get_stream("TIMER").await.unwrap();
     assert!(timer.consumer_info("deadlines").await.is_ok(), "deadlines are delivered");
-    let options = streams::ProvisionOptions { partitions: PARTITIONS, replicas: 1 };
+    let options = ProvisionOptions { partitions: PARTITIONS, replicas: 1 };
     streams::provision(&nats.url(Account::Admin), options).await.unwrap();
     // Backs up a restored log.
     let again = tempfile::tempdir().unwrap();
@@ -166,14 +166,14 @@ async fn logs_and_backups_are_never_overwritten() {
 
     let before = all(&context).await;
     let refused = bring_back(&nats, folder.path()).await;
-    assert!(matches!(refused, Err(Error::Backup(event_store::BackupError::Occupied { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Backup(provision::snapshot::BackupError::Occupied { .. }))), "{refused:?}");
     assert_eq!(all(&context).await, before);
     // One existing stream is enough.
     for stream in before.iter().map(|info| info.config.name.as_str()).filter(|name| *name != "STORE") {
         context.delete_stream(stream).await.unwrap();
     }
     let refused = bring_back(&nats, folder.path()).await;
-    assert!(matches!(refused, Err(Error::Backup(event_store::BackupError::Occupied { .. }))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Backup(provision::snapshot::BackupError::Occupied { .. }))), "{refused:?}");
     assert_eq!(all(&context).await.len(), 1);
 }
 
@@ -209,7 +209,7 @@ async fn an_interrupted_restore_is_unusable_until_it_is_continued() {
             finished = interrupted => panic!("it was not interrupted: {finished:?}"),
         }
         let context = owner(&nats).await;
-        let options = streams::ProvisionOptions { partitions: PARTITIONS, replicas: 1 };
+        let options = ProvisionOptions { partitions: PARTITIONS, replicas: 1 };
         let refused = streams::provision(&url, options).await;
         assert!(matches!(refused, Err(Error::Streams(_))), "no gap is filled with an empty stream: {refused:?}");
         let found = all(&context).await;

@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use domain::{BoxId, UserId, trust as names};
+use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
+use wire::trust as names;
 
 use crate::problem::Problem;
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::trust::{self, PublicKey, Revoked};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{
@@ -12,6 +11,7 @@ use jsonwebtoken::{
     },
 };
 use serde::{Deserialize, Serialize};
+use wire::trust::{self, PublicKey, Revoked};
 
 use super::caller::Caller;
 
@@ -24,7 +24,7 @@ pub(super) struct Known {
     /// The keys of an outside issuer.
     #[serde(default)]
     pub(super) outside: Vec<Jwk>,
-    /// The revocations, by the keys of [`domain::trust`].
+    /// The revocations, by the keys of [`wire::trust`].
     #[serde(default)]
     pub(super) revoked: BTreeMap<String, Revoked>,
 }

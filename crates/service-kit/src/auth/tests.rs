@@ -5,11 +5,11 @@ use axum::{
     http::header,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
 use ed25519_dalek::{
     SigningKey,
     pkcs8::{EncodePrivateKey, spki::der::pem::LineEnding},
 };
+use wire::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
 
 use super::{ring::Known, *};
 use crate::clock::now;

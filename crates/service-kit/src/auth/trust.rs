@@ -5,17 +5,16 @@ use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 use async_nats::Client;
 use chrono::TimeDelta;
 use clap::Args;
-use domain::trust::{self, PublicKey, REVOKED_BUCKET, Revoked, SIGNING_KEYS_BUCKET};
+use credentials::changes::{Bucket, Change};
 use tokio::time::{Instant, timeout};
-
-use super::{
-    Verifier,
-    bucket::{Bucket, Change},
-    cache,
-    issuer::{Issuer, IssuerArgs},
-    jwks,
-    ring::Known,
+use wire::{
+    bucket::{REVOKED_BUCKET, SIGNING_KEYS_BUCKET},
+    trust::{
+        PublicKey, Revoked, {self, IssuerArgs},
+    },
 };
+
+use super::{Verifier, cache, issuer::Issuer, jwks, ring::Known};
 use crate::clock;
 
 /// The interval of reading the buckets, and so the longest delay of a revocation.

@@ -7,13 +7,13 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::trust::PublicKey;
 use jsonwebtoken::{Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, timeout},
 };
+use wire::trust::PublicKey;
 
 use super::{
     caller::{Caller, invalid_token, unauthorized},

@@ -1,24 +1,41 @@
 //! A plain connection to a server with the part of the protocol that reading needs.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::BytesMut;
 use nats_wire::{Info, Message, ServerOp, take};
 use serde_json::json;
+use storage::server::READ_PATIENCE;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
+use wire::api::inbox;
 
-use super::{
-    super::{READ_PATIENCE, unavailable},
-    BulkAddress,
-};
-use crate::log::LogError;
+use crate::{jetstream::answers::unavailable, log::LogError};
 
 /// The size of the receive buffer.
 const CHUNK: usize = 128 * 1024;
+
+/// The address and credentials of a server, for bulk connections. Only for servers that do not require TLS.
+#[derive(Clone)]
+pub struct BulkAddress {
+    /// A host name or an IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The user's name. Its answers arrive on `_INBOX_<user>.>`.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+impl fmt::Debug for BulkAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}:{}", self.user, self.host, self.port)
+    }
+}
 
 /// A connection for one request at a time.
 pub(super) struct Connection {
@@ -32,7 +49,7 @@ impl Connection {
         let BulkAddress { host, port, user, password } = address;
         let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(unavailable)?;
         socket.set_nodelay(true).map_err(unavailable)?;
-        let inbox = format!("_INBOX_{user}.bulk{:032x}", rand::random::<u128>());
+        let inbox = format!("{}.bulk{:032x}", inbox(user), rand::random::<u128>());
         let mut connection = Self { socket, received: BytesMut::with_capacity(CHUNK), inbox };
         // The password must not be sent in clear text to a server that requires TLS.
         if matches!(connection.next().await?, ServerOp::Info(Info { tls_required: true, .. })) {

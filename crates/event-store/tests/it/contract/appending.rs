@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use event_store::{
-    Log, StreamName,
+    Log,
     log::{Attempt, Freshness, Guard, NewMessage},
 };
+use wire::StreamName;
 
 use super::{PATIENCE, STREAM, attempt, guarded, message, room, stored, talk};
 

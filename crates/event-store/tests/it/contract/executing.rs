@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnEvent};
-use event_store::{CommandError, Log, StreamName, envelope::header, log::Freshness, partition_of};
+use event_store::{CommandError, Log, envelope::header, log::Freshness};
 use testing::commands::{
     box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
 };
 use tokio::task::JoinSet;
+use wire::{StreamName, partition_of};
 
 use super::{attempt, message, stored};
 

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use event_store::{Damage, FollowError, Follower, Log, StreamName, follow, log::NewMessage};
+use event_store::{Damage, FollowError, Follower, Log, follow, log::NewMessage};
 use tokio::time::timeout;
+use wire::StreamName;
 
 use super::{PATIENCE, STREAM, message, stored, talk};
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domain::MessageId;
-use event_store::{Decoded, Log, MarkError, Marks, Source, StreamName, follow};
+use event_store::{Decoded, Log, MarkError, Marks, follow};
 use testing::commands::{by, keyed, room_id, user};
+use wire::{Source, StreamName};
 
 pub(crate) async fn a_marker_only_moves_forward(log: Arc<impl Log>) {
     let marks = Marks::new(log.clone(), 4);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use domain::{User, UserCommand, UserId, UserRefusal};
-use event_store::{CommandError, Committed, Executor, Log, StreamName};
+use event_store::{CommandError, Committed, Executor, Log};
 use testing::commands::{by, executor, keyed, user};
 use tokio::task::JoinSet;
+use wire::StreamName;
 
 type Answer = Result<Committed<User>, CommandError<UserRefusal>>;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use domain::{BoxCommand, BoxId, DeliveryBox, MessageId, OwnCommand, Store, StoreCommand, StoreId, User, UserCommand};
 use event_store::{
-    ActorRole, CommandContext, CommandError, Decoded, Executor, Log, RecordedCommit, Source, StoredAggregate,
-    StreamName, log::Freshness, partition_of,
+    ActorRole, CommandContext, CommandError, Decoded, Executor, Log, RecordedCommit, StoredAggregate, log::Freshness,
 };
 use testing::commands::{box_id, by, executor, install, keyed, noon, open_room, say, user};
+use wire::{Source, StreamName, partition_of};
 
 fn boxes_stream() -> StreamName {
     StreamName::Box(partition_of(&box_id(), 4))

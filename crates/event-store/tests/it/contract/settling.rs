@@ -8,12 +8,14 @@ use std::{
 use async_nats::HeaderMap;
 use chrono::{DateTime, Utc};
 use event_store::{
-    Lack, Log, LogError, StreamName, StreamState,
+    Log, LogError, StreamState,
     append::{AppendError, Appended, RetryPolicy, append},
     envelope::header,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded},
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
+use storage::Lack;
+use wire::StreamName;
 
 use super::{STREAM, guarded, message, room, stored, talk};
 

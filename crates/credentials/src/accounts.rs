@@ -1,0 +1,236 @@
+//! The accounts of users, operators and boxes: password hashes and roles. They are stored outside the log, because they
+//! must be deletable.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use domain::{BoxId, UserId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use storage::{Bucket, BucketError, JetStream, Lack};
+use wire::bucket::{ACCOUNTS_BUCKET, key_of_box};
+
+/// The progress of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// The account exists, its user may not.
+    Pending,
+    /// The user exists.
+    Active,
+}
+
+/// The credentials and role of a user, an operator or a box.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// argon2id, in PHC form.
+    pub password_hash: String,
+    /// The role of the principal.
+    pub role: String,
+    /// The progress of the registration.
+    pub state: AccountState,
+    /// The time at which the account was created.
+    pub created_at: DateTime<Utc>,
+    /// The session that set this password. It stays valid with the new password, all others end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_session: Option<String>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("role", &self.role).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// An account and its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    key: String,
+    /// The account.
+    pub account: Account,
+    /// Changes with every write and guards the next one.
+    pub revision: u64,
+}
+
+impl StoredAccount {
+    /// The identifier of the current password. It is never reused, because each hash has a salt of its own, and reveals
+    /// nothing about the password.
+    pub fn credential(&self) -> String {
+        let digest = Sha256::digest(&self.account.password_hash);
+        BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
+    }
+
+    /// Returns true if a session that was opened or refreshed with this credential is still valid. Sessions of earlier
+    /// versions have no credential.
+    pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
+        let kept = self.account.kept_session.as_deref() == Some(session);
+        kept || credential.is_none_or(|credential| credential == self.credential())
+    }
+}
+
+/// The reasons for which an account could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The account was changed concurrently: read it again.
+    #[error("the account was changed at the same time")]
+    Conflict,
+    /// The server has no space left: certainly not written.
+    #[error("the accounts have no space left: {0}")]
+    Full(Lack),
+    /// The server is unreachable or slow. A write may have happened: read the account to find out.
+    #[error("the accounts cannot be reached")]
+    Unavailable(#[source] async_nats::Error),
+    /// The stored value is not an account.
+    #[error("the account {key} cannot be read")]
+    Corrupt {
+        /// The key of the account.
+        key: String,
+        /// The error of the parser.
+        source: serde_json::Error,
+    },
+}
+
+/// The accounts of all principals, shared by all command-services.
+#[derive(Debug)]
+pub struct Accounts(Bucket);
+
+impl From<BucketError> for AccountError {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Conflict(_) => Self::Conflict,
+            BucketError::Full(_, lack) => Self::Full(lack),
+            BucketError::Unavailable(_, source) => Self::Unavailable(source),
+            BucketError::Corrupt(key, source) => Self::Corrupt { key, source },
+        }
+    }
+}
+
+impl Accounts {
+    /// Creates a handle to the accounts on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self(Bucket::new(server, ACCOUNTS_BUCKET))
+    }
+
+    /// Returns the account of a user or an operator.
+    pub async fn get(&self, user_id: &UserId) -> Result<Option<StoredAccount>, AccountError> {
+        self.read(user_id.as_str()).await
+    }
+
+    /// Returns the credentials of a box.
+    pub async fn get_box(&self, box_id: &BoxId) -> Result<Option<StoredAccount>, AccountError> {
+        self.read(&key_of_box(box_id)).await
+    }
+
+    /// Returns true if an account still has the password that was read.
+    pub async fn has_still(&self, stored: &StoredAccount) -> Result<bool, AccountError> {
+        let now = self.read(&stored.key).await?;
+        Ok(now.is_some_and(|now| now.account.password_hash == stored.account.password_hash))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<StoredAccount>, AccountError> {
+        let found = self.0.get(key).await?;
+        Ok(found.map(|(account, revision)| StoredAccount { key: key.to_owned(), account, revision }))
+    }
+
+    /// Creates a pending account and returns its revision. Fails with a conflict if there is one.
+    pub async fn create_pending(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: String,
+        at: DateTime<Utc>,
+    ) -> Result<u64, AccountError> {
+        let state = AccountState::Pending;
+        self.create(user_id, &Account { password_hash, role, state, created_at: at, kept_session: None }).await
+    }
+
+    /// Creates an active account for an operator, who is not a registered user. Fails with a conflict if there is one.
+    pub async fn create_active(
+        &self,
+        user_id: &UserId,
+        password_hash: String,
+        role: &str,
+        at: DateTime<Utc>,
+    ) -> Result<(), AccountError> {
+        let (role, state) = (role.to_owned(), AccountState::Active);
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        self.create(user_id, &account).await.map(drop)
+    }
+
+    async fn create(&self, user_id: &UserId, account: &Account) -> Result<u64, AccountError> {
+        Ok(self.0.create(user_id.as_str(), account).await?)
+    }
+
+    /// Sets the credentials of a box and replaces former ones.
+    pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
+        let (role, state) = ("device".to_owned(), AccountState::Active);
+        let account = Account { password_hash, role, state, created_at: at, kept_session: None };
+        Ok(self.0.put(&key_of_box(box_id), &account).await?)
+    }
+
+    /// Deletes the credentials of a box, if it has any.
+    pub async fn delete_box(&self, box_id: &BoxId) -> Result<(), AccountError> {
+        if self.get_box(box_id).await?.is_none() {
+            return Ok(());
+        }
+        Ok(self.0.delete(&key_of_box(box_id)).await?)
+    }
+
+    /// Activates a pending account and returns the new revision. Fails with a conflict if the revision is not current.
+    pub async fn confirm(&self, stored: StoredAccount) -> Result<u64, AccountError> {
+        let account = Account { state: AccountState::Active, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await
+    }
+
+    /// Changes the password of an account, which ends every session but the kept one. Fails with a conflict if the
+    /// revision is not current.
+    pub async fn change_password(
+        &self,
+        stored: StoredAccount,
+        password_hash: String,
+        kept_session: Option<String>,
+    ) -> Result<(), AccountError> {
+        let account = Account { password_hash, kept_session, ..stored.account };
+        self.update(&stored.key, &account, stored.revision).await.map(drop)
+    }
+
+    async fn update(&self, key: &str, account: &Account, revision: u64) -> Result<u64, AccountError> {
+        Ok(self.0.update(key, account, revision).await?)
+    }
+
+    /// Deletes an account. Fails with a conflict if the revision is not current.
+    pub async fn delete(&self, user_id: &UserId, revision: u64) -> Result<(), AccountError> {
+        Ok(self.0.delete_revision(user_id.as_str(), revision).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(json: &str) -> StoredAccount {
+        StoredAccount { key: "ann".to_owned(), account: serde_json::from_str(json).unwrap(), revision: 1 }
+    }
+
+    #[test]
+    fn accounts_of_all_versions_can_be_read() {
+        let first =
+            r#"{"password_hash":"$argon2id$a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#;
+        assert_eq!(stored(first).account.kept_session, None);
+        assert_eq!(serde_json::to_string(&stored(first).account).unwrap(), first);
+        let second = first.replace('}', r#","kept_session":"s-1"}"#);
+        assert_eq!(stored(&second).account.kept_session.as_deref(), Some("s-1"));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_password_unless_it_set_the_new_one() {
+        let old = stored(r#"{"password_hash":"a","role":"user","state":"active","created_at":"2026-11-01T08:00:00Z"}"#);
+        let mut new = old.clone();
+        new.account.password_hash = "b".to_owned();
+        new.account.kept_session = Some("s-1".to_owned());
+        let credential = old.credential();
+        assert!(old.admits("s-1", Some(&credential)) && old.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-1", Some(&credential)) && !new.admits("s-2", Some(&credential)));
+        assert!(new.admits("s-2", Some(&new.credential())) && new.admits("s-3", None));
+        assert_eq!(credential.len(), 22);
+    }
+}

@@ -1,0 +1,17 @@
+//! The credentials of users, operators and boxes, in buckets beside the log: accounts, sessions, revocations, signing
+//! keys, and tallies of wrong passwords.
+//!
+//! They are not part of the log, because they must be deletable.
+
+pub use accounts::{Account, AccountError, AccountState, Accounts, StoredAccount};
+pub use login_throttle::{AttemptTallies, KeyedMutex, Tally};
+pub use revocations::Revocations;
+pub use sessions::{Family, Former, SessionKey, Sessions};
+pub use signing_keys::SigningKeys;
+
+pub mod accounts;
+pub mod changes;
+pub mod login_throttle;
+pub mod revocations;
+pub mod sessions;
+pub mod signing_keys;

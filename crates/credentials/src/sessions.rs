@@ -1,0 +1,120 @@
+//! Sessions that can be refreshed. Each has one entry, which changes with every refresh.
+
+use chrono::{DateTime, Utc};
+use domain::{BoxId, UserId};
+use serde::{Deserialize, Serialize};
+use storage::{Bucket, BucketError, JetStream};
+use wire::{bucket::SESSIONS_BUCKET, trust};
+
+/// The key of a session and its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionKey {
+    /// The role of the user.
+    pub role: String,
+    /// The user.
+    pub user_id: UserId,
+    /// The id of the session.
+    pub session: String,
+}
+
+impl SessionKey {
+    fn in_bucket(&self) -> String {
+        trust::family_key(&self.role, &self.user_id, &self.session)
+    }
+
+    fn parse(key: &str) -> Option<Self> {
+        let mut parts = key.split('.');
+        let (role, user_id, session) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+        Some(Self { role: role.to_owned(), user_id, session: session.to_owned() })
+    }
+}
+
+/// The refresh tokens of a session: the current one and its predecessor.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Family {
+    /// The hash of the current refresh token.
+    pub hash: String,
+    /// The predecessor of the current refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Former>,
+    /// The box, if it is a box's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub box_id: Option<BoxId>,
+    /// The credential of the account with which the session was opened or last refreshed. Sessions of earlier versions
+    /// have none until their next refresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The time of the sign-in.
+    pub created_at: DateTime<Utc>,
+    /// The time of the last refresh.
+    pub used_at: DateTime<Utc>,
+}
+
+/// A refresh token that has been used.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// The hash of the token.
+    pub hash: String,
+    /// The salt for deriving its successor.
+    pub salt: String,
+}
+
+impl std::fmt::Debug for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Family").field("used_at", &self.used_at).finish_non_exhaustive()
+    }
+}
+
+/// The sessions of all principals, shared by all command-services.
+#[derive(Debug)]
+pub struct Sessions(Bucket);
+
+impl Sessions {
+    /// Creates a handle to the sessions on this server.
+    pub fn new(server: JetStream) -> Self {
+        Self(Bucket::new(server, SESSIONS_BUCKET))
+    }
+
+    /// Returns a session and its revision.
+    pub async fn get(&self, key: &SessionKey) -> Result<Option<(Family, u64)>, BucketError> {
+        self.0.get(&key.in_bucket()).await
+    }
+
+    /// Creates a session.
+    pub async fn create(&self, key: &SessionKey, family: &Family) -> Result<(), BucketError> {
+        self.0.create(&key.in_bucket(), family).await.map(drop)
+    }
+
+    /// Replaces the session. Fails with a conflict if the revision is not current.
+    pub async fn update(&self, key: &SessionKey, family: &Family, revision: u64) -> Result<(), BucketError> {
+        self.0.update(&key.in_bucket(), family, revision).await.map(drop)
+    }
+
+    /// Ends a session. Has no effect on one that has ended.
+    pub async fn delete(&self, key: &SessionKey) -> Result<(), BucketError> {
+        if self.get(key).await?.is_some() { self.0.delete(&key.in_bucket()).await } else { Ok(()) }
+    }
+
+    /// Returns all sessions of a user in a role, also recently ended ones.
+    pub async fn of(&self, role: &str, user_id: &UserId) -> Result<Vec<SessionKey>, BucketError> {
+        let keys = self.0.keys(&trust::family_key(role, user_id, "*")).await?;
+        Ok(keys.iter().filter_map(|key| SessionKey::parse(key)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_all_versions_can_be_read() {
+        let first = r#"{"hash":"h","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
+        let family: Family = serde_json::from_str(first).unwrap();
+        assert_eq!((&family.credential, serde_json::to_string(&family).unwrap().as_str()), (&None, first));
+        let times = r#""created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
+        let former = r#""former":{"hash":"g","salt":"s"}"#;
+        let second = format!(r#"{{"hash":"h",{former},"box_id":"b1","credential":"c",{times}"#);
+        let family: Family = serde_json::from_str(&second).unwrap();
+        assert_eq!((family.credential.as_deref(), serde_json::to_string(&family).unwrap()), (Some("c"), second));
+    }
+}

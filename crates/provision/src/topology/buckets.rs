@@ -1,0 +1,85 @@
+//! The layouts of all buckets. Not created with the client library, whose buckets can be read from any replica.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use wire::{
+    bucket::{
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
+        TICKETS_BUCKET,
+    },
+    trust::{REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
+};
+
+/// The maximum size of a value.
+const MAX_VALUE_BYTES: i32 = 1024;
+
+const MAX_TALLY_BYTES: i32 = 512;
+
+/// The maximum number of tallies of wrong passwords. A client that wants one to be discarded must first try as many
+/// other accounts, each at the cost of a password hash.
+const MAX_TALLIES: i64 = 1_000_000;
+
+/// The time after which an address that gave the right password is forgotten.
+const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Returns the streams of all buckets with the given number of replicas.
+pub(super) fn layouts(replicas: usize) -> [Config; 7] {
+    let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
+    let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
+    let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
+    let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
+    [
+        kept(ACCOUNTS_BUCKET, "*"),
+        Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
+        Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
+        // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
+        // by the next read.
+        Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
+        Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
+        Config {
+            discard: DiscardPolicy::Old,
+            max_messages: MAX_TALLIES,
+            max_age: MAX_TALLY_AGE,
+            max_message_size: MAX_TALLY_BYTES,
+            ..kept(ATTEMPTS_BUCKET, ">")
+        },
+        Config {
+            // The key, and its tombstone until the key is overwritten in place.
+            max_messages_per_subject: 2,
+            deny_delete: false,
+            ..kept(KEYS_BUCKET, "*")
+        },
+    ]
+}
+
+/// Returns the layout of a bucket that is read from the leader only, which has every acknowledged write. It is not
+/// compressed, because deleted values are overwritten in place.
+fn bucket(name: &str, keys: &str, replicas: usize) -> Config {
+    Config {
+        name: bucket::stream(name),
+        subjects: vec![bucket::subject(name, keys)],
+        discard: DiscardPolicy::New,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        max_messages_per_subject: 1,
+        max_message_size: MAX_VALUE_BYTES,
+        allow_direct: false,
+        deny_delete: true,
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_followed_buckets_are_read_from_a_replica() {
+        let direct = layouts(3).into_iter().filter(|layout| layout.allow_direct).map(|layout| layout.name);
+        assert_eq!(direct.collect::<Vec<_>>(), ["KV_signing_keys", "KV_revoked"]);
+        assert!(layouts(3).iter().all(|layout| layout.num_replicas == 3));
+    }
+}

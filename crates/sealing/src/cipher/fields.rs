@@ -1,0 +1,126 @@
+//! The places of personal values in the bytes of a commit, plain and encrypted.
+//!
+//! The search patterns contain a quotation mark that is not preceded by a backslash, so they never match within a text:
+//! a commit is compact JSON written by the services, and the texts in it are escaped.
+
+use std::{ops::Range, sync::LazyLock};
+
+use event_store::envelope::SEALED;
+use memchr::{memchr, memchr2, memmem};
+
+/// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of
+/// events here.
+const PERSONAL: [(&str, &str); 7] = [
+    ("message_posted", "body"),
+    ("message_edited", "body"),
+    ("room_opened", "title"),
+    ("user_registered", "nickname"),
+    ("nickname_changed", "nickname"),
+    ("device_registered", "push_token"),
+    ("state", "nickname"),
+];
+
+/// The beginnings of the personal fields, up to the opening quotation mark of the text.
+const STARTS: [&[u8]; 4] = [br#""body":""#, br#""title":""#, br#""nickname":""#, br#""push_token":""#];
+
+/// The rest of the form of an encrypted value after [`SEALED`]:
+/// `{"sealed":"<nonce and ciphertext in base64>","of":"<user>"}`. Stored; never change.
+const OF: &[u8] = br#"","of":""#;
+const END: &[u8] = br#""}"#;
+
+const TYPE: &[u8] = br#""type":""#;
+const STATE: &[u8] = br#","state":{"version":"#;
+
+static FIND_SEALED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(SEALED));
+static FIND_STATE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(STATE));
+static FIND_TYPE: LazyLock<memmem::FinderRev<'static>> = LazyLock::new(|| memmem::FinderRev::new(TYPE));
+
+/// The field of a value, and the event (or the state) that has the field.
+pub(super) struct Place<'a> {
+    pub(super) of: &'a [u8],
+    pub(super) field: &'a [u8],
+}
+
+/// Returns the place of the value that begins here.
+pub(super) fn place(payload: &[u8], start: usize) -> Option<Place<'_>> {
+    let before = payload.get(..start)?.strip_suffix(br#"":"#)?;
+    let field = before.get(memchr::memrchr(b'"', before)? + 1..)?;
+    let event = FIND_TYPE.rfind(before)? + TYPE.len();
+    let of = before.get(event..)?;
+    if FIND_STATE.find(of).is_some() {
+        return Some(Place { of: b"state", field });
+    }
+    Some(Place { of: of.get(..memchr(b'"', of)?)?, field })
+}
+
+/// Returns the ranges of the personal texts that are not encrypted, in order and with their quotation marks. Empty
+/// texts are omitted, because they need no encryption.
+pub(super) fn personal_values(payload: &[u8]) -> Vec<Range<usize>> {
+    let mut found: Vec<_> = STARTS
+        .iter()
+        .flat_map(|start| memmem::find_iter(payload, start).map(|at| at + start.len() - 1))
+        .filter_map(|start| Some(start..text_end(payload, start)?))
+        .filter(|value| value.len() > 2 && is_personal(payload, value.start))
+        .collect();
+    found.sort_by_key(|value| value.start);
+    found
+}
+
+fn is_personal(payload: &[u8], start: usize) -> bool {
+    place(payload, start).is_some_and(|place| {
+        PERSONAL.iter().any(|(of, field)| of.as_bytes() == place.of && field.as_bytes() == place.field)
+    })
+}
+
+/// Returns the end of the text that begins with this quotation mark.
+fn text_end(payload: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        let next = at + memchr2(b'"', b'\\', payload.get(at..)?)?;
+        match payload.get(next)? {
+            b'"' => return Some(next + 1),
+            _ => at = next + 2,
+        }
+    }
+}
+
+/// Returns an encrypted value as it is stored.
+pub(super) fn written(sealed: &str, owner: &str) -> String {
+    format!(r#"{{"sealed":"{sealed}","of":"{owner}"}}"#)
+}
+
+/// The range of an encrypted value, and in it the ranges of the ciphertext and of the owner's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedValue {
+    pub(super) range: Range<usize>,
+    text: Range<usize>,
+    owner: Range<usize>,
+}
+
+impl SealedValue {
+    pub(super) fn text<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        payload.get(self.text.clone()).unwrap_or_default()
+    }
+
+    /// Returns the id of the user whose key decrypts it.
+    pub(crate) fn owner<'a>(&self, payload: &'a [u8]) -> &'a str {
+        payload.get(self.owner.clone()).and_then(|owner| str::from_utf8(owner).ok()).unwrap_or_default()
+    }
+}
+
+/// Returns the encrypted values of a commit, in order.
+pub(crate) fn sealed_values(payload: &[u8]) -> Vec<SealedValue> {
+    FIND_SEALED.find_iter(payload).filter_map(|start| sealed_value(payload, start)).collect()
+}
+
+fn sealed_value(payload: &[u8], start: usize) -> Option<SealedValue> {
+    let ends_at = |from: usize| Some(from + memchr(b'"', payload.get(from..)?)?);
+    let text = start + SEALED.len();
+    let text = text..ends_at(text)?;
+    let owner = text.end + OF.len();
+    let owner = payload.get(text.end..owner)?.eq(OF).then_some(owner)?;
+    let owner = owner..ends_at(owner)?;
+    let end = owner.end + END.len();
+    let range = payload.get(owner.end..end)?.eq(END).then_some(start..end)?;
+    Some(SealedValue { range, text, owner })
+}

@@ -1,0 +1,205 @@
+//! Tests of encrypting personal values, and of decrypting them in their own place only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::DateTime;
+use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, TalkEvent, User, UserEvent};
+use event_store::{
+    ActorRole, CommandContext, DecodeError, Decoded, RecordedCommit, RequestHash, StoredAggregate,
+    store::{After, prepare},
+};
+use proptest::prelude::*;
+use serde_json::Value;
+use wire::StreamName;
+
+use super::*;
+
+fn ann() -> UserId {
+    "ann".parse().unwrap()
+}
+
+fn key() -> UserKey {
+    UserKey::new(&[7; 32])
+}
+
+fn commit<A: StoredAggregate>(id: &A::Id, events: &[A::Event]) -> NewMessage {
+    let mut state = A::default();
+    events.iter().cloned().for_each(|event| state.apply(event));
+    let context = CommandContext {
+        command_id: None,
+        request_hash: RequestHash::keyed(b"secret", &[]),
+        actor: ann(),
+        role: ActorRole::User,
+        at: DateTime::UNIX_EPOCH,
+        traceparent: None,
+    };
+    prepare::<A>(id, events, &After { state: &state, version: 0 }, context, 4).unwrap()
+}
+
+fn room_id() -> RoomId {
+    "b1.1".parse().unwrap()
+}
+
+fn said(body: &str) -> NewMessage {
+    let box_id: BoxId = "b1".parse().unwrap();
+    let event = TalkEvent::MessagePosted { author: ann(), body: body.to_owned(), reply_to: None }.in_room(room_id());
+    commit::<DeliveryBox>(&box_id, &[event])
+}
+
+fn registered(nickname: &str) -> NewMessage {
+    commit::<User>(&ann(), &[UserEvent::UserRegistered { user_id: ann(), nickname: nickname.to_owned() }])
+}
+
+fn sealed(message: &NewMessage) -> Recorded {
+    let owner = owner(message).expect("something is personal");
+    stored(&seal(message, &owner, &key()).expect("it is sealed"))
+}
+
+fn stored(message: &NewMessage) -> Recorded {
+    let NewMessage { subject, headers, payload, .. } = message.clone();
+    let stored_at = DateTime::UNIX_EPOCH;
+    Recorded { stream: StreamName::Box(0), sequence: 1, subject, headers: headers.into(), payload, stored_at }
+}
+
+fn opened_with(mut recorded: Recorded, key: Option<&Option<UserKey>>) -> Recorded {
+    let values = sealed_values(&recorded.payload);
+    open(&mut recorded, &values, |_| key);
+    recorded
+}
+
+fn opened(recorded: Recorded) -> Recorded {
+    opened_with(recorded, Some(&Some(key())))
+}
+
+fn decoded(recorded: &Recorded) -> Result<Decoded, DecodeError> {
+    RecordedCommit::parse(recorded).unwrap().decode()
+}
+
+fn holds(payload: &[u8], text: &str) -> bool {
+    memchr::memmem::find(payload, text.as_bytes()).is_some()
+}
+
+proptest! {
+    #[test]
+    fn a_sealed_value_opens_to_the_same_bytes(body in "\\PC{1,40}", odd in any::<String>()) {
+        for text in [body.clone(), odd.clone(), format!(r#"{body}","type":"x","sealed":"{odd}\"#)] {
+            for message in [said(&text), registered(&text)] {
+                prop_assume!(!text.is_empty());
+                let sealed = sealed(&message);
+                prop_assert!(text.len() < 5 || !holds(&sealed.payload, &text));
+                prop_assert_eq!(opened(sealed).payload, message.payload);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_text_is_never_taken_for_a_sealed_value(text in "(\\{\"sealed\":\"[a-z]{0,9}\",\"of\":\"ann\"\\}){1,3}") {
+        let message = said(&text);
+        prop_assert!(sealed_values(&message.payload).is_empty());
+        prop_assert_eq!(opened(stored(&message)).payload, message.payload);
+    }
+}
+
+#[test]
+fn the_same_text_is_sealed_differently_each_time() {
+    let message = said("Two dumplings");
+    assert_ne!(sealed(&message).payload, sealed(&message).payload);
+}
+
+#[test]
+fn events_and_state_are_sealed_alike() {
+    let message = registered("Ann of the Hills");
+    let recorded = sealed(&message);
+    assert_eq!(sealed_values(&recorded.payload).len(), 2);
+    assert!(!holds(&recorded.payload, "Hills"));
+    let parsed = RecordedCommit::parse(&recorded).unwrap();
+    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "an encrypted state is not used");
+    let state: User = RecordedCommit::parse(&opened(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
+    assert_eq!(state.nickname(), Some("Ann of the Hills"));
+}
+
+#[test]
+fn a_sealed_value_opens_only_in_its_place() {
+    let recorded = sealed(&said("Two dumplings"));
+    assert!(decoded(&opened(recorded.clone())).is_ok());
+    let stays_shut = |recorded: Recorded| {
+        let opened = opened(recorded);
+        assert!(!holds(&opened.payload, "dumplings"));
+        assert!(matches!(decoded(&opened), Err(DecodeError::Sealed)), "{opened:?}");
+    };
+    stays_shut(Recorded { subject: "box.0.b2.talk".to_owned(), ..recorded.clone() });
+    let mut headers = async_nats::HeaderMap::new();
+    recorded.headers.each(|name, value| headers.insert(name, value));
+    headers.insert(header::COMMIT_ID, "another");
+    stays_shut(Recorded { headers: headers.into(), ..recorded.clone() });
+    let payload = String::from_utf8(recorded.payload.to_vec()).unwrap();
+    let edited =
+        payload.replace("message_posted", "message_edited").replace(r#""author":"ann""#, r#""message_id":"1""#);
+    stays_shut(Recorded { payload: edited.into(), ..recorded.clone() });
+    let flipped =
+        payload.replace(r#"{"sealed":"A"#, r#"{"sealed":"B"#).replacen(r#"{"sealed":""#, r#"{"sealed":"AAAA"#, 1);
+    stays_shut(Recorded { payload: flipped.into(), ..recorded.clone() });
+    let other = opened_with(recorded, Some(&Some(UserKey::new(&[8; 32]))));
+    assert!(matches!(decoded(&other), Err(DecodeError::Sealed)), "another key");
+}
+
+#[test]
+fn only_a_destroyed_key_makes_a_value_erased() {
+    let recorded = sealed(&said("Two dumplings"));
+    let erased = opened_with(recorded.clone(), Some(&None));
+    let Ok(Decoded::Box(events)) = decoded(&erased) else { panic!("{erased:?}") };
+    let [BoxEvent::Talk { event: TalkEvent::MessagePosted { body, .. }, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(body, "[erased]");
+    assert!(matches!(decoded(&opened_with(recorded, None)), Err(DecodeError::Sealed)), "an unknown key");
+}
+
+#[test]
+fn events_without_personal_data_have_no_owner() {
+    let gone = commit::<User>(&ann(), &[UserEvent::UserErased {}]);
+    assert_eq!(owner(&gone), None);
+    assert_eq!(owner(&said("hello")), Some(ann()));
+}
+
+/// Events whose texts are not personal. The texts of a new event must be listed here or be encrypted.
+const NOT_PERSONAL: [&str; 11] = [
+    "box_installed",
+    "box_details_changed",
+    "store_registered",
+    "store_changed", // Places and shops.
+    "box_taken_out_of_service",
+    "event_dropped", // An operator's reasons.
+    "reaction_added",
+    "reaction_removed", // An emoji.
+    "nickname_claimed",
+    "nickname_released", // User ids.
+    "notification_preferences_set",
+];
+
+#[test]
+fn every_text_of_every_event_is_sealed_or_known_to_be_harmless() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../event-store/fixtures");
+    let mut sealed_types = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let event: BTreeMap<String, Value> =
+            serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        let (name, data) = (event["type"].as_str().unwrap(), &event["data"]);
+        let payload = format!(r#"{{"events":[{{"version":1,"type":"{name}","data":{data}}}]}}"#);
+        let hidden: Vec<_> = fields::personal_values(payload.as_bytes()).into_iter().map(|at| &payload[at]).collect();
+        sealed_types.extend((!hidden.is_empty()).then(|| name.to_owned()));
+        for (field, value) in data.as_object().unwrap() {
+            let Some(text) = value.as_str() else { continue };
+            let is_id =
+                field.ends_with("_id") || ["author", "host", "from", "to", "by", "reply_to"].contains(&&**field);
+            let is_code =
+                field.ends_with("_at") || ["reason", "change", "step", "kind", "sequence"].contains(&&**field);
+            let harmless = is_id || is_code || NOT_PERSONAL.contains(&name);
+            // The oldest shape of a message predates encryption.
+            let plain = name == "message_posted" && field == "text";
+            assert!(harmless || plain || hidden.contains(&format!("\"{text}\"").as_str()), "{name} {field} is plain");
+        }
+    }
+    let expected = ["device_registered", "message_edited", "message_posted", "nickname_changed", "room_opened"];
+    assert_eq!(sealed_types, expected.into_iter().chain(["user_registered"]).map(str::to_owned).collect());
+}
