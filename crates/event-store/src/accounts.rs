@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use bucket_watch::changes;
 use domain::{
     notice::TICKETS_BUCKET,
     trust::{REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET},
@@ -14,6 +15,7 @@ use crate::{
     jetstream::{BULK_CONSUMER, OWNER_API_PREFIX, SERVICE_API_PREFIX},
     keys::KEYS_BUCKET,
     stream::{StreamName, streams},
+    subject,
 };
 
 /// The passwords of the accounts' users, or their bcrypt hashes, as written to the server's configuration.
@@ -159,11 +161,18 @@ fn reading_bucket(bucket: &str) -> Vec<(String, Answers)> {
         .to_vec()
 }
 
+/// The buckets of signing keys and revocations, which verifiers of tokens follow.
+const TRUST: [&str; 2] = [SIGNING_KEYS_BUCKET, REVOKED_BUCKET];
+
 /// The subjects for following signing keys and revocations, from any replica.
 fn following_trust() -> Vec<(String, Answers)> {
-    [SIGNING_KEYS_BUCKET, REVOKED_BUCKET]
-        .map(|bucket| (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{bucket}"), Answers::Many))
-        .to_vec()
+    TRUST.map(|bucket| (format!("{OWNER_API_PREFIX}.DIRECT.GET.KV_{bucket}"), Answers::Many)).to_vec()
+}
+
+/// The subjects on which the server repeats the messages of the log, and the changes of these buckets.
+fn notices(partitions: u16, buckets: &[&str]) -> Vec<String> {
+    let of_log = streams(partitions).into_iter().map(|stream| subject::stored(&stream.on_server()));
+    of_log.chain(buckets.iter().map(|bucket| changes(bucket))).collect()
 }
 
 fn once(subjects: &[&str]) -> Vec<(String, Answers)> {
@@ -204,13 +213,15 @@ fn command(partitions: u16) -> Account {
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
         (format!("$JS.ACK.{timer}.{DEADLINES_CONSUMER}.>"), Answers::Once),
     ]);
+    let streams = notices(partitions, &[SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET]);
+    let others = ["_INBOX_command.>", "cmd.>", "erasure.*"].map(str::to_owned);
     Account {
         name: "COMMAND",
         user: "command",
         publish: locals(&services).into_iter().chain([ANSWERS.to_owned()]).collect(),
-        subscribe: vec!["_INBOX_command.>".into(), "stored.>".into(), "cmd.>".into(), "erasure.*".into()],
+        subscribe: streams.iter().cloned().chain(others).collect(),
         services,
-        streams: vec!["stored.>".into()],
+        streams,
         other_imports: vec![],
         exports: vec![
             r#"{ service: "cmd.>", accounts: [DEVICE, OPERATOR] }"#.into(),
@@ -233,13 +244,15 @@ fn projector(partitions: u16) -> Account {
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
     publish.extend(["live.>", "projected.>", "erasure.*", ANSWERS].map(str::to_owned));
+    let streams = notices(partitions, &[KEYS_BUCKET]);
+    let others = ["_INBOX_projector.>", "ops.projector.*"].map(str::to_owned);
     Account {
         name: "PROJECTOR",
         user: "projector",
         services,
         publish,
-        subscribe: vec!["_INBOX_projector.>".into(), "stored.>".into(), "ops.projector.*".into()],
-        streams: vec!["stored.>".into()],
+        subscribe: streams.iter().cloned().chain(others).collect(),
+        streams,
         other_imports: vec![r#"{ service: { account: COMMAND, subject: "erasure.*" } }"#.into()],
         exports: vec![
             r#"{ stream: "live.>", accounts: [QUERY] }"#.into(),
@@ -250,25 +263,28 @@ fn projector(partitions: u16) -> Account {
 }
 
 fn query() -> Account {
-    let subscribe = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"];
+    let streams = TRUST.map(changes).to_vec();
+    let others = ["_INBOX_query.>", "live.>", "projected.>", "signal.>"].map(str::to_owned);
     // A ticket is put, read from the leader, and deleted by its revision.
     let mut services = reading_bucket(TICKETS_BUCKET);
     services.push((format!("$KV.{TICKETS_BUCKET}.*"), Answers::Once));
     services.extend(following_trust());
+    // The state of a bucket shows that its changes are notified.
+    services.extend(TRUST.map(|bucket| (format!("{OWNER_API_PREFIX}.STREAM.INFO.KV_{bucket}"), Answers::Once)));
     let mut publish = locals(&services);
     publish.push("signal.>".to_owned());
     Account {
         name: "QUERY",
         user: "query",
+        subscribe: streams.iter().cloned().chain(others).collect(),
         services,
-        streams: vec![],
+        streams,
         other_imports: vec![
             r#"{ stream: { account: PROJECTOR, subject: "live.>" } }"#.into(),
             r#"{ stream: { account: PROJECTOR, subject: "projected.>" } }"#.into(),
         ],
         exports: vec![],
         publish,
-        subscribe: subscribe.map(str::to_owned).to_vec(),
     }
 }
 

@@ -9,6 +9,7 @@ mod silence;
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, connection::State, jetstream};
+use bucket_watch::{BucketWatch, Home};
 pub(crate) use bulk::BULK_CONSUMER;
 pub use bulk::{BulkAddress, BulkReader};
 use chrono::{DateTime, Utc};
@@ -84,6 +85,11 @@ impl JetStreamLog {
         &self.context
     }
 
+    /// Watches a bucket for changes.
+    pub(crate) async fn watch(&self, bucket: &'static str) -> BucketWatch {
+        BucketWatch::start(self.client.clone(), &self.prefix, bucket).await
+    }
+
     fn api(&self, operation: &str) -> String {
         format!("{}.{operation}", self.prefix)
     }
@@ -141,6 +147,7 @@ impl JetStreamLog {
             first_sequence: info.state.first_seq,
             last_sequence: info.state.last_seq,
             partitions: info.config.metadata.get(metadata::PARTITIONS).and_then(|count| count.parse().ok()),
+            is_notified: info.cluster.is_only(&self.client.server_info().server_name),
         })
     }
 }
@@ -247,6 +254,8 @@ struct StreamInfo {
     created: DateTime<Utc>,
     config: StreamSettings,
     state: StreamNumbers,
+    #[serde(default)]
+    cluster: Home,
 }
 
 #[derive(Deserialize)]
