@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 
-use super::{ChangeError, Positions, parsed};
+use super::{ChangeError, Positions, parsed, written};
 use crate::{
     database::Database,
-    eraser, lease,
+    eraser,
     operator::report::{GenerationReport, Report, StreamReport},
 };
 
@@ -43,7 +43,7 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
         });
     }
     let model_version = read_model::version();
-    let projectors = lease::projectors(&mut connection, &model_version).await?;
+    let (_, projectors) = written(&mut connection, &model_version).await?;
     let erasures = eraser::report(&mut connection).await?;
     connection.close().await?;
     Ok(Report { model_version, projectors, generations, erasures })

@@ -44,6 +44,7 @@ mod bad_input;
 mod brute_force;
 mod erasure;
 mod garbage;
+mod idle;
 mod openapi;
 mod operators;
 mod quarantine;

@@ -5,6 +5,7 @@
 mod contract;
 
 mod accounts;
+mod asking;
 mod batches;
 mod bulk;
 mod cluster;
@@ -18,6 +19,7 @@ mod permissions;
 mod provisioning;
 mod sealing;
 mod space;
+mod watching;
 
 mod proxy;
 mod server;
