@@ -55,8 +55,17 @@ impl Database {
 
     /// Opens a connection that holds leases. The server ends it, and the leases with it, after three idle seconds.
     pub(crate) async fn leases(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.options.clone().options([("search_path", "control"), ("idle_session_timeout", "3s")]);
-        connect(options).await
+        self.ending_when_idle("3s").await
+    }
+
+    /// Opens a connection that holds the lock of a task. The server ends it, and the lock with it, after four idle
+    /// seconds.
+    pub(crate) async fn leader_lock(&self) -> Result<PgConnection, sqlx::Error> {
+        self.ending_when_idle("4s").await
+    }
+
+    async fn ending_when_idle(&self, limit: &str) -> Result<PgConnection, sqlx::Error> {
+        connect(self.options.clone().options([("search_path", "control"), ("idle_session_timeout", limit)])).await
     }
 }
 

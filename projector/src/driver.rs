@@ -53,7 +53,7 @@ impl Driver {
 
     /// Acquires the driver lock, and drives for as long as the lock's connection lasts.
     async fn wait_and_drive(&self) -> Result<Infallible, ChangeError> {
-        let mut lock = self.database.leases().await?;
+        let mut lock = self.database.leader_lock().await?;
         leader_lock::acquire("driver", &mut lock).await?;
         let work = async {
             let mut control = self.database.control().await?;
@@ -71,8 +71,8 @@ impl Driver {
 
     /// Advances every unfinished generation by one step. Returns false if there is none.
     async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<bool, ChangeError> {
-        let generations = driven::on_their_way(control).await?;
-        if let Err(error) = generation::sweep(control).await {
+        let (generations, retired) = driven::on_their_way(control).await?;
+        if retired && let Err(error) = generation::sweep(control).await {
             tracing::warn!(%error, "a retired generation cannot be dropped yet");
         }
         if generations.is_empty() {

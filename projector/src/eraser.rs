@@ -75,7 +75,7 @@ impl Eraser {
     }
 
     async fn wait_and_erase(&self) -> Result<Infallible, ChangeError> {
-        let mut lock = self.database.leases().await?;
+        let mut lock = self.database.leader_lock().await?;
         leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
             let mut connections = Connections { control: self.database.control().await?, read: None };
@@ -92,6 +92,11 @@ impl Eraser {
 
     /// Takes the next step of every pending erasure. Returns true if there is none.
     async fn look(&self, connections: &mut Connections) -> Result<bool, ChangeError> {
+        if let Some((number, connection)) = &mut connections.read
+            && control::is_idle(connection, *number).await?
+        {
+            return Ok(true);
+        }
         let Some(active) = control::active(&mut connections.control).await? else { return Ok(true) };
         let connection = connections.to(active, &self.database).await?;
         control::discover(connection).await?;

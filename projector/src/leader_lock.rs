@@ -9,7 +9,10 @@ use tokio::time::{sleep, timeout};
 const TICK: Duration = Duration::from_millis(250);
 
 /// The interval of queries that keep the holder's connection alive during long work.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
+/// Timeout of such a query.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// Waits until this connection acquires the lock of the named task.
 pub(crate) async fn acquire(what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -27,7 +30,7 @@ pub(crate) async fn acquire(what: &str, connection: &mut PgConnection) -> Result
 pub(crate) async fn hold(lock: &mut PgConnection) -> sqlx::Error {
     loop {
         sleep(SIGN_OF_LIFE).await;
-        match timeout(SIGN_OF_LIFE, query!("select 1 as alive").fetch_one(&mut *lock)).await {
+        match timeout(ANSWER, query!("select 1 as alive").fetch_one(&mut *lock)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return error,
             Err(_) => return sqlx::Error::PoolTimedOut,

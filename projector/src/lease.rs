@@ -35,15 +35,11 @@ impl Leases {
         Ok(Self { connection, instance: database.instance().to_owned() })
     }
 
-    /// Returns the generations to write. The query also keeps the connection alive.
-    pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, sqlx::Error> {
-        in_time(written(&mut self.connection)).await
-    }
-
-    /// Returns the number of running projectors, this one included.
-    pub(crate) async fn projectors(&mut self) -> Result<usize, sqlx::Error> {
-        let count = in_time(projectors(&mut self.connection, &read_model::version())).await?;
-        Ok(usize::try_from(count).unwrap_or(1).max(1))
+    /// Returns the generations to write, and the number of running projectors, this one included. The query also keeps
+    /// the connection alive.
+    pub(crate) async fn generations(&mut self) -> Result<(Vec<Generation>, usize), sqlx::Error> {
+        let (generations, projectors) = in_time(written(&mut self.connection, &read_model::version())).await?;
+        Ok((generations, usize::try_from(projectors).unwrap_or(1).max(1)))
     }
 
     /// Takes a lease if no other process holds it. First terminates the former holder's connections: it may be frozen
@@ -133,27 +129,12 @@ impl Leases {
     }
 }
 
-/// Counts the running projectors of a read model version: each holds one shared lock on its lease connection.
-pub(crate) async fn projectors(connection: &mut PgConnection, model_version: &str) -> Result<i64, sqlx::Error> {
-    let present = query!(
-        r#"select count(*) as "count!"
-           from pg_locks
-           where locktype = 'advisory'
-             and objsubid = 1
-             and mode = 'ShareLock'
-             and granted
-             and database = (select oid from pg_database where datname = current_database())
-             and (classid::bigint << 32) | objid::bigint = hashtextextended($1, 0)"#,
-        presence_name(model_version)
-    );
-    Ok(present.fetch_one(connection).await?.count)
-}
-
 fn lock_name(generation: i32, stream: &str) -> String {
     format!("boxroom projector g{generation} {stream}")
 }
 
-fn presence_name(model_version: &str) -> String {
+/// The name of the lock that every running projector of a version shares.
+pub(crate) fn presence_name(model_version: &str) -> String {
     format!("boxroom projectors of {model_version}")
 }
 

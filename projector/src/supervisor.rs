@@ -106,13 +106,12 @@ impl Supervisor {
                 leases.give_back(track).await?;
                 self.tracker.status.set(track, Progress::Standby);
             }
-            let generations = leases.generations().await?;
+            let (generations, projectors) = leases.generations().await?;
             self.tracker.status.database(Ok(()));
             for track in running.stop_all_but(&generations) {
                 leases.give_back(track).await?;
                 self.tracker.status.forget(track);
             }
-            let projectors = leases.projectors().await?;
             for generation in &generations {
                 self.hold_share(&mut leases, &mut running, *generation, projectors).await?;
             }

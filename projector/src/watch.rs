@@ -16,8 +16,12 @@ use wire::{StreamName, streams};
 
 use crate::{database::Database, status::Track};
 
-/// The polling interval.
+/// The polling interval of the database.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The number of polls between two reads of the ends of the streams. A stalled stream is noticed after the time between
+/// them and [`STALL`].
+const READ_ENDS_EVERY: u32 = 2;
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL: Duration = Duration::from_secs(5);
@@ -52,11 +56,21 @@ pub(crate) struct Erasures {
     pub(crate) since: Option<DateTime<Utc>>,
 }
 
+/// A generation, if there is one, and the pending erasures.
 struct Row {
-    generation: i32,
-    state: String,
-    phase: String,
-    paused: bool,
+    pending: i64,
+    since: Option<DateTime<Utc>>,
+    generation: Option<i32>,
+    state: Option<String>,
+    phase: Option<String>,
+    paused: Option<bool>,
+}
+
+impl Row {
+    fn generation(self) -> Option<(i32, GenerationStatus)> {
+        let status = GenerationStatus { state: self.state?, phase: self.phase?, paused: self.paused? };
+        Some((self.generation?, status))
+    }
 }
 
 /// The lifecycle state of a generation.
@@ -168,7 +182,9 @@ impl ProgressMonitor {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beat.tick().await;
-            eyes.look_at_log(&self).await;
+            if eyes.looks.is_multiple_of(READ_ENDS_EVERY) {
+                eyes.look_at_log(&self).await;
+            }
             if let Err(error) = eyes.look_at_database(&self).await {
                 // Other parts report that the database is unavailable; a failed connection is opened again.
                 tracing::debug!(%error, "cannot read the progress of the projection");
@@ -209,26 +225,24 @@ impl Eyes {
         };
         let rows = query_as!(
             Row,
-            "select generation, state, phase, paused
-             from control.generations
-             where state <> 'retired' and model_version = $1",
+            r#"select pending as "pending!", since, generation as "generation?", state as "state?", phase as "phase?",
+                 paused as "paused?"
+               from (
+                 select count(*) as pending, min(seen_at) as since from control.erasures where finished_at is null
+               ) as erasures
+               left join control.generations on state <> 'retired' and model_version = $1"#,
             read_model::version()
         );
         let rows = in_time(rows.fetch_all(&mut *control)).await?;
-        let life =
-            |row: Row| (row.generation, GenerationStatus { state: row.state, phase: row.phase, paused: row.paused });
-        let generations: BTreeMap<i32, GenerationStatus> = rows.into_iter().map(life).collect();
-        let erasures = query!(
-            r#"select count(*) as "pending!", min(seen_at) as since from control.erasures where finished_at is null"#
-        );
-        let erasures = in_time(erasures.fetch_one(&mut *control)).await?;
+        let erasures = rows.first().map(|row| Erasures { pending: row.pending.cast_unsigned(), since: row.since });
+        let generations: BTreeMap<i32, GenerationStatus> = rows.into_iter().filter_map(Row::generation).collect();
         self.schemas.retain(|number, _| generations.contains_key(number));
         let numbers: Vec<i32> = generations.keys().copied().collect();
         {
             let mut seen = watch.seen();
             seen.places.retain(|(number, _), _| generations.contains_key(number));
             seen.generations = generations;
-            seen.erasures = Erasures { pending: erasures.pending.cast_unsigned(), since: erasures.since };
+            seen.erasures = erasures.unwrap_or_default();
         }
         for number in numbers {
             if let Err(error) = self.look_at_generation(watch, number).await {

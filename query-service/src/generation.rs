@@ -1,12 +1,14 @@
 //! The served generation of the read model: the newest active one of this build's version. Each has a connection pool.
 
+mod active;
+
 use std::{collections::HashMap, str::FromStr, sync::Arc, thread, time::Duration};
 
 use async_nats::Client;
 use domain::Position;
 use futures::{StreamExt, future::try_join_all};
 use sqlx::{
-    AssertSqlSafe, Connection, PgPool, Postgres,
+    Connection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -18,6 +20,7 @@ use tokio::{
 };
 use wire::notice;
 
+use self::active::{Active, Control, is_answer};
 use crate::{error::Error, metrics::METRICS, settings::Settings};
 
 /// The interval between two reads of the table of generations.
@@ -182,8 +185,7 @@ async fn keep_current(
     announce: watch::Sender<Option<Arc<Generation>>>,
     mut activations: watch::Receiver<()>,
 ) {
-    let control = PgPoolOptions::new().max_connections(1).acquire_timeout(WATCH_TIMEOUT);
-    let control = control.connect_lazy_with(opener.options.clone());
+    let mut control = Control::new(opener.options.clone());
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,7 +194,7 @@ async fn keep_current(
             _ = ticks.tick() => {}
             Ok(()) = activations.changed() => {}
         }
-        let found = timeout(WATCH_TIMEOUT, active(&control, &version)).await;
+        let found = timeout(WATCH_TIMEOUT, control.active(&version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));
         let active = match found {
@@ -222,55 +224,6 @@ async fn keep_current(
             return;
         }
     }
-}
-
-/// The generation to serve.
-struct Active {
-    number: i64,
-    life: Arc<str>,
-}
-
-/// Reads the generation to serve and the incarnations of the log that it is built from: the database may have been
-/// replaced by another one.
-async fn active(control: &PgPool, version: &str) -> Result<Option<Active>, sqlx::Error> {
-    let Some(number) = active_number(control, version).await? else { return Ok(None) };
-    // A schema name cannot be a parameter, and a number cannot inject SQL.
-    let sql = format!(
-        "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{number}.checkpoints"
-    );
-    let life: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control).await?;
-    Ok(life.map(|life| Active { number, life: life.into() }))
-}
-
-/// Returns true if an error is the answer of a running database: neither a lost connection nor a shutdown.
-fn is_answer(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| !code.starts_with("57") && !code.starts_with("08"))
-}
-
-/// Reads the newest active generation of this version. Returns none if there is none, or no control table yet.
-async fn active_number(control: &PgPool, version: &str) -> Result<Option<i64>, sqlx::Error> {
-    let found = sqlx::query_scalar!(
-        "
-        select generation::bigint as \"generation!\"
-        from control.generations
-        where state = 'active' and model_version = $1
-        order by generation desc
-        limit 1
-        ",
-        version
-    )
-    .fetch_optional(control)
-    .await;
-    match found {
-        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| is_missing_table(&code)) => Ok(None),
-        other => other,
-    }
-}
-
-/// Returns true for a missing table, schema or privilege: the control tables are not migrated yet.
-fn is_missing_table(code: &str) -> bool {
-    matches!(code, "42P01" | "3F000" | "42501")
 }
 
 /// Opens generations. Holds the common parts of their pools and listeners.

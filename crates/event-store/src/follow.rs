@@ -18,6 +18,13 @@ const POLL: Duration = Duration::from_secs(1);
 /// The interval of asking the leader on the same connection, in case a notification was lost on it.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The interval if notifications are lost only together with the connection.
+const NOTIFIED_ASK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The number of notifications after which the leader is asked again on the same connection. Far fewer than the client
+/// keeps before it drops any.
+const MOST_NOTICES: u32 = 16_384;
+
 /// The longest lag of a replica before a missing message is examined.
 const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -39,6 +46,9 @@ pub struct Follower {
     next_poll: Instant,
     /// The connection on which the leader was asked last, and when.
     asked: Option<(u64, Instant)>,
+    ask_interval: Duration,
+    /// The number of notifications since then.
+    noticed: u32,
     waiting_for_replica: Option<Instant>,
     shorter_since: Option<Instant>,
     told_caught_up: bool,
@@ -82,6 +92,8 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
         known_last: start.last_sequence,
         next_poll: Instant::now() + POLL,
         asked: log.connection().map(|connection| (connection, Instant::now())),
+        ask_interval: ask_interval(&start),
+        noticed: 0,
         buffer: VecDeque::new(),
         waiting_for_replica: None,
         shorter_since: None,
@@ -93,6 +105,10 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
         start,
         next,
     })
+}
+
+fn ask_interval(state: &StreamState) -> Duration {
+    if state.is_notified { NOTIFIED_ASK_INTERVAL } else { ASK_INTERVAL }
 }
 
 /// Returns the leader's state, which must reach the last sequence that was read. A new leader may briefly lag behind
@@ -167,6 +183,7 @@ impl Follower {
     /// Accepts a notification. It is the message itself if it is the next one, else it only shows how far the log goes.
     fn accept(&mut self, notice: Recorded) {
         self.known_last = self.known_last.max(notice.sequence);
+        self.noticed = self.noticed.saturating_add(1);
         if notice.sequence == self.next {
             self.next += 1;
             self.buffer.push_back(notice);
@@ -254,10 +271,12 @@ impl Follower {
 
     async fn check_connection(&mut self) -> Result<(), FollowError> {
         let connection = self.log.connection();
-        if self.asked.is_some_and(|(asked, at)| connection == Some(asked) && at.elapsed() < ASK_INTERVAL) {
+        let is_recent = |at: Instant| at.elapsed() < self.ask_interval && self.noticed < MOST_NOTICES;
+        if self.asked.is_some_and(|(asked, at)| connection == Some(asked) && is_recent(at)) {
             return Ok(());
         }
         self.asked = None;
+        self.noticed = 0;
         self.check_leader().await?;
         self.asked = connection.map(|connection| (connection, Instant::now()));
         Ok(())
@@ -265,6 +284,7 @@ impl Follower {
 
     async fn check_leader(&mut self) -> Result<(), FollowError> {
         let now = self.log.state(self.stream).await?;
+        self.ask_interval = ask_interval(&now);
         self.check_length(&now)?;
         if now.incarnation != self.start.incarnation || now.created != self.start.created {
             return Err(Damage::OtherIncarnation { stream: self.stream }.into());

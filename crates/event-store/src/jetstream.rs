@@ -82,6 +82,7 @@ impl JetStreamLog {
             first_sequence: info.state.first_seq,
             last_sequence: info.state.last_seq,
             partitions: info.config.metadata.get(metadata::PARTITIONS).and_then(|count| count.parse().ok()),
+            is_notified: info.cluster.is_only(&self.server.client().server_info().server_name),
         })
     }
 }

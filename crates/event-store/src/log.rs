@@ -165,6 +165,8 @@ pub struct StreamState {
     pub last_sequence: u64,
     /// The number of partitions with which the log was created.
     pub partitions: Option<u16>,
+    /// True if messages of [`Log::notices`] are lost only together with the connection.
+    pub is_notified: bool,
 }
 
 /// The answer to one attempt to append.

@@ -161,6 +161,7 @@ impl Log for MemoryLog {
             first_sequence: stream.messages.keys().next().copied().unwrap_or(stream.last_sequence + 1),
             last_sequence: stream.last_sequence,
             partitions: None,
+            is_notified: false,
         }))
     }
 

@@ -151,20 +151,29 @@ fn reading_bucket(name: &str) -> Vec<(String, Answers)> {
         .to_vec()
 }
 
+/// The buckets of signing keys and revocations, which verifiers of tokens follow.
+const TRUST: [&str; 2] = [SIGNING_KEYS_BUCKET, REVOKED_BUCKET];
+
 /// The subjects for following signing keys and revocations, from any replica.
 fn following_trust() -> Vec<(String, Answers)> {
-    [SIGNING_KEYS_BUCKET, REVOKED_BUCKET]
-        .map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Answers::Many))
-        .to_vec()
+    TRUST.map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Answers::Many)).to_vec()
+}
+
+/// The subjects on which the server repeats the messages of the log, and the changes of these buckets.
+fn notices(partitions: u16, buckets: &[&str]) -> Vec<String> {
+    let of_log = streams(partitions).into_iter().map(|stream| subject::stored(&stream.on_server()));
+    of_log.chain(buckets.iter().map(|name| bucket::changes(name))).collect()
 }
 
 fn once(subjects: &[&str]) -> Vec<(String, Answers)> {
     subjects.iter().map(|subject| ((*subject).to_owned(), Answers::Once)).collect()
 }
 
-/// Returns the subjects that an account may subscribe to: the answers to its user's requests, and these.
-fn hearing<const N: usize>(user: &str, subjects: [&str; N]) -> Vec<String> {
-    [format!("{}.>", inbox(user))].into_iter().chain(subjects.map(str::to_owned)).collect()
+/// Returns the subjects that an account may subscribe to: the answers to its user's requests, these streams of CORE, and
+/// others.
+fn hearing<const N: usize>(user: &str, streams: &[String], others: [&str; N]) -> Vec<String> {
+    let own = [format!("{}.>", inbox(user))].into_iter().chain(streams.iter().cloned());
+    own.chain(others.map(str::to_owned)).collect()
 }
 
 fn locals(services: &[(String, Answers)]) -> Vec<String> {
@@ -193,15 +202,16 @@ fn command(partitions: u16) -> Account {
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
         (acknowledgements(&timer, DEADLINES_CONSUMER), Answers::Once),
     ]);
+    let streams = notices(partitions, &[SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET]);
     Account {
         name: "COMMAND",
         user: "command",
         // `allow_responses` instead of `ANSWERS` would make the server remember every message that can be answered.
         // Messages of a consumer can be, and remembering them costs a third of reading them.
         publish: locals(&services).into_iter().chain([ANSWERS.to_owned()]).collect(),
-        subscribe: hearing("command", [subject::ALL_STORED, COMMANDS, ALL_ERASURES]),
+        subscribe: hearing("command", &streams, [COMMANDS, ALL_ERASURES]),
         services,
-        streams: vec![subject::ALL_STORED.into()],
+        streams,
         other_imports: vec![],
         exports: vec![
             format!(r#"{{ service: "{COMMANDS}", accounts: [DEVICE, OPERATOR] }}"#),
@@ -224,13 +234,14 @@ fn projector(partitions: u16) -> Account {
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
     let mut publish = locals(&services);
     publish.extend([LIVE, PROJECTED, ALL_ERASURES, ANSWERS].map(str::to_owned));
+    let streams = notices(partitions, &[KEYS_BUCKET]);
     Account {
         name: "PROJECTOR",
         user: "projector",
         services,
         publish,
-        subscribe: hearing("projector", [subject::ALL_STORED, ALL_OPERATIONS]),
-        streams: vec![subject::ALL_STORED.into()],
+        subscribe: hearing("projector", &streams, [ALL_OPERATIONS]),
+        streams,
         other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{ALL_ERASURES}" }} }}"#)],
         exports: vec![
             format!(r#"{{ stream: "{LIVE}", accounts: [QUERY] }}"#),
@@ -241,24 +252,29 @@ fn projector(partitions: u16) -> Account {
 }
 
 fn query() -> Account {
+    let streams = TRUST.map(bucket::changes).to_vec();
     // A ticket is put, read from the leader, and deleted by its revision.
     let mut services = reading_bucket(TICKETS_BUCKET);
     services.push((bucket::subject(TICKETS_BUCKET, "*"), Answers::Once));
     services.extend(following_trust());
+    // The state of a bucket shows that its changes are notified.
+    services.extend(
+        TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Answers::Once)),
+    );
     let mut publish = locals(&services);
     publish.push(SIGNALS.to_owned());
     Account {
         name: "QUERY",
         user: "query",
+        subscribe: hearing("query", &streams, [LIVE, PROJECTED, SIGNALS]),
         services,
-        streams: vec![],
+        streams,
         other_imports: vec![
             format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{LIVE}" }} }}"#),
             format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{PROJECTED}" }} }}"#),
         ],
         exports: vec![],
         publish,
-        subscribe: hearing("query", [LIVE, PROJECTED, SIGNALS]),
     }
 }
 
@@ -271,7 +287,7 @@ fn device() -> Account {
         other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#)],
         exports: vec![],
         publish: vec![COMMANDS.into()],
-        subscribe: hearing("device", []),
+        subscribe: hearing("device", &[], []),
     }
 }
 
@@ -287,6 +303,6 @@ fn operator() -> Account {
         ],
         exports: vec![],
         publish: vec![ALL_OPERATIONS.into(), ALL_COMMANDS.into()],
-        subscribe: hearing("operator", []),
+        subscribe: hearing("operator", &[], []),
     }
 }

@@ -185,17 +185,18 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
     Ok(())
 }
 
-/// Creates a bucket, or updates one of an earlier version, which could be read from any replica.
+/// Creates a bucket, or updates one of an earlier version, which could be read from any replica or did not notify of
+/// changes.
 async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Result<(), ProvisionError> {
     let name = layout.name.clone();
     let Some(found) = existing(context, &name).await? else {
         return context.create_stream(layout).await.map(drop).map_err(|error| failed(name, error));
     };
     let mut config = found.config;
-    if config.allow_direct == layout.allow_direct {
+    if (config.allow_direct, &config.republish) == (layout.allow_direct, &layout.republish) {
         return Ok(());
     }
-    config.allow_direct = layout.allow_direct;
+    (config.allow_direct, config.republish) = (layout.allow_direct, layout.republish);
     config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
     context.update_stream(config).await.map(drop).map_err(|error| failed(name, error))
 }

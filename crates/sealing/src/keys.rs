@@ -12,10 +12,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 use storage::{
-    JetStream,
+    BucketWatch, JetStream,
     bucket::{self, BucketError},
 };
-use tokio::{task::AbortHandle, time::sleep};
+use tokio::{task::AbortHandle, time::timeout};
 use wire::bucket::KEYS_BUCKET;
 
 pub use self::master::{MasterKeyError, MasterKeys};
@@ -33,7 +33,7 @@ const LONGEST_KNOWN: Duration = Duration::from_mins(1);
 /// The maximum number of concurrent fetches.
 const FETCHES: usize = 64;
 
-/// The interval of checking whether a key was destroyed by another process.
+/// The interval of checking whether a key was destroyed by another process, if the server does not notify of all changes.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.
@@ -67,9 +67,9 @@ impl Drop for KeyRing {
 impl KeyRing {
     /// Creates the key ring of the log on this server and starts its watch. The bucket need not be reachable yet.
     pub fn start(server: JetStream, masters: MasterKeys) -> Arc<Self> {
-        let bucket = Arc::new(Bucket(bucket::Bucket::new(server, KEYS_BUCKET)));
+        let bucket = Arc::new(Bucket(bucket::Bucket::new(server.clone(), KEYS_BUCKET)));
         let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
-        let watch = supervision::spawn("the watch of user keys", watch(Arc::clone(&bucket), known.clone()));
+        let watch = supervision::spawn("the watch of user keys", watch(server, Arc::clone(&bucket), known.clone()));
         Arc::new(Self { bucket, masters, known, watch })
     }
 
@@ -163,17 +163,19 @@ impl KeyRing {
 
 /// Clears the cache when a key was destroyed by any process. A tombstone is the only second message that a user may
 /// have. Each one increases the difference between the last sequence and the number of subjects.
-async fn watch(bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
+async fn watch(server: JetStream, bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
+    let mut changes = BucketWatch::start(server, KEYS_BUCKET).await;
     let mut seen = None;
     loop {
         match bucket.rewritten().await {
-            Ok(destroyed) if seen != Some(destroyed) => {
-                known.invalidate_all();
-                seen = Some(destroyed);
+            Ok(destroyed) => {
+                if seen.replace(destroyed) != Some(destroyed) {
+                    known.invalidate_all();
+                }
+                changes.changed(LOOK_PERIOD).await;
             }
-            _ => {}
+            Err(_) => drop(timeout(LOOK_PERIOD, changes.changed(LOOK_PERIOD)).await),
         }
-        sleep(LOOK_PERIOD).await;
     }
 }
 

@@ -6,9 +6,11 @@
 pub use bucket::{Bucket, BucketError};
 pub use server::{JetStream, Unavailable};
 pub use space::{Lack, Space};
+pub use watch::BucketWatch;
 
 pub mod bucket;
 pub mod codes;
 pub mod server;
 mod silence;
 pub mod space;
+pub mod watch;

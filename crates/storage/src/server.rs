@@ -136,6 +136,25 @@ pub struct StreamInfo {
     pub config: StreamSettings,
     /// The extent.
     pub state: StreamNumbers,
+    /// The servers that store it.
+    #[serde(default)]
+    pub cluster: Home,
+}
+
+/// The servers that store a stream.
+#[derive(Debug, Default, Deserialize)]
+pub struct Home {
+    /// The name of the cluster.
+    name: Option<String>,
+    leader: Option<String>,
+}
+
+impl Home {
+    /// Returns true if this server belongs to no cluster and stores the stream. Its notifications are lost only together
+    /// with the connection.
+    pub fn is_only(&self, server: &str) -> bool {
+        self.name.is_none() && self.leader.as_deref() == Some(server)
+    }
 }
 
 /// The settings of a stream.
@@ -147,6 +166,15 @@ pub struct StreamSettings {
     /// The metadata by name.
     #[serde(default)]
     pub metadata: HashMap<String, String>,
+    /// The subject on which stored messages are published again.
+    pub republish: Option<Republish>,
+}
+
+/// The subject on which a stream publishes stored messages again.
+#[derive(Debug, Deserialize)]
+pub struct Republish {
+    /// The subject, with a wildcard.
+    pub dest: String,
 }
 
 /// The extent of a stream.
@@ -156,4 +184,22 @@ pub struct StreamNumbers {
     pub first_seq: u64,
     /// The last sequence; 0 if nothing was ever stored.
     pub last_seq: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(json: &str) -> Home {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn only_a_server_without_a_cluster_loses_no_notifications() {
+        assert!(home(r#"{"leader":"boxroom"}"#).is_only("boxroom"));
+        // The server is reached over another one.
+        assert!(!home(r#"{"leader":"boxroom"}"#).is_only("leaf"));
+        assert!(!home(r#"{"name":"c","leader":"boxroom"}"#).is_only("boxroom"));
+        assert!(!home("{}").is_only(""));
+    }
 }

@@ -43,6 +43,11 @@ pub fn subject(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
 
+/// Returns the subjects on which the server publishes the changes of a bucket again.
+pub fn changes(bucket: &str) -> String {
+    format!("stored.{STREAM_PREFIX}{bucket}.>")
+}
+
 /// Returns true if a subject belongs to a bucket.
 pub fn is_subject(subject: &str) -> bool {
     subject.starts_with("$KV.")

@@ -24,6 +24,32 @@ pub(super) async fn active(connection: &mut PgConnection) -> Result<Option<i32>,
     sql.fetch_optional(connection).await
 }
 
+/// Returns true if this generation is still the active one, and neither a pending nor a newly deleted user waits. Asked
+/// often, so it is one query.
+pub(super) async fn is_idle(connection: &mut PgConnection, generation: i32) -> Result<bool, sqlx::Error> {
+    let idle = query_scalar!(
+        r#"select
+             exists (
+               select from control.generations where generation = $1 and state = 'active' and model_version = $2
+             )
+             and not exists (select from control.erasures where finished_at is null)
+             and not exists (
+               select
+               from users
+               where nickname is null
+                 and not exists (select from control.erasures where erasures.user_id = users.user_id)
+             )
+             and not exists (
+               select
+               from control.erasures, checkpoints
+               where checkpoints.stream = 'user' and checkpoints.incarnation <> erasures.incarnation
+             ) as "idle!""#,
+        generation,
+        read_model::version()
+    );
+    idle.fetch_one(connection).await
+}
+
 /// Records newly deleted users. Removes the erasures of a log that was lost.
 pub(super) async fn discover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     query!(

@@ -5,28 +5,46 @@ use std::str::FromStr;
 use sqlx::{PgConnection, query};
 
 use super::state::{Generation, Pace};
+use crate::lease;
 
-/// Returns this build's generations to write now: neither retired, paused nor being indexed.
-pub async fn written(connection: &mut PgConnection) -> Result<Vec<Generation>, sqlx::Error> {
+/// Returns the generations of a version to write now (neither retired, paused nor being indexed) and the number of
+/// running projectors of this version. Each of them holds one shared lock on its lease connection. Asked often, so it is
+/// one query.
+pub async fn written(
+    connection: &mut PgConnection,
+    model_version: &str,
+) -> Result<(Vec<Generation>, i64), sqlx::Error> {
     let rows = query!(
-        "select generation, state, max_rate, low_priority
-         from control.generations
-         where model_version = $1
-           and state <> 'retired'
-           and phase <> 'indexing'
-           and not paused
-         order by generation",
-        read_model::version()
+        r#"select running.count as "projectors!", generation as "generation?", state as "state?", max_rate,
+             low_priority as "low_priority?"
+           from (
+             select count(*)
+             from pg_locks
+             where locktype = 'advisory'
+               and objsubid = 1
+               and mode = 'ShareLock'
+               and granted
+               and database = (select oid from pg_database where datname = current_database())
+               and (classid::bigint << 32) | objid::bigint = hashtextextended($2, 0)
+           ) as running
+           left join control.generations
+             on model_version = $1 and state <> 'retired' and phase <> 'indexing' and not paused
+           order by generation"#,
+        model_version,
+        lease::presence_name(model_version)
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let max_rate = row.max_rate.and_then(|rate| u32::try_from(rate).ok());
-            let pace = Pace { max_rate, low_priority: row.low_priority };
-            Ok(Generation { number: row.generation, state: parsed(&row.state)?, pace })
-        })
-        .collect()
+    let projectors = rows.first().map_or(0, |row| row.projectors);
+    let mut generations = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (Some(number), Some(state), Some(low_priority)) = (row.generation, row.state, row.low_priority) else {
+            continue;
+        };
+        let max_rate = row.max_rate.and_then(|rate| u32::try_from(rate).ok());
+        generations.push(Generation { number, state: parsed(&state)?, pace: Pace { max_rate, low_priority } });
+    }
+    Ok((generations, projectors))
 }
 
 /// Locks all generations for the current transaction: one change at a time.

@@ -29,21 +29,24 @@ pub(crate) struct Comparison {
     pub(crate) failure: Option<String>,
 }
 
-/// Returns the generations of this version that may have steps left.
-pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Driven>, sqlx::Error> {
+/// Returns the generations of this version that may have steps left, and whether the tables of a retired one of any
+/// version still exist. Asked often, so it is one query.
+pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<(Vec<Driven>, bool), sqlx::Error> {
     let rows = query!(
         r#"select generation, state, goal, phase, indexed_at is not null as "indexed!",
              verification is not null as "compared!",
              coalesce(verification ->> 'outcome', 'equal') not in ('equal', 'skipped') as "doubtful!"
            from control.generations
-           where model_version = $1
-             and (state = 'building' and not paused or state = 'ready')
+           where model_version = $1 and (state = 'building' and not paused or state = 'ready')
+             or state = 'retired' and dropped_at is null
            order by generation"#,
         read_model::version()
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
+    let (retired, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == State::Retired.as_str());
+    let generations: Result<Vec<Driven>, sqlx::Error> = rows
+        .into_iter()
         .map(|row| {
             Ok(Driven {
                 number: row.generation,
@@ -55,7 +58,8 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<Vec<Dr
                 doubtful: row.doubtful,
             })
         })
-        .collect()
+        .collect();
+    Ok((generations?, !retired.is_empty()))
 }
 
 /// Records the current phase of a generation.

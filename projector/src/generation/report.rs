@@ -6,8 +6,8 @@ use operator_protocol::{GenerationReport, Report, StreamReport};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 
-use super::{control::parsed, error::ChangeError, positions::Positions};
-use crate::{database::Database, eraser, lease};
+use super::{control::parsed, error::ChangeError, positions::Positions, written};
+use crate::{database::Database, eraser};
 
 /// Reports all generations that have tables. `ends` holds the known ends of the log's streams.
 pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result<Report, ChangeError> {
@@ -40,7 +40,7 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
         });
     }
     let model_version = read_model::version();
-    let projectors = lease::projectors(&mut connection, &model_version).await?;
+    let (_, projectors) = written(&mut connection, &model_version).await?;
     let erasures = eraser::report(&mut connection).await?;
     connection.close().await?;
     Ok(Report { model_version, projectors, generations, erasures })

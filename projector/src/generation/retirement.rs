@@ -4,10 +4,10 @@ use operator_protocol::{Retire, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{
-    control::{lock, parsed},
+    control::{lock, parsed, written},
     error::{ChangeError, refused},
 };
-use crate::{database::Database, lease};
+use crate::database::Database;
 
 /// Retires generations; returns their numbers. They are no longer projected, and [`sweep`] drops their tables.
 pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, ChangeError> {
@@ -57,7 +57,7 @@ async fn may_be_retired(connection: &mut PgConnection, number: i32) -> Result<()
             refused(format!("generation {number} is active: query-services of an older or newer version read it"))
         }
         // Its projectors would begin another one at once.
-        _ if others && lease::projectors(connection, &found.model_version).await? > 0 => {
+        _ if others && written(connection, &found.model_version).await?.1 > 0 => {
             refused(format!("generation {number} belongs to projectors of another version, which still run"))
         }
         State::Building | State::Ready | State::Active | State::Standby => Ok(()),

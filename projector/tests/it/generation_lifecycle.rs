@@ -31,7 +31,7 @@ async fn ready(world: &World) -> i32 {
 
 async fn states(world: &World) -> Vec<(i32, State)> {
     let mut control = world.database.control().await.expect("a connection");
-    let written = generation::written(&mut control).await.expect("generations");
+    let (written, _) = generation::written(&mut control, &read_model::version()).await.expect("generations");
     written.into_iter().map(|Generation { number, state, .. }| (number, state)).collect()
 }
 

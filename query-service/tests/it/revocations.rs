@@ -25,17 +25,38 @@ async fn revoke(world: &World, user: &str) {
 #[tokio::test]
 async fn a_signed_out_user_loses_reads_tickets_and_live_connections_within_seconds() {
     let world = start().await;
+    signed_out(&world).await;
+}
+
+/// The server does not notify of revocations, and the bucket is polled.
+#[tokio::test]
+async fn a_revocation_in_a_bucket_of_an_earlier_version_counts_as_soon() {
+    let world = start().await;
+    let url: async_nats::ServerAddr = world.nats.url(Account::Admin).parse().unwrap();
+    let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
+    let admin = async_nats::ConnectOptions::with_user_and_password(user, password).connect(url).await.unwrap();
+    let admin = jetstream::new(admin);
+    for bucket in ["KV_revoked", "KV_signing_keys"] {
+        let mut config = admin.get_stream(bucket).await.unwrap().cached_info().config.clone();
+        assert!(config.republish.take().is_some());
+        config.metadata.clear();
+        admin.update_stream(config).await.unwrap();
+    }
+    signed_out(&world).await;
+}
+
+async fn signed_out(world: &World) {
     let token = world.token("ben");
     let header = format!("Bearer {token}");
-    let ticket = ticket(&world, "ben").await;
+    let ticket = ticket(world, "ben").await;
     let mut watcher = world.connect().await;
     watcher.say(json!({ "type": "hello", "token": token })).await;
     assert_eq!(watcher.next().await["type"], "welcome");
-    let mut listener = Listener::with(&world, "rooms=north.2", &[("authorization", &header)]).await;
+    let mut listener = Listener::with(world, "rooms=north.2", &[("authorization", &header)]).await;
     let mut ana = world.watch("ana", None).await;
     assert_eq!(ana.next().await["type"], "subscribed");
 
-    revoke(&world, "ben").await;
+    revoke(world, "ben").await;
     let since = Instant::now();
     assert_eq!(watcher.farewell().await, (4202, "revoked-token".to_owned()));
     eprintln!("the connection ended {:?} after the revocation", since.elapsed());

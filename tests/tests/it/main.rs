@@ -43,6 +43,7 @@ mod bad_input;
 mod brute_force;
 mod erasure;
 mod garbage;
+mod idle;
 mod log_show;
 mod openapi;
 mod operators;

@@ -19,7 +19,7 @@ use provision::{
     nats_accounts::{Passwords, render},
     topology::{ProvisionError, ProvisionOptions, provision},
 };
-use storage::JetStream;
+use storage::{BucketWatch, JetStream};
 use testing::{
     commands::{box_id, executor, keyed, open_room, say},
     server::PARTITIONS,
@@ -129,6 +129,33 @@ async fn a_changed_password_takes_effect_at_once_on_every_server() {
             assert_eq!(found.as_ref().unwrap().account.password_hash, password_hash);
         }
         stored = read.into_iter().flatten().next().unwrap();
+    }
+}
+
+/// A notification may be lost between two servers, so the bucket is polled besides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_of_a_cluster_is_polled_whichever_server_is_connected() {
+    const POLL: Duration = Duration::from_secs(1);
+    let cluster = Cluster::start().await;
+    cluster.fresh_log(0).await;
+    let admin = jetstream::new(cluster.connect("admin", 0).await);
+    for first in 0..3 {
+        let client = cluster.connect("query", first).await;
+        let mut watch = BucketWatch::start(JetStream::new(client), "revoked").await;
+        for _ in 0..4 {
+            timeout(POLL * 4, watch.changed(POLL)).await.unwrap();
+        }
+        let begun = Instant::now();
+        let changed = tokio::spawn(async move {
+            // A longer interval than the test waits, so that only the notification is noticed.
+            watch.changed(PATIENCE).await;
+            begun.elapsed()
+        });
+        while !changed.is_finished() {
+            admin.publish("$KV.revoked.user.ann", "{}".into()).await.unwrap().await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(changed.await.unwrap() < PATIENCE / 2);
     }
 }
 

@@ -111,17 +111,17 @@ contract! {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The stream of the tests that need no other.
-const STREAM: StreamName = StreamName::Box(0);
+pub(crate) const STREAM: StreamName = StreamName::Box(0);
 
 fn room(box_id: &str) -> String {
     format!("box.0.{box_id}.room")
 }
 
-fn talk(box_id: &str) -> String {
+pub(crate) fn talk(box_id: &str) -> String {
     format!("box.0.{box_id}.talk")
 }
 
-fn message(subject: &str, body: &str) -> NewMessage {
+pub(crate) fn message(subject: &str, body: &str) -> NewMessage {
     let mut headers = HeaderMap::new();
     headers.insert(header::COMMIT_ID, body);
     headers.insert(header::SCHEMA, "1");
@@ -146,7 +146,7 @@ async fn attempt(log: &Arc<impl Log + ?Sized>, message: NewMessage) -> Attempt {
     log.attempt(&[message], PATIENCE).await
 }
 
-async fn stored(log: &Arc<impl Log + ?Sized>, message: NewMessage) -> u64 {
+pub(crate) async fn stored(log: &Arc<impl Log + ?Sized>, message: NewMessage) -> u64 {
     match attempt(log, message).await {
         Attempt::Stored { sequence } => sequence,
         other => panic!("not stored: {other:?}"),

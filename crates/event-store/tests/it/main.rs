@@ -4,6 +4,7 @@
 
 mod contract;
 
+mod asking;
 mod batches;
 mod bulk;
 mod cluster;

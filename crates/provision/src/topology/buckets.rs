@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType};
 use wire::{
     bucket::{
         self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
@@ -31,14 +31,15 @@ pub(super) fn layouts(replicas: usize) -> [Config; 7] {
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
     let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
     let kept = |name: &str, keys: &str| bucket(name, keys, replicas);
+    let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
     [
         kept(ACCOUNTS_BUCKET, "*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found
         // by the next read.
-        Config { allow_direct: true, ..kept(SIGNING_KEYS_BUCKET, "*") },
-        Config { allow_direct: true, max_age: revoked_age, ..kept(REVOKED_BUCKET, "*.*") },
+        Config { allow_direct: true, ..notified(SIGNING_KEYS_BUCKET, "*") },
+        Config { allow_direct: true, max_age: revoked_age, ..notified(REVOKED_BUCKET, "*.*") },
         Config {
             discard: DiscardPolicy::Old,
             max_messages: MAX_TALLIES,
@@ -50,7 +51,7 @@ pub(super) fn layouts(replicas: usize) -> [Config; 7] {
             // The key, and its tombstone until the key is overwritten in place.
             max_messages_per_subject: 2,
             deny_delete: false,
-            ..kept(KEYS_BUCKET, "*")
+            ..notified(KEYS_BUCKET, "*")
         },
     ]
 }
@@ -70,6 +71,11 @@ fn bucket(name: &str, keys: &str, replicas: usize) -> Config {
         deny_delete: true,
         ..Default::default()
     }
+}
+
+/// Returns the setting that notifies followers of a bucket of its changes. Values are not repeated.
+fn republish(name: &str) -> Republish {
+    Republish { source: ">".to_owned(), destination: bucket::changes(name), headers_only: true }
 }
 
 #[cfg(test)]

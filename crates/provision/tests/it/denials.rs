@@ -61,7 +61,21 @@ const ALL: [May; 5] = [
             "$JS.ACK.TIMER.deadlines.>",
             "_R_.>",
         ],
-        subscribe: &["_INBOX_command.>", "stored.>", "cmd.>", "erasure.*"],
+        subscribe: &[
+            "_INBOX_command.>",
+            "stored.USER.>",
+            "stored.STORE.>",
+            "stored.BOX_0.>",
+            "stored.BOX_1.>",
+            "stored.BOX_2.>",
+            "stored.BOX_3.>",
+            "stored.MARK.>",
+            "stored.KV_signing_keys.>",
+            "stored.KV_revoked.>",
+            "stored.KV_user-keys.>",
+            "cmd.>",
+            "erasure.*",
+        ],
     },
     May {
         account: Account::Projector,
@@ -86,7 +100,18 @@ const ALL: [May; 5] = [
             "erasure.*",
             "_R_.>",
         ],
-        subscribe: &["_INBOX_projector.>", "stored.>", "ops.projector.*"],
+        subscribe: &[
+            "_INBOX_projector.>",
+            "stored.USER.>",
+            "stored.STORE.>",
+            "stored.BOX_0.>",
+            "stored.BOX_1.>",
+            "stored.BOX_2.>",
+            "stored.BOX_3.>",
+            "stored.MARK.>",
+            "stored.KV_user-keys.>",
+            "ops.projector.*",
+        ],
     },
     May {
         account: Account::Query,
@@ -96,9 +121,18 @@ const ALL: [May; 5] = [
             "JS.core.API.$KV.tickets.*",
             "JS.core.API.DIRECT.GET.KV_signing_keys",
             "JS.core.API.DIRECT.GET.KV_revoked",
+            "JS.core.API.STREAM.INFO.KV_signing_keys",
+            "JS.core.API.STREAM.INFO.KV_revoked",
             "signal.>",
         ],
-        subscribe: &["_INBOX_query.>", "live.>", "projected.>", "signal.>"],
+        subscribe: &[
+            "_INBOX_query.>",
+            "stored.KV_signing_keys.>",
+            "stored.KV_revoked.>",
+            "live.>",
+            "projected.>",
+            "signal.>",
+        ],
     },
     May { account: Account::Device, read: &[], buckets: &[], publish: &["cmd.>"], subscribe: &["_INBOX_device.>"] },
     May {
@@ -199,7 +233,7 @@ const BESIDES: [&str; 38] = [
 ];
 
 /// Patterns for subscribing to everything, besides all subjects for publishing.
-const EARS: [&str; 22] = [
+const EARS: [&str; 25] = [
     ">",
     "*",
     "*.>",
@@ -217,6 +251,9 @@ const EARS: [&str; 22] = [
     "ops.projector.*",
     "ops.>",
     "stored.>",
+    "stored.*.>",
+    "stored.KV_accounts.>",
+    "stored.KV_sessions.>",
     "_R_.>",
     "_INBOX.>",
     "_INBOX_admin.>",

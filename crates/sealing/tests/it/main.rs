@@ -4,3 +4,4 @@
 
 mod largest;
 mod sealing;
+mod watching;

@@ -187,13 +187,18 @@ async fn the_later_of_two_concurrent_registrations_is_refused() {
 #[tokio::test]
 async fn a_destroyed_key_is_destroyed_everywhere_and_permanently() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
-    let (log, keys) = command_service(&nats).await;
-    let (other, other_keys) = command_service(&nats).await;
+    destroyed_everywhere(&nats).await;
+}
+
+/// Destroys a key in one process, and uses it in another one.
+pub(crate) async fn destroyed_everywhere(nats: &Nats) {
+    let (log, keys) = command_service(nats).await;
+    let (other, other_keys) = command_service(nats).await;
     let boxes = executor::<DeliveryBox>(&log);
     open_room(&boxes).await;
     let posted = boxes.execute(&box_id(), say("ann", SECRET), by("ann")).await.unwrap().sequence;
     assert_eq!(heard(&other, posted).await, SECRET);
-    let mut bucket = bucket(&nats).await;
+    let mut bucket = bucket(nats).await;
     let wrapped = bucket.get_last_raw_message_by_subject("$KV.user-keys.ann").await.unwrap();
     let wrapped = String::from_utf8(wrapped.payload.to_vec()).unwrap();
     assert!(on_disk(nats.folder(), &wrapped), "the scan does not see the key");

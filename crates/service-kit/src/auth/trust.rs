@@ -6,18 +6,23 @@ use async_nats::Client;
 use chrono::TimeDelta;
 use clap::Args;
 use credentials::changes::{Bucket, Change};
+use storage::{BucketWatch, JetStream};
 use tokio::time::{Instant, timeout};
 use wire::{
     bucket::{REVOKED_BUCKET, SIGNING_KEYS_BUCKET},
-    trust::{
-        PublicKey, Revoked, {self, IssuerArgs},
-    },
+    trust::{PublicKey, Revoked},
 };
 
-use super::{Verifier, cache, issuer::Issuer, jwks, ring::Known};
+use super::{
+    Verifier, cache,
+    issuer::{Issuer, IssuerArgs},
+    jwks,
+    ring::Known,
+};
 use crate::clock;
 
-/// The interval of reading the buckets, and so the longest delay of a revocation.
+/// The interval of reading the buckets if the server does not notify of all changes, and so the longest delay of a
+/// revocation.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The shortest time between two reads caused by tokens with unknown keys.
@@ -29,8 +34,8 @@ const REFRESH: Duration = Duration::from_mins(5);
 /// The shortest time between two fetches, also for tokens with unknown keys.
 const FLOOR: Duration = Duration::from_secs(5);
 
-/// The number of reads after which everything is read again: a bucket may have been created again.
-const REREAD: u32 = 60;
+/// The age of the last read of everything after which everything is read again: a bucket may have been created again.
+const REREAD: Duration = Duration::from_secs(50);
 
 /// The largest clock difference that is accepted in a revocation of a principal's tokens.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
@@ -78,17 +83,21 @@ impl Trust {
     /// Follows the buckets and the issuer forever.
     pub async fn follow(mut self, nats: Client) {
         let statistics = nats.statistics();
+        let server = JetStream::new(nats.clone());
+        let mut changed_keys = BucketWatch::start(server.clone(), SIGNING_KEYS_BUCKET).await;
+        let mut changed_revoked = BucketWatch::start(server, REVOKED_BUCKET).await;
         let (mut keys, mut revoked) =
             (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
-        let (mut wanted, mut whole, mut connections) = (false, true, 0);
-        for count in 1_u32.. {
+        let (mut wanted, mut whole, mut connections, mut reread_at) = (false, true, 0, Instant::now());
+        loop {
             // The server of a new connection may have been restored in the meantime.
             let connected = statistics.connects.load(Ordering::Relaxed);
-            whole |= count.is_multiple_of(REREAD) || connected != connections;
+            whole |= reread_at.elapsed() > REREAD || connected != connections;
             connections = connected;
             if whole {
                 keys.rewind();
                 revoked.rewind();
+                reread_at = Instant::now();
             }
             // Both are read, because one can be unavailable without the other.
             let outside = self.look_outside(wanted).await;
@@ -105,7 +114,14 @@ impl Trust {
             }
             let asked = self.asked_at.map_or(PAUSE, |asked_at| FLOOR.saturating_sub(asked_at.elapsed()));
             self.verifier.has_looked(asked.max(PAUSE));
-            wanted = timeout(PERIOD, self.verifier.look_wanted()).await.is_ok();
+            let changed = async {
+                tokio::select! {
+                    () = changed_keys.changed(PERIOD) => false,
+                    () = changed_revoked.changed(PERIOD) => false,
+                    () = self.verifier.look_wanted() => true,
+                }
+            };
+            wanted = if whole { timeout(PERIOD, changed).await.unwrap_or_default() } else { changed.await };
         }
     }
 

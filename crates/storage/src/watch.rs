@@ -1,0 +1,101 @@
+//! Tells readers of a bucket when to read it again: at once after a change, and from time to time in any case.
+//!
+//! The server republishes the headers of stored changes on core NATS. A notification can be lost:
+//!
+//! - with the connection. A new connection counts as a change.
+//! - on the way from another server of a cluster. Such a bucket is polled as if there were no notifications.
+//! - in a full queue of the client. The notifications in the queue are newer than the last read, and cause another one.
+
+use std::{future::pending, time::Duration};
+
+use async_nats::Subscriber;
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use wire::bucket;
+
+use crate::server::{ApiAnswer, JetStream};
+
+/// The interval of reading a bucket whose changes are all notified.
+const SAFETY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The interval of checking on the same connection that changes are notified: provisioning can add it at any time.
+const CHECK_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The time in which further notifications join the first one.
+const GATHERING: Duration = Duration::from_millis(20);
+
+/// The changes of one bucket, as one reader sees them.
+#[derive(Debug)]
+pub struct BucketWatch {
+    server: JetStream,
+    bucket: &'static str,
+    notices: Option<Subscriber>,
+    /// The connection at the beginning of the last read.
+    connection: u64,
+    /// The last check that changes are notified: its connection and time.
+    checked: Option<(u64, Instant)>,
+    is_notified: bool,
+}
+
+impl BucketWatch {
+    /// Subscribes to the notifications, and begins with the next read. The server need not be reachable yet.
+    pub async fn start(server: JetStream, bucket: &'static str) -> Self {
+        // Subscribing fails only after the end of the client, which also ends the process.
+        let notices = server.client().subscribe(bucket::changes(bucket)).await.ok();
+        let connection = server.connection_count();
+        Self { server, bucket, notices, connection, checked: None, is_notified: false }
+    }
+
+    /// Waits for the time of the next read: after a notification or on a new connection at once, otherwise after
+    /// `interval`, or later if all changes are notified. Cancellation-safe.
+    pub async fn changed(&mut self, interval: Duration) {
+        let begun = Instant::now();
+        if !self.is_checked() {
+            self.check(interval).await;
+        }
+        let end = begun + if self.is_notified { SAFETY_INTERVAL } else { interval };
+        while self.server.connection_count() == self.connection && Instant::now() < end {
+            tokio::select! {
+                () = notified(&mut self.notices) => {
+                    sleep(GATHERING).await;
+                    while notified(&mut self.notices).now_or_never().is_some() {}
+                    break;
+                }
+                () = sleep_until(end.min(Instant::now() + interval)) => {}
+            }
+        }
+        self.connection = self.server.connection_count();
+    }
+
+    fn is_checked(&self) -> bool {
+        let same = |connection| connection == self.server.connection_count();
+        self.checked.is_some_and(|(connection, at)| same(connection) && at.elapsed() < CHECK_INTERVAL)
+    }
+
+    /// Asks the server whether all changes are notified. An account of an earlier version may not ask, and gets no
+    /// answer.
+    async fn check(&mut self, limit: Duration) {
+        let connection = self.server.connection_count();
+        let info = timeout(limit, self.server.stream_info(&bucket::stream(self.bucket))).await;
+        self.is_notified = match info {
+            Ok(Ok(ApiAnswer::Fine(info))) => {
+                info.config.republish.is_some_and(|republish| republish.dest == bucket::changes(self.bucket))
+                    && info.cluster.is_only(&self.server.client().server_info().server_name)
+            }
+            _ => false,
+        };
+        self.checked = Some((connection, Instant::now()));
+    }
+}
+
+/// Waits for a notification; forever after the end of the client.
+async fn notified(notices: &mut Option<Subscriber>) {
+    let next = match notices {
+        Some(subscriber) => subscriber.next().await,
+        None => pending().await,
+    };
+    if next.is_none() {
+        *notices = None;
+        pending().await
+    }
+}
