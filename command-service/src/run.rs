@@ -23,7 +23,6 @@ use service_kit::{
     nats, operations,
 };
 use storage::Space;
-use storage::Space;
 use supervision::Tasks;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 

@@ -17,7 +17,6 @@ use service_kit::{
     clock,
 };
 use utoipa::ToSchema;
-use wire::trust;
 
 use crate::{app::App, error::Error, problems::Code};
 use refresh_token::{RefreshToken, Secret};

@@ -29,7 +29,7 @@ pub(crate) mod state;
 
 use sqlx::migrate::MigrateError;
 
-use crate::{database::Database, lease};
+use crate::database::Database;
 
 /// Migrates the tables shared by all generations to this build's version. Safe to run concurrently.
 pub async fn migrate(database: &Database) -> Result<(), MigrateError> {

@@ -4,7 +4,6 @@ use axum::extract::State;
 use domain::{UserCommand, values::Nickname};
 use serde::Deserialize;
 use service_kit::{auth::AsUser, http::ClientAddress};
-use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
 use super::registration::{self, RegisterUser};

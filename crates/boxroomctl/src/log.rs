@@ -9,7 +9,10 @@ use clap::{Args, Subcommand};
 use domain::{BoxId, StoreId, UserId};
 use event_store::{JetStreamLog, Log, LogError};
 use projector::log::open as open_log;
-use service_kit::{master_key::MasterKeyArgs, nats};
+use service_kit::{
+    master_key::MasterKeyArgs,
+    nats::{self, NatsArgs},
+};
 use wire::{Source, StreamName};
 
 use crate::{console, failure::Failure};

@@ -20,6 +20,7 @@ use sign_in::{
     AccountPassword, Hasher,
     sign_out::{self, Records},
 };
+use storage::JetStream;
 use tokio::time::{Instant, sleep};
 
 /// The longest wait for the connection to the server.

@@ -4,7 +4,9 @@ use std::{fmt::Display, io::Write, process::ExitCode};
 
 use clap::Args;
 use projector::{
-    Database, DatabaseArgs,
+    Database,
+    database::DatabaseArgs,
+    log,
     verify::{Limits, Verification, VerifyError, choose, clean_up, verify, verify_fresh},
 };
 use service_kit::{

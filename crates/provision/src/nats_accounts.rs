@@ -258,9 +258,8 @@ fn query() -> Account {
     services.push((bucket::subject(TICKETS_BUCKET, "*"), Answers::Once));
     services.extend(following_trust());
     // The state of a bucket shows that its changes are notified.
-    services.extend(
-        TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Answers::Once)),
-    );
+    services
+        .extend(TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Answers::Once)));
     let mut publish = locals(&services);
     publish.push(SIGNALS.to_owned());
     Account {

@@ -10,7 +10,7 @@ use storage::{BucketWatch, JetStream};
 use tokio::time::{Instant, timeout};
 use wire::{
     bucket::{REVOKED_BUCKET, SIGNING_KEYS_BUCKET},
-    trust::{PublicKey, Revoked},
+    trust::{self, PublicKey, Revoked},
 };
 
 use super::{
