@@ -47,7 +47,7 @@ impl Created {
     }
 
     /// Builds the answer for an object that was created before, at this position.
-    pub(crate) fn before(position: Position, id: &impl Display) -> Self {
+    pub(crate) fn replayed(position: Position, id: &impl Display) -> Self {
         Self { id: NewId { id: id.to_string() }, done: Done { position, replayed: true } }
     }
 }

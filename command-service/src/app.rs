@@ -9,12 +9,12 @@ use domain::{BoxCommand, BoxRefusal, DeliveryBox, MessageId, OriginalMessage, Ro
 use event_store::{CommandContext, CommandError, Committed, Deadlines, EventStoreError, Executor, Marks, TailState};
 use sealing::KeyRing;
 use service_kit::{auth::Verifier, clock};
-use sign_in::sign_out::Records;
+use sign_in::sign_out::SessionStores;
 use wire::StreamName;
 
 use crate::{
-    attempts::Attempts,
-    completion::Running,
+    completion::RunningRequests,
+    login_throttle::LoginThrottle,
     passwords::Passwords,
     problems::Code,
     server_clock::ServerClock,
@@ -35,7 +35,7 @@ pub(crate) struct Parts {
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
-    pub(crate) attempts: Attempts,
+    pub(crate) login_throttle: LoginThrottle,
     pub(crate) clock: Arc<ServerClock>,
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
@@ -44,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
-    pub(crate) running: Running,
+    pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
     /// The longest time between two refreshes of a session.
@@ -81,8 +81,8 @@ impl App {
     }
 
     /// Returns the stores that a sign-out changes.
-    pub(crate) fn records(&self) -> Records<'_> {
-        Records { sessions: &self.sessions, revocations: &self.revocations }
+    pub(crate) fn session_stores(&self) -> SessionStores<'_> {
+        SessionStores { sessions: &self.sessions, revocations: &self.revocations }
     }
 
     /// Executes a command of a user on a room. Reports a missing box as a missing room. Rejects commands from erased

@@ -19,9 +19,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The requests in progress. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Running(watch::Sender<()>);
+pub(crate) struct RunningRequests(watch::Sender<()>);
 
-impl Running {
+impl RunningRequests {
     /// Waits until all requests have ended, at most [`DRAIN_TIMEOUT`]. No request may begin any more.
     pub(crate) async fn drained(&self) {
         if timeout(DRAIN_TIMEOUT, self.0.closed()).await.is_err() {
@@ -31,11 +31,11 @@ impl Running {
 }
 
 /// Runs each request of these routes in a task of its own, which outlives the connection.
-pub(crate) fn complete(routes: Router, running: Running) -> Router {
+pub(crate) fn run_to_completion(routes: Router, running: RunningRequests) -> Router {
     routes.layer(middleware::from_fn_with_state(running, run))
 }
 
-async fn run(State(running): State<Running>, request: Request, next: Next) -> Response {
+async fn run(State(running): State<RunningRequests>, request: Request, next: Next) -> Response {
     let running = running.0.subscribe();
     let handler = async move {
         let response = next.run(request).await;

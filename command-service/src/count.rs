@@ -33,7 +33,7 @@ struct Counting {
 }
 
 /// Counts every command that passes through these routes.
-pub(crate) fn counted(commands: Router, transport: Transport, api: &OpenApi) -> Router {
+pub(crate) fn with_metrics(commands: Router, transport: Transport, api: &OpenApi) -> Router {
     let transport = match transport {
         Transport::Http => "http",
         Transport::Nats => "nats",

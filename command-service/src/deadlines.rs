@@ -1,7 +1,7 @@
 //! Closes rooms at their deadlines.
 
 use domain::{RoomCommand, UserId};
-use event_store::{ActorRole, CommandContext, Fired};
+use event_store::{ActorRole, CommandContext, FiredDeadline};
 use futures::StreamExt;
 use service_kit::{clock, trace};
 use tracing::{Instrument, Span};
@@ -26,7 +26,7 @@ pub(crate) async fn run(app: App) {
                 let outcome = close(&app, &fired).instrument(span).await;
                 METRICS.fired(outcome.as_ref().ok().copied());
                 if outcome.is_ok() {
-                    fired.settle().await;
+                    fired.acknowledge().await;
                 } else {
                     tracing::warn!(room.id = %fired.room_id, "a deadline failed and will fire again");
                 }
@@ -36,7 +36,7 @@ pub(crate) async fn run(app: App) {
 }
 
 /// Closes the room if the deadline is still its own. A fired deadline may be stale: the state of the box decides.
-async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
+async fn close(app: &App, fired: &FiredDeadline) -> Result<Outcome, Error> {
     app.clock.require().await?;
     let box_id = fired.room_id.box_id();
     let (state, _) = app.boxes.load_latest(box_id).await?;
@@ -52,7 +52,7 @@ async fn close(app: &App, fired: &Fired) -> Result<Outcome, Error> {
         actor: UserId::system(),
         role: ActorRole::System,
         at: clock::now(),
-        traceparent: trace::of(&Span::current()),
+        traceparent: trace::traceparent_of(&Span::current()),
     };
     let committed = app.boxes.execute(box_id, command, context).await?;
     if committed.events.is_empty() {

@@ -73,14 +73,14 @@ async fn answer(client: Client, app: App, request: Message) {
     }
 }
 
-fn parsed<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
+fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(payload).map_err(|error| Error::detailed(Code::MalformedRequest, error.to_string()))
 }
 
 /// Erases a user's texts on a box, as the system: commands of erased users are rejected.
 async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
     app.clock.require().await?;
-    let EraseAuthor { user_id, box_id, key } = parsed(payload)?;
+    let EraseAuthor { user_id, box_id, key } = parse(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
         return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
@@ -100,13 +100,13 @@ async fn erase_author(app: &App, payload: &[u8]) -> Result<Value, Error> {
 
 /// Destroys the key of a user. Rejects a user who is not erased in the log, because this cannot be undone.
 async fn destroy_key(app: &App, payload: &[u8]) -> Result<Value, Error> {
-    let DestroyKey { user_id } = parsed(payload)?;
+    let DestroyKey { user_id } = parse(payload)?;
     let (user, _) = app.users.load_latest(&user_id).await?;
     if !user.is_erased() {
         return Err(Error::detailed(Code::Forbidden, "the user is not erased"));
     }
     // The command-service that erased the user may have crashed before.
-    erase::forget(app, &user_id).await?;
+    erase::delete_data(app, &user_id).await?;
     app.keys.destroy(&user_id).await?;
     tracing::info!(user.id = %user_id, "the key of an erased user is destroyed");
     Ok(json!({}))

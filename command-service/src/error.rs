@@ -6,7 +6,7 @@ use domain::{BoxRefusal, StoreRefusal, UserRefusal};
 use event_store::{AppendError, CommandError, EventStoreError, MarkError};
 use sealing::KeyError;
 use service_kit::problem::Problem;
-use storage::{BucketError, Lack};
+use storage::{BucketError, SpaceLimit};
 
 use crate::problems::Code;
 
@@ -46,8 +46,8 @@ impl Error {
     }
 
     /// The log has no space left: nothing was stored.
-    fn log_full(lack: Lack) -> Self {
-        tracing::warn!(%lack, "the log has no space left");
+    fn log_full(space_limit: SpaceLimit) -> Self {
+        tracing::warn!(%space_limit, "the log has no space left");
         let detail = "The command took no effect: repeat it when the log has space again.";
         Self(Code::LogFull.problem().detail(detail).retry_after(FULL_RETRY))
     }
@@ -110,7 +110,7 @@ where
             CommandError::Erased => Code::UserNotFound.into(),
             CommandError::Contended => Self::contended(),
             CommandError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
-            CommandError::Full(lack) => Self::log_full(lack),
+            CommandError::Full(space_limit) => Self::log_full(space_limit),
             CommandError::Damaged { reason } => Self::log_damaged(&reason),
             error @ CommandError::Corrupt { .. } => Self::internal(&error),
         }
@@ -124,7 +124,7 @@ impl From<EventStoreError> for Error {
             EventStoreError::Erased => Code::UserNotFound.into(),
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::contended(),
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::log_unavailable(&reason, outcome_unknown),
-            EventStoreError::Full(lack) => Self::log_full(lack),
+            EventStoreError::Full(space_limit) => Self::log_full(space_limit),
             EventStoreError::Damaged { reason } => Self::log_damaged(&reason),
             error @ EventStoreError::Corrupt { .. } => Self::internal(&error),
         }
@@ -151,7 +151,7 @@ impl From<MarkError> for Error {
 impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Full(lack) => Self::log_full(lack),
+            KeyError::Full(space_limit) => Self::log_full(space_limit),
             KeyError::Unavailable(reason) => Self::log_unavailable(&reason, true),
             error @ (KeyError::Missing(_) | KeyError::UnknownMaster { .. } | KeyError::Corrupt(_)) => {
                 Self::internal(&error)
@@ -164,7 +164,7 @@ impl From<AccountError> for Error {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Conflict => Self::contended(),
-            AccountError::Full(lack) => Self::log_full(lack),
+            AccountError::Full(space_limit) => Self::log_full(space_limit),
             AccountError::Unavailable(reason) => Self::bucket_unavailable(&format!("accounts: {reason}")),
             error @ AccountError::Corrupt { .. } => Self::internal(&error),
         }
@@ -175,7 +175,7 @@ impl From<BucketError> for Error {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Conflict(_) => Self::contended(),
-            BucketError::Full(_, lack) => Self::log_full(lack),
+            BucketError::Full(_, space_limit) => Self::log_full(space_limit),
             BucketError::Unavailable(bucket, reason) => Self::bucket_unavailable(&format!("{bucket}: {reason}")),
             error @ BucketError::Corrupt(..) => Self::internal(&error),
         }
@@ -260,7 +260,7 @@ mod tests {
         }
         let (status, code, detail) = answer(CommandError::<UserRefusal>::Corrupt { reason: "secret".into() });
         assert_eq!((status, code, detail.contains("secret")), (500, "internal", false));
-        let full = CommandError::<UserRefusal>::Full(Lack::Disk);
+        let full = CommandError::<UserRefusal>::Full(SpaceLimit::Disk);
         let damaged = CommandError::<UserRefusal>::Damaged { reason: "secret".into() };
         for (error, expected) in [(full, "log-full"), (damaged, "log-damaged")] {
             let (status, code, detail) = answer(error);

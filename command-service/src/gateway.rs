@@ -40,14 +40,14 @@ pub(crate) struct Gateway {
     client: Client,
     router: Router,
     operations: Operations,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Gateway {
     /// Creates a gateway that serves every command in the description. The answers leave over `client`.
     pub(crate) fn new(client: Client, router: Router, api: &OpenApi) -> Arc<Self> {
-        let turns = Arc::new(Semaphore::new(CONCURRENCY as usize));
-        Arc::new(Self { client, router, operations: Operations::of(api), turns })
+        let permits = Arc::new(Semaphore::new(CONCURRENCY as usize));
+        Arc::new(Self { client, router, operations: Operations::of(api), permits })
     }
 
     /// Answers requests until `stop`, then those that the server has already sent.
@@ -58,7 +58,7 @@ impl Gateway {
         }
         let drained = timeout(DRAIN_TIMEOUT, async {
             self.serve_all(&mut requests).await;
-            let _ = self.turns.acquire_many(CONCURRENCY).await;
+            let _ = self.permits.acquire_many(CONCURRENCY).await;
             let _ = self.client.flush().await;
         });
         if drained.await.is_err() {
@@ -68,12 +68,12 @@ impl Gateway {
 
     async fn serve_all(self: &Arc<Self>, requests: &mut Requests) {
         loop {
-            let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else { return };
             let Some(request) = requests.next().await else { return };
             let gateway = Arc::clone(self);
             tokio::spawn(async move {
                 gateway.serve(request).await;
-                drop(turn);
+                drop(permit);
             });
         }
     }

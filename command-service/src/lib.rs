@@ -25,13 +25,13 @@ mod request;
 mod schemas;
 
 mod app;
-mod attempts;
 mod collect;
 mod completion;
 mod count;
 mod deadlines;
 mod erasure;
 mod gateway;
+mod login_throttle;
 mod metrics;
 mod passwords;
 mod run;

@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use service_kit::metrics::{Counted, seconds};
+use service_kit::metrics::{GaugeGuard, seconds};
 
 /// The metrics. One per process.
 pub(crate) struct Metrics {
@@ -90,7 +90,7 @@ impl Metrics {
     }
 
     /// Counts a waiting password until the returned value is dropped.
-    pub(crate) fn password_waits(&self) -> Counted {
-        Counted::in_gauge(&self.passwords_waiting)
+    pub(crate) fn count_waiting_password(&self) -> GaugeGuard {
+        GaugeGuard::in_gauge(&self.passwords_waiting)
     }
 }

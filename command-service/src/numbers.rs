@@ -8,17 +8,17 @@ use serde::{
 };
 
 /// A bounded whole number.
-pub(crate) fn whole<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn whole_number<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: TryFrom<u32, Error: Display>,
     D: Deserializer<'de>,
 {
-    deserializer.deserialize_any(Whole(PhantomData))
+    deserializer.deserialize_any(WholeNumber(PhantomData))
 }
 
-struct Whole<T>(PhantomData<T>);
+struct WholeNumber<T>(PhantomData<T>);
 
-impl<T: TryFrom<u32, Error: Display>> Visitor<'_> for Whole<T> {
+impl<T: TryFrom<u32, Error: Display>> Visitor<'_> for WholeNumber<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,8 +32,8 @@ impl<T: TryFrom<u32, Error: Display>> Visitor<'_> for Whole<T> {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
         // Displayed without a fraction if it has none.
-        let whole = number.to_string().parse().map_err(|_| E::invalid_type(Unexpected::Float(number), &self))?;
-        T::try_from(whole).map_err(E::custom)
+        let whole_number = number.to_string().parse().map_err(|_| E::invalid_type(Unexpected::Float(number), &self))?;
+        T::try_from(whole_number).map_err(E::custom)
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn hours(value: &Value) -> Option<u32> {
-        super::whole::<ExtensionHours, _>(value).ok().map(ExtensionHours::get)
+        super::whole_number::<ExtensionHours, _>(value).ok().map(ExtensionHours::get)
     }
 
     #[test]

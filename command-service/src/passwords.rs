@@ -8,10 +8,10 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use crate::{metrics::METRICS, problems::Code};
 
 /// The number of passwords that may wait or be hashed: the work of a few seconds.
-const SEATS: usize = 256;
+const MAX_PENDING: usize = 256;
 
-/// The longest wait of a password for its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that a password waits in the queue.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The secret with which a box signs in.
 pub(crate) type BoxSecret = Password<32>;
@@ -23,29 +23,29 @@ pub(crate) type RoomPassword = Password<1>;
 /// threads.
 pub(crate) struct Passwords {
     hasher: Arc<Hasher>,
-    seats: Semaphore,
-    turns: Semaphore,
+    pending: Semaphore,
+    workers: Semaphore,
     /// The hash for passwords of unknown users, so that their check takes as long as that of known users.
-    stranger: String,
+    dummy_hash: String,
 }
 
 impl Passwords {
     /// Creates one that hashes as many passwords concurrently as the machine has cores.
     pub(crate) fn new() -> Result<Self, HashError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::with_limits(SEATS, cores)
+        Self::with_limits(MAX_PENDING, cores)
     }
 
-    fn with_limits(seats: usize, turns: usize) -> Result<Self, HashError> {
+    fn with_limits(pending: usize, workers: usize) -> Result<Self, HashError> {
         let hasher = Arc::new(Hasher::default());
-        let stranger = hasher.hash("a password that nobody has")?;
-        Ok(Self { hasher, seats: Semaphore::new(seats), turns: Semaphore::new(turns), stranger })
+        let dummy_hash = hasher.hash("a password that nobody has")?;
+        Ok(Self { hasher, pending: Semaphore::new(pending), workers: Semaphore::new(workers), dummy_hash })
     }
 
     /// Returns the hash of a password in PHC form, with a new salt.
     pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
         let hasher = Arc::clone(&self.hasher);
-        let result = self.take_turn(move || hasher.hash(password.text())).await?;
+        let result = self.run_limited(move || hasher.hash(password.text())).await?;
         result.map_err(|error| {
             tracing::error!(%error, "a password cannot be hashed");
             Code::Internal
@@ -53,26 +53,26 @@ impl Passwords {
     }
 
     /// Returns true if the password has this hash. Without a hash it is wrong, after the same time.
-    pub(crate) async fn fits<const MIN: usize>(
+    pub(crate) async fn matches<const MIN: usize>(
         &self,
         password: Password<MIN>,
         hash: Option<&str>,
     ) -> Result<bool, Code> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.stranger).to_owned();
+        let hash = hash.unwrap_or(&self.dummy_hash).to_owned();
         let hasher = Arc::clone(&self.hasher);
-        self.take_turn(move || known & hasher.fits(password.text(), &hash)).await
+        self.run_limited(move || known & hasher.matches(password.text(), &hash)).await
     }
 
-    async fn take_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
+    async fn run_limited<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
         let busy = || {
             METRICS.passwords_refused.inc();
             Code::Busy
         };
-        let _seat = self.seats.try_acquire().map_err(|_| busy())?;
-        let waiting = METRICS.password_waits();
-        let turn = timeout(PATIENCE, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        let _slot = self.pending.try_acquire().map_err(|_| busy())?;
+        let waiting = METRICS.count_waiting_password();
+        let worker = timeout(QUEUE_TIMEOUT, self.workers.acquire()).await;
+        let _worker = worker.map_err(|_| busy())?.map_err(|_| busy())?;
         drop(waiting);
         spawn_blocking(work).await.map_err(|error| {
             tracing::error!(%error, "hashing a password panicked");
@@ -98,9 +98,9 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash::<8>(password("correct horse")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.fits::<8>(password("correct horse"), Some(&hash)).await.unwrap());
-        assert!(!passwords.fits::<8>(password("battery staple"), Some(&hash)).await.unwrap());
-        assert!(!passwords.fits::<8>(password("a password that nobody has"), None).await.unwrap());
+        assert!(passwords.matches::<8>(password("correct horse"), Some(&hash)).await.unwrap());
+        assert!(!passwords.matches::<8>(password("battery staple"), Some(&hash)).await.unwrap());
+        assert!(!passwords.matches::<8>(password("a password that nobody has"), None).await.unwrap());
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -136,7 +136,7 @@ mod tests {
                 std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
             pages * 4096 / (1024 * 1024)
         };
-        let passwords = Arc::new(Passwords::with_limits(SEATS, 2).unwrap());
+        let passwords = Arc::new(Passwords::with_limits(MAX_PENDING, 2).unwrap());
         let before = resident();
         // Pauses between waves let blocking threads end and others take over.
         for _ in 0..10 {

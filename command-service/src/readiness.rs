@@ -1,7 +1,7 @@
 //! Readiness by partition: a failure that stops all commands makes the process unready, others are only reported.
 
 use event_store::TailState;
-use storage::{Lack, Space};
+use storage::{Space, SpaceLimit};
 use wire::StreamName;
 
 use crate::app::App;
@@ -28,8 +28,9 @@ pub(crate) fn required(app: &App, space: &Space) -> Result<(), String> {
 pub(crate) fn partitions(app: &App, space: &Space) -> Result<(), String> {
     let failures = Failures::of(&app.tails(), space);
     let others = [StreamName::Mark, StreamName::Timer].into_iter();
-    let others = others.filter_map(|stream| Some((stream.label(), space.lack(&stream.on_server())?)));
-    let others = others.chain(space.buckets()).map(|(name, lack): (String, Lack)| format!("{name}: {lack}"));
+    let others = others.filter_map(|stream| Some((stream.label(), space.limit_of(&stream.on_server())?)));
+    let others =
+        others.chain(space.buckets()).map(|(name, space_limit): (String, SpaceLimit)| format!("{name}: {space_limit}"));
     failed(failures.broken().chain(others))
 }
 
@@ -37,9 +38,9 @@ impl Failures {
     fn of(tails: &[(StreamName, TailState)], space: &Space) -> Self {
         let mut failures = Self::default();
         for (stream, tail) in tails {
-            let lack = space.lack(&stream.on_server()).map(|lack| lack.to_string());
+            let space_limit = space.limit_of(&stream.on_server()).map(|space_limit| space_limit.to_string());
             let damage = tail.damage.as_ref().map(ToString::to_string);
-            match damage.or_else(|| tail.trouble.clone()).or(lack) {
+            match damage.or_else(|| tail.last_error.clone()).or(space_limit) {
                 Some(reason) => failures.broken.push((*stream, reason)),
                 None if tail.caught_up => {}
                 None => failures.behind.push(format!("{stream}: has read up to {}", tail.sequence)),

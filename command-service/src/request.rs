@@ -6,7 +6,7 @@ use axum::{
     http::request::Parts,
 };
 use serde::de::DeserializeOwned;
-use service_kit::extract::{Json, unread};
+use service_kit::extract::{Json, body_error};
 
 use crate::{
     app::App,
@@ -23,7 +23,7 @@ pub(crate) struct Command<T> {
 }
 
 /// A command with an optional JSON body: absent, or null.
-pub(crate) struct BriefCommand<T> {
+pub(crate) struct OptionalBodyCommand<T> {
     /// The parsed body, or the default.
     pub(crate) body: T,
     /// Its identity.
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Command<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for BriefCommand<T> {
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBodyCommand<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
@@ -68,7 +68,7 @@ async fn read(request: Request, app: &App) -> Result<(Parts, Bytes, Stamp), Erro
     let (parts, body) = request.into_parts();
     let key = stamp::idempotency_key(&parts.headers)?;
     let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await;
-    let bytes = bytes.map_err(|rejection| unread(&rejection))?;
+    let bytes = bytes.map_err(|rejection| body_error(&rejection))?;
     let request_hash = app.secret.hash(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &bytes]);
     let stamp = Stamp::new(key, request_hash, &parts.headers);
     Ok((parts, bytes, stamp))

@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, boxes, completion, problems::Code, rooms, server_clock, sessions, stores, talk, users};
 
-use Access::{Anybody, Boxes, Operators, People, SignedIn, Users};
-use Answer::{Created, Done, Session, Settled};
+use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
+use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
@@ -23,45 +23,45 @@ use Code::{
 
 /// Builds the router and its OpenAPI description.
 pub(crate) fn all(app: App) -> (Router, OpenApi) {
-    let here = app.signing.is_some();
+    let has_accounts = app.signing.is_some();
     let (router, description) = OpenApiRouter::with_openapi(document())
-        .merge(if here { newcomers() } else { newcomers_from_elsewhere() })
-        .merge(people())
-        .merge(places())
+        .merge(if has_accounts { registration_routes() } else { outside_registration_routes() })
+        .merge(account_routes())
+        .merge(box_and_store_routes())
         .merge(rooms())
-        .merge(conversations())
+        .merge(talk_routes())
         .split_for_parts();
     let router = router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::gate));
     let running = app.running.clone();
-    (completion::complete(router.with_state(app), running), description)
+    (completion::run_to_completion(router.with_state(app), running), description)
 }
 
 #[rustfmt::skip]
-fn newcomers() -> OpenApiRouter<App> {
+fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(users::register::register_user), Anybody, Created,
+        .routes(command(routes!(users::register::register_user), Public, Created,
             &[UserExists, NicknameTaken, TooManyAttempts, Busy]))
 }
 
 /// Registration of users of an outside issuer: the id is in the token, and there is no password.
 #[rustfmt::skip]
-fn newcomers_from_elsewhere() -> OpenApiRouter<App> {
+fn outside_registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_bearer), Users, Created, &[UserExists, NicknameTaken]))
 }
 
 #[rustfmt::skip]
-fn people() -> OpenApiRouter<App> {
+fn account_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(sessions::open::open_session), Anybody, Session,
+        .routes(command(routes!(sessions::open::open_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
-        .routes(command(routes!(sessions::of_box::open_box_session), Anybody, Session,
+        .routes(command(routes!(sessions::of_box::open_box_session), Public, Session,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
-        .routes(command(routes!(sessions::refresh::refresh_session), Anybody, Session,
+        .routes(command(routes!(sessions::refresh::refresh_session), Public, Session,
             &[InvalidRefreshToken, RefreshTokenReused, SignInElsewhere]))
-        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, Settled, &[NoSession]))
-        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, Settled, &[]))
-        .routes(command(routes!(users::password::change_password), People, Settled,
+        .routes(command(routes!(sessions::sign_out::close_session), SignedIn, NoContent, &[NoSession]))
+        .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
+        .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
         .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
@@ -71,14 +71,14 @@ fn people() -> OpenApiRouter<App> {
 }
 
 #[rustfmt::skip]
-fn places() -> OpenApiRouter<App> {
+fn box_and_store_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(boxes::install::install_box), Operators, Created, &[BoxExists]))
         .routes(command(routes!(boxes::change::change_box_details), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::retire::retire_box), Operators, Done, &[BoxNotFound, BoxRetired, BoxInUse]))
-        .routes(command(routes!(boxes::credentials::set_credentials), Operators, Settled,
+        .routes(command(routes!(boxes::credentials::set_credentials), Operators, NoContent,
             &[BoxNotFound, BoxRetired, SignInElsewhere, Busy]))
-        .routes(command(routes!(boxes::credentials::remove_credentials), Operators, Settled, &[BoxNotFound]))
+        .routes(command(routes!(boxes::credentials::remove_credentials), Operators, NoContent, &[BoxNotFound]))
         .routes(command(routes!(boxes::service_state::set_service_state), Operators, Done, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_arrival), Boxes, Created, &[BoxNotFound, BoxRetired]))
         .routes(command(routes!(boxes::reports::record_door_opening), Boxes, Created, &[BoxNotFound, BoxRetired]))
@@ -111,7 +111,7 @@ fn rooms() -> OpenApiRouter<App> {
 }
 
 #[rustfmt::skip]
-fn conversations() -> OpenApiRouter<App> {
+fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))

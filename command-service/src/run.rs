@@ -11,9 +11,9 @@ use std::{
 use anyhow::{Context, Result};
 use async_nats::{Client, connection::State};
 use axum::Router;
-use credentials::{Accounts, AttemptTallies, Revocations, Sessions, SigningKeys};
+use credentials::{Accounts, LoginAttempts, Revocations, Sessions, SigningKeys};
 use event_store::{Deadlines, Executor, ExecutorOptions, JetStreamLog, Log, Marks, VerifyError, verify};
-use sealing::{KeyRing, MasterKeys, SealedLog};
+use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use service_kit::{
     auth::{Trust, Verifier},
     docs,
@@ -28,12 +28,12 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 use crate::{
     app::{App, Parts},
-    attempts::Attempts,
     collect,
-    completion::Running,
+    completion::RunningRequests,
     count::{self, Transport},
     deadlines, erasure,
     gateway::{self, Gateway},
+    login_throttle::LoginThrottle,
     metrics,
     passwords::Passwords,
     problems::Code,
@@ -76,8 +76,8 @@ pub async fn run(
     let server = http::serve(listener, router, &settings.listen, until_stopped(stop.subscribe()))?;
     let (mut tasks, mut servers) = (Tasks::default(), JoinSet::new());
     servers.spawn(supervision::run("the HTTP server", server));
-    tasks.spawn("the connection to NATS", nats::ended(client.clone()));
-    tasks.spawn("the follower of keys and revocations", trust.follow(client.clone()));
+    tasks.spawn("the connection to NATS", nats::closed(client.clone()));
+    tasks.spawn("the reader of keys and revocations", trust.follow(client.clone()));
     tasks.spawn("the keeper of signing keys", keep_signing_keys(app.clone()));
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
@@ -102,15 +102,15 @@ pub async fn run(
 /// Returns the two entrances to the commands: the router of the HTTP server, and the gateway of NATS requests.
 fn entrances(settings: &Settings, app: &App, client: &Client, health: Health) -> Result<(Router, Arc<Gateway>)> {
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
-    metrics::register(metrics.own());
-    collect::register(metrics.own(), app.clone());
+    metrics::register(metrics.service_registry());
+    collect::register(metrics.service_registry(), app.clone());
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let rates = settings.rates.rates();
     let (commands, api) = routes::all(app.clone());
     let commands = http::limit(commands, &rates, &app.verifier);
-    let counted = |transport| count::counted(commands.clone(), transport, &api);
-    let gateway = Gateway::new(client.clone(), http::finish(counted(Transport::Nats)), &api);
-    let commands = counted(Transport::Http);
+    let with_metrics = |transport| count::with_metrics(commands.clone(), transport, &api);
+    let gateway = Gateway::new(client.clone(), http::finish(with_metrics(Transport::Nats)), &api);
+    let commands = with_metrics(Transport::Http);
     let problems = Code::ALL.iter().map(|code| (code.status(), code.as_str(), code.when()));
     let public = docs::router(api).merge(docs::problems(problems)).merge(well_known::router(app.verifier.clone()));
     let public = http::limit(public, &rates, &app.verifier);
@@ -126,7 +126,7 @@ async fn until_stopped(mut stop: watch::Receiver<bool>) {
 /// Maintains the signing keys, if there are any. Never returns.
 async fn keep_signing_keys(app: App) {
     match &app.signing {
-        Some(signing) => signing.keep(&app.clock).await,
+        Some(signing) => signing.maintain(&app.clock).await,
         None => std::future::pending().await,
     }
 }
@@ -145,7 +145,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
     let file = &settings.master.master_key_file;
     let masters = MasterKeys::read(file).with_context(|| format!("{} is not a master key file", file.display()))?;
     let keys = KeyRing::start(log.server().clone(), masters);
-    let shared: Arc<dyn Log> = SealedLog::new(Arc::new(log.clone()), Arc::clone(&keys));
+    let shared: Arc<dyn Log> = EncryptedLog::new(Arc::new(log.clone()), Arc::clone(&keys));
     let options = ExecutorOptions {
         partitions: settings.partitions,
         idempotency_window: settings.idempotency_window,
@@ -160,14 +160,14 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         accounts: Accounts::new(log.server().clone()),
         keys,
         clock: Arc::new(ServerClock::of(log.clone())),
-        attempts: Attempts::new(AttemptTallies::new(log.server().clone())),
+        login_throttle: LoginThrottle::new(LoginAttempts::new(log.server().clone())),
         passwords: Passwords::new().context("passwords cannot be hashed")?,
         sessions: Sessions::new(log.server().clone()),
         revocations: Revocations::new(log.server().clone()),
         signing,
         verifier,
         secret,
-        running: Running::default(),
+        running: RunningRequests::default(),
         room_lifetime: settings.room_lifetime,
         session_lifetime: settings.session_lifetime,
     }))
@@ -175,7 +175,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
 
 /// Waits for the log. Returns an error if it does not match the settings.
 async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBool) -> Result<(), VerifyError> {
-    let mut last_trouble = String::new();
+    let mut last_error = String::new();
     loop {
         match verify(log, partitions).await {
             Ok(()) => {
@@ -184,10 +184,11 @@ async fn until_verified(log: &JetStreamLog, partitions: u16, verified: &AtomicBo
             }
             Err(error @ VerifyError::OtherPartitions { .. }) => return Err(error),
             Err(error @ VerifyError::Log(_)) => {
-                let trouble = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                if trouble != last_trouble {
-                    tracing::error!("no commands can be taken yet: {trouble}");
-                    last_trouble = trouble;
+                let error_text =
+                    std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                if error_text != last_error {
+                    tracing::error!("no commands can be taken yet: {error_text}");
+                    last_error = error_text;
                 }
             }
         }

@@ -24,10 +24,10 @@ use crate::{error::Error, problems::Code};
 const LIMIT: TimeDelta = TimeDelta::seconds(2);
 
 /// The validity of a comparison. A step of the local clock is noticed at once.
-const FRESH: Duration = Duration::from_secs(10);
+const VALIDITY: Duration = Duration::from_secs(10);
 
 /// The least time between two comparisons.
-const PAUSE: Duration = Duration::from_millis(200);
+const MIN_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The advised pause before the next try, in seconds.
 const RETRY_AFTER: u32 = 5;
@@ -44,15 +44,15 @@ pub(crate) struct ServerClock {
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     wall: DateTime<Utc>,
-    steady: Instant,
+    monotonic: Instant,
 }
 
 /// The local time before the request and after the answer of the server. Delay widens the bounds, and never looks like
 /// an offset.
 #[derive(Debug, Clone, Copy)]
 struct Comparison {
-    asked: DateTime<Utc>,
-    answered: Reading,
+    sent_at: DateTime<Utc>,
+    received_at: Reading,
     server: DateTime<Utc>,
 }
 
@@ -67,27 +67,27 @@ enum Verdict {
 
 impl Reading {
     fn now() -> Self {
-        Self { wall: clock::now(), steady: Instant::now() }
+        Self { wall: clock::now(), monotonic: Instant::now() }
     }
 }
 
 impl Comparison {
     fn verdict(&self, now: Reading) -> Verdict {
-        let passed = TimeDelta::from_std(now.steady.saturating_duration_since(self.answered.steady));
-        let step = now.wall - self.answered.wall - passed.unwrap_or_default();
-        let least = self.asked - self.server + step;
-        let most = self.answered.wall - self.server + step;
-        if least > LIMIT {
-            Verdict::Wrong(least)
-        } else if most < -LIMIT {
-            Verdict::Wrong(most)
+        let passed = TimeDelta::from_std(now.monotonic.saturating_duration_since(self.received_at.monotonic));
+        let step = now.wall - self.received_at.wall - passed.unwrap_or_default();
+        let min = self.sent_at - self.server + step;
+        let max = self.received_at.wall - self.server + step;
+        if min > LIMIT {
+            Verdict::Wrong(min)
+        } else if max < -LIMIT {
+            Verdict::Wrong(max)
         } else {
             Verdict::Right
         }
     }
 
     fn is_fresh(&self, now: Reading) -> bool {
-        now.steady.saturating_duration_since(self.answered.steady) < FRESH
+        now.monotonic.saturating_duration_since(self.received_at.monotonic) < VALIDITY
     }
 }
 
@@ -99,16 +99,16 @@ impl ServerClock {
 
     /// Returns `clock-skew` if the clock is known to be wrong.
     pub(crate) async fn require(&self) -> Result<(), Error> {
-        match self.wrong().await {
+        match self.known_offset().await {
             Some(offset) => Err(Code::ClockSkew.problem().detail(offset).retry_after(RETRY_AFTER).into()),
             None => Ok(()),
         }
     }
 
     /// Returns the offset in words if the clock is known to be wrong.
-    pub(crate) async fn wrong(&self) -> Option<String> {
+    pub(crate) async fn known_offset(&self) -> Option<String> {
         match self.verdict().await {
-            Verdict::Wrong(offset) => Some(text(offset)),
+            Verdict::Wrong(offset) => Some(describe(offset)),
             Verdict::Right | Verdict::Unknown => None,
         }
     }
@@ -117,44 +117,44 @@ impl ServerClock {
     pub(crate) async fn check(&self) -> Result<(), String> {
         match self.verdict().await {
             Verdict::Right => Ok(()),
-            Verdict::Wrong(offset) => Err(text(offset)),
+            Verdict::Wrong(offset) => Err(describe(offset)),
             Verdict::Unknown => Err("not compared with the server's clock yet".to_owned()),
         }
     }
 
     async fn verdict(&self) -> Verdict {
-        let (verdict, fresh) = self.known();
+        let (verdict, fresh) = self.last_verdict();
         if verdict == Verdict::Right && fresh {
             return verdict;
         }
         let mut attempt = self.attempt.lock().await;
-        if attempt.is_none_or(|at| at.elapsed() >= PAUSE) {
+        if attempt.is_none_or(|at| at.elapsed() >= MIN_INTERVAL) {
             self.compare().await;
             *attempt = Some(Instant::now());
         }
-        self.known().0
+        self.last_verdict().0
     }
 
     /// Returns the verdict of the last comparison, and whether it is still valid.
-    fn known(&self) -> (Verdict, bool) {
+    fn last_verdict(&self) -> (Verdict, bool) {
         let now = Reading::now();
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.map_or((Verdict::Unknown, false), |last| (last.verdict(now), last.is_fresh(now)))
     }
 
     async fn compare(&self) {
-        let asked = clock::now();
+        let sent_at = clock::now();
         // Commands fail anyway while the server does not answer.
         let Ok(server) = self.log.server_time().await else { return };
-        let comparison = Comparison { asked, answered: Reading::now(), server };
-        if let Verdict::Wrong(offset) = comparison.verdict(comparison.answered) {
-            tracing::error!("no commands are taken: {}", text(offset));
+        let comparison = Comparison { sent_at, received_at: Reading::now(), server };
+        if let Verdict::Wrong(offset) = comparison.verdict(comparison.received_at) {
+            tracing::error!("no commands are taken: {}", describe(offset));
         }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(comparison);
     }
 }
 
-fn text(offset: TimeDelta) -> String {
+fn describe(offset: TimeDelta) -> String {
     let seconds = offset.abs().num_seconds();
     let side = if offset < TimeDelta::zero() { "behind" } else { "ahead of" };
     format!("the clock of this instance is {seconds} s {side} the log's")
@@ -174,34 +174,34 @@ mod tests {
 
     /// Returns a comparison that took `took` seconds, with a local clock that is `ahead` by so many seconds.
     fn comparison(ahead: i64, took: u64) -> Comparison {
-        let now = Reading { wall: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), steady: Instant::now() };
+        let now = Reading { wall: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), monotonic: Instant::now() };
         let took = Duration::from_secs(took);
-        let asked = now.wall - TimeDelta::from_std(took).unwrap();
+        let sent_at = now.wall - TimeDelta::from_std(took).unwrap();
         // The server's time is that of the request: the answer takes all the delay.
-        Comparison { asked, answered: now, server: asked - TimeDelta::seconds(ahead) }
+        Comparison { sent_at, received_at: now, server: sent_at - TimeDelta::seconds(ahead) }
     }
 
     #[tokio::test]
     async fn a_clock_difference_counts_from_two_seconds_on_and_network_delay_does_not() {
         let verdict = |ahead, took| {
             let comparison = comparison(ahead, took);
-            comparison.verdict(comparison.answered)
+            comparison.verdict(comparison.received_at)
         };
         assert_eq!([verdict(0, 0), verdict(2, 0), verdict(-2, 0)], [Verdict::Right; 3]);
         assert_eq!([verdict(0, 60), verdict(-2, 60), verdict(-60, 60)], [Verdict::Right; 3]);
         assert_eq!(verdict(3, 0), Verdict::Wrong(TimeDelta::seconds(3)));
         assert_eq!(verdict(3, 60), Verdict::Wrong(TimeDelta::seconds(3)));
         assert_eq!(verdict(-3, 0), Verdict::Wrong(TimeDelta::seconds(-3)));
-        assert_eq!(text(TimeDelta::hours(25)), "the clock of this instance is 90000 s ahead of the log's");
-        assert_eq!(text(TimeDelta::seconds(-3)), "the clock of this instance is 3 s behind the log's");
+        assert_eq!(describe(TimeDelta::hours(25)), "the clock of this instance is 90000 s ahead of the log's");
+        assert_eq!(describe(TimeDelta::seconds(-3)), "the clock of this instance is 3 s behind the log's");
     }
 
     #[tokio::test]
     async fn a_step_of_the_local_clock_is_detected_without_another_comparison() {
         let comparison = comparison(0, 0);
-        let later = |wall: TimeDelta, steady: Duration| Reading {
-            wall: comparison.answered.wall + wall,
-            steady: comparison.answered.steady + steady,
+        let later = |wall: TimeDelta, monotonic: Duration| Reading {
+            wall: comparison.received_at.wall + wall,
+            monotonic: comparison.received_at.monotonic + monotonic,
         };
         let minute = Duration::from_mins(1);
         assert_eq!(comparison.verdict(later(TimeDelta::minutes(1), minute)), Verdict::Right);

@@ -9,7 +9,7 @@ pub(crate) mod refresh_token;
 mod rotation;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use credentials::{Family, SessionKey, StoredAccount};
+use credentials::{SessionKey, SessionRecord, StoredAccount};
 use domain::UserId;
 use serde::Serialize;
 use service_kit::{
@@ -41,19 +41,19 @@ pub(crate) struct Session {
 }
 
 /// Begins a session after a successful check of the password of this account.
-async fn begin(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role) -> Result<Session, Error> {
+async fn start_session(app: &App, account: &StoredAccount, user_id: &UserId, role: &Role) -> Result<Session, Error> {
     let now = clock::now();
     let session = clock::new_id().simple().to_string();
     let key = SessionKey { role: role.name().to_owned(), user_id: user_id.clone(), session };
     let secret = Secret::random();
     let box_id = if let Role::Device(box_id) = role { Some(box_id.clone()) } else { None };
     let (hash, credential) = (secret.hash(), Some(account.credential()));
-    let family = Family { hash, former: None, box_id, credential, created_at: now, used_at: now };
+    let record = SessionRecord { hash, former: None, box_id, credential, created_at: now, used_at: now };
     let answer = answer(app, &RefreshToken { key: key.clone(), secret }, role, now)?;
-    app.sessions.create(&key, &family).await?;
+    app.sessions.create(&key, &record).await?;
     // Re-check: a change of the account made before the session was stored would have missed it.
-    if !app.accounts.has_still(account).await? {
-        sign_in::sign_out::end(app.records(), &key, now).await?;
+    if !app.accounts.has_same_password(account).await? {
+        sign_in::sign_out::end_session(app.session_stores(), &key, now).await?;
         return Err(Code::WrongCredentials.into());
     }
     Ok(answer)

@@ -22,7 +22,7 @@ use wire::trust::PublicKey;
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
 
 /// The time between two reads of the folder and of the published keys.
-const PERIOD: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of reads after which the newest key is published again, in case the bucket has lost it.
 const REPUBLISH: u32 = 60;
@@ -56,11 +56,13 @@ struct Current {
 impl Signing {
     /// Opens the folder, which must hold a key. Returns `None` if an outside issuer signs the tokens.
     pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
-        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.is_of_outside()) else { return Ok(None) };
+        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.uses_outside_issuer()) else {
+            return Ok(None);
+        };
         let signers = read_signing_keys(&folder)?;
         let now = clock::now();
         for signer in &signers {
-            verifier.trust_own(signer.id(), signer.public(), now);
+            verifier.add_own_key(signer.id(), signer.public(), now);
         }
         let timing = Timing { lead: args.key_lead, retention: args.key_retention };
         Ok(Some(Self { folder, timing, keys, verifier, current: RwLock::default() }))
@@ -86,39 +88,39 @@ impl Signing {
     }
 
     /// Maintains the keys. Never returns.
-    pub(crate) async fn keep(&self, clock: &ServerClock) {
-        let (mut last_trouble, mut looks) = (String::new(), 0_u32);
+    pub(crate) async fn maintain(&self, clock: &ServerClock) {
+        let (mut last_error, mut updates) = (String::new(), 0_u32);
         loop {
-            let looked = match clock.wrong().await {
-                None => self.look(looks.is_multiple_of(REPUBLISH)).await,
+            let result = match clock.known_offset().await {
+                None => self.update(updates.is_multiple_of(REPUBLISH)).await,
                 // Times written by a wrong clock would end the keys of all instances.
-                Some(trouble) => Err(anyhow!(trouble)),
+                Some(error_text) => Err(anyhow!(error_text)),
             };
-            match looked {
+            match result {
                 Ok(()) => {
-                    last_trouble.clear();
-                    looks = looks.wrapping_add(1);
+                    last_error.clear();
+                    updates = updates.wrapping_add(1);
                 }
                 Err(error) => {
-                    let trouble = format!("{error:#}");
-                    if trouble != last_trouble {
-                        tracing::warn!("the signing keys cannot be maintained: {trouble}");
-                        last_trouble = trouble;
+                    let error_text = format!("{error:#}");
+                    if error_text != last_error {
+                        tracing::warn!("the signing keys cannot be maintained: {error_text}");
+                        last_error = error_text;
                     }
                 }
             }
-            sleep(PERIOD).await;
+            sleep(READ_INTERVAL).await;
         }
     }
 
-    async fn look(&self, republish: bool) -> Result<()> {
+    async fn update(&self, republish: bool) -> Result<()> {
         let (signers, published, now) = (read_signing_keys(&self.folder)?, self.verifier.published(), clock::now());
         if let Some(newest) = signers.last() {
             self.publish(newest, published.get(newest.id()), republish).await?;
         }
         let own: Vec<&str> = signers.iter().map(Signer::id).collect();
         let chosen = choose(&own, &published, self.timing.lead, now);
-        if let Some(id) = chosen.filter(|id| is_ripe(&published[*id], self.timing.lead, now)) {
+        if let Some(id) = chosen.filter(|id| may_sign(&published[*id], self.timing.lead, now)) {
             self.supersede(&published, id, now).await?;
         }
         let current = chosen.and_then(|id| {
@@ -175,13 +177,13 @@ fn choose<'a>(
 ) -> Option<&'a str> {
     let known = || own.iter().filter_map(|id| Some((*id, published.get(*id)?)));
     let fresh = || known().filter(|(_, key)| key.verifies_until.is_none());
-    let ripe = fresh().filter(|(_, key)| is_ripe(key, lead, now)).max_by_key(|(_, key)| key.published_at);
+    let usable = fresh().filter(|(_, key)| may_sign(key, lead, now)).max_by_key(|(_, key)| key.published_at);
     let first = || fresh().min_by_key(|(_, key)| key.published_at);
     let last = || known().filter(|(_, key)| key.verifies_until > Some(now)).max_by_key(|(_, key)| key.verifies_until);
-    ripe.or_else(last).or_else(first).map(|(id, _)| id)
+    usable.or_else(last).or_else(first).map(|(id, _)| id)
 }
 
-fn is_ripe(key: &PublicKey, lead: TimeDelta, now: DateTime<Utc>) -> bool {
+fn may_sign(key: &PublicKey, lead: TimeDelta, now: DateTime<Utc>) -> bool {
     key.published_at + lead <= now
 }
 

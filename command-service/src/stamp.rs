@@ -75,7 +75,7 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Cod
 
 fn traceparent(headers: &HeaderMap) -> Option<String> {
     let begun_outside = || headers.get(TRACEPARENT)?.to_str().ok().filter(|text| trace::is_well_formed(text));
-    trace::of(&Span::current()).or_else(|| begun_outside().map(str::to_owned))
+    trace::traceparent_of(&Span::current()).or_else(|| begun_outside().map(str::to_owned))
 }
 
 /// The secret for keyed hashes of requests: bodies hold passwords.

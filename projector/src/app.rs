@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use event_store::Log;
 
-use crate::{database::Database, notices::Notices, status::Status, watch::ProgressMonitor};
+use crate::{database::Database, notifications::Notifier, progress_monitor::ProgressMonitor, status::Status};
 
 /// The shared parts. Cheap to clone.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub(crate) struct App(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) notices: Notices,
+    pub(crate) notifier: Notifier,
     pub(crate) status: Status,
     pub(crate) watch: ProgressMonitor,
     /// The number of box streams in the log.

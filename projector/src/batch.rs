@@ -40,10 +40,10 @@ pub async fn project_batch(
     if !checkpoint.advance(&mut transaction, last).await? {
         return Err(BatchError::Overtaken);
     }
-    let news = projection.project(&mut transaction, commits).await?;
+    let changes = projection.project(&mut transaction, commits).await?;
     transaction.commit().await?;
     *checkpoint = checkpoint.at(last);
-    Ok(news)
+    Ok(changes)
 }
 
 /// Like [`project_batch`], but isolates a commit that the database refuses: halves the batch until the commit is found,
@@ -55,37 +55,38 @@ pub async fn project_isolating_failures(
     checkpoint: &mut Checkpoint,
     commits: &[Commit],
 ) -> Result<Changes, BatchError> {
-    let mut news = Changes::default();
-    let mut pieces = vec![commits];
-    let mut condemned = None;
-    while let Some(piece) = pieces.pop() {
-        match project_batch(connection, projection, checkpoint, piece).await {
-            Ok(more) => news.extend(more),
+    let mut changes = Changes::default();
+    let mut parts = vec![commits];
+    let mut rejected = None;
+    while let Some(part) = parts.pop() {
+        match project_batch(connection, projection, checkpoint, part).await {
+            Ok(more) => changes.extend(more),
             Err(BatchError::Projection(ProjectionError::Database(error))) => {
-                let Some(reason) = refused(&error).filter(|_| condemned != piece.first().map(|first| first.sequence))
+                let Some(reason) =
+                    rejection_reason(&error).filter(|_| rejected != part.first().map(|first| first.sequence))
                 else {
                     return Err(error.into());
                 };
                 projection.reopen(checkpoint.stream, connection).await?;
-                if let [poison] = piece {
-                    condemn(projection, poison.sequence, reason)?;
-                    condemned = Some(poison.sequence);
-                    pieces.push(piece);
+                if let [failed] = part {
+                    quarantine_commit(projection, failed.sequence, reason)?;
+                    rejected = Some(failed.sequence);
+                    parts.push(part);
                 } else {
-                    let (first, second) = piece.split_at(piece.len() / 2);
-                    pieces.extend([second, first]);
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
                 }
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(news)
+    Ok(changes)
 }
 
-fn condemn(projection: &mut Projection, sequence: u64, reason: String) -> Result<(), ProjectionError> {
+fn quarantine_commit(projection: &mut Projection, sequence: u64, reason: String) -> Result<(), ProjectionError> {
     match projection {
         Projection::Boxes(boxes) => {
-            boxes.condemn(sequence, reason);
+            boxes.quarantine_commit(sequence, reason);
             Ok(())
         }
         Projection::Users | Projection::Stores | Projection::Markers => {
@@ -95,7 +96,7 @@ fn condemn(projection: &mut Projection, sequence: u64, reason: String) -> Result
 }
 
 /// Returns the database's message if it refused the rows themselves, so that another attempt would fail again.
-pub(crate) fn refused(error: &sqlx::Error) -> Option<String> {
+pub(crate) fn rejection_reason(error: &sqlx::Error) -> Option<String> {
     let error = error.as_database_error()?;
     // Data exceptions, violated constraints, exceeded limits.
     let of_data = error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)));

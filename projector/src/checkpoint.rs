@@ -99,7 +99,7 @@ impl Checkpoint {
         match commit_id_at(log, self.stream, self.position).await? {
             // The log keeps only the last marker of each reader.
             None if !self.stream.is_dense() => Ok(Ok(())),
-            None => other(format!("it holds nothing at {}", self.position)),
+            None => other(format!("it has no message at {}", self.position)),
             found if found == self.commit_id => Ok(Ok(())),
             Some(_) => other(format!("it holds another commit at {}", self.position)),
         }

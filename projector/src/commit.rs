@@ -99,10 +99,10 @@ impl Content {
                 Self::Mark { room_id, user_id, message_id }
             }
             (decoded, Source::Room { box_id } | Source::Talk { box_id }) => {
-                Self::Unreadable { box_id: Some(box_id), reason: why(decoded) }
+                Self::Unreadable { box_id: Some(box_id), reason: failure_reason(decoded) }
             }
             (decoded, Source::User { .. } | Source::Claim | Source::Store { .. } | Source::Mark { .. }) => {
-                Self::Unreadable { box_id: None, reason: why(decoded) }
+                Self::Unreadable { box_id: None, reason: failure_reason(decoded) }
             }
         }
     }
@@ -117,7 +117,7 @@ impl Content {
     }
 }
 
-fn why(decoded: Result<Decoded, DecodeError>) -> String {
+fn failure_reason(decoded: Result<Decoded, DecodeError>) -> String {
     match decoded {
         Ok(_) => "its events do not belong on its subject".to_owned(),
         Err(error) => error.to_string(),

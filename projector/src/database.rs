@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 /// Timeout of a connection attempt.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The read models' database.
 #[derive(Debug, Clone, Args)]
@@ -70,5 +70,5 @@ impl Database {
 }
 
 async fn connect(options: PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    timeout(CONNECT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    timeout(CONNECT_TIMEOUT, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

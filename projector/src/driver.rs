@@ -14,10 +14,10 @@ use crate::{
     database::Database,
     generation::{
         self, ChangeError, Positions,
-        driven::{self, Driven},
+        driven::{self, UnfinishedGeneration},
     },
     leader_lock,
-    notices::Notices,
+    notifications::Notifier,
 };
 
 /// The pause between two rounds while generations are unfinished.
@@ -28,7 +28,7 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// Lifetime of a mark. Under load a growing generation is always a few batches behind, so it might never reach a mark
 /// that is renewed in every round.
-const MARK: Duration = Duration::from_secs(2);
+const MARK_LIFETIME: Duration = Duration::from_secs(2);
 
 /// The time at which the log's ends were read, and the ends.
 type Mark = (Instant, Positions);
@@ -37,7 +37,7 @@ type Mark = (Instant, Positions);
 pub(crate) struct Driver {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) notices: Notices,
+    pub(crate) notifier: Notifier,
     pub(crate) partitions: u16,
 }
 
@@ -71,7 +71,7 @@ impl Driver {
 
     /// Advances every unfinished generation by one step. Returns false if there is none.
     async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<bool, ChangeError> {
-        let (generations, retired) = driven::on_their_way(control).await?;
+        let (generations, retired) = driven::unfinished(control).await?;
         if retired && let Err(error) = generation::sweep(control).await {
             tracing::warn!(%error, "a retired generation cannot be dropped yet");
         }
@@ -82,10 +82,10 @@ impl Driver {
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, mark.as_ref()).await {
                 tracing::warn!(generation = generation.number, %error, "cannot advance a generation");
-                driven::failed(control, generation.number, &error.to_string()).await?;
+                driven::set_failure(control, generation.number, &error.to_string()).await?;
             }
         }
-        if mark.as_ref().is_none_or(|(taken_at, _)| taken_at.elapsed() > MARK) {
+        if mark.as_ref().is_none_or(|(taken_at, _)| taken_at.elapsed() > MARK_LIFETIME) {
             *mark = Some((Instant::now(), Positions::ends(self.log.as_ref(), self.partitions).await?));
         }
         Ok(true)
@@ -95,14 +95,14 @@ impl Driver {
     async fn advance(
         &self,
         control: &mut PgConnection,
-        generation: &Driven,
+        generation: &UnfinishedGeneration,
         mark: Option<&Mark>,
     ) -> Result<(), ChangeError> {
         let number = generation.number;
         match generation.state {
             State::Building if generation.phase == "indexing" => {
                 generation::add_indexes(&self.database, number).await?;
-                driven::enter(control, number, "catching up").await?;
+                driven::set_phase(control, number, "catching up").await?;
             }
             // Compares with the end of the log a moment ago: the log grows during the round.
             State::Building => {
@@ -111,10 +111,10 @@ impl Driver {
                     return Ok(());
                 }
                 if generation.indexed {
-                    driven::is_ready(control, number).await?;
+                    driven::mark_ready(control, number).await?;
                     tracing::info!(generation = number, "a generation is ready");
                 } else {
-                    driven::enter(control, number, "indexing").await?;
+                    driven::set_phase(control, number, "indexing").await?;
                 }
             }
             State::Ready if generation.goal > Goal::Ready => self.finish(control, generation).await?,
@@ -123,21 +123,21 @@ impl Driver {
         Ok(())
     }
 
-    async fn finish(&self, control: &mut PgConnection, generation: &Driven) -> Result<(), ChangeError> {
+    async fn finish(&self, control: &mut PgConnection, generation: &UnfinishedGeneration) -> Result<(), ChangeError> {
         let number = generation.number;
         let mut connection = self.database.generation(number).await?;
         // The query-services will switch to this generation's notifications.
-        if !driven::sends_notices(&mut connection, number).await? {
+        if !driven::sends_notifications(&mut connection, number).await? {
             return Ok(());
         }
         if !generation.compared {
-            driven::enter(control, number, "verifying").await?;
+            driven::set_phase(control, number, "verifying").await?;
             let comparison = self.compare(control, number).await?;
-            driven::compared(control, number, &comparison).await?;
+            driven::set_verification(control, number, &comparison).await?;
         } else if generation.goal == Goal::Active && !generation.doubtful {
-            driven::enter(control, number, "activating").await?;
+            driven::set_phase(control, number, "activating").await?;
             let switched = generation::activate(&self.database, Some(number), true).await?;
-            self.notices.activated(switched.generation);
+            self.notifier.notify_activated(switched.generation);
         }
         Ok(())
     }

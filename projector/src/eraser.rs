@@ -30,10 +30,10 @@ const IDLE_TICK: Duration = Duration::from_secs(2);
 
 /// The time after which no service accepts commands of an erased user: all of them know that the tokens and keys are
 /// gone.
-const SETTLE: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
+const SETTLE_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
 /// Timeout of a request to the command-services.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connections of the eraser, kept between rounds: connecting anew would cost more than the rest of a round.
 struct Connections {
@@ -80,7 +80,7 @@ impl Eraser {
         let work = async {
             let mut connections = Connections { control: self.database.control().await?, read: None };
             loop {
-                let is_idle = self.look(&mut connections).await?;
+                let is_idle = self.run_round(&mut connections).await?;
                 sleep(if is_idle { IDLE_TICK } else { TICK }).await;
             }
         };
@@ -91,7 +91,7 @@ impl Eraser {
     }
 
     /// Takes the next step of every pending erasure. Returns true if there is none.
-    async fn look(&self, connections: &mut Connections) -> Result<bool, ChangeError> {
+    async fn run_round(&self, connections: &mut Connections) -> Result<bool, ChangeError> {
         if let Some((number, connection)) = &mut connections.read
             && control::is_idle(connection, *number).await?
         {
@@ -106,13 +106,13 @@ impl Eraser {
         // The rows read below then include everything that was stored before now, by this eraser or by the users.
         let ends = Positions::ends(self.log.as_ref(), self.partitions).await?;
         if let Some(missing) = Positions::of(connection, active).await?.missing(&ends) {
-            control::all_wait(connection, &format!("generation {active} is behind: {missing}")).await?;
+            control::set_all_waiting(connection, &format!("generation {active} is behind: {missing}")).await?;
             return Ok(false);
         }
         for pending in control::pending(connection).await? {
             let user_id = pending.user_id.clone();
             let waits_for = self.advance(connection, pending, &ends).await?;
-            control::wait(connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
+            control::set_waiting(connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
         }
         // Closed, because its cached query plans may suit tables that were small.
         connections.read = None;
@@ -127,20 +127,20 @@ impl Eraser {
         ends: &Positions,
     ) -> Result<Option<String>, ChangeError> {
         let Pending { user_id, settled_for } = pending;
-        if settled_for.is_some_and(|time| time < SETTLE) {
-            return Ok(Some("a last look".to_owned()));
+        if settled_for.is_some_and(|time| time < SETTLE_TIME) {
+            return Ok(Some("the final check".to_owned()));
         }
         let traces = work::traces(connection, &user_id).await?;
         if !traces.is_empty() {
             return Ok(Some(self.erase_author(&user_id, traces).await));
         }
         if settled_for.is_none() {
-            // The last look finds content that was added in the meantime.
-            if let Err(reason) = self.ask("destroy_key", &json!({ "user_id": user_id })).await {
+            // The final check finds content that was added in the meantime.
+            if let Err(reason) = self.request("destroy_key", &json!({ "user_id": user_id })).await {
                 return Ok(Some(reason));
             }
-            control::settle(connection, &user_id).await?;
-            return Ok(Some("a last look".to_owned()));
+            control::mark_key_destroyed(connection, &user_id).await?;
+            return Ok(Some("the final check".to_owned()));
         }
         let behind = control::behind(connection, ends).await?;
         if behind.is_none() {
@@ -157,7 +157,7 @@ impl Eraser {
             // While the author adds nothing, a repeat has the same key and is the same command.
             let key = format!("erase-{position}");
             let request = json!({ "user_id": user_id, "box_id": box_id, "key": key });
-            if let Err(reason) = self.ask("erase_author", &request).await {
+            if let Err(reason) = self.request("erase_author", &request).await {
                 return format!("box {box_id}: {reason}");
             }
         }
@@ -165,8 +165,8 @@ impl Eraser {
     }
 
     /// Sends a request to the command-services, one of which answers. Returns the problem on failure.
-    async fn ask(&self, verb: &str, request: &Value) -> Result<(), String> {
-        let message = Request::new().payload(request.to_string().into()).timeout(Some(PATIENCE));
+    async fn request(&self, verb: &str, request: &Value) -> Result<(), String> {
+        let message = Request::new().payload(request.to_string().into()).timeout(Some(REQUEST_TIMEOUT));
         let answer = self.client.send_request(notice::erasure(verb), message).await;
         let answer = answer.map_err(|error| format!("no command-service answers: {error}"))?;
         match serde_json::from_slice::<Value>(&answer.payload) {

@@ -4,16 +4,16 @@
 //! under one lock, so that operators and projectors can request changes concurrently.
 
 pub use activation::{activate, roll_back};
-pub use control::written;
+pub use control::writable;
 pub use creation::{Origin, create, ensure, rebuild};
-pub(crate) use creation::{exists, make_tables};
+pub(crate) use creation::{create_tables, exists};
 pub use error::ChangeError;
 pub use indexes::add_indexes;
 pub use pausing::{pause, resume};
 pub use positions::Positions;
 pub use report::report;
 pub use retirement::{retire, sweep};
-pub use state::{Generation, Pace};
+pub use state::{BuildLimits, Generation};
 
 mod activation;
 pub(crate) mod control;

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 const TICK: Duration = Duration::from_millis(250);
 
 /// The interval of queries that keep the holder's connection alive during long work.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Timeout of such a query.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(crate) async fn acquire(what: &str, connection: &mut PgConnection) -> Result
 /// Keeps the lock's connection alive. Returns the error when it is lost.
 pub(crate) async fn hold(lock: &mut PgConnection) -> sqlx::Error {
     loop {
-        sleep(SIGN_OF_LIFE).await;
+        sleep(KEEPALIVE_INTERVAL).await;
         match timeout(ANSWER, query!("select 1 as alive").fetch_one(&mut *lock)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return error,

@@ -8,12 +8,12 @@ use tokio::time::timeout;
 
 use crate::{
     database::Database,
-    generation::{control::written, state::Generation},
+    generation::{control::writable, state::Generation},
     status::{Progress, Track},
 };
 
 /// Timeout of a query, after which the leases count as lost.
-const ANSWER: Duration = Duration::from_secs(2);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The leases of this process, all held by one connection: they end with it. The server closes it after three idle
 /// seconds, so it must be used more often than that.
@@ -31,26 +31,26 @@ impl Leases {
             "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present",
             presence_name(&read_model::version())
         );
-        in_time(present.fetch_one(&mut connection)).await?;
+        with_timeout(present.fetch_one(&mut connection)).await?;
         Ok(Self { connection, instance: database.instance().to_owned() })
     }
 
     /// Returns the generations to write, and the number of running projectors, this one included. The query also keeps
     /// the connection alive.
     pub(crate) async fn generations(&mut self) -> Result<(Vec<Generation>, usize), sqlx::Error> {
-        let (generations, projectors) = in_time(written(&mut self.connection, &read_model::version())).await?;
+        let (generations, projectors) = with_timeout(writable(&mut self.connection, &read_model::version())).await?;
         Ok((generations, usize::try_from(projectors).unwrap_or(1).max(1)))
     }
 
     /// Takes a lease if no other process holds it. First terminates the former holder's connections: it may be frozen
     /// within an open transaction.
-    pub(crate) async fn take(&mut self, (generation, stream): Track) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn acquire(&mut self, (generation, stream): Track) -> Result<bool, sqlx::Error> {
         let (stream, connection) = (stream.label(), &mut self.connection);
         let taken = query!(
             r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#,
             lock_name(generation, &stream)
         );
-        if !in_time(taken.fetch_one(&mut *connection)).await?.taken {
+        if !with_timeout(taken.fetch_one(&mut *connection)).await?.taken {
             return Ok(false);
         }
         let ended = query!(
@@ -66,7 +66,7 @@ impl Leases {
             stream,
             self.instance
         );
-        let ended = in_time(ended.fetch_all(&mut *connection)).await?.len();
+        let ended = with_timeout(ended.fetch_all(&mut *connection)).await?.len();
         if ended > 0 {
             tracing::warn!(
                 generation,
@@ -87,7 +87,7 @@ impl Leases {
             stream,
             self.instance
         );
-        in_time(recorded.execute(connection)).await?;
+        with_timeout(recorded.execute(connection)).await?;
         Ok(true)
     }
 
@@ -95,7 +95,7 @@ impl Leases {
     pub(crate) async fn describe(
         &mut self,
         (generation, stream): Track,
-        notices: bool,
+        sends_notifications: bool,
         progress: &Progress,
     ) -> Result<(), sqlx::Error> {
         let described = query!(
@@ -105,15 +105,15 @@ impl Leases {
             generation,
             stream.label(),
             self.instance,
-            notices,
+            sends_notifications,
             progress.to_string()
         );
-        in_time(described.execute(&mut self.connection)).await?;
+        with_timeout(described.execute(&mut self.connection)).await?;
         Ok(())
     }
 
     /// Releases a lease. The next holder then finds no connections to terminate.
-    pub(crate) async fn give_back(&mut self, (generation, stream): Track) -> Result<(), sqlx::Error> {
+    pub(crate) async fn release(&mut self, (generation, stream): Track) -> Result<(), sqlx::Error> {
         let stream = stream.label();
         let forgotten = query!(
             "delete from control.leases where generation = $1 and stream = $2 and holder = $3",
@@ -121,10 +121,10 @@ impl Leases {
             stream,
             self.instance
         );
-        in_time(forgotten.execute(&mut self.connection)).await?;
+        with_timeout(forgotten.execute(&mut self.connection)).await?;
         let unlocked =
             query!("select pg_advisory_unlock(hashtextextended($1, 0)) as unlocked", lock_name(generation, &stream));
-        in_time(unlocked.fetch_one(&mut self.connection)).await?;
+        with_timeout(unlocked.fetch_one(&mut self.connection)).await?;
         Ok(())
     }
 }
@@ -138,6 +138,6 @@ pub(crate) fn presence_name(model_version: &str) -> String {
     format!("boxroom projectors of {model_version}")
 }
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    timeout(ANSWER, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+async fn with_timeout<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(QUERY_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

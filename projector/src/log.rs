@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use event_store::{BulkAddress, JetStreamLog, Log};
-use sealing::{KeyRing, MasterKeyError, MasterKeys, SealedLog};
+use sealing::{EncryptedLog, KeyRing, MasterKeyError, MasterKeys};
 use service_kit::{master_key::MasterKeyArgs, nats};
 
 /// The master key file cannot be used.
@@ -19,9 +19,9 @@ pub struct MasterError {
 pub fn open(client: async_nats::Client, nats_url: &str, master: &MasterKeyArgs) -> Result<Arc<dyn Log>, MasterError> {
     let path = &master.master_key_file;
     let masters = MasterKeys::read(path).map_err(|source| MasterError { path: path.clone(), source })?;
-    let log = JetStreamLog::new(client).bulk_from(bulk_address(nats_url));
+    let log = JetStreamLog::new(client).with_bulk(bulk_address(nats_url));
     let keys = KeyRing::start(log.server().clone(), masters);
-    Ok(SealedLog::new(Arc::new(log), keys))
+    Ok(EncryptedLog::new(Arc::new(log), keys))
 }
 
 fn bulk_address(nats_url: &str) -> Option<BulkAddress> {

@@ -22,7 +22,7 @@ pub(crate) struct Metrics {
     batch_commits: Family<Labels<1>, Histogram>,
     batch_duration: Family<Labels<1>, Histogram>,
     retries: Family<Labels<3>, Counter>,
-    notices: Family<[(&'static str, &'static str); 1], Counter>,
+    notifications: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
@@ -30,16 +30,16 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     batch_commits: Family::new_with_constructor(|| Histogram::new(COMMITS)),
     batch_duration: Family::new_with_constructor(seconds),
     retries: Family::default(),
-    notices: Family::default(),
+    notifications: Family::default(),
 });
 
 /// Registers these metrics.
 pub(crate) fn register(registry: &mut Registry) {
     // All label values exist from the start: a rate needs an initial sample.
     for sent in [true, false] {
-        drop(METRICS.notices.get_or_create(&outcome(sent)));
+        drop(METRICS.notifications.get_or_create(&outcome(sent)));
     }
-    let Metrics { commits, batch_commits, batch_duration, retries, notices } = &*METRICS;
+    let Metrics { commits, batch_commits, batch_duration, retries, notifications } = &*METRICS;
     registry.register("projection_commits", "Commits projected by this process", commits.clone());
     let help = "Commits per projection transaction";
     registry.register("projection_batch_commits", help, batch_commits.clone());
@@ -49,7 +49,7 @@ pub(crate) fn register(registry: &mut Registry) {
                 another projector took over (overtaken)";
     registry.register("projection_retries", help, retries.clone());
     let help = "Notifications for the query-services, sent or dropped";
-    registry.register("notices", help, notices.clone());
+    registry.register("notices", help, notifications.clone());
 }
 
 fn outcome(sent: bool) -> [(&'static str, &'static str); 1] {
@@ -68,17 +68,17 @@ fn retry(track: Track, reason: &'static str) -> Labels<3> {
 
 impl Metrics {
     /// Counts one transaction.
-    pub(crate) fn projected(&self, generation: i32, stream: StreamName, commits: usize, took: Duration) {
+    pub(crate) fn projected(&self, generation: i32, stream: StreamName, commits: usize, duration: Duration) {
         if commits > 0 {
             let of_generation = [("generation", generation.to_string())];
             self.batch_commits.get_or_create(&of_generation).observe(value(commits as u64));
-            self.batch_duration.get_or_create(&of_generation).observe(took.as_secs_f64());
+            self.batch_duration.get_or_create(&of_generation).observe(duration.as_secs_f64());
             self.commits.get_or_create(&labels((generation, stream))).inc_by(commits as u64);
         }
     }
 
     /// Begins to count a track's retries.
-    pub(crate) fn begins(&self, track: Track) {
+    pub(crate) fn init_retries(&self, track: Track) {
         for reason in ["away", "stopped", "overtaken"] {
             drop(self.retries.get_or_create(&retry(track, reason)));
         }
@@ -90,7 +90,7 @@ impl Metrics {
     }
 
     /// Counts a notification, sent or dropped.
-    pub(crate) fn noticed(&self, sent: bool) {
-        self.notices.get_or_create(&outcome(sent)).inc();
+    pub(crate) fn count_notification(&self, sent: bool) {
+        self.notifications.get_or_create(&outcome(sent)).inc();
     }
 }

@@ -8,9 +8,9 @@ use wire::StreamName;
 
 use crate::commit::Commit;
 
-pub use box_stream::{BoxStream, Pace};
+pub use box_stream::{BoxStream, ProjectionMode};
 pub use error::ProjectionError;
-pub use outcome::{Changes, Touched};
+pub use outcome::{Changes, RoomChange};
 pub use quarantine::Quarantine;
 use table::Table;
 pub use tables::{Alarm, FeedRow};
@@ -38,8 +38,8 @@ mod write;
 
 mod markers;
 mod outcome;
+mod room_changes;
 mod stores;
-mod touched;
 mod users;
 
 /// The projection of one stream. Drop it when a transaction fails: it remembers rows as it last wrote them.
@@ -57,9 +57,13 @@ pub enum Projection {
 
 impl Projection {
     /// Opens the projection of a stream with the state of the connection's generation.
-    pub async fn open(stream: StreamName, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub async fn open(
+        stream: StreamName,
+        mode: ProjectionMode,
+        connection: &mut PgConnection,
+    ) -> Result<Self, sqlx::Error> {
         Ok(match stream {
-            StreamName::Box(_) => Self::Boxes(Box::new(BoxStream::open(&stream.label(), pace, connection).await?)),
+            StreamName::Box(_) => Self::Boxes(Box::new(BoxStream::open(&stream.label(), mode, connection).await?)),
             StreamName::User => Self::Users,
             StreamName::Store => Self::Stores,
             // Deadlines have no rows of their own; their effects are in the box streams.
@@ -83,11 +87,11 @@ impl Projection {
         stream: StreamName,
         connection: &mut PgConnection,
     ) -> Result<(), sqlx::Error> {
-        let pace = match self {
-            Self::Boxes(boxes) => boxes.pace(),
-            Self::Users | Self::Stores | Self::Markers => Pace::Live,
+        let mode = match self {
+            Self::Boxes(boxes) => boxes.mode(),
+            Self::Users | Self::Stores | Self::Markers => ProjectionMode::Live,
         };
-        *self = Self::open(stream, pace, connection).await?;
+        *self = Self::open(stream, mode, connection).await?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::BoxId;
 use event_store::{Log, LogError, history::event_types, log::Freshness};
-use operator_protocol::{BadEvent, ParkedBox, ParkedBoxes, ShownBox};
+use operator_protocol::{FailedEvent, QuarantinedBox, QuarantinedBoxes, ShownBox};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};
 use wire::StreamName;
@@ -33,15 +33,15 @@ struct Row {
 }
 
 /// Returns every quarantined box of every projected generation, by box and sequence.
-pub async fn list(database: &Database) -> Result<Vec<ParkedBox>, sqlx::Error> {
+pub async fn list(database: &Database) -> Result<Vec<QuarantinedBox>, sqlx::Error> {
     let mut connection = database.control().await?;
     let rows = query!("select generation from control.generations where state <> 'retired' order by generation");
-    let mut found: BTreeMap<(String, u64), ParkedBox> = BTreeMap::new();
+    let mut found: BTreeMap<(String, u64), QuarantinedBox> = BTreeMap::new();
     for generation in rows.fetch_all(&mut connection).await?.iter().map(|row| row.generation) {
         if !generation::exists(database, generation).await? {
             continue;
         }
-        for row in parked_in(&mut connection, generation).await? {
+        for row in quarantined_in(&mut connection, generation).await? {
             let key = (row.box_id.clone(), row.position.cast_unsigned());
             found.entry(key).or_insert_with(|| row.into()).generations.push(generation);
         }
@@ -49,7 +49,7 @@ pub async fn list(database: &Database) -> Result<Vec<ParkedBox>, sqlx::Error> {
     Ok(found.into_values().collect())
 }
 
-async fn parked_in(connection: &mut PgConnection, generation: i32) -> Result<Vec<Row>, sqlx::Error> {
+async fn quarantined_in(connection: &mut PgConnection, generation: i32) -> Result<Vec<Row>, sqlx::Error> {
     // A schema name cannot be a parameter; a number is safe to interpolate.
     let sql = format!(
         "select box_id, stream, position, reason, quarantined_at,
@@ -60,7 +60,7 @@ async fn parked_in(connection: &mut PgConnection, generation: i32) -> Result<Vec
     query_as(AssertSqlSafe(sql)).fetch_all(connection).await
 }
 
-impl From<Row> for ParkedBox {
+impl From<Row> for QuarantinedBox {
     fn from(row: Row) -> Self {
         Self {
             box_id: row.box_id,
@@ -75,33 +75,33 @@ impl From<Row> for ParkedBox {
 }
 
 /// Limits a list to the size of one answer.
-pub(crate) fn limited(mut boxes: Vec<ParkedBox>) -> ParkedBoxes {
+pub(crate) fn limited(mut boxes: Vec<QuarantinedBox>) -> QuarantinedBoxes {
     let more = boxes.len().saturating_sub(LISTED);
     boxes.truncate(LISTED);
-    ParkedBoxes { boxes, more }
+    QuarantinedBoxes { boxes, more }
 }
 
 /// Returns where a box is quarantined: usually at one event, at several if builds of different generations disagree.
 pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<Vec<ShownBox>, ChangeError> {
     let mut shown = Vec::new();
     for parked in list(database).await?.into_iter().filter(|parked| parked.box_id == box_id.as_str()) {
-        let event = bad_event(log, &parked).await?;
+        let event = failed_event(log, &parked).await?;
         shown.push(ShownBox { parked, event });
     }
-    if shown.is_empty() { Err(not_parked(box_id)) } else { Ok(shown) }
+    if shown.is_empty() { Err(not_quarantined(box_id)) } else { Ok(shown) }
 }
 
-fn not_parked(box_id: &BoxId) -> ChangeError {
+fn not_quarantined(box_id: &BoxId) -> ChangeError {
     ChangeError::Refused(format!("the box {box_id} is not in quarantine"))
 }
 
 /// Reads the event at which a box is quarantined; `None` if the log does not hold it.
-async fn bad_event(log: &dyn Log, parked: &ParkedBox) -> Result<Option<BadEvent>, LogError> {
+async fn failed_event(log: &dyn Log, parked: &QuarantinedBox) -> Result<Option<FailedEvent>, LogError> {
     let Ok(stream) = parked.stream.parse::<StreamName>() else { return Ok(None) };
     let Some(recorded) = log.get(stream, parked.sequence, Freshness::Leader).await? else { return Ok(None) };
     let commit: Value = serde_json::from_slice(&recorded.payload).unwrap_or_default();
     let events = commit["events"].as_array().into_iter().flatten();
-    Ok(Some(BadEvent {
+    Ok(Some(FailedEvent {
         sequence: recorded.sequence,
         types: event_types(&recorded),
         versions: events.filter_map(|event| event["version"].as_u64()).collect(),

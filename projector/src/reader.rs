@@ -10,12 +10,12 @@ use tokio::time::{Instant, timeout};
 use wire::StreamName;
 
 use crate::{
-    ahead::{Ahead, Batch},
     batch::BatchError,
     checkpoint::Checkpoint,
     database::Database,
-    parked,
-    projection::{Changes, Pace, Projection, ProjectionError, table::analyze_lookups},
+    prefetch::{Batch, Prefetcher},
+    projection::{Changes, Projection, ProjectionError, ProjectionMode, table::analyze_lookups},
+    release,
     throttle::Throttle,
     traces::Traces,
 };
@@ -33,11 +33,11 @@ const DISK_FULL: &str = "53100";
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Timeout of a transaction, after which its connection counts as lost.
-const TRANSACTION: Duration = Duration::from_secs(30);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The range of positions in which statistics are renewed as the tables grow. Without this the server keeps plans made
 /// for empty tables, and catching up takes quadratic time.
-const YOUNG: std::ops::RangeInclusive<u64> = 2_000..=2_048_000;
+const ANALYZED_POSITIONS: std::ops::RangeInclusive<u64> = 2_000..=2_048_000;
 
 /// The growth factor between two renewals. Building reads almost nothing back, so it needs fewer.
 const LIVE_GROWTH: u64 = 2;
@@ -66,14 +66,14 @@ pub enum Mode {
 /// The source of commits.
 enum Source {
     Direct(Box<Follower>),
-    Ahead(Ahead, Throttle),
+    Prefetched(Prefetcher, Throttle),
 }
 
 /// The result of a step.
 #[derive(Debug)]
 pub struct Step {
     /// The changes that subscribers are notified of.
-    pub news: Changes,
+    pub changes: Changes,
     /// The checkpoint after the step.
     pub checkpoint: Checkpoint,
     /// True if the step reached the known end of the log.
@@ -81,7 +81,7 @@ pub struct Step {
     /// The number of projected commits.
     pub commits: usize,
     /// The duration without the wait for commits.
-    pub took: Duration,
+    pub duration: Duration,
     /// The spans of the traced commits.
     pub traces: Traces,
 }
@@ -91,7 +91,7 @@ pub struct Step {
 pub enum ReadError {
     /// The database or the log is unavailable; the caller retries soon.
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
     /// Another projector writes this stream's rows.
     #[error("another projector has moved the checkpoint")]
     Overtaken,
@@ -120,11 +120,14 @@ impl Reader {
             .map_err(|other| ReadError::Stopped(other.to_string()))?;
         let end = follower.state().last_sequence;
         let (source, pace) = match mode {
-            Mode::Live => (Source::Direct(Box::new(follower)), Pace::Live),
+            Mode::Live => (Source::Direct(Box::new(follower)), ProjectionMode::Live),
             Mode::Building(throttle) => {
                 // A server crash that loses rows also loses their checkpoint.
                 raw_sql("set synchronous_commit = off").execute(&mut connection).await?;
-                (Source::Ahead(Ahead::start(follower.in_bulk(), throttle.clone()), throttle), Pace::Building)
+                (
+                    Source::Prefetched(Prefetcher::start(follower.in_bulk(), throttle.clone()), throttle),
+                    ProjectionMode::Building,
+                )
             }
         };
         let projection = Projection::open(stream, pace, &mut connection).await?;
@@ -132,13 +135,14 @@ impl Reader {
     }
 
     /// Retries the quarantined boxes: a newer build may understand events that an older one did not.
-    pub async fn retry_parked(&mut self) -> Result<Changes, ReadError> {
+    pub async fn retry_quarantined(&mut self) -> Result<Changes, ReadError> {
         let Self { connection, projection, checkpoint, log, .. } = self;
-        timeout(TRANSACTION, parked::retry(connection, projection, checkpoint, log.as_ref())).await?
+        timeout(TRANSACTION_TIMEOUT, release::retry_quarantined(connection, projection, checkpoint, log.as_ref()))
+            .await?
     }
 
     /// Returns the quarantined boxes, each with the sequence at which its quarantine begins.
-    pub fn parked(&self) -> Vec<(BoxId, u64)> {
+    pub fn quarantined(&self) -> Vec<(BoxId, u64)> {
         let Projection::Boxes(stream) = &self.projection else { return Vec::new() };
         let quarantine = stream.quarantine();
         quarantine.boxes().filter_map(|box_id| Some((box_id.clone(), quarantine.since(box_id)?))).collect()
@@ -161,29 +165,29 @@ impl Reader {
         let (before, begun) = (self.checkpoint.position, Instant::now());
         let traces = Traces::begin(self.checkpoint.stream, &commits);
         let Self { connection, projection, checkpoint, log, .. } = self;
-        let projected = parked::project_and_release(connection, projection, checkpoint, &commits, log.as_ref());
-        let news = timeout(TRANSACTION, projected).await??;
-        let (commits, took) = (commits.len(), begun.elapsed());
+        let projected = release::project_and_release(connection, projection, checkpoint, &commits, log.as_ref());
+        let changes = timeout(TRANSACTION_TIMEOUT, projected).await??;
+        let (commits, duration) = (commits.len(), begun.elapsed());
         let growth = match self.source {
             Source::Direct(_) => LIVE_GROWTH,
-            Source::Ahead(..) => BUILDING_GROWTH,
+            Source::Prefetched(..) => BUILDING_GROWTH,
         };
         if has_grown(before, self.checkpoint.position, growth) {
             self.analyze().await;
         }
-        Ok(Step { news, checkpoint: self.checkpoint.clone(), caught_up, commits, took, traces })
+        Ok(Step { changes, checkpoint: self.checkpoint.clone(), caught_up, commits, duration, traces })
     }
 
     async fn next_batch(&mut self) -> Result<Batch, ReadError> {
         match &mut self.source {
             Source::Direct(follower) => {
-                let most = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
-                Ok(Batch::next(follower, most, BATCH_BYTES).await?)
+                let max = if self.caught_up { LIVE_EVENTS } else { CATCHING_UP_EVENTS };
+                Ok(Batch::next(follower, max, BATCH_BYTES).await?)
             }
-            Source::Ahead(ahead, throttle) => {
-                let batch = ahead.next().await;
-                let batch = batch.ok_or_else(|| ReadError::Away("reading has ended".to_owned()))??;
-                throttle.pass(batch.commits.len()).await;
+            Source::Prefetched(prefetcher, throttle) => {
+                let batch = prefetcher.next().await;
+                let batch = batch.ok_or_else(|| ReadError::Unavailable("reading has ended".to_owned()))??;
+                throttle.acquire(batch.commits.len()).await;
                 Ok(batch)
             }
         }
@@ -200,8 +204,8 @@ impl Reader {
 }
 
 fn has_grown(before: u64, after: u64, growth: u64) -> bool {
-    let mut mark = *YOUNG.start();
-    while YOUNG.contains(&mark) {
+    let mut mark = *ANALYZED_POSITIONS.start();
+    while ANALYZED_POSITIONS.contains(&mark) {
         if before < mark && mark <= after {
             return true;
         }
@@ -213,10 +217,10 @@ fn has_grown(before: u64, after: u64, growth: u64) -> bool {
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error().and_then(DatabaseError::code) {
-            Some(code) if code == DISK_FULL => {
-                Self::Away(format!("the database has no space left: add space; nothing needs a restart ({error})"))
-            }
-            _ => Self::Away(format!("the database failed: {error}")),
+            Some(code) if code == DISK_FULL => Self::Unavailable(format!(
+                "the database has no space left: add space; nothing needs a restart ({error})"
+            )),
+            _ => Self::Unavailable(format!("the database failed: {error}")),
         }
     }
 }
@@ -230,7 +234,7 @@ impl From<LogError> for ReadError {
 impl From<FollowError> for ReadError {
     fn from(error: FollowError) -> Self {
         match error {
-            FollowError::Unavailable(source) => Self::Away(source.to_string()),
+            FollowError::Unavailable(source) => Self::Unavailable(source.to_string()),
             FollowError::Damaged(damage) => damage.into(),
         }
     }
@@ -254,7 +258,7 @@ impl From<BatchError> for ReadError {
 
 impl From<tokio::time::error::Elapsed> for ReadError {
     fn from(_: tokio::time::error::Elapsed) -> Self {
-        Self::Away("the database takes too long".to_owned())
+        Self::Unavailable("the database takes too long".to_owned())
     }
 }
 

@@ -20,7 +20,7 @@ impl Retries {
     /// Polls until all clones are dropped.
     pub(crate) fn listen(database: Database) -> Self {
         let (known, wanted) = watch::channel(HashMap::new());
-        supervision::spawn("the watch of retries", async move {
+        supervision::spawn("the watcher of retries", async move {
             while !known.is_closed() {
                 // The other users of the database report that it is unavailable.
                 let _ = poll(&database, &known).await;
@@ -36,7 +36,7 @@ impl Retries {
     }
 
     /// Waits until a later retry than this one is requested.
-    pub(crate) async fn beyond(&self, track: Track, known: Option<i64>) {
+    pub(crate) async fn wait_for_later(&self, track: Track, known: Option<i64>) {
         let mut wanted = self.wanted.clone();
         let more = wanted.wait_for(|wanted| wanted.get(&track).copied() > known).await.is_ok();
         if !more {
@@ -63,7 +63,11 @@ async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -
 }
 
 /// Records that retries up to this number are done.
-pub(crate) async fn done(database: &Database, (generation, stream): Track, wanted: i64) -> Result<(), sqlx::Error> {
+pub(crate) async fn mark_done(
+    database: &Database,
+    (generation, stream): Track,
+    wanted: i64,
+) -> Result<(), sqlx::Error> {
     let mut connection = database.control().await?;
     query!(
         "update control.retries set done = greatest(done, $3) where generation = $1 and stream = $2",

@@ -16,14 +16,14 @@ use crate::{
     driver::Driver,
     eraser::Eraser,
     log, metrics,
-    notices::Notices,
+    notifications::Notifier,
     operator::{self, Operations},
+    progress_monitor::ProgressMonitor,
     retries::Retries,
     settings::Settings,
     status::Status,
     supervisor::Supervisor,
     track::Tracker,
-    watch::ProgressMonitor,
 };
 
 /// Projects until `shutdown`. Waits for servers that are not reachable yet, and reconnects when they return.
@@ -39,21 +39,22 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
     let server = http::serve(listener, router, &settings.listen, pending())?;
     let mut tasks = Tasks::default();
     tasks.spawn("the HTTP server", server);
-    tasks.spawn("the connection to NATS", nats::ended(client.clone()));
+    tasks.spawn("the connection to NATS", nats::closed(client.clone()));
     tracing::info!(instance, "started");
-    let (database, log, notices, partitions) = (&app.database, &app.log, &app.notices, app.partitions);
+    let (database, log, notifier, partitions) = (&app.database, &app.log, &app.notifier, app.partitions);
     let progress = app.watch.clone().run(database.clone(), log.clone(), partitions);
-    tasks.spawn("the watch of progress", progress);
-    let driver = Driver { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    tasks.spawn("the progress monitor", progress);
+    let driver = Driver { database: database.clone(), log: log.clone(), notifier: notifier.clone(), partitions };
     tasks.spawn("the driver of generations", driver.run());
     let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
     tasks.spawn("the eraser", eraser.run());
-    let operations = Operations { database: database.clone(), log: log.clone(), notices: notices.clone(), partitions };
+    let operations =
+        Operations { database: database.clone(), log: log.clone(), notifier: notifier.clone(), partitions };
     tasks.spawn("the answers to operators", operator::serve(requests, client, operations));
     let tracker = Tracker {
         database: database.clone(),
         log: log.clone(),
-        notices: notices.clone(),
+        notifier: notifier.clone(),
         retries: Retries::listen(database.clone()),
         status: app.status.clone(),
     };
@@ -71,7 +72,7 @@ fn assemble(settings: &Settings, client: &Client, instance: &str) -> Result<App>
     Ok(App::new(Parts {
         database: Database::new(&settings.database.database_url, instance).context("invalid database URL")?,
         log: log::open(client.clone(), &settings.nats.nats_url, &settings.master)?,
-        notices: Notices::over(client.clone()),
+        notifier: Notifier::start(client.clone()),
         status: Status::default(),
         watch: ProgressMonitor::default(),
         partitions: settings.partitions,
@@ -81,8 +82,8 @@ fn assemble(settings: &Settings, client: &Client, instance: &str) -> Result<App>
 /// Returns the router of the HTTP server.
 fn router(app: &App, health: Health) -> Router {
     let mut metrics = Metrics::of("projector", env!("CARGO_PKG_VERSION"));
-    metrics::register(metrics.own());
-    collect::register(metrics.own(), app.clone());
+    metrics::register(metrics.service_registry());
+    collect::register(metrics.service_registry(), app.clone());
     http::finish(health.clone().router().merge(metrics.router(health)))
 }
 

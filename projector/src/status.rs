@@ -27,7 +27,7 @@ struct Inner {
     log: Result<(), String>,
     tracks: BTreeMap<Track, Progress>,
     /// The quarantined boxes of the tracks that run here, each with the sequence of its failed event.
-    parked: BTreeMap<Track, Vec<(BoxId, u64)>>,
+    quarantined: BTreeMap<Track, Vec<(BoxId, u64)>>,
 }
 
 /// The progress of a stream.
@@ -50,7 +50,8 @@ pub(crate) enum Progress {
 impl Default for Status {
     fn default() -> Self {
         let not_yet = || Err("not connected yet".to_owned());
-        let inner = Inner { database: not_yet(), log: not_yet(), tracks: BTreeMap::new(), parked: BTreeMap::new() };
+        let inner =
+            Inner { database: not_yet(), log: not_yet(), tracks: BTreeMap::new(), quarantined: BTreeMap::new() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
@@ -61,12 +62,12 @@ impl Status {
     }
 
     pub(crate) fn database(&self, state: Result<(), String>) {
-        say(&state);
+        log_unavailable(&state);
         self.lock().database = state;
     }
 
     pub(crate) fn log(&self, state: Result<(), String>) {
-        say(&state);
+        log_unavailable(&state);
         self.lock().log = state;
     }
 
@@ -76,7 +77,7 @@ impl Status {
         let mut inner = self.lock();
         let former = inner.tracks.insert(track, progress.clone());
         if progress == Progress::Standby {
-            inner.parked.remove(&track);
+            inner.quarantined.remove(&track);
         }
         drop(inner);
         if former.as_ref() == Some(&progress) {
@@ -99,24 +100,24 @@ impl Status {
     }
 
     /// Sets the quarantined boxes of a stream.
-    pub(crate) fn park(&self, track: Track, boxes: Vec<(BoxId, u64)>) {
-        let parked = &mut self.lock().parked;
+    pub(crate) fn set_quarantined(&self, track: Track, boxes: Vec<(BoxId, u64)>) {
+        let quarantined = &mut self.lock().quarantined;
         if boxes.is_empty() {
-            parked.remove(&track);
+            quarantined.remove(&track);
         } else {
-            parked.insert(track, boxes);
+            quarantined.insert(track, boxes);
         }
     }
 
-    pub(crate) fn forget(&self, track: Track) {
+    pub(crate) fn remove(&self, track: Track) {
         let mut inner = self.lock();
         inner.tracks.remove(&track);
-        inner.parked.remove(&track);
+        inner.quarantined.remove(&track);
     }
 
     /// Returns the state of each stream as one word.
     pub(crate) fn tracks(&self) -> Vec<(Track, &'static str)> {
-        self.lock().tracks.iter().map(|(track, progress)| (*track, progress.word())).collect()
+        self.lock().tracks.iter().map(|(track, progress)| (*track, progress.as_str())).collect()
     }
 
     /// Returns the checks behind `/readyz`.
@@ -144,11 +145,11 @@ impl Status {
 
     fn quarantine(&self) -> Result<(), String> {
         let inner = self.lock();
-        let parked = inner.parked.iter().flat_map(|((generation, stream), boxes)| {
+        let quarantined = inner.quarantined.iter().flat_map(|((generation, stream), boxes)| {
             boxes.iter().map(move |(box_id, since)| format!("g{generation} {stream}: {box_id} at {since}"))
         });
-        let parked: Vec<String> = parked.collect();
-        if parked.is_empty() { Ok(()) } else { Err(parked.join("; ")) }
+        let quarantined: Vec<String> = quarantined.collect();
+        if quarantined.is_empty() { Ok(()) } else { Err(quarantined.join("; ")) }
     }
 
     fn streams(&self) -> Result<(), String> {
@@ -157,21 +158,21 @@ impl Status {
         if inner.tracks.is_empty() {
             return Err("not started yet".to_owned());
         }
-        let held_up = inner.tracks.iter().filter(|(_, progress)| !progress.is_well());
-        let held_up: Vec<String> =
-            held_up.map(|((n, stream), progress)| format!("g{n} {stream}: {progress}")).collect();
-        if held_up.is_empty() { Ok(()) } else { Err(held_up.join("; ")) }
+        let unhealthy = inner.tracks.iter().filter(|(_, progress)| !progress.is_healthy());
+        let unhealthy: Vec<String> =
+            unhealthy.map(|((n, stream), progress)| format!("g{n} {stream}: {progress}")).collect();
+        if unhealthy.is_empty() { Ok(()) } else { Err(unhealthy.join("; ")) }
     }
 }
 
-fn say(state: &Result<(), String>) {
+fn log_unavailable(state: &Result<(), String>) {
     if let Err(reason) = state {
         tracing::warn!(reason, "cannot project now");
     }
 }
 
 impl Progress {
-    fn word(&self) -> &'static str {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Standby => "standby",
             Self::Starting => "starting",
@@ -182,7 +183,7 @@ impl Progress {
         }
     }
 
-    fn is_well(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         match self {
             Self::Standby | Self::CatchingUp | Self::Following => true,
             Self::Starting | Self::Waiting(_) | Self::Stopped(_) => false,

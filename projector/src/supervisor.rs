@@ -42,7 +42,7 @@ pub(crate) enum StartError {
 }
 
 /// The server that is unavailable.
-enum Away {
+enum Unavailable {
     Database(sqlx::Error),
     Log(LogError),
 }
@@ -55,39 +55,41 @@ impl Supervisor {
             let away = match self.prepare().await? {
                 Ok(()) => match self.hold_leases().await {
                     Ok(never) => match never {},
-                    Err(error) => Away::Database(error),
+                    Err(error) => Unavailable::Database(error),
                 },
                 Err(away) => away,
             };
             match away {
-                Away::Database(error) => self.tracker.status.database(Err(format!("the database is down: {error}"))),
-                Away::Log(error) => self.tracker.status.log(Err(format!("the log is down: {error}"))),
+                Unavailable::Database(error) => {
+                    self.tracker.status.database(Err(format!("the database is down: {error}")))
+                }
+                Unavailable::Log(error) => self.tracker.status.log(Err(format!("the log is down: {error}"))),
             }
             sleep(PAUSE).await;
         }
     }
 
     /// Migrates and checks the servers. The inner error is temporary.
-    async fn prepare(&self) -> Result<Result<(), Away>, StartError> {
+    async fn prepare(&self) -> Result<Result<(), Unavailable>, StartError> {
         let Tracker { database, log, .. } = &self.tracker;
         match generation::migrate(database).await {
             Ok(()) => {}
             Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                return Ok(Err(Away::Database(error)));
+                return Ok(Err(Unavailable::Database(error)));
             }
             Err(error) => return Err(error.into()),
         }
         match verify(log.as_ref(), self.partitions).await {
             Ok(()) => {}
-            Err(VerifyError::Log(error)) => return Ok(Err(Away::Log(error))),
+            Err(VerifyError::Log(error)) => return Ok(Err(Unavailable::Log(error))),
             Err(error) => return Err(StartError::Log(error)),
         }
         let origins = match Origin::of_all(log.as_ref(), self.partitions).await {
             Ok(origins) => origins,
-            Err(error) => return Ok(Err(Away::Log(error))),
+            Err(error) => return Ok(Err(Unavailable::Log(error))),
         };
         self.tracker.status.log(Ok(()));
-        Ok(generation::ensure(database, &origins).await.map_err(Away::Database))
+        Ok(generation::ensure(database, &origins).await.map_err(Unavailable::Database))
     }
 
     /// Runs tracks for as long as the leases' connection lasts.
@@ -95,28 +97,28 @@ impl Supervisor {
         let mut leases = Leases::open(&self.tracker.database).await?;
         // Dropped with this function: without leases no task runs.
         let mut running = Running::default();
-        let mut beat = interval(RENEW_INTERVAL);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = interval(RENEW_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = beat.tick() => {}
+                _ = ticks.tick() => {}
                 Some(_) = running.tasks.join_next() => {}
             }
             for track in running.ended() {
-                leases.give_back(track).await?;
+                leases.release(track).await?;
                 self.tracker.status.set(track, Progress::Standby);
             }
             let (generations, projectors) = leases.generations().await?;
             self.tracker.status.database(Ok(()));
-            for track in running.stop_all_but(&generations) {
-                leases.give_back(track).await?;
-                self.tracker.status.forget(track);
+            for track in running.stop_others(&generations) {
+                leases.release(track).await?;
+                self.tracker.status.remove(track);
             }
             for generation in &generations {
                 self.hold_share(&mut leases, &mut running, *generation, projectors).await?;
             }
-            for (track, description) in running.news(&self.tracker.status) {
-                leases.describe(track, description.notices, &description.progress).await?;
+            for (track, description) in running.changed_descriptions(&self.tracker.status) {
+                leases.describe(track, description.sends_notifications, &description.progress).await?;
             }
         }
     }
@@ -131,11 +133,11 @@ impl Supervisor {
     ) -> Result<(), sqlx::Error> {
         let all = streams(self.partitions);
         let share = all.len().div_ceil(projectors);
-        for track in running.surplus(generation.number, share) {
-            leases.give_back(track).await?;
+        for track in running.take_surplus(generation.number, share) {
+            leases.release(track).await?;
             self.tracker.status.set(track, Progress::Standby);
         }
-        running.steer(generation, all.len());
+        running.update_mode(generation, all.len());
         // Projectors begin with different streams to avoid contention for the same leases.
         let first = usize::try_from(std::process::id()).unwrap_or_default();
         for index in 0..all.len() {
@@ -143,13 +145,13 @@ impl Supervisor {
             if running.has(track) {
                 continue;
             }
-            if running.count(generation.number) < share && leases.take(track).await? {
+            if running.count(generation.number) < share && leases.acquire(track).await? {
                 running.start(&self.tracker, track, generation);
             } else {
                 self.tracker.status.set(track, Progress::Standby);
             }
         }
-        running.steer(generation, all.len());
+        running.update_mode(generation, all.len());
         Ok(())
     }
 }

@@ -14,10 +14,10 @@ use tokio::{
 const SLICES_PER_SECOND: u32 = 4;
 
 /// The ratio of rest to work at low priority.
-const REST: u32 = 3;
+const REST_RATIO: u32 = 3;
 
 /// The longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+const MAX_REST: Duration = Duration::from_secs(2);
 
 /// Shared by the readers of one generation and its supervisor. Cheap to clone; has no limits at first.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub struct Throttle {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Settings {
-    held: bool,
-    gives_way: bool,
+    paused: bool,
+    low_priority: bool,
     events_per_second: Option<u32>,
 }
 
@@ -46,49 +46,49 @@ impl Throttle {
     }
 
     /// Pauses the readers before their next batch, or resumes them.
-    pub fn hold(&self, held: bool) {
-        self.settings.send_modify(|settings| settings.held = held);
+    pub fn set_paused(&self, paused: bool) {
+        self.settings.send_modify(|settings| settings.paused = paused);
     }
 
     /// Sets low priority: most of the time is left to other work.
-    pub fn give_way(&self, gives_way: bool) {
-        self.settings.send_modify(|settings| settings.gives_way = gives_way);
+    pub fn set_low_priority(&self, low_priority: bool) {
+        self.settings.send_modify(|settings| settings.low_priority = low_priority);
     }
 
     /// Rests in proportion to the work, if the priority is low.
     pub(crate) async fn rest(&self, worked: Duration) {
-        if self.settings.borrow().gives_way {
+        if self.settings.borrow().low_priority {
             rest(worked).await;
         }
     }
 
-    /// Returns the limit of the next batch, at most `most` events: a low rate needs small batches.
-    pub(crate) fn most_events(&self, most: usize) -> usize {
+    /// Returns the limit of the next batch, at most `max` events: a low rate needs small batches.
+    pub(crate) fn batch_limit(&self, max: usize) -> usize {
         let rate = self.settings.borrow().events_per_second;
-        rate.map_or(most, |rate| usize::try_from(rate / SLICES_PER_SECOND).unwrap_or(most).clamp(1, most))
+        rate.map_or(max, |rate| usize::try_from(rate / SLICES_PER_SECOND).unwrap_or(max).clamp(1, max))
     }
 
     /// Waits until this many events may be projected.
-    pub(crate) async fn pass(&self, events: usize) {
+    pub(crate) async fn acquire(&self, events: usize) {
         let mut settings = self.settings.subscribe();
         // This value holds the sender, so the wait cannot fail.
-        let _ = settings.wait_for(|settings| !settings.held).await;
+        let _ = settings.wait_for(|settings| !settings.paused).await;
         let rate = settings.borrow().events_per_second;
         let Some(rate) = rate else { return };
         let seconds = f64::from(u32::try_from(events).unwrap_or(u32::MAX)) / f64::from(rate.max(1));
-        let turn = {
+        let start = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(Instant::now());
-            *next = turn + Duration::from_secs_f64(seconds);
-            turn
+            let start = (*next).max(Instant::now());
+            *next = start + Duration::from_secs_f64(seconds);
+            start
         };
-        sleep_until(turn).await;
+        sleep_until(start).await;
     }
 }
 
 /// Rests in proportion to the work.
 pub(crate) async fn rest(worked: Duration) {
-    sleep((worked * REST).min(LONGEST_REST)).await;
+    sleep((worked * REST_RATIO).min(MAX_REST)).await;
 }
 
 #[cfg(test)]
@@ -101,13 +101,13 @@ mod tests {
     async fn a_limit_applies_to_all_readers_together() {
         let throttle = Throttle::default();
         throttle.limit(Some(1000));
-        assert_eq!((throttle.most_events(10_000), throttle.most_events(100)), (250, 100));
+        assert_eq!((throttle.batch_limit(10_000), throttle.batch_limit(100)), (250, 100));
         let (start, other) = (Instant::now(), throttle.clone());
         for _ in 0..10 {
-            throttle.pass(250).await;
-            other.pass(250).await;
+            throttle.acquire(250).await;
+            other.acquire(250).await;
         }
-        throttle.pass(1).await;
+        throttle.acquire(1).await;
         assert_eq!(start.elapsed().as_secs(), 5);
     }
 
@@ -116,7 +116,7 @@ mod tests {
         let (throttle, start) = (Throttle::default(), Instant::now());
         throttle.rest(Duration::from_millis(100)).await;
         assert_eq!(start.elapsed(), Duration::ZERO);
-        throttle.give_way(true);
+        throttle.set_low_priority(true);
         throttle.rest(Duration::from_millis(100)).await;
         assert_eq!(start.elapsed(), Duration::from_millis(300));
     }
@@ -124,11 +124,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_paused_reader_waits_until_it_is_resumed() {
         let throttle = Throttle::default();
-        throttle.pass(1_000_000).await;
-        throttle.hold(true);
-        assert!(timeout(Duration::from_hours(1), throttle.pass(1)).await.is_err());
-        let (waiting, passing) = (throttle.clone(), tokio::spawn(async move { throttle.pass(1).await }));
-        waiting.hold(false);
+        throttle.acquire(1_000_000).await;
+        throttle.set_paused(true);
+        assert!(timeout(Duration::from_hours(1), throttle.acquire(1)).await.is_err());
+        let (waiting, passing) = (throttle.clone(), tokio::spawn(async move { throttle.acquire(1).await }));
+        waiting.set_paused(false);
         passing.await.unwrap();
     }
 }

@@ -15,7 +15,7 @@ use wire::StreamName;
 use crate::commit::Commit;
 
 /// The maximum age of a traced commit. An older one is being projected again, or so late that its trace is closed.
-const FRESH: TimeDelta = TimeDelta::minutes(1);
+const MAX_AGE: TimeDelta = TimeDelta::minutes(1);
 
 /// The spans of the traced commits of one transaction, by sequence. They end when this is dropped.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Traces {
         if !trace::is_on() {
             return Self::default();
         }
-        let oldest = clock::now() - FRESH;
+        let oldest = clock::now() - MAX_AGE;
         let traced = commits.iter().filter(|commit| commit.at >= oldest).filter_map(|commit| {
             let span = || {
                 tracing::info_span!(
@@ -41,14 +41,14 @@ impl Traces {
                     batch.commits = commits.len(),
                 )
             };
-            let span = trace::continued(commit.traceparent.as_deref().into_iter(), span).pop()?;
+            let span = trace::child_spans(commit.traceparent.as_deref().into_iter(), span).pop()?;
             Some((commit.sequence, span))
         });
         Self(traced.collect())
     }
 
     /// Records the generation in all spans.
-    pub(crate) fn note_generation(&self, generation: i32) {
+    pub(crate) fn record_generation(&self, generation: i32) {
         for span in self.0.values() {
             span.record("generation", generation);
         }
@@ -56,7 +56,7 @@ impl Traces {
 
     /// Returns the trace headers of a notification caused by the commits at these positions.
     pub(crate) fn headers(&self, positions: impl Iterator<Item = u64>) -> Option<HeaderMap> {
-        let traced = positions.filter_map(|position| trace::of(self.0.get(&position)?));
+        let traced = positions.filter_map(|position| trace::traceparent_of(self.0.get(&position)?));
         let mut headers: Option<HeaderMap> = None;
         for traceparent in traced {
             headers.get_or_insert_default().append(TRACEPARENT, traceparent.as_str());

@@ -12,7 +12,7 @@ use crate::{
     checkpoint::Checkpoint,
     database::Database,
     metrics::METRICS,
-    notices::Notices,
+    notifications::Notifier,
     projection::Changes,
     reader::{Mode, ReadError, Reader},
     retries::{self, Retries},
@@ -29,14 +29,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const STOPPED_PAUSE: Duration = Duration::from_secs(5);
 
 /// The reason for which a track restarts.
-const ANOTHER_TRY: &str = "an operator requested a retry of quarantined boxes";
+const RETRY_REQUESTED: &str = "an operator requested a retry of quarantined boxes";
 
 /// The dependencies of a track's task.
 #[derive(Clone)]
 pub(crate) struct Tracker {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) notices: Notices,
+    pub(crate) notifier: Notifier,
     pub(crate) retries: Retries,
     pub(crate) status: Status,
 }
@@ -52,18 +52,18 @@ pub(crate) struct TrackMode {
 
 /// The supervisor's settings of a track.
 pub(crate) struct TrackConfig {
-    pub(crate) course: watch::Receiver<TrackMode>,
+    pub(crate) mode_receiver: watch::Receiver<TrackMode>,
     pub(crate) throttle: Throttle,
 }
 
 impl Tracker {
     /// Projects until another projector takes over.
-    pub(crate) async fn run(self, track: Track, orders: TrackConfig) {
-        METRICS.begins(track);
+    pub(crate) async fn run(self, track: Track, config: TrackConfig) {
+        METRICS.init_retries(track);
         let mut pause = FIRST_PAUSE;
         loop {
             self.status.set(track, Progress::Starting);
-            match self.project_track(track, &orders, &mut pause).await {
+            match self.project_track(track, &config, &mut pause).await {
                 Err(ReadError::Overtaken) => {
                     METRICS.retried(track, "overtaken");
                     tracing::warn!(generation = track.0, stream.label = %track.1, "another projector took over");
@@ -74,7 +74,7 @@ impl Tracker {
                     self.status.set(track, Progress::Stopped(reason));
                     sleep(STOPPED_PAUSE).await;
                 }
-                Err(ReadError::Away(reason)) => {
+                Err(ReadError::Unavailable(reason)) => {
                     METRICS.retried(track, "away");
                     self.status.set(track, Progress::Waiting(reason));
                     sleep(pause).await;
@@ -86,33 +86,33 @@ impl Tracker {
     }
 
     /// Projects until the mode of the generation changes, or fails.
-    async fn project_track(&self, track: Track, orders: &TrackConfig, pause: &mut Duration) -> Result<(), ReadError> {
+    async fn project_track(&self, track: Track, config: &TrackConfig, pause: &mut Duration) -> Result<(), ReadError> {
         let (generation, stream) = track;
-        let mut course = orders.course.clone();
-        let TrackMode { live, low_priority } = *course.borrow_and_update();
-        let mode = if live { Mode::Live } else { Mode::Building(orders.throttle.clone()) };
+        let mut mode_receiver = config.mode_receiver.clone();
+        let TrackMode { live, low_priority } = *mode_receiver.borrow_and_update();
+        let mode = if live { Mode::Live } else { Mode::Building(config.throttle.clone()) };
         let wanted = self.retries.of(track);
         let mut reader = Reader::open(&self.database, Arc::clone(&self.log), generation, stream, mode).await?;
-        let (news, checkpoint) = (reader.retry_parked().await?, reader.checkpoint().clone());
-        self.tell(generation, live, &checkpoint, &news, &Traces::default());
+        let (changes, checkpoint) = (reader.retry_quarantined().await?, reader.checkpoint().clone());
+        self.notify(generation, live, &checkpoint, &changes, &Traces::default());
         if let Some(wanted) = wanted {
-            retries::done(&self.database, track, wanted).await?;
+            retries::mark_done(&self.database, track, wanted).await?;
         }
         self.status.set(track, Progress::CatchingUp);
         loop {
-            self.status.park(track, reader.parked());
+            self.status.set_quarantined(track, reader.quarantined());
             let begin = Instant::now();
             let step = tokio::select! {
                 step = reader.step() => step?,
                 // A transaction that is cut off is rolled back and read again; a new reader begins with the quarantined
                 // boxes.
-                () = becomes_live(&mut course), if !live => return Ok(()),
-                () = self.retries.beyond(track, wanted) => return Err(ReadError::Away(ANOTHER_TRY.to_owned())),
+                () = wait_until_live(&mut mode_receiver), if !live => return Ok(()),
+                () = self.retries.wait_for_later(track, wanted) => return Err(ReadError::Unavailable(RETRY_REQUESTED.to_owned())),
             };
             *pause = FIRST_PAUSE;
-            METRICS.projected(generation, stream, step.commits, step.took);
-            step.traces.note_generation(generation);
-            self.tell(generation, live, &step.checkpoint, &step.news, &step.traces);
+            METRICS.projected(generation, stream, step.commits, step.duration);
+            step.traces.record_generation(generation);
+            self.notify(generation, live, &step.checkpoint, &step.changes, &step.traces);
             if step.caught_up {
                 self.status.set(track, Progress::Following);
             } else if low_priority && !live {
@@ -121,15 +121,15 @@ impl Tracker {
         }
     }
 
-    fn tell(&self, generation: i32, live: bool, checkpoint: &Checkpoint, news: &Changes, traces: &Traces) {
+    fn notify(&self, generation: i32, live: bool, checkpoint: &Checkpoint, changes: &Changes, traces: &Traces) {
         if live {
-            self.notices.tell(generation, checkpoint, news, traces);
+            self.notifier.notify(generation, checkpoint, changes, traces);
         }
     }
 }
 
-async fn becomes_live(course: &mut watch::Receiver<TrackMode>) {
-    if course.wait_for(|course| course.live).await.is_err() {
+async fn wait_until_live(mode_receiver: &mut watch::Receiver<TrackMode>) {
+    if mode_receiver.wait_for(|mode| mode.live).await.is_err() {
         // The supervisor has ended: this task is about to end as well.
         std::future::pending::<()>().await;
     }

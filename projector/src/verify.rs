@@ -8,7 +8,7 @@ pub use error::VerifyError;
 pub use fresh::{clean_up, verify_fresh};
 pub use limits::Limits;
 pub use passes::verify;
-pub use report::{Difference, Touch, Verification};
+pub use report::{Difference, TouchingEvent, Verification};
 
 mod choice;
 mod compare;

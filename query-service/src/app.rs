@@ -8,7 +8,7 @@ use service_kit::auth::Verifier;
 use crate::{
     generation::Generations,
     live::{Live, tickets::Tickets},
-    search::turns::Turns,
+    search::limiter::SearchLimiter,
 };
 
 /// The shared parts. Cheap to clone.
@@ -21,7 +21,7 @@ pub(crate) struct Parts {
     pub(crate) verifier: Verifier,
     pub(crate) live: Arc<Live>,
     pub(crate) tickets: Tickets,
-    pub(crate) searches: Turns,
+    pub(crate) searches: SearchLimiter,
 }
 
 impl App {

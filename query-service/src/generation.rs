@@ -33,7 +33,7 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The interval between two comparisons of their positions.
-const LOOK: Duration = Duration::from_millis(5);
+const CATCH_UP_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The timeout for a connection of a busy pool. Reads of an unreachable database fail at once.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(crate) struct Generation {
     reachable: watch::Receiver<bool>,
     progress: watch::Receiver<Progress>,
     /// The incarnations of the log that it is built from, as one hash.
-    life: Arc<str>,
+    incarnation: Arc<str>,
     listener: AbortHandle,
 }
 
@@ -80,7 +80,7 @@ impl Generation {
     }
 
     async fn acquire_from(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-        let _waiting = METRICS.waits_for_connection();
+        let _waiting = METRICS.start_pool_wait();
         tokio::select! {
             connection = pool.acquire() => Ok(connection?),
             () = unreachable(self.reachable.clone()) => Err(Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut)),
@@ -88,12 +88,12 @@ impl Generation {
     }
 
     /// Returns the incarnations of the log that it is built from, as one hash. It differs after a restore of the log.
-    pub(crate) fn life(&self) -> Arc<str> {
-        self.life.clone()
+    pub(crate) fn incarnation(&self) -> Arc<str> {
+        self.incarnation.clone()
     }
 
     fn is(&self, active: &Active) -> bool {
-        self.number == active.number && *self.life == *active.life
+        self.number == active.number && *self.incarnation == *active.incarnation
     }
 
     /// Returns the progress according to notifications.
@@ -133,24 +133,25 @@ impl Generations {
             ("statement_timeout", "10s"),
         ]);
         let (announce, current) = watch::channel(None);
-        let (foretell, upcoming) = watch::channel(None);
-        let (tell, reachable) = watch::channel(false);
+        let (announce_upcoming, upcoming) = watch::channel(None);
+        let (announce_reachable, reachable) = watch::channel(false);
         let activations = activations(nats.clone());
-        let opener = Opener {
+        let opener = Decryptor {
             options,
             pool_size: settings.database_pool,
             search_pool_size: settings.search_pool,
             search_budget_ms: settings.search_budget,
             nats,
-            upcoming: foretell,
-            reachable: tell,
+            upcoming: announce_upcoming,
+            reachable: announce_reachable,
             requests: Handle::current(),
         };
         // On a thread of its own: when thousands of clients connect at once, all other tasks are delayed, and a late
         // answer of the database must not look like an outage.
-        let alone = runtime::Builder::new_current_thread().enable_all().build()?;
+        let watch_runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("generations".to_owned()).spawn(move || {
-            alone.block_on(supervision::run("the watch of generations", keep_current(opener, announce, activations)));
+            watch_runtime
+                .block_on(supervision::run("the watcher of generations", keep_current(opener, announce, activations)));
         })?;
         Ok(Self { current, upcoming, reachable })
     }
@@ -181,7 +182,7 @@ impl Generations {
 }
 
 async fn keep_current(
-    opener: Opener,
+    opener: Decryptor,
     announce: watch::Sender<Option<Arc<Generation>>>,
     mut activations: watch::Receiver<()>,
 ) {
@@ -227,7 +228,7 @@ async fn keep_current(
 }
 
 /// Opens generations. Holds the common parts of their pools and listeners.
-struct Opener {
+struct Decryptor {
     options: PgConnectOptions,
     pool_size: u32,
     search_pool_size: u32,
@@ -241,7 +242,7 @@ struct Opener {
     requests: Handle,
 }
 
-impl Opener {
+impl Decryptor {
     /// Opens a generation. If it replaces another one, waits until it has caught up and has connections.
     async fn open(&self, active: Active, former: Option<Arc<Generation>>) -> Arc<Generation> {
         let number = active.number;
@@ -260,7 +261,7 @@ impl Opener {
         opened
     }
 
-    fn prepare(&self, Active { number, life }: Active) -> Generation {
+    fn prepare(&self, Active { number, incarnation }: Active) -> Generation {
         let _requests = self.requests.enter();
         // The projector looks for this name before it drops a generation's tables.
         let name = format!("query-service g{number}");
@@ -271,8 +272,8 @@ impl Opener {
         let pool = pool(self.pool_size, options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener =
-            supervision::spawn("the listener to progress", note_progress(self.nats.clone(), number, announce));
-        Generation { number, pool, search_pool, reachable: self.reachable.subscribe(), progress, life, listener }
+            supervision::spawn("the progress listener", record_progress(self.nats.clone(), number, announce));
+        Generation { number, pool, search_pool, reachable: self.reachable.subscribe(), progress, incarnation, listener }
     }
 }
 
@@ -302,7 +303,7 @@ async fn warm(opened: Arc<Generation>, former: Arc<Generation>) -> Result<(), Er
     .await?;
     let wanted = positions(&former).await?;
     while positions(&opened).await?.iter().any(|(stream, position)| wanted.get(stream).is_some_and(|w| position < w)) {
-        sleep(LOOK).await;
+        sleep(CATCH_UP_POLL_INTERVAL).await;
     }
     Ok(())
 }
@@ -316,7 +317,7 @@ async fn positions(generation: &Generation) -> Result<HashMap<String, i64>, Erro
 /// Returns a receiver that changes with every activation that a projector announces.
 fn activations(nats: Client) -> watch::Receiver<()> {
     let (announce, activations) = watch::channel(());
-    supervision::spawn("the listener to activations", async move {
+    supervision::spawn("the activation listener", async move {
         while !announce.is_closed() {
             match nats.subscribe(notice::ACTIVATED).await {
                 Ok(mut notices) => {
@@ -333,7 +334,7 @@ fn activations(nats: Client) -> watch::Receiver<()> {
 }
 
 /// Records the positions that projectors announce after each commit.
-async fn note_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
+async fn record_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
     loop {
         match nats.subscribe(notice::all_projected(generation)).await {
             Ok(mut notices) => {

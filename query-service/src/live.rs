@@ -31,8 +31,8 @@ mod listening;
 mod my_rooms;
 mod presence;
 mod replay;
-mod seen;
 mod send_queue;
+mod sent_alarms;
 mod shared;
 mod signals;
 mod socket;
@@ -90,8 +90,8 @@ pub(crate) async fn open_live(
         .write_buffer_size(SOCKET_BUFFER)
         .max_message_size(HARD_MAX_FRAME)
         .max_frame_size(HARD_MAX_FRAME);
-    let speaks_it = upgrade.selected_protocol().is_some() || upgrade.requested_protocols().next().is_none();
-    if !speaks_it {
+    let is_supported = upgrade.selected_protocol().is_some() || upgrade.requested_protocols().next().is_none();
+    if !is_supported {
         return Err(Error::UpgradeRequired(format!("the subprotocol is {PROTOCOL}")));
     }
     let live = app.live.clone();

@@ -6,7 +6,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use service_kit::metrics::{Counted, seconds};
+use service_kit::metrics::{GaugeGuard, seconds};
 
 /// The close code of a client that reads too slowly.
 const TOO_SLOW: u16 = 4001;
@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
     /// Signals that were dropped because a queue was full.
     pub(crate) signals_dropped: Counter,
     /// Reads of the read model to recover lost notifications.
-    pub(crate) heal_reads: Counter,
+    pub(crate) recovery_reads: Counter,
     pool_waiting: Gauge,
     pool_wait: Histogram,
 }
@@ -43,7 +43,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     replay_events: Counter::default(),
     resets: Counter::default(),
     signals_dropped: Counter::default(),
-    heal_reads: Counter::default(),
+    recovery_reads: Counter::default(),
     pool_waiting: Gauge::default(),
     pool_wait: seconds(),
 });
@@ -53,7 +53,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
 pub(crate) enum Kind {
     Event,
     Signal,
-    News,
+    UserFrame,
 }
 
 /// The current numbers of live connections.
@@ -76,11 +76,11 @@ pub(crate) struct Queue {
 
 impl Metrics {
     /// Creates all series with 0, as a rate needs a first value.
-    fn begin(&self) {
+    fn init_series(&self) {
         for transport in ["websocket", "events"] {
             drop(self.connections.get_or_create(&[("transport", transport)]));
         }
-        for kind in [Kind::Event, Kind::Signal, Kind::News] {
+        for kind in [Kind::Event, Kind::Signal, Kind::UserFrame] {
             self.delivered(kind, 0);
         }
         for code in [0, TOO_SLOW] {
@@ -89,8 +89,8 @@ impl Metrics {
     }
 
     /// Counts a live connection until the returned value is dropped.
-    pub(crate) fn connected(&self, transport: &'static str) -> Counted {
-        Counted::in_gauge(&self.connections.get_or_create(&[("transport", transport)]))
+    pub(crate) fn connected(&self, transport: &'static str) -> GaugeGuard {
+        GaugeGuard::in_gauge(&self.connections.get_or_create(&[("transport", transport)]))
     }
 
     /// Counts the end of a live connection. Code 0: the client has disconnected.
@@ -103,23 +103,23 @@ impl Metrics {
         let kind = match kind {
             Kind::Event => "event",
             Kind::Signal => "signal",
-            Kind::News => "news",
+            Kind::UserFrame => "news",
         };
         self.deliveries.get_or_create(&[("kind", kind)]).inc_by(connections as u64);
     }
 
     /// Counts a read that waits for a database connection, until the returned value is dropped. Then records the wait.
-    pub(crate) fn waits_for_connection(&self) -> impl Drop + use<> {
-        Waiting { _counted: Counted::in_gauge(&self.pool_waiting), since: Instant::now() }
+    pub(crate) fn start_pool_wait(&self) -> impl Drop + use<> {
+        PoolWait { _counted: GaugeGuard::in_gauge(&self.pool_waiting), since: Instant::now() }
     }
 }
 
-struct Waiting {
-    _counted: Counted,
+struct PoolWait {
+    _counted: GaugeGuard,
     since: Instant,
 }
 
-impl Drop for Waiting {
+impl Drop for PoolWait {
     fn drop(&mut self) {
         METRICS.pool_wait.observe(self.since.elapsed().as_secs_f64());
     }
@@ -128,7 +128,7 @@ impl Drop for Waiting {
 /// Registers these metrics.
 pub(crate) fn register(registry: &mut Registry) {
     let m = &*METRICS;
-    m.begin();
+    m.init_series();
     registry.register("live_connections", "Live connections, by transport", m.connections.clone());
     let help = "Closed live connections, by close code; 0: closed by the client";
     registry.register("live_closed", help, m.closed.clone());
@@ -143,7 +143,7 @@ pub(crate) fn register(registry: &mut Registry) {
     let help = "Signals dropped because a queue was full";
     registry.register("live_signals_dropped", help, m.signals_dropped.clone());
     let help = "Reads of the read model to recover lost notifications";
-    registry.register("live_heal_reads", help, m.heal_reads.clone());
+    registry.register("live_heal_reads", help, m.recovery_reads.clone());
     registry.register("pool_waiting", "Reads waiting for a database connection", m.pool_waiting.clone());
     let help = "Time that reads have waited for a database connection";
     registry.register_with_unit("pool_wait", help, Unit::Seconds, m.pool_wait.clone());

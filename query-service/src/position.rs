@@ -28,7 +28,7 @@ pub(crate) struct MinPositions(Vec<Position>);
 
 /// The state of a read model relative to the wanted positions.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum Coverage {
     /// All positions are projected.
     All,
     /// Some positions are not projected yet. The text names them and the lag.
@@ -57,12 +57,12 @@ impl MinPositions {
     }
 
     /// Returns true if notifications cover every position, so that the checkpoints should be read.
-    pub(crate) fn announced_by(&self, progress: &Progress) -> bool {
+    pub(crate) fn is_covered_by(&self, progress: &Progress) -> bool {
         self.0.iter().all(|wanted| progress.get(&wanted.stream).is_some_and(|seen| *seen >= wanted.sequence))
     }
 
     /// Compares the positions with the checkpoints on this connection. `box_id` is the box that the read is about.
-    pub(crate) async fn check(&self, connection: &mut PgConnection, box_id: Option<&BoxId>) -> Result<Seen, Error> {
+    pub(crate) async fn check(&self, connection: &mut PgConnection, box_id: Option<&BoxId>) -> Result<Coverage, Error> {
         let streams: Vec<String> = self.0.iter().map(|position| position.stream.clone()).collect();
         let checkpoints = sqlx::query_as!(
             Checkpoint,
@@ -92,7 +92,7 @@ impl MinPositions {
                 let _ = write!(lag, "{} is at {}, {behind} behind; ", wanted.stream, checkpoint.position);
             }
         }
-        Ok(if lag.is_empty() { Seen::All } else { Seen::NotYet(lag.trim_end_matches("; ").to_owned()) })
+        Ok(if lag.is_empty() { Coverage::All } else { Coverage::NotYet(lag.trim_end_matches("; ").to_owned()) })
     }
 }
 
@@ -153,8 +153,8 @@ mod tests {
     fn notifications_count_only_when_they_cover_every_position() {
         let wanted = parsed(&["box-1.a.3", "user.b.4"]).unwrap();
         let progress = |box_1: u64, user: u64| Progress::from([("box-1".into(), box_1), ("user".into(), user)]);
-        assert!(wanted.announced_by(&progress(3, 9)));
-        assert!(!wanted.announced_by(&progress(2, 9)));
-        assert!(!wanted.announced_by(&Progress::new()));
+        assert!(wanted.is_covered_by(&progress(3, 9)));
+        assert!(!wanted.is_covered_by(&progress(2, 9)));
+        assert!(!wanted.is_covered_by(&Progress::new()));
     }
 }

@@ -16,7 +16,7 @@ type Row = (u16, &'static str, &'static str);
 type Codes = &'static [Row];
 
 /// The problems of every operation.
-const EVERYTHING: Codes = &[
+const COMMON: Codes = &[
     (400, "invalid-query", "A query parameter is missing, unknown or out of bounds."),
     (
         429,
@@ -50,30 +50,30 @@ const EVERY_READ: Codes = &[
     (503, "not-yet-projected", "The read model has not reached `Min-Position` within two seconds; try again."),
 ];
 const LIST: Codes = &[(400, "invalid-cursor", "The cursor is not the `next` of an earlier page of the same list.")];
-const OF_A_BOX: Codes = &[
+const BOX: Codes = &[
     (404, "not-found", "The path contains a malformed id."),
     (404, "box-not-found", "No box has this id."),
     (503, "box-quarantined", "The box is in quarantine until operators repair it. Other boxes are not affected."),
 ];
-const OF_A_ROOM: Codes = &[
+const ROOM: Codes = &[
     (404, "not-found", "The path contains a malformed id."),
     (404, "room-not-found", "No room has this id."),
     (503, "box-quarantined", "The box is in quarantine until operators repair it. Other boxes are not affected."),
 ];
-const OF_A_STORE: Codes =
+const STORE: Codes =
     &[(404, "not-found", "The path contains a malformed id."), (404, "store-not-found", "No store has this id.")];
-const OF_A_SEARCH: Codes = &[(
+const SEARCH: Codes = &[(
     503,
     "busy",
     "Another search of the user runs, too many of others wait, or this one took too long: try again, with rarer words.",
 )];
-const OF_A_USER: Codes = &[(404, "user-not-found", "The caller is not a registered user.")];
-const FOR_MEMBERS: Codes = &[
+const USER: Codes = &[(404, "user-not-found", "The caller is not a registered user.")];
+const MEMBERS_ONLY: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
     (403, "kicked", "The caller was kicked from the room."),
 ];
 const HANDSHAKE: Codes = &[(426, "upgrade-required", "`/live` accepts WebSocket only.")];
-const OF_A_TICKET: Codes = &[
+const TICKET: Codes = &[
     (401, "missing-token", "There is no `Authorization` header."),
     (401, "invalid-token", "The token is not valid."),
     (401, "expired-token", "The token has expired; sign in again."),
@@ -81,7 +81,7 @@ const OF_A_TICKET: Codes = &[
     FORBIDDEN,
     (503, "tickets-unavailable", "NATS does not answer; try again."),
 ];
-const OF_A_STREAM: Codes = &[
+const EVENT_STREAM: Codes = &[
     (401, "invalid-ticket", "The ticket was used, has expired, or never existed."),
     (429, "too-many-connections", "The user has reached the limit of live connections."),
     DATABASE_UNAVAILABLE,
@@ -95,7 +95,7 @@ macro_rules! problems {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                describe(&[EVERYTHING, $($codes),+])
+                describe(&[COMMON, $($codes),+])
             }
         }
     };
@@ -107,27 +107,27 @@ problems! {
 }
 problems! {
     /// The problems of a search.
-    SearchProblems, EVERY_READ, LIST, OF_A_SEARCH
+    SearchProblems, EVERY_READ, LIST, SEARCH
 }
 problems! {
     /// Problems of one box.
-    BoxProblems, EVERY_READ, OF_A_BOX
+    BoxProblems, EVERY_READ, BOX
 }
 problems! {
     /// Problems of one store.
-    StoreProblems, EVERY_READ, OF_A_STORE
+    StoreProblems, EVERY_READ, STORE
 }
 problems! {
     /// Problems of one room, for every signed-in user.
-    RoomProblems, EVERY_READ, OF_A_ROOM
+    RoomProblems, EVERY_READ, ROOM
 }
 problems! {
     /// Problems of a list in a room that only members may read.
-    MemberListProblems, EVERY_READ, LIST, OF_A_ROOM, FOR_MEMBERS
+    MemberListProblems, EVERY_READ, LIST, ROOM, MEMBERS_ONLY
 }
 problems! {
     /// Problems of the caller's account.
-    MeProblems, EVERY_READ, OF_A_USER
+    MeProblems, EVERY_READ, USER
 }
 problems! {
     /// Problems of the handshake of a live connection.
@@ -135,29 +135,17 @@ problems! {
 }
 problems! {
     /// Problems of a stream of events before it begins.
-    EventsProblems, OF_A_TICKET, OF_A_STREAM
+    EventsProblems, TICKET, EVENT_STREAM
 }
 problems! {
     /// Problems of issuing a ticket.
-    TicketProblems, OF_A_TICKET
+    TicketProblems, TICKET
 }
 
 /// Returns all problems, without duplicates.
 pub(crate) fn all() -> BTreeSet<Row> {
-    let groups = [
-        EVERYTHING,
-        EVERY_READ,
-        LIST,
-        OF_A_BOX,
-        OF_A_ROOM,
-        OF_A_STORE,
-        OF_A_SEARCH,
-        OF_A_USER,
-        FOR_MEMBERS,
-        HANDSHAKE,
-        OF_A_TICKET,
-        OF_A_STREAM,
-    ];
+    let groups =
+        [COMMON, EVERY_READ, LIST, BOX, ROOM, STORE, SEARCH, USER, MEMBERS_ONLY, HANDSHAKE, TICKET, EVENT_STREAM];
     groups.into_iter().flatten().copied().collect()
 }
 

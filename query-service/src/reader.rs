@@ -18,11 +18,11 @@ use crate::{
     app::App,
     error::Error,
     generation::Generation,
-    position::{MinPositions, Seen},
+    position::{Coverage, MinPositions},
 };
 
 /// The time that a read waits for the read model.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The interval between two reads of the checkpoints without a notification.
 const POLL: Duration = Duration::from_millis(100);
@@ -36,8 +36,8 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Returns the incarnations of the log that it reads from, as one hash.
-    pub(crate) fn life(&self) -> Arc<str> {
-        self.generation.life()
+    pub(crate) fn incarnation(&self) -> Arc<str> {
+        self.generation.incarnation()
     }
 }
 
@@ -111,14 +111,14 @@ async fn wait_for(
     box_id: Option<&BoxId>,
     generation: &Generation,
 ) -> Result<PoolConnection<Postgres>, Error> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     let mut progress = generation.progress();
     let mut announced = false;
     loop {
         let mut connection = generation.acquire().await?;
         let lag = match wanted.check(&mut connection, box_id).await? {
-            Seen::All => return Ok(connection),
-            Seen::NotYet(lag) => lag,
+            Coverage::All => return Ok(connection),
+            Coverage::NotYet(lag) => lag,
         };
         drop(connection);
         let left = deadline.saturating_duration_since(Instant::now());
@@ -130,7 +130,7 @@ async fn wait_for(
             // Notifications are ahead of what this connection sees: waiting for them would return at once.
             sleep(pause).await;
         } else {
-            let woken = timeout(pause, progress.wait_for(|progress| wanted.announced_by(progress))).await;
+            let woken = timeout(pause, progress.wait_for(|progress| wanted.is_covered_by(progress))).await;
             announced = woken.is_ok();
         }
     }

@@ -32,15 +32,15 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(me::alarms::list_my_alarms))
         .routes(routes!(search::search_messages))
         .split_for_parts();
-    let (lives, more) = OpenApiRouter::new()
+    let (live_routes, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
         .routes(routes!(live::events::open_events))
         .routes(routes!(live::tickets::issue_ticket))
         .split_for_parts();
     description.merge(more);
     let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, &app.verifier);
-    let lives = http::limit(lives.with_state(app.clone()), app.live.rates(), &app.verifier);
-    (reads.merge(lives), description)
+    let live_routes = http::limit(live_routes.with_state(app.clone()), app.live.rates(), &app.verifier);
+    (reads.merge(live_routes), description)
 }
 
 #[derive(OpenApi)]

@@ -23,12 +23,12 @@ use crate::{
     generation::Generations,
     live::{Live, tickets::Tickets},
     metrics, problems, routes,
-    search::turns::Turns,
+    search::limiter::SearchLimiter,
     settings::Settings,
 };
 
 /// The time limit of closing live connections, from the moment at which the process is asked to stop.
-const FAREWELL: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Serves on the listener until `shutdown`. PostgreSQL and NATS may become available later, and may be interrupted.
 pub async fn run(
@@ -51,11 +51,11 @@ pub async fn run(
     };
     let server = http::serve(listener, router, &settings.listen, stopping)?;
     let mut tasks = Tasks::default();
-    tasks.spawn("the connection to NATS", nats::ended(client.clone()));
-    tasks.spawn("the follower of keys and revocations", trust.follow(client));
+    tasks.spawn("the connection to NATS", nats::closed(client.clone()));
+    tasks.spawn("the reader of keys and revocations", trust.follow(client));
     let drained = async {
         let _ = stopped.await;
-        if timeout(FAREWELL, app.live.stopped()).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, app.live.stopped()).await.is_err() {
             tracing::warn!("some live connections did not close in time");
         }
     };
@@ -72,15 +72,15 @@ fn assemble(settings: &Settings, client: &Client, verifier: Verifier) -> Result<
         verifier,
         live: live.context("cannot start threads")?,
         tickets: Tickets::new(client.clone()),
-        searches: Turns::new(settings.search_pool),
+        searches: SearchLimiter::new(settings.search_pool),
     }))
 }
 
 /// Returns the router of the HTTP server.
 fn router(settings: &Settings, app: &App, health: Health) -> Result<Router> {
     let mut metrics = Metrics::of("query-service", env!("CARGO_PKG_VERSION"));
-    metrics::register(metrics.own());
-    collect::register(metrics.own(), app.clone());
+    metrics::register(metrics.service_registry());
+    collect::register(metrics.service_registry(), app.clone());
     let pages = operations::pages(health, metrics, &settings.operations, &settings.listen)?;
     let rates = settings.rates.rates();
     let (reads, api) = routes::all(app, &rates);

@@ -21,7 +21,7 @@ use crate::{
     views::{MessageView, Reactions},
 };
 
-pub(crate) mod turns;
+pub(crate) mod limiter;
 
 const LIST: &str = "search";
 
@@ -77,10 +77,10 @@ pub(crate) async fn search_messages(
     read_model: ReadModel,
 ) -> Result<Json<Page<MessageView>>, Error> {
     let after = cursor::decode(LIST, query.cursor.as_deref())?;
-    let turn = app.searches.take(&user_id).await?;
-    // A task of its own: a client that hangs up does not end the statement, so it must not end the turn either.
+    let permit = app.searches.acquire(&user_id).await?;
+    // A task of its own: a client that hangs up does not end the statement, so it must not release the permit either.
     let search = async move {
-        let _turn = turn;
+        let _permit = permit;
         search(&user_id, query, after, read_model).await
     };
     let search = task::spawn(search.in_current_span());

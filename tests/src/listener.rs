@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
-use testing::{EventStream, wait::PATIENCE};
+use testing::{EventStream, wait::TIMEOUT};
 use tokio::time::timeout;
 
 use crate::{frames::check, person::Person, world::World};
@@ -57,16 +57,16 @@ impl Listener {
     }
 
     /// Reads until a frame matches, and returns it.
-    pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
                 let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {what}"));
-                if fits(&frame) {
+                if matches(&frame) {
                     return frame;
                 }
             }
         };
-        timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}"))
+        timeout(TIMEOUT, search).await.unwrap_or_else(|_| panic!("no {what} within {TIMEOUT:?}"))
     }
 
     /// Every frame so far.
@@ -75,7 +75,7 @@ impl Listener {
     }
 
     /// Discards the frames so far. The last id is kept.
-    pub fn forget(&mut self) {
+    pub fn clear_frames(&mut self) {
         self.frames.clear();
     }
 

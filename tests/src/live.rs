@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use testing::{LiveClient, live::Ended, wait::PATIENCE};
+use testing::{LiveClient, live::Ended, wait::TIMEOUT};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -21,15 +21,15 @@ pub struct Live {
 impl Live {
     /// Connects to a query-service's address. Sends no frame yet.
     pub async fn connect(query_url: &str) -> Self {
-        Self::over(LiveClient::connect(query_url, check(query_url).await).await)
+        Self::connect_with(LiveClient::connect(query_url, check(query_url).await).await)
     }
 
     /// Connects with a small receive buffer, so that little data is in transit to a client that does not read.
     pub async fn connect_narrow(query_url: &str) -> Self {
-        Self::over(LiveClient::connect_narrow(query_url, check(query_url).await).await)
+        Self::connect_with(LiveClient::connect_narrow(query_url, check(query_url).await).await)
     }
 
-    fn over(client: LiveClient) -> Self {
+    fn connect_with(client: LiveClient) -> Self {
         Self { client, frames: Vec::new(), versions: BTreeMap::new() }
     }
 
@@ -110,18 +110,18 @@ impl Live {
     }
 
     /// Reads until a frame matches, and returns it.
-    pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let search = async {
             loop {
                 match self.next().await {
-                    Ok(frame) if fits(&frame) => return frame,
+                    Ok(frame) if matches(&frame) => return frame,
                     Ok(_) => {}
                     Err(ended) => panic!("the connection ended before {what}: {ended:?}"),
                 }
             }
         };
-        let found = timeout(PATIENCE, search).await;
-        found.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}; the last frames: {:#?}", self.last_frames()))
+        let found = timeout(TIMEOUT, search).await;
+        found.unwrap_or_else(|_| panic!("no {what} within {TIMEOUT:?}; the last frames: {:#?}", self.last_frames()))
     }
 
     fn last_frames(&self) -> &[Value] {
@@ -159,7 +159,7 @@ impl Live {
                 }
             }
         };
-        timeout(PATIENCE, end).await.unwrap_or_else(|_| panic!("the connection is still open after {PATIENCE:?}"))
+        timeout(TIMEOUT, end).await.unwrap_or_else(|_| panic!("the connection is still open after {TIMEOUT:?}"))
     }
 
     /// Reads for a while, or until the connection ends.
@@ -178,7 +178,7 @@ impl Live {
     }
 
     /// Discards the frames so far. The versions are kept.
-    pub fn forget(&mut self) {
+    pub fn clear_frames(&mut self) {
         self.frames.clear();
     }
 

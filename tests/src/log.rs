@@ -33,7 +33,7 @@ impl Log {
     }
 
     /// All stored messages of streams and buckets, with subject and headers.
-    pub async fn everything(&self) -> Vec<String> {
+    pub async fn all_messages(&self) -> Vec<String> {
         let mut all = Vec::new();
         for name in self.names().await {
             let stream = self.context.get_stream(&name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -72,7 +72,7 @@ impl Log {
     /// Removes and re-adds the last reaction of a box, `times` times in each of `commits` commits. Faster than
     /// commands.
     pub async fn repeat_reaction(&self, box_id: &str, commits: usize, times: usize) {
-        let given = self.last_said(box_id).await;
+        let given = self.last_talk_commit(box_id).await;
         let mut commit: Value = serde_json::from_slice(&given.payload).expect("a commit");
         let again = commit["events"][0].clone();
         assert_eq!(again["type"], "reaction_added", "{commit}");
@@ -97,7 +97,7 @@ impl Log {
 
     /// Appends a message to a box's room that no release up to this one can read. Returns its sequence.
     pub async fn append_from_the_future(&self, box_id: &str) -> u64 {
-        let said = self.last_said(box_id).await;
+        let said = self.last_talk_commit(box_id).await;
         let ours = said.headers.iter().filter(|(name, _)| !name.to_string().starts_with("Nats-"));
         let mut headers: HeaderMap = ours.map(|(name, values)| (name.clone(), values[0].clone())).collect();
         headers.insert("Commit-Id", "from-the-future");
@@ -107,7 +107,7 @@ impl Log {
     }
 
     /// The last commit on the talk lane of a box.
-    async fn last_said(&self, box_id: &str) -> StreamMessage {
+    async fn last_talk_commit(&self, box_id: &str) -> StreamMessage {
         for stream in self.streams().await.into_iter().filter(|stream| stream.config.name.starts_with("BOX_")) {
             let stream = self.context.get_stream_no_info(stream.config.name).await.expect("a stream of boxes");
             if let Ok(said) = stream.get_last_raw_message_by_subject(&format!("box.*.{box_id}.talk")).await {

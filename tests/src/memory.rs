@@ -6,7 +6,7 @@ use harness::{ServiceId, Stack};
 use tokio::time::interval;
 
 /// The interval between two measurements.
-const LOOK: Duration = Duration::from_millis(50);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Returns the resident memory of a service in KiB.
 pub async fn resident(stack: &Stack, id: ServiceId) -> u64 {
@@ -17,13 +17,13 @@ pub async fn resident(stack: &Stack, id: ServiceId) -> u64 {
 }
 
 /// Returns the peak resident memory of a service during a future, in KiB, and the future's result.
-pub async fn most_resident<T>(stack: &Stack, id: ServiceId, going_on: impl Future<Output = T>) -> (u64, T) {
-    let (mut most, mut looks) = (0, interval(LOOK));
+pub async fn peak_resident<T>(stack: &Stack, id: ServiceId, going_on: impl Future<Output = T>) -> (u64, T) {
+    let (mut most, mut samples) = (0, interval(SAMPLE_INTERVAL));
     tokio::pin!(going_on);
     loop {
         tokio::select! {
             result = &mut going_on => return (most.max(resident(stack, id).await), result),
-            _ = looks.tick() => most = most.max(resident(stack, id).await),
+            _ = samples.tick() => most = most.max(resident(stack, id).await),
         }
     }
 }

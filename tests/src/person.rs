@@ -160,11 +160,11 @@ impl Person {
     }
 
     /// Lets later reads wait for the position of this answer.
-    pub fn has_heard_of(&self, answer: &Answer) {
-        self.remember(answer.position());
+    pub fn remember_position(&self, answer: &Answer) {
+        self.add_position(answer.position());
     }
 
-    fn remember(&self, position: String) {
+    fn add_position(&self, position: String) {
         let mut positions = self.positions();
         if positions.len() == REMEMBERED {
             positions.pop_front();
@@ -215,7 +215,7 @@ impl Command<'_> {
         };
         let answer = Answer::read(format!("{method} {path} ({})", person.id), request.send().await?).await?;
         if let Some(position) = answer.header("event-position") {
-            person.remember(position.to_owned());
+            person.add_position(position.to_owned());
         }
         Ok(answer)
     }

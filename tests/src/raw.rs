@@ -54,7 +54,7 @@ impl RawSender {
     }
 
     /// Waits until the server has received everything, or has closed the connection.
-    pub async fn settle(mut self) {
+    pub async fn finish(mut self) {
         let _ = self.socket.shutdown().await;
         let _ = (&mut self.reader).await;
     }

@@ -52,7 +52,7 @@ impl World {
     }
 
     /// Several users, registered or not.
-    pub fn crowd(&self, name: &str, size: usize) -> Vec<Person> {
+    pub fn people(&self, name: &str, size: usize) -> Vec<Person> {
         (0..size).map(|number| self.person(&format!("{name}-{number}"))).collect()
     }
 
@@ -127,7 +127,7 @@ impl World {
         assert_eq!(registered.created(), id);
         let session = self.sign_in(id, PASSWORD).await.ok();
         let person = self.bearer_of(id, session["access_token"].as_str().unwrap_or_default());
-        person.has_heard_of(&registered);
+        person.remember_position(&registered);
         person
     }
 

@@ -16,7 +16,7 @@ static COLOURED: LazyLock<bool> =
 /// The progress bar at the bottom, which other lines must not overwrite.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-fn painted(code: &str, text: &str) -> String {
+fn colored(code: &str, text: &str) -> String {
     if *COLOURED { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
@@ -31,20 +31,20 @@ fn line(text: &str) {
 }
 
 /// Prints one line of progress.
-pub(crate) fn say(text: &str) {
-    line(&format!("{} {text}", painted("1", &format!("{:<WIDTH$}|", "xtask"))));
+pub(crate) fn print(text: &str) {
+    line(&format!("{} {text}", colored("1", &format!("{:<WIDTH$}|", "xtask"))));
 }
 
 /// Prints an error with all its causes, without a backtrace.
 pub(crate) fn error(error: &anyhow::Error) {
     let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-    line(&format!("{} {}", painted("1;31", "error:"), chain.join("\n  because: ")));
+    line(&format!("{} {}", colored("1;31", "error:"), chain.join("\n  because: ")));
 }
 
 /// Prints one line of a service's log.
 pub(crate) fn log(name: &str, text: &str) {
     let hue = name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 6;
-    line(&format!("{} {text}", painted(&format!("{}", 31 + hue), &format!("{name:<WIDTH$}|"))));
+    line(&format!("{} {text}", colored(&format!("{}", 31 + hue), &format!("{name:<WIDTH$}|"))));
 }
 
 /// Prints one line of a result on standard output.

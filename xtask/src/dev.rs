@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use harness::{ServiceId, Stack, StackOptions, output::Output, place::Place, stack::Home, tools::Source};
+use harness::{ServiceId, Stack, StackOptions, checkout::Checkout, output::Output, stack::Home, tools::Source};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::connection::Connection;
@@ -70,9 +70,9 @@ pub(crate) struct Dev {
 impl Dev {
     /// Runs until a signal, or until a process ends unexpectedly.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let place = Place::of_this_checkout()?;
-        let published = place.local.join("dev.json");
-        let _lock = lock(&place, &published)?;
+        let checkout = Checkout::current()?;
+        let published = checkout.local.join("dev.json");
+        let _lock = lock(&checkout, &published)?;
         let _unpublish = Unpublish(published.clone());
         remove(&published)?;
         let mut interruption = Interruption::listen()?;
@@ -80,25 +80,25 @@ impl Dev {
             biased;
             name = interruption.next() => {
                 // Dropping the unfinished start stops all started processes.
-                console::say(&format!("{name} while starting: stopped"));
+                console::print(&format!("{name} while starting: stopped"));
                 return Ok(());
             }
-            started = self.start(&place) => started?,
+            started = self.start(&checkout) => started?,
         };
-        self.attend(stack, &place, &published, interruption).await
+        self.run_until_exit(stack, &checkout, &published, interruption).await
     }
 
-    async fn start(&self, place: &Place) -> anyhow::Result<Stack> {
+    async fn start(&self, checkout: &Checkout) -> anyhow::Result<Stack> {
         if self.reset {
-            Home::erase(place)?;
-            console::say("removed all data and keys");
+            Home::erase(checkout)?;
+            console::print("removed all data and keys");
         }
-        console::say("building the services");
-        cargo::build_services(&place.repository, self.release).await?;
-        console::say("starting PostgreSQL, nats-server and the services");
+        console::print("building the services");
+        cargo::build_services(&checkout.repository, self.release).await?;
+        console::print("starting PostgreSQL, nats-server and the services");
         let source = if self.pinned_servers { Source::Pinned } else { Source::Installed };
-        let ports = read_ports(&place.local.join("ports.json"));
-        let home = Home::of(place, ports, source, Output::Lines(Arc::new(console::log)));
+        let ports = read_ports(&checkout.local.join("ports.json"));
+        let home = Home::of(checkout, ports, source, Output::Lines(Arc::new(console::log)));
         let mut options = StackOptions { bin_dir: Some(self.bin_dir()?), ..StackOptions::default() };
         for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
@@ -109,9 +109,9 @@ impl Dev {
                 options.env.push((id, "BOXROOM_ALLOWED_ORIGINS", origins.clone()));
             }
         }
-        let stack = Box::pin(Stack::open(options, place, home)).await?;
+        let stack = Box::pin(Stack::open(options, checkout, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;
-        std::fs::write(place.local.join("ports.json"), ports).context("cannot write ports.json")?;
+        std::fs::write(checkout.local.join("ports.json"), ports).context("cannot write ports.json")?;
         Ok(stack)
     }
 
@@ -122,35 +122,35 @@ impl Dev {
         Ok(target.join(if self.release { "release" } else { "debug" }))
     }
 
-    async fn attend(
+    async fn run_until_exit(
         &self,
         stack: Stack,
-        place: &Place,
+        checkout: &Checkout,
         published: &Path,
         mut interruption: Interruption,
     ) -> anyhow::Result<()> {
         let ended = tokio::select! {
             biased;
             name = interruption.next() => {
-                console::say(&format!("{name}: stopping"));
+                console::print(&format!("{name}: stopping"));
                 Ok(())
             }
             (name, status) = stack.first_exit() => Err(anyhow::anyhow!(
                 "{name} ended unexpectedly ({status}): stopped the others"
             )),
-            failed = self.present(&stack, place, published) => failed,
+            failed = self.set_up(&stack, checkout, published) => failed,
         };
         // Clients must not find the addresses of a stack that is about to end.
         remove(published)?;
         stack.shutdown().await;
         if ended.is_ok() {
-            console::say("everything has stopped");
+            console::print("everything has stopped");
         }
         ended
     }
 
     /// Registers users, publishes the addresses, and then waits forever.
-    async fn present(&self, stack: &Stack, place: &Place, published: &Path) -> anyhow::Result<()> {
+    async fn set_up(&self, stack: &Stack, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
         let connection = Connection::of(stack);
         connection.register_people().await?;
         if self.seed {
@@ -160,9 +160,9 @@ impl Dev {
         if self.json {
             console::result(&serde_json::to_string(&connection)?)?;
         } else {
-            console::result(&connection.describe(published.strip_prefix(&place.repository).unwrap_or(published)))?;
+            console::result(&connection.describe(published.strip_prefix(&checkout.repository).unwrap_or(published)))?;
         }
-        console::say("ready; Ctrl-C stops everything");
+        console::print("ready; Ctrl-C stops everything");
         std::future::pending().await
     }
 }
@@ -194,8 +194,8 @@ impl Interruption {
 }
 
 /// Locks this checkout's data. The system releases the lock at the end of the process.
-fn lock(place: &Place, published: &Path) -> anyhow::Result<File> {
-    let path = place.local.join("lock");
+fn lock(checkout: &Checkout, published: &Path) -> anyhow::Result<File> {
+    let path = checkout.local.join("lock");
     let lock = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     if lock.try_lock().is_err() {
         bail!(

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use harness::{Postgres, Role, place::Place};
+use harness::{Postgres, Role, checkout::Checkout};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{cargo, console};
@@ -36,12 +36,12 @@ type Files = BTreeMap<String, Vec<u8>>;
 impl Prepare {
     /// Compiles the queries against a temporary database, and compares or replaces `.sqlx/`.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let place = Place::of_this_checkout()?;
-        let kept = place.repository.join(".sqlx");
-        let wanted = ask(&place).await?;
+        let checkout = Checkout::current()?;
+        let kept = checkout.repository.join(".sqlx");
+        let wanted = compile_queries(&checkout).await?;
         let present = read(&kept)?;
         if wanted == present {
-            console::say(&format!("the files of {} queries in .sqlx are up to date", wanted.len()));
+            console::print(&format!("the files of {} queries in .sqlx are up to date", wanted.len()));
             return Ok(());
         }
         let differing = differing(&present, &wanted);
@@ -53,26 +53,26 @@ impl Prepare {
             );
         }
         replace(&kept, &present, &wanted)?;
-        console::say(&format!("wrote the files of {} queries to .sqlx, {} changed", wanted.len(), differing.len()));
+        console::print(&format!("wrote the files of {} queries to .sqlx, {} changed", wanted.len(), differing.len()));
         Ok(())
     }
 }
 
 /// Compiles the packages against a fresh database; the macros write the metadata of each query.
-async fn ask(place: &Place) -> anyhow::Result<Files> {
+async fn compile_queries(checkout: &Checkout) -> anyhow::Result<Files> {
     let postgres = Postgres::start().await?;
-    create_tables(&place.repository, &postgres.url(Role::Admin)).await?;
+    create_tables(&checkout.repository, &postgres.url(Role::Admin)).await?;
     let answers = tempfile::tempdir().context("cannot create a folder for the answers")?;
     let address = format!("{}?options[search_path]=read_g1,control", postgres.url(Role::Admin));
-    let touched = PACKAGES.map(|package| Touched::new(place.repository.join(package).join("src/lib.rs")));
-    let mut command = cargo::cargo(&place.repository);
+    let touched_files = PACKAGES.map(|package| TouchedFile::new(checkout.repository.join(package).join("src/lib.rs")));
+    let mut command = cargo::cargo(&checkout.repository);
     command.args(["check", "--quiet", "--all-targets"]);
     for package in PACKAGES {
         command.args(["--package", package]);
     }
     command.env("DATABASE_URL", address).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", answers.path());
     let checked = cargo::run(&mut command).await;
-    drop(touched);
+    drop(touched_files);
     checked?;
     read(answers.path())
 }
@@ -129,12 +129,12 @@ fn replace(folder: &Path, present: &Files, wanted: &Files) -> anyhow::Result<()>
 }
 
 /// A source file with a new modification time until dropped, so that cargo expands its crate's macros again.
-struct Touched {
+struct TouchedFile {
     path: PathBuf,
     before: Option<SystemTime>,
 }
 
-impl Touched {
+impl TouchedFile {
     fn new(path: PathBuf) -> Self {
         let before = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
         set_modified(&path, SystemTime::now());
@@ -142,7 +142,7 @@ impl Touched {
     }
 }
 
-impl Drop for Touched {
+impl Drop for TouchedFile {
     fn drop(&mut self) {
         // Other builds of this crate are still valid.
         if let Some(before) = self.before {

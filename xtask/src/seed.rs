@@ -1,7 +1,7 @@
 //! Sample data, created through the public commands.
 
 mod client;
-mod town;
+mod data;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -12,12 +12,12 @@ use serde_json::json;
 
 use self::{
     client::Client,
-    town::{Line, Room},
+    data::{Line, Room},
 };
 use crate::console::{self, Progress};
 
 /// The number of concurrent commands.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 /// The validity of the seeder's tokens.
 const LIFETIME: Duration = Duration::from_hours(1);
 /// The limit of attempts per box. Each closed room of an earlier run takes one.
@@ -25,25 +25,25 @@ const ROOMS_TRIED: usize = 1_000;
 
 /// Creates the sample data. A repeat changes nothing, except that closed rooms are opened again.
 pub(crate) async fn fill(stack: &Stack) -> anyhow::Result<()> {
-    let town = Town::new(stack)?;
-    let rooms = town::rooms();
+    let seeder = Seeder::new(stack)?;
+    let rooms = data::rooms();
     let conversations: usize = rooms.iter().map(|room| room.guests.len() + room.lines.len() + 1).sum();
-    let steps = town::boxes().len() + town::STORES.len() + town::USERS.len() + conversations;
-    let (town, progress) = (&town, &Progress::new(u64::try_from(steps)?));
+    let steps = data::boxes().len() + data::STORES.len() + data::USERS.len() + conversations;
+    let (seeder, progress) = (&seeder, &Progress::new(u64::try_from(steps)?));
     progress.stage("boxes");
-    each(town::boxes(), async |install| town.install(install).await.map(|()| progress.step())).await?;
+    each(data::boxes(), async |install| seeder.install(install).await.map(|()| progress.step())).await?;
     progress.stage("stores");
-    each(town::STORES, async |store| town.register_store(store).await.map(|()| progress.step())).await?;
+    each(data::STORES, async |store| seeder.register_store(store).await.map(|()| progress.step())).await?;
     progress.stage("users");
-    each(town::USERS, async |user| town.register_user(user).await.map(|()| progress.step())).await?;
+    each(data::USERS, async |user| seeder.register_user(user).await.map(|()| progress.step())).await?;
     progress.stage("rooms");
-    each(rooms, async |room| town.hold(&room, progress).await).await?;
-    console::say(&format!(
+    each(rooms, async |room| seeder.fill_room(&room, progress).await).await?;
+    console::print(&format!(
         "sample data: {} boxes, {} stores, {} users and {} open rooms",
-        town::boxes().len(),
-        town::STORES.len(),
-        town::USERS.len(),
-        town::rooms().len()
+        data::boxes().len(),
+        data::STORES.len(),
+        data::USERS.len(),
+        data::rooms().len()
     ));
     Ok(())
 }
@@ -53,27 +53,27 @@ async fn each<T>(
     work: impl AsyncFn(T) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let work = &work;
-    stream::iter(things).map(async |thing| work(thing).await).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(things).map(async |thing| work(thing).await).buffer_unordered(CONCURRENCY).try_collect().await
 }
 
 /// The clients of the services, and a token for each user.
-struct Town {
+struct Seeder {
     client: Client,
     operator: String,
     tokens: HashMap<&'static str, String>,
 }
 
-impl Town {
+impl Seeder {
     fn new(stack: &Stack) -> anyhow::Result<Self> {
         let token = |(id, _): &(&'static str, _)| (*id, stack.token(Bearer::User(id), LIFETIME));
         Ok(Self {
             client: Client::new(stack.command_url(0), stack.query_url(0))?,
             operator: stack.token(Bearer::Operator("ops"), LIFETIME),
-            tokens: town::USERS.iter().map(token).collect(),
+            tokens: data::USERS.iter().map(token).collect(),
         })
     }
 
-    async fn install(&self, install: town::Install) -> anyhow::Result<()> {
+    async fn install(&self, install: data::Install) -> anyhow::Result<()> {
         let body = json!({
             "box_id": install.box_id, "kind": "shared", "zip_code": install.zip_code, "address": install.address,
             "detailed_address": install.detail, "latitude": install.latitude, "longitude": install.longitude,
@@ -81,18 +81,18 @@ impl Town {
         self.client.ensure("/boxes", Some(&self.operator), &format!("seed-box-{}", install.box_id), &body).await
     }
 
-    async fn register_store(&self, (id, name, zip_code, category): town::Store) -> anyhow::Result<()> {
+    async fn register_store(&self, (id, name, zip_code, category): data::Store) -> anyhow::Result<()> {
         let body = json!({ "store_id": id, "name": name, "zip_code": zip_code, "category": category });
         self.client.ensure("/stores", Some(&self.operator), &format!("seed-store-{id}"), &body).await
     }
 
-    async fn register_user(&self, (id, nickname): town::User) -> anyhow::Result<()> {
+    async fn register_user(&self, (id, nickname): data::User) -> anyhow::Result<()> {
         let body = json!({ "user_id": id, "password": format!("{id} of the town"), "nickname": nickname });
         self.client.ensure("/users", None, &format!("seed-user-{id}"), &body).await
     }
 
     /// Opens a room, adds its guests and posts its conversation.
-    async fn hold(&self, room: &Room, progress: &Progress) -> anyhow::Result<()> {
+    async fn fill_room(&self, room: &Room, progress: &Progress) -> anyhow::Result<()> {
         let Some(room_id) = self.open(room).await? else {
             // The box is occupied by a room that the seeder does not own.
             (0..=room.guests.len() + room.lines.len()).for_each(|_| progress.step());

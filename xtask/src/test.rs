@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use harness::{
-    place::Place,
+    checkout::Checkout,
     tools::{self, Source},
 };
 use tokio::process::Command;
@@ -45,28 +45,28 @@ struct Steps(Vec<(&'static str, Duration)>);
 impl Test {
     /// Runs all steps; stops at the first failure.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let place = Place::of_this_checkout()?;
+        let checkout = Checkout::current()?;
         let mut steps = Steps::default();
-        let done = self.steps(&place, &mut steps).await;
-        console::say(&steps.summary(done.is_ok()));
+        let done = self.steps(&checkout, &mut steps).await;
+        console::print(&steps.summary(done.is_ok()));
         done
     }
 
-    async fn steps(&self, place: &Place, steps: &mut Steps) -> anyhow::Result<()> {
+    async fn steps(&self, checkout: &Checkout, steps: &mut Steps) -> anyhow::Result<()> {
         let cargo = |arguments: &[&str]| {
-            let mut command = cargo::cargo(&place.repository);
+            let mut command = cargo::cargo(&checkout.repository);
             command.args(arguments);
             command
         };
         steps.run("format", &mut cargo(&["fmt", "--all", "--check"])).await?;
-        steps.time("secrets", std::future::ready(leaks::none_in(&place.repository))).await?;
-        let tidy = tidy::check(&place.repository).and_then(|()| circles::check(&place.repository));
+        steps.time("secrets", std::future::ready(leaks::none_in(&checkout.repository))).await?;
+        let tidy = tidy::check(&checkout.repository).and_then(|()| circles::check(&checkout.repository));
         steps.time("tidy", std::future::ready(tidy)).await?;
         // All checks but advisories, whose database is not available from a registry.
-        let mut dependencies = dependencies(place.clone()).await?;
+        let mut dependencies = dependencies(checkout.clone()).await?;
         steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;
         // The servers are fetched before many tests need them at once.
-        steps.time("servers", servers(place.clone())).await?;
+        steps.time("servers", servers(checkout.clone())).await?;
         steps.time("browser", browser()).await?;
         steps.time("queries", Prepare { check: true }.run()).await?;
         let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
@@ -75,19 +75,19 @@ impl Test {
         steps.run("docs", docs.env("RUSTDOCFLAGS", "--deny warnings")).await?;
         // The system tests start the programs.
         steps.run("build", &mut cargo(&["build", "--workspace", "--bins"])).await?;
-        let mut tests = self.tests(cargo(&[]), place).await?;
+        let mut tests = self.tests(cargo(&[]), checkout).await?;
         steps.run("tests", &mut tests).await?;
         // nextest does not run doc tests.
         steps.run("doc tests", &mut cargo(&["test", "--workspace", "--doc", "--quiet"])).await
     }
 
-    async fn tests(&self, mut command: Command, place: &Place) -> anyhow::Result<Command> {
-        let mut probe = cargo::cargo(&place.repository);
+    async fn tests(&self, mut command: Command, checkout: &Checkout) -> anyhow::Result<Command> {
+        let mut probe = cargo::cargo(&checkout.repository);
         let probe = probe.args(["nextest", "--version"]).output().await.context("cannot run cargo")?;
         if probe.status.success() {
             command.args(["nextest", "run", "--workspace"]).args(&self.tests);
         } else if self.tests.is_empty() {
-            console::say(NEXTEST_MISSING);
+            console::print(NEXTEST_MISSING);
             command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
             command.args(["--", "--test-threads", "2"]);
         } else {
@@ -97,11 +97,11 @@ impl Test {
     }
 }
 
-async fn servers(place: Place) -> anyhow::Result<()> {
+async fn servers(checkout: Checkout) -> anyhow::Result<()> {
     let find = move || {
-        let nats = tools::nats_server(&place, Source::Installed)?;
-        let postgres = tools::postgres_server(&place, Source::Installed)?;
-        console::say(&format!(
+        let nats = tools::nats_server(&checkout, Source::Installed)?;
+        let postgres = tools::postgres_server(&checkout, Source::Installed)?;
+        console::print(&format!(
             "nats-server is {}, PostgreSQL is in {}",
             nats.program.display(),
             postgres.bin.display()
@@ -112,9 +112,9 @@ async fn servers(place: Place) -> anyhow::Result<()> {
 }
 
 /// Prepares the check of dependencies with cargo-deny.
-async fn dependencies(place: Place) -> anyhow::Result<Command> {
-    let repository = place.repository.clone();
-    let program = tokio::task::spawn_blocking(move || tools::cargo_deny(&place)).await??;
+async fn dependencies(checkout: Checkout) -> anyhow::Result<Command> {
+    let repository = checkout.repository.clone();
+    let program = tokio::task::spawn_blocking(move || tools::cargo_deny(&checkout)).await??;
     let mut command = Command::new(program);
     command.current_dir(repository).args(["--log-level", "error"]);
     Ok(command)
@@ -123,7 +123,7 @@ async fn dependencies(place: Place) -> anyhow::Result<Command> {
 /// Finds the browser for the tests of pages.
 async fn browser() -> anyhow::Result<()> {
     let program = tokio::task::spawn_blocking(tools::chromium).await??;
-    console::say(&format!("Chromium is {}", program.display()));
+    console::print(&format!("Chromium is {}", program.display()));
     Ok(())
 }
 
@@ -133,7 +133,7 @@ impl Steps {
     }
 
     async fn time(&mut self, name: &'static str, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-        console::say(name);
+        console::print(name);
         let start = Instant::now();
         let done = work.await;
         self.0.push((name, start.elapsed()));

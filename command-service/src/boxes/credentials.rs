@@ -41,12 +41,12 @@ pub(crate) async fn set_credentials(
     Command { body, .. }: Command<SetCredentials>,
 ) -> Result<StatusCode, Error> {
     app.signing()?;
-    if installed(&app, &box_id).await?.is_retired() {
+    if load_installed(&app, &box_id).await?.is_retired() {
         return Err(Code::BoxRetired.into());
     }
     let hash = app.passwords.hash(body.secret).await?;
     app.accounts.put_box(&box_id, hash, clock::now()).await?;
-    sign_out::everywhere(app.records(), "device", &as_user(&box_id)?).await?;
+    sign_out::end_all(app.session_stores(), "device", &as_user(&box_id)?).await?;
     tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were set");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -61,19 +61,19 @@ pub(crate) async fn remove_credentials(
     Path(BoxPath { box_id }): Path<BoxPath>,
     BareCommand(_stamp): BareCommand,
 ) -> Result<StatusCode, Error> {
-    installed(&app, &box_id).await?;
-    withdraw(&app, &box_id).await?;
+    load_installed(&app, &box_id).await?;
+    revoke_credentials(&app, &box_id).await?;
     tracing::info!(user.id = %operator, box.id = %box_id, "the credentials of a box were removed");
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes the credentials of the box and ends its sessions.
-pub(super) async fn withdraw(app: &App, box_id: &BoxId) -> Result<(), Error> {
+pub(super) async fn revoke_credentials(app: &App, box_id: &BoxId) -> Result<(), Error> {
     app.accounts.delete_box(box_id).await?;
-    Ok(sign_out::everywhere(app.records(), "device", &as_user(box_id)?).await?)
+    Ok(sign_out::end_all(app.session_stores(), "device", &as_user(box_id)?).await?)
 }
 
-async fn installed(app: &App, box_id: &BoxId) -> Result<Arc<DeliveryBox>, Error> {
+async fn load_installed(app: &App, box_id: &BoxId) -> Result<Arc<DeliveryBox>, Error> {
     let (found, _) = app.boxes.load_latest(box_id).await?;
     if found.is_installed() { Ok(found) } else { Err(Code::BoxNotFound.into()) }
 }

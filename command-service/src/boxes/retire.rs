@@ -22,7 +22,7 @@ pub(crate) async fn retire_box(
     let committed = app.boxes.execute(&box_id, command, stamp.by_operator(&operator)).await;
     // A repeat completes a retirement that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(BoxRefusal::BoxRetired))) {
-        credentials::withdraw(&app, &box_id).await?;
+        credentials::revoke_credentials(&app, &box_id).await?;
     }
     Ok(Done::of(&committed?))
 }

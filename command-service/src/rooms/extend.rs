@@ -7,7 +7,8 @@ use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole, paths::RoomPath, problems::Code, request::Command, schemas,
+    answer::Created, app::App, error::Error, numbers::whole_number, paths::RoomPath, problems::Code, request::Command,
+    schemas,
 };
 
 /// An extension of a room.
@@ -16,7 +17,7 @@ use crate::{
 #[schema(example = json!({ "hours": 1 }))]
 pub(crate) struct ExtendRoom {
     /// The number of hours.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "whole_number")]
     #[schema(value_type = schemas::ExtensionHours)]
     hours: ExtensionHours,
 }

@@ -8,8 +8,8 @@ use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Created, app::App, attempts::ThrottleKey, error::Error, passwords::RoomPassword, paths::RoomPath,
-    request::BriefCommand, schemas, stamp::Stamp,
+    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, passwords::RoomPassword, paths::RoomPath,
+    request::OptionalBodyCommand, schemas, stamp::Stamp,
 };
 
 /// A request to join a room.
@@ -30,7 +30,7 @@ pub(crate) async fn join_room(
     State(app): State<App>,
     AsUser(user_id): AsUser,
     Path(RoomPath { room_id }): Path<RoomPath>,
-    BriefCommand { body, stamp }: BriefCommand<JoinRoom>,
+    OptionalBodyCommand { body, stamp }: OptionalBodyCommand<JoinRoom>,
 ) -> Result<Created, Error> {
     let committed = join(&app, &room_id, &user_id, body.password, &stamp).await?;
     Ok(Created::of(&committed, &user_id))
@@ -46,19 +46,19 @@ async fn join(
     stamp: &Stamp,
 ) -> Result<Committed<DeliveryBox>, Error> {
     let (known, _) = app.boxes.load(room_id.box_id()).await?;
-    let hash = lock_of(&known, room_id);
+    let hash = password_hash_of(&known, room_id);
     let result = try_to_join(app, room_id, user_id, password.clone(), hash, stamp).await?;
     if !matches!(result, Err(CommandError::Refused(BoxRefusal::WrongPassword))) {
         return Ok(result?);
     }
     let (latest, _) = app.boxes.load_latest(room_id.box_id()).await?;
-    if lock_of(&latest, room_id) == hash {
+    if password_hash_of(&latest, room_id) == hash {
         return Ok(result?);
     }
-    Ok(try_to_join(app, room_id, user_id, password, lock_of(&latest, room_id), stamp).await??)
+    Ok(try_to_join(app, room_id, user_id, password, password_hash_of(&latest, room_id), stamp).await??)
 }
 
-fn lock_of<'a>(state: &'a DeliveryBox, room_id: &RoomId) -> Option<&'a str> {
+fn password_hash_of<'a>(state: &'a DeliveryBox, room_id: &RoomId) -> Option<&'a str> {
     state.last_room(room_id).and_then(|room| room.password_hash())
 }
 
@@ -74,8 +74,9 @@ async fn try_to_join(
         (None, _) => PasswordProof::Missing,
         (Some(password), Some(hash)) => {
             let throttle_key = ThrottleKey::room(room_id, user_id);
-            let fits = app.attempts.check(&throttle_key, app.passwords.fits(password.clone(), Some(hash))).await?;
-            if fits { PasswordProof::Fits(hash.to_owned()) } else { PasswordProof::Wrong }
+            let is_correct =
+                app.login_throttle.check(&throttle_key, app.passwords.matches(password.clone(), Some(hash))).await?;
+            if is_correct { PasswordProof::Matches(hash.to_owned()) } else { PasswordProof::Wrong }
         }
         (Some(_), None) => PasswordProof::Wrong,
     };

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole, passwords::RoomPassword, paths::BoxPath, problems::Code,
-    request::Command, schemas, stamp::Stamp,
+    answer::Created, app::App, error::Error, numbers::whole_number, passwords::RoomPassword, paths::BoxPath,
+    problems::Code, request::Command, schemas, stamp::Stamp,
 };
 
 /// A room to open on a free box.
@@ -29,7 +29,7 @@ pub(crate) struct OpenRoom {
     #[schema(value_type = schemas::Title)]
     title: Title,
     /// The maximum number of members.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "whole_number")]
     #[schema(value_type = schemas::MaxMembers)]
     max_members: MaxMembers,
     /// The password; absent for a room without a lock.

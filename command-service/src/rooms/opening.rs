@@ -16,10 +16,10 @@ pub(super) async fn open(
     command: BoxCommand,
     context: CommandContext,
 ) -> Result<Committed<DeliveryBox>, Error> {
-    let armed = AtomicBool::new(false);
-    let arm = |events: &[BoxEvent]| {
+    let is_scheduled = AtomicBool::new(false);
+    let schedule = |events: &[BoxEvent]| {
         let deadline = events.iter().find_map(deadline_of);
-        armed.store(true, Ordering::Relaxed);
+        is_scheduled.store(true, Ordering::Relaxed);
         async move {
             match deadline {
                 Some((room_id, closes_at)) => Ok(app.deadlines.schedule(&room_id, closes_at).await?),
@@ -28,7 +28,7 @@ pub(super) async fn open(
         }
         .boxed()
     };
-    let result = app.boxes.execute_prepared(box_id, command, context, &arm).await;
+    let result = app.boxes.execute_prepared(box_id, command, context, &schedule).await;
     match &result {
         Ok(committed) if !committed.replayed => {
             // A short deadline may have fired during the append, before the room existed.
@@ -37,7 +37,7 @@ pub(super) async fn open(
                 app.deadlines.schedule(&room_id, closes_at).await?;
             }
         }
-        Err(_) if armed.load(Ordering::Relaxed) => restore(app, box_id).await,
+        Err(_) if is_scheduled.load(Ordering::Relaxed) => restore(app, box_id).await,
         Ok(_) | Err(_) => {}
     }
     Ok(result?)

@@ -41,14 +41,14 @@ pub(crate) async fn move_read_marker(
 /// Requires that the room is the box's last one and has this member. Reads the latest state before a rejection.
 async fn require_reader(app: &App, room_id: &RoomId, user_id: &UserId) -> Result<(), Error> {
     let (known, _) = app.boxes.load(room_id.box_id()).await?;
-    if reads(&known, room_id, user_id).is_ok() {
+    if check_reader(&known, room_id, user_id).is_ok() {
         return Ok(());
     }
     let (latest, _) = app.boxes.load_latest(room_id.box_id()).await?;
-    Ok(reads(&latest, room_id, user_id)?)
+    Ok(check_reader(&latest, room_id, user_id)?)
 }
 
-fn reads(state: &DeliveryBox, room_id: &RoomId, user_id: &UserId) -> Result<(), Code> {
+fn check_reader(state: &DeliveryBox, room_id: &RoomId, user_id: &UserId) -> Result<(), Code> {
     let last = state.room().ok_or(Code::RoomNotFound)?;
     match room_id.number().cmp(&last.room_id().number()) {
         std::cmp::Ordering::Greater => Err(Code::RoomNotFound),

@@ -23,9 +23,9 @@ const TOKEN: &str = "token";
 /// The callers that may give a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    Anybody,
+    Public,
     SignedIn,
-    People,
+    UsersAndOperators,
     Users,
     Operators,
     Boxes,
@@ -37,7 +37,7 @@ pub(super) enum Answer {
     Created,
     Done,
     Session,
-    Settled,
+    NoContent,
 }
 
 #[derive(OpenApi)]
@@ -102,9 +102,9 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     responses.insert(status.to_string(), RefOr::T(success));
 
     let allowed = match access {
-        Access::Anybody => "No token required.",
+        Access::Public => "No token required.",
         Access::SignedIn => "Requires any valid token.",
-        Access::People => "Requires the role user or operator.",
+        Access::UsersAndOperators => "Requires the role user or operator.",
         Access::Users => "Requires the role user.",
         Access::Operators => "Requires the role operator.",
         Access::Boxes => "Requires a token of the box itself.",
@@ -113,7 +113,7 @@ fn complete(operation: &mut Operation, access: Access, answer: Answer, problems:
     operation.description = Some(description.map_or_else(|| allowed.to_owned(), |text| format!("{text}\n\n{allowed}")));
     let no_scopes: [&str; 0] = [];
     operation.security = Some(match access {
-        Access::Anybody => vec![],
+        Access::Public => vec![],
         _ => vec![SecurityRequirement::new(TOKEN, no_scopes)],
     });
     // No example: many clients would send it with every request.
@@ -155,10 +155,10 @@ fn shared_problems(access: Access, has_body: bool, in_path: bool) -> Vec<Code> {
     if in_path {
         codes.push(Code::NotFound);
     }
-    if access != Access::Anybody {
+    if access != Access::Public {
         codes.extend([Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken]);
     }
-    if !matches!(access, Access::Anybody | Access::SignedIn) {
+    if !matches!(access, Access::Public | Access::SignedIn) {
         codes.push(Code::Forbidden);
     }
     codes
@@ -171,7 +171,7 @@ fn success(answer: Answer) -> (u16, Response) {
             let session = json(SessionView::name().into_owned());
             return (200, ResponseBuilder::new().description("Signed in").content("application/json", session).build());
         }
-        Answer::Settled => {
+        Answer::NoContent => {
             return (204, ResponseBuilder::new().description("Done, or done before").build());
         }
         Answer::Created => {

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use service_kit::{auth::Role, extract::Path, http::ClientAddress};
 use utoipa::ToSchema;
 
-use super::{Session, begin};
+use super::{Session, start_session};
 use crate::{
-    app::App, attempts::ThrottleKey, boxes, error::Error, passwords::BoxSecret, paths::BoxPath, problems::Code,
+    app::App, boxes, error::Error, login_throttle::ThrottleKey, passwords::BoxSecret, paths::BoxPath, problems::Code,
     request::Command, schemas,
 };
 
@@ -29,19 +29,19 @@ pub(crate) struct OpenBoxSession {
 pub(crate) async fn open_box_session(
     State(app): State<App>,
     Path(BoxPath { box_id }): Path<BoxPath>,
-    from: ClientAddress,
+    address: ClientAddress,
     Command { body, .. }: Command<OpenBoxSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
     let stored = app.accounts.get_box(&box_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let throttle_key = ThrottleKey::of_box(&app.secret, &box_id, from);
-    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.secret, hash)).await?;
-    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    let throttle_key = ThrottleKey::of_box(&app.secret, &box_id, address);
+    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.secret, hash)).await?;
+    let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     // The credentials may briefly outlive the box: the log decides.
     if app.boxes.load_latest(&box_id).await?.0.is_retired() {
         return Err(Code::WrongCredentials.into());
     }
     let own = boxes::as_user(&box_id)?;
-    Ok(Json(begin(&app, &stored, &own, &Role::Device(box_id)).await?))
+    Ok(Json(start_session(&app, &stored, &own, &Role::Device(box_id)).await?))
 }

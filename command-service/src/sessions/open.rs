@@ -8,8 +8,8 @@ use service_kit::{auth::Role, http::ClientAddress};
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
 
-use super::{Session, begin};
-use crate::{app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas};
+use super::{Session, start_session};
+use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
 
 /// The sign-in of a user or an operator.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,22 +31,22 @@ pub(crate) struct OpenSession {
 #[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = OpenSession)]
 pub(crate) async fn open_session(
     State(app): State<App>,
-    from: ClientAddress,
+    address: ClientAddress,
     Command { body, .. }: Command<OpenSession>,
 ) -> Result<Json<Session>, Error> {
     app.signing()?;
     let stored = app.accounts.get(&body.user_id).await?;
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let throttle_key = ThrottleKey::account(&app.secret, &body.user_id, from);
-    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.password, hash)).await?;
-    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    let throttle_key = ThrottleKey::account(&app.secret, &body.user_id, address);
+    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.password, hash)).await?;
+    let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let role = role(&stored.account).ok_or(Code::Internal)?;
     if role == Role::User {
         // An account may still be pending, or briefly outlive its user: the log decides.
         let (user, _) = app.users.load_latest(&body.user_id).await?;
         user.nickname().ok_or(Code::WrongCredentials)?;
     }
-    Ok(Json(begin(&app, &stored, &body.user_id, &role).await?))
+    Ok(Json(start_session(&app, &stored, &body.user_id, &role).await?))
 }
 
 fn role(account: &Account) -> Option<Role> {

@@ -1,7 +1,7 @@
 //! `POST /sessions/refresh`: exchanges a refresh token for another one and a new access token.
 
 use axum::{Json, extract::State};
-use credentials::{Family, SessionKey, StoredAccount};
+use credentials::{SessionKey, SessionRecord, StoredAccount};
 use serde::Deserialize;
 use service_kit::{auth::Role, clock};
 use sign_in::sign_out;
@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::{
     Session, answer,
-    refresh_token::{Presented, RefreshToken, random_salt},
-    rotation::{Verdict, judge},
+    refresh_token::{RefreshToken, RefreshTokenText, random_salt},
+    rotation::{Verdict, rotate},
 };
 use crate::{app::App, error::Error, problems::Code, request::Command, schemas};
 
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct RefreshSession {
     /// The refresh token of the last answer.
     #[schema(value_type = schemas::RefreshToken)]
-    refresh_token: Presented,
+    refresh_token: RefreshTokenText,
 }
 
 /// Refreshes a session
@@ -42,27 +42,27 @@ pub(crate) async fn refresh_session(
     let RefreshToken { key, secret } = body.refresh_token.parse().ok_or(Code::InvalidRefreshToken)?;
     for _ in 0..ATTEMPTS {
         let now = clock::now();
-        let (family, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;
-        if family.used_at + app.session_lifetime < now {
+        let (record, revision) = app.sessions.get(&key).await?.ok_or(Code::InvalidRefreshToken)?;
+        if record.used_at + app.session_lifetime < now {
             return Err(Code::InvalidRefreshToken.into());
         }
-        let role = role(&key.role, &family)?;
-        let Some(account) = account_of(&app, &key, &role, &family).await? else {
-            sign_out::end(app.records(), &key, now).await?;
+        let role = role(&key.role, &record)?;
+        let Some(account) = account_of(&app, &key, &role, &record).await? else {
+            sign_out::end_session(app.session_stores(), &key, now).await?;
             return Err(Code::InvalidRefreshToken.into());
         };
-        let secret = match judge(&family, &secret, random_salt(), now) {
+        let secret = match rotate(&record, &secret, random_salt(), now) {
             Verdict::Replaced(next, secret) => {
-                let next = Family { credential: Some(account.credential()), ..next };
+                let next = SessionRecord { credential: Some(account.credential()), ..next };
                 match app.sessions.update(&key, &next, revision).await {
                     Err(BucketError::Conflict(_)) => continue,
                     result => result.map(|()| secret)?,
                 }
             }
-            Verdict::Again(secret) => secret,
+            Verdict::Repeated(secret) => secret,
             Verdict::Reused => {
                 tracing::warn!(user.id = %key.user_id, "a refresh token was used again: its session ends");
-                sign_out::end(app.records(), &key, now).await?;
+                sign_out::end_session(app.session_stores(), &key, now).await?;
                 return Err(Code::RefreshTokenReused.into());
             }
         };
@@ -73,9 +73,13 @@ pub(crate) async fn refresh_session(
 
 /// The account of a session; `None` if the session has ended. A session ends with its credential and with its user or
 /// box, even if the service crashed before it deleted the session.
-/// box, even if the service crashed before it deleted the session.
-async fn account_of(app: &App, key: &SessionKey, role: &Role, family: &Family) -> Result<Option<StoredAccount>, Error> {
-    let (account, gone) = match role {
+async fn account_of(
+    app: &App,
+    key: &SessionKey,
+    role: &Role,
+    record: &SessionRecord,
+) -> Result<Option<StoredAccount>, Error> {
+    let (account, has_ended) = match role {
         Role::Device(box_id) => {
             (app.accounts.get_box(box_id).await?, app.boxes.load_latest(box_id).await?.0.is_retired())
         }
@@ -83,11 +87,11 @@ async fn account_of(app: &App, key: &SessionKey, role: &Role, family: &Family) -
         Role::Operator => (app.accounts.get(&key.user_id).await?, false),
     };
     let admits = |account: &StoredAccount| {
-        account.account.role == key.role && account.admits(&key.session, family.credential.as_deref())
+        account.account.role == key.role && account.accepts_session(&key.session, record.credential.as_deref())
     };
-    Ok(account.filter(|account| !gone && admits(account)))
+    Ok(account.filter(|account| !has_ended && admits(account)))
 }
 
-fn role(name: &str, family: &Family) -> Result<Role, Code> {
-    Role::named(name, family.box_id.clone()).ok_or(Code::InvalidRefreshToken)
+fn role(name: &str, record: &SessionRecord) -> Result<Role, Code> {
+    Role::named(name, record.box_id.clone()).ok_or(Code::InvalidRefreshToken)
 }

@@ -14,9 +14,9 @@ pub(crate) const MAX_CHARS: usize = 200;
 /// A received refresh token of valid length. It has no `Debug` form.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Presented(String);
+pub(crate) struct RefreshTokenText(String);
 
-impl TryFrom<String> for Presented {
+impl TryFrom<String> for RefreshTokenText {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -25,7 +25,7 @@ impl TryFrom<String> for Presented {
     }
 }
 
-impl Presented {
+impl RefreshTokenText {
     /// Parses the token. Returns `None` if it is malformed.
     pub(super) fn parse(&self) -> Option<RefreshToken> {
         RefreshToken::parse(&self.0)

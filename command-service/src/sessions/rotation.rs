@@ -1,7 +1,7 @@
 //! The rules of refresh token rotation, without I/O.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use credentials::{Family, Former};
+use credentials::{FormerToken, SessionRecord};
 
 use super::refresh_token::Secret;
 
@@ -13,26 +13,26 @@ const GRACE: TimeDelta = TimeDelta::seconds(10);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The token is replaced: the session's next state, and the new secret.
-    Replaced(Family, Secret),
+    Replaced(SessionRecord, Secret),
     /// The token was replaced a moment ago, by this secret.
-    Again(Secret),
+    Repeated(Secret),
     /// The token was replaced before. It or its successor may be stolen.
     Reused,
 }
 
 /// Judges the secret of a token of this session. A secret that is neither the last one nor the one before is an older
 /// one: only a holder of a token knows the session.
-pub(super) fn judge(family: &Family, secret: &Secret, salt: String, now: DateTime<Utc>) -> Verdict {
+pub(super) fn rotate(record: &SessionRecord, secret: &Secret, salt: String, now: DateTime<Utc>) -> Verdict {
     let hash = secret.hash();
-    if hash == family.hash {
+    if hash == record.hash {
         let successor = secret.successor(&salt);
-        let former = Some(Former { hash, salt });
-        let next = Family { hash: successor.hash(), former, used_at: now, ..family.clone() };
+        let former = Some(FormerToken { hash, salt });
+        let next = SessionRecord { hash: successor.hash(), former, used_at: now, ..record.clone() };
         return Verdict::Replaced(next, successor);
     }
-    match &family.former {
-        Some(former) if former.hash == hash && now - family.used_at <= GRACE => {
-            Verdict::Again(secret.successor(&former.salt))
+    match &record.former {
+        Some(former) if former.hash == hash && now - record.used_at <= GRACE => {
+            Verdict::Repeated(secret.successor(&former.salt))
         }
         _ => Verdict::Reused,
     }
@@ -46,43 +46,44 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn begun() -> (Family, Secret) {
+    fn new_session() -> (SessionRecord, Secret) {
         let secret = Secret::random();
         let hash = secret.hash();
-        let family = Family { hash, former: None, box_id: None, credential: None, created_at: at(0), used_at: at(0) };
-        (family, secret)
+        let record =
+            SessionRecord { hash, former: None, box_id: None, credential: None, created_at: at(0), used_at: at(0) };
+        (record, secret)
     }
 
-    fn rotated(family: &Family, secret: &Secret, second: i64) -> (Family, Secret) {
-        match judge(family, secret, format!("salt-{second}"), at(second)) {
-            Verdict::Replaced(family, secret) => (family, secret),
+    fn rotated(record: &SessionRecord, secret: &Secret, second: i64) -> (SessionRecord, Secret) {
+        match rotate(record, secret, format!("salt-{second}"), at(second)) {
+            Verdict::Replaced(record, secret) => (record, secret),
             verdict => panic!("{verdict:?}"),
         }
     }
 
     #[test]
     fn each_token_is_replaced_once() {
-        let (family, first) = begun();
-        let (family, second) = rotated(&family, &first, 100);
-        let (family, third) = rotated(&family, &second, 200);
+        let (record, first) = new_session();
+        let (record, second) = rotated(&record, &first, 100);
+        let (record, third) = rotated(&record, &second, 200);
         assert!(first != second && second != third && first != third);
-        assert_eq!((family.created_at, family.used_at), (at(0), at(200)));
-        rotated(&family, &third, 300);
+        assert_eq!((record.created_at, record.used_at), (at(0), at(200)));
+        rotated(&record, &third, 300);
     }
 
     #[test]
     fn the_token_before_the_last_gets_the_same_answer_again_for_ten_seconds() {
-        let (family, first) = begun();
-        let (family, second) = rotated(&family, &first, 100);
-        assert_eq!(judge(&family, &first, "other".into(), at(110)), Verdict::Again(second.clone()));
-        assert_eq!(judge(&family, &first, "other".into(), at(111)), Verdict::Reused);
-        let (family, _) = rotated(&family, &second, 105);
-        assert_eq!(judge(&family, &first, "other".into(), at(106)), Verdict::Reused, "two steps behind");
+        let (record, first) = new_session();
+        let (record, second) = rotated(&record, &first, 100);
+        assert_eq!(rotate(&record, &first, "other".into(), at(110)), Verdict::Repeated(second.clone()));
+        assert_eq!(rotate(&record, &first, "other".into(), at(111)), Verdict::Reused);
+        let (record, _) = rotated(&record, &second, 105);
+        assert_eq!(rotate(&record, &first, "other".into(), at(106)), Verdict::Reused, "two steps behind");
     }
 
     #[test]
     fn an_unknown_secret_counts_as_reuse() {
-        let (family, _) = begun();
-        assert_eq!(judge(&family, &Secret::random(), "salt".into(), at(1)), Verdict::Reused);
+        let (record, _) = new_session();
+        assert_eq!(rotate(&record, &Secret::random(), "salt".into(), at(1)), Verdict::Reused);
     }
 }

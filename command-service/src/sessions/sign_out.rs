@@ -21,7 +21,7 @@ pub(crate) async fn close_session(
     let session = session.ok_or(Code::NoSession)?;
     let key = SessionKey { role: role.name().to_owned(), user_id, session };
     let until = expires_at.max(clock::now());
-    sign_out::end(app.records(), &key, until).await?;
+    sign_out::end_session(app.session_stores(), &key, until).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -35,6 +35,6 @@ pub(crate) async fn close_all_sessions(
     caller: Caller,
     BareCommand(_stamp): BareCommand,
 ) -> Result<StatusCode, Error> {
-    sign_out::everywhere(app.records(), caller.role.name(), &caller.user_id).await?;
+    sign_out::end_all(app.session_stores(), caller.role.name(), &caller.user_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -24,15 +24,15 @@ pub(crate) async fn erase_user(
     let committed = app.users.execute(&user_id, UserCommand::EraseUser, stamp.by(&user_id)).await;
     // A repeat completes an erasure that a crash interrupted.
     if matches!(committed, Ok(_) | Err(CommandError::Refused(UserRefusal::UserNotFound))) {
-        forget(&app, &user_id).await?;
+        delete_data(&app, &user_id).await?;
     }
     Ok(Done::of(&committed?))
 }
 
 /// Deletes the data of an erased user beside the log: the account and the sessions. May be repeated.
-pub(crate) async fn forget(app: &App, user_id: &UserId) -> Result<(), Error> {
+pub(crate) async fn delete_data(app: &App, user_id: &UserId) -> Result<(), Error> {
     delete_account(app, user_id).await?;
-    Ok(sign_out::everywhere(app.records(), "user", user_id).await?)
+    Ok(sign_out::end_all(app.session_stores(), "user", user_id).await?)
 }
 
 async fn delete_account(app: &App, user_id: &UserId) -> Result<(), AccountError> {

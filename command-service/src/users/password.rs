@@ -9,7 +9,7 @@ use service_kit::{
 use sign_in::{AccountPassword, sign_out};
 use utoipa::ToSchema;
 
-use crate::{app::App, attempts::ThrottleKey, error::Error, problems::Code, request::Command, schemas};
+use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
 
 /// A change of the password.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,19 +31,19 @@ pub(crate) struct ChangePassword {
 pub(crate) async fn change_password(
     State(app): State<App>,
     AsPerson(caller): AsPerson,
-    from: ClientAddress,
+    address: ClientAddress,
     Command { body, .. }: Command<ChangePassword>,
 ) -> Result<StatusCode, Error> {
     app.signing()?;
     let Caller { user_id, role, session, .. } = caller;
     let stored = app.accounts.get(&user_id).await?.filter(|stored| stored.account.role == role.name());
     let hash = stored.as_ref().map(|stored| stored.account.password_hash.as_str());
-    let throttle_key = ThrottleKey::account(&app.secret, &user_id, from);
-    let fits = app.attempts.check(&throttle_key, app.passwords.fits(body.old, hash)).await?;
-    let stored = stored.filter(|_| fits).ok_or(Code::WrongCredentials)?;
+    let throttle_key = ThrottleKey::account(&app.secret, &user_id, address);
+    let is_correct = app.login_throttle.check(&throttle_key, app.passwords.matches(body.old, hash)).await?;
+    let stored = stored.filter(|_| is_correct).ok_or(Code::WrongCredentials)?;
     let hash = app.passwords.hash(body.new).await?;
     app.accounts.change_password(stored, hash, session.clone()).await?;
-    sign_out::elsewhere(app.records(), role.name(), &user_id, session.as_deref()).await?;
+    sign_out::end_others(app.session_stores(), role.name(), &user_id, session.as_deref()).await?;
     tracing::info!(user.id = %user_id, "changed the password of an account");
     Ok(StatusCode::NO_CONTENT)
 }

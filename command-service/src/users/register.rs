@@ -40,8 +40,8 @@ pub(crate) async fn register_bearer(
 #[utoipa::path(post, path = "/users", tag = "users", request_body = RegisterUser)]
 pub(crate) async fn register_user(
     State(app): State<App>,
-    from: ClientAddress,
+    address: ClientAddress,
     Command { body, stamp }: Command<RegisterUser>,
 ) -> Result<Created, Error> {
-    registration::register(&app, body, from, &stamp).await
+    registration::register(&app, body, address, &stamp).await
 }

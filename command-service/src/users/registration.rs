@@ -13,10 +13,12 @@ use sign_in::AccountPassword;
 use utoipa::ToSchema;
 use wire::StreamName;
 
-use crate::{answer::Created, app::App, attempts::ThrottleKey, error::Error, problems::Code, schemas, stamp::Stamp};
+use crate::{
+    answer::Created, app::App, error::Error, login_throttle::ThrottleKey, problems::Code, schemas, stamp::Stamp,
+};
 
 /// The time for which a pending account waits to be completed.
-const PENDING: TimeDelta = TimeDelta::minutes(10);
+const PENDING_LIFETIME: TimeDelta = TimeDelta::minutes(10);
 
 /// The maximum number of attempts to change an account against concurrent changes.
 const ATTEMPTS: usize = 8;
@@ -43,65 +45,66 @@ pub(crate) struct RegisterUser {
 /// Registers a user, or completes an interrupted registration.
 pub(super) async fn register(
     app: &App,
-    wish: RegisterUser,
-    from: ClientAddress,
+    request: RegisterUser,
+    address: ClientAddress,
     stamp: &Stamp,
 ) -> Result<Created, Error> {
-    let RegisterUser { user_id, password, nickname } = wish;
+    let RegisterUser { user_id, password, nickname } = request;
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
-    let claim = Claim { user_id: &user_id, throttle_key: ThrottleKey::account(&app.secret, &user_id, from), password };
+    let applicant =
+        Applicant { user_id: &user_id, throttle_key: ThrottleKey::account(&app.secret, &user_id, address), password };
     if user.is_registered() {
-        let completed = recognise(app, claim, stamp.key.is_some()).await?;
+        let completed = verify_existing(app, applicant, stamp.key.is_some()).await?;
         return match app.users.execute(&user_id, command, stamp.by(&user_id)).await {
             Err(CommandError::Refused(UserRefusal::UserExists)) if completed => {
-                Ok(Created::before(position(app, version), &user_id))
+                Ok(Created::replayed(position(app, version), &user_id))
             }
             result => Ok(Created::of(&result?, &user_id)),
         };
     }
-    let pending = open_account(app, claim, stamp.at).await?;
+    let pending = open_account(app, applicant, stamp.at).await?;
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await;
-    settle(app, &user_id, pending, &committed).await?;
+    complete(app, &user_id, pending, &committed).await?;
     Ok(Created::of(&committed?, &user_id))
 }
 
 /// The user id and the password of a registration.
-struct Claim<'a> {
+struct Applicant<'a> {
     user_id: &'a UserId,
     /// The throttle key: wrong passwords count like those of sign-ins.
     throttle_key: ThrottleKey,
     password: AccountPassword,
 }
 
-impl Claim<'_> {
-    async fn fits(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
+impl Applicant<'_> {
+    async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
-        let fits = app.passwords.fits(self.password.clone(), hash);
-        app.attempts.check(&self.throttle_key, fits).await
+        let is_correct = app.passwords.matches(self.password.clone(), hash);
+        app.login_throttle.check(&self.throttle_key, is_correct).await
     }
 }
 
 /// Checks the password of a registered user before any answer that depends on it: that of an earlier registration with
 /// the same key, and the completion of an interrupted one. Returns true if a pending account was completed.
-async fn recognise(app: &App, claim: Claim<'_>, has_key: bool) -> Result<bool, Error> {
-    let stored = app.accounts.get(claim.user_id).await?;
+async fn verify_existing(app: &App, applicant: Applicant<'_>, has_key: bool) -> Result<bool, Error> {
+    let stored = app.accounts.get(applicant.user_id).await?;
     let is_pending = stored.as_ref().is_some_and(|stored| stored.account.state == AccountState::Pending);
-    if (has_key || is_pending) && !claim.fits(app, stored.as_ref()).await? {
+    if (has_key || is_pending) && !applicant.matches(app, stored.as_ref()).await? {
         return Err(Code::UserExists.into());
     }
     match stored.filter(|_| is_pending) {
-        Some(stored) => confirm(app, claim.user_id, stored).await.map(|()| true),
+        Some(stored) => confirm(app, applicant.user_id, stored).await.map(|()| true),
         None => Ok(false),
     }
 }
 
 /// Returns a pending account with this password: a new one, or that of an interrupted attempt.
-async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<StoredAccount, Error> {
-    let user_id = claim.user_id;
+async fn open_account(app: &App, applicant: Applicant<'_>, at: DateTime<Utc>) -> Result<StoredAccount, Error> {
+    let user_id = applicant.user_id;
     let mut hash = None;
     for _ in 0..ATTEMPTS {
         match app.accounts.get(user_id).await? {
@@ -110,17 +113,22 @@ async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<
             // An operator's account. The password is not checked, so that the answer reveals nothing about it.
             Some(stored) if stored.account.role != ROLE => return Err(Code::UserExists.into()),
             Some(stored)
-                if at - stored.account.created_at < PENDING || stored.account.state == AccountState::Active =>
+                if at - stored.account.created_at < PENDING_LIFETIME
+                    || stored.account.state == AccountState::Active =>
             {
-                return if claim.fits(app, Some(&stored)).await? { Ok(stored) } else { Err(Code::UserExists.into()) };
+                return if applicant.matches(app, Some(&stored)).await? {
+                    Ok(stored)
+                } else {
+                    Err(Code::UserExists.into())
+                };
             }
-            Some(expired) => unless_changed(app.accounts.delete(user_id, expired.revision).await)?,
+            Some(expired) => ignore_conflict(app.accounts.delete(user_id, expired.revision).await)?,
             None => {
                 let hash = match &hash {
                     Some(hash) => hash,
-                    None => hash.insert(app.passwords.hash(claim.password.clone()).await?),
+                    None => hash.insert(app.passwords.hash(applicant.password.clone()).await?),
                 };
-                unless_changed(
+                ignore_conflict(
                     app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), at).await.map(drop),
                 )?;
             }
@@ -130,7 +138,7 @@ async fn open_account(app: &App, claim: Claim<'_>, at: DateTime<Utc>) -> Result<
 }
 
 /// Completes the registration after the batch: activates the account, or deletes it if the nickname was taken.
-async fn settle(
+async fn complete(
     app: &App,
     user_id: &UserId,
     pending: StoredAccount,
@@ -139,7 +147,7 @@ async fn settle(
     match committed {
         Ok(_) => confirm(app, user_id, pending).await,
         Err(CommandError::Refused(UserRefusal::NicknameTaken)) => {
-            unless_changed(app.accounts.delete(user_id, pending.revision).await)
+            ignore_conflict(app.accounts.delete(user_id, pending.revision).await)
         }
         // The batch may have been stored, or a concurrent repeat may be completing the registration.
         Err(_) => Ok(()),
@@ -159,7 +167,7 @@ async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<
             },
             None => {
                 let created = app.accounts.create_pending(user_id, hash.clone(), ROLE.to_owned(), DateTime::UNIX_EPOCH);
-                unless_changed(created.await.map(drop))?;
+                ignore_conflict(created.await.map(drop))?;
             }
         }
         stored = app.accounts.get(user_id).await?;
@@ -168,7 +176,7 @@ async fn confirm(app: &App, user_id: &UserId, pending: StoredAccount) -> Result<
 }
 
 /// Ignores a conflict with a concurrent change: the next read shows it.
-fn unless_changed(result: Result<(), AccountError>) -> Result<(), Error> {
+fn ignore_conflict(result: Result<(), AccountError>) -> Result<(), Error> {
     match result {
         Ok(()) | Err(AccountError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),

@@ -6,7 +6,7 @@ use clap::Parser;
 use command_service::settings::Settings;
 use harness::{
     Account, Nats,
-    token::{Bearer, Mint},
+    token::{Bearer, TokenSigner},
 };
 use provision::keys::{self, KeyFiles};
 use reqwest::{Client, Method};
@@ -26,7 +26,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 /// A nats-server and the keys of an installation.
 pub(crate) struct Installation {
     pub(crate) nats: Nats,
-    pub(crate) mint: Mint,
+    pub(crate) token_signer: TokenSigner,
     keys: KeyFiles,
     folder: TempDir,
 }
@@ -39,8 +39,8 @@ impl Installation {
     pub(crate) fn on(nats: Nats) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = keys::write(folder.path()).unwrap();
-        let mint = Mint::read(&keys.signing_keys).unwrap();
-        Self { nats, mint, keys, folder }
+        let token_signer = TokenSigner::read(&keys.signing_keys).unwrap();
+        Self { nats, token_signer, keys, folder }
     }
 
     /// Returns the folder of the keys.
@@ -75,7 +75,14 @@ impl Installation {
             let _ = stopped.await;
         });
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().unwrap();
-        Service { url, client, stop, running: tokio::spawn(running), mint: self.mint.clone(), contract: None }
+        Service {
+            url,
+            client,
+            stop,
+            running: tokio::spawn(running),
+            token_signer: self.token_signer.clone(),
+            contract: None,
+        }
     }
 
     /// Connects to the buckets with the account of the service.
@@ -96,7 +103,7 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
-    mint: Mint,
+    token_signer: TokenSigner,
     contract: Option<Contract>,
 }
 
@@ -116,7 +123,7 @@ impl Service {
 
     /// Returns a token that is valid for ten minutes.
     pub(crate) fn token(&self, who: Bearer<'_>) -> String {
-        self.mint.token(who, Duration::from_mins(10))
+        self.token_signer.token(who, Duration::from_mins(10))
     }
 
     /// Sends a request with this token.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use credentials::{AttemptTallies, Revocations, Tally};
+use credentials::{LoginAttempts, Revocations, Tally};
 use harness::token::Bearer;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn refuses_everything(service: &Service, device: &Device, installation: &I
         answer.refused(503, "clock-skew");
         assert_eq!(answer.header("retry-after"), Some("5"));
     }
-    let token = installation.mint.token(Bearer::Device("b"), Duration::from_mins(1));
+    let token = installation.token_signer.token(Bearer::Device("b"), Duration::from_mins(1));
     let request = json!({ "token": token, "path": { "box": "b" } }).to_string();
     assert_eq!(device.send("record_arrival", request).await["problem"]["code"], "clock-skew");
 }
@@ -92,7 +92,7 @@ async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
     let service = installation.service(&[]).await;
     service.register("ana", PASSWORD, "Ana").await.created();
     let revoked = Revoked { before: in_an_hour(), until: in_an_hour() + TimeDelta::hours(25) };
-    let old = installation.mint.token(Bearer::User("ana"), Duration::from_mins(10));
+    let old = installation.token_signer.token(Bearer::User("ana"), Duration::from_mins(10));
     let user_id = "ana".parse().unwrap();
     Revocations::new(installation.buckets().await).put(&trust::subject_key("user", &user_id), revoked).await.unwrap();
     let name = |token: String| {
@@ -104,7 +104,7 @@ async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
     };
     until("the former token is refused", async || name(old.clone()).await.status == 401).await;
     until("a new one counts", async || {
-        name(installation.mint.token(Bearer::User("ana"), Duration::from_mins(10))).await.status == 204
+        name(installation.token_signer.token(Bearer::User("ana"), Duration::from_mins(10))).await.status == 204
     })
     .await;
     name(old).await.refused(401, "revoked-token");
@@ -113,7 +113,7 @@ async fn a_user_signed_out_by_a_fast_clock_can_sign_in_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_counted_by_a_fast_clock_does_not_prolong_a_throttle() {
     let installation = Installation::start().await;
-    let tallies = AttemptTallies::new(installation.buckets().await);
+    let tallies = LoginAttempts::new(installation.buckets().await);
     let before = clock::now();
     let fast = |failures| move |_| Some(Tally { failures, at: in_an_hour(), known: false });
     tallies.change("user.ana", fast(20)).await.unwrap();

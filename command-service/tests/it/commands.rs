@@ -90,13 +90,13 @@ async fn members_set_read_markers_in_the_last_room_even_when_it_is_closed() {
     service.open_room("ana", "c").await.created();
     let (ana, body) = (Bearer::User("ana"), json!({ "body": "hi" }));
     let message = service.post(ana, "/rooms/b.1/messages", body.clone()).await.created();
-    let elsewhere = service.post(ana, "/rooms/c.1/messages", body).await.created();
+    let end_others = service.post(ana, "/rooms/c.1/messages", body).await.created();
     let marker = |message: &str| json!({ "message_id": message });
     service.put(ana, "/rooms/b.1/read-marker", marker(&message)).await.done();
     service.put(ana, "/rooms/b.1/read-marker", marker("1")).await.refused(404, "message-not-found");
     service.put(ana, "/rooms/b.2/read-marker", marker(&message)).await.refused(404, "room-not-found");
     service.put(ana, "/rooms/x.1/read-marker", marker(&message)).await.refused(404, "room-not-found");
-    service.put(ana, "/rooms/c.1/read-marker", marker(&elsewhere)).await.done();
+    service.put(ana, "/rooms/c.1/read-marker", marker(&end_others)).await.done();
     service.put(Bearer::User("x"), "/rooms/b.1/read-marker", marker(&message)).await.refused(403, "not-a-member");
     service.delete(ana, "/rooms/b.1").await.done();
     service.put(ana, "/rooms/b.1/read-marker", marker(&message)).await.done();

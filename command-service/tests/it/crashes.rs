@@ -1,7 +1,7 @@
 //! Crashes of a command-service between two effects of a request, and the completion of such requests.
 
 use chrono::{DateTime, Utc};
-use credentials::{Accounts, Family, SessionKey, Sessions};
+use credentials::{Accounts, SessionKey, SessionRecord, Sessions};
 use domain::BoxId;
 use harness::{Account, token::Bearer};
 use reqwest::Method;
@@ -49,7 +49,7 @@ impl Beside {
         self.accounts.change_password(stored, hash.to_owned(), kept).await.unwrap();
     }
 
-    async fn family(&self, key: &SessionKey) -> Option<Family> {
+    async fn family(&self, key: &SessionKey) -> Option<SessionRecord> {
         self.sessions.get(key).await.unwrap().map(|(family, _)| family)
     }
 }

@@ -35,7 +35,7 @@ async fn a_box_reports_and_a_user_sends_every_command_over_nats() {
     let service = installation.service(&[]).await;
     service.furnish("b").await;
     let device = Device::connect(&installation).await;
-    let token = |bearer| installation.mint.token(bearer, Duration::from_mins(1));
+    let token = |bearer| installation.token_signer.token(bearer, Duration::from_mins(1));
 
     let request = json!({ "token": token(Bearer::Device("b")), "path": { "box": "b" }, "idempotency_key": "k" });
     let reply = device.send("record_arrival", request.to_string()).await;
@@ -69,8 +69,8 @@ async fn an_invalid_nats_command_is_answered_with_a_problem() {
     let installation = Installation::start().await;
     let _service = installation.service(&[]).await;
     let device = Device::connect(&installation).await;
-    let token = installation.mint.token(Bearer::User("ana"), Duration::from_mins(1));
-    let expired = installation.mint.expired_token(Bearer::User("ana"));
+    let token = installation.token_signer.token(Bearer::User("ana"), Duration::from_mins(1));
+    let expired = installation.token_signer.expired_token(Bearer::User("ana"));
     let with = |token: &str, rest: Value| {
         let mut request = rest;
         request["token"] = token.into();

@@ -91,8 +91,9 @@ async fn a_sign_out_ends_one_session_or_all_sessions() {
         count
     };
     let [(mine, my_refresh), (others, other_refresh)] = [signed_in(&service).await, signed_in(&service).await];
-    let printed = installation.mint.token(Bearer::User("ana"), std::time::Duration::from_hours(12));
-    let printed_operator = installation.mint.token(Bearer::Operator("ana"), std::time::Duration::from_hours(12));
+    let printed = installation.token_signer.token(Bearer::User("ana"), std::time::Duration::from_hours(12));
+    let printed_operator =
+        installation.token_signer.token(Bearer::Operator("ana"), std::time::Duration::from_hours(12));
     let sign_out = async |token: &str, path: &str| service.ask_with(token, Method::DELETE, path, None).await;
 
     sign_out(&printed, "/sessions/current").await.refused(404, "no-session");

@@ -2,9 +2,9 @@
 //! rows.
 
 mod copy;
+mod event_generator;
 mod fill;
 mod servers;
-mod town;
 
 use std::{
     fmt::Write as _,
@@ -108,7 +108,7 @@ async fn measure(events: usize, options: &Options) -> anyhow::Result<Run> {
     let partitions = options.partitions;
     let servers = Servers::start(partitions).await?;
     let start = Instant::now();
-    let events = fill::fill(&servers.owned_log().await?, partitions, events).await?;
+    let events = fill::fill(&servers.owner_log().await?, partitions, events).await?;
     let fill_seconds = start.elapsed().as_secs_f64();
     eprintln!("{events} events are in the log");
 
@@ -172,7 +172,7 @@ async fn build(
     let rows = async {
         loop {
             match projector::catch_up(database, log, GENERATION, streams, mode).await {
-                Err(ReadError::Away(reason)) => eprintln!("retrying: {reason}"),
+                Err(ReadError::Unavailable(reason)) => eprintln!("retrying: {reason}"),
                 other => return Ok(other?),
             }
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use domain::{BoxId, UserId};
 use event_store::ActorRole;
-use operator_protocol::{Audit, Entry, Operator};
+use operator_protocol::{Audit, Entry, OperatorClient};
 
 use crate::{
     arguments::{OperatorArgs, help},
@@ -55,13 +55,13 @@ pub(crate) const EXAMPLES: &str = help!(
 );
 
 pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
-    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let operator = OperatorClient::connect(&args.operator.operator_url).await?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let AuditArgs { user, role, box_id, since, until, .. } = args;
     let mut request = Audit { actor: user, role, box_id, since, until, after: None };
-    let mut newest = Newest { limit, entries: Vec::new(), left_out: 0 };
+    let mut newest = Newest { limit, entries: Vec::new(), omitted: 0 };
     loop {
-        let page = operator.ask(&request).await?;
+        let page = operator.send_request(&request).await?;
         newest.add(page.entries);
         request.after = page.next;
         if request.after.is_none() {
@@ -69,11 +69,11 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
         }
     }
     newest.cut(limit);
-    let Newest { entries, left_out, .. } = newest;
-    if left_out > 0 {
-        let before = entries.first().and_then(|entry| entry.at).map(readable).unwrap_or_default();
-        let text = format!("{left_out} older commands are not shown: give --until {before}, or raise --limit");
-        console::say(args.operator.json, &text);
+    let Newest { entries, omitted, .. } = newest;
+    if omitted > 0 {
+        let before = entries.first().and_then(|entry| entry.at).map(format_time).unwrap_or_default();
+        let text = format!("{omitted} older commands are not shown: give --until {before}, or raise --limit");
+        console::print_note(args.operator.json, &text);
     }
     for entry in &entries {
         console::result(args.operator.json, entry, &describe(entry))?;
@@ -85,7 +85,7 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
 struct Newest {
     limit: usize,
     entries: Vec<Entry>,
-    left_out: usize,
+    omitted: usize,
 }
 
 impl Newest {
@@ -101,17 +101,17 @@ impl Newest {
         self.entries.sort_by_key(|entry| entry.at);
         let older = self.entries.len().saturating_sub(limit);
         self.entries.drain(..older);
-        self.left_out += older;
+        self.omitted += older;
     }
 }
 
-fn readable(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn describe(entry: &Entry) -> String {
     let Entry { at, actor, role, subject, events, targets, command_id, stream, sequence } = entry;
-    let at = at.map_or_else(|| "?".to_owned(), readable);
+    let at = at.map_or_else(|| "?".to_owned(), format_time);
     let actor = role.map_or_else(|| actor.clone(), |role| format!("{} {actor}", role.as_str()));
     let command = command_id.as_deref().map(|id| format!(" as {id}")).unwrap_or_default();
     let targets = targets.iter().map(Option::as_deref).chain(std::iter::repeat(None));
@@ -143,13 +143,13 @@ mod tests {
 
     #[test]
     fn the_newest_commands_are_kept_in_any_order_of_reading() {
-        let mut newest = Newest { limit: 2, entries: Vec::new(), left_out: 0 };
+        let mut newest = Newest { limit: 2, entries: Vec::new(), omitted: 0 };
         for page in [vec![entry(7), entry(9)], vec![entry(1), entry(2), entry(3)], vec![entry(8)]] {
             newest.add(page);
         }
         newest.cut(2);
         let kept: Vec<u64> = newest.entries.iter().map(|entry| entry.sequence).collect();
-        assert_eq!((kept, newest.left_out), (vec![8, 9], 4));
+        assert_eq!((kept, newest.omitted), (vec![8, 9], 4));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     },
     audit::{self, AuditArgs},
     changes,
-    console::ended,
+    console::exit_code_of,
     log::{self, LogCommand},
     operator::{self, OperatorCommand},
     quarantine::{self, QuarantineCommand},
@@ -87,22 +87,22 @@ impl Command {
     /// Executes the command, prints the result and returns the exit code.
     pub(crate) async fn run(self) -> ExitCode {
         let json = self.prints_json();
-        let acted = match self {
+        let result = match self {
             Self::Status(args) => status::show(args).await,
             Self::Rebuild(args) => rebuild::rebuild(args).await,
-            Self::Verify(args) => return verify::act(args).await,
+            Self::Verify(args) => return verify::execute(args).await,
             Self::Activate(args) => changes::activate(args).await,
             Self::Rollback(args) => changes::roll_back(args).await,
             Self::Retire(args) => changes::retire(args).await,
             Self::Pause(args) => changes::pause(args).await,
             Self::Resume(args) => changes::resume(args).await,
-            Self::Quarantine(command) => quarantine::act(command).await,
+            Self::Quarantine(command) => quarantine::execute(command).await,
             Self::Audit(args) => audit::audit(args).await,
             Self::Log(LogCommand::Show(args)) => log::show(args).await,
             Self::Token(args) => return exit::code(token::print(&args)),
             Self::Operator(OperatorCommand::Create(args)) => return exit::code(operator::create(args).await),
         };
-        ended(acted, json)
+        exit_code_of(result, json)
     }
 
     fn prints_json(&self) -> bool {

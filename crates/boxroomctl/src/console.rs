@@ -33,28 +33,32 @@ pub(crate) fn redraw(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a note that is not a result.
-pub(crate) fn say(json: bool, text: &str) {
-    tell(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
+pub(crate) fn print_note(json: bool, text: &str) {
+    print_line(&if json { json!({ "note": text }).to_string() } else { text.to_owned() });
 }
 
 /// Prints the failure of a command as text or JSON, and returns the exit code.
-pub(crate) fn ended(acted: Result<(), Failure>, json: bool) -> ExitCode {
-    match acted {
+pub(crate) fn exit_code_of(result: Result<(), Failure>, json: bool) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(json, &failure);
+            print_error(json, &failure);
             failure.exit_code()
         }
     }
 }
 
 /// Prints the reason of a failure.
-fn complain(json: bool, failure: &Failure) {
+fn print_error(json: bool, failure: &Failure) {
     let (error, message) = failure.parts();
-    tell(&if json { json!({ "error": error, "message": message }).to_string() } else { format!("error: {failure}") });
+    print_line(&if json {
+        json!({ "error": error, "message": message }).to_string()
+    } else {
+        format!("error: {failure}")
+    });
 }
 
-fn tell(line: &str) {
+fn print_line(line: &str) {
     // Standard error may be closed.
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The reason why an event was not dropped.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GiveUpError {
+pub(crate) enum DropEventError {
     /// NATS cannot be reached.
     #[error(transparent)]
     Connection(#[from] ConnectError),
@@ -30,14 +30,14 @@ pub(crate) enum GiveUpError {
 }
 
 /// Drops an event of a box. Returns the id of the `EventDropped` event. A repeat has no further effect.
-pub(crate) async fn give_up(
+pub(crate) async fn send_drop_event(
     url: &str,
     token: &str,
     box_id: &BoxId,
     sequence: EventSequence,
     reason: &str,
-) -> Result<String, GiveUpError> {
-    let failed = |error: &dyn std::fmt::Display| GiveUpError::Failed(error.to_string());
+) -> Result<String, DropEventError> {
+    let failed = |error: &dyn std::fmt::Display| DropEventError::Failed(error.to_string());
     let client = nats::connect_now(url, "boxroomctl").await?;
     let command = json!({
         "token": token,
@@ -47,8 +47,8 @@ pub(crate) async fn give_up(
     });
     let request = Request::new().payload(command.to_string().into()).timeout(Some(PATIENCE));
     let answer = timeout(PATIENCE, client.send_request(notice::command("drop_event"), request)).await;
-    let answer = answer.map_err(|_| GiveUpError::NoAnswer)?.map_err(|error| match error.kind() {
-        RequestErrorKind::NoResponders | RequestErrorKind::TimedOut => GiveUpError::NoAnswer,
+    let answer = answer.map_err(|_| DropEventError::NoAnswer)?.map_err(|error| match error.kind() {
+        RequestErrorKind::NoResponders | RequestErrorKind::TimedOut => DropEventError::NoAnswer,
         _ => failed(&error),
     })?;
     let answer: Value = serde_json::from_slice(&answer.payload).map_err(|error| failed(&error))?;
@@ -58,7 +58,7 @@ pub(crate) async fn give_up(
     };
     match (answer["status"].as_u64(), answer["id"].as_str()) {
         (Some(200..300), Some(id)) => Ok(id.to_owned()),
-        (Some(400..500), _) => Err(GiveUpError::Refused(problem())),
-        _ => Err(GiveUpError::Failed(problem())),
+        (Some(400..500), _) => Err(DropEventError::Refused(problem())),
+        _ => Err(DropEventError::Failed(problem())),
     }
 }

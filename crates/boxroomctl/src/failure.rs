@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use async_nats::ConnectErrorKind;
-use operator_protocol::AskError;
+use operator_protocol::RequestError;
 use service_kit::nats::ConnectError;
 
 /// The outcome of a command that did not succeed. Each variant has its own exit code. Scripts depend on the codes:
@@ -47,12 +47,12 @@ impl Failure {
     }
 }
 
-impl From<AskError> for Failure {
-    fn from(error: AskError) -> Self {
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
         match error {
-            AskError::NoAnswer(_) => Self::NoAnswer(error.to_string()),
-            AskError::Refused(reason) => Self::Refused(reason),
-            AskError::Failed(reason) => Self::Failed(reason),
+            RequestError::NoAnswer(_) => Self::NoAnswer(error.to_string()),
+            RequestError::Refused(reason) => Self::Refused(reason),
+            RequestError::Failed(reason) => Self::Failed(reason),
         }
     }
 }

@@ -107,7 +107,7 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
         exists |= !page.is_empty();
         for line in page.iter().flat_map(|recorded| lines(recorded, args.values)) {
             if shown == args.limit {
-                console::say(args.json, &format!("more events follow: --from {}", line.sequence));
+                console::print_note(args.json, &format!("more events follow: --from {}", line.sequence));
                 return Ok(());
             }
             console::result(args.json, &line, &line.to_string())?;

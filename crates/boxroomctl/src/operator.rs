@@ -18,13 +18,13 @@ use service_kit::{
 };
 use sign_in::{
     AccountPassword, Hasher,
-    sign_out::{self, Records},
+    sign_out::{self, SessionStores},
 };
 use storage::JetStream;
 use tokio::time::{Instant, sleep};
 
 /// The longest wait for the connection to the server.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The role of an operator's account. Stored; never rename.
 const ROLE: &str = "operator";
@@ -76,12 +76,12 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
     }
     let text = match password_file {
         Some(file) => fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?,
-        None => ask()?,
+        None => read_password()?,
     };
     let password = AccountPassword::new(text.trim_end_matches(['\r', '\n']).to_owned());
     let password = password.map_err(anyhow::Error::msg)?;
     let client = nats::connect(&nats.nats_url, "boxroomctl").await?;
-    let deadline = Instant::now() + CONNECT;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     while client.connection_state() != State::Connected && Instant::now() < deadline {
         sleep(Duration::from_millis(10)).await;
     }
@@ -95,8 +95,8 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
             Some(stored) if stored.account.role == ROLE && reset_password => {
                 accounts.change_password(stored, hash, None).await?;
                 let (sessions, revocations) = (Sessions::new(server.clone()), Revocations::new(server));
-                let records = Records { sessions: &sessions, revocations: &revocations };
-                sign_out::everywhere(records, ROLE, &user_id).await?;
+                let stores = SessionStores { sessions: &sessions, revocations: &revocations };
+                sign_out::end_all(stores, ROLE, &user_id).await?;
                 writeln!(output, "{user_id} has a new password now; all sessions have ended")?;
             }
             Some(stored) if stored.account.role == ROLE => {
@@ -110,7 +110,7 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
 }
 
 /// Reads the first line of the standard input.
-fn ask() -> Result<String> {
+fn read_password() -> Result<String> {
     if io::stdin().is_terminal() {
         write!(io::stderr(), "Password (it is shown; --password-file reads it from a file): ")?;
     }

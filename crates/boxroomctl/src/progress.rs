@@ -48,9 +48,9 @@ impl Progress {
     }
 
     /// Shows that no projector answers at the moment.
-    pub(crate) fn complain(&mut self, text: &str) {
+    pub(crate) fn print_error(&mut self, text: &str) {
         if self.json || self.bars.is_hidden() {
-            console::say(self.json, text);
+            console::print_note(self.json, text);
         } else {
             self.summary.set_message(text.to_owned());
         }
@@ -99,7 +99,7 @@ pub(crate) fn summary(generation: &GenerationReport, rates: &Rates) -> String {
         let _ = write!(text, ", {rate:.0} events/s, {} until the log is read", FormattedDuration(left));
     }
     if let Some(failure) = failure {
-        let _ = write!(text, "; does not go on: {failure}");
+        let _ = write!(text, "; blocked: {failure}");
     }
     text
 }

@@ -3,14 +3,14 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::{BoxId, EventSequence};
-use operator_protocol::{BadEvent, ListParked, ParkedBox, RetryParked, ShowParked};
+use operator_protocol::{FailedEvent, ListQuarantined, QuarantinedBox, RetryQuarantined, ShowQuarantined};
 use serde_json::json;
 
 use crate::{
     arguments::{OperatorArgs, help},
-    ask::ask,
+    ask::send_request,
     console,
-    drop_event::{GiveUpError, give_up},
+    drop_event::{DropEventError, send_drop_event},
     failure::Failure,
 };
 
@@ -106,7 +106,7 @@ pub(crate) const EXAMPLES: &str = help!(
   boxroomctl quarantine drop locker-7 4711 --reason 'written by a release that was taken back' --yes"
 );
 
-pub(crate) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
+pub(crate) async fn execute(command: QuarantineCommand) -> Result<(), Failure> {
     match command {
         QuarantineCommand::List(args) => list(&args).await,
         QuarantineCommand::Show(args) => show(args).await,
@@ -116,7 +116,7 @@ pub(crate) async fn act(command: QuarantineCommand) -> Result<(), Failure> {
 }
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
-    let parked = ask(&args.operator, &ListParked {}).await?;
+    let parked = send_request(&args.operator, &ListQuarantined {}).await?;
     let json = args.operator.json;
     if parked.boxes.is_empty() && !json {
         return console::line("no box is in quarantine");
@@ -125,13 +125,13 @@ async fn list(args: &ListArgs) -> Result<(), Failure> {
         console::result(args.operator.json, parked, &line(parked))?;
     }
     if parked.more > 0 {
-        console::say(json, &format!("and {} more", parked.more));
+        console::print_note(json, &format!("and {} more", parked.more));
     }
     Ok(())
 }
 
 async fn show(args: ShowArgs) -> Result<(), Failure> {
-    let shown = ask(&args.operator, &ShowParked { box_id: args.box_id }).await?;
+    let shown = send_request(&args.operator, &ShowQuarantined { box_id: args.box_id }).await?;
     for shown in &shown {
         let event = shown.event.as_ref().map_or_else(|| "  the log does not hold the event".to_owned(), described);
         console::result(args.operator.json, shown, &format!("{}\n{event}", line(&shown.parked)))?;
@@ -140,7 +140,7 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
 }
 
 async fn retry(args: RetryArgs) -> Result<(), Failure> {
-    let retried = ask(&args.operator, &RetryParked { box_id: args.box_id }).await?;
+    let retried = send_request(&args.operator, &RetryQuarantined { box_id: args.box_id }).await?;
     let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} released")).collect();
     text.extend(retried.parked.iter().map(|parked| format!("still in quarantine: {}", line(parked))));
     let text = if text.is_empty() { "no box is in quarantine".to_owned() } else { text.join("\n") };
@@ -153,42 +153,42 @@ async fn retry(args: RetryArgs) -> Result<(), Failure> {
 
 async fn drop_event(args: DropArgs) -> Result<(), Failure> {
     let DropArgs { box_id, sequence, reason, token, operator, .. } = args;
-    let given_up = give_up(&operator.operator_url, &token, &box_id, sequence, &reason).await;
-    let id = given_up.map_err(|error| match error {
-        GiveUpError::Connection(error) => error.into(),
-        GiveUpError::NoAnswer => Failure::NoAnswer(error.to_string()),
-        GiveUpError::Refused(reason) => Failure::Refused(reason),
-        GiveUpError::Failed(reason) => Failure::Failed(reason),
+    let dropped = send_drop_event(&operator.operator_url, &token, &box_id, sequence, &reason).await;
+    let id = dropped.map_err(|error| match error {
+        DropEventError::Connection(error) => error.into(),
+        DropEventError::NoAnswer => Failure::NoAnswer(error.to_string()),
+        DropEventError::Refused(reason) => Failure::Refused(reason),
+        DropEventError::Failed(reason) => Failure::Failed(reason),
     })?;
     console::result(operator.json, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
 }
 
-fn line(parked: &ParkedBox) -> String {
+fn line(parked: &QuarantinedBox) -> String {
     let generations: Vec<String> = parked.generations.iter().map(|generation| format!("g{generation}")).collect();
     format!(
         "{}  at {} {} of {}  {} waiting in {}  {}",
         parked.box_id,
         parked.stream,
         parked.sequence,
-        readable(parked.since),
+        format_time(parked.since),
         parked.waiting,
         generations.join(", "),
         parked.reason
     )
 }
 
-fn readable(at: DateTime<Utc>) -> String {
+fn format_time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn described(event: &BadEvent) -> String {
+fn described(event: &FailedEvent) -> String {
     let versions: Vec<String> = event.versions.iter().map(ToString::to_string).collect();
     format!(
         "  event {}: {} version {}, stored at {}, {} bytes",
         event.sequence,
         event.types.join(", "),
         versions.join(", "),
-        readable(event.stored_at),
+        format_time(event.stored_at),
         event.bytes
     )
 }

@@ -12,27 +12,27 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(15);
 
 /// The minimum time between two steps for a meaningful rate.
-const LEAST: Duration = Duration::from_millis(500);
+const MIN_TIME: Duration = Duration::from_millis(500);
 
 /// Observations of streams, and of generations as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
-    streams: HashMap<(i32, String), Seen>,
-    generations: HashMap<i32, Seen>,
+    streams: HashMap<(i32, String), Observations>,
+    generations: HashMap<i32, Observations>,
 }
 
 #[derive(Debug, Default)]
-struct Seen(VecDeque<(Instant, u64)>);
+struct Observations(VecDeque<(Instant, u64)>);
 
 impl Rates {
     /// Records a report, and adds the known rates and the remaining time to it.
-    pub(crate) fn note(&mut self, report: &mut Report, now: Instant) {
+    pub(crate) fn record(&mut self, report: &mut Report, now: Instant) {
         for generation in &mut report.generations {
             let number = generation.generation;
-            self.generations.entry(number).or_default().note(now, generation.progress().0);
+            self.generations.entry(number).or_default().record(now, generation.progress().0);
             for stream in &mut generation.streams {
                 let seen = self.streams.entry((number, stream.stream.clone())).or_default();
-                seen.note(now, stream.position);
+                seen.record(now, stream.position);
                 stream.events_per_second = seen.rate();
             }
             generation.seconds_left = self.left(generation).map(|left| left.as_secs_f64());
@@ -41,7 +41,7 @@ impl Rates {
 
     /// Returns the rate of a generation over all streams, in events per second.
     pub(crate) fn of(&self, generation: i32) -> Option<f64> {
-        self.generations.get(&generation).and_then(Seen::pace)
+        self.generations.get(&generation).and_then(Observations::step_rate)
     }
 
     /// Estimates the time until everything that is in the log now is projected. All streams share the same machines:
@@ -73,14 +73,14 @@ fn time(left: u64, rate: f64) -> Option<Duration> {
     (rate > 0.0).then(|| Duration::try_from_secs_f64(left / rate).ok()).flatten()
 }
 
-fn speed((from, before): (Instant, u64), (to, after): (Instant, u64)) -> Option<f64> {
+fn rate_between((from, before): (Instant, u64), (to, after): (Instant, u64)) -> Option<f64> {
     let seconds = to.duration_since(from).as_secs_f64();
     let events = f64::from(u32::try_from(after.saturating_sub(before)).ok()?);
     (seconds > 0.0).then(|| events / seconds)
 }
 
-impl Seen {
-    fn note(&mut self, now: Instant, position: u64) {
+impl Observations {
+    fn record(&mut self, now: Instant, position: u64) {
         self.0.push_back((now, position));
         // The last observation before the window stays: it marks the window's beginning.
         while self.0.get(1).is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
@@ -90,12 +90,12 @@ impl Seen {
 
     /// Returns the rate over all observations.
     fn rate(&self) -> Option<f64> {
-        speed(*self.0.front()?, *self.0.back()?)
+        rate_between(*self.0.front()?, *self.0.back()?)
     }
 
     /// Returns the rate between full steps, which is more precise, or else the rate over all observations.
-    fn pace(&self) -> Option<f64> {
-        self.between_steps().and_then(|(first, last)| speed(first, last)).or_else(|| self.rate())
+    fn step_rate(&self) -> Option<f64> {
+        self.between_steps().and_then(|(first, last)| rate_between(first, last)).or_else(|| self.rate())
     }
 
     /// Returns the first and the last observed step. Progress is made in batches: the idle time before the first step,
@@ -106,8 +106,8 @@ impl Seen {
         let mut steps = pairs.filter(|((_, before), (_, after))| before != after).map(|(_, step)| *step);
         let first = steps.next()?;
         let last = steps.next_back()?;
-        let (went, stands) = (last.0.duration_since(first.0), self.0.back()?.0.duration_since(last.0));
-        (went >= LEAST && stands <= went).then_some((first, last))
+        let (moving, idle) = (last.0.duration_since(first.0), self.0.back()?.0.duration_since(last.0));
+        (moving >= MIN_TIME && idle <= moving).then_some((first, last))
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
             let short = (done / 2).min(ends[1]);
             let positions = [(done - short).min(ends[0]) / 5000 * 5000, short / 5000 * 5000];
             let mut seen = report(positions, ends);
-            rates.note(&mut seen, begin + tick * u32::try_from(index).unwrap());
+            rates.record(&mut seen, begin + tick * u32::try_from(index).unwrap());
             if *done >= 100_000 && *done < 950_000 {
                 let truth = (tick * u32::try_from(history.len() - 1 - index).unwrap()).as_secs_f64();
                 let estimate = rates.left(&seen.generations[0]).unwrap().as_secs_f64();
@@ -183,7 +183,7 @@ mod tests {
             for (stream, holder) in seen.generations[0].streams.iter_mut().zip(["one", "other"]) {
                 stream.holder = Some(holder.to_owned());
             }
-            rates.note(&mut seen, begin + Duration::from_secs(second));
+            rates.record(&mut seen, begin + Duration::from_secs(second));
             if second > 1 {
                 let left = rates.left(&seen.generations[0]).unwrap().as_secs();
                 assert_eq!(left, 100 - second, "the other one is done long before");
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_single_report_yields_no_rate() {
         let (mut rates, mut seen) = (Rates::default(), report([5, 5], [10, 10]));
-        rates.note(&mut seen, Instant::now());
+        rates.record(&mut seen, Instant::now());
         assert_eq!((rates.of(2), rates.left(&seen.generations[0])), (None, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use operator_protocol::{AskError, GenerationReport, GetStatus, Goal, Operator, Rebuild, State};
+use operator_protocol::{GenerationReport, GetStatus, Goal, OperatorClient, Rebuild, RequestError, State};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -19,9 +19,9 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
     let end = if args.to == Goal::Active { "and switches to it" } else { "and does not switch to it" };
     confirm(&format!("This builds a new generation from the whole log {end}."), args.yes)?;
-    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let operator = OperatorClient::connect(&args.operator.operator_url).await?;
     let request = Rebuild { to: args.to, max_rate: args.max_rate, low_priority: args.priority == Priority::Low };
-    let begun = operator.ask(&request).await?;
+    let begun = operator.send_request(&request).await?;
     let number = begun.generation;
     if args.detach {
         let text = format!("generation {number} is being built: `status --follow` shows it");
@@ -34,19 +34,19 @@ pub(crate) async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
         }
         _ = tokio::signal::ctrl_c() => {
             let text = format!("detached: the rebuild of generation {number} continues; `status --follow` shows it");
-            console::say(args.operator.json, &text);
+            console::print_note(args.operator.json, &text);
             Ok(())
         }
     }
 }
 
 /// Shows a generation until it has reached its goal. Keeps polling while NATS or the projectors do not answer.
-async fn follow(operator: &Operator, number: i32, goal: Goal, json: bool) -> Result<GenerationReport, Failure> {
+async fn follow(operator: &OperatorClient, number: i32, goal: Goal, json: bool) -> Result<GenerationReport, Failure> {
     let (mut rates, mut progress) = (Rates::default(), Progress::new(json));
     loop {
-        match operator.ask(&GetStatus {}).await {
+        match operator.send_request(&GetStatus {}).await {
             Ok(mut report) => {
-                rates.note(&mut report, Instant::now());
+                rates.record(&mut report, Instant::now());
                 let found = report.generations.into_iter().find(|generation| generation.generation == number);
                 let Some(generation) = found.filter(|generation| generation.state != State::Retired) else {
                     return Err(Failure::Failed(format!("generation {number} was retired")));
@@ -56,9 +56,9 @@ async fn follow(operator: &Operator, number: i32, goal: Goal, json: bool) -> Res
                     return Ok(generation);
                 }
             }
-            Err(AskError::Refused(reason)) => return Err(Failure::Refused(reason)),
-            Err(error @ (AskError::NoAnswer(_) | AskError::Failed(_))) => {
-                progress.complain(&format!("{error}; trying again"));
+            Err(RequestError::Refused(reason)) => return Err(Failure::Refused(reason)),
+            Err(error @ (RequestError::NoAnswer(_) | RequestError::Failed(_))) => {
+                progress.print_error(&format!("{error}; trying again"));
             }
         }
         sleep(INTERVAL).await;

@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, time::Duration};
 
 use indicatif::FormattedDuration;
-use operator_protocol::{AskError, ErasureReport, GenerationReport, GetStatus, Operator, Report, State, StreamReport};
+use operator_protocol::{
+    ErasureReport, GenerationReport, GetStatus, OperatorClient, Report, RequestError, State, StreamReport,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{arguments::StatusArgs, console, failure::Failure, rates::Rates};
@@ -15,18 +17,18 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const TITLES: &str = "\n  stream         position          end        lag  events/s  progress                 holder";
 
 /// The number of erasures shown; all are counted.
-const SHOWN: usize = 10;
+const MAX_SHOWN: usize = 10;
 
 /// The pause between the two reports from which rates are computed.
-const GLANCE: Duration = Duration::from_millis(500);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn show(args: StatusArgs) -> Result<(), Failure> {
-    let operator = Operator::connect(&args.operator.operator_url).await?;
+    let operator = OperatorClient::connect(&args.operator.operator_url).await?;
     let mut rates = Rates::default();
-    let mut report = look(&operator, &mut rates).await?;
-    if report.is_moving() {
-        sleep(GLANCE).await;
-        report = look(&operator, &mut rates).await?;
+    let mut report = get_status(&operator, &mut rates).await?;
+    if report.has_lag() {
+        sleep(SAMPLE_INTERVAL).await;
+        report = get_status(&operator, &mut rates).await?;
     }
     let json = args.operator.json;
     if !args.follow {
@@ -40,18 +42,18 @@ pub(crate) async fn show(args: StatusArgs) -> Result<(), Failure> {
         }
         sleep(INTERVAL).await;
         report = loop {
-            match look(&operator, &mut rates).await {
+            match get_status(&operator, &mut rates).await {
                 Ok(report) => break report,
-                Err(error) => console::say(json, &format!("{error}; trying again")),
+                Err(error) => console::print_note(json, &format!("{error}; trying again")),
             }
             sleep(INTERVAL).await;
         };
     }
 }
 
-async fn look(operator: &Operator, rates: &mut Rates) -> Result<Report, AskError> {
-    let mut report = operator.ask(&GetStatus {}).await?;
-    rates.note(&mut report, Instant::now());
+async fn get_status(operator: &OperatorClient, rates: &mut Rates) -> Result<Report, RequestError> {
+    let mut report = operator.send_request(&GetStatus {}).await?;
+    rates.record(&mut report, Instant::now());
     Ok(report)
 }
 
@@ -71,7 +73,7 @@ fn describe(report: &Report, rates: &Rates) -> String {
     if !erasures.is_empty() {
         let _ = write!(text, "\n\nusers being erased: {}", erasures.len());
     }
-    for ErasureReport { user_id, since, waits_for } in erasures.iter().take(SHOWN) {
+    for ErasureReport { user_id, since, waits_for } in erasures.iter().take(MAX_SHOWN) {
         let _ = write!(text, "\n  {user_id} since {}: {waits_for}", since.format("%Y-%m-%d %H:%M:%S UTC"));
     }
     text
@@ -108,7 +110,7 @@ fn headline(generation: &GenerationReport, own_version: &str, rates: &Rates) -> 
         let _ = write!(text, ", verification: {outcome}");
     }
     if let Some(failure) = &generation.failure {
-        let _ = write!(text, "\n  does not go on: {failure}");
+        let _ = write!(text, "\n  blocked: {failure}");
     }
     text
 }

@@ -15,7 +15,7 @@ use service_kit::{
     telemetry::{self, LogArgs, LogFormat, TraceArgs},
 };
 
-use crate::{arguments::Priority, console::ended, failure::Failure};
+use crate::{arguments::Priority, console::exit_code_of, failure::Failure};
 
 /// Arguments of `boxroomctl verify`.
 #[derive(Debug, Clone, Args)]
@@ -85,17 +85,17 @@ Examples:
 Exit codes: 0 equal, 1 failed or undecided, 2 invalid arguments, 3 refused: not comparable now, 4 different";
 
 /// Compares, prints the result on standard output, and returns the exit code.
-pub(crate) async fn act(args: VerifyArgs) -> ExitCode {
+pub(crate) async fn execute(args: VerifyArgs) -> ExitCode {
     let traces = TraceArgs { otlp_endpoint: None, otel_service_name: None };
     let log = LogArgs { filter: args.log.clone(), format: LogFormat::Text, traces };
     let _telemetry = match telemetry::init(&log, "boxroomctl") {
         Ok(telemetry) => telemetry,
-        Err(error) => return ended(Err(Failure::Failed(error.to_string())), args.json),
+        Err(error) => return exit_code_of(Err(Failure::Failed(error.to_string())), args.json),
     };
     match compare(&args).await {
-        Ok(found) if args.values => tell(&found, args.json),
-        Ok(found) => tell(&found.without_values(), args.json),
-        Err(failure) => ended(Err(failure), args.json),
+        Ok(found) if args.values => print_result(&found, args.json),
+        Ok(found) => print_result(&found.without_values(), args.json),
+        Err(failure) => exit_code_of(Err(failure), args.json),
     }
 }
 
@@ -108,10 +108,10 @@ impl From<VerifyError> for Failure {
     }
 }
 
-fn tell(found: &Verification, json: bool) -> ExitCode {
+fn print_result(found: &Verification, json: bool) -> ExitCode {
     let text = if json { serde_json::to_string(found).unwrap_or_default() } else { found.to_string() };
-    let told = writeln!(std::io::stdout(), "{text}");
-    match (told.is_ok(), found.differences, found.undecided.is_empty()) {
+    let printed = writeln!(std::io::stdout(), "{text}");
+    match (printed.is_ok(), found.differences, found.undecided.is_empty()) {
         (true, 0, true) => ExitCode::SUCCESS,
         (true, 1.., _) => ExitCode::from(4),
         _ => ExitCode::from(1),
@@ -123,7 +123,8 @@ async fn compare(args: &VerifyArgs) -> Result<Verification, Failure> {
     let database = Database::new(&args.database.database_url, "boxroomctl-verify").map_err(|error| failed(&error))?;
     let client = nats::connect(&args.nats.nats_url, "boxroomctl-verify").await?;
     let log = log::open(client, &args.nats.nats_url, &args.master).map_err(|error| failed(&error))?;
-    let limits = Limits { max_rate: args.max_rate, gives_way: args.priority == Priority::Low, shown: args.show.into() };
+    let limits =
+        Limits { max_rate: args.max_rate, low_priority: args.priority == Priority::Low, shown: args.show.into() };
     let (first, other) = choose(&database, args.generation, args.other, args.fresh).await?;
     if let Some(other) = other {
         return Ok(verify(&database, &log, [first, other], limits).await?);

@@ -21,10 +21,10 @@ impl Backoff {
     }
 
     /// Counts a failure. Returns the delay before the next attempt, in addition to the delay that the server asked for.
-    pub(crate) fn next(&mut self, wished: Duration) -> Duration {
+    pub(crate) fn next(&mut self, requested: Duration) -> Duration {
         let limit = self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
-        wished + limit.mul_f64(rand::random())
+        requested + limit.mul_f64(rand::random())
     }
 }
 

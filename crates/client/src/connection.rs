@@ -19,13 +19,13 @@ use crate::{
     backoff::Backoff,
     incoming::{Error, FetchError, Incoming, Loss, Page},
     options::{Options, Since},
-    session::{Outlet, Session, Shared},
-    socket::Over,
+    session::{InboxSender, Session, Shared},
+    socket::Disconnect,
     socket::connector,
 };
 
 /// The age from which a connection counts as good and resets the backoff.
-const GOOD: Duration = Duration::from_secs(5);
+const STABLE_AFTER: Duration = Duration::from_secs(5);
 
 /// The maximum number of tokens refused in a row before the client stops.
 const MAX_REFUSALS: u32 = 3;
@@ -51,17 +51,17 @@ impl Client {
             return Err(Error::InvalidAddress { url: String::new() });
         }
         let shared = Arc::new(Shared::default());
-        let (outlet, inbox) = mpsc::channel(options.capacity);
-        let turn = rand::random_range(0..addresses.len());
+        let (sender, inbox) = mpsc::channel(options.capacity);
+        let attempt = rand::random_range(0..addresses.len());
         let backoff = Backoff::new(options.first_delay, options.longest_delay);
         let encrypted = addresses.iter().any(|address| address.scheme_str() == Some("wss"));
         let task = Task {
             connector: encrypted.then(connector),
             shared: shared.clone(),
-            outlet,
+            sender,
             options,
             addresses,
-            turn,
+            attempt,
             backoff,
             token: None,
             refusals: 0,
@@ -73,7 +73,7 @@ impl Client {
     /// Follows a room across interruptions, until it is unsubscribed or ends. A room that is followed already starts
     /// again from `since`.
     pub fn subscribe(&self, room: RoomId, since: Since) {
-        self.shared.rooms().want(room, since);
+        self.shared.rooms().request(room, since);
         self.shared.changed.notify_one();
     }
 
@@ -86,7 +86,7 @@ impl Client {
     /// Reads a page of a room's feed after a version, as soon as there is a connection. The room need not be followed,
     /// but the user must be a member.
     pub async fn fetch(&self, room: RoomId, after_v: u64) -> Result<Page, FetchError> {
-        let answered = self.shared.fetches().want(room, after_v);
+        let answered = self.shared.fetches().request(room, after_v);
         self.shared.changed.notify_one();
         answered.await.unwrap_or(Err(FetchError::Stopped))
     }
@@ -110,13 +110,13 @@ impl Stream for Inbox {
 /// The task that connects and reconnects. Owned by the runtime; ends with the inbox.
 struct Task {
     shared: Arc<Shared>,
-    outlet: Outlet,
+    sender: InboxSender,
     options: Options,
     addresses: Vec<Uri>,
     /// The TLS connector, if an address needs encryption.
     connector: Option<Connector>,
     /// The number of the next attempt, which selects the address.
-    turn: usize,
+    attempt: usize,
     backoff: Backoff,
     token: Option<Token>,
     /// The number of tokens refused in a row.
@@ -131,73 +131,73 @@ struct Token {
 
 /// The reason why the task stops.
 enum Stop {
-    Unread,
+    InboxDropped,
     Failed(Error),
 }
 
 impl Task {
     async fn run(mut self) {
-        let stop = self.connect_for_ever().await;
+        let stop = self.reconnect_forever().await;
         self.shared.fetches().end();
         if let Err(Stop::Failed(error)) = stop {
             // Fails if the inbox was dropped: the error has no reader.
-            let _ = self.outlet.send(Err(error)).await;
+            let _ = self.sender.send(Err(error)).await;
         }
     }
 
-    async fn connect_for_ever(&mut self) -> Result<std::convert::Infallible, Stop> {
+    async fn reconnect_forever(&mut self) -> Result<std::convert::Infallible, Stop> {
         loop {
-            let (loss, wished) = match self.connect_once().await? {
-                Over::Lost(loss, wished, cursor) => {
-                    self.shared.mine().note_cursor(cursor);
-                    (loss, wished)
+            let (loss, requested) = match self.connect_once().await? {
+                Disconnect::Lost(loss, requested, cursor) => {
+                    self.shared.user_items().set_cursor(cursor);
+                    (loss, requested)
                 }
-                Over::Unread => return Err(Stop::Unread),
+                Disconnect::InboxDropped => return Err(Stop::InboxDropped),
             };
-            self.judge(&loss)?;
-            self.turn += 1;
-            let retry_in = self.backoff.next(wished);
+            self.handle_loss(&loss)?;
+            self.attempt += 1;
+            let retry_in = self.backoff.next(requested);
             tracing::debug!(%loss, ?retry_in, "disconnected");
-            self.hand_out(Incoming::Disconnected { reason: loss, retry_in }).await?;
+            self.deliver(Incoming::Disconnected { reason: loss, retry_in }).await?;
             tokio::select! {
                 () = sleep(retry_in) => {}
-                () = self.outlet.closed() => return Err(Stop::Unread),
+                () = self.sender.closed() => return Err(Stop::InboxDropped),
             }
         }
     }
 
-    async fn connect_once(&mut self) -> Result<Over, Stop> {
-        let outlet = self.outlet.clone();
+    async fn connect_once(&mut self) -> Result<Disconnect, Stop> {
+        let sender = self.sender.clone();
         let opened = tokio::select! {
             opened = self.open() => opened?,
-            () = outlet.closed() => return Err(Stop::Unread),
+            () = sender.closed() => return Err(Stop::InboxDropped),
         };
         let mut session = match opened {
             Ok(session) => session,
-            Err(over) => return Ok(over),
+            Err(disconnect) => return Ok(disconnect),
         };
         self.refusals = 0;
         let since = Instant::now();
-        let url = self.options.urls[self.turn % self.addresses.len()].clone();
-        self.hand_out(Incoming::Connected { url }).await?;
-        let over = session.follow().await;
+        let url = self.options.urls[self.attempt % self.addresses.len()].clone();
+        self.deliver(Incoming::Connected { url }).await?;
+        let disconnect = session.follow().await;
         if let Some(token) = &mut self.token {
             session.token().clone_into(&mut token.text);
         }
-        if since.elapsed() >= GOOD {
+        if since.elapsed() >= STABLE_AFTER {
             self.backoff.reset();
         }
-        Ok(over)
+        Ok(disconnect)
     }
 
-    async fn open(&mut self) -> Result<Result<Session, Over>, Stop> {
+    async fn open(&mut self) -> Result<Result<Session, Disconnect>, Stop> {
         let token = match self.token().await? {
             Ok(token) => token,
             Err(loss) => return Ok(Err(loss.into())),
         };
-        let address = &self.addresses[self.turn % self.addresses.len()];
+        let address = &self.addresses[self.attempt % self.addresses.len()];
         let connector = self.connector.clone().filter(|_| address.scheme_str() == Some("wss"));
-        let ends = (self.shared.clone(), self.outlet.clone());
+        let ends = (self.shared.clone(), self.sender.clone());
         Ok(Session::open(address, connector, token, ends, &self.options).await)
     }
 
@@ -206,11 +206,11 @@ impl Task {
         if let Some(Token { text, refused: None }) = &self.token {
             return Ok(Ok(text.clone()));
         }
-        let patience = self.options.patience;
-        let text = match timeout(patience, (self.options.tokens)()).await {
+        let time_limit = self.options.time_limit;
+        let text = match timeout(time_limit, (self.options.tokens)()).await {
             Ok(Ok(text)) => text,
             Ok(Err(error)) => return Ok(Err(Loss::NoToken(error.to_string()))),
-            Err(_) => return Ok(Err(Loss::NoToken(format!("none came within {patience:?}")))),
+            Err(_) => return Ok(Err(Loss::NoToken(format!("no token within {time_limit:?}")))),
         };
         match self.token.replace(Token { text: text.clone(), refused: None }) {
             Some(Token { text: old, refused: Some((code, reason)) }) if old == text => {
@@ -221,7 +221,7 @@ impl Task {
     }
 
     /// Decides from a close code about reconnecting: marks a refused token, or stops the client.
-    fn judge(&mut self, loss: &Loss) -> Result<(), Stop> {
+    fn handle_loss(&mut self, loss: &Loss) -> Result<(), Stop> {
         let Loss::Closed { code, reason } = loss else { return Ok(()) };
         let (code, reason) = (*code, reason.clone());
         match code / 100 {
@@ -240,8 +240,8 @@ impl Task {
         }
     }
 
-    async fn hand_out(&self, incoming: Incoming) -> Result<(), Stop> {
-        self.outlet.send(Ok(incoming)).await.map_err(|_| Stop::Unread)
+    async fn deliver(&self, incoming: Incoming) -> Result<(), Stop> {
+        self.sender.send(Ok(incoming)).await.map_err(|_| Stop::InboxDropped)
     }
 }
 

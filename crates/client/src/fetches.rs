@@ -19,7 +19,7 @@ type Answer = Result<Page, FetchError>;
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
     wanted: VecDeque<Fetch>,
-    asked: BTreeMap<u64, Fetch>,
+    sent: BTreeMap<u64, Fetch>,
     count: u64,
     /// True once the client has stopped for good.
     ended: bool,
@@ -36,7 +36,7 @@ struct Fetch {
 
 impl Fetches {
     /// Requests the page after a version.
-    pub(crate) fn want(&mut self, room: RoomId, after_v: u64) -> oneshot::Receiver<Answer> {
+    pub(crate) fn request(&mut self, room: RoomId, after_v: u64) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
         if !self.ended {
             self.wanted.push_back(Fetch { room, after_v, events: Vec::new(), answer });
@@ -45,8 +45,8 @@ impl Fetches {
     }
 
     /// Queues all unanswered requests again, for a new connection.
-    pub(crate) fn begin_anew(&mut self) {
-        while let Some((_, mut fetch)) = self.asked.pop_last() {
+    pub(crate) fn requeue(&mut self) {
+        while let Some((_, mut fetch)) = self.sent.pop_last() {
             fetch.events.clear();
             self.wanted.push_front(fetch);
         }
@@ -68,14 +68,14 @@ impl Fetches {
         let id = FIRST_ID + self.count;
         self.count += 1;
         let frame = ClientFrame::Fetch { id, room: fetch.room.clone(), after_v: fetch.after_v };
-        self.asked.insert(id, fetch);
+        self.sent.insert(id, fetch);
         Some(frame)
     }
 
     /// Keeps an event that may belong to a page. Returns false if no request of its room is open.
-    pub(crate) fn keep(&mut self, event: &Event) -> bool {
+    pub(crate) fn collect(&mut self, event: &Event) -> bool {
         let mut kept = false;
-        for fetch in self.asked.values_mut().filter(|fetch| fetch.room == event.room) {
+        for fetch in self.sent.values_mut().filter(|fetch| fetch.room == event.room) {
             fetch.events.push(event.clone());
             kept = true;
         }
@@ -83,15 +83,15 @@ impl Fetches {
     }
 
     /// Completes the request that the frame answers, if there is one.
-    pub(crate) fn hear(&mut self, frame: &ServerFrame) {
+    pub(crate) fn on_frame(&mut self, frame: &ServerFrame) {
         match frame {
             ServerFrame::Fetched { id: Some(id), to_v, head_v } => {
-                if let Some(fetch) = self.asked.remove(id) {
+                if let Some(fetch) = self.sent.remove(id) {
                     fetch.complete(*to_v, *head_v);
                 }
             }
             ServerFrame::Error { id: Some(id), code, detail, .. } => {
-                if let Some(Fetch { answer, .. }) = self.asked.remove(id) {
+                if let Some(Fetch { answer, .. }) = self.sent.remove(id) {
                     // Fails if the caller has dropped the request.
                     let _ = answer.send(Err(FetchError::Refused { code: code.clone(), detail: detail.clone() }));
                 }
@@ -132,26 +132,26 @@ mod tests {
     #[test]
     fn a_page_consists_of_the_last_events_without_earlier_live_ones() {
         let mut fetches = Fetches::default();
-        let mut answer = fetches.want("b.1".parse().unwrap(), 3);
+        let mut answer = fetches.request("b.1".parse().unwrap(), 3);
         let Some(ClientFrame::Fetch { id, after_v: 3, .. }) = fetches.next_frame() else { panic!("no request") };
         for v in [9, 10, 4, 5, 6] {
-            assert!(fetches.keep(&event(v)));
+            assert!(fetches.collect(&event(v)));
         }
-        fetches.hear(&ServerFrame::Fetched { id: Some(id), to_v: 6, head_v: 10 });
+        fetches.on_frame(&ServerFrame::Fetched { id: Some(id), to_v: 6, head_v: 10 });
         let page = answer.try_recv().unwrap().unwrap();
         assert_eq!((page.events.iter().map(|event| event.v).collect::<Vec<_>>(), page.head_v), (vec![4, 5, 6], 10));
-        assert!(!fetches.keep(&event(11)));
+        assert!(!fetches.collect(&event(11)));
     }
 
     #[test]
     fn an_unanswered_fetch_is_repeated_until_the_end() {
         let mut fetches = Fetches::default();
-        let mut answer = fetches.want("b.1".parse().unwrap(), 0);
+        let mut answer = fetches.request("b.1".parse().unwrap(), 0);
         assert!(fetches.next_frame().is_some() && fetches.next_frame().is_none());
-        fetches.begin_anew();
+        fetches.requeue();
         assert!(fetches.any_wanted() && fetches.next_frame().is_some());
         fetches.end();
         assert!(answer.try_recv().is_err());
-        assert!(fetches.want("b.1".parse().unwrap(), 0).try_recv().is_err() && !fetches.any_wanted());
+        assert!(fetches.request("b.1".parse().unwrap(), 0).try_recv().is_err() && !fetches.any_wanted());
     }
 }

@@ -225,7 +225,7 @@ pub enum Loss {
     Silent,
     /// The service has violated the protocol.
     #[error("the service violates the protocol: {0}")]
-    Nonsense(String),
+    ProtocolViolation(String),
 }
 
 /// The reason why a client has stopped for good.

@@ -25,7 +25,7 @@ pub struct Options {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) first_delay: Duration,
     pub(crate) longest_delay: Duration,
-    pub(crate) patience: Duration,
+    pub(crate) time_limit: Duration,
     pub(crate) capacity: usize,
 }
 
@@ -47,7 +47,7 @@ impl Options {
             tokens: Arc::new(move || Box::pin(tokens())),
             first_delay: Duration::from_millis(250),
             longest_delay: Duration::from_secs(20),
-            patience: Duration::from_secs(10),
+            time_limit: Duration::from_secs(10),
             capacity: 256,
         }
     }
@@ -61,8 +61,8 @@ impl Options {
 
     /// Sets the timeout for connecting, the welcome, getting a token and sending a frame. Default: 10 seconds.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn time_limit(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
         self
     }
 

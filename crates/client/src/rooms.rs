@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Codes of temporary refusals.
-const PASSING: [&str; 3] = ["database-unavailable", "read-model-unavailable", "internal"];
+const TEMPORARY: [&str; 3] = ["database-unavailable", "read-model-unavailable", "internal"];
 
 /// The bytes of a hello that rooms may take. Further rooms are subscribed one by one.
 const HELLO_BYTES: usize = 12 * 1024;
@@ -31,7 +31,7 @@ struct Room {
     last_v: Option<u64>,
     state: State,
     /// The version after which the last gap was found.
-    stuck_at: Option<u64>,
+    gap_after: Option<u64>,
     /// The head version in the last ping. All events up to it must arrive before the next ping.
     pinged_head: u64,
 }
@@ -41,7 +41,7 @@ enum State {
     /// To be requested.
     Wanted,
     /// Requested: in the hello, or with this id.
-    Asked(Option<u64>),
+    Requested(Option<u64>),
     /// Subscribed.
     Following,
     /// Refused temporarily.
@@ -59,12 +59,12 @@ pub(crate) enum Change {
 
 impl Rooms {
     /// Follows a room. A room that is followed already starts again from `since`.
-    pub(crate) fn want(&mut self, room: RoomId, since: Since) {
+    pub(crate) fn request(&mut self, room: RoomId, since: Since) {
         let last_v = match since {
             Since::Now => None,
             Since::After(v) => Some(v),
         };
-        self.followed.insert(room, Room { last_v, state: State::Wanted, stuck_at: None, pinged_head: 0 });
+        self.followed.insert(room, Room { last_v, state: State::Wanted, gap_after: None, pinged_head: 0 });
         self.changed = true;
     }
 
@@ -85,14 +85,14 @@ impl Rooms {
             if room.state == State::Unwanted {
                 continue;
             }
-            room.stuck_at = None;
+            room.gap_after = None;
             room.pinged_head = 0;
             // Upper bound of the field names and a version.
             let bytes = id.to_string().len() + 40;
             room.state = State::Wanted;
             if bytes <= left {
                 left -= bytes;
-                room.state = State::Asked(None);
+                room.state = State::Requested(None);
                 asked.push(RoomFrom { id: id.clone(), v: room.last_v });
             }
         }
@@ -117,7 +117,7 @@ impl Rooms {
             return Some(Change::End(id));
         }
         self.last_id += 1;
-        room.state = State::Asked(Some(self.last_id));
+        room.state = State::Requested(Some(self.last_id));
         Some(Change::Subscribe(ClientFrame::Subscribe { id: self.last_id, room: id, v: room.last_v }))
     }
 
@@ -135,13 +135,13 @@ impl Rooms {
     }
 
     /// Applies a frame of the server. Returns the item to deliver, if there is one.
-    pub(crate) fn hear(&mut self, frame: Frame) -> Result<Option<Incoming>, Loss> {
+    pub(crate) fn on_frame(&mut self, frame: Frame) -> Result<Option<Incoming>, Loss> {
         match frame {
             Frame::Event(event) => self.event(event),
             Frame::Other(ServerFrame::Subscribed { id, room, head_v, recovered }) => {
                 Ok(self.subscribed(id, room, head_v, recovered))
             }
-            Frame::Other(ServerFrame::Unsubscribed { room, reason }) => Ok(self.parted(room, reason)),
+            Frame::Other(ServerFrame::Unsubscribed { room, reason }) => Ok(self.on_unsubscribed(room, reason)),
             Frame::Other(ServerFrame::Reset { room: Some(room), reason, head_v }) => {
                 Ok(self.reset(room, reason, head_v.unwrap_or_default()))
             }
@@ -154,7 +154,7 @@ impl Rooms {
     }
 
     /// Returns true if this event is the next one of a followed room.
-    pub(crate) fn expects(&self, event: &Event) -> bool {
+    pub(crate) fn is_next(&self, event: &Event) -> bool {
         self.followed.get(&event.room).is_some_and(|room| room.last_v == Some(event.v.saturating_sub(1)))
     }
 
@@ -169,7 +169,7 @@ impl Rooms {
         // Events that arrive before the answer to a request were already on the way.
         if event.v > last_v && room.state == State::Following {
             self.changed = true;
-            room.mend(&event.room)?;
+            room.request_missing(&event.room)?;
         }
         Ok(None)
     }
@@ -183,7 +183,7 @@ impl Rooms {
 
     fn refused(&mut self, id: Option<u64>, name: RoomId, code: String, detail: String) -> Option<Incoming> {
         let room = self.asked(id, &name)?;
-        if PASSING.contains(&code.as_str()) {
+        if TEMPORARY.contains(&code.as_str()) {
             room.state = State::Postponed;
             return None;
         }
@@ -193,10 +193,10 @@ impl Rooms {
 
     /// Returns the room that this answer belongs to; none for an answer to an older request.
     fn asked(&mut self, id: Option<u64>, name: &RoomId) -> Option<&mut Room> {
-        self.followed.get_mut(name).filter(|room| room.state == State::Asked(id))
+        self.followed.get_mut(name).filter(|room| room.state == State::Requested(id))
     }
 
-    fn parted(&mut self, name: RoomId, reason: String) -> Option<Incoming> {
+    fn on_unsubscribed(&mut self, name: RoomId, reason: String) -> Option<Incoming> {
         // Otherwise it ends an older subscription of a room that has been requested again.
         let follows = self.followed.get(&name).is_some_and(|room| room.state == State::Following);
         if !follows {
@@ -209,7 +209,7 @@ impl Rooms {
     fn reset(&mut self, name: RoomId, reason: String, head_v: u64) -> Option<Incoming> {
         let room = self.followed.get_mut(&name).filter(|room| room.state != State::Unwanted)?;
         room.last_v = Some(head_v);
-        room.stuck_at = None;
+        room.gap_after = None;
         Some(Incoming::Reset { room: name, reason, head_v })
     }
 
@@ -221,7 +221,7 @@ impl Rooms {
             };
             if room.last_v < Some(room.pinged_head) {
                 self.changed = true;
-                room.mend(name)?;
+                room.request_missing(name)?;
             }
             room.pinged_head = *head_v;
         }
@@ -231,13 +231,13 @@ impl Rooms {
 
 impl Room {
     /// Requests the missing events. The same gap twice on one connection is an error.
-    fn mend(&mut self, name: &RoomId) -> Result<(), Loss> {
-        if self.stuck_at == self.last_v {
+    fn request_missing(&mut self, name: &RoomId) -> Result<(), Loss> {
+        if self.gap_after == self.last_v {
             let after = self.last_v.unwrap_or_default();
-            return Err(Loss::Nonsense(format!("no event of {name} follows version {after}")));
+            return Err(Loss::ProtocolViolation(format!("no event of {name} follows version {after}")));
         }
         tracing::debug!(room.id = %name, after = self.last_v, "events are missing");
-        self.stuck_at = self.last_v;
+        self.gap_after = self.last_v;
         self.state = State::Wanted;
         Ok(())
     }

@@ -15,12 +15,12 @@ use crate::{
     fetches::Fetches,
     frames::{ClientFrame, Frame, ServerFrame},
     incoming::{Ending, Error, Incoming, Loss},
-    mine::Mine,
     options::Options,
-    pace::Pace,
+    rate_limiter::RateLimiter,
     renewal::Renewal,
     rooms::{Change, Rooms},
-    socket::{Over, Socket},
+    socket::{Disconnect, Socket},
+    user_items::UserItems,
 };
 
 /// The id of requests that send a new token. Other ids are greater.
@@ -33,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     rooms: Mutex<Rooms>,
-    mine: Mutex<Mine>,
+    user_items: Mutex<UserItems>,
     fetches: Mutex<Fetches>,
     /// Wakes the connection when there is a request to send.
     pub(crate) changed: Notify,
@@ -44,8 +44,8 @@ impl Shared {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn mine(&self) -> MutexGuard<'_, Mine> {
-        self.mine.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn user_items(&self) -> MutexGuard<'_, UserItems> {
+        self.user_items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn fetches(&self) -> MutexGuard<'_, Fetches> {
@@ -54,16 +54,16 @@ impl Shared {
 }
 
 /// The sender of the client's inbox.
-pub(crate) type Outlet = mpsc::Sender<Result<Incoming, Error>>;
+pub(crate) type InboxSender = mpsc::Sender<Result<Incoming, Error>>;
 
 /// A connection whose hello was accepted.
 pub(crate) struct Session {
     socket: Socket,
     shared: Arc<Shared>,
-    outlet: Outlet,
-    pace: Pace,
+    sender: InboxSender,
+    rate_limiter: RateLimiter,
     heartbeat: Duration,
-    heard_at: Instant,
+    last_received_at: Instant,
     retry_at: Option<Instant>,
     renewal: Renewal,
 }
@@ -74,19 +74,19 @@ impl Session {
         url: &Uri,
         connector: Option<Connector>,
         token: String,
-        (shared, outlet): (Arc<Shared>, Outlet),
+        (shared, sender): (Arc<Shared>, InboxSender),
         options: &Options,
-    ) -> Result<Self, Over> {
-        let patience = options.patience;
-        let mut socket = Socket::connect(url, connector, patience).await?;
-        let (cursor, rooms) = (shared.mine().cursor(), shared.rooms().hello());
-        shared.fetches().begin_anew();
+    ) -> Result<Self, Disconnect> {
+        let time_limit = options.time_limit;
+        let mut socket = Socket::connect(url, connector, time_limit).await?;
+        let (cursor, rooms) = (shared.user_items().cursor(), shared.rooms().hello());
+        shared.fetches().requeue();
         let hello = ClientFrame::Hello { token: token.clone(), cursor, rooms };
-        let welcome = timeout(patience, greet(&mut socket, hello)).await.map_err(|_| Loss::Silent)??;
-        shared.mine().note_cursor(welcome.cursor);
-        let renewal = Renewal::new(options.tokens.clone(), patience, token, welcome.expires_in);
-        let (pace, heartbeat, heard_at) = (Pace::new(), welcome.heartbeat, Instant::now());
-        Ok(Self { socket, shared, outlet, pace, heartbeat, heard_at, retry_at: None, renewal })
+        let welcome = timeout(time_limit, handshake(&mut socket, hello)).await.map_err(|_| Loss::Silent)??;
+        shared.user_items().set_cursor(welcome.cursor);
+        let renewal = Renewal::new(options.tokens.clone(), time_limit, token, welcome.expires_in);
+        let (rate_limiter, heartbeat, last_received_at) = (RateLimiter::new(), welcome.heartbeat, Instant::now());
+        Ok(Self { socket, shared, sender, rate_limiter, heartbeat, last_received_at, retry_at: None, renewal })
     }
 
     /// The last token that the service has accepted.
@@ -95,35 +95,38 @@ impl Session {
     }
 
     /// Follows rooms until the connection ends.
-    pub(crate) async fn follow(&mut self) -> Over {
-        let Err(over) = self.converse().await;
-        if matches!(over, Over::Unread | Over::Lost(Loss::Nonsense(_) | Loss::Silent, ..)) {
+    pub(crate) async fn follow(&mut self) -> Disconnect {
+        let Err(disconnect) = self.run_loop().await;
+        if matches!(
+            disconnect,
+            Disconnect::InboxDropped | Disconnect::Lost(Loss::ProtocolViolation(_) | Loss::Silent, ..)
+        ) {
             self.socket.close().await;
         }
-        over
+        disconnect
     }
 
-    async fn converse(&mut self) -> Result<std::convert::Infallible, Over> {
+    async fn run_loop(&mut self) -> Result<std::convert::Infallible, Disconnect> {
         loop {
-            let go_on_at = self.ask().await?;
+            let go_on_at = self.send_pending().await?;
             if self.retry_at.is_none() && self.shared.rooms().any_postponed() {
                 self.retry_at = Some(Instant::now() + RETRY);
             }
-            let silent_at = self.heard_at + self.heartbeat * 2;
-            let wake_at = [go_on_at, self.retry_at].into_iter().flatten().fold(silent_at, Instant::min);
+            let silence_deadline = self.last_received_at + self.heartbeat * 2;
+            let wake_at = [go_on_at, self.retry_at].into_iter().flatten().fold(silence_deadline, Instant::min);
             tokio::select! {
-                frame = self.socket.receive() => self.hear(frame?).await?,
+                frame = self.socket.receive() => self.on_frame(frame?).await?,
                 () = self.shared.changed.notified() => {}
-                () = self.outlet.closed() => return Err(Over::Unread),
-                token = self.renewal.next() => self.socket.say(&ClientFrame::Auth { id: AUTH_ID, token }).await?,
-                () = sleep_until(wake_at) => self.on_time(silent_at)?,
+                () = self.sender.closed() => return Err(Disconnect::InboxDropped),
+                token = self.renewal.next() => self.socket.send(&ClientFrame::Auth { id: AUTH_ID, token }).await?,
+                () = sleep_until(wake_at) => self.on_timer(silence_deadline)?,
             }
         }
     }
 
-    fn on_time(&mut self, silent_at: Instant) -> Result<(), Over> {
+    fn on_timer(&mut self, silence_deadline: Instant) -> Result<(), Disconnect> {
         let now = Instant::now();
-        if now >= silent_at {
+        if now >= silence_deadline {
             return Err(Loss::Silent.into());
         }
         if self.retry_at.is_some_and(|retry_at| now >= retry_at) {
@@ -134,71 +137,73 @@ impl Session {
     }
 
     /// Sends pending requests. Returns the time to continue if the rate limit is reached.
-    async fn ask(&mut self) -> Result<Option<Instant>, Over> {
+    async fn send_pending(&mut self) -> Result<Option<Instant>, Disconnect> {
         while self.shared.rooms().is_changed() {
-            if let Err(later) = self.pace.take() {
+            if let Err(later) = self.rate_limiter.take() {
                 return Ok(Some(later));
             }
             let change = self.shared.rooms().next_change();
             match change {
-                Some(Change::Subscribe(frame)) => self.socket.say(&frame).await?,
+                Some(Change::Subscribe(frame)) => self.socket.send(&frame).await?,
                 Some(Change::End(room)) => {
-                    self.socket.say(&ClientFrame::Unsubscribe { room: room.clone() }).await?;
-                    self.hand_out(Incoming::Ended { room, reason: Ending::Requested }).await?;
+                    self.socket.send(&ClientFrame::Unsubscribe { room: room.clone() }).await?;
+                    self.deliver(Incoming::Ended { room, reason: Ending::Requested }).await?;
                 }
                 None => {}
             }
         }
         while self.shared.fetches().any_wanted() {
-            if let Err(later) = self.pace.take() {
+            if let Err(later) = self.rate_limiter.take() {
                 return Ok(Some(later));
             }
             let frame = self.shared.fetches().next_frame();
             if let Some(frame) = frame {
-                self.socket.say(&frame).await?;
+                self.socket.send(&frame).await?;
             }
         }
         Ok(None)
     }
 
-    async fn hear(&mut self, frame: Frame) -> Result<(), Over> {
+    async fn on_frame(&mut self, frame: Frame) -> Result<(), Disconnect> {
         let incoming = match frame {
-            Frame::Other(frame) => self.hear_other(frame).await?,
+            Frame::Other(frame) => self.on_other_frame(frame).await?,
             // A page may come from any part of the feed, so that it is no gap.
-            Frame::Event(event) if self.shared.fetches().keep(&event) && !self.shared.rooms().expects(&event) => None,
-            Frame::Event(_) => self.shared.rooms().hear(frame)?,
+            Frame::Event(event) if self.shared.fetches().collect(&event) && !self.shared.rooms().is_next(&event) => {
+                None
+            }
+            Frame::Event(_) => self.shared.rooms().on_frame(frame)?,
         };
         if let Some(incoming) = incoming {
-            self.hand_out(incoming).await?;
+            self.deliver(incoming).await?;
         }
         // Set after delivery: while the inbox is full, nothing is read, and silence means nothing.
-        self.heard_at = Instant::now();
+        self.last_received_at = Instant::now();
         Ok(())
     }
 
-    async fn hear_other(&mut self, frame: ServerFrame) -> Result<Option<Incoming>, Over> {
+    async fn on_other_frame(&mut self, frame: ServerFrame) -> Result<Option<Incoming>, Disconnect> {
         match &frame {
             ServerFrame::Ping { cursor, .. } => {
-                self.shared.mine().note_cursor(cursor.clone());
-                self.socket.say(&ClientFrame::Pong {}).await?;
+                self.shared.user_items().set_cursor(cursor.clone());
+                self.socket.send(&ClientFrame::Pong {}).await?;
             }
             ServerFrame::Authorized { id: Some(AUTH_ID), expires_in_ms } => {
                 self.renewal.accepted(expires_in_ms.map(Duration::from_millis));
             }
-            ServerFrame::Fetched { .. } | ServerFrame::Error { .. } => self.shared.fetches().hear(&frame),
+            ServerFrame::Fetched { .. } | ServerFrame::Error { .. } => self.shared.fetches().on_frame(&frame),
             ServerFrame::Signal { .. }
             | ServerFrame::Alarm(_)
             | ServerFrame::MyRooms { .. }
             | ServerFrame::Membership { .. }
             | ServerFrame::Unread { .. }
-            | ServerFrame::Reset { room: None, .. } => return Ok(self.shared.mine().hear(frame)),
+            | ServerFrame::Reset { room: None, .. } => return Ok(self.shared.user_items().on_frame(frame)),
             _ => {}
         }
-        Ok(self.shared.rooms().hear(Frame::Other(frame))?)
+        Ok(self.shared.rooms().on_frame(Frame::Other(frame))?)
     }
 
-    async fn hand_out(&mut self, incoming: Incoming) -> Result<(), Over> {
-        self.outlet.send(Ok(incoming)).await.map_err(|_| Over::Unread)
+    async fn deliver(&mut self, incoming: Incoming) -> Result<(), Disconnect> {
+        self.sender.send(Ok(incoming)).await.map_err(|_| Disconnect::InboxDropped)
     }
 }
 
@@ -212,8 +217,8 @@ struct Welcome {
     cursor: Option<String>,
 }
 
-async fn greet(socket: &mut Socket, hello: ClientFrame) -> Result<Welcome, Over> {
-    socket.say(&hello).await?;
+async fn handshake(socket: &mut Socket, hello: ClientFrame) -> Result<Welcome, Disconnect> {
+    socket.send(&hello).await?;
     loop {
         // An error frame is followed by a bye with the reason.
         if let Frame::Other(ServerFrame::Welcome { heartbeat_ms, expires_in_ms, cursor }) = socket.receive().await? {

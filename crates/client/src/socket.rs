@@ -28,18 +28,18 @@ const MAX_FRAME: usize = 1024 * 1024;
 const SOCKET_BUFFER: usize = 4 * 1024;
 
 /// The timeout for closing a connection.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason why a connection ended.
 #[derive(Debug)]
-pub(crate) enum Over {
+pub(crate) enum Disconnect {
     /// Lost or never established, with the delay that the server asks for and the cursor to resume from, if any.
     Lost(Loss, Duration, Option<String>),
     /// The inbox was dropped.
-    Unread,
+    InboxDropped,
 }
 
-impl From<Loss> for Over {
+impl From<Loss> for Disconnect {
     fn from(loss: Loss) -> Self {
         Self::Lost(loss, Duration::ZERO, None)
     }
@@ -60,38 +60,38 @@ pub(crate) fn connector() -> Connector {
 /// A WebSocket that sends and receives frames.
 pub(crate) struct Socket {
     inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    patience: Duration,
+    time_limit: Duration,
 }
 
 impl Socket {
-    pub(crate) async fn connect(url: &Uri, connector: Option<Connector>, patience: Duration) -> Result<Self, Loss> {
+    pub(crate) async fn connect(url: &Uri, connector: Option<Connector>, time_limit: Duration) -> Result<Self, Loss> {
         let request = ClientRequestBuilder::new(url.clone()).with_sub_protocol(PROTOCOL);
         let config = WebSocketConfig::default()
             .read_buffer_size(SOCKET_BUFFER)
             .write_buffer_size(SOCKET_BUFFER)
             .max_message_size(Some(MAX_FRAME))
             .max_frame_size(Some(MAX_FRAME));
-        match timeout(patience, connect_async_tls_with_config(request, Some(config), true, connector)).await {
-            Ok(Ok((inner, _))) => Ok(Self { inner, patience }),
+        match timeout(time_limit, connect_async_tls_with_config(request, Some(config), true, connector)).await {
+            Ok(Ok((inner, _))) => Ok(Self { inner, time_limit }),
             Ok(Err(error)) => Err(Loss::Unreachable(error.to_string())),
-            Err(_) => Err(Loss::Unreachable(format!("no answer within {patience:?}"))),
+            Err(_) => Err(Loss::Unreachable(format!("no answer within {time_limit:?}"))),
         }
     }
 
-    pub(crate) async fn say(&mut self, frame: &ClientFrame) -> Result<(), Over> {
-        match timeout(self.patience, self.inner.send(Message::text(frame.encode()))).await {
+    pub(crate) async fn send(&mut self, frame: &ClientFrame) -> Result<(), Disconnect> {
+        match timeout(self.time_limit, self.inner.send(Message::text(frame.encode()))).await {
             Ok(Ok(())) => Ok(()),
             // The reason for the close may still be unread.
-            Ok(Err(error)) => Err(self.last_words().await.unwrap_or(Loss::Broken(error.to_string()).into())),
-            Err(_) => Err(Loss::Broken(format!("cannot send for {:?}", self.patience)).into()),
+            Ok(Err(error)) => Err(self.close_reason().await.unwrap_or(Loss::Broken(error.to_string()).into())),
+            Err(_) => Err(Loss::Broken(format!("cannot send for {:?}", self.time_limit)).into()),
         }
     }
 
-    async fn last_words(&mut self) -> Option<Over> {
-        timeout(LAST_WORDS, async {
+    async fn close_reason(&mut self) -> Option<Disconnect> {
+        timeout(CLOSE_TIMEOUT, async {
             loop {
-                if let Err(over) = self.receive().await {
-                    return over;
+                if let Err(disconnect) = self.receive().await {
+                    return disconnect;
                 }
             }
         })
@@ -100,7 +100,7 @@ impl Socket {
     }
 
     /// Returns the next frame. A bye or a close frame is an error. Cancel-safe.
-    pub(crate) async fn receive(&mut self) -> Result<Frame, Over> {
+    pub(crate) async fn receive(&mut self) -> Result<Frame, Disconnect> {
         loop {
             let message = match self.inner.next().await {
                 Some(Ok(message)) => message,
@@ -111,10 +111,10 @@ impl Socket {
                 Message::Text(text) => match Frame::decode(&text) {
                     Ok(Frame::Other(ServerFrame::Bye { code, retry_ms, reason, cursor })) => {
                         let retry = Duration::from_millis(retry_ms.unwrap_or_default());
-                        return Err(Over::Lost(Loss::Closed { code, reason }, retry, cursor));
+                        return Err(Disconnect::Lost(Loss::Closed { code, reason }, retry, cursor));
                     }
                     Ok(frame) => return Ok(frame),
-                    Err(error) => return Err(Loss::Nonsense(error.to_string()).into()),
+                    Err(error) => return Err(Loss::ProtocolViolation(error.to_string()).into()),
                 },
                 Message::Close(close) => return Err(closed(close).into()),
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
@@ -124,7 +124,7 @@ impl Socket {
 
     pub(crate) async fn close(&mut self) {
         // A service that does not answer has lost the connection anyway.
-        let _ = timeout(LAST_WORDS, self.inner.close(None)).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.inner.close(None)).await;
     }
 }
 

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use domain::{BoxId, UserId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storage::{Bucket, BucketError, JetStream, Lack};
-use wire::bucket::{ACCOUNTS_BUCKET, key_of_box};
+use storage::{Bucket, BucketError, JetStream, SpaceLimit};
+use wire::bucket::{ACCOUNTS_BUCKET, box_key};
 
 /// The progress of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl StoredAccount {
 
     /// Returns true if a session that was opened or refreshed with this credential is still valid. Sessions of earlier
     /// versions have no credential.
-    pub fn admits(&self, session: &str, credential: Option<&str>) -> bool {
+    pub fn accepts_session(&self, session: &str, credential: Option<&str>) -> bool {
         let kept = self.account.kept_session.as_deref() == Some(session);
         kept || credential.is_none_or(|credential| credential == self.credential())
     }
@@ -75,7 +75,7 @@ pub enum AccountError {
     Conflict,
     /// The server has no space left: certainly not written.
     #[error("the accounts have no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The server is unreachable or slow. A write may have happened: read the account to find out.
     #[error("the accounts cannot be reached")]
     Unavailable(#[source] async_nats::Error),
@@ -97,7 +97,7 @@ impl From<BucketError> for AccountError {
     fn from(error: BucketError) -> Self {
         match error {
             BucketError::Conflict(_) => Self::Conflict,
-            BucketError::Full(_, lack) => Self::Full(lack),
+            BucketError::Full(_, space_limit) => Self::Full(space_limit),
             BucketError::Unavailable(_, source) => Self::Unavailable(source),
             BucketError::Corrupt(key, source) => Self::Corrupt { key, source },
         }
@@ -117,11 +117,11 @@ impl Accounts {
 
     /// Returns the credentials of a box.
     pub async fn get_box(&self, box_id: &BoxId) -> Result<Option<StoredAccount>, AccountError> {
-        self.read(&key_of_box(box_id)).await
+        self.read(&box_key(box_id)).await
     }
 
     /// Returns true if an account still has the password that was read.
-    pub async fn has_still(&self, stored: &StoredAccount) -> Result<bool, AccountError> {
+    pub async fn has_same_password(&self, stored: &StoredAccount) -> Result<bool, AccountError> {
         let now = self.read(&stored.key).await?;
         Ok(now.is_some_and(|now| now.account.password_hash == stored.account.password_hash))
     }
@@ -164,7 +164,7 @@ impl Accounts {
     pub async fn put_box(&self, box_id: &BoxId, password_hash: String, at: DateTime<Utc>) -> Result<(), AccountError> {
         let (role, state) = ("device".to_owned(), AccountState::Active);
         let account = Account { password_hash, role, state, created_at: at, kept_session: None };
-        Ok(self.0.put(&key_of_box(box_id), &account).await?)
+        Ok(self.0.put(&box_key(box_id), &account).await?)
     }
 
     /// Deletes the credentials of a box, if it has any.
@@ -172,7 +172,7 @@ impl Accounts {
         if self.get_box(box_id).await?.is_none() {
             return Ok(());
         }
-        Ok(self.0.delete(&key_of_box(box_id)).await?)
+        Ok(self.0.delete(&box_key(box_id)).await?)
     }
 
     /// Activates a pending account and returns the new revision. Fails with a conflict if the revision is not current.
@@ -228,9 +228,9 @@ mod tests {
         new.account.password_hash = "b".to_owned();
         new.account.kept_session = Some("s-1".to_owned());
         let credential = old.credential();
-        assert!(old.admits("s-1", Some(&credential)) && old.admits("s-2", Some(&credential)));
-        assert!(new.admits("s-1", Some(&credential)) && !new.admits("s-2", Some(&credential)));
-        assert!(new.admits("s-2", Some(&new.credential())) && new.admits("s-3", None));
+        assert!(old.accepts_session("s-1", Some(&credential)) && old.accepts_session("s-2", Some(&credential)));
+        assert!(new.accepts_session("s-1", Some(&credential)) && !new.accepts_session("s-2", Some(&credential)));
+        assert!(new.accepts_session("s-2", Some(&new.credential())) && new.accepts_session("s-3", None));
         assert_eq!(credential.len(), 22);
     }
 }

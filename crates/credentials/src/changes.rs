@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use wire::{SERVICE_API_PREFIX, bucket};
 
 /// The timeout of each message of an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The number of entries requested at once.
 const PAGE: usize = 500;
@@ -65,10 +65,10 @@ impl Bucket {
         let inbox = self.nats.new_inbox();
         let mut answers = self.nats.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
         let operation = format!("{SERVICE_API_PREFIX}.DIRECT.GET.{}", bucket::stream(self.name));
-        let asked = self.nats.publish_with_reply(operation, inbox, request.to_string().into()).await;
-        asked.map_err(|error| error.to_string())?;
+        let published = self.nats.publish_with_reply(operation, inbox, request.to_string().into()).await;
+        published.map_err(|error| error.to_string())?;
         loop {
-            let answer = timeout(PATIENCE, answers.next()).await.map_err(|_| "no answer".to_owned())?;
+            let answer = timeout(ANSWER_TIMEOUT, answers.next()).await.map_err(|_| "no answer".to_owned())?;
             let answer = answer.ok_or("the connection was closed")?;
             match answer.status.map(|status| status.as_u16()) {
                 None => {}
@@ -79,12 +79,14 @@ impl Bucket {
             let sequence: Option<u64> = text(&headers, "Nats-Sequence").and_then(|sequence| sequence.parse().ok());
             self.next = sequence.ok_or("an answer without sequence")? + 1;
             let key = text(&headers, "Nats-Subject").and_then(|subject| subject.strip_prefix(&prefix));
-            let gone = text(&headers, "KV-Operation").is_some();
+            let is_deleted = text(&headers, "KV-Operation").is_some();
             let stored_at = text(&headers, "Nats-Time-Stamp").and_then(|time| time.parse().ok());
             let stored_at: DateTime<Utc> = stored_at.ok_or("an answer without time")?;
-            let value = if gone { None } else { serde_json::from_slice(&answer.payload).ok() };
+            let value = if is_deleted { None } else { serde_json::from_slice(&answer.payload).ok() };
             match key {
-                Some(key) if gone || value.is_some() => changes.push(Change { key: key.to_owned(), value, stored_at }),
+                Some(key) if is_deleted || value.is_some() => {
+                    changes.push(Change { key: key.to_owned(), value, stored_at })
+                }
                 _ => tracing::warn!(bucket = self.name, ?key, "an entry cannot be read"),
             }
         }

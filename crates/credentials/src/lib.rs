@@ -4,9 +4,9 @@
 //! They are not part of the log, because they must be deletable.
 
 pub use accounts::{Account, AccountError, AccountState, Accounts, StoredAccount};
-pub use login_throttle::{AttemptTallies, KeyedMutex, Tally};
+pub use login_throttle::{KeyedMutex, LoginAttempts, Tally};
 pub use revocations::Revocations;
-pub use sessions::{Family, Former, SessionKey, Sessions};
+pub use sessions::{FormerToken, SessionKey, SessionRecord, Sessions};
 pub use signing_keys::SigningKeys;
 
 pub mod accounts;

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use wire::bucket::ATTEMPTS_BUCKET;
 
 /// The number of tries to change a tally under concurrent changes.
-const TRIES: usize = 16;
+const ATTEMPTS: usize = 16;
 
 /// The attempts of one kind of caller on one throttle key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,13 +25,13 @@ pub struct Tally {
 
 /// The tallies of all throttle keys, shared by all command-services.
 #[derive(Debug)]
-pub struct AttemptTallies {
+pub struct LoginAttempts {
     bucket: Bucket,
     /// Serializes changes of a key within the process, so that they do not conflict.
     keys: KeyedMutex,
 }
 
-impl AttemptTallies {
+impl LoginAttempts {
     /// Creates a handle to the tallies on this server.
     pub fn new(server: JetStream) -> Self {
         Self { bucket: Bucket::new(server, ATTEMPTS_BUCKET), keys: KeyedMutex::default() }
@@ -45,7 +45,7 @@ impl AttemptTallies {
     /// Returns a tally and its revision. The time of the last attempt is at most the time of storing, so that an
     /// instance with a fast clock does not delay clients.
     async fn found(&self, key: &str) -> Result<Option<(Tally, u64)>, BucketError> {
-        let found = self.bucket.get_dated::<Tally>(key).await?;
+        let found = self.bucket.get_with_time::<Tally>(key).await?;
         Ok(found.map(|(tally, revision, stored_at)| (Tally { at: tally.at.min(stored_at), ..tally }, revision)))
     }
 
@@ -55,8 +55,8 @@ impl AttemptTallies {
         key: &str,
         change: impl Fn(Option<Tally>) -> Option<Tally>,
     ) -> Result<Option<Tally>, BucketError> {
-        let _turn = self.keys.turn(key).await;
-        for _ in 0..TRIES {
+        let _guard = self.keys.lock(key).await;
+        for _ in 0..ATTEMPTS {
             let found = self.found(key).await?;
             let (former, revision) = found.map_or((None, None), |(tally, revision)| (Some(tally), Some(revision)));
             let Some(tally) = change(former) else { return Ok(None) };
@@ -85,12 +85,12 @@ impl Default for KeyedMutex {
 
 impl KeyedMutex {
     /// Locks a key until the returned guard is dropped.
-    pub async fn turn(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
+    pub async fn lock(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let number = hasher.finish() % self.0.len() as u64;
         match self.0.get(usize::try_from(number).unwrap_or_default()) {
-            Some(lane) => Some(lane.lock().await),
+            Some(mutex) => Some(mutex.lock().await),
             None => None,
         }
     }

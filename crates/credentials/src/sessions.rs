@@ -18,8 +18,8 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    fn in_bucket(&self) -> String {
-        trust::family_key(&self.role, &self.user_id, &self.session)
+    fn bucket_key(&self) -> String {
+        trust::session_record_key(&self.role, &self.user_id, &self.session)
     }
 
     fn parse(key: &str) -> Option<Self> {
@@ -31,12 +31,12 @@ impl SessionKey {
 
 /// The refresh tokens of a session: the current one and its predecessor.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Family {
+pub struct SessionRecord {
     /// The hash of the current refresh token.
     pub hash: String,
     /// The predecessor of the current refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub former: Option<Former>,
+    pub former: Option<FormerToken>,
     /// The box, if it is a box's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub box_id: Option<BoxId>,
@@ -52,16 +52,16 @@ pub struct Family {
 
 /// A refresh token that has been used.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Former {
+pub struct FormerToken {
     /// The hash of the token.
     pub hash: String,
     /// The salt for deriving its successor.
     pub salt: String,
 }
 
-impl std::fmt::Debug for Family {
+impl std::fmt::Debug for SessionRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Family").field("used_at", &self.used_at).finish_non_exhaustive()
+        f.debug_struct("SessionRecord").field("used_at", &self.used_at).finish_non_exhaustive()
     }
 }
 
@@ -76,28 +76,28 @@ impl Sessions {
     }
 
     /// Returns a session and its revision.
-    pub async fn get(&self, key: &SessionKey) -> Result<Option<(Family, u64)>, BucketError> {
-        self.0.get(&key.in_bucket()).await
+    pub async fn get(&self, key: &SessionKey) -> Result<Option<(SessionRecord, u64)>, BucketError> {
+        self.0.get(&key.bucket_key()).await
     }
 
     /// Creates a session.
-    pub async fn create(&self, key: &SessionKey, family: &Family) -> Result<(), BucketError> {
-        self.0.create(&key.in_bucket(), family).await.map(drop)
+    pub async fn create(&self, key: &SessionKey, record: &SessionRecord) -> Result<(), BucketError> {
+        self.0.create(&key.bucket_key(), record).await.map(drop)
     }
 
     /// Replaces the session. Fails with a conflict if the revision is not current.
-    pub async fn update(&self, key: &SessionKey, family: &Family, revision: u64) -> Result<(), BucketError> {
-        self.0.update(&key.in_bucket(), family, revision).await.map(drop)
+    pub async fn update(&self, key: &SessionKey, record: &SessionRecord, revision: u64) -> Result<(), BucketError> {
+        self.0.update(&key.bucket_key(), record, revision).await.map(drop)
     }
 
     /// Ends a session. Has no effect on one that has ended.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), BucketError> {
-        if self.get(key).await?.is_some() { self.0.delete(&key.in_bucket()).await } else { Ok(()) }
+        if self.get(key).await?.is_some() { self.0.delete(&key.bucket_key()).await } else { Ok(()) }
     }
 
     /// Returns all sessions of a user in a role, also recently ended ones.
     pub async fn of(&self, role: &str, user_id: &UserId) -> Result<Vec<SessionKey>, BucketError> {
-        let keys = self.0.keys(&trust::family_key(role, user_id, "*")).await?;
+        let keys = self.0.keys(&trust::session_record_key(role, user_id, "*")).await?;
         Ok(keys.iter().filter_map(|key| SessionKey::parse(key)).collect())
     }
 }
@@ -109,12 +109,12 @@ mod tests {
     #[test]
     fn sessions_of_all_versions_can_be_read() {
         let first = r#"{"hash":"h","created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
-        let family: Family = serde_json::from_str(first).unwrap();
-        assert_eq!((&family.credential, serde_json::to_string(&family).unwrap().as_str()), (&None, first));
+        let record: SessionRecord = serde_json::from_str(first).unwrap();
+        assert_eq!((&record.credential, serde_json::to_string(&record).unwrap().as_str()), (&None, first));
         let times = r#""created_at":"2026-11-01T08:00:00Z","used_at":"2026-11-01T08:00:00Z"}"#;
         let former = r#""former":{"hash":"g","salt":"s"}"#;
         let second = format!(r#"{{"hash":"h",{former},"box_id":"b1","credential":"c",{times}"#);
-        let family: Family = serde_json::from_str(&second).unwrap();
-        assert_eq!((family.credential.as_deref(), serde_json::to_string(&family).unwrap()), (Some("c"), second));
+        let record: SessionRecord = serde_json::from_str(&second).unwrap();
+        assert_eq!((record.credential.as_deref(), serde_json::to_string(&record).unwrap()), (Some("c"), second));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use storage::Lack;
+use storage::SpaceLimit;
 use tokio::time::{Instant, sleep};
 use wire::subject;
 
 use crate::{
     envelope::header,
-    log::{Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError},
+    log::{Attempt, EncryptError, Freshness, Log, LogError, NewMessage, Range, Recorded},
     metrics::METRICS,
 };
 
@@ -30,7 +30,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    fn of_attempt(&self, unanswered: u32) -> Duration {
+    fn attempt_timeout(&self, unanswered: u32) -> Duration {
         self.first.saturating_mul(1 << unanswered.min(8)).min(self.each)
     }
 }
@@ -58,7 +58,7 @@ pub enum AppendError {
     Busy,
     /// The server has no space for it: certainly not appended.
     #[error("the log has no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The log could not be reached.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
@@ -75,12 +75,12 @@ pub enum AppendError {
     Refused(#[source] LogError),
 }
 
-impl From<SealError> for AppendError {
-    fn from(error: SealError) -> Self {
+impl From<EncryptError> for AppendError {
+    fn from(error: EncryptError) -> Self {
         match error {
-            SealError::Erased => Self::Erased,
-            SealError::Full(lack) => Self::Full(lack),
-            error @ (SealError::Key(_) | SealError::Cipher) => {
+            EncryptError::Erased => Self::Erased,
+            EncryptError::Full(space_limit) => Self::Full(space_limit),
+            error @ (EncryptError::Key(_) | EncryptError::Cipher) => {
                 Self::Unavailable { outcome_unknown: false, reason: error.to_string() }
             }
         }
@@ -90,13 +90,13 @@ impl From<SealError> for AppendError {
 /// Appends one message, or several as one atomic batch that the last one represents.
 ///
 /// Resends unchanged (same id, same guard) while the outcome is unknown. This is safe within the duplicate window.
-pub async fn append(log: &dyn Log, messages: &[NewMessage], patience: &RetryPolicy) -> Result<Appended, AppendError> {
+pub async fn append(log: &dyn Log, messages: &[NewMessage], policy: &RetryPolicy) -> Result<Appended, AppendError> {
     let [.., message] = messages else {
         return Err(AppendError::Refused(LogError::Rejected { code: 0, description: "nothing to append".into() }));
     };
-    let begun = std::time::Instant::now();
-    let result = append_patiently(log, messages, message, patience).await;
-    METRICS.appended(message.stream, begun, outcome(&result));
+    let started_at = std::time::Instant::now();
+    let result = append_with_retries(log, messages, message, policy).await;
+    METRICS.appended(message.stream, started_at, outcome(&result));
     result
 }
 
@@ -116,25 +116,25 @@ fn outcome(result: &Result<Appended, AppendError>) -> &'static str {
     }
 }
 
-async fn append_patiently(
+async fn append_with_retries(
     log: &dyn Log,
     messages: &[NewMessage],
     message: &NewMessage,
-    patience: &RetryPolicy,
+    policy: &RetryPolicy,
 ) -> Result<Appended, AppendError> {
-    let deadline = Instant::now() + patience.total;
-    let messages = log.seal(messages).await?;
+    let deadline = Instant::now() + policy.total;
+    let messages = log.encrypt(messages).await?;
     let mut progress = Progress::default();
     loop {
         // A process that was frozen may resume long after the duplicate window has passed.
         if Instant::now() >= deadline {
-            return Err(progress.given_up());
+            return Err(progress.timed_out());
         }
-        let attempt = log.attempt(&messages, patience.of_attempt(progress.unanswered)).await;
-        match progress.judge(log, message, attempt).await {
+        let attempt = log.attempt(&messages, policy.attempt_timeout(progress.unanswered)).await;
+        match progress.evaluate(log, message, attempt).await {
             Ok(Some(appended)) => return Ok(appended),
             Ok(None) if Instant::now() < deadline => progress.pause().await,
-            Ok(None) => return Err(progress.given_up()),
+            Ok(None) => return Err(progress.timed_out()),
             Err(error) => return Err(error),
         }
     }
@@ -149,7 +149,7 @@ struct Progress {
 
 impl Progress {
     /// Judges the answer to an attempt. `Ok(None)` means: send again.
-    async fn judge(
+    async fn evaluate(
         &mut self,
         log: &dyn Log,
         message: &NewMessage,
@@ -161,7 +161,9 @@ impl Progress {
                 let refused = AppendError::Refused(LogError::Rejected { code, description });
                 return self.refused(log, message, refused).await.map(Some);
             }
-            Attempt::Full(lack) => return self.refused(log, message, AppendError::Full(lack)).await.map(Some),
+            Attempt::Full(space_limit) => {
+                return self.refused(log, message, AppendError::Full(space_limit)).await.map(Some);
+            }
             Attempt::Dropped => return self.dropped(log, message).await,
             Attempt::WrongLastSequence if self.unanswered == 0 => return Err(AppendError::Conflict),
             Attempt::Busy => return Ok(None),
@@ -178,7 +180,7 @@ impl Progress {
             Attempt::KnownIdInBatch => find_own(log, message, 0).await,
         };
         match found {
-            Ok(Some(recorded)) => settle(message, recorded).map(Some),
+            Ok(Some(recorded)) => accept_recorded(message, recorded).map(Some),
             Ok(None) => Err(AppendError::IdTaken),
             Err(LogError::Unavailable(reason)) => Ok(self.unknown(reason)),
             Err(error) => Err(AppendError::Refused(error)),
@@ -197,15 +199,15 @@ impl Progress {
         }
         let reason = refusal.to_string();
         match find_own(log, message, expected(message)).await {
-            Ok(Some(recorded)) => settle(message, recorded),
+            Ok(Some(recorded)) => accept_recorded(message, recorded),
             Ok(None) | Err(_) => Err(AppendError::Unavailable { outcome_unknown: true, reason }),
         }
     }
 
     async fn dropped(&mut self, log: &dyn Log, message: &NewMessage) -> Result<Option<Appended>, AppendError> {
         match find_own(log, message, expected(message)).await {
-            Ok(Some(recorded)) => settle(message, recorded).map(Some),
-            Ok(None) => self.refused(log, message, AppendError::Full(Lack::Disk)).await.map(Some),
+            Ok(Some(recorded)) => accept_recorded(message, recorded).map(Some),
+            Ok(None) => self.refused(log, message, AppendError::Full(SpaceLimit::Disk)).await.map(Some),
             Err(error) => Ok(self.unknown(error.to_string())),
         }
     }
@@ -226,7 +228,7 @@ impl Progress {
         AppendError::Unavailable { outcome_unknown: self.unanswered > 0, reason: error.to_string() }
     }
 
-    fn given_up(self) -> AppendError {
+    fn timed_out(self) -> AppendError {
         match self.reason {
             Some(reason) => AppendError::Unavailable { outcome_unknown: true, reason },
             None => AppendError::Busy,
@@ -271,7 +273,7 @@ async fn find_own(log: &dyn Log, message: &NewMessage, after: u64) -> Result<Opt
 
 /// Accepts a commit stored under the message's id if aggregate and request are the same, since ids are hashes of what
 /// clients send. The lane may differ, because a repeat is decided on a later state.
-fn settle(message: &NewMessage, recorded: Recorded) -> Result<Appended, AppendError> {
+fn accept_recorded(message: &NewMessage, recorded: Recorded) -> Result<Appended, AppendError> {
     let header = |name: &str| message.headers.get(name).map(async_nats::HeaderValue::as_str);
     let same = |name: &str| header(name) == recorded.header(name);
     if !subject::of_same_aggregate(&recorded.subject, &message.subject) || !same(header::REQUEST_HASH) {

@@ -34,7 +34,7 @@ struct Deadline {
 
 /// A deadline that has been reached. It is stale if the room is closed or has another `closes_at` now.
 #[derive(Debug)]
-pub struct Fired {
+pub struct FiredDeadline {
     /// The room.
     pub room_id: RoomId,
     /// The deadline.
@@ -42,9 +42,9 @@ pub struct Fired {
     message: jetstream::Message,
 }
 
-impl Fired {
+impl FiredDeadline {
     /// Acknowledges the deadline. An unacknowledged one is delivered again after a while, perhaps to another process.
-    pub async fn settle(self) {
+    pub async fn acknowledge(self) {
         if let Err(error) = self.message.ack_with(AckKind::Ack).await {
             tracing::debug!(room.id = %self.room_id, error, "a deadline could not be acknowledged and will fire again");
         }
@@ -83,7 +83,7 @@ impl Deadlines {
 
     /// A stream of the deadlines that have fired. Each is delivered to one of all receivers. It never ends, and
     /// recovers when the server returns.
-    pub fn fired(&self) -> impl Stream<Item = Fired> + Send + use<> {
+    pub fn fired(&self) -> impl Stream<Item = FiredDeadline> + Send + use<> {
         stream::unfold((self.log.clone(), None), |(log, mut delivery)| async move {
             loop {
                 match next_fired(&log, &mut delivery).await {
@@ -99,7 +99,10 @@ impl Deadlines {
     }
 }
 
-async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> Result<Fired, async_nats::Error> {
+async fn next_fired(
+    log: &JetStreamLog,
+    delivery: &mut Option<pull::Stream>,
+) -> Result<FiredDeadline, async_nats::Error> {
     loop {
         let messages = match delivery {
             Some(messages) => messages,
@@ -107,7 +110,7 @@ async fn next_fired(log: &JetStreamLog, delivery: &mut Option<pull::Stream>) -> 
         };
         let message = messages.next().await.ok_or("the delivery has ended")??;
         match serde_json::from_slice(&message.payload) {
-            Ok(Deadline { room_id, closes_at }) => return Ok(Fired { room_id, closes_at, message }),
+            Ok(Deadline { room_id, closes_at }) => return Ok(FiredDeadline { room_id, closes_at, message }),
             // Acknowledged, because nothing can be done about it and it would be delivered forever.
             Err(_) => message.ack().await?,
         }

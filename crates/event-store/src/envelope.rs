@@ -319,8 +319,8 @@ impl RecordedCommit {
     }
 
     pub(crate) fn events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {
-        let holds_sealed = || memmem::find(&self.payload, SEALED).is_some();
-        self.read_events().map_err(|error| if holds_sealed() { DecodeError::Sealed } else { error })
+        let has_encrypted_values = || memmem::find(&self.payload, SEALED).is_some();
+        self.read_events().map_err(|error| if has_encrypted_values() { DecodeError::NotDecrypted } else { error })
     }
 
     fn read_events<E: StoredEvent>(&self) -> Result<Vec<E>, DecodeError> {

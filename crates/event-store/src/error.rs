@@ -1,6 +1,6 @@
 //! Errors of loading and committing events, independent of the layer that failed.
 
-use storage::Lack;
+use storage::SpaceLimit;
 
 use crate::{append::AppendError, damage::Damage, log::LogError, upcast::DecodeError};
 
@@ -32,7 +32,7 @@ pub enum EventStoreError {
     },
     /// The server has no space for it: certainly not committed.
     #[error("the log has no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The log differs from what was read from it before, temporarily or for good: certainly not committed.
     #[error("the log is damaged: {reason}")]
     Damaged {
@@ -70,7 +70,7 @@ impl From<AppendError> for EventStoreError {
             AppendError::IdTaken => Self::KeyReused,
             AppendError::Erased => Self::Erased,
             AppendError::Busy => Self::Contended,
-            AppendError::Full(lack) => Self::Full(lack),
+            AppendError::Full(space_limit) => Self::Full(space_limit),
             AppendError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
             AppendError::Refused(error) => error.into(),
         }

@@ -12,7 +12,7 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
-use storage::Lack;
+use storage::SpaceLimit;
 use tokio::{sync::MutexGuard, time::sleep};
 use tracing::Instrument;
 use wire::StreamName;
@@ -21,7 +21,7 @@ use crate::{
     aggregate::StoredAggregate,
     envelope::{CommandContext, RecordedCommit},
     error::EventStoreError,
-    index::Known,
+    index::CommandLookup,
     log::{Freshness, Log},
     metrics::METRICS,
     store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
@@ -82,7 +82,7 @@ pub enum CommandError<E: std::error::Error + 'static> {
     },
     /// The server has no space for it: certainly not executed.
     #[error("the log has no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The log differs from what was read from it before, temporarily or for good: certainly not executed.
     #[error("the log is damaged: {reason}")]
     Damaged {
@@ -104,7 +104,7 @@ impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
             EventStoreError::Erased => Self::Erased,
             EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
             EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
-            EventStoreError::Full(lack) => Self::Full(lack),
+            EventStoreError::Full(space_limit) => Self::Full(space_limit),
             EventStoreError::Damaged { reason } => Self::Damaged { reason },
             EventStoreError::Corrupt { reason } => Self::Corrupt { reason },
         }
@@ -130,12 +130,12 @@ impl<A> Slot<A> {
     }
 
     /// Drops a state that is older than this version, so that it is read again.
-    fn forget_before(&self, version: u64) {
+    fn drop_older(&self, version: u64) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.take_if(|known| known.version < version);
     }
 
-    fn learn(&self, newer: Versioned<A>) {
+    fn update(&self, newer: Versioned<A>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|known| known.version < newer.version) {
             *known = Some(newer);
@@ -167,9 +167,9 @@ impl<A: StoredAggregate> Executor<A> {
         let tail = |stream| {
             let slots = slots.clone();
             let known = slots.clone();
-            let forget = move || known.iter().for_each(|(_, slot)| slot.forget_before(u64::MAX));
+            let drop_all = move || known.iter().for_each(|(_, slot)| slot.drop_older(u64::MAX));
             let observer = move |commit| observe(slots.clone(), commit);
-            let tail = Tail::start(log.clone(), stream, options.idempotency_window, observer, forget);
+            let tail = Tail::start(log.clone(), stream, options.idempotency_window, observer, drop_all);
             (stream, tail)
         };
         let tails = A::streams(options.partitions).into_iter().map(tail).collect();
@@ -189,8 +189,8 @@ impl<A: StoredAggregate> Executor<A> {
     }
 
     /// Returns the number of commands in the idempotency index of each stream.
-    pub fn remembered(&self) -> Vec<(StreamName, usize)> {
-        self.tails.iter().map(|(stream, tail)| (*stream, tail.remembered())).collect()
+    pub fn index_sizes(&self) -> Vec<(StreamName, usize)> {
+        self.tails.iter().map(|(stream, tail)| (*stream, tail.index_size())).collect()
     }
 
     /// Returns the state and its version (0 if absent), from memory or any replica: to prepare commands, not to refuse.
@@ -203,7 +203,7 @@ impl<A: StoredAggregate> Executor<A> {
     /// Returns the leader's state of an aggregate and its version. It includes every acknowledged command.
     pub async fn load_latest(&self, id: &A::Id) -> Result<(Arc<A>, u64), EventStoreError> {
         let known = self.store.load(id, Freshness::Leader).await?;
-        self.slot(id).await.learn(known.clone());
+        self.slot(id).await.update(known.clone());
         Ok((known.state, known.version))
     }
 
@@ -227,13 +227,13 @@ impl<A: StoredAggregate> Executor<A> {
     ) -> Result<Committed<A>, CommandError<A::Error>> {
         let tail = self.tail(id)?;
         let incarnation = tail.ready().await?;
-        let order = PendingCommit::new::<A>(id, context);
+        let pending = PendingCommit::new::<A>(id, context);
         let slot = self.slot(id).await;
-        let run = Run { executor: self, tail, id, slot: &slot, order: &order, command: &command, prepare };
+        let run = Run { executor: self, tail, id, slot: &slot, pending: &pending, command: &command, prepare };
         if let Some(replayed) = run.replay().await? {
             return Ok(self.committed(id, replayed, incarnation));
         }
-        let stored = run.carry_out().await?;
+        let stored = run.execute().await?;
         Ok(self.committed(id, stored, incarnation))
     }
 
@@ -257,7 +257,7 @@ impl<A: StoredAggregate> Executor<A> {
             return Ok(known);
         }
         let known = self.store.load(id, Freshness::AnyReplica).await?;
-        slot.learn(known.clone());
+        slot.update(known.clone());
         Ok(known)
     }
 }
@@ -270,10 +270,10 @@ async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: 
         return;
     }
     match commit.state::<A>(A::STATE_VERSION) {
-        Some(state) => slot.learn(Versioned { state: Arc::new(state), version: commit.sequence }),
+        Some(state) => slot.update(Versioned { state: Arc::new(state), version: commit.sequence }),
         // The state is encrypted or of a newer release: the next command loads it. The slot itself stays in the cache,
         // because commands in progress hold it and share their results through it.
-        None => slot.forget_before(commit.sequence),
+        None => slot.drop_older(commit.sequence),
     }
 }
 
@@ -283,7 +283,7 @@ struct Run<'a, 'p, A: StoredAggregate> {
     tail: &'a Tail,
     id: &'a A::Id,
     slot: &'a Slot<A>,
-    order: &'a PendingCommit,
+    pending: &'a PendingCommit,
     command: &'a A::Command,
     prepare: &'a Preparation<'p, A>,
 }
@@ -291,14 +291,14 @@ struct Run<'a, 'p, A: StoredAggregate> {
 impl<A: StoredAggregate> Run<'_, '_, A> {
     /// Returns the stored result of this command if it was executed before.
     async fn replay(&self) -> Result<Option<Stored<A>>, EventStoreError> {
-        let context = &self.order.context;
+        let context = &self.pending.context;
         if context.command_id.is_none() {
             return Ok(None);
         }
-        let sequence = match self.tail.look_up(&self.order.message_id, context.request_hash).await? {
-            Known::No => return Ok(None),
-            Known::OtherRequest => return Err(EventStoreError::KeyReused),
-            Known::Done(sequence) => sequence,
+        let sequence = match self.tail.look_up(&self.pending.message_id, context.request_hash).await? {
+            CommandLookup::No => return Ok(None),
+            CommandLookup::OtherRequest => return Err(EventStoreError::KeyReused),
+            CommandLookup::Done(sequence) => sequence,
         };
         let store = &self.executor.store;
         let stream = A::stream(self.id, store.partitions());
@@ -306,22 +306,22 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             Some(recorded) => Some(recorded),
             None => store.log().get(stream, sequence, Freshness::Leader).await?,
         };
-        let gone = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
-        let commit = RecordedCommit::parse(&recorded.ok_or_else(gone)?)?;
+        let missing = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
+        let commit = RecordedCommit::parse(&recorded.ok_or_else(missing)?)?;
         Stored::earlier(&commit).map(Some)
     }
 
-    async fn carry_out(&self) -> Result<Stored<A>, CommandError<A::Error>> {
+    async fn execute(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
         let decision = self.decide(&known).await;
         let changes = decision.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room);
         // Commands that do not change the state do not contend with others.
-        let _turn = if changes { Some(self.turn().await) } else { None };
+        let _guard = if changes { Some(self.lock_slot().await) } else { None };
         self.store_or_decide_again(decision).await
     }
 
-    async fn turn(&self) -> MutexGuard<'_, ()> {
-        let _waiting = METRICS.wait();
+    async fn lock_slot(&self) -> MutexGuard<'_, ()> {
+        let _waiting = METRICS.start_wait();
         self.slot.queue.lock().await
     }
 
@@ -337,7 +337,7 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
                 _ => self.decide(&known).await,
             };
             let refusal = match result {
-                Ok(events) if self.has_to_be_stored(&events) => match self.commit(events, loaded).await {
+                Ok(events) if self.must_be_stored(&events) => match self.commit(events, loaded).await {
                     Ok(stored) => return Ok(stored),
                     Err(EventStoreError::Conflict) => {
                         METRICS.conflicts.inc();
@@ -360,8 +360,8 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             // Stored into this slot, because the cache may hold another one by now.
             let newest = self.executor.store.load(self.id, Freshness::Leader).await?;
             let version = newest.version;
-            self.slot.learn(newest);
-            self.tail.reached(version).await?;
+            self.slot.update(newest);
+            self.tail.wait_for_sequence(version).await?;
             if let Some(replayed) = self.replay().await? {
                 return Ok(replayed);
             }
@@ -379,8 +379,8 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     }
 
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.
-    fn has_to_be_stored(&self, events: &[A::Event]) -> bool {
-        !events.is_empty() || self.order.context.command_id.is_some()
+    fn must_be_stored(&self, events: &[A::Event]) -> bool {
+        !events.is_empty() || self.pending.context.command_id.is_some()
     }
 
     async fn commit(&self, events: Vec<A::Event>, loaded: Loaded<A>) -> Result<Stored<A>, EventStoreError> {
@@ -388,12 +388,12 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         (self.prepare)(&events).await?;
         let span = tracing::info_span!(target: "boxroom::trace", "append", otel.kind = "producer");
         let read = self.tail.sequence();
-        let stored = self.executor.store.append(events, &loaded, self.order).instrument(span).await?;
+        let stored = self.executor.store.append(events, &loaded, self.pending).instrument(span).await?;
         if !stored.replayed {
             self.tail.check_stored(read, stored.sequence)?;
         }
         if changes && !stored.replayed {
-            self.slot.learn(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
+            self.slot.update(Versioned { state: Arc::new(loaded.state), version: stored.sequence });
         }
         Ok(stored)
     }

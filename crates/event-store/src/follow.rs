@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The interval of comparing connections: on a new one, the leader is asked for its last sequence.
-const POLL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The interval of asking the leader on the same connection, in case a notification was lost on it.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,17 +26,17 @@ const NOTIFIED_ASK_INTERVAL: Duration = Duration::from_secs(30);
 const MOST_NOTICES: u32 = 16_384;
 
 /// The longest lag of a replica before a missing message is examined.
-const REPLICA_PATIENCE: Duration = Duration::from_secs(5);
+const MAX_REPLICA_LAG: Duration = Duration::from_secs(5);
 
 /// The longest lag of a new leader behind the messages that the former one has published.
-const LEADER_PATIENCE: Duration = Duration::from_secs(3);
+const MAX_LEADER_LAG: Duration = Duration::from_secs(3);
 
 /// Reads one stream in order. It has one reader. Dropping it leaves nothing on the server.
 pub struct Follower {
     log: Arc<dyn Log>,
     bulk: Option<Box<dyn BulkReader>>,
     stream: StreamName,
-    notices: BoxStream<'static, Recorded>,
+    notifications: BoxStream<'static, Recorded>,
     start: StreamState,
     /// The sequence that is read next from the log, the one after the buffer's last.
     next: u64,
@@ -45,13 +45,13 @@ pub struct Follower {
     buffer: VecDeque<Recorded>,
     next_poll: Instant,
     /// The connection on which the leader was asked last, and when.
-    asked: Option<(u64, Instant)>,
+    last_check: Option<(u64, Instant)>,
     ask_interval: Duration,
     /// The number of notifications since then.
     noticed: u32,
     waiting_for_replica: Option<Instant>,
     shorter_since: Option<Instant>,
-    told_caught_up: bool,
+    reported_caught_up: bool,
 }
 
 /// Commits in log order.
@@ -85,23 +85,23 @@ impl From<LogError> for FollowError {
 
 /// Begins to follow a stream at this sequence (1 is the first). [`Follower::state`] is the stream's state at this time.
 pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<Follower, FollowError> {
-    let notices = log.notices(stream).await?;
+    let notifications = log.notifications(stream).await?;
     let next = from.max(1);
-    let start = state_that_holds(log.as_ref(), stream, next - 1).await?;
+    let start = state_at_least(log.as_ref(), stream, next - 1).await?;
     Ok(Follower {
         known_last: start.last_sequence,
-        next_poll: Instant::now() + POLL,
-        asked: log.connection().map(|connection| (connection, Instant::now())),
+        next_poll: Instant::now() + CHECK_INTERVAL,
+        last_check: log.connection().map(|connection| (connection, Instant::now())),
         ask_interval: ask_interval(&start),
         noticed: 0,
         buffer: VecDeque::new(),
         waiting_for_replica: None,
         shorter_since: None,
-        told_caught_up: false,
+        reported_caught_up: false,
         bulk: None,
         log,
         stream,
-        notices,
+        notifications,
         start,
         next,
     })
@@ -113,8 +113,8 @@ fn ask_interval(state: &StreamState) -> Duration {
 
 /// Returns the leader's state, which must reach the last sequence that was read. A new leader may briefly lag behind
 /// the messages that the former one has published.
-async fn state_that_holds(log: &dyn Log, stream: StreamName, read: u64) -> Result<StreamState, FollowError> {
-    let deadline = Instant::now() + LEADER_PATIENCE;
+async fn state_at_least(log: &dyn Log, stream: StreamName, read: u64) -> Result<StreamState, FollowError> {
+    let deadline = Instant::now() + MAX_LEADER_LAG;
     loop {
         let state = log.state(stream).await?;
         if state.last_sequence >= read {
@@ -156,37 +156,37 @@ impl Follower {
     /// after an error.
     pub async fn next_batch(&mut self, max_events: usize, max_bytes: usize) -> Result<Batch, FollowError> {
         loop {
-            self.take_notices(max_events);
+            self.take_notifications(max_events);
             if !self.buffer.is_empty() {
                 return self.cut(max_events, max_bytes);
             }
             if self.next <= self.known_last {
                 self.read_more(max_events, max_bytes).await?;
-            } else if self.told_caught_up {
+            } else if self.reported_caught_up {
                 self.wait().await?;
             } else {
-                self.told_caught_up = true;
+                self.reported_caught_up = true;
                 return Ok(Batch { commits: Vec::new(), caught_up: true });
             }
         }
     }
 
-    fn take_notices(&mut self, limit: usize) {
+    fn take_notifications(&mut self, limit: usize) {
         while self.buffer.len() < limit {
-            match self.notices.next().now_or_never() {
-                Some(Some(notice)) => self.accept(notice),
+            match self.notifications.next().now_or_never() {
+                Some(Some(notification)) => self.accept(notification),
                 _ => return,
             }
         }
     }
 
     /// Accepts a notification. It is the message itself if it is the next one, else it only shows how far the log goes.
-    fn accept(&mut self, notice: Recorded) {
-        self.known_last = self.known_last.max(notice.sequence);
+    fn accept(&mut self, notification: Recorded) {
+        self.known_last = self.known_last.max(notification.sequence);
         self.noticed = self.noticed.saturating_add(1);
-        if notice.sequence == self.next {
+        if notification.sequence == self.next {
             self.next += 1;
-            self.buffer.push_back(notice);
+            self.buffer.push_back(notification);
         }
     }
 
@@ -205,7 +205,7 @@ impl Follower {
             self.buffer.pop_front();
         }
         let caught_up = self.buffer.is_empty() && self.next > self.known_last;
-        self.told_caught_up = caught_up;
+        self.reported_caught_up = caught_up;
         Ok(Batch { commits, caught_up })
     }
 
@@ -213,7 +213,7 @@ impl Follower {
         let range = Range { stream: self.stream, from: self.next, subject: None, max_messages, max_bytes };
         let page = self.read_page(range).await?;
         if page.is_empty() {
-            return self.look_into_silence().await;
+            return self.check_missing().await;
         }
         self.waiting_for_replica = None;
         for recorded in page {
@@ -242,10 +242,10 @@ impl Follower {
     }
 
     /// Examines why a stored message cannot be read: a replica is behind, or the message is missing.
-    async fn look_into_silence(&mut self) -> Result<(), FollowError> {
+    async fn check_missing(&mut self) -> Result<(), FollowError> {
         self.check_leader().await?;
         let since = *self.waiting_for_replica.get_or_insert_with(Instant::now);
-        if since.elapsed() > REPLICA_PATIENCE {
+        if since.elapsed() > MAX_REPLICA_LAG {
             let stored = self.log.get(self.stream, self.next, Freshness::Leader).await?;
             if stored.is_none() && self.stream.is_dense() {
                 return Err(Damage::Hole { stream: self.stream, expected: self.next }.into());
@@ -257,12 +257,12 @@ impl Follower {
 
     async fn wait(&mut self) -> Result<(), FollowError> {
         tokio::select! {
-            notice = self.notices.next() => match notice {
-                Some(notice) => self.accept(notice),
-                None => self.notices = self.log.notices(self.stream).await?,
+            notification = self.notifications.next() => match notification {
+                Some(notification) => self.accept(notification),
+                None => self.notifications = self.log.notifications(self.stream).await?,
             },
             () = sleep_until(self.next_poll) => {
-                self.next_poll = Instant::now() + POLL;
+                self.next_poll = Instant::now() + CHECK_INTERVAL;
                 self.check_connection().await?;
             }
         }
@@ -272,13 +272,13 @@ impl Follower {
     async fn check_connection(&mut self) -> Result<(), FollowError> {
         let connection = self.log.connection();
         let is_recent = |at: Instant| at.elapsed() < self.ask_interval && self.noticed < MOST_NOTICES;
-        if self.asked.is_some_and(|(asked, at)| connection == Some(asked) && is_recent(at)) {
+        if self.last_check.is_some_and(|(last_check, at)| connection == Some(last_check) && is_recent(at)) {
             return Ok(());
         }
-        self.asked = None;
+        self.last_check = None;
         self.noticed = 0;
         self.check_leader().await?;
-        self.asked = connection.map(|connection| (connection, Instant::now()));
+        self.last_check = connection.map(|connection| (connection, Instant::now()));
         Ok(())
     }
 
@@ -302,7 +302,7 @@ impl Follower {
             return Ok(());
         }
         let since = *self.shorter_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > LEADER_PATIENCE {
+        if since.elapsed() > MAX_LEADER_LAG {
             return Err(Damage::Shortened { stream: self.stream, read, last }.into());
         }
         let reason = format!("{} ends at {last}, and {read} was read from it", self.stream);

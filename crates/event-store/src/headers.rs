@@ -27,16 +27,16 @@ impl StoredHeaders {
     }
 
     /// Visits every header in one pass. Looking up each by its name would take most of the time of reading a log.
-    pub fn each<'a>(&'a self, mut see: impl FnMut(&'a str, &'a str)) {
+    pub fn each<'a>(&'a self, mut visit: impl FnMut(&'a str, &'a str)) {
         match &self.0 {
             Form::Parsed(headers) => {
                 for (name, values) in headers.iter() {
                     for value in values {
-                        see(name.as_ref(), value.as_str());
+                        visit(name.as_ref(), value.as_str());
                     }
                 }
             }
-            Form::Lines(lines) => in_lines(lines).for_each(|(name, value)| see(name, value)),
+            Form::Lines(lines) => in_lines(lines).for_each(|(name, value)| visit(name, value)),
         }
     }
 

@@ -29,7 +29,7 @@ struct Entry {
 
 /// The index's knowledge of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum CommandLookup {
     /// Never executed, or outside the window.
     No,
     /// Executed by the commit with this sequence.
@@ -50,7 +50,7 @@ impl Index {
     pub(crate) fn insert(&mut self, commit: &RecordedCommit) {
         let stored_millis = commit.stored_at.timestamp_millis();
         self.newest_millis = self.newest_millis.max(stored_millis);
-        self.forget();
+        self.evict();
         let id = commit.message_id.as_deref().and_then(key);
         let (Some(_), Some(id), Some(request)) = (&commit.command_id, id, commit.request_hash) else { return };
         self.commands.insert(id, Entry { sequence: commit.sequence, request: request.bytes(), stored_millis });
@@ -58,7 +58,7 @@ impl Index {
     }
 
     /// Removes commands stored before the window.
-    fn forget(&mut self) {
+    fn evict(&mut self) {
         let oldest = self.newest_millis.saturating_sub(self.window.num_milliseconds());
         while let Some((sequence, id)) = self.order.front().copied() {
             let entry = self.commands.get(&id).filter(|entry| entry.sequence == sequence);
@@ -72,11 +72,11 @@ impl Index {
         }
     }
 
-    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash) -> Known {
+    pub(crate) fn look_up(&self, message_id: &str, request: RequestHash) -> CommandLookup {
         match key(message_id).and_then(|id| self.commands.get(&id)) {
-            None => Known::No,
-            Some(entry) if entry.request == request.bytes() => Known::Done(entry.sequence),
-            Some(_) => Known::OtherRequest,
+            None => CommandLookup::No,
+            Some(entry) if entry.request == request.bytes() => CommandLookup::Done(entry.sequence),
+            Some(_) => CommandLookup::OtherRequest,
         }
     }
 }
@@ -119,12 +119,12 @@ mod tests {
         let id = hex(&1_u128.to_be_bytes());
         let same = RequestHash::keyed(b"secret", &[b"body"]);
         let other = RequestHash::keyed(b"secret", &[b"another body"]);
-        assert_eq!(index.look_up(&hex(&2_u128.to_be_bytes()), same), Known::No);
+        assert_eq!(index.look_up(&hex(&2_u128.to_be_bytes()), same), CommandLookup::No);
         index.insert(&commit(8, 8, start + TimeDelta::hours(23)));
-        assert_eq!(index.look_up(&id, same), Known::Done(7));
-        assert_eq!(index.look_up(&id, other), Known::OtherRequest);
+        assert_eq!(index.look_up(&id, same), CommandLookup::Done(7));
+        assert_eq!(index.look_up(&id, other), CommandLookup::OtherRequest);
         index.insert(&commit(9, 9, start + TimeDelta::hours(25)));
-        assert_eq!(index.look_up(&id, same), Known::No);
+        assert_eq!(index.look_up(&id, same), CommandLookup::No);
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
             index.insert(&commit_of_clock(2, 2, start + TimeDelta::minutes(25), start + wrong));
             index.insert(&commit(3, 3, start + TimeDelta::minutes(26)));
             for (id, sequence) in [(1_u128, 1), (2, 2), (3, 3)] {
-                assert_eq!(index.look_up(&hex(&id.to_be_bytes()), same), Known::Done(sequence), "{wrong}");
+                assert_eq!(index.look_up(&hex(&id.to_be_bytes()), same), CommandLookup::Done(sequence), "{wrong}");
             }
         }
     }

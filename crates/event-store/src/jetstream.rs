@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use storage::{
     JetStream,
-    server::{ApiAnswer, READ_PATIENCE, StreamInfo},
+    server::{ApiAnswer, READ_TIMEOUT, StreamInfo},
 };
 use tokio::{sync::Semaphore, time::timeout};
 use wire::{SERVICE_API_PREFIX, StreamName, stream::metadata, subject};
@@ -50,7 +50,7 @@ impl JetStreamLog {
 
     /// Sets the server for bulk connections of readers of whole streams. None means no such connections.
     #[must_use]
-    pub fn bulk_from(self, bulk: Option<BulkAddress>) -> Self {
+    pub fn with_bulk(self, bulk: Option<BulkAddress>) -> Self {
         Self { bulk, ..self }
     }
 
@@ -70,7 +70,7 @@ impl JetStreamLog {
     async fn info_of(&self, stream: StreamName) -> Result<StreamInfo, LogError> {
         match self.server.stream_info(&stream.on_server()).await? {
             ApiAnswer::Error { error } => Err(for_stream(error, stream)),
-            ApiAnswer::Fine(info) => Ok(info),
+            ApiAnswer::Success(info) => Ok(info),
         }
     }
 
@@ -88,8 +88,8 @@ impl JetStreamLog {
 }
 
 impl Log for JetStreamLog {
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
-        self.attempt_append(messages, patience).boxed()
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt> {
+        self.attempt_append(messages, limit).boxed()
     }
 
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
@@ -122,7 +122,7 @@ impl Log for JetStreamLog {
         self.stream_state(stream).boxed()
     }
 
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
             let repeated =
                 self.server.client().subscribe(subject::stored(&stream.on_server())).await.map_err(unavailable)?;
@@ -138,7 +138,7 @@ impl Log for JetStreamLog {
     fn reachable(&self) -> Answer<'_, ()> {
         async move {
             self.server.connected().await?;
-            match timeout(READ_PATIENCE, self.server.client().flush()).await {
+            match timeout(READ_TIMEOUT, self.server.client().flush()).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(unavailable(error)),
                 Err(elapsed) => Err(unavailable(elapsed)),

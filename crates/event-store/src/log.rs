@@ -10,7 +10,7 @@ use futures::{
     future::{BoxFuture, ready},
     stream::BoxStream,
 };
-use storage::{Lack, Unavailable};
+use storage::{SpaceLimit, Unavailable};
 use wire::StreamName;
 
 use crate::headers::StoredHeaders;
@@ -23,11 +23,11 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
 pub trait Log: Send + Sync + 'static {
     /// Tries once to append one message, or several as one atomic batch, and waits this long for the answer.
     /// [`append`](crate::append::append) decides on the answers to all attempts together.
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt>;
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt>;
 
     /// Encrypts the personal values of messages before they are appended, if this log encrypts. Called once for all
     /// attempts of an append, so that all of them send the same messages.
-    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+    fn encrypt<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, EncryptError>> {
         ready(Ok(Cow::Borrowed(messages))).boxed()
     }
 
@@ -60,10 +60,10 @@ pub trait Log: Send + Sync + 'static {
 
     /// A stream of the messages that are stored from now on. Messages may be lost at any time. The reader recovers them
     /// with [`Log::read`].
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>>;
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>>;
 
-    /// The number of the present connection to the server; none without one. Messages of [`Log::notices`] may be lost
-    /// between two connections.
+    /// The number of the present connection to the server; none without one. Messages of
+    /// [`Log::notifications`] may be lost between two connections.
     fn connection(&self) -> Option<u64> {
         Some(0)
     }
@@ -165,7 +165,7 @@ pub struct StreamState {
     pub last_sequence: u64,
     /// The number of partitions with which the log was created.
     pub partitions: Option<u16>,
-    /// True if messages of [`Log::notices`] are lost only together with the connection.
+    /// True if messages of [`Log::notifications`] are lost only together with the connection.
     pub is_notified: bool,
 }
 
@@ -189,9 +189,9 @@ pub enum Attempt {
     /// The batch contains an id that exists.
     KnownIdInBatch,
     /// The server has rejected it for lack of space. This attempt has stored nothing.
-    Full(Lack),
+    Full(SpaceLimit),
     /// The server has answered a later message to the same stream but not this one: it could not write to its disk.
-    /// Only a look into the log shows for certain that nothing was stored.
+    /// Only a read of the log shows whether it was stored.
     Dropped,
     /// The server will never accept this.
     Rejected {
@@ -211,13 +211,13 @@ pub enum Attempt {
 
 /// The reasons for which a value cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
+pub enum EncryptError {
     /// The owner of the value was erased. Values of erased users are not stored any more.
     #[error("the user was erased")]
     Erased,
     /// The server has no space for a new key.
     #[error("the keys of users have no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The key is not available.
     #[error(transparent)]
     Key(Box<dyn Error + Send + Sync>),

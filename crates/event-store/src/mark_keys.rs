@@ -8,7 +8,7 @@ use wire::subject::hex;
 use crate::{envelope::CommandContext, store::principal};
 
 /// The number of keys that a marker keeps.
-const MOST: usize = 8;
+const MAX_KEYS: usize = 8;
 
 /// The number of hexadecimal digits of each of the two hashes (eight bytes).
 const DIGITS: usize = 16;
@@ -22,7 +22,7 @@ pub(crate) struct MarkKeys {
 
 /// An earlier use of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum KeyUse {
     /// The same request.
     Repeat,
     /// Another request.
@@ -34,16 +34,16 @@ impl MarkKeys {
     pub(crate) const VERSION: u32 = 1;
 
     /// Returns the earlier use of a command's key. None for a new key, and for a command without one.
-    pub(crate) fn earlier_use(&self, subject: &str, context: &CommandContext) -> Option<Use> {
+    pub(crate) fn earlier_use(&self, subject: &str, context: &CommandContext) -> Option<KeyUse> {
         let pair = pair(subject, context)?;
         let known = self.keys.iter().find(|known| known.get(..DIGITS) == pair.get(..DIGITS))?;
-        Some(if *known == pair { Use::Repeat } else { Use::OtherRequest })
+        Some(if *known == pair { KeyUse::Repeat } else { KeyUse::OtherRequest })
     }
 
     /// Returns the keys after a command. The oldest is dropped if there are too many.
     pub(crate) fn after(mut self, subject: &str, context: &CommandContext) -> Self {
         self.keys.extend(pair(subject, context));
-        self.keys.drain(..self.keys.len().saturating_sub(MOST));
+        self.keys.drain(..self.keys.len().saturating_sub(MAX_KEYS));
         self
     }
 }

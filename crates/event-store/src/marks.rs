@@ -16,7 +16,7 @@ use crate::{
     envelope::{CommandContext, Decoded, RecordedCommit, encode},
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
     mark_event::MarkEvent,
-    mark_keys::{MarkKeys, Use},
+    mark_keys::{KeyUse, MarkKeys},
     upcast::DecodeError,
 };
 
@@ -80,8 +80,8 @@ impl Marks {
             // A stale read only shows an earlier marker, with fewer keys.
             let (marked, keys) = stored(last)?;
             match keys.earlier_use(&subject, context) {
-                Some(Use::Repeat) => return self.marked(expected, true).await,
-                Some(Use::OtherRequest) => return Err(MarkError::KeyReused),
+                Some(KeyUse::Repeat) => return self.marked(expected, true).await,
+                Some(KeyUse::OtherRequest) => return Err(MarkError::KeyReused),
                 None => {}
             }
             if marked.is_some_and(|marked| marked >= message_id) && context.command_id.is_none() {

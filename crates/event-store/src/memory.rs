@@ -28,7 +28,7 @@ struct MemoryStream {
     last_sequence: u64,
     last_on_subject: HashMap<String, u64>,
     ids: HashMap<String, u64>,
-    notices: broadcast::Sender<Recorded>,
+    notifications: broadcast::Sender<Recorded>,
 }
 
 impl Default for MemoryStream {
@@ -38,7 +38,7 @@ impl Default for MemoryStream {
             last_sequence: 0,
             last_on_subject: HashMap::new(),
             ids: HashMap::new(),
-            notices: broadcast::channel(1024).0,
+            notifications: broadcast::channel(1024).0,
         }
     }
 }
@@ -102,7 +102,7 @@ impl MemoryStream {
         }
         self.messages.insert(self.last_sequence, recorded.clone());
         // There may be no receivers.
-        let _ = self.notices.send(recorded);
+        let _ = self.notifications.send(recorded);
     }
 
     fn read(&self, range: Range<'_>) -> Vec<Recorded> {
@@ -165,8 +165,8 @@ impl Log for MemoryLog {
         }))
     }
 
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
-        let receiver = self.with(stream, |stream| stream.notices.subscribe());
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+        let receiver = self.with(stream, |stream| stream.notifications.subscribe());
         let repeated = futures::stream::unfold(receiver, |mut receiver| async move {
             loop {
                 match receiver.recv().await {
@@ -186,7 +186,7 @@ impl Log for MemoryLog {
 
 impl MemoryLog {
     /// Removes a message, as a damaged disk does, for tests of detecting damage.
-    pub fn lose(&self, stream: StreamName, sequence: u64) -> Result<(), LogError> {
+    pub fn remove_message(&self, stream: StreamName, sequence: u64) -> Result<(), LogError> {
         let lost = self.with(stream, |stream| stream.messages.remove(&sequence));
         lost.map(|_| ()).ok_or(LogError::Absent(stream))
     }

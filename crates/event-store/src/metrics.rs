@@ -11,7 +11,7 @@ use prometheus_client::{
 };
 use wire::StreamName;
 
-/// The buckets of append durations, in seconds. Appends are given up after ten seconds.
+/// The buckets of append durations, in seconds. Appends time out after ten seconds.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.5, 1.0, 5.0, 10.0];
 
 type Labels<const N: usize> = [(&'static str, String); N];
@@ -50,23 +50,23 @@ pub fn register(registry: &mut Registry) {
 }
 
 impl Metrics {
-    pub(crate) fn appended(&self, stream: StreamName, begun: Instant, outcome: &str) {
+    pub(crate) fn appended(&self, stream: StreamName, started_at: Instant, outcome: &str) {
         let label = stream.label();
-        let took: Duration = begun.elapsed();
+        let took: Duration = started_at.elapsed();
         self.append_duration.get_or_create(&[("stream", label.clone())]).observe(took.as_secs_f64());
         self.appends.get_or_create(&[("stream", label), ("outcome", outcome.to_owned())]).inc();
     }
 
     /// Counts a waiting command until the returned value is dropped.
-    pub(crate) fn wait(&self) -> impl Drop + use<> {
+    pub(crate) fn start_wait(&self) -> impl Drop + use<> {
         self.waiting.inc();
-        Waiting(self.waiting.clone())
+        GaugeGuard(self.waiting.clone())
     }
 }
 
-struct Waiting(Gauge);
+struct GaugeGuard(Gauge);
 
-impl Drop for Waiting {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -22,7 +22,7 @@ use crate::{
 
 /// The longest time between looking a command up and the first attempt to append it. Together with the time of all
 /// attempts it is far below the server's duplicate window, even if the process was frozen in between.
-const LONGEST_DECISION: Duration = Duration::from_mins(1);
+const MAX_DECISION_TIME: Duration = Duration::from_mins(1);
 
 /// An aggregate as loaded, and its state after the command that is being decided.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl<A> Clone for Versioned<A> {
 #[derive(Debug, Clone)]
 pub(crate) struct PendingCommit {
     /// The time before the command was looked up.
-    begun: Instant,
+    started_at: Instant,
     pub(crate) commit_id: String,
     pub(crate) message_id: String,
     pub(crate) context: CommandContext,
@@ -80,7 +80,7 @@ impl PendingCommit {
             }
             None => commit_id.clone(),
         };
-        Self { begun: Instant::now(), commit_id, message_id, context }
+        Self { started_at: Instant::now(), commit_id, message_id, context }
     }
 }
 
@@ -121,14 +121,14 @@ impl<A: StoredAggregate> Stored<A> {
 pub struct LogEventStore<A> {
     log: Arc<dyn Log>,
     partitions: u16,
-    patience: RetryPolicy,
+    retry_policy: RetryPolicy,
     aggregate: PhantomData<fn() -> A>,
 }
 
 impl<A: StoredAggregate> LogEventStore<A> {
     /// Creates the event store on a log with this many partitions.
     pub fn new(log: Arc<dyn Log>, partitions: u16) -> Self {
-        Self { log, partitions, patience: RetryPolicy::default(), aggregate: PhantomData }
+        Self { log, partitions, retry_policy: RetryPolicy::default(), aggregate: PhantomData }
     }
 
     pub(crate) fn log(&self) -> &Arc<dyn Log> {
@@ -195,20 +195,20 @@ impl<A: StoredAggregate> LogEventStore<A> {
         &self,
         events: Vec<A::Event>,
         loaded: &Loaded<A>,
-        order: &PendingCommit,
+        pending: &PendingCommit,
     ) -> Result<Stored<A>, EventStoreError> {
-        if order.begun.elapsed() > LONGEST_DECISION {
+        if pending.started_at.elapsed() > MAX_DECISION_TIME {
             return Err(EventStoreError::unavailable("the decision took too long".to_owned()));
         }
         let states = (loaded.before.as_ref(), &loaded.state);
-        let claimed = claims(self.log.as_ref(), &loaded.id, states, &order.commit_id, &order.context).await?;
+        let claimed = claims(self.log.as_ref(), &loaded.id, states, &pending.commit_id, &pending.context).await?;
         let mut messages = match claimed {
             Claims::Free(messages) => messages,
             Claims::Taken => return Err(EventStoreError::NameTaken),
             Claims::Outdated => return Err(EventStoreError::Conflict),
         };
-        messages.push(self.message(&events, loaded, order)?);
-        let appended = append(self.log.as_ref(), &messages, &self.patience).await?;
+        messages.push(self.message(&events, loaded, pending)?);
+        let appended = append(self.log.as_ref(), &messages, &self.retry_policy).await?;
         if let Some(earlier) = appended.earlier {
             return Stored::earlier(&RecordedCommit::parse(&earlier)?);
         }
@@ -219,16 +219,16 @@ impl<A: StoredAggregate> LogEventStore<A> {
         &self,
         events: &[A::Event],
         loaded: &Loaded<A>,
-        order: &PendingCommit,
+        pending: &PendingCommit,
     ) -> Result<NewMessage, EventStoreError> {
-        let after = After { state: &loaded.state, version: loaded.version };
-        Ok(message(&loaded.id, events, &after, order, self.partitions)?)
+        let after = StateAfter { state: &loaded.state, version: loaded.version };
+        Ok(message(&loaded.id, events, &after, pending, self.partitions)?)
     }
 }
 
 /// The state after a commit, and the version on which it was decided.
 #[derive(Debug)]
-pub struct After<'a, A> {
+pub struct StateAfter<'a, A> {
     /// The state after it.
     pub state: &'a A,
     /// The sequence of the last commit of the room lane before it; 0 if it is the first.
@@ -239,7 +239,7 @@ pub struct After<'a, A> {
 pub fn prepare<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
-    after: &After<'_, A>,
+    after: &StateAfter<'_, A>,
     context: CommandContext,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
@@ -254,8 +254,8 @@ pub(crate) fn lane_of<A: StoredAggregate>(events: &[A::Event]) -> Lane {
 fn message<A: StoredAggregate>(
     id: &A::Id,
     events: &[A::Event],
-    after: &After<'_, A>,
-    order: &PendingCommit,
+    after: &StateAfter<'_, A>,
+    pending: &PendingCommit,
     partitions: u16,
 ) -> Result<NewMessage, DecodeError> {
     let lane = lane_of::<A>(events);
@@ -263,11 +263,11 @@ fn message<A: StoredAggregate>(
         Lane::Room => (Some((A::STATE_VERSION, after.state)), None),
         Lane::Talk => (None, Some(A::subject(id, Lane::Room, partitions))),
     };
-    let (headers, payload) = encode(&order.commit_id, events, state, &order.context)?;
+    let (headers, payload) = encode(&pending.commit_id, events, state, &pending.context)?;
     Ok(NewMessage {
         stream: A::stream(id, partitions),
         subject: A::subject(id, lane, partitions),
-        message_id: Some(order.message_id.clone()),
+        message_id: Some(pending.message_id.clone()),
         guard: Some(Guard { subject: guarded, sequence: after.version }),
         headers,
         payload,
@@ -352,8 +352,8 @@ where
         metadata: HashMap<String, String>,
     ) -> Result<Vec<EventEnvelope<A>>, AggregateError<A::Error>> {
         let commit = async {
-            let order = PendingCommit::new::<A>(&context.id, context_of(&metadata)?);
-            let stored = self.append(events, &context, &order).await?;
+            let pending = PendingCommit::new::<A>(&context.id, context_of(&metadata)?);
+            let stored = self.append(events, &context, &pending).await?;
             Ok(stored.envelopes(&context.id))
         };
         match commit.await {

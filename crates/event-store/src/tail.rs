@@ -19,12 +19,12 @@ use crate::{
     envelope::{RecordedCommit, RequestHash},
     error::EventStoreError,
     follow::{FollowError, commit_id_at, follow},
-    index::{Index, Known},
+    index::{CommandLookup, Index},
     log::{Freshness, Log, LogError},
 };
 
 /// The longest time that a command waits for the tail.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The first pause before a damaged log is checked again. It doubles up to [`LONGEST_RECHECK`]. The log is intact again
 /// after a change of leaders, and after an older copy was replaced by the right one.
@@ -33,7 +33,7 @@ const LONGEST_RECHECK: Duration = Duration::from_secs(8);
 
 /// The maximum age of the leader's last sequence when a keyed command is looked up. It is far below the server's
 /// duplicate window, which catches the repeats that were stored since.
-const CONFIRMED_FOR: Duration = Duration::from_secs(10);
+const CONFIRMATION_TTL: Duration = Duration::from_secs(10);
 
 /// The progress of a tail. Reported by readiness.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ pub struct TailState {
     /// The incarnation of the stream.
     pub incarnation: Option<String>,
     /// The reason for which the stream cannot be read now.
-    pub trouble: Option<String>,
+    pub last_error: Option<String>,
     /// The damage that stops reading. The log is checked again from time to time.
     pub damage: Option<Damage>,
 }
@@ -74,13 +74,13 @@ impl Drop for Tail {
 
 impl Tail {
     /// Follows a stream from the beginning of the window, and passes each commit to the observer, in order. Calls
-    /// `forget` when a damaged log is intact again: cached states may come from the damaged one.
+    /// `on_repaired` when a damaged log is intact again: cached states may come from the damaged one.
     pub(crate) fn start<F>(
         log: Arc<dyn Log>,
         stream: StreamName,
         window: TimeDelta,
         observer: impl Fn(RecordedCommit) -> F + Send + Sync + 'static,
-        forget: impl Fn() + Send + Sync + 'static,
+        on_repaired: impl Fn() + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send,
@@ -96,7 +96,7 @@ impl Tail {
             index: index.clone(),
             state: reports.clone(),
             observer,
-            forget,
+            on_repaired,
             last: Mutex::default(),
         };
         let task = supervision::spawn("a tail of the log", async move { runner.run().await });
@@ -109,7 +109,11 @@ impl Tail {
     }
 
     /// Looks up a command among all commands stored before the last few seconds.
-    pub(crate) async fn look_up(&self, message_id: &str, request: RequestHash) -> Result<Known, EventStoreError> {
+    pub(crate) async fn look_up(
+        &self,
+        message_id: &str,
+        request: RequestHash,
+    ) -> Result<CommandLookup, EventStoreError> {
         self.confirm().await?;
         Ok(self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request))
     }
@@ -118,20 +122,20 @@ impl Tail {
         if self.is_confirmed() {
             return Ok(());
         }
-        let _turn = self.confirming.lock().await;
+        let _guard = self.confirming.lock().await;
         if self.is_confirmed() {
             return Ok(());
         }
         let asked_at = Instant::now();
         let end = self.log.state(self.stream).await?.last_sequence;
-        self.reached(end).await?;
+        self.wait_for_sequence(end).await?;
         *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked_at);
         Ok(())
     }
 
     fn is_confirmed(&self) -> bool {
         let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        confirmed.is_some_and(|asked_at| asked_at.elapsed() < CONFIRMED_FOR)
+        confirmed.is_some_and(|asked_at| asked_at.elapsed() < CONFIRMATION_TTL)
     }
 
     /// The sequence up to which everything has been read.
@@ -150,26 +154,26 @@ impl Tail {
         Err(EventStoreError::Unavailable { outcome_unknown: true, reason })
     }
 
-    pub(crate) fn remembered(&self) -> usize {
+    pub(crate) fn index_size(&self) -> usize {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Waits until the window has been read and returns the stream's incarnation.
     pub(crate) async fn ready(&self) -> Result<String, EventStoreError> {
-        self.wait(|state| state.caught_up).await?;
+        self.wait_until(|state| state.caught_up).await?;
         Ok(self.state.borrow().incarnation.clone().unwrap_or_default())
     }
 
     /// Waits until everything up to a sequence has been read.
-    pub(crate) async fn reached(&self, sequence: u64) -> Result<(), EventStoreError> {
-        self.wait(|state| state.sequence >= sequence).await
+    pub(crate) async fn wait_for_sequence(&self, sequence: u64) -> Result<(), EventStoreError> {
+        self.wait_until(|state| state.sequence >= sequence).await
     }
 
-    async fn wait(&self, arrived: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
+    async fn wait_until(&self, condition: impl Fn(&TailState) -> bool) -> Result<(), EventStoreError> {
         let mut state = self.state.clone();
-        let reached = timeout(PATIENCE, state.wait_for(|state| state.damage.is_some() || arrived(state))).await;
+        let result = timeout(WAIT_TIMEOUT, state.wait_for(|state| state.damage.is_some() || condition(state))).await;
         let behind = || EventStoreError::unavailable(format!("the tail of {} is behind", self.stream));
-        match reached {
+        match result {
             Ok(Ok(state)) => match &state.damage {
                 Some(damage) => Err(damage.clone().into()),
                 None => Ok(()),
@@ -199,7 +203,7 @@ struct Runner<O, G> {
     index: Arc<Mutex<Index>>,
     state: watch::Sender<TailState>,
     observer: O,
-    forget: G,
+    on_repaired: G,
     /// The sequence and id of the last commit that was read. Another log has another commit there.
     last: Mutex<Option<(u64, String)>>,
 }
@@ -215,7 +219,7 @@ where
         loop {
             match self.follow().await {
                 FollowError::Unavailable(error) => {
-                    self.lag(&error);
+                    self.record_lag(&error);
                     sleep(Duration::from_millis(200)).await;
                 }
                 FollowError::Damaged(damage) => {
@@ -227,13 +231,13 @@ where
     }
 
     /// Records that the tail is behind: repeats of commands stored by other processes may be missing from the index.
-    fn lag(&self, error: &LogError) {
-        if self.state.borrow().trouble.is_none() {
+    fn record_lag(&self, error: &LogError) {
+        if self.state.borrow().last_error.is_none() {
             tracing::warn!(stream = %self.stream, %error, "the log cannot be followed now");
         }
         self.state.send_modify(|state| {
             state.caught_up = false;
-            state.trouble = Some(error.to_string());
+            state.last_error = Some(error.to_string());
         });
     }
 
@@ -265,7 +269,7 @@ where
     }
 
     /// Waits for damage detected by an append.
-    async fn reported(&self) -> Damage {
+    async fn damage_reported(&self) -> Damage {
         let mut state = self.state.subscribe();
         let reported = state.wait_for(|state| state.damage.is_some()).await;
         match reported.ok().and_then(|state| state.damage.clone()) {
@@ -275,7 +279,7 @@ where
     }
 
     /// Compares the commit at the last known sequence of the log with the one that was read there.
-    async fn recognise(&self, from: u64) -> Result<(), FollowError> {
+    async fn check_last_commit(&self, from: u64) -> Result<(), FollowError> {
         let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sequence = from - 1;
         if sequence == 0 {
@@ -287,14 +291,14 @@ where
                 Err(Damage::OtherIncarnation { stream: self.stream }.into())
             }
             (None, Some(id)) => {
-                self.remember(sequence, id);
+                self.record_last(sequence, id);
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn remember(&self, sequence: u64, commit_id: String) {
+    fn record_last(&self, sequence: u64, commit_id: String) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sequence, commit_id));
     }
 
@@ -312,12 +316,12 @@ where
         if self.state.borrow().incarnation.as_ref().is_some_and(|known| *known != incarnation) {
             return Damage::OtherIncarnation { stream: self.stream }.into();
         }
-        if let Err(error) = self.recognise(from).await {
+        if let Err(error) = self.check_last_commit(from).await {
             return error;
         }
         let mut was_damaged = self.state.borrow().damage.is_some();
         if was_damaged {
-            (self.forget)();
+            (self.on_repaired)();
         }
         self.state.send_modify(|state| {
             state.incarnation = Some(incarnation);
@@ -326,7 +330,7 @@ where
         loop {
             let batch = tokio::select! {
                 batch = follower.next_batch(1000, 4 << 20) => batch,
-                damage = self.reported(), if !was_damaged => return damage.into(),
+                damage = self.damage_reported(), if !was_damaged => return damage.into(),
             };
             let batch = match batch {
                 Ok(batch) => batch,
@@ -342,14 +346,14 @@ where
                 state.sequence = sequence.unwrap_or(state.sequence);
                 state.end = follower.end();
                 state.caught_up |= batch.caught_up;
-                state.trouble = None;
+                state.last_error = None;
             });
             if was_damaged {
                 self.clear_damage();
                 was_damaged = false;
             }
             if let Some((sequence, commit_id)) = last {
-                self.remember(sequence, commit_id);
+                self.record_last(sequence, commit_id);
             }
         }
     }

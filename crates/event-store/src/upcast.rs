@@ -46,7 +46,7 @@ pub enum DecodeError {
     },
     /// A value could not be decrypted with its owner's key.
     #[error("an encrypted value was changed or moved, or was not decrypted")]
-    Sealed,
+    NotDecrypted,
     /// A part of the commit is missing or unreadable.
     #[error("{0} is missing or unreadable")]
     Header(&'static str),
@@ -70,16 +70,16 @@ struct Stored<'a> {
 /// Reads one event of the envelope.
 pub(crate) fn decode_event<E: StoredEvent>(json: &str) -> Result<E, DecodeError> {
     let stored: Stored<'_> = serde_json::from_str(json).map_err(DecodeError::json)?;
-    let today = E::version_of(stored.event_type);
-    if stored.version == today {
+    let current = E::version_of(stored.event_type);
+    if stored.version == current {
         return serde_json::from_str(json).map_err(DecodeError::json);
     }
     let mut data: Value = serde_json::from_str(stored.data.get()).map_err(DecodeError::json)?;
-    for version in stored.version..today {
+    for version in stored.version..current {
         let step = E::UPCASTS.iter().find(|step| step.event_type == stored.event_type && step.from == version);
         data = (step.ok_or_else(|| unknown(&stored))?.step)(data);
     }
-    if stored.version > today {
+    if stored.version > current {
         return Err(unknown(&stored));
     }
     serde_json::from_value(serde_json::json!({ "type": stored.event_type, "data": data })).map_err(DecodeError::json)
@@ -130,13 +130,13 @@ mod tests {
     fn every_shape_decodes<E: StoredEvent>() -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         for event_type in E::TYPES {
-            let today = E::version_of(event_type);
-            let json = fixture(event_type, today).unwrap_or_else(|| panic!("{event_type} {today} has no fixture"));
+            let current = E::version_of(event_type);
+            let json = fixture(event_type, current).unwrap_or_else(|| panic!("{event_type} {current} has no fixture"));
             let expected: E = decode_event(&json).unwrap_or_else(|error| panic!("{event_type}: {error}"));
             assert_eq!(expected.event_type(), *event_type);
             assert_eq!(serde_json::json!(expected)["data"], serde_json::from_str::<Value>(&json).unwrap()["data"]);
             let oldest = E::UPCASTS.iter().filter(|step| step.event_type == *event_type).map(|step| step.from).min();
-            for version in oldest.unwrap_or(today)..=today {
+            for version in oldest.unwrap_or(current)..=current {
                 let json = fixture(event_type, version).unwrap_or_else(|| panic!("{event_type} {version}: no fixture"));
                 assert_eq!(decode_event::<E>(&json).unwrap(), expected, "{event_type} {version}");
                 seen.insert(format!("{event_type}.{version}.json"));

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use self::devtools::DevTools;
 use crate::{
+    checkout::Scratch,
     output::Output,
-    place::Scratch,
     process::{Launch, Process},
     tools,
 };
 
 /// The time limit of a start, which may be cold and run beside other tests.
-const START: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// No window, no requests of the browser's own, no throttling of background pages.
 const FLAGS: [&str; 17] = [
@@ -135,7 +135,7 @@ impl Page<'_> {
 
 /// Returns the WebSocket address, which the browser writes into a file once it listens.
 async fn address(process: &Process, file: &Path) -> anyhow::Result<String> {
-    let deadline = Instant::now() + START;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         let written = std::fs::read_to_string(file).unwrap_or_default();
         if let Some((port, path)) = written.split_once('\n') {
@@ -145,7 +145,7 @@ async fn address(process: &Process, file: &Path) -> anyhow::Result<String> {
             bail!("Chromium exited during startup ({status}):\n{}", process.last_output());
         }
         if Instant::now() > deadline {
-            bail!("Chromium was not ready after {START:?}:\n{}", process.last_output());
+            bail!("Chromium was not ready after {START_TIMEOUT:?}:\n{}", process.last_output());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -8,7 +8,7 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-use crate::place::{create_open, write_private};
+use crate::checkout::{create_open, write_private};
 
 /// Paths of PEM files.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Certificates {
     /// The trusted authority.
     pub authority: PathBuf,
     /// An untrusted authority with the same name.
-    pub stranger: PathBuf,
+    pub untrusted: PathBuf,
     /// The pair of a server at 127.0.0.1.
     pub server: Pair,
     /// The pair of a client process.
@@ -56,7 +56,7 @@ impl Certificates {
         Ok(Self {
             server: pair("server", ExtendedKeyUsagePurpose::ServerAuth)?,
             client: pair("client", ExtendedKeyUsagePurpose::ClientAuth)?,
-            stranger: write("stranger.pem", self::authority()?.pem())?,
+            untrusted: write("stranger.pem", self::authority()?.pem())?,
             authority: write("authority.pem", authority.pem())?,
         })
     }

@@ -9,9 +9,9 @@ pub mod nats;
 pub mod postgres;
 
 pub mod certificates;
+pub mod checkout;
 mod command;
 pub mod output;
-pub mod place;
 pub mod port;
 pub mod process;
 pub mod secrets;

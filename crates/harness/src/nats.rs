@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 
 use crate::{
     certificates::Certificates,
+    checkout::{Checkout, Scratch},
     output::Output,
-    place::{Place, Scratch},
     port::Port,
     process::{Launch, Process},
     secrets::Secrets,
@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// The time limit of a start, which includes reading a large log.
-const START: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// The time limit of a stop, after which the server is killed.
-const STOP: Duration = Duration::from_millis(2_500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// The account of a connection: one for each kind of process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,14 +80,14 @@ impl Nats {
     /// Starts an empty server with a log of this many partitions for one test.
     pub async fn start(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
-        let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
+        let options = NatsOptions::scratch(&Checkout::current()?, scratch.path(), partitions)?;
         Ok(Self::launch(options, Some(scratch)).await?.with_streams().await?.started())
     }
 
     /// Starts an empty server that has accounts, but no streams.
     pub async fn start_without_streams(partitions: u16) -> anyhow::Result<Self> {
         let scratch = Scratch::create()?;
-        let options = NatsOptions::scratch(&Place::of_this_checkout()?, scratch.path(), partitions)?;
+        let options = NatsOptions::scratch(&Checkout::current()?, scratch.path(), partitions)?;
         Ok(Self::launch(options, Some(scratch)).await?.started())
     }
 
@@ -180,7 +180,7 @@ impl Nats {
     /// Stops the server gracefully. The port stays reserved.
     pub async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
-            process.stop(STOP).await;
+            process.stop(STOP_TIMEOUT).await;
         }
     }
 
@@ -217,15 +217,15 @@ impl Nats {
             return Ok(());
         }
         let process = Process::spawn(self.options.launch(config), &self.options.output).await?;
-        let deadline = Instant::now() + START;
-        while !greets(self.options.port.number()) {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !sends_info(self.options.port.number()) {
             if let Some(status) = process.exit_status() {
                 // Its last output may still be in the pipe.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 bail!("nats-server exited during startup ({status}):\n{}", process.last_output());
             }
             if Instant::now() > deadline {
-                bail!("nats-server was not ready after {START:?}:\n{}", process.last_output());
+                bail!("nats-server was not ready after {START_TIMEOUT:?}:\n{}", process.last_output());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -235,7 +235,7 @@ impl Nats {
 }
 
 /// Returns true if the server sends `INFO`, which it does once its log is open.
-fn greets(port: u16) -> bool {
+fn sends_info(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let greeting = || {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200))?;
@@ -249,10 +249,10 @@ fn greets(port: u16) -> bool {
 
 impl NatsOptions {
     /// Options for a server in a scratch folder.
-    pub(crate) fn scratch(place: &Place, folder: &Path, partitions: u16) -> anyhow::Result<Self> {
+    pub(crate) fn scratch(checkout: &Checkout, folder: &Path, partitions: u16) -> anyhow::Result<Self> {
         Ok(Self {
-            server: tools::nats_server(place, tools::Source::Installed)?,
-            config: place.repository.join("nats.conf"),
+            server: tools::nats_server(checkout, tools::Source::Installed)?,
+            config: checkout.repository.join("nats.conf"),
             folder: folder.join("nats"),
             port: Port::reserve(None)?,
             partitions,

@@ -60,7 +60,7 @@ impl Output {
     }
 
     /// Starts to forward the output of a started child.
-    pub(crate) fn pump(&self, name: &str, child: &mut Child, tail: &Tail) {
+    pub(crate) fn forward_output(&self, name: &str, child: &mut Child, tail: &Tail) {
         let (Self::Lines(sink), Tail::Lines(tail)) = (self, tail) else { return };
         let pipes: [Option<Box<dyn Read + Send>>; 2] =
             [child.stdout.take().map(|pipe| Box::new(pipe) as _), child.stderr.take().map(|pipe| Box::new(pipe) as _)];

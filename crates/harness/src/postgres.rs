@@ -15,17 +15,17 @@ use tokio::sync::Mutex;
 
 use crate::{
     certificates::Certificates,
+    checkout::{Checkout, Scratch, ServerAccount, write_private},
     output::Output,
-    place::{Place, Scratch, ServerAccount, write_private},
     port::Port,
     process::{Launch, Orphaned, Process},
     tools::{self, PostgresServer},
 };
 
 /// The time limit of a start, which includes recovery after a crash.
-const START: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// The time limit of a stop, after which the server is killed.
-const STOP: Duration = Duration::from_millis(2_500);
+const STOP_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The name of the superuser.
 const SUPERUSER: &str = "admin";
 /// The name of the database.
@@ -82,16 +82,16 @@ struct Secrets {
 impl Postgres {
     /// Starts an empty server for one test.
     pub async fn start() -> anyhow::Result<Self> {
-        let place = Place::of_this_checkout()?;
+        let checkout = Checkout::current()?;
         let scratch = Scratch::create()?;
-        let options = PostgresOptions::scratch(&place, scratch.path())?;
-        cluster::copy_template(&place, &options).await?;
+        let options = PostgresOptions::scratch(&checkout, scratch.path())?;
+        cluster::copy_template(&checkout, &options).await?;
         Self::launch(options, Some(scratch)).await
     }
 
     /// Starts an empty server in a folder that the caller removes afterwards.
-    pub(crate) async fn start_in(place: &Place, options: PostgresOptions) -> anyhow::Result<Self> {
-        cluster::copy_template(place, &options).await?;
+    pub(crate) async fn start_in(checkout: &Checkout, options: PostgresOptions) -> anyhow::Result<Self> {
+        cluster::copy_template(checkout, &options).await?;
         Self::launch(options, None).await
     }
 
@@ -103,7 +103,7 @@ impl Postgres {
 
     async fn launch(options: PostgresOptions, scratch: Option<Scratch>) -> anyhow::Result<Self> {
         let secrets = Secrets::read(&options.folder)?;
-        options.offer_certificates_only()?;
+        options.configure_tls()?;
         let postgres = Self { options, secrets, process: Mutex::default(), scratch };
         postgres.start_again().await?;
         roles::provision(&postgres.url(Role::Admin), &postgres.secrets.roles).await?;
@@ -159,7 +159,7 @@ impl Postgres {
     /// Stops the server gracefully, with its data flushed. The port stays reserved.
     pub async fn stop(&self) {
         if let Some(process) = self.process.lock().await.take() {
-            process.stop(STOP).await;
+            process.stop(STOP_TIMEOUT).await;
         }
     }
 
@@ -185,7 +185,7 @@ impl Postgres {
         if slot.is_some() {
             return Ok(());
         }
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         loop {
             let process = Process::spawn(self.options.launch(), &self.options.output).await?;
             match self.until_ready(&process, deadline).await {
@@ -210,17 +210,17 @@ impl Postgres {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 bail!("PostgreSQL exited during startup ({status}):\n{}", process.last_output());
             }
-            if says_ready(&std::fs::read_to_string(&status_file).unwrap_or_default(), process.pid()) {
+            if is_ready(&std::fs::read_to_string(&status_file).unwrap_or_default(), process.pid()) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        bail!("PostgreSQL was not ready after {START:?}:\n{}", process.last_output())
+        bail!("PostgreSQL was not ready after {START_TIMEOUT:?}:\n{}", process.last_output())
     }
 }
 
 /// Returns true if the status file holds this process id in line 1 and the state `ready` in line 8.
-fn says_ready(status_file: &str, pid: i32) -> bool {
+fn is_ready(status_file: &str, pid: i32) -> bool {
     let mut lines = status_file.lines().map(str::trim);
     lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
 }
@@ -231,13 +231,13 @@ fn still_in_use(output: &str) -> bool {
 
 impl PostgresOptions {
     /// Options for a fast server that loses its data in a power failure.
-    pub(crate) fn scratch(place: &Place, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn scratch(checkout: &Checkout, folder: &Path) -> anyhow::Result<Self> {
         Ok(Self {
-            server: tools::postgres_server(place, tools::Source::Installed)?,
+            server: tools::postgres_server(checkout, tools::Source::Installed)?,
             folder: folder.join("postgres"),
             port: Port::reserve(None)?,
             durable: false,
-            account: place.account,
+            account: checkout.account,
             certificates: None,
             output: Output::Folder(folder.join("logs")),
         })
@@ -254,7 +254,7 @@ impl PostgresOptions {
     }
 
     /// Writes the server's key and access rules, which require TLS and a client certificate.
-    fn offer_certificates_only(&self) -> anyhow::Result<()> {
+    fn configure_tls(&self) -> anyhow::Result<()> {
         let Some(Certificates { server, .. }) = self.certificates.as_deref() else { return Ok(()) };
         std::fs::write(self.access(), "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n")
             .context("cannot write pg_hba.conf")?;
@@ -262,7 +262,7 @@ impl PostgresOptions {
         let key = self.folder.join("server-key.pem");
         let _ = std::fs::remove_file(&key);
         write_private(&key, &std::fs::read(&server.key)?)?;
-        self.account.map_or(Ok(()), |account| account.own(&key))
+        self.account.map_or(Ok(()), |account| account.chown(&key))
     }
 
     fn launch(&self) -> Launch {
@@ -296,7 +296,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // QUIT lets the server remove its shared memory. A kill would leave it.
         if let Some(process) = self.process.get_mut() {
-            process.end_now(Signal::QUIT, STOP);
+            process.end_now(Signal::QUIT, STOP_TIMEOUT);
         }
     }
 }

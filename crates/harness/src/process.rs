@@ -16,9 +16,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::sync::watch;
 
 use crate::{
+    checkout::ServerAccount,
     command,
     output::{Output, Tail},
-    place::ServerAccount,
     spawner,
 };
 
@@ -143,7 +143,7 @@ impl Process {
         let start = || format!("cannot start {} ({})", launch.name, launch.program.display());
         let tail = output.attach(&launch.name, &mut command).with_context(start)?;
         let mut child = spawner::spawn(command).await.with_context(start)?;
-        output.pump(&launch.name, &mut child, &tail);
+        output.forward_output(&launch.name, &mut child, &tail);
         let pid = Pid::from_child(&child);
         let alive = Arc::new(Mutex::new(true));
         let (sender, exited) = watch::channel(None);

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context;
 
 /// The name of the file that fills the disk.
-const BALLAST: &str = "ballast";
+const FILLER: &str = "ballast";
 
 /// A file system in memory, mounted at a folder until this value is dropped.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl SmallDisk {
 
     /// Fills the disk to the last byte with one file.
     pub fn fill(&self) -> anyhow::Result<()> {
-        let mut file = File::options().create(true).append(true).open(self.folder.join(BALLAST))?;
+        let mut file = File::options().create(true).append(true).open(self.folder.join(FILLER))?;
         for size in [65_536, 512, 1] {
             let block = vec![7; size];
             loop {
@@ -47,7 +47,7 @@ impl SmallDisk {
 
     /// Removes the file that fills the disk.
     pub fn empty(&self) -> anyhow::Result<()> {
-        std::fs::remove_file(self.folder.join(BALLAST)).context("cannot empty the disk")
+        std::fs::remove_file(self.folder.join(FILLER)).context("cannot empty the disk")
     }
 }
 

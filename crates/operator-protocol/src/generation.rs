@@ -37,9 +37,9 @@ pub enum Goal {
 impl FromStr for State {
     type Err = String;
 
-    fn from_str(word: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Building, Self::Ready, Self::Active, Self::Standby, Self::Retired];
-        all.into_iter().find(|state| state.as_str() == word).ok_or_else(|| format!("no state: {word}"))
+        all.into_iter().find(|state| state.as_str() == text).ok_or_else(|| format!("no state: {text}"))
     }
 }
 
@@ -65,9 +65,9 @@ impl fmt::Display for State {
 impl FromStr for Goal {
     type Err = String;
 
-    fn from_str(word: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Ready, Self::Verified, Self::Active];
-        all.into_iter().find(|goal| goal.as_str() == word).ok_or_else(|| format!("no goal: {word}"))
+        all.into_iter().find(|goal| goal.as_str() == text).ok_or_else(|| format!("no goal: {text}"))
     }
 }
 

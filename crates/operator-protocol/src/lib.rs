@@ -2,14 +2,14 @@
 //!
 //! `boxroomctl` sends the requests. The projector that receives a request carries it out and answers.
 
-pub use audit::{Audit, Audited, Entry, Place};
-pub use client::{AskError, Operator};
+pub use audit::{Audit, AuditCursor, AuditPage, Entry};
+pub use client::{OperatorClient, RequestError};
 pub use generation::{Goal, State};
-pub use quarantine::{BadEvent, ParkedBox, ParkedBoxes, Retried, ShownBox};
+pub use quarantine::{FailedEvent, QuarantinedBox, QuarantinedBoxes, Retried, ShownBox};
 pub use report::{ErasureReport, GenerationReport, Report, StreamReport};
 pub use requests::{
-    Activate, Concerned, GetStatus, ListParked, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired, RetryParked,
-    Rollback, ShowParked, Switched,
+    Activate, ChangedGeneration, GetStatus, ListQuarantined, Outcome, Pause, Rebuild, Request, Resume, Retire, Retired,
+    RetryQuarantined, Rollback, ShowQuarantined, Switched,
 };
 
 mod audit;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A box that is quarantined at an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedBox {
+pub struct QuarantinedBox {
     /// The box.
     pub box_id: String,
     /// The stream of its events.
@@ -24,9 +24,9 @@ pub struct ParkedBox {
 
 /// Quarantined boxes, limited to the size of one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedBoxes {
+pub struct QuarantinedBoxes {
     /// The first boxes.
-    pub boxes: Vec<ParkedBox>,
+    pub boxes: Vec<QuarantinedBox>,
     /// The number of boxes left out.
     pub more: usize,
 }
@@ -35,14 +35,14 @@ pub struct ParkedBoxes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownBox {
     /// The box.
-    pub parked: ParkedBox,
+    pub parked: QuarantinedBox,
     /// The event; `None` if the log does not hold it.
-    pub event: Option<BadEvent>,
+    pub event: Option<FailedEvent>,
 }
 
 /// Metadata of an event that cannot be projected, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BadEvent {
+pub struct FailedEvent {
     /// Its sequence.
     pub sequence: u64,
     /// The event types named by its message.
@@ -61,5 +61,5 @@ pub struct Retried {
     /// The boxes that were released.
     pub released: Vec<String>,
     /// The boxes that are still quarantined, some perhaps at a later event.
-    pub parked: Vec<ParkedBox>,
+    pub parked: Vec<QuarantinedBox>,
 }

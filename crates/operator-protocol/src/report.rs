@@ -92,7 +92,7 @@ pub struct StreamReport {
 
 impl Report {
     /// Returns true if any stream is behind the end of the log.
-    pub fn is_moving(&self) -> bool {
+    pub fn has_lag(&self) -> bool {
         let streams = self.generations.iter().flat_map(|generation| &generation.streams);
         streams.into_iter().any(|stream| stream.lag.is_some_and(|lag| lag > 0))
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     generation::Goal,
-    quarantine::{ParkedBoxes, Retried, ShownBox},
+    quarantine::{QuarantinedBoxes, Retried, ShownBox},
     report::Report,
 };
 
@@ -16,9 +16,9 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The last part of the subject.
     const VERB: &'static str;
     /// True for read-only requests. They are frequent, and logged at debug level only.
-    const ONLY_ASKS: bool = false;
+    const READ_ONLY: bool = false;
     /// Timeout of the answer.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
     /// The answer to a request that was carried out.
     type Answer: Serialize + DeserializeOwned + Send;
 }
@@ -41,7 +41,7 @@ pub struct GetStatus {}
 
 impl Request for GetStatus {
     const VERB: &'static str = "status";
-    const ONLY_ASKS: bool = true;
+    const READ_ONLY: bool = true;
     type Answer = Report;
 }
 
@@ -58,7 +58,7 @@ pub struct Rebuild {
 
 impl Request for Rebuild {
     const VERB: &'static str = "rebuild";
-    type Answer = Concerned;
+    type Answer = ChangedGeneration;
 }
 
 /// Requests the activation of another generation.
@@ -113,7 +113,7 @@ pub struct Pause {
 
 impl Request for Pause {
     const VERB: &'static str = "pause";
-    type Answer = Concerned;
+    type Answer = ChangedGeneration;
 }
 
 /// Requests that building a generation continues.
@@ -125,54 +125,54 @@ pub struct Resume {
 
 impl Request for Resume {
     const VERB: &'static str = "resume";
-    type Answer = Concerned;
+    type Answer = ChangedGeneration;
 }
 
 /// Requests the list of quarantined boxes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ListParked {}
+pub struct ListQuarantined {}
 
-impl Request for ListParked {
+impl Request for ListQuarantined {
     const VERB: &'static str = "quarantine_list";
-    const ONLY_ASKS: bool = true;
-    type Answer = ParkedBoxes;
+    const READ_ONLY: bool = true;
+    type Answer = QuarantinedBoxes;
 }
 
 /// Requests a quarantined box and the event that failed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ShowParked {
+pub struct ShowQuarantined {
     /// The box.
     pub box_id: BoxId,
 }
 
-impl Request for ShowParked {
+impl Request for ShowQuarantined {
     const VERB: &'static str = "quarantine_show";
-    const ONLY_ASKS: bool = true;
+    const READ_ONLY: bool = true;
     type Answer = Vec<ShownBox>;
 }
 
 /// Requests another attempt to project quarantined boxes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RetryParked {
+pub struct RetryQuarantined {
     /// The box; all quarantined boxes if absent.
     pub box_id: Option<BoxId>,
 }
 
-impl RetryParked {
+impl RetryQuarantined {
     /// The time that the projectors have for a retry.
     pub const LIMIT: Duration = Duration::from_secs(30);
 }
 
-impl Request for RetryParked {
+impl Request for RetryQuarantined {
     const VERB: &'static str = "quarantine_retry";
     /// Longer than the answering projector waits for the others.
-    const PATIENCE: Duration = Self::LIMIT.saturating_add(Duration::from_secs(10));
+    const TIMEOUT: Duration = Self::LIMIT.saturating_add(Duration::from_secs(10));
     type Answer = Retried;
 }
 
 /// The generation that a request has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Concerned {
+pub struct ChangedGeneration {
     /// Its number.
     pub generation: i32,
 }

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Error,
-    secret::{Draft, hex, random_bytes, read_if_present, write_private},
-    snapshot::{Layout, copied_streams, partitions, snapshot, stream_of_keys},
+    secret::{AtomicFile, hex, random_bytes, read_if_present, write_private},
+    snapshot::{Layout, copied_streams, partitions, snapshot, user_keys_stream},
     streams::connect,
 };
 
@@ -80,8 +80,8 @@ impl Manifest {
         let manifest: Self = serde_json::from_str(&content).map_err(|error| damaged(&path, error))?;
         let names = || manifest.streams.iter().map(|stream| &stream.name);
         let mut known = copied_streams(manifest.partitions);
-        if !names().any(|name| *name == stream_of_keys()) {
-            known.retain(|name| *name != stream_of_keys());
+        if !names().any(|name| *name == user_keys_stream()) {
+            known.retain(|name| *name != user_keys_stream());
         }
         if manifest.format != FORMAT || !names().eq(&known) {
             return Err(damaged(&path, "this version does not support its format"));
@@ -153,7 +153,7 @@ pub async fn write(admin_url: &str, folder: &Path, mut copied: impl FnMut(&Saved
 
 async fn copy(owner: &Client, folder: &Path, name: String) -> Result<SavedStream, Error> {
     let file = format!("{name}.snapshot");
-    let mut draft = Draft::create(&folder.join(&file))?;
+    let mut draft = AtomicFile::create(&folder.join(&file))?;
     let mut snapshot = snapshot(owner, &name).await?;
     let (mut digest, mut bytes) = (Sha256::new(), 0);
     while let Some(chunk) = snapshot.next().await? {

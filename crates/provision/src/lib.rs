@@ -50,7 +50,7 @@ pub enum Error {
     Backup(#[from] snapshot::BackupError),
     /// The server began to store a stream and stopped before its end.
     #[error("the server aborted {stream} ({description}): start it with restore.conf, and run this again")]
-    GivenUp {
+    Aborted {
         /// The stream in question.
         stream: String,
         /// The server's description of the error.

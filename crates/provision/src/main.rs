@@ -164,11 +164,12 @@ async fn run(part: Part) -> Result<(), Error> {
             eprintln!("{} is a new signing key; give it to every command-service", key.display());
         }
         Part::Backup { nats_url, to } => {
-            let manifest = backup::write(&nats_url, &to, |stream| say("copied", stream)).await?;
+            let manifest = backup::write(&nats_url, &to, |stream| print_done("copied", stream)).await?;
             eprintln!("backup {} of {} messages is in {}", manifest.backup, manifest.messages(), to.display());
         }
         Part::Restore { nats_url, from, replicas } => {
-            let manifest = restore::run(&nats_url, &from, replicas.into(), |stream| say("restored", stream)).await?;
+            let manifest =
+                restore::run(&nats_url, &from, replicas.into(), |stream| print_done("restored", stream)).await?;
             eprintln!("backup {} of {} messages is restored", manifest.backup, manifest.messages());
         }
     }
@@ -176,7 +177,7 @@ async fn run(part: Part) -> Result<(), Error> {
 }
 
 /// Prints that a stream is done.
-fn say(done: &str, stream: &backup::SavedStream) {
+fn print_done(done: &str, stream: &backup::SavedStream) {
     let (messages, bytes) = (stream.layout.messages(), stream.bytes);
     eprintln!("{done} {}: {messages} messages up to {}, {bytes} bytes", stream.name, stream.layout.last_sequence());
 }

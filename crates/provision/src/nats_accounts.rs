@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use wire::{
     OWNER_API_PREFIX, SERVICE_API_PREFIX, StreamName,
-    api::{ANSWERS, BULK_CONSUMER, DEADLINES_CONSUMER, acknowledgements, inbox},
+    api::{BULK_CONSUMER, DEADLINES_CONSUMER, REPLY_SUBJECTS, acknowledgements, inbox},
     bucket::{
         self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
         TICKETS_BUCKET,
@@ -35,7 +35,7 @@ struct Account {
     name: &'static str,
     user: &'static str,
     /// Subjects of CORE that answer once, and those that answer with many messages.
-    services: Vec<(String, Answers)>,
+    services: Vec<(String, Replies)>,
     /// Subjects of CORE that the account may subscribe to.
     streams: Vec<String>,
     /// Imports from accounts other than CORE, as lines of the file.
@@ -47,7 +47,7 @@ struct Account {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Answers {
+enum Replies {
     Once,
     Many,
 }
@@ -58,7 +58,7 @@ pub fn render(partitions: u16, passwords: &Passwords) -> String {
     let mut exports = Vec::new();
     for account in &accounts {
         for (subject, answers) in &account.services {
-            let many = if *answers == Answers::Many { ", response_type: stream" } else { "" };
+            let many = if *answers == Replies::Many { ", response_type: stream" } else { "" };
             exports.push((subject.clone(), format!("{{ service: {}{many}", quoted(subject)), account.name));
         }
         for subject in &account.streams {
@@ -74,8 +74,8 @@ pub fn render(partitions: u16, passwords: &Passwords) -> String {
     }
     text += "    ]\n  }\n";
     let Passwords { admin: _, command, projector, query, device, operator } = passwords;
-    let words = [command, projector, query, device, operator];
-    for (account, password) in accounts.iter().zip(words) {
+    let passwords = [command, projector, query, device, operator];
+    for (account, password) in accounts.iter().zip(passwords) {
         write_account(&mut text, account, password);
     }
     text + "}\nsystem_account: SYS\n"
@@ -135,19 +135,19 @@ fn write_account(text: &mut String, account: &Account, password: &str) {
 }
 
 /// The subjects for reading a stream of the log: its state, and its messages from any replica.
-fn reading(stream: &str) -> Vec<(String, Answers)> {
+fn read_subjects(stream: &str) -> Vec<(String, Replies)> {
     vec![
-        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{stream}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{stream}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.DIRECT.GET.{stream}"), Answers::Many),
-        (format!("{OWNER_API_PREFIX}.DIRECT.GET.{stream}.>"), Answers::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{stream}"), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.GET.{stream}"), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.{stream}"), Replies::Many),
+        (format!("{OWNER_API_PREFIX}.DIRECT.GET.{stream}.>"), Replies::Once),
     ]
 }
 
 /// The subjects for reading a bucket: its state, and its values from the leader.
-fn reading_bucket(name: &str) -> Vec<(String, Answers)> {
+fn bucket_read_subjects(name: &str) -> Vec<(String, Replies)> {
     ["STREAM.INFO", "STREAM.MSG.GET"]
-        .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.{}", bucket::stream(name)), Answers::Once))
+        .map(|operation| (format!("{OWNER_API_PREFIX}.{operation}.{}", bucket::stream(name)), Replies::Once))
         .to_vec()
 }
 
@@ -155,8 +155,8 @@ fn reading_bucket(name: &str) -> Vec<(String, Answers)> {
 const TRUST: [&str; 2] = [SIGNING_KEYS_BUCKET, REVOKED_BUCKET];
 
 /// The subjects for following signing keys and revocations, from any replica.
-fn following_trust() -> Vec<(String, Answers)> {
-    TRUST.map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Answers::Many)).to_vec()
+fn trust_subjects() -> Vec<(String, Replies)> {
+    TRUST.map(|name| (format!("{OWNER_API_PREFIX}.DIRECT.GET.{}", bucket::stream(name)), Replies::Many)).to_vec()
 }
 
 /// The subjects on which the server repeats the messages of the log, and the changes of these buckets.
@@ -165,8 +165,8 @@ fn notices(partitions: u16, buckets: &[&str]) -> Vec<String> {
     of_log.chain(buckets.iter().map(|name| bucket::changes(name))).collect()
 }
 
-fn once(subjects: &[&str]) -> Vec<(String, Answers)> {
-    subjects.iter().map(|subject| ((*subject).to_owned(), Answers::Once)).collect()
+fn once(subjects: &[&str]) -> Vec<(String, Replies)> {
+    subjects.iter().map(|subject| ((*subject).to_owned(), Replies::Once)).collect()
 }
 
 /// Returns the subjects that an account may subscribe to: the answers to its user's requests, these streams of CORE, and
@@ -176,7 +176,7 @@ fn hearing<const N: usize>(user: &str, streams: &[String], others: [&str; N]) ->
     own.chain(others.map(str::to_owned)).collect()
 }
 
-fn locals(services: &[(String, Answers)]) -> Vec<String> {
+fn imported_subjects(services: &[(String, Replies)]) -> Vec<String> {
     services.iter().map(|(subject, _)| as_imported(subject)).collect()
 }
 
@@ -185,30 +185,30 @@ fn command(partitions: u16) -> Account {
     let timer = StreamName::Timer.on_server();
     let mut services = once(&subject::ALL_APPENDED);
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    services.extend(all.flat_map(|stream| reading(&stream)));
-    services.extend(buckets.into_iter().flat_map(reading_bucket));
-    services.extend(following_trust());
+    services.extend(all.flat_map(|stream| read_subjects(&stream)));
+    services.extend(buckets.into_iter().flat_map(bucket_read_subjects));
+    services.extend(trust_subjects());
     services.extend([
-        (bucket::subject(ACCOUNTS_BUCKET, "*"), Answers::Once),
-        (bucket::subject(ATTEMPTS_BUCKET, ">"), Answers::Once),
-        (bucket::subject(SESSIONS_BUCKET, "*.*.*"), Answers::Once),
-        (bucket::subject(SIGNING_KEYS_BUCKET, "*"), Answers::Once),
-        (bucket::subject(REVOKED_BUCKET, "*.*"), Answers::Once),
+        (bucket::subject(ACCOUNTS_BUCKET, "*"), Replies::Once),
+        (bucket::subject(ATTEMPTS_BUCKET, ">"), Replies::Once),
+        (bucket::subject(SESSIONS_BUCKET, "*.*.*"), Replies::Once),
+        (bucket::subject(SIGNING_KEYS_BUCKET, "*"), Replies::Once),
+        (bucket::subject(REVOKED_BUCKET, "*.*"), Replies::Once),
         // A key is created, replaced by its tombstone, and overwritten.
-        (bucket::subject(KEYS_BUCKET, "*"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.MSG.DELETE.{}", bucket::stream(KEYS_BUCKET)), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Answers::Once),
-        (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Answers::Many),
-        (acknowledgements(&timer, DEADLINES_CONSUMER), Answers::Once),
+        (bucket::subject(KEYS_BUCKET, "*"), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.MSG.DELETE.{}", bucket::stream(KEYS_BUCKET)), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.STREAM.INFO.{timer}"), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.CONSUMER.INFO.{timer}.{DEADLINES_CONSUMER}"), Replies::Once),
+        (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Replies::Many),
+        (acknowledgements(&timer, DEADLINES_CONSUMER), Replies::Once),
     ]);
     let streams = notices(partitions, &[SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET]);
     Account {
         name: "COMMAND",
         user: "command",
-        // `allow_responses` instead of `ANSWERS` would make the server remember every message that can be answered.
+        // `allow_responses` instead of `REPLY_SUBJECTS` would make the server remember every message that can be answered.
         // Messages of a consumer can be, and remembering them costs a third of reading them.
-        publish: locals(&services).into_iter().chain([ANSWERS.to_owned()]).collect(),
+        publish: imported_subjects(&services).into_iter().chain([REPLY_SUBJECTS.to_owned()]).collect(),
         subscribe: hearing("command", &streams, [COMMANDS, ALL_ERASURES]),
         services,
         streams,
@@ -222,18 +222,19 @@ fn command(partitions: u16) -> Account {
 
 fn projector(partitions: u16) -> Account {
     let all = streams(partitions).into_iter().map(StreamName::on_server);
-    let mut services: Vec<_> = all.flat_map(|stream| reading(&stream)).chain(reading_bucket(KEYS_BUCKET)).collect();
+    let mut services: Vec<_> =
+        all.flat_map(|stream| read_subjects(&stream)).chain(bucket_read_subjects(KEYS_BUCKET)).collect();
     // Consumers are made by provisioning: an account that may create one could make it deliver into the log.
     for stream in streams(partitions).into_iter().filter(|stream| stream.is_dense()).map(StreamName::on_server) {
         services.extend([
-            (format!("{OWNER_API_PREFIX}.CONSUMER.RESET.{stream}.{BULK_CONSUMER}"), Answers::Once),
-            (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{stream}.{BULK_CONSUMER}"), Answers::Many),
+            (format!("{OWNER_API_PREFIX}.CONSUMER.RESET.{stream}.{BULK_CONSUMER}"), Replies::Once),
+            (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{stream}.{BULK_CONSUMER}"), Replies::Many),
         ]);
     }
     // Needed only for the check at the start that the log is complete.
-    services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Answers::Once));
-    let mut publish = locals(&services);
-    publish.extend([LIVE, PROJECTED, ALL_ERASURES, ANSWERS].map(str::to_owned));
+    services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Replies::Once));
+    let mut publish = imported_subjects(&services);
+    publish.extend([LIVE, PROJECTED, ALL_ERASURES, REPLY_SUBJECTS].map(str::to_owned));
     let streams = notices(partitions, &[KEYS_BUCKET]);
     Account {
         name: "PROJECTOR",
@@ -254,13 +255,13 @@ fn projector(partitions: u16) -> Account {
 fn query() -> Account {
     let streams = TRUST.map(bucket::changes).to_vec();
     // A ticket is put, read from the leader, and deleted by its revision.
-    let mut services = reading_bucket(TICKETS_BUCKET);
-    services.push((bucket::subject(TICKETS_BUCKET, "*"), Answers::Once));
-    services.extend(following_trust());
+    let mut services = bucket_read_subjects(TICKETS_BUCKET);
+    services.push((bucket::subject(TICKETS_BUCKET, "*"), Replies::Once));
+    services.extend(trust_subjects());
     // The state of a bucket shows that its changes are notified.
     services
-        .extend(TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Answers::Once)));
-    let mut publish = locals(&services);
+        .extend(TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Replies::Once)));
+    let mut publish = imported_subjects(&services);
     publish.push(SIGNALS.to_owned());
     Account {
         name: "QUERY",

@@ -38,7 +38,7 @@ pub async fn run(
     let extent = |name: &str| saved(name).map_or(0, |stream| stream.layout.last_sequence());
     for name in restore.missing(extent).await? {
         if let Some(stream) = saved(&name) {
-            upload_patiently(&restore, stream, folder).await?;
+            upload_with_retries(&restore, stream, folder).await?;
             restored(stream);
         }
     }
@@ -49,14 +49,14 @@ pub async fn run(
 /// Uploads a stream, with retries. The server stores a stream in pieces of a megabyte, and aborts when it has not
 /// stored one within five seconds. The part stored by then remains and looks like a complete stream, so it is
 /// discarded.
-async fn upload_patiently(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {
+async fn upload_with_retries(restore: &Restore, stream: &SavedStream, folder: &Path) -> Result<(), Error> {
     let mut attempt = 1;
     loop {
         match upload(restore, stream, folder).await {
             Err(Error::Backup(BackupError::Refused { description, .. })) => {
                 restore.discard(&stream.name).await?;
                 if attempt == ATTEMPTS {
-                    return Err(Error::GivenUp { stream: stream.name.clone(), description });
+                    return Err(Error::Aborted { stream: stream.name.clone(), description });
                 }
                 attempt += 1;
             }

@@ -25,20 +25,20 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Replaces `path` atomically, readable for its owner only.
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
-    let mut draft = Draft::create(path)?;
+    let mut draft = AtomicFile::create(path)?;
     draft.write(content.as_bytes())?;
     draft.finish()
 }
 
 /// A file that appears under its name when it is complete.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct AtomicFile {
     file: File,
     unfinished: PathBuf,
     path: PathBuf,
 }
 
-impl Draft {
+impl AtomicFile {
     /// Creates an unfinished file for `path`, readable for its owner only.
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let draft = path.with_extension("new");

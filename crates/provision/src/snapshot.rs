@@ -20,10 +20,10 @@ use crate::topology::ProvisionError;
 const CHUNK_BYTES: usize = 128 * 1024;
 
 /// The timeout of operations that read a whole stream.
-pub(crate) const WHOLE_STREAM: Duration = Duration::from_mins(10);
+pub(crate) const STREAM_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The timeout of all other operations.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The status of the message that ends a copy. The end of a short copy has none.
 const COMPLETE: u16 = 204;
@@ -95,12 +95,12 @@ pub fn copied_streams(partitions: u16) -> Vec<String> {
     let mut all = vec![StreamName::Mark.on_server()];
     all.extend(boxes);
     all.extend([StreamName::Store.on_server(), StreamName::User.on_server(), bucket::stream(ACCOUNTS_BUCKET)]);
-    all.extend([stream_of_keys(), StreamName::Timer.on_server()]);
+    all.extend([user_keys_stream(), StreamName::Timer.on_server()]);
     all
 }
 
 /// The stream of user keys. Backups of versions without user keys do not contain it.
-pub fn stream_of_keys() -> String {
+pub fn user_keys_stream() -> String {
     bucket::stream(KEYS_BUCKET)
 }
 
@@ -132,7 +132,7 @@ pub async fn snapshot(owner: &Client, stream: &str) -> Result<Snapshot, BackupEr
     let (inbox, connections) = (owner.new_inbox(), connections(owner));
     let chunks = owner.subscribe(inbox.clone()).await.map_err(|error| unavailable(stream, error))?;
     let request = json!({ "deliver_subject": inbox, "chunk_size": CHUNK_BYTES, "no_consumers": true, "jsck": true });
-    let answer = ask(owner, "STREAM.SNAPSHOT", stream, &request, WHOLE_STREAM).await?;
+    let answer = call_api(owner, "STREAM.SNAPSHOT", stream, &request, STREAM_TIMEOUT).await?;
     let layout = Layout { config: answer["config"].clone(), state: answer["state"].clone() };
     Ok(Snapshot { layout, stream: stream.to_owned(), owner: owner.clone(), chunks, count: 0, connections })
 }
@@ -141,21 +141,22 @@ impl Snapshot {
     /// Returns the next chunk. None marks the end of a complete copy.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BackupError> {
         let incomplete = |reason: &str| BackupError::Incomplete { stream: self.stream.clone(), reason: reason.into() };
-        let arrived = timeout(PATIENCE, self.chunks.next()).await.map_err(|_| incomplete("the server fell silent"))?;
+        let arrived =
+            timeout(REQUEST_TIMEOUT, self.chunks.next()).await.map_err(|_| incomplete("the server stopped sending"))?;
         let chunk = arrived.ok_or_else(|| incomplete("the connection is closed"))?;
         if chunk.payload.is_empty() {
             // Every other end has another status. Chunks in flight on a broken connection never arrive.
             return match chunk.status.filter(|status| status.as_u16() != COMPLETE) {
                 None if connections(&self.owner) == self.connections => Ok(None),
-                None => Err(incomplete("the connection broke")),
-                Some(status) => Err(incomplete(&format!("the server broke off with {status}"))),
+                None => Err(incomplete("the connection was lost")),
+                Some(status) => Err(incomplete(&format!("the server aborted with {status}"))),
             };
         }
         // A chunk's number is the last token of its reply subject. The very last chunk has none.
         if let Some(reply) = chunk.reply {
             self.count += 1;
             if reply.rsplit('.').next() != Some(self.count.to_string().as_str()) {
-                return Err(incomplete("a piece is missing"));
+                return Err(incomplete("a chunk is missing"));
             }
             self.owner.publish(reply, Bytes::new()).await.map_err(|error| unavailable(&self.stream, error))?;
         }
@@ -182,7 +183,7 @@ impl Layout {
 
 /// Returns the server's description of a stream. None if the stream does not exist.
 pub(crate) async fn info(owner: &Client, stream: &str) -> Result<Option<Value>, BackupError> {
-    match ask(owner, "STREAM.INFO", stream, &json!({}), PATIENCE).await {
+    match call_api(owner, "STREAM.INFO", stream, &json!({}), REQUEST_TIMEOUT).await {
         Ok(info) => Ok(Some(info)),
         Err(BackupError::Refused { code, .. }) if code == ErrorCode::STREAM_NOT_FOUND.0 => Ok(None),
         Err(error) => Err(error),
@@ -190,14 +191,14 @@ pub(crate) async fn info(owner: &Client, stream: &str) -> Result<Option<Value>, 
 }
 
 /// Sends a request about a stream to the server's API.
-pub(crate) async fn ask(
+pub(crate) async fn call_api(
     owner: &Client,
     operation: &str,
     stream: &str,
     body: &Value,
-    patience: Duration,
+    limit: Duration,
 ) -> Result<Value, BackupError> {
-    send(owner, format!("{OWNER_API_PREFIX}.{operation}.{stream}"), stream, body.to_string().into(), patience).await
+    send(owner, format!("{OWNER_API_PREFIX}.{operation}.{stream}"), stream, body.to_string().into(), limit).await
 }
 
 /// Sends any request about a stream. An empty answer is returned as null.
@@ -206,9 +207,9 @@ pub(crate) async fn send(
     subject: String,
     stream: &str,
     payload: Bytes,
-    patience: Duration,
+    limit: Duration,
 ) -> Result<Value, BackupError> {
-    let request = Request::new().payload(payload).timeout(Some(patience));
+    let request = Request::new().payload(payload).timeout(Some(limit));
     let answer = owner.send_request(subject, request).await.map_err(|error| unavailable(stream, error))?;
     if answer.payload.is_empty() {
         return Ok(Value::Null);

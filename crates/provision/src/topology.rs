@@ -79,13 +79,13 @@ pub enum ProvisionError {
 /// an interruption: `USER` is created last and marks the log as complete.
 pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), ProvisionError> {
     let context = jetstream::ContextBuilder::new().timeout(Duration::from_secs(10)).build(client);
-    let sealed = existing(&context, &StreamName::User.on_server()).await?;
-    check_partitions(sealed.as_ref(), options)?;
+    let user_stream = find_stream(&context, &StreamName::User.on_server()).await?;
+    check_partitions(user_stream.as_ref(), options)?;
     let mut wanted = streams(options.partitions);
     wanted.retain(|stream| *stream != StreamName::User);
     wanted.push(StreamName::Timer);
-    if let Some(sealed) = &sealed {
-        refuse_loss(&context, &wanted, has_keys(sealed)).await?;
+    if let Some(user_stream) = &user_stream {
+        require_complete(&context, &wanted, has_keys(user_stream)).await?;
     }
     for stream in wanted {
         provision_stream(&context, stream, options).await?;
@@ -93,37 +93,37 @@ pub async fn provision(client: Client, options: ProvisionOptions) -> Result<(), 
     provision_rest(&context, options).await?;
     provision_stream(&context, StreamName::User, options).await?;
     provision_bulk(&context, StreamName::User).await?;
-    match sealed {
-        Some(sealed) if !has_keys(&sealed) => declare_keys(&context, sealed).await,
+    match user_stream {
+        Some(user_stream) if !has_keys(&user_stream) => declare_keys(&context, user_stream).await,
         _ => Ok(()),
     }
 }
 
 /// Returns true if an earlier run has declared that the log has user keys.
-fn has_keys(sealed: &stream::Info) -> bool {
-    sealed.config.metadata.contains_key(metadata::SEALED)
+fn has_keys(user_stream: &stream::Info) -> bool {
+    user_stream.config.metadata.contains_key(metadata::SEALED)
 }
 
 /// Declares that a log of an earlier version has user keys from now on.
-async fn declare_keys(context: &jetstream::Context, sealed: stream::Info) -> Result<(), ProvisionError> {
-    let mut config = sealed.config;
+async fn declare_keys(context: &jetstream::Context, user_stream: stream::Info) -> Result<(), ProvisionError> {
+    let mut config = user_stream.config;
     config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
     config.metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());
-    context.update_stream(config).await.map(drop).map_err(|error| failed(StreamName::User, error))
+    context.update_stream(config).await.map(drop).map_err(|error| server_error(StreamName::User, error))
 }
 
-async fn existing(context: &jetstream::Context, name: &str) -> Result<Option<stream::Info>, ProvisionError> {
+async fn find_stream(context: &jetstream::Context, name: &str) -> Result<Option<stream::Info>, ProvisionError> {
     match context.get_stream(name).await {
         Ok(found) => Ok(Some(found.cached_info().clone())),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(reason) if reason.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-            _ => Err(failed(name, error)),
+            _ => Err(server_error(name, error)),
         },
     }
 }
 
 /// Fails if a stream is missing from a complete log, which means data loss.
-async fn refuse_loss(
+async fn require_complete(
     context: &jetstream::Context,
     wanted: &[StreamName],
     has_keys: bool,
@@ -131,7 +131,7 @@ async fn refuse_loss(
     let keys = has_keys.then(|| bucket::stream(KEYS_BUCKET));
     let names = wanted.iter().map(|stream| stream.on_server()).chain([bucket::stream(ACCOUNTS_BUCKET)]).chain(keys);
     for absent in names {
-        if existing(context, &absent).await?.is_none() {
+        if find_stream(context, &absent).await?.is_none() {
             return Err(ProvisionError::Incomplete { present: StreamName::User.on_server(), absent });
         }
     }
@@ -153,10 +153,10 @@ async fn provision_stream(
     stream: StreamName,
     options: ProvisionOptions,
 ) -> Result<(), ProvisionError> {
-    let found = existing(context, &stream.on_server()).await?;
+    let found = find_stream(context, &stream.on_server()).await?;
     check_partitions(found.as_ref(), options)?;
     if found.is_none() {
-        context.create_stream(config(stream, options)).await.map_err(|error| failed(stream, error))?;
+        context.create_stream(config(stream, options)).await.map_err(|error| server_error(stream, error))?;
     }
     Ok(())
 }
@@ -173,7 +173,10 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
         num_replicas: options.replicas,
         ..Default::default()
     };
-    context.create_consumer_on_stream(deadlines, timer).await.map_err(|error| failed(DEADLINES_CONSUMER, error))?;
+    context
+        .create_consumer_on_stream(deadlines, timer)
+        .await
+        .map_err(|error| server_error(DEADLINES_CONSUMER, error))?;
     for stream in
         streams(options.partitions).into_iter().filter(|stream| stream.is_dense() && *stream != StreamName::User)
     {
@@ -189,8 +192,8 @@ async fn provision_rest(context: &jetstream::Context, options: ProvisionOptions)
 /// changes.
 async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Result<(), ProvisionError> {
     let name = layout.name.clone();
-    let Some(found) = existing(context, &name).await? else {
-        return context.create_stream(layout).await.map(drop).map_err(|error| failed(name, error));
+    let Some(found) = find_stream(context, &name).await? else {
+        return context.create_stream(layout).await.map(drop).map_err(|error| server_error(name, error));
     };
     let mut config = found.config;
     if (config.allow_direct, &config.republish) == (layout.allow_direct, &layout.republish) {
@@ -198,7 +201,7 @@ async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Resul
     }
     (config.allow_direct, config.republish) = (layout.allow_direct, layout.republish);
     config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
-    context.update_stream(config).await.map(drop).map_err(|error| failed(name, error))
+    context.update_stream(config).await.map(drop).map_err(|error| server_error(name, error))
 }
 
 /// Creates the consumer for reading a stream as a whole. It has one replica: without it, a stream is read by other
@@ -212,10 +215,10 @@ async fn provision_bulk(context: &jetstream::Context, stream: StreamName) -> Res
         ..Default::default()
     };
     let created = context.create_consumer_on_stream(bulk, stream.on_server()).await;
-    created.map(drop).map_err(|error| failed(BULK_CONSUMER, error))
+    created.map(drop).map_err(|error| server_error(BULK_CONSUMER, error))
 }
 
-fn failed(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> ProvisionError {
+fn server_error(what: impl std::fmt::Display, error: impl Into<async_nats::Error>) -> ProvisionError {
     ProvisionError::Server { what: what.to_string(), source: error.into() }
 }
 

@@ -17,7 +17,7 @@ use wire::{
 
 use crate::{
     secret::hex,
-    snapshot::{BackupError, Layout, PATIENCE, WHOLE_STREAM, ask, copied_streams, info, send},
+    snapshot::{BackupError, Layout, REQUEST_TIMEOUT, STREAM_TIMEOUT, call_api, copied_streams, info, send},
     topology::{ProvisionOptions, provision},
 };
 
@@ -63,7 +63,7 @@ impl Restore {
             if !(unfinished && says(metadata::RESTORED)) {
                 return Err(BackupError::Occupied { stream });
             }
-            if shortfall(&info, extent(&stream)).is_some() {
+            if missing_messages(&info, extent(&stream)).is_some() {
                 self.remove(&stream).await?;
                 missing.push(stream);
             }
@@ -79,13 +79,13 @@ impl Restore {
     }
 
     async fn remove(&self, stream: &str) -> Result<(), BackupError> {
-        ask(&self.owner, "STREAM.DELETE", stream, &json!({}), PATIENCE).await.map(drop)
+        call_api(&self.owner, "STREAM.DELETE", stream, &json!({}), REQUEST_TIMEOUT).await.map(drop)
     }
 
     /// Begins to restore a stream.
     pub async fn begin(&self, stream: &str, layout: &Layout) -> Result<Upload, BackupError> {
-        let body = json!({ "config": self.renewed(stream, &layout.config), "state": layout.state });
-        let answer = ask(&self.owner, "STREAM.RESTORE", stream, &body, PATIENCE).await?;
+        let body = json!({ "config": self.with_new_incarnation(stream, &layout.config), "state": layout.state });
+        let answer = call_api(&self.owner, "STREAM.RESTORE", stream, &body, REQUEST_TIMEOUT).await?;
         let subject = answer["deliver_subject"].as_str().unwrap_or_default().to_owned();
         let last_sequence = layout.last_sequence();
         Ok(Upload { owner: self.owner.clone(), stream: stream.to_owned(), subject, last_sequence })
@@ -93,7 +93,7 @@ impl Restore {
 
     /// Returns the settings of the stream with a new incarnation, so that read models that are ahead of the backup do
     /// not continue from it.
-    fn renewed(&self, stream: &str, config: &Value) -> Value {
+    fn with_new_incarnation(&self, stream: &str, config: &Value) -> Value {
         let mut config = config.clone();
         config["num_replicas"] = self.options.replicas.into();
         let old = config["metadata"].as_object().cloned().unwrap_or_default();
@@ -122,7 +122,7 @@ impl Restore {
         if let Some(metadata) = config["metadata"].as_object_mut() {
             metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(metadata::OF_THE_SERVER));
         }
-        ask(&self.owner, "STREAM.UPDATE", &stream, &config, PATIENCE).await.map(drop)
+        call_api(&self.owner, "STREAM.UPDATE", &stream, &config, REQUEST_TIMEOUT).await.map(drop)
     }
 }
 
@@ -136,22 +136,22 @@ impl Restore {
         let before = before.ok_or_else(|| BackupError::Unavailable { stream: stream.clone(), reason: reason() })?;
         let revoked = Revoked { before, until: before + TimeDelta::hours(REVOKED_HOURS) };
         let subject = bucket::subject(REVOKED_BUCKET, ALL_TOKENS_KEY);
-        send(&self.owner, subject, &stream, json!(revoked).to_string().into(), PATIENCE).await?;
+        send(&self.owner, subject, &stream, json!(revoked).to_string().into(), REQUEST_TIMEOUT).await?;
         let sessions = bucket::stream(SESSIONS_BUCKET);
-        ask(&self.owner, "STREAM.PURGE", &sessions, &json!({}), PATIENCE).await.map(drop)
+        call_api(&self.owner, "STREAM.PURGE", &sessions, &json!({}), REQUEST_TIMEOUT).await.map(drop)
     }
 }
 
 impl Upload {
     /// Sends the next chunk. Chunks may have other lengths than when they were copied, up to the maximum payload.
     pub async fn send(&self, chunk: Bytes) -> Result<(), BackupError> {
-        send(&self.owner, self.subject.clone(), &self.stream, chunk, PATIENCE).await.map(drop)
+        send(&self.owner, self.subject.clone(), &self.stream, chunk, REQUEST_TIMEOUT).await.map(drop)
     }
 
     /// Makes the server create the stream, and checks its length.
     pub async fn finish(self) -> Result<(), BackupError> {
-        let info = send(&self.owner, self.subject, &self.stream, Bytes::new(), WHOLE_STREAM).await?;
-        match shortfall(&info, self.last_sequence) {
+        let info = send(&self.owner, self.subject, &self.stream, Bytes::new(), STREAM_TIMEOUT).await?;
+        match missing_messages(&info, self.last_sequence) {
             Some(reason) => Err(BackupError::Incomplete { stream: self.stream, reason }),
             None => Ok(()),
         }
@@ -159,7 +159,7 @@ impl Upload {
 }
 
 /// Returns a description of the messages that a stream lacks up to this sequence.
-fn shortfall(info: &Value, last_sequence: u64) -> Option<String> {
+fn missing_messages(info: &Value, last_sequence: u64) -> Option<String> {
     let state = |key: &str| info["state"][key].as_u64().unwrap_or_default();
     let (first, last, messages) = (state("first_seq"), state("last_seq"), state("messages"));
     let is_dense = info["config"]["deny_purge"] == true && info["config"]["max_msgs_per_subject"] == -1;

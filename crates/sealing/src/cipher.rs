@@ -21,8 +21,8 @@ use event_store::{
 };
 use wire::Source;
 
-use self::fields::Place;
-pub(crate) use self::fields::{SealedValue, sealed_values};
+use self::fields::FieldLocation;
+pub(crate) use self::fields::{EncryptedValue, encrypted_values};
 
 /// Separates these ciphertexts from all others under any key. Part of them; never change.
 const PURPOSE: &[u8] = b"boxroom sealed value 1";
@@ -40,22 +40,22 @@ impl UserKey {
 }
 
 /// Encrypts with a new nonce, which precedes the ciphertext.
-pub(crate) fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
     let nonce: [u8; NONCE_BYTES] = rand::random();
-    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: bound_to }).ok()?;
-    Some([nonce.as_slice(), &sealed].concat())
+    let encrypted = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: associated_data }).ok()?;
+    Some([nonce.as_slice(), &encrypted].concat())
 }
 
 /// Returns the plaintext. None if the ciphertext was modified, moved, or encrypted with another key.
-pub(crate) fn decrypt(cipher: &XChaCha20Poly1305, sealed: &[u8], bound_to: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
-    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: bound_to }).ok()
+pub(crate) fn decrypt(cipher: &XChaCha20Poly1305, encrypted: &[u8], associated_data: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, encrypted) = encrypted.split_first_chunk::<NONCE_BYTES>()?;
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: encrypted, aad: associated_data }).ok()
 }
 
 /// The associated data of a value: its place in the log. The value cannot be decrypted elsewhere.
-fn bound_to(subject: &str, commit_id: &str, place: &Place<'_>, number: usize) -> Vec<u8> {
+fn associated_data(subject: &str, commit_id: &str, location: &FieldLocation<'_>, number: usize) -> Vec<u8> {
     let number = number.to_string();
-    [PURPOSE, subject.as_bytes(), commit_id.as_bytes(), place.of, place.field, number.as_bytes()].join(&b'\n')
+    [PURPOSE, subject.as_bytes(), commit_id.as_bytes(), location.of, location.field, number.as_bytes()].join(&b'\n')
 }
 
 /// Returns the owner of a message's personal values. None if it has none.
@@ -71,25 +71,25 @@ pub(crate) fn owner(message: &NewMessage) -> Option<UserId> {
 }
 
 /// Returns the message with its personal values encrypted. None if the cipher fails, which cannot happen.
-pub(crate) fn seal(message: &NewMessage, owner: &UserId, key: &UserKey) -> Option<NewMessage> {
+pub(crate) fn encrypt_values(message: &NewMessage, owner: &UserId, key: &UserKey) -> Option<NewMessage> {
     let commit_id = message.headers.get(header::COMMIT_ID)?.as_str();
     let payload = &message.payload;
     let values = fields::personal_values(payload);
     let mut parts = Vec::with_capacity(values.len());
     for (number, value) in values.into_iter().enumerate() {
-        let place = fields::place(payload, value.start)?;
+        let location = fields::location(payload, value.start)?;
         let plain = payload.get(value.clone())?;
-        let sealed = encrypt(&key.0, plain, &bound_to(&message.subject, commit_id, &place, number))?;
-        parts.push((value, fields::written(&BASE64.encode(sealed), owner.as_str()).into_bytes()));
+        let encrypted = encrypt(&key.0, plain, &associated_data(&message.subject, commit_id, &location, number))?;
+        parts.push((value, fields::stored_form(&BASE64.encode(encrypted), owner.as_str()).into_bytes()));
     }
     Some(NewMessage { payload: replaced(payload, &parts), ..message.clone() })
 }
 
 /// Decrypts the values of a message with the keys of their owners. None as a key means that the owner was erased. A
 /// value that cannot be decrypted stays encrypted, and its event cannot be decoded.
-pub(crate) fn open<'k>(
+pub(crate) fn decrypt_values<'k>(
     recorded: &mut Recorded,
-    values: &[SealedValue],
+    values: &[EncryptedValue],
     key_of: impl Fn(&str) -> Option<&'k Option<UserKey>>,
 ) {
     let commit_id = recorded.header(header::COMMIT_ID).unwrap_or_default();
@@ -100,12 +100,12 @@ pub(crate) fn open<'k>(
             None => continue,
             Some(None) => format!("\"{ERASED}\"").into_bytes(),
             Some(Some(key)) => {
-                let opened = fields::place(payload, value.range.start).and_then(|place| {
-                    let sealed = BASE64.decode(value.text(payload)).ok()?;
-                    decrypt(&key.0, &sealed, &bound_to(&recorded.subject, commit_id, &place, number))
+                let decrypted = fields::location(payload, value.range.start).and_then(|location| {
+                    let encrypted = BASE64.decode(value.text(payload)).ok()?;
+                    decrypt(&key.0, &encrypted, &associated_data(&recorded.subject, commit_id, &location, number))
                 });
-                let Some(opened) = opened else { continue };
-                opened
+                let Some(decrypted) = decrypted else { continue };
+                decrypted
             }
         };
         parts.push((value.range.clone(), plain));

@@ -1,7 +1,7 @@
 //! The error of a key that is not available.
 
 use domain::UserId;
-use storage::Lack;
+use storage::SpaceLimit;
 
 /// The reasons for which a key is not available. None of them means that a value was erased.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -11,7 +11,7 @@ pub enum KeyError {
     Unavailable(String),
     /// A new key was not stored, because the server has no space left.
     #[error("the keys of users have no space left: {0}")]
-    Full(Lack),
+    Full(SpaceLimit),
     /// The log has values encrypted under a key that does not exist: the bucket is older than the log, or was lost.
     #[error("the key of {0} is missing: restore the bucket of keys that belongs to this log")]
     Missing(UserId),

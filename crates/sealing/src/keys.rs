@@ -28,13 +28,13 @@ use crate::{
 const CACHED_KEYS: u64 = 100_000;
 
 /// The longest time for which a key that is fetched at the moment of its destruction stays cached; see [`watch`].
-const LONGEST_KNOWN: Duration = Duration::from_mins(1);
+const KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 
 /// The maximum number of concurrent fetches.
-const FETCHES: usize = 64;
+const MAX_FETCHES: usize = 64;
 
 /// The interval of checking whether a key was destroyed by another process, if the server does not notify of all changes.
-const LOOK_PERIOD: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.
 const ATTEMPTS: usize = 8;
@@ -68,19 +68,19 @@ impl KeyRing {
     /// Creates the key ring of the log on this server and starts its watch. The bucket need not be reachable yet.
     pub fn start(server: JetStream, masters: MasterKeys) -> Arc<Self> {
         let bucket = Arc::new(Bucket(bucket::Bucket::new(server.clone(), KEYS_BUCKET)));
-        let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(LONGEST_KNOWN).build();
-        let watch = supervision::spawn("the watch of user keys", watch(server, Arc::clone(&bucket), known.clone()));
+        let known = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(KEY_CACHE_TTL).build();
+        let watch = supervision::spawn("the watcher of user keys", watch(server, Arc::clone(&bucket), known.clone()));
         Arc::new(Self { bucket, masters, known, watch })
     }
 
     /// Returns the key that encrypts a user's values, and creates it if there is none. Returns none if the user was
     /// erased.
-    pub(crate) async fn sealing(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
+    pub(crate) async fn encryption_key(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
         if let Some(known) = self.known.get(user_id).await {
             return Ok(known);
         }
         for _ in 0..ATTEMPTS {
-            match self.fetched(user_id).await {
+            match self.fetch(user_id).await {
                 Err(KeyError::Missing(_)) => {
                     let fresh = self.masters.wrap(user_id, &rand::random());
                     let (master, key) = fresh.ok_or_else(|| KeyError::Corrupt(user_id.clone()))?;
@@ -90,23 +90,23 @@ impl KeyRing {
                 found => return found,
             }
         }
-        Err(KeyError::Unavailable("others write the same key all the time".to_owned()))
+        Err(KeyError::Unavailable("too many concurrent writes of the key".to_owned()))
     }
 
     /// Decrypts the encrypted values of these messages. If a key is not available, it fails and leaves all messages as
     /// they are.
-    pub(crate) async fn open(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
-        let sealed = messages.iter_mut().filter_map(|message| {
-            let values = cipher::sealed_values(&message.payload);
+    pub(crate) async fn decrypt(&self, messages: &mut [Recorded]) -> Result<(), KeyError> {
+        let encrypted = messages.iter_mut().filter_map(|message| {
+            let values = cipher::encrypted_values(&message.payload);
             (!values.is_empty()).then_some((message, values))
         });
-        let sealed: Vec<_> = sealed.collect();
-        if sealed.is_empty() {
+        let encrypted: Vec<_> = encrypted.collect();
+        if encrypted.is_empty() {
             return Ok(());
         }
         let mut keys: HashMap<String, Option<UserKey>> = HashMap::new();
         let mut unknown = HashMap::new();
-        for (message, values) in &sealed {
+        for (message, values) in &encrypted {
             for value in values {
                 let owner = value.owner(&message.payload);
                 if keys.contains_key(owner) || unknown.contains_key(owner) {
@@ -120,18 +120,18 @@ impl KeyRing {
                 }
             }
         }
-        let asked = unknown.into_iter().map(async |(owner, user_id)| Ok((owner, self.fetched(&user_id).await?)));
-        let answers: Vec<_> = stream::iter(asked).buffer_unordered(FETCHES).try_collect().await?;
+        let fetches = unknown.into_iter().map(async |(owner, user_id)| Ok((owner, self.fetch(&user_id).await?)));
+        let answers: Vec<_> = stream::iter(fetches).buffer_unordered(MAX_FETCHES).try_collect().await?;
         keys.extend(answers);
-        for (message, values) in sealed {
-            cipher::open(message, &values, |owner| keys.get(owner));
+        for (message, values) in encrypted {
+            cipher::decrypt_values(message, &values, |owner| keys.get(owner));
         }
         Ok(())
     }
 
     /// Returns the leader's key of a user. None if it was destroyed. Concurrent callers each send a request of their
     /// own: a caller that is not polled for a while, such as a stream of notifications, would delay the others.
-    async fn fetched(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
+    async fn fetch(&self, user_id: &UserId) -> Result<Option<UserKey>, KeyError> {
         let key = match self.bucket.get(user_id).await? {
             None => return Err(KeyError::Missing(user_id.clone())),
             Some((StoredKey::Destroyed {}, _)) => None,
@@ -157,7 +157,7 @@ impl KeyRing {
                 return self.bucket.erase_before(user_id, tombstone).await;
             }
         }
-        Err(KeyError::Unavailable("others write the same key all the time".to_owned()))
+        Err(KeyError::Unavailable("too many concurrent writes of the key".to_owned()))
     }
 }
 
@@ -167,14 +167,14 @@ async fn watch(server: JetStream, bucket: Arc<Bucket>, known: Cache<UserId, Opti
     let mut changes = BucketWatch::start(server, KEYS_BUCKET).await;
     let mut seen = None;
     loop {
-        match bucket.rewritten().await {
+        match bucket.destroyed_count().await {
             Ok(destroyed) => {
                 if seen.replace(destroyed) != Some(destroyed) {
                     known.invalidate_all();
                 }
-                changes.changed(LOOK_PERIOD).await;
+                changes.changed(POLL_INTERVAL).await;
             }
-            Err(_) => drop(timeout(LOOK_PERIOD, changes.changed(LOOK_PERIOD)).await),
+            Err(_) => drop(timeout(POLL_INTERVAL, changes.changed(POLL_INTERVAL)).await),
         }
     }
 }
@@ -183,7 +183,7 @@ async fn watch(server: JetStream, bucket: Arc<Bucket>, known: Cache<UserId, Opti
 struct Bucket(bucket::Bucket);
 
 impl Bucket {
-    async fn rewritten(&self) -> Result<u64, KeyError> {
+    async fn destroyed_count(&self) -> Result<u64, KeyError> {
         let info = self.0.stream().await.map_err(unavailable)?.get_info().await.map_err(unavailable)?;
         Ok(info.state.last_sequence.saturating_sub(info.state.subjects_count))
     }
@@ -227,7 +227,7 @@ fn unless_conflict(written: Result<u64, BucketError>) -> Result<Option<u64>, Key
     match written {
         Ok(revision) => Ok(Some(revision)),
         Err(BucketError::Conflict(_)) => Ok(None),
-        Err(BucketError::Full(_, lack)) => Err(KeyError::Full(lack)),
+        Err(BucketError::Full(_, space_limit)) => Err(KeyError::Full(space_limit)),
         Err(error) => Err(unavailable(error)),
     }
 }

@@ -7,9 +7,9 @@ mod claims;
 mod extract;
 mod issuer;
 mod jwks;
-mod ring;
 mod signer;
 mod trust;
+mod trust_store;
 mod verifier;
 
 pub use caller::{Caller, Role};

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{http::rest::TooSlow, problem::Problem};
+use crate::{http::rest::BodyTimeout, problem::Problem};
 
 /// A JSON body.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
-        let bytes = bytes.map_err(|rejection| unread(&rejection))?;
+        let bytes = bytes.map_err(|rejection| body_error(&rejection))?;
         match axum::Json::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
             // The parser also reports a syntax error for a value of a wrong type in place of a variant's name, for
@@ -69,15 +69,15 @@ fn malformed() -> Problem {
 }
 
 /// Returns the problem of a body that could not be read.
-pub fn unread(rejection: &BytesRejection) -> Problem {
+pub fn body_error(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The request body is too large");
     }
     let mut cause = rejection.source();
     while let Some(error) = cause {
-        if let Some(slow) = error.downcast_ref::<TooSlow>() {
+        if let Some(timeout) = error.downcast_ref::<BodyTimeout>() {
             return Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The request body took too long")
-                .detail(slow.to_string());
+                .detail(timeout.to_string());
         }
         cause = error.source();
     }

@@ -79,7 +79,7 @@ impl Health {
     }
 
     /// Runs all checks.
-    pub(crate) async fn look(&self) -> Readiness {
+    pub(crate) async fn check_all(&self) -> Readiness {
         let checks = futures::future::join_all(self.checks.iter().map(async |dependency| {
             let Dependency { name, required, check } = dependency;
             let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
@@ -108,7 +108,7 @@ async fn healthz() -> impl IntoResponse {
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    let readiness = health.look().await;
+    let readiness = health.check_all().await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }

@@ -1,9 +1,9 @@
 //! The HTTP server around a router: request ids, limits, errors as problems.
 
 mod client;
+mod connection_limits;
 mod heads;
 pub mod origins;
-mod places;
 mod rates;
 mod requests;
 pub(crate) mod rest;
@@ -35,7 +35,7 @@ use tracing::{Span, field::Empty};
 
 use crate::{
     clock, extract,
-    problem::{Problem, REQUEST_ID, name_request},
+    problem::{Problem, REQUEST_ID, set_request_id},
     trace::{self, TRACEPARENT},
 };
 
@@ -48,7 +48,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Registers the metrics of requests and connections.
 pub(crate) fn register(registry: &mut Registry) {
     requests::register(registry);
-    places::register(registry);
+    connection_limits::register(registry);
     rates::register(registry);
 }
 
@@ -69,23 +69,23 @@ pub fn finish(router: Router) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(apply_timeout))
         .layer(middleware::from_fn(heads::limit_head))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(log_faults))
-        .layer(middleware::from_fn(name_request))
-        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_response(note_status).on_failure(()))
+        .layer(CatchPanicLayer::custom(on_panic))
+        .layer(middleware::from_fn(log_problems))
+        .layer(middleware::from_fn(set_request_id))
+        .layer(TraceLayer::new_for_http().make_span_with(span_of).on_response(record_status).on_failure(()))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
-        .layer(middleware::from_fn(drop_strange_id))
-        .layer(middleware::map_response(secure))
-        .layer(middleware::from_fn(rest::read_rest))
+        .layer(middleware::from_fn(drop_invalid_id))
+        .layer(middleware::map_response(add_security_headers))
+        .layer(middleware::from_fn(rest::drain_body))
 }
 
 /// Paths that machines request continually. They are not traced.
 const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Returns the span of a request, which continues the client's trace. Errors are logged in it by `log_faults` only.
+/// Returns the span of a request, which continues the client's trace. Errors are logged in it by `log_problems` only.
 fn span_of(request: &Request) -> Span {
     if UNTRACED.contains(&request.uri().path()) {
         return Span::none();
@@ -112,12 +112,12 @@ fn span_of(request: &Request) -> Span {
     span
 }
 
-fn note_status(response: &Response, _: Duration, span: &Span) {
+fn record_status(response: &Response, _: Duration, span: &Span) {
     span.record("http.response.status_code", response.status().as_u16());
 }
 
 /// Removes the client's request id unless it is a short plain word. A new one replaces it.
-async fn drop_strange_id(mut request: Request, next: Next) -> Response {
+async fn drop_invalid_id(mut request: Request, next: Next) -> Response {
     if request.headers().get(REQUEST_ID).is_some_and(|id| !is_plain_id(id.as_bytes())) {
         request.headers_mut().remove(REQUEST_ID);
     }
@@ -129,7 +129,7 @@ pub fn is_plain_id(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-async fn limit_time(request: Request, next: Next) -> Response {
+async fn apply_timeout(request: Request, next: Next) -> Response {
     match timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long")
@@ -138,7 +138,7 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-async fn log_faults(request: Request, next: Next) -> Response {
+async fn log_problems(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     if let Some(problem) = response.extensions().get::<Problem>() {
         let (code, detail) = (problem.code(), problem.detail_text());
@@ -152,14 +152,14 @@ async fn log_faults(request: Request, next: Next) -> Response {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn on_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = text, "a handler panicked");
     Problem::internal().into_response()
 }
 
-async fn secure(mut response: Response) -> Response {
+async fn add_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

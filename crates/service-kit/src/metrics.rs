@@ -83,9 +83,9 @@ pub fn value(count: u64) -> f64 {
 
 /// Adds one to a gauge until dropped.
 #[derive(Debug)]
-pub struct Counted(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl Counted {
+impl GaugeGuard {
     /// Adds one to this gauge.
     pub fn in_gauge(gauge: &Gauge) -> Self {
         gauge.inc();
@@ -93,7 +93,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

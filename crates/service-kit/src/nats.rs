@@ -116,32 +116,32 @@ pub fn address(address: &str) -> Result<(ConnectOptions, String), ConnectError> 
 /// Connects to an address in the format of [`address`]. Returns at once and keeps trying while the server is not
 /// available.
 pub async fn connect(url: &str, name: &str) -> Result<Client, ConnectError> {
-    let (options, server) = lasting(url, name)?;
+    let (options, server) = reconnecting_options(url, name)?;
     Ok(options.retry_on_initial_connect().connect(server.as_str()).await?)
 }
 
 /// Connects like [`connect`], but waits and returns the error if the server rejects the connection.
 pub async fn connect_now(url: &str, name: &str) -> Result<Client, ConnectError> {
-    let (options, server) = lasting(url, name)?;
+    let (options, server) = reconnecting_options(url, name)?;
     Ok(options.connect(server.as_str()).await?)
 }
 
 /// Returns the options of a connection that reconnects after a failure, and the server's address.
-fn lasting(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectError> {
+fn reconnecting_options(url: &str, name: &str) -> Result<(ConnectOptions, String), ConnectError> {
     let (options, server) = address(url)?;
     // There are many attempts a second, mostly failing for the same reason. It is logged once.
-    let told = Mutex::new(None);
+    let last_logged = Mutex::new(None);
     let options = options
         .name(name)
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)
         .reconnect_to_server_callback(move |servers, _| {
             let error = servers.into_iter().find_map(|server| server.last_error);
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (Some(error), true) = (&error, error != *told) {
+            let mut last_logged = last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (Some(error), true) = (&error, error != *last_logged) {
                 tracing::warn!(error, "cannot connect to NATS");
             }
-            *told = error;
+            *last_logged = error;
             // The client chooses the server and the delay.
             ready(None)
         })
@@ -170,7 +170,7 @@ fn reconnect_delay(attempt: usize) -> Duration {
 }
 
 /// Waits for the end of the client library's task for a connection, after which every operation fails.
-pub async fn ended(client: Client) {
+pub async fn closed(client: Client) {
     // A subscription survives connection failures, and ends with the task.
     if let Ok(mut subscription) = client.subscribe(client.new_inbox()).await {
         while subscription.next().await.is_some() {}

@@ -111,7 +111,7 @@ impl IntoResponse for Problem {
 }
 
 /// Sets the request's id in the problem that answers it.
-pub(crate) async fn name_request(request: Request, next: Next) -> Response {
+pub(crate) async fn set_request_id(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {

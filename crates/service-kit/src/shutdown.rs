@@ -25,11 +25,13 @@ where
     F: Future<Output = Result<(), E>>,
     E: From<Failure> + From<io::Error>,
 {
-    let (ask, asked) = oneshot::channel();
-    let alone = runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("shutdown".to_owned()).spawn(move || alone.block_on(end_in_time(ask)))?;
+    let (stop_sender, stop_receiver) = oneshot::channel();
+    let watchdog_runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new()
+        .name("shutdown".to_owned())
+        .spawn(move || watchdog_runtime.block_on(enforce_limits(stop_sender)))?;
     let stop = async move {
-        if asked.await.is_err() {
+        if stop_receiver.await.is_err() {
             std::future::pending::<()>().await;
         }
     };
@@ -45,10 +47,10 @@ where
 pub type Stop = futures::future::BoxFuture<'static, ()>;
 
 /// Forwards a signal, and ends the process if it has not ended in time.
-async fn end_in_time(ask: oneshot::Sender<()>) {
+async fn enforce_limits(stop_sender: oneshot::Sender<()>) {
     tokio::select! {
         () = signal_received() => {
-            let _ = ask.send(());
+            let _ = stop_sender.send(());
             sleep(STOP_LIMIT).await;
             tracing::error!("the process did not stop in time");
         }
@@ -75,5 +77,5 @@ async fn signal_received() {
         () = interrupt => {}
         () = terminate => {}
     }
-    tracing::info!("asked to stop");
+    tracing::info!("received a stop signal");
 }

@@ -60,11 +60,11 @@ pub struct TraceArgs {
 }
 
 /// The timeout for sending the last spans when the process ends.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Libraries that log the data that they carry at levels below `info`: tokens, password hashes, messages. They are
 /// limited to `info`, whatever the filter.
-const CARRIERS: [&str; 3] = ["async_nats", "tungstenite", "tokio_tungstenite"];
+const DATA_LOGGING_CRATES: [&str; 3] = ["async_nats", "tungstenite", "tokio_tungstenite"];
 
 /// The reasons for which logs or traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(provider) = &self.provider {
             // Errors are ignored: without a collector the spans are lost.
-            let _ = provider.shutdown_with_timeout(FAREWELL);
+            let _ = provider.shutdown_with_timeout(FLUSH_TIMEOUT);
         }
     }
 }
@@ -98,12 +98,13 @@ pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, Telemetr
     // Spans for traces only would make the log lines longer.
     let for_traces_only = format!("{}=off", trace::TARGET).parse()?;
     let filter = EnvFilter::try_new(&args.filter)?.add_directive(for_traces_only);
-    let discreet = filter_fn(|metadata| {
-        *metadata.level() <= Level::INFO || !CARRIERS.iter().any(|library| metadata.target().starts_with(library))
+    let without_data = filter_fn(|metadata| {
+        *metadata.level() <= Level::INFO
+            || !DATA_LOGGING_CRATES.iter().any(|library| metadata.target().starts_with(library))
     });
     let provider = provider(&args.traces, service)?;
     match &provider {
-        None => tracing_subscriber::registry().with(filter).with(discreet).with(lines(args.format)).init(),
+        None => tracing_subscriber::registry().with(filter).with(without_data).with(lines(args.format)).init(),
         Some(provider) => {
             let spans = filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO);
             let traces = tracing_opentelemetry::layer()
@@ -114,9 +115,9 @@ pub fn init(args: &LogArgs, service: &'static str) -> Result<Telemetry, Telemetr
                 .with_filter(spans.with_max_level_hint(LevelFilter::INFO));
             tracing_subscriber::registry()
                 .with(traces)
-                .with(lines(args.format).with_filter(filter.and(discreet)))
+                .with(lines(args.format).with_filter(filter.and(without_data)))
                 .init();
-            trace::switch_on();
+            trace::enable();
         }
     }
     Ok(Telemetry { provider })

@@ -17,7 +17,7 @@ pub const TARGET: &str = "boxroom::trace";
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-pub(crate) fn switch_on() {
+pub(crate) fn enable() {
     ON.store(true, Ordering::Relaxed);
 }
 
@@ -27,19 +27,21 @@ pub fn is_on() -> bool {
 }
 
 /// Returns true if this process records traces and this `traceparent` is sampled.
-pub fn is_wanted(traceparent: &str) -> bool {
+pub fn is_sampled(traceparent: &str) -> bool {
     is_on() && parse(traceparent).is_some_and(|parent| parent.is_sampled())
 }
 
 /// Returns the span as a `traceparent`. None if no traces are recorded.
-pub fn of(span: &Span) -> Option<String> {
+pub fn traceparent_of(span: &Span) -> Option<String> {
     if !is_on() {
         return None;
     }
     let context = span.context();
     let span = context.span();
-    let of = span.span_context();
-    of.is_valid().then(|| format!("00-{}-{}-{:02x}", of.trace_id(), of.span_id(), of.trace_flags().to_u8()))
+    let span_context = span.span_context();
+    span_context.is_valid().then(|| {
+        format!("00-{}-{}-{:02x}", span_context.trace_id(), span_context.span_id(), span_context.trace_flags().to_u8())
+    })
 }
 
 /// Makes a span part of the trace of this `traceparent`. An invalid one is ignored.
@@ -51,13 +53,13 @@ pub fn continue_from(span: &Span, traceparent: &str) {
 }
 
 /// Creates a span in each of these traces that is sampled. The spans end when dropped.
-pub fn continued<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
-    let continued = |traceparent: &str| {
+pub fn child_spans<'a>(traceparents: impl Iterator<Item = &'a str>, span: impl Fn() -> Span) -> Vec<Span> {
+    let child_spans = |traceparent: &str| {
         let span = span();
         continue_from(&span, traceparent);
         span
     };
-    if is_on() { traceparents.filter(|parent| is_wanted(parent)).map(continued).collect() } else { Vec::new() }
+    if is_on() { traceparents.filter(|parent| is_sampled(parent)).map(child_spans).collect() } else { Vec::new() }
 }
 
 /// Returns the trace id of a span, if the trace is sampled.
@@ -66,8 +68,8 @@ pub fn id_of(span: &Span) -> Option<String> {
         return None;
     }
     let context = span.context();
-    let of = context.span().span_context().clone();
-    of.is_sampled().then(|| of.trace_id().to_string())
+    let span_context = context.span().span_context().clone();
+    span_context.is_sampled().then(|| span_context.trace_id().to_string())
 }
 
 /// Returns true if the text is a `traceparent` of version 00.
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn without_a_collector_nothing_is_traced() {
-        assert_eq!(of(&Span::current()), None);
-        assert!(!is_wanted("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        assert_eq!(traceparent_of(&Span::current()), None);
+        assert!(!is_sampled("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
     }
 }

@@ -41,7 +41,7 @@ impl Hasher {
     }
 
     /// Returns true if a password has this hash, which may have been made with other parameters.
-    pub fn fits(&self, password: &str, hash: &str) -> bool {
+    pub fn matches(&self, password: &str, hash: &str) -> bool {
         self.verify(password, hash).unwrap_or_else(|error| {
             tracing::error!(%error, "a stored password hash cannot be read");
             false
@@ -88,11 +88,11 @@ mod tests {
         for password in ["correct horse", "battery staple", ""] {
             let hash = hasher.hash(password).unwrap();
             assert!(Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok());
-            assert!(hasher.fits(password, &hash) && !hasher.fits("another", &hash));
+            assert!(hasher.matches(password, &hash) && !hasher.matches("another", &hash));
         }
         assert_eq!(hasher.buffers().len(), 1);
         let hash = Argon2::default().hash_password(b"correct horse").unwrap().to_string();
-        assert!(hasher.fits("correct horse", &hash) && !hasher.fits("correct hors", &hash));
+        assert!(hasher.matches("correct horse", &hash) && !hasher.matches("correct hors", &hash));
     }
 
     #[test]
@@ -105,10 +105,10 @@ mod tests {
                 Params::new(memory, passes, lanes, Some(length)).unwrap(),
             );
             let hash = argon.hash_password(b"correct horse").unwrap().to_string();
-            assert!(hasher.fits("correct horse", &hash) && !hasher.fits("battery staple", &hash), "{hash}");
+            assert!(hasher.matches("correct horse", &hash) && !hasher.matches("battery staple", &hash), "{hash}");
         }
         for bad in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", "$scrypt$ln=1$c2FsdHNhbHQ$aGFzaGhhc2g"] {
-            assert!(!hasher.fits("correct horse", bad), "{bad}");
+            assert!(!hasher.matches("correct horse", bad), "{bad}");
         }
     }
 }

@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
-use crate::{server::JetStream, space::Lack};
+use crate::{server::JetStream, space::SpaceLimit};
 
 /// The reasons for which a value could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum BucketError {
     Conflict(String),
     /// The server has no space left: certainly not written.
     #[error("the bucket {0} has no space left: {1}")]
-    Full(&'static str, Lack),
+    Full(&'static str, SpaceLimit),
     /// The server is unreachable or slow. A write may have happened: read the value to find out.
     #[error("the bucket {0} cannot be reached")]
     Unavailable(&'static str, #[source] async_nats::Error),
@@ -75,11 +75,11 @@ impl Bucket {
 
     /// Returns the value of a key and its revision, read from the leader.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, BucketError> {
-        Ok(self.get_dated(key).await?.map(|(value, revision, _)| (value, revision)))
+        Ok(self.get_with_time(key).await?.map(|(value, revision, _)| (value, revision)))
     }
 
     /// Returns the value of a key, its revision, and the time at which the server stored it.
-    pub async fn get_dated<T: DeserializeOwned>(
+    pub async fn get_with_time<T: DeserializeOwned>(
         &self,
         key: &str,
     ) -> Result<Option<(T, u64, DateTime<Utc>)>, BucketError> {
@@ -91,14 +91,14 @@ impl Bucket {
     }
 
     /// Returns `Full` if the server has no space for the value, else `Unavailable`.
-    async fn failed(
+    async fn write_error(
         &self,
         key: &str,
         value: &[u8],
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> BucketError {
-        match self.server.lack(self.name, key, value, &error).await {
-            Some(lack) => BucketError::Full(self.name, lack),
+        match self.server.space_limit(self.name, key, value, &error).await {
+            Some(space_limit) => BucketError::Full(self.name, space_limit),
             None => self.unavailable(error),
         }
     }
@@ -119,13 +119,13 @@ impl Bucket {
         let value = encode(key, value)?;
         match self.store().await?.update(key, value.clone(), revision).await {
             Ok(revision) => {
-                self.server.written(self.name);
+                self.server.record_write(self.name);
                 Ok(revision)
             }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                 Err(BucketError::Conflict(key.to_owned()))
             }
-            Err(error) => Err(self.failed(key, &value, error).await),
+            Err(error) => Err(self.write_error(key, &value, error).await),
         }
     }
 
@@ -133,13 +133,13 @@ impl Bucket {
     pub async fn delete_revision(&self, key: &str, revision: u64) -> Result<(), BucketError> {
         match self.store().await?.delete_expect_revision(key, Some(revision)).await {
             Ok(()) => {
-                self.server.written(self.name);
+                self.server.record_write(self.name);
                 Ok(())
             }
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                 Err(BucketError::Conflict(key.to_owned()))
             }
-            Err(error) => Err(self.failed(key, &[], error).await),
+            Err(error) => Err(self.write_error(key, &[], error).await),
         }
     }
 
@@ -148,10 +148,10 @@ impl Bucket {
         let value = encode(key, value)?;
         match self.store().await?.put(key, value.clone()).await {
             Ok(_) => {
-                self.server.written(self.name);
+                self.server.record_write(self.name);
                 Ok(())
             }
-            Err(error) => Err(self.failed(key, &value, error).await),
+            Err(error) => Err(self.write_error(key, &value, error).await),
         }
     }
 
@@ -159,10 +159,10 @@ impl Bucket {
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
         match self.store().await?.delete(key).await {
             Ok(()) => {
-                self.server.written(self.name);
+                self.server.record_write(self.name);
                 Ok(())
             }
-            Err(error) => Err(self.failed(key, &[], error).await),
+            Err(error) => Err(self.write_error(key, &[], error).await),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::space::Lack;
+use crate::space::SpaceLimit;
 
 /// An error of the server's API.
 #[derive(Debug, Deserialize)]
@@ -37,9 +37,9 @@ pub enum Refusal {
     /// A batch contains a message id that is already stored.
     KnownId,
     /// No space. Nothing was stored.
-    Full(Lack),
+    Full(SpaceLimit),
     /// A temporary failure of the server. The outcome is unknown.
-    Unsettled,
+    Unknown,
     /// The server will never accept the message.
     Final,
 }
@@ -73,10 +73,10 @@ pub fn refusal(error: &ApiError) -> Refusal {
         WRONG_LAST_SEQUENCE => Refusal::Guard,
         GUARD_IN_FLIGHT | ID_IN_FLIGHT | INCOMPLETE_BATCH | TOO_MANY_BATCHES => Refusal::Busy,
         KNOWN_ID_IN_BATCH => Refusal::KnownId,
-        ACCOUNT_FULL => Refusal::Full(Lack::Account),
-        SERVER_FULL | STORAGE_FULL => Refusal::Full(Lack::Server),
+        ACCOUNT_FULL => Refusal::Full(SpaceLimit::Account),
+        SERVER_FULL | STORAGE_FULL => Refusal::Full(SpaceLimit::Server),
         STORE_FAILED => store_failed(&error.description),
-        code if error.code == 503 || MOVED.contains(&code) => Refusal::Unsettled,
+        code if error.code == 503 || MOVED.contains(&code) => Refusal::Unknown,
         _ => Refusal::Final,
     }
 }
@@ -86,11 +86,11 @@ pub fn refusal(error: &ApiError) -> Refusal {
 fn store_failed(description: &str) -> Refusal {
     let says = |words| description.contains(words);
     if says("maximum bytes exceeded") || says("maximum messages exceeded") {
-        Refusal::Full(Lack::Stream)
+        Refusal::Full(SpaceLimit::Stream)
     } else if says("no space left on device") {
-        Refusal::Full(Lack::Disk)
+        Refusal::Full(SpaceLimit::Disk)
     } else {
-        Refusal::Unsettled
+        Refusal::Unknown
     }
 }
 
@@ -106,21 +106,21 @@ mod tests {
         for code in [10158, 10164, 10176, 10210] {
             assert_eq!(decided(400, code, ""), Refusal::Busy, "{code}");
         }
-        for (code, err_code, lack) in
-            [(400, 10002, Lack::Account), (503, 10023, Lack::Server), (500, 10047, Lack::Server)]
+        for (code, err_code, space_limit) in
+            [(400, 10002, SpaceLimit::Account), (503, 10023, SpaceLimit::Server), (500, 10047, SpaceLimit::Server)]
         {
-            assert_eq!(decided(code, err_code, ""), Refusal::Full(lack), "{err_code}");
+            assert_eq!(decided(code, err_code, ""), Refusal::Full(space_limit), "{err_code}");
         }
         let store_failed = |description| decided(503, STORE_FAILED, description);
-        assert_eq!(store_failed("maximum bytes exceeded"), Refusal::Full(Lack::Stream));
-        assert_eq!(store_failed("write 2.blk: no space left on device"), Refusal::Full(Lack::Disk));
-        assert_eq!(store_failed("store is closed"), Refusal::Unsettled);
+        assert_eq!(store_failed("maximum bytes exceeded"), Refusal::Full(SpaceLimit::Stream));
+        assert_eq!(store_failed("write 2.blk: no space left on device"), Refusal::Full(SpaceLimit::Disk));
+        assert_eq!(store_failed("store is closed"), Refusal::Unknown);
         // Not available, not enabled, no account. Not the leader, not assigned, Raft, offline.
         for (code, err_code) in [(503, 10008), (503, 10076), (503, 10039), (503, 10035), (500, 10009), (500, 10007)] {
-            assert_eq!(decided(code, err_code, ""), Refusal::Unsettled, "{err_code}");
+            assert_eq!(decided(code, err_code, ""), Refusal::Unknown, "{err_code}");
         }
         for err_code in [10041, 10118, 10194] {
-            assert_eq!(decided(500, err_code, ""), Refusal::Unsettled, "{err_code}");
+            assert_eq!(decided(500, err_code, ""), Refusal::Unknown, "{err_code}");
         }
         // Too large, sealed, no such stream. Roll-up, time to live, schedule and batch, which the stream never allows.
         for err_code in [10054, 10097, 10109, 10059, 10060, 10111, 10165, 10166, 10188, 10189, 10174, 10175, 10199] {

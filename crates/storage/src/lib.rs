@@ -5,12 +5,12 @@
 
 pub use bucket::{Bucket, BucketError};
 pub use server::{JetStream, Unavailable};
-pub use space::{Lack, Space};
+pub use space::{Space, SpaceLimit};
 pub use watch::BucketWatch;
 
 pub mod bucket;
 pub mod codes;
+mod disk_full;
 pub mod server;
-mod silence;
 pub mod space;
 pub mod watch;

@@ -11,10 +11,10 @@ use wire::SERVICE_API_PREFIX;
 use crate::{codes::ApiError, space::Space};
 
 /// The timeout of everything but appends.
-pub const READ_PATIENCE: Duration = Duration::from_secs(2);
+pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest wait for a connection.
-pub const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The server is unreachable or slow.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ impl JetStream {
 
     /// Creates the access with the API prefix of an account.
     pub fn with_prefix(client: Client, prefix: &str) -> Self {
-        let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_PATIENCE).build(client.clone());
+        let context = jetstream::ContextBuilder::new().api_prefix(prefix).timeout(READ_TIMEOUT).build(client.clone());
         Self { client, context, prefix: prefix.to_owned(), space: Space::default() }
     }
 
@@ -88,7 +88,7 @@ impl JetStream {
 
     /// Waits a short time until the connection is open.
     pub async fn connected(&self) -> Result<(), Unavailable> {
-        let deadline = Instant::now() + CONNECT_PATIENCE;
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
         while !self.is_connected() {
             if Instant::now() > deadline {
                 return Err(Unavailable("there is no connection".into()));
@@ -101,7 +101,7 @@ impl JetStream {
     /// Returns the leader's description of a stream.
     pub async fn stream_info(&self, name: &str) -> Result<ApiAnswer<StreamInfo>, Unavailable> {
         self.connected().await?;
-        let request = async_nats::Request::new().timeout(Some(READ_PATIENCE));
+        let request = async_nats::Request::new().timeout(Some(READ_TIMEOUT));
         let operation = self.api(&format!("STREAM.INFO.{name}"));
         let answer = self.client.send_request(operation, request).await.map_err(unavailable)?;
         serde_json::from_slice(&answer.payload).map_err(unavailable)
@@ -122,7 +122,7 @@ pub enum ApiAnswer<T> {
         error: ApiError,
     },
     /// The request was carried out.
-    Fine(T),
+    Success(T),
 }
 
 /// A stream as its leader describes it.

@@ -78,7 +78,7 @@ impl BucketWatch {
         let connection = self.server.connection_count();
         let info = timeout(limit, self.server.stream_info(&bucket::stream(self.bucket))).await;
         self.is_notified = match info {
-            Ok(Ok(ApiAnswer::Fine(info))) => {
+            Ok(Ok(ApiAnswer::Success(info))) => {
                 info.config.republish.is_some_and(|republish| republish.dest == bucket::changes(self.bucket))
                     && info.cluster.is_only(&self.server.client().server_info().server_name)
             }

@@ -32,7 +32,7 @@ pub enum Ended {
 }
 
 /// The receive buffer of a client that does not read, in bytes. The system allocates a little more.
-const NARROW: u32 = 4 * 1024;
+const SMALL_BUFFER: u32 = 4 * 1024;
 
 /// A live connection. Every frame must match the description of the service.
 #[derive(Debug)]
@@ -44,17 +44,17 @@ pub struct LiveClient {
 impl LiveClient {
     /// Connects to a query-service's address. Sends no frame yet.
     pub async fn connect(query_url: &str, check: Arc<FrameCheck>) -> Self {
-        Self::over(TcpSocket::new_v4().expect("a socket"), query_url, check).await
+        Self::connect_with(TcpSocket::new_v4().expect("a socket"), query_url, check).await
     }
 
     /// Connects with a small receive buffer, so that little data is in transit to a client that does not read.
     pub async fn connect_narrow(query_url: &str, check: Arc<FrameCheck>) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(NARROW).expect("a small buffer");
-        Self::over(socket, query_url, check).await
+        socket.set_recv_buffer_size(SMALL_BUFFER).expect("a small buffer");
+        Self::connect_with(socket, query_url, check).await
     }
 
-    async fn over(socket: TcpSocket, query_url: &str, check: Arc<FrameCheck>) -> Self {
+    async fn connect_with(socket: TcpSocket, query_url: &str, check: Arc<FrameCheck>) -> Self {
         let address = query_url.trim_start_matches("http://").parse().expect("an address");
         let stream = socket.connect(address).await.unwrap_or_else(|error| panic!("cannot connect: {error}"));
         stream.set_nodelay(true).expect("a connection");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 /// The time limit of any expected condition.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Polls until there is a result. `what` names the expected condition in a failure.
 pub async fn eventually<T, F, Fut>(what: &str, probe: F) -> T
@@ -13,7 +13,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    poll(PATIENCE, what, probe).await
+    poll(TIMEOUT, what, probe).await
 }
 
 /// Polls until a condition is true.
@@ -22,7 +22,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,
 {
-    until_within(PATIENCE, what, condition).await;
+    until_within(TIMEOUT, what, condition).await;
 }
 
 /// Polls until a condition is true, for this long at most.

@@ -19,7 +19,7 @@ pub fn acknowledgements(stream: &str, consumer: &str) -> String {
 }
 
 /// The pattern of the reply subjects of requests that come from another account.
-pub const ANSWERS: &str = "_R_.>";
+pub const REPLY_SUBJECTS: &str = "_R_.>";
 
 /// Returns the prefix of the reply subjects of a user's requests.
 pub fn inbox(user: &str) -> String {

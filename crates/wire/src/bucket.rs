@@ -2,7 +2,7 @@
 
 use domain::BoxId;
 
-/// The bucket of accounts, by user id or [`key_of_box`]. Stored; never rename.
+/// The bucket of accounts, by user id or [`box_key`]. Stored; never rename.
 pub const ACCOUNTS_BUCKET: &str = "accounts";
 
 /// The bucket of the tallies of wrong passwords, by throttle key. Stored; never rename.
@@ -14,7 +14,7 @@ pub const KEYS_BUCKET: &str = "user-keys";
 /// The bucket of the public keys that verify access tokens, by their ids. Stored; never rename.
 pub const SIGNING_KEYS_BUCKET: &str = "signing_keys";
 
-/// The bucket of the sessions that can be refreshed, by [`family_key`](crate::trust::family_key). Stored; never rename.
+/// The bucket of the sessions that can be refreshed, by [`session_record_key`](crate::trust::session_record_key). Stored; never rename.
 pub const SESSIONS_BUCKET: &str = "sessions";
 
 /// The bucket of revoked tokens, by [`session_key`](crate::trust::session_key),
@@ -54,7 +54,7 @@ pub fn is_subject(subject: &str) -> bool {
 }
 
 /// The key of a box's account. No user id contains `=`. Stored; never rename.
-pub fn key_of_box(box_id: &BoxId) -> String {
+pub fn box_key(box_id: &BoxId) -> String {
     format!("box={box_id}")
 }
 

@@ -13,12 +13,12 @@ pub fn live_user(generation: i64, user_id: &UserId) -> String {
 }
 
 /// The users whose own view of their rooms changed in a batch of this stream. `stream` is its label.
-pub fn touched(generation: i64, stream: &str) -> String {
+pub fn room_changes(generation: i64, stream: &str) -> String {
     format!("live.g{generation}.touched.{stream}")
 }
 
 /// The [`touched`] subjects of every stream in a generation.
-pub fn all_touched(generation: i64) -> String {
+pub fn all_room_changes(generation: i64) -> String {
     format!("live.g{generation}.touched.*")
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let room = "b1.3".parse().unwrap();
         assert_eq!(live_room(2, &room), "live.g2.room.b1.3");
         assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
-        assert_eq!(touched(2, "box-1"), "live.g2.touched.box-1");
+        assert_eq!(room_changes(2, "box-1"), "live.g2.touched.box-1");
         assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
         assert_eq!(signal_room(&room), "signal.room.b1.3");
     }

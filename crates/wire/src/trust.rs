@@ -53,6 +53,6 @@ pub fn subject_key(role: &str, user_id: &UserId) -> String {
 }
 
 /// The key of a session that can be refreshed.
-pub fn family_key(role: &str, user_id: &UserId, session: &str) -> String {
+pub fn session_record_key(role: &str, user_id: &UserId, session: &str) -> String {
     format!("{role}.{user_id}.{session}")
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Driver {
-    /// Compares a generation with the active one of its version. Tables that never stood still are an error: the driver
+    /// Compares a generation with the active one of its version. Tables that keep changing are an error: the driver
     /// tries again.
     pub(super) async fn compare(&self, control: &mut PgConnection, generation: i32) -> Result<Comparison, ChangeError> {
         let active = query_scalar!(
@@ -37,7 +37,7 @@ impl Driver {
         }
         if found.differences == 0 && !found.undecided.is_empty() {
             let moving = found.undecided.join(", ");
-            return Err(ChangeError::Refused(format!("it cannot be compared yet, these never stood still: {moving}")));
+            return Err(ChangeError::Refused(format!("it cannot be compared yet, these kept changing: {moving}")));
         }
         let different = || {
             let hint = format!("`boxroomctl verify {active} {generation}` shows them");

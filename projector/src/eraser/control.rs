@@ -5,7 +5,7 @@ use domain::UserId;
 use operator_protocol::ErasureReport;
 use sqlx::{PgConnection, query, query_scalar};
 
-use super::work::parsed;
+use super::work::parse_id;
 use crate::generation::{error::ChangeError, positions::Positions};
 
 /// A user whose erasure is not complete.
@@ -86,12 +86,12 @@ pub(super) async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending
     rows.iter()
         .map(|row| {
             let settled_for = row.settled_at.map(|at: DateTime<Utc>| row.now - at);
-            Ok(Pending { user_id: parsed(&row.user_id)?, settled_for })
+            Ok(Pending { user_id: parse_id(&row.user_id)?, settled_for })
         })
         .collect()
 }
 
-pub(super) async fn settle(connection: &mut PgConnection, user_id: &UserId) -> Result<(), sqlx::Error> {
+pub(super) async fn mark_key_destroyed(connection: &mut PgConnection, user_id: &UserId) -> Result<(), sqlx::Error> {
     query!("update control.erasures set settled_at = now() where user_id = $1", user_id.as_str())
         .execute(connection)
         .await?;
@@ -106,7 +106,11 @@ pub(super) async fn finish(connection: &mut PgConnection, user_id: &UserId) -> R
 }
 
 /// Records what an erasure waits for.
-pub(super) async fn wait(connection: &mut PgConnection, user_id: &UserId, what: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn set_waiting(
+    connection: &mut PgConnection,
+    user_id: &UserId,
+    what: &str,
+) -> Result<(), sqlx::Error> {
     let sql = query!(
         "update control.erasures set waits_for = $2 where user_id = $1 and waits_for <> $2",
         user_id.as_str(),
@@ -117,7 +121,7 @@ pub(super) async fn wait(connection: &mut PgConnection, user_id: &UserId, what: 
 }
 
 /// Records what all erasures wait for.
-pub(super) async fn all_wait(connection: &mut PgConnection, what: &str) -> Result<(), ChangeError> {
+pub(super) async fn set_all_waiting(connection: &mut PgConnection, what: &str) -> Result<(), ChangeError> {
     query!("update control.erasures set waits_for = $1 where finished_at is null and waits_for <> $1", what)
         .execute(connection)
         .await?;

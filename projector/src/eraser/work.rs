@@ -28,12 +28,12 @@ pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> R
     )
     .fetch_all(connection)
     .await?;
-    let trace = |row: &str, position| Ok(Trace { box_id: parsed(row)?, position });
+    let trace = |row: &str, position| Ok(Trace { box_id: parse_id(row)?, position });
     rows.iter().map(|row| trace(&row.box_id, row.position)).collect()
 }
 
 /// Parses a text of the database that must be an id.
-pub(super) fn parsed<T>(text: &str) -> Result<T, sqlx::Error>
+pub(super) fn parse_id<T>(text: &str) -> Result<T, sqlx::Error>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,

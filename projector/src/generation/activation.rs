@@ -7,17 +7,17 @@ use sqlx::{Connection, PgConnection, query};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    control::{lock, parsed},
-    error::{ChangeError, refused},
+    control::{lock, parse},
+    error::{ChangeError, refuse},
     positions::{Positions, same_log},
 };
 use crate::database::Database;
 
 /// The time that a generation has to reach the active one's positions at the beginning of the switch.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The polling interval of its positions.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Activates a generation of this version: the given one, or the newest ready one. Without `unverified`, it must have
 /// been compared with the active one.
@@ -35,31 +35,31 @@ pub async fn activate(database: &Database, generation: Option<i32>, unverified: 
         read_model::version()
     );
     let Some(found) = found.fetch_optional(&mut *transaction).await? else {
-        return refused(match generation {
+        return refuse(match generation {
             Some(number) => format!("there is no generation {number}"),
             None => "no generation is ready".to_owned(),
         });
     };
-    let (number, state): (i32, State) = (found.generation, parsed(&found.state)?);
+    let (number, state): (i32, State) = (found.generation, parse(&found.state)?);
     if found.model_version != read_model::version() {
-        return refused(format!("generation {number} belongs to another version of the read model"));
+        return refuse(format!("generation {number} belongs to another version of the read model"));
     }
     let former = active(&mut transaction).await?;
     match state {
         State::Ready | State::Standby => {}
-        State::Active => return refused(format!("generation {number} is active already")),
-        State::Building | State::Retired => return refused(format!("generation {number} is {state}")),
+        State::Active => return refuse(format!("generation {number} is active already")),
+        State::Building | State::Retired => return refuse(format!("generation {number} is {state}")),
     }
     if let Some(former) = former.filter(|_| !unverified)
         && !same_log(&mut transaction, number, former).await?
     {
-        return refused(format!(
+        return refuse(format!(
             "{}: after a restore, `boxroomctl activate {number} --unverified` switches to it",
             another_log(number, former)
         ));
     }
     if let Some(former) = former.filter(|_| state == State::Ready && !found.verified && !unverified) {
-        return refused(format!(
+        return refuse(format!(
             "generation {number} was not compared with generation {former} by its rebuild: if `boxroomctl verify \
              {former} {number}` finds no difference, `boxroomctl activate {number} --unverified` switches to it"
         ));
@@ -80,7 +80,7 @@ pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Swi
     if let (Some(former), Some(expected)) = (former, expected)
         && former != expected
     {
-        return refused(format!("generation {former} is active, not generation {expected}"));
+        return refuse(format!("generation {former} is active, not generation {expected}"));
     }
     let found = query!(
         "select generation
@@ -91,10 +91,10 @@ pub async fn roll_back(database: &Database, expected: Option<i32>) -> Result<Swi
         read_model::version()
     );
     let Some(found) = found.fetch_optional(&mut *transaction).await? else {
-        return refused("no generation is kept for a rollback");
+        return refuse("no generation is kept for a rollback");
     };
     if let Some(former) = former {
-        of_the_same_log(&mut transaction, found.generation, former).await?;
+        require_same_log(&mut transaction, found.generation, former).await?;
     }
     switch(&mut transaction, found.generation, former).await?;
     transaction.commit().await?;
@@ -113,11 +113,11 @@ async fn active(connection: &mut PgConnection) -> Result<Option<i32>, sqlx::Erro
     Ok(row.map(|row| row.generation))
 }
 
-async fn of_the_same_log(connection: &mut PgConnection, number: i32, former: i32) -> Result<(), ChangeError> {
+async fn require_same_log(connection: &mut PgConnection, number: i32, former: i32) -> Result<(), ChangeError> {
     if same_log(connection, number, former).await? {
         return Ok(());
     }
-    refused(another_log(number, former))
+    refuse(another_log(number, former))
 }
 
 fn another_log(number: i32, former: i32) -> String {
@@ -130,12 +130,12 @@ async fn switch(connection: &mut PgConnection, number: i32, former: Option<i32>)
     if let Some(former) = former {
         let is_comparable = same_log(connection, number, former).await?;
         let wanted = if is_comparable { Positions::of(connection, former).await? } else { Positions::default() };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CATCH_UP_TIMEOUT;
         while let Some(missing) = Positions::of(connection, number).await?.missing(&wanted) {
             if Instant::now() > deadline {
-                return refused(format!("generation {number} is behind generation {former}: {missing}"));
+                return refuse(format!("generation {number} is behind generation {former}: {missing}"));
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         query!(
             "update control.generations

@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use sqlx::{PgConnection, query};
 
-use super::state::{Generation, Pace};
+use super::state::{BuildLimits, Generation};
 use crate::lease;
 
 /// Returns the generations of a version to write now (neither retired, paused nor being indexed) and the number of
 /// running projectors of this version. Each of them holds one shared lock on its lease connection. Asked often, so it is
 /// one query.
-pub async fn written(
+pub async fn writable(
     connection: &mut PgConnection,
     model_version: &str,
 ) -> Result<(Vec<Generation>, i64), sqlx::Error> {
@@ -42,7 +42,7 @@ pub async fn written(
             continue;
         };
         let max_rate = row.max_rate.and_then(|rate| u32::try_from(rate).ok());
-        generations.push(Generation { number, state: parsed(&state)?, pace: Pace { max_rate, low_priority } });
+        generations.push(Generation { number, state: parse(&state)?, limits: BuildLimits { max_rate, low_priority } });
     }
     Ok((generations, projectors))
 }
@@ -56,6 +56,6 @@ pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Erro
 }
 
 /// Parses a word of the control tables.
-pub(super) fn parsed<T: FromStr<Err = String>>(word: &str) -> Result<T, sqlx::Error> {
-    word.parse().map_err(|error: String| sqlx::Error::Decode(error.into()))
+pub(super) fn parse<T: FromStr<Err = String>>(text: &str) -> Result<T, sqlx::Error> {
+    text.parse().map_err(|error: String| sqlx::Error::Decode(error.into()))
 }

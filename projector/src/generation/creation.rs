@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_scalar, raw_sql
 use wire::{StreamName, streams};
 
 use super::{
-    control::{lock, parsed},
-    error::{ChangeError, refused},
+    control::{lock, parse},
+    error::{ChangeError, refuse},
 };
 use crate::database::Database;
 
@@ -78,32 +78,32 @@ pub async fn create(database: &Database, number: i32, origins: &[Origin]) -> Res
 }
 
 /// Begins a generation beside the active one and returns its number. Refuses while another one is being built.
-pub async fn rebuild(database: &Database, origins: &[Origin], wish: &Rebuild) -> Result<i32, ChangeError> {
+pub async fn rebuild(database: &Database, origins: &[Origin], request: &Rebuild) -> Result<i32, ChangeError> {
     let mut connection = database.control().await?;
     let mut transaction = connection.begin().await?;
     lock(&mut transaction).await?;
-    if let Some(reason) = under_way(&mut transaction).await? {
-        return refused(reason);
+    if let Some(reason) = describe_unfinished(&mut transaction).await? {
+        return refuse(reason);
     }
     let number = next_number(&mut transaction).await?;
     build(&mut transaction, number, origins).await?;
     query!(
         "update control.generations set goal = $2, max_rate = $3, low_priority = $4 where generation = $1",
         number,
-        wish.to.as_str(),
-        wish.max_rate.map(|rate| i32::try_from(rate).unwrap_or(i32::MAX)),
-        wish.low_priority
+        request.to.as_str(),
+        request.max_rate.map(|rate| i32::try_from(rate).unwrap_or(i32::MAX)),
+        request.low_priority
     )
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
     connection.close().await?;
-    tracing::info!(generation = number, goal = %wish.to, "started to build a generation");
+    tracing::info!(generation = number, goal = %request.to, "started to build a generation");
     Ok(number)
 }
 
 /// Describes the generation of this version that has not reached its goal yet, if any.
-async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+async fn describe_unfinished(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
     let row = query!(
         "select generation, state, goal
          from control.generations
@@ -118,7 +118,7 @@ async fn under_way(connection: &mut PgConnection) -> Result<Option<String>, sqlx
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let (state, goal): (State, Goal) = (parsed(&row.state)?, parsed(&row.goal)?);
+    let (state, goal): (State, Goal) = (parse(&row.state)?, parse(&row.goal)?);
     Ok(Some(format!("generation {} is {state} on its way to {goal}: wait for it, or retire it", row.generation)))
 }
 
@@ -128,7 +128,7 @@ async fn next_number(connection: &mut PgConnection) -> Result<i32, sqlx::Error> 
 }
 
 async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -> Result<(), sqlx::Error> {
-    make_tables(connection, number, origins).await?;
+    create_tables(connection, number, origins).await?;
     query!(
         "insert into control.generations (generation, model_version, state) values ($1, $2, 'building')",
         number,
@@ -141,7 +141,7 @@ async fn build(connection: &mut PgConnection, number: i32, origins: &[Origin]) -
 
 /// Creates the empty tables of a generation with all checkpoints at 0. Leaves the transaction's `search_path` at its
 /// schema.
-pub(crate) async fn make_tables(
+pub(crate) async fn create_tables(
     connection: &mut PgConnection,
     number: i32,
     origins: &[Origin],

@@ -4,11 +4,11 @@ use operator_protocol::{Goal, State};
 use serde_json::Value;
 use sqlx::{PgConnection, query};
 
-use super::control::parsed;
+use super::control::parse;
 
 /// A generation that the driver takes to its goal.
 #[derive(Debug, Clone)]
-pub(crate) struct Driven {
+pub(crate) struct UnfinishedGeneration {
     pub(crate) number: i32,
     pub(crate) state: State,
     pub(crate) goal: Goal,
@@ -21,7 +21,7 @@ pub(crate) struct Driven {
 /// The result of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
-    /// The outcome, `equal`, `different`, `refused` or `skipped`, with its details.
+    /// The outcome, `equal`, `different`, `refuse` or `skipped`, with its details.
     pub(crate) summary: Value,
     /// True if all rows are equal.
     pub(crate) equal: bool,
@@ -31,7 +31,9 @@ pub(crate) struct Comparison {
 
 /// Returns the generations of this version that may have steps left, and whether the tables of a retired one of any
 /// version still exist. Asked often, so it is one query.
-pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<(Vec<Driven>, bool), sqlx::Error> {
+pub(crate) async fn unfinished(
+    connection: &mut PgConnection,
+) -> Result<(Vec<UnfinishedGeneration>, bool), sqlx::Error> {
     let rows = query!(
         r#"select generation, state, goal, phase, indexed_at is not null as "indexed!",
              verification is not null as "compared!",
@@ -45,13 +47,13 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<(Vec<D
     .fetch_all(connection)
     .await?;
     let (retired, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == State::Retired.as_str());
-    let generations: Result<Vec<Driven>, sqlx::Error> = rows
+    let generations: Result<Vec<UnfinishedGeneration>, sqlx::Error> = rows
         .into_iter()
         .map(|row| {
-            Ok(Driven {
+            Ok(UnfinishedGeneration {
                 number: row.generation,
-                state: parsed(&row.state)?,
-                goal: parsed(&row.goal)?,
+                state: parse(&row.state)?,
+                goal: parse(&row.goal)?,
                 phase: row.phase,
                 indexed: row.indexed,
                 compared: row.compared,
@@ -63,7 +65,7 @@ pub(crate) async fn on_their_way(connection: &mut PgConnection) -> Result<(Vec<D
 }
 
 /// Records the current phase of a generation.
-pub(crate) async fn enter(connection: &mut PgConnection, number: i32, phase: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn set_phase(connection: &mut PgConnection, number: i32, phase: &str) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations
          set phase = $2, failure = null
@@ -77,7 +79,7 @@ pub(crate) async fn enter(connection: &mut PgConnection, number: i32, phase: &st
 }
 
 /// Marks a generation as ready: caught up and indexed. From now on notifications are sent.
-pub(crate) async fn is_ready(connection: &mut PgConnection, number: i32) -> Result<(), sqlx::Error> {
+pub(crate) async fn mark_ready(connection: &mut PgConnection, number: i32) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations
          set state = 'ready', phase = 'ready', ready_at = now(), failure = null
@@ -90,7 +92,7 @@ pub(crate) async fn is_ready(connection: &mut PgConnection, number: i32) -> Resu
 }
 
 /// Returns true if notifications are sent for every stream.
-pub(crate) async fn sends_notices(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
+pub(crate) async fn sends_notifications(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let silent = query!(
         r#"select count(*) as "silent!"
            from checkpoints
@@ -103,7 +105,7 @@ pub(crate) async fn sends_notices(connection: &mut PgConnection, number: i32) ->
 }
 
 /// Records the result of a comparison.
-pub(crate) async fn compared(
+pub(crate) async fn set_verification(
     connection: &mut PgConnection,
     number: i32,
     comparison: &Comparison,
@@ -123,7 +125,7 @@ pub(crate) async fn compared(
 }
 
 /// Records the failure that blocks a generation.
-pub(crate) async fn failed(connection: &mut PgConnection, number: i32, failure: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn set_failure(connection: &mut PgConnection, number: i32, failure: &str) -> Result<(), sqlx::Error> {
     query!(
         "update control.generations
          set failure = $2

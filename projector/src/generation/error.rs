@@ -17,6 +17,6 @@ pub enum ChangeError {
     Log(#[from] event_store::LogError),
 }
 
-pub(super) fn refused<T>(reason: impl Into<String>) -> Result<T, ChangeError> {
+pub(super) fn refuse<T>(reason: impl Into<String>) -> Result<T, ChangeError> {
     Err(ChangeError::Refused(reason.into()))
 }

@@ -4,8 +4,8 @@ use operator_protocol::State;
 use sqlx::{Connection, query};
 
 use super::{
-    control::{lock, parsed},
-    error::{ChangeError, refused},
+    control::{lock, parse},
+    error::{ChangeError, refuse},
 };
 use crate::database::Database;
 
@@ -33,18 +33,18 @@ async fn set(database: &Database, generation: Option<i32>, paused: bool) -> Resu
         read_model::version()
     );
     let Some(found) = found.fetch_optional(&mut *transaction).await? else {
-        return refused(match generation {
+        return refuse(match generation {
             Some(number) => format!("there is no generation {number}"),
             None => "no generation is being built".to_owned(),
         });
     };
-    let (number, state): (i32, State) = (found.generation, parsed(&found.state)?);
+    let (number, state): (i32, State) = (found.generation, parse(&found.state)?);
     if state != State::Building {
-        return refused(format!("generation {number} is {state}: only one that is being built can be paused"));
+        return refuse(format!("generation {number} is {state}: only one that is being built can be paused"));
     }
     if found.paused == paused {
         let is = if paused { "paused already" } else { "not paused" };
-        return refused(format!("generation {number} is {is}"));
+        return refuse(format!("generation {number} is {is}"));
     }
     query!("update control.generations set paused = $2 where generation = $1", number, paused)
         .execute(&mut *transaction)

@@ -6,7 +6,7 @@ use operator_protocol::{GenerationReport, Report, StreamReport};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, query, query_scalar};
 
-use super::{control::parsed, error::ChangeError, positions::Positions, written};
+use super::{control::parse, error::ChangeError, positions::Positions, writable};
 use crate::{database::Database, eraser};
 
 /// Reports all generations that have tables. `ends` holds the known ends of the log's streams.
@@ -25,8 +25,8 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
             streams: streams(&mut connection, row.generation, ends).await?,
             generation: row.generation,
             model_version: row.model_version,
-            state: parsed(&row.state)?,
-            goal: parsed(&row.goal)?,
+            state: parse(&row.state)?,
+            goal: parse(&row.goal)?,
             phase: row.phase,
             paused: row.paused,
             max_rate: row.max_rate,
@@ -40,7 +40,7 @@ pub async fn report(database: &Database, ends: &BTreeMap<String, u64>) -> Result
         });
     }
     let model_version = read_model::version();
-    let (_, projectors) = written(&mut connection, &model_version).await?;
+    let (_, projectors) = writable(&mut connection, &model_version).await?;
     let erasures = eraser::report(&mut connection).await?;
     connection.close().await?;
     Ok(Report { model_version, projectors, generations, erasures })
@@ -70,7 +70,7 @@ async fn streams(
             lag: end.map(|end| end.saturating_sub(position)),
             events_per_second: None,
             holder: lease.map(|lease| lease.holder.clone()),
-            progress: lease.map_or_else(|| "nobody has it".to_owned(), |lease| lease.progress.clone()),
+            progress: lease.map_or_else(|| "no lease".to_owned(), |lease| lease.progress.clone()),
             quarantined_boxes: quarantined.get(&stream).copied().unwrap_or_default(),
             stream,
         }

@@ -4,8 +4,8 @@ use operator_protocol::{Retire, State};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, query, raw_sql};
 
 use super::{
-    control::{lock, parsed, written},
-    error::{ChangeError, refused},
+    control::{lock, parse, writable},
+    error::{ChangeError, refuse},
 };
 use crate::database::Database;
 
@@ -16,7 +16,7 @@ pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, Cha
     lock(&mut transaction).await?;
     let generations = match which {
         Retire::One(number) => {
-            may_be_retired(&mut transaction, *number).await?;
+            require_retirable(&mut transaction, *number).await?;
             vec![*number]
         }
         Retire::AllStandby => {
@@ -44,28 +44,28 @@ pub async fn retire(database: &Database, which: &Retire) -> Result<Vec<i32>, Cha
     Ok(generations)
 }
 
-async fn may_be_retired(connection: &mut PgConnection, number: i32) -> Result<(), ChangeError> {
+async fn require_retirable(connection: &mut PgConnection, number: i32) -> Result<(), ChangeError> {
     let found = query!("select state, model_version from control.generations where generation = $1", number)
         .fetch_optional(&mut *connection)
         .await?;
-    let Some(found) = found else { return refused(format!("there is no generation {number}")) };
+    let Some(found) = found else { return refuse(format!("there is no generation {number}")) };
     let others = found.model_version != read_model::version();
-    match parsed(&found.state)? {
-        State::Retired => refused(format!("generation {number} is retired already")),
-        State::Active if !others => refused(format!("generation {number} is active: reads are served from it")),
-        State::Active if is_connected_to(connection, number).await? => {
-            refused(format!("generation {number} is active: query-services of an older or newer version read it"))
+    match parse(&found.state)? {
+        State::Retired => refuse(format!("generation {number} is retired already")),
+        State::Active if !others => refuse(format!("generation {number} is active: reads are served from it")),
+        State::Active if has_reader(connection, number).await? => {
+            refuse(format!("generation {number} is active: query-services of an older or newer version read it"))
         }
         // Its projectors would begin another one at once.
-        _ if others && written(connection, &found.model_version).await?.1 > 0 => {
-            refused(format!("generation {number} belongs to projectors of another version, which still run"))
+        _ if others && writable(connection, &found.model_version).await?.1 > 0 => {
+            refuse(format!("generation {number} belongs to projectors of another version, which still run"))
         }
         State::Building | State::Ready | State::Active | State::Standby => Ok(()),
     }
 }
 
 /// Returns true if a query-service has a connection to a generation: its pool's `application_name` contains the number.
-async fn is_connected_to(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
+async fn has_reader(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let found = query!(
         r#"select exists (
              select from pg_stat_activity where application_name = $1 and datname = current_database()
@@ -86,7 +86,7 @@ pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Erro
     let mut dropped = Vec::new();
     for row in retired.fetch_all(&mut *connection).await? {
         let number = row.generation;
-        if !row.overdue && is_connected_to(connection, number).await? {
+        if !row.overdue && has_reader(connection, number).await? {
             continue;
         }
         let mut transaction = connection.begin().await?;

@@ -4,7 +4,7 @@ use operator_protocol::State;
 
 /// Limits of the speed at which a generation is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pace {
+pub struct BuildLimits {
     /// The maximum rate over all streams, in events per second.
     pub max_rate: Option<u32>,
     /// True if building leaves most of the time to the generations that serve reads.
@@ -19,12 +19,12 @@ pub struct Generation {
     /// The generation's state.
     pub state: State,
     /// Limits of the building speed.
-    pub pace: Pace,
+    pub limits: BuildLimits,
 }
 
 impl Generation {
     /// Returns true if clients may read this generation.
-    pub fn is_read(&self) -> bool {
+    pub fn serves_reads(&self) -> bool {
         self.state != State::Building
     }
 }

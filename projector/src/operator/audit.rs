@@ -9,7 +9,7 @@ use event_store::{
     envelope::header,
     log::{Range, Recorded},
 };
-use operator_protocol::{Audit, Audited, Entry, Place};
+use operator_protocol::{Audit, AuditCursor, AuditPage, Entry};
 use tokio::time::Instant;
 use wire::{Source, StreamName, partition_of, streams};
 
@@ -30,10 +30,10 @@ const MESSAGES: usize = 1_000;
 const BYTES: usize = 2 * 1024 * 1024;
 
 impl Operation for Audit {
-    async fn perform(self, within: &Operations) -> Result<Audited, ChangeError> {
+    async fn perform(self, operations: &Operations) -> Result<AuditPage, ChangeError> {
         let deadline = Instant::now() + PATIENCE;
-        let mut page = Audited::default();
-        let all = streams_of(&self, within.partitions);
+        let mut page = AuditPage::default();
+        let all = streams_of(&self, operations.partitions);
         let reached =
             self.after.as_ref().and_then(|after| all.iter().position(|stream| stream.label() == after.stream));
         if self.after.is_some() && reached.is_none() {
@@ -43,10 +43,10 @@ impl Operation for Audit {
             let after = self.after.as_ref().filter(|after| after.stream == stream.label());
             let from = match (after, self.since) {
                 (Some(after), _) => after.sequence + 1,
-                (None, Some(since)) => within.log.first_since(stream, since).await?,
+                (None, Some(since)) => operations.log.first_since(stream, since).await?,
                 (None, None) => 1,
             };
-            page.next = read(&self, within.log.as_ref(), stream, from, deadline, &mut page.entries).await?;
+            page.next = read(&self, operations.log.as_ref(), stream, from, deadline, &mut page.entries).await?;
             if page.next.is_some() {
                 break;
             }
@@ -71,7 +71,7 @@ async fn read(
     mut from: u64,
     deadline: Instant,
     entries: &mut Vec<Entry>,
-) -> Result<Option<Place>, LogError> {
+) -> Result<Option<AuditCursor>, LogError> {
     loop {
         let range = Range { stream, from, subject: None, max_messages: MESSAGES, max_bytes: BYTES };
         let read = log.read(range).await?;
@@ -85,17 +85,17 @@ async fn read(
             from = recorded.sequence + 1;
             entries.extend(entry(audit, &recorded));
             if entries.len() == PAGE {
-                return Ok(Some(Place { stream: stream.label(), sequence: recorded.sequence }));
+                return Ok(Some(AuditCursor { stream: stream.label(), sequence: recorded.sequence }));
             }
         }
         if Instant::now() >= deadline {
-            return Ok(Some(Place { stream: stream.label(), sequence: from - 1 }));
+            return Ok(Some(AuditCursor { stream: stream.label(), sequence: from - 1 }));
         }
     }
 }
 
 /// Returns whether the filters match this actor. Commits of earlier releases have no role and match every one.
-fn asks_for(audit: &Audit, actor: &str, role: Option<ActorRole>) -> bool {
+fn matches_actor(audit: &Audit, actor: &str, role: Option<ActorRole>) -> bool {
     let in_role = role.is_none_or(|role| match audit.role {
         Some(wanted) => role == wanted,
         None => audit.actor.is_none() || matches!(role, ActorRole::User | ActorRole::Operator),
@@ -107,7 +107,7 @@ fn asks_for(audit: &Audit, actor: &str, role: Option<ActorRole>) -> bool {
 fn entry(audit: &Audit, recorded: &Recorded) -> Option<Entry> {
     let actor = recorded.header(header::ACTOR).unwrap_or_default();
     let role = recorded.header(header::ACTOR_ROLE).and_then(ActorRole::parse);
-    if !asks_for(audit, actor, role) {
+    if !matches_actor(audit, actor, role) {
         return None;
     }
     let (box_id, subject) = match Source::parse(&recorded.subject)? {
@@ -151,11 +151,11 @@ mod tests {
             ..Audit::default()
         };
         let of_people = audit(Some("locker-7"), None);
-        let found = |audit: &Audit, role| asks_for(audit, "locker-7", role);
+        let found = |audit: &Audit, role| matches_actor(audit, "locker-7", role);
         assert!(found(&of_people, Some(ActorRole::User)) && found(&of_people, Some(ActorRole::Operator)));
         assert!(found(&of_people, None), "as earlier releases stored it");
         assert!(!found(&of_people, Some(ActorRole::Device)));
-        assert!(!asks_for(&of_people, "locker-8", Some(ActorRole::User)));
+        assert!(!matches_actor(&of_people, "locker-8", Some(ActorRole::User)));
         let of_box = audit(Some("locker-7"), Some(ActorRole::Device));
         assert!(found(&of_box, Some(ActorRole::Device)) && !found(&of_box, Some(ActorRole::User)));
         assert!(found(&audit(None, None), Some(ActorRole::Device)));

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use event_store::Log;
 use operator_protocol::{
-    Activate, Audit, Concerned, GetStatus, ListParked, Outcome, ParkedBoxes, Pause, Rebuild, Report, Request, Resume,
-    Retire, Retired, Retried, RetryParked, Rollback, ShowParked, ShownBox, Switched,
+    Activate, Audit, ChangedGeneration, GetStatus, ListQuarantined, Outcome, Pause, QuarantinedBoxes, Rebuild, Report,
+    Request, Resume, Retire, Retired, Retried, RetryQuarantined, Rollback, ShowQuarantined, ShownBox, Switched,
 };
 use wire::streams;
 
 use crate::{
     database::Database,
     generation::{self, ChangeError, Origin},
-    notices::Notices,
+    notifications::Notifier,
     quarantine,
 };
 
@@ -21,14 +21,14 @@ use crate::{
 pub(crate) struct Operations {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn Log>,
-    pub(crate) notices: Notices,
+    pub(crate) notifier: Notifier,
     pub(crate) partitions: u16,
 }
 
 /// A request that this process can carry out.
 pub(crate) trait Operation: Request {
     /// Carries out the request.
-    fn perform(self, within: &Operations) -> impl Future<Output = Result<Self::Answer, ChangeError>> + Send;
+    fn perform(self, operations: &Operations) -> impl Future<Output = Result<Self::Answer, ChangeError>> + Send;
 }
 
 impl Operations {
@@ -42,9 +42,9 @@ impl Operations {
             Retire::VERB => self.perform::<Retire>(payload).await,
             Pause::VERB => self.perform::<Pause>(payload).await,
             Resume::VERB => self.perform::<Resume>(payload).await,
-            ListParked::VERB => self.perform::<ListParked>(payload).await,
-            ShowParked::VERB => self.perform::<ShowParked>(payload).await,
-            RetryParked::VERB => self.perform::<RetryParked>(payload).await,
+            ListQuarantined::VERB => self.perform::<ListQuarantined>(payload).await,
+            ShowQuarantined::VERB => self.perform::<ShowQuarantined>(payload).await,
+            RetryQuarantined::VERB => self.perform::<RetryQuarantined>(payload).await,
             Audit::VERB => self.perform::<Audit>(payload).await,
             unknown => encode(&Outcome::<()>::Refused(format!("unknown request {unknown:?}"))),
         }
@@ -54,7 +54,7 @@ impl Operations {
         let outcome = match serde_json::from_slice::<O>(payload) {
             Ok(request) => {
                 let asked = String::from_utf8_lossy(payload);
-                if O::ONLY_ASKS {
+                if O::READ_ONLY {
                     tracing::debug!(verb = O::VERB, request = %asked, "operator request");
                 } else {
                     tracing::info!(verb = O::VERB, request = %asked, "operator request");
@@ -94,66 +94,66 @@ fn encode<T: serde::Serialize>(outcome: &Outcome<T>) -> Vec<u8> {
 }
 
 impl Operation for GetStatus {
-    async fn perform(self, within: &Operations) -> Result<Report, ChangeError> {
-        generation::report(&within.database, &within.ends().await).await
+    async fn perform(self, operations: &Operations) -> Result<Report, ChangeError> {
+        generation::report(&operations.database, &operations.ends().await).await
     }
 }
 
 impl Operation for Rebuild {
-    async fn perform(self, within: &Operations) -> Result<Concerned, ChangeError> {
-        let origins = within.origins().await?;
-        Ok(Concerned { generation: generation::rebuild(&within.database, &origins, &self).await? })
+    async fn perform(self, operations: &Operations) -> Result<ChangedGeneration, ChangeError> {
+        let origins = operations.origins().await?;
+        Ok(ChangedGeneration { generation: generation::rebuild(&operations.database, &origins, &self).await? })
     }
 }
 
 impl Operation for Activate {
-    async fn perform(self, within: &Operations) -> Result<Switched, ChangeError> {
-        let switched = generation::activate(&within.database, self.generation, self.unverified).await?;
-        within.notices.activated(switched.generation);
+    async fn perform(self, operations: &Operations) -> Result<Switched, ChangeError> {
+        let switched = generation::activate(&operations.database, self.generation, self.unverified).await?;
+        operations.notifier.notify_activated(switched.generation);
         Ok(switched)
     }
 }
 
 impl Operation for Rollback {
-    async fn perform(self, within: &Operations) -> Result<Switched, ChangeError> {
-        let switched = generation::roll_back(&within.database, self.from).await?;
-        within.notices.activated(switched.generation);
+    async fn perform(self, operations: &Operations) -> Result<Switched, ChangeError> {
+        let switched = generation::roll_back(&operations.database, self.from).await?;
+        operations.notifier.notify_activated(switched.generation);
         Ok(switched)
     }
 }
 
 impl Operation for Retire {
-    async fn perform(self, within: &Operations) -> Result<Retired, ChangeError> {
-        Ok(Retired { generations: generation::retire(&within.database, &self).await? })
+    async fn perform(self, operations: &Operations) -> Result<Retired, ChangeError> {
+        Ok(Retired { generations: generation::retire(&operations.database, &self).await? })
     }
 }
 
 impl Operation for Pause {
-    async fn perform(self, within: &Operations) -> Result<Concerned, ChangeError> {
-        Ok(Concerned { generation: generation::pause(&within.database, self.generation).await? })
+    async fn perform(self, operations: &Operations) -> Result<ChangedGeneration, ChangeError> {
+        Ok(ChangedGeneration { generation: generation::pause(&operations.database, self.generation).await? })
     }
 }
 
 impl Operation for Resume {
-    async fn perform(self, within: &Operations) -> Result<Concerned, ChangeError> {
-        Ok(Concerned { generation: generation::resume(&within.database, self.generation).await? })
+    async fn perform(self, operations: &Operations) -> Result<ChangedGeneration, ChangeError> {
+        Ok(ChangedGeneration { generation: generation::resume(&operations.database, self.generation).await? })
     }
 }
 
-impl Operation for ListParked {
-    async fn perform(self, within: &Operations) -> Result<ParkedBoxes, ChangeError> {
-        Ok(quarantine::limited(quarantine::list(&within.database).await?))
+impl Operation for ListQuarantined {
+    async fn perform(self, operations: &Operations) -> Result<QuarantinedBoxes, ChangeError> {
+        Ok(quarantine::limited(quarantine::list(&operations.database).await?))
     }
 }
 
-impl Operation for ShowParked {
-    async fn perform(self, within: &Operations) -> Result<Vec<ShownBox>, ChangeError> {
-        quarantine::show(&within.database, within.log.as_ref(), &self.box_id).await
+impl Operation for ShowQuarantined {
+    async fn perform(self, operations: &Operations) -> Result<Vec<ShownBox>, ChangeError> {
+        quarantine::show(&operations.database, operations.log.as_ref(), &self.box_id).await
     }
 }
 
-impl Operation for RetryParked {
-    async fn perform(self, within: &Operations) -> Result<Retried, ChangeError> {
-        quarantine::retry(&within.database, self.box_id.as_ref()).await
+impl Operation for RetryQuarantined {
+    async fn perform(self, operations: &Operations) -> Result<Retried, ChangeError> {
+        quarantine::retry(&operations.database, self.box_id.as_ref()).await
     }
 }

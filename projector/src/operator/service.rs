@@ -22,14 +22,14 @@ pub(crate) fn requests(nats_url: &str, instance: &str) -> Result<Requests, Conne
 
 /// Answers requests until it is dropped. The answers leave over `client`.
 pub(crate) async fn serve(mut requests: Requests, client: Client, operations: Operations) {
-    let turns = Arc::new(Semaphore::new(CONCURRENCY));
+    let permits = Arc::new(Semaphore::new(CONCURRENCY));
     loop {
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Some(request) = requests.next().await else { return };
         let (client, operations) = (client.clone(), operations.clone());
         tokio::spawn(async move {
             answer(&client, &operations, &request).await;
-            drop(turn);
+            drop(permit);
         });
     }
 }

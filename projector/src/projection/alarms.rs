@@ -12,8 +12,8 @@ use super::{
 
 /// An event of a room that causes alarms.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cause<'a> {
-    pub(super) about: &'a EventContext<'a>,
+pub(super) struct AlarmCause<'a> {
+    pub(super) context: &'a EventContext<'a>,
     pub(super) room_id: &'a RoomId,
     pub(super) kind: AlarmKind,
     pub(super) message_id: Option<MessageId>,
@@ -21,15 +21,15 @@ pub(super) struct Cause<'a> {
 
 impl Workspace {
     /// Alarms one user, unless that user is the actor.
-    pub(super) fn alarm(&mut self, cause: Cause<'_>, user_id: &UserId) {
-        if !cause.about.is_actor(user_id) {
-            let by = cause.about.actor.cloned();
-            self.remember(cause.alarm(user_id.clone(), by));
+    pub(super) fn alarm(&mut self, cause: AlarmCause<'_>, user_id: &UserId) {
+        if !cause.context.is_actor(user_id) {
+            let by = cause.context.actor.cloned();
+            self.add_alarm(cause.alarm(user_id.clone(), by));
         }
     }
 
     /// Alarms a user who may still read the room.
-    pub(super) fn alarm_if_inside(&mut self, cause: Cause<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
+    pub(super) fn alarm_if_inside(&mut self, cause: AlarmCause<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
         if self.room(cause.room_id)?.has_inside(user_id) {
             self.alarm(cause, user_id);
         }
@@ -37,7 +37,7 @@ impl Workspace {
     }
 
     /// Alarms every user inside the room except the actor.
-    pub(super) fn alarm_all_inside(&mut self, cause: Cause<'_>) -> Result<(), InvalidEvent> {
+    pub(super) fn alarm_all_inside(&mut self, cause: AlarmCause<'_>) -> Result<(), InvalidEvent> {
         let inside: Vec<UserId> = self.room(cause.room_id)?.inside().cloned().collect();
         for user_id in &inside {
             self.alarm(cause, user_id);
@@ -46,18 +46,18 @@ impl Workspace {
     }
 
     /// Alarms every user inside the room, without an actor.
-    pub(super) fn alarm_all_inside_of_itself(&mut self, cause: Cause<'_>) -> Result<(), InvalidEvent> {
+    pub(super) fn alarm_all_inside_without_actor(&mut self, cause: AlarmCause<'_>) -> Result<(), InvalidEvent> {
         let room = self.rooms.get(cause.room_id);
         let room = room.ok_or_else(|| InvalidEvent(format!("there is no room {}", cause.room_id)))?;
         let alarms: Vec<Alarm> = room.inside().map(|user_id| cause.alarm(user_id.clone(), None)).collect();
         for alarm in alarms {
-            self.remember(alarm);
+            self.add_alarm(alarm);
         }
         Ok(())
     }
 
     /// Adds an alarm, unless an earlier event of the same commit has caused the same kind for the same user.
-    fn remember(&mut self, alarm: Alarm) {
+    fn add_alarm(&mut self, alarm: Alarm) {
         let mut of_commit = self.alarms.iter().rev().take_while(|other| other.position == alarm.position);
         if !of_commit.any(|other| other.user_id == alarm.user_id && other.kind == alarm.kind) {
             self.alarms.push(alarm);
@@ -65,16 +65,16 @@ impl Workspace {
     }
 }
 
-impl Cause<'_> {
+impl AlarmCause<'_> {
     fn alarm(&self, user_id: UserId, by: Option<UserId>) -> Alarm {
         Alarm {
             user_id,
             kind: self.kind,
-            at: self.about.at(),
+            at: self.context.at(),
             room_id: self.room_id.clone(),
             message_id: self.message_id,
             by,
-            position: self.about.commit.sequence,
+            position: self.context.commit.sequence,
         }
     }
 }

@@ -11,54 +11,54 @@ use crate::commit::{Commit, Content};
 
 impl Workspace {
     /// Applies one event of a box to the rows in memory, and adds it to the feed of its room.
-    pub(super) fn apply(&mut self, about: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
+    pub(super) fn apply(&mut self, context: &EventContext<'_>, event: &BoxEvent) -> Result<(), InvalidEvent> {
         match event {
-            BoxEvent::Box(event) => self.apply_own(about, event),
+            BoxEvent::Box(event) => self.apply_own(context, event),
             BoxEvent::Room { room_id, event } => {
-                self.apply_room(about, room_id, event)?;
-                self.tell(about, room_id, event.name(), &event.clone().into(), None)
+                self.apply_room(context, room_id, event)?;
+                self.add_to_feed(context, room_id, event.name(), &event.clone().into(), None)
             }
             BoxEvent::Talk { room_id, event } => {
-                if !self.apply_talk(about, room_id, event)? {
+                if !self.apply_talk(context, room_id, event)? {
                     return Ok(());
                 }
-                let posted = about.message_id();
+                let posted = context.message_id();
                 let message_id = event.message_id().unwrap_or(posted);
                 let seen = feed::RoomEvent::of_talk(event.clone(), posted);
-                self.tell(about, room_id, event.name(), &seen, Some(message_id))
+                self.add_to_feed(context, room_id, event.name(), &seen, Some(message_id))
             }
         }
     }
 
-    fn apply_own(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+    fn apply_own(&mut self, context: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
         match event {
-            OwnEvent::BoxInstalled { .. } => self.install_box(about, event),
-            OwnEvent::BoxDetailsChanged { .. } => self.change_details(about, event),
-            OwnEvent::BoxTakenOutOfService { reason } => self.serve(about, "out_of_service", reason.clone()),
-            OwnEvent::BoxReturnedToService {} => self.serve(about, "in_service", None),
-            OwnEvent::BoxRetired {} => self.serve(about, "retired", None),
+            OwnEvent::BoxInstalled { .. } => self.install_box(context, event),
+            OwnEvent::BoxDetailsChanged { .. } => self.change_details(context, event),
+            OwnEvent::BoxTakenOutOfService { reason } => self.set_service(context, "out_of_service", reason.clone()),
+            OwnEvent::BoxReturnedToService {} => self.set_service(context, "in_service", None),
+            OwnEvent::BoxRetired {} => self.set_service(context, "retired", None),
             OwnEvent::OrderArrived { room_id: Some(room_id) } => {
-                self.bring_order(about, room_id)?;
-                self.tell(about, room_id, event.name(), &feed::RoomEvent::OrderArrived {}, None)
+                self.deliver_order(context, room_id)?;
+                self.add_to_feed(context, room_id, event.name(), &feed::RoomEvent::OrderArrived {}, None)
             }
             OwnEvent::DoorOpened { room_id: Some(room_id) } => {
-                self.tell(about, room_id, event.name(), &feed::RoomEvent::DoorOpened {}, None)
+                self.add_to_feed(context, room_id, event.name(), &feed::RoomEvent::DoorOpened {}, None)
             }
             OwnEvent::OrderArrived { room_id: None }
             | OwnEvent::DoorOpened { room_id: None }
             | OwnEvent::EventDropped { .. } => Ok(()),
-            OwnEvent::AuthorErased { user_id } => self.erase_author(about, user_id),
+            OwnEvent::AuthorErased { user_id } => self.erase_author(context, user_id),
         }
     }
 
     fn apply_room(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         event: &RoomEvent,
     ) -> Result<(), InvalidEvent> {
         match event {
-            RoomEvent::RoomOpened { .. } => self.open_room(about, room_id, event),
+            RoomEvent::RoomOpened { .. } => self.open_room(context, room_id, event),
             RoomEvent::StepAdvanced { step } => {
                 step.as_str().clone_into(&mut self.change_room(room_id)?.row.step);
                 Ok(())
@@ -67,30 +67,30 @@ impl Workspace {
                 self.change_room(room_id)?.row.closes_at = *closes_at;
                 Ok(())
             }
-            RoomEvent::HostTransferred { to, .. } => self.transfer_host(about, room_id, to),
-            RoomEvent::RoomClosed { reason } => self.close_room(about, room_id, *reason),
-            RoomEvent::MemberJoined { user_id } => self.join(about, room_id, user_id),
+            RoomEvent::HostTransferred { to, .. } => self.transfer_host(context, room_id, to),
+            RoomEvent::RoomClosed { reason } => self.close_room(context, room_id, *reason),
+            RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
             RoomEvent::MemberLeft { user_id } => self.leave(room_id, user_id),
-            RoomEvent::MemberKicked { user_id, .. } => self.kick(about, room_id, user_id),
+            RoomEvent::MemberKicked { user_id, .. } => self.kick(context, room_id, user_id),
         }
     }
 
     /// Returns true if the event has an effect.
     fn apply_talk(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         event: &TalkEvent,
     ) -> Result<bool, InvalidEvent> {
         match event {
             TalkEvent::MessagePosted { author, body, reply_to } => {
-                self.post(about, room_id, author, body, *reply_to)?;
+                self.post(context, room_id, author, body, *reply_to)?;
                 Ok(true)
             }
-            TalkEvent::MessageEdited { message_id, body } => self.edit(about, room_id, *message_id, body),
+            TalkEvent::MessageEdited { message_id, body } => self.edit(context, room_id, *message_id, body),
             TalkEvent::MessageDeleted { message_id, .. } => self.delete(room_id, *message_id),
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
-                self.add_reaction(about, room_id, *message_id, user_id, emoji)
+                self.add_reaction(context, room_id, *message_id, user_id, emoji)
             }
             TalkEvent::ReactionRemoved { message_id, user_id, emoji } => {
                 self.remove_reaction(room_id, *message_id, user_id, emoji)

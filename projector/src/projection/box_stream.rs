@@ -7,16 +7,16 @@ use domain::UserId;
 use sqlx::PgConnection;
 
 use super::{
-    error::{ProjectionError, foreign},
+    error::{ProjectionError, foreign_commit},
     outcome::Changes,
-    quarantine::{self, Poison, Quarantine},
-    workspace::{EventContext, Keys, Memory, Workspace},
+    quarantine::{self, FailedCommit, Quarantine},
+    workspace::{CacheLimits, EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};
 
 /// The purpose of a projection. The rows are the same for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum ProjectionMode {
     /// Clients wait for each event.
     Live,
     /// Only the end of the log matters.
@@ -24,10 +24,10 @@ pub enum Pace {
 }
 
 /// Limits of the rows kept in memory while clients wait for each event.
-const LIVE: Memory = Memory { rooms: 2000, messages: 0 };
+const LIVE: CacheLimits = CacheLimits { rooms: 2000, messages: 0 };
 
 /// Limits while a generation is built: all open rooms of most installations fit.
-const BUILDING: Memory = Memory { rooms: 50_000, messages: 200_000 };
+const BUILDING: CacheLimits = CacheLimits { rooms: 50_000, messages: 200_000 };
 
 /// The projection of one box stream.
 #[derive(Debug)]
@@ -36,34 +36,38 @@ pub struct BoxStream {
     workspace: Workspace,
     quarantine: Quarantine,
     /// Commits that the database refuses, by sequence, with its message.
-    condemned: BTreeMap<u64, String>,
-    pace: Pace,
+    rejected: BTreeMap<u64, String>,
+    mode: ProjectionMode,
     /// Commits that were dropped, by sequence: those that cannot be projected are skipped.
-    given_up: BTreeSet<u64>,
-    left_out: BTreeSet<u64>,
+    dropped: BTreeSet<u64>,
+    skipped: BTreeSet<u64>,
 }
 
 impl BoxStream {
-    pub(super) async fn open(label: &str, pace: Pace, connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(
+        label: &str,
+        mode: ProjectionMode,
+        connection: &mut PgConnection,
+    ) -> Result<Self, sqlx::Error> {
         Ok(Self {
             quarantine: Quarantine::load(connection, label).await?,
             label: label.to_owned(),
             workspace: Workspace::default(),
-            condemned: BTreeMap::new(),
-            pace,
-            given_up: BTreeSet::new(),
-            left_out: BTreeSet::new(),
+            rejected: BTreeMap::new(),
+            mode,
+            dropped: BTreeSet::new(),
+            skipped: BTreeSet::new(),
         })
     }
 
     /// Treats a commit as failed from now on, because the database refuses its rows.
-    pub(crate) fn condemn(&mut self, sequence: u64, reason: String) {
-        self.condemned.insert(sequence, reason);
+    pub(crate) fn quarantine_commit(&mut self, sequence: u64, reason: String) {
+        self.rejected.insert(sequence, reason);
     }
 
     /// Returns the purpose for which the projection was opened.
-    pub(super) fn pace(&self) -> Pace {
-        self.pace
+    pub(super) fn mode(&self) -> ProjectionMode {
+        self.mode
     }
 
     /// Returns the boxes that are quarantined now.
@@ -77,10 +81,10 @@ impl BoxStream {
         &mut self,
         connection: &mut PgConnection,
         box_id: &domain::BoxId,
-        given_up: BTreeSet<u64>,
+        dropped: BTreeSet<u64>,
     ) -> Result<(), sqlx::Error> {
-        self.given_up = given_up;
-        self.left_out.clear();
+        self.dropped = dropped;
+        self.skipped.clear();
         self.quarantine.release(connection, box_id).await
     }
 
@@ -90,26 +94,26 @@ impl BoxStream {
         commits: &[Commit],
     ) -> Result<Changes, ProjectionError> {
         self.load(connection, commits).await?;
-        while let Err(poison) = self.apply(commits)? {
+        while let Err(failed) = self.apply(commits)? {
             // Changes made by the commit before its failed event must not be written: begin again without it.
-            if self.given_up.contains(&poison.sequence) {
-                self.left_out.insert(poison.sequence);
+            if self.dropped.contains(&failed.sequence) {
+                self.skipped.insert(failed.sequence);
             } else {
-                quarantine::report(&self.label, &poison);
-                self.quarantine.add(poison);
+                quarantine::report(&self.label, &failed);
+                self.quarantine.add(failed);
             }
             self.workspace = Workspace::default();
             self.load(connection, commits).await?;
         }
         self.quarantine.write(connection, &self.label, commits).await?;
-        match self.pace {
-            Pace::Live => {
+        match self.mode {
+            ProjectionMode::Live => {
                 self.workspace.write(connection, &self.label).await?;
-                let news = self.workspace.take_news();
+                let changes = self.workspace.take_changes();
                 self.workspace.end_batch(LIVE);
-                Ok(news)
+                Ok(changes)
             }
-            Pace::Building => {
+            ProjectionMode::Building => {
                 self.workspace.build(connection, &self.label).await?;
                 self.workspace.end_batch(BUILDING);
                 Ok(Changes::default())
@@ -122,30 +126,35 @@ impl BoxStream {
         self.workspace.load(connection, &keys).await
     }
 
-    fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), Poison>, ProjectionError> {
+    fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), FailedCommit>, ProjectionError> {
         for commit in commits {
-            let box_id = commit.content.box_id().ok_or_else(|| foreign(commit))?;
-            if self.quarantine.parks(box_id, commit.sequence) || self.left_out.contains(&commit.sequence) {
+            let box_id = commit.content.box_id().ok_or_else(|| foreign_commit(commit))?;
+            if self.quarantine.keeps_back(box_id, commit.sequence) || self.skipped.contains(&commit.sequence) {
                 continue;
             }
             if let Err(reason) = self.apply_commit(commit) {
-                return Ok(Err(Poison { box_id: box_id.clone(), sequence: commit.sequence, at: commit.at, reason }));
+                return Ok(Err(FailedCommit {
+                    box_id: box_id.clone(),
+                    sequence: commit.sequence,
+                    at: commit.at,
+                    reason,
+                }));
             }
         }
         Ok(Ok(()))
     }
 
     fn apply_commit(&mut self, commit: &Commit) -> Result<(), String> {
-        if let Some(reason) = self.condemned.get(&commit.sequence) {
+        if let Some(reason) = self.rejected.get(&commit.sequence) {
             return Err(reason.clone());
         }
         match &commit.content {
             Content::Box { box_id, events } => {
-                let about = EventContext { commit, box_id, actor: acting(commit) };
+                let context = EventContext { commit, box_id, actor: acting_user(commit) };
                 events
                     .iter()
-                    .try_for_each(|event| self.workspace.apply(&about, event))
-                    .map_err(|unfitting| unfitting.to_string())
+                    .try_for_each(|event| self.workspace.apply(&context, event))
+                    .map_err(|error| error.to_string())
             }
             Content::Unreadable { reason, .. } => Err(reason.clone()),
             Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => Ok(()),
@@ -154,6 +163,6 @@ impl BoxStream {
 }
 
 /// Returns the acting user; `None` for the system.
-fn acting(commit: &Commit) -> Option<&UserId> {
+fn acting_user(commit: &Commit) -> Option<&UserId> {
     Some(&commit.actor).filter(|actor| **actor != UserId::system())
 }

@@ -9,13 +9,13 @@ use super::{
 };
 
 impl Workspace {
-    pub(super) fn install_box(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+    pub(super) fn install_box(&mut self, context: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
         let OwnEvent::BoxInstalled { box_id, kind, zip_code, address, detailed_address, latitude, longitude } = event
         else {
             return Ok(());
         };
-        if self.boxes.contains_key(about.box_id) || box_id != about.box_id {
-            return Err(InvalidEvent(format!("the box {} cannot be installed as {box_id}", about.box_id)));
+        if self.boxes.contains_key(context.box_id) || box_id != context.box_id {
+            return Err(InvalidEvent(format!("the box {} cannot be installed as {box_id}", context.box_id)));
         }
         let row = BoxRow {
             kind: kind.as_str().to_owned(),
@@ -27,18 +27,18 @@ impl Workspace {
             service: "in_service".to_owned(),
             out_of_service_reason: None,
             room_id: None,
-            installed_at: about.at(),
+            installed_at: context.at(),
         };
         self.boxes.insert(box_id.clone(), row);
         self.changed.boxes.insert(box_id.clone());
         Ok(())
     }
 
-    pub(super) fn change_details(&mut self, about: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
+    pub(super) fn change_details(&mut self, context: &EventContext<'_>, event: &OwnEvent) -> Result<(), InvalidEvent> {
         let OwnEvent::BoxDetailsChanged { kind, zip_code, address, detailed_address, coordinates } = event else {
             return Ok(());
         };
-        let row = self.change_box(about.box_id)?;
+        let row = self.change_box(context.box_id)?;
         if let Some(kind) = kind {
             kind.as_str().clone_into(&mut row.kind);
         }
@@ -55,13 +55,13 @@ impl Workspace {
         Ok(())
     }
 
-    pub(super) fn serve(
+    pub(super) fn set_service(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         service: &str,
         reason: Option<String>,
     ) -> Result<(), InvalidEvent> {
-        let row = self.change_box(about.box_id)?;
+        let row = self.change_box(context.box_id)?;
         service.clone_into(&mut row.service);
         row.out_of_service_reason = reason;
         Ok(())

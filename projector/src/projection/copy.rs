@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Ends a row. Sends the buffer if it has reached the chunk size.
-    pub(super) async fn sent(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn end_row(&mut self) -> Result<(), sqlx::Error> {
         if self.bytes.len() >= CHUNK {
             self.copy.send(self.bytes.as_slice()).await?;
             self.bytes.clear();

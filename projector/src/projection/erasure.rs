@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query};
 
 use super::{
     error::InvalidEvent,
-    feed::not_json,
+    feed::json_error,
     tables::FeedRow,
     workspace::{EventContext, Workspace},
     write::column,
@@ -14,23 +14,23 @@ use super::{
 
 impl Workspace {
     /// Redacts the rows in memory, and marks the rows of earlier batches for redaction.
-    pub(super) fn erase_author(&mut self, about: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
-        self.redact_feed(about, author)?;
-        let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == about.box_id);
+    pub(super) fn erase_author(&mut self, context: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
+        self.redact_feed(context, author)?;
+        let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == context.box_id);
         for message in of_box.filter(|message| message.author == *author) {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
         }
         // An unreadable text has no mentions.
         self.alarms.retain(|alarm| {
             let mentioned = alarm.kind == AlarmKind::Mention && alarm.by.as_ref() == Some(author);
-            !(mentioned && alarm.room_id.box_id() == about.box_id)
+            !(mentioned && alarm.room_id.box_id() == context.box_id)
         });
-        self.erased.push((about.box_id.clone(), author.clone()));
+        self.erased.push((context.box_id.clone(), author.clone()));
         Ok(())
     }
 
-    fn redact_feed(&mut self, about: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
-        for row in self.feed.iter_mut().filter(|row| row.room_id.box_id() == about.box_id) {
+    fn redact_feed(&mut self, context: &EventContext<'_>, author: &UserId) -> Result<(), InvalidEvent> {
+        for row in self.feed.iter_mut().filter(|row| row.room_id.box_id() == context.box_id) {
             if let Some(message_id) = row.message_id {
                 if self.messages.get(&message_id).is_some_and(|message| message.author == *author) {
                     redact(row, "body", |_| true)?;
@@ -79,13 +79,13 @@ impl Workspace {
 /// Replaces a text of the row with the erasure mark, if its data match `concerns` and it has that text. Returns whether
 /// the data match.
 fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, InvalidEvent> {
-    let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
+    let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| json_error(&error))?;
     if !concerns(&data) {
         return Ok(false);
     }
     if let Some(text) = data.get_mut(field).filter(|text| text.is_string()) {
         *text = ERASED.into();
-        row.data = to_raw_value(&data).map_err(|error| not_json(&error))?;
+        row.data = to_raw_value(&data).map_err(|error| json_error(&error))?;
     }
     Ok(true)
 }

@@ -24,7 +24,7 @@ pub enum ProjectionError {
 pub(super) struct InvalidEvent(pub(super) String);
 
 /// The error for a commit of another kind than its stream holds, or one that cannot be decoded.
-pub(super) fn foreign(commit: &Commit) -> ProjectionError {
+pub(super) fn foreign_commit(commit: &Commit) -> ProjectionError {
     let reason = match &commit.content {
         Content::Unreadable { reason, .. } => reason.clone(),
         Content::Box { .. } | Content::User { .. } | Content::Claim | Content::Store { .. } | Content::Mark { .. } => {

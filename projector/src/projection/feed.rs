@@ -12,15 +12,15 @@ use super::{
 
 impl Workspace {
     /// Adds an event, by its stored name, to the feed with the room's next version.
-    pub(super) fn tell(
+    pub(super) fn add_to_feed(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         kind: &'static str,
         event: &RoomEvent,
         message_id: Option<MessageId>,
     ) -> Result<(), InvalidEvent> {
-        let data = event.data().map_err(|error| not_json(&error))?;
+        let data = event.data().map_err(|error| json_error(&error))?;
         // A deadline has no actor, even if the next user to open a room triggered it.
         let expired = matches!(event, RoomEvent::RoomClosed { reason: RoomClosedReason::Expired });
         let room = self.change_room(room_id)?;
@@ -30,12 +30,12 @@ impl Workspace {
             room_id: room_id.clone(),
             v,
             kind,
-            at: about.at(),
-            by: if expired { None } else { about.actor.cloned() },
+            at: context.at(),
+            by: if expired { None } else { context.actor.cloned() },
             data,
-            command_id: about.commit.command_id.clone(),
+            command_id: context.commit.command_id.clone(),
             message_id,
-            position: about.commit.sequence,
+            position: context.commit.sequence,
         });
         Ok(())
     }
@@ -46,10 +46,10 @@ impl Workspace {
         let first = self.feed.partition_point(|row| row.position < message_id.sequence());
         let later = self.feed.iter_mut().skip(first);
         for row in later.filter(|row| row.message_id == Some(message_id)) {
-            let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| not_json(&error))?;
+            let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| json_error(&error))?;
             if let Some(body) = data.get_mut("body") {
                 *body = Value::Null;
-                row.data = to_raw_value(&data).map_err(|error| not_json(&error))?;
+                row.data = to_raw_value(&data).map_err(|error| json_error(&error))?;
             }
         }
         self.deleted.push((room_id.clone(), message_id));
@@ -57,6 +57,6 @@ impl Workspace {
     }
 }
 
-pub(super) fn not_json(error: &serde_json::Error) -> InvalidEvent {
-    InvalidEvent(format!("an event cannot be told to clients: {error}"))
+pub(super) fn json_error(error: &serde_json::Error) -> InvalidEvent {
+    InvalidEvent(format!("an event cannot be encoded for clients: {error}"))
 }

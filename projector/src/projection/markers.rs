@@ -6,8 +6,8 @@ use domain::{MessageId, RoomId, UserId};
 use sqlx::PgConnection;
 
 use super::{
-    error::{ProjectionError, foreign},
-    outcome::{Changes, Touched},
+    error::{ProjectionError, foreign_commit},
+    outcome::{Changes, RoomChange},
     table::write,
 };
 use crate::commit::{Commit, Content};
@@ -19,14 +19,14 @@ pub(super) async fn project_markers(
     let mut markers: BTreeMap<(&RoomId, &UserId), MessageId> = BTreeMap::new();
     for commit in commits {
         let Content::Mark { room_id, user_id, message_id } = &commit.content else {
-            return Err(foreign(commit));
+            return Err(foreign_commit(commit));
         };
         // The log keeps only the last marker, and accepts none that is lower.
         markers.insert((room_id, user_id), *message_id);
     }
     let rows = markers.into_iter().map(|((room_id, user_id), message_id)| (room_id, user_id, message_id));
     let rows: Vec<_> = rows.collect();
-    let touched = rows.iter().map(|(room_id, user_id, _)| Touched::by(room_id, user_id)).collect();
+    let room_changes = rows.iter().map(|(room_id, user_id, _)| RoomChange::by(room_id, user_id)).collect();
     write(connection, rows).await?;
-    Ok(Changes { touched, ..Changes::default() })
+    Ok(Changes { room_changes, ..Changes::default() })
 }

@@ -3,7 +3,7 @@
 use domain::{AlarmKind, RoomId, UserId};
 
 use super::{
-    alarms::Cause,
+    alarms::AlarmCause,
     error::InvalidEvent,
     tables::{Member, Standing, UserRoom},
     workspace::{EventContext, Workspace},
@@ -12,7 +12,7 @@ use super::{
 impl Workspace {
     pub(super) fn join(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
     ) -> Result<(), InvalidEvent> {
@@ -21,14 +21,14 @@ impl Workspace {
             return Err(InvalidEvent(format!("{user_id} is in room {room_id} already")));
         }
         // A returning member is last in the order of hosts again, but keeps the ordinal of their last post.
-        let (seat, joined_at) = (room.next_seat(), about.at());
+        let (seat, joined_at) = (room.next_seat(), context.at());
         let former = room.members.get(user_id);
         let (is_new, last_post_ordinal) = (former.is_none(), former.map_or(0, |former| former.last_post_ordinal));
         let member = Member { standing: Standing::Inside, joined_at, seat, last_post_ordinal };
         room.members.insert(user_id.clone(), member);
         room.row.member_count += 1;
         let opened_at = room.row.opened_at;
-        self.changed.note_member(room_id, user_id);
+        self.changed.mark_member(room_id, user_id);
         if is_new {
             self.entered.push(UserRoom { user_id: user_id.clone(), room_id: room_id.clone(), opened_at });
         }
@@ -43,13 +43,13 @@ impl Workspace {
 
     pub(super) fn kick(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         user_id: &UserId,
     ) -> Result<(), InvalidEvent> {
         self.change_member(room_id, user_id)?.standing = Standing::Kicked;
         self.change_room(room_id)?.row.member_count -= 1;
-        self.alarm(Cause { about, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
+        self.alarm(AlarmCause { context, room_id, kind: AlarmKind::Kicked, message_id: None }, user_id);
         Ok(())
     }
 }

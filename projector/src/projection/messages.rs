@@ -3,7 +3,7 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    alarms::{Cause, mentioned},
+    alarms::{AlarmCause, mentioned},
     error::InvalidEvent,
     tables::{Message, Reactions},
     workspace::{EventContext, Workspace},
@@ -12,13 +12,13 @@ use super::{
 impl Workspace {
     pub(super) fn post(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         author: &UserId,
         body: &str,
         reply_to: Option<MessageId>,
     ) -> Result<(), InvalidEvent> {
-        let message_id = about.message_id();
+        let message_id = context.message_id();
         if self.messages.contains_key(&message_id) {
             return Err(InvalidEvent(format!("one commit posts two messages: {message_id}")));
         }
@@ -32,29 +32,29 @@ impl Workspace {
             author: author.clone(),
             body: Some(body.to_owned()),
             reply_to,
-            posted_at: about.at(),
+            posted_at: context.at(),
             edited_at: None,
             reactions: Reactions::new(),
         };
         self.messages.insert(message_id, message);
         self.posted.push(message_id);
-        self.alarm_about_post(about, room_id, body, reply_to)
+        self.alarm_about_post(context, room_id, body, reply_to)
     }
 
     fn alarm_about_post(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         body: &str,
         reply_to: Option<MessageId>,
     ) -> Result<(), InvalidEvent> {
-        let message_id = Some(about.message_id());
+        let message_id = Some(context.message_id());
         if let Some(original) = reply_to {
             let author = self.message(room_id, original)?.author.clone();
-            self.alarm_if_inside(Cause { about, room_id, kind: AlarmKind::Reply, message_id }, &author)?;
+            self.alarm_if_inside(AlarmCause { context, room_id, kind: AlarmKind::Reply, message_id }, &author)?;
         }
         for user_id in mentioned(body) {
-            self.alarm_if_inside(Cause { about, room_id, kind: AlarmKind::Mention, message_id }, &user_id)?;
+            self.alarm_if_inside(AlarmCause { context, room_id, kind: AlarmKind::Mention, message_id }, &user_id)?;
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Workspace {
     /// effect.
     pub(super) fn edit(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         body: &str,
@@ -73,7 +73,7 @@ impl Workspace {
         }
         let message = self.change_message(room_id, message_id)?;
         message.body = Some(body.to_owned());
-        message.edited_at = Some(about.at());
+        message.edited_at = Some(context.at());
         Ok(true)
     }
 

@@ -15,22 +15,22 @@ pub struct Changes {
     /// New alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
     /// The users whose own view of rooms has changed.
-    pub touched: BTreeSet<Touched>,
+    pub room_changes: BTreeSet<RoomChange>,
 }
 
 impl Changes {
     /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
-        let Self { feed, alarms, touched } = later;
+        let Self { feed, alarms, room_changes } = later;
         self.feed.extend(feed);
         self.alarms.extend(alarms);
-        self.touched.extend(touched);
+        self.room_changes.extend(room_changes);
     }
 }
 
 /// A hint that a user's view of a room may have changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Touched {
+pub struct RoomChange {
     /// The room.
     pub room_id: RoomId,
     /// The user; absent if the view of all users inside has changed.
@@ -38,7 +38,7 @@ pub struct Touched {
     pub user_id: Option<UserId>,
 }
 
-impl Touched {
+impl RoomChange {
     /// A change for one user.
     pub(super) fn by(room_id: &RoomId, user_id: &UserId) -> Self {
         Self { room_id: room_id.clone(), user_id: Some(user_id.clone()) }

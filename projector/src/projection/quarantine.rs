@@ -15,12 +15,12 @@ pub struct Quarantine {
     /// The sequence of each box from which its commits are kept back.
     since: BTreeMap<BoxId, u64>,
     /// Failures that are not written to the database yet.
-    fresh: Vec<Poison>,
+    unwritten: Vec<FailedCommit>,
 }
 
 /// A commit that cannot be decoded or applied.
 #[derive(Debug, Clone)]
-pub(super) struct Poison {
+pub(super) struct FailedCommit {
     pub(super) box_id: BoxId,
     pub(super) sequence: u64,
     pub(super) at: DateTime<Utc>,
@@ -28,12 +28,12 @@ pub(super) struct Poison {
 }
 
 /// Logs a failure as an error: an operator is needed, because later changes of this box stay invisible.
-pub(super) fn report(stream: &str, poison: &Poison) {
+pub(super) fn report(stream: &str, failed: &FailedCommit) {
     tracing::error!(
-        box.id = %poison.box_id,
+        box.id = %failed.box_id,
         stream.label = stream,
-        stream.position = poison.sequence,
-        reason = poison.reason,
+        stream.position = failed.sequence,
+        reason = failed.reason,
         "cannot project this box any further: quarantined"
     );
 }
@@ -44,7 +44,7 @@ impl Quarantine {
             .fetch_all(connection)
             .await?;
         let since = rows.iter().map(|row| Ok((parsed(&row.box_id)?, row.position.cast_unsigned())));
-        Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, fresh: Vec::new() })
+        Ok(Self { since: since.collect::<Result<_, sqlx::Error>>()?, unwritten: Vec::new() })
     }
 
     /// Returns the quarantined boxes.
@@ -58,13 +58,13 @@ impl Quarantine {
     }
 
     /// Returns true if this commit of the box is kept back.
-    pub(super) fn parks(&self, box_id: &BoxId, sequence: u64) -> bool {
+    pub(super) fn keeps_back(&self, box_id: &BoxId, sequence: u64) -> bool {
         self.since(box_id).is_some_and(|since| since <= sequence)
     }
 
-    pub(super) fn add(&mut self, poison: Poison) {
-        self.since.insert(poison.box_id.clone(), poison.sequence);
-        self.fresh.push(poison);
+    pub(super) fn add(&mut self, failed: FailedCommit) {
+        self.since.insert(failed.box_id.clone(), failed.sequence);
+        self.unwritten.push(failed);
     }
 
     pub(super) async fn release(&mut self, connection: &mut PgConnection, box_id: &BoxId) -> Result<(), sqlx::Error> {
@@ -84,15 +84,15 @@ impl Quarantine {
         if self.since.is_empty() {
             return Ok(());
         }
-        let fresh = std::mem::take(&mut self.fresh);
+        let unwritten = std::mem::take(&mut self.unwritten);
         let boxes =
-            fresh.iter().map(|poison| (&poison.box_id, stream, poison.sequence, poison.reason.as_str(), poison.at));
+            unwritten.iter().map(|failed| (&failed.box_id, stream, failed.sequence, failed.reason.as_str(), failed.at));
         let boxes: Vec<_> = boxes.collect();
         write(connection, boxes).await?;
         let parked: BTreeSet<(&BoxId, u64)> = commits
             .iter()
             .filter_map(|commit| Some((commit.content.box_id()?, commit.sequence)))
-            .filter(|(box_id, sequence)| self.parks(box_id, *sequence))
+            .filter(|(box_id, sequence)| self.keeps_back(box_id, *sequence))
             .collect();
         let parked: Vec<_> = parked.into_iter().collect();
         write(connection, parked).await
@@ -100,7 +100,7 @@ impl Quarantine {
 }
 
 /// Returns the positions of a box's waiting commits, in order.
-pub(crate) async fn parked(connection: &mut PgConnection, box_id: &BoxId) -> Result<Vec<u64>, sqlx::Error> {
+pub(crate) async fn waiting_positions(connection: &mut PgConnection, box_id: &BoxId) -> Result<Vec<u64>, sqlx::Error> {
     let rows = query!("select position from parked_events where box_id = $1 order by position", box_id.as_str())
         .fetch_all(connection)
         .await?;

@@ -3,19 +3,19 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    alarms::Cause,
+    alarms::AlarmCause,
     error::InvalidEvent,
     workspace::{EventContext, Workspace},
 };
 
 /// The limit of different emoji on one message, to keep its row small. Reactions beyond it have no effect.
-const MOST_EMOJI: usize = 50;
+const MAX_EMOJI: usize = 50;
 
 impl Workspace {
     /// Adds a reaction. Returns true if it is new.
     pub(super) fn add_reaction(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         user_id: &UserId,
@@ -23,14 +23,14 @@ impl Workspace {
     ) -> Result<bool, InvalidEvent> {
         let message = self.message(room_id, message_id)?;
         let known = message.reactions.get(emoji);
-        let full = known.is_none() && message.reactions.len() >= MOST_EMOJI;
+        let full = known.is_none() && message.reactions.len() >= MAX_EMOJI;
         if message.body.is_none() || full || known.is_some_and(|users| users.contains(user_id)) {
             return Ok(false);
         }
         let author = message.author.clone();
         let message = self.change_message(room_id, message_id)?;
         message.reactions.entry(emoji.to_owned()).or_default().push(user_id.clone());
-        let cause = Cause { about, room_id, kind: AlarmKind::Reaction, message_id: Some(message_id) };
+        let cause = AlarmCause { context, room_id, kind: AlarmKind::Reaction, message_id: Some(message_id) };
         self.alarm_if_inside(cause, &author)?;
         Ok(true)
     }

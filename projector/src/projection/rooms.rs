@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{AlarmKind, RoomClosedReason, RoomEvent, RoomId, UserId, values::Step};
 
 use super::{
-    alarms::Cause,
+    alarms::AlarmCause,
     error::InvalidEvent,
     tables::{Member, RoomRow, Standing, UserRoom},
     workspace::{EventContext, Room, Workspace},
@@ -14,7 +14,7 @@ use super::{
 impl Workspace {
     pub(super) fn open_room(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         event: &RoomEvent,
     ) -> Result<(), InvalidEvent> {
@@ -22,10 +22,10 @@ impl Workspace {
         else {
             return Ok(());
         };
-        if self.rooms.contains_key(room_id) || room_id.box_id() != about.box_id {
-            return Err(InvalidEvent(format!("the room {room_id} cannot be opened on box {}", about.box_id)));
+        if self.rooms.contains_key(room_id) || room_id.box_id() != context.box_id {
+            return Err(InvalidEvent(format!("the room {room_id} cannot be opened on box {}", context.box_id)));
         }
-        self.change_box(about.box_id)?.room_id = Some(room_id.clone());
+        self.change_box(context.box_id)?.room_id = Some(room_id.clone());
         let row = RoomRow {
             store_id: store_id.to_string(),
             title: title.clone(),
@@ -42,48 +42,48 @@ impl Workspace {
             v: 0,
             last_ordinal: 0,
         };
-        let first = Member { standing: Standing::Inside, joined_at: about.at(), seat: 1, last_post_ordinal: 0 };
+        let first = Member { standing: Standing::Inside, joined_at: context.at(), seat: 1, last_post_ordinal: 0 };
         let members = BTreeMap::from([(host.clone(), first)]);
         self.rooms.insert(room_id.clone(), Room { row, members });
-        self.changed.note_member(room_id, host);
+        self.changed.mark_member(room_id, host);
         self.entered.push(UserRoom { user_id: host.clone(), room_id: room_id.clone(), opened_at: *opened_at });
         Ok(())
     }
 
     pub(super) fn transfer_host(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         to: &UserId,
     ) -> Result<(), InvalidEvent> {
         self.change_room(room_id)?.row.host = to.to_string();
-        self.alarm(Cause { about, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
+        self.alarm(AlarmCause { context, room_id, kind: AlarmKind::MadeHost, message_id: None }, to);
         Ok(())
     }
 
     pub(super) fn close_room(
         &mut self,
-        about: &EventContext<'_>,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         reason: RoomClosedReason,
     ) -> Result<(), InvalidEvent> {
         let row = &mut self.change_room(room_id)?.row;
         "closed".clone_into(&mut row.status);
         row.closed_reason = Some(reason.as_str().to_owned());
-        row.closed_at = Some(about.at());
-        let box_row = self.change_box(about.box_id)?;
+        row.closed_at = Some(context.at());
+        let box_row = self.change_box(context.box_id)?;
         if box_row.room_id.as_ref() == Some(room_id) {
             box_row.room_id = None;
         }
-        let cause = Cause { about, room_id, kind: AlarmKind::RoomClosed, message_id: None };
+        let cause = AlarmCause { context, room_id, kind: AlarmKind::RoomClosed, message_id: None };
         if reason == RoomClosedReason::Expired {
-            self.alarm_all_inside_of_itself(cause)
+            self.alarm_all_inside_without_actor(cause)
         } else {
             self.alarm_all_inside(cause)
         }
     }
 
-    pub(super) fn bring_order(&mut self, about: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
-        self.alarm_all_inside(Cause { about, room_id, kind: AlarmKind::OrderArrived, message_id: None })
+    pub(super) fn deliver_order(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
+        self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::OrderArrived, message_id: None })
     }
 }

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, query};
 
 use super::{
     cell::Cells,
-    error::{InvalidEvent, ProjectionError, foreign},
+    error::{InvalidEvent, ProjectionError, foreign_commit},
     table::{Loaded, write},
     tables::StoreRow,
 };
@@ -24,7 +24,7 @@ pub(super) async fn project_stores(connection: &mut PgConnection, commits: &[Com
     let mut touched = Vec::new();
     for commit in commits {
         let Content::Store { store_id, events } = &commit.content else {
-            return Err(foreign(commit));
+            return Err(foreign_commit(commit));
         };
         touched.push((commit, store_id, events));
     }
@@ -32,10 +32,9 @@ pub(super) async fn project_stores(connection: &mut PgConnection, commits: &[Com
     let mut stores = Stores::load(connection, &ids.into_iter().collect::<Vec<_>>()).await?;
     for (commit, store_id, events) in touched {
         for event in events {
-            stores.apply(store_id, commit.at, event).map_err(|unfitting| ProjectionError::Stuck {
-                sequence: commit.sequence,
-                reason: unfitting.to_string(),
-            })?;
+            stores
+                .apply(store_id, commit.at, event)
+                .map_err(|error| ProjectionError::Stuck { sequence: commit.sequence, reason: error.to_string() })?;
         }
     }
     stores.write(connection).await?;

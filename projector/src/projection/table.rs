@@ -99,7 +99,7 @@ pub(super) async fn copy<R: Record>(
     let mut copy = Rows::begin(connection, &R::TABLE.copy(), R::TABLE.columns.len()).await?;
     for row in rows {
         row.copy(&mut copy);
-        copy.sent().await?;
+        copy.end_row().await?;
     }
     copy.finish().await
 }

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, query};
 
 use super::{
     cell::Cells,
-    error::{InvalidEvent, ProjectionError, foreign},
+    error::{InvalidEvent, ProjectionError, foreign_commit},
     table::{Loaded, write},
     tables::{Device, UserRow},
     write::column,
@@ -33,15 +33,15 @@ pub(super) async fn project_users(connection: &mut PgConnection, commits: &[Comm
         match &commit.content {
             Content::User { user_id, events } => {
                 for event in events {
-                    users.apply(user_id, commit.at, event).map_err(|unfitting| ProjectionError::Stuck {
+                    users.apply(user_id, commit.at, event).map_err(|error| ProjectionError::Stuck {
                         sequence: commit.sequence,
-                        reason: unfitting.to_string(),
+                        reason: error.to_string(),
                     })?;
                 }
             }
             Content::Claim => {}
             Content::Box { .. } | Content::Store { .. } | Content::Mark { .. } | Content::Unreadable { .. } => {
-                return Err(foreign(commit));
+                return Err(foreign_commit(commit));
             }
         }
     }

@@ -45,7 +45,7 @@ pub(super) struct Changed {
 
 impl Changed {
     /// Marks a member as changed. Avoids cloning the ids: most events are of users who are marked already.
-    pub(super) fn note_member(&mut self, room_id: &RoomId, user_id: &UserId) {
+    pub(super) fn mark_member(&mut self, room_id: &RoomId, user_id: &UserId) {
         match self.members.get_mut(room_id) {
             Some(members) if members.contains(user_id) => {}
             Some(members) => {
@@ -64,7 +64,7 @@ impl Changed {
 
 /// Approximate limits of the rows kept between batches.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Memory {
+pub(super) struct CacheLimits {
     /// The limit of boxes, and of rooms.
     pub(super) rooms: usize,
     pub(super) messages: usize,
@@ -143,7 +143,7 @@ impl Workspace {
         let room = self.rooms.get_mut(room_id).ok_or_else(|| InvalidEvent(format!("there is no room {room_id}")))?;
         let member = room.members.get_mut(user_id).filter(|member| member.standing == Standing::Inside);
         let member = member.ok_or_else(|| InvalidEvent(format!("{user_id} is not in room {room_id}")))?;
-        self.changed.note_member(room_id, user_id);
+        self.changed.mark_member(room_id, user_id);
         Ok(member)
     }
 
@@ -163,19 +163,19 @@ impl Workspace {
     }
 
     /// Ends a batch: drops closed rooms, cached rows beyond the limits, and the lists of changes.
-    pub(super) fn end_batch(&mut self, most: Memory) {
+    pub(super) fn end_batch(&mut self, limits: CacheLimits) {
         // A closed room has no further events.
         let is_closed = |room_id: &&RoomId| self.rooms.get(*room_id).is_some_and(|room| room.row.closed_at.is_some());
         let closed: Vec<RoomId> = self.changed.rooms.iter().filter(is_closed).cloned().collect();
         for room_id in &closed {
             self.rooms.remove(room_id);
         }
-        if self.rooms.len() > most.rooms || self.boxes.len() > most.rooms {
+        if self.rooms.len() > limits.rooms || self.boxes.len() > limits.rooms {
             let Changed { boxes, rooms, .. } = &self.changed;
             self.boxes.retain(|box_id, _| boxes.contains(box_id));
             self.rooms.retain(|room_id, _| rooms.contains(room_id));
         }
-        if self.messages.len() > most.messages {
+        if self.messages.len() > limits.messages {
             self.messages.clear();
         } else if !closed.is_empty() {
             self.messages.retain(|_, message| self.rooms.contains_key(&message.room_id));

@@ -6,11 +6,11 @@ use std::{
 };
 
 use domain::BoxId;
-use operator_protocol::{ParkedBox, Retried, RetryParked};
+use operator_protocol::{QuarantinedBox, Retried, RetryQuarantined};
 use sqlx::{PgConnection, query};
 use tokio::time::{Instant, sleep};
 
-use super::{list, not_parked};
+use super::{list, not_quarantined};
 use crate::{database::Database, generation::ChangeError};
 
 /// The polling interval.
@@ -19,22 +19,22 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Retries one box, or all: the running projectors decode the waiting events again. The other boxes of the same streams
 /// are retried as well.
 pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, ChangeError> {
-    let meant = |parked: &ParkedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
-    let before: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
+    let meant = |parked: &QuarantinedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
+    let before: Vec<QuarantinedBox> = list(database).await?.into_iter().filter(meant).collect();
     if let (true, Some(box_id)) = (before.is_empty(), box_id) {
-        return Err(not_parked(box_id));
+        return Err(not_quarantined(box_id));
     }
     let mut connection = database.control().await?;
     let mut asked: BTreeMap<(i32, String), i64> = BTreeMap::new();
     for parked in &before {
         for generation in &parked.generations {
             if let Entry::Vacant(track) = asked.entry((*generation, parked.stream.clone())) {
-                let wanted = ask(&mut connection, track.key()).await?;
+                let wanted = request_retry(&mut connection, track.key()).await?;
                 track.insert(wanted);
             }
         }
     }
-    let deadline = Instant::now() + RetryParked::LIMIT;
+    let deadline = Instant::now() + RetryQuarantined::LIMIT;
     for (track, wanted) in &asked {
         while answered(&mut connection, track).await? < *wanted {
             if Instant::now() > deadline {
@@ -44,14 +44,17 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
             sleep(PAUSE).await;
         }
     }
-    let parked: Vec<ParkedBox> = list(database).await?.into_iter().filter(meant).collect();
+    let parked: Vec<QuarantinedBox> = list(database).await?.into_iter().filter(meant).collect();
     let mut released: Vec<String> = before.into_iter().map(|parked| parked.box_id).collect();
     released.dedup();
     released.retain(|box_id| !parked.iter().any(|parked| parked.box_id == *box_id));
     Ok(Retried { released, parked })
 }
 
-async fn ask(connection: &mut PgConnection, (generation, stream): &(i32, String)) -> Result<i64, sqlx::Error> {
+async fn request_retry(
+    connection: &mut PgConnection,
+    (generation, stream): &(i32, String),
+) -> Result<i64, sqlx::Error> {
     let row = query!(
         "insert into control.retries (generation, stream, wanted)
          values ($1, $2, 1)

@@ -24,15 +24,15 @@ pub(super) struct Running {
 
 struct Runner {
     task: AbortHandle,
-    course: watch::Sender<TrackMode>,
+    mode: watch::Sender<TrackMode>,
     /// The description that was recorded last.
-    told: Option<Description>,
+    recorded: Option<Description>,
 }
 
 /// The description of a track in the lease table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Description {
-    pub(super) notices: bool,
+    pub(super) sends_notifications: bool,
     pub(super) progress: Progress,
 }
 
@@ -49,38 +49,38 @@ impl Running {
     /// Starts a track.
     pub(super) fn start(&mut self, tracker: &Tracker, track: Track, generation: Generation) {
         let throttle = self.throttles.entry(track.0).or_default().clone();
-        let (course, steered) = watch::channel(TrackMode::of(generation));
-        let task = self.tasks.spawn(tracker.clone().run(track, TrackConfig { course: steered, throttle }));
-        self.tracks.insert(track, Runner { task, course, told: None });
+        let (mode, mode_receiver) = watch::channel(TrackMode::of(generation));
+        let task = self.tasks.spawn(tracker.clone().run(track, TrackConfig { mode_receiver, throttle }));
+        self.tracks.insert(track, Runner { task, mode, recorded: None });
     }
 
     /// Updates the mode of a generation's tracks and the rate limit. Each process gets a share of the limit in
     /// proportion to its tracks.
-    pub(super) fn steer(&mut self, generation: Generation, streams: usize) {
+    pub(super) fn update_mode(&mut self, generation: Generation, streams: usize) {
         let (own, all) = (self.count(generation.number), streams.max(1));
         let portion = |rate: u32| u32::try_from(u64::from(rate) * own as u64 / all as u64).unwrap_or(rate).max(1);
         let throttle = self.throttles.entry(generation.number).or_default();
-        throttle.limit(generation.pace.max_rate.map(portion));
+        throttle.limit(generation.limits.max_rate.map(portion));
         for (_, runner) in self.tracks.iter_mut().filter(|((number, _), _)| *number == generation.number) {
-            runner.course.send_if_modified(|course| {
-                let former = std::mem::replace(course, TrackMode::of(generation));
-                former != *course
+            runner.mode.send_if_modified(|mode| {
+                let former = std::mem::replace(mode, TrackMode::of(generation));
+                former != *mode
             });
         }
     }
 
     /// Returns the descriptions that have changed since the last call.
-    pub(super) fn news(&mut self, status: &Status) -> Vec<(Track, Description)> {
-        let mut news = Vec::new();
+    pub(super) fn changed_descriptions(&mut self, status: &Status) -> Vec<(Track, Description)> {
+        let mut changed = Vec::new();
         for (track, runner) in &mut self.tracks {
             let Some(progress) = status.progress(*track) else { continue };
-            let description = Description { notices: runner.course.borrow().live, progress };
-            if runner.told.as_ref() != Some(&description) {
-                runner.told = Some(description.clone());
-                news.push((*track, description));
+            let description = Description { sends_notifications: runner.mode.borrow().live, progress };
+            if runner.recorded.as_ref() != Some(&description) {
+                runner.recorded = Some(description.clone());
+                changed.push((*track, description));
             }
         }
-        news
+        changed
     }
 
     /// Removes and returns the tracks whose task has ended by itself.
@@ -89,14 +89,14 @@ impl Running {
     }
 
     /// Stops and returns the tracks of generations that are not to be written.
-    pub(super) fn stop_all_but(&mut self, generations: &[Generation]) -> Vec<Track> {
-        let written = |number| generations.iter().any(|generation| generation.number == number);
-        self.throttles.retain(|number, _| written(*number));
-        self.take(|(number, _), _| !written(*number))
+    pub(super) fn stop_others(&mut self, generations: &[Generation]) -> Vec<Track> {
+        let is_writable = |number| generations.iter().any(|generation| generation.number == number);
+        self.throttles.retain(|number, _| is_writable(*number));
+        self.take(|(number, _), _| !is_writable(*number))
     }
 
     /// Stops and returns the tracks of a generation beyond this process's share.
-    pub(super) fn surplus(&mut self, generation: i32, share: usize) -> Vec<Track> {
+    pub(super) fn take_surplus(&mut self, generation: i32, share: usize) -> Vec<Track> {
         let mut held = 0;
         self.take(|(number, _), _| {
             held += usize::from(*number == generation);
@@ -118,6 +118,6 @@ impl Running {
 
 impl TrackMode {
     fn of(generation: Generation) -> Self {
-        Self { live: generation.is_read(), low_priority: generation.pace.low_priority }
+        Self { live: generation.serves_reads(), low_priority: generation.limits.low_priority }
     }
 }

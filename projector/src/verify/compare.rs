@@ -32,7 +32,7 @@ pub(super) struct Comparison {
 
 /// A piece of a table: the keys after `after` and up to `to`, as texts.
 #[derive(Debug, Clone, Default)]
-struct Piece {
+struct Part {
     after: Option<Vec<String>>,
     to: Option<Vec<String>>,
 }
@@ -79,21 +79,21 @@ impl Comparison {
         let mut unsure = Groups::default();
         for table in snapshot.tables.clone() {
             let Some((condition, ids)) = selection.condition(table.scope) else { continue };
-            let mut piece = Piece::default();
+            let mut part = Part::default();
             loop {
                 let begin = Instant::now();
-                piece.to = self.end(snapshot, &table, &condition, &ids, &piece).await?;
-                let within = piece.condition(&table, &condition, &ids);
+                part.to = self.end(snapshot, &table, &condition, &ids, &part).await?;
+                let within = part.condition(&table, &condition, &ids);
                 let sums = self.sums(snapshot, &table, &within).await?;
                 *self.rows.entry(table.name.clone()).or_default() += sums.rows_a.cast_unsigned();
                 if !sums.same && table.name == MARKERS && snapshot.markers_move() {
                     unsure.merge(self.differing_boxes(snapshot, &table, &within).await?);
                 } else if !sums.same {
-                    self.narrow(snapshot, &table, &within).await?;
+                    self.find_differences(snapshot, &table, &within).await?;
                 }
-                self.rest(begin, sums.rows_a.max(sums.rows_b)).await;
-                match piece.to.take() {
-                    Some(end) => piece.after = Some(end),
+                self.pause(begin, sums.rows_a.max(sums.rows_b)).await;
+                match part.to.take() {
+                    Some(end) => part.after = Some(end),
                     None => break,
                 }
             }
@@ -102,7 +102,7 @@ impl Comparison {
     }
 
     /// Waits as needed to keep the rate limit.
-    async fn rest(&self, begin: Instant, rows: i64) {
+    async fn pause(&self, begin: Instant, rows: i64) {
         if let Some(rate) = self.limits.max_rate {
             let rows = u32::try_from(rows).unwrap_or(u32::MAX);
             sleep_until(begin + Duration::from_secs_f64(f64::from(rows) / f64::from(rate))).await;
@@ -121,9 +121,9 @@ impl Comparison {
         table: &Table,
         condition: &str,
         ids: &[String],
-        piece: &Piece,
+        part: &Part,
     ) -> Result<Option<Vec<String>>, VerifyError> {
-        let within = Piece { after: piece.after.clone(), to: None }.condition(table, condition, ids);
+        let within = Part { after: part.after.clone(), to: None }.condition(table, condition, ids);
         let sql = format!(
             "select array[{}] from read_g{}.{} as t where {} order by {} offset {} limit 1",
             table.texts("t."),
@@ -178,7 +178,12 @@ impl Comparison {
         )
     }
 
-    async fn narrow(&mut self, snapshot: &mut Snapshot, table: &Table, within: &Condition) -> Result<(), VerifyError> {
+    async fn find_differences(
+        &mut self,
+        snapshot: &mut Snapshot,
+        table: &Table,
+        within: &Condition,
+    ) -> Result<(), VerifyError> {
         let room = self.limits.shown.saturating_sub(self.differences.len());
         let sql = format!(
             "select count(*) over () as total, array[{}] as key, to_jsonb(a.whole) as a, to_jsonb(b.whole) as b
@@ -217,7 +222,7 @@ impl Comparison {
     }
 }
 
-impl Piece {
+impl Part {
     fn condition(&self, table: &Table, condition: &str, ids: &[String]) -> Condition {
         let mut sql = condition.to_owned();
         let mut keys = Vec::new();

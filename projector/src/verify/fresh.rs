@@ -27,9 +27,9 @@ pub async fn verify_fresh(
     generation: i32,
     limits: Limits,
 ) -> Result<Verification, VerifyError> {
-    let mut turn = database.control().await?;
+    let mut lock = database.control().await?;
     let taken = query!(r#"select pg_try_advisory_lock(hashtextextended('boxroom fresh projection', 0)) as "taken!""#);
-    if !taken.fetch_one(&mut turn).await?.taken {
+    if !taken.fetch_one(&mut lock).await?.taken {
         let reason = "another comparison with a fresh projection is running";
         return Err(VerifyError::Refused(reason.to_owned()));
     }
@@ -39,20 +39,20 @@ pub async fn verify_fresh(
         origins.push(Origin { stream: *stream, incarnation: log.state(*stream).await?.incarnation });
     }
     // A process that was killed may have left its tables.
-    drop_tables(&mut turn).await?;
-    let mut transaction = turn.begin().await?;
-    generation::make_tables(&mut transaction, FRESH, &origins).await?;
+    drop_tables(&mut lock).await?;
+    let mut transaction = lock.begin().await?;
+    generation::create_tables(&mut transaction, FRESH, &origins).await?;
     transaction.commit().await?;
     let throttle = Throttle::default();
     throttle.limit(limits.max_rate);
-    throttle.give_way(limits.gives_way);
+    throttle.set_low_priority(limits.low_priority);
     let mode = Mode::Building(throttle);
-    let again = || -> futures::future::BoxFuture<'_, _> {
+    let catch_up_again = || -> futures::future::BoxFuture<'_, _> {
         Box::pin(async { Ok(catch_up(database, log, FRESH, &streams, &mode).await?) })
     };
-    let result = verify_prepared(database, log, [generation, FRESH], limits, &again).await;
-    drop_tables(&mut turn).await?;
-    turn.close().await?;
+    let result = verify_prepared(database, log, [generation, FRESH], limits, &catch_up_again).await;
+    drop_tables(&mut lock).await?;
+    lock.close().await?;
     result
 }
 

@@ -7,13 +7,13 @@ pub struct Limits {
     /// second.
     pub max_rate: Option<u32>,
     /// True if building a fresh projection leaves most of the time to other work.
-    pub gives_way: bool,
+    pub low_priority: bool,
     /// The number of differences to report in detail; all are counted.
     pub shown: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_rate: None, gives_way: false, shown: 20 }
+        Self { max_rate: None, low_priority: false, shown: 20 }
     }
 }

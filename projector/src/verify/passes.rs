@@ -16,8 +16,8 @@ use super::{
 };
 use crate::database::Database;
 
-/// The time without progress after which the remaining comparisons are given up as undecided.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time without progress after which the remaining comparisons are reported as undecided.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause between two snapshots.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -50,7 +50,7 @@ pub(super) async fn verify_prepared(
     let mut pending = snapshot.moving(log.as_ref()).await?;
     pending.merge(found.compare(&mut snapshot, &Selection::AllBut(pending.clone())).await?);
     let (mut passes, mut progress) = (1, Instant::now());
-    while !pending.is_empty() && progress.elapsed() < PATIENCE {
+    while !pending.is_empty() && progress.elapsed() < STALL_TIMEOUT {
         sleep(PAUSE).await;
         prepare().await?;
         snapshot.renew().await?;

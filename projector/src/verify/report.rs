@@ -26,7 +26,7 @@ pub struct Verification {
     pub differences: u64,
     /// The first differences.
     pub shown: Vec<Difference>,
-    /// Boxes, users and stores that changed all the time and were not compared.
+    /// Boxes, users and stores that kept changing and were not compared.
     pub undecided: Vec<String>,
     /// The number of comparison passes.
     pub passes: u32,
@@ -48,12 +48,12 @@ pub struct Difference {
     /// The columns whose values differ.
     pub differing: Vec<String>,
     /// The latest events that have touched the row.
-    pub events: Vec<Touch>,
+    pub events: Vec<TouchingEvent>,
 }
 
 /// An event that has touched a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Touch {
+pub struct TouchingEvent {
     /// The stream.
     pub stream: String,
     /// The sequence.
@@ -109,7 +109,7 @@ impl Difference {
     fn hide(&mut self) {
         let rows = [&mut self.first, &mut self.second].into_iter().flatten().filter_map(Value::as_object_mut);
         for (name, value) in rows.flatten() {
-            if !is_harmless(&self.table, name, value) {
+            if !is_public(&self.table, name, value) {
                 *value = HIDDEN.into();
             }
         }
@@ -123,7 +123,7 @@ fn named<S: Serializer>(generations: &[i32; 2], serializer: S) -> Result<S::Ok, 
 }
 
 /// Returns true for numbers, times, ids and constants. Unknown text columns count as user content.
-fn is_harmless(table: &str, column: &str, value: &Value) -> bool {
+fn is_public(table: &str, column: &str, value: &Value) -> bool {
     let is_known = column.ends_with("_id") || column.ends_with("_at") || tables::is_shown(table, column);
     is_known || !(value.is_string() || value.is_object() || value.is_array())
 }
@@ -139,12 +139,12 @@ impl fmt::Display for Verification {
                 writeln!(f, "  {generation}: {row}")?;
             }
             writeln!(f, "  differing: {}", difference.differing.join(", "))?;
-            for Touch { stream, sequence, types, at } in &difference.events {
+            for TouchingEvent { stream, sequence, types, at } in &difference.events {
                 writeln!(f, "  {stream} {sequence}: {} at {}", types.join(", "), at.to_rfc3339())?;
             }
         }
         for undecided in &self.undecided {
-            writeln!(f, "{undecided}: changed all the time, not compared")?;
+            writeln!(f, "{undecided}: kept changing, not compared")?;
         }
         let rows: u64 = self.rows.values().sum();
         write!(

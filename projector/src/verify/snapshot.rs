@@ -15,7 +15,7 @@ use super::{
 use crate::database::Database;
 
 /// The limit of events between two checkpoints for a comparison.
-const FURTHEST: u64 = 100_000;
+const MAX_DISTANCE: u64 = 100_000;
 
 /// Session settings. The text of a row must not depend on the client's settings, a comparison uses one processor, and a
 /// frozen client must not keep old rows from vacuum forever.
@@ -78,17 +78,17 @@ impl Snapshot {
             return Err(VerifyError::Refused(reason));
         }
         let mut snapshot = Self { connection, tables, generations, checkpoints: Vec::new() };
-        snapshot.look().await?;
+        snapshot.begin().await?;
         Ok(snapshot)
     }
 
     /// Begins a new transaction to see the current state.
     pub(super) async fn renew(&mut self) -> Result<(), VerifyError> {
         raw_sql("rollback").execute(&mut self.connection).await?;
-        self.look().await
+        self.begin().await
     }
 
-    async fn look(&mut self) -> Result<(), VerifyError> {
+    async fn begin(&mut self) -> Result<(), VerifyError> {
         raw_sql(BEGIN).execute(&mut self.connection).await?;
         let [first, second] = self.generations;
         // A schema name cannot be a parameter; a number is safe to interpolate.
@@ -110,10 +110,10 @@ impl Snapshot {
                 let reason = format!("{stream}: generations {first} and {second} are built from different logs");
                 return Err(VerifyError::Refused(reason));
             }
-            let apart = position_a.unwrap_or_default().abs_diff(position_b.unwrap_or_default());
-            if apart > FURTHEST {
+            let distance = position_a.unwrap_or_default().abs_diff(position_b.unwrap_or_default());
+            if distance > MAX_DISTANCE {
                 let reason =
-                    format!("{stream}: generations {first} and {second} are {apart} events apart; try again later");
+                    format!("{stream}: generations {first} and {second} are {distance} events apart; try again later");
                 return Err(VerifyError::Refused(reason));
             }
         }

@@ -13,18 +13,18 @@ use wire::{Source, StreamName};
 
 use super::{
     error::VerifyError,
-    report::{Difference, Touch},
+    report::{Difference, TouchingEvent},
 };
 
 /// The limit of messages searched per subject.
-const LOOKED_THROUGH: usize = 5_000;
+const MAX_SEARCHED: usize = 5_000;
 
 /// The number of latest events reported per row.
-const TOLD: usize = 10;
+const MAX_EVENTS: usize = 10;
 
 /// A filter for the events that touch a row among others on the same subjects. If both lists are empty, all match.
 #[derive(Default)]
-struct Traits {
+struct EventFilter {
     /// Matches events at these sequences.
     sequences: Vec<u64>,
     /// Matches events that name all of these ids.
@@ -36,16 +36,18 @@ pub(super) async fn explain(log: &dyn Log, partitions: u16, difference: &mut Dif
     let Some(row) = difference.first.as_ref().or(difference.second.as_ref()).filter(|row| row.is_object()) else {
         return Ok(());
     };
-    let traits = Traits::of(row);
-    let from = traits.sequences.iter().min().copied().unwrap_or(1);
+    let filter = EventFilter::of(row);
+    let from = filter.sequences.iter().min().copied().unwrap_or(1);
     let mut events = Vec::new();
     for source in sources(row) {
         let stream = source.stream(partitions);
-        let messages = history(log, &source, partitions, from, LOOKED_THROUGH).await?;
-        events.extend(messages.iter().filter(|message| traits.fit(message)).map(|message| touch(stream, message)));
+        let messages = history(log, &source, partitions, from, MAX_SEARCHED).await?;
+        events.extend(
+            messages.iter().filter(|message| filter.matches(message)).map(|message| touching_event(stream, message)),
+        );
     }
-    events.sort_by_key(|touch: &Touch| touch.sequence);
-    difference.events = events.split_off(events.len().saturating_sub(TOLD));
+    events.sort_by_key(|touching_event: &TouchingEvent| touching_event.sequence);
+    difference.events = events.split_off(events.len().saturating_sub(MAX_EVENTS));
     Ok(())
 }
 
@@ -73,11 +75,16 @@ fn is_box(row: &Value) -> bool {
     row.get("installed_at").is_some()
 }
 
-fn touch(stream: StreamName, message: &Recorded) -> Touch {
-    Touch { stream: stream.label(), sequence: message.sequence, types: event_types(message), at: message.stored_at }
+fn touching_event(stream: StreamName, message: &Recorded) -> TouchingEvent {
+    TouchingEvent {
+        stream: stream.label(),
+        sequence: message.sequence,
+        types: event_types(message),
+        at: message.stored_at,
+    }
 }
 
-impl Traits {
+impl EventFilter {
     fn of(row: &Value) -> Self {
         if is_marker(row) || is_box(row) || row.get("box_id").is_none() {
             return Self::default();
@@ -94,7 +101,7 @@ impl Traits {
         Self { sequences, ids }
     }
 
-    fn fit(&self, message: &Recorded) -> bool {
+    fn matches(&self, message: &Recorded) -> bool {
         if self.sequences.contains(&message.sequence) {
             return true;
         }

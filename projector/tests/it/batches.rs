@@ -10,7 +10,7 @@ use domain::{
     values::{ExtensionHours, MaxMembers, Step},
 };
 use event_store::MemoryLog;
-use projector::{Commit, Content, Pace, Projection, project_and_release};
+use projector::{Commit, Content, Projection, ProjectionMode, project_and_release};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -216,7 +216,7 @@ async fn project_cut(
     while !rest.is_empty() {
         let length = (*distances.next().expect("a distance")).min(rest.len());
         let (batch, later) = rest.split_at(length);
-        project_remembering(connection, stream, Pace::Live, (batch, log), (batch.len(), &[false])).await;
+        project_remembering(connection, stream, ProjectionMode::Live, (batch, log), (batch.len(), &[false])).await;
         rest = later;
     }
 }
@@ -226,7 +226,7 @@ async fn project_cut(
 async fn project_remembering(
     connection: &mut PgConnection,
     stream: StreamName,
-    pace: Pace,
+    pace: ProjectionMode,
     (commits, log): (&[Commit], &MemoryLog),
     (cut, crashes): (usize, &[bool]),
 ) {
@@ -275,8 +275,8 @@ async fn compare(world: &World, dice: &[Dice], cuts: &[usize], (cut, crashes): (
     for (stream, commits) in [(BOXES, commits_of(&log).await), (StreamName::User, people.commits)] {
         let told = (commits.as_slice(), log.as_ref());
         project_cut(&mut one, stream, told, cuts).await;
-        project_remembering(&mut other, stream, Pace::Live, told, (cut, crashes)).await;
-        project_remembering(&mut built, stream, Pace::Building, told, (cut * 3, crashes)).await;
+        project_remembering(&mut other, stream, ProjectionMode::Live, told, (cut, crashes)).await;
+        project_remembering(&mut built, stream, ProjectionMode::Building, told, (cut * 3, crashes)).await;
     }
     let (one, other) = (everything(&mut one).await, everything(&mut other).await);
     let built = everything(&mut built).await;
@@ -310,7 +310,7 @@ async fn equal_without_the_key(
     let log = story.on_log().await;
     let mut without_key = world.database.generation(5).await.expect("a connection");
     let told = (story.commits.as_slice(), log.as_ref());
-    project_remembering(&mut without_key, BOXES, Pace::Building, told, (cut, &[false])).await;
+    project_remembering(&mut without_key, BOXES, ProjectionMode::Building, told, (cut, &[false])).await;
     let without_key = everything(&mut without_key).await;
     let parked: Vec<_> = redacted["quarantined_boxes"].iter().map(|row| &row["row"]["box_id"]).collect();
     for (table, rows) in redacted {

@@ -26,7 +26,7 @@ async fn a_batch_applied_twice_changes_nothing_the_second_time() {
     world.tell(&story).await;
     let before = everything(&mut world.connection).await;
     let mut projection =
-        Projection::open(BOXES, projector::Pace::Live, &mut world.connection).await.expect("a projection");
+        Projection::open(BOXES, projector::ProjectionMode::Live, &mut world.connection).await.expect("a projection");
     let again = project_batch(&mut world.connection, &mut projection, &mut stale, &story.commits).await;
     assert!(matches!(again, Err(BatchError::Overtaken)), "{again:?}");
     assert_eq!(everything(&mut world.connection).await, before);
@@ -37,8 +37,9 @@ async fn insist(mut world_connection: sqlx::PgConnection, story: &Story) -> usiz
     let mut overtaken = 0;
     loop {
         let mut at = checkpoint(&mut world_connection, BOXES).await;
-        let mut projection =
-            Projection::open(BOXES, projector::Pace::Live, &mut world_connection).await.expect("a projection");
+        let mut projection = Projection::open(BOXES, projector::ProjectionMode::Live, &mut world_connection)
+            .await
+            .expect("a projection");
         loop {
             let rest = story.commits.iter().filter(|commit| commit.sequence > at.position);
             let next: Vec<_> = rest.take(3).cloned().collect();
@@ -107,5 +108,5 @@ async fn a_checkpoint_recognizes_another_log() {
     assert!(shorter.ends_with("it ends at 0, before 7"), "{shorter}");
     let longer = StreamState { last_sequence: 9, ..state.clone() };
     let hole = difference(checkpoint(7, &state.incarnation), &longer).await.expect_err("a hole");
-    assert!(hole.ends_with("it holds nothing at 7"), "{hole}");
+    assert!(hole.ends_with("it has no message at 7"), "{hole}");
 }

@@ -1,6 +1,6 @@
 //! The remaining data of an erased user.
 
-use projector::{Pace, Projection, project_isolating_failures};
+use projector::{Projection, ProjectionMode, project_isolating_failures};
 use serde_json::json;
 
 use crate::{
@@ -95,7 +95,8 @@ async fn messages_in_memory_during_a_build_are_redacted() {
     let first = story.commits.len();
     story.happens("b1", "system", [erased("bob")]);
     story.happens("b1", "ann", [reacted("b1.1", message, "ann", "👍")]);
-    let mut projection = Projection::open(BOXES, Pace::Building, &mut world.connection).await.expect("a projection");
+    let mut projection =
+        Projection::open(BOXES, ProjectionMode::Building, &mut world.connection).await.expect("a projection");
     let mut at = checkpoint(&mut world.connection, BOXES).await;
     for batch in [&story.commits[..first], &story.commits[first..=first], &story.commits[first + 1..]] {
         project_isolating_failures(&mut world.connection, &mut projection, &mut at, batch).await.expect("projected");

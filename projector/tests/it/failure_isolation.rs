@@ -3,10 +3,10 @@
 use domain::UserEvent;
 use event_store::MemoryLog;
 use projector::{
-    BatchError, Content, Pace, Projection, project_and_release, project_isolating_failures,
+    BatchError, Content, Projection, ProjectionMode, project_and_release, project_isolating_failures,
     projection::{Changes, ProjectionError},
     reader::ReadError,
-    retry_parked,
+    retry_quarantined,
 };
 use serde_json::json;
 use wire::StreamName;
@@ -122,7 +122,7 @@ async fn an_unprojectable_user_event_stops_the_user_stream() {
         let mut story = Story::new();
         story.add("ann", content);
         let mut at = checkpoint(&mut world.connection, StreamName::User).await;
-        let mut projection = Projection::open(StreamName::User, projector::Pace::Live, &mut world.connection)
+        let mut projection = Projection::open(StreamName::User, projector::ProjectionMode::Live, &mut world.connection)
             .await
             .expect("a projection");
         let result = project_isolating_failures(&mut world.connection, &mut projection, &mut at, &story.commits).await;
@@ -135,7 +135,8 @@ async fn an_unprojectable_user_event_stops_the_user_stream() {
 /// Projects the commits of a log after the checkpoint, in batches of this size.
 async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
     let mut at = checkpoint(&mut world.connection, BOXES).await;
-    let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
+    let mut projection =
+        Projection::open(BOXES, ProjectionMode::Live, &mut world.connection).await.expect("a projection");
     let mut all = Changes::default();
     for commits in commits_of(log).await.split_at(usize::try_from(at.position).expect("small")).1.chunks(size) {
         let news = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);
@@ -174,13 +175,14 @@ async fn boxes_are_retried_only_at_the_current_checkpoint() {
     let log = story.on_log().await;
     follow(&mut world, &log, 100).await;
     let frozen = checkpoint(&mut world.connection, BOXES).await;
-    let mut projection = Projection::open(BOXES, Pace::Live, &mut world.connection).await.expect("a projection");
+    let mut projection =
+        Projection::open(BOXES, ProjectionMode::Live, &mut world.connection).await.expect("a projection");
     let told = story.commits.len();
     story.happens("b1", "ops", [dropped(5)]);
     append(&log, &story.commits[told..]).await;
     follow(&mut world, &log, 100).await;
     let healed = everything(&mut world.connection).await;
-    let thawed = retry_parked(&mut world.connection, &mut projection, &frozen, &*log).await;
+    let thawed = retry_quarantined(&mut world.connection, &mut projection, &frozen, &*log).await;
     assert!(matches!(thawed, Err(ReadError::Overtaken)), "{thawed:?}");
     assert_eq!(everything(&mut world.connection).await, healed);
 }

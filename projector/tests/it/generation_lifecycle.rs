@@ -31,7 +31,7 @@ async fn ready(world: &World) -> i32 {
 
 async fn states(world: &World) -> Vec<(i32, State)> {
     let mut control = world.database.control().await.expect("a connection");
-    let (written, _) = generation::written(&mut control, &read_model::version()).await.expect("generations");
+    let (written, _) = generation::writable(&mut control, &read_model::version()).await.expect("generations");
     written.into_iter().map(|Generation { number, state, .. }| (number, state)).collect()
 }
 
@@ -201,7 +201,7 @@ async fn a_report_lists_every_stream_of_every_generation() {
     assert_eq!((first.state, second.state, second.max_rate), (State::Active, State::Building, Some(50)));
     let stream = &first.streams[0];
     assert_eq!((stream.stream.as_str(), stream.position, stream.lag), ("box-0", 7, Some(2)));
-    assert_eq!(stream.progress, "nobody has it");
+    assert_eq!(stream.progress, "no lease");
     assert_eq!(first.streams[1].lag, None, "the log was not asked");
     assert_eq!(first.streams.len(), 5);
 }

@@ -6,7 +6,7 @@ use event_store::{MemoryLog, follow};
 use operator_protocol::State;
 use projector::{
     Commit, Content, Mode, Throttle, catch_up, complete,
-    generation::{self, Generation, Origin, Pace},
+    generation::{self, BuildLimits, Generation, Origin},
     reader::Reader,
 };
 use sqlx::Connection;
@@ -30,8 +30,8 @@ async fn projectors_that_start_together_create_one_generation() {
         generation::ensure(&world.database, &origins()).await.expect("ensured");
     };
     tokio::join!(start(), start(), start());
-    let (written, _) = generation::written(&mut control, &read_model::version()).await.expect("generations");
-    assert_eq!(written, [Generation { number: 1, state: State::Active, pace: Pace::default() }]);
+    let (written, _) = generation::writable(&mut control, &read_model::version()).await.expect("generations");
+    assert_eq!(written, [Generation { number: 1, state: State::Active, limits: BuildLimits::default() }]);
 }
 
 #[tokio::test]
@@ -43,11 +43,11 @@ async fn a_later_read_model_is_built_beside_the_active_one() {
         .execute(&mut control)
         .await
         .expect("the version is changed");
-    let (written, _) = generation::written(&mut control, &read_model::version()).await.expect("generations");
+    let (written, _) = generation::writable(&mut control, &read_model::version()).await.expect("generations");
     assert!(written.is_empty());
     generation::ensure(&world.database, &origins()).await.expect("ensured");
-    let (written, _) = generation::written(&mut control, &read_model::version()).await.expect("generations");
-    assert_eq!(written, [Generation { number: 2, state: State::Building, pace: Pace::default() }]);
+    let (written, _) = generation::writable(&mut control, &read_model::version()).await.expect("generations");
+    assert_eq!(written, [Generation { number: 2, state: State::Building, limits: BuildLimits::default() }]);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
     assert_eq!(world.texts("select body from messages").await.len(), 7);
     let mut reader =
         Reader::open(&world.database, Arc::clone(&town.log), 1, stream, Mode::Live).await.expect("it reads");
-    let news = reader.retry_parked().await.expect("a retry");
+    let news = reader.retry_quarantined().await.expect("a retry");
     assert_eq!(news.feed.len(), 13, "the waiting commits are in the feed");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, chown};
 
-use harness::{Role, place::Scratch, small_disk::SmallDisk};
+use harness::{Role, checkout::Scratch, small_disk::SmallDisk};
 use projector::Database;
 use sqlx::raw_sql;
 

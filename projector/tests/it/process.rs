@@ -9,13 +9,13 @@ use std::{
 use event_store::JetStreamLog;
 use harness::{
     Account, Nats, Postgres, Role,
+    checkout::Scratch,
     output::Output,
-    place::Scratch,
     port::Port,
     process::{Launch, Process},
 };
 use projector::Database;
-use sealing::{KeyRing, MasterKeys, SealedLog};
+use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::{
@@ -125,7 +125,7 @@ impl Servers {
         let log = JetStreamLog::new(self.client(Account::Command).await);
         let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
         let keys = KeyRing::start(log.server().clone(), masters);
-        SampleLog::on(SealedLog::new(Arc::new(log), keys))
+        SampleLog::on(EncryptedLog::new(Arc::new(log), keys))
     }
 
     /// Runs `boxroomctl <words> --json` and returns its exit code and its last output line, or its errors.

@@ -65,7 +65,7 @@ async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
     assert_eq!(code, 1, "{said}");
     assert!(said.starts_with("still in quarantine: b1"), "{said}");
 
-    town.give_up("b1", sequence).await;
+    town.drop_event("b1", sequence).await;
     until(&mut rows, MESSAGES, 2).await;
     until(&mut rows, PARKED, 0).await;
     projector.is_ready().await;

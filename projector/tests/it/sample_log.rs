@@ -34,7 +34,7 @@ impl SampleLog {
     }
 
     /// Drops an event of a box as an operator.
-    pub(crate) async fn give_up(&self, box_id: &str, sequence: u64) -> Committed<DeliveryBox> {
+    pub(crate) async fn drop_event(&self, box_id: &str, sequence: u64) -> Committed<DeliveryBox> {
         let box_id = parsed(box_id);
         let commit = self.boxes.commit_of(&box_id, EventSequence::new(sequence)).await.expect("an answer");
         let reason = "a test".to_owned().try_into().expect("a reason");

@@ -39,12 +39,12 @@ async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
         story = Story::from(story.commits.last().map_or(1, |last| last.sequence + 1));
         story.happens("b1", "ann", [event]);
         let news = world.tell(&story).await;
-        assert_eq!(serde_json::to_value(news.touched).expect("JSON"), Value::from(touched), "{:?}", story.commits);
+        assert_eq!(serde_json::to_value(news.room_changes).expect("JSON"), Value::from(touched), "{:?}", story.commits);
     }
     let mut story = Story::new();
     story.add("bob", Content::Mark { room_id: room("b1.1"), user_id: user("bob"), message_id: MessageId::new(5) });
     let news = world.project(StreamName::Mark, &story.commits).await;
-    assert_eq!(serde_json::to_value(news.touched).expect("JSON"), json!([only("bob")]));
+    assert_eq!(serde_json::to_value(news.room_changes).expect("JSON"), json!([only("bob")]));
 }
 
 #[tokio::test]

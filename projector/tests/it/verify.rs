@@ -176,9 +176,9 @@ async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
             .await;
         let found = compared(&world, &town).await;
         let events = |difference: &Difference| difference.events.iter().flat_map(|event| event.types.clone()).collect();
-        let told: Vec<Vec<String>> =
+        let printed: Vec<Vec<String>> =
             found.shown.iter().filter(|difference| difference.table == table).map(events).collect();
-        assert!(!told.is_empty() && told.iter().all(|told| told.contains(&types.to_owned())), "{found}");
+        assert!(!printed.is_empty() && printed.iter().all(|printed| printed.contains(&types.to_owned())), "{found}");
         run(&world.database, 2, &format!("insert into {table} select * from control.kept; drop table control.kept"))
             .await;
     }
@@ -188,7 +188,7 @@ async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
 async fn all_differences_are_counted_and_some_are_shown() {
     let (world, town) = two().await;
     run(&world.database, 2, "update messages set body = 'changed'").await;
-    let limits = Limits { shown: 3, max_rate: Some(1_000), gives_way: true };
+    let limits = Limits { shown: 3, max_rate: Some(1_000), low_priority: true };
     let begin = Instant::now();
     let found = verify(&world.database, &town.log, [1, 2], limits).await.expect("a comparison");
     assert_eq!((found.differences, found.shown.len()), (40, 3));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use projector::{
-    Checkpoint, Commit, Database, Pace, Projection, generation, generation::Origin, project_isolating_failures,
-    projection::Changes,
+    Checkpoint, Commit, Database, Projection, ProjectionMode, generation, generation::Origin,
+    project_isolating_failures, projection::Changes,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, query_scalar};
@@ -78,7 +78,7 @@ pub(crate) async fn checkpoint(connection: &mut PgConnection, stream: StreamName
 }
 
 pub(crate) async fn project_onto(connection: &mut PgConnection, stream: StreamName, commits: &[Commit]) -> Changes {
-    let mut projection = Projection::open(stream, Pace::Live, connection).await.expect("a projection");
+    let mut projection = Projection::open(stream, ProjectionMode::Live, connection).await.expect("a projection");
     let mut checkpoint = checkpoint(connection, stream).await;
     project_isolating_failures(connection, &mut projection, &mut checkpoint, commits)
         .await

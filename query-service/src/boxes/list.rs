@@ -34,7 +34,7 @@ pub(crate) struct ListBoxes {
     /// Latitude and longitude in degrees: sorts by distance, the nearest first, and adds the distance.
     #[param(value_type = Option<String>, example = "51.34,12.37",
             pattern = r"^-?[0-9]{1,2}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?$")]
-    near: Option<Place>,
+    near: Option<Location>,
     /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
@@ -47,9 +47,9 @@ pub(crate) struct ListBoxes {
 /// A location, written `latitude,longitude`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Place(Coordinates);
+pub(crate) struct Location(Coordinates);
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for Location {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -73,7 +73,7 @@ pub(crate) async fn list_boxes(
     reader: Reader,
 ) -> Result<Json<Page<BoxView>>, Error> {
     match query.near {
-        Some(Place(place)) => nearest_first(query, place, reader).await,
+        Some(Location(location)) => nearest_first(query, location, reader).await,
         None => newest_first(query, reader).await,
     }
 }
@@ -120,9 +120,13 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
     Ok(Json(Page::cut(boxes, query.limit, LIST, |last| (Moment(last.installed_at), last.box_id.clone()))))
 }
 
-async fn nearest_first(query: ListBoxes, place: Coordinates, mut reader: Reader) -> Result<Json<Page<BoxView>>, Error> {
+async fn nearest_first(
+    query: ListBoxes,
+    location: Coordinates,
+    mut reader: Reader,
+) -> Result<Json<Page<BoxView>>, Error> {
     // Distances from another location are another list.
-    let list = format!("boxes near {},{}", place.latitude(), place.longitude());
+    let list = format!("boxes near {},{}", location.latitude(), location.longitude());
     let after: Option<(Distance, BoxId)> = cursor::decode(&list, query.cursor.as_deref())?;
     let boxes = query_as!(
         BoxView,
@@ -164,8 +168,8 @@ async fn nearest_first(query: ListBoxes, place: Coordinates, mut reader: Reader)
         after.as_ref().map(|(distance, _)| distance.0),
         after.as_ref().map(|(_, box_id)| box_id.as_str()),
         query.limit.rows(),
-        place.latitude(),
-        place.longitude(),
+        location.latitude(),
+        location.longitude(),
     )
     .fetch_all(&mut *reader)
     .await?;
@@ -179,10 +183,10 @@ mod tests {
 
     #[test]
     fn coordinates_are_two_plain_numbers_on_the_globe() {
-        assert!(Place::try_from("51.34,12.37".to_owned()).is_ok());
-        assert!(Place::try_from("-90,-180".to_owned()).is_ok());
+        assert!(Location::try_from("51.34,12.37".to_owned()).is_ok());
+        assert!(Location::try_from("-90,-180".to_owned()).is_ok());
         for bad in ["", ",", "1", "1,", "1,2,3", "91,0", "0,181", "nan,0", "inf,0", "1e1,0", " 1,2", "1-2,3"] {
-            assert!(Place::try_from(bad.to_owned()).is_err(), "{bad:?}");
+            assert!(Location::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }
     }
 }

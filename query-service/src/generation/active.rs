@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 /// The generation to serve.
 pub(super) struct Active {
     pub(super) number: i64,
-    pub(super) life: Arc<str>,
+    pub(super) incarnation: Arc<str>,
 }
 
 /// A connection for reading the table of generations. A pool would test it before and after each use.
@@ -52,8 +52,8 @@ async fn active(control: &mut PgConnection, version: &str) -> Result<Option<Acti
     let sql = format!(
         "select md5(string_agg(stream || '.' || incarnation, ',' order by stream)) from read_g{number}.checkpoints"
     );
-    let life: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control).await?;
-    Ok(life.map(|life| Active { number, life: life.into() }))
+    let incarnation: Option<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(control).await?;
+    Ok(incarnation.map(|incarnation| Active { number, incarnation: incarnation.into() }))
 }
 
 /// Returns true if an error is the answer of a running database: neither a lost connection nor a shutdown.

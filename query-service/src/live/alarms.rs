@@ -11,7 +11,7 @@ use sqlx::query;
 use super::{
     frames::ServerFrame,
     replay::Feeds,
-    seen::{Key, Positions},
+    sent_alarms::{Key, Positions},
 };
 use crate::error::Error;
 

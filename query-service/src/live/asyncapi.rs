@@ -21,7 +21,7 @@ mod tests;
 /// An example of each frame, by its type.
 const EXAMPLES: &str = include_str!("asyncapi/examples.json");
 
-const ABOUT: &str = "Events of rooms in real time: over a WebSocket, or as server-sent events for clients that only \
+const DESCRIPTION: &str = "Events of rooms in real time: over a WebSocket, or as server-sent events for clients that only \
     listen. Every frame is one JSON object with a `type`. An event of a room has a version `v`: 1, 2, 3 ... in each \
     room, without gaps or repetitions. Later versions may add fields and types: a client must ignore those that it \
     does not know. A client's own frames must have no other fields than these.";
@@ -45,7 +45,7 @@ struct Message {
 
 /// Returns the AsyncAPI 3.0 document.
 fn document() -> Value {
-    let (heard, told) = (client_frames(), [server_frames(), events()].concat());
+    let (received, sent) = (client_frames(), [server_frames(), events()].concat());
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("the examples are an object");
     let message = |message: &Message| {
         let described = json!({
@@ -57,19 +57,19 @@ fn document() -> Value {
         });
         (message.name.clone(), described)
     };
-    let messages: Map<String, Value> = heard.iter().chain(&told).map(message).collect();
+    let messages: Map<String, Value> = received.iter().chain(&sent).map(message).collect();
     let mut schemas = parts();
-    schemas.extend(heard.iter().chain(&told).map(|message| (message.name.clone(), message.schema.clone())));
+    schemas.extend(received.iter().chain(&sent).map(|message| (message.name.clone(), message.schema.clone())));
     json!({
         "asyncapi": "3.0.0",
-        "info": { "title": "Boxroom: live", "version": "1", "description": ABOUT },
+        "info": { "title": "Boxroom: live", "version": "1", "description": DESCRIPTION },
         "defaultContentType": "application/json",
         "servers": servers(),
-        "channels": { "live": live_channel(&[&heard[..], &told].concat()), "events": events_channel(&told) },
+        "channels": { "live": live_channel(&[&received[..], &sent].concat()), "events": events_channel(&sent) },
         "operations": {
-            "hear": operation("receive", "live", "Frames from the client", &heard),
-            "tell": operation("send", "live", "Frames from the server", &told),
-            "stream": operation("send", "events", "The same frames for clients that only listen", &told),
+            "hear": operation("receive", "live", "Frames from the client", &received),
+            "tell": operation("send", "live", "Frames from the server", &sent),
+            "stream": operation("send", "events", "The same frames for clients that only listen", &sent),
         },
         "components": {
             "messages": messages,
@@ -121,8 +121,8 @@ impl Message {
         let parts = schema["allOf"].as_array().map_or(std::slice::from_ref(&schema), Vec::as_slice);
         let name = parts.iter().find_map(|part| part["properties"]["type"]["enum"][0].as_str())?.to_owned();
         // If the details are a schema of their own, the description is theirs.
-        let said = [&schema["description"], &schema["properties"]["data"]["description"]];
-        let summary = said.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned();
+        let descriptions = [&schema["description"], &schema["properties"]["data"]["description"]];
+        let summary = descriptions.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned();
         Some(Self { name, summary, schema })
     }
 }

@@ -72,11 +72,11 @@ close_reasons! {
 }
 
 impl CloseReason {
-    /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else `turn`;
-    /// none if it should not reconnect.
-    pub(super) fn retry_ms(self, turn: u64) -> Option<u64> {
+    /// Returns the delay in milliseconds before the client should reconnect: 0 if it needs another token, else
+    /// `spread_ms`; none if it should not reconnect.
+    pub(super) fn retry_ms(self, spread_ms: u64) -> Option<u64> {
         match self.code() / 100 {
-            40 | 41 => Some(turn),
+            40 | 41 => Some(spread_ms),
             42 => Some(0),
             _ => None,
         }
@@ -88,7 +88,7 @@ impl CloseReason {
             40 => "connect again and resume",
             41 => "begin a new session",
             42 => "get a new token first",
-            _ => "do not come back",
+            _ => "do not connect again",
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Live,
     close_reason::{CloseReason, Closed},
-    cursor::{AlarmsFrom, Beginning, NOWHERE},
+    cursor::{AlarmsFrom, StartPosition, UNKNOWN_VERSION},
     fetch::fetch,
     frames::{ClientFrame, FrameId, RoomFrom, ServerFrame},
     limits::{ConnectionPermit, FrameLimiter, Verdict},
@@ -62,48 +62,52 @@ impl Connection<'_, Socket> {
         let session = clock::new_id();
         let mut stopping = live.stopping.subscribe();
         let mut socket = Socket::new(socket);
-        let (over, cursor) = match greeted(&live, &mut socket, &mut stopping).await {
-            Ok(Greeting { caller, begins, place: _place }) => {
+        let (closed, cursor) = match accept_hello(&live, &mut socket, &mut stopping).await {
+            Ok(AcceptedHello { caller, start, permit: _permit }) => {
                 tracing::debug!(session = %session, user.id = %caller.user_id, "live connection");
                 let _counted = METRICS.connected("websocket");
-                let log = begins.life.clone();
+                let log = start.incarnation.clone();
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller, log);
-                let Err(over) = connection.run_connection(session.to_string(), begins).await;
-                (over, Some(connection.cursor()))
+                let Err(closed) = connection.run_connection(session.to_string(), start).await;
+                (closed, Some(connection.cursor()))
             }
-            Err(over) => (over, None),
+            Err(closed) => (closed, None),
         };
-        tracing::debug!(session = %session, ?over, "live connection ends");
-        METRICS.closed(over.code());
-        if let Closed::ByServer(close_reason) = over {
-            socket.close(close_reason, turn_of(session.as_u128()), cursor).await;
+        tracing::debug!(session = %session, ?closed, "live connection ends");
+        METRICS.closed(closed.code());
+        if let Closed::ByServer(close_reason) = closed {
+            socket.close(close_reason, spread_ms_of(session.as_u128()), cursor).await;
         }
     }
 }
 
 /// Returns the delay in milliseconds before this client should reconnect.
-pub(super) fn turn_of(session: u128) -> u64 {
+pub(super) fn spread_ms_of(session: u128) -> u64 {
     u64::try_from(session % RETRY_SPREAD_MS).unwrap_or_default()
 }
 
 /// An accepted hello.
-struct Greeting {
+struct AcceptedHello {
     caller: Caller,
-    begins: Beginning,
-    place: ConnectionPermit,
+    start: StartPosition,
+    permit: ConnectionPermit,
 }
 
 /// Receives the hello, checks its token and applies the limits of connections.
-async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receiver<bool>) -> Result<Greeting, Closed> {
+async fn accept_hello(
+    live: &Live,
+    socket: &mut Socket,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<AcceptedHello, Closed> {
     let no_hello = |_| Closed::ByServer(CloseReason::NoHello);
     let hello = tokio::select! {
         hello = timeout(HELLO_TIMEOUT, socket.receive_hello()) => hello.map_err(no_hello)??,
-        () = asked_to_stop(stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
+        () = stop_requested(stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
     };
     let (token, cursor, rooms) = match serde_json::from_str(&hello) {
         Ok(ClientFrame::Hello { token, cursor, rooms }) => (token, cursor, rooms),
-        Ok(_) => return refuse_hello(socket, "the first frame must be a `hello`").await,
-        Err(error) => return refuse_hello(socket, &error.to_string()).await,
+        Ok(_) => return reject_hello(socket, "the first frame must be a `hello`").await,
+        Err(error) => return reject_hello(socket, &error.to_string()).await,
     };
     let caller = live.verifier.check(&token).await.and_then(|caller| caller.require_user().map(|()| caller));
     match caller {
@@ -112,11 +116,11 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                 socket.send(error_frame(refusal.code(), refusal.detail_text())).await?;
                 return Err(Closed::ByServer(CloseReason::RateLimited));
             }
-            let Some(place) = live.connection_limiter.acquire(&caller.user_id) else {
+            let Some(permit) = live.connection_limiter.acquire(&caller.user_id) else {
                 socket.send(error_frame("too-many-connections", "the user has no connection left")).await?;
                 return Err(Closed::ByServer(CloseReason::TooManyConnections));
             };
-            let log = match live.feeds.life() {
+            let log = match live.feeds.incarnation() {
                 Ok(log) => log,
                 Err(error) => {
                     let problem = error.into_problem();
@@ -124,8 +128,8 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
                     return Err(Closed::ByServer(CloseReason::Unavailable));
                 }
             };
-            let begins = Beginning::of(cursor.as_deref(), &caller.user_id, rooms, log);
-            Ok(Greeting { caller, begins, place })
+            let start = StartPosition::of(cursor.as_deref(), &caller.user_id, rooms, log);
+            Ok(AcceptedHello { caller, start, permit })
         }
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
@@ -140,12 +144,12 @@ async fn greeted(live: &Live, socket: &mut Socket, stopping: &mut watch::Receive
     }
 }
 
-async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
+async fn stop_requested(stopping: &mut watch::Receiver<bool>) {
     // Fails only if the sender is gone, and the process with it.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn refuse_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Closed> {
+async fn reject_hello<T>(socket: &mut Socket, detail: &str) -> Result<T, Closed> {
     socket.send(invalid_frame(detail)).await?;
     Err(Closed::ByServer(CloseReason::NoHello))
 }
@@ -205,16 +209,17 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.subscriptions.cursor()
     }
 
-    pub(super) async fn run_connection(&mut self, session: String, begins: Beginning) -> Result<Infallible, Closed> {
-        self.require_trust()?;
-        let Beginning { rooms, alarms, .. } = begins;
+    pub(super) async fn run_connection(&mut self, session: String, start: StartPosition) -> Result<Infallible, Closed> {
+        self.require_valid_token()?;
+        let StartPosition { rooms, alarms, .. } = start;
         let send_queue = self.deliveries.send_queue().clone();
         let unknown = alarms == AlarmsFrom::Unknown;
-        let mut attention = self.live.users.attend(&self.caller.user_id, &send_queue, alarms).await;
-        self.subscriptions.begin_at(&rooms, attention.alarms.take());
+        let mut registration = self.live.users.register(&self.caller.user_id, &send_queue, alarms).await;
+        self.subscriptions.set_start(&rooms, registration.alarms.take());
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
-        let resumed = rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < NOWHERE)?))).collect();
+        let resumed =
+            rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < UNKNOWN_VERSION)?))).collect();
         let cursor = self.cursor();
         self.socket.mark(|| cursor.clone()).await?;
         self.socket
@@ -249,10 +254,10 @@ impl<'a, T: Transport> Connection<'a, T> {
                     self.subscriptions.deliver(self.socket, delivery).await?;
                 }
             }
-            () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_time().await?,
-            Ok(()) = self.revocations.changed() => self.require_trust()?,
+            () = sleep_until(wake_at.unwrap_or(self.ping_at)) => self.on_timer().await?,
+            Ok(()) = self.revocations.changed() => self.require_valid_token()?,
             Ok(()) = self.generations.changed() => self.require_same_log()?,
-            () = asked_to_stop(self.stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
+            () = stop_requested(self.stopping) => return Err(Closed::ByServer(CloseReason::Stopping)),
         }
         self.socket.flush().await?;
         if self.retry_at.is_none() && self.subscriptions.any_behind() {
@@ -314,16 +319,16 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.socket.feed(answer).await
     }
 
-    fn require_trust(&self) -> Result<(), Closed> {
-        let revoked = self.live.verifier.refuse_revoked(&self.caller);
+    fn require_valid_token(&self) -> Result<(), Closed> {
+        let revoked = self.live.verifier.reject_revoked(&self.caller);
         revoked.map_err(|_| Closed::ByServer(CloseReason::RevokedToken))
     }
 
     fn require_same_log(&self) -> Result<(), Closed> {
-        if self.subscriptions.are_outlived() { Err(Closed::ByServer(CloseReason::OtherLog)) } else { Ok(()) }
+        if self.subscriptions.is_log_replaced() { Err(Closed::ByServer(CloseReason::OtherLog)) } else { Ok(()) }
     }
 
-    async fn on_time(&mut self) -> Result<(), Closed> {
+    async fn on_timer(&mut self) -> Result<(), Closed> {
         let now = Instant::now();
         if now >= self.expires_at {
             return Err(Closed::ByServer(CloseReason::ExpiredToken));
@@ -334,7 +339,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         if now >= self.ping_at {
             // Two pings without an answer.
-            if self.socket.heard_at().elapsed() > self.live.heartbeat * 2 {
+            if self.socket.last_received_at().elapsed() > self.live.heartbeat * 2 {
                 return Err(Closed::ByServer(CloseReason::Silent));
             }
             self.ping_at = now + self.live.heartbeat;

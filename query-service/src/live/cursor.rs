@@ -9,14 +9,14 @@ use std::{
 use domain::{RoomId, UserId};
 use serde::Deserialize;
 
-use super::{frames::RoomFrom, limits::MAX_ROOMS, seen::Positions};
+use super::{frames::RoomFrom, limits::MAX_ROOMS, sent_alarms::Positions};
 use crate::cursor;
 
 /// The maximum length in bytes: ids of 50 bytes and versions of 10 digits for all rooms, in base64, and positions.
 pub(crate) const MAX_LENGTH: usize = 24_000;
 
 /// A version beyond every feed: a client that resumes after it gets a reset.
-pub(super) const NOWHERE: i64 = i64::MAX;
+pub(super) const UNKNOWN_VERSION: i64 = i64::MAX;
 
 /// The name of the cursor's list. Versions are comparable within one feed epoch only.
 static FEEDS: LazyLock<String> = LazyLock::new(|| feeds_of(read_model::FEED_EPOCH));
@@ -34,25 +34,30 @@ pub(crate) struct Cursor {
     /// The position in each stream up to which the client has all alarms; none if it was unknown.
     alarms: Option<Positions>,
     /// The incarnations of the log, as one hash.
-    life: String,
+    incarnation: String,
 }
 
 /// Encodes the cursor that a client sends to resume.
-pub(super) fn encode(user: &UserId, rooms: &BTreeMap<&RoomId, i64>, alarms: Option<&Positions>, life: &str) -> String {
-    cursor::encode(&FEEDS, &(user, rooms, alarms, life))
+pub(super) fn encode(
+    user: &UserId,
+    rooms: &BTreeMap<&RoomId, i64>,
+    alarms: Option<&Positions>,
+    incarnation: &str,
+) -> String {
+    cursor::encode(&FEEDS, &(user, rooms, alarms, incarnation))
 }
 
 impl Cursor {
     /// Decodes a cursor. Returns none if it belongs to another user or another feed epoch, or is malformed.
     pub(crate) fn decode(text: &str, user: &UserId) -> Option<Self> {
         let cursor: Self = cursor::decode_within(MAX_LENGTH, &FEEDS, text).ok()?;
-        let usable = cursor.rooms.len() <= MAX_ROOMS && cursor.rooms.values().all(|v| (0..NOWHERE).contains(v));
+        let usable = cursor.rooms.len() <= MAX_ROOMS && cursor.rooms.values().all(|v| (0..UNKNOWN_VERSION).contains(v));
         Some(cursor).filter(|cursor| usable && cursor.user == *user)
     }
 
     /// Returns true if the cursor is of this log. Versions and positions of another log have no meaning here.
-    pub(crate) fn is_of(&self, life: &str) -> bool {
-        self.life == life
+    pub(crate) fn is_of_log(&self, incarnation: &str) -> bool {
+        self.incarnation == incarnation
     }
 
     /// Returns the last version that the client has of a room.
@@ -63,11 +68,11 @@ impl Cursor {
 
 /// The starting point of a connection.
 #[derive(Debug)]
-pub(super) struct Beginning {
+pub(super) struct StartPosition {
     pub(super) rooms: Vec<RoomFrom>,
     pub(super) alarms: AlarmsFrom,
     /// The incarnations of the log that it refers to, as one hash.
-    pub(super) life: Arc<str>,
+    pub(super) incarnation: Arc<str>,
 }
 
 /// The starting point of a user's alarms.
@@ -81,21 +86,22 @@ pub(super) enum AlarmsFrom {
     Unknown,
 }
 
-impl Beginning {
+impl StartPosition {
     /// Combines a client's cursor and versions. A room without a version resumes after the cursor's version, if the
     /// cursor has the room. An invalid cursor resets all such rooms, so that the client notices that it may have missed
     /// events. A cursor of another log resets all rooms, as the client's versions are of that log as well.
-    pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>, life: Arc<str>) -> Self {
-        let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now, life } };
+    pub(super) fn of(cursor: Option<&str>, user: &UserId, rooms: Vec<RoomFrom>, incarnation: Arc<str>) -> Self {
+        let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now, incarnation } };
         let cursor = Cursor::decode(text, user);
-        if cursor.as_ref().is_some_and(|cursor| !cursor.is_of(&life)) {
-            let rooms = rooms.into_iter().map(|RoomFrom { id, .. }| RoomFrom { id, v: Some(NOWHERE) }).collect();
-            return Self { rooms, alarms: AlarmsFrom::Unknown, life };
+        if cursor.as_ref().is_some_and(|cursor| !cursor.is_of_log(&incarnation)) {
+            let rooms =
+                rooms.into_iter().map(|RoomFrom { id, .. }| RoomFrom { id, v: Some(UNKNOWN_VERSION) }).collect();
+            return Self { rooms, alarms: AlarmsFrom::Unknown, incarnation };
         }
-        let begins = |room: &RoomId| cursor.as_ref().map_or(Some(NOWHERE), |cursor| cursor.version(room));
-        let rooms = rooms.into_iter().map(|RoomFrom { id, v }| RoomFrom { v: v.or_else(|| begins(&id)), id }).collect();
+        let start = |room: &RoomId| cursor.as_ref().map_or(Some(UNKNOWN_VERSION), |cursor| cursor.version(room));
+        let rooms = rooms.into_iter().map(|RoomFrom { id, v }| RoomFrom { v: v.or_else(|| start(&id)), id }).collect();
         let alarms = cursor.and_then(|cursor| cursor.alarms).map_or(AlarmsFrom::Unknown, AlarmsFrom::After);
-        Self { rooms, alarms, life }
+        Self { rooms, alarms, incarnation }
     }
 }
 
@@ -113,8 +119,8 @@ mod tests {
 
     fn begin(cursor: Option<&str>, rooms: &[(&str, Option<i64>)]) -> (Vec<Option<i64>>, AlarmsFrom) {
         let rooms = rooms.iter().map(|(id, v)| RoomFrom { id: room(id), v: *v }).collect();
-        let begins = Beginning::of(cursor, &ben(), rooms, "this".into());
-        (begins.rooms.into_iter().map(|room| room.v).collect(), begins.alarms)
+        let start = StartPosition::of(cursor, &ben(), rooms, "this".into());
+        (start.rooms.into_iter().map(|room| room.v).collect(), start.alarms)
     }
 
     #[test]
@@ -144,8 +150,8 @@ mod tests {
         let too_many = encode(&ben(), &many.iter().map(|room| (room, 1)).collect(), None, "this");
         let long = "A".repeat(MAX_LENGTH + 1);
         for strange in [&other_feeds, &of_ana, &before_all, &too_many, "", "%", "AAAA", &long] {
-            let begins = begin(Some(strange), &[("b.1", None), ("b.2", Some(4))]);
-            assert_eq!(begins, (vec![Some(NOWHERE), Some(4)], AlarmsFrom::Unknown), "{strange}");
+            let start = begin(Some(strange), &[("b.1", None), ("b.2", Some(4))]);
+            assert_eq!(start, (vec![Some(UNKNOWN_VERSION), Some(4)], AlarmsFrom::Unknown), "{strange}");
         }
     }
 
@@ -153,8 +159,8 @@ mod tests {
     fn a_cursor_of_another_incarnation_has_no_position_even_with_a_version() {
         let one = room("b.1");
         let text = encode(&ben(), &BTreeMap::from([(&one, 7)]), Some(&Positions::new()), "another");
-        let begins = begin(Some(&text), &[("b.1", None), ("b.1", Some(4))]);
-        assert_eq!(begins, (vec![Some(NOWHERE); 2], AlarmsFrom::Unknown));
+        let start = begin(Some(&text), &[("b.1", None), ("b.1", Some(4))]);
+        assert_eq!(start, (vec![Some(UNKNOWN_VERSION); 2], AlarmsFrom::Unknown));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use utoipa::IntoParams;
 use super::{
     Live,
     close_reason::Closed,
-    connection::{Connection, turn_of},
-    cursor::Beginning,
+    connection::{Connection, spread_ms_of},
+    cursor::StartPosition,
     frames::RoomFrom,
     limits::{ConnectionPermit, MAX_ROOMS},
 };
@@ -91,36 +91,36 @@ pub(crate) async fn open_events(
     };
     let live = app.live.clone();
     // The session may have ended after the ticket was issued.
-    live.verifier.refuse_revoked(&caller)?;
-    let log = live.feeds.life().map_err(Error::into_problem)?;
-    let place =
+    live.verifier.reject_revoked(&caller)?;
+    let log = live.feeds.incarnation().map_err(Error::into_problem)?;
+    let permit =
         live.connection_limiter.acquire(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // An `EventSource` without an id sends an empty header.
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
-    let begins = Beginning::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
-    Ok(follow(live, caller, place, begins))
+    let start = StartPosition::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
+    Ok(serve_stream(live, caller, permit, start))
 }
 
 /// Returns a response with a stream, and serves it until either side closes.
-fn follow(live: Arc<Live>, caller: Caller, place: ConnectionPermit, begins: Beginning) -> Response {
+fn serve_stream(live: Arc<Live>, caller: Caller, permit: ConnectionPermit, start: StartPosition) -> Response {
     let session = clock::new_id();
-    let turn = turn_of(session.as_u128());
-    let (mut stream, body) = EventStream::open(turn, live.heartbeat);
+    let spread_ms = spread_ms_of(session.as_u128());
+    let (mut stream, body) = EventStream::open(spread_ms, live.heartbeat);
     let mut stopping = live.stopping.subscribe();
     let shared = live.clone();
     shared.threads.spawn(async move {
-        let _place = place;
+        let _permit = permit;
         let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
-        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, begins.life.clone());
-        let Err(over) = connection.run_connection(session.to_string(), begins).await;
+        let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, start.incarnation.clone());
+        let Err(closed) = connection.run_connection(session.to_string(), start).await;
         let cursor = connection.cursor();
         drop(connection);
-        tracing::debug!(session = %session, ?over, "event stream ends");
-        METRICS.closed(over.code());
-        if let Closed::ByServer(close_reason) = over {
-            stream.close(close_reason, turn, Some(cursor)).await;
+        tracing::debug!(session = %session, ?closed, "event stream ends");
+        METRICS.closed(closed.code());
+        if let Closed::ByServer(close_reason) = closed {
+            stream.close(close_reason, spread_ms, Some(cursor)).await;
         }
     });
     let headers = [

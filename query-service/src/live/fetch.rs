@@ -20,7 +20,7 @@ pub(super) async fn fetch(
     socket: &mut impl Transport,
     (id, room, after_v): (Option<&FrameId>, &RoomId, i64),
 ) -> Result<(), Closed> {
-    match feeds.read(room, user, after_v, PAGE).await.and_then(only_inside) {
+    match feeds.read(room, user, after_v, PAGE).await.and_then(require_member) {
         Ok(replay) => {
             let to_v = replay.events.last().map_or(after_v.min(replay.head_v), |(v, _)| *v);
             for (_, frame) in replay.events {
@@ -37,8 +37,8 @@ pub(super) async fn fetch(
 }
 
 /// Rejects former members: they may resume up to their departure, but not fetch pages.
-fn only_inside(replay: Replay) -> Result<Replay, Error> {
-    match replay.parted {
+fn require_member(replay: Replay) -> Result<Replay, Error> {
+    match replay.end_reason {
         None | Some(UnsubscribeReason::Closed) => Ok(replay),
         Some(UnsubscribeReason::Kicked) => Err(Error::Kicked),
         Some(UnsubscribeReason::Left | UnsubscribeReason::Requested) => Err(Error::NotAMember),

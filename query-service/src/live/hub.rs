@@ -62,7 +62,7 @@ pub(super) struct Hub {
     signals: Arc<Signals>,
     rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
     /// True if heads must be compared soon: a subscription is new, and earlier notifications may be missing.
-    uncertain: AtomicBool,
+    must_compare: AtomicBool,
 }
 
 /// A room with followers. Removed with the last one.
@@ -78,9 +78,9 @@ struct Channel {
 impl Hub {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
         let signals = Signals::start(nats.clone());
-        let uncertain = AtomicBool::new(false);
-        let hub = Arc::new(Self { nats, generations, signals, rooms: Mutex::default(), uncertain });
-        supervision::spawn("the watch of rooms", hub.clone().heal(feeds));
+        let must_compare = AtomicBool::new(false);
+        let hub = Arc::new(Self { nats, generations, signals, rooms: Mutex::default(), must_compare });
+        supervision::spawn("the watcher of rooms", hub.clone().recover_missed(feeds));
         hub
     }
 
@@ -121,10 +121,10 @@ impl Hub {
     }
 
     /// Records the head version of a room's feed and passes it to followers, who then read what they miss.
-    pub(super) fn note_head(&self, room: &RoomId, v: i64) {
+    pub(super) fn record_head(&self, room: &RoomId, v: i64) {
         let channel = self.rooms().get(room).cloned();
         if let Some(channel) = channel {
-            channel.note_head(v);
+            channel.record_head(v);
         }
     }
 
@@ -139,12 +139,12 @@ impl Hub {
     }
 
     fn open(self: &Arc<Self>, room: &RoomId) -> Arc<Channel> {
-        let (listening, listens) = watch::channel(false);
+        let (listening, receiver) = watch::channel(false);
         let channel = Arc::new(Channel {
             room: room.clone(),
             head_v: AtomicI64::new(0),
             followers: Mutex::default(),
-            listening: listens,
+            listening: receiver,
             listener: Mutex::default(),
         });
         let listener = tokio::spawn(self.clone().listen(channel.clone(), listening));
@@ -157,14 +157,14 @@ impl Hub {
         let subject = |generation| notice::live_room(generation, &channel.room);
         let on_notification = |notice: &Message| channel.deliver(notice, &self.signals);
         let subscribed = || {
-            self.uncertain.store(true, Ordering::Relaxed);
+            self.must_compare.store(true, Ordering::Relaxed);
             listening.send_replace(true);
         };
         listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
     }
 
     /// Compares heads whenever notifications may have been lost.
-    async fn heal(self: Arc<Self>, feeds: Feeds) {
+    async fn recover_missed(self: Arc<Self>, feeds: Feeds) {
         let statistics = self.nats.statistics();
         let mut connects = 0;
         let mut compared = Instant::now();
@@ -180,8 +180,8 @@ impl Hub {
                 Ok(()) = generations.changed() => switched = Some(Instant::now()),
             }
             let connects_now = statistics.connects.load(Ordering::Relaxed);
-            let uncertain = self.uncertain.swap(false, Ordering::Relaxed) || is_switching(switched);
-            if !uncertain && connects_now == connects && compared.elapsed() < COMPARE_INTERVAL {
+            let must_compare = self.must_compare.swap(false, Ordering::Relaxed) || is_switching(switched);
+            if !must_compare && connects_now == connects && compared.elapsed() < COMPARE_INTERVAL {
                 continue;
             }
             let rooms: Vec<RoomId> = self.rooms().keys().cloned().collect();
@@ -189,7 +189,7 @@ impl Hub {
                 Ok(()) => (connects, compared) = (connects_now, Instant::now()),
                 Err(error) => {
                     tracing::debug!(%error, "cannot compare the heads of rooms");
-                    self.uncertain.store(true, Ordering::Relaxed);
+                    self.must_compare.store(true, Ordering::Relaxed);
                 }
             }
         }
@@ -199,11 +199,11 @@ impl Hub {
     /// its followers read the rest, each at its own pace.
     async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
         for chunk in rooms.chunks(COMPARE_CHUNK) {
-            METRICS.heal_reads.inc();
+            METRICS.recovery_reads.inc();
             let heads = feeds.heads(chunk).await?;
             let behind = |(room, v): &(RoomId, i64)| {
-                let heard_v = self.head(room).filter(|heard_v| (1..*v).contains(heard_v))?;
-                Some((room.clone(), heard_v))
+                let known_v = self.head(room).filter(|known_v| (1..*v).contains(known_v))?;
+                Some((room.clone(), known_v))
             };
             let behind: Vec<(RoomId, i64)> = heads.iter().filter_map(behind).collect();
             for some in behind.chunks(MISSED_CHUNK) {
@@ -215,7 +215,7 @@ impl Hub {
                 }
             }
             for (room, v) in heads {
-                self.note_head(&room, v);
+                self.record_head(&room, v);
             }
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Channel {
         }
     }
 
-    fn note_head(&self, v: i64) {
+    fn record_head(&self, v: i64) {
         if self.head_v.fetch_max(v, Ordering::Relaxed) < v {
             for follower in self.followers().iter() {
                 follower.head(&self.room, v);
@@ -254,23 +254,23 @@ impl Channel {
     }
 
     fn deliver_event(&self, event: &str, signals: &Signals) {
-        if let Some(event) = self.understood(event) {
-            self.hand_over(&event);
-            self.expel_parted(&event, signals);
+        if let Some(event) = self.parse_event(event) {
+            self.send_to_followers(&event);
+            self.remove_departed(&event, signals);
         }
     }
 
     /// Skips a missed event that has arrived meanwhile: duplicates could fill a send queue.
     fn deliver_missed(&self, event: &str, signals: &Signals) {
-        if let Some(event) = self.understood(event) {
+        if let Some(event) = self.parse_event(event) {
             if event.v > self.head_v.load(Ordering::Relaxed) {
-                self.hand_over(&event);
+                self.send_to_followers(&event);
             }
-            self.expel_parted(&event, signals);
+            self.remove_departed(&event, signals);
         }
     }
 
-    fn understood(&self, event: &str) -> Option<Arc<LiveEvent>> {
+    fn parse_event(&self, event: &str) -> Option<Arc<LiveEvent>> {
         let event = live_event(&self.room, event);
         if event.is_none() {
             tracing::warn!(room.id = %self.room, "malformed event");
@@ -278,7 +278,7 @@ impl Channel {
         event.map(Arc::new)
     }
 
-    fn hand_over(&self, event: &Arc<LiveEvent>) {
+    fn send_to_followers(&self, event: &Arc<LiveEvent>) {
         self.head_v.fetch_max(event.v, Ordering::Relaxed);
         let followers = self.followers();
         for follower in followers.iter() {
@@ -287,9 +287,9 @@ impl Channel {
         METRICS.delivered(Kind::Event, followers.len());
     }
 
-    fn expel_parted(&self, event: &LiveEvent, signals: &Signals) {
-        if let Some(UnsubscribeScope::One(user, _)) = &event.parts {
-            signals.expel(&self.room, user);
+    fn remove_departed(&self, event: &LiveEvent, signals: &Signals) {
+        if let Some(UnsubscribeScope::User(user, _)) = &event.ends {
+            signals.remove_user(&self.room, user);
         }
     }
 }
@@ -298,7 +298,7 @@ impl Channel {
     /// Creates the last span of each traced command that caused the notification. They end when they are dropped.
     fn spans(&self, notice: &Message) -> Vec<Span> {
         let traces = notice.headers.iter().flat_map(|headers| headers.get_all(TRACEPARENT));
-        trace::continued(traces.map(HeaderValue::as_str), || {
+        trace::child_spans(traces.map(HeaderValue::as_str), || {
             let followers = self.followers().len();
             tracing::info_span!(
                 target: trace::TARGET, parent: None, "push",
@@ -327,15 +327,15 @@ fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
     let head: Head<'_> = serde_json::from_str(event).ok()?;
     let one = |reason| {
         let departure = serde_json::from_str::<Departure>(head.data.get()).ok()?;
-        Some(UnsubscribeScope::One(departure.user_id, reason))
+        Some(UnsubscribeScope::User(departure.user_id, reason))
     };
-    let parts = match head.kind {
+    let ends = match head.kind {
         "member_left" => Some(one(UnsubscribeReason::Left)?),
         "member_kicked" => Some(one(UnsubscribeReason::Kicked)?),
-        "room_closed" => Some(UnsubscribeScope::Everybody),
+        "room_closed" => Some(UnsubscribeScope::AllUsers),
         _ => None,
     };
-    Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, parts })
+    Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, ends })
 }
 
 #[cfg(test)]
@@ -346,14 +346,14 @@ mod tests {
     fn the_hub_knows_the_subscriptions_that_an_event_ends() {
         let room: RoomId = "b.1".parse().unwrap();
         let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
-        assert_eq!((posted.v, posted.parts), (4, None));
+        assert_eq!((posted.v, posted.ends), (4, None));
         let kicked = live_event(&room, r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
         assert_eq!(
-            kicked.unwrap().parts,
-            Some(UnsubscribeScope::One("ben".parse().unwrap(), UnsubscribeReason::Kicked))
+            kicked.unwrap().ends,
+            Some(UnsubscribeScope::User("ben".parse().unwrap(), UnsubscribeReason::Kicked))
         );
         let closed = live_event(&room, r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
-        assert_eq!(closed.parts.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
+        assert_eq!(closed.ends.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
         assert!(live_event(&room, r#"{"type":"message_posted"}"#).is_none());
     }
 }

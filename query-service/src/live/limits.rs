@@ -13,18 +13,18 @@ use tokio::time::Instant;
 pub(super) const MAX_ROOMS: usize = 200;
 
 /// The time per frame at the sustained rate: 20 frames per second.
-const FRAME_EVERY: Duration = Duration::from_millis(50);
+const FRAME_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The number of frames that may arrive at once.
 const BURST: u32 = 60;
 
 /// The number of rejected frames after which the connection ends, unless the client pauses in between.
-const PATIENCE: u32 = 60;
+const MAX_REJECTED: u32 = 60;
 
 /// The limit of connections per user and process. One per process.
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
-    most: u32,
+    max: u32,
     connected: Mutex<HashMap<UserId, u32>>,
 }
 
@@ -37,15 +37,15 @@ pub(super) struct ConnectionPermit {
 
 impl ConnectionLimiter {
     /// Creates a limiter with a maximum number of connections per user.
-    pub(super) fn new(most: u32) -> Arc<Self> {
-        Arc::new(Self { most, connected: Mutex::default() })
+    pub(super) fn new(max: u32) -> Arc<Self> {
+        Arc::new(Self { max, connected: Mutex::default() })
     }
 
     /// Returns a permit for one more connection of this user, or none if the limit is reached.
     pub(super) fn acquire(self: &Arc<Self>, user: &UserId) -> Option<ConnectionPermit> {
         let mut connected = self.connected();
         let count = connected.entry(user.clone()).or_default();
-        if *count >= self.most {
+        if *count >= self.max {
             return None;
         }
         *count += 1;
@@ -84,27 +84,27 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct FrameLimiter {
     /// The time at which the whole burst is available again.
-    calm_at: Instant,
-    refused: u32,
+    refilled_at: Instant,
+    rejected: u32,
 }
 
 impl FrameLimiter {
     /// Creates a limiter with the whole burst available.
     pub(super) fn new(now: Instant) -> Self {
-        Self { calm_at: now, refused: 0 }
+        Self { refilled_at: now, rejected: 0 }
     }
 
     /// Checks a frame that arrives now.
     pub(super) fn check(&mut self, now: Instant) -> Verdict {
-        if self.calm_at <= now {
+        if self.refilled_at <= now {
             *self = Self::new(now);
         }
-        if self.calm_at + FRAME_EVERY <= now + FRAME_EVERY * BURST {
-            self.calm_at += FRAME_EVERY;
+        if self.refilled_at + FRAME_INTERVAL <= now + FRAME_INTERVAL * BURST {
+            self.refilled_at += FRAME_INTERVAL;
             return Verdict::Allow;
         }
-        self.refused += 1;
-        if self.refused > PATIENCE { Verdict::Disconnect } else { Verdict::Reject }
+        self.rejected += 1;
+        if self.rejected > MAX_REJECTED { Verdict::Disconnect } else { Verdict::Reject }
     }
 }
 
@@ -133,17 +133,17 @@ mod tests {
             assert_eq!(frame_limiter.check(start), Verdict::Allow);
         }
         assert_eq!(frame_limiter.check(start), Verdict::Reject);
-        for number in 1..PATIENCE {
-            let now = start + FRAME_EVERY * number;
+        for number in 1..MAX_REJECTED {
+            let now = start + FRAME_INTERVAL * number;
             assert_eq!(
                 (frame_limiter.check(now), frame_limiter.check(now)),
                 (Verdict::Allow, Verdict::Reject),
                 "{number}"
             );
         }
-        assert_eq!(frame_limiter.check(start + FRAME_EVERY * (PATIENCE - 1)), Verdict::Disconnect);
+        assert_eq!(frame_limiter.check(start + FRAME_INTERVAL * (MAX_REJECTED - 1)), Verdict::Disconnect);
         // A client that pauses gets the whole burst again.
-        let later = start + FRAME_EVERY * 200;
+        let later = start + FRAME_INTERVAL * 200;
         for _ in 0..BURST {
             assert_eq!(frame_limiter.check(later), Verdict::Allow);
         }
@@ -155,7 +155,7 @@ mod tests {
         let start = Instant::now();
         let mut frame_limiter = FrameLimiter::new(start);
         for number in 0..10_000 {
-            assert_eq!(frame_limiter.check(start + FRAME_EVERY * number), Verdict::Allow);
+            assert_eq!(frame_limiter.check(start + FRAME_INTERVAL * number), Verdict::Allow);
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn listen(
             let _ = nats.flush().await;
         }
         subscribed();
-        let hear_all = async {
+        let receive_all = async {
             while let Some(notice) = notices.next().await {
                 on_notification(&notice);
             }
@@ -61,7 +61,7 @@ pub(super) async fn listen(
             }
         };
         tokio::select! {
-            () = hear_all => sleep(RETRY).await,
+            () = receive_all => sleep(RETRY).await,
             () = another_generation(&mut served, generation) => {}
             never = prepare => never,
         }

@@ -28,33 +28,33 @@ pub(super) struct MyRoom {
 #[derive(Debug, Default)]
 pub(super) struct MyRooms {
     /// The unread count of each room; none before the first read.
-    told: Option<BTreeMap<RoomId, i64>>,
+    sent: Option<BTreeMap<RoomId, i64>>,
 }
 
 impl MyRooms {
     /// Returns the rooms that were sent.
     pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomId> {
-        self.told.iter().flat_map(BTreeMap::keys)
+        self.sent.iter().flat_map(BTreeMap::keys)
     }
 
     /// Returns a frame with all rooms.
     pub(super) fn frame(&self) -> Option<Utf8Bytes> {
-        let rooms = self.told.as_ref()?.iter().map(|(room, unread)| (room, UnreadView { unread: *unread }));
+        let rooms = self.sent.as_ref()?.iter().map(|(room, unread)| (room, UnreadView { unread: *unread }));
         Some(ServerFrame::MyRooms { rooms: rooms.collect() }.encode())
     }
 
     /// Replaces the rooms. Returns the frames that bring a client with the former rooms up to date.
     pub(super) fn update(&mut self, read: Vec<MyRoom>) -> Vec<Utf8Bytes> {
         let read: BTreeMap<RoomId, MyRoom> = read.into_iter().map(|room| (room.room_id.clone(), room)).collect();
-        let inside = read.iter().filter(|(_, room)| room.is_mine()).map(|(id, room)| (id.clone(), room.unread));
-        let Some(told) = self.told.replace(inside.collect()) else { return self.frame().into_iter().collect() };
+        let inside = read.iter().filter(|(_, room)| room.is_current()).map(|(id, room)| (id.clone(), room.unread));
+        let Some(sent) = self.sent.replace(inside.collect()) else { return self.frame().into_iter().collect() };
         let mut frames = Vec::new();
-        for room in told.keys().filter(|room| !read.get(room).is_some_and(MyRoom::is_mine)) {
-            let (standing, at) = read.get(room).map_or((Membership::Left, None), MyRoom::ended);
+        for room in sent.keys().filter(|room| !read.get(room).is_some_and(MyRoom::is_current)) {
+            let (standing, at) = read.get(room).map_or((Membership::Left, None), MyRoom::departure);
             frames.push(ServerFrame::Membership { room, standing, at }.encode());
         }
-        for (room, now) in read.iter().filter(|(_, now)| now.is_mine()) {
-            let before = told.get(room).copied();
+        for (room, now) in read.iter().filter(|(_, now)| now.is_current()) {
+            let before = sent.get(room).copied();
             if before.is_none() {
                 let (standing, at) = (Membership::Inside, Some(now.joined_at));
                 frames.push(ServerFrame::Membership { room, standing, at }.encode());
@@ -68,7 +68,7 @@ impl MyRooms {
 }
 
 impl MyRoom {
-    fn is_mine(&self) -> bool {
+    fn is_current(&self) -> bool {
         self.open && self.standing == Standing::Inside
     }
 
@@ -80,7 +80,7 @@ impl MyRoom {
     }
 
     /// Returns the reason why the room is not one of the user's open rooms any more, and the time if it is known.
-    fn ended(&self) -> (Membership, Option<DateTime<Utc>>) {
+    fn departure(&self) -> (Membership, Option<DateTime<Utc>>) {
         match self.standing {
             Standing::Inside => (Membership::Closed, self.closed_at),
             Standing::Left => (Membership::Left, None),

@@ -12,64 +12,64 @@ use tokio::time::Instant;
 const EXPIRY: Duration = Duration::from_secs(30);
 
 /// The interval at which nodes repeat their users.
-const RESTATE: Duration = Duration::from_secs(10);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The minimum time between two messages.
-const APART: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The minimum time between two typing signals of a user.
-const TYPING_APART: Duration = Duration::from_secs(2);
+const TYPING_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The presence at other nodes in one room.
 #[derive(Debug, Default)]
 pub(super) struct RemotePresence {
-    nodes: HashMap<String, Stated>,
+    nodes: HashMap<String, NodePresence>,
     typed: HashMap<UserId, Instant>,
 }
 
 #[derive(Debug)]
-struct Stated {
+struct NodePresence {
     users: BTreeSet<UserId>,
     until: Instant,
 }
 
 impl RemotePresence {
     /// Sets the users who are connected at a node. Without users, the node is removed.
-    pub(super) fn note(&mut self, node: &str, users: BTreeSet<UserId>, now: Instant) {
+    pub(super) fn set_users(&mut self, node: &str, users: BTreeSet<UserId>, now: Instant) {
         if users.is_empty() {
             self.nodes.remove(node);
         } else {
-            self.nodes.insert(node.to_owned(), Stated { users, until: now + EXPIRY });
+            self.nodes.insert(node.to_owned(), NodePresence { users, until: now + EXPIRY });
         }
     }
 
     /// Removes nodes that have not repeated their users in time. Returns true if there were any.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let before = self.nodes.len();
-        self.nodes.retain(|_, stated| now < stated.until);
+        self.nodes.retain(|_, presence| now < presence.until);
         self.nodes.len() < before
     }
 
     /// Removes a user who is not a member any more from all nodes.
-    pub(super) fn expel(&mut self, user: &UserId) {
-        for stated in self.nodes.values_mut() {
-            stated.users.remove(user);
+    pub(super) fn remove_user(&mut self, user: &UserId) {
+        for presence in self.nodes.values_mut() {
+            presence.users.remove(user);
         }
     }
 
     /// Returns the earliest expiry of a node.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.nodes.values().map(|stated| stated.until).min()
+        self.nodes.values().map(|presence| presence.until).min()
     }
 
     /// Returns all users at other nodes, possibly repeated.
     pub(super) fn users(&self) -> impl Iterator<Item = &UserId> {
-        self.nodes.values().flat_map(|stated| &stated.users)
+        self.nodes.values().flat_map(|presence| &presence.users)
     }
 
     /// Records a typing signal. Returns false if the last one of this user is too recent.
-    pub(super) fn may_type(&mut self, user: &UserId, now: Instant) -> bool {
-        self.typed.retain(|_, at| now < *at + TYPING_APART);
+    pub(super) fn allow_typing(&mut self, user: &UserId, now: Instant) -> bool {
+        self.typed.retain(|_, at| now < *at + TYPING_INTERVAL);
         if self.typed.contains_key(user) {
             return false;
         }
@@ -82,20 +82,20 @@ impl RemotePresence {
 #[derive(Debug)]
 pub(super) struct Debounce {
     /// The time during which changes are combined into one message.
-    gather: Duration,
+    delay: Duration,
     last: Option<Instant>,
     due: Option<Instant>,
 }
 
 impl Debounce {
     /// Creates a timer with nothing sent and nothing due.
-    pub(super) fn new(gather: Duration) -> Self {
-        Self { gather, last: None, due: None }
+    pub(super) fn new(delay: Duration) -> Self {
+        Self { delay, last: None, due: None }
     }
 
     /// Schedules a message, because the state has changed.
     pub(super) fn schedule(&mut self, now: Instant) {
-        let soon = (now + self.gather).max(self.last.map_or(now, |last| last + APART));
+        let soon = (now + self.delay).max(self.last.map_or(now, |last| last + MIN_INTERVAL));
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
@@ -104,9 +104,9 @@ impl Debounce {
         (self.last, self.due) = (Some(now), None);
     }
 
-    /// Records that the message was sent. The next one is due after a change, or after [`RESTATE`].
+    /// Records that the message was sent. The next one is due after a change, or after [`REFRESH_INTERVAL`].
     pub(super) fn sent_and_refresh(&mut self, now: Instant) {
-        (self.last, self.due) = (Some(now), Some(now + RESTATE));
+        (self.last, self.due) = (Some(now), Some(now + REFRESH_INTERVAL));
     }
 
     /// Returns the time at which the message is due.
@@ -128,61 +128,61 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
-    fn all(elsewhere: &RemotePresence) -> BTreeSet<UserId> {
-        elsewhere.users().cloned().collect()
+    fn all(remote: &RemotePresence) -> BTreeSet<UserId> {
+        remote.users().cloned().collect()
     }
 
     #[test]
     fn a_silent_node_expires_after_half_a_minute() {
         let start = Instant::now();
-        let mut elsewhere = RemotePresence::default();
-        elsewhere.note("one", users(&["ana", "ben"]), start);
-        elsewhere.note("two", users(&["ben", "cem"]), start);
-        assert_eq!(all(&elsewhere), users(&["ana", "ben", "cem"]));
-        elsewhere.note("two", users(&["cem"]), start + RESTATE);
-        assert!(!elsewhere.expire(start + EXPIRY / 2));
-        assert_eq!(elsewhere.next_expiry(), Some(start + EXPIRY));
-        assert!(elsewhere.expire(start + EXPIRY));
-        assert_eq!(all(&elsewhere), users(&["cem"]));
-        elsewhere.note("two", users(&[]), start + EXPIRY);
-        assert_eq!(all(&elsewhere), users(&[]));
+        let mut remote = RemotePresence::default();
+        remote.set_users("one", users(&["ana", "ben"]), start);
+        remote.set_users("two", users(&["ben", "cem"]), start);
+        assert_eq!(all(&remote), users(&["ana", "ben", "cem"]));
+        remote.set_users("two", users(&["cem"]), start + REFRESH_INTERVAL);
+        assert!(!remote.expire(start + EXPIRY / 2));
+        assert_eq!(remote.next_expiry(), Some(start + EXPIRY));
+        assert!(remote.expire(start + EXPIRY));
+        assert_eq!(all(&remote), users(&["cem"]));
+        remote.set_users("two", users(&[]), start + EXPIRY);
+        assert_eq!(all(&remote), users(&[]));
     }
 
     #[test]
     fn an_expelled_user_is_not_present() {
-        let mut elsewhere = RemotePresence::default();
-        elsewhere.note("one", users(&["ana", "ben"]), Instant::now());
-        elsewhere.expel(&"ben".parse().unwrap());
-        assert_eq!(all(&elsewhere), users(&["ana"]));
+        let mut remote = RemotePresence::default();
+        remote.set_users("one", users(&["ana", "ben"]), Instant::now());
+        remote.remove_user(&"ben".parse().unwrap());
+        assert_eq!(all(&remote), users(&["ana"]));
     }
 
     #[test]
     fn typing_is_sent_once_in_two_seconds_for_each_user() {
-        let (mut elsewhere, start) = (RemotePresence::default(), Instant::now());
+        let (mut remote, start) = (RemotePresence::default(), Instant::now());
         let (ana, ben) = ("ana".parse().unwrap(), "ben".parse().unwrap());
-        assert!(elsewhere.may_type(&ana, start));
-        assert!(!elsewhere.may_type(&ana, start + TYPING_APART / 2));
-        assert!(elsewhere.may_type(&ben, start + TYPING_APART / 2));
-        assert!(elsewhere.may_type(&ana, start + TYPING_APART));
-        assert!(!elsewhere.may_type(&ana, start + TYPING_APART));
+        assert!(remote.allow_typing(&ana, start));
+        assert!(!remote.allow_typing(&ana, start + TYPING_INTERVAL / 2));
+        assert!(remote.allow_typing(&ben, start + TYPING_INTERVAL / 2));
+        assert!(remote.allow_typing(&ana, start + TYPING_INTERVAL));
+        assert!(!remote.allow_typing(&ana, start + TYPING_INTERVAL));
     }
 
     #[test]
     fn many_changes_are_sent_once_a_second() {
-        const GATHER: Duration = Duration::from_millis(100);
-        let (mut rhythm, start) = (Debounce::new(GATHER), Instant::now());
+        const DELAY: Duration = Duration::from_millis(100);
+        let (mut rhythm, start) = (Debounce::new(DELAY), Instant::now());
         assert_eq!(rhythm.due(), None);
         rhythm.schedule(start);
-        rhythm.schedule(start + GATHER / 2);
-        assert_eq!(rhythm.due(), Some(start + GATHER));
-        rhythm.sent(start + GATHER);
+        rhythm.schedule(start + DELAY / 2);
+        assert_eq!(rhythm.due(), Some(start + DELAY));
+        rhythm.sent(start + DELAY);
         assert_eq!(rhythm.due(), None);
-        rhythm.schedule(start + GATHER * 2);
-        assert_eq!(rhythm.due(), Some(start + GATHER + APART));
-        assert!(!rhythm.is_due(start + APART));
-        rhythm.sent_and_refresh(start + GATHER + APART);
-        assert_eq!(rhythm.due(), Some(start + GATHER + APART + RESTATE));
-        rhythm.schedule(start + APART * 4);
-        assert_eq!(rhythm.due(), Some(start + APART * 4 + GATHER));
+        rhythm.schedule(start + DELAY * 2);
+        assert_eq!(rhythm.due(), Some(start + DELAY + MIN_INTERVAL));
+        assert!(!rhythm.is_due(start + MIN_INTERVAL));
+        rhythm.sent_and_refresh(start + DELAY + MIN_INTERVAL);
+        assert_eq!(rhythm.due(), Some(start + DELAY + MIN_INTERVAL + REFRESH_INTERVAL));
+        rhythm.schedule(start + MIN_INTERVAL * 4);
+        assert_eq!(rhythm.due(), Some(start + MIN_INTERVAL * 4 + DELAY));
     }
 }

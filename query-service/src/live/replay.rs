@@ -21,7 +21,7 @@ use crate::{
 pub(super) const PAGE: i64 = 100;
 
 /// The maximum number of missed events of a room that are read for all followers at once.
-const MISSED: i64 = 50;
+const MISSED_LIMIT: i64 = 50;
 
 /// Reads feeds with at most half of the pool, so that other reads continue while many clients reconnect.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub(super) struct Replay {
     pub(super) more: bool,
     /// The reason, if the user is not a member any more or the room is closed. The last event of the feed that the user
     /// may read is the one that says so.
-    pub(super) parted: Option<UnsubscribeReason>,
+    pub(super) end_reason: Option<UnsubscribeReason>,
 }
 
 /// A row of the replay. Without an event if there is none after the wanted version.
@@ -64,8 +64,8 @@ impl Feeds {
 
     /// Returns the incarnations of the log that the feeds come from, as one hash. Until it is known, cursors cannot be
     /// interpreted.
-    pub(super) fn life(&self) -> Result<Arc<str>, Error> {
-        Ok(self.generations.current()?.life())
+    pub(super) fn incarnation(&self) -> Result<Arc<str>, Error> {
+        Ok(self.generations.current()?.incarnation())
     }
 
     /// Returns a receiver that changes when the feeds may come from another log.
@@ -160,7 +160,7 @@ impl Feeds {
 
 impl Feeds {
     /// Reads the next events of these rooms after a version each, in order and encoded as in notifications. At most
-    /// [`MISSED`] per room.
+    /// [`MISSED_LIMIT`] per room.
     pub(super) async fn missed(&self, rooms: &[(RoomId, i64)]) -> Result<Vec<(RoomId, String)>, Error> {
         let box_ids: Vec<String> = rooms.iter().map(|(room, _)| room.box_id().to_string()).collect();
         let room_ids: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
@@ -177,7 +177,7 @@ impl Feeds {
             &box_ids,
             &room_ids,
             &after,
-            MISSED,
+            MISSED_LIMIT,
         )
         .fetch_all(&mut *connection)
         .await?;
@@ -199,25 +199,25 @@ impl Feeds {
 
 impl Replay {
     /// Returns true if the user is inside the room, or was when it closed.
-    pub(super) fn is_of_inside(&self) -> bool {
-        matches!(self.parted, None | Some(UnsubscribeReason::Closed))
+    pub(super) fn is_member(&self) -> bool {
+        matches!(self.end_reason, None | Some(UnsubscribeReason::Closed))
     }
 
     fn of(room: &RoomId, rows: Vec<Row>, most: i64) -> Result<Self, Error> {
         let first = rows.first().ok_or(Error::RoomNotFound)?;
         let head_v = first.head_v;
-        let parted = match first.standing.ok_or(Error::NotAMember)? {
+        let end_reason = match first.standing.ok_or(Error::NotAMember)? {
             Standing::Inside => first.closed.then_some(UnsubscribeReason::Closed),
             Standing::Left => Some(UnsubscribeReason::Left),
             Standing::Kicked => Some(UnsubscribeReason::Kicked),
         };
         let events: Vec<_> = rows.into_iter().filter_map(|row| row.into_frame(room)).collect();
         let more = events.len() == usize::try_from(most).unwrap_or_default();
-        let head_v = match (parted, events.last()) {
+        let head_v = match (end_reason, events.last()) {
             (Some(UnsubscribeReason::Left | UnsubscribeReason::Kicked), Some((parting_v, _))) => *parting_v,
             _ => head_v,
         };
-        Ok(Self { head_v, events, more, parted })
+        Ok(Self { head_v, events, more, end_reason })
     }
 }
 

@@ -12,7 +12,7 @@ use axum::extract::ws::Utf8Bytes;
 use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
-use super::{frames::UnsubscribeReason, seen::Positions};
+use super::{frames::UnsubscribeReason, sent_alarms::Positions};
 use crate::metrics::{Kind, METRICS, Queue};
 
 /// The capacity of a send queue in bytes.
@@ -25,24 +25,24 @@ pub(super) struct LiveEvent {
     pub(super) v: i64,
     pub(super) frame: Utf8Bytes,
     /// The subscriptions that end with this event, and the reason.
-    pub(super) parts: Option<UnsubscribeScope>,
+    pub(super) ends: Option<UnsubscribeScope>,
 }
 
 /// The subscriptions of a room that an event ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UnsubscribeScope {
     /// Those of one user.
-    One(UserId, UnsubscribeReason),
+    User(UserId, UnsubscribeReason),
     /// All of them: the room was closed.
-    Everybody,
+    AllUsers,
 }
 
 impl UnsubscribeScope {
     /// Returns the reason why a user's subscription ends, if it does.
     pub(super) fn reason_for(&self, user: &UserId) -> Option<UnsubscribeReason> {
         match self {
-            Self::One(parted, reason) => (parted == user).then_some(*reason),
-            Self::Everybody => Some(UnsubscribeReason::Closed),
+            Self::User(departed, reason) => (departed == user).then_some(*reason),
+            Self::AllUsers => Some(UnsubscribeReason::Closed),
         }
     }
 }
@@ -62,11 +62,11 @@ pub(super) enum Delivery {
     /// A signal of a room.
     Signal(Arc<LiveSignal>),
     /// A frame about the user, which does not depend on followed rooms.
-    News(Utf8Bytes),
+    UserFrame(Utf8Bytes),
     /// Marks that all alarms up to these positions precede it.
     AlarmsComplete(Arc<Positions>),
     /// Marks that a frame about the user exceeded the capacity.
-    Overfull,
+    Overflow,
     /// The head version of a room's feed. A connection that has not reached it has lost events.
     Head(RoomId, i64),
     /// Marks that events of a room exceeded the capacity. They must be read from the feed.
@@ -78,8 +78,8 @@ pub(super) enum Delivery {
 pub(super) struct SendQueue {
     sender: mpsc::UnboundedSender<Delivery>,
     waiting: AtomicUsize,
-    /// True once `Overfull` was sent.
-    overfull: AtomicBool,
+    /// True once `Overflow` was sent.
+    overflowed: AtomicBool,
     /// The rooms with a `Missed` in the queue, which has at most one for each room.
     missed: Mutex<HashSet<RoomId>>,
 }
@@ -107,14 +107,14 @@ impl SendQueue {
 
     /// Queues a frame about the user, up to twice the capacity. No feed has these frames, so that the connection must
     /// end if the queue is still too full.
-    pub(super) fn news(&self, frame: &Utf8Bytes) {
+    pub(super) fn push_user_frame(&self, frame: &Utf8Bytes) {
         let size = frame.len();
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
             self.waiting.fetch_add(size, Ordering::Relaxed);
-            let _ = self.sender.send(Delivery::News(frame.clone()));
-            METRICS.delivered(Kind::News, 1);
-        } else if !self.overfull.swap(true, Ordering::Relaxed) {
-            let _ = self.sender.send(Delivery::Overfull);
+            let _ = self.sender.send(Delivery::UserFrame(frame.clone()));
+            METRICS.delivered(Kind::UserFrame, 1);
+        } else if !self.overflowed.swap(true, Ordering::Relaxed) {
+            let _ = self.sender.send(Delivery::Overflow);
         }
     }
 
@@ -156,8 +156,8 @@ impl SendQueueReceiver {
     /// Creates an empty queue.
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (waiting, overfull) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let send_queue = Arc::new(SendQueue { sender, waiting, overfull, missed: Mutex::default() });
+        let (waiting, overflowed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let send_queue = Arc::new(SendQueue { sender, waiting, overflowed, missed: Mutex::default() });
         Self { receiver, send_queue }
     }
 
@@ -169,16 +169,16 @@ impl SendQueueReceiver {
     /// Waits for the next item. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         let delivery = self.receiver.recv().await?;
-        Some(self.taken(delivery))
+        Some(self.release(delivery))
     }
 
     /// Returns the next item if there is one already.
     pub(super) fn try_next(&mut self) -> Option<Delivery> {
         let delivery = self.receiver.try_recv().ok()?;
-        Some(self.taken(delivery))
+        Some(self.release(delivery))
     }
 
-    fn taken(&self, delivery: Delivery) -> Delivery {
+    fn release(&self, delivery: Delivery) -> Delivery {
         match &delivery {
             Delivery::Event(event) => {
                 self.send_queue.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
@@ -189,10 +189,10 @@ impl SendQueueReceiver {
             Delivery::Missed(room) => {
                 self.send_queue.missed_rooms().remove(room);
             }
-            Delivery::News(frame) => {
+            Delivery::UserFrame(frame) => {
                 self.send_queue.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
             }
-            Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overfull => {}
+            Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overflow => {}
         }
         delivery
     }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn event(room: &str, v: i64, size: usize) -> Arc<LiveEvent> {
-        Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame: "x".repeat(size).into(), parts: None })
+        Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame: "x".repeat(size).into(), ends: None })
     }
 
     #[test]
@@ -223,12 +223,12 @@ mod tests {
     fn notifications_may_exceed_the_capacity_of_events_up_to_a_limit() {
         let mut deliveries = SendQueueReceiver::new();
         deliveries.send_queue().push(&event("b.1", 1, CAPACITY));
-        deliveries.send_queue().news(&"x".repeat(CAPACITY).into());
-        deliveries.send_queue().news(&"x".into());
-        deliveries.send_queue().news(&"x".into());
+        deliveries.send_queue().push_user_frame(&"x".repeat(CAPACITY).into());
+        deliveries.send_queue().push_user_frame(&"x".into());
+        deliveries.send_queue().push_user_frame(&"x".into());
         assert!(matches!(deliveries.try_next(), Some(Delivery::Event(_))));
-        assert!(matches!(deliveries.try_next(), Some(Delivery::News(_))));
-        assert!(matches!(deliveries.try_next(), Some(Delivery::Overfull)));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::UserFrame(_))));
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Overflow)));
         assert!(deliveries.try_next().is_none());
     }
 

@@ -38,8 +38,8 @@ impl Live {
         let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
         let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
-        let of_user = ("live-user", settings.live_rate_per_user);
-        let rates = Rates::new(of_user, ("live-address", settings.live_rate_per_address));
+        let user_limit = ("live-user", settings.live_rate_per_user);
+        let rates = Rates::new(user_limit, ("live-address", settings.live_rate_per_address));
         let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
         Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, connection_limiter, rates, threads, stopping }))
     }
@@ -64,6 +64,6 @@ impl Live {
     /// Returns once every connection has closed.
     pub(crate) async fn stopped(&self) {
         self.stopping.closed().await;
-        self.hub.signals().settled().await;
+        self.hub.signals().flush().await;
     }
 }

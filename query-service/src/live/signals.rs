@@ -29,10 +29,10 @@ use crate::metrics::METRICS;
 const QUEUE: usize = 4096;
 
 /// The time during which changes of presence are combined for followers. Other nodes have answered by then.
-const TELL_TOGETHER: Duration = Duration::from_millis(250);
+const FOLLOWER_DEBOUNCE: Duration = Duration::from_millis(250);
 
 /// The time during which changes of presence are combined for other nodes.
-const STATE_TOGETHER: Duration = Duration::from_millis(50);
+const NODE_DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// The delay before a lost subscription is made again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub(super) struct Signals {
 }
 
 enum Outgoing {
-    Word(String, Vec<u8>),
+    NodeMessage(String, Vec<u8>),
     /// Answered when all earlier messages were sent.
     Flush(oneshot::Sender<()>),
 }
@@ -58,7 +58,7 @@ enum Outgoing {
 /// A message about a room between nodes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Word {
+enum NodeMessage {
     /// The users who are connected at the node. With `ask`, the other nodes send theirs.
     Presence { node: String, users: BTreeSet<UserId>, ask: bool },
     /// The user is typing.
@@ -70,17 +70,17 @@ struct Room {
     id: RoomId,
     state: Mutex<RoomState>,
     /// Wakes the task when a message is due earlier than before.
-    hurried: Notify,
+    rescheduled: Notify,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct RoomState {
     followers: Vec<Follower>,
-    elsewhere: RemotePresence,
+    remote: RemotePresence,
     /// The presence as it was sent to the followers.
-    told: BTreeSet<UserId>,
-    telling: Debounce,
-    stating: Debounce,
+    sent_presence: BTreeSet<UserId>,
+    follower_timer: Debounce,
+    node_timer: Debounce,
     /// True until the other nodes were asked for their presence.
     ask: bool,
 }
@@ -89,7 +89,7 @@ struct Follower {
     user: UserId,
     send_queue: Arc<SendQueue>,
     /// True if it has not received the last presence.
-    untold: bool,
+    is_outdated: bool,
 }
 
 impl Signals {
@@ -103,7 +103,7 @@ impl Signals {
     pub(super) fn enter(self: &Arc<Self>, room: &RoomId, user: &UserId, send_queue: &Arc<SendQueue>) {
         let mut rooms = self.rooms();
         let room = rooms.entry(room.clone()).or_insert_with(|| self.open(room));
-        room.state().followers.push(Follower { user: user.clone(), send_queue: send_queue.clone(), untold: true });
+        room.state().followers.push(Follower { user: user.clone(), send_queue: send_queue.clone(), is_outdated: true });
         room.schedule();
     }
 
@@ -113,9 +113,9 @@ impl Signals {
     }
 
     /// Removes a user who is not a member any more, so that the user is neither shown nor sent anything.
-    pub(super) fn expel(&self, room: &RoomId, user: &UserId) {
+    pub(super) fn remove_user(&self, room: &RoomId, user: &UserId) {
         if let Some(room) = self.rooms().get(room) {
-            room.state().elsewhere.expel(user);
+            room.state().remote.remove_user(user);
         }
         self.remove(room, |follower| follower.user == *user);
     }
@@ -123,13 +123,13 @@ impl Signals {
     /// Announces that a follower is typing, at most once in two seconds.
     pub(super) fn typing(&self, room: &RoomId, user: &UserId) {
         let Some(room) = self.rooms().get(room).cloned() else { return };
-        if room.is_followed_by(user) && room.says_typing(user) {
-            self.say(&room.id, &Word::Typing { node: self.node.clone(), user: user.clone() });
+        if room.is_followed_by(user) && room.notify_typing(user) {
+            self.publish(&room.id, &NodeMessage::Typing { node: self.node.clone(), user: user.clone() });
         }
     }
 
     /// Waits until the last messages were sent, up to a timeout.
-    pub(super) async fn settled(&self) {
+    pub(super) async fn flush(&self) {
         let (done, left) = oneshot::channel();
         let _ = timeout(SHUTDOWN_FLUSH_TIMEOUT, async {
             if self.queue.send(Outgoing::Flush(done)).await.is_ok() {
@@ -143,19 +143,19 @@ impl Signals {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remove(&self, id: &RoomId, goes: impl Fn(&Follower) -> bool) {
+    fn remove(&self, id: &RoomId, is_removed: impl Fn(&Follower) -> bool) {
         let mut rooms = self.rooms();
         let Some(room) = rooms.get(id) else { return };
         let empty = {
             let mut state = room.state();
-            state.followers.retain(|follower| !goes(follower));
+            state.followers.retain(|follower| !is_removed(follower));
             state.followers.is_empty()
         };
         if !empty {
             room.schedule();
         } else if let Some(room) = rooms.remove(id) {
             room.close();
-            self.say(id, &Word::Presence { node: self.node.clone(), users: BTreeSet::new(), ask: false });
+            self.publish(id, &NodeMessage::Presence { node: self.node.clone(), users: BTreeSet::new(), ask: false });
         }
     }
 
@@ -164,54 +164,54 @@ impl Signals {
             id: id.clone(),
             state: Mutex::new(RoomState {
                 followers: Vec::new(),
-                elsewhere: RemotePresence::default(),
-                told: BTreeSet::new(),
-                telling: Debounce::new(TELL_TOGETHER),
-                stating: Debounce::new(STATE_TOGETHER),
+                remote: RemotePresence::default(),
+                sent_presence: BTreeSet::new(),
+                follower_timer: Debounce::new(FOLLOWER_DEBOUNCE),
+                node_timer: Debounce::new(NODE_DEBOUNCE),
                 ask: true,
             }),
-            hurried: Notify::new(),
+            rescheduled: Notify::new(),
             task: Mutex::default(),
         });
-        let task = tokio::spawn(self.clone().attend(room.clone()));
+        let task = tokio::spawn(self.clone().run_room(room.clone()));
         *room.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         room
     }
 
     /// Runs a room: receives messages of other nodes, notifies followers and announces the local presence.
-    async fn attend(self: Arc<Self>, room: Arc<Room>) {
+    async fn run_room(self: Arc<Self>, room: Arc<Room>) {
         loop {
-            if let Ok(mut words) = self.nats.subscribe(notice::signal_room(&room.id)).await {
-                while self.step(&room, &mut words).await {}
+            if let Ok(mut messages) = self.nats.subscribe(notice::signal_room(&room.id)).await {
+                while self.step(&room, &mut messages).await {}
             }
             sleep(RETRY).await;
         }
     }
 
     /// Waits for one event and handles it. Returns false if the subscription has ended.
-    async fn step(&self, room: &Room, words: &mut Subscriber) -> bool {
+    async fn step(&self, room: &Room, messages: &mut Subscriber) -> bool {
         let due = room.state().due();
         tokio::select! {
-            word = words.next() => match word {
-                Some(word) => match serde_json::from_slice(&word.payload) {
-                    Ok(word) => room.on_message(&self.node, word),
+            message = messages.next() => match message {
+                Some(message) => match serde_json::from_slice(&message.payload) {
+                    Ok(message) => room.on_message(&self.node, message),
                     Err(error) => tracing::warn!(room.id = %room.id, %error, "malformed signal"),
                 },
                 None => return false,
             },
-            () = room.hurried.notified() => {}
+            () = room.rescheduled.notified() => {}
             () = sleep_until(due.unwrap_or_else(|| Instant::now() + RETRY)) => {
-                if let Some((users, ask)) = room.on_time(Instant::now()) {
-                    self.say(&room.id, &Word::Presence { node: self.node.clone(), users, ask });
+                if let Some((users, ask)) = room.on_timer(Instant::now()) {
+                    self.publish(&room.id, &NodeMessage::Presence { node: self.node.clone(), users, ask });
                 }
             }
         }
         true
     }
 
-    fn say(&self, room: &RoomId, word: &Word) {
-        let payload = serde_json::to_vec(word).expect("a signal has a JSON form");
-        if self.queue.try_send(Outgoing::Word(notice::signal_room(room), payload)).is_err() {
+    fn publish(&self, room: &RoomId, message: &NodeMessage) {
+        let payload = serde_json::to_vec(message).expect("a signal has a JSON form");
+        if self.queue.try_send(Outgoing::NodeMessage(notice::signal_room(room), payload)).is_err() {
             METRICS.signals_dropped.inc();
             tracing::debug!(room.id = %room, "a signal was dropped: the queue to NATS is full");
         }
@@ -223,11 +223,11 @@ async fn send_all(nats: Client, mut waiting: mpsc::Receiver<Outgoing>) {
         // Without a connection, the NATS client would keep the message and send it late.
         let connected = nats.connection_state() == State::Connected;
         match outgoing {
-            Outgoing::Word(subject, payload) if connected => {
+            Outgoing::NodeMessage(subject, payload) if connected => {
                 let sent = nats.publish(subject, payload.into()).await;
                 sent.unwrap_or_else(|error| tracing::debug!(%error, "a signal was lost"));
             }
-            Outgoing::Word(..) => {}
+            Outgoing::NodeMessage(..) => {}
             Outgoing::Flush(done) => {
                 if connected {
                     let _ = nats.flush().await;
@@ -258,36 +258,36 @@ impl Room {
         let now = Instant::now();
         {
             let mut state = self.state();
-            state.telling.schedule(now);
-            state.stating.schedule(now);
+            state.follower_timer.schedule(now);
+            state.node_timer.schedule(now);
         }
-        self.hurried.notify_one();
+        self.rescheduled.notify_one();
     }
 
-    fn on_message(&self, node: &str, word: Word) {
+    fn on_message(&self, node: &str, message: NodeMessage) {
         let now = Instant::now();
-        match word {
-            Word::Presence { node: other, users, ask } if other != node => {
+        match message {
+            NodeMessage::Presence { node: other, users, ask } if other != node => {
                 let mut state = self.state();
-                state.elsewhere.note(&other, users, now);
-                if state.present() != state.told {
-                    state.telling.schedule(now);
+                state.remote.set_users(&other, users, now);
+                if state.present() != state.sent_presence {
+                    state.follower_timer.schedule(now);
                 }
                 if ask {
-                    state.stating.schedule(now);
+                    state.node_timer.schedule(now);
                 }
             }
-            Word::Typing { node: other, user } if other != node => {
-                self.says_typing(&user);
+            NodeMessage::Typing { node: other, user } if other != node => {
+                self.notify_typing(&user);
             }
-            Word::Presence { .. } | Word::Typing { .. } => {}
+            NodeMessage::Presence { .. } | NodeMessage::Typing { .. } => {}
         }
     }
 
     /// Notifies the other followers that a user is typing. Returns false if the last notification is too recent.
-    fn says_typing(&self, user: &UserId) -> bool {
+    fn notify_typing(&self, user: &UserId) -> bool {
         let mut state = self.state();
-        if !state.elsewhere.may_type(user, Instant::now()) {
+        if !state.remote.allow_typing(user, Instant::now()) {
             return false;
         }
         let signal = self.signal(Sign::Typing { user });
@@ -303,45 +303,45 @@ impl Room {
     }
 
     /// Sends the followers what is due. Returns the presence that is due to the other nodes.
-    fn on_time(&self, now: Instant) -> Option<(BTreeSet<UserId>, bool)> {
+    fn on_timer(&self, now: Instant) -> Option<(BTreeSet<UserId>, bool)> {
         let mut state = self.state();
-        if state.elsewhere.expire(now) {
-            state.telling.schedule(now);
+        if state.remote.expire(now) {
+            state.follower_timer.schedule(now);
         }
-        if state.telling.is_due(now) {
-            self.tell(&mut state, now);
+        if state.follower_timer.is_due(now) {
+            self.send_presence(&mut state, now);
         }
-        if !state.stating.is_due(now) {
+        if !state.node_timer.is_due(now) {
             return None;
         }
-        state.stating.sent_and_refresh(now);
+        state.node_timer.sent_and_refresh(now);
         let ask = std::mem::replace(&mut state.ask, false);
         Some((state.followers.iter().map(|follower| follower.user.clone()).collect(), ask))
     }
 
-    fn tell(&self, state: &mut RoomState, now: Instant) {
-        state.telling.sent(now);
+    fn send_presence(&self, state: &mut RoomState, now: Instant) {
+        state.follower_timer.sent(now);
         let present = state.present();
-        let news = present != state.told;
+        let changed = present != state.sent_presence;
         let signal = self.signal(Sign::Presence { users: &present });
-        for follower in state.followers.iter_mut().filter(|follower| news || follower.untold) {
+        for follower in state.followers.iter_mut().filter(|follower| changed || follower.is_outdated) {
             // A follower with a full queue gets it later.
-            follower.untold = !follower.send_queue.signal(&signal);
+            follower.is_outdated = !follower.send_queue.signal(&signal);
         }
-        state.told = present;
-        if state.followers.iter().any(|follower| follower.untold) {
-            state.telling.schedule(now);
+        state.sent_presence = present;
+        if state.followers.iter().any(|follower| follower.is_outdated) {
+            state.follower_timer.schedule(now);
         }
     }
 }
 
 impl RoomState {
     fn present(&self) -> BTreeSet<UserId> {
-        self.followers.iter().map(|follower| &follower.user).chain(self.elsewhere.users()).cloned().collect()
+        self.followers.iter().map(|follower| &follower.user).chain(self.remote.users()).cloned().collect()
     }
 
     /// Returns the time of the next due action.
     fn due(&self) -> Option<Instant> {
-        [self.telling.due(), self.stating.due(), self.elsewhere.next_expiry()].into_iter().flatten().min()
+        [self.follower_timer.due(), self.node_timer.due(), self.remote.next_expiry()].into_iter().flatten().min()
     }
 }

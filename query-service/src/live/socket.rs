@@ -13,20 +13,20 @@ use super::{
 };
 
 /// The time after which a client that reads nothing is disconnected.
-pub(super) const NO_PROGRESS: Duration = Duration::from_secs(30);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The timeout for the closing handshake.
-pub(super) const GOOD_BYE: Duration = Duration::from_secs(1);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A WebSocket to a client that may be slow.
 pub(super) struct Socket {
     inner: WebSocket,
-    heard_at: Instant,
+    last_received_at: Instant,
 }
 
 impl Socket {
     pub(super) fn new(inner: WebSocket) -> Self {
-        Self { inner, heard_at: Instant::now() }
+        Self { inner, last_received_at: Instant::now() }
     }
 
     /// Queues a frame and flushes.
@@ -43,7 +43,7 @@ impl Socket {
     async fn receive_within(&mut self, longest: usize) -> Result<Utf8Bytes, Closed> {
         loop {
             let message = self.inner.recv().await;
-            self.heard_at = Instant::now();
+            self.last_received_at = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) if text.len() > longest => {
                     return Err(Closed::ByServer(CloseReason::FrameTooLarge));
@@ -61,12 +61,12 @@ impl Socket {
     }
 
     /// Sends a bye with this cursor and closes.
-    pub(super) async fn close(mut self, close_reason: CloseReason, turn: u64, cursor: Option<String>) {
-        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(turn));
+    pub(super) async fn close(mut self, close_reason: CloseReason, spread_ms: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(spread_ms));
         let bye = Message::Text(ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
         // Fails if the client has disconnected or reads nothing.
-        let _ = timeout(GOOD_BYE, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             self.inner.feed(bye).await?;
             self.inner.send(close).await?;
             while let Some(Ok(_)) = self.inner.recv().await {}
@@ -77,8 +77,8 @@ impl Socket {
 }
 
 impl Transport for Socket {
-    fn heard_at(&self) -> Instant {
-        self.heard_at
+    fn last_received_at(&self) -> Instant {
+        self.last_received_at
     }
 
     async fn receive(&mut self) -> Result<Utf8Bytes, Closed> {
@@ -86,7 +86,7 @@ impl Transport for Socket {
     }
 
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Closed> {
-        in_time(self.inner.feed(Message::Text(frame))).await
+        with_timeout(self.inner.feed(Message::Text(frame))).await
     }
 
     async fn feed_at(&mut self, frame: Utf8Bytes, _: impl FnOnce() -> String) -> Result<(), Closed> {
@@ -99,12 +99,12 @@ impl Transport for Socket {
     }
 
     async fn flush(&mut self) -> Result<(), Closed> {
-        in_time(SinkExt::<Message>::flush(&mut self.inner)).await
+        with_timeout(SinkExt::<Message>::flush(&mut self.inner)).await
     }
 }
 
-async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Closed> {
-    match timeout(NO_PROGRESS, write).await {
+async fn with_timeout(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Closed> {
+    match timeout(WRITE_TIMEOUT, write).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Closed::ByPeer),
         Err(_) => Err(Closed::ByServer(CloseReason::TooSlow)),

@@ -14,8 +14,8 @@ use super::{
     hub::Hub,
     limits::MAX_ROOMS,
     replay::{Feeds, PAGE, Replay},
-    seen::Positions,
     send_queue::{Delivery, LiveEvent, SendQueue},
+    sent_alarms::Positions,
     transport::Transport,
 };
 use crate::{error::Error, metrics::METRICS};
@@ -40,11 +40,11 @@ pub(super) struct Subscriptions {
     send_queue: Arc<SendQueue>,
     rooms: HashMap<RoomId, Following>,
     /// The versions of rooms that are not followed yet, so that the cursor keeps them.
-    ahead: BTreeMap<RoomId, i64>,
+    unfollowed: BTreeMap<RoomId, i64>,
     /// The positions up to which the client has its alarms; none if not known yet.
     alarms: Option<Positions>,
     /// The incarnations of the log, as one hash.
-    life: Arc<str>,
+    incarnation: Arc<str>,
 }
 
 /// The state of one followed room.
@@ -52,14 +52,14 @@ struct Following {
     /// The last version that was sent.
     sent_v: i64,
     /// The greatest version that is known to exist.
-    heard_v: i64,
+    known_v: i64,
     /// True if the last read of the feed failed.
-    unread: bool,
+    read_failed: bool,
 }
 
 impl Following {
     fn is_behind(&self) -> bool {
-        self.unread || self.sent_v < self.heard_v
+        self.read_failed || self.sent_v < self.known_v
     }
 }
 
@@ -73,21 +73,37 @@ impl Drop for Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(user: UserId, hub: Arc<Hub>, feeds: Feeds, send_queue: Arc<SendQueue>, life: Arc<str>) -> Self {
-        Self { user, hub, feeds, send_queue, rooms: HashMap::new(), ahead: BTreeMap::new(), alarms: None, life }
+    pub(super) fn new(
+        user: UserId,
+        hub: Arc<Hub>,
+        feeds: Feeds,
+        send_queue: Arc<SendQueue>,
+        incarnation: Arc<str>,
+    ) -> Self {
+        Self {
+            user,
+            hub,
+            feeds,
+            send_queue,
+            rooms: HashMap::new(),
+            unfollowed: BTreeMap::new(),
+            alarms: None,
+            incarnation,
+        }
     }
 
     /// Sets the starting point of the client, before it follows any room.
-    pub(super) fn begin_at(&mut self, rooms: &[RoomFrom], alarms: Option<Positions>) {
-        let known =
-            rooms.iter().filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::NOWHERE)?)));
-        self.ahead = known.collect();
+    pub(super) fn set_start(&mut self, rooms: &[RoomFrom], alarms: Option<Positions>) {
+        let known = rooms
+            .iter()
+            .filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::UNKNOWN_VERSION)?)));
+        self.unfollowed = known.collect();
         self.alarms = alarms;
     }
 
     /// Returns true if the feeds are of another log by now, whose versions are not comparable.
-    pub(super) fn are_outlived(&self) -> bool {
-        self.feeds.life().is_ok_and(|life| life != self.life)
+    pub(super) fn is_log_replaced(&self) -> bool {
+        self.feeds.incarnation().is_ok_and(|incarnation| incarnation != self.incarnation)
     }
 
     /// Returns the cursor after the last frame that was sent.
@@ -97,10 +113,10 @@ impl Subscriptions {
 
     /// Returns the cursor after a further version of a room.
     fn cursor_with(&self, next: Option<(&RoomId, i64)>) -> String {
-        let ahead = self.ahead.iter().map(|(room, v)| (room, *v));
+        let unfollowed = self.unfollowed.iter().map(|(room, v)| (room, *v));
         let followed = self.rooms.iter().map(|(room, following)| (room, following.sent_v));
-        let rooms = ahead.chain(followed).chain(next).collect();
-        cursor::encode(&self.user, &rooms, self.alarms.as_ref(), &self.life)
+        let rooms = unfollowed.chain(followed).chain(next).collect();
+        cursor::encode(&self.user, &rooms, self.alarms.as_ref(), &self.incarnation)
     }
 
     /// Follows a room, after a version or from now on. A room that is followed already starts again.
@@ -111,7 +127,7 @@ impl Subscriptions {
         room: &RoomId,
         v: Option<i64>,
     ) -> Result<Outcome, Closed> {
-        self.forget(room);
+        self.remove_room(room);
         if self.rooms.len() >= MAX_ROOMS {
             let (code, detail) = ("too-many-rooms", "at most 200 rooms per connection");
             socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
@@ -120,23 +136,23 @@ impl Subscriptions {
         // Joins first: events during the read wait in the queue, and those that the feed had are dropped there.
         self.hub.join(room, &self.send_queue).await;
         let found = self.feeds.read(room, &self.user, v.unwrap_or(i64::MAX), PAGE).await;
-        match found.and_then(|replay| admit(replay, v)) {
+        match found.and_then(|replay| require_access(replay, v)) {
             Ok(replay) => {
-                self.begin(socket, id, room, v, replay).await?;
+                self.start_room(socket, id, room, v, replay).await?;
                 Ok(Outcome::Answered)
             }
             Err(error) => {
                 self.hub.leave(room, &self.send_queue);
-                let outcome = refuse(socket, id, room, error).await?;
+                let outcome = send_refusal(socket, id, room, error).await?;
                 if outcome == Outcome::Answered {
-                    self.ahead.remove(room);
+                    self.unfollowed.remove(room);
                 }
                 Ok(outcome)
             }
         }
     }
 
-    async fn begin(
+    async fn start_room(
         &mut self,
         socket: &mut impl Transport,
         id: Option<&FrameId>,
@@ -146,9 +162,9 @@ impl Subscriptions {
     ) -> Result<(), Closed> {
         let head_v = replay.head_v;
         let sent_v = v.filter(|v| *v <= head_v).unwrap_or(head_v);
-        self.ahead.remove(room);
-        self.rooms.insert(room.clone(), Following { sent_v, heard_v: head_v, unread: false });
-        self.hub.note_head(room, head_v);
+        self.unfollowed.remove(room);
+        self.rooms.insert(room.clone(), Following { sent_v, known_v: head_v, read_failed: false });
+        self.hub.record_head(room, head_v);
         if v.is_some_and(|v| v > head_v) {
             METRICS.resets.inc();
             let reset = ServerFrame::Reset { room: Some(room), reason: "unknown-version", head_v: Some(head_v) };
@@ -174,7 +190,7 @@ impl Subscriptions {
         id: Option<&FrameId>,
         room: &RoomId,
     ) -> Result<(), Closed> {
-        let frame = if self.forget(room) {
+        let frame = if self.remove_room(room) {
             ServerFrame::Unsubscribed { id, room, reason: UnsubscribeReason::Requested }
         } else {
             not_followed(id, room)
@@ -199,7 +215,7 @@ impl Subscriptions {
                 socket.feed(signal.frame.clone()).await
             }
             Delivery::Signal(_) => Ok(()),
-            Delivery::News(frame) => socket.feed(frame).await,
+            Delivery::UserFrame(frame) => socket.feed(frame).await,
             Delivery::AlarmsComplete(positions) => {
                 if self.alarms.as_ref() == Some(&*positions) {
                     return Ok(());
@@ -207,10 +223,10 @@ impl Subscriptions {
                 self.alarms = Some((*positions).clone());
                 socket.mark(|| self.cursor()).await
             }
-            Delivery::Overfull => Err(Closed::ByServer(CloseReason::TooSlow)),
+            Delivery::Overflow => Err(Closed::ByServer(CloseReason::TooSlow)),
             Delivery::Head(room, v) => match self.rooms.get_mut(&room) {
                 Some(following) if following.sent_v < v => {
-                    following.heard_v = following.heard_v.max(v);
+                    following.known_v = following.known_v.max(v);
                     self.catch_up(socket, &room).await
                 }
                 Some(_) | None => Ok(()),
@@ -231,7 +247,7 @@ impl Subscriptions {
         if event.v <= following.sent_v {
             return Ok(());
         }
-        following.heard_v = following.heard_v.max(event.v);
+        following.known_v = following.known_v.max(event.v);
         if event.v > following.sent_v + 1 {
             return self.catch_up(socket, &event.room).await;
         }
@@ -239,8 +255,8 @@ impl Subscriptions {
         if let Some(following) = self.rooms.get_mut(&event.room) {
             following.sent_v = event.v;
         }
-        match event.parts.as_ref().and_then(|parts| parts.reason_for(&self.user)) {
-            Some(reason) => self.part(socket, &event.room, reason).await,
+        match event.ends.as_ref().and_then(|ends| ends.reason_for(&self.user)) {
+            Some(reason) => self.end_subscription(socket, &event.room, reason).await,
             None => Ok(()),
         }
     }
@@ -251,18 +267,18 @@ impl Subscriptions {
             let Some(following) = self.rooms.get_mut(room) else { return Ok(()) };
             match self.feeds.read(room, &self.user, following.sent_v, PAGE).await {
                 Ok(replay) => {
-                    following.unread = false;
+                    following.read_failed = false;
                     self.skip_withheld(socket, room, &replay).await?;
                     if !self.write(socket, room, replay).await? {
                         return Ok(());
                     }
                 }
                 Err(Error::RoomNotFound | Error::NotAMember) => {
-                    return self.part(socket, room, UnsubscribeReason::Left).await;
+                    return self.end_subscription(socket, room, UnsubscribeReason::Left).await;
                 }
                 Err(error) => {
                     tracing::debug!(room.id = %room, %error, "cannot read a feed");
-                    following.unread = true;
+                    following.read_failed = true;
                     return Ok(());
                 }
             }
@@ -270,7 +286,7 @@ impl Subscriptions {
     }
 
     /// Announces with a reset that events before the next one are withheld from a user who is no longer inside; true if
-    /// any are. The client goes on at the parting event without a gap.
+    /// any are. The client continues without a gap at the event that ended the membership.
     async fn skip_withheld(
         &mut self,
         socket: &mut impl Transport,
@@ -279,7 +295,7 @@ impl Subscriptions {
     ) -> Result<bool, Closed> {
         let before_next = replay.events.first().map(|(v, _)| v - 1);
         let Some((following, before_next)) = self.rooms.get_mut(room).zip(before_next) else { return Ok(false) };
-        if replay.is_of_inside() || before_next <= following.sent_v {
+        if replay.is_member() || before_next <= following.sent_v {
             return Ok(false);
         }
         following.sent_v = before_next;
@@ -296,26 +312,26 @@ impl Subscriptions {
                 following.sent_v = v;
             }
         }
-        match replay.parted {
+        match replay.end_reason {
             Some(reason) if !replay.more => {
-                self.part(socket, room, reason).await?;
+                self.end_subscription(socket, room, reason).await?;
                 Ok(false)
             }
             Some(_) | None => Ok(replay.more),
         }
     }
 
-    async fn part(
+    async fn end_subscription(
         &mut self,
         socket: &mut impl Transport,
         room: &RoomId,
         reason: UnsubscribeReason,
     ) -> Result<(), Closed> {
-        self.forget(room);
+        self.remove_room(room);
         socket.feed(ServerFrame::Unsubscribed { id: None, room, reason }.encode()).await
     }
 
-    fn forget(&mut self, room: &RoomId) -> bool {
+    fn remove_room(&mut self, room: &RoomId) -> bool {
         let followed = self.rooms.remove(room).is_some();
         if followed {
             self.hub.signals().leave(room, &self.send_queue);
@@ -351,16 +367,16 @@ fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a
 }
 
 /// Rejects former members, unless their parting event is still to come.
-fn admit(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
+fn require_access(replay: Replay, v: Option<i64>) -> Result<Replay, Error> {
     let resumes = v.is_some() && !replay.events.is_empty();
-    match replay.parted {
+    match replay.end_reason {
         Some(UnsubscribeReason::Kicked) if !resumes => Err(Error::Kicked),
         Some(UnsubscribeReason::Left | UnsubscribeReason::Requested) if !resumes => Err(Error::NotAMember),
         Some(_) | None => Ok(replay),
     }
 }
 
-async fn refuse(
+async fn send_refusal(
     socket: &mut impl Transport,
     id: Option<&FrameId>,
     room: &RoomId,

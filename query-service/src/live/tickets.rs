@@ -21,10 +21,10 @@ use wire::{SERVICE_API_PREFIX, bucket::TICKETS_BUCKET, trust::TICKET_SECONDS};
 use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
 
 /// The timeout of the bucket.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The number of random bytes in a ticket: enough to make guessing infeasible.
-const SECRET: usize = 24;
+const TICKET_BYTES: usize = 24;
 
 /// The tickets of all instances. One per process.
 pub(crate) struct Tickets {
@@ -37,13 +37,13 @@ impl Tickets {
     /// Uses the bucket that provisioning has created.
     pub(crate) fn new(nats: Client) -> Self {
         let context = jetstream::ContextBuilder::new().api_prefix(SERVICE_API_PREFIX);
-        let context = context.timeout(PATIENCE).ack_timeout(PATIENCE).build(nats.clone());
+        let context = context.timeout(TIMEOUT).ack_timeout(TIMEOUT).build(nats.clone());
         Self { nats, context, bucket: OnceCell::new() }
     }
 
     /// Issues a ticket that authenticates this caller once.
     async fn issue(&self, caller: &Caller) -> Result<String, Error> {
-        let ticket = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET]>());
+        let ticket = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TICKET_BYTES]>());
         let holder = serde_json::to_vec(caller).expect("a caller has a JSON form");
         let put = self.bucket().await?.put(ticket.as_str(), holder.into()).await;
         put.map_err(Error::tickets_unavailable)?;
@@ -53,7 +53,7 @@ impl Tickets {
     /// Returns the caller of a ticket and deletes it. If several requests present it, only one succeeds.
     pub(super) async fn redeem(&self, ticket: &str) -> Result<Caller, Error> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(ticket).ok();
-        bytes.filter(|bytes| bytes.len() == SECRET).ok_or(Error::InvalidTicket)?;
+        bytes.filter(|bytes| bytes.len() == TICKET_BYTES).ok_or(Error::InvalidTicket)?;
         let bucket = self.bucket().await?;
         let entry = bucket.entry(ticket).await.map_err(Error::tickets_unavailable)?;
         let entry = entry.filter(|entry| entry.operation == Operation::Put).ok_or(Error::InvalidTicket)?;

@@ -11,7 +11,7 @@ pub(super) trait Transport {
     async fn receive(&mut self) -> Result<Utf8Bytes, Closed>;
 
     /// Returns the time at which the client was last known to be alive.
-    fn heard_at(&self) -> Instant;
+    fn last_received_at(&self) -> Instant;
 
     /// Queues a frame. It is sent with the next flush at the latest.
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Closed>;

@@ -20,19 +20,19 @@ use super::{
     cursor::AlarmsFrom,
     listening::listen,
     replay::Feeds,
-    seen::{Positions, Seen},
     send_queue::SendQueue,
+    sent_alarms::{Positions, SentAlarms},
 };
 use crate::{
     error::Error,
     generation::Generations,
     metrics::{METRICS, Queue},
 };
-use person::Person;
-use present::{Present, Touched};
+use connected_user::ConnectedUser;
+use connected_users::{ConnectedUsers, RoomChange};
 
-mod person;
-mod present;
+mod connected_user;
+mod connected_users;
 
 /// The interval between two checks whether alarms or rooms of users must be read.
 const TICK: Duration = Duration::from_millis(250);
@@ -54,19 +54,19 @@ pub(super) struct Users {
     nats: Client,
     generations: Generations,
     feeds: Feeds,
-    present: Mutex<Present>,
+    present: Mutex<ConnectedUsers>,
     latest: tokio::sync::Mutex<Latest>,
 }
 
 /// The positions of the streams at the last read, and the start of that read.
 #[derive(Default)]
 struct Latest {
-    begun_at: Option<Instant>,
+    started_at: Option<Instant>,
     positions: Positions,
 }
 
 /// The registration of a connection for its user's data. Ends when dropped.
-pub(super) struct Attention {
+pub(super) struct UserRegistration {
     users: Arc<Users>,
     user: UserId,
     send_queue: Arc<SendQueue>,
@@ -74,7 +74,7 @@ pub(super) struct Attention {
     pub(super) alarms: Option<Positions>,
 }
 
-impl Drop for Attention {
+impl Drop for UserRegistration {
     fn drop(&mut self) {
         self.users.present().leave(&self.user, &self.send_queue);
     }
@@ -84,68 +84,69 @@ impl Users {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
         let (present, latest) = (Mutex::default(), tokio::sync::Mutex::default());
         let users = Arc::new(Self { nats, generations, feeds, present, latest });
-        supervision::spawn("the listener to changes of users", users.clone().listen());
-        supervision::spawn("the watch of users", users.clone().look_after());
+        supervision::spawn("the listener for changes of users", users.clone().listen());
+        supervision::spawn("the watcher of users", users.clone().read_stale());
         users
     }
 
     /// Starts delivering a user's data to this send queue. Returns when the subscription was sent to the server.
-    pub(super) async fn attend(
+    pub(super) async fn register(
         self: &Arc<Self>,
         user: &UserId,
         send_queue: &Arc<SendQueue>,
         from: AlarmsFrom,
-    ) -> Attention {
+    ) -> UserRegistration {
         let (seen, alarms) = match from {
-            AlarmsFrom::After(positions) => (Seen::claimed(positions.clone()), Some(positions)),
+            AlarmsFrom::After(positions) => (SentAlarms::claimed(positions.clone()), Some(positions)),
             AlarmsFrom::Now | AlarmsFrom::Unknown => match timeout(JOIN_TIMEOUT, self.positions()).await {
-                Ok(Ok(positions)) => (Seen::after(positions.clone()), Some(positions)),
-                Ok(Err(_)) | Err(_) => (Seen::default(), None),
+                Ok(Ok(positions)) => (SentAlarms::after(positions.clone()), Some(positions)),
+                Ok(Err(_)) | Err(_) => (SentAlarms::default(), None),
             },
         };
-        let attention = Attention { users: self.clone(), user: user.clone(), send_queue: send_queue.clone(), alarms };
+        let registration =
+            UserRegistration { users: self.clone(), user: user.clone(), send_queue: send_queue.clone(), alarms };
         let mut listening = self.present().join(user, send_queue, seen, |user| self.open(user));
         let _ = timeout(JOIN_TIMEOUT, listening.wait_for(|listening| *listening)).await;
-        attention
+        registration
     }
 
     /// Returns the positions of the streams. Callers that wait for a running read share the next one.
     async fn positions(&self) -> Result<Positions, Error> {
-        let asked_at = Instant::now();
+        let requested_at = Instant::now();
         let mut latest = self.latest.lock().await;
-        if latest.begun_at.is_none_or(|begun_at| begun_at < asked_at) {
-            let begun_at = Instant::now();
+        if latest.started_at.is_none_or(|started_at| started_at < requested_at) {
+            let started_at = Instant::now();
             latest.positions = self.feeds.positions().await?;
-            latest.begun_at = Some(begun_at);
+            latest.started_at = Some(started_at);
         }
         Ok(latest.positions.clone())
     }
 
     /// Returns the state of each connection's send queue, by user.
     pub(super) fn queues(&self) -> Vec<Vec<Queue>> {
-        self.present().people().map(|person| person.queues()).collect()
+        self.present().users().map(|connected_user| connected_user.queues()).collect()
     }
 
-    fn present(&self) -> MutexGuard<'_, Present> {
+    fn present(&self) -> MutexGuard<'_, ConnectedUsers> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(self: &Arc<Self>, user: &UserId) -> Arc<Person> {
+    fn open(self: &Arc<Self>, user: &UserId) -> Arc<ConnectedUser> {
         let (announce, listening) = watch::channel(false);
-        let person = Arc::new(Person::new(user.clone(), listening));
-        person.set_listener(tokio::spawn(self.clone().listen_for(person.clone(), announce)));
-        person
+        let connected_user = Arc::new(ConnectedUser::new(user.clone(), listening));
+        connected_user.set_listener(tokio::spawn(self.clone().listen_to_user(connected_user.clone(), announce)));
+        connected_user
     }
 
     /// Delivers the notifications of one user's alarms.
-    async fn listen_for(self: Arc<Self>, person: Arc<Person>, listening: watch::Sender<bool>) {
-        let subject = |generation| notice::live_user(generation, person.id());
+    async fn listen_to_user(self: Arc<Self>, connected_user: Arc<ConnectedUser>, listening: watch::Sender<bool>) {
+        let subject = |generation| notice::live_user(generation, connected_user.id());
         let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
-            Ok(alarms) => alarms.iter().for_each(|alarm| person.tell(alarm)),
-            Err(error) => tracing::warn!(user.id = %person.id(), %error, "malformed notification"),
+            Ok(alarms) => alarms.iter().for_each(|alarm| connected_user.send_alarm(alarm)),
+            Err(error) => tracing::warn!(user.id = %connected_user.id(), %error, "malformed notification"),
         };
         let subscribed = || {
-            self.present().mark_alarms_stale([person.id()], Instant::now());
+            self.present().mark_alarms_stale([connected_user.id()], Instant::now());
             listening.send_replace(true);
         };
         listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
@@ -153,16 +154,16 @@ impl Users {
 
     /// Receives the notifications of changed rooms.
     async fn listen(self: Arc<Self>) {
-        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Touched>>(&notice.payload) {
-            Ok(touched) => self.present().touch(&touched, Instant::now()),
+        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<RoomChange>>(&notice.payload) {
+            Ok(touched) => self.present().schedule_changed(&touched, Instant::now()),
             Err(error) => tracing::warn!(%error, "malformed notification"),
         };
         let subscribed = || self.present().mark_all_stale(Instant::now());
-        listen(&self.nats, &self.generations, notice::all_touched, subscribed, on_notification).await;
+        listen(&self.nats, &self.generations, notice::all_room_changes, subscribed, on_notification).await;
     }
 
     /// Reads the alarms and rooms that have changed or may have been missed.
-    async fn look_after(self: Arc<Self>) {
+    async fn read_stale(self: Arc<Self>) {
         let statistics = self.nats.statistics();
         let (mut connects, mut swept_at) = (0, Instant::now());
         let mut ticks = interval(TICK);
@@ -174,39 +175,42 @@ impl Users {
                 self.present().mark_all_stale(now);
                 (connects, swept_at) = (connects_now, now);
             }
-            let doubtful = self.present().take_stale_alarms(now);
-            if let Err(error) = self.read_alarms(&doubtful).await {
+            let stale = self.present().take_stale_alarms(now);
+            if let Err(error) = self.read_alarms(&stale).await {
                 tracing::debug!(%error, "cannot read alarms");
-                self.present().mark_alarms_stale(doubtful.iter().map(|person| person.id()), now + RETRY);
+                self.present().mark_alarms_stale(stale.iter().map(|connected_user| connected_user.id()), now + RETRY);
             }
             let touched = self.present().take_stale_rooms(now);
             if let Err(error) = self.read_rooms(&touched).await {
                 tracing::debug!(%error, "cannot read users' rooms");
-                self.present().mark_rooms_stale(touched.iter().map(|person| person.id()), now + RETRY);
+                self.present().mark_rooms_stale(touched.iter().map(|connected_user| connected_user.id()), now + RETRY);
             }
         }
     }
 
     /// Sends the alarms that were not sent. Positions are read first, so that later alarms are sent all the same.
-    async fn read_alarms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
-        if people.is_empty() {
+    async fn read_alarms(&self, users: &[Arc<ConnectedUser>]) -> Result<(), Error> {
+        if users.is_empty() {
             return Ok(());
         }
-        METRICS.heal_reads.inc();
+        METRICS.recovery_reads.inc();
         let positions = self.positions().await?;
-        for chunk in people.chunks(CHUNK) {
-            let wanted = chunk.iter().filter_map(|person| Some((person.id(), person.floor(&positions)?)));
+        for chunk in users.chunks(CHUNK) {
+            let wanted = chunk
+                .iter()
+                .filter_map(|connected_user| Some((connected_user.id(), connected_user.floor(&positions)?)));
             let page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
-            let by_id: BTreeMap<&UserId, &Arc<Person>> = chunk.iter().map(|person| (person.id(), person)).collect();
+            let by_id: BTreeMap<&UserId, &Arc<ConnectedUser>> =
+                chunk.iter().map(|connected_user| (connected_user.id(), connected_user)).collect();
             for (user, alarm) in &page.alarms {
-                if let Some(person) = by_id.get(user) {
-                    person.tell(alarm);
+                if let Some(connected_user) = by_id.get(user) {
+                    connected_user.send_alarm(alarm);
                 }
             }
-            for person in chunk {
+            for connected_user in chunk {
                 let mut reached = positions.clone();
-                reached.extend(page.partial.get(person.id()).cloned().unwrap_or_default());
-                person.complete(&reached);
+                reached.extend(page.partial.get(connected_user.id()).cloned().unwrap_or_default());
+                connected_user.complete(&reached);
             }
             self.present().mark_alarms_stale(page.partial.keys(), Instant::now());
         }
@@ -214,15 +218,17 @@ impl Users {
     }
 
     /// Sends the changes of users' rooms.
-    async fn read_rooms(&self, people: &[Arc<Person>]) -> Result<(), Error> {
-        for chunk in people.chunks(CHUNK) {
-            let known = chunk.iter().flat_map(|person| person.rooms().into_iter().map(|room| (person.id(), room)));
+    async fn read_rooms(&self, users: &[Arc<ConnectedUser>]) -> Result<(), Error> {
+        for chunk in users.chunks(CHUNK) {
+            let known = chunk
+                .iter()
+                .flat_map(|connected_user| connected_user.rooms().into_iter().map(|room| (connected_user.id(), room)));
             let known: Vec<_> = known.collect();
-            let users: Vec<_> = chunk.iter().map(|person| person.id()).collect();
+            let users: Vec<_> = chunk.iter().map(|connected_user| connected_user.id()).collect();
             let mut found = self.feeds.my_rooms(&users, &known).await?;
-            for person in chunk {
-                let rooms = found.remove(person.id()).unwrap_or_default();
-                self.present().tell_rooms(person, rooms);
+            for connected_user in chunk {
+                let rooms = found.remove(connected_user.id()).unwrap_or_default();
+                self.present().send_rooms(connected_user, rooms);
             }
         }
         Ok(())

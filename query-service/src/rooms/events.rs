@@ -83,7 +83,7 @@ pub(crate) async fn list_events(
         return Err(Error::InvalidQuery("after_v, cursor: at most one of them"));
     }
     let cursor = match query.cursor.as_deref() {
-        Some(text) => Some(after_cursor(text, &list, &path.room_id, &user_id, &reader.life())?),
+        Some(text) => Some(after_cursor(text, &list, &path.room_id, &user_id, &reader.incarnation())?),
         None => None,
     };
     let events = query_as!(
@@ -122,10 +122,10 @@ pub(crate) async fn list_events(
 }
 
 /// Returns the version in a cursor: of a page of this list, or of a live connection that has the room.
-fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, life: &str) -> Result<i64, Error> {
+fn after_cursor(text: &str, list: &str, room: &RoomId, user: &UserId, incarnation: &str) -> Result<i64, Error> {
     if let Ok(Some(v)) = cursor::decode(list, Some(text)) {
         return Ok(v);
     }
-    let cursor = Cursor::decode(text, user).filter(|cursor| cursor.is_of(life));
+    let cursor = Cursor::decode(text, user).filter(|cursor| cursor.is_of_log(incarnation));
     cursor.and_then(|cursor| cursor.version(room)).ok_or(Error::InvalidCursor)
 }

@@ -37,7 +37,7 @@ impl EventView {
     /// Returns the schema of the fields that all events have.
     pub(crate) fn envelope() -> Object {
         let described = |kind, text: &str| ObjectBuilder::new().schema_type(kind).description(Some(text));
-        let nobody = SchemaType::from_iter([Type::String, Type::Null]);
+        let nullable = SchemaType::from_iter([Type::String, Type::Null]);
         let date_time = SchemaFormat::KnownFormat(KnownFormat::DateTime);
         ObjectBuilder::new()
             .schema_type(Type::Object)
@@ -45,7 +45,7 @@ impl EventView {
             .property("at", described(Type::String.into(), "The time of the event").format(Some(date_time)))
             .property(
                 "by",
-                described(nobody, "The acting user; null for the system, for example at a deadline")
+                described(nullable, "The acting user; null for the system, for example at a deadline")
                     .pattern(Some(ID_PATTERN)),
             )
             .property(

@@ -10,7 +10,7 @@ use clap::Parser;
 use frame_check::FrameCheck;
 use harness::{
     Account, Nats, Postgres, Role,
-    token::{Bearer, Mint},
+    token::{Bearer, TokenSigner},
 };
 use query_service::Settings;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(super) struct World {
     projector: async_nats::Client,
     http: reqwest::Client,
     base: String,
-    mint: Mint,
+    token_signer: TokenSigner,
     stop: Option<oneshot::Sender<()>>,
     service: Option<JoinHandle<anyhow::Result<()>>>,
     _keys: tempfile::TempDir,
@@ -56,9 +56,9 @@ impl World {
         let projector = service_kit::nats::connect(&nats.url(Account::Projector), "test").await.unwrap();
 
         let keys = tempfile::tempdir().unwrap();
-        let mint = Mint::read(&provision::keys::write(keys.path()).unwrap().signing_keys).unwrap();
+        let token_signer = TokenSigner::read(&provision::keys::write(keys.path()).unwrap().signing_keys).unwrap();
         let cache = keys.path().join("trust.json");
-        std::fs::write(&cache, mint.trust_cache()).unwrap();
+        std::fs::write(&cache, token_signer.trust_cache()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (nats_url, database_url) = (nats.url(Account::Query), postgres.url(Role::Query));
@@ -88,7 +88,7 @@ impl World {
             projector,
             http: reqwest::Client::new(),
             base,
-            mint,
+            token_signer,
             stop: Some(stop),
             service: Some(service),
             _keys: keys,
@@ -104,15 +104,15 @@ impl World {
     }
 
     pub(super) fn token(&self, user: &str) -> String {
-        self.mint.token(Bearer::User(user), Duration::from_mins(15))
+        self.token_signer.token(Bearer::User(user), Duration::from_mins(15))
     }
 
     pub(super) fn short_token(&self, user: &str, lifetime: Duration) -> String {
-        self.mint.token(Bearer::User(user), lifetime)
+        self.token_signer.token(Bearer::User(user), lifetime)
     }
 
     pub(super) fn expired_token(&self, user: &str) -> String {
-        self.mint.expired_token(Bearer::User(user))
+        self.token_signer.expired_token(Bearer::User(user))
     }
 
     /// Sends a GET request as this user. Returns status and JSON.

@@ -6,7 +6,7 @@ use harness::{ServiceId, StackOptions};
 use serde_json::json;
 use system_tests::{
     Listener, Live, World,
-    memory::{most_resident, resident},
+    memory::{peak_resident, resident},
 };
 use testing::wait::eventually;
 use tokio::time::sleep;
@@ -59,7 +59,7 @@ async fn a_hundred_thousand_missed_events_are_replayed_in_order_with_bounded_mem
         assert_eq!(live.subscribed(&room).await["recovered"], true);
         for goal in (BREATH..=MISSED).step_by(usize::try_from(BREATH).unwrap()) {
             live.until_version(&room, goal).await;
-            live.forget();
+            live.clear_frames();
             sleep(REST).await;
         }
         ana.say(&room, "there you are").await.created();
@@ -72,12 +72,12 @@ async fn a_hundred_thousand_missed_events_are_replayed_in_order_with_bounded_mem
             let event = again.until("the next event", |frame| frame["v"].is_u64()).await;
             let kind = if v % 2 == 0 { "reaction_added" } else { "reaction_removed" };
             assert_eq!((&event["v"], &event["type"]), (&json!(v), &json!(kind)));
-            again.forget();
+            again.clear_frames();
         }
     };
     let reading = Instant::now();
     let both = Box::pin(async { tokio::join!(catching_up, listening).0 });
-    let (most, ()) = Box::pin(most_resident(&world.stack, QUERY, both)).await;
+    let (most, ()) = Box::pin(peak_resident(&world.stack, QUERY, both)).await;
     let read = reading.elapsed();
     eprintln!("{MISSED} events, written in {written:?}, read by two in {read:?}: {before} KiB before, {most} at most");
     assert!(most < before + GROWTH, "the service grew from {before} to {most} KiB");

@@ -164,7 +164,7 @@ async fn every_command_acknowledged_before_a_backup_survives_a_total_loss() {
     .await;
     ana.post("/boxes/box-3/rooms", room_details("store-of-box-3", 2)).await.created();
     let said = ben.say(&quiet, "all goes on").await;
-    ana.has_heard_of(&said);
+    ana.remember_position(&said);
     assert_eq!(messages(&ana, &quiet).await.last(), Some(&said.created()));
     world.user("cleo").await;
 }

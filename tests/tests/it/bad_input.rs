@@ -139,7 +139,7 @@ impl Case<'_> {
         let right = |request| with_body(request, &self.row.body);
         let bare = || self.bare(&self.row.params, &self.row.query());
         self.refused(right(bare()), 401, "missing-token", "no token").await;
-        let expired = self.world.stack.mint().expired_token(Bearer::User("ana"));
+        let expired = self.world.stack.token_signer().expired_token(Bearer::User("ana"));
         self.refused(right(bare().bearer_auth(expired)), 401, "expired-token", "an expired token").await;
         for strange in ["Bearer x.y.z", "Bearer", "Basic YW5hOmFuYQ==", "x"] {
             let request = bare().header(header::AUTHORIZATION, strange);

@@ -74,7 +74,7 @@ async fn a_page_receives_every_event_once_despite_failures() {
     let room = world.open_room(&ana, "box-1", 2).await;
     let foreign = world.open_room(&eve, "box-2", 2).await;
     world.sees_room(&ana, &room).await;
-    ana.has_heard_of(&eve.say(&foreign, "nobody else is here").await);
+    ana.remember_position(&eve.say(&foreign, "nobody else is here").await);
     world.sees_room(&ana, &room).await;
     let proxies =
         [Proxy::to_service(&world.stack.query_url(0)).await, Proxy::to_service(&world.stack.query_url(1)).await];
@@ -122,12 +122,12 @@ async fn disasters(world: &World, visitors: &[Visitor<'_>], proxies: &[Proxy], s
     lose_network(visitors, proxies, said).await;
     all_go_on().await;
     for query in QUERIES {
-        world.stack.kill9(query).await;
+        world.stack.kill(query).await;
         all_go_on().await;
         world.stack.start_again(query).await.unwrap();
     }
     for query in QUERIES {
-        world.stack.kill9(query).await;
+        world.stack.kill(query).await;
     }
     for query in QUERIES {
         world.stack.start_again(query).await.unwrap();

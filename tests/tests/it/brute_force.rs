@@ -116,7 +116,7 @@ async fn guessing_a_login_is_throttled_and_other_users_sign_in() {
     guess_in_vain(DENIED, change, PASSWORD).await;
 
     for service in [ServiceId::Command(0), ServiceId::Command(1)] {
-        world.stack.kill9(service).await;
+        world.stack.kill(service).await;
         world.stack.start_again(service).await.unwrap();
     }
     one_more_in_vain(DENIED, async |word| world.sign_in("ana", word).await, PASSWORD).await;
@@ -149,7 +149,7 @@ async fn guessing_a_room_password_is_throttled_and_other_users_join() {
     };
     guess_in_vain((403, "wrong-password"), try_and_leave, SESAME).await;
     try_it(&cleo, SESAME).await.created();
-    world.stack.kill9(ServiceId::Command(0)).await;
+    world.stack.kill(ServiceId::Command(0)).await;
     world.stack.start_again(ServiceId::Command(0)).await.unwrap();
     one_more_in_vain((403, "wrong-password"), try_and_leave, SESAME).await;
     when_allowed("coming in", async || try_it(&ben, SESAME).await).await.created();
@@ -187,7 +187,7 @@ async fn a_flood_of_logins_does_not_delay_other_users() {
 async fn nothing_is_told(world: &World, secrets: &[&str]) {
     let logs = world.stack.logs().unwrap();
     assert!(logs.contains("request refused"), "the logs are there");
-    let stored = world.log().await.everything().await;
+    let stored = world.log().await.all_messages().await;
     assert!(stored.len() > 5, "the log is there");
     for secret in secrets {
         assert!(!logs.contains(secret), "a log contains {secret}");

@@ -87,7 +87,7 @@ impl Follower {
 async fn every_client_receives_every_event_once_and_in_order_despite_failures() {
     let env = QUERIES.map(|query| (query, "BOXROOM_HEARTBEAT", "5".to_owned())).to_vec();
     let world = World::start(StackOptions { query_services: 2, env, ..StackOptions::default() }).await;
-    let people = world.crowd("member", 4);
+    let people = world.people("member", 4);
     let mut rooms = Vec::new();
     for box_id in ["box-1", "box-2", "box-3"] {
         let room = world.open_room(&people[0], box_id, 4).await;
@@ -153,12 +153,12 @@ async fn disasters(world: &World, followers: &[Follower]) {
     let stack = &world.stack;
     go_on(followers).await;
     for query in QUERIES {
-        stack.kill9(query).await;
+        stack.kill(query).await;
         go_on(followers).await;
         stack.start_again(query).await.unwrap();
         go_on(followers).await;
     }
-    stack.kill9(PROJECTOR).await;
+    stack.kill(PROJECTOR).await;
     stack.start_again(PROJECTOR).await.unwrap();
     go_on(followers).await;
     for crash in [false, true] {
@@ -170,8 +170,8 @@ async fn disasters(world: &World, followers: &[Follower]) {
         stack.nats().start_again().await.unwrap();
         go_on(followers).await;
     }
-    stack.kill9(PROJECTOR).await;
-    stack.kill9(QUERIES[0]).await;
+    stack.kill(PROJECTOR).await;
+    stack.kill(QUERIES[0]).await;
     stack.start_again(PROJECTOR).await.unwrap();
     stack.stop(QUERIES[1]).await;
     for query in QUERIES {

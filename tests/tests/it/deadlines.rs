@@ -64,7 +64,7 @@ async fn a_room_closes_even_if_everything_was_down_at_its_deadline() {
     let room = world.open_room(&ana, "box-1", 2).await;
     let closes_at = moment(&ana.get(&format!("/rooms/{room}")).await.ok()["closes_at"]);
     for service in [ServiceId::Command(0), ServiceId::Command(1)] {
-        world.stack.kill9(service).await;
+        world.stack.kill(service).await;
     }
     world.stack.nats().kill().await;
     assert_eq!(ana.get(&format!("/rooms/{room}")).await.ok()["status"], "open");
@@ -88,7 +88,7 @@ async fn a_room_past_its_deadline_accepts_nothing_and_is_replaced_by_the_next() 
     ben.post(format!("/rooms/{room}/members"), json!({})).await.refused(409, "room-closed");
     let next = ben.post("/boxes/box-1/rooms", room_details("store-of-box-1", 2)).await;
     assert_eq!(next.created(), "box-1.2");
-    ana.has_heard_of(&next);
+    ana.remember_position(&next);
     assert_eq!(closings(&world, &ana, &room).await, [json!("expired")]);
     ben.say("box-1.2", "in time").await.created();
 }

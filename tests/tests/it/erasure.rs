@@ -40,7 +40,7 @@ async fn life_of_ana(world: &World, marker: &str) -> (Person, Person, String) {
     let registered = world.register("ana", PASSWORD, marker).await;
     let session = world.sign_in("ana", PASSWORD).await.ok();
     let ana = world.bearer_of("ana", session["access_token"].as_str().unwrap());
-    ana.has_heard_of(&registered);
+    ana.remember_position(&registered);
     ana.put("/users/me/devices/phone", json!({ "push_token": marker })).await.done();
     world.register_store("noodles").await;
     let mut details = room_details("noodles", 4);
@@ -52,7 +52,7 @@ async fn life_of_ana(world: &World, marker: &str) -> (Person, Person, String) {
     let correction = json!({ "body": format!("no {marker} for @ben") });
     ana.patch(format!("/rooms/{room}/messages/{message}"), correction).await.done();
     let last = ana.say(&room, &format!("{marker}, {marker}")).await;
-    ben.has_heard_of(&last);
+    ben.remember_position(&last);
     let found = ben.get(&format!("/search/messages?q={marker}")).await.items();
     assert_eq!(found.len(), 2, "{found:?}");
     (ana, ben, room)
@@ -84,7 +84,7 @@ async fn status(world: &World) -> Option<Value> {
 /// Checks that the log contains the personal word nowhere, but the other word, which is not personal. Returns ana's key
 /// as it is stored, wrapped, if there is one.
 async fn must_be_sealed(world: &World, files: &Path, [personal, open]: [&String; 2]) -> Option<String> {
-    let stored = world.log().await.everything().await;
+    let stored = world.log().await.all_messages().await;
     let hold = |text: &str| stored.iter().any(|message| message.contains(text));
     assert!(!hold(personal), "the personal word is in the log");
     assert!(hold(open) && hold(r#""of":"ana""#), "the scan does not find what the log holds");
@@ -140,7 +140,7 @@ async fn an_erased_user_leaves_no_data_in_any_file() {
 
     ana.delete("/users/me").await.done();
     must_be_turned_away(&ana, &room).await;
-    world.stack.kill9(ServiceId::Projector(0)).await;
+    world.stack.kill(ServiceId::Projector(0)).await;
     world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
     eventually("ana's texts are redacted", async || {
         let messages = ben.get(&format!("/rooms/{room}/messages")).await.items();

@@ -127,11 +127,11 @@ async fn crashes(world: &World, followers: &[Follower]) {
     go_on(followers).await;
     for _ in 0..2 {
         for query in QUERIES {
-            stack.kill9(query).await;
+            stack.kill(query).await;
             go_on(followers).await;
             stack.start_again(query).await.unwrap();
         }
-        stack.kill9(PROJECTOR).await;
+        stack.kill(PROJECTOR).await;
         stack.start_again(PROJECTOR).await.unwrap();
         go_on(followers).await;
     }

@@ -66,7 +66,7 @@ async fn send_all(world: &World, account: Account, mut garbage: Garbage) {
     for _ in 0..MESSAGES {
         sender.send(&garbage.message()).await;
     }
-    sender.settle().await;
+    sender.finish().await;
 }
 
 /// Sends a valid request as a box and as an operator, and checks the answers.

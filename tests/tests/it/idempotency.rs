@@ -63,7 +63,7 @@ async fn a_repeated_command_gets_the_first_answer_from_any_service_in_a_changed_
     }
     // Another room is open, and the restarted service knows the earlier commands from the log only.
     ben.post("/boxes/box-1/rooms", room_details("noodles", 2)).await.created();
-    world.stack.kill9(ServiceId::Command(0)).await;
+    world.stack.kill(ServiceId::Command(0)).await;
     world.stack.start_again(ServiceId::Command(0)).await.unwrap();
     for (first, command) in all.into_iter().chain([(&closed, &close)]) {
         repeats(&world, first, command.clone().via(0)).await;
@@ -141,7 +141,7 @@ async fn a_command_with_an_answer_lost_in_a_crash_is_answered_by_another_service
     let crash = async {
         let port = world.stack.nats().port();
         eventually("the append has reached the server", async || (unread_bytes(port) > 4000).then_some(())).await;
-        world.stack.kill9(ServiceId::Command(0)).await;
+        world.stack.kill(ServiceId::Command(0)).await;
     };
     tokio::join!(attempt, crash);
     signal("-CONT", nats);
@@ -152,7 +152,7 @@ async fn a_command_with_an_answer_lost_in_a_crash_is_answered_by_another_service
     })
     .await;
     assert!(answer.is_replay(), "it had been stored before the crash");
-    ana.has_heard_of(&answer);
+    ana.remember_position(&answer);
     let messages = ana.get(&format!("/rooms/{room}/messages")).await.items();
     assert_eq!(messages.iter().filter(|message| message["body"] == long.as_str()).count(), 1);
     assert_eq!(messages[0]["message_id"], answer.created());
@@ -175,7 +175,7 @@ fn unread_bytes(port: u16) -> u64 {
 async fn a_flood_of_repeats_around_five_crashes_stores_every_command_once() {
     const SENDERS: usize = 16;
     let world = World::start(StackOptions { command_services: 2, ..StackOptions::default() }).await;
-    let senders = world.crowd("sender", SENDERS);
+    let senders = world.people("sender", SENDERS);
     let room = world.open_room(&senders[0], "box-1", SENDERS).await;
     for sender in &senders[1..] {
         world.join(sender, &room).await;
@@ -187,7 +187,7 @@ async fn a_flood_of_repeats_around_five_crashes_stores_every_command_once() {
         for _ in 0..5 {
             let goal = log.length().await + 20;
             eventually("the storm goes on", async || (log.length().await >= goal).then_some(())).await;
-            world.stack.kill9(ServiceId::Command(0)).await;
+            world.stack.kill(ServiceId::Command(0)).await;
             world.stack.start_again(ServiceId::Command(0)).await.unwrap();
         }
         enough.store(true, Ordering::Relaxed);

@@ -44,7 +44,7 @@ struct Scene<'a> {
 async fn a_former_member_receives_nothing_on_any_transport_or_node_and_cannot_resume() {
     let world = World::start_doubled().await;
     let host = world.person("host");
-    let (writers, guests) = (world.crowd("writer", 4), world.crowd("guest", LANES * ROUNDS));
+    let (writers, guests) = (world.people("writer", 4), world.people("guest", LANES * ROUNDS));
     let room = world.open_room(&host, "box-1", 100).await;
     world.install_box("box-2").await;
     let quiet = host.post("/boxes/box-2/rooms", room_details("store-of-box-1", 100)).await.created();
@@ -87,7 +87,7 @@ impl Scene<'_> {
             _ => guest.delete(format!("/rooms/{}/members/me", self.room)).await,
         };
         went.done();
-        guest.has_heard_of(&went);
+        guest.remember_position(&went);
         let parted_v = self.talk.until_parted(guest.id()).await;
         self.all_is_quiet(&mut ears, guest, &format!("{} is gone", guest.id()), (parting, parted_v)).await;
         self.cannot_look_back(guest, parting).await;
@@ -153,7 +153,7 @@ async fn the_last_event_of_a_room_is_its_closing() {
     const ROOMS: usize = 6;
     let world = World::start_doubled().await;
     let host = world.person("host");
-    let (writers, guest) = (world.crowd("writer", 4), world.person("guest"));
+    let (writers, guest) = (world.people("writer", 4), world.person("guest"));
     let quiet = world.open_room(&host, "quiet", 100).await;
     world.join(&guest, &quiet).await;
     for number in 0..ROOMS {
@@ -168,7 +168,7 @@ async fn the_last_event_of_a_room_is_its_closing() {
             talk.until_all_heard(6 + 2 * MORE).await;
             let closed = host.delete(format!("/rooms/{room}")).await;
             closed.done();
-            guest.has_heard_of(&closed);
+            guest.remember_position(&closed);
         };
         tokio::join!(closing, talk.until_closed(&writers, &room), async {
             tokio::select! {

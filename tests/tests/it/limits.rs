@@ -10,7 +10,7 @@ use system_tests::{
 };
 use testing::{
     Answer,
-    wait::{PATIENCE, eventually},
+    wait::{TIMEOUT, eventually},
 };
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
@@ -121,7 +121,7 @@ async fn refusals_are_counted(world: &World) {
         connections.push(connect().await);
     }
     let mut end = [0; 1];
-    let refused = timeout(PATIENCE, async { connect().await.read(&mut end).await }).await.expect("it is closed");
+    let refused = timeout(TIMEOUT, async { connect().await.read(&mut end).await }).await.expect("it is closed");
     assert!(matches!(refused, Ok(0) | Err(_)), "one connection too many");
     drop(connections);
     let counted = eventually("another connection is accepted", async || {

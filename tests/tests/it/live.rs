@@ -245,7 +245,7 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let plain = world.request(Method::GET, &url).send().await.unwrap();
     assert_eq!(plain.status(), 426);
 
-    let expired = world.stack.mint().expired_token(Bearer::User("ana"));
+    let expired = world.stack.token_signer().expired_token(Bearer::User("ana"));
     let hello = |token: &str| json!({ "type": "hello", "token": token, "rooms": [] }).to_string();
     let beginnings = [
         (Message::text(hello(&expired)), 42),

@@ -61,14 +61,14 @@ async fn two_thousand_streams_share_a_pool_of_five_connections_while_reads_conti
 
 /// A room that all members have joined, with one message.
 async fn fill_room(world: &World, number: usize) -> Room {
-    let members = world.crowd(&format!("member-{number}"), MEMBERS);
+    let members = world.people(&format!("member-{number}"), MEMBERS);
     let id = world.open_room(&members[0], &format!("box-{number}"), MEMBERS).await;
     for member in &members[1..] {
         world.join(member, &id).await;
     }
     let last = members[0].say(&id, "first").await;
     for member in &members {
-        member.has_heard_of(&last);
+        member.remember_position(&last);
         member.get(&format!("/rooms/{id}/members")).await.ok();
     }
     Room { id, members }

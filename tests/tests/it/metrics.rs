@@ -114,7 +114,7 @@ async fn work(world: &World) {
     ana.say(&room, "hello").key("once").await.created();
     ana.say("box-9.1", "nobody").await.refused(404, "room-not-found");
     live.message(&room, "hello").await;
-    ana.has_heard_of(&said);
+    ana.remember_position(&said);
     ana.get(&format!("/rooms/{room}/messages")).await.items();
 }
 

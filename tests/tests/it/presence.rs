@@ -85,7 +85,7 @@ async fn presence_changes_appear_within_seconds_and_users_of_a_dead_node_expire(
     let _doomed = connect(dua, 1).await;
     sees(&mut watching, &["ana", "cem", "dua"], SOON).await;
 
-    world.stack.kill9(ServiceId::Query(1)).await;
+    world.stack.kill(ServiceId::Query(1)).await;
     let took = sees(&mut watching, &["ana"], HALF_A_MINUTE + SLACK).await;
     eprintln!("the users of a node that was killed were gone after {took:?}");
     // A user of the crashed node is shown at once after a reconnect to the other node.
@@ -96,7 +96,7 @@ async fn presence_changes_appear_within_seconds_and_users_of_a_dead_node_expire(
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_arrivals_within_a_second_cause_one_frame_a_second() {
     let world = World::start(StackOptions { query_services: 2, ..StackOptions::default() }).await;
-    let people = world.crowd("member", 100);
+    let people = world.people("member", 100);
     let room = room_of(&world, &people).await;
     let mut watching = world.follow(&people[0], &room, 0).await;
     sees(&mut watching, &["member-0"], SOON).await;

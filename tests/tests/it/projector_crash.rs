@@ -39,7 +39,7 @@ async fn a_projector_killed_five_times_has_the_tables_of_a_fresh_one() {
         for _ in 0..5 {
             let before = projected(&mut database).await;
             until_projected(&mut database, before + 150).await;
-            world.stack.kill9(ONE).await;
+            world.stack.kill(ONE).await;
             world.stack.start_again(ONE).await.unwrap();
         }
         enough.store(true, Ordering::Relaxed);

@@ -24,10 +24,10 @@ async fn a_quarantined_box_continues_when_the_event_is_dropped() {
     // Commands of the box are still accepted, but only the other box is projected.
     let waits = ana.say(&rooms[0], "waits").await;
     let flows = ana.say(&rooms[1], "flows").await;
-    ana.has_heard_of(&flows);
+    ana.remember_position(&flows);
     let shown = ana.get(&format!("/rooms/{}/messages", rooms[1])).await.items();
     assert_eq!(shown[0]["body"], "flows");
-    ana.has_heard_of(&waits);
+    ana.remember_position(&waits);
     ana.get(&format!("/rooms/{}/messages", rooms[0])).await.refused(503, "box-quarantined");
 
     let (code, said) = boxroomctl(&world, &["quarantine", "list", "--json"]).await;

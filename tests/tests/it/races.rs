@@ -24,7 +24,7 @@ async fn one_of_two_hundred_users_opens_a_room_on_a_free_box() {
     let world = World::start_doubled().await;
     world.install_box("box-1").await;
     world.register_store("noodles").await;
-    let crowd = world.crowd("guest", CROWD);
+    let crowd = world.people("guest", CROWD);
     let open = |person| system_tests::Person::post(person, "/boxes/box-1/rooms", room_details("noodles", 2));
     let answers = join_all(crowd.iter().map(|person| open(person).into_future())).await;
     let winner = &crowd[only_one(&answers, "box-in-use")];
@@ -40,7 +40,7 @@ async fn one_of_two_hundred_users_gets_the_last_seat() {
     let world = World::start_doubled().await;
     let host = world.person("host");
     let room = world.open_room(&host, "box-1", 2).await;
-    let crowd = world.crowd("guest", CROWD);
+    let crowd = world.people("guest", CROWD);
     let join = |person| system_tests::Person::post(person, format!("/rooms/{room}/members"), json!({}));
     let answers = join_all(crowd.iter().map(|person| join(person).into_future())).await;
     let winner = &crowd[only_one(&answers, "room-full")];

@@ -18,7 +18,7 @@ async fn a_list_read_page_by_page_shows_every_item_once() {
         details["latitude"] = json!(52.0 + f64::from(number) / 10.0);
         details["zip_code"] = json!(if number < 5 { "10115" } else { "04109" });
         let last = operator.post("/boxes", details).await;
-        ana.has_heard_of(&last);
+        ana.remember_position(&last);
     }
     world.register_store("noodles").await;
     let opened = operator.get_all("/boxes?limit=2").await;
@@ -53,7 +53,7 @@ async fn conversation(world: &World) -> (Person, Person, Person, Vec<String>) {
     for number in 0..10 {
         let said = ana.say(&room, &format!("noodles number {number}")).await;
         messages.push(said.created());
-        ben.has_heard_of(&said);
+        ben.remember_position(&said);
     }
     (ana, ben, eve, messages)
 }
@@ -109,12 +109,12 @@ async fn each_user_sees_own_unread_counts_and_alarms() {
     assert_eq!(unread(&ben).await, 0, "a reply marks the room as read");
     ben.put(format!("/rooms/box-1.1/messages/{}/reactions/ok", messages[2]), json!({})).await.done();
     let joined = world.join(&eve, "box-1.1").await;
-    ana.has_heard_of(&joined);
+    ana.remember_position(&joined);
     ana.delete("/rooms/box-1.1/members/eve").await.done();
     ana.put("/rooms/box-1.1/host", json!({ "user_id": "ben" })).await.done();
     let closed = ben.delete("/rooms/box-1.1").await;
     for person in [&ana, &eve] {
-        person.has_heard_of(&closed);
+        person.remember_position(&closed);
     }
     let alarms = async |person: &Person| {
         let alarms = person.get_all("/me/alarms?limit=2").await;

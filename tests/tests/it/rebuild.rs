@@ -145,7 +145,7 @@ async fn a_rebuild_completes_although_processes_are_killed() {
                 before = reached(&until(&world, 2, "further", further).await);
                 match disaster {
                     0 => {
-                        world.stack.kill9(ServiceId::Projector(0)).await;
+                        world.stack.kill(ServiceId::Projector(0)).await;
                         world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
                     }
                     1 => {

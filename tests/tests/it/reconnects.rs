@@ -88,7 +88,7 @@ async fn five_thousand_clients_reconnect_at_once_and_catch_up_while_reads_contin
 
 /// A room that all members have joined.
 async fn fill_room(world: &World, number: usize) -> Room {
-    let members = world.crowd(&format!("member-{number}"), MEMBERS);
+    let members = world.people(&format!("member-{number}"), MEMBERS);
     let id = world.open_room(&members[0], &format!("box-{number}"), MEMBERS).await;
     for member in &members[1..] {
         world.join(member, &id).await;

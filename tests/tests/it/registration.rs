@@ -149,7 +149,7 @@ async fn a_registration_interrupted_by_a_crash_succeeds_when_it_is_repeated() {
             let reached = || done.load(Ordering::Relaxed) >= goal;
             eventually("registrations go on", async || reached().then_some(())).await;
             let service = ServiceId::Command(crash % 2);
-            world.stack.kill9(service).await;
+            world.stack.kill(service).await;
             world.stack.start_again(service).await.unwrap();
         }
     };

@@ -88,7 +88,7 @@ async fn an_operator_switches_from_the_read_model_of_a_lost_log_to_that_of_the_r
     // The versions exceed those of the lost log. A comparison of numbers alone would miss the earlier events.
     for number in 0..4 {
         let said = ana.say(&room, &format!("new {number}")).await;
-        ana.has_heard_of(&said);
+        ana.remember_position(&said);
     }
     assert_eq!(texts(&ana, &room).await, ["kept", "new 0", "new 1", "new 2", "new 3"]);
     let mut listener = Listener::open(&world, 0, &ana, &[&room], Some(&cursor)).await;

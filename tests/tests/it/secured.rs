@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works_with_tls_and_nothing_without() {
@@ -98,7 +98,7 @@ async fn nats_hears_nobody_without_tls(stack: &Stack) {
     server.write_all(format!("CONNECT {hello}\r\nPING\r\n").as_bytes()).await.unwrap();
     let mut heard = Vec::new();
     // The connection may also be reset.
-    let _ = timeout(PATIENCE, server.read_to_end(&mut heard)).await.unwrap();
+    let _ = timeout(TIMEOUT, server.read_to_end(&mut heard)).await.unwrap();
     let heard = String::from_utf8_lossy(&heard);
     assert!(heard.contains(r#""tls_required":true"#) && !heard.contains("PONG"), "{heard}");
 }
@@ -154,7 +154,7 @@ fn program(name: &str) -> PathBuf {
 async fn until_it_says(output: impl AsyncRead + Unpin + Send + 'static, what: &str) {
     let mut lines = BufReader::new(output).lines();
     let reading = async { while !lines.next_line().await.unwrap().expect("the program still runs").contains(what) {} };
-    timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("it does not print {what}"));
+    timeout(TIMEOUT, reading).await.unwrap_or_else(|_| panic!("it does not print {what}"));
     // Later output is read, so that the program does not block.
     tokio::spawn(async move { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} });
 }

@@ -13,7 +13,7 @@ use harness::{ServiceId, StackOptions};
 use serde_json::Value;
 use system_tests::{
     Live, Person, World,
-    memory::{most_resident, resident},
+    memory::{peak_resident, resident},
 };
 use testing::{requests::room_details, wait::eventually};
 use tokio::time::{MissedTickBehavior, interval};
@@ -88,7 +88,7 @@ impl Clock {
 async fn a_reader_stuck_for_twenty_seconds_catches_up_and_delays_no_other_reader() {
     let world = World::start(StackOptions::default()).await;
     let host = world.person("host");
-    let (readers, slow) = (world.crowd("reader", READERS / 2), world.person("slow"));
+    let (readers, slow) = (world.people("reader", READERS / 2), world.person("slow"));
     let rooms = fill_rooms(&world, &host, &readers, &slow).await;
     let begin = Instant::now();
     let clock = Clock { begin, phase: AtomicUsize::new(0), taken: [Mutex::default(), Mutex::default()] };
@@ -148,7 +148,7 @@ async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], cloc
             }
             clock.note(&frame);
             room.versions[number].store(live.version(&room.id), Ordering::Relaxed);
-            live.forget();
+            live.clear_frames();
         }
     }))
     .await;
@@ -161,7 +161,7 @@ async fn phase(world: &World, host: &Person, rooms: &[Room], clock: &Clock, leng
         let all = || rooms.iter().all(Room::everybody_is_there);
         eventually("all other readers have received everything", async || all().then_some(())).await;
     };
-    let (most, ()) = most_resident(&world.stack, QUERY, talking).await;
+    let (most, ()) = peak_resident(&world.stack, QUERY, talking).await;
     clock.phase.fetch_add(1, Ordering::Relaxed);
     most
 }

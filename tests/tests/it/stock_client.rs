@@ -1,6 +1,6 @@
 //! Commands over NATS with the official Python client, as documented.
 
-use harness::{Account, StackOptions, place::Place, tools};
+use harness::{Account, StackOptions, checkout::Checkout, tools};
 use serde_json::{Value, json};
 use system_tests::World;
 use tokio::{process::Command, task::spawn_blocking};
@@ -26,7 +26,7 @@ asyncio.run(main())
 async fn a_stock_client_is_answered_in_the_inbox_of_its_account() {
     let world = World::start(StackOptions::default()).await;
     world.install_box("box-1").await;
-    let client = spawn_blocking(|| tools::nats_py(&Place::of_this_checkout()?)).await.unwrap().unwrap();
+    let client = spawn_blocking(|| tools::nats_py(&Checkout::current()?)).await.unwrap().unwrap();
     let url = world.stack.nats_url(Account::Device);
     let ask = async |inbox: &str, timeout: &str, request: &Value| {
         let output = Command::new("python3")

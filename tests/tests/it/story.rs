@@ -42,7 +42,7 @@ impl Lunch {
         let opened = ana.post("/boxes/box-1/rooms", open).await;
         let room = opened.created();
         assert_eq!(room, "box-1.1");
-        ben.has_heard_of(&opened);
+        ben.remember_position(&opened);
         let view = ben.get("/boxes/box-1").await.ok();
         assert_eq!((&view["status"], &view["room_id"]), (&json!("in_use"), &json!(room)));
 
@@ -54,7 +54,7 @@ impl Lunch {
         let joined = ben.post(format!("/rooms/{room}/members"), right).await;
         assert_eq!(joined.created(), "ben");
 
-        ana.has_heard_of(&joined);
+        ana.remember_position(&joined);
         assert_eq!(ana.get(&format!("/rooms/{room}")).await.ok()["member_count"], 2);
         let (mut ana_sees, mut ben_sees) = (world.live(0).await, world.live(1).await);
         ana_sees.hello(ana.token(), &[(&room, Some(0))]).await;
@@ -77,7 +77,7 @@ impl Lunch {
         let answer = ben.post(format!("/rooms/{room}/messages"), reply).await;
         let reply_id = answer.created();
         let thumb = format!("/rooms/{room}/messages/{reply_id}/reactions/%F0%9F%91%8D");
-        ana.has_heard_of(&answer);
+        ana.remember_position(&answer);
         let thumbs_up = ana.put(thumb, json!({})).await;
         thumbs_up.done();
         let better = json!({ "body": "Noodles, please" });
@@ -92,7 +92,7 @@ impl Lunch {
             assert_eq!(seen, self.ben_sees.message(&self.room, body).await);
         }
         let Self { room, ana, ben, .. } = &*self;
-        ben.has_heard_of(&thumbs_up);
+        ben.remember_position(&thumbs_up);
         for reader in [ana, ben] {
             let messages = reader.get(&format!("/rooms/{room}/messages")).await.items();
             let bodies: Vec<_> = messages.iter().map(|message| message["body"].as_str()).collect();
@@ -134,7 +134,7 @@ impl Lunch {
         kick.done();
         join().await.refused(403, "kicked");
         cat.say(room, "Why?").await.refused(403, "not-a-member");
-        cat.has_heard_of(&kick);
+        cat.remember_position(&kick);
         cat.get(&format!("/rooms/{room}/messages")).await.refused(403, "kicked");
         let seen = self.both_see("member_kicked").await;
         assert_eq!((&seen["data"]["user_id"], &seen["by"]), (&json!("cat"), &json!("ana")));

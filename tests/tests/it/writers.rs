@@ -23,7 +23,7 @@ async fn write(person: &Person, room: &str) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_writers_in_one_room_do_not_affect_each_other() {
     let world = World::start_doubled().await;
-    let writers = world.crowd("writer", WRITERS);
+    let writers = world.people("writer", WRITERS);
     let room = world.open_room(&writers[0], "box-1", WRITERS).await;
     for writer in &writers[1..] {
         world.join(writer, &room).await;

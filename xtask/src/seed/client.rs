@@ -7,7 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 /// The time for which the services may be overloaded.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Client {
     http: reqwest::Client,
@@ -52,7 +52,7 @@ impl Client {
     /// Returns true if a room is still open.
     pub(super) async fn is_open(&self, room: &Created, token: Option<&str>) -> anyhow::Result<bool> {
         let url = format!("{}/rooms/{}", self.query_url, room.id);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + RETRY_TIMEOUT;
         loop {
             let request = self.http.get(&url).header("Min-Position", &room.position);
             let answer = request.bearer_auth(token.unwrap_or_default()).send().await?;
@@ -69,7 +69,7 @@ impl Client {
 
     /// Sends a command. Returns `None` on a conflict with something that exists.
     async fn post(&self, path: &str, token: Option<&str>, key: &str, body: &Value) -> anyhow::Result<Option<Response>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + RETRY_TIMEOUT;
         loop {
             let mut request = self.http.post(format!("{}{path}", self.command_url));
             request = request.header("Idempotency-Key", key).json(body);

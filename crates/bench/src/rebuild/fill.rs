@@ -8,17 +8,17 @@ use domain::{Store, StoreEvent, User, UserEvent, UserId};
 use event_store::{
     ActorRole, CommandContext, Log, RequestHash, StoredAggregate,
     log::{Attempt, NewMessage},
-    store::{After, prepare},
+    store::{StateAfter, prepare},
 };
 use futures::{TryStreamExt, stream::FuturesOrdered};
 use tokio::task::{JoinSet, unconstrained};
 
-use super::town::{self, Town};
+use super::event_generator::{self, EventGenerator};
 
 /// The limit of unacknowledged appends per stream.
 const IN_FLIGHT: usize = 500;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The number of events per registered user.
 const EVENTS_PER_USER: usize = 100;
@@ -27,12 +27,12 @@ const STORES: usize = 50;
 
 /// Fills a fresh log with about this many events; returns the exact number.
 pub(crate) async fn fill(log: &Arc<dyn Log>, partitions: u16, events: usize) -> anyhow::Result<usize> {
-    let users = (events / EVENTS_PER_USER).max(town::FEWEST_USERS);
+    let users = (events / EVENTS_PER_USER).max(event_generator::MIN_USERS);
     let each = (events - users) / usize::from(partitions);
     let mut jobs = JoinSet::new();
     for partition in 0..partitions {
-        let (log, mut town) = (Arc::clone(log), Town::new(partition, partitions, each, users));
-        jobs.spawn(async move { append_all(log, (0..each).map(move |_| town.next_commit())).await });
+        let (log, mut generator) = (Arc::clone(log), EventGenerator::new(partition, partitions, each, users));
+        jobs.spawn(async move { append_all(log, (0..each).map(move |_| generator.next_commit())).await });
     }
     let (people, shops) = (Arc::clone(log), Arc::clone(log));
     jobs.spawn(async move { append_all(people, (0..users).map(registration)).await });
@@ -61,8 +61,8 @@ async fn append_in_order(
     for message in messages {
         let message = message?;
         // Encrypts before sending, as decided appends do: it may have to wait for a key.
-        let sealed = log.seal(std::slice::from_ref(&message)).await?.first().cloned();
-        waiting.push_back(append(log, sealed.unwrap_or(message)));
+        let encrypted = log.encrypt(std::slice::from_ref(&message)).await?.first().cloned();
+        waiting.push_back(append(log, encrypted.unwrap_or(message)));
         if waiting.len() == IN_FLIGHT {
             waiting.try_next().await?;
         }
@@ -73,35 +73,35 @@ async fn append_in_order(
 }
 
 async fn append(log: &dyn Log, message: NewMessage) -> anyhow::Result<()> {
-    match log.attempt(&[message], PATIENCE).await {
+    match log.attempt(&[message], APPEND_TIMEOUT).await {
         Attempt::Stored { .. } => Ok(()),
         other => bail!("the log was not filled: {other:?}"),
     }
 }
 
 fn registration(number: usize) -> anyhow::Result<NewMessage> {
-    let user_id = town::user(number);
+    let user_id = event_generator::user(number);
     let event = UserEvent::UserRegistered { user_id: user_id.clone(), nickname: format!("Nickname {number}") };
     first::<User>(&user_id, event, &user_id, number)
 }
 
 fn opening(number: usize) -> anyhow::Result<NewMessage> {
-    let store_id = town::store(number);
+    let store_id = event_generator::store(number);
     let event = StoreEvent::StoreRegistered {
         store_id: store_id.clone(),
         name: format!("Store {number}"),
         zip_code: "10115".to_owned(),
         category: None,
     };
-    first::<Store>(&store_id, event, &town::user(0), number)
+    first::<Store>(&store_id, event, &event_generator::user(0), number)
 }
 
 /// Prepares the first commit of an aggregate.
 fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number: usize) -> anyhow::Result<NewMessage> {
     let mut state = A::default();
     state.apply(event.clone());
-    let context = context(actor.clone(), town::time(number), format!("{id}-{number}"));
-    Ok(prepare::<A>(id, &[event], &After { state: &state, version: 0 }, context, 1)?)
+    let context = context(actor.clone(), event_generator::time(number), format!("{id}-{number}"));
+    Ok(prepare::<A>(id, &[event], &StateAfter { state: &state, version: 0 }, context, 1)?)
 }
 
 /// The context of a client's command, with a key.

@@ -6,15 +6,15 @@ use anyhow::Context;
 use event_store::{BulkAddress, JetStreamLog, Log};
 use harness::{
     Account, Nats, Postgres, Role,
+    checkout::{Checkout, Scratch},
     nats::NatsOptions,
     output::Output,
-    place::{Place, Scratch},
     port::Port,
     postgres::PostgresOptions,
     tools::{self, Source},
 };
 use projector::Database;
-use sealing::{KeyRing, SealedLog};
+use sealing::{EncryptedLog, KeyRing};
 use service_kit::nats::{self, PlainAddress};
 use wire::OWNER_API_PREFIX;
 
@@ -36,14 +36,14 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) async fn start(partitions: u16) -> anyhow::Result<Self> {
-        let place = Place::of_this_checkout()?;
+        let checkout = Checkout::current()?;
         let scratch = Scratch::create()?;
-        let config = std::fs::read_to_string(place.repository.join("nats.conf")).context("cannot read nats.conf")?;
-        let filled_fast = scratch.path().join("nats.conf");
-        std::fs::write(&filled_fast, config.replace("sync_interval: always", "sync_interval: 2m"))?;
+        let config = std::fs::read_to_string(checkout.repository.join("nats.conf")).context("cannot read nats.conf")?;
+        let config_file = scratch.path().join("nats.conf");
+        std::fs::write(&config_file, config.replace("sync_interval: always", "sync_interval: 2m"))?;
         let nats = Nats::open(NatsOptions {
-            server: tools::nats_server(&place, Source::Installed)?,
-            config: filled_fast,
+            server: tools::nats_server(&checkout, Source::Installed)?,
+            config: config_file,
             folder: scratch.path().join("nats"),
             port: Port::reserve(None)?,
             partitions,
@@ -53,11 +53,11 @@ impl Servers {
         })
         .await?;
         let postgres = Postgres::open(PostgresOptions {
-            server: tools::postgres_server(&place, Source::Installed)?,
+            server: tools::postgres_server(&checkout, Source::Installed)?,
             folder: scratch.path().join("postgres"),
             port: Port::reserve(None)?,
             durable: true,
-            account: place.account,
+            account: checkout.account,
             certificates: None,
             output: Output::Folder(scratch.path().join("logs")),
         })
@@ -68,9 +68,9 @@ impl Servers {
     }
 
     /// Opens the log with encryption as in production, with the owner's account: no other may write all streams.
-    pub(crate) async fn owned_log(&self) -> anyhow::Result<Arc<dyn Log>> {
+    pub(crate) async fn owner_log(&self) -> anyhow::Result<Arc<dyn Log>> {
         let log = JetStreamLog::with_prefix(self.connect(Account::Admin).await?, OWNER_API_PREFIX);
-        self.sealed(log).await
+        self.encrypted(log).await
     }
 
     /// Opens the same log as the projector does, with no user keys in memory yet.
@@ -78,17 +78,17 @@ impl Servers {
         let plain = PlainAddress::parse(&self.nats.url(Account::Projector)).context("no plain address")?;
         let PlainAddress { host, port, user, password } = plain;
         let bulk = BulkAddress { host, port, user, password };
-        self.sealed(JetStreamLog::new(self.connect(Account::Projector).await?).bulk_from(Some(bulk))).await
+        self.encrypted(JetStreamLog::new(self.connect(Account::Projector).await?).with_bulk(Some(bulk))).await
     }
 
     async fn connect(&self, account: Account) -> anyhow::Result<async_nats::Client> {
         Ok(nats::connect(&self.nats.url(account), "bench").await?)
     }
 
-    async fn sealed(&self, log: JetStreamLog) -> anyhow::Result<Arc<dyn Log>> {
+    async fn encrypted(&self, log: JetStreamLog) -> anyhow::Result<Arc<dyn Log>> {
         log.reachable().await?;
         let keys = KeyRing::start(log.server().clone(), self.masters.parse()?);
-        Ok(SealedLog::new(Arc::new(log), keys))
+        Ok(EncryptedLog::new(Arc::new(log), keys))
     }
 
     pub(crate) fn database(&self) -> anyhow::Result<Database> {

@@ -6,13 +6,13 @@ fn room() -> RoomId {
     "b.1".parse().unwrap()
 }
 
-fn hear(rooms: &mut Rooms, frame: &serde_json::Value) -> Result<Option<Incoming>, Loss> {
-    rooms.hear(Frame::decode(&frame.to_string()).unwrap())
+fn on_frame(rooms: &mut Rooms, frame: &serde_json::Value) -> Result<Option<Incoming>, Loss> {
+    rooms.on_frame(Frame::decode(&frame.to_string()).unwrap())
 }
 
 fn event(rooms: &mut Rooms, v: u64) -> Result<Option<Incoming>, Loss> {
     let frame = json!({ "room": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
-    hear(rooms, &frame)
+    on_frame(rooms, &frame)
 }
 
 /// Returns for each version if it was delivered.
@@ -22,12 +22,12 @@ fn handed_out(rooms: &mut Rooms, versions: &[u64]) -> Vec<bool> {
 
 fn subscribed(rooms: &mut Rooms, id: Option<u64>, head_v: u64) -> Option<Incoming> {
     let frame = json!({ "type": "subscribed", "id": id, "room": "b.1", "head_v": head_v, "recovered": true });
-    hear(rooms, &frame).unwrap()
+    on_frame(rooms, &frame).unwrap()
 }
 
 fn following(since: Since, head_v: u64) -> Rooms {
     let mut rooms = Rooms::default();
-    rooms.want(room(), since);
+    rooms.request(room(), since);
     rooms.hello();
     assert!(subscribed(&mut rooms, None, head_v).is_some());
     assert_eq!(rooms.next_change(), None);
@@ -64,7 +64,7 @@ fn an_unfilled_gap_ends_the_connection() {
     event(&mut rooms, 2).unwrap();
     let (id, _) = asks(&mut rooms);
     subscribed(&mut rooms, Some(id), 2);
-    assert!(matches!(event(&mut rooms, 2), Err(Loss::Nonsense(_))));
+    assert!(matches!(event(&mut rooms, 2), Err(Loss::ProtocolViolation(_))));
     rooms.hello();
     subscribed(&mut rooms, None, 2);
     assert_eq!(handed_out(&mut rooms, &[1, 2]), [true; 2]);
@@ -74,7 +74,7 @@ fn an_unfilled_gap_ends_the_connection() {
 fn a_head_missing_at_the_next_ping_is_a_lost_tail() {
     let mut rooms = following(Since::After(0), 1);
     let ping =
-        |rooms: &mut Rooms, head: u64| hear(rooms, &json!({ "type": "ping", "heads": { "b.1": head } })).unwrap();
+        |rooms: &mut Rooms, head: u64| on_frame(rooms, &json!({ "type": "ping", "heads": { "b.1": head } })).unwrap();
     event(&mut rooms, 1).unwrap();
     ping(&mut rooms, 3);
     assert_eq!(rooms.next_change(), None, "it may be on its way");
@@ -86,7 +86,7 @@ fn a_head_missing_at_the_next_ping_is_a_lost_tail() {
 #[test]
 fn a_subscription_from_now_begins_at_the_head() {
     let mut rooms = Rooms::default();
-    rooms.want(room(), Since::Now);
+    rooms.request(room(), Since::Now);
     assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: None }]);
     assert_eq!(handed_out(&mut rooms, &[7]), [false]);
     subscribed(&mut rooms, None, 7);
@@ -97,16 +97,16 @@ fn a_subscription_from_now_begins_at_the_head() {
 #[test]
 fn an_answer_to_an_older_request_is_ignored() {
     let mut rooms = following(Since::After(5), 5);
-    rooms.want(room(), Since::After(0));
+    rooms.request(room(), Since::After(0));
     let (first, _) = asks(&mut rooms);
-    rooms.want(room(), Since::After(0));
+    rooms.request(room(), Since::After(0));
     let (second, _) = asks(&mut rooms);
     assert_eq!(subscribed(&mut rooms, Some(first), 5), None);
     let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "left" });
-    assert_eq!(hear(&mut rooms, &parted).unwrap(), None);
+    assert_eq!(on_frame(&mut rooms, &parted).unwrap(), None);
     assert!(subscribed(&mut rooms, Some(second), 5).is_some());
     assert_eq!(
-        hear(&mut rooms, &parted).unwrap(),
+        on_frame(&mut rooms, &parted).unwrap(),
         Some(Incoming::Ended { room: room(), reason: Ending::Parted("left".to_owned()) })
     );
 }
@@ -114,26 +114,29 @@ fn an_answer_to_an_older_request_is_ignored() {
 #[test]
 fn a_temporary_refusal_is_retried_and_a_permanent_one_ends_the_room() {
     let mut rooms = Rooms::default();
-    rooms.want(room(), Since::After(0));
+    rooms.request(room(), Since::After(0));
     let refused = |id, code| json!({ "type": "error", "id": id, "room": "b.1", "code": code, "detail": "why" });
     let (id, _) = asks(&mut rooms);
-    assert_eq!(hear(&mut rooms, &refused(id, "database-unavailable")).unwrap(), None);
+    assert_eq!(on_frame(&mut rooms, &refused(id, "database-unavailable")).unwrap(), None);
     assert_eq!((rooms.next_change(), rooms.any_postponed()), (None, true));
     rooms.retry();
     let (id, v) = asks(&mut rooms);
     assert_eq!(v, Some(0));
     let reason = Ending::Refused { code: "not-a-member".to_owned(), detail: "why".to_owned() };
-    assert_eq!(hear(&mut rooms, &refused(id, "not-a-member")).unwrap(), Some(Incoming::Ended { room: room(), reason }));
+    assert_eq!(
+        on_frame(&mut rooms, &refused(id, "not-a-member")).unwrap(),
+        Some(Incoming::Ended { room: room(), reason })
+    );
     assert!(rooms.hello().is_empty());
 }
 
 #[test]
 fn a_room_continues_from_its_head_after_a_reset() {
     let mut rooms = Rooms::default();
-    rooms.want(room(), Since::After(90));
+    rooms.request(room(), Since::After(90));
     rooms.hello();
     let reset = json!({ "type": "reset", "room": "b.1", "reason": "unknown-version", "head_v": 4 });
-    assert!(matches!(hear(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 4, .. })));
+    assert!(matches!(on_frame(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 4, .. })));
     subscribed(&mut rooms, None, 4);
     assert_eq!(handed_out(&mut rooms, &[4, 5]), [false, true]);
 }
@@ -143,12 +146,12 @@ fn a_user_kicked_while_offline_gets_the_kick_as_the_next_event() {
     let mut rooms = following(Since::After(2), 2);
     rooms.hello();
     let reset = json!({ "type": "reset", "room": "b.1", "reason": "no-longer-inside", "head_v": 6 });
-    assert!(matches!(hear(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 6, .. })));
+    assert!(matches!(on_frame(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 6, .. })));
     let subscribed = json!({ "type": "subscribed", "room": "b.1", "head_v": 7, "recovered": false });
-    assert!(matches!(hear(&mut rooms, &subscribed).unwrap(), Some(Incoming::Subscribed { recovered: false, .. })));
+    assert!(matches!(on_frame(&mut rooms, &subscribed).unwrap(), Some(Incoming::Subscribed { recovered: false, .. })));
     assert_eq!(handed_out(&mut rooms, &[7]), [true]);
     let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "kicked" });
-    assert!(matches!(hear(&mut rooms, &parted).unwrap(), Some(Incoming::Ended { .. })));
+    assert!(matches!(on_frame(&mut rooms, &parted).unwrap(), Some(Incoming::Ended { .. })));
 }
 
 #[test]
@@ -164,7 +167,10 @@ fn a_left_room_delivers_nothing() {
 fn a_hello_never_exceeds_the_frame_limit() {
     let mut rooms = Rooms::default();
     for number in 1..=200 {
-        rooms.want(format!("{}.{}", "b".repeat(40), 999_999_000 + number).parse().unwrap(), Since::After(u64::MAX - 1));
+        rooms.request(
+            format!("{}.{}", "b".repeat(40), 999_999_000 + number).parse().unwrap(),
+            Since::After(u64::MAX - 1),
+        );
     }
     let asked = rooms.hello();
     let cursor = Some("c".repeat(24_000));

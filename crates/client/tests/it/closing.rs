@@ -184,7 +184,7 @@ async fn a_silent_service_is_abandoned() {
 #[tokio::test]
 async fn a_service_without_a_welcome_is_abandoned() {
     let server = Server::start().await;
-    let quick = options([server.url()]).patience(Duration::from_millis(100));
+    let quick = options([server.url()]).time_limit(Duration::from_millis(100));
     let (_client, mut inbox) = Client::connect(quick).unwrap();
     let _mute = server.call().await;
     assert_eq!(lost(&mut inbox).await.0, Loss::Silent);

@@ -64,7 +64,7 @@ async fn a_room_is_followed_across_a_restart_until_the_user_leaves_it() {
     say(&stack, &room, "before").await;
     expect(&mut inbox, [2]).await;
     let index = urls.iter().position(|known| *known == url).unwrap();
-    stack.kill9(ServiceId::Query(index)).await;
+    stack.kill(ServiceId::Query(index)).await;
     say(&stack, &room, "meanwhile").await;
     expect(&mut inbox, [3]).await;
     stack.start_again(ServiceId::Query(index)).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_users_own_items_arrive_without_a_subscription_and_across_a_restart() 
     assert_eq!(of_ben(&mut inbox).await, format!("0 unread in {room}"));
 
     let index = urls.iter().position(|known| *known == url).unwrap();
-    stack.kill9(ServiceId::Query(index)).await;
+    stack.kill(ServiceId::Query(index)).await;
     say(&stack, &room, "are you there, @ben?").await;
     // A new connection repeats all of it at first, before the alarm or after it.
     let mut seen = Vec::new();

@@ -17,7 +17,7 @@ pub enum PasswordProof {
     /// The password does not match the room's hash.
     Wrong,
     /// The password matches this hash (PHC form).
-    Fits(String),
+    Matches(String),
 }
 
 /// The event in which a message was posted, as read from the log.

@@ -39,10 +39,11 @@ impl DeliveryBox {
         match command {
             OwnCommand::InstallBox { .. } => self.install(command),
             OwnCommand::ChangeBoxDetails { .. } => self.change_details(command),
-            OwnCommand::TakeOutOfService { reason } => {
-                self.serve(Service::OutOfService, OwnEvent::BoxTakenOutOfService { reason: reason.map(String::from) })
-            }
-            OwnCommand::ReturnToService => self.serve(Service::InService, OwnEvent::BoxReturnedToService {}),
+            OwnCommand::TakeOutOfService { reason } => self.set_service(
+                Service::OutOfService,
+                OwnEvent::BoxTakenOutOfService { reason: reason.map(String::from) },
+            ),
+            OwnCommand::ReturnToService => self.set_service(Service::InService, OwnEvent::BoxReturnedToService {}),
             OwnCommand::RetireBox { at } => self.retire(at),
             OwnCommand::RecordArrival { at } => {
                 self.not_retired()?;
@@ -123,7 +124,7 @@ impl DeliveryBox {
         })])
     }
 
-    fn serve(&self, wanted: Service, event: OwnEvent) -> Decision {
+    fn set_service(&self, wanted: Service, event: OwnEvent) -> Decision {
         self.not_retired()?;
         Ok(if self.service == wanted { vec![] } else { vec![BoxEvent::Box(event)] })
     }
@@ -195,8 +196,8 @@ impl DeliveryBox {
             return Err(BoxRefusal::Kicked);
         }
         if let Some(hash) = &room.password_hash {
-            let fits = matches!(password, PasswordProof::Fits(proved) if proved == hash);
-            if !fits {
+            let is_correct = matches!(password, PasswordProof::Matches(proved) if proved == hash);
+            if !is_correct {
                 return Err(BoxRefusal::WrongPassword);
             }
         }

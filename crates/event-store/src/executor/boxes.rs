@@ -46,7 +46,7 @@ impl Executor<DeliveryBox> {
         }
         let slot = self.slot(box_id).await;
         if let Err(EventStoreError::Corrupt { .. }) = self.known(box_id, &slot).await {
-            slot.learn(self.store.load_readable(box_id).await?);
+            slot.update(self.store.load_readable(box_id).await?);
         }
         Ok(Some(sequence))
     }

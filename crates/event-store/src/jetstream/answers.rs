@@ -31,7 +31,7 @@ pub(super) fn status_error(code: u16, description: Option<&str>) -> LogError {
 }
 
 /// Reads a message from its parts. Its sequence, subject and time are in the headers.
-pub(super) fn placed(stream: StreamName, headers: StoredHeaders, payload: Bytes) -> Result<Recorded, LogError> {
+pub(super) fn parse_message(stream: StreamName, headers: StoredHeaders, payload: Bytes) -> Result<Recorded, LogError> {
     let corrupt = |reason: &str| LogError::Corrupt { stream, sequence: 0, reason: reason.to_owned() };
     let (mut sequence, mut stored_at, mut subject) = (None, None, None);
     headers.each(|name, value| match name {

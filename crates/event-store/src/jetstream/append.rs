@@ -12,14 +12,14 @@ use crate::log::{Attempt, NewMessage};
 use wire::subject::hex;
 
 impl JetStreamLog {
-    pub(super) async fn attempt_append(&self, messages: &[NewMessage], patience: Duration) -> Attempt {
+    pub(super) async fn attempt_append(&self, messages: &[NewMessage], limit: Duration) -> Attempt {
         if !self.server.is_connected() {
             return Attempt::NotSent;
         }
         match messages {
-            [message] => self.request_append(message, headers_of(message), patience).await,
-            [staged @ .., last] => match timeout(patience, self.batches.acquire()).await {
-                Ok(_permit) => self.attempt_batch(staged, last, patience).await,
+            [message] => self.request_append(message, headers_of(message), limit).await,
+            [staged @ .., last] => match timeout(limit, self.batches.acquire()).await {
+                Ok(_permit) => self.attempt_batch(staged, last, limit).await,
                 Err(_elapsed) => Attempt::Busy,
             },
             [] => Attempt::Rejected { code: 0, description: "there is nothing to append".into() },
@@ -28,7 +28,7 @@ impl JetStreamLog {
 
     /// Appends an atomic batch: the server stages the messages and stores all of them with the last one, or none. The
     /// batch has a new id for each attempt, so that messages staged by an earlier attempt do not mix with it.
-    async fn attempt_batch(&self, staged: &[NewMessage], last: &NewMessage, patience: Duration) -> Attempt {
+    async fn attempt_batch(&self, staged: &[NewMessage], last: &NewMessage, limit: Duration) -> Attempt {
         let batch = hex(&rand::random::<u128>().to_be_bytes());
         let batch_headers = |message: &NewMessage, index: usize| {
             let mut headers = headers_of(message);
@@ -51,26 +51,25 @@ impl JetStreamLog {
         }
         let mut headers = batch_headers(last, staged.len());
         headers.insert(header::NATS_BATCH_COMMIT, header::NATS_BATCH_COMMIT_FINAL);
-        self.request_append(last, headers, patience).await
+        self.request_append(last, headers, limit).await
     }
 
-    async fn request_append(&self, message: &NewMessage, headers: HeaderMap, patience: Duration) -> Attempt {
+    async fn request_append(&self, message: &NewMessage, headers: HeaderMap, limit: Duration) -> Attempt {
         let connection = self.server.connection_count();
-        let request =
-            async_nats::Request::new().headers(headers).payload(message.payload.clone()).timeout(Some(patience));
+        let request = async_nats::Request::new().headers(headers).payload(message.payload.clone()).timeout(Some(limit));
         let answer = tokio::select! {
             answer = self.server.client().send_request(message.subject.clone(), request) => answer,
             () = self.server.disconnected() => return Attempt::Unknown { reason: "the connection was lost".into() },
         };
         match answer {
-            Ok(answer) => self.noted(message, meaning(&answer)),
+            Ok(answer) => self.record_space(message, interpret(&answer)),
             Err(error) if error.kind() == RequestErrorKind::MaxPayloadExceeded => {
                 Attempt::Rejected { code: 0, description: error.to_string() }
             }
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
                 let stream = message.stream.on_server();
-                if self.server.drops(&stream, message.subject.clone(), connection, patience).await {
-                    self.noted(message, Attempt::Dropped)
+                if self.server.drops_messages(&stream, message.subject.clone(), connection, limit).await {
+                    self.record_space(message, Attempt::Dropped)
                 } else {
                     Attempt::Unknown { reason: error.to_string() }
                 }
@@ -82,10 +81,10 @@ impl JetStreamLog {
 
 impl JetStreamLog {
     /// Records for readiness whether the answer shows a lack of space.
-    fn noted(&self, message: &NewMessage, attempt: Attempt) -> Attempt {
+    fn record_space(&self, message: &NewMessage, attempt: Attempt) -> Attempt {
         match attempt {
             Attempt::Stored { .. } => self.server.space().stored(|| message.stream.on_server()),
-            Attempt::Full(lack) => self.server.space().refused(&message.stream.on_server(), lack),
+            Attempt::Full(space_limit) => self.server.space().refused(&message.stream.on_server(), space_limit),
             _ => {}
         }
         attempt
@@ -115,7 +114,7 @@ struct Acknowledgement {
     error: Option<ApiError>,
 }
 
-fn meaning(answer: &Message) -> Attempt {
+fn interpret(answer: &Message) -> Attempt {
     match serde_json::from_slice(&answer.payload) {
         Ok(Acknowledgement { error: Some(error), .. }) => refusal(error),
         Ok(Acknowledgement { seq: sequence @ 1.., duplicate: false, .. }) => Attempt::Stored { sequence },
@@ -130,8 +129,8 @@ fn refusal(error: ApiError) -> Attempt {
         Refusal::Guard => Attempt::WrongLastSequence,
         Refusal::Busy => Attempt::Busy,
         Refusal::KnownId => Attempt::KnownIdInBatch,
-        Refusal::Full(lack) => Attempt::Full(lack),
-        Refusal::Unsettled => Attempt::Unknown { reason: error.description },
+        Refusal::Full(space_limit) => Attempt::Full(space_limit),
+        Refusal::Unknown => Attempt::Unknown { reason: error.description },
         Refusal::Final => Attempt::Rejected { code: error.err_code, description: error.description },
     }
 }
@@ -139,10 +138,10 @@ fn refusal(error: ApiError) -> Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use storage::Lack;
+    use storage::SpaceLimit;
 
     fn answer(payload: &str) -> Attempt {
-        meaning(&Message {
+        interpret(&Message {
             subject: "_INBOX.x".into(),
             reply: None,
             payload: payload.to_owned().into(),
@@ -166,8 +165,8 @@ mod tests {
         assert!(matches!(error(400, 10176), Attempt::Busy));
         assert!(matches!(error(429, 10210), Attempt::Busy));
         assert!(matches!(error(400, 10201), Attempt::KnownIdInBatch));
-        assert!(matches!(error(503, 10023), Attempt::Full(Lack::Server)));
-        assert!(matches!(error(400, 10002), Attempt::Full(Lack::Account)));
+        assert!(matches!(error(503, 10023), Attempt::Full(SpaceLimit::Server)));
+        assert!(matches!(error(400, 10002), Attempt::Full(SpaceLimit::Account)));
         assert!(matches!(error(503, 10008), Attempt::Unknown { .. }));
         assert!(matches!(error(400, 10054), Attempt::Rejected { code: 10054, .. }));
         assert!(matches!(answer(""), Attempt::Unknown { .. }));

@@ -12,12 +12,12 @@ use tokio::time::timeout;
 
 pub use self::connection::BulkAddress;
 use self::connection::Connection;
-use super::answers::{batch_request, placed, status_error, unavailable};
+use super::answers::{batch_request, parse_message, status_error, unavailable};
 use crate::{
     headers::StoredHeaders,
     log::{Answer, BulkReader, LogError, Range, Recorded},
 };
-use storage::server::{ApiAnswer, CONNECT_PATIENCE};
+use storage::server::{ApiAnswer, CONNECT_TIMEOUT};
 use wire::{StreamName, api::BULK_CONSUMER};
 
 /// The server's status text after the last message of a page that is also limited in bytes.
@@ -37,20 +37,20 @@ enum Consumer {
     /// It delivers this sequence next, unless another reader resets it.
     At(u64),
     /// It must be reset before the next read.
-    Anywhere,
+    Unknown,
     /// It does not exist or has another reader. This reader no longer uses it.
     Unusable,
 }
 
 /// The server's answer to a reset of a consumer.
 #[derive(Deserialize)]
-struct Moved {
+struct ConsumerReset {
     reset_seq: u64,
 }
 
 impl ConnectionReader {
     pub(super) fn new(address: BulkAddress, prefix: &str) -> Self {
-        Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Anywhere }
+        Self { address, prefix: prefix.to_owned(), connection: None, consumer: Consumer::Unknown }
     }
 
     async fn read_page(&mut self, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
@@ -74,9 +74,9 @@ impl ConnectionReader {
 
     async fn connect(&mut self) -> Result<Connection, LogError> {
         if self.consumer != Consumer::Unusable {
-            self.consumer = Consumer::Anywhere;
+            self.consumer = Consumer::Unknown;
         }
-        timeout(CONNECT_PATIENCE, Connection::open(&self.address)).await.map_err(unavailable)?
+        timeout(CONNECT_TIMEOUT, Connection::open(&self.address)).await.map_err(unavailable)?
     }
 
     /// Returns true if the range can be read from the consumer. Only the sequences of a dense stream show that another
@@ -92,12 +92,14 @@ impl ConnectionReader {
     /// Reads a page with direct gets, which any number of readers may use.
     async fn get(&mut self, mut connection: Connection, range: Range<'_>) -> Result<Vec<Recorded>, LogError> {
         let operation = format!("{}.DIRECT.GET.{}", self.prefix, range.stream.on_server());
-        connection.ask(&operation, &batch_request(range)).await?;
+        connection.request(&operation, &batch_request(range)).await?;
         let mut messages = Vec::with_capacity(range.max_messages);
         loop {
             let message = connection.message().await?;
             match message.status() {
-                None => messages.push(placed(range.stream, StoredHeaders::lines(message.headers), message.payload)?),
+                None => {
+                    messages.push(parse_message(range.stream, StoredHeaders::lines(message.headers), message.payload)?)
+                }
                 Some((204 | 404, _)) => break,
                 Some((code, description)) => return Err(status_error(code, Some(description))),
             }
@@ -113,13 +115,13 @@ impl ConnectionReader {
         let from = range.from.max(1);
         if self.consumer != Consumer::At(from) {
             connection
-                .ask(&format!("{}.CONSUMER.RESET.{consumer}", self.prefix), &json!({ "seq": from }).to_string())
+                .request(&format!("{}.CONSUMER.RESET.{consumer}", self.prefix), &json!({ "seq": from }).to_string())
                 .await?;
-            check_moved(&connection.message().await?, from)?;
+            check_reset(&connection.message().await?, from)?;
         }
-        self.consumer = Consumer::Anywhere;
+        self.consumer = Consumer::Unknown;
         let request = json!({ "batch": range.max_messages, "max_bytes": range.max_bytes.max(1), "no_wait": true });
-        connection.ask(&format!("{}.CONSUMER.MSG.NEXT.{consumer}", self.prefix), &request.to_string()).await?;
+        connection.request(&format!("{}.CONSUMER.MSG.NEXT.{consumer}", self.prefix), &request.to_string()).await?;
         let (mut messages, mut next) = (Vec::with_capacity(range.max_messages), from);
         while messages.len() < range.max_messages {
             let message = connection.message().await?;
@@ -148,12 +150,12 @@ impl BulkReader for ConnectionReader {
 }
 
 /// Checks that the answer to a reset names this sequence as the next one.
-fn check_moved(answer: &Message, from: u64) -> Result<(), LogError> {
+fn check_reset(answer: &Message, from: u64) -> Result<(), LogError> {
     if let Some((code, description)) = answer.status() {
         return Err(status_error(code, Some(description)));
     }
     match serde_json::from_slice(&answer.payload) {
-        Ok(ApiAnswer::Fine(Moved { reset_seq })) if reset_seq == from => Ok(()),
+        Ok(ApiAnswer::Success(ConsumerReset { reset_seq })) if reset_seq == from => Ok(()),
         Ok(ApiAnswer::Error { error }) => Err(unavailable(error.description)),
         _ => Err(unavailable("the consumer was reset to another sequence")),
     }

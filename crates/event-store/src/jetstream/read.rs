@@ -11,12 +11,12 @@ use async_nats::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use serde_json::json;
-use storage::{codes::ApiError, server::READ_PATIENCE};
+use storage::{codes::ApiError, server::READ_TIMEOUT};
 use tokio::time::timeout;
 
 use super::{
     JetStreamLog,
-    answers::{batch_request, for_stream, placed, status_error, unavailable},
+    answers::{batch_request, for_stream, parse_message, status_error, unavailable},
 };
 use crate::log::{LogError, Range, Recorded};
 use wire::StreamName;
@@ -58,7 +58,7 @@ impl JetStreamLog {
 
     async fn direct(&self, stream: StreamName, operation: &str, request: String) -> Result<Option<Recorded>, LogError> {
         self.server.connected().await?;
-        let request = async_nats::Request::new().payload(request.into()).timeout(Some(READ_PATIENCE));
+        let request = async_nats::Request::new().payload(request.into()).timeout(Some(READ_TIMEOUT));
         let answer =
             self.server.client().send_request(self.server.api(operation), request).await.map_err(unavailable)?;
         match answer.status.map(|status| status.as_u16()) {
@@ -81,7 +81,7 @@ impl JetStreamLog {
         self.server.client().publish_with_reply(operation, inbox, request.into()).await.map_err(unavailable)?;
         let mut messages = Vec::new();
         loop {
-            let answer = timeout(READ_PATIENCE, answers.next()).await.map_err(unavailable)?;
+            let answer = timeout(READ_TIMEOUT, answers.next()).await.map_err(unavailable)?;
             let answer = answer.ok_or_else(|| unavailable("the connection was closed"))?;
             match answer.status.map(|status| status.as_u16()) {
                 None => messages.push(recorded(range.stream, answer)?),
@@ -95,7 +95,7 @@ impl JetStreamLog {
 /// Reads a message with its sequence, subject and time in the headers: from a direct get, or republished after it was
 /// stored.
 pub(super) fn recorded(stream: StreamName, message: Message) -> Result<Recorded, LogError> {
-    placed(stream, message.headers.unwrap_or_default().into(), message.payload)
+    parse_message(stream, message.headers.unwrap_or_default().into(), message.payload)
 }
 
 fn from_leader(

@@ -30,8 +30,8 @@ struct Asked {
 }
 
 impl Log for Asked {
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
-        self.log.attempt(messages, patience)
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt> {
+        self.log.attempt(messages, limit)
     }
 
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
@@ -58,9 +58,9 @@ impl Log for Asked {
         .boxed()
     }
 
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
-            let (notices, loses) = (self.log.notices(stream).await?, Arc::clone(&self.loses));
+            let (notices, loses) = (self.log.notifications(stream).await?, Arc::clone(&self.loses));
             Ok(notices.filter(move |_| std::future::ready(!loses.load(Ordering::SeqCst))).boxed())
         }
         .boxed()

@@ -26,7 +26,7 @@ async fn log(nats: &Nats, port: u16, password: &str) -> JetStreamLog {
     let address =
         BulkAddress { host: "127.0.0.1".to_owned(), port, user: "projector".to_owned(), password: password.to_owned() };
     assert_eq!(format!("{address:?}"), format!("projector@127.0.0.1:{port}"), "a password is never shown");
-    JetStreamLog::new(server::connect(&nats.url(Account::Projector)).await).bulk_from(Some(address))
+    JetStreamLog::new(server::connect(&nats.url(Account::Projector)).await).with_bulk(Some(address))
 }
 
 fn password(nats: &Nats) -> String {

@@ -9,8 +9,8 @@ use domain::DeliveryBox;
 use event_store::{CommandError, JetStreamLog, Log, follow};
 use futures::future::try_join_all;
 use harness::{
+    checkout::{Checkout, Scratch},
     output::Output,
-    place::{Place, Scratch},
     port::Port,
     process::{Launch, Process},
     tools,
@@ -46,9 +46,9 @@ fn passwords() -> Passwords {
 impl Cluster {
     async fn start() -> Self {
         let scratch = Scratch::create().unwrap();
-        let place = Place::of_this_checkout().unwrap();
-        let program = tools::nats_server(&place, tools::Source::Installed).unwrap().program;
-        let alone = std::fs::read_to_string(place.repository.join("nats.conf")).unwrap();
+        let checkout = Checkout::current().unwrap();
+        let program = tools::nats_server(&checkout, tools::Source::Installed).unwrap().program;
+        let alone = std::fs::read_to_string(checkout.repository.join("nats.conf")).unwrap();
         std::fs::write(scratch.path().join("accounts.conf"), render(PARTITIONS, &passwords())).unwrap();
         let ports: Vec<[Port; 2]> = (0..3).map(|_| [(); 2].map(|()| Port::reserve(None).unwrap())).collect();
         let routes: Vec<_> = ports.iter().map(|[_, route]| format!("nats://127.0.0.1:{}", route.number())).collect();

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_nats::jetstream;
 use domain::{BoxCommand, DeliveryBox, OwnCommand};
 use event_store::{CommandError, Damage, Executor, FollowError, Follower, Log, MemoryLog, follow};
-use harness::{Account, Nats, place::Scratch};
+use harness::{Account, Nats, checkout::Scratch};
 use testing::{
     commands::{Answer, box_id, by, executor, open_room, say},
     server,
@@ -36,7 +36,7 @@ async fn a_hole_stops_every_reader() {
     for _ in 0..5 {
         boxes.execute(&box_id(), say("ann", "hello"), by("ann")).await.unwrap();
     }
-    log.lose(stream(), 4).unwrap();
+    log.remove_message(stream(), 4).unwrap();
     let mut follower = follow(log.clone(), stream(), 1).await.unwrap();
     assert_eq!(
         damage(follow(log.clone(), stream(), 1).await.unwrap()).await,

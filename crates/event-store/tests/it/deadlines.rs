@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::RoomId;
-use event_store::{Deadlines, Fired, JetStreamLog};
+use event_store::{Deadlines, FiredDeadline, JetStreamLog};
 use futures::{Stream, StreamExt};
 use harness::{Account, Nats};
 use testing::server;
@@ -23,7 +23,7 @@ fn room(id: &str) -> RoomId {
     id.parse().unwrap()
 }
 
-async fn next(fired: &mut (impl Stream<Item = Fired> + Unpin)) -> Fired {
+async fn next(fired: &mut (impl Stream<Item = FiredDeadline> + Unpin)) -> FiredDeadline {
     timeout(Duration::from_secs(30), fired.next()).await.expect("no deadline fires").unwrap()
 }
 
@@ -38,10 +38,10 @@ async fn a_deadline_fires_once_at_its_time() {
     let one = next(&mut fired).await;
     assert_eq!((&one.room_id, one.closes_at), (&room("b1.1"), first));
     assert!(soon(0) >= first);
-    one.settle().await;
+    one.acknowledge().await;
     let other = next(&mut fired).await;
     assert_eq!((&other.room_id, other.closes_at), (&room("b2.1"), second));
-    other.settle().await;
+    other.acknowledge().await;
     assert!(timeout(Duration::from_secs(1), fired.next()).await.is_err(), "nothing fires twice");
 }
 
@@ -55,7 +55,7 @@ async fn a_later_deadline_replaces_the_earlier_one() {
     deadlines.schedule(&room("b1.1"), extended).await.unwrap();
     let only = next(&mut fired).await;
     assert_eq!(only.closes_at, extended);
-    only.settle().await;
+    only.acknowledge().await;
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_deadline_survives_a_server_restart() {
     nats.start_again().await.unwrap();
     let late = next(&mut fired).await;
     assert_eq!(late.room_id, room("b1.1"));
-    late.settle().await;
+    late.acknowledge().await;
     assert_eq!(next(&mut fired).await.room_id, room("b2.1"));
 }
 
@@ -84,5 +84,5 @@ async fn an_unsettled_deadline_is_redelivered() {
     drop(next(&mut fired).await);
     let again = next(&mut fired).await;
     assert_eq!(again.room_id, room("b1.1"));
-    again.settle().await;
+    again.acknowledge().await;
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::DeliveryBox;
 use event_store::{
-    CommandContext, CommandError, EventStoreError, Log, MemoryLog, SealError,
+    CommandContext, CommandError, EncryptError, EventStoreError, Log, MemoryLog,
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded, StreamState},
 };
 use futures::{
@@ -38,11 +38,11 @@ impl Freezing {
 }
 
 impl Log for Freezing {
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
-        self.log.attempt(messages, patience)
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt> {
+        self.log.attempt(messages, limit)
     }
 
-    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+    fn encrypt<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, EncryptError>> {
         async move {
             self.thawed().await;
             Ok(Cow::Borrowed(messages))
@@ -74,14 +74,14 @@ impl Log for Freezing {
         self.log.state(stream)
     }
 
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
-            let (notices, frozen) = (self.log.notices(stream).await?, self.frozen.clone());
-            let late = notices.then(move |notice| {
+            let (notifications, frozen) = (self.log.notifications(stream).await?, self.frozen.clone());
+            let late = notifications.then(move |notification| {
                 let mut frozen = frozen.clone();
                 async move {
                     let _ = frozen.wait_for(|frozen| !*frozen).await;
-                    notice
+                    notification
                 }
             });
             Ok(late.boxed())

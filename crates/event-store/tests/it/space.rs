@@ -9,14 +9,14 @@ use domain::DeliveryBox;
 use event_store::{CommandError, Executor, JetStreamLog, Log};
 use harness::{
     Account, Nats,
+    checkout::{Checkout, Scratch},
     nats::NatsOptions,
     output::Output,
-    place::{Place, Scratch},
     port::Port,
     small_disk::SmallDisk,
     tools,
 };
-use storage::Lack;
+use storage::SpaceLimit;
 use testing::{
     commands::{Answer, box_id, by, executor, noon, open_room, say, user},
     server,
@@ -52,11 +52,11 @@ impl World {
 
     /// Starts such a server with its store on this disk.
     async fn on(disk: Option<SmallDisk>, scratch: Scratch, limit: &str) -> Self {
-        let place = Place::of_this_checkout().unwrap();
+        let checkout = Checkout::current().unwrap();
         let config = scratch.path().join("limited.conf");
         std::fs::write(&config, limited(limit)).unwrap();
         let options = NatsOptions {
-            server: tools::nats_server(&place, tools::Source::Installed).unwrap(),
+            server: tools::nats_server(&checkout, tools::Source::Installed).unwrap(),
             config,
             folder: scratch.path().join("nats"),
             port: Port::reserve(None).unwrap(),
@@ -101,12 +101,12 @@ impl World {
         }
     }
 
-    async fn refused(&self, lack: Lack) {
+    async fn refused(&self, space_limit: SpaceLimit) {
         let begun = Instant::now();
         let refused = self.say("too much").await;
-        assert!(matches!(refused, Err(CommandError::Full(found)) if found == lack), "{refused:?}");
+        assert!(matches!(refused, Err(CommandError::Full(found)) if found == space_limit), "{refused:?}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        assert_eq!(self.log.server().space().lack(&stream().on_server()), Some(lack));
+        assert_eq!(self.log.server().space().limit_of(&stream().on_server()), Some(space_limit));
     }
 
     async fn last(&self) -> u64 {
@@ -115,8 +115,8 @@ impl World {
 }
 
 fn limited(limit: &str) -> String {
-    let place = Place::of_this_checkout().unwrap();
-    let config = std::fs::read_to_string(place.repository.join("nats.conf")).unwrap();
+    let checkout = Checkout::current().unwrap();
+    let config = std::fs::read_to_string(checkout.repository.join("nats.conf")).unwrap();
     config.replacen("jetstream {", &format!("jetstream {{\n  max_file_store: {limit}"), 1)
 }
 
@@ -139,7 +139,7 @@ async fn a_full_disk_is_reported_at_once_and_nothing_is_stored() {
     while let Ok(taken) = world.say("hello").await {
         said = taken.sequence;
     }
-    world.refused(Lack::Disk).await;
+    world.refused(SpaceLimit::Disk).await;
     let mut number = 0;
     let refused = loop {
         match create(&format!("ann{number}")).await {
@@ -147,17 +147,17 @@ async fn a_full_disk_is_reported_at_once_and_nothing_is_stored() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, AccountError::Full(Lack::Disk)), "{refused:?}");
+    assert!(matches!(refused, AccountError::Full(SpaceLimit::Disk)), "{refused:?}");
     let refused = accounts.delete(&user("ben"), revision).await;
-    assert!(matches!(refused, Err(AccountError::Full(Lack::Disk))), "{refused:?}");
-    assert_eq!(world.log.server().space().buckets(), [("accounts".to_owned(), Lack::Disk)]);
+    assert!(matches!(refused, Err(AccountError::Full(SpaceLimit::Disk))), "{refused:?}");
+    assert_eq!(world.log.server().space().buckets(), [("accounts".to_owned(), SpaceLimit::Disk)]);
     // There is space again, but the server does not detect it before a restart.
     disk.empty().unwrap();
-    world.refused(Lack::Disk).await;
+    world.refused(SpaceLimit::Disk).await;
     assert_eq!(world.last().await, said);
     world.restart().await;
     assert_eq!(world.is_taken_again().await, said + 1, "nothing of what was refused is there");
-    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().limit_of(&stream().on_server()), None);
     accounts.delete(&user("ben"), revision).await.unwrap();
     create("ben").await.unwrap();
     assert!(world.log.server().space().buckets().is_empty());
@@ -170,19 +170,19 @@ async fn the_limit_of_the_server_is_reported_at_once_and_can_be_raised() {
     let said = loop {
         match world.say(&body).await {
             Ok(_) => {}
-            Err(CommandError::Full(Lack::Server)) => break world.last().await,
+            Err(CommandError::Full(SpaceLimit::Server)) => break world.last().await,
             Err(error) => panic!("{error:?}"),
         }
     };
-    world.refused(Lack::Server).await;
+    world.refused(SpaceLimit::Server).await;
     let accounts = Accounts::new(world.log.server().clone());
     let refused = accounts.create_pending(&user("ann"), "hash".into(), "user".into(), noon()).await;
-    assert!(matches!(refused, Err(AccountError::Full(Lack::Server))), "{refused:?}");
+    assert!(matches!(refused, Err(AccountError::Full(SpaceLimit::Server))), "{refused:?}");
     assert_eq!(world.last().await, said);
     std::fs::write(world.nats.folder().join("nats.conf"), limited("1GB")).unwrap();
     world.reload().await;
     assert_eq!(world.is_taken_again().await, said + 1);
-    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().limit_of(&stream().on_server()), None);
 }
 
 #[tokio::test]
@@ -196,9 +196,9 @@ async fn the_limit_of_a_stream_is_reported_at_once_and_recovers_by_itself() {
     };
     let said = world.say("hello").await.unwrap().sequence;
     limit(1).await;
-    world.refused(Lack::Stream).await;
+    world.refused(SpaceLimit::Stream).await;
     assert_eq!(world.last().await, said);
     limit(-1).await;
     assert_eq!(world.say("hello").await.unwrap().sequence, said + 1);
-    assert_eq!(world.log.server().space().lack(&stream().on_server()), None);
+    assert_eq!(world.log.server().space().limit_of(&stream().on_server()), None);
 }

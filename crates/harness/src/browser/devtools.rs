@@ -9,14 +9,14 @@ use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
 /// The time limit of a call.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a browser.
 #[derive(Debug)]
-pub(super) struct DevTools(Mutex<Conversation>);
+pub(super) struct DevTools(Mutex<DevToolsSession>);
 
 #[derive(Debug)]
-struct Conversation {
+struct DevToolsSession {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     calls: u64,
 }
@@ -25,18 +25,20 @@ impl DevTools {
     pub(super) async fn connect(address: &str) -> anyhow::Result<Self> {
         let connected = tokio_tungstenite::connect_async(address).await;
         let (socket, _) = connected.with_context(|| format!("cannot connect to Chromium at {address}"))?;
-        Ok(Self(Mutex::new(Conversation { socket, calls: 0 })))
+        Ok(Self(Mutex::new(DevToolsSession { socket, calls: 0 })))
     }
 
     /// Calls a method of the browser, or of the page with this session.
     pub(super) async fn call(&self, session: Option<&str>, method: &str, parameters: Value) -> anyhow::Result<Value> {
-        let mut conversation = self.0.lock().await;
-        let call = timeout(PATIENCE, conversation.call(session, method, parameters));
-        call.await.unwrap_or_else(|_| bail!("no answer in {PATIENCE:?}")).with_context(|| format!("{method} failed"))
+        let mut devtools_session = self.0.lock().await;
+        let call = timeout(CALL_TIMEOUT, devtools_session.call(session, method, parameters));
+        call.await
+            .unwrap_or_else(|_| bail!("no answer in {CALL_TIMEOUT:?}"))
+            .with_context(|| format!("{method} failed"))
     }
 }
 
-impl Conversation {
+impl DevToolsSession {
     async fn call(&mut self, session: Option<&str>, method: &str, parameters: Value) -> anyhow::Result<Value> {
         self.calls += 1;
         let mut request = json!({ "id": self.calls, "method": method, "params": parameters });

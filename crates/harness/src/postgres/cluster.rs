@@ -11,8 +11,8 @@ use anyhow::Context;
 
 use super::{DATABASE, PostgresOptions, SUPERUSER, Secrets};
 use crate::{
+    checkout::{Checkout, ServerAccount, create_open},
     command::output_of,
-    place::{Place, ServerAccount, create_open},
     tools::PostgresServer,
 };
 
@@ -34,11 +34,11 @@ pub(super) async fn create_if_missing(options: &PostgresOptions) -> anyhow::Resu
 }
 
 /// Copies the template of this server version to the data folder of `options`. The first use creates the template.
-pub(super) async fn copy_template(place: &Place, options: &PostgresOptions) -> anyhow::Result<()> {
-    let (place, server, account) = (place.clone(), options.server.clone(), options.account);
+pub(super) async fn copy_template(checkout: &Checkout, options: &PostgresOptions) -> anyhow::Result<()> {
+    let (checkout, server, account) = (checkout.clone(), options.server.clone(), options.account);
     let (folder, data) = (options.folder.clone(), options.data());
     blocking(move || {
-        let template = template(&place, &server, account)?;
+        let template = template(&checkout, &server, account)?;
         create_open(&folder)?;
         std::fs::copy(Secrets::path(&template), Secrets::path(&folder)).context("cannot copy the template")?;
         output_of(Command::new("cp").arg("-a").args([&template.join("data"), &data])).map(drop)
@@ -46,8 +46,8 @@ pub(super) async fn copy_template(place: &Place, options: &PostgresOptions) -> a
     .await
 }
 
-fn template(place: &Place, server: &PostgresServer, account: Option<ServerAccount>) -> anyhow::Result<PathBuf> {
-    let cache = place.reachable.join("cache");
+fn template(checkout: &Checkout, server: &PostgresServer, account: Option<ServerAccount>) -> anyhow::Result<PathBuf> {
+    let cache = checkout.reachable.join("cache");
     create_open(&cache)?;
     let lock = File::create(cache.join("lock")).context("cannot lock the cache")?;
     lock.lock().context("cannot lock the cache")?;
@@ -79,10 +79,10 @@ fn create(
     std::fs::create_dir(&new)?;
     std::fs::set_permissions(&new, Permissions::from_mode(0o700))?;
     let password_file = draft.path().join("password");
-    crate::place::write_private(&password_file, secrets.superuser.as_bytes())?;
+    crate::checkout::write_private(&password_file, secrets.superuser.as_bytes())?;
     if let Some(account) = account {
-        account.own(&new)?;
-        account.own(&password_file)?;
+        account.chown(&new)?;
+        account.chown(&password_file)?;
     }
     let command = |program: &str, mode: &[&str]| {
         let mut command = Command::new(server.bin.join(program));

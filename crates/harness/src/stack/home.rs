@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Context;
 
-use crate::{output::Output, place::Place, tools::Source};
+use crate::{checkout::Checkout, output::Output, tools::Source};
 
 /// The folders of a stack that keeps its data between runs, with its ports and its choice of servers.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub struct Home {
 
 impl Home {
     /// The default folders of a checkout.
-    pub fn of(place: &Place, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
-        Self { private: place.local.clone(), reachable: place.reachable.clone(), ports, source, output }
+    pub fn of(checkout: &Checkout, ports: BTreeMap<String, u16>, source: Source, output: Output) -> Self {
+        Self { private: checkout.local.clone(), reachable: checkout.reachable.clone(), ports, source, output }
     }
 
     /// Removes all data and keys of a stack that does not run.
-    pub fn erase(place: &Place) -> anyhow::Result<()> {
-        for folder in [place.local.join("nats"), place.local.join("keys"), place.reachable.join("postgres")] {
+    pub fn erase(checkout: &Checkout) -> anyhow::Result<()> {
+        for folder in [checkout.local.join("nats"), checkout.local.join("keys"), checkout.reachable.join("postgres")] {
             match std::fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot remove {}", folder.display()));

@@ -61,7 +61,7 @@ impl Service {
     }
 
     /// Makes the service serve HTTPS if there are certificates, and sends requests to it through a tunnel.
-    pub(super) fn certified(mut self, certificates: Option<&Certificates>) -> anyhow::Result<Self> {
+    pub(super) fn with_tls(mut self, certificates: Option<&Certificates>) -> anyhow::Result<Self> {
         let Some(Certificates { authority, server, .. }) = certificates else { return Ok(self) };
         self.tunnel = Some(Tunnel::to(self.port(), authority)?);
         for (name, file) in [("BOXROOM_TLS_CERT_FILE", &server.certificate), ("BOXROOM_TLS_KEY_FILE", &server.key)] {

@@ -10,14 +10,14 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    checkout::{Checkout, create_open},
     command::output_of,
-    place::{Place, create_open},
 };
 
 /// Returns the folder that holds the package of this name, and fetches it if it is missing. `pin` is a pip requirements
 /// file with one version and its hashes. Each version has its own folder, so a checkout can switch between pins.
-pub(super) fn pinned(place: &Place, name: &str, pin: &str) -> anyhow::Result<PathBuf> {
-    let cache = place.reachable.join("bin");
+pub(super) fn pinned(checkout: &Checkout, name: &str, pin: &str) -> anyhow::Result<PathBuf> {
+    let cache = checkout.reachable.join("bin");
     create_open(&cache)?;
     let requirement = requirement(pin).with_context(|| format!("the pin of {name} names no version"))?;
     let folder = cache.join(format!("{name}-{}", requirement.rsplit('=').next().unwrap_or(requirement)));

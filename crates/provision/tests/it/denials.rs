@@ -348,7 +348,7 @@ async fn an_answer_reaches_only_the_requesting_account() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let before = provisioned(&nats).await;
     let all = operations(&before);
-    let answered =
+    let reported_limit =
         [answer(&nats, Account::Command, "cmd.>").await, answer(&nats, Account::Projector, "ops.projector.*").await];
     // Forged answers could do harm at the log's owner, and at receivers of notifications.
     let subjects = before.iter().flat_map(|stream| stream.subjects.clone());
@@ -379,7 +379,7 @@ async fn an_answer_reaches_only_the_requesting_account() {
     for (account, request) in [(Account::Device, "cmd.last"), (Account::Operator, "ops.projector.last")] {
         server::connect(&nats.url(account)).await.request(request, "".into()).await.unwrap();
     }
-    for counts in answered {
+    for counts in reported_limit {
         let [questions, answers] = counts.each_ref().map(|count| count.load(Ordering::SeqCst));
         assert!(questions > 100 && answers == 0, "{answers} answers are taken for questions, of {questions}");
     }

@@ -31,26 +31,26 @@ const END: &[u8] = br#""}"#;
 const TYPE: &[u8] = br#""type":""#;
 const STATE: &[u8] = br#","state":{"version":"#;
 
-static FIND_SEALED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(SEALED));
+static FIND_ENCRYPTED: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(SEALED));
 static FIND_STATE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(STATE));
 static FIND_TYPE: LazyLock<memmem::FinderRev<'static>> = LazyLock::new(|| memmem::FinderRev::new(TYPE));
 
 /// The field of a value, and the event (or the state) that has the field.
-pub(super) struct Place<'a> {
+pub(super) struct FieldLocation<'a> {
     pub(super) of: &'a [u8],
     pub(super) field: &'a [u8],
 }
 
 /// Returns the place of the value that begins here.
-pub(super) fn place(payload: &[u8], start: usize) -> Option<Place<'_>> {
+pub(super) fn location(payload: &[u8], start: usize) -> Option<FieldLocation<'_>> {
     let before = payload.get(..start)?.strip_suffix(br#"":"#)?;
     let field = before.get(memchr::memrchr(b'"', before)? + 1..)?;
     let event = FIND_TYPE.rfind(before)? + TYPE.len();
     let of = before.get(event..)?;
     if FIND_STATE.find(of).is_some() {
-        return Some(Place { of: b"state", field });
+        return Some(FieldLocation { of: b"state", field });
     }
-    Some(Place { of: of.get(..memchr(b'"', of)?)?, field })
+    Some(FieldLocation { of: of.get(..memchr(b'"', of)?)?, field })
 }
 
 /// Returns the ranges of the personal texts that are not encrypted, in order and with their quotation marks. Empty
@@ -67,8 +67,8 @@ pub(super) fn personal_values(payload: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn is_personal(payload: &[u8], start: usize) -> bool {
-    place(payload, start).is_some_and(|place| {
-        PERSONAL.iter().any(|(of, field)| of.as_bytes() == place.of && field.as_bytes() == place.field)
+    location(payload, start).is_some_and(|location| {
+        PERSONAL.iter().any(|(of, field)| of.as_bytes() == location.of && field.as_bytes() == location.field)
     })
 }
 
@@ -85,19 +85,19 @@ fn text_end(payload: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Returns an encrypted value as it is stored.
-pub(super) fn written(sealed: &str, owner: &str) -> String {
-    format!(r#"{{"sealed":"{sealed}","of":"{owner}"}}"#)
+pub(super) fn stored_form(encrypted: &str, owner: &str) -> String {
+    format!(r#"{{"sealed":"{encrypted}","of":"{owner}"}}"#)
 }
 
 /// The range of an encrypted value, and in it the ranges of the ciphertext and of the owner's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SealedValue {
+pub(crate) struct EncryptedValue {
     pub(super) range: Range<usize>,
     text: Range<usize>,
     owner: Range<usize>,
 }
 
-impl SealedValue {
+impl EncryptedValue {
     pub(super) fn text<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
         payload.get(self.text.clone()).unwrap_or_default()
     }
@@ -109,11 +109,11 @@ impl SealedValue {
 }
 
 /// Returns the encrypted values of a commit, in order.
-pub(crate) fn sealed_values(payload: &[u8]) -> Vec<SealedValue> {
-    FIND_SEALED.find_iter(payload).filter_map(|start| sealed_value(payload, start)).collect()
+pub(crate) fn encrypted_values(payload: &[u8]) -> Vec<EncryptedValue> {
+    FIND_ENCRYPTED.find_iter(payload).filter_map(|start| encrypted_value(payload, start)).collect()
 }
 
-fn sealed_value(payload: &[u8], start: usize) -> Option<SealedValue> {
+fn encrypted_value(payload: &[u8], start: usize) -> Option<EncryptedValue> {
     let ends_at = |from: usize| Some(from + memchr(b'"', payload.get(from..)?)?);
     let text = start + SEALED.len();
     let text = text..ends_at(text)?;
@@ -122,5 +122,5 @@ fn sealed_value(payload: &[u8], start: usize) -> Option<SealedValue> {
     let owner = owner..ends_at(owner)?;
     let end = owner.end + END.len();
     let range = payload.get(owner.end..end)?.eq(END).then_some(start..end)?;
-    Some(SealedValue { range, text, owner })
+    Some(EncryptedValue { range, text, owner })
 }

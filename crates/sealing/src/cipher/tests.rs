@@ -6,7 +6,7 @@ use chrono::DateTime;
 use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, TalkEvent, User, UserEvent};
 use event_store::{
     ActorRole, CommandContext, DecodeError, Decoded, RecordedCommit, RequestHash, StoredAggregate,
-    store::{After, prepare},
+    store::{StateAfter, prepare},
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -33,7 +33,7 @@ fn commit<A: StoredAggregate>(id: &A::Id, events: &[A::Event]) -> NewMessage {
         at: DateTime::UNIX_EPOCH,
         traceparent: None,
     };
-    prepare::<A>(id, events, &After { state: &state, version: 0 }, context, 4).unwrap()
+    prepare::<A>(id, events, &StateAfter { state: &state, version: 0 }, context, 4).unwrap()
 }
 
 fn room_id() -> RoomId {
@@ -50,9 +50,9 @@ fn registered(nickname: &str) -> NewMessage {
     commit::<User>(&ann(), &[UserEvent::UserRegistered { user_id: ann(), nickname: nickname.to_owned() }])
 }
 
-fn sealed(message: &NewMessage) -> Recorded {
+fn encrypted(message: &NewMessage) -> Recorded {
     let owner = owner(message).expect("something is personal");
-    stored(&seal(message, &owner, &key()).expect("it is sealed"))
+    stored(&encrypt_values(message, &owner, &key()).expect("it is sealed"))
 }
 
 fn stored(message: &NewMessage) -> Recorded {
@@ -61,14 +61,14 @@ fn stored(message: &NewMessage) -> Recorded {
     Recorded { stream: StreamName::Box(0), sequence: 1, subject, headers: headers.into(), payload, stored_at }
 }
 
-fn opened_with(mut recorded: Recorded, key: Option<&Option<UserKey>>) -> Recorded {
-    let values = sealed_values(&recorded.payload);
-    open(&mut recorded, &values, |_| key);
+fn decrypting_with(mut recorded: Recorded, key: Option<&Option<UserKey>>) -> Recorded {
+    let values = encrypted_values(&recorded.payload);
+    decrypt_values(&mut recorded, &values, |_| key);
     recorded
 }
 
-fn opened(recorded: Recorded) -> Recorded {
-    opened_with(recorded, Some(&Some(key())))
+fn decrypted(recorded: Recorded) -> Recorded {
+    decrypting_with(recorded, Some(&Some(key())))
 }
 
 fn decoded(recorded: &Recorded) -> Result<Decoded, DecodeError> {
@@ -85,9 +85,9 @@ proptest! {
         for text in [body.clone(), odd.clone(), format!(r#"{body}","type":"x","sealed":"{odd}\"#)] {
             for message in [said(&text), registered(&text)] {
                 prop_assume!(!text.is_empty());
-                let sealed = sealed(&message);
-                prop_assert!(text.len() < 5 || !holds(&sealed.payload, &text));
-                prop_assert_eq!(opened(sealed).payload, message.payload);
+                let encrypted = encrypted(&message);
+                prop_assert!(text.len() < 5 || !holds(&encrypted.payload, &text));
+                prop_assert_eq!(decrypted(encrypted).payload, message.payload);
             }
         }
     }
@@ -95,37 +95,37 @@ proptest! {
     #[test]
     fn a_plain_text_is_never_taken_for_a_sealed_value(text in "(\\{\"sealed\":\"[a-z]{0,9}\",\"of\":\"ann\"\\}){1,3}") {
         let message = said(&text);
-        prop_assert!(sealed_values(&message.payload).is_empty());
-        prop_assert_eq!(opened(stored(&message)).payload, message.payload);
+        prop_assert!(encrypted_values(&message.payload).is_empty());
+        prop_assert_eq!(decrypted(stored(&message)).payload, message.payload);
     }
 }
 
 #[test]
 fn the_same_text_is_sealed_differently_each_time() {
     let message = said("Two dumplings");
-    assert_ne!(sealed(&message).payload, sealed(&message).payload);
+    assert_ne!(encrypted(&message).payload, encrypted(&message).payload);
 }
 
 #[test]
 fn events_and_state_are_sealed_alike() {
     let message = registered("Ann of the Hills");
-    let recorded = sealed(&message);
-    assert_eq!(sealed_values(&recorded.payload).len(), 2);
+    let recorded = encrypted(&message);
+    assert_eq!(encrypted_values(&recorded.payload).len(), 2);
     assert!(!holds(&recorded.payload, "Hills"));
     let parsed = RecordedCommit::parse(&recorded).unwrap();
     assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "an encrypted state is not used");
-    let state: User = RecordedCommit::parse(&opened(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
+    let state: User = RecordedCommit::parse(&decrypted(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
     assert_eq!(state.nickname(), Some("Ann of the Hills"));
 }
 
 #[test]
 fn a_sealed_value_opens_only_in_its_place() {
-    let recorded = sealed(&said("Two dumplings"));
-    assert!(decoded(&opened(recorded.clone())).is_ok());
+    let recorded = encrypted(&said("Two dumplings"));
+    assert!(decoded(&decrypted(recorded.clone())).is_ok());
     let stays_shut = |recorded: Recorded| {
-        let opened = opened(recorded);
-        assert!(!holds(&opened.payload, "dumplings"));
-        assert!(matches!(decoded(&opened), Err(DecodeError::Sealed)), "{opened:?}");
+        let decrypted = decrypted(recorded);
+        assert!(!holds(&decrypted.payload, "dumplings"));
+        assert!(matches!(decoded(&decrypted), Err(DecodeError::NotDecrypted)), "{decrypted:?}");
     };
     stays_shut(Recorded { subject: "box.0.b2.talk".to_owned(), ..recorded.clone() });
     let mut headers = async_nats::HeaderMap::new();
@@ -139,20 +139,20 @@ fn a_sealed_value_opens_only_in_its_place() {
     let flipped =
         payload.replace(r#"{"sealed":"A"#, r#"{"sealed":"B"#).replacen(r#"{"sealed":""#, r#"{"sealed":"AAAA"#, 1);
     stays_shut(Recorded { payload: flipped.into(), ..recorded.clone() });
-    let other = opened_with(recorded, Some(&Some(UserKey::new(&[8; 32]))));
-    assert!(matches!(decoded(&other), Err(DecodeError::Sealed)), "another key");
+    let other = decrypting_with(recorded, Some(&Some(UserKey::new(&[8; 32]))));
+    assert!(matches!(decoded(&other), Err(DecodeError::NotDecrypted)), "another key");
 }
 
 #[test]
 fn only_a_destroyed_key_makes_a_value_erased() {
-    let recorded = sealed(&said("Two dumplings"));
-    let erased = opened_with(recorded.clone(), Some(&None));
+    let recorded = encrypted(&said("Two dumplings"));
+    let erased = decrypting_with(recorded.clone(), Some(&None));
     let Ok(Decoded::Box(events)) = decoded(&erased) else { panic!("{erased:?}") };
     let [BoxEvent::Talk { event: TalkEvent::MessagePosted { body, .. }, .. }] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(body, "[erased]");
-    assert!(matches!(decoded(&opened_with(recorded, None)), Err(DecodeError::Sealed)), "an unknown key");
+    assert!(matches!(decoded(&decrypting_with(recorded, None)), Err(DecodeError::NotDecrypted)), "an unknown key");
 }
 
 #[test]

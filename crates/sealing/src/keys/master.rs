@@ -15,7 +15,7 @@ use crate::{
 const PURPOSE: &str = "boxroom user key 1";
 
 /// The maximum length of a master key's id.
-const LONGEST_ID: usize = 40;
+const MAX_ID_LENGTH: usize = 40;
 
 /// The errors of a file of master keys. They do not reveal its content.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ impl MasterKeys {
     /// happen.
     pub(super) fn wrap(&self, user_id: &UserId, key: &[u8; 32]) -> Option<(String, String)> {
         let (id, master) = self.0.first()?;
-        let wrapped = encrypt(master, key, &bound_to(user_id, id))?;
+        let wrapped = encrypt(master, key, &associated_data(user_id, id))?;
         Some((id.clone(), BASE64.encode(wrapped)))
     }
 
@@ -60,7 +60,7 @@ impl MasterKeys {
             return Err(KeyError::UnknownMaster { user_id: user_id.clone(), master: id.to_owned() });
         };
         let wrapped = BASE64.decode(wrapped).ok();
-        let key = wrapped.and_then(|wrapped| decrypt(master, &wrapped, &bound_to(user_id, id)));
+        let key = wrapped.and_then(|wrapped| decrypt(master, &wrapped, &associated_data(user_id, id)));
         let key: Option<[u8; 32]> = key.and_then(|key| key.try_into().ok());
         Ok(UserKey::new(&key.ok_or_else(|| KeyError::Corrupt(user_id.clone()))?))
     }
@@ -83,13 +83,13 @@ impl FromStr for MasterKeys {
 }
 
 /// The associated data of a wrapped key. It binds the key to its user and master key.
-fn bound_to(user_id: &UserId, master: &str) -> Vec<u8> {
+fn associated_data(user_id: &UserId, master: &str) -> Vec<u8> {
     [PURPOSE, user_id.as_str(), master].join("\n").into_bytes()
 }
 
 fn parse_line(line: &str) -> Option<(String, XChaCha20Poly1305)> {
     let (id, digits) = line.trim().split_once(' ')?;
-    let is_id = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_id = !id.is_empty() && id.len() <= MAX_ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_graphic());
     let is_key = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut key = [0; 32];
     for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks(2)) {

@@ -14,10 +14,10 @@ use domain::{
 use event_store::{
     ActorRole, CommandContext, CommandError, Log, RequestHash, StoredAggregate,
     log::{Attempt, Freshness, NewMessage},
-    store::{After, prepare},
+    store::{StateAfter, prepare},
 };
 use harness::Nats;
-use sealing::SealedLog;
+use sealing::EncryptedLog;
 use testing::{
     commands::{executor, noon},
     server,
@@ -76,18 +76,18 @@ fn wire_bytes(message: &NewMessage) -> usize {
 
 /// Stores these events and the state after them like a command-service, and returns the size of the message.
 async fn store<A: StoredAggregate>(
-    log: &Arc<SealedLog>,
+    log: &Arc<EncryptedLog>,
     id: &A::Id,
     (state, events): (&mut A, Vec<A::Event>),
     version: u64,
 ) -> usize {
     let names: Vec<String> = events.iter().map(cqrs_es::DomainEvent::event_type).collect();
     events.iter().cloned().for_each(|event| state.apply(event));
-    let after = After { state, version };
+    let after = StateAfter { state, version };
     let message = prepare::<A>(id, &events, &after, context(&user(0), "0"), server::PARTITIONS).unwrap();
-    let sealed = log.seal(std::slice::from_ref(&message)).await.unwrap();
-    let bytes = wire_bytes(&sealed[0]);
-    let attempt = log.attempt(&sealed, std::time::Duration::from_secs(10)).await;
+    let encrypted = log.encrypt(std::slice::from_ref(&message)).await.unwrap();
+    let bytes = wire_bytes(&encrypted[0]);
+    let attempt = log.attempt(&encrypted, std::time::Duration::from_secs(10)).await;
     let Attempt::Stored { sequence } = attempt else { panic!("{names:?} of {bytes} bytes: {attempt:?}") };
     let read = log.get(message.stream, sequence, Freshness::Leader).await.unwrap().unwrap();
     assert_eq!(read.payload, message.payload, "what is stored reads the same");
@@ -127,8 +127,8 @@ fn full_room(box_id: &BoxId, kicks: usize) -> (DeliveryBox, RoomId) {
         state.apply(event);
     }
     for mut event in state.decide(open(&user(0), noon())).unwrap() {
-        if let BoxEvent::Room { room_id: opened, event: RoomEvent::RoomOpened { .. } } = &mut event {
-            *opened = room_id.clone();
+        if let BoxEvent::Room { room_id: decrypted, event: RoomEvent::RoomOpened { .. } } = &mut event {
+            *decrypted = room_id.clone();
         }
         state.apply(event);
     }
@@ -162,8 +162,9 @@ async fn the_largest_state_of_a_box_and_the_largest_commits_on_top_fit_the_log()
     assert_eq!((full.kicked().len(), full.members().len()), (MAX_KICKED, 99));
     assert_eq!(state.decide(kick(&room_id, 98)), Err(BoxRefusal::TooManyKicks));
 
-    let join = RoomCommand::JoinRoom { user_id: user(100), password: PasswordProof::Fits(HASH.to_owned()), at: noon() }
-        .in_room(room_id.clone());
+    let join =
+        RoomCommand::JoinRoom { user_id: user(100), password: PasswordProof::Matches(HASH.to_owned()), at: noon() }
+            .in_room(room_id.clone());
     let original =
         || Some(OriginalMessage { message_id: MessageId::new(u64::MAX), room_id: room_id.clone(), author: user(0) });
     let later = state.room().unwrap().closes_at();
@@ -246,7 +247,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
 /// Adds kicked users to the state until the commit of this event has the maximum size.
 fn fill(state: &mut DeliveryBox, (box_id, room_id): (&BoxId, &RoomId), event: &BoxEvent) {
     let free = |state: &DeliveryBox| {
-        let after = After { state, version: 0 };
+        let after = StateAfter { state, version: 0 };
         let events = std::slice::from_ref(event);
         let message = prepare::<DeliveryBox>(box_id, events, &after, context(&user(0), "0"), server::PARTITIONS);
         MAX_MESSAGE_BYTES.checked_sub(wire_bytes(&message.unwrap())).expect("the commit fits")

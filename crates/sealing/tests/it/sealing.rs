@@ -21,7 +21,7 @@ use event_store::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use harness::{Account, Nats};
-use sealing::{KeyRing, MasterKeys, SealedLog};
+use sealing::{EncryptedLog, KeyRing, MasterKeys};
 use testing::{
     commands::{box_id, by, executor, keyed, open_room, room_id, say},
     server::{self, seen},
@@ -52,21 +52,21 @@ fn masters(lines: &[(&str, u8)]) -> MasterKeys {
 }
 
 /// Returns a log and its keys, as a process has them.
-async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<SealedLog>, Arc<KeyRing>) {
+async fn process(nats: &Nats, account: Account, masters: MasterKeys) -> (Arc<EncryptedLog>, Arc<KeyRing>) {
     let url: async_nats::ServerAddr = nats.url(account).parse().unwrap();
     let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
     let bulk = BulkAddress { host: "127.0.0.1".to_owned(), port: nats.port(), user, password };
-    let log = JetStreamLog::new(server::connect(&nats.url(account)).await).bulk_from(Some(bulk));
+    let log = JetStreamLog::new(server::connect(&nats.url(account)).await).with_bulk(Some(bulk));
     let keys = KeyRing::start(log.server().clone(), masters);
-    (SealedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
+    (EncryptedLog::new(Arc::new(log), Arc::clone(&keys)), keys)
 }
 
-pub(crate) async fn command_service(nats: &Nats) -> (Arc<SealedLog>, Arc<KeyRing>) {
+pub(crate) async fn command_service(nats: &Nats) -> (Arc<EncryptedLog>, Arc<KeyRing>) {
     process(nats, Account::Command, masters(&[("m1", 1)])).await
 }
 
 /// Returns the decrypted text of the message or edit at a sequence.
-async fn heard(log: &Arc<SealedLog>, sequence: u64) -> String {
+async fn heard(log: &Arc<EncryptedLog>, sequence: u64) -> String {
     let recorded = log.get(stream(), sequence, Freshness::Leader).await.unwrap().unwrap();
     match RecordedCommit::parse(&recorded).unwrap().decode() {
         Ok(Decoded::Box(events)) => match events.into_iter().next() {

@@ -72,12 +72,12 @@ impl FromStr for KeySource {
         let is_address = text.starts_with("https://") || text.starts_with("http://");
         let Some(url) = is_address.then(|| Url::parse(text)) else { return Ok(Self::File(text.into())) };
         let url = url.map_err(|error| error.to_string())?;
-        let here = match url.host() {
+        let is_loopback = match url.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             _ => false,
         };
-        if url.scheme() == "https" || here {
+        if url.scheme() == "https" || is_loopback {
             Ok(Self::Address(url))
         } else {
             Err(format!("{url}: keys sent over http can be replaced on the way; use https"))

@@ -23,7 +23,7 @@ use url::Url;
 use super::issuer::KeySource;
 
 /// The timeout of fetching the keys from an address.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum size of a key set.
 const MAX_BYTES: usize = 256 * 1024;
@@ -33,7 +33,7 @@ pub(super) async fn fetch(source: &KeySource) -> Result<Vec<Jwk>, String> {
     let content = match source {
         KeySource::File(path) => tokio::fs::read(path).await.map_err(|error| format!("{}: {error}", path.display()))?,
         KeySource::Address(url) => {
-            let got = timeout(PATIENCE, get(url)).await.unwrap_or_else(|_| Err("no answer".into()));
+            let got = timeout(FETCH_TIMEOUT, get(url)).await.unwrap_or_else(|_| Err("no answer".into()));
             got.map_err(|error| format!("{url}: {error}"))?
         }
     };
@@ -51,9 +51,9 @@ async fn get(url: &Url) -> Result<Vec<u8>, Failure> {
     let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
     if url.scheme() == "https" {
         let name = ServerName::try_from(host.to_owned())?;
-        return ask(TlsConnector::from(tls()?).connect(name, stream).await?, url, host).await;
+        return request_keys(TlsConnector::from(tls()?).connect(name, stream).await?, url, host).await;
     }
-    ask(stream, url, host).await
+    request_keys(stream, url, host).await
 }
 
 fn tls() -> Result<Arc<ClientConfig>, Failure> {
@@ -64,7 +64,7 @@ fn tls() -> Result<Arc<ClientConfig>, Failure> {
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
-async fn ask<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn request_keys<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     url: &Url,
     host: &str,

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use super::{
     caller::Role,
     claims::{Claims, ISSUER, seconds_of},
-    ring::jwk_of,
+    trust_store::jwk_of,
 };
 use crate::clock;
 

@@ -11,7 +11,7 @@ use ed25519_dalek::{
 };
 use wire::trust::{ALL_TOKENS_KEY, PublicKey, Revoked, session_key};
 
-use super::{ring::Known, *};
+use super::{trust_store::TrustState, *};
 use crate::clock::now;
 
 fn signer(seed: u8) -> Signer {
@@ -19,21 +19,21 @@ fn signer(seed: u8) -> Signer {
     Signer::from_pem(&key.to_pkcs8_pem(LineEnding::LF).unwrap()).unwrap()
 }
 
-fn published(signer: &Signer, verifies_until: Option<DateTime<Utc>>) -> Known {
+fn published(signer: &Signer, verifies_until: Option<DateTime<Utc>>) -> TrustState {
     let key = PublicKey { x: signer.public().to_owned(), published_at: now(), verifies_until };
-    Known { published: [(signer.id().to_owned(), key)].into(), ..Known::default() }
+    TrustState { published: [(signer.id().to_owned(), key)].into(), ..TrustState::default() }
 }
 
 /// Returns a signer, and a verifier that trusts it.
 pub(crate) fn pair() -> (Signer, Verifier) {
     let signer = signer(7);
-    let verifier = knowing(published(&signer, None));
+    let verifier = verifier_with(published(&signer, None));
     (signer, verifier)
 }
 
-fn knowing(known: Known) -> Verifier {
+fn verifier_with(known: TrustState) -> Verifier {
     let verifier = Verifier::default();
-    verifier.learn(known);
+    verifier.update(known);
     verifier
 }
 
@@ -49,7 +49,7 @@ async fn refusal(verifier: &Verifier, token: &str) -> &'static str {
 #[tokio::test]
 async fn a_signed_token_names_its_caller() {
     let signer = signer(7);
-    let (verifier, at) = (knowing(published(&signer, None)), now());
+    let (verifier, at) = (verifier_with(published(&signer, None)), now());
     for role in [Role::User, Role::Operator, Role::Device("box-1".parse().unwrap())] {
         let caller = verifier.check(&token(&signer, &role, at, Some("s"))).await.unwrap();
         assert_eq!((caller.user_id.as_str(), &caller.role, caller.issued_at), ("ana", &role, at));
@@ -60,8 +60,8 @@ async fn a_signed_token_names_its_caller() {
 #[tokio::test]
 async fn expired_forged_unsigned_and_nameless_tokens_are_refused() {
     let (signer, other) = (signer(7), signer(8));
-    let verifier = knowing(published(&signer, None));
-    verifier.has_looked(std::time::Duration::from_mins(1));
+    let verifier = verifier_with(published(&signer, None));
+    verifier.record_read(std::time::Duration::from_mins(1));
     let old = token(&signer, &Role::User, now() - TimeDelta::hours(1), None);
     assert_eq!(refusal(&verifier, &old).await, "expired-token");
 
@@ -90,7 +90,7 @@ async fn expired_forged_unsigned_and_nameless_tokens_are_refused() {
 #[tokio::test]
 async fn a_token_of_another_algorithm_is_refused_even_with_the_name_of_a_known_key() {
     let signer = signer(7);
-    let verifier = knowing(published(&signer, None));
+    let verifier = verifier_with(published(&signer, None));
     // The public key as the secret of an HMAC: a verifier that does not check the algorithm would accept the token.
     let secret = jsonwebtoken::EncodingKey::from_secret(signer.public().as_bytes());
     let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
@@ -105,11 +105,11 @@ async fn a_token_of_another_algorithm_is_refused_even_with_the_name_of_a_known_k
 async fn a_key_verifies_until_it_expires_regardless_of_the_signing_key() {
     let signer = signer(7);
     let good = token(&signer, &Role::User, now(), None);
-    let verifier = knowing(published(&signer, Some(now() + TimeDelta::minutes(1))));
+    let verifier = verifier_with(published(&signer, Some(now() + TimeDelta::minutes(1))));
     assert!(verifier.check(&good).await.is_ok());
-    verifier.learn(published(&signer, Some(now() - TimeDelta::milliseconds(1))));
-    verifier.trust_own(signer.id(), signer.public(), now());
-    verifier.has_looked(std::time::Duration::from_mins(1));
+    verifier.update(published(&signer, Some(now() - TimeDelta::milliseconds(1))));
+    verifier.add_own_key(signer.id(), signer.public(), now());
+    verifier.record_read(std::time::Duration::from_mins(1));
     assert_eq!(refusal(&verifier, &good).await, "invalid-token");
     assert!(!verifier.has_keys() && verifier.jwks().keys.is_empty());
 }
@@ -121,9 +121,9 @@ async fn a_token_with_a_new_key_waits_until_the_key_is_known() {
     let good = token(&signer, &Role::User, now(), None);
     let learning = verifier.clone();
     let look = async {
-        learning.look_wanted().await;
-        learning.learn(published(&signer, None));
-        learning.has_looked(std::time::Duration::from_mins(1));
+        learning.read_requested().await;
+        learning.update(published(&signer, None));
+        learning.record_read(std::time::Duration::from_mins(1));
     };
     let (caller, ()) = tokio::join!(verifier.check(&good), look);
     assert!(caller.is_ok());
@@ -138,8 +138,8 @@ async fn revoked_sessions_and_all_earlier_tokens_of_a_revoked_user_are_refused()
     let operators = token(&signer, &Role::Operator, at, None);
     let until = at + TimeDelta::minutes(20);
     let revoking = |key: String, before| {
-        let known = Known { revoked: [(key, Revoked { before, until })].into(), ..published(&signer, None) };
-        knowing(known)
+        let known = TrustState { revoked: [(key, Revoked { before, until })].into(), ..published(&signer, None) };
+        verifier_with(known)
     };
     let verifier = revoking(session_key("s"), until);
     assert_eq!(refusal(&verifier, &mine).await, "revoked-token");
@@ -162,7 +162,7 @@ async fn revoked_sessions_and_all_earlier_tokens_of_a_revoked_user_are_refused()
 #[test]
 fn the_id_of_a_key_is_its_thumbprint() {
     // RFC 8037, appendix A.3
-    let jwk = ring::jwk_of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
+    let jwk = trust_store::jwk_of("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
     assert_eq!(jwk.common.key_id.unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
 

@@ -17,25 +17,25 @@ use super::{
     Verifier, cache,
     issuer::{Issuer, IssuerArgs},
     jwks,
-    ring::Known,
+    trust_store::TrustState,
 };
 use crate::clock;
 
 /// The interval of reading the buckets if the server does not notify of all changes, and so the longest delay of a
 /// revocation.
-const PERIOD: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The shortest time between two reads caused by tokens with unknown keys.
-const PAUSE: Duration = Duration::from_millis(500);
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The interval of fetching an outside issuer's keys.
-const REFRESH: Duration = Duration::from_mins(5);
+const FETCH_INTERVAL: Duration = Duration::from_mins(5);
 
 /// The shortest time between two fetches, also for tokens with unknown keys.
-const FLOOR: Duration = Duration::from_secs(5);
+const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The age of the last read of everything after which everything is read again: a bucket may have been created again.
-const REREAD: Duration = Duration::from_secs(50);
+const READS_PER_FULL_READ: Duration = Duration::from_secs(50);
 
 /// The largest clock difference that is accepted in a revocation of a principal's tokens.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
@@ -57,9 +57,9 @@ pub struct TrustArgs {
 pub struct Trust {
     verifier: Verifier,
     /// The time of the last fetch of an outside issuer's keys.
-    asked_at: Option<Instant>,
+    fetched_at: Option<Instant>,
     cache: Option<PathBuf>,
-    trouble: String,
+    last_error: String,
 }
 
 impl Trust {
@@ -68,11 +68,11 @@ impl Trust {
         let verifier = Verifier::of(Issuer::of(&args.issuer));
         if let Some(path) = &args.trust_cache {
             match cache::read(path) {
-                Ok(known) => drop(verifier.learn(known)),
+                Ok(state) => drop(verifier.update(state)),
                 Err(error) => tracing::warn!(%error, path = %path.display(), "the cache of keys cannot be read"),
             }
         }
-        Self { verifier, asked_at: None, cache: args.trust_cache.clone(), trouble: String::new() }
+        Self { verifier, fetched_at: None, cache: args.trust_cache.clone(), last_error: String::new() }
     }
 
     /// The verifier that uses these keys and revocations.
@@ -88,84 +88,86 @@ impl Trust {
         let mut changed_revoked = BucketWatch::start(server, REVOKED_BUCKET).await;
         let (mut keys, mut revoked) =
             (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
-        let (mut wanted, mut whole, mut connections, mut reread_at) = (false, true, 0, Instant::now());
+        let (mut requested, mut is_full, mut connections, mut reread_at) = (false, true, 0, Instant::now());
         loop {
             // The server of a new connection may have been restored in the meantime.
             let connected = statistics.connects.load(Ordering::Relaxed);
-            whole |= reread_at.elapsed() > REREAD || connected != connections;
+            is_full |= reread_at.elapsed() > READS_PER_FULL_READ || connected != connections;
             connections = connected;
-            if whole {
+            if is_full {
                 keys.rewind();
                 revoked.rewind();
                 reread_at = Instant::now();
             }
             // Both are read, because one can be unavailable without the other.
-            let outside = self.look_outside(wanted).await;
-            let looked = self.look(&mut keys, &mut revoked, whole).await;
-            // The changes read by a failed look are lost.
-            whole = !matches!(looked, Ok(true));
-            if let Err(trouble) = looked.map(drop).and(outside) {
-                if trouble != self.trouble {
-                    tracing::warn!("keys and revocations cannot be followed: {trouble}");
+            let outside = self.fetch_issuer_keys(requested).await;
+            let result = self.read_buckets(&mut keys, &mut revoked, is_full).await;
+            // The changes of a failed read are lost.
+            is_full = !matches!(result, Ok(true));
+            if let Err(error) = result.map(drop).and(outside) {
+                if error != self.last_error {
+                    tracing::warn!("keys and revocations cannot be followed: {error}");
                 }
-                self.trouble = trouble;
+                self.last_error = error;
             } else {
-                self.trouble.clear();
+                self.last_error.clear();
             }
-            let asked = self.asked_at.map_or(PAUSE, |asked_at| FLOOR.saturating_sub(asked_at.elapsed()));
-            self.verifier.has_looked(asked.max(PAUSE));
+            let until_fetch = self
+                .fetched_at
+                .map_or(MIN_READ_INTERVAL, |fetched_at| MIN_FETCH_INTERVAL.saturating_sub(fetched_at.elapsed()));
+            self.verifier.record_read(until_fetch.max(MIN_READ_INTERVAL));
             let changed = async {
                 tokio::select! {
-                    () = changed_keys.changed(PERIOD) => false,
-                    () = changed_revoked.changed(PERIOD) => false,
-                    () = self.verifier.look_wanted() => true,
+                    () = changed_keys.changed(READ_INTERVAL) => false,
+                    () = changed_revoked.changed(READ_INTERVAL) => false,
+                    () = self.verifier.read_requested() => true,
                 }
             };
-            wanted = if whole { timeout(PERIOD, changed).await.unwrap_or_default() } else { changed.await };
+            requested = if is_full { timeout(READ_INTERVAL, changed).await.unwrap_or_default() } else { changed.await };
         }
     }
 
-    /// Reads the changes, or everything with `whole`: a key that is no longer in the bucket belongs to a log that was
+    /// Reads the changes, or everything with `is_full`: a key that is no longer in the bucket belongs to a log that was
     /// lost. An empty bucket is about to be filled again, and keys are kept until then. Returns false until it is
     /// filled.
-    async fn look(&mut self, keys: &mut Bucket, revoked: &mut Bucket, whole: bool) -> Result<bool, String> {
-        let own = !self.verifier.is_of_outside();
+    async fn read_buckets(&mut self, keys: &mut Bucket, revoked: &mut Bucket, is_full: bool) -> Result<bool, String> {
+        let own = !self.verifier.uses_outside_issuer();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
-        let (mut known, now) = (self.verifier.known(), clock::now());
-        let is_empty = own && whole && keys.iter().all(|change| change.value.is_none());
-        if own && whole && !is_empty {
-            known.published.clear();
+        let (mut state, now) = (self.verifier.state(), clock::now());
+        let is_empty = own && is_full && keys.iter().all(|change| change.value.is_none());
+        if own && is_full && !is_empty {
+            state.published.clear();
         }
         for Change { key: id, value, .. } in keys {
             match value {
-                Some(key) => known.published.insert(id, key),
-                None => known.published.remove(&id),
+                Some(key) => state.published.insert(id, key),
+                None => state.published.remove(&id),
             };
         }
-        known.revoked.extend(revoked.into_iter().filter_map(revocation));
-        known.revoked.retain(|_, revoked| now < revoked.until);
-        self.remember(known).await?;
+        state.revoked.extend(revoked.into_iter().filter_map(revocation));
+        state.revoked.retain(|_, revoked| now < revoked.until);
+        self.store(state).await?;
         Ok(!is_empty)
     }
 
     /// Fetches the keys of an outside issuer, periodically or because of a token with an unknown key.
-    async fn look_outside(&mut self, wanted: bool) -> Result<(), String> {
+    async fn fetch_issuer_keys(&mut self, requested: bool) -> Result<(), String> {
         let Some(issuer) = self.verifier.issuer() else { return Ok(()) };
-        let pause = if wanted { FLOOR } else { REFRESH };
-        if self.asked_at.is_some_and(|asked_at| asked_at.elapsed() < pause) {
+        let pause = if requested { MIN_FETCH_INTERVAL } else { FETCH_INTERVAL };
+        if self.fetched_at.is_some_and(|fetched_at| fetched_at.elapsed() < pause) {
             return Ok(());
         }
-        self.asked_at = Some(Instant::now());
+        self.fetched_at = Some(Instant::now());
         let outside = jwks::fetch(issuer.keys()).await?;
-        self.remember(Known { outside, ..self.verifier.known() }).await
+        self.store(TrustState { outside, ..self.verifier.state() }).await
     }
 
-    async fn remember(&self, known: Known) -> Result<(), String> {
-        if self.verifier.learn(known.clone())
+    async fn store(&self, state: TrustState) -> Result<(), String> {
+        if self.verifier.update(state.clone())
             && let Some(path) = &self.cache
         {
-            cache::write(path, &known).await.map_err(|error| format!("{}: {error}", path.display()))?;
+            cache::write(path, &state).await.map_err(|error| format!("{}: {error}", path.display()))?;
         }
         Ok(())
     }

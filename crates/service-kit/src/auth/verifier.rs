@@ -19,12 +19,12 @@ use super::{
     caller::{Caller, invalid_token, unauthorized},
     claims::{Claims, ISSUER},
     issuer::Issuer,
-    ring::{Key, Known, Ring},
+    trust_store::{Key, TrustState, TrustStore},
 };
 use crate::{clock, problem::Problem};
 
 /// The longest time that a token with an unknown key waits for the key.
-const PATIENCE: Duration = Duration::from_secs(2);
+const KEY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Verifies access tokens. Cheap to clone. Clones share keys and revocations.
 #[derive(Clone)]
@@ -33,11 +33,11 @@ pub struct Verifier(Arc<Shared>);
 struct Shared {
     /// The outside issuer of the accepted tokens. None if they come from the command-services.
     issuer: Option<Issuer>,
-    ring: RwLock<Ring>,
+    store: RwLock<TrustStore>,
     /// Notified when revocations change.
     revoked: watch::Sender<()>,
     /// Notified after each read of keys and revocations, successful or not.
-    looked: watch::Sender<()>,
+    reads: watch::Sender<()>,
     /// Requests a read ahead of time.
     wanted: Notify,
     /// The earliest time of the next read caused by a token.
@@ -45,11 +45,11 @@ struct Shared {
 }
 
 /// The reasons for which a token is rejected.
-enum Refused {
+enum Rejection {
     /// The key is unknown. It may be a new one.
     UnknownKey,
     /// The token is not valid.
-    For(Problem),
+    Problem(Problem),
 }
 
 impl Default for Verifier {
@@ -63,9 +63,9 @@ impl Verifier {
     pub(super) fn of(issuer: Option<Issuer>) -> Self {
         Self(Arc::new(Shared {
             issuer,
-            ring: RwLock::default(),
+            store: RwLock::default(),
             revoked: watch::Sender::default(),
-            looked: watch::Sender::default(),
+            reads: watch::Sender::default(),
             wanted: Notify::new(),
             not_before: RwLock::new(Instant::now()),
         }))
@@ -75,54 +75,54 @@ impl Verifier {
 impl Verifier {
     /// Returns the caller of this token. A token with an unknown key waits for the next read of the keys.
     pub async fn check(&self, token: &str) -> Result<Caller, Problem> {
-        let mut looked = self.0.looked.subscribe();
+        let mut reads = self.0.reads.subscribe();
         match self.verify(token) {
-            Err(Refused::UnknownKey) if Instant::now() >= *read(&self.0.not_before) => {
+            Err(Rejection::UnknownKey) if Instant::now() >= *read(&self.0.not_before) => {
                 self.0.wanted.notify_one();
-                let _ = timeout(PATIENCE, looked.changed()).await;
+                let _ = timeout(KEY_TIMEOUT, reads.changed()).await;
             }
-            Err(Refused::UnknownKey) => return Err(invalid_token()),
-            Err(Refused::For(problem)) => return Err(problem),
+            Err(Rejection::UnknownKey) => return Err(invalid_token()),
+            Err(Rejection::Problem(problem)) => return Err(problem),
             Ok(caller) => return Ok(caller),
         }
         self.verify(token).map_err(|refused| match refused {
-            Refused::UnknownKey => invalid_token(),
-            Refused::For(problem) => problem,
+            Rejection::UnknownKey => invalid_token(),
+            Rejection::Problem(problem) => problem,
         })
     }
 
-    fn verify(&self, token: &str) -> Result<Caller, Refused> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused::For(invalid_token()))?;
-        let id = header.kid.ok_or_else(|| Refused::For(invalid_token()))?;
-        let key = read(&self.0.ring).key(&id, clock::now()).ok_or(Refused::UnknownKey)?;
+    fn verify(&self, token: &str) -> Result<Caller, Rejection> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Rejection::Problem(invalid_token()))?;
+        let id = header.kid.ok_or_else(|| Rejection::Problem(invalid_token()))?;
+        let key = read(&self.0.store).key(&id, clock::now()).ok_or(Rejection::UnknownKey)?;
         if header.alg != key.algorithm {
-            return Err(Refused::For(invalid_token()));
+            return Err(Rejection::Problem(invalid_token()));
         }
         let caller = match &self.0.issuer {
             None => decode::<Claims>(token, &key, &own_rules(&key))
                 .and_then(|claims| claims.into_caller().ok_or_else(invalid_token)),
             Some(issuer) => decode(token, &key, &issuer.rules(key.algorithm)).and_then(|claims| issuer.caller(&claims)),
         };
-        let caller = caller.map_err(Refused::For)?;
-        self.refuse_revoked(&caller).map_err(Refused::For)?;
+        let caller = caller.map_err(Rejection::Problem)?;
+        self.reject_revoked(&caller).map_err(Rejection::Problem)?;
         Ok(caller)
     }
 
     /// Rejects a caller whose token has been revoked since it was verified.
-    pub fn refuse_revoked(&self, caller: &Caller) -> Result<(), Problem> {
-        if read(&self.0.ring).is_revoked(caller) {
+    pub fn reject_revoked(&self, caller: &Caller) -> Result<(), Problem> {
+        if read(&self.0.store).is_revoked(caller) {
             return Err(unauthorized("revoked-token", "The session of this access token has ended"));
         }
         Ok(())
     }
 
-    /// Notifies of changes after which [`Self::refuse_revoked`] may return another result.
+    /// Notifies of changes after which [`Self::reject_revoked`] may return another result.
     pub fn revocations(&self) -> watch::Receiver<()> {
         self.0.revoked.subscribe()
     }
 
     /// Returns true if tokens of an outside issuer are accepted in place of those of the command-services.
-    pub fn is_of_outside(&self) -> bool {
+    pub fn uses_outside_issuer(&self) -> bool {
         self.0.issuer.is_some()
     }
 
@@ -132,50 +132,50 @@ impl Verifier {
 
     /// Returns true if at least one key verifies.
     pub fn has_keys(&self) -> bool {
-        read(&self.0.ring).verifies(clock::now())
+        read(&self.0.store).verifies(clock::now())
     }
 
     /// Returns the public keys of the command-services, for verifiers outside the services.
     pub fn jwks(&self) -> JwkSet {
-        read(&self.0.ring).jwks(clock::now())
+        read(&self.0.store).jwks(clock::now())
     }
 
     /// Returns the published keys of the command-services, also those that no longer verify.
     pub fn published(&self) -> BTreeMap<String, PublicKey> {
-        read(&self.0.ring).known().published.clone()
+        read(&self.0.store).state().published.clone()
     }
 
     /// Also accepts tokens signed with this process's own key, published or not.
-    pub fn trust_own(&self, id: &str, public: &str, since: DateTime<Utc>) {
+    pub fn add_own_key(&self, id: &str, public: &str, since: DateTime<Utc>) {
         let key = PublicKey { x: public.to_owned(), published_at: since, verifies_until: None };
-        write(&self.0.ring).own(id, key);
+        write(&self.0.store).add_own_key(id, key);
     }
 
-    pub(super) fn known(&self) -> Known {
-        read(&self.0.ring).known().clone()
+    pub(super) fn state(&self) -> TrustState {
+        read(&self.0.store).state().clone()
     }
 
     /// Replaces the keys and revocations. Returns true if they are different.
-    pub(super) fn learn(&self, known: Known) -> bool {
-        let mut ring = write(&self.0.ring);
-        let revoked_else = ring.known().revoked != known.revoked;
-        let changed = ring.learn(known);
-        drop(ring);
-        if revoked_else {
+    pub(super) fn update(&self, state: TrustState) -> bool {
+        let mut store = write(&self.0.store);
+        let revocations_changed = store.state().revoked != state.revoked;
+        let changed = store.update(state);
+        drop(store);
+        if revocations_changed {
             self.0.revoked.send_replace(());
         }
         changed
     }
 
     /// Waits until a token with an unknown key requests a read.
-    pub(super) async fn look_wanted(&self) {
+    pub(super) async fn read_requested(&self) {
         self.0.wanted.notified().await;
     }
 
     /// Records a read. Tokens cause no other read before `pause` has passed.
-    pub(super) fn has_looked(&self, pause: Duration) {
+    pub(super) fn record_read(&self, pause: Duration) {
         *write(&self.0.not_before) = Instant::now() + pause;
-        self.0.looked.send_replace(());
+        self.0.reads.send_replace(());
     }
 }
 

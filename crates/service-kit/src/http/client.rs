@@ -21,7 +21,7 @@ pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
     /// The address of all requests that did not arrive over HTTP, such as those over NATS.
-    pub const NOWHERE: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    pub const UNSPECIFIED: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 }
 
 impl From<IpAddr> for ClientAddress {
@@ -44,7 +44,7 @@ impl fmt::Display for ClientAddress {
 
 /// Returns the client address of a request received by `serve`.
 pub fn client_address(extensions: &Extensions) -> ClientAddress {
-    extensions.get().copied().unwrap_or(ClientAddress::NOWHERE)
+    extensions.get().copied().unwrap_or(ClientAddress::UNSPECIFIED)
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientAddress {

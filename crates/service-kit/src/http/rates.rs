@@ -52,7 +52,7 @@ pub(super) fn register(registry: &mut Registry) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: NonZeroU32,
-    at_once: NonZeroU32,
+    burst: NonZeroU32,
 }
 
 impl FromStr for Rate {
@@ -60,14 +60,14 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once(':').and_then(|(rate, burst)| Some((rate.parse().ok()?, burst.parse().ok()?)));
-        let (per_second, at_once) = numbers.ok_or_else(|| format!("{text} is not a rate and a burst like 50:200"))?;
-        Ok(Self { per_second, at_once })
+        let (per_second, burst) = numbers.ok_or_else(|| format!("{text} is not a rate and a burst like 50:200"))?;
+        Ok(Self { per_second, burst })
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.per_second, self.at_once)
+        write!(f, "{}:{}", self.per_second, self.burst)
     }
 }
 
@@ -114,7 +114,7 @@ impl Rates {
 
     /// Counts a request of a caller. Fails if the limit is reached.
     pub fn count_caller(&self, caller: &Caller) -> Result<(), Problem> {
-        self.principals.count(&principal(caller)).map(drop).map_err(Count::refusal)
+        self.principals.count(&principal(caller)).map(drop).map_err(LimitState::refusal)
     }
 }
 
@@ -129,9 +129,9 @@ struct Limit<K: Hash + Eq + Clone> {
     name: &'static str,
     rate: Rate,
     limiter: RateLimiter<K, HashMapStateStore<K>, DefaultClock, StateInformationMiddleware>,
-    begun: Instant,
-    /// The time of the last sweep, in seconds since `begun`.
-    swept: AtomicU64,
+    started_at: Instant,
+    /// The time of the last sweep, in seconds since `started_at`.
+    swept_at: AtomicU64,
 }
 
 impl<K: Hash + Eq + Clone> fmt::Debug for Limit<K> {
@@ -144,17 +144,17 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     fn new((name, rate): (&'static str, Rate)) -> Self {
         // Counters exist from the start, because a rate needs a first value.
         drop(REFUSED.get_or_create(&[("limit", name)]));
-        let limiter = RateLimiter::hashmap(Quota::per_second(rate.per_second).allow_burst(rate.at_once));
-        Self { name, rate, limiter: limiter.with_middleware(), begun: Instant::now(), swept: AtomicU64::new(0) }
+        let limiter = RateLimiter::hashmap(Quota::per_second(rate.per_second).allow_burst(rate.burst));
+        Self { name, rate, limiter: limiter.with_middleware(), started_at: Instant::now(), swept_at: AtomicU64::new(0) }
     }
 
-    fn count(&self, who: &K) -> Result<Count, Count> {
-        self.forget_the_quiet(self.begun.elapsed().as_secs());
-        let count = |remaining, seconds| Count { name: self.name, rate: self.rate, remaining, seconds };
-        match self.limiter.check_key(who) {
+    fn count(&self, key: &K) -> Result<LimitState, LimitState> {
+        self.drop_refilled(self.started_at.elapsed().as_secs());
+        let count = |remaining, seconds| LimitState { name: self.name, rate: self.rate, remaining, seconds };
+        match self.limiter.check_key(key) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
-                Ok(count(remaining, self.rate.seconds_for(self.rate.at_once.get() - remaining)))
+                Ok(count(remaining, self.rate.seconds_for(self.rate.burst.get() - remaining)))
             }
             Err(early) => {
                 REFUSED.get_or_create(&[("limit", self.name)]).inc();
@@ -165,10 +165,10 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     }
 
     /// Drops refilled buckets. A refilled bucket equals a new one.
-    fn forget_the_quiet(&self, now: u64) {
-        let swept = self.swept.load(Ordering::Relaxed);
-        let is_time = now >= swept + SWEEP_SECONDS;
-        if is_time && self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+    fn drop_refilled(&self, now: u64) {
+        let swept_at = self.swept_at.load(Ordering::Relaxed);
+        let is_time = now >= swept_at + SWEEP_SECONDS;
+        if is_time && self.swept_at.compare_exchange(swept_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
@@ -177,7 +177,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 
 /// The state of a limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Count {
+struct LimitState {
     name: &'static str,
     rate: Rate,
     /// The number of requests left in the burst.
@@ -186,17 +186,17 @@ struct Count {
     seconds: u32,
 }
 
-impl Count {
+impl LimitState {
     fn refusal(self) -> Problem {
-        let Rate { per_second, at_once } = self.rate;
+        let Rate { per_second, burst } = self.rate;
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests")
-            .detail(format!("At most {per_second} requests a second, in bursts of up to {at_once} ({})", self.name))
+            .detail(format!("At most {per_second} requests a second, in bursts of up to {burst} ({})", self.name))
             .retry_after(self.seconds)
     }
 
     fn write_headers(&self, response: &mut Response) {
         let Self { name, rate, remaining, seconds } = *self;
-        let (quota, window) = (rate.at_once, rate.seconds_for(rate.at_once.get()));
+        let (quota, window) = (rate.burst, rate.seconds_for(rate.burst.get()));
         let policy = format!("\"{name}\";q={quota};w={window}");
         for (header, value) in [
             (RATE_LIMIT_POLICY, HeaderValue::try_from(policy)),
@@ -322,9 +322,9 @@ mod tests {
         for number in 0..1000 {
             rates.count_caller(&caller(&format!("user-{number}"), Role::User)).unwrap();
         }
-        rates.principals.forget_the_quiet(SWEEP_SECONDS - 1);
+        rates.principals.drop_refilled(SWEEP_SECONDS - 1);
         assert_eq!(rates.principals.limiter.len(), 1000);
-        rates.principals.forget_the_quiet(SWEEP_SECONDS);
+        rates.principals.drop_refilled(SWEEP_SECONDS);
         let remembered = rates.principals.limiter.len();
         assert!(remembered < 1000, "{remembered} are remembered");
     }

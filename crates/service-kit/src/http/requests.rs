@@ -17,37 +17,37 @@ use prometheus_client::{
 use crate::metrics::seconds;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     method: &'static str,
     route: String,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct RequestLabels {
     method: &'static str,
     route: String,
 }
 
-static ANSWERED: LazyLock<Family<Answered, Counter>> = LazyLock::new(Family::default);
-static DURATION: LazyLock<Family<Asked, Histogram>> = LazyLock::new(|| Family::new_with_constructor(seconds));
+static RESPONSES: LazyLock<Family<ResponseLabels, Counter>> = LazyLock::new(Family::default);
+static DURATION: LazyLock<Family<RequestLabels, Histogram>> = LazyLock::new(|| Family::new_with_constructor(seconds));
 
 pub(super) fn register(registry: &mut Registry) {
-    registry.register("http_requests", "HTTP requests by route and status", ANSWERED.clone());
+    registry.register("http_requests", "HTTP requests by route and status", RESPONSES.clone());
     let help = "Time to the response's head, without the streams of /live and /events";
     registry.register_with_unit("http_request_duration", help, Unit::Seconds, DURATION.clone());
 }
 
 /// Counts a request. Must be the outermost layer of the router.
 pub(super) async fn count(request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = known(request.method());
     let response = next.run(request).await;
-    let asked = Asked { method, route };
-    DURATION.get_or_create(&asked).observe(begun.elapsed().as_secs_f64());
-    let Asked { method, route } = asked;
-    ANSWERED.get_or_create(&Answered { method, route, status: response.status().as_u16() }).inc();
+    let labels = RequestLabels { method, route };
+    DURATION.get_or_create(&labels).observe(started_at.elapsed().as_secs_f64());
+    let RequestLabels { method, route } = labels;
+    RESPONSES.get_or_create(&ResponseLabels { method, route, status: response.status().as_u16() }).inc();
     response
 }
 

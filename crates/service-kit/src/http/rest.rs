@@ -17,10 +17,10 @@ use tokio::{
 };
 
 /// The maximum number of bytes read and discarded. If there are more, the connection is closed.
-const MOST: usize = 16 << 20;
+const MAX_DISCARDED: usize = 16 << 20;
 
 /// The timeout of reading the rest.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The timeout of the whole body, whatever its size.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,9 +28,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The error of a body that did not arrive in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the body took more than {} seconds", BODY_TIMEOUT.as_secs())]
-pub(crate) struct TooSlow;
+pub(crate) struct BodyTimeout;
 
-pub(super) async fn read_rest(request: Request, next: Next) -> Response {
+pub(super) async fn drain_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     // A client that waits for `100 Continue` has not begun to send.
     if body.is_end_stream() || parts.headers.contains_key(header::EXPECT) {
@@ -41,12 +41,12 @@ pub(super) async fn read_rest(request: Request, next: Next) -> Response {
     let chunks = stream::unfold(Arc::clone(&shared), move |shared| async move {
         let chunk = match timeout_at(deadline, async { shared.lock().await.next().await }).await {
             Ok(chunk) => chunk?.map_err(axum::Error::into_inner),
-            Err(_) => Err(TooSlow.into()),
+            Err(_) => Err(BodyTimeout.into()),
         };
         Some((chunk, shared))
     });
     let response = next.run(Request::from_parts(parts, Body::from_stream(chunks))).await;
-    let _ = timeout_at(deadline.min(Instant::now() + PATIENCE), skip(&shared)).await;
+    let _ = timeout_at(deadline.min(Instant::now() + DISCARD_TIMEOUT), skip(&shared)).await;
     response
 }
 
@@ -55,7 +55,7 @@ async fn skip(body: &Mutex<BodyDataStream>) {
     let mut skipped = 0;
     while let Some(Ok(chunk)) = body.next().await {
         skipped += chunk.len();
-        if skipped > MOST {
+        if skipped > MAX_DISCARDED {
             return;
         }
     }

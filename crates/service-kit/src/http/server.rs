@@ -29,7 +29,7 @@ use tower::ServiceExt;
 
 use super::{
     client::{self, ClientAddress},
-    places::{Place, Placed, Places},
+    connection_limits::{ConnectionLimiter, ConnectionPermit, PermittedStream},
     requests,
     tls::Certificate,
 };
@@ -113,11 +113,11 @@ pub fn serve<F: Future<Output = ()>>(
     args: &ListenArgs,
     shutdown: F,
 ) -> io::Result<impl Future<Output = ()> + use<F>> {
-    let entrance = Arc::new(Entrance::new(router, args)?);
+    let server = Arc::new(Server::new(router, args)?);
     Ok(async move {
         let stopping = watch::Sender::new(());
         tokio::select! {
-            () = entrance.receive(&listener, &stopping) => {}
+            () = server.accept_all(&listener, &stopping) => {}
             () = shutdown => {}
         }
         drop(listener);
@@ -141,51 +141,57 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 }
 
 /// The state shared by all connections of a listener.
-struct Entrance {
+struct Server {
     router: Router,
     http: http1::Builder,
-    places: Arc<Places>,
+    connections: Arc<ConnectionLimiter>,
     certificate: Option<Certificate>,
     trusted_proxies: Vec<IpNet>,
 }
 
-impl Entrance {
+impl Server {
     fn new(router: Router, args: &ListenArgs) -> io::Result<Self> {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(args.head_timeout))
             .max_header_size(HARD_MAX_HEAD);
         let certificate = Certificate::of(args.tls_cert_file.as_deref(), args.tls_key_file.as_deref())?;
-        let router = if certificate.is_some() { router.layer(middleware::map_response(insist_on_tls)) } else { router };
+        let router = if certificate.is_some() { router.layer(middleware::map_response(add_hsts)) } else { router };
         Ok(Self {
             router: router.layer(middleware::from_fn(requests::count)),
             http,
-            places: Places::new(args.connections, args.connections_per_address),
+            connections: ConnectionLimiter::new(args.connections, args.connections_per_address),
             certificate,
             trusted_proxies: args.trusted_proxies.clone(),
         })
     }
 
-    async fn receive(self: &Arc<Self>, listener: &TcpListener, stopping: &watch::Sender<()>) {
+    async fn accept_all(self: &Arc<Self>, listener: &TcpListener, stopping: &watch::Sender<()>) {
         loop {
             let (stream, peer) = accept(listener).await;
-            if let Some(place) = self.place_for(peer) {
-                tokio::spawn(Arc::clone(self).attend(stream, peer, place, stopping.subscribe()));
+            if let Some(permit) = self.acquire_permit(peer) {
+                tokio::spawn(Arc::clone(self).serve_connection(stream, peer, permit, stopping.subscribe()));
             }
         }
     }
 
-    fn place_for(&self, peer: SocketAddr) -> Option<Place> {
+    fn acquire_permit(&self, peer: SocketAddr) -> Option<ConnectionPermit> {
         let trusted = client::is_trusted(&self.trusted_proxies, peer.ip());
-        self.places.enter((!trusted).then(|| ClientAddress::from(peer.ip())))
+        self.connections.acquire((!trusted).then(|| ClientAddress::from(peer.ip())))
     }
 
-    async fn attend(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, stopping: watch::Receiver<()>) {
-        prepare(&stream);
+    async fn serve_connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: ConnectionPermit,
+        stopping: watch::Receiver<()>,
+    ) {
+        set_socket_options(&stream);
         match &self.certificate {
-            None => self.converse(Placed { stream, _place: place }, peer, stopping).await,
+            None => self.serve_http(PermittedStream { stream, _permit: permit }, peer, stopping).await,
             Some(certificate) => match timeout(HANDSHAKE_TIMEOUT, certificate.acceptor().accept(stream)).await {
-                Ok(Ok(stream)) => self.converse(Placed { stream, _place: place }, peer, stopping).await,
+                Ok(Ok(stream)) => self.serve_http(PermittedStream { stream, _permit: permit }, peer, stopping).await,
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake timed out"),
             },
@@ -193,7 +199,7 @@ impl Entrance {
     }
 
     /// Serves requests until either side closes, or until the connection becomes a WebSocket.
-    async fn converse<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<()>)
+    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, mut stopping: watch::Receiver<()>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -221,12 +227,12 @@ impl Entrance {
 }
 
 /// Adds the header that makes a browser use HTTPS only from now on.
-async fn insist_on_tls(mut response: Response) -> Response {
+async fn add_hsts(mut response: Response) -> Response {
     response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     response
 }
 
-fn prepare(stream: &TcpStream) {
+fn set_socket_options(stream: &TcpStream) {
     // Errors are ignored: not every system supports both options, and nothing depends on them.
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]

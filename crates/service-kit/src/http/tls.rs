@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 /// The protocol served over TLS (ALPN).
 const PROTOCOL: &[u8] = b"http/1.1";
 
-type Trouble = Box<dyn std::error::Error + Send + Sync>;
+type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The certificate of a listener, reloaded when its files change.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ fn changed(files: &[PathBuf; 2]) -> Option<[SystemTime; 2]> {
     Some([time(&files[0])?, time(&files[1])?])
 }
 
-fn load([certificate, key]: &[PathBuf; 2]) -> Result<TlsAcceptor, Trouble> {
+fn load([certificate, key]: &[PathBuf; 2]) -> Result<TlsAcceptor, LoadError> {
     let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;
     let provider = Arc::new(crypto::ring::default_provider());

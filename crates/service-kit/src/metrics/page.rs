@@ -37,13 +37,13 @@ impl Metrics {
         at_scrape(&mut registry, process::read);
         let mut metrics = Self { registry };
         let build = Info::new([("service", service), ("version", version)]);
-        metrics.own().register("build", "Service and version of the process", build);
-        http::register(metrics.own());
+        metrics.service_registry().register("build", "Service and version of the process", build);
+        http::register(metrics.service_registry());
         metrics
     }
 
     /// The registry for a service's own metrics. Their names get the prefix `boxroom_`.
-    pub fn own(&mut self) -> &mut Registry {
+    pub fn service_registry(&mut self) -> &mut Registry {
         self.registry.sub_registry_with_prefix("boxroom")
     }
 
@@ -54,10 +54,10 @@ impl Metrics {
 }
 
 async fn metrics(State((registry, health)): State<(Arc<Registry>, Health)>) -> Response {
-    let readiness = health.look().await;
+    let readiness = health.check_all().await;
     let mut page = String::new();
     let written = text::encode_registry(&mut page, &registry)
-        .and_then(|()| text::encode_registry(&mut page, &of_readiness(&readiness)))
+        .and_then(|()| text::encode_registry(&mut page, &readiness_registry(&readiness)))
         .and_then(|()| text::encode_eof(&mut page));
     match written {
         Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
@@ -68,7 +68,7 @@ async fn metrics(State((registry, health)): State<(Arc<Registry>, Health)>) -> R
     }
 }
 
-fn of_readiness(readiness: &Readiness) -> Registry {
+fn readiness_registry(readiness: &Readiness) -> Registry {
     let mut registry = Registry::with_prefix("boxroom");
     let ready = ConstGauge::new(u64::from(readiness.ready));
     registry.register("ready", "1 if the process is ready, as in /readyz, else 0", ready);
@@ -92,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn every_metric_has_a_help_text_and_process_metrics_are_exported() {
         let mut metrics = Metrics::of("test", "1.2.3");
-        at_scrape(metrics.own(), |encoder| {
+        at_scrape(metrics.service_registry(), |encoder| {
             gauges(encoder, "lag", "How far behind", Some(&Unit::Seconds), [([("stream", "box-0")], 1.5)])
         });
         let health = Health::new().check("log", async || Err("gone".to_owned())).watch("nats", async || Ok(()));

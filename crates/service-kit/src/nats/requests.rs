@@ -22,7 +22,7 @@ use super::{
 const CHUNK: usize = 64 * 1024;
 
 /// The time without data after which the server is pinged, and the timeout of its pong.
-const SILENCE: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub struct Requests {
     group: &'static str,
     connection: Option<Connection>,
     attempts: usize,
-    trouble: String,
+    last_error: String,
     connected: watch::Sender<bool>,
     finishing: bool,
 }
@@ -53,7 +53,7 @@ impl Requests {
             group,
             connection: None,
             attempts: 0,
-            trouble: String::new(),
+            last_error: String::new(),
             connected: watch::Sender::new(false),
             finishing: false,
         })
@@ -82,7 +82,7 @@ impl Requests {
                     }
                 }
             };
-            self.lose(&error);
+            self.disconnect(&error);
         }
     }
 
@@ -102,19 +102,19 @@ impl Requests {
         connection.confirm().await?;
         self.connection = Some(connection);
         self.attempts = 0;
-        self.trouble.clear();
+        self.last_error.clear();
         self.connected.send_replace(true);
         tracing::info!(subject = self.subject, "receiving requests over NATS");
         Ok(())
     }
 
-    fn lose(&mut self, error: &io::Error) {
+    fn disconnect(&mut self, error: &io::Error) {
         self.connection = None;
         self.connected.send_replace(false);
-        let trouble = error.to_string();
-        if trouble != self.trouble {
+        let error = error.to_string();
+        if error != self.last_error {
             tracing::warn!(subject = self.subject, %error, "requests cannot be received over NATS now");
-            self.trouble = trouble;
+            self.last_error = error;
         }
     }
 }
@@ -180,7 +180,7 @@ impl Connection {
             Some(ServerOp::Pong) => self.pings = self.pings.saturating_sub(1),
             Some(ServerOp::Error(reason)) => return Err(io::Error::other(reason)),
             Some(ServerOp::Info(_) | ServerOp::Done) => {}
-            None if self.unsent.has_remaining() || self.unflushed => timeout(SILENCE, self.send()).await??,
+            None if self.unsent.has_remaining() || self.unflushed => timeout(IDLE_TIMEOUT, self.send()).await??,
             None => self.receive().await?,
         }
         Ok(None)
@@ -200,7 +200,7 @@ impl Connection {
 
     async fn receive(&mut self) -> io::Result<()> {
         self.received.reserve(CHUNK / 8);
-        match timeout(SILENCE, self.socket.read_buf(&mut self.received)).await {
+        match timeout(IDLE_TIMEOUT, self.socket.read_buf(&mut self.received)).await {
             Ok(Ok(0)) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
             Ok(read) => read.map(|_| ()),
             Err(_) if self.pings > 0 => Err(io::Error::new(io::ErrorKind::TimedOut, "the server is silent")),

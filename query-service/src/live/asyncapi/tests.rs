@@ -17,14 +17,14 @@ fn names(messages: &[Message]) -> BTreeSet<&str> {
 
 #[test]
 fn every_frame_is_described_and_has_a_valid_example() {
-    let (heard, told) = (client_frames(), [server_frames(), events()].concat());
-    assert_eq!(names(&heard).len() + names(&told).len(), examples().len());
+    let (received, sent) = (client_frames(), [server_frames(), events()].concat());
+    assert_eq!(names(&received).len() + names(&sent).len(), examples().len());
     let check = FrameCheck::new(&document());
     for (name, example) in examples() {
-        let message = heard.iter().chain(&told).find(|message| message.name == name);
+        let message = received.iter().chain(&sent).find(|message| message.name == name);
         assert!(!message.unwrap_or_else(|| panic!("no frame: {name}")).summary.is_empty(), "{name}");
         assert_eq!(example["type"], name);
-        let checked = if names(&heard).contains(name.as_str()) {
+        let checked = if names(&received).contains(name.as_str()) {
             serde_json::from_value::<ClientFrame>(example.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
             check.client(&example)
         } else {

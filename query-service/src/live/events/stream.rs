@@ -13,7 +13,7 @@ use tokio::{
 use crate::live::{
     close_reason::{CloseReason, Closed},
     frames::ServerFrame,
-    socket::{GOOD_BYE, NO_PROGRESS},
+    socket::{CLOSE_TIMEOUT, WRITE_TIMEOUT},
     transport::Transport,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct EventStream {
 
 /// The type of a frame.
 #[derive(Deserialize)]
-struct Named<'a> {
+struct FrameType<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
 }
@@ -43,15 +43,15 @@ impl EventStream {
     }
 
     /// Sends a bye with this cursor and ends the response.
-    pub(super) async fn close(mut self, close_reason: CloseReason, turn: u64, cursor: Option<String>) {
-        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(turn));
+    pub(super) async fn close(mut self, close_reason: CloseReason, spread_ms: u64, cursor: Option<String>) {
+        let (code, reason, retry_ms) = (close_reason.code(), close_reason.reason(), close_reason.retry_ms(spread_ms));
         self.write(&ServerFrame::Bye { code, retry_ms, reason, cursor }.encode());
         // Fails if the client has disconnected or reads nothing.
-        let _ = timeout(GOOD_BYE, self.flush()).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.flush()).await;
     }
 
     fn write(&mut self, frame: &str) {
-        let Ok(Named { kind }) = serde_json::from_str(frame) else {
+        let Ok(FrameType { kind }) = serde_json::from_str(frame) else {
             tracing::warn!("a frame has no type");
             return;
         };
@@ -72,7 +72,7 @@ impl EventStream {
         }
     }
 
-    async fn flush_a_lot(&mut self) -> Result<(), Closed> {
+    async fn flush_if_large(&mut self) -> Result<(), Closed> {
         if self.waiting.len() < CHUNK { Ok(()) } else { self.flush().await }
     }
 }
@@ -84,14 +84,14 @@ impl Transport for EventStream {
         Err(Closed::ByPeer)
     }
 
-    fn heard_at(&self) -> Instant {
+    fn last_received_at(&self) -> Instant {
         // A lost client is noticed when a write fails.
         Instant::now()
     }
 
     async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Closed> {
         self.write(&frame);
-        self.flush_a_lot().await
+        self.flush_if_large().await
     }
 
     async fn feed_at(&mut self, frame: Utf8Bytes, cursor: impl FnOnce() -> String) -> Result<(), Closed> {
@@ -102,17 +102,17 @@ impl Transport for EventStream {
     async fn mark(&mut self, cursor: impl FnOnce() -> String) -> Result<(), Closed> {
         // An id without an event, so that clients of quiet rooms can resume as well.
         self.write_id(&cursor(), "\n\n");
-        self.flush_a_lot().await
+        self.flush_if_large().await
     }
 
     async fn flush(&mut self) -> Result<(), Closed> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        match timeout(NO_PROGRESS, self.body.reserve()).await {
+        match timeout(WRITE_TIMEOUT, self.body.reserve()).await {
             // Events that cannot be sent stay queued, so that the bye cannot overtake them.
-            Ok(Ok(place)) => {
-                place.send(std::mem::take(&mut self.waiting).into());
+            Ok(Ok(permit)) => {
+                permit.send(std::mem::take(&mut self.waiting).into());
                 Ok(())
             }
             Ok(Err(_)) => Err(Closed::ByPeer),
@@ -121,10 +121,10 @@ impl Transport for EventStream {
     }
 }
 
-/// Forwards these chunks, and adds a comment after each pause of length `quiet`.
-fn with_comments(chunks: mpsc::Receiver<Bytes>, quiet: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
+/// Forwards these chunks, and adds a comment after each pause of length `idle`.
+fn with_comments(chunks: mpsc::Receiver<Bytes>, idle: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(chunks, move |mut chunks| async move {
-        let chunk = match timeout(quiet, chunks.recv()).await {
+        let chunk = match timeout(idle, chunks.recv()).await {
             Ok(chunk) => chunk?,
             Err(_) => Bytes::from_static(b":\n\n"),
         };

@@ -1,6 +1,6 @@
 //! All callers of the authorization table.
 
-use harness::token::{Bearer, Mint};
+use harness::token::{Bearer, TokenSigner};
 use system_tests::World;
 
 /// The caller of a request.
@@ -65,7 +65,7 @@ impl Caller {
 
 /// Makes the tokens of anonymous callers.
 pub(super) struct Strangers {
-    mint: Mint,
+    token_signer: TokenSigner,
 }
 
 impl Strangers {
@@ -73,7 +73,7 @@ impl Strangers {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = provision::keys::write(folder.path()).unwrap();
-        Self { mint: Mint::read(&files.signing_keys).unwrap() }
+        Self { token_signer: TokenSigner::read(&files.signing_keys).unwrap() }
     }
 
     /// Returns a defective token of an operator, who has the most rights, or none for a missing token.
@@ -81,8 +81,8 @@ impl Strangers {
         let bearer = Bearer::Operator("ops");
         match kind {
             BadToken::None => None,
-            BadToken::Expired => Some(world.stack.mint().expired_token(bearer)),
-            BadToken::WrongKey => Some(self.mint.token(bearer, std::time::Duration::from_hours(1))),
+            BadToken::Expired => Some(world.stack.token_signer().expired_token(bearer)),
+            BadToken::WrongKey => Some(self.token_signer.token(bearer, std::time::Duration::from_hours(1))),
             BadToken::Unsigned => {
                 let good = world.operator();
                 let claims = good.token().split('.').nth(1).unwrap().to_owned();

@@ -35,7 +35,7 @@ impl Place {
         let kick = host.delete(format!("/rooms/{room}/members/{}", kicked.id())).await;
         kick.done();
         for person in [member, kicked] {
-            person.has_heard_of(&kick);
+            person.remember_position(&kick);
         }
         (place.room, place.message) = (room, message);
         place

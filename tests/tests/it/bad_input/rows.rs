@@ -59,7 +59,7 @@ impl Town {
         let anas_message = ana.say(&room, "Hello").await.created();
         let said = ben.say(&room, "Good morning").await;
         for person in [&ana, &ben] {
-            person.has_heard_of(&said);
+            person.remember_position(&said);
             person.get(&format!("/rooms/{room}/messages")).await.ok();
             person.get("/me").await.ok();
         }

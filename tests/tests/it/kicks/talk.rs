@@ -45,7 +45,7 @@ impl Talk {
                         }
                         frame = live.next() => answer(&mut live, &frame.unwrap()).await,
                     }
-                    live.forget();
+                    live.clear_frames();
                 }
             })),
         );
@@ -64,7 +64,7 @@ impl Talk {
                     self.parted.lock().unwrap().insert(guest, frame["v"].as_u64().unwrap());
                 }
                 self.heard[node].store(live.version(room), Ordering::Relaxed);
-                live.forget();
+                live.clear_frames();
             }
         }))
         .await;

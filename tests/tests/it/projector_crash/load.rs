@@ -34,7 +34,7 @@ fn goes_on(enough: &AtomicBool) -> bool {
 }
 
 async fn use_box(world: &World, box_id: String, enough: &AtomicBool) {
-    let people = world.crowd(&format!("at-{box_id}"), 4);
+    let people = world.people(&format!("at-{box_id}"), 4);
     while goes_on(enough) {
         let open = people[0].post(format!("/boxes/{box_id}/rooms"), room_details("corner", 4)).await;
         let room = open.created();

@@ -54,7 +54,7 @@ impl<'a> Load<'a> {
     pub(super) async fn prepare(world: &'a World, rooms: usize, pace: Duration) -> Self {
         let mut prepared = Vec::new();
         for number in 0..rooms {
-            let people = world.crowd(&format!("at-{number}"), 2);
+            let people = world.people(&format!("at-{number}"), 2);
             let room = world.open_room(&people[0], &format!("box-{number}"), 4).await;
             world.join(&people[1], &room).await;
             world.sees_room(&people[1], &room).await;

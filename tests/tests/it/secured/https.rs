@@ -13,12 +13,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, program, until_it_says};
+use super::{TIMEOUT, program, until_it_says};
 
 /// The certificate of the authority that signed those of the services, and that of another authority of the same name.
 fn authorities(stack: &Stack) -> (&Path, &Path) {
     let certificates = stack.certificates().expect("the stack uses TLS");
-    (&certificates.authority, &certificates.stranger)
+    (&certificates.authority, &certificates.untrusted)
 }
 
 /// The address of a service itself, which only accepts TLS.
@@ -46,7 +46,7 @@ pub(super) async fn services_hear_nobody_without_tls(stack: &Stack) {
         service.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let mut heard = Vec::new();
         // The connection may also be reset.
-        let _ = timeout(PATIENCE, service.read_to_end(&mut heard)).await.expect("the connection ends");
+        let _ = timeout(TIMEOUT, service.read_to_end(&mut heard)).await.expect("the connection ends");
         assert!(!String::from_utf8_lossy(&heard).contains("HTTP"), "{name} answers in clear: {heard:?}");
     }
 }

@@ -6,43 +6,43 @@ use serde_json::Value;
 
 /// Formats time, room, version, user and event. Control characters are replaced, so that no text can move the cursor.
 pub(crate) fn of(event: &Event) -> String {
-    let who = event.by.as_ref().map_or("-", |user| user.as_str());
-    harmless(&format!("{} {} {:>4} {who} {}", event.at.format("%F %TZ"), event.room, event.v, what(event)))
+    let user = event.by.as_ref().map_or("-", |user| user.as_str());
+    sanitize(&format!("{} {} {:>4} {user} {}", event.at.format("%F %TZ"), event.room, event.v, description(event)))
 }
 
 /// Formats time, room and the cause of the alarm.
 pub(crate) fn of_alarm(alarm: &Alarm) -> String {
-    let who = alarm.by.as_ref().map_or("a member", |user| user.as_str());
-    let what = match alarm.kind.as_str() {
-        "reply" => format!("{who} replies to you"),
-        "reaction" => format!("{who} reacts to your message"),
-        "mention" => format!("{who} mentions you"),
-        "kicked" => format!("{who} kicks you"),
+    let user = alarm.by.as_ref().map_or("a member", |user| user.as_str());
+    let description = match alarm.kind.as_str() {
+        "reply" => format!("{user} replies to you"),
+        "reaction" => format!("{user} reacts to your message"),
+        "mention" => format!("{user} mentions you"),
+        "kicked" => format!("{user} kicks you"),
         "made_host" => "you are the host now".to_owned(),
         "room_closed" => "the room is closed".to_owned(),
         "order_arrived" => "the order has arrived".to_owned(),
         kind => kind.to_owned(),
     };
-    harmless(&format!("{} {}  ! {what}", alarm.at.format("%F %TZ"), alarm.room))
+    sanitize(&format!("{} {}  ! {description}", alarm.at.format("%F %TZ"), alarm.room))
 }
 
 /// Formats the room and the user's standing in it.
 pub(crate) fn of_membership(room: &RoomId, standing: Standing) -> String {
-    let what = match standing {
+    let description = match standing {
         Standing::Inside => "you are a member",
         Standing::Left => "you have left",
         Standing::Kicked => "you were kicked",
         Standing::Closed => "closed, and you were a member",
         Standing::Unknown => "your standing has changed",
     };
-    format!("{room}: {what}")
+    format!("{room}: {description}")
 }
 
-fn harmless(line: &str) -> String {
+fn sanitize(line: &str) -> String {
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn what(event: &Event) -> String {
+fn description(event: &Event) -> String {
     let text = |name: &str| event.data[name].as_str().unwrap_or("?");
     match event.kind.as_str() {
         "message_posted" => match event.data["body"].as_str() {

@@ -24,8 +24,8 @@ fn any_user_joins_a_room_without_a_password() {
 #[test]
 fn a_locked_room_requires_its_password() {
     let locked = || given([installed(), opened_locked()]);
-    let of_another_room = PasswordProof::Fits("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI".into());
-    locked().when(join("ben", PasswordProof::Fits(HASH.into()))).then([joined("ben")]);
+    let of_another_room = PasswordProof::Matches("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$b3RoZXI".into());
+    locked().when(join("ben", PasswordProof::Matches(HASH.into()))).then([joined("ben")]);
     for proof in [PasswordProof::Missing, PasswordProof::Wrong, of_another_room] {
         locked().when(join("ben", proof)).then_refused(&BoxRefusal::WrongPassword);
     }
@@ -62,7 +62,7 @@ fn a_kicked_user_cannot_rejoin() {
 #[test]
 fn a_kicked_user_cannot_rejoin_with_the_password_either() {
     let past = [installed(), opened_locked(), joined("ben"), kicked("ben")];
-    given(past).when(join("ben", PasswordProof::Fits(HASH.into()))).then_refused(&BoxRefusal::Kicked);
+    given(past).when(join("ben", PasswordProof::Matches(HASH.into()))).then_refused(&BoxRefusal::Kicked);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::BytesMut;
 use nats_wire::{Info, Message, ServerOp, take};
 use serde_json::json;
-use storage::server::READ_PATIENCE;
+use storage::server::READ_TIMEOUT;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -65,13 +65,13 @@ impl Connection {
         Ok(connection)
     }
 
-    pub(super) async fn ask(&mut self, operation: &str, request: &str) -> Result<(), LogError> {
+    pub(super) async fn request(&mut self, operation: &str, request: &str) -> Result<(), LogError> {
         let line = format!("PUB {operation} {} {}\r\n{request}\r\n", self.inbox, request.len());
         self.send(line.as_bytes()).await
     }
 
     async fn send(&mut self, bytes: &[u8]) -> Result<(), LogError> {
-        timeout(READ_PATIENCE, self.socket.write_all(bytes)).await.map_err(unavailable)?.map_err(unavailable)
+        timeout(READ_TIMEOUT, self.socket.write_all(bytes)).await.map_err(unavailable)?.map_err(unavailable)
     }
 
     pub(super) async fn message(&mut self) -> Result<Message, LogError> {
@@ -89,16 +89,16 @@ impl Connection {
                 Some(ServerOp::Ping) => self.send(b"PONG\r\n").await?,
                 Some(ServerOp::Error(reason)) => return Err(unavailable(reason)),
                 Some(operation) => return Ok(operation),
-                None => self.receive(READ_PATIENCE).await?,
+                None => self.receive(READ_TIMEOUT).await?,
             }
         }
     }
 
-    async fn receive(&mut self, patience: Duration) -> Result<(), LogError> {
+    async fn receive(&mut self, limit: Duration) -> Result<(), LogError> {
         if self.received.capacity() - self.received.len() < CHUNK / 8 {
             self.received.reserve(CHUNK);
         }
-        let read = timeout(patience, self.socket.read_buf(&mut self.received)).await.map_err(unavailable)?;
+        let read = timeout(limit, self.socket.read_buf(&mut self.received)).await.map_err(unavailable)?;
         match read.map_err(unavailable)? {
             0 => Err(unavailable("the connection was closed")),
             _ => Ok(()),

@@ -14,7 +14,7 @@ use event_store::{
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded},
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};
-use storage::Lack;
+use storage::SpaceLimit;
 use wire::StreamName;
 
 use super::{STREAM, guarded, message, room, stored, talk};
@@ -54,29 +54,29 @@ fn unlucky<L: Log>(log: &Arc<L>, fates: &[Fate]) -> Unlucky<L> {
 }
 
 impl<L: Log> Log for Unlucky<L> {
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt> {
         async move {
             let fate = self.fates.lock().unwrap().pop();
             let lost = || Attempt::Unknown { reason: "lost".into() };
             match fate {
-                None => self.log.attempt(messages, patience).await,
+                None => self.log.attempt(messages, limit).await,
                 Some(Fate::Refused) => Attempt::Rejected { code: 10054, description: "too large".into() },
-                Some(Fate::Full) => Attempt::Full(Lack::Server),
+                Some(Fate::Full) => Attempt::Full(SpaceLimit::Server),
                 Some(Fate::Busy) => Attempt::Busy,
                 Some(Fate::Disconnected) => Attempt::NotSent,
                 Some(Fate::RequestLost) => lost(),
                 Some(Fate::AnswerLost) => {
-                    self.log.attempt(messages, patience).await;
+                    self.log.attempt(messages, limit).await;
                     lost()
                 }
                 Some(Fate::AnswerLostAfter(other)) => {
-                    self.log.attempt(&[*other], patience).await;
-                    self.log.attempt(messages, patience).await;
+                    self.log.attempt(&[*other], limit).await;
+                    self.log.attempt(messages, limit).await;
                     lost()
                 }
                 Some(Fate::AnswerLostBefore(other)) => {
-                    self.log.attempt(messages, patience).await;
-                    self.log.attempt(&[*other], patience).await;
+                    self.log.attempt(messages, limit).await;
+                    self.log.attempt(&[*other], limit).await;
                     lost()
                 }
             }
@@ -104,8 +104,8 @@ impl<L: Log> Log for Unlucky<L> {
         self.log.state(stream)
     }
 
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
-        self.log.notices(stream)
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+        self.log.notifications(stream)
     }
 
     fn reachable(&self) -> Answer<'_, ()> {
@@ -115,8 +115,8 @@ impl<L: Log> Log for Unlucky<L> {
 }
 
 async fn settle<L: Log>(log: &Arc<L>, fates: &[Fate], messages: &[NewMessage]) -> Result<Appended, AppendError> {
-    let patience = RetryPolicy { total: Duration::from_secs(1), ..RetryPolicy::default() };
-    append(&unlucky(log, fates), messages, &patience).await
+    let limit = RetryPolicy { total: Duration::from_secs(1), ..RetryPolicy::default() };
+    append(&unlucky(log, fates), messages, &limit).await
 }
 
 fn own(message: NewMessage) -> NewMessage {
@@ -246,6 +246,6 @@ pub(crate) async fn a_refusal_after_a_lost_request_leaves_the_outcome_open(log: 
     let outcome = settle(&log, &[Fate::Busy, Fate::Refused], &[own(message(&talk("b1"), "a"))]).await;
     assert!(matches!(outcome, Err(AppendError::Refused(_))), "{outcome:?}");
     let outcome = settle(&log, &[Fate::Full], &[own(message(&talk("b1"), "a"))]).await;
-    assert!(matches!(outcome, Err(AppendError::Full(Lack::Server))), "{outcome:?}");
+    assert!(matches!(outcome, Err(AppendError::Full(SpaceLimit::Server))), "{outcome:?}");
     assert_eq!(last_sequence(&log).await, 0);
 }

@@ -144,7 +144,7 @@ impl Chronicle {
     }
 
     fn opened_by(&self, command: &BoxCommand) -> bool {
-        let BoxCommand::Room { command: RoomCommand::JoinRoom { password: PasswordProof::Fits(hash), .. }, .. } =
+        let BoxCommand::Room { command: RoomCommand::JoinRoom { password: PasswordProof::Matches(hash), .. }, .. } =
             command
         else {
             return false;

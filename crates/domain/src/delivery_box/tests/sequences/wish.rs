@@ -212,8 +212,8 @@ impl Wish {
         match self.password {
             0 => PasswordProof::Missing,
             1 => PasswordProof::Wrong,
-            2 => PasswordProof::Fits("the hash of another room".into()),
-            _ => PasswordProof::Fits(HASH.into()),
+            2 => PasswordProof::Matches("the hash of another room".into()),
+            _ => PasswordProof::Matches(HASH.into()),
         }
     }
 

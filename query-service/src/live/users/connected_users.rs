@@ -10,73 +10,74 @@ use domain::{RoomId, UserId};
 use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 
-use super::Person;
-use crate::live::{my_rooms::MyRoom, seen::Seen, send_queue::SendQueue};
+use super::ConnectedUser;
+use crate::live::{my_rooms::MyRoom, send_queue::SendQueue, sent_alarms::SentAlarms};
 
 /// The minimum time between two reads of a user's unread counts because of other users' messages.
-const PACE: Duration = Duration::from_secs(1);
+const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A change of a user's view of a room, from a notification. Without a user, it concerns all members of the room.
 #[derive(Debug, Deserialize)]
-pub(super) struct Touched {
+pub(super) struct RoomChange {
     room_id: RoomId,
     user_id: Option<UserId>,
 }
 
 /// The connected users.
 #[derive(Default)]
-pub(super) struct Present {
-    people: HashMap<UserId, Arc<Person>>,
+pub(super) struct ConnectedUsers {
+    users: HashMap<UserId, Arc<ConnectedUser>>,
     /// The connected members of each room, as far as their rooms were sent.
     inside: HashMap<RoomId, HashSet<UserId>>,
     /// Users whose alarms may have been missed.
-    alarms: Due,
+    alarms: Schedule,
     /// Users whose rooms may have changed.
-    rooms: Due,
+    rooms: Schedule,
 }
 
-impl Present {
+impl ConnectedUsers {
     /// Adds a connection of a user, and the user with the first one.
     pub(super) fn join(
         &mut self,
         user: &UserId,
         send_queue: &Arc<SendQueue>,
-        alarms: Seen,
-        open: impl FnOnce(&UserId) -> Arc<Person>,
+        alarms: SentAlarms,
+        open: impl FnOnce(&UserId) -> Arc<ConnectedUser>,
     ) -> watch::Receiver<bool> {
-        let person = self.people.entry(user.clone()).or_insert_with(|| open(user));
+        let connected_user = self.users.entry(user.clone()).or_insert_with(|| open(user));
         let now = Instant::now();
-        if !person.join(send_queue, alarms) {
+        if !connected_user.join(send_queue, alarms) {
             self.rooms.at(user, now);
         }
         self.alarms.at(user, now);
-        person.listening()
+        connected_user.listening()
     }
 
     /// Removes a connection of a user, and the user with the last one.
     pub(super) fn leave(&mut self, user: &UserId, send_queue: &Arc<SendQueue>) {
-        if self.people.get(user).is_some_and(|person| !person.leave(send_queue))
-            && let Some(person) = self.people.remove(user)
+        if self.users.get(user).is_some_and(|connected_user| !connected_user.leave(send_queue))
+            && let Some(connected_user) = self.users.remove(user)
         {
-            self.forget_inside(&person);
+            self.remove_memberships(&connected_user);
         }
     }
 
     /// Returns all connected users.
-    pub(super) fn people(&self) -> impl Iterator<Item = &Arc<Person>> {
-        self.people.values()
+    pub(super) fn users(&self) -> impl Iterator<Item = &Arc<ConnectedUser>> {
+        self.users.values()
     }
 
-    /// Schedules reads of the rooms of users: at once for the user who acted, at most once per [`PACE`] for the others.
-    pub(super) fn touch(&mut self, touched: &[Touched], now: Instant) {
-        for Touched { room_id, user_id } in touched {
+    /// Schedules reads of the rooms of users: at once for the user who acted, at most once per
+    /// [`UNREAD_INTERVAL`] for the others.
+    pub(super) fn schedule_changed(&mut self, touched: &[RoomChange], now: Instant) {
+        for RoomChange { room_id, user_id } in touched {
             match user_id {
-                Some(user) if self.people.contains_key(user) => self.rooms.at(user, now),
+                Some(user) if self.users.contains_key(user) => self.rooms.at(user, now),
                 Some(_) => {}
                 None => {
                     for user in self.inside.get(room_id).into_iter().flatten() {
-                        let read_at = self.people.get(user).and_then(|person| person.rooms_read_at());
-                        self.rooms.at(user, read_at.map_or(now, |read_at| now.max(read_at + PACE)));
+                        let read_at = self.users.get(user).and_then(|connected_user| connected_user.rooms_read_at());
+                        self.rooms.at(user, read_at.map_or(now, |read_at| now.max(read_at + UNREAD_INTERVAL)));
                     }
                 }
             }
@@ -85,7 +86,7 @@ impl Present {
 
     /// Schedules reads for all users, because any notification may have been missed.
     pub(super) fn mark_all_stale(&mut self, now: Instant) {
-        for user in self.people.keys() {
+        for user in self.users.keys() {
             self.alarms.at(user, now);
             self.rooms.at(user, now);
         }
@@ -102,32 +103,32 @@ impl Present {
     }
 
     /// Takes the users whose alarms must be read now.
-    pub(super) fn take_stale_alarms(&mut self, now: Instant) -> Vec<Arc<Person>> {
-        self.alarms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
+    pub(super) fn take_stale_alarms(&mut self, now: Instant) -> Vec<Arc<ConnectedUser>> {
+        self.alarms.take(now).filter_map(|user| self.users.get(&user).cloned()).collect()
     }
 
     /// Takes the users whose rooms must be read now.
-    pub(super) fn take_stale_rooms(&mut self, now: Instant) -> Vec<Arc<Person>> {
-        self.rooms.take(now).filter_map(|user| self.people.get(&user).cloned()).collect()
+    pub(super) fn take_stale_rooms(&mut self, now: Instant) -> Vec<Arc<ConnectedUser>> {
+        self.rooms.take(now).filter_map(|user| self.users.get(&user).cloned()).collect()
     }
 
     /// Sends a user the changes of the rooms, and records the rooms that the user is a member of.
-    pub(super) fn tell_rooms(&mut self, person: &Arc<Person>, read: Vec<MyRoom>) {
+    pub(super) fn send_rooms(&mut self, connected_user: &Arc<ConnectedUser>, read: Vec<MyRoom>) {
         // Skips a user who has disconnected and connected again since the read.
-        if !self.people.get(person.id()).is_some_and(|known| Arc::ptr_eq(known, person)) {
+        if !self.users.get(connected_user.id()).is_some_and(|known| Arc::ptr_eq(known, connected_user)) {
             return;
         }
-        self.forget_inside(person);
-        person.tell_rooms(read);
-        for room in person.rooms() {
-            self.inside.entry(room).or_default().insert(person.id().clone());
+        self.remove_memberships(connected_user);
+        connected_user.send_rooms(read);
+        for room in connected_user.rooms() {
+            self.inside.entry(room).or_default().insert(connected_user.id().clone());
         }
     }
 
-    fn forget_inside(&mut self, person: &Person) {
-        for room in person.rooms() {
+    fn remove_memberships(&mut self, connected_user: &ConnectedUser) {
+        for room in connected_user.rooms() {
             if let Some(inside) = self.inside.get_mut(&room) {
-                inside.remove(person.id());
+                inside.remove(connected_user.id());
                 if inside.is_empty() {
                     self.inside.remove(&room);
                 }
@@ -138,9 +139,9 @@ impl Present {
 
 /// Users with the times at which their data is due.
 #[derive(Default)]
-struct Due(HashMap<UserId, Instant>);
+struct Schedule(HashMap<UserId, Instant>);
 
-impl Due {
+impl Schedule {
     /// Schedules a user, unless an earlier time is scheduled already.
     fn at(&mut self, user: &UserId, when: Instant) {
         let due_at = self.0.entry(user.clone()).or_insert(when);
@@ -162,69 +163,70 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn joined(present: &mut Present, name: &str) -> SendQueueReceiver {
+    fn joined(present: &mut ConnectedUsers, name: &str) -> SendQueueReceiver {
         let deliveries = SendQueueReceiver::new();
-        let open = |user: &UserId| Arc::new(Person::new(user.clone(), watch::channel(false).1));
-        present.join(&user(name), deliveries.send_queue(), Seen::default(), open);
+        let open = |user: &UserId| Arc::new(ConnectedUser::new(user.clone(), watch::channel(false).1));
+        present.join(&user(name), deliveries.send_queue(), SentAlarms::default(), open);
         deliveries
     }
 
-    fn whose(present: &mut Present, now: Instant) -> Vec<String> {
-        let mut names: Vec<_> = present.take_stale_rooms(now).iter().map(|person| person.id().to_string()).collect();
+    fn whose(present: &mut ConnectedUsers, now: Instant) -> Vec<String> {
+        let mut names: Vec<_> =
+            present.take_stale_rooms(now).iter().map(|connected_user| connected_user.id().to_string()).collect();
         names.sort();
         names
     }
 
-    fn read(present: &mut Present, name: &str, unread: i64) {
-        let person = present.people[&user(name)].clone();
-        present.tell_rooms(&person, vec![MyRoom::inside("b.1", unread)]);
+    fn read(present: &mut ConnectedUsers, name: &str, unread: i64) {
+        let connected_user = present.users[&user(name)].clone();
+        present.send_rooms(&connected_user, vec![MyRoom::inside("b.1", unread)]);
     }
 
-    fn touched(user_id: Option<&str>) -> [Touched; 1] {
-        [Touched { room_id: "b.1".parse().unwrap(), user_id: user_id.map(user) }]
+    fn touched(user_id: Option<&str>) -> [RoomChange; 1] {
+        [RoomChange { room_id: "b.1".parse().unwrap(), user_id: user_id.map(user) }]
     }
 
     #[test]
     fn a_touched_room_is_read_once_a_second_for_members_and_at_once_for_the_actor() {
-        let mut present = Present::default();
+        let mut present = ConnectedUsers::default();
         let _inboxes = ["ana", "ben", "cem"].map(|name| joined(&mut present, name));
         let start = Instant::now();
         assert_eq!(whose(&mut present, start), ["ana", "ben", "cem"], "they are new");
         read(&mut present, "ana", 1);
         read(&mut present, "ben", 1);
         let now = Instant::now();
-        present.touch(&touched(None), now);
+        present.schedule_changed(&touched(None), now);
         assert!(whose(&mut present, now).is_empty(), "they were read just now");
-        present.touch(&touched(Some("ben")), now);
-        present.touch(&touched(Some("stranger")), now);
+        present.schedule_changed(&touched(Some("ben")), now);
+        present.schedule_changed(&touched(Some("stranger")), now);
         assert_eq!(whose(&mut present, now), ["ben"]);
-        assert_eq!(whose(&mut present, now + PACE), ["ana"], "and cem is not a member");
-        present.touch(&touched(None), now + PACE);
-        assert_eq!(whose(&mut present, now + PACE), ["ana", "ben"]);
+        assert_eq!(whose(&mut present, now + UNREAD_INTERVAL), ["ana"], "and cem is not a member");
+        present.schedule_changed(&touched(None), now + UNREAD_INTERVAL);
+        assert_eq!(whose(&mut present, now + UNREAD_INTERVAL), ["ana", "ben"]);
     }
 
     #[test]
     fn a_disconnected_user_is_removed() {
-        let mut present = Present::default();
+        let mut present = ConnectedUsers::default();
         let (first, second) = (joined(&mut present, "ana"), joined(&mut present, "ana"));
         read(&mut present, "ana", 1);
         present.leave(&user("ana"), first.send_queue());
-        assert_eq!((present.people.len(), present.inside.len()), (1, 1));
+        assert_eq!((present.users.len(), present.inside.len()), (1, 1));
         present.leave(&user("ana"), second.send_queue());
-        assert_eq!((present.people.len(), present.inside.len()), (0, 0));
+        assert_eq!((present.users.len(), present.inside.len()), (0, 0));
         assert!(whose(&mut present, Instant::now()).is_empty());
     }
 
     #[test]
     fn a_second_connection_receives_the_state_of_the_first() {
-        let mut present = Present::default();
+        let mut present = ConnectedUsers::default();
         let mut first = joined(&mut present, "ana");
         read(&mut present, "ana", 4);
         let mut second = joined(&mut present, "ana");
         read(&mut present, "ana", 5);
         for deliveries in [&mut first, &mut second] {
             let mut next = || match deliveries.try_next() {
-                Some(Delivery::News(frame)) => frame.to_string(),
+                Some(Delivery::UserFrame(frame)) => frame.to_string(),
                 other => panic!("{other:?}"),
             };
             assert_eq!(next(), r#"{"type":"my_rooms","rooms":{"b.1":{"unread":4}}}"#);

@@ -12,7 +12,7 @@ use domain::{
 };
 use event_store::{
     log::NewMessage,
-    store::{After, prepare},
+    store::{StateAfter, prepare},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use wire::partition_of;
@@ -20,7 +20,7 @@ use wire::partition_of;
 use super::fill::context;
 
 /// The minimum number of users that rooms need.
-pub(crate) const FEWEST_USERS: usize = 100;
+pub(crate) const MIN_USERS: usize = 100;
 
 /// The number of events per box, for about ten rooms each.
 const EVENTS_PER_BOX: usize = 1000;
@@ -34,17 +34,17 @@ const WORDS: [&str; 20] = [
 ];
 
 /// The boxes of one partition.
-pub(crate) struct Town {
+pub(crate) struct EventGenerator {
     partitions: u16,
-    dice: StdRng,
+    rng: StdRng,
     users: usize,
-    boxes: Vec<Life>,
+    boxes: Vec<BoxState>,
     /// The sequence of the last commit.
     sequence: u64,
 }
 
 /// A box and the recent messages of its last room.
-struct Life {
+struct BoxState {
     id: BoxId,
     state: DeliveryBox,
     version: u64,
@@ -66,36 +66,36 @@ pub(crate) fn time(number: usize) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::milliseconds(millis)
 }
 
-impl Town {
+impl EventGenerator {
     pub(crate) fn new(partition: u16, partitions: u16, events: usize, users: usize) -> Self {
         let ids = (0_u32..).filter_map(|number| format!("locker-{number}").parse().ok());
         let here = ids.filter(|id: &BoxId| partition_of(id, partitions) == partition);
-        let boxes = here.take((events / EVENTS_PER_BOX).max(5)).map(Life::new).collect();
-        Self { partitions, dice: StdRng::seed_from_u64(partition.into()), users, boxes, sequence: 0 }
+        let boxes = here.take((events / EVENTS_PER_BOX).max(5)).map(BoxState::new).collect();
+        Self { partitions, rng: StdRng::seed_from_u64(partition.into()), users, boxes, sequence: 0 }
     }
 
     /// Creates the next commit, with one event like almost all commits.
     pub(crate) fn next_commit(&mut self) -> anyhow::Result<NewMessage> {
-        let Self { partitions, dice, users, boxes, sequence } = self;
+        let Self { partitions, rng, users, boxes, sequence } = self;
         *sequence += 1;
-        let which = dice.random_range(0..boxes.len());
-        let life = &mut boxes[which];
+        let which = rng.random_range(0..boxes.len());
+        let box_state = &mut boxes[which];
         let at = time(usize::try_from(*sequence).unwrap_or_default() * usize::from(*partitions));
-        let (actor, event) = life.live(dice, *users, at);
-        let context = context(actor, at, format!("{:032x}", dice.random::<u128>()));
-        let version = life.version;
-        life.remember(&event, *sequence);
-        let after = After { state: &life.state, version };
-        Ok(prepare::<DeliveryBox>(&life.id, &[event], &after, context, *partitions)?)
+        let (actor, event) = box_state.next_event(rng, *users, at);
+        let context = context(actor, at, format!("{:032x}", rng.random::<u128>()));
+        let version = box_state.version;
+        box_state.apply(&event, *sequence);
+        let after = StateAfter { state: &box_state.state, version };
+        Ok(prepare::<DeliveryBox>(&box_state.id, &[event], &after, context, *partitions)?)
     }
 }
 
-impl Life {
+impl BoxState {
     fn new(id: BoxId) -> Self {
         Self { id, state: DeliveryBox::default(), version: 0, rooms: 0, messages: VecDeque::new() }
     }
 
-    fn remember(&mut self, event: &BoxEvent, sequence: u64) {
+    fn apply(&mut self, event: &BoxEvent, sequence: u64) {
         self.state.apply(event.clone());
         if event.lane() == Lane::Room {
             self.version = sequence;
@@ -115,23 +115,23 @@ impl Life {
         }
     }
 
-    fn live(&mut self, dice: &mut StdRng, users: usize, at: DateTime<Utc>) -> (UserId, BoxEvent) {
+    fn next_event(&mut self, rng: &mut StdRng, users: usize, at: DateTime<Utc>) -> (UserId, BoxEvent) {
         if !self.state.is_installed() {
-            return (user(0), self.installed(dice));
+            return (user(0), self.installed(rng));
         }
         let Some(room) = self.state.room().filter(|room| !room.is_closed()) else {
             self.rooms += 1;
-            let host = user(dice.random_range(0..users));
-            let event = opened(RoomId::new(self.id.clone(), self.rooms), &host, dice, at);
+            let host = user(rng.random_range(0..users));
+            let event = opened(RoomId::new(self.id.clone(), self.rooms), &host, rng, at);
             return (host, event);
         };
         let room_id = room.room_id().clone();
-        let actor = room.members()[dice.random_range(0..room.members().len())].clone();
-        let guest = user(dice.random_range(0..users));
+        let actor = room.members()[rng.random_range(0..room.members().len())].clone();
+        let guest = user(rng.random_range(0..users));
         let can_join = room.members().len() < 6 && !room.has_member(&guest) && !room.kicked().contains(&guest);
-        let recent = self.messages.get(dice.random_range(0..RECENT)).cloned();
+        let recent = self.messages.get(rng.random_range(0..RECENT)).cloned();
         let host = room.host().clone();
-        let event = match (dice.random_range(0..1000), recent) {
+        let event = match (rng.random_range(0..1000), recent) {
             (0..60, _) if can_join => {
                 return (guest.clone(), RoomEvent::MemberJoined { user_id: guest }.in_room(room_id));
             }
@@ -147,42 +147,42 @@ impl Life {
             (88..98, _) => return (host, RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room_id)),
             (98..103, _) => BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room_id) }),
             (103..143, Some((message_id, author))) => {
-                let body = words(dice);
+                let body = words(rng);
                 return (author, TalkEvent::MessageEdited { message_id, body }.in_room(room_id));
             }
             (143..163, Some((message_id, author))) => {
                 return (author.clone(), TalkEvent::MessageDeleted { message_id, by: author }.in_room(room_id));
             }
             (163..283, Some((message_id, _))) => {
-                let emoji = ["👍", "🍜", "❤️"][dice.random_range(0..3)].to_owned();
+                let emoji = ["👍", "🍜", "❤️"][rng.random_range(0..3)].to_owned();
                 TalkEvent::ReactionAdded { message_id, user_id: actor.clone(), emoji }.in_room(room_id)
             }
             (283..383, Some((message_id, _))) => {
-                let body = words(dice);
+                let body = words(rng);
                 TalkEvent::MessagePosted { author: actor.clone(), body, reply_to: Some(message_id) }.in_room(room_id)
             }
-            _ => TalkEvent::MessagePosted { author: actor.clone(), body: words(dice), reply_to: None }.in_room(room_id),
+            _ => TalkEvent::MessagePosted { author: actor.clone(), body: words(rng), reply_to: None }.in_room(room_id),
         };
         (actor, event)
     }
 
-    fn installed(&self, dice: &mut StdRng) -> BoxEvent {
+    fn installed(&self, rng: &mut StdRng) -> BoxEvent {
         BoxEvent::Box(OwnEvent::BoxInstalled {
             box_id: self.id.clone(),
             kind: BoxKind::Shared,
-            zip_code: format!("{:05}", dice.random_range(10_000..10_100)),
+            zip_code: format!("{:05}", rng.random_range(10_000..10_100)),
             address: "Invalidenstr. 1".to_owned(),
             detailed_address: "courtyard".to_owned(),
-            latitude: 52.5 + f64::from(dice.random_range(0..1000)) / 1e4,
+            latitude: 52.5 + f64::from(rng.random_range(0..1000)) / 1e4,
             longitude: 13.4,
         })
     }
 }
 
-fn opened(room_id: RoomId, host: &UserId, dice: &mut StdRng, at: DateTime<Utc>) -> BoxEvent {
+fn opened(room_id: RoomId, host: &UserId, rng: &mut StdRng, at: DateTime<Utc>) -> BoxEvent {
     RoomEvent::RoomOpened {
-        store_id: store(dice.random_range(0..50)),
-        title: words(dice),
+        store_id: store(rng.random_range(0..50)),
+        title: words(rng),
         host: host.clone(),
         max_members: 6,
         password_hash: None,
@@ -192,8 +192,8 @@ fn opened(room_id: RoomId, host: &UserId, dice: &mut StdRng, at: DateTime<Utc>) 
     .in_room(room_id)
 }
 
-fn words(dice: &mut StdRng) -> String {
-    let count = dice.random_range(3..16);
-    let words: Vec<&str> = (0..count).map(|_| WORDS[dice.random_range(0..WORDS.len())]).collect();
+fn words(rng: &mut StdRng) -> String {
+    let count = rng.random_range(3..16);
+    let words: Vec<&str> = (0..count).map(|_| WORDS[rng.random_range(0..WORDS.len())]).collect();
     words.join(" ")
 }

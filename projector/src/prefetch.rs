@@ -1,4 +1,4 @@
-//! //! A reader that fetches and decodes a stream ahead of the writer of its rows.
+//! A reader that fetches and decodes a stream ahead of the writer of its rows.
 
 use event_store::{FollowError, Follower};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{commit::Commit, throttle::Throttle};
 
 /// Capacity of the channel of decoded batches, in batches.
-const WAITING: usize = 1;
+const CAPACITY: usize = 1;
 
 /// Limits of a batch, in events and bytes. No client waits for a single event here, and large batches cost less.
 const EVENTS: usize = 10_000;
@@ -27,7 +27,7 @@ pub(crate) struct Batch {
 }
 
 /// A task that reads a stream. It ends when this value is dropped, and after an error.
-pub(crate) struct Ahead {
+pub(crate) struct Prefetcher {
     batches: mpsc::Receiver<Result<Batch, FollowError>>,
     _task: JoinSet<()>,
 }
@@ -59,14 +59,14 @@ async fn collect(follower: &mut Follower, events: usize) -> Result<Batch, Follow
     Ok(batch)
 }
 
-impl Ahead {
+impl Prefetcher {
     pub(crate) fn start(mut follower: Follower, throttle: Throttle) -> Self {
-        let (sender, batches) = mpsc::channel(WAITING);
+        let (sender, batches) = mpsc::channel(CAPACITY);
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut events = FIRST_EVENTS;
             loop {
-                let batch = collect(&mut follower, throttle.most_events(events)).await;
+                let batch = collect(&mut follower, throttle.batch_limit(events)).await;
                 events = (events * 2).min(EVENTS);
                 let failed = batch.is_err();
                 if sender.send(batch).await.is_err() || failed {

@@ -15,8 +15,8 @@ use wire::{OWNER_API_PREFIX, bucket};
 
 use crate::{
     codes::{self, ApiError, Refusal},
-    server::{ApiAnswer, JetStream, READ_PATIENCE},
-    space::Lack,
+    server::{ApiAnswer, JetStream, READ_TIMEOUT},
+    space::SpaceLimit,
 };
 
 /// A last sequence that no stream has. A message that expects it is answered but never stored.
@@ -36,52 +36,52 @@ impl JetStream {
     /// guards that do not hold. It processes the messages of a connection in order, so such a rejection shows that it
     /// has processed the ones before. A replicated stream stores later than its leader answers, so this does not hold
     /// there.
-    pub async fn drops(&self, stream: &str, subject: String, connection: u64, patience: Duration) -> bool {
+    pub async fn drops_messages(&self, stream: &str, subject: String, connection: u64, limit: Duration) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, IMPOSSIBLE);
-        let probe = async_nats::Request::new().headers(headers).timeout(Some(patience));
+        let probe = async_nats::Request::new().headers(headers).timeout(Some(limit));
         let Ok(answer) = self.client().send_request(subject, probe).await else { return false };
         let refused = match serde_json::from_slice::<Acknowledgement>(&answer.payload) {
             Ok(Acknowledgement { error: Some(error) }) => codes::refusal(&error) == Refusal::Guard,
             _ => false,
         };
-        let drops = refused && connection == self.connection_count() && self.is_alone(stream).await;
-        if drops {
-            self.space().refused(stream, Lack::Disk);
+        let dropped = refused && connection == self.connection_count() && self.is_unreplicated(stream).await;
+        if dropped {
+            self.space().refused(stream, SpaceLimit::Disk);
         }
-        drops
+        dropped
     }
 
-    async fn is_alone(&self, stream: &str) -> bool {
-        matches!(self.stream_info(stream).await, Ok(ApiAnswer::Fine(info)) if info.config.num_replicas == 1)
+    async fn is_unreplicated(&self, stream: &str) -> bool {
+        matches!(self.stream_info(stream).await, Ok(ApiAnswer::Success(info)) if info.config.num_replicas == 1)
     }
 
     /// Returns the lack of space that prevented a write to a bucket, if this was the reason. The value is certainly not
     /// written then. A deletion writes an empty value.
-    pub(crate) async fn lack(
+    pub(crate) async fn space_limit(
         &self,
         name: &str,
         key: &str,
         value: &[u8],
         error: &(dyn Error + Send + Sync + 'static),
-    ) -> Option<Lack> {
+    ) -> Option<SpaceLimit> {
         let stream = bucket::stream(name);
-        if let Some(lack) = answered(error) {
-            self.space().refused(&stream, lack);
-            return Some(lack);
+        if let Some(space_limit) = reported_limit(error) {
+            self.space().refused(&stream, space_limit);
+            return Some(space_limit);
         }
         let subject = bucket::subject(name, key);
         let connection = self.connection_count();
         // Accounts other than the owner's see the bucket under the prefix of their API.
         let published = if self.prefix() == OWNER_API_PREFIX { subject.clone() } else { self.api(&subject) };
         let dropped = is_timeout(error)
-            && self.drops(&stream, published, connection, READ_PATIENCE).await
+            && self.drops_messages(&stream, published, connection, READ_TIMEOUT).await
             && self.is_absent(&stream, &subject, value).await;
-        dropped.then_some(Lack::Disk)
+        dropped.then_some(SpaceLimit::Disk)
     }
 
     /// Records that a bucket accepts values.
-    pub(crate) fn written(&self, name: &str) {
+    pub(crate) fn record_write(&self, name: &str) {
         self.space().stored(|| bucket::stream(name));
     }
 
@@ -98,11 +98,11 @@ fn sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dy
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-fn answered(error: &(dyn Error + 'static)) -> Option<Lack> {
+fn reported_limit(error: &(dyn Error + 'static)) -> Option<SpaceLimit> {
     sources(error).find_map(|error| {
         let error = error.downcast_ref::<async_nats::jetstream::Error>()?;
         match codes::refusal(&error.into()) {
-            Refusal::Full(lack) => Some(lack),
+            Refusal::Full(space_limit) => Some(space_limit),
             _ => None,
         }
     })

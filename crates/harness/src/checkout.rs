@@ -28,7 +28,7 @@ pub struct ServerAccount {
 
 /// The folders of one checkout.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Checkout {
     /// The root of the checkout.
     pub repository: PathBuf,
     /// Data kept between runs. Owned by the account of this process.
@@ -39,11 +39,11 @@ pub struct Place {
     pub account: Option<ServerAccount>,
 }
 
-impl Place {
+impl Checkout {
     /// Returns the folders of the checkout in which this was compiled. Creates them if they are missing.
-    pub fn of_this_checkout() -> anyhow::Result<Self> {
+    pub fn current() -> anyhow::Result<Self> {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-        let repository = crates.and_then(Path::parent).context("the harness has left its checkout")?.to_path_buf();
+        let repository = crates.and_then(Path::parent).context("the harness is outside its checkout")?.to_path_buf();
         let local = repository.join(".local");
         create_open(&local)?;
         let account = ServerAccount::if_needed()?;
@@ -79,7 +79,7 @@ impl ServerAccount {
     }
 
     /// Changes the owner of `path` to this account.
-    pub(crate) fn own(self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn chown(self, path: &Path) -> anyhow::Result<()> {
         chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("cannot chown {}", path.display()))
     }
 }
@@ -90,7 +90,7 @@ fn fallback(repository: &Path) -> anyhow::Result<PathBuf> {
     let base = [Path::new("/var/tmp")].into_iter().find(|base| base.is_dir()).map(Path::to_path_buf);
     let folder = base.unwrap_or_else(std::env::temp_dir).join(format!("boxroom-{:016x}", fnv(repository)));
     create_open(&folder)?;
-    let owner = std::fs::symlink_metadata(&folder).context("cannot look at the fallback folder")?;
+    let owner = std::fs::symlink_metadata(&folder).context("cannot read the attributes of the fallback folder")?;
     ensure!(owner.is_dir() && owner.uid() == 0, "{} belongs to another account: remove it", folder.display());
     Ok(folder)
 }
@@ -129,7 +129,7 @@ pub struct Scratch {
 }
 
 /// The time for which the folder of a failed or killed test is kept.
-const KEPT: Duration = Duration::from_hours(24);
+const KEEP_FAILED_FOR: Duration = Duration::from_hours(24);
 
 impl Scratch {
     /// Creates the folder. Also removes the old folders of killed processes.
@@ -183,7 +183,7 @@ fn sweep(base: &Path) {
         let folder = entry.path();
         let touched = entry.metadata().and_then(|metadata| metadata.modified());
         let unused = || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
-        if touched.is_ok_and(|time: SystemTime| time.elapsed().is_ok_and(|age| age > KEPT)) && unused() {
+        if touched.is_ok_and(|time: SystemTime| time.elapsed().is_ok_and(|age| age > KEEP_FAILED_FOR)) && unused() {
             let _ = std::fs::remove_dir_all(&folder);
         }
     }

@@ -35,71 +35,71 @@ pub(super) fn register(registry: &mut Registry) {
 
 /// The open connections of one listener.
 #[derive(Debug)]
-pub(super) struct Places {
-    most: usize,
-    most_per_address: usize,
-    taken: Mutex<Taken>,
+pub(super) struct ConnectionLimiter {
+    max: usize,
+    max_per_address: usize,
+    open: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct OpenConnections {
     all: usize,
     by_address: HashMap<ClientAddress, usize>,
 }
 
-impl Places {
+impl ConnectionLimiter {
     /// Creates the limits. The total is at most the number of files that the process may open.
-    pub(super) fn new(most: u32, most_per_address: u32) -> Arc<Self> {
+    pub(super) fn new(max: u32, max_per_address: u32) -> Arc<Self> {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let most = u64::from(most).min(files.saturating_sub(RESERVED_FILES).max(files / 2));
+        let max = u64::from(max).min(files.saturating_sub(RESERVED_FILES).max(files / 2));
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let (most, most_per_address) = (count(most), count(most_per_address.into()));
-        Arc::new(Self { most, most_per_address, taken: Mutex::default() })
+        let (max, max_per_address) = (count(max), count(max_per_address.into()));
+        Arc::new(Self { max, max_per_address, open: Mutex::default() })
     }
 
     /// Admits a connection. None if a limit is reached. A trusted proxy has no address limit, because it serves many
     /// clients.
-    pub(super) fn enter(self: &Arc<Self>, address: Option<ClientAddress>) -> Option<Place> {
-        let mut taken = self.taken();
-        if taken.all >= self.most {
+    pub(super) fn acquire(self: &Arc<Self>, address: Option<ClientAddress>) -> Option<ConnectionPermit> {
+        let mut open = self.open();
+        if open.all >= self.max {
             REFUSED.get_or_create(&[("bound", "process")]).inc();
             return None;
         }
         if let Some(address) = address {
-            let of_address = taken.by_address.entry(address).or_default();
-            if *of_address >= self.most_per_address {
+            let of_address = open.by_address.entry(address).or_default();
+            if *of_address >= self.max_per_address {
                 REFUSED.get_or_create(&[("bound", "address")]).inc();
                 return None;
             }
             *of_address += 1;
         }
-        taken.all += 1;
+        open.all += 1;
         OPEN.inc();
-        Some(Place { address, places: Arc::clone(self) })
+        Some(ConnectionPermit { address, connections: Arc::clone(self) })
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The permit of a connection. Dropping it releases the permit.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPermit {
     address: Option<ClientAddress>,
-    places: Arc<Places>,
+    connections: Arc<ConnectionLimiter>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        taken.all -= 1;
+        let mut open = self.connections.open();
+        open.all -= 1;
         OPEN.dec();
         let Some(address) = self.address else { return };
-        if let Some(of_address) = taken.by_address.get_mut(&address) {
+        if let Some(of_address) = open.by_address.get_mut(&address) {
             *of_address -= 1;
             if *of_address == 0 {
-                taken.by_address.remove(&address);
+                open.by_address.remove(&address);
             }
         }
     }
@@ -107,18 +107,18 @@ impl Drop for Place {
 
 /// A connection that keeps its permit, also as a WebSocket.
 #[derive(Debug)]
-pub(super) struct Placed<S> {
+pub(super) struct PermittedStream<S> {
     pub(super) stream: S,
-    pub(super) _place: Place,
+    pub(super) _permit: ConnectionPermit,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Placed<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PermittedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Placed<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PermittedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -152,17 +152,17 @@ mod tests {
 
     #[test]
     fn connections_are_limited_per_address_and_in_total() {
-        let places = Places::new(4, 2);
+        let connections = ConnectionLimiter::new(4, 2);
         let of = |address: &str| Some(ClientAddress::from(address.parse::<IpAddr>().unwrap()));
         let (one, other) = (of("192.0.2.1"), of("192.0.2.2"));
-        let first = places.enter(one).unwrap();
-        let _second = places.enter(one).unwrap();
-        assert!(places.enter(one).is_none());
-        let _third = places.enter(other).unwrap();
+        let first = connections.acquire(one).unwrap();
+        let _second = connections.acquire(one).unwrap();
+        assert!(connections.acquire(one).is_none());
+        let _third = connections.acquire(other).unwrap();
         drop(first);
-        let _proxied = [places.enter(None).unwrap(), places.enter(None).unwrap()];
-        assert!(places.enter(one).is_none(), "there are four");
-        assert_eq!(places.taken().by_address.len(), 2);
-        assert!(Places::new(u32::MAX, 1).most < usize::try_from(u32::MAX).unwrap(), "files are fewer");
+        let _proxied = [connections.acquire(None).unwrap(), connections.acquire(None).unwrap()];
+        assert!(connections.acquire(one).is_none(), "there are four");
+        assert_eq!(connections.open().by_address.len(), 2);
+        assert!(ConnectionLimiter::new(u32::MAX, 1).max < usize::try_from(u32::MAX).unwrap(), "files are fewer");
     }
 }

@@ -12,12 +12,12 @@ const INTERVAL: Duration = Duration::from_millis(64);
 
 /// A token bucket of requests.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     /// The time at which the bucket is full again.
     full_at: Instant,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(crate) fn new() -> Self {
         Self { full_at: Instant::now() }
     }
@@ -41,10 +41,10 @@ mod tests {
 
     #[test]
     fn a_burst_is_followed_by_a_steady_rate() {
-        let mut pace = Pace::new();
-        let burst = (0..100).take_while(|_| pace.take().is_ok()).count();
+        let mut rate_limiter = RateLimiter::new();
+        let burst = (0..100).take_while(|_| rate_limiter.take().is_ok()).count();
         assert_eq!(burst, BURST as usize);
-        let next = pace.take().unwrap_err();
+        let next = rate_limiter.take().unwrap_err();
         assert!(next.saturating_duration_since(Instant::now()) <= INTERVAL);
     }
 }

@@ -21,16 +21,16 @@ use crate::{
 const QUEUE: usize = 4096;
 
 /// Target size of a notification in bytes, well below the server's limit.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// Sends notifications without blocking the projection. Cheap to clone; the task ends with the last clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Notices {
-    queue: mpsc::Sender<Notice>,
+pub(crate) struct Notifier {
+    queue: mpsc::Sender<Notification>,
 }
 
 #[derive(Debug)]
-struct Notice {
+struct Notification {
     subject: String,
     headers: HeaderMap,
     payload: Bytes,
@@ -38,7 +38,7 @@ struct Notice {
 
 /// An alarm in the form that is sent to its user.
 #[derive(Debug, Serialize)]
-struct AlarmNotice<'a> {
+struct AlarmNotification<'a> {
     kind: domain::AlarmKind,
     at: chrono::DateTime<chrono::Utc>,
     room_id: &'a RoomId,
@@ -49,24 +49,24 @@ struct AlarmNotice<'a> {
     position: u64,
 }
 
-impl Notices {
+impl Notifier {
     /// Starts the task that sends over this connection.
-    pub(crate) fn over(client: Client) -> Self {
-        let (queue, mut waiting) = mpsc::channel::<Notice>(QUEUE);
-        supervision::spawn("the sender of notices", async move {
+    pub(crate) fn start(client: Client) -> Self {
+        let (queue, mut waiting) = mpsc::channel::<Notification>(QUEUE);
+        supervision::spawn("the sender of notifications", async move {
             while let Some(notice) = waiting.recv().await {
                 // Without a connection the client would buffer the notification and send it late.
                 if client.connection_state() == State::Connected {
-                    let Notice { subject, headers, payload } = notice;
+                    let Notification { subject, headers, payload } = notice;
                     let sent = if headers.is_empty() {
                         client.publish(subject, payload).await
                     } else {
                         client.publish_with_headers(subject, headers, payload).await
                     };
-                    METRICS.noticed(sent.is_ok());
+                    METRICS.count_notification(sent.is_ok());
                     sent.unwrap_or_else(|error| tracing::debug!(%error, "a notification was lost"));
                 } else {
-                    METRICS.noticed(false);
+                    METRICS.count_notification(false);
                 }
             }
         });
@@ -74,33 +74,33 @@ impl Notices {
     }
 
     /// Notifies subscribers of the changes that a batch made in a generation.
-    pub(crate) fn tell(&self, generation: i32, checkpoint: &Checkpoint, news: &Changes, traces: &Traces) {
+    pub(crate) fn notify(&self, generation: i32, checkpoint: &Checkpoint, changes: &Changes, traces: &Traces) {
         let generation = i64::from(generation);
         let stream = checkpoint.stream.label();
         let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();
-        for row in &news.feed {
+        for row in &changes.feed {
             rooms.entry(&row.room_id).or_default().push(row);
         }
         for (room_id, rows) in rooms {
             let headers = traces.headers(rows.iter().map(|row| row.position));
             self.send_arrays(&notice::live_room(generation, room_id), headers, &rows);
         }
-        let mut users: BTreeMap<&UserId, Vec<AlarmNotice<'_>>> = BTreeMap::new();
-        for alarm in &news.alarms {
-            users.entry(&alarm.user_id).or_default().push(AlarmNotice::of(alarm, &stream));
+        let mut users: BTreeMap<&UserId, Vec<AlarmNotification<'_>>> = BTreeMap::new();
+        for alarm in &changes.alarms {
+            users.entry(&alarm.user_id).or_default().push(AlarmNotification::of(alarm, &stream));
         }
         for (user_id, alarms) in users {
             self.send_arrays(&notice::live_user(generation, user_id), None, &alarms);
         }
-        if !news.touched.is_empty() {
-            self.send_arrays(&notice::touched(generation, &stream), None, &news.touched);
+        if !changes.room_changes.is_empty() {
+            self.send_arrays(&notice::room_changes(generation, &stream), None, &changes.room_changes);
         }
         let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
         self.send(notice::projected(generation, &position.stream), None, position.to_string().into());
     }
 
     /// Announces the newly active generation.
-    pub(crate) fn activated(&self, generation: i32) {
+    pub(crate) fn notify_activated(&self, generation: i32) {
         self.send(notice::ACTIVATED.to_owned(), None, generation.to_string().into());
     }
 
@@ -117,7 +117,7 @@ impl Notices {
                 continue;
             };
             if array.len() > 1 {
-                if array.len() + json.len() > MOST_BYTES {
+                if array.len() + json.len() > MAX_BYTES {
                     array.push(']');
                     let full = std::mem::replace(&mut array, String::from("["));
                     self.send(subject.to_owned(), headers.take(), full.into());
@@ -133,14 +133,14 @@ impl Notices {
 
     fn send(&self, subject: String, headers: Option<HeaderMap>, payload: Bytes) {
         let headers = headers.unwrap_or_default();
-        if self.queue.try_send(Notice { subject, headers, payload }).is_err() {
-            METRICS.noticed(false);
+        if self.queue.try_send(Notification { subject, headers, payload }).is_err() {
+            METRICS.count_notification(false);
             tracing::debug!("a notification was dropped: the send queue is full");
         }
     }
 }
 
-impl<'a> AlarmNotice<'a> {
+impl<'a> AlarmNotification<'a> {
     fn of(alarm: &'a Alarm, stream: &'a str) -> Self {
         Self {
             kind: alarm.kind,

@@ -10,16 +10,16 @@ pub(super) type Key = (String, i64, String);
 
 /// The alarms that one connection has received.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct SentAlarms {
     /// The positions up to which all alarms were sent or are older than the connection; none if not known yet.
     complete: Option<Positions>,
     /// The alarms that were sent beyond `complete`. Earlier ones may be missing.
     beyond: BTreeSet<Key>,
     /// True if `complete` comes from a client's cursor and was not compared with the log yet.
-    unproven: bool,
+    unverified: bool,
 }
 
-impl Seen {
+impl SentAlarms {
     /// Creates the state of a connection that begins at these positions.
     pub(super) fn after(complete: Positions) -> Self {
         Self { complete: Some(complete), ..Self::default() }
@@ -27,25 +27,25 @@ impl Seen {
 
     /// Creates the state of a connection whose cursor claims these positions.
     pub(super) fn claimed(complete: Positions) -> Self {
-        Self { unproven: true, ..Self::after(complete) }
+        Self { unverified: true, ..Self::after(complete) }
     }
 
     /// Marks an alarm as sent. Returns false if it was sent before.
-    pub(super) fn is_news(&mut self, key: &Key) -> bool {
+    pub(super) fn mark_sent(&mut self, key: &Key) -> bool {
         let complete = self.complete.as_ref().and_then(|complete| complete.get(&key.0));
         complete.is_none_or(|complete| key.1 > *complete) && self.beyond.insert(key.clone())
     }
 
     /// Checks a client's claim, once, against the positions of the streams. Returns false if the claim is beyond them:
     /// the client's cursor is of another log then, and the connection begins at `positions`.
-    pub(super) fn prove(&mut self, positions: &Positions) -> bool {
-        let claimed = self.complete.as_ref().filter(|_| std::mem::take(&mut self.unproven));
+    pub(super) fn verify_claim(&mut self, positions: &Positions) -> bool {
+        let claimed = self.complete.as_ref().filter(|_| std::mem::take(&mut self.unverified));
         let possible = |(stream, claimed): (&String, &i64)| positions.get(stream).is_some_and(|last| claimed <= last);
-        let honest = claimed.is_none_or(|claimed| claimed.iter().all(possible));
-        if !honest {
+        let plausible = claimed.is_none_or(|claimed| claimed.iter().all(possible));
+        if !plausible {
             self.complete = Some(positions.clone());
         }
-        honest
+        plausible
     }
 
     /// Marks all alarms up to these positions as sent. Returns the positions that are complete now.
@@ -79,27 +79,27 @@ mod tests {
 
     #[test]
     fn a_lost_alarm_before_a_received_one_is_still_new() {
-        let mut seen = Seen::default();
+        let mut seen = SentAlarms::default();
         assert_eq!(seen.floor(), None, "earlier alarms are not needed");
         assert_eq!(*seen.complete(&positions(10, 700)), positions(10, 700));
-        assert!(!seen.is_news(&key("box-0", 10)));
-        assert!(seen.is_news(&key("box-0", 12)));
-        assert!(seen.is_news(&key("box-0", 11)), "it was lost on the way");
-        assert!(!seen.is_news(&key("box-0", 12)));
+        assert!(!seen.mark_sent(&key("box-0", 10)));
+        assert!(seen.mark_sent(&key("box-0", 12)));
+        assert!(seen.mark_sent(&key("box-0", 11)), "it was lost on the way");
+        assert!(!seen.mark_sent(&key("box-0", 12)));
         assert_eq!(*seen.complete(&positions(12, 600)), positions(12, 700), "it never goes back");
-        assert!(!seen.is_news(&key("box-0", 12)));
-        assert!(!seen.is_news(&key("box-1", 700)));
+        assert!(!seen.mark_sent(&key("box-0", 12)));
+        assert!(!seen.mark_sent(&key("box-1", 700)));
         assert!(seen.beyond.is_empty());
     }
 
     #[test]
     fn a_client_ahead_of_the_log_starts_anew() {
-        let mut seen = Seen::claimed(positions(10, 700));
-        assert!(seen.prove(&positions(10, 701)));
-        assert!(seen.prove(&positions(1, 1)), "a claim is checked once");
+        let mut seen = SentAlarms::claimed(positions(10, 700));
+        assert!(seen.verify_claim(&positions(10, 701)));
+        assert!(seen.verify_claim(&positions(1, 1)), "a claim is checked once");
         assert_eq!(seen.floor(), Some(&positions(10, 700)));
-        let mut seen = Seen::claimed(positions(11, 700));
-        assert!(!seen.prove(&positions(10, 701)));
-        assert!(seen.is_news(&key("box-0", 11)));
+        let mut seen = SentAlarms::claimed(positions(11, 700));
+        assert!(!seen.verify_claim(&positions(10, 701)));
+        assert!(seen.mark_sent(&key("box-0", 11)));
     }
 }

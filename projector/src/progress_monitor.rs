@@ -20,14 +20,14 @@ use crate::{database::Database, status::Track};
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The number of polls between two reads of the ends of the streams. A stalled stream is noticed after the time between
-/// them and [`STALL`].
+/// them and [`STALL_TIME`].
 const READ_ENDS_EVERY: u32 = 2;
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
-const STALL: Duration = Duration::from_secs(5);
+const STALL_TIME: Duration = Duration::from_secs(5);
 
 /// Timeout of a database query.
-const ANSWER: Duration = Duration::from_secs(3);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The number of polls between two counts of quarantined boxes and commits.
 const COUNT_EVERY: u32 = 3;
@@ -35,15 +35,15 @@ const COUNT_EVERY: u32 = 3;
 /// The latest observations. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProgressMonitor {
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observations>>,
 }
 
 /// The observations.
 #[derive(Debug, Default)]
-struct Seen {
+struct Observations {
     ends: HashMap<StreamName, u64>,
     generations: BTreeMap<i32, GenerationStatus>,
-    places: BTreeMap<Track, Place>,
+    progress: BTreeMap<Track, StreamProgress>,
     erasures: Erasures,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct GenerationStatus {
 
 /// The progress of a stream in a generation.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Place {
+pub(crate) struct StreamProgress {
     /// The checkpoint.
     pub(crate) position: u64,
     /// The end of the stream.
@@ -98,32 +98,32 @@ pub(crate) struct Place {
     /// The number of their waiting commits.
     pub(crate) parked: u64,
     /// The time since which the checkpoint has not moved although there are commits to project.
-    still_since: Option<Instant>,
+    stalled_since: Option<Instant>,
     /// The reason for which the holder waits, as far as the database knows.
     cause: Option<String>,
 }
 
-impl Place {
+impl StreamProgress {
     /// Returns the time for which the checkpoint has not moved although there are commits to project.
-    fn still_for(&self) -> Option<Duration> {
-        self.still_since.map(|since| since.elapsed())
+    fn stalled_for(&self) -> Option<Duration> {
+        self.stalled_since.map(|since| since.elapsed())
     }
 
     /// Returns true if that time exceeds the limit.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.still_for().is_some_and(|still| still >= STALL)
+        self.stalled_for().is_some_and(|stalled| stalled >= STALL_TIME)
     }
 
-    fn note_end(&mut self, end: u64) {
+    fn set_end(&mut self, end: u64) {
         self.end = self.end.max(end);
         if self.position < self.end {
-            self.still_since.get_or_insert_with(Instant::now);
+            self.stalled_since.get_or_insert_with(Instant::now);
         }
     }
 
-    fn note_position(&mut self, position: u64) {
+    fn set_position(&mut self, position: u64) {
         if position != self.position || position >= self.end {
-            (self.still_since, self.cause) = (None, None);
+            (self.stalled_since, self.cause) = (None, None);
         }
         self.position = position;
         if position >= self.end {
@@ -139,8 +139,8 @@ impl ProgressMonitor {
     }
 
     /// Returns the progress of each stream in each of them.
-    pub(crate) fn places(&self) -> Vec<(Track, Place)> {
-        self.seen().places.clone().into_iter().collect()
+    pub(crate) fn progress(&self) -> Vec<(Track, StreamProgress)> {
+        self.seen().progress.clone().into_iter().collect()
     }
 
     /// Returns the pending erasures.
@@ -161,64 +161,64 @@ impl ProgressMonitor {
     /// it.
     fn stalled(&self) -> Vec<String> {
         let seen = self.seen();
-        let read = |number| seen.generations.get(&number).is_some_and(|life| life.state != "building");
-        let stalled = seen.places.iter().filter(|((number, _), place)| read(*number) && place.is_stalled());
-        let say = |((number, stream), place): (&Track, &Place)| {
-            let seconds = place.still_for().unwrap_or_default().as_secs();
-            let cause = place.cause.as_deref().unwrap_or("no blocking database session is known");
-            format!("g{number} {stream}: stalled at {} of {} for {seconds} s: {cause}", place.position, place.end)
+        let read = |number| seen.generations.get(&number).is_some_and(|status| status.state != "building");
+        let stalled = seen.progress.iter().filter(|((number, _), progress)| read(*number) && progress.is_stalled());
+        let say = |((number, stream), progress): (&Track, &StreamProgress)| {
+            let seconds = progress.stalled_for().unwrap_or_default().as_secs();
+            let cause = progress.cause.as_deref().unwrap_or("no blocking database session is known");
+            format!("g{number} {stream}: stalled at {} of {} for {seconds} s: {cause}", progress.position, progress.end)
         };
         stalled.map(say).collect()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, Observations> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Polls for as long as the process runs.
     pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16) {
-        let mut eyes = Eyes { database, log, partitions, control: None, schemas: BTreeMap::new(), looks: 0 };
-        let mut beat = interval(POLL_INTERVAL);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut poller = Poller { database, log, partitions, control: None, schemas: BTreeMap::new(), polls: 0 };
+        let mut ticks = interval(POLL_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            beat.tick().await;
-            if eyes.looks.is_multiple_of(READ_ENDS_EVERY) {
-                eyes.look_at_log(&self).await;
+            ticks.tick().await;
+            if poller.polls.is_multiple_of(READ_ENDS_EVERY) {
+                poller.poll_log(&self).await;
             }
-            if let Err(error) = eyes.look_at_database(&self).await {
+            if let Err(error) = poller.poll_database(&self).await {
                 // Other parts report that the database is unavailable; a failed connection is opened again.
                 tracing::debug!(%error, "cannot read the progress of the projection");
-                eyes.control = None;
+                poller.control = None;
             }
-            eyes.look_at_waiting(&self).await;
-            eyes.looks = eyes.looks.wrapping_add(1);
+            poller.poll_oldest_unprojected(&self).await;
+            poller.polls = poller.polls.wrapping_add(1);
         }
     }
 }
 
 /// The connections and state of the polling task.
-struct Eyes {
+struct Poller {
     database: Database,
     log: Arc<dyn Log>,
     partitions: u16,
     control: Option<PgConnection>,
     schemas: BTreeMap<i32, PgConnection>,
-    looks: u32,
+    polls: u32,
 }
 
-impl Eyes {
-    async fn look_at_log(&self, watch: &ProgressMonitor) {
+impl Poller {
+    async fn poll_log(&self, watch: &ProgressMonitor) {
         let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
         for (stream, state) in futures::future::join_all(states).await {
             let Ok(state) = state else { continue };
             let mut seen = watch.seen();
             seen.ends.insert(stream, state.last_sequence);
-            let places = seen.places.iter_mut().filter(|((_, of), _)| *of == stream);
-            places.for_each(|(_, place)| place.note_end(state.last_sequence));
+            let progress = seen.progress.iter_mut().filter(|((_, of), _)| *of == stream);
+            progress.for_each(|(_, progress)| progress.set_end(state.last_sequence));
         }
     }
 
-    async fn look_at_database(&mut self, watch: &ProgressMonitor) -> Result<(), sqlx::Error> {
+    async fn poll_database(&mut self, watch: &ProgressMonitor) -> Result<(), sqlx::Error> {
         let control = match &mut self.control {
             Some(control) => control,
             none => none.insert(self.database.control().await?),
@@ -233,60 +233,60 @@ impl Eyes {
                left join control.generations on state <> 'retired' and model_version = $1"#,
             read_model::version()
         );
-        let rows = in_time(rows.fetch_all(&mut *control)).await?;
+        let rows = with_timeout(rows.fetch_all(&mut *control)).await?;
         let erasures = rows.first().map(|row| Erasures { pending: row.pending.cast_unsigned(), since: row.since });
         let generations: BTreeMap<i32, GenerationStatus> = rows.into_iter().filter_map(Row::generation).collect();
         self.schemas.retain(|number, _| generations.contains_key(number));
         let numbers: Vec<i32> = generations.keys().copied().collect();
         {
             let mut seen = watch.seen();
-            seen.places.retain(|(number, _), _| generations.contains_key(number));
+            seen.progress.retain(|(number, _), _| generations.contains_key(number));
             seen.generations = generations;
             seen.erasures = erasures.unwrap_or_default();
         }
         for number in numbers {
-            if let Err(error) = self.look_at_generation(watch, number).await {
+            if let Err(error) = self.poll_generation(watch, number).await {
                 tracing::debug!(%error, generation = number, "cannot read the progress of the projection");
                 self.schemas.remove(&number);
             }
         }
         let stalled: Vec<Track> =
-            watch.places().iter().filter(|(_, place)| place.is_stalled()).map(|(track, _)| *track).collect();
+            watch.progress().iter().filter(|(_, progress)| progress.is_stalled()).map(|(track, _)| *track).collect();
         for track in stalled {
             let cause = self.cause(track).await?;
-            if let Some(place) = watch.seen().places.get_mut(&track) {
-                place.cause = cause;
+            if let Some(progress) = watch.seen().progress.get_mut(&track) {
+                progress.cause = cause;
             }
         }
         Ok(())
     }
 
-    async fn look_at_generation(&mut self, watch: &ProgressMonitor, number: i32) -> Result<(), sqlx::Error> {
+    async fn poll_generation(&mut self, watch: &ProgressMonitor, number: i32) -> Result<(), sqlx::Error> {
         if !self.schemas.contains_key(&number) {
             self.schemas.insert(number, self.database.generation(number).await?);
         }
         let Some(connection) = self.schemas.get_mut(&number) else { return Ok(()) };
         let checkpoints = query!("select stream, position from checkpoints").fetch_all(&mut *connection);
-        for row in in_time(checkpoints).await? {
+        for row in with_timeout(checkpoints).await? {
             let Ok(stream) = row.stream.parse::<StreamName>() else { continue };
             let mut seen = watch.seen();
             let end = seen.ends.get(&stream).copied().unwrap_or_default();
-            let place = seen.places.entry((number, stream)).or_default();
-            place.note_position(row.position.cast_unsigned());
-            place.note_end(end);
+            let progress = seen.progress.entry((number, stream)).or_default();
+            progress.set_position(row.position.cast_unsigned());
+            progress.set_end(end);
         }
-        if self.looks.is_multiple_of(COUNT_EVERY) {
+        if self.polls.is_multiple_of(COUNT_EVERY) {
             let parked = query!(
                 r#"select stream, count(distinct q.box_id) as "boxes!", count(p.box_id) as "commits!"
                    from quarantined_boxes q
                    left join parked_events p on p.box_id = q.box_id
                    group by stream"#
             );
-            let parked = in_time(parked.fetch_all(connection)).await?;
-            for ((_, stream), place) in watch.seen().places.iter_mut().filter(|((of, _), _)| *of == number) {
+            let parked = with_timeout(parked.fetch_all(connection)).await?;
+            for ((_, stream), progress) in watch.seen().progress.iter_mut().filter(|((of, _), _)| *of == number) {
                 let row = parked.iter().find(|row| row.stream == stream.label());
-                place.quarantined = row.map_or(0, |row| row.boxes.cast_unsigned());
-                place.parked = row.map_or(0, |row| row.commits.cast_unsigned());
+                progress.quarantined = row.map_or(0, |row| row.boxes.cast_unsigned());
+                progress.parked = row.map_or(0, |row| row.commits.cast_unsigned());
             }
         }
         Ok(())
@@ -310,7 +310,7 @@ impl Eyes {
             number,
             label
         );
-        let row = in_time(row.fetch_optional(control)).await?;
+        let row = with_timeout(row.fetch_optional(control)).await?;
         let former = row.map(|row| match row.blockers {
             Some(blockers) => format!("{} waits for database session {blockers}", row.holder),
             None => format!("{} holds the lease and waits for no other session", row.holder),
@@ -319,20 +319,20 @@ impl Eyes {
     }
 
     /// Reads the time at which the oldest unprojected commit of each stream was stored.
-    async fn look_at_waiting(&self, watch: &ProgressMonitor) {
+    async fn poll_oldest_unprojected(&self, watch: &ProgressMonitor) {
         let mut known: HashMap<(StreamName, u64), Option<DateTime<Utc>>> = HashMap::new();
-        for ((number, stream), place) in watch.places() {
-            if place.position >= place.end {
+        for ((number, stream), progress) in watch.progress() {
+            if progress.position >= progress.end {
                 continue;
             }
-            let at = (stream, place.position);
+            let at = (stream, progress.position);
             let stored = match known.get(&at) {
                 Some(stored) => *stored,
-                None => self.first_after(stream, place.position).await.unwrap_or_default(),
+                None => self.first_after(stream, progress.position).await.unwrap_or_default(),
             };
             known.insert(at, stored);
-            if let Some(place) = watch.seen().places.get_mut(&(number, stream)) {
-                place.waiting_since = stored;
+            if let Some(progress) = watch.seen().progress.get_mut(&(number, stream)) {
+                progress.waiting_since = stored;
             }
         }
     }
@@ -343,8 +343,8 @@ impl Eyes {
     }
 }
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    timeout(ANSWER, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+async fn with_timeout<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(QUERY_TIMEOUT, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 #[cfg(test)]
@@ -353,19 +353,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_moving_stream_is_not_stalled_at_any_lag() {
-        let mut place = Place::default();
+        let mut progress = StreamProgress::default();
         for step in 1..20 {
-            place.note_end(1000);
-            place.note_position(step);
-            place.note_end(1000);
+            progress.set_end(1000);
+            progress.set_position(step);
+            progress.set_end(1000);
             tokio::time::advance(Duration::from_secs(4)).await;
-            assert!(!place.is_stalled(), "{step}");
+            assert!(!progress.is_stalled(), "{step}");
         }
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(place.is_stalled());
-        place.note_position(1000);
-        assert!(!place.is_stalled());
+        assert!(progress.is_stalled());
+        progress.set_position(1000);
+        assert!(!progress.is_stalled());
         tokio::time::advance(Duration::from_mins(1)).await;
-        assert!(!place.is_stalled(), "nothing to do is no stall");
+        assert!(!progress.is_stalled(), "nothing to do is no stall");
     }
 }

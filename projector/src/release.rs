@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 use wire::StreamName;
 
 use crate::{
-    batch::{BatchError, project_isolating_failures, refused},
+    batch::{BatchError, project_isolating_failures, rejection_reason},
     checkpoint::Checkpoint,
     commit::{Commit, Content},
     projection::{Changes, Projection, ProjectionError, quarantine},
@@ -36,35 +36,38 @@ pub async fn project_and_release(
     commits: &[Commit],
     log: &dyn Log,
 ) -> Result<Changes, ReadError> {
-    let mut news = Changes::default();
+    let mut changes = Changes::default();
     let mut rest = commits;
-    while let Some((place, commit)) = rest.iter().enumerate().find(|(_, commit)| given_up(commit).next().is_some()) {
-        let (before, after) = (rest.get(..place), rest.get(place + 1..));
-        news.extend(project_isolating_failures(connection, projection, checkpoint, before.unwrap_or_default()).await?);
-        news.extend(project_giving_up(connection, projection, checkpoint, commit, log).await?);
+    while let Some((index, commit)) =
+        rest.iter().enumerate().find(|(_, commit)| dropped_sequences(commit).next().is_some())
+    {
+        let (before, after) = (rest.get(..index), rest.get(index + 1..));
+        changes
+            .extend(project_isolating_failures(connection, projection, checkpoint, before.unwrap_or_default()).await?);
+        changes.extend(project_dropping(connection, projection, checkpoint, commit, log).await?);
         rest = after.unwrap_or_default();
     }
-    news.extend(project_isolating_failures(connection, projection, checkpoint, rest).await?);
-    Ok(news)
+    changes.extend(project_isolating_failures(connection, projection, checkpoint, rest).await?);
+    Ok(changes)
 }
 
 /// Retries every quarantined box of a stream once. A box that fails again stays in quarantine, from its new failure on.
-pub async fn retry(
+pub async fn retry_quarantined(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &Checkpoint,
     log: &dyn Log,
 ) -> Result<Changes, ReadError> {
-    let mut news = Changes::default();
+    let mut changes = Changes::default();
     let boxes: Vec<BoxId> = match projection {
         Projection::Boxes(stream) => stream.quarantine().boxes().cloned().collect(),
-        Projection::Users | Projection::Stores | Projection::Markers => return Ok(news),
+        Projection::Users | Projection::Stores | Projection::Markers => return Ok(changes),
     };
     for box_id in boxes {
         let waiting = waiting(connection, checkpoint.stream, &box_id, log).await?;
         let release = Release { checkpoint, to: None, box_id: &box_id, commits: &waiting };
-        match release.carry_out(connection, projection).await {
-            Ok(more) => news.extend(more),
+        match release.execute(connection, projection).await {
+            Ok(more) => changes.extend(more),
             Err(BatchError::Overtaken) => return Err(ReadError::Overtaken),
             Err(BatchError::Projection(error)) => {
                 tracing::error!(box.id = %box_id, %error, "cannot retry a quarantined box");
@@ -72,11 +75,11 @@ pub async fn retry(
             }
         }
     }
-    Ok(news)
+    Ok(changes)
 }
 
 /// Returns the sequences of earlier commits of the same box that this commit drops.
-fn given_up(commit: &Commit) -> impl Iterator<Item = u64> {
+fn dropped_sequences(commit: &Commit) -> impl Iterator<Item = u64> {
     let events = match &commit.content {
         Content::Box { events, .. } => events.as_slice(),
         Content::User { .. }
@@ -92,7 +95,7 @@ fn given_up(commit: &Commit) -> impl Iterator<Item = u64> {
     sequences.filter(|sequence| *sequence < commit.sequence)
 }
 
-async fn project_giving_up(
+async fn project_dropping(
     connection: &mut PgConnection,
     projection: &mut Projection,
     checkpoint: &mut Checkpoint,
@@ -103,16 +106,17 @@ async fn project_giving_up(
         (Projection::Boxes(stream), Some(box_id)) => stream.quarantine().since(box_id).map(|since| (box_id, since)),
         _ => None,
     };
-    let Some((box_id, _)) = parked.filter(|(_, since)| given_up(commit).any(|sequence| sequence == *since)) else {
-        let alone = std::slice::from_ref(commit);
-        return Ok(project_isolating_failures(connection, projection, checkpoint, alone).await?);
+    let Some((box_id, _)) = parked.filter(|(_, since)| dropped_sequences(commit).any(|sequence| sequence == *since))
+    else {
+        let single = std::slice::from_ref(commit);
+        return Ok(project_isolating_failures(connection, projection, checkpoint, single).await?);
     };
     let mut commits = waiting(connection, checkpoint.stream, box_id, log).await?;
     commits.push(commit.clone());
     let release = Release { checkpoint, to: Some(commit), box_id, commits: &commits };
-    let news = release.carry_out(connection, projection).await?;
+    let changes = release.execute(connection, projection).await?;
     *checkpoint = checkpoint.at(commit);
-    Ok(news)
+    Ok(changes)
 }
 
 /// Reads the waiting commits of a box, before the transaction begins: it must not idle while the log answers.
@@ -122,7 +126,7 @@ async fn waiting(
     box_id: &BoxId,
     log: &dyn Log,
 ) -> Result<Vec<Commit>, ReadError> {
-    let positions = quarantine::parked(connection, box_id).await?;
+    let positions = quarantine::waiting_positions(connection, box_id).await?;
     let commits = stream::iter(positions).map(|position| read(log, stream, position)).buffered(READS);
     commits.try_collect().await
 }
@@ -159,30 +163,26 @@ impl<E: Into<BatchError>> From<E> for Failure {
 impl Release<'_> {
     /// Projects all commits in one transaction. If the database refuses one, isolates it and puts the box into
     /// quarantine from there.
-    async fn carry_out(
-        &self,
-        connection: &mut PgConnection,
-        projection: &mut Projection,
-    ) -> Result<Changes, BatchError> {
-        let mut condemned = Vec::new();
+    async fn execute(&self, connection: &mut PgConnection, projection: &mut Projection) -> Result<Changes, BatchError> {
+        let mut rejected = Vec::new();
         let mut chunk = CHUNK;
         loop {
             let failure = match self.attempt(connection, projection, chunk).await {
-                Ok(news) => return Ok(news),
+                Ok(changes) => return Ok(changes),
                 Err(failure) => failure,
             };
             let BatchError::Projection(ProjectionError::Database(error)) = &failure.error else {
                 return Err(failure.error);
             };
-            let Some(reason) = refused(error).filter(|_| chunk > 1 || failure.sequence.is_some()) else {
+            let Some(reason) = rejection_reason(error).filter(|_| chunk > 1 || failure.sequence.is_some()) else {
                 return Err(failure.error);
             };
             projection.reopen(self.checkpoint.stream, connection).await?;
-            condemned.extend(failure.sequence.map(|sequence| (sequence, reason)));
+            rejected.extend(failure.sequence.map(|sequence| (sequence, reason)));
             // Projects one by one until the failing commit is known.
             chunk = if failure.sequence.is_some() { CHUNK } else { 1 };
             if let Projection::Boxes(boxes) = projection {
-                condemned.iter().cloned().for_each(|(sequence, reason)| boxes.condemn(sequence, reason));
+                rejected.iter().cloned().for_each(|(sequence, reason)| boxes.quarantine_commit(sequence, reason));
             }
         }
     }
@@ -202,13 +202,13 @@ impl Release<'_> {
             return Err(BatchError::Overtaken.into());
         }
         if let Projection::Boxes(stream) = projection {
-            let given_up: BTreeSet<u64> = self.commits.iter().flat_map(given_up).collect();
-            stream.release(&mut transaction, self.box_id, given_up).await?;
+            let dropped: BTreeSet<u64> = self.commits.iter().flat_map(dropped_sequences).collect();
+            stream.release(&mut transaction, self.box_id, dropped).await?;
         }
-        let mut news = Changes::default();
+        let mut changes = Changes::default();
         for commits in self.commits.chunks(chunk) {
             match projection.project(&mut transaction, commits).await {
-                Ok(more) => news.extend(more),
+                Ok(more) => changes.extend(more),
                 Err(error) => {
                     let sequence = commits.first().filter(|_| chunk == 1).map(|commit| commit.sequence);
                     return Err(Failure { error: error.into(), sequence });
@@ -216,6 +216,6 @@ impl Release<'_> {
             }
         }
         transaction.commit().await?;
-        Ok(news)
+        Ok(changes)
     }
 }

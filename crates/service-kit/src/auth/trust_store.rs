@@ -17,7 +17,7 @@ use super::caller::Caller;
 
 /// The keys and revocations, as cached on disk.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(super) struct TrustState {
     /// The keys of the command-services by id, also those that no longer verify, so that they are not published again.
     #[serde(default)]
     pub(super) published: BTreeMap<String, PublicKey>,
@@ -39,40 +39,40 @@ pub(super) struct Key {
 
 /// The keys and revocations, prepared for verifying.
 #[derive(Default)]
-pub(super) struct Ring {
-    known: Known,
+pub(super) struct TrustStore {
+    state: TrustState,
     /// Keys with which this process signs, also while they are not yet published.
-    own: BTreeMap<String, PublicKey>,
+    own_keys: BTreeMap<String, PublicKey>,
     keys: HashMap<String, Key>,
 }
 
-impl Ring {
-    pub(super) fn known(&self) -> &Known {
-        &self.known
+impl TrustStore {
+    pub(super) fn state(&self) -> &TrustState {
+        &self.state
     }
 
     /// Replaces the keys and revocations. Returns true if they are different.
-    pub(super) fn learn(&mut self, known: Known) -> bool {
-        if known == self.known {
+    pub(super) fn update(&mut self, state: TrustState) -> bool {
+        if state == self.state {
             return false;
         }
-        self.known = known;
-        self.arrange();
+        self.state = state;
+        self.rebuild_keys();
         true
     }
 
     /// Adds a key with which this process signs.
-    pub(super) fn own(&mut self, id: &str, key: PublicKey) {
-        self.own.insert(id.to_owned(), key);
-        self.arrange();
+    pub(super) fn add_own_key(&mut self, id: &str, key: PublicKey) {
+        self.own_keys.insert(id.to_owned(), key);
+        self.rebuild_keys();
     }
 
-    fn arrange(&mut self) {
+    fn rebuild_keys(&mut self) {
         // A published key replaces the own entry, because it holds the time until which it verifies.
-        let ours = self.own.iter().chain(&self.known.published);
-        let ours = ours.filter_map(|(id, key)| Some((id.clone(), ready(&jwk_of(&key.x)?, key.verifies_until)?)));
-        let outside = self.known.outside.iter();
-        let outside = outside.filter_map(|jwk| Some((jwk.common.key_id.clone()?, ready(jwk, None)?)));
+        let ours = self.own_keys.iter().chain(&self.state.published);
+        let ours = ours.filter_map(|(id, key)| Some((id.clone(), prepare_key(&jwk_of(&key.x)?, key.verifies_until)?)));
+        let outside = self.state.outside.iter();
+        let outside = outside.filter_map(|jwk| Some((jwk.common.key_id.clone()?, prepare_key(jwk, None)?)));
         self.keys = ours.chain(outside).collect();
     }
 
@@ -93,21 +93,21 @@ impl Ring {
         let revoked = [session.as_deref(), Some(&subject), Some(trust::ALL_TOKENS_KEY)]
             .into_iter()
             .flatten()
-            .filter_map(|key| self.known.revoked.get(key))
+            .filter_map(|key| self.state.revoked.get(key))
             .max_by_key(|revoked| revoked.before);
         revoked.is_some_and(|revoked| caller.issued_at < revoked.before)
     }
 
     /// Returns the public keys for verifiers outside the services.
     pub(super) fn jwks(&self, now: DateTime<Utc>) -> JwkSet {
-        let published = self.known.published.values();
+        let published = self.state.published.values();
         let verifying = published.filter(|key| key.verifies_until.is_none_or(|until| now < until));
         JwkSet { keys: verifying.filter_map(|key| jwk_of(&key.x)).collect() }
     }
 }
 
 /// Prepares a key for its only algorithm. None for other types of keys.
-fn ready(jwk: &Jwk, until: Option<DateTime<Utc>>) -> Option<Key> {
+fn prepare_key(jwk: &Jwk, until: Option<DateTime<Utc>>) -> Option<Key> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use event_store::log::{
-    Answer, Attempt, BulkReader, Freshness, Log, LogError, NewMessage, Range, Recorded, SealError, StreamState,
+    Answer, Attempt, BulkReader, EncryptError, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState,
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use wire::StreamName;
@@ -13,38 +13,38 @@ use wire::StreamName;
 use crate::{cipher, error::KeyError, keys::KeyRing};
 
 /// A log with encrypted personal values. Shared by the executors, or by the projector's tracks.
-pub struct SealedLog {
+pub struct EncryptedLog {
     stored: Arc<dyn Log>,
     keys: Arc<KeyRing>,
 }
 
-impl SealedLog {
+impl EncryptedLog {
     /// Wraps this log with these keys.
     pub fn new(stored: Arc<dyn Log>, keys: Arc<KeyRing>) -> Arc<Self> {
         Arc::new(Self { stored, keys })
     }
 
-    async fn opened(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, LogError> {
+    async fn decrypted(&self, recorded: Option<Recorded>) -> Result<Option<Recorded>, LogError> {
         let Some(mut recorded) = recorded else { return Ok(None) };
-        self.keys.open(std::slice::from_mut(&mut recorded)).await?;
+        self.keys.decrypt(std::slice::from_mut(&mut recorded)).await?;
         Ok(Some(recorded))
     }
 
-    async fn sealed(&self, message: &NewMessage) -> Result<NewMessage, SealError> {
+    async fn encrypted(&self, message: &NewMessage) -> Result<NewMessage, EncryptError> {
         let Some(owner) = cipher::owner(message) else { return Ok(message.clone()) };
-        let key = self.keys.sealing(&owner).await.map_err(seal_error)?;
-        cipher::seal(message, &owner, &key.ok_or(SealError::Erased)?).ok_or(SealError::Cipher)
+        let key = self.keys.encryption_key(&owner).await.map_err(encrypt_error)?;
+        cipher::encrypt_values(message, &owner, &key.ok_or(EncryptError::Erased)?).ok_or(EncryptError::Cipher)
     }
 }
 
-impl Log for SealedLog {
-    fn seal<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, SealError>> {
+impl Log for EncryptedLog {
+    fn encrypt<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Result<Cow<'a, [NewMessage]>, EncryptError>> {
         async move {
-            let mut sealed = Vec::with_capacity(messages.len());
+            let mut encrypted = Vec::with_capacity(messages.len());
             for message in messages {
-                sealed.push(self.sealed(message).await?);
+                encrypted.push(self.encrypted(message).await?);
             }
-            Ok(Cow::Owned(sealed))
+            Ok(Cow::Owned(encrypted))
         }
         .boxed()
     }
@@ -53,22 +53,22 @@ impl Log for SealedLog {
         Some(Arc::clone(&self.stored))
     }
 
-    fn attempt<'a>(&'a self, messages: &'a [NewMessage], patience: Duration) -> BoxFuture<'a, Attempt> {
-        self.stored.attempt(messages, patience)
+    fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt> {
+        self.stored.attempt(messages, limit)
     }
 
     fn last<'a>(&'a self, stream: StreamName, subject: &'a str, from: Freshness) -> Answer<'a, Option<Recorded>> {
-        async move { self.opened(self.stored.last(stream, subject, from).await?).await }.boxed()
+        async move { self.decrypted(self.stored.last(stream, subject, from).await?).await }.boxed()
     }
 
     fn get(&self, stream: StreamName, sequence: u64, from: Freshness) -> Answer<'_, Option<Recorded>> {
-        async move { self.opened(self.stored.get(stream, sequence, from).await?).await }.boxed()
+        async move { self.decrypted(self.stored.get(stream, sequence, from).await?).await }.boxed()
     }
 
     fn read<'a>(&'a self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
         async move {
             let mut page = self.stored.read(range).await?;
-            self.keys.open(&mut page).await?;
+            self.keys.decrypt(&mut page).await?;
             Ok(page)
         }
         .boxed()
@@ -87,14 +87,14 @@ impl Log for SealedLog {
     }
 
     /// Drops notifications that cannot be decrypted now. The follower gets the error when it reads the log.
-    fn notices(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
+    fn notifications(&self, stream: StreamName) -> Answer<'_, BoxStream<'static, Recorded>> {
         async move {
-            let (keys, notices) = (Arc::clone(&self.keys), self.stored.notices(stream).await?);
-            let opened = notices.filter_map(move |mut recorded| {
+            let (keys, notifications) = (Arc::clone(&self.keys), self.stored.notifications(stream).await?);
+            let decrypted = notifications.filter_map(move |mut recorded| {
                 let keys = Arc::clone(&keys);
-                async move { keys.open(std::slice::from_mut(&mut recorded)).await.ok().map(|()| recorded) }
+                async move { keys.decrypt(std::slice::from_mut(&mut recorded)).await.ok().map(|()| recorded) }
             });
-            Ok(opened.boxed())
+            Ok(decrypted.boxed())
         }
         .boxed()
     }
@@ -118,7 +118,7 @@ impl BulkReader for OpeningReader {
     fn read<'a>(&'a mut self, range: Range<'a>) -> Answer<'a, Vec<Recorded>> {
         async move {
             let mut page = self.stored.read(range).await?;
-            self.keys.open(&mut page).await?;
+            self.keys.decrypt(&mut page).await?;
             Ok(page)
         }
         .boxed()
@@ -131,9 +131,9 @@ impl From<KeyError> for LogError {
     }
 }
 
-fn seal_error(error: KeyError) -> SealError {
+fn encrypt_error(error: KeyError) -> EncryptError {
     match error {
-        KeyError::Full(lack) => SealError::Full(lack),
-        error => SealError::Key(error.into()),
+        KeyError::Full(space_limit) => EncryptError::Full(space_limit),
+        error => EncryptError::Key(error.into()),
     }
 }

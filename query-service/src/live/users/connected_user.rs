@@ -12,13 +12,13 @@ use crate::live::{
     alarms::Alarm,
     frames::ServerFrame,
     my_rooms::{MyRoom, MyRooms},
-    seen::{Positions, Seen},
     send_queue::SendQueue,
+    sent_alarms::{Positions, SentAlarms},
 };
 use crate::metrics::{METRICS, Queue};
 
 /// A connected user. Removed with the last connection.
-pub(super) struct Person {
+pub(super) struct ConnectedUser {
     id: UserId,
     state: Mutex<State>,
     listening: watch::Receiver<bool>,
@@ -27,19 +27,19 @@ pub(super) struct Person {
 
 #[derive(Default)]
 struct State {
-    connected: Vec<Connected>,
+    connected: Vec<UserConnection>,
     rooms: MyRooms,
     /// The time of the last read of the rooms.
     read_at: Option<Instant>,
 }
 
 /// One connection, and the alarms that it has received.
-struct Connected {
+struct UserConnection {
     send_queue: Arc<SendQueue>,
-    alarms: Seen,
+    alarms: SentAlarms,
 }
 
-impl Person {
+impl ConnectedUser {
     pub(super) fn new(id: UserId, listening: watch::Receiver<bool>) -> Self {
         Self { id, state: Mutex::default(), listening, listener: Mutex::default() }
     }
@@ -59,13 +59,13 @@ impl Person {
     }
 
     /// Adds a connection, which has these alarms already. Returns false if the user's rooms were not read yet.
-    pub(super) fn join(&self, send_queue: &Arc<SendQueue>, alarms: Seen) -> bool {
+    pub(super) fn join(&self, send_queue: &Arc<SendQueue>, alarms: SentAlarms) -> bool {
         let mut state = self.state();
         let rooms = state.rooms.frame();
         if let Some(frame) = &rooms {
-            send_queue.news(frame);
+            send_queue.push_user_frame(frame);
         }
-        state.connected.push(Connected { send_queue: send_queue.clone(), alarms });
+        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms });
         rooms.is_some()
     }
 
@@ -73,20 +73,22 @@ impl Person {
     pub(super) fn leave(&self, send_queue: &Arc<SendQueue>) -> bool {
         let mut state = self.state();
         state.connected.retain(|connected| !Arc::ptr_eq(&connected.send_queue, send_queue));
-        let stays = !state.connected.is_empty();
-        if !stays && let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let is_connected = !state.connected.is_empty();
+        if !is_connected && let Some(listener) = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take() {
             listener.abort();
         }
-        stays
+        is_connected
     }
 
     /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
-        for Connected { send_queue, alarms } in &mut self.state().connected {
-            if !alarms.prove(positions) {
+        for UserConnection { send_queue, alarms } in &mut self.state().connected {
+            if !alarms.verify_claim(positions) {
                 METRICS.resets.inc();
-                send_queue.news(&ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode());
+                send_queue.push_user_frame(
+                    &ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode(),
+                );
             }
             for (stream, position) in alarms.floor().into_iter().flatten() {
                 let lowest = floor.get_or_insert_default().entry(stream.clone()).or_insert(*position);
@@ -97,18 +99,18 @@ impl Person {
     }
 
     /// Sends an alarm to every connection that has not received it.
-    pub(super) fn tell(&self, alarm: &Alarm) {
+    pub(super) fn send_alarm(&self, alarm: &Alarm) {
         let (key, mut frame) = (alarm.key(), None);
         for connected in &mut self.state().connected {
-            if connected.alarms.is_news(&key) {
-                connected.send_queue.news(frame.get_or_insert_with(|| alarm.frame()));
+            if connected.alarms.mark_sent(&key) {
+                connected.send_queue.push_user_frame(frame.get_or_insert_with(|| alarm.frame()));
             }
         }
     }
 
     /// Marks all alarms up to these positions as sent to every connection.
     pub(super) fn complete(&self, positions: &Positions) {
-        for Connected { send_queue, alarms } in &mut self.state().connected {
+        for UserConnection { send_queue, alarms } in &mut self.state().connected {
             send_queue.alarms_complete(alarms.complete(positions));
         }
     }
@@ -119,11 +121,11 @@ impl Person {
     }
 
     /// Sends the changes of the rooms to every connection.
-    pub(super) fn tell_rooms(&self, read: Vec<MyRoom>) {
+    pub(super) fn send_rooms(&self, read: Vec<MyRoom>) {
         let mut state = self.state();
         for frame in state.rooms.update(read) {
             for connected in &state.connected {
-                connected.send_queue.news(&frame);
+                connected.send_queue.push_user_frame(&frame);
             }
         }
         state.read_at = Some(Instant::now());
