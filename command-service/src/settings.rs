@@ -89,7 +89,13 @@ pub struct Settings {
     pub idempotency_window: TimeDelta,
 
     /// Initial lifetime of a room, like `3h` or `90m`
-    #[arg(long, env = "BOXROOM_ROOM_LIFETIME", default_value = "3h", value_parser = time_span::parse, value_name = "TIME")]
+    #[arg(
+        long,
+        env = "BOXROOM_ROOM_LIFETIME",
+        default_value = "3h",
+        value_parser = time_span::parse,
+        value_name = "TIME"
+    )]
     pub room_lifetime: TimeDelta,
 }
 
@@ -113,7 +119,13 @@ pub struct SigningArgs {
     pub key_lead: TimeDelta,
 
     /// Time for which a key still verifies after a newer one has begun to sign
-    #[arg(long, env = "BOXROOM_KEY_RETENTION", default_value = "1h", value_parser = time_span::parse, value_name = "TIME")]
+    #[arg(
+        long,
+        env = "BOXROOM_KEY_RETENTION",
+        default_value = "1h",
+        value_parser = time_span::parse,
+        value_name = "TIME"
+    )]
     pub key_retention: TimeDelta,
 }
 

@@ -107,7 +107,9 @@ impl Tracker {
                 // A transaction that is cut off is rolled back and read again; a new reader begins with the quarantined
                 // boxes.
                 () = wait_until_live(&mut mode_receiver), if !live => return Ok(()),
-                () = self.retries.wait_for_later(track, wanted) => return Err(ReadError::Unavailable(RETRY_REQUESTED.to_owned())),
+                () = self.retries.wait_for_later(track, wanted) => {
+                    return Err(ReadError::Unavailable(RETRY_REQUESTED.to_owned()));
+                }
             };
             *pause = FIRST_PAUSE;
             METRICS.projected(generation, stream, step.commits, step.duration);

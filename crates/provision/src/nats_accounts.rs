@@ -169,8 +169,8 @@ fn once(subjects: &[&str]) -> Vec<(String, Replies)> {
     subjects.iter().map(|subject| ((*subject).to_owned(), Replies::Once)).collect()
 }
 
-/// Returns the subjects that an account may subscribe to: the answers to its user's requests, these streams of CORE, and
-/// others.
+/// Returns the subjects that an account may subscribe to: the replies to its user's requests, these streams of CORE,
+/// and others.
 fn hearing<const N: usize>(user: &str, streams: &[String], others: [&str; N]) -> Vec<String> {
     let own = [format!("{}.>", inbox(user))].into_iter().chain(streams.iter().cloned());
     own.chain(others.map(str::to_owned)).collect()
@@ -206,8 +206,8 @@ fn command(partitions: u16) -> Account {
     Account {
         name: "COMMAND",
         user: "command",
-        // `allow_responses` instead of `REPLY_SUBJECTS` would make the server remember every message that can be answered.
-        // Messages of a consumer can be, and remembering them costs a third of reading them.
+        // With `allow_responses` instead of `REPLY_SUBJECTS` the server would remember every message that can be
+        // answered. Messages of a consumer can be, and remembering them costs a third of reading them.
         publish: imported_subjects(&services).into_iter().chain([REPLY_SUBJECTS.to_owned()]).collect(),
         subscribe: hearing("command", &streams, [COMMANDS, ALL_ERASURES]),
         services,

@@ -21,7 +21,6 @@ use wire::{
 };
 
 use self::buckets::layouts;
-use crate::secret::hex;
 
 mod buckets;
 
@@ -227,7 +226,7 @@ fn config(stream: StreamName, options: ProvisionOptions) -> Config {
     let mut metadata = HashMap::from([
         (metadata::PARTITIONS.to_owned(), options.partitions.to_string()),
         (metadata::SCHEMA.to_owned(), LOG_SCHEMA.to_owned()),
-        (metadata::INCARNATION.to_owned(), hex(&rand::random::<u64>().to_be_bytes())),
+        (metadata::INCARNATION.to_owned(), format!("{:016x}", rand::random::<u64>())),
     ]);
     if stream == StreamName::User {
         metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());

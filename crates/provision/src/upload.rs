@@ -16,7 +16,6 @@ use wire::{
 };
 
 use crate::{
-    secret::hex,
     snapshot::{BackupError, Layout, REQUEST_TIMEOUT, STREAM_TIMEOUT, call_api, copied_streams, info, send},
     topology::{ProvisionOptions, provision},
 };
@@ -100,7 +99,7 @@ impl Restore {
         let mut new: serde_json::Map<_, _> =
             old.into_iter().filter(|(key, _)| !key.starts_with(metadata::OF_THE_SERVER)).collect();
         if let Some(incarnation) = new.get_mut(metadata::INCARNATION) {
-            *incarnation = hex(&rand::random::<u64>().to_be_bytes()).into();
+            *incarnation = format!("{:016x}", rand::random::<u64>()).into();
         }
         new.insert(metadata::RESTORED.to_owned(), self.backup.clone().into());
         if stream == StreamName::User.on_server() {

@@ -33,7 +33,7 @@ const KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 /// The maximum number of concurrent fetches.
 const MAX_FETCHES: usize = 64;
 
-/// The interval of checking whether a key was destroyed by another process, if the server does not notify of all changes.
+/// The interval of checking for keys destroyed by other processes, if the server does not notify of all changes.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.

@@ -150,8 +150,8 @@ pub struct Home {
 }
 
 impl Home {
-    /// Returns true if this server belongs to no cluster and stores the stream. Its notifications are lost only together
-    /// with the connection.
+    /// Returns true if this server belongs to no cluster and stores the stream. Its notifications are lost only
+    /// together with the connection.
     pub fn is_only(&self, server: &str) -> bool {
         self.name.is_none() && self.leader.as_deref() == Some(server)
     }

@@ -14,7 +14,8 @@ pub const KEYS_BUCKET: &str = "user-keys";
 /// The bucket of the public keys that verify access tokens, by their ids. Stored; never rename.
 pub const SIGNING_KEYS_BUCKET: &str = "signing_keys";
 
-/// The bucket of the sessions that can be refreshed, by [`session_record_key`](crate::trust::session_record_key). Stored; never rename.
+/// The bucket of the sessions that can be refreshed, by
+/// [`session_record_key`](crate::trust::session_record_key). Stored; never rename.
 pub const SESSIONS_BUCKET: &str = "sessions";
 
 /// The bucket of revoked tokens, by [`session_key`](crate::trust::session_key),

@@ -8,8 +8,8 @@ use super::state::{BuildLimits, Generation};
 use crate::lease;
 
 /// Returns the generations of a version to write now (neither retired, paused nor being indexed) and the number of
-/// running projectors of this version. Each of them holds one shared lock on its lease connection. Asked often, so it is
-/// one query.
+/// running projectors of this version. Each of them holds one shared lock on its lease connection. One query, because
+/// it runs often.
 pub async fn writable(
     connection: &mut PgConnection,
     model_version: &str,

@@ -5,8 +5,8 @@ use sqlx::query;
 use super::error::VerifyError;
 use crate::database::Database;
 
-/// Returns the generations to compare: those that are given, or else the active one and the newest other one. There is no
-/// second one for a fresh projection.
+/// Returns the generations to compare: those that are given, or else the active one and the newest other one. A fresh
+/// projection has no second one.
 pub async fn choose(
     database: &Database,
     generation: Option<i32>,

@@ -21,9 +21,10 @@ mod tests;
 /// An example of each frame, by its type.
 const EXAMPLES: &str = include_str!("asyncapi/examples.json");
 
-const DESCRIPTION: &str = "Events of rooms in real time: over a WebSocket, or as server-sent events for clients that only \
-    listen. Every frame is one JSON object with a `type`. An event of a room has a version `v`: 1, 2, 3 ... in each \
-    room, without gaps or repetitions. Later versions may add fields and types: a client must ignore those that it \
+const DESCRIPTION: &str = "\
+    Events of rooms in real time: over a WebSocket, or as server-sent events for clients that only listen. Every \
+    frame is one JSON object with a `type`. An event of a room has a version `v`: 1, 2, 3 ... in each room, \
+    without gaps or repetitions. Later versions may add fields and types: a client must ignore those that it \
     does not know. A client's own frames must have no other fields than these.";
 
 /// Returns the routes of the document and of the page.

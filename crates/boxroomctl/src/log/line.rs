@@ -130,8 +130,16 @@ mod tests {
     fn commit() -> Recorded {
         let sealed = json!({ "sealed": "c2VjcmV0", "of": "ana" });
         let events = json!([
-            { "version": 1, "type": "room_opened", "data": { "room_id": "b1.1", "title": sealed, "password_hash": "$argon" } },
-            { "version": 1, "type": "message_posted", "data": { "author": "ana", "body": "hi\u{1b}[2J", "reply_to": null } },
+            {
+                "version": 1,
+                "type": "room_opened",
+                "data": { "room_id": "b1.1", "title": sealed, "password_hash": "$argon" },
+            },
+            {
+                "version": 1,
+                "type": "message_posted",
+                "data": { "author": "ana", "body": "hi\u{1b}[2J", "reply_to": null },
+            },
         ]);
         recorded(json!({ "events": events, "state": { "version": 1 } }).to_string())
     }

@@ -298,7 +298,7 @@ impl OwnEvent {
 }
 
 impl RoomEvent {
-    /// Returns the user whom the event concerns besides the actor: the member who comes or goes, or the new host.
+    /// Returns the affected user other than the actor: the member who comes or goes, or the new host.
     pub fn member(&self) -> Option<&UserId> {
         match self {
             Self::MemberJoined { user_id } | Self::MemberLeft { user_id } | Self::MemberKicked { user_id, .. } => {
