@@ -18,8 +18,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The interval of asking the leader on the same connection, in case a notification was lost on it.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The interval if notifications are lost only together with the connection.
-const NOTIFIED_ASK_INTERVAL: Duration = Duration::from_secs(30);
+/// The interval if notifications are lost only together with the connection. Bounds the time until a replaced stream is
+/// detected.
+const NOTIFIED_ASK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The number of notifications after which the leader is asked again on the same connection. Far fewer than the client
 /// keeps before it drops any.

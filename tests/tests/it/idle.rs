@@ -10,13 +10,13 @@ use system_tests::World;
 use tokio::time::{Instant, timeout_at};
 
 /// The observed time.
-const OBSERVED: Duration = Duration::from_secs(24);
+const OBSERVED: Duration = Duration::from_secs(20);
 
 /// The time after the start in which everything becomes idle.
 const SETTLING: Duration = Duration::from_secs(5);
 
 /// The highest number of requests to JetStream in a second, of all services together.
-const REQUESTS: f64 = 3.5;
+const REQUESTS: f64 = 5.0;
 
 /// The highest number of transactions in a second, of all services together.
 const TRANSACTIONS: f64 = 10.0;
