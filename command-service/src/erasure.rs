@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use service_kit::clock;
 use tokio::time::sleep;
-use wire::notice;
+use wire::transient;
 
 use crate::{app::App, error::Error, problems::Code, users::erase};
 
@@ -48,7 +48,7 @@ pub(crate) async fn serve(client: Client, app: App) {
 
 async fn subscribe(client: &Client) -> Subscriber {
     loop {
-        match client.queue_subscribe(notice::ALL_ERASURES, QUEUE_GROUP.to_owned()).await {
+        match client.queue_subscribe(transient::ALL_ERASURES, QUEUE_GROUP.to_owned()).await {
             Ok(requests) => return requests,
             Err(error) => tracing::error!(%error, "cannot listen for erasures"),
         }
@@ -58,7 +58,7 @@ async fn subscribe(client: &Client) -> Subscriber {
 
 async fn answer(client: Client, app: App, request: Message) {
     let Some(inbox) = request.reply else { return };
-    let verb = notice::erasure_verb(&request.subject).unwrap_or_default();
+    let verb = transient::erasure_verb(&request.subject).unwrap_or_default();
     let done = match verb {
         "erase_author" => erase_author(&app, &request.payload).await,
         "destroy_key" => destroy_key(&app, &request.payload).await,

@@ -16,7 +16,7 @@ use service_kit::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 use utoipa::openapi::OpenApi;
-use wire::notice;
+use wire::transient;
 
 use message::Reply;
 use operations::Operations;
@@ -32,7 +32,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Subscribes to commands over a separate connection, so that garbage in it disturbs no other connection.
 pub(crate) fn requests(nats_url: &str) -> Result<Requests, ConnectError> {
-    Requests::new(nats_url, "command-service", notice::ALL_COMMANDS, QUEUE_GROUP)
+    Requests::new(nats_url, "command-service", transient::ALL_COMMANDS, QUEUE_GROUP)
 }
 
 /// The server of the NATS requests.

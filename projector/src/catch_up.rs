@@ -8,7 +8,8 @@ use wire::StreamName;
 
 use crate::{
     database::Database,
-    reader::{Mode, ReadError, Reader},
+    read_error::ReadError,
+    reader::{Mode, Reader},
 };
 
 /// Projects everything that these streams hold now into a generation, in parallel, and returns. Sends no notifications.

@@ -12,7 +12,7 @@ use event_store::Log;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
-use wire::notice;
+use wire::transient;
 
 use crate::{
     database::Database,
@@ -167,7 +167,7 @@ impl Eraser {
     /// Sends a request to the command-services, one of which answers. Returns the problem on failure.
     async fn request(&self, verb: &str, request: &Value) -> Result<(), String> {
         let message = Request::new().payload(request.to_string().into()).timeout(Some(REQUEST_TIMEOUT));
-        let answer = self.client.send_request(notice::erasure(verb), message).await;
+        let answer = self.client.send_request(transient::erasure(verb), message).await;
         let answer = answer.map_err(|error| format!("no command-service answers: {error}"))?;
         match serde_json::from_slice::<Value>(&answer.payload) {
             Ok(answer) if answer == json!({}) => Ok(()),

@@ -8,7 +8,10 @@ use tokio::time::timeout;
 
 use crate::{
     database::Database,
-    generation::{control::writable, state::Generation},
+    generation::{
+        control::{presence_name, writable},
+        state::Generation,
+    },
     status::{Progress, Track},
 };
 
@@ -131,11 +134,6 @@ impl Leases {
 
 fn lock_name(generation: i32, stream: &str) -> String {
     format!("boxroom projector g{generation} {stream}")
-}
-
-/// The name of the lock that every running projector of a version shares.
-pub(crate) fn presence_name(model_version: &str) -> String {
-    format!("boxroom projectors of {model_version}")
 }
 
 async fn with_timeout<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {

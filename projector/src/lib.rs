@@ -23,6 +23,7 @@ mod lease;
 pub mod log;
 mod prefetch;
 mod progress_monitor;
+pub mod read_error;
 pub mod reader;
 mod retries;
 mod run;

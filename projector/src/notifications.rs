@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::{MessageId, Position, RoomId, UserId};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use wire::notice;
+use wire::transient;
 
 use crate::{
     checkpoint::Checkpoint,
@@ -83,25 +83,25 @@ impl Notifier {
         }
         for (room_id, rows) in rooms {
             let headers = traces.headers(rows.iter().map(|row| row.position));
-            self.send_arrays(&notice::live_room(generation, room_id), headers, &rows);
+            self.send_arrays(&transient::live_room(generation, room_id), headers, &rows);
         }
         let mut users: BTreeMap<&UserId, Vec<AlarmNotification<'_>>> = BTreeMap::new();
         for alarm in &changes.alarms {
             users.entry(&alarm.user_id).or_default().push(AlarmNotification::of(alarm, &stream));
         }
         for (user_id, alarms) in users {
-            self.send_arrays(&notice::live_user(generation, user_id), None, &alarms);
+            self.send_arrays(&transient::live_user(generation, user_id), None, &alarms);
         }
         if !changes.room_changes.is_empty() {
-            self.send_arrays(&notice::room_changes(generation, &stream), None, &changes.room_changes);
+            self.send_arrays(&transient::room_changes(generation, &stream), None, &changes.room_changes);
         }
         let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
-        self.send(notice::projected(generation, &position.stream), None, position.to_string().into());
+        self.send(transient::projected(generation, &position.stream), None, position.to_string().into());
     }
 
     /// Announces the newly active generation.
     pub(crate) fn notify_activated(&self, generation: i32) {
-        self.send(notice::ACTIVATED.to_owned(), None, generation.to_string().into());
+        self.send(transient::ACTIVATED.to_owned(), None, generation.to_string().into());
     }
 
     /// Sends the items as JSON arrays, in order, each of a bounded size.

@@ -17,7 +17,7 @@ use crate::{
     checkpoint::Checkpoint,
     commit::{Commit, Content},
     projection::{Changes, Projection, ProjectionError, quarantine},
-    reader::ReadError,
+    read_error::ReadError,
 };
 
 /// Commits per call of the projection.

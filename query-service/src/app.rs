@@ -7,7 +7,7 @@ use service_kit::auth::Verifier;
 
 use crate::{
     generation::Generations,
-    live::{Live, tickets::Tickets},
+    live::{shared::Live, tickets::Tickets},
     search::limiter::SearchLimiter,
 };
 

@@ -18,7 +18,7 @@ use tokio::{
     task::AbortHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use wire::notice;
+use wire::transient;
 
 use self::active::{Active, Control, is_answer};
 use crate::{error::Error, metrics::METRICS, settings::Settings};
@@ -319,7 +319,7 @@ fn activations(nats: Client) -> watch::Receiver<()> {
     let (announce, activations) = watch::channel(());
     supervision::spawn("the activation listener", async move {
         while !announce.is_closed() {
-            match nats.subscribe(notice::ACTIVATED).await {
+            match nats.subscribe(transient::ACTIVATED).await {
                 Ok(mut notices) => {
                     while notices.next().await.is_some() {
                         announce.send_replace(());
@@ -336,7 +336,7 @@ fn activations(nats: Client) -> watch::Receiver<()> {
 /// Records the positions that projectors announce after each commit.
 async fn record_progress(nats: Client, generation: i64, progress: watch::Sender<Progress>) {
     loop {
-        match nats.subscribe(notice::all_projected(generation)).await {
+        match nats.subscribe(transient::all_projected(generation)).await {
             Ok(mut notices) => {
                 while let Some(notice) = notices.next().await {
                     let position = std::str::from_utf8(&notice.payload).ok().and_then(|text| text.parse().ok());

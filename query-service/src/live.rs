@@ -13,10 +13,10 @@ use crate::{app::App, error::Error, page::NoParameters, problems::HandshakeProbl
 use connection::Connection;
 use frames::HARD_MAX_FRAME;
 
-pub(crate) use shared::Live;
-
 pub(crate) mod asyncapi;
 pub(crate) mod events;
+pub(crate) mod issue_ticket;
+pub(crate) mod shared;
 pub(crate) mod tickets;
 
 mod alarms;
@@ -33,7 +33,6 @@ mod presence;
 mod replay;
 mod send_queue;
 mod sent_alarms;
-mod shared;
 mod signals;
 mod socket;
 mod subscriptions;

@@ -35,7 +35,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
     let (live_routes, more) = OpenApiRouter::new()
         .routes(routes!(live::open_live))
         .routes(routes!(live::events::open_events))
-        .routes(routes!(live::tickets::issue_ticket))
+        .routes(routes!(live::issue_ticket::issue_ticket))
         .split_for_parts();
     description.merge(more);
     let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, &app.verifier);

@@ -21,7 +21,7 @@ use crate::{
     collect,
     error::Error,
     generation::Generations,
-    live::{Live, tickets::Tickets},
+    live::{shared::Live, tickets::Tickets},
     metrics, problems, routes,
     search::limiter::SearchLimiter,
     settings::Settings,

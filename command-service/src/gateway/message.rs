@@ -13,7 +13,7 @@ use service_kit::{
     nats::Request as Message,
     problem::REQUEST_ID,
 };
-use wire::notice;
+use wire::transient;
 
 use super::operations::Operations;
 use crate::{
@@ -37,7 +37,7 @@ struct Envelope<'a> {
 
 /// Converts a message to its HTTP request.
 pub(super) fn into_http(message: &Message, operations: &Operations) -> Result<Request<Body>, Error> {
-    let operation = message.subject().and_then(notice::command_name).and_then(|name| operations.get(name));
+    let operation = message.subject().and_then(transient::command_name).and_then(|name| operations.get(name));
     let operation = operation.ok_or(Code::UnknownCommand)?;
     if message.payload.len() > BODY_LIMIT {
         return Err(Code::BodyTooLarge.into());

@@ -18,7 +18,7 @@ use event_store::{Log, StreamState};
 use projector::{
     Database, Mode, Throttle,
     generation::{self, Origin},
-    reader::ReadError,
+    read_error::ReadError,
 };
 use serde::Serialize;
 use wire::{StreamName, streams};

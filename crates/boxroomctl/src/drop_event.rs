@@ -7,7 +7,7 @@ use domain::{BoxId, EventSequence};
 use serde_json::{Value, json};
 use service_kit::nats::{self, ConnectError};
 use tokio::time::timeout;
-use wire::notice;
+use wire::transient;
 
 /// Timeout of the command.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,7 +46,7 @@ pub(crate) async fn send_drop_event(
         "body": { "sequence": sequence, "reason": reason },
     });
     let request = Request::new().payload(command.to_string().into()).timeout(Some(PATIENCE));
-    let answer = timeout(PATIENCE, client.send_request(notice::command("drop_event"), request)).await;
+    let answer = timeout(PATIENCE, client.send_request(transient::command("drop_event"), request)).await;
     let answer = answer.map_err(|_| DropEventError::NoAnswer)?.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders | RequestErrorKind::TimedOut => DropEventError::NoAnswer,
         _ => failed(&error),

@@ -2,7 +2,7 @@
 
 use async_nats::{Client, Request as Message, RequestErrorKind, connection::State};
 use service_kit::nats;
-use wire::notice;
+use wire::transient;
 
 use crate::requests::{Outcome, Request};
 
@@ -39,7 +39,7 @@ impl OperatorClient {
         }
         let payload = serde_json::to_vec(request).map_err(|error| RequestError::Failed(error.to_string()))?;
         let message = Message::new().payload(payload.into()).timeout(Some(R::TIMEOUT));
-        let answer = self.client.send_request(notice::operation(R::VERB), message).await;
+        let answer = self.client.send_request(transient::operation(R::VERB), message).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => RequestError::NoAnswer(""),
             RequestErrorKind::TimedOut => RequestError::NoAnswer(" in time"),

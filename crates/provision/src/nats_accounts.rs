@@ -9,8 +9,8 @@ use wire::{
         self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
         TICKETS_BUCKET,
     },
-    notice::{ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, COMMANDS, LIVE, PROJECTED, SIGNALS},
     streams, subject,
+    transient::{ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, COMMANDS, LIVE, PROJECTED, SIGNALS},
 };
 
 /// The passwords of the accounts' users, or their bcrypt hashes, as written to the server's configuration.

@@ -8,7 +8,7 @@ pub use subject::Source;
 
 pub mod api;
 pub mod bucket;
-pub mod notice;
 pub mod stream;
 pub mod subject;
+pub mod transient;
 pub mod trust;

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use sqlx::{PgConnection, query};
 
 use super::state::{BuildLimits, Generation};
-use crate::lease;
 
 /// Returns the generations of a version to write now (neither retired, paused nor being indexed) and the number of
 /// running projectors of this version. Each of them holds one shared lock on its lease connection. One query, because
@@ -31,7 +30,7 @@ pub async fn writable(
              on model_version = $1 and state <> 'retired' and phase <> 'indexing' and not paused
            order by generation"#,
         model_version,
-        lease::presence_name(model_version)
+        presence_name(model_version)
     )
     .fetch_all(connection)
     .await?;
@@ -45,6 +44,11 @@ pub async fn writable(
         generations.push(Generation { number, state: parse(&state)?, limits: BuildLimits { max_rate, low_priority } });
     }
     Ok((generations, projectors))
+}
+
+/// The name of the lock that every running projector of a version shares.
+pub(crate) fn presence_name(model_version: &str) -> String {
+    format!("boxroom projectors of {model_version}")
 }
 
 /// Locks all generations for the current transaction: one change at a time.

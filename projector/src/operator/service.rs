@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::Client;
 use service_kit::nats::{ConnectError, Request, Requests};
 use tokio::sync::Semaphore;
-use wire::notice;
+use wire::transient;
 
 use super::operations::Operations;
 
@@ -17,7 +17,7 @@ const CONCURRENCY: usize = 64;
 
 /// Requests of operators, over a connection of their own: garbage disturbs no other connection.
 pub(crate) fn requests(nats_url: &str, instance: &str) -> Result<Requests, ConnectError> {
-    Requests::new(nats_url, instance, notice::ALL_OPERATIONS, QUEUE_GROUP)
+    Requests::new(nats_url, instance, transient::ALL_OPERATIONS, QUEUE_GROUP)
 }
 
 /// Answers requests until it is dropped. The answers leave over `client`.
@@ -36,7 +36,7 @@ pub(crate) async fn serve(mut requests: Requests, client: Client, operations: Op
 
 async fn answer(client: &Client, operations: &Operations, request: &Request) {
     let Some(inbox) = request.reply().map(str::to_owned) else { return };
-    let verb = request.subject().and_then(notice::operation_verb).unwrap_or_default();
+    let verb = request.subject().and_then(transient::operation_verb).unwrap_or_default();
     let answer = operations.answer(verb, &request.payload).await;
     if let Err(error) = client.publish(inbox, answer.into()).await {
         tracing::warn!(verb, %error, "an answer to an operator was lost");

@@ -2,7 +2,7 @@
 
 use event_store::LogError;
 
-use crate::reader::ReadError;
+use crate::read_error::ReadError;
 
 /// The reason why a verification has no result.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use event_store::MemoryLog;
 use projector::{
     BatchError, Content, Projection, ProjectionMode, project_and_release, project_isolating_failures,
     projection::{Changes, ProjectionError},
-    reader::ReadError,
+    read_error::ReadError,
     retry_quarantined,
 };
 use serde_json::json;

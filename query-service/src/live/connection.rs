@@ -13,13 +13,13 @@ use tokio::{
 };
 
 use super::{
-    Live,
     close_reason::{CloseReason, Closed},
     cursor::{AlarmsFrom, StartPosition, UNKNOWN_VERSION},
     fetch::fetch,
     frames::{ClientFrame, FrameId, RoomFrom, ServerFrame},
     limits::{ConnectionPermit, FrameLimiter, Verdict},
     send_queue::SendQueueReceiver,
+    shared::Live,
     socket::Socket,
     subscriptions::{Outcome, Subscriptions},
     transport::Transport,

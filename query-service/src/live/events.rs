@@ -14,12 +14,12 @@ use service_kit::{auth::Caller, clock, extract::Query, problem::Problem};
 use utoipa::IntoParams;
 
 use super::{
-    Live,
     close_reason::Closed,
     connection::{Connection, spread_ms_of},
     cursor::StartPosition,
     frames::RoomFrom,
     limits::{ConnectionPermit, MAX_ROOMS},
+    shared::Live,
 };
 use crate::{app::App, error::Error, metrics::METRICS, problems::EventsProblems, schemas};
 use stream::EventStream;

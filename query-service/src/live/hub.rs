@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::Span;
-use wire::notice;
+use wire::transient;
 
 use super::{
     frames::{UnsubscribeReason, event_frame},
@@ -154,7 +154,7 @@ impl Hub {
 
     /// Delivers the projector's notifications of one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
-        let subject = |generation| notice::live_room(generation, &channel.room);
+        let subject = |generation| transient::live_room(generation, &channel.room);
         let on_notification = |notice: &Message| channel.deliver(notice, &self.signals);
         let subscribed = || {
             self.must_compare.store(true, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use wire::notice;
+use wire::transient;
 
 use super::{
     frames::{ServerFrame, Sign},
@@ -181,7 +181,7 @@ impl Signals {
     /// Runs a room: receives messages of other nodes, notifies followers and announces the local presence.
     async fn run_room(self: Arc<Self>, room: Arc<Room>) {
         loop {
-            if let Ok(mut messages) = self.nats.subscribe(notice::signal_room(&room.id)).await {
+            if let Ok(mut messages) = self.nats.subscribe(transient::signal_room(&room.id)).await {
                 while self.step(&room, &mut messages).await {}
             }
             sleep(RETRY).await;
@@ -211,7 +211,7 @@ impl Signals {
 
     fn publish(&self, room: &RoomId, message: &NodeMessage) {
         let payload = serde_json::to_vec(message).expect("a signal has a JSON form");
-        if self.queue.try_send(Outgoing::NodeMessage(notice::signal_room(room), payload)).is_err() {
+        if self.queue.try_send(Outgoing::NodeMessage(transient::signal_room(room), payload)).is_err() {
             METRICS.signals_dropped.inc();
             tracing::debug!(room.id = %room, "a signal was dropped: the queue to NATS is full");
         }

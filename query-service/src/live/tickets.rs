@@ -10,15 +10,12 @@ use async_nats::{
         kv::{Operation, Store, UpdateErrorKind},
     },
 };
-use axum::{Json, extract::State, http::StatusCode};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::Serialize;
-use service_kit::{auth::Caller, extract::Query, problem::Problem};
+use service_kit::auth::Caller;
 use tokio::sync::OnceCell;
-use utoipa::ToSchema;
-use wire::{SERVICE_API_PREFIX, bucket::TICKETS_BUCKET, trust::TICKET_SECONDS};
+use wire::{SERVICE_API_PREFIX, bucket::TICKETS_BUCKET};
 
-use crate::{app::App, error::Error, page::NoParameters, problems::TicketProblems};
+use crate::error::Error;
 
 /// The timeout of the bucket.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,7 +39,7 @@ impl Tickets {
     }
 
     /// Issues a ticket that authenticates this caller once.
-    async fn issue(&self, caller: &Caller) -> Result<String, Error> {
+    pub(super) async fn issue(&self, caller: &Caller) -> Result<String, Error> {
         let ticket = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; TICKET_BYTES]>());
         let holder = serde_json::to_vec(caller).expect("a caller has a JSON form");
         let put = self.bucket().await?.put(ticket.as_str(), holder.into()).await;
@@ -72,31 +69,4 @@ impl Tickets {
         let opened = self.bucket.get_or_try_init(|| self.context.get_key_value(TICKETS_BUCKET)).await;
         opened.map_err(Error::tickets_unavailable)
     }
-}
-
-/// A ticket for one stream.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TicketView {
-    /// The value for the `ticket` parameter of the stream.
-    #[schema(example = "cAHtaZ7mSxlhTgdvGkIUvQ4MdFXkGDk7")]
-    ticket: String,
-    /// The lifetime in seconds.
-    #[schema(example = 30)]
-    expires_in: u32,
-}
-
-/// Issues a ticket for `GET /events`, for browsers' `EventSource`, which sends no `Authorization`. It can be used once,
-/// at any instance, within 30 seconds. The stream lasts as long as the token of this request.
-#[utoipa::path(
-    post, path = "/live-tickets", tag = "live", operation_id = "issue_live_ticket",
-    responses((status = 201, description = "A ticket", body = TicketView), TicketProblems)
-)]
-pub(crate) async fn issue_ticket(
-    State(app): State<App>,
-    Query(NoParameters {}): Query<NoParameters>,
-    caller: Caller,
-) -> Result<(StatusCode, Json<TicketView>), Problem> {
-    caller.require_user()?;
-    let ticket = app.tickets.issue(&caller).await.map_err(Error::into_problem)?;
-    Ok((StatusCode::CREATED, Json(TicketView { ticket, expires_in: TICKET_SECONDS })))
 }

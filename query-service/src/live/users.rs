@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
-use wire::notice;
+use wire::transient;
 
 use super::{
     alarms::Alarm,
@@ -140,7 +140,7 @@ impl Users {
 
     /// Delivers the notifications of one user's alarms.
     async fn listen_to_user(self: Arc<Self>, connected_user: Arc<ConnectedUser>, listening: watch::Sender<bool>) {
-        let subject = |generation| notice::live_user(generation, connected_user.id());
+        let subject = |generation| transient::live_user(generation, connected_user.id());
         let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
             Ok(alarms) => alarms.iter().for_each(|alarm| connected_user.send_alarm(alarm)),
             Err(error) => tracing::warn!(user.id = %connected_user.id(), %error, "malformed notification"),
@@ -159,7 +159,7 @@ impl Users {
             Err(error) => tracing::warn!(%error, "malformed notification"),
         };
         let subscribed = || self.present().mark_all_stale(Instant::now());
-        listen(&self.nats, &self.generations, notice::all_room_changes, subscribed, on_notification).await;
+        listen(&self.nats, &self.generations, transient::all_room_changes, subscribed, on_notification).await;
     }
 
     /// Reads the alarms and rooms that have changed or may have been missed.

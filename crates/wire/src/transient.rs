@@ -1,4 +1,4 @@
-//! Subjects beside the log: notifications after a commit, signals, commands as requests.
+//! Subjects of messages that are not stored: notifications after a commit, signals, commands and other requests.
 
 use domain::{RoomId, UserId};
 
