@@ -1,6 +1,7 @@
 //! Development tasks of this repository: `cargo xtask <command>`.
 
 mod dev;
+mod events;
 mod prepare;
 mod seed;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::Test),
     /// Update the query metadata in .sqlx, so that building needs no database
     Prepare(prepare::Prepare),
+    /// Update docs/events.md, the catalogue of stored events, from the sources
+    Events(events::Events),
 }
 
 #[tokio::main]
@@ -40,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Dev(dev) => Box::pin(dev.run()).await,
         Command::Test(test) => test.run().await,
         Command::Prepare(prepare) => prepare.run().await,
+        Command::Events(events) => events.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,10 +16,16 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub(crate) enum ClaimEvent {
-    /// The user holds the name.
-    NicknameClaimed { user_id: String },
-    /// The name is free.
-    NicknameReleased { user_id: String },
+    /// A user claimed the nickname of the subject. No other user can have it.
+    NicknameClaimed {
+        /// The user.
+        user_id: String,
+    },
+    /// A user released the nickname of the subject. It is free.
+    NicknameReleased {
+        /// The former holder.
+        user_id: String,
+    },
 }
 
 impl DomainEvent for ClaimEvent {

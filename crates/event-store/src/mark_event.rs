@@ -11,7 +11,10 @@ use crate::upcast::{StoredEvent, Upcast};
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub(crate) enum MarkEvent {
     /// A user has read everything up to this message.
-    RoomRead { message_id: MessageId },
+    RoomRead {
+        /// The message.
+        message_id: MessageId,
+    },
 }
 
 impl DomainEvent for MarkEvent {
