@@ -96,6 +96,6 @@ async fn notified(notices: &mut Option<Subscriber>) {
     };
     if next.is_none() {
         *notices = None;
-        pending().await
+        pending::<()>().await;
     }
 }
