@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use harness::place::Place;
+use harness::checkout::Checkout;
 
 use self::catalogue::Catalogue;
 use crate::console;
@@ -35,13 +35,13 @@ pub(crate) struct Events {
 impl Events {
     /// Writes or compares the document.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let repository = Place::of_this_checkout()?.repository;
+        let repository = Checkout::current()?.repository;
         if self.check {
             return check(&repository);
         }
         let page = Catalogue::read(&repository)?.page()?;
         std::fs::write(repository.join(DOCUMENT), page).with_context(|| format!("cannot write {DOCUMENT}"))?;
-        console::say(&format!("wrote {DOCUMENT}"));
+        console::print(&format!("wrote {DOCUMENT}"));
         Ok(())
     }
 }

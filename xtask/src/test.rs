@@ -62,7 +62,7 @@ impl Test {
         steps.time("secrets", std::future::ready(leaks::none_in(&checkout.repository))).await?;
         let tidy = tidy::check(&checkout.repository).and_then(|()| circles::check(&checkout.repository));
         steps.time("tidy", std::future::ready(tidy)).await?;
-        steps.time("events", std::future::ready(events::check(&place.repository))).await?;
+        steps.time("events", std::future::ready(events::check(&checkout.repository))).await?;
         // All checks but advisories, whose database is not available from a registry.
         let mut dependencies = dependencies(checkout.clone()).await?;
         steps.run("dependencies", dependencies.args(["--locked", "check", "bans", "licenses", "sources"])).await?;
