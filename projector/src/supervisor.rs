@@ -61,7 +61,7 @@ impl Supervisor {
             };
             match away {
                 Unavailable::Database(error) => {
-                    self.tracker.status.database(Err(format!("the database is down: {error}")))
+                    self.tracker.status.database(Err(format!("the database is down: {error}")));
                 }
                 Unavailable::Log(error) => self.tracker.status.log(Err(format!("the log is down: {error}"))),
             }

@@ -95,8 +95,8 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
             Some(stored) if stored.account.role == ROLE && reset_password => {
                 accounts.change_password(stored, hash, None).await?;
                 let (sessions, revocations) = (Sessions::new(server.clone()), Revocations::new(server));
-                let stores = SessionStores { sessions: &sessions, revocations: &revocations };
-                sign_out::end_all(stores, ROLE, &user_id).await?;
+                let session_stores = SessionStores { sessions: &sessions, revocations: &revocations };
+                sign_out::end_all(session_stores, ROLE, &user_id).await?;
                 writeln!(output, "{user_id} has a new password now; all sessions have ended")?;
             }
             Some(stored) if stored.account.role == ROLE => {

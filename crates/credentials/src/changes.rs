@@ -85,7 +85,7 @@ impl Bucket {
             let value = if is_deleted { None } else { serde_json::from_slice(&answer.payload).ok() };
             match key {
                 Some(key) if is_deleted || value.is_some() => {
-                    changes.push(Change { key: key.to_owned(), value, stored_at })
+                    changes.push(Change { key: key.to_owned(), value, stored_at });
                 }
                 _ => tracing::warn!(bucket = self.name, ?key, "an entry cannot be read"),
             }

@@ -98,7 +98,7 @@ impl ConnectionReader {
             let message = connection.message().await?;
             match message.status() {
                 None => {
-                    messages.push(parse_message(range.stream, StoredHeaders::lines(message.headers), message.payload)?)
+                    messages.push(parse_message(range.stream, StoredHeaders::lines(message.headers), message.payload)?);
                 }
                 Some((204 | 404, _)) => break,
                 Some((code, description)) => return Err(status_error(code, Some(description))),
