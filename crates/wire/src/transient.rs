@@ -17,7 +17,7 @@ pub fn room_changes(generation: i64, stream: &str) -> String {
     format!("live.g{generation}.touched.{stream}")
 }
 
-/// The [`touched`] subjects of every stream in a generation.
+/// The [`room_changes`] subjects of every stream in a generation.
 pub fn all_room_changes(generation: i64) -> String {
     format!("live.g{generation}.touched.*")
 }
@@ -27,7 +27,7 @@ pub fn projected(generation: i64, stream: &str) -> String {
     format!("projected.g{generation}.{stream}")
 }
 
-/// The [`live_room`], [`live_user`] and [`touched`] subjects of a generation.
+/// The [`live_room`], [`live_user`] and [`room_changes`] subjects of a generation.
 pub fn all_live(generation: i64) -> String {
     format!("live.g{generation}.>")
 }
