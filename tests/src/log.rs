@@ -120,7 +120,9 @@ impl Log {
     /// The streams of events, which are those with a republish setting.
     async fn streams(&self) -> Vec<jetstream::stream::Info> {
         let streams: Vec<_> = self.context.streams().try_collect().await.expect("the streams of the log");
-        let events: Vec<_> = streams.into_iter().filter(|stream| stream.config.republish.is_some()).collect();
+        let is_event_stream =
+            |info: &jetstream::stream::Info| info.config.republish.is_some() && !info.config.name.starts_with("KV_");
+        let events: Vec<_> = streams.into_iter().filter(is_event_stream).collect();
         assert!(!events.is_empty(), "there is no log");
         events
     }
