@@ -117,7 +117,7 @@ impl Log {
         panic!("{box_id} has no message");
     }
 
-    /// The streams of events, which are those with a republish setting.
+    /// The streams of events. Timers are not republished, and buckets have names of their own.
     async fn streams(&self) -> Vec<jetstream::stream::Info> {
         let streams: Vec<_> = self.context.streams().try_collect().await.expect("the streams of the log");
         let is_event_stream =
