@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::BoxId;
-use event_store::{Log, LogError, history::event_types, log::Freshness};
+use event_store::{
+    Log, LogError,
+    log::{Freshness, history::event_types},
+};
 use operator_protocol::{FailedEvent, QuarantinedBox, QuarantinedBoxes, ShownBox};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query, query_as};

@@ -14,9 +14,8 @@ use tokio::time::sleep;
 use wire::{StreamName, api::DEADLINES_CONSUMER, subject};
 
 use crate::{
-    append::{AppendError, RetryPolicy, append},
-    jetstream::JetStreamLog,
-    log::NewMessage,
+    executor::append::{AppendError, RetryPolicy, append},
+    log::{NewMessage, jetstream::JetStreamLog},
 };
 
 /// Sets and receives the deadlines of rooms. A box has at most one: that of its open room.

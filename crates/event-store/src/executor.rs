@@ -1,5 +1,15 @@
 //! Executes commands: once each, on the latest state. A repeat gets the first answer.
 
+pub mod aggregate;
+pub mod append;
+pub mod error;
+pub mod store;
+pub(crate) mod tail;
+
+mod boxes;
+mod idempotency;
+pub(crate) mod unique_names;
+
 use std::{
     collections::HashMap,
     future::ready,
@@ -18,17 +28,17 @@ use tracing::Instrument;
 use wire::StreamName;
 
 use crate::{
-    aggregate::StoredAggregate,
-    envelope::{CommandContext, RecordedCommit},
-    error::EventStoreError,
-    index::CommandLookup,
+    codec::envelope::{CommandContext, RecordedCommit},
+    executor::{
+        aggregate::StoredAggregate,
+        error::EventStoreError,
+        idempotency::CommandLookup,
+        store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
+        tail::{Tail, TailState},
+    },
     log::{Freshness, Log},
     metrics::METRICS,
-    store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
-    tail::{Tail, TailState},
 };
-
-mod boxes;
 
 /// The maximum number of times that a command is decided because of concurrent commits.
 const ATTEMPTS: usize = 32;

@@ -1,5 +1,12 @@
 //! The interface of the log: append under a guard, read, follow. Implemented on a server and in memory.
 
+pub mod damage;
+pub mod follow;
+pub mod history;
+pub mod jetstream;
+pub mod memory;
+pub mod verification;
+
 use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
@@ -13,7 +20,7 @@ use futures::{
 use storage::{SpaceLimit, Unavailable};
 use wire::StreamName;
 
-use crate::headers::StoredHeaders;
+use crate::codec::headers::StoredHeaders;
 
 /// The future answer of a log.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
@@ -22,7 +29,7 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, LogError>>;
 /// messages.
 pub trait Log: Send + Sync + 'static {
     /// Tries once to append one message, or several as one atomic batch, and waits this long for the answer.
-    /// [`append`](crate::append::append) decides on the answers to all attempts together.
+    /// [`append`](crate::executor::append::append) decides on the answers to all attempts together.
     fn attempt<'a>(&'a self, messages: &'a [NewMessage], limit: Duration) -> BoxFuture<'a, Attempt>;
 
     /// Encrypts the personal values of messages before they are appended, if this log encrypts. Called once for all

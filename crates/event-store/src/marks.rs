@@ -2,6 +2,9 @@
 //!
 //! A marker is an aggregate of its own: the scope of a key is the reader and the marker.
 
+pub(crate) mod event;
+pub(crate) mod keys;
+
 use std::sync::Arc;
 
 use domain::{MessageId, Position, RoomId, UserId};
@@ -12,12 +15,16 @@ use wire::{
 };
 
 use crate::{
-    append::{AppendError, RetryPolicy, append},
-    envelope::{CommandContext, Decoded, RecordedCommit, encode},
+    codec::{
+        envelope::{CommandContext, Decoded, RecordedCommit, encode},
+        upcast::DecodeError,
+    },
+    executor::append::{AppendError, RetryPolicy, append},
     log::{Freshness, Guard, Log, LogError, NewMessage, Recorded},
-    mark_event::MarkEvent,
-    mark_keys::{KeyUse, MarkKeys},
-    upcast::DecodeError,
+    marks::{
+        event::MarkEvent,
+        keys::{KeyUse, MarkKeys},
+    },
 };
 
 /// The number of tries to move a marker under concurrent moves.

@@ -16,7 +16,7 @@ use chacha20poly1305::{
 };
 use domain::{UserId, values::ERASED};
 use event_store::{
-    envelope::header,
+    codec::envelope::header,
     log::{NewMessage, Recorded},
 };
 use wire::Source;

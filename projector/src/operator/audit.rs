@@ -6,7 +6,7 @@ use chrono::DateTime;
 use domain::RoomId;
 use event_store::{
     ActorRole, Log, LogError,
-    envelope::header,
+    codec::envelope::header,
     log::{Range, Recorded},
 };
 use operator_protocol::{Audit, AuditCursor, AuditPage, Entry};

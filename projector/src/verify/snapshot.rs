@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use event_store::{Log, history::sources_between};
+use event_store::{Log, log::history::sources_between};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, query_as, raw_sql};
 use wire::{Source, StreamName};

@@ -5,8 +5,10 @@ use std::str::FromStr;
 use domain::{BoxId, RoomId, StoreId, UserId};
 use event_store::{
     Log,
-    history::{event_types, history},
-    log::Recorded,
+    log::{
+        Recorded,
+        history::{event_types, history},
+    },
 };
 use serde_json::Value;
 use wire::{Source, StreamName};

@@ -1,7 +1,7 @@
 //! The operators' commands for quarantined boxes: list, show, retry, drop.
 
 use async_nats::{HeaderMap, jetstream};
-use event_store::envelope::header;
+use event_store::codec::envelope::header;
 use harness::Account;
 use serde_json::Value;
 use sqlx::raw_sql;

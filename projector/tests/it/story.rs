@@ -10,7 +10,7 @@ use domain::{
 };
 use event_store::{
     Log, MemoryLog, RecordedCommit,
-    envelope::header,
+    codec::envelope::header,
     log::{Attempt, NewMessage, Range},
 };
 use projector::{Commit, Content};

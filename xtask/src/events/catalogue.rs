@@ -25,7 +25,7 @@ const TYPES: [&str; 4] = [
     "crates/domain/src/delivery_box/event.rs",
 ];
 
-const ENVELOPE: &str = "crates/event-store/src/envelope.rs";
+const ENVELOPE: &str = "crates/event-store/src/codec/envelope.rs";
 const ENCRYPTED: &str = "crates/sealing/src/cipher/fields.rs";
 const FEED: &str = "crates/read-model/src/feed.rs";
 
@@ -65,11 +65,16 @@ const GROUPS: [Group; 7] = [
         operators: &[AUDIT, LOG_SHOW],
     },
     Group { title: "User", file: "crates/domain/src/user.rs", events: "UserEvent", operators: &[AUDIT, LOG_SHOW] },
-    Group { title: "Nickname", file: "crates/event-store/src/claims.rs", events: "ClaimEvent", operators: &[] },
+    Group {
+        title: "Nickname",
+        file: "crates/event-store/src/executor/unique_names.rs",
+        events: "ClaimEvent",
+        operators: &[],
+    },
     Group { title: "Store", file: "crates/domain/src/store.rs", events: "StoreEvent", operators: &[AUDIT, LOG_SHOW] },
     Group {
         title: "Read marker",
-        file: "crates/event-store/src/mark_event.rs",
+        file: "crates/event-store/src/marks/event.rs",
         events: "MarkEvent",
         operators: &[AUDIT],
     },

@@ -11,8 +11,8 @@ use domain::{
     values::{BoxKind, Step},
 };
 use event_store::{
+    executor::store::{StateAfter, prepare},
     log::NewMessage,
-    store::{StateAfter, prepare},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use wire::partition_of;

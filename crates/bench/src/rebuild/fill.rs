@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use domain::{Store, StoreEvent, User, UserEvent, UserId};
 use event_store::{
     ActorRole, CommandContext, Log, RequestHash, StoredAggregate,
+    executor::store::{StateAfter, prepare},
     log::{Attempt, NewMessage},
-    store::{StateAfter, prepare},
 };
 use futures::{TryStreamExt, stream::FuturesOrdered};
 use tokio::task::{JoinSet, unconstrained};

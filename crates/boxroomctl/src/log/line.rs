@@ -3,7 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use event_store::{envelope::header, history::event_types, log::Recorded};
+use event_store::{
+    codec::envelope::header,
+    log::{Recorded, history::event_types},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -1,6 +1,9 @@
 //! The messages of a few sources in the order of the log, page by page.
 
-use event_store::{Log, LogError, history::history, log::Recorded};
+use event_store::{
+    Log, LogError,
+    log::{Recorded, history::history},
+};
 use wire::Source;
 
 /// The maximum number of messages of each source in a page.

@@ -4,9 +4,8 @@ use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMes
 
 use super::Executor;
 use crate::{
-    aggregate::StoredAggregate,
-    envelope::RecordedCommit,
-    error::EventStoreError,
+    codec::envelope::RecordedCommit,
+    executor::{aggregate::StoredAggregate, error::EventStoreError},
     log::{Freshness, Recorded},
 };
 use wire::Source;

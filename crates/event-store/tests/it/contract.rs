@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::HeaderMap;
 use event_store::{
     Log,
-    envelope::header,
+    codec::envelope::header,
     log::{Attempt, Guard, NewMessage},
 };
 use wire::StreamName;

@@ -5,7 +5,7 @@
 
 use std::{ops::Range, sync::LazyLock};
 
-use event_store::envelope::SEALED;
+use event_store::codec::envelope::SEALED;
 use memchr::{memchr, memchr2, memmem};
 
 /// The encrypted fields and their events. `state` is the aggregate's state after the commit. Add new personal fields of

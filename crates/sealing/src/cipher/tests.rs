@@ -6,7 +6,7 @@ use chrono::DateTime;
 use domain::{BoxEvent, BoxId, DeliveryBox, RoomId, TalkEvent, User, UserEvent};
 use event_store::{
     ActorRole, CommandContext, DecodeError, Decoded, RecordedCommit, RequestHash, StoredAggregate,
-    store::{StateAfter, prepare},
+    executor::store::{StateAfter, prepare},
 };
 use proptest::prelude::*;
 use serde_json::Value;

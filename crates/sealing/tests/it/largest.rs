@@ -13,8 +13,8 @@ use domain::{
 };
 use event_store::{
     ActorRole, CommandContext, CommandError, Log, RequestHash, StoredAggregate,
+    executor::store::{StateAfter, prepare},
     log::{Attempt, Freshness, NewMessage},
-    store::{StateAfter, prepare},
 };
 use harness::Nats;
 use sealing::EncryptedLog;

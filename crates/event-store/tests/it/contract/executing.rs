@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnEvent};
-use event_store::{CommandError, Log, envelope::header, log::Freshness};
+use event_store::{CommandError, Log, codec::envelope::header, log::Freshness};
 use testing::commands::{
     box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
 };

@@ -9,8 +9,8 @@ use async_nats::HeaderMap;
 use chrono::{DateTime, Utc};
 use event_store::{
     Log, LogError, StreamState,
-    append::{AppendError, Appended, RetryPolicy, append},
-    envelope::header,
+    codec::envelope::header,
+    executor::append::{AppendError, Appended, RetryPolicy, append},
     log::{Answer, Attempt, Freshness, NewMessage, Range, Recorded},
 };
 use futures::{FutureExt, future::BoxFuture, stream::BoxStream};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use cqrs_es::{Aggregate, AggregateContext, AggregateError, CqrsFramework, EventStore, event_sink::EventSink};
 use domain::{BoxCommand, BoxRefusal, DeliveryBox, User, UserCommand, UserRefusal};
-use event_store::{Log, LogEventStore, RequestHash, store::metadata};
+use event_store::{Log, LogEventStore, RequestHash, executor::store::metadata};
 use testing::commands::{box_id, install, noon, open, say, user};
 
 fn by(actor: &str) -> HashMap<String, String> {

@@ -3,7 +3,7 @@
 use wire::{Source, StreamName};
 
 use crate::{
-    envelope::header,
+    codec::envelope::header,
     log::{Log, LogError, Range, Recorded},
 };
 

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use wire::StreamName;
 
 use crate::{
-    envelope::header,
+    codec::envelope::header,
     log::{Answer, Attempt, Freshness, Log, LogError, NewMessage, Range, Recorded, StreamState},
 };
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::mark_keys::MarkKeys;
+use crate::marks::keys::MarkKeys;
 
 /// Reads a stored message of a present or former shape: subject, headers and payload.
 fn fixture(name: &str) -> RecordedCommit {

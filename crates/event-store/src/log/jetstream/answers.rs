@@ -7,7 +7,7 @@ use storage::codes::ApiError;
 use wire::StreamName;
 
 use crate::{
-    headers::StoredHeaders,
+    codec::headers::StoredHeaders,
     log::{LogError, Range, Recorded},
 };
 

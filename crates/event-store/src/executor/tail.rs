@@ -15,12 +15,16 @@ use tokio::{
 use wire::StreamName;
 
 use crate::{
-    damage::Damage,
-    envelope::{RecordedCommit, RequestHash},
-    error::EventStoreError,
-    follow::{FollowError, commit_id_at, follow},
-    index::{CommandLookup, Index},
-    log::{Freshness, Log, LogError},
+    codec::envelope::{RecordedCommit, RequestHash},
+    executor::{
+        error::EventStoreError,
+        idempotency::{CommandLookup, Index},
+    },
+    log::{
+        Freshness, Log, LogError,
+        damage::Damage,
+        follow::{FollowError, commit_id_at, follow},
+    },
 };
 
 /// The longest time that a command waits for the tail.

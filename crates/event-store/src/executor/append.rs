@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use wire::subject;
 
 use crate::{
-    envelope::header,
+    codec::envelope::header,
     log::{Attempt, EncryptError, Freshness, Log, LogError, NewMessage, Range, Recorded},
     metrics::METRICS,
 };

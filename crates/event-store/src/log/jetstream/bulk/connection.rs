@@ -13,7 +13,7 @@ use tokio::{
 };
 use wire::api::inbox;
 
-use crate::{jetstream::answers::unavailable, log::LogError};
+use crate::log::{LogError, jetstream::answers::unavailable};
 
 /// The size of the receive buffer.
 const CHUNK: usize = 128 * 1024;

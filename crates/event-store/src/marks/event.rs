@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use domain::MessageId;
 use serde::{Deserialize, Serialize};
 
-use crate::upcast::{StoredEvent, Upcast};
+use crate::codec::upcast::{StoredEvent, Upcast};
 
 /// An event of a marker. The serde names are stored; never rename.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,14 +10,18 @@ use tokio::time::Instant;
 use wire::subject::hex;
 
 use crate::{
-    actor::ActorRole,
-    aggregate::StoredAggregate,
-    append::{RetryPolicy, append},
-    claims::{Claims, claims},
-    envelope::{CommandContext, RecordedCommit, RequestHash, encode},
-    error::EventStoreError,
+    codec::{
+        actor::ActorRole,
+        envelope::{CommandContext, RecordedCommit, RequestHash, encode},
+        upcast::DecodeError,
+    },
+    executor::{
+        aggregate::StoredAggregate,
+        append::{RetryPolicy, append},
+        error::EventStoreError,
+        unique_names::{Claims, claims},
+    },
     log::{Freshness, Guard, Log, NewMessage, Range},
-    upcast::DecodeError,
 };
 
 /// The longest time between looking a command up and the first attempt to append it. Together with the time of all

@@ -119,7 +119,7 @@ mod tests {
     use std::{collections::BTreeSet, path::Path};
 
     use super::*;
-    use crate::{claims::ClaimEvent, mark_event::MarkEvent};
+    use crate::{executor::unique_names::ClaimEvent, marks::event::MarkEvent};
 
     fn fixture(event_type: &str, version: u32) -> Option<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wire::subject::hex;
 
-use crate::{envelope::CommandContext, store::principal};
+use crate::{codec::envelope::CommandContext, executor::store::principal};
 
 /// The number of keys that a marker keeps.
 const MAX_KEYS: usize = 8;

@@ -7,9 +7,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use wire::StreamName;
 
 use crate::{
-    damage::Damage,
-    envelope::{RecordedCommit, header},
-    log::{BulkReader, Freshness, Log, LogError, Range, Recorded, StreamState},
+    codec::envelope::{RecordedCommit, header},
+    log::{BulkReader, Freshness, Log, LogError, Range, Recorded, StreamState, damage::Damage},
 };
 
 /// The interval of comparing connections: on a new one, the leader is asked for its last sequence.

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use chrono::TimeDelta;
 
-use crate::envelope::{RecordedCommit, RequestHash};
+use crate::codec::envelope::{RecordedCommit, RequestHash};
 
 /// The ids of one stream's commands. Held by its tail, queried before and after every decision.
 #[derive(Debug)]

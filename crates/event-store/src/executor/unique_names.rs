@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use wire::StreamName;
 
 use crate::{
-    aggregate::StoredAggregate,
-    envelope::{CommandContext, RecordedCommit, encode},
-    error::EventStoreError,
+    codec::{
+        envelope::{CommandContext, RecordedCommit, encode},
+        upcast::{StoredEvent, Upcast},
+    },
+    executor::{aggregate::StoredAggregate, error::EventStoreError},
     log::{Freshness, Guard, Log, NewMessage, Recorded},
-    upcast::{StoredEvent, Upcast},
 };
 
 /// A change of a name's holder. The serde names are stored; never rename.

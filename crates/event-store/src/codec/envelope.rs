@@ -10,12 +10,13 @@ use serde_json::value::RawValue;
 use wire::{Source, StreamName, subject::hex};
 
 use crate::{
-    actor::ActorRole,
-    damage::Damage,
-    headers::StoredHeaders,
-    log::Recorded,
-    mark_event::MarkEvent,
-    upcast::{DecodeError, StoredEvent, decode_event},
+    codec::{
+        actor::ActorRole,
+        headers::StoredHeaders,
+        upcast::{DecodeError, StoredEvent, decode_event},
+    },
+    log::{Recorded, damage::Damage},
+    marks::event::MarkEvent,
 };
 
 /// Names of headers. Stored; never rename.

@@ -14,7 +14,7 @@ pub use self::connection::BulkAddress;
 use self::connection::Connection;
 use super::answers::{batch_request, parse_message, status_error, unavailable};
 use crate::{
-    headers::StoredHeaders,
+    codec::headers::StoredHeaders,
     log::{Answer, BulkReader, LogError, Range, Recorded},
 };
 use storage::server::{ApiAnswer, CONNECT_TIMEOUT};

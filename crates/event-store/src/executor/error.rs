@@ -2,7 +2,11 @@
 
 use storage::SpaceLimit;
 
-use crate::{append::AppendError, damage::Damage, log::LogError, upcast::DecodeError};
+use crate::{
+    codec::upcast::DecodeError,
+    executor::append::AppendError,
+    log::{LogError, damage::Damage},
+};
 
 /// The reasons for which events could not be loaded or committed.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use cqrs_es::Aggregate;
 use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
 use wire::{Source, StreamName, partition_of, subject};
 
-use crate::upcast::StoredEvent;
+use crate::codec::upcast::StoredEvent;
 
 /// An aggregate whose events are stored in the log.
 pub trait StoredAggregate:
