@@ -171,7 +171,7 @@ fn once(subjects: &[&str]) -> Vec<(String, Replies)> {
 
 /// Returns the subjects that an account may subscribe to: the replies to its user's requests, these streams of CORE,
 /// and others.
-fn hearing<const N: usize>(user: &str, streams: &[String], others: [&str; N]) -> Vec<String> {
+fn subscribable<const N: usize>(user: &str, streams: &[String], others: [&str; N]) -> Vec<String> {
     let own = [format!("{}.>", inbox(user))].into_iter().chain(streams.iter().cloned());
     own.chain(others.map(str::to_owned)).collect()
 }
@@ -209,7 +209,7 @@ fn command(partitions: u16) -> Account {
         // With `allow_responses` instead of `REPLY_SUBJECTS` the server would remember every message that can be
         // answered. Messages of a consumer can be, and remembering them costs a third of reading them.
         publish: imported_subjects(&services).into_iter().chain([REPLY_SUBJECTS.to_owned()]).collect(),
-        subscribe: hearing("command", &streams, [COMMANDS, ALL_ERASURES]),
+        subscribe: subscribable("command", &streams, [COMMANDS, ALL_ERASURES]),
         services,
         streams,
         other_imports: vec![],
@@ -241,7 +241,7 @@ fn projector(partitions: u16) -> Account {
         user: "projector",
         services,
         publish,
-        subscribe: hearing("projector", &streams, [ALL_OPERATIONS]),
+        subscribe: subscribable("projector", &streams, [ALL_OPERATIONS]),
         streams,
         other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{ALL_ERASURES}" }} }}"#)],
         exports: vec![
@@ -266,7 +266,7 @@ fn query() -> Account {
     Account {
         name: "QUERY",
         user: "query",
-        subscribe: hearing("query", &streams, [LIVE, PROJECTED, SIGNALS]),
+        subscribe: subscribable("query", &streams, [LIVE, PROJECTED, SIGNALS]),
         services,
         streams,
         other_imports: vec![
@@ -287,7 +287,7 @@ fn device() -> Account {
         other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{COMMANDS}" }} }}"#)],
         exports: vec![],
         publish: vec![COMMANDS.into()],
-        subscribe: hearing("device", &[], []),
+        subscribe: subscribable("device", &[], []),
     }
 }
 
@@ -303,6 +303,6 @@ fn operator() -> Account {
         ],
         exports: vec![],
         publish: vec![ALL_OPERATIONS.into(), ALL_COMMANDS.into()],
-        subscribe: hearing("operator", &[], []),
+        subscribe: subscribable("operator", &[], []),
     }
 }

@@ -18,10 +18,10 @@ pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Me
 #[tokio::test]
 async fn a_notified_event_can_be_read() {
     let servers = Servers::start().await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
-    town.open("b1").await;
+    sample.open("b1").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from rooms", 1).await;
     let listener = servers.client(Account::Query).await;
@@ -32,7 +32,7 @@ async fn a_notified_event_can_be_read() {
     listener.publish("signal.echo", "".into()).await.expect("sent");
     next(&mut echo).await;
     for n in 2..12 {
-        let said = town.say("b1", "hello").await;
+        let said = sample.say("b1", "hello").await;
         let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
         let sql = "select v from room_events where room_id = 'b1.1' order by v desc limit 1";
         let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");

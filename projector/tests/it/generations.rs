@@ -68,16 +68,16 @@ async fn the_query_role_reads_and_does_not_write() {
 
 #[tokio::test]
 async fn a_rebuilt_generation_equals_the_incrementally_built_one() {
-    let town = SampleLog::on(Arc::new(MemoryLog::default()));
-    let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
+    let sample = SampleLog::on(Arc::new(MemoryLog::default()));
+    let origins = Origin::of_all(sample.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
     let follow = async |number, mode| {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &mode).await.expect("caught up");
+        catch_up(&world.database, &sample.log, number, &streams(PARTITIONS), &mode).await.expect("caught up");
     };
     follow(1, Mode::Live).await;
-    town.settle().await;
+    sample.settle().await;
     for n in 0..5 {
-        town.meet(&format!("b{n}")).await;
+        sample.meet(&format!("b{n}")).await;
         follow(1, Mode::Live).await;
     }
     generation::create(&world.database, 2, &origins).await.expect("a generation is created");
@@ -104,12 +104,12 @@ async fn a_rebuilt_generation_equals_the_incrementally_built_one() {
 
 #[tokio::test]
 async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
-    let town = SampleLog::on(Arc::new(MemoryLog::default()));
-    let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
+    let sample = SampleLog::on(Arc::new(MemoryLog::default()));
+    let origins = Origin::of_all(sample.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let mut world = World::start_from(&origins).await;
-    town.meet("b1").await;
+    sample.meet("b1").await;
     let stream = StreamName::Box(partition_of(&"b1".parse().expect("a box id"), PARTITIONS));
-    let mut follower = follow(Arc::clone(&town.log), stream, 1).await.expect("it follows");
+    let mut follower = follow(Arc::clone(&sample.log), stream, 1).await.expect("it follows");
     let batch = follower.next_batch(1000, 1_000_000).await.expect("a batch");
     let mut commits: Vec<Commit> = batch.commits.into_iter().map(Commit::from).collect();
     // Simulates an older build that does not understand the tenth commit.
@@ -118,7 +118,7 @@ async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
     project_onto(&mut world.connection, stream, &commits).await;
     assert_eq!(world.texts("select body from messages").await.len(), 7);
     let mut reader =
-        Reader::open(&world.database, Arc::clone(&town.log), 1, stream, Mode::Live).await.expect("it reads");
+        Reader::open(&world.database, Arc::clone(&sample.log), 1, stream, Mode::Live).await.expect("it reads");
     let news = reader.retry_quarantined().await.expect("a retry");
     assert_eq!(news.feed.len(), 13, "the waiting commits are in the feed");
     for table in ["quarantined_boxes", "parked_events"] {
@@ -126,7 +126,7 @@ async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
     }
     generation::create(&world.database, 2, &origins).await.expect("a generation is created");
     for number in [1, 2] {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
+        catch_up(&world.database, &sample.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
     }
     let mut rebuilt = world.database.generation(2).await.expect("a connection");
     assert_eq!(everything(&mut world.connection).await, everything(&mut rebuilt).await);

@@ -42,15 +42,15 @@ fn at_the_end(generation: &Value) -> bool {
 
 /// Creates users, a store, and this many messages in each of three boxes.
 async fn busy_town(servers: &Servers, messages: usize) -> SampleLog {
-    let town = servers.town().await;
-    town.settle().await;
+    let sample = servers.sample().await;
+    sample.settle().await;
     for box_id in ["b1", "b2", "b3"] {
-        town.meet(box_id).await;
+        sample.meet(box_id).await;
         for n in 0..messages {
-            town.say(box_id, &format!("more {n}")).await;
+            sample.say(box_id, &format!("more {n}")).await;
         }
     }
-    town
+    sample
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     assert_eq!(servers.operate("status").await.0, 5, "no projector answers");
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
-    let town = busy_town(&servers, 10).await;
+    let sample = busy_town(&servers, 10).await;
     let rebuilt = servers.operated("rebuild --yes").await;
     assert_eq!((&rebuilt["generation"], &rebuilt["state"]), (&Value::from(2), &Value::from("active")));
     let standby = servers.until_generation(1, "kept", is("standby")).await;
@@ -68,7 +68,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     assert_eq!(servers.operate("retire 2 --yes").await.0, 3, "it is active");
     assert_eq!(servers.operate("retire 1").await.0, 3, "there is no terminal to confirm");
     assert_eq!(servers.operate("retire").await.0, 2);
-    town.say("b1", "both hear this").await;
+    sample.say("b1", "both hear this").await;
     for number in [1, 2] {
         let mut rows = generation(&servers, number).await;
         until(&mut rows, "select count(*) from messages where body = 'both hear this'", 1).await;
@@ -107,7 +107,7 @@ async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> b
 async fn a_throttled_rebuild_continues_after_its_projector_is_killed() {
     let servers = Servers::start().await;
     let first = servers.projector("first").await;
-    let town = busy_town(&servers, 150).await;
+    let sample = busy_town(&servers, 150).await;
     let length = servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
     let begin = std::time::Instant::now();
@@ -118,7 +118,7 @@ async fn a_throttled_rebuild_continues_after_its_projector_is_killed() {
     let _second = servers.projector("second").await;
     let after = servers.until_generation(2, "taken on", |generation| reached(generation) > 0).await;
     assert!(reached(&after) >= reached(&before), "it began anew: {before} {after}");
-    town.say("b1", "meanwhile").await;
+    sample.say("b1", "meanwhile").await;
     servers.until_generation(2, "ready", is("ready")).await;
     // The messages of the two long streams are projected at their share of a hundred events per second.
     let least = Duration::from_secs(reached(&length) / 100);

@@ -27,12 +27,12 @@ async fn the_projector_waits_for_unavailable_servers() {
 async fn the_projector_recovers_when_the_database_returns_with_lost_data() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
-    town.open("b1").await;
+    let sample = servers.sample().await;
+    sample.open("b1").await;
     projector.is_ready().await;
     // This server is not durable: it may have lost projected rows, and the generation with them.
     servers.postgres.kill().await;
-    town.say("b1", "nobody projects this").await;
+    sample.say("b1", "nobody projects this").await;
     projector.is_held_up_by("postgres", "the ").await;
     servers.postgres.start_again().await.expect("PostgreSQL starts");
     let mut rows = servers.read_model().await;
@@ -44,16 +44,16 @@ async fn the_projector_recovers_when_the_database_returns_with_lost_data() {
 async fn the_projector_recovers_when_the_log_returns() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
-    town.open("b1").await;
-    town.say("b1", "before").await;
+    let sample = servers.sample().await;
+    sample.open("b1").await;
+    sample.say("b1", "before").await;
     projector.is_ready().await;
     servers.nats.kill().await;
     projector.is_held_up_by("nats", "not connected").await;
     servers.nats.start_again().await.expect("NATS starts");
     projector.is_ready().await;
     let mut rows = servers.read_model().await;
-    servers.town().await.say("b1", "after").await;
+    servers.sample().await.say("b1", "after").await;
     until(&mut rows, MESSAGES, 2).await;
 }
 
@@ -61,9 +61,9 @@ async fn the_projector_recovers_when_the_log_returns() {
 async fn a_foreign_stream_stops_only_its_own_projection() {
     let servers = Servers::start().await;
     let projector = servers.projector("first").await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     for box_id in ["b1", "b2", "b3", "b4"] {
-        town.open(box_id).await;
+        sample.open(box_id).await;
     }
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from rooms", 4).await;
@@ -74,7 +74,7 @@ async fn a_foreign_stream_stops_only_its_own_projection() {
     let reason = "the stream box-0 is not the one that this read model was built from";
     projector.is_held_up_by("streams", reason).await;
     for box_id in ["b1", "b2", "b3", "b4"] {
-        town.say(box_id, "hello").await;
+        sample.say(box_id, "hello").await;
     }
     let flowing = "select count(*) from boxes where box_id in (select box_id from messages)";
     let in_others = ["b1", "b2", "b3", "b4"]
@@ -100,9 +100,9 @@ async fn the_projector_continues_when_the_database_has_space_again() {
     std::fs::create_dir(&tablespace).expect("a folder");
     chown(&tablespace, Some(owner.uid()), Some(owner.gid())).expect("it is root");
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
-    town.open("b1").await;
-    town.say("b1", "before").await;
+    let sample = servers.sample().await;
+    sample.open("b1").await;
+    sample.say("b1", "before").await;
     projector.is_ready().await;
     let database = Database::new(&servers.postgres.url(Role::Admin), "test").expect("a URL");
     let mut admin = database.control().await.expect("a connection");
@@ -111,7 +111,7 @@ async fn the_projector_continues_when_the_database_has_space_again() {
     raw_sql("alter table read_g1.messages set tablespace small").execute(&mut admin).await.expect("it is moved");
     disk.fill().expect("it is filled");
     for _ in 0..40 {
-        town.say("b1", &"x".repeat(1000)).await;
+        sample.say("b1", &"x".repeat(1000)).await;
     }
     projector.is_held_up_by("streams", "the database has no space left").await;
     let mut rows = servers.read_model().await;

@@ -121,7 +121,7 @@ impl Servers {
     }
 
     /// Returns a writer of commands to the same log.
-    pub(crate) async fn town(&self) -> SampleLog {
+    pub(crate) async fn sample(&self) -> SampleLog {
         let log = JetStreamLog::new(self.client(Account::Command).await);
         let masters = MasterKeys::read(&self.scratch.path().join(MASTER_KEY)).expect("a key");
         let keys = KeyRing::start(log.server().clone(), masters);

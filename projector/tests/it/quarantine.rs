@@ -35,14 +35,14 @@ async fn poison(servers: &Servers, box_id: &str) -> u64 {
 async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     projector.is_ready().await;
     for box_id in ["b1", "b2"] {
-        town.open(box_id).await;
+        sample.open(box_id).await;
     }
     let sequence = poison(&servers, "b1").await;
-    town.say("b1", "waits").await;
-    town.say("b2", "flows").await;
+    sample.say("b1", "waits").await;
+    sample.say("b2", "flows").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, MESSAGES, 1).await;
     until(&mut rows, PARKED, 1).await;
@@ -65,7 +65,7 @@ async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
     assert_eq!(code, 1, "{said}");
     assert!(said.starts_with("still in quarantine: b1"), "{said}");
 
-    town.drop_event("b1", sequence).await;
+    sample.drop_event("b1", sequence).await;
     until(&mut rows, MESSAGES, 2).await;
     until(&mut rows, PARKED, 0).await;
     projector.is_ready().await;
@@ -78,15 +78,15 @@ async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
 async fn a_box_continues_when_it_is_retried_after_a_repair() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     projector.is_ready().await;
-    town.open("b1").await;
+    sample.open("b1").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from rooms", 1).await;
     let refuse = "alter table messages add constraint wrong check (body <> 'refused')";
     raw_sql(refuse).execute(&mut rows).await.expect("a rule");
-    town.say("b1", "refused").await;
-    town.say("b1", "waits").await;
+    sample.say("b1", "refused").await;
+    sample.say("b1", "waits").await;
     until(&mut rows, PARKED, 1).await;
     until(&mut rows, "select count(*) from parked_events", 2).await;
     raw_sql("alter table messages drop constraint wrong").execute(&mut rows).await.expect("no rule");
@@ -96,7 +96,7 @@ async fn a_box_continues_when_it_is_retried_after_a_repair() {
     assert_eq!(servers.command(&["quarantine", "retry", "--all"]).await.0, 0, "there is nothing to do");
     assert_eq!(servers.command(&["quarantine", "retry", "b1"]).await.0, 3);
     // The box also follows later events.
-    town.say("b1", "later").await;
+    sample.say("b1", "later").await;
     until(&mut rows, MESSAGES, 3).await;
     assert_eq!(servers.command(&["verify", "--fresh"]).await.0, 0);
 }
@@ -105,9 +105,9 @@ async fn a_box_continues_when_it_is_retried_after_a_repair() {
 async fn verify_ends_with_an_exit_code_for_scripts() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     projector.is_ready().await;
-    town.meet("b1").await;
+    sample.meet("b1").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, MESSAGES, 20).await;
     let (code, said) = servers.command(&["verify"]).await;

@@ -61,16 +61,16 @@ fn box_in(partition: u16) -> String {
 }
 
 /// Posts messages to both boxes in turn, and counts them.
-async fn talk(town: &SampleLog, said: &AtomicUsize) {
+async fn talk(sample: &SampleLog, said: &AtomicUsize) {
     loop {
         let n = said.fetch_add(1, Ordering::SeqCst);
-        town.say(&box_in(u16::try_from(n % 2).expect("small")), &format!("message {n}")).await;
+        sample.say(&box_in(u16::try_from(n % 2).expect("small")), &format!("message {n}")).await;
     }
 }
 
 /// Measures the time until a message posted now in this partition can be read.
-async fn gap(town: &SampleLog, rows: &mut PgConnection, partition: u16, words: &'static str) -> Duration {
-    town.say(&box_in(partition), words).await;
+async fn gap(sample: &SampleLog, rows: &mut PgConnection, partition: u16, words: &'static str) -> Duration {
+    sample.say(&box_in(partition), words).await;
     until(rows, sqlx::AssertSqlSafe(format!("select count(*) from messages where body = '{words}'")), 1).await
 }
 
@@ -79,21 +79,21 @@ async fn nothing_is_lost_or_doubled_with_one_of_three_projectors_killed_and_one_
     let servers = Servers::start().await;
     let mut rows = servers.read_model().await;
     let replicas = replicas(&servers, &mut rows).await;
-    let town = servers.town().await;
-    town.settle().await;
+    let sample = servers.sample().await;
+    sample.settle().await;
     for partition in [0, 1] {
-        town.meet(&box_in(partition)).await;
+        sample.meet(&box_in(partition)).await;
     }
     let by_name = |name: String| replicas.iter().find(|replica| replica.name == name).expect("a replica");
     let said = AtomicUsize::new(0);
     let story = async {
         let killed = by_name(holder(&mut rows, "box-0").await);
         killed.projector.process.kill().await;
-        let after_kill = gap(&town, &mut rows, 0, "after the crash").await;
+        let after_kill = gap(&sample, &mut rows, 0, "after the crash").await;
         spread(&mut rows, 2, 3).await;
         let frozen = by_name(holder(&mut rows, "box-1").await);
         frozen.projector.process.signal(Signal::STOP);
-        let after_freeze = gap(&town, &mut rows, 1, "anybody?").await;
+        let after_freeze = gap(&sample, &mut rows, 1, "anybody?").await;
         spread(&mut rows, 1, 5).await;
         frozen.projector.process.signal(Signal::CONT);
         spread(&mut rows, 2, 3).await;
@@ -103,7 +103,7 @@ async fn nothing_is_lost_or_doubled_with_one_of_three_projectors_killed_and_one_
     };
     tokio::select! {
         () = story => {}
-        () = talk(&town, &said) => {}
+        () = talk(&sample, &said) => {}
     }
     // The last message may or may not have been stored: a fresh projection of the log decides.
     servers.operated("rebuild --to ready --yes").await;

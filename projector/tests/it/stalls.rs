@@ -16,8 +16,8 @@ const MESSAGES: &str = "select count(*) from messages";
 async fn hold_up_with(lock: &'static str) {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    let town = servers.town().await;
-    town.open("b1").await;
+    let sample = servers.sample().await;
+    sample.open("b1").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from rooms", 1).await;
     projector.is_ready().await;
@@ -29,7 +29,7 @@ async fn hold_up_with(lock: &'static str) {
     let mut transaction = other.begin().await.expect("a transaction");
     raw_sql(lock).execute(&mut *transaction).await.expect("the lock");
     let session: i32 = query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction).await.expect("a session");
-    town.say("b1", "nobody sees this yet").await;
+    sample.say("b1", "nobody sees this yet").await;
     let begun = Instant::now();
     projector.is_held_up_by("progress", &format!("waits for database session {session}")).await;
     assert!(begun.elapsed() < NOTICED, "noticed after {:?}", begun.elapsed());

@@ -50,10 +50,10 @@ async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
 #[tokio::test]
 async fn a_notified_change_can_be_read() {
     let servers = Servers::start().await;
-    let town = servers.town().await;
+    let sample = servers.sample().await;
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
-    town.open("b1").await;
+    sample.open("b1").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from rooms", 1).await;
     let listener = servers.client(Account::Query).await;
@@ -62,7 +62,7 @@ async fn a_notified_change_can_be_read() {
     listener.publish("signal.echo", "".into()).await.expect("sent");
     next(&mut echo).await;
     for n in 1..10 {
-        let said = town.say("b1", "hello").await;
+        let said = sample.say("b1", "hello").await;
         let notice = next(&mut touched).await;
         let ordinal: i64 =
             sqlx::query_scalar("select last_ordinal from rooms").fetch_one(&mut rows).await.expect("a row");
@@ -71,7 +71,7 @@ async fn a_notified_change_can_be_read() {
         let found: Value = serde_json::from_slice(&notice.payload).expect("JSON");
         assert_eq!(found, json!([everybody(), only("ann")]));
 
-        town.mark("b1", said.sequence).await;
+        sample.mark("b1", said.sequence).await;
         let notice = next(&mut touched).await;
         let marker: i64 =
             sqlx::query_scalar("select message_id from read_markers").fetch_one(&mut rows).await.expect("a row");

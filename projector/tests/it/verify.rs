@@ -29,19 +29,19 @@ insert into parked_events values ('b9', 7);";
 
 /// Creates two generations of the same log.
 async fn two() -> (World, SampleLog) {
-    let town = SampleLog::on(Arc::new(MemoryLog::default()));
-    let origins = Origin::of_all(town.log.as_ref(), PARTITIONS).await.expect("the log answers");
+    let sample = SampleLog::on(Arc::new(MemoryLog::default()));
+    let origins = Origin::of_all(sample.log.as_ref(), PARTITIONS).await.expect("the log answers");
     let world = World::start_from(&origins).await;
     generation::create(&world.database, 2, &origins).await.expect("a generation");
-    town.settle().await;
+    sample.settle().await;
     for box_id in ["b1", "b2"] {
-        town.meet(box_id).await;
+        sample.meet(box_id).await;
     }
     for number in [1, 2] {
-        catch_up(&world.database, &town.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
+        catch_up(&world.database, &sample.log, number, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
         run(&world.database, number, MORE_ROWS).await;
     }
-    (world, town)
+    (world, sample)
 }
 
 async fn run(database: &Database, generation: i32, sql: &str) {
@@ -50,9 +50,9 @@ async fn run(database: &Database, generation: i32, sql: &str) {
 }
 
 /// Compares as the operators' database role, which can only read.
-async fn compared(world: &World, town: &SampleLog) -> Verification {
+async fn compared(world: &World, sample: &SampleLog) -> Verification {
     let database = Database::new(&world.url(harness::Role::Operator), "test").expect("a URL");
-    verify(&database, &town.log, [1, 2], Limits::default()).await.expect("a comparison")
+    verify(&database, &sample.log, [1, 2], Limits::default()).await.expect("a comparison")
 }
 
 /// Returns the only difference, which must also be shown.
@@ -64,8 +64,8 @@ fn only(found: Verification) -> Difference {
 
 #[tokio::test]
 async fn every_row_of_every_table_is_compared() {
-    let (world, town) = two().await;
-    let found = compared(&world, &town).await;
+    let (world, sample) = two().await;
+    let found = compared(&world, &sample).await;
     assert!(found.is_equal(), "{found}");
     assert_eq!((found.rows["messages"], found.passes), (40, 1));
     let mut control = world.database.control().await.expect("a connection");
@@ -82,7 +82,7 @@ async fn every_row_of_every_table_is_compared() {
 
 #[tokio::test]
 async fn a_wrong_row_is_found_in_every_table() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     for (table, change) in [
         ("alarms", "kind = 'reply'"),
         ("boxes", "address = 'elsewhere'"),
@@ -105,7 +105,7 @@ async fn a_wrong_row_is_found_in_every_table() {
             &format!("create table control.kept as select * from {table}; update {table} set {change}{condition}"),
         )
         .await;
-        let found = compared(&world, &town).await;
+        let found = compared(&world, &sample).await;
         let text = found.to_string();
         if table == "devices" {
             let without = found.clone().without_values().to_string();
@@ -128,13 +128,13 @@ async fn a_wrong_row_is_found_in_every_table() {
         )
         .await;
     }
-    assert!(compared(&world, &town).await.is_equal());
+    assert!(compared(&world, &sample).await.is_equal());
 }
 
 #[tokio::test]
 async fn a_missing_and_an_extra_row_are_found_in_every_table() {
-    let (world, town) = two().await;
-    let all = compared(&world, &town).await;
+    let (world, sample) = two().await;
+    let all = compared(&world, &sample).await;
     for table in all.rows.keys() {
         for (lacking, having) in [(2, 1), (1, 2)] {
             let sql = format!(
@@ -142,7 +142,7 @@ async fn a_missing_and_an_extra_row_are_found_in_every_table() {
                  delete from {table} where ctid = (select max(ctid) from {table})"
             );
             run(&world.database, lacking, &sql).await;
-            let difference = only(compared(&world, &town).await);
+            let difference = only(compared(&world, &sample).await);
             assert_eq!(&difference.table, table);
             let (first, second) = (difference.first.is_some(), difference.second.is_some());
             assert_eq!((first, second), (having == 1, having == 2), "{table}");
@@ -155,9 +155,9 @@ async fn a_missing_and_an_extra_row_are_found_in_every_table() {
 
 #[tokio::test]
 async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     run(&world.database, 2, "update messages set body = 'changed' where box_id = 'b1' and ordinal = 3").await;
-    let found = compared(&world, &town).await;
+    let found = compared(&world, &sample).await;
     let text = found.to_string();
     assert_eq!(found.summary()["outcome"], "different");
     let difference = only(found);
@@ -174,7 +174,7 @@ async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
     for (table, types) in [("members", "message_posted"), ("boxes", "box_installed"), ("users", "user_registered")] {
         run(&world.database, 2, &format!("create table control.kept as select * from {table}; delete from {table}"))
             .await;
-        let found = compared(&world, &town).await;
+        let found = compared(&world, &sample).await;
         let events = |difference: &Difference| difference.events.iter().flat_map(|event| event.types.clone()).collect();
         let printed: Vec<Vec<String>> =
             found.shown.iter().filter(|difference| difference.table == table).map(events).collect();
@@ -186,11 +186,11 @@ async fn a_difference_is_reported_with_its_key_both_values_and_its_events() {
 
 #[tokio::test]
 async fn all_differences_are_counted_and_some_are_shown() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     run(&world.database, 2, "update messages set body = 'changed'").await;
     let limits = Limits { shown: 3, max_rate: Some(1_000), low_priority: true };
     let begin = Instant::now();
-    let found = verify(&world.database, &town.log, [1, 2], limits).await.expect("a comparison");
+    let found = verify(&world.database, &sample.log, [1, 2], limits).await.expect("a comparison");
     assert_eq!((found.differences, found.shown.len()), (40, 3));
     let rows: u64 = found.rows.values().sum();
     assert!(begin.elapsed() >= Duration::from_millis(rows), "{rows} rows in {:?}", begin.elapsed());
@@ -213,17 +213,17 @@ fn following(database: &Database, log: &Arc<dyn Log>, generation: i32) -> JoinSe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changing_rows_are_compared_once_they_have_settled() {
-    let (world, town) = two().await;
-    let _followers = [following(&world.database, &town.log, 1), following(&world.database, &town.log, 2)];
-    let town = Arc::new(town);
+    let (world, sample) = two().await;
+    let _followers = [following(&world.database, &sample.log, 1), following(&world.database, &sample.log, 2)];
+    let sample = Arc::new(sample);
     let writers: Vec<_> = ["b1", "b2"]
         .into_iter()
         .map(|box_id| {
-            let town = Arc::clone(&town);
+            let sample = Arc::clone(&sample);
             tokio::spawn(async move {
                 loop {
-                    let said = town.say(box_id, "hot").await;
-                    town.mark(box_id, said.sequence).await;
+                    let said = sample.say(box_id, "hot").await;
+                    sample.mark(box_id, said.sequence).await;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             })
@@ -231,7 +231,7 @@ async fn changing_rows_are_compared_once_they_have_settled() {
         .collect();
     let mut passes = Vec::new();
     for _ in 0..5 {
-        let found = compared(&world, &town).await;
+        let found = compared(&world, &sample).await;
         assert!(found.is_equal(), "{found}");
         passes.push(found.passes);
     }
@@ -241,20 +241,20 @@ async fn changing_rows_are_compared_once_they_have_settled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_never_settle_are_not_reported_as_equal() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     // The second generation falls behind.
-    town.say("b1", "later").await;
-    catch_up(&world.database, &town.log, 1, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
+    sample.say("b1", "later").await;
+    catch_up(&world.database, &sample.log, 1, &streams(PARTITIONS), &Mode::Live).await.expect("caught up");
     run(&world.database, 2, "update messages set body = 'changed' where box_id = 'b2' and ordinal = 3").await;
-    let found = compared(&world, &town).await;
+    let found = compared(&world, &sample).await;
     assert_eq!(found.undecided, ["box b1"]);
     assert_eq!((found.differences, found.is_equal()), (1, false), "the other box is compared: {found}");
 }
 
 #[tokio::test]
 async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
-    let (world, town) = two().await;
-    let fresh = async || verify_fresh(&world.database, &town.log, 1, Limits::default()).await.expect("a comparison");
+    let (world, sample) = two().await;
+    let fresh = async || verify_fresh(&world.database, &sample.log, 1, Limits::default()).await.expect("a comparison");
     // The rows that no event has caused.
     assert_eq!(fresh().await.differences, 4);
     run(
@@ -277,9 +277,9 @@ async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
 
 #[tokio::test]
 async fn incomparable_generations_are_refused() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     let refusal = async |generations| {
-        let refused = verify(&world.database, &town.log, generations, Limits::default()).await;
+        let refused = verify(&world.database, &sample.log, generations, Limits::default()).await;
         refused.expect_err("a refusal").to_string()
     };
     assert_eq!(refusal([1, 7]).await, "there is no generation 7, or its tables are gone");
@@ -291,15 +291,15 @@ async fn incomparable_generations_are_refused() {
 
 #[tokio::test]
 async fn another_commit_at_the_same_position_is_a_difference() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     run(&world.database, 2, "update checkpoints set commit_id = 'another' where stream = 'user'").await;
-    let difference = only(compared(&world, &town).await);
+    let difference = only(compared(&world, &sample).await);
     assert_eq!((difference.table.as_str(), &difference.key["stream"]), ("checkpoints", &json!("user")));
 }
 
 #[tokio::test]
 async fn one_wrong_row_in_a_million_is_found() {
-    let (world, town) = two().await;
+    let (world, sample) = two().await;
     let many = "insert into room_events
         select 'big-' || n % 100, 'big-' || n % 100 || '.1', n, 'message_posted', '2026-03-01T12:00:00Z', 'ann',
                jsonb_build_object('body', 'message ' || n, 'author', 'ann'), null, n, n
@@ -311,7 +311,7 @@ async fn one_wrong_row_in_a_million_is_found() {
         run(&world.database, generation, "analyze room_events").await;
     }
     run(&world.database, 2, "update room_events set by = 'bob' where v = 567891").await;
-    let found = compared(&world, &town).await;
+    let found = compared(&world, &sample).await;
     eprintln!("{} rows compared in {:.2} s", found.rows["room_events"], found.seconds);
     assert!(found.rows["room_events"] >= 1_000_000);
     let difference = only(found);

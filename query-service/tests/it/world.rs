@@ -40,7 +40,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Starts a service with a small town in the read model.
+    /// Starts a service with a small sample in the read model.
     pub(super) async fn start() -> Self {
         Self::with(&[]).await
     }
@@ -268,7 +268,7 @@ impl World {
         self.projector.flush().await.unwrap();
     }
 
-    /// Creates another generation with the same town and activates it.
+    /// Creates another generation with the same sample and activates it.
     pub(super) async fn switch_generation(&self, number: i32) {
         create_generation(&self.admin, number).await;
         self.admin.execute("update control.generations set state = 'retired'").await.unwrap();
@@ -336,7 +336,7 @@ async fn create_generation(admin: &PgPool, number: i32) {
          grant select on all tables in schema read_g{number} to query;",
         read_model::TABLES,
         read_model::INDEXES,
-        include_str!("town.sql"),
+        include_str!("sample.sql"),
     );
     admin.execute(AssertSqlSafe(text)).await.unwrap();
 }

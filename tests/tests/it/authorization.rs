@@ -3,8 +3,8 @@
 //! The test fails if an operation of a service has no row in the table, or if a row has no operation.
 
 mod callers;
+mod fixture;
 mod frames;
-mod place;
 mod requests;
 mod table;
 
@@ -21,7 +21,7 @@ use system_tests::{
 
 use self::{
     callers::{Caller, Strangers},
-    place::Place,
+    fixture::Fixture,
     requests::{Outcome, Way},
     table::{Cell, Table},
 };
@@ -34,9 +34,9 @@ struct Trial {
     world: World,
     device: Device,
     strangers: Strangers,
-    /// The shared place of requests that are to be refused or that change nothing.
-    place: Place,
-    places: AtomicUsize,
+    /// The shared fixture of requests that are to be refused or that change nothing.
+    fixture: Fixture,
+    fixtures: AtomicUsize,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,40 +71,40 @@ impl Trial {
     async fn prepare(world: World) -> Self {
         world.register_store("pizzeria").await;
         world.register_store("corner").await;
-        let place = Place::build(&world, 0).await;
-        for person in [&place.host, &place.member] {
-            world.sees_room(person, &place.room).await;
+        let fixture = Fixture::build(&world, 0).await;
+        for person in [&fixture.host, &fixture.member] {
+            world.sees_room(person, &fixture.room).await;
         }
         let device = Device::connect(&world.stack).await;
-        Self { strangers: Strangers::new(), world, device, place, places: AtomicUsize::new(1) }
+        Self { strangers: Strangers::new(), world, device, fixture, fixtures: AtomicUsize::new(1) }
     }
 
-    /// Sends a request. One that may change something gets a place of its own.
+    /// Sends a request. One that may change something gets a fixture of its own.
     async fn ask(&self, operation: &Operation, way: Way, caller: Caller, cell: &Cell) -> Outcome {
         let changes = *cell == Cell::Yes && operation.method != Method::GET;
         let own = if changes { Some(self.another_place(operation).await) } else { None };
-        let place = own.as_ref().unwrap_or(&self.place);
-        let token = self.token(caller, place);
-        requests::ask(self, operation, way, place, token.as_deref()).await
+        let fixture = own.as_ref().unwrap_or(&self.fixture);
+        let token = self.token(caller, fixture);
+        requests::ask(self, operation, way, fixture, token.as_deref()).await
     }
 
-    async fn another_place(&self, operation: &Operation) -> Place {
-        let number = self.places.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    async fn another_place(&self, operation: &Operation) -> Fixture {
+        let number = self.fixtures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let is_of_a_place = ["{box}", "{room}"].iter().any(|name| operation.path.contains(name));
-        if is_of_a_place { Place::build(&self.world, number).await } else { Place::imagine(&self.world, number) }
+        if is_of_a_place { Fixture::build(&self.world, number).await } else { Fixture::imagine(&self.world, number) }
     }
 
-    fn token(&self, caller: Caller, place: &Place) -> Option<String> {
+    fn token(&self, caller: Caller, fixture: &Fixture) -> Option<String> {
         let of = |person: &system_tests::Person| Some(person.token().to_owned());
         match caller {
-            Caller::Nobody(kind) => self.strangers.token(&self.world, kind),
-            Caller::Operator => of(&place.operator),
-            Caller::Box => of(&self.world.device(&place.box_id)),
-            Caller::OtherBox => of(&self.world.device(&place.other_box)),
-            Caller::Other => of(&place.other),
-            Caller::Kicked => of(&place.kicked),
-            Caller::Member => of(&place.member),
-            Caller::Host => of(&place.host),
+            Caller::Anonymous(kind) => self.strangers.token(&self.world, kind),
+            Caller::Operator => of(&fixture.operator),
+            Caller::Box => of(&self.world.device(&fixture.box_id)),
+            Caller::OtherBox => of(&self.world.device(&fixture.other_box)),
+            Caller::Other => of(&fixture.other),
+            Caller::Kicked => of(&fixture.kicked),
+            Caller::Member => of(&fixture.member),
+            Caller::Host => of(&fixture.host),
         }
     }
 }

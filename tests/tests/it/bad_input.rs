@@ -17,13 +17,13 @@ use system_tests::{
 };
 use testing::{Answer, wait::new_key};
 
-use self::rows::{Row, Town, Who};
+use self::rows::{Fixture, Row, Who};
 
 /// An operation with all that is needed to send its wrong variants.
 struct Case<'a> {
     world: &'a World,
     log: &'a Log,
-    town: &'a Town,
+    fixture: &'a Fixture,
     url: String,
     operation: &'a Operation,
     row: &'a Row,
@@ -32,18 +32,18 @@ struct Case<'a> {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_commands_are_refused_and_store_nothing() {
     let world = World::start(harness::StackOptions::default()).await;
-    let town = Town::build(&world).await;
-    check_all(&world, &town, world.stack.command_url(0), &rows::commands(&town)).await;
+    let fixture = Fixture::build(&world).await;
+    check_all(&world, &fixture, world.stack.command_url(0), &rows::commands(&fixture)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_reads_are_refused() {
     let world = World::start(harness::StackOptions::default()).await;
-    let town = Town::build(&world).await;
-    check_all(&world, &town, world.stack.query_url(0), &rows::reads(&town)).await;
+    let fixture = Fixture::build(&world).await;
+    check_all(&world, &fixture, world.stack.query_url(0), &rows::reads(&fixture)).await;
 }
 
-async fn check_all(world: &World, town: &Town, url: String, rows: &[Row]) {
+async fn check_all(world: &World, fixture: &Fixture, url: String, rows: &[Row]) {
     let api = Api::fetch(world, &url).await;
     // The handshake of live connections has tests of its own.
     let described = api.operations().map(Operation::name).filter(|name| name != "GET /live").collect::<BTreeSet<_>>();
@@ -52,7 +52,7 @@ async fn check_all(world: &World, town: &Town, url: String, rows: &[Row]) {
     let log = world.log().await;
     for row in rows {
         let operation = api.operation(row.operation);
-        let case = Case { world, log: &log, town, url: url.clone(), operation, row };
+        let case = Case { world, log: &log, fixture, url: url.clone(), operation, row };
         case.check().await;
     }
     for (method, path) in api.undescribed_methods() {
@@ -83,7 +83,7 @@ fn with_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
 impl Case<'_> {
     async fn check(&self) {
         let before = self.log.length().await;
-        if self.row.by != Who::Nobody {
+        if self.row.by != Who::Anonymous {
             self.wrong_callers().await;
         }
         self.wrong_paths().await;
@@ -115,7 +115,7 @@ impl Case<'_> {
 
     fn authorized(&self, params: &[(&str, String)], query: &[(&str, String)], by: Who) -> RequestBuilder {
         let request = self.bare(params, query);
-        match self.town.token(self.world, by) {
+        match self.fixture.token(self.world, by) {
             Some(token) => request.bearer_auth(token),
             None => request,
         }

@@ -11,13 +11,12 @@ use domain::{
     values::{BoxKind, Step},
 };
 use event_store::{
+    ActorRole, CommandContext, RequestHash,
     executor::store::{StateAfter, prepare},
     log::NewMessage,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use wire::partition_of;
-
-use super::fill::context;
 
 /// The minimum number of users that rooms need.
 pub(crate) const MIN_USERS: usize = 100;
@@ -196,4 +195,16 @@ fn words(rng: &mut StdRng) -> String {
     let count = rng.random_range(3..16);
     let words: Vec<&str> = (0..count).map(|_| WORDS[rng.random_range(0..WORDS.len())]).collect();
     words.join(" ")
+}
+
+/// The context of a client's command, with a key.
+pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandContext {
+    CommandContext {
+        request_hash: RequestHash::keyed(b"bench", &[key.as_bytes()]),
+        command_id: Some(key),
+        actor,
+        role: ActorRole::User,
+        at,
+        traceparent: None,
+    }
 }

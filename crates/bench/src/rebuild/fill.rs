@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
-use chrono::{DateTime, Utc};
 use domain::{Store, StoreEvent, User, UserEvent, UserId};
 use event_store::{
-    ActorRole, CommandContext, Log, RequestHash, StoredAggregate,
+    Log, StoredAggregate,
     executor::store::{StateAfter, prepare},
     log::{Attempt, NewMessage},
 };
@@ -100,18 +99,6 @@ fn opening(number: usize) -> anyhow::Result<NewMessage> {
 fn first<A: StoredAggregate>(id: &A::Id, event: A::Event, actor: &UserId, number: usize) -> anyhow::Result<NewMessage> {
     let mut state = A::default();
     state.apply(event.clone());
-    let context = context(actor.clone(), event_generator::time(number), format!("{id}-{number}"));
+    let context = event_generator::context(actor.clone(), event_generator::time(number), format!("{id}-{number}"));
     Ok(prepare::<A>(id, &[event], &StateAfter { state: &state, version: 0 }, context, 1)?)
-}
-
-/// The context of a client's command, with a key.
-pub(crate) fn context(actor: UserId, at: DateTime<Utc>, key: String) -> CommandContext {
-    CommandContext {
-        request_hash: RequestHash::keyed(b"bench", &[key.as_bytes()]),
-        command_id: Some(key),
-        actor,
-        role: ActorRole::User,
-        at,
-        traceparent: None,
-    }
 }

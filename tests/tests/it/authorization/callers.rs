@@ -6,7 +6,7 @@ use system_tests::World;
 /// The caller of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    Nobody(BadToken),
+    Anonymous(BadToken),
     Operator,
     Box,
     OtherBox,
@@ -40,18 +40,18 @@ impl BadToken {
 
 impl Caller {
     /// All callers with a valid token.
-    pub(super) const SOMEBODY: [Self; 7] =
+    pub(super) const SIGNED_IN: [Self; 7] =
         [Self::Operator, Self::Box, Self::OtherBox, Self::Other, Self::Kicked, Self::Member, Self::Host];
 
     /// All callers.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        BadToken::ALL.map(Self::Nobody).into_iter().chain(Self::SOMEBODY)
+        BadToken::ALL.map(Self::Anonymous).into_iter().chain(Self::SIGNED_IN)
     }
 
     /// The column of the table.
     pub(super) fn column(self) -> &'static str {
         match self {
-            Self::Nobody(_) => "nobody",
+            Self::Anonymous(_) => "nobody",
             Self::Operator => "operator",
             Self::Box => "box",
             Self::OtherBox => "other box",

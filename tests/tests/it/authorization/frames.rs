@@ -27,9 +27,9 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
                 (Cell::Yes, _) => String::new(),
                 (Cell::Refused(code), _) => code.clone(),
                 // Before a hello no other frame is accepted. A hello always has a token, at least an empty one.
-                (Cell::NoToken, Caller::Nobody(_)) if !name.starts_with("hello") => "invalid-frame".to_owned(),
-                (Cell::NoToken, Caller::Nobody(BadToken::None)) => "invalid-token".to_owned(),
-                (Cell::NoToken, Caller::Nobody(kind)) => kind.code().to_owned(),
+                (Cell::NoToken, Caller::Anonymous(_)) if !name.starts_with("hello") => "invalid-frame".to_owned(),
+                (Cell::NoToken, Caller::Anonymous(BadToken::None)) => "invalid-token".to_owned(),
+                (Cell::NoToken, Caller::Anonymous(kind)) => kind.code().to_owned(),
                 (Cell::NoToken | Cell::NotOverNats, _) => "401".to_owned(),
             };
             let found = say(trial, name, caller).await;
@@ -43,9 +43,9 @@ pub(super) async fn check(trial: &Trial, table: &Table) {
 async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
     let mut live = trial.world.live(0).await;
     let (name, v) = name.strip_suffix(WITH_V).map_or((name, None), |name| (name, Some(0)));
-    let token = trial.token(caller, &trial.place).unwrap_or_default();
-    if name != "hello" && matches!(caller, Caller::Nobody(_)) {
-        live.send(&frame(name, &token, &trial.place.room, v)).await;
+    let token = trial.token(caller, &trial.fixture).unwrap_or_default();
+    if name != "hello" && matches!(caller, Caller::Anonymous(_)) {
+        live.send(&frame(name, &token, &trial.fixture.room, v)).await;
         return refusal(&mut live).await;
     }
     let follows = match name {
@@ -54,12 +54,12 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
         _ => false,
     };
     let rooms = match v.filter(|_| follows) {
-        Some(v) => json!([{ "id": trial.place.room, "v": v }]),
-        None if follows => json!([{ "id": trial.place.room }]),
+        Some(v) => json!([{ "id": trial.fixture.room, "v": v }]),
+        None if follows => json!([{ "id": trial.fixture.room }]),
         None => json!([]),
     };
     if v.is_some() || name == "fetch" {
-        live.expect_after(&trial.place.room, Some(0));
+        live.expect_after(&trial.fixture.room, Some(0));
     }
     live.send(&json!({ "type": "hello", "token": token, "rooms": rooms })).await;
     if matches!(live.next().await, Ok(first) if first["type"] == "error") {
@@ -69,17 +69,17 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
         return code;
     }
     if name != "hello" {
-        live.send(&frame(name, &token, &trial.place.room, v)).await;
+        live.send(&frame(name, &token, &trial.fixture.room, v)).await;
     }
     // Frames are answered in order, so this answer comes after those of all earlier frames.
     live.send(&json!({ "type": "auth", "id": "last", "token": "no token" })).await;
     live.until("answer", |frame| frame["id"] == "last").await;
     let error = live.frames().iter().find(|frame| frame["type"] == "error" && frame["id"] != "last");
     if let Some(error) = error {
-        assert_eq!(live.events(&trial.place.room), Vec::<&Value>::new(), "a refusal shows nothing of the room");
+        assert_eq!(live.events(&trial.fixture.room), Vec::<&Value>::new(), "a refusal shows nothing of the room");
         return error["code"].as_str().unwrap_or_default().to_owned();
     }
-    if v.is_some() { what_came(&live, &trial.place.room).to_owned() } else { String::new() }
+    if v.is_some() { what_came(&live, &trial.fixture.room).to_owned() } else { String::new() }
 }
 
 /// Returns `parting only` if only the parting event of the room came, or an empty text if all its events came.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use system_tests::api::{self, Operation};
 use testing::wait::new_key;
 
-use super::{Trial, callers::Caller, place::Place, table::Cell};
+use super::{Trial, callers::Caller, fixture::Fixture, table::Cell};
 
 /// The transport and kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +47,22 @@ impl Outcome {
         match (cell, caller) {
             (Cell::NotOverNats, _) => (self.status, self.code.as_str()) == (404, "unknown-command"),
             (Cell::Yes, _) => self.status < 500 && !OF_CALLERS.contains(&self.code.as_str()),
-            (Cell::NoToken, Caller::Nobody(kind)) => (self.status, self.code.as_str()) == (401, kind.code()),
+            (Cell::NoToken, Caller::Anonymous(kind)) => (self.status, self.code.as_str()) == (401, kind.code()),
             (Cell::NoToken, _) => false,
             (Cell::Refused(code), _) => (self.status, &self.code) == (403, code),
         }
     }
 }
 
-pub(super) async fn ask(trial: &Trial, operation: &Operation, way: Way, place: &Place, token: Option<&str>) -> Outcome {
+pub(super) async fn ask(
+    trial: &Trial,
+    operation: &Operation,
+    way: Way,
+    fixture: &Fixture,
+    token: Option<&str>,
+) -> Outcome {
     let body = operation.body.as_ref().map(example);
-    let params = place.params();
+    let params = fixture.params();
     if way == Way::Nats {
         let path: Map<_, _> = params.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let mut request = json!({ "idempotency_key": new_key(), "path": path });

@@ -14,7 +14,7 @@ const SECRET: &str = "a secret that only the box itself has";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// A caller without a token.
-    Nobody,
+    Anonymous,
     /// A registered user, and the room's host.
     Ana,
     /// A registered user, and a member of the room.
@@ -36,7 +36,7 @@ pub(crate) enum Who {
 }
 
 /// The target of the requests: a locked room with two members and their messages.
-pub(crate) struct Town {
+pub(crate) struct Fixture {
     room: String,
     anas_message: String,
     bens_message: String,
@@ -44,7 +44,7 @@ pub(crate) struct Town {
     tokens: Vec<(Who, String)>,
 }
 
-impl Town {
+impl Fixture {
     pub(crate) async fn build(world: &World) -> Self {
         let (ana, ben, dana) = (world.user("ana").await, world.user("ben").await, world.user("dana").await);
         let session = world.sign_in("ben", PASSWORD).await.ok();
@@ -71,7 +71,7 @@ impl Town {
     pub(crate) fn token(&self, world: &World, who: Who) -> Option<String> {
         let registered = self.tokens.iter().find(|(of, _)| *of == who).map(|(_, token)| token.clone());
         let bearer = match who {
-            Who::Nobody => return None,
+            Who::Anonymous => return None,
             Who::Ana | Who::Ben | Who::Dana => return registered,
             Who::Eve => Bearer::User("eve"),
             Who::Cleo => Bearer::User("cleo"),
@@ -174,22 +174,22 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
 }
 
 /// All commands, in an order in which all of them can succeed.
-pub(crate) fn commands(town: &Town) -> Vec<Row> {
+pub(crate) fn commands(fixture: &Fixture) -> Vec<Row> {
     let mut rows = accounts();
-    rows.extend(sessions(town));
+    rows.extend(sessions(fixture));
     rows.extend(catalogue());
-    rows.extend(rooms(town));
-    rows.extend(talk(town));
-    rows.extend(endings(town));
+    rows.extend(rooms(fixture));
+    rows.extend(talk(fixture));
+    rows.extend(endings(fixture));
     rows
 }
 
-fn sessions(town: &Town) -> Vec<Row> {
+fn sessions(fixture: &Fixture) -> Vec<Row> {
     vec![
-        Row::new("POST /sessions", Who::Nobody, &[], json!({ "user_id": "ana", "password": PASSWORD }), 200)
+        Row::new("POST /sessions", Who::Anonymous, &[], json!({ "user_id": "ana", "password": PASSWORD }), 200)
             .wrong_field("user_id", "no-such-user", 401, "wrong-credentials")
             .wrong_field("password", "not the password", 401, "wrong-credentials"),
-        Row::new("POST /sessions/refresh", Who::Nobody, &[], json!({ "refresh_token": town.refresh_token }), 200)
+        Row::new("POST /sessions/refresh", Who::Anonymous, &[], json!({ "refresh_token": fixture.refresh_token }), 200)
             .wrong_field("refresh_token", "none-of-ours", 401, "invalid-refresh-token"),
         Row::new("DELETE /sessions/current", Who::Dana, &[], Value::Null, 204).not(Who::Stranger, 404, "no-session"),
         Row::new("DELETE /sessions", Who::Eve, &[], Value::Null, 204),
@@ -201,7 +201,7 @@ fn accounts() -> Vec<Row> {
     let newcomer = json!({ "user_id": "dora", "password": PASSWORD, "nickname": "Dora" });
     let phone = [("device", "phone")];
     vec![
-        Row::new("POST /users", Who::Nobody, &[], newcomer, 201)
+        Row::new("POST /users", Who::Anonymous, &[], newcomer, 201)
             .wrong_field("user_id", "ana", 409, "user-exists")
             .wrong_field("nickname", "ana", 409, "nickname-taken"),
         nobody_known(Row::new("PATCH /users/me", Who::Ana, &[], json!({ "nickname": "Annabel" }), 204)).wrong_field(
@@ -246,7 +246,7 @@ fn catalogue() -> Vec<Row> {
         ),
         of_box("PUT /boxes/{box}/service-state", json!({ "state": "out_of_service", "reason": "rust" }), 204),
         of_box("PUT /boxes/{box}/credentials", json!({ "secret": SECRET }), 204),
-        Row::new("POST /boxes/{box}/sessions", Who::Nobody, &[("box", "box-9")], json!({ "secret": SECRET }), 200)
+        Row::new("POST /boxes/{box}/sessions", Who::Anonymous, &[("box", "box-9")], json!({ "secret": SECRET }), 200)
             .unknown_is(401, "wrong-credentials")
             .wrong_field("secret", "another secret, which is long enough", 401, "wrong-credentials"),
         of_box("DELETE /boxes/{box}/credentials", Value::Null, 204),
@@ -257,8 +257,8 @@ fn catalogue() -> Vec<Row> {
     ]
 }
 
-fn rooms(town: &Town) -> Vec<Row> {
-    let room = [("room", town.room.as_str())];
+fn rooms(fixture: &Fixture) -> Vec<Row> {
+    let room = [("room", fixture.room.as_str())];
     let the_box = [("box", "box-1")];
     let by_device = |operation| {
         Row::new(operation, Who::Device, &the_box, Value::Null, 201)
@@ -269,7 +269,7 @@ fn rooms(town: &Town) -> Vec<Row> {
     let open = json!({ "store_id": "noodles", "title": "Dinner", "max_members": 2, "password": "secret" });
     let open = Row::new("POST /boxes/{box}/rooms", Who::Ana, &[("box", "box-2")], open, 201);
     // An operator cannot drop a message that can be projected, so it stays.
-    let drop = json!({ "sequence": town.anas_message, "reason": "a test" });
+    let drop = json!({ "sequence": fixture.anas_message, "reason": "a test" });
     let by_host = |operation, body: Value, status| {
         Row::new(operation, Who::Ana, &room, body, status).not(Who::Ben, 403, "not-the-host").not(
             Who::Stranger,
@@ -294,14 +294,14 @@ fn rooms(town: &Town) -> Vec<Row> {
     ]
 }
 
-fn talk(town: &Town) -> Vec<Row> {
-    let room = [("room", town.room.as_str())];
-    let message = [("room", town.room.as_str()), ("message", town.anas_message.as_str())];
+fn talk(fixture: &Fixture) -> Vec<Row> {
+    let room = [("room", fixture.room.as_str())];
+    let message = [("room", fixture.room.as_str()), ("message", fixture.anas_message.as_str())];
     let reaction = [message[0], message[1], ("emoji", "ok")];
     let by_member = |row: Row| row.not(Who::Stranger, 403, "not-a-member").not(Who::Operator, 403, "forbidden");
     let by_author = |row: Row| by_member(row).not(Who::Ben, 403, "not-the-author");
-    let post = json!({ "body": "Hello again", "reply_to": town.bens_message });
-    let marker = json!({ "message_id": town.bens_message });
+    let post = json!({ "body": "Hello again", "reply_to": fixture.bens_message });
+    let marker = json!({ "message_id": fixture.bens_message });
     vec![
         by_member(Row::new("POST /rooms/{room}/messages", Who::Ben, &room, post, 201)).wrong_field(
             "reply_to",
@@ -340,9 +340,9 @@ fn talk(town: &Town) -> Vec<Row> {
     ]
 }
 
-fn endings(town: &Town) -> Vec<Row> {
-    let room = [("room", town.room.as_str())];
-    let cleo = [("room", town.room.as_str()), ("user", "cleo")];
+fn endings(fixture: &Fixture) -> Vec<Row> {
+    let room = [("room", fixture.room.as_str())];
+    let cleo = [("room", fixture.room.as_str()), ("user", "cleo")];
     vec![
         Row::new("DELETE /rooms/{room}/members/{user}", Who::Ana, &cleo, Value::Null, 204)
             .not(Who::Ben, 403, "not-the-host")
@@ -363,9 +363,9 @@ fn endings(town: &Town) -> Vec<Row> {
 }
 
 /// All reads.
-pub(crate) fn reads(town: &Town) -> Vec<Row> {
+pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
     let read = |operation, params: &[(&'static str, &str)]| Row::new(operation, Who::Ana, params, Value::Null, 200);
-    let room = [("room", town.room.as_str())];
+    let room = [("room", fixture.room.as_str())];
     let of_members = |operation| read(operation, &room).not(Who::Stranger, 403, "not-a-member");
     vec![
         read("GET /boxes", &[]).wrong_query(&[("near", "91,0")]).wrong_query(&[("near", "1,2,3")]),

@@ -4,14 +4,14 @@ use system_tests::{Person, World};
 use testing::requests::{box_details, room_details};
 
 /// The target of a request.
-pub(super) struct Place {
+pub(super) struct Fixture {
     pub(super) box_id: String,
     /// Another box, to which no request is sent.
     pub(super) other_box: String,
     pub(super) room: String,
     /// A message of the member.
     pub(super) message: String,
-    /// An operator of this place only, because signing out everywhere revokes the operator's tokens.
+    /// An operator of this fixture only, because signing out everywhere revokes the operator's tokens.
     pub(super) operator: Person,
     pub(super) host: Person,
     pub(super) member: Person,
@@ -20,11 +20,11 @@ pub(super) struct Place {
     pub(super) other: Person,
 }
 
-impl Place {
+impl Fixture {
     /// Creates the box and the room.
     pub(super) async fn build(world: &World, number: usize) -> Self {
-        let mut place = Self::imagine(world, number);
-        let Self { box_id, host, member, kicked, .. } = &place;
+        let mut fixture = Self::imagine(world, number);
+        let Self { box_id, host, member, kicked, .. } = &fixture;
         world.operator().post("/boxes", box_details(box_id)).await.created();
         let opened = host.post(format!("/boxes/{box_id}/rooms"), room_details("pizzeria", 9)).await;
         let room = opened.created();
@@ -37,11 +37,11 @@ impl Place {
         for person in [member, kicked] {
             person.remember_position(&kick);
         }
-        (place.room, place.message) = (room, message);
-        place
+        (fixture.room, fixture.message) = (room, message);
+        fixture
     }
 
-    /// Returns a place of which only the names exist, for requests that do not concern a box.
+    /// Returns a fixture of which only the names exist, for requests that do not concern a box.
     pub(super) fn imagine(world: &World, number: usize) -> Self {
         let person = |name: &str| world.person(&format!("{name}-{number}"));
         Self {
