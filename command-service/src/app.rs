@@ -40,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,
-    /// None if an outside issuer signs the tokens.
+    /// None if an external issuer signs the tokens.
     pub(crate) signing: Option<Signing>,
     pub(crate) verifier: Verifier,
     pub(crate) secret: RequestSecret,
@@ -75,7 +75,7 @@ impl App {
         [self.boxes.tails(), self.users.tails(), self.stores.tails()].concat()
     }
 
-    /// Returns the signing keys, or `sign-in-elsewhere` if an outside issuer signs the tokens.
+    /// Returns the signing keys, or `sign-in-elsewhere` if an external issuer signs the tokens.
     pub(crate) fn signing(&self) -> Result<&Signing, Code> {
         self.signing.as_ref().ok_or(Code::SignInElsewhere)
     }

@@ -196,7 +196,7 @@ mod tests {
         }
 
         /// Raises a tally at the limit far above it, so that the wait is long.
-        async fn goes_on(&self, key: &str) {
+        async fn raise_above_limit(&self, key: &str) {
             let more = |tally: Option<Tally>| tally.map(|tally| Tally { failures: FREE_FAILURES_TOTAL + 10, ..tally });
             let before = self.tallies.get(key).await.unwrap().unwrap();
             assert_eq!(before.failures, FREE_FAILURES_TOTAL, "{key}");
@@ -210,11 +210,11 @@ mod tests {
         let client = nats::connect(&server.url(harness::Account::Command), "command-service").await.unwrap();
         let throttle = LoginThrottle::new(LoginAttempts::new(JetStream::new(client)));
         assert_eq!(throttle.attempt("ana", "home", true).await, Ok(true));
-        // No address of these has to wait itself.
+        // None of these addresses has to wait.
         for number in 0..FREE_FAILURES_TOTAL {
             assert_eq!(throttle.attempt("ana", &format!("from-{}", number / 4), false).await, Ok(false));
         }
-        throttle.goes_on("user.ana").await;
+        throttle.raise_above_limit("user.ana").await;
         assert_eq!(throttle.attempt("ana", "elsewhere", true).await, Err("too-many-attempts"));
         assert_eq!(throttle.attempt("ben", "elsewhere", true).await, Ok(true));
         assert_eq!(throttle.attempt("ana", "home", false).await, Ok(false));
@@ -224,7 +224,7 @@ mod tests {
         for number in 0..FREE_FAILURES_TOTAL {
             assert_eq!(throttle.attempt(&format!("user-{number}"), "street", false).await, Ok(false));
         }
-        throttle.goes_on("address.street").await;
+        throttle.raise_above_limit("address.street").await;
         assert_eq!(throttle.attempt("cleo", "street", true).await, Err("too-many-attempts"));
         assert_eq!(throttle.attempt("cleo", "elsewhere", true).await, Ok(true));
         assert_eq!(throttle.attempt("ben", "street", true).await, Ok(true));

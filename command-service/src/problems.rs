@@ -51,8 +51,8 @@ problems! {
     Kicked 403 "kicked" "You were kicked from this room" "A kicked user cannot join the room again.";
     NoSession 404 "no-session" "The access token has no session"
         "The token was issued without a session, and is valid until it expires.";
-    SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the outside issuer"
-        "The service takes tokens of an outside issuer, and has no accounts and sessions of its own.";
+    SignInElsewhere 404 "sign-in-elsewhere" "Sign in with the external issuer"
+        "The service accepts tokens of an external issuer, and has no accounts and sessions of its own.";
     NotFound 404 "not-found" "Not found" "The path contains a malformed id.";
     BoxNotFound 404 "box-not-found" "Box not found" "No box has this id.";
     RoomNotFound 404 "room-not-found" "Room not found" "No room has this id.";

@@ -25,13 +25,14 @@ use Code::{
 pub(crate) fn all(app: App) -> (Router, OpenApi) {
     let has_accounts = app.signing.is_some();
     let (router, description) = OpenApiRouter::with_openapi(document())
-        .merge(if has_accounts { registration_routes() } else { outside_registration_routes() })
+        .merge(if has_accounts { registration_routes() } else { external_registration_routes() })
         .merge(account_routes())
         .merge(box_and_store_routes())
         .merge(rooms())
         .merge(talk_routes())
         .split_for_parts();
-    let router = router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::gate));
+    let router =
+        router.route_layer(middleware::from_fn_with_state(Arc::clone(&app.clock), server_clock::require_right_clock));
     let running = app.running.clone();
     (completion::run_to_completion(router.with_state(app), running), description)
 }
@@ -43,9 +44,9 @@ fn registration_routes() -> OpenApiRouter<App> {
             &[UserExists, NicknameTaken, TooManyAttempts, Busy]))
 }
 
-/// Registration of users of an outside issuer: the id is in the token, and there is no password.
+/// Registration of users of an external issuer: the id is in the token, and there is no password.
 #[rustfmt::skip]
-fn outside_registration_routes() -> OpenApiRouter<App> {
+fn external_registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_bearer), Users, Created, &[UserExists, NicknameTaken]))
 }

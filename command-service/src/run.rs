@@ -70,7 +70,7 @@ pub async fn run(
     let verified = Arc::new(AtomicBool::new(false));
     let space = log.server().space().clone();
     let health = health(client.clone(), app.clone(), Arc::clone(&verified), space.clone(), requests.connected());
-    let (router, gateway) = entrances(&settings, &app, &client, health)?;
+    let (router, gateway) = build_router_and_gateway(&settings, &app, &client, health)?;
 
     let stop = watch::Sender::new(false);
     let server = http::serve(listener, router, &settings.listen, until_stopped(stop.subscribe()))?;
@@ -99,8 +99,13 @@ pub async fn run(
     result
 }
 
-/// Returns the two entrances to the commands: the router of the HTTP server, and the gateway of NATS requests.
-fn entrances(settings: &Settings, app: &App, client: &Client, health: Health) -> Result<(Router, Arc<Gateway>)> {
+/// Returns the router of the HTTP server, and the gateway of NATS requests.
+fn build_router_and_gateway(
+    settings: &Settings,
+    app: &App,
+    client: &Client,
+    health: Health,
+) -> Result<(Router, Arc<Gateway>)> {
     let mut metrics = Metrics::of("command-service", env!("CARGO_PKG_VERSION"));
     metrics::register(metrics.service_registry());
     collect::register(metrics.service_registry(), app.clone());

@@ -161,7 +161,11 @@ fn describe(offset: TimeDelta) -> String {
 }
 
 /// Rejects commands while the clock is wrong.
-pub(crate) async fn gate(State(clock): State<Arc<ServerClock>>, request: Request, next: Next) -> Response {
+pub(crate) async fn require_right_clock(
+    State(clock): State<Arc<ServerClock>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match clock.require().await {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),

@@ -110,7 +110,7 @@ impl Settings {
 #[derive(Debug, Clone, Args)]
 pub struct SigningArgs {
     /// Folder of the private keys that sign access tokens: Ed25519, PKCS#8, one per `*.pem` file; not needed with an
-    /// outside issuer
+    /// external issuer
     #[arg(long, env = "BOXROOM_SIGNING_KEYS", required_unless_present = "issuer", value_name = "FOLDER")]
     pub signing_keys: Option<PathBuf>,
 

@@ -54,9 +54,9 @@ struct Current {
 }
 
 impl Signing {
-    /// Opens the folder, which must hold a key. Returns `None` if an outside issuer signs the tokens.
+    /// Opens the folder, which must hold a key. Returns `None` if an external issuer signs the tokens.
     pub(crate) fn open(args: &SigningArgs, keys: SigningKeys, verifier: Verifier) -> Result<Option<Self>> {
-        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.uses_outside_issuer()) else {
+        let Some(folder) = args.signing_keys.clone().filter(|_| !verifier.uses_external_issuer()) else {
             return Ok(None);
         };
         let signers = read_signing_keys(&folder)?;

@@ -69,7 +69,7 @@ fn write_progress(encoder: &mut DescriptorEncoder<'_>, progress: &[(Track, Strea
     write("projection_stalled", help, None, &|progress| f64::from(u8::from(progress.is_stalled())))?;
     let help = "Quarantined boxes";
     write("quarantined_boxes", help, None, &|progress| value(progress.quarantined))?;
-    write("parked_commits", "Waiting commits of quarantined boxes", None, &|progress| value(progress.parked))
+    write("parked_commits", "Waiting commits of quarantined boxes", None, &|progress| value(progress.waiting_commits))
 }
 
 fn write_tracks(encoder: &mut DescriptorEncoder<'_>, status: &Status) -> std::fmt::Result {

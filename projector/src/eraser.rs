@@ -28,8 +28,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// The pause between two rounds while no erasure is pending.
 const IDLE_TICK: Duration = Duration::from_secs(2);
 
-/// The time after which no service accepts commands of an erased user: all of them know that the tokens and keys are
-/// gone.
+/// The time after which no service accepts commands of an erased user: all of them have received the revocation and the
+/// destruction of the user key.
 const SETTLE_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 
 /// Timeout of a request to the command-services.
@@ -130,9 +130,9 @@ impl Eraser {
         if settled_for.is_some_and(|time| time < SETTLE_TIME) {
             return Ok(Some("the final check".to_owned()));
         }
-        let traces = work::traces(connection, &user_id).await?;
-        if !traces.is_empty() {
-            return Ok(Some(self.erase_author(&user_id, traces).await));
+        let boxes = work::affected_boxes(connection, &user_id).await?;
+        if !boxes.is_empty() {
+            return Ok(Some(self.erase_author(&user_id, boxes).await));
         }
         if settled_for.is_none() {
             // The final check finds content that was added in the meantime.
@@ -145,15 +145,15 @@ impl Eraser {
         let behind = control::behind(connection, ends).await?;
         if behind.is_none() {
             control::finish(connection, &user_id).await?;
-            tracing::info!(user.id = %user_id, "a user is erased");
+            tracing::info!(user.id = %user_id, "erased a user");
         }
         Ok(behind)
     }
 
     /// Erases one box after the other to limit the load. Returns what the erasure then waits for.
-    async fn erase_author(&self, user_id: &UserId, traces: Vec<work::Trace>) -> String {
-        let boxes = traces.len();
-        for work::Trace { box_id, position } in traces {
+    async fn erase_author(&self, user_id: &UserId, boxes: Vec<work::AffectedBox>) -> String {
+        let count = boxes.len();
+        for work::AffectedBox { box_id, position } in boxes {
             // While the author adds nothing, a repeat has the same key and is the same command.
             let key = format!("erase-{position}");
             let request = json!({ "user_id": user_id, "box_id": box_id, "key": key });
@@ -161,7 +161,7 @@ impl Eraser {
                 return format!("box {box_id}: {reason}");
             }
         }
-        format!("{boxes} boxes, to be projected")
+        format!("{count} boxes, to be projected")
     }
 
     /// Sends a request to the command-services, one of which answers. Returns the problem on failure.

@@ -54,10 +54,10 @@ impl Notifier {
     pub(crate) fn start(client: Client) -> Self {
         let (queue, mut waiting) = mpsc::channel::<Notification>(QUEUE);
         supervision::spawn("the sender of notifications", async move {
-            while let Some(notice) = waiting.recv().await {
+            while let Some(notification) = waiting.recv().await {
                 // Without a connection the client would buffer the notification and send it late.
                 if client.connection_state() == State::Connected {
-                    let Notification { subject, headers, payload } = notice;
+                    let Notification { subject, headers, payload } = notification;
                     let sent = if headers.is_empty() {
                         client.publish(subject, payload).await
                     } else {

@@ -35,7 +35,7 @@ const COUNT_EVERY: u32 = 3;
 /// The latest observations. Cheap to clone: all clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProgressMonitor {
-    seen: Arc<Mutex<Observations>>,
+    observations: Arc<Mutex<Observations>>,
 }
 
 /// The observations.
@@ -96,7 +96,7 @@ pub(crate) struct StreamProgress {
     /// The number of quarantined boxes.
     pub(crate) quarantined: u64,
     /// The number of their waiting commits.
-    pub(crate) parked: u64,
+    pub(crate) waiting_commits: u64,
     /// The time since which the checkpoint has not moved although there are commits to project.
     stalled_since: Option<Instant>,
     /// The reason for which the holder waits, as far as the database knows.
@@ -135,17 +135,17 @@ impl StreamProgress {
 impl ProgressMonitor {
     /// Returns each generation of this version that is not retired.
     pub(crate) fn generations(&self) -> Vec<(i32, GenerationStatus)> {
-        self.seen().generations.clone().into_iter().collect()
+        self.observations().generations.clone().into_iter().collect()
     }
 
     /// Returns the progress of each stream in each of them.
     pub(crate) fn progress(&self) -> Vec<(Track, StreamProgress)> {
-        self.seen().progress.clone().into_iter().collect()
+        self.observations().progress.clone().into_iter().collect()
     }
 
     /// Returns the pending erasures.
     pub(crate) fn erasures(&self) -> Erasures {
-        self.seen().erasures
+        self.observations().erasures
     }
 
     /// Adds a check that fails while a stream of a generation that serves reads is stalled.
@@ -160,19 +160,20 @@ impl ProgressMonitor {
     /// Describes stalled streams. Ignores generations that are being built: they may pause, and their builder reports
     /// it.
     fn stalled(&self) -> Vec<String> {
-        let seen = self.seen();
-        let read = |number| seen.generations.get(&number).is_some_and(|status| status.state != "building");
-        let stalled = seen.progress.iter().filter(|((number, _), progress)| read(*number) && progress.is_stalled());
-        let say = |((number, stream), progress): (&Track, &StreamProgress)| {
+        let observations = self.observations();
+        let read = |number| observations.generations.get(&number).is_some_and(|status| status.state != "building");
+        let stalled =
+            observations.progress.iter().filter(|((number, _), progress)| read(*number) && progress.is_stalled());
+        let describe = |((number, stream), progress): (&Track, &StreamProgress)| {
             let seconds = progress.stalled_for().unwrap_or_default().as_secs();
             let cause = progress.cause.as_deref().unwrap_or("no blocking database session is known");
             format!("g{number} {stream}: stalled at {} of {} for {seconds} s: {cause}", progress.position, progress.end)
         };
-        stalled.map(say).collect()
+        stalled.map(describe).collect()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Observations> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn observations(&self) -> MutexGuard<'_, Observations> {
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Polls for as long as the process runs.
@@ -211,9 +212,9 @@ impl Poller {
         let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
         for (stream, state) in futures::future::join_all(states).await {
             let Ok(state) = state else { continue };
-            let mut seen = watch.seen();
-            seen.ends.insert(stream, state.last_sequence);
-            let progress = seen.progress.iter_mut().filter(|((_, of), _)| *of == stream);
+            let mut observations = watch.observations();
+            observations.ends.insert(stream, state.last_sequence);
+            let progress = observations.progress.iter_mut().filter(|((_, of), _)| *of == stream);
             progress.for_each(|(_, progress)| progress.set_end(state.last_sequence));
         }
     }
@@ -239,10 +240,10 @@ impl Poller {
         self.schemas.retain(|number, _| generations.contains_key(number));
         let numbers: Vec<i32> = generations.keys().copied().collect();
         {
-            let mut seen = watch.seen();
-            seen.progress.retain(|(number, _), _| generations.contains_key(number));
-            seen.generations = generations;
-            seen.erasures = erasures.unwrap_or_default();
+            let mut observations = watch.observations();
+            observations.progress.retain(|(number, _), _| generations.contains_key(number));
+            observations.generations = generations;
+            observations.erasures = erasures.unwrap_or_default();
         }
         for number in numbers {
             if let Err(error) = self.poll_generation(watch, number).await {
@@ -254,7 +255,7 @@ impl Poller {
             watch.progress().iter().filter(|(_, progress)| progress.is_stalled()).map(|(track, _)| *track).collect();
         for track in stalled {
             let cause = self.cause(track).await?;
-            if let Some(progress) = watch.seen().progress.get_mut(&track) {
+            if let Some(progress) = watch.observations().progress.get_mut(&track) {
                 progress.cause = cause;
             }
         }
@@ -269,24 +270,25 @@ impl Poller {
         let checkpoints = query!("select stream, position from checkpoints").fetch_all(&mut *connection);
         for row in with_timeout(checkpoints).await? {
             let Ok(stream) = row.stream.parse::<StreamName>() else { continue };
-            let mut seen = watch.seen();
-            let end = seen.ends.get(&stream).copied().unwrap_or_default();
-            let progress = seen.progress.entry((number, stream)).or_default();
+            let mut observations = watch.observations();
+            let end = observations.ends.get(&stream).copied().unwrap_or_default();
+            let progress = observations.progress.entry((number, stream)).or_default();
             progress.set_position(row.position.cast_unsigned());
             progress.set_end(end);
         }
         if self.polls.is_multiple_of(COUNT_EVERY) {
-            let parked = query!(
+            let counts = query!(
                 r#"select stream, count(distinct q.box_id) as "boxes!", count(p.box_id) as "commits!"
                    from quarantined_boxes q
                    left join parked_events p on p.box_id = q.box_id
                    group by stream"#
             );
-            let parked = with_timeout(parked.fetch_all(connection)).await?;
-            for ((_, stream), progress) in watch.seen().progress.iter_mut().filter(|((of, _), _)| *of == number) {
-                let row = parked.iter().find(|row| row.stream == stream.label());
+            let counts = with_timeout(counts.fetch_all(connection)).await?;
+            for ((_, stream), progress) in watch.observations().progress.iter_mut().filter(|((of, _), _)| *of == number)
+            {
+                let row = counts.iter().find(|row| row.stream == stream.label());
                 progress.quarantined = row.map_or(0, |row| row.boxes.cast_unsigned());
-                progress.parked = row.map_or(0, |row| row.commits.cast_unsigned());
+                progress.waiting_commits = row.map_or(0, |row| row.commits.cast_unsigned());
             }
         }
         Ok(())
@@ -331,7 +333,7 @@ impl Poller {
                 None => self.first_after(stream, progress.position).await.unwrap_or_default(),
             };
             known.insert(at, stored);
-            if let Some(progress) = watch.seen().progress.get_mut(&(number, stream)) {
+            if let Some(progress) = watch.observations().progress.get_mut(&(number, stream)) {
                 progress.waiting_since = stored;
             }
         }

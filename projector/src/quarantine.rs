@@ -84,12 +84,12 @@ pub(crate) fn limited(mut boxes: Vec<QuarantinedBox>) -> QuarantinedBoxes {
     QuarantinedBoxes { boxes, more }
 }
 
-/// Returns where a box is quarantined: usually at one event, at several if builds of different generations disagree.
+/// Returns the events at which a box is quarantined: usually one, several if builds of different generations disagree.
 pub async fn show(database: &Database, log: &dyn Log, box_id: &BoxId) -> Result<Vec<ShownBox>, ChangeError> {
     let mut shown = Vec::new();
-    for parked in list(database).await?.into_iter().filter(|parked| parked.box_id == box_id.as_str()) {
-        let event = failed_event(log, &parked).await?;
-        shown.push(ShownBox { parked, event });
+    for quarantined in list(database).await?.into_iter().filter(|quarantined| quarantined.box_id == box_id.as_str()) {
+        let event = failed_event(log, &quarantined).await?;
+        shown.push(ShownBox { quarantined, event });
     }
     if shown.is_empty() { Err(not_quarantined(box_id)) } else { Ok(shown) }
 }
@@ -99,9 +99,9 @@ fn not_quarantined(box_id: &BoxId) -> ChangeError {
 }
 
 /// Reads the event at which a box is quarantined; `None` if the log does not hold it.
-async fn failed_event(log: &dyn Log, parked: &QuarantinedBox) -> Result<Option<FailedEvent>, LogError> {
-    let Ok(stream) = parked.stream.parse::<StreamName>() else { return Ok(None) };
-    let Some(recorded) = log.get(stream, parked.sequence, Freshness::Leader).await? else { return Ok(None) };
+async fn failed_event(log: &dyn Log, quarantined: &QuarantinedBox) -> Result<Option<FailedEvent>, LogError> {
+    let Ok(stream) = quarantined.stream.parse::<StreamName>() else { return Ok(None) };
+    let Some(recorded) = log.get(stream, quarantined.sequence, Freshness::Leader).await? else { return Ok(None) };
     let commit: Value = serde_json::from_slice(&recorded.payload).unwrap_or_default();
     let events = commit["events"].as_array().into_iter().flatten();
     Ok(Some(FailedEvent {

@@ -102,11 +102,12 @@ async fn project_dropping(
     commit: &Commit,
     log: &dyn Log,
 ) -> Result<Changes, ReadError> {
-    let parked = match (&*projection, commit.content.box_id()) {
+    let quarantined = match (&*projection, commit.content.box_id()) {
         (Projection::Boxes(stream), Some(box_id)) => stream.quarantine().since(box_id).map(|since| (box_id, since)),
         _ => None,
     };
-    let Some((box_id, _)) = parked.filter(|(_, since)| dropped_sequences(commit).any(|sequence| sequence == *since))
+    let Some((box_id, _)) =
+        quarantined.filter(|(_, since)| dropped_sequences(commit).any(|sequence| sequence == *since))
     else {
         let single = std::slice::from_ref(commit);
         return Ok(project_isolating_failures(connection, projection, checkpoint, single).await?);

@@ -30,7 +30,7 @@ pub(crate) fn names(api: &OpenApi) -> HashMap<(Method, String), String> {
 impl Operations {
     /// Returns the commands that are served over NATS.
     pub(super) fn of(api: &OpenApi) -> Self {
-        Self::all(api, |operation| !gives_tokens(operation))
+        Self::all(api, |operation| !returns_tokens(operation))
     }
 
     fn all(api: &OpenApi, wanted: fn(&Operation) -> bool) -> Self {
@@ -51,7 +51,7 @@ impl Operations {
 
 /// Returns true if the answer holds tokens. Boxes share one NATS account and could read each other's answers, so these
 /// operations are not served there.
-fn gives_tokens(operation: &Operation) -> bool {
+fn returns_tokens(operation: &Operation) -> bool {
     operation.tags.as_ref().is_some_and(|tags| tags.iter().any(|tag| tag == "sessions"))
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::registration::{self, RegisterUser};
 use crate::{answer::Created, app::App, error::Error, request::Command, schemas};
 
-/// The registration of a user of the outside issuer.
+/// The registration of a user of the external issuer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "nickname": "Ana" }))]

@@ -18,7 +18,7 @@ impl Device {
     }
 
     /// Returns whether no instance receives a command.
-    pub(crate) async fn finds_nobody(&self, command: &str) -> bool {
+    pub(crate) async fn has_no_responders(&self, command: &str) -> bool {
         let answer = self.0.request(format!("cmd.{command}"), "{}".into()).await;
         answer.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders)
     }

@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer instead of accounts of the service.
+//! Tokens of an external issuer instead of accounts of the service.
 
 use std::sync::{Arc, Mutex};
 

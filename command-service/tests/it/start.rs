@@ -23,11 +23,11 @@ async fn a_service_waits_for_a_missing_log() {
     assert_eq!((status, &body["ready"]), (503, &Value::Bool(false)));
     service.open_room("ana", "b").await.refused(503, "log-unavailable");
     let device = Device::connect(&installation).await;
-    assert!(device.finds_nobody("leave_room").await, "another instance may be able to answer");
+    assert!(device.has_no_responders("leave_room").await, "another instance may be able to answer");
     let options = ProvisionOptions { partitions: 4, replicas: 1 };
     provision::streams::provision(&installation.nats.url(Account::Admin), options).await.unwrap();
     service.until_ready().await;
-    until("commands are received", async || !device.finds_nobody("leave_room").await).await;
+    until("commands are received", async || !device.has_no_responders("leave_room").await).await;
     service.furnish("b").await;
     service.stop().await;
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use wire::transient;
 
 /// Timeout of the command.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The reason why an event was not dropped.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,8 @@ pub(crate) async fn send_drop_event(
         "path": { "box": box_id },
         "body": { "sequence": sequence, "reason": reason },
     });
-    let request = Request::new().payload(command.to_string().into()).timeout(Some(PATIENCE));
-    let answer = timeout(PATIENCE, client.send_request(transient::command("drop_event"), request)).await;
+    let request = Request::new().payload(command.to_string().into()).timeout(Some(ANSWER_TIMEOUT));
+    let answer = timeout(ANSWER_TIMEOUT, client.send_request(transient::command("drop_event"), request)).await;
     let answer = answer.map_err(|_| DropEventError::NoAnswer)?.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders | RequestErrorKind::TimedOut => DropEventError::NoAnswer,
         _ => failed(&error),

@@ -116,16 +116,16 @@ pub(crate) async fn execute(command: QuarantineCommand) -> Result<(), Failure> {
 }
 
 async fn list(args: &ListArgs) -> Result<(), Failure> {
-    let parked = send_request(&args.operator, &ListQuarantined {}).await?;
+    let quarantined = send_request(&args.operator, &ListQuarantined {}).await?;
     let json = args.operator.json;
-    if parked.boxes.is_empty() && !json {
+    if quarantined.boxes.is_empty() && !json {
         return console::line("no box is in quarantine");
     }
-    for parked in &parked.boxes {
-        console::result(args.operator.json, parked, &line(parked))?;
+    for quarantined in &quarantined.boxes {
+        console::result(args.operator.json, quarantined, &line(quarantined))?;
     }
-    if parked.more > 0 {
-        console::print_note(json, &format!("and {} more", parked.more));
+    if quarantined.more > 0 {
+        console::print_note(json, &format!("and {} more", quarantined.more));
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
     let shown = send_request(&args.operator, &ShowQuarantined { box_id: args.box_id }).await?;
     for shown in &shown {
         let event = shown.event.as_ref().map_or_else(|| "  the log does not hold the event".to_owned(), described);
-        console::result(args.operator.json, shown, &format!("{}\n{event}", line(&shown.parked)))?;
+        console::result(args.operator.json, shown, &format!("{}\n{event}", line(&shown.quarantined)))?;
     }
     Ok(())
 }
@@ -142,12 +142,12 @@ async fn show(args: ShowArgs) -> Result<(), Failure> {
 async fn retry(args: RetryArgs) -> Result<(), Failure> {
     let retried = send_request(&args.operator, &RetryQuarantined { box_id: args.box_id }).await?;
     let mut text: Vec<String> = retried.released.iter().map(|box_id| format!("{box_id} released")).collect();
-    text.extend(retried.parked.iter().map(|parked| format!("still in quarantine: {}", line(parked))));
+    text.extend(retried.quarantined.iter().map(|quarantined| format!("still in quarantine: {}", line(quarantined))));
     let text = if text.is_empty() { "no box is in quarantine".to_owned() } else { text.join("\n") };
     console::result(args.operator.json, &retried, &text)?;
-    match retried.parked.len() {
+    match retried.quarantined.len() {
         0 => Ok(()),
-        parked => Err(Failure::Failed(format!("{parked} boxes still in quarantine"))),
+        quarantined => Err(Failure::Failed(format!("{quarantined} boxes still in quarantine"))),
     }
 }
 
@@ -163,17 +163,17 @@ async fn drop_event(args: DropArgs) -> Result<(), Failure> {
     console::result(operator.json, &json!({ "id": id }), &format!("{box_id}: event {sequence} dropped by event {id}"))
 }
 
-fn line(parked: &QuarantinedBox) -> String {
-    let generations: Vec<String> = parked.generations.iter().map(|generation| format!("g{generation}")).collect();
+fn line(quarantined: &QuarantinedBox) -> String {
+    let generations: Vec<String> = quarantined.generations.iter().map(|generation| format!("g{generation}")).collect();
     format!(
         "{}  at {} {} of {}  {} waiting in {}  {}",
-        parked.box_id,
-        parked.stream,
-        parked.sequence,
-        format_time(parked.since),
-        parked.waiting,
+        quarantined.box_id,
+        quarantined.stream,
+        quarantined.sequence,
+        format_time(quarantined.since),
+        quarantined.waiting,
         generations.join(", "),
-        parked.reason
+        quarantined.reason
     )
 }
 

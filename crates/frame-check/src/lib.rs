@@ -1,6 +1,6 @@
 //! Checks live frames against `/asyncapi.json`, down to the last field. For tests.
 //!
-//! Uses AsyncAPI and JSON Schema only; of Boxroom it knows the names of the two operations.
+//! Uses AsyncAPI and JSON Schema only. The names of the two operations are all that is specific to Boxroom.
 
 use std::{collections::BTreeMap, sync::OnceLock};
 

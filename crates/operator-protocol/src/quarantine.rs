@@ -35,7 +35,8 @@ pub struct QuarantinedBoxes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownBox {
     /// The box.
-    pub parked: QuarantinedBox,
+    #[serde(rename = "parked")]
+    pub quarantined: QuarantinedBox,
     /// The event; `None` if the log does not hold it.
     pub event: Option<FailedEvent>,
 }
@@ -61,5 +62,6 @@ pub struct Retried {
     /// The boxes that were released.
     pub released: Vec<String>,
     /// The boxes that are still quarantined, some perhaps at a later event.
-    pub parked: Vec<QuarantinedBox>,
+    #[serde(rename = "parked")]
+    pub quarantined: Vec<QuarantinedBox>,
 }

@@ -160,7 +160,7 @@ fn trust_subjects() -> Vec<(String, Replies)> {
 }
 
 /// The subjects on which the server repeats the messages of the log, and the changes of these buckets.
-fn notices(partitions: u16, buckets: &[&str]) -> Vec<String> {
+fn republished_subjects(partitions: u16, buckets: &[&str]) -> Vec<String> {
     let of_log = streams(partitions).into_iter().map(|stream| subject::stored(&stream.on_server()));
     of_log.chain(buckets.iter().map(|name| bucket::changes(name))).collect()
 }
@@ -202,7 +202,7 @@ fn command(partitions: u16) -> Account {
         (format!("{OWNER_API_PREFIX}.CONSUMER.MSG.NEXT.{timer}.{DEADLINES_CONSUMER}"), Replies::Many),
         (acknowledgements(&timer, DEADLINES_CONSUMER), Replies::Once),
     ]);
-    let streams = notices(partitions, &[SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET]);
+    let streams = republished_subjects(partitions, &[SIGNING_KEYS_BUCKET, REVOKED_BUCKET, KEYS_BUCKET]);
     Account {
         name: "COMMAND",
         user: "command",
@@ -235,7 +235,7 @@ fn projector(partitions: u16) -> Account {
     services.push((format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", StreamName::Timer.on_server()), Replies::Once));
     let mut publish = imported_subjects(&services);
     publish.extend([LIVE, PROJECTED, ALL_ERASURES, REPLY_SUBJECTS].map(str::to_owned));
-    let streams = notices(partitions, &[KEYS_BUCKET]);
+    let streams = republished_subjects(partitions, &[KEYS_BUCKET]);
     Account {
         name: "PROJECTOR",
         user: "projector",

@@ -106,7 +106,7 @@ fn has_keys(user_stream: &stream::Info) -> bool {
 /// Declares that a log of an earlier version has user keys from now on.
 async fn declare_keys(context: &jetstream::Context, user_stream: stream::Info) -> Result<(), ProvisionError> {
     let mut config = user_stream.config;
-    config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
+    config.metadata.retain(|key, _| !key.starts_with(metadata::SERVER_PREFIX));
     config.metadata.insert(metadata::SEALED.to_owned(), KEYS_BUCKET.to_owned());
     context.update_stream(config).await.map(drop).map_err(|error| server_error(StreamName::User, error))
 }
@@ -199,7 +199,7 @@ async fn provision_bucket(context: &jetstream::Context, layout: Config) -> Resul
         return Ok(());
     }
     (config.allow_direct, config.republish) = (layout.allow_direct, layout.republish);
-    config.metadata.retain(|key, _| !key.starts_with(metadata::OF_THE_SERVER));
+    config.metadata.retain(|key, _| !key.starts_with(metadata::SERVER_PREFIX));
     context.update_stream(config).await.map(drop).map_err(|error| server_error(name, error))
 }
 

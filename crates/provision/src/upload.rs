@@ -97,7 +97,7 @@ impl Restore {
         config["num_replicas"] = self.options.replicas.into();
         let old = config["metadata"].as_object().cloned().unwrap_or_default();
         let mut new: serde_json::Map<_, _> =
-            old.into_iter().filter(|(key, _)| !key.starts_with(metadata::OF_THE_SERVER)).collect();
+            old.into_iter().filter(|(key, _)| !key.starts_with(metadata::SERVER_PREFIX)).collect();
         if let Some(incarnation) = new.get_mut(metadata::INCARNATION) {
             *incarnation = format!("{:016x}", rand::random::<u64>()).into();
         }
@@ -119,7 +119,7 @@ impl Restore {
         self.end_sessions(&info["ts"]).await?;
         let mut config = info["config"].take();
         if let Some(metadata) = config["metadata"].as_object_mut() {
-            metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(metadata::OF_THE_SERVER));
+            metadata.retain(|key, _| key != metadata::RESTORING && !key.starts_with(metadata::SERVER_PREFIX));
         }
         call_api(&self.owner, "STREAM.UPDATE", &stream, &config, REQUEST_TIMEOUT).await.map(drop)
     }

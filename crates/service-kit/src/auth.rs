@@ -1,4 +1,4 @@
-//! Authentication: access tokens (JWT), signed by the command-service or by an outside issuer, and verified by every
+//! Authentication: access tokens (JWT), signed by the command-service or by an external issuer, and verified by every
 //! service.
 
 mod cache;

@@ -1,4 +1,4 @@
-//! Tells readers of a bucket when to read it again: at once after a change, and from time to time in any case.
+//! Signals when to read a bucket again: at once after a change, and periodically in any case.
 //!
 //! The server republishes the headers of stored changes on core NATS. A notification can be lost:
 //!
@@ -29,7 +29,7 @@ const GATHERING: Duration = Duration::from_millis(20);
 pub struct BucketWatch {
     server: JetStream,
     bucket: &'static str,
-    notices: Option<Subscriber>,
+    notifications: Option<Subscriber>,
     /// The connection at the beginning of the last read.
     connection: u64,
     /// The last check that changes are notified: its connection and time.
@@ -41,9 +41,9 @@ impl BucketWatch {
     /// Subscribes to the notifications, and begins with the next read. The server need not be reachable yet.
     pub async fn start(server: JetStream, bucket: &'static str) -> Self {
         // Subscribing fails only after the end of the client, which also ends the process.
-        let notices = server.client().subscribe(bucket::changes(bucket)).await.ok();
+        let notifications = server.client().subscribe(bucket::changes(bucket)).await.ok();
         let connection = server.connection_count();
-        Self { server, bucket, notices, connection, checked: None, is_notified: false }
+        Self { server, bucket, notifications, connection, checked: None, is_notified: false }
     }
 
     /// Waits for the time of the next read: after a notification or on a new connection at once, otherwise after
@@ -56,9 +56,9 @@ impl BucketWatch {
         let end = begun + if self.is_notified { SAFETY_INTERVAL } else { interval };
         while self.server.connection_count() == self.connection && Instant::now() < end {
             tokio::select! {
-                () = notified(&mut self.notices) => {
+                () = notified(&mut self.notifications) => {
                     sleep(GATHERING).await;
-                    while notified(&mut self.notices).now_or_never().is_some() {}
+                    while notified(&mut self.notifications).now_or_never().is_some() {}
                     break;
                 }
                 () = sleep_until(end.min(Instant::now() + interval)) => {}
@@ -89,13 +89,13 @@ impl BucketWatch {
 }
 
 /// Waits for a notification; forever after the end of the client.
-async fn notified(notices: &mut Option<Subscriber>) {
-    let next = match notices {
+async fn notified(notifications: &mut Option<Subscriber>) {
+    let next = match notifications {
         Some(subscriber) => subscriber.next().await,
         None => pending().await,
     };
     if next.is_none() {
-        *notices = None;
+        *notifications = None;
         pending::<()>().await;
     }
 }

@@ -93,7 +93,7 @@ pub mod metadata {
     /// Set on `USER` to the id of the backup that is being restored.
     pub const RESTORING: &str = "boxroom.restoring";
     /// The prefix of names that the server itself writes.
-    pub const OF_THE_SERVER: &str = "_nats.";
+    pub const SERVER_PREFIX: &str = "_nats.";
 }
 
 /// The streams that can be followed, in an order in which a reader may start them.

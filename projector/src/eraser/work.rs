@@ -1,17 +1,20 @@
-//! A user's remaining traces in the boxes, as the active generation shows them.
+//! The boxes that still contain data of a user, as the active generation shows them.
 
 use domain::{BoxId, UserId, values::ERASED};
 use sqlx::{PgConnection, query};
 
-/// A box whose rooms contain traces of a user.
-pub(super) struct Trace {
+/// A box whose rooms contain data of a user.
+pub(super) struct AffectedBox {
     pub(super) box_id: BoxId,
     /// The position of the user's last event there.
     pub(super) position: i64,
 }
 
 /// Returns the boxes with a readable text of the user, or with an open room that the user is inside.
-pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> Result<Vec<Trace>, sqlx::Error> {
+pub(super) async fn affected_boxes(
+    connection: &mut PgConnection,
+    user_id: &UserId,
+) -> Result<Vec<AffectedBox>, sqlx::Error> {
     let rows = query!(
         r#"select room_events.box_id as "box_id!", max(room_events.position) as "position!"
            from user_rooms
@@ -28,8 +31,8 @@ pub(super) async fn traces(connection: &mut PgConnection, user_id: &UserId) -> R
     )
     .fetch_all(connection)
     .await?;
-    let trace = |row: &str, position| Ok(Trace { box_id: parse_id(row)?, position });
-    rows.iter().map(|row| trace(&row.box_id, row.position)).collect()
+    let affected = |box_id: &str, position| Ok(AffectedBox { box_id: parse_id(box_id)?, position });
+    rows.iter().map(|row| affected(&row.box_id, row.position)).collect()
 }
 
 /// Parses a text of the database that must be an id.

@@ -22,8 +22,8 @@ use crate::generation::ChangeError;
 /// Limit of a page, in entries: the answer is one message.
 const PAGE: usize = 500;
 
-/// Time limit of a page. The entries found until then are returned with the place to continue.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time limit of a page. The entries found until then are returned with a cursor.
+const PAGE_TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Limits of one read from the log, in messages and bytes.
 const MESSAGES: usize = 1_000;
@@ -31,7 +31,7 @@ const BYTES: usize = 2 * 1024 * 1024;
 
 impl Operation for Audit {
     async fn perform(self, operations: &Operations) -> Result<AuditPage, ChangeError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PAGE_TIME_LIMIT;
         let mut page = AuditPage::default();
         let all = streams_of(&self, operations.partitions);
         let reached =
@@ -63,7 +63,7 @@ fn streams_of(audit: &Audit, partitions: u16) -> Vec<StreamName> {
     }
 }
 
-/// Reads one stream. Returns the place to continue if its end was not reached.
+/// Reads one stream. Returns a cursor if its end was not reached.
 async fn read(
     audit: &Audit,
     log: &dyn Log,

@@ -30,7 +30,7 @@ impl Workspace {
 
     /// Alarms a user who may still read the room.
     pub(super) fn alarm_if_inside(&mut self, cause: AlarmCause<'_>, user_id: &UserId) -> Result<(), InvalidEvent> {
-        if self.room(cause.room_id)?.has_inside(user_id) {
+        if self.room(cause.room_id)?.has_member(user_id) {
             self.alarm(cause, user_id);
         }
         Ok(())

@@ -129,7 +129,7 @@ impl BoxStream {
     fn apply(&mut self, commits: &[Commit]) -> Result<Result<(), FailedCommit>, ProjectionError> {
         for commit in commits {
             let box_id = commit.content.box_id().ok_or_else(|| foreign_commit(commit))?;
-            if self.quarantine.keeps_back(box_id, commit.sequence) || self.skipped.contains(&commit.sequence) {
+            if self.quarantine.withholds(box_id, commit.sequence) || self.skipped.contains(&commit.sequence) {
                 continue;
             }
             if let Err(reason) = self.apply_commit(commit) {

@@ -17,7 +17,7 @@ impl Workspace {
         user_id: &UserId,
     ) -> Result<(), InvalidEvent> {
         let room = self.change_room(room_id)?;
-        if room.has_inside(user_id) {
+        if room.has_member(user_id) {
             return Err(InvalidEvent(format!("{user_id} is in room {room_id} already")));
         }
         // A returning member is last in the order of hosts again, but keeps the ordinal of their last post.

@@ -52,13 +52,13 @@ impl Quarantine {
         self.since.keys()
     }
 
-    /// Returns the sequence from which the commits of a box are kept back; `None` if it is not quarantined.
+    /// Returns the sequence from which the commits of a box are withheld; `None` if it is not quarantined.
     pub fn since(&self, box_id: &BoxId) -> Option<u64> {
         self.since.get(box_id).copied()
     }
 
-    /// Returns true if this commit of the box is kept back.
-    pub(super) fn keeps_back(&self, box_id: &BoxId, sequence: u64) -> bool {
+    /// Returns true if this commit of the box is withheld.
+    pub(super) fn withholds(&self, box_id: &BoxId, sequence: u64) -> bool {
         self.since(box_id).is_some_and(|since| since <= sequence)
     }
 
@@ -74,7 +74,7 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Writes the boxes quarantined by this batch, and the positions of its commits that are kept back.
+    /// Writes the boxes quarantined by this batch, and the positions of its commits that are withheld.
     pub(super) async fn write(
         &mut self,
         connection: &mut PgConnection,
@@ -89,13 +89,13 @@ impl Quarantine {
             unwritten.iter().map(|failed| (&failed.box_id, stream, failed.sequence, failed.reason.as_str(), failed.at));
         let boxes: Vec<_> = boxes.collect();
         write(connection, boxes).await?;
-        let parked: BTreeSet<(&BoxId, u64)> = commits
+        let waiting: BTreeSet<(&BoxId, u64)> = commits
             .iter()
             .filter_map(|commit| Some((commit.content.box_id()?, commit.sequence)))
-            .filter(|(box_id, sequence)| self.keeps_back(box_id, *sequence))
+            .filter(|(box_id, sequence)| self.withholds(box_id, *sequence))
             .collect();
-        let parked: Vec<_> = parked.into_iter().collect();
-        write(connection, parked).await
+        let waiting: Vec<_> = waiting.into_iter().collect();
+        write(connection, waiting).await
     }
 }
 

@@ -108,7 +108,7 @@ impl Room {
         self.members.iter().filter(|(_, member)| member.standing == Standing::Inside).map(|(user_id, _)| user_id)
     }
 
-    pub(super) fn has_inside(&self, user_id: &UserId) -> bool {
+    pub(super) fn has_member(&self, user_id: &UserId) -> bool {
         self.members.get(user_id).is_some_and(|member| member.standing == Standing::Inside)
     }
 

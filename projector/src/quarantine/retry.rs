@@ -19,16 +19,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Retries one box, or all: the running projectors decode the waiting events again. The other boxes of the same streams
 /// are retried as well.
 pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retried, ChangeError> {
-    let meant = |parked: &QuarantinedBox| box_id.is_none_or(|box_id| parked.box_id == box_id.as_str());
+    let meant = |quarantined: &QuarantinedBox| box_id.is_none_or(|box_id| quarantined.box_id == box_id.as_str());
     let before: Vec<QuarantinedBox> = list(database).await?.into_iter().filter(meant).collect();
     if let (true, Some(box_id)) = (before.is_empty(), box_id) {
         return Err(not_quarantined(box_id));
     }
     let mut connection = database.control().await?;
     let mut asked: BTreeMap<(i32, String), i64> = BTreeMap::new();
-    for parked in &before {
-        for generation in &parked.generations {
-            if let Entry::Vacant(track) = asked.entry((*generation, parked.stream.clone())) {
+    for quarantined in &before {
+        for generation in &quarantined.generations {
+            if let Entry::Vacant(track) = asked.entry((*generation, quarantined.stream.clone())) {
                 let wanted = request_retry(&mut connection, track.key()).await?;
                 track.insert(wanted);
             }
@@ -44,11 +44,11 @@ pub async fn retry(database: &Database, box_id: Option<&BoxId>) -> Result<Retrie
             sleep(PAUSE).await;
         }
     }
-    let parked: Vec<QuarantinedBox> = list(database).await?.into_iter().filter(meant).collect();
-    let mut released: Vec<String> = before.into_iter().map(|parked| parked.box_id).collect();
+    let quarantined: Vec<QuarantinedBox> = list(database).await?.into_iter().filter(meant).collect();
+    let mut released: Vec<String> = before.into_iter().map(|quarantined| quarantined.box_id).collect();
     released.dedup();
-    released.retain(|box_id| !parked.iter().any(|parked| parked.box_id == *box_id));
-    Ok(Retried { released, parked })
+    released.retain(|box_id| !quarantined.iter().any(|quarantined| quarantined.box_id == *box_id));
+    Ok(Retried { released, quarantined })
 }
 
 async fn request_retry(

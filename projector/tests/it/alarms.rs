@@ -9,13 +9,13 @@ use crate::{
 };
 
 /// Projects a story; returns the user and kind of each alarm caused by its last commit.
-async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
+async fn alarms_of_last_commit(story: &Story) -> Vec<(String, &'static str)> {
     let mut world = World::start().await;
-    let news = world.tell(story).await;
+    let changes = world.project_story(story).await;
     let last = story.commits.last().expect("a commit").sequence;
     let mut stored = world.texts(&format!("select user_id || ' ' || kind from alarms where position = {last}")).await;
-    let news = news.alarms.iter().filter(|alarm| alarm.position == last);
-    let told: Vec<_> = news.map(|alarm| (alarm.user_id.to_string(), alarm.kind.as_str())).collect();
+    let changes = changes.alarms.iter().filter(|alarm| alarm.position == last);
+    let told: Vec<_> = changes.map(|alarm| (alarm.user_id.to_string(), alarm.kind.as_str())).collect();
     let mut as_told: Vec<_> = told.iter().map(|(who, what)| format!("{who} {what}")).collect();
     as_told.sort();
     stored.sort();
@@ -23,7 +23,7 @@ async fn told_by_last(story: &Story) -> Vec<(String, &'static str)> {
     told
 }
 
-fn told(expected: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+fn expected_alarms(expected: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     expected.iter().map(|(who, what)| ((*who).to_owned(), *what)).collect()
 }
 
@@ -32,7 +32,7 @@ async fn a_reply_alarms_the_author_of_the_message() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "bob", [posted("b1.1", "bob", "yes", Some(message))]);
-    assert_eq!(told_by_last(&story).await, told(&[("ann", "reply")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("ann", "reply")]));
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_reply_to_an_own_message_raises_no_alarm() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "ann", [posted("b1.1", "ann", "@ann anybody?", Some(message))]);
-    assert_eq!(told_by_last(&story).await, []);
+    assert_eq!(alarms_of_last_commit(&story).await, []);
 }
 
 #[tokio::test]
@@ -49,14 +49,14 @@ async fn a_reply_to_a_former_member_raises_no_alarm() {
     let message = story.happens("b1", "bob", [posted("b1.1", "bob", "soup?", None)]);
     story.happens("b1", "bob", [left("b1.1", "bob")]);
     story.happens("b1", "ann", [posted("b1.1", "ann", "yes, @bob", Some(message))]);
-    assert_eq!(told_by_last(&story).await, []);
+    assert_eq!(alarms_of_last_commit(&story).await, []);
 }
 
 #[tokio::test]
 async fn a_mention_alarms_only_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [posted("b1.1", "ann", "@bob, @zoe and @ann: @Cleo cooks", None)]);
-    assert_eq!(told_by_last(&story).await, told(&[("bob", "mention"), ("cleo", "mention")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "mention"), ("cleo", "mention")]));
 }
 
 #[tokio::test]
@@ -64,16 +64,16 @@ async fn each_effective_reaction_alarms_the_author_once() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
-    assert_eq!(told_by_last(&story).await, told(&[("ann", "reaction")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("ann", "reaction")]));
     story.happens("b1", "bob", [reacted("b1.1", message, "bob", "👍")]);
-    assert_eq!(told_by_last(&story).await, [], "it was there already");
+    assert_eq!(alarms_of_last_commit(&story).await, [], "it was there already");
     story.happens("b1", "bob", [unreacted("b1.1", message, "bob", "👍")]);
-    assert_eq!(told_by_last(&story).await, []);
+    assert_eq!(alarms_of_last_commit(&story).await, []);
     story.happens("b1", "ann", [reacted("b1.1", message, "ann", "👍")]);
-    assert_eq!(told_by_last(&story).await, [], "it is the author's own");
+    assert_eq!(alarms_of_last_commit(&story).await, [], "it is the author's own");
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
     story.happens("b1", "cleo", [reacted("b1.1", message, "cleo", "👍")]);
-    assert_eq!(told_by_last(&story).await, [], "the message is gone");
+    assert_eq!(alarms_of_last_commit(&story).await, [], "the message is gone");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_kick_alarms_the_kicked_user() {
     let mut story = Story::of_three("b1");
     let kicked = RoomEvent::MemberKicked { user_id: user("bob"), by: user("ann") }.in_room(room("b1.1"));
     story.happens("b1", "ann", [kicked]);
-    assert_eq!(told_by_last(&story).await, told(&[("bob", "kicked")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "kicked")]));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_host_transfer_alarms_the_new_host() {
     let change = HostChange::Succession;
     let transferred = RoomEvent::HostTransferred { from: user("ann"), to: user("bob"), change }.in_room(room("b1.1"));
     story.happens("b1", "ann", [left("b1.1", "ann"), transferred]);
-    assert_eq!(told_by_last(&story).await, told(&[("bob", "made_host")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "made_host")]));
 }
 
 #[tokio::test]
@@ -99,19 +99,19 @@ async fn a_closing_alarms_all_members_except_the_closer() {
     story.happens("b1", "cleo", [left("b1.1", "cleo")]);
     let mut other = Story::of_three("b1");
     story.happens("b1", "ann", [RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"))]);
-    assert_eq!(told_by_last(&story).await, told(&[("bob", "room_closed")]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "room_closed")]));
     let expired = RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room("b1.1"));
     other.happens("b1", "system", [expired]);
-    let everybody = told(&[("ann", "room_closed"), ("bob", "room_closed"), ("cleo", "room_closed")]);
-    assert_eq!(told_by_last(&other).await, everybody);
+    let everybody = expected_alarms(&[("ann", "room_closed"), ("bob", "room_closed"), ("cleo", "room_closed")]);
+    assert_eq!(alarms_of_last_commit(&other).await, everybody);
 }
 
 #[tokio::test]
 async fn an_arrival_alarms_all_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);
-    let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
-    assert_eq!(told_by_last(&story).await, everybody);
+    let everybody = expected_alarms(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody);
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn an_arrival_alarms_a_user_whose_id_is_that_of_the_box() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);
     story.commits.last_mut().expect("a commit").role = Some(event_store::ActorRole::Device);
-    let everybody = told(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
-    assert_eq!(told_by_last(&story).await, everybody);
+    let everybody = expected_alarms(&[("ann", "order_arrived"), ("bob", "order_arrived"), ("cleo", "order_arrived")]);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn an_alarm_names_room_message_and_actor() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [posted("b1.1", "ann", "@bob", None)]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let expected = json!({
         "user_id": "bob", "at": time(5).to_rfc3339(), "box_id": "b1", "position": 5, "kind": "mention",
         "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",

@@ -35,13 +35,13 @@ struct RandomHistory {
     boxes: BTreeMap<BoxId, DeliveryBox>,
     messages: Vec<OriginalMessage>,
     /// Failing commits that may be dropped.
-    poison: Vec<(BoxId, u64)>,
+    unprojectable: Vec<(BoxId, u64)>,
 }
 
 impl RandomHistory {
     fn new() -> Self {
         let mut history =
-            Self { story: Story::new(), boxes: BTreeMap::new(), messages: Vec::new(), poison: Vec::new() };
+            Self { story: Story::new(), boxes: BTreeMap::new(), messages: Vec::new(), unprojectable: Vec::new() };
         for box_id in ["b1", "b2", "b3"] {
             let box_id: BoxId = box_id.parse().expect("a box id");
             history.order(&box_id, &user("ops"), install_box(box_id.clone()));
@@ -82,16 +82,16 @@ impl RandomHistory {
 
     /// Adds a failing commit, an erasure or an operator's drop of an event, if `what` selects one. Returns whether it
     /// did.
-    fn misfortune(&mut self, what: u8, about: u8, box_id: &BoxId, actor: &UserId, room_id: &RoomId) -> bool {
+    fn add_failure(&mut self, what: u8, about: u8, box_id: &BoxId, actor: &UserId, room_id: &RoomId) -> bool {
         match what {
             99 => {
                 let reason = "from the future".to_owned();
                 let content = Content::Unreadable { box_id: Some(box_id.clone()), reason };
-                self.poison.push((box_id.clone(), self.story.add(actor.as_str(), content)));
+                self.unprojectable.push((box_id.clone(), self.story.add(actor.as_str(), content)));
             }
             98 => {
                 let again = [joined(&room_id.to_string(), actor.as_str())];
-                self.poison.push((box_id.clone(), self.story.happens(box_id.as_str(), actor.as_str(), again)));
+                self.unprojectable.push((box_id.clone(), self.story.happens(box_id.as_str(), actor.as_str(), again)));
             }
             90 | 91 => {
                 self.order(
@@ -102,7 +102,7 @@ impl RandomHistory {
             }
             92..=97 => {
                 let of_box: Vec<u64> =
-                    self.poison.iter().filter(|(of, _)| of == box_id).map(|(_, sequence)| *sequence).collect();
+                    self.unprojectable.iter().filter(|(of, _)| of == box_id).map(|(_, sequence)| *sequence).collect();
                 let choice = of_box.iter().rev().nth(usize::from(about) % of_box.len().max(1));
                 let sequence = choice.copied().unwrap_or_else(|| u64::from(about) + 1);
                 self.story.happens(box_id.as_str(), "ops", [dropped(sequence)]);
@@ -120,7 +120,7 @@ impl RandomHistory {
         let room_id = last.unwrap_or_else(|| RoomId::new(box_id.clone(), 1));
         let originals: Vec<_> = self.messages.iter().filter(|message| message.room_id == room_id).collect();
         let original = originals.get(usize::from(about) % originals.len().max(1)).map(|found| (*found).clone());
-        if self.misfortune(what, about, &box_id, &actor, &room_id) {
+        if self.add_failure(what, about, &box_id, &actor, &room_id) {
             return;
         }
         let command = command(what, about, &room_id, &actor, other, original);

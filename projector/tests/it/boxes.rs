@@ -13,8 +13,8 @@ async fn an_installed_box_is_free() {
     let mut world = World::start().await;
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
-    let news = world.tell(&story).await;
-    assert!(news.feed.is_empty());
+    let changes = world.project_story(&story).await;
+    assert!(changes.feed.is_empty());
     let expected = json!({
         "box_id": "b1", "kind": "shared", "zip_code": "04109", "address": "Market 1",
         "detailed_address": "left of the door", "latitude": 51.34, "longitude": 12.37,
@@ -48,7 +48,7 @@ async fn omitted_details_are_kept() {
             coordinates: Some((1.5, 2.5)),
         })],
     );
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let row = world.row("select kind, zip_code, address, detailed_address, latitude, longitude from boxes").await;
     let expected = json!({
         "kind": "private", "zip_code": "04103", "address": "Market 1", "detailed_address": "right",
@@ -63,16 +63,16 @@ async fn a_box_goes_out_of_service_returns_and_retires() {
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
     story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxTakenOutOfService { reason: Some("rain".to_owned()) })]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let service = "select service, out_of_service_reason from boxes";
     assert_eq!(world.row(service).await, json!({ "service": "out_of_service", "out_of_service_reason": "rain" }));
     let mut story = Story::from(3);
     story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxReturnedToService {})]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.row(service).await, json!({ "service": "in_service", "out_of_service_reason": null }));
     let mut story = Story::from(4);
     story.happens("b1", "ops", [BoxEvent::Box(OwnEvent::BoxRetired {})]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.row(service).await, json!({ "service": "retired", "out_of_service_reason": null }));
 }
 
@@ -84,7 +84,7 @@ async fn events_of_a_box_without_a_room_are_in_no_feed() {
     story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: None })]);
     story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::DoorOpened { room_id: None })]);
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
-    let news = world.tell(&story).await;
-    assert_eq!(news.feed.iter().map(|row| (row.kind, row.v)).collect::<Vec<_>>(), [("room_opened", 1)]);
+    let changes = world.project_story(&story).await;
+    assert_eq!(changes.feed.iter().map(|row| (row.kind, row.v)).collect::<Vec<_>>(), [("room_opened", 1)]);
     assert_eq!(world.texts("select room_id from boxes").await, ["b1.1"]);
 }

@@ -12,7 +12,7 @@ use crate::{
 #[tokio::test]
 async fn the_checkpoint_moves_with_the_rows() {
     let mut world = World::start().await;
-    world.tell(&Story::of_three("b1")).await;
+    world.project_story(&Story::of_three("b1")).await;
     let row = world.row("select stream, incarnation, position, commit_id from checkpoints where position > 0").await;
     let expected = json!({ "stream": "box-0", "incarnation": "first", "position": 4, "commit_id": "commit-4" });
     assert_eq!(row, expected);
@@ -23,7 +23,7 @@ async fn a_batch_applied_twice_changes_nothing_the_second_time() {
     let mut world = World::start().await;
     let mut stale = checkpoint(&mut world.connection, BOXES).await;
     let story = Story::of_three("b1");
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let before = everything(&mut world.connection).await;
     let mut projection =
         Projection::open(BOXES, projector::ProjectionMode::Live, &mut world.connection).await.expect("a projection");
@@ -84,7 +84,7 @@ async fn an_event_projected_twice_is_refused_by_constraints_too() {
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
     story.happens("b1", "ops", [installed("b1")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.texts("select box_id from quarantined_boxes").await, ["b1"]);
 }
 

@@ -63,15 +63,15 @@ async fn must_be_redacted(world: &mut World) {
 async fn rows_of_earlier_batches_are_redacted() {
     let mut world = World::start().await;
     let mut story = conversation();
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(
         world.texts("select user_id from alarms where kind = 'mention' order by 1").await,
         ["ann", "bob", "cleo"]
     );
     story.commits.clear();
     story.happens("b1", "system", [erased("bob")]);
-    let news = world.tell(&story).await;
-    assert!(news.feed.is_empty() && news.alarms.is_empty(), "{news:?}");
+    let changes = world.project_story(&story).await;
+    assert!(changes.feed.is_empty() && changes.alarms.is_empty(), "{changes:?}");
     must_be_redacted(&mut world).await;
     let found = "select 1 from messages where to_tsvector('simple', body) @@ to_tsquery('simple', 'secret')";
     assert!(world.rows(found).await.is_empty());
@@ -82,8 +82,8 @@ async fn rows_of_the_same_batch_are_redacted_before_the_notification() {
     let mut world = World::start().await;
     let mut story = conversation();
     story.happens("b1", "system", [erased("bob")]);
-    let news = world.tell(&story).await;
-    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
+    let changes = world.project_story(&story).await;
+    assert!(changes.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
     must_be_redacted(&mut world).await;
 }
 

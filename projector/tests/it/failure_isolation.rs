@@ -21,7 +21,7 @@ fn unreadable(box_id: &str) -> Content {
 }
 
 /// A story of two boxes with a room each, then an unreadable commit of the first box.
-fn poisoned() -> Story {
+fn story_with_unreadable_commit() -> Story {
     let mut story = Story::new();
     for box_id in ["b1", "b2"] {
         story.happens(box_id, "ops", [installed(box_id)]);
@@ -36,7 +36,7 @@ fn poisoned() -> Story {
 #[tokio::test]
 async fn an_unreadable_commit_quarantines_only_its_box() {
     let mut world = World::start().await;
-    let news = world.tell(&poisoned()).await;
+    let changes = world.project_story(&story_with_unreadable_commit()).await;
     assert_eq!(world.texts("select body from messages").await, ["flows"]);
     let quarantined = json!({
         "box_id": "b1", "stream": "box-0", "position": 5, "reason": "from the future",
@@ -46,17 +46,17 @@ async fn an_unreadable_commit_quarantines_only_its_box() {
     let parked = world.rows("select * from parked_events order by position").await;
     assert_eq!(parked, [json!({ "box_id": "b1", "position": 5 }), json!({ "box_id": "b1", "position": 6 })]);
     assert_eq!(world.row("select v from rooms where box_id = 'b1'").await, json!({ "v": 1 }));
-    assert!(news.feed.iter().all(|row| row.position != 6));
+    assert!(changes.feed.iter().all(|row| row.position != 6));
 }
 
 #[tokio::test]
 async fn a_quarantined_box_stays_quarantined_in_later_batches() {
     let mut world = World::start().await;
-    world.tell(&poisoned()).await;
+    world.project_story(&story_with_unreadable_commit()).await;
     let mut story = Story::from(8);
     story.happens("b1", "ann", [posted("b1.1", "ann", "parked", None)]);
     story.happens("b2", "ann", [posted("b2.1", "ann", "flows", None)]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.texts("select body from messages").await, ["flows", "flows"]);
     assert_eq!(world.rows("select position from parked_events order by 1").await.len(), 3);
     assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, 9);
@@ -68,7 +68,7 @@ async fn a_commit_is_quarantined_as_a_whole() {
     let mut story = Story::of_three("b1");
     // dan may join, but bob is inside already.
     story.happens("b1", "dan", [joined("b1.1", "dan"), joined("b1.1", "bob")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.texts("select user_id from members order by 1").await, ["ann", "bob", "cleo"]);
     let row = world.row("select position, reason from quarantined_boxes").await;
     assert_eq!(row, json!({ "position": 5, "reason": "bob is in room b1.1 already" }));
@@ -86,7 +86,7 @@ async fn an_inconsistent_event_quarantines_its_box() {
         let mut world = World::start().await;
         let mut story = Story::of_three("b1");
         story.happens("b1", "ann", [event]);
-        world.tell(&story).await;
+        world.project_story(&story).await;
         assert_eq!(world.texts("select reason from quarantined_boxes").await, [reason]);
     }
 }
@@ -99,13 +99,13 @@ async fn an_event_refused_by_the_database_quarantines_its_box_and_not_its_batch(
     let bad = story.happens("b1", "ann", [posted("b1.1", "ann", "a\0b", None)]);
     story.happens("b1", "ann", [posted("b1.1", "ann", "parked", None)]);
     story.happens("b2", "ann", [opened("b2.1", "ann")]);
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     let row = world.row("select box_id, position from quarantined_boxes").await;
     assert_eq!(row, json!({ "box_id": "b1", "position": bad }));
     assert!(world.texts("select reason from quarantined_boxes").await[0].starts_with("the database refuses it"));
     assert_eq!(world.texts("select room_id from rooms order by 1").await, ["b1.1", "b2.1"]);
     assert_eq!(world.row("select v from rooms where box_id = 'b1'").await, json!({ "v": 3 }));
-    assert_eq!(news.feed.len(), 4);
+    assert_eq!(changes.feed.len(), 4);
     assert_eq!(checkpoint(&mut world.connection, BOXES).await.position, 8);
 }
 
@@ -139,10 +139,10 @@ async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
         Projection::open(BOXES, ProjectionMode::Live, &mut world.connection).await.expect("a projection");
     let mut all = Changes::default();
     for commits in commits_of(log).await.split_at(usize::try_from(at.position).expect("small")).1.chunks(size) {
-        let news = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);
-        let news = news.await.expect("the commits are projected");
-        all.feed.extend(news.feed);
-        all.alarms.extend(news.alarms);
+        let changes = project_and_release(&mut world.connection, &mut projection, &mut at, commits, log);
+        let changes = changes.await.expect("the commits are projected");
+        all.feed.extend(changes.feed);
+        all.alarms.extend(changes.alarms);
     }
     all
 }
@@ -150,7 +150,7 @@ async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
 #[tokio::test]
 async fn a_box_continues_without_a_dropped_event() {
     let mut world = World::start().await;
-    let mut story = poisoned();
+    let mut story = story_with_unreadable_commit();
     let log = story.on_log().await;
     follow(&mut world, &log, 3).await;
     assert_eq!(world.texts("select body from messages").await, ["flows"]);
@@ -158,9 +158,9 @@ async fn a_box_continues_without_a_dropped_event() {
     let drop = story.happens("b1", "ops", [dropped(5)]);
     story.happens("b1", "ann", [posted("b1.1", "ann", "later", None)]);
     append(&log, &story.commits[told..]).await;
-    let news = follow(&mut world, &log, 100).await;
+    let changes = follow(&mut world, &log, 100).await;
     assert_eq!(world.texts("select body from messages order by message_id").await, ["parked", "flows", "later"]);
-    let told: Vec<(u64, i64)> = news.feed.iter().map(|row| (row.position, row.v)).collect();
+    let told: Vec<(u64, i64)> = changes.feed.iter().map(|row| (row.position, row.v)).collect();
     assert_eq!(told, [(6, 2), (drop + 1, 3)], "the waiting commit is in the feed, without a gap");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
@@ -171,7 +171,7 @@ async fn a_box_continues_without_a_dropped_event() {
 #[tokio::test]
 async fn boxes_are_retried_only_at_the_current_checkpoint() {
     let mut world = World::start().await;
-    let mut story = poisoned();
+    let mut story = story_with_unreadable_commit();
     let log = story.on_log().await;
     follow(&mut world, &log, 100).await;
     let frozen = checkpoint(&mut world.connection, BOXES).await;
@@ -190,7 +190,7 @@ async fn boxes_are_retried_only_at_the_current_checkpoint() {
 #[tokio::test]
 async fn dropping_an_event_that_does_not_block_changes_nothing() {
     let mut world = World::start().await;
-    let mut story = poisoned();
+    let mut story = story_with_unreadable_commit();
     // A projected event, a waiting one, one that is yet to come, and one of another box.
     for (box_id, sequence) in [("b2", 7), ("b1", 6), ("b1", 99), ("b2", 5)] {
         story.happens(box_id, "ops", [dropped(sequence)]);

@@ -40,7 +40,7 @@ fn everything_that_happens() -> Story {
     story
 }
 
-fn what_clients_see() -> Vec<Value> {
+fn expected_feed() -> Vec<Value> {
     let closes_at = |hours| (time(0) + TimeDelta::hours(hours)).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     let opened = json!({
         "store_id": "s1", "title": "Noodles", "host": "ann", "max_members": 4, "locked": true,
@@ -79,18 +79,21 @@ fn what_clients_see() -> Vec<Value> {
 async fn every_event_of_a_room_has_a_version_and_its_public_form() {
     let mut world = World::start().await;
     let story = everything_that_happens();
-    let news = world.tell(&story).await;
-    assert_eq!(world.rows("select v, type, by, data from room_events order by v").await, what_clients_see());
+    let changes = world.project_story(&story).await;
+    assert_eq!(world.rows("select v, type, by, data from room_events order by v").await, expected_feed());
     assert_eq!(world.row("select v from rooms").await, json!({ "v": 18 }));
-    let pushed: Vec<Value> =
-        news.feed.iter().map(|row| json!({ "v": row.v, "type": row.kind, "by": row.by, "data": row.data })).collect();
-    assert_eq!(pushed, what_clients_see(), "what is pushed is what can be read");
+    let pushed: Vec<Value> = changes
+        .feed
+        .iter()
+        .map(|row| json!({ "v": row.v, "type": row.kind, "by": row.by, "data": row.data }))
+        .collect();
+    assert_eq!(pushed, expected_feed(), "what is pushed is what can be read");
 }
 
 #[tokio::test]
 async fn a_feed_row_knows_its_command_time_message_and_place_in_the_log() {
     let mut world = World::start().await;
-    world.tell(&everything_that_happens()).await;
+    world.project_story(&everything_that_happens()).await;
     let row = world.row("select at, command_id, message_id, position from room_events where v = 14").await;
     let expected = json!({
         "at": time(14).to_rfc3339(), "command_id": "command-14", "message_id": 13, "position": 14
@@ -101,12 +104,12 @@ async fn a_feed_row_knows_its_command_time_message_and_place_in_the_log() {
 #[tokio::test]
 async fn a_notification_is_the_feed_row_as_json() {
     let mut world = World::start().await;
-    let news = world.tell(&Story::of_three("b1")).await;
+    let changes = world.project_story(&Story::of_three("b1")).await;
     let expected = json!({
         "v": 2, "type": "member_joined", "at": "2026-03-01T12:00:03Z", "by": "bob",
         "data": { "user_id": "bob" }, "command_id": "command-3",
     });
-    assert_eq!(serde_json::to_value(&news.feed[1]).expect("JSON"), expected);
+    assert_eq!(serde_json::to_value(&changes.feed[1]).expect("JSON"), expected);
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn no_password_is_in_the_read_model() {
     let mut world = World::start().await;
     let mut story = everything_that_happens();
     story.happens("b1", "ann", [opened("b1.2", "ann")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     for (table, rows) in crate::world::everything(&mut world.connection).await {
         assert!(rows.iter().all(|row| !row.to_string().contains("argon2")), "{table} holds a password's hash");
     }
@@ -126,11 +129,11 @@ async fn a_commit_without_events_has_no_row_and_no_version() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", []);
     let last = story.happens("b1", "bob", [posted("b1.1", "bob", "hello", None)]);
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     assert_eq!(
         world.texts("select v || ' ' || position from room_events order by v").await.last(),
         Some(&format!("4 {last}"))
     );
     assert_eq!(world.texts("select v::text from room_events order by v").await, ["1", "2", "3", "4"]);
-    assert_eq!(news.alarms.len(), 0);
+    assert_eq!(changes.alarms.len(), 0);
 }

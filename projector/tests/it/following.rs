@@ -11,8 +11,11 @@ use tokio::time::timeout;
 use crate::process::{Servers, until};
 
 /// Waits for the next notification.
-pub(crate) async fn next(notices: &mut async_nats::Subscriber) -> async_nats::Message {
-    timeout(Duration::from_secs(10), notices.next()).await.expect("a notice in time").expect("a notice")
+pub(crate) async fn next(notifications: &mut async_nats::Subscriber) -> async_nats::Message {
+    timeout(Duration::from_secs(10), notifications.next())
+        .await
+        .expect("a notification in time")
+        .expect("a notification")
 }
 
 #[tokio::test]
@@ -33,15 +36,15 @@ async fn a_notified_event_can_be_read() {
     next(&mut echo).await;
     for n in 2..12 {
         let said = sample.say("b1", "hello").await;
-        let notice: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
+        let notification: Vec<Value> = serde_json::from_slice(&next(&mut live).await.payload).expect("JSON");
         let sql = "select v from room_events where room_id = 'b1.1' order by v desc limit 1";
         let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");
         assert_eq!(readable, n, "notified before it could be read");
         let data = json!({
             "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null
         });
-        assert_eq!(notice.len(), 1);
-        assert_eq!((&notice[0]["v"], &notice[0]["data"]), (&json!(n), &data));
+        assert_eq!(notification.len(), 1);
+        assert_eq!((&notification[0]["v"], &notification[0]["data"]), (&json!(n), &data));
         let moved = next(&mut projected).await;
         assert_eq!(moved.subject.as_str(), format!("projected.g1.{}", said.position.stream));
         let position: Position = std::str::from_utf8(&moved.payload).expect("a text").parse().expect("a position");

@@ -119,8 +119,8 @@ async fn a_quarantined_box_continues_with_a_release_that_reads_its_event() {
     assert_eq!(world.texts("select body from messages").await.len(), 7);
     let mut reader =
         Reader::open(&world.database, Arc::clone(&sample.log), 1, stream, Mode::Live).await.expect("it reads");
-    let news = reader.retry_quarantined().await.expect("a retry");
-    assert_eq!(news.feed.len(), 13, "the waiting commits are in the feed");
+    let changes = reader.retry_quarantined().await.expect("a retry");
+    assert_eq!(changes.feed.len(), 13, "the waiting commits are in the feed");
     for table in ["quarantined_boxes", "parked_events"] {
         assert!(world.rows(&format!("select * from {table}")).await.is_empty(), "{table}");
     }

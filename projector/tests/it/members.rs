@@ -13,7 +13,7 @@ const MEMBERS: &str = "select user_id, standing, seat, joined_at from members or
 #[tokio::test]
 async fn members_have_seats_in_the_order_of_joining() {
     let mut world = World::start().await;
-    world.tell(&Story::of_three("b1")).await;
+    world.project_story(&Story::of_three("b1")).await;
     let member = |user_id: &str, seat: u64| {
         json!({
             "user_id": user_id, "standing": "inside", "seat": seat, "joined_at": time(seat + 1).to_rfc3339()
@@ -31,7 +31,7 @@ async fn former_members_keep_their_rows() {
     story.happens("b1", "bob", [left("b1.1", "bob")]);
     let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
     story.happens("b1", "ann", [kicked]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "left", "kicked"]);
     assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 1 }));
     assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
@@ -43,10 +43,10 @@ async fn a_rejoined_member_sits_last_and_own_messages_stay_read() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "bob", [posted("b1.1", "bob", "hello", None)]);
     story.happens("b1", "bob", [left("b1.1", "bob")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let mut story = Story::from(7);
     story.happens("b1", "bob", [joined("b1.1", "bob")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let bob = world.row("select standing, seat, joined_at, last_post_ordinal from members where user_id = 'bob'").await;
     let expected =
         json!({ "standing": "inside", "seat": 4, "joined_at": time(7).to_rfc3339(), "last_post_ordinal": 1 });

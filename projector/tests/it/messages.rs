@@ -13,10 +13,10 @@ async fn messages_are_counted_in_their_room() {
     let mut story = Story::of_three("b1");
     let first = story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
     story.happens("b1", "bob", [posted("b1.1", "bob", "yes", Some(first))]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let mut story = Story::from(7);
     story.happens("b1", "ann", [posted("b1.1", "ann", "good", None)]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let rows = world.rows("select message_id, ordinal, author, body, reply_to from messages order by 1").await;
     let expected = [
         json!({ "message_id": 5, "ordinal": 1, "author": "ann", "body": "soup?", "reply_to": null }),
@@ -34,14 +34,14 @@ async fn an_edit_replaces_the_text() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "sop", None)]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let mut story = Story::from(6);
     story.happens("b1", "ann", [edited("b1.1", message, "soup")]);
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     let row = world.row("select body, posted_at, edited_at from messages").await;
     let expected = json!({ "body": "soup", "posted_at": time(5).to_rfc3339(), "edited_at": time(6).to_rfc3339() });
     assert_eq!(row, expected);
-    assert_eq!(json!(news.feed[0].data), json!({ "message_id": "5", "body": "soup" }));
+    assert_eq!(json!(changes.feed[0].data), json!({ "message_id": "5", "body": "soup" }));
 }
 
 const BODIES: &str = "select v, type, data -> 'body' as body from room_events where message_id = 5 order by v";
@@ -60,10 +60,10 @@ async fn a_deletion_blanks_the_text_everywhere_and_keeps_the_versions() {
     let mut story = Story::of_three("b1");
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "secret", None)]);
     story.happens("b1", "ann", [edited("b1.1", message, "secret!")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let mut story = Story::from(7);
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     assert_eq!(world.row("select body from messages").await, json!({ "body": null }));
     assert_eq!(world.rows(BODIES).await, blank_feed());
     let traces = "select 1 from room_events where data::text like '%secret%'";
@@ -77,9 +77,9 @@ async fn a_deletion_in_the_same_batch_blanks_the_text_too() {
     let message = story.happens("b1", "ann", [posted("b1.1", "ann", "secret", None)]);
     story.happens("b1", "ann", [edited("b1.1", message, "secret!")]);
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     assert_eq!(world.rows(BODIES).await, blank_feed());
-    assert!(news.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
+    assert!(changes.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_edit_after_the_deletion_has_no_effect() {
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
     story.happens("b1", "ann", [edited("b1.1", message, "secret!")]);
     story.happens("b1", "ann", [deleted("b1.1", message, "ann")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let row = world.row("select body, edited_at from messages").await;
     assert_eq!(row, json!({ "body": null, "edited_at": null }));
     assert_eq!(world.row("select v from rooms").await, json!({ "v": 5 }));

@@ -41,7 +41,7 @@ fn at_the_end(generation: &Value) -> bool {
 }
 
 /// Creates users, a store, and this many messages in each of three boxes.
-async fn busy_town(servers: &Servers, messages: usize) -> SampleLog {
+async fn busy_log(servers: &Servers, messages: usize) -> SampleLog {
     let sample = servers.sample().await;
     sample.settle().await;
     for box_id in ["b1", "b2", "b3"] {
@@ -59,7 +59,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
     assert_eq!(servers.operate("status").await.0, 5, "no projector answers");
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
-    let sample = busy_town(&servers, 10).await;
+    let sample = busy_log(&servers, 10).await;
     let rebuilt = servers.operated("rebuild --yes").await;
     assert_eq!((&rebuilt["generation"], &rebuilt["state"]), (&Value::from(2), &Value::from("active")));
     let standby = servers.until_generation(1, "kept", is("standby")).await;
@@ -86,7 +86,7 @@ async fn a_rebuilt_generation_takes_over_and_can_be_rolled_back_and_retired() {
 
 /// Returns true if `status --follow` at some time estimates the rest of a rebuild at this rate within a fifth. A busy
 /// machine may spoil one estimate, but not all.
-async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> bool {
+async fn estimates_the_remaining_time(servers: &Servers, number: i32, rate: f64) -> bool {
     let mut watching = servers.watch("status --follow");
     loop {
         let report = watching.next().await;
@@ -107,11 +107,11 @@ async fn tells_how_long_it_takes(servers: &Servers, number: i32, rate: f64) -> b
 async fn a_throttled_rebuild_continues_after_its_projector_is_killed() {
     let servers = Servers::start().await;
     let first = servers.projector("first").await;
-    let sample = busy_town(&servers, 150).await;
+    let sample = busy_log(&servers, 150).await;
     let length = servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 100 --detach --yes").await;
     let begin = std::time::Instant::now();
-    assert!(tells_how_long_it_takes(&servers, 2, 100.0).await, "the remaining time was never estimated");
+    assert!(estimates_the_remaining_time(&servers, 2, 100.0).await, "the remaining time was never estimated");
     let before = servers.until_generation(2, "on its way", |generation| reached(generation) > 50).await;
     assert!(!at_the_end(&before), "it is not throttled");
     first.process.kill().await;
@@ -139,7 +139,7 @@ const APART: Duration = Duration::from_secs(2);
 async fn a_low_priority_rebuild_leaves_most_of_the_time_to_others() {
     let servers = Servers::start().await;
     let _projector = servers.projector("projector").await;
-    busy_town(&servers, 100).await;
+    busy_log(&servers, 100).await;
     servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 40 --priority low --detach --yes").await;
     servers.until_generation(2, "on its way", |generation| reached(generation) > 0).await;
@@ -171,7 +171,7 @@ async fn a_low_priority_rebuild_leaves_most_of_the_time_to_others() {
 async fn a_paused_rebuild_makes_no_progress_until_it_is_resumed() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
-    busy_town(&servers, 20).await;
+    busy_log(&servers, 20).await;
     servers.until_generation(1, "at the end", at_the_end).await;
     servers.operated("rebuild --to ready --max-rate 20 --priority low --detach --yes").await;
     servers.until_generation(2, "on its way", |generation| reached(generation) > 0).await;
@@ -200,7 +200,7 @@ async fn one_of_two_concurrent_rebuild_requests_is_refused() {
     let servers = Servers::start().await;
     let projector = servers.projector("projector").await;
     projector.is_ready().await;
-    busy_town(&servers, 0).await;
+    busy_log(&servers, 0).await;
     let words = "rebuild --to ready --max-rate 10 --detach --yes";
     let (one, other) = tokio::join!(servers.operate(words), servers.operate(words));
     let mut codes = [one.0, other.0];
@@ -217,7 +217,7 @@ async fn one_of_two_concurrent_rebuild_requests_is_refused() {
 async fn the_generation_of_a_new_version_is_activated_automatically_beside_the_old_one() {
     let servers = Servers::start().await;
     let projector = servers.projector("old").await;
-    busy_town(&servers, 5).await;
+    busy_log(&servers, 5).await;
     servers.until_generation(1, "at the end", at_the_end).await;
     projector.process.kill().await;
     drop(projector);

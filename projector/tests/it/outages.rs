@@ -16,8 +16,8 @@ async fn the_projector_waits_for_unavailable_servers() {
     servers.nats.stop().await;
     servers.postgres.stop().await;
     let projector = servers.projector("projector").await;
-    projector.is_held_up_by("nats", "not connected").await;
-    projector.is_held_up_by("postgres", "the ").await;
+    projector.is_not_ready_because("nats", "not connected").await;
+    projector.is_not_ready_because("postgres", "the ").await;
     servers.postgres.start_again().await.expect("PostgreSQL starts");
     servers.nats.start_again().await.expect("NATS starts");
     projector.is_ready().await;
@@ -33,7 +33,7 @@ async fn the_projector_recovers_when_the_database_returns_with_lost_data() {
     // This server is not durable: it may have lost projected rows, and the generation with them.
     servers.postgres.kill().await;
     sample.say("b1", "nobody projects this").await;
-    projector.is_held_up_by("postgres", "the ").await;
+    projector.is_not_ready_because("postgres", "the ").await;
     servers.postgres.start_again().await.expect("PostgreSQL starts");
     let mut rows = servers.read_model().await;
     until(&mut rows, MESSAGES, 1).await;
@@ -49,7 +49,7 @@ async fn the_projector_recovers_when_the_log_returns() {
     sample.say("b1", "before").await;
     projector.is_ready().await;
     servers.nats.kill().await;
-    projector.is_held_up_by("nats", "not connected").await;
+    projector.is_not_ready_because("nats", "not connected").await;
     servers.nats.start_again().await.expect("NATS starts");
     projector.is_ready().await;
     let mut rows = servers.read_model().await;
@@ -72,7 +72,7 @@ async fn a_foreign_stream_stops_only_its_own_projection() {
     sqlx::query(commits).execute(&mut rows).await.expect("a checkpoint is changed");
     let projector = servers.projector("second").await;
     let reason = "the stream box-0 is not the one that this read model was built from";
-    projector.is_held_up_by("streams", reason).await;
+    projector.is_not_ready_because("streams", reason).await;
     for box_id in ["b1", "b2", "b3", "b4"] {
         sample.say(box_id, "hello").await;
     }
@@ -113,7 +113,7 @@ async fn the_projector_continues_when_the_database_has_space_again() {
     for _ in 0..40 {
         sample.say("b1", &"x".repeat(1000)).await;
     }
-    projector.is_held_up_by("streams", "the database has no space left").await;
+    projector.is_not_ready_because("streams", "the database has no space left").await;
     let mut rows = servers.read_model().await;
     until(&mut rows, "select count(*) from parked_events", 0).await;
     disk.empty().expect("it is emptied");

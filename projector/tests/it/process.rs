@@ -198,7 +198,7 @@ impl Projector {
     }
 
     /// Waits until `/readyz` reports this check as failed for this reason.
-    pub(crate) async fn is_held_up_by(&self, check: &str, reason: &str) {
+    pub(crate) async fn is_not_ready_because(&self, check: &str, reason: &str) {
         self.readiness_is(reason, |status, body| status == 503 && detail(body, check).contains(reason)).await;
     }
 

@@ -16,7 +16,7 @@ const PARKED: &str = "select count(*) from quarantined_boxes";
 const MESSAGES: &str = "select count(*) from messages";
 
 /// Appends an event of a newer release to a box; returns its sequence.
-async fn poison(servers: &Servers, box_id: &str) -> u64 {
+async fn append_unreadable_event(servers: &Servers, box_id: &str) -> u64 {
     let context = jetstream::new(servers.client(Account::Admin).await);
     let partition = partition_of(&box_id.parse().expect("a box id"), PARTITIONS);
     let mut headers = HeaderMap::new();
@@ -40,7 +40,7 @@ async fn a_quarantined_box_is_named_and_continues_without_the_dropped_event() {
     for box_id in ["b1", "b2"] {
         sample.open(box_id).await;
     }
-    let sequence = poison(&servers, "b1").await;
+    let sequence = append_unreadable_event(&servers, "b1").await;
     sample.say("b1", "waits").await;
     sample.say("b2", "flows").await;
     let mut rows = servers.read_model().await;

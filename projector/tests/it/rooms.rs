@@ -15,7 +15,7 @@ async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
     let mut story = Story::new();
     story.happens("b1", "ops", [installed("b1")]);
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let expected = json!({
         "box_id": "b1", "room_id": "b1.1", "number": 1, "store_id": "s1", "title": "Noodles", "status": "open",
         "closed_reason": null, "host": "ann", "member_count": 1, "max_members": 4, "locked": true,
@@ -51,7 +51,7 @@ async fn a_room_advances_step_by_step() {
         [RoomEvent::HostTransferred { from: user("ann"), to: user("cleo"), change: HostChange::Transferred }
             .in_room(room_id)],
     );
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let row = world.row("select step, closes_at, host, v from rooms").await;
     let expected = json!({ "step": "ordered", "closes_at": closes_at.to_rfc3339(), "host": "cleo", "v": 6 });
     assert_eq!(row, expected);
@@ -62,7 +62,7 @@ async fn a_closed_room_frees_its_box_and_keeps_its_members() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"))]);
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let row = world.row("select status, closed_reason, closed_at, member_count from rooms").await;
     let expected = json!({
         "status": "closed", "closed_reason": "host", "closed_at": time(5).to_rfc3339(), "member_count": 3
@@ -81,12 +81,12 @@ async fn the_next_room_on_a_box_closes_the_overdue_one_first() {
         "dan",
         [RoomEvent::RoomClosed { reason: RoomClosedReason::Expired }.in_room(room("b1.1")), opened("b1.2", "dan")],
     );
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     assert_eq!(world.texts("select room_id from boxes").await, ["b1.2"]);
     assert_eq!(world.texts("select status from rooms order by room_id").await, ["closed", "open"]);
-    let closed = news.feed.iter().find(|row| row.kind == "room_closed").expect("the closing is in the feed");
+    let closed = changes.feed.iter().find(|row| row.kind == "room_closed").expect("the closing is in the feed");
     assert_eq!((closed.v, &closed.by), (4, &None), "an expired room has no actor");
-    let told: Vec<_> = news.alarms.iter().map(|alarm| (alarm.user_id.as_str(), alarm.by.is_some())).collect();
+    let told: Vec<_> = changes.alarms.iter().map(|alarm| (alarm.user_id.as_str(), alarm.by.is_some())).collect();
     assert_eq!(told, [("ann", false), ("bob", false), ("cleo", false)]);
 }
 
@@ -98,8 +98,8 @@ async fn the_last_leaving_member_closes_the_room() {
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
     let closed = RoomEvent::RoomClosed { reason: RoomClosedReason::Empty }.in_room(room("b1.1"));
     story.happens("b1", "ann", [left("b1.1", "ann"), closed]);
-    let news = world.tell(&story).await;
+    let changes = world.project_story(&story).await;
     let row = world.row("select status, closed_reason, member_count, v from rooms").await;
     assert_eq!(row, json!({ "status": "closed", "closed_reason": "empty", "member_count": 0, "v": 3 }));
-    assert!(news.alarms.is_empty());
+    assert!(changes.alarms.is_empty());
 }

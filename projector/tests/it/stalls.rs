@@ -31,7 +31,7 @@ async fn hold_up_with(lock: &'static str) {
     let session: i32 = query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction).await.expect("a session");
     sample.say("b1", "nobody sees this yet").await;
     let begun = Instant::now();
-    projector.is_held_up_by("progress", &format!("waits for database session {session}")).await;
+    projector.is_not_ready_because("progress", &format!("waits for database session {session}")).await;
     assert!(begun.elapsed() < NOTICED, "noticed after {:?}", begun.elapsed());
     assert_eq!(stalled(&projector).await, 1);
     let lag = metric(&projector, "boxroom_projection_lag_seconds").await;

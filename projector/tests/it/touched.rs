@@ -25,7 +25,7 @@ fn only(who: &str) -> Value {
 async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
-    world.tell(&story).await;
+    world.project_story(&story).await;
     let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
     let closed = RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"));
     for (event, touched) in [
@@ -38,13 +38,18 @@ async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
     ] {
         story = Story::from(story.commits.last().map_or(1, |last| last.sequence + 1));
         story.happens("b1", "ann", [event]);
-        let news = world.tell(&story).await;
-        assert_eq!(serde_json::to_value(news.room_changes).expect("JSON"), Value::from(touched), "{:?}", story.commits);
+        let changes = world.project_story(&story).await;
+        assert_eq!(
+            serde_json::to_value(changes.room_changes).expect("JSON"),
+            Value::from(touched),
+            "{:?}",
+            story.commits
+        );
     }
     let mut story = Story::new();
     story.add("bob", Content::Mark { room_id: room("b1.1"), user_id: user("bob"), message_id: MessageId::new(5) });
-    let news = world.project(StreamName::Mark, &story.commits).await;
-    assert_eq!(serde_json::to_value(news.room_changes).expect("JSON"), json!([only("bob")]));
+    let changes = world.project(StreamName::Mark, &story.commits).await;
+    assert_eq!(serde_json::to_value(changes.room_changes).expect("JSON"), json!([only("bob")]));
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Projects a story of boxes.
-    pub(crate) async fn tell(&mut self, story: &super::story::Story) -> Changes {
+    pub(crate) async fn project_story(&mut self, story: &super::story::Story) -> Changes {
         self.project(BOXES, &story.commits).await
     }
 

@@ -84,7 +84,7 @@ fn document() -> Value {
 fn client_frames() -> Vec<Message> {
     let mut frames = variants::<ClientFrame>();
     for frame in &mut frames {
-        // Serde rejects unknown fields in every variant, but the derived schema says so of plain structs only.
+        // Serde rejects unknown fields in every variant, but the derived schema states this for plain structs only.
         frame.schema["additionalProperties"] = json!(false);
     }
     frames

@@ -25,7 +25,7 @@ async fn alarms_are_sent_to_every_connection_of_their_user_only() {
     let mut ana = connected(&world, "ana").await;
     let mut ben = connected(&world, "ben").await;
     world.alarm(41).await;
-    world.tell_of_alarm(41).await;
+    world.publish_alarm(41).await;
     assert_eq!(
         ana.next().await,
         json!({
@@ -36,7 +36,7 @@ async fn alarms_are_sent_to_every_connection_of_their_user_only() {
     // A connection that begins now finds earlier alarms in the list.
     let mut second = connected(&world, "ana").await;
     world.alarm(42).await;
-    world.tell_of_alarm(42).await;
+    world.publish_alarm(42).await;
     for watcher in [&mut ana, &mut second] {
         alarms(watcher, [42]).await;
     }
@@ -51,22 +51,22 @@ async fn a_lost_alarm_is_recovered_and_a_repeated_one_is_ignored() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     world.alarm(41).await;
-    world.tell_of_alarm(41).await;
+    world.publish_alarm(41).await;
     alarms(&mut ana, [41]).await;
     // The notification of 42 is lost, and that of 43 does not reveal it.
     for position in 42..=43 {
         world.alarm(position).await;
     }
-    world.tell_of_alarm(43).await;
+    world.publish_alarm(43).await;
     alarms(&mut ana, [43, 42]).await;
     for position in 40..=43 {
-        world.tell_of_alarm(position).await;
+        world.publish_alarm(position).await;
     }
     for stream in ["box-0", "box-1"] {
         world.project(stream, 43).await;
     }
     world.alarm(44).await;
-    world.tell_of_alarm(44).await;
+    world.publish_alarm(44).await;
     alarms(&mut ana, [44]).await;
 }
 
@@ -75,7 +75,7 @@ async fn alarms_of_an_outage_are_sent_after_it() {
     let world = World::start().await;
     let mut ana = connected(&world, "ana").await;
     world.alarm(41).await;
-    world.tell_of_alarm(41).await;
+    world.publish_alarm(41).await;
     alarms(&mut ana, [41]).await;
     world.nats.kill().await;
     for position in 42..=44 {
@@ -83,8 +83,8 @@ async fn alarms_of_an_outage_are_sent_after_it() {
     }
     world.nats.start_again().await.unwrap();
     alarms(&mut ana, 42..=44).await;
-    world.tell_of_alarm(44).await;
+    world.publish_alarm(44).await;
     world.alarm(45).await;
-    world.tell_of_alarm(45).await;
+    world.publish_alarm(45).await;
     alarms(&mut ana, [45]).await;
 }

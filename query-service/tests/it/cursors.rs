@@ -55,7 +55,7 @@ async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
     ana.events(10..=12).await;
     assert_eq!([alarm(&mut ana).await, alarm(&mut ana).await], [41, 42].map(mention));
     world.alarm(43).await;
-    world.tell_of_alarm(43).await;
+    world.publish_alarm(43).await;
     assert_eq!(alarm(&mut ana).await, mention(43), "and then live");
 
     // A given version takes precedence, and a room that is not listed is not followed.
@@ -96,7 +96,7 @@ async fn alarms_are_complete_up_to_the_cursor_and_only_later_ones_may_repeat() {
     let before = pinged(&mut ana).await;
     for position in 41..=43 {
         world.alarm(position).await;
-        world.tell_of_alarm(position).await;
+        world.publish_alarm(position).await;
         assert_eq!(alarm(&mut ana).await, mention(position));
     }
     // Once the read model has these positions, the cursor includes them.
@@ -228,7 +228,7 @@ async fn a_missing_read_model_causes_no_reset() {
 
     let mut early = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
     assert_eq!(early.next().await["code"], "read-model-unavailable");
-    assert_eq!(early.farewell().await, (4003, "unavailable".to_owned()));
+    assert_eq!(early.bye().await, (4003, "unavailable".to_owned()));
     let path = format!("/events?rooms=north.2&cursor={}", cursor.as_str().unwrap());
     assert_eq!(world.get("ana", &path).await.1["code"], "read-model-unavailable");
 
@@ -249,7 +249,7 @@ async fn a_different_log_resets_every_cursor() {
     let mut stream = Listener::open(&world, "ana", "rooms=north.2").await;
     stream.until("subscribed").await;
     world.sql("update checkpoints set incarnation = 'another'").await;
-    assert_eq!(ana.farewell().await, (4006, "other-log".to_owned()));
+    assert_eq!(ana.bye().await, (4006, "other-log".to_owned()));
     assert_eq!(stream.until("bye").await["code"], 4006);
 
     let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 9 }])).await;

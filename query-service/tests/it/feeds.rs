@@ -21,8 +21,8 @@ async fn lost_late_and_repeated_notifications_cause_no_gap_and_no_repeat() {
     world.happen(12, "message_posted", "ana", post(12)).await;
     ben.events(10..=12).await;
     // Late and repeated notifications.
-    world.tell(11, "message_posted", "ana", post(11)).await;
-    world.tell(12, "message_posted", "ana", post(12)).await;
+    world.publish_event(11, "message_posted", "ana", post(11)).await;
+    world.publish_event(12, "message_posted", "ana", post(12)).await;
     world.happen(13, "message_posted", "ana", post(13)).await;
     ben.events([13]).await;
     // Lost events at the end are found without a further notification.
@@ -97,7 +97,7 @@ async fn a_switch_of_generations_repeats_no_event() {
     world.sql("update read_g2.rooms set title = 'Second'").await;
     world.until("the second generation is served", served).await;
     // Notifications of the first generation are ignored, and events of the second are sent once.
-    world.tell(10, "message_posted", "ana", post(10)).await;
+    world.publish_event(10, "message_posted", "ana", post(10)).await;
     world
         .sql(
             "set search_path to read_g2;
@@ -107,7 +107,7 @@ async fn a_switch_of_generations_repeats_no_event() {
         )
         .await;
     assert_eq!(ben.event().await, (10, "door_opened".to_owned()));
-    world.tell_of_generation(2, 11, "message_posted", "ana", post(11)).await;
+    world.publish_event_of_generation(2, 11, "message_posted", "ana", post(11)).await;
     ben.events([11]).await;
 }
 
@@ -124,7 +124,7 @@ async fn a_slow_reader_lags_and_misses_nothing() {
         let several = first..first + 10;
         world.append_several(several.clone(), "message_posted", "ana", &body).await;
         for v in several {
-            world.tell(v, "message_posted", "ana", body.clone()).await;
+            world.publish_event(v, "message_posted", "ana", body.clone()).await;
             quick.events([v]).await;
         }
     }

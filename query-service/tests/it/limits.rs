@@ -15,7 +15,7 @@ async fn connections_are_limited_per_user_and_a_closed_one_frees_its_slot() {
     let mut third = world.connect().await;
     third.say(json!({ "type": "hello", "token": world.token("ben") })).await;
     assert_eq!(third.next().await["code"], "too-many-connections");
-    assert_eq!(third.farewell().await, (4004, "too-many-connections".to_owned()));
+    assert_eq!(third.bye().await, (4004, "too-many-connections".to_owned()));
     // Neither other users nor existing connections are affected.
     world.watch("ana", None).await.next().await;
     world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
@@ -77,7 +77,7 @@ async fn a_newer_token_extends_the_connection() {
     let authorized = ben.next().await;
     assert_eq!((&authorized["type"], &authorized["id"]), (&"authorized".into(), &1.into()));
     let said = std::time::Instant::now();
-    assert_eq!(ben.farewell().await, (4200, "expired-token".to_owned()));
+    assert_eq!(ben.bye().await, (4200, "expired-token".to_owned()));
     assert!(said.elapsed() > Duration::from_millis(2_500), "the first token ended long before");
 }
 
@@ -87,7 +87,7 @@ async fn another_users_token_ends_the_session() {
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
     ben.say(json!({ "type": "auth", "token": world.token("ana") })).await;
-    assert_eq!(ben.farewell().await, (4100, "other-user".to_owned()));
+    assert_eq!(ben.bye().await, (4100, "other-user".to_owned()));
 }
 
 #[tokio::test]

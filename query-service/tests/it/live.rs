@@ -143,9 +143,9 @@ async fn bad_frames_are_answered_and_bad_hellos_close_the_connection() {
         assert_eq!((&refusal["type"], &refusal["code"]), (&"error".into(), &"invalid-frame".into()), "{bad}");
     }
     ben.say_text(&"x".repeat(16 * 1024 + 1)).await;
-    assert_eq!(ben.farewell().await, (4301, "frame-too-large".to_owned()));
+    assert_eq!(ben.bye().await, (4301, "frame-too-large".to_owned()));
 
-    for (hello, code, farewell) in [
+    for (hello, code, bye) in [
         (json!({ "type": "pong" }), "invalid-frame", (4300, "hello-expected")),
         (json!({ "type": "hello", "token": "x" }), "invalid-token", (4201, "invalid-token")),
         (json!({ "type": "hello", "token": world.expired_token("ben") }), "expired-token", (4200, "expired-token")),
@@ -153,7 +153,7 @@ async fn bad_frames_are_answered_and_bad_hellos_close_the_connection() {
         let mut watcher = world.connect().await;
         watcher.say(hello).await;
         assert_eq!(watcher.next().await["code"], code);
-        assert_eq!(watcher.farewell().await, (farewell.0, farewell.1.to_owned()));
+        assert_eq!(watcher.bye().await, (bye.0, bye.1.to_owned()));
     }
 }
 
@@ -164,7 +164,7 @@ async fn a_connection_ends_with_its_token() {
     let token = world.short_token("ben", Duration::from_secs(2));
     watcher.say(json!({ "type": "hello", "token": token })).await;
     assert_eq!(watcher.next().await["type"], "welcome");
-    assert_eq!(watcher.farewell().await, (4200, "expired-token".to_owned()));
+    assert_eq!(watcher.bye().await, (4200, "expired-token".to_owned()));
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn a_stopping_service_sends_a_bye() {
     let bye = ben.next().await;
     assert_eq!((&bye["type"], &bye["code"]), (&"bye".into(), &4000.into()));
     assert!(bye["retry_ms"].as_u64().unwrap() < 5_000);
-    assert_eq!(silent.farewell().await, (4000, "stopping".to_owned()));
+    assert_eq!(silent.bye().await, (4000, "stopping".to_owned()));
     // The service does not wait for a client that does not answer the close.
     world.stopped().await;
 }

@@ -152,7 +152,7 @@ async fn a_first_frame_other_than_hello_closes_the_connection() {
             let mut watcher = world.connect().await;
             watcher.send(message.clone()).await.unwrap();
             assert_eq!(watcher.next().await["code"], "invalid-frame", "{message}");
-            assert_eq!(watcher.farewell().await, (4300, "hello-expected".to_owned()), "{message}");
+            assert_eq!(watcher.bye().await, (4300, "hello-expected".to_owned()), "{message}");
         }))
         .await;
     }
@@ -180,11 +180,11 @@ async fn fragments_form_one_frame_and_count_as_one() {
     for part in in_two("x".repeat(16 * KIB + 1).as_bytes()) {
         watcher.send(part).await.unwrap();
     }
-    assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
+    assert_eq!(watcher.bye().await, (4301, "frame-too-large".to_owned()));
 }
 
 /// Returns messages that end a connection without an answer.
-fn beyond_words() -> Vec<Vec<Message>> {
+fn unanswerable_messages() -> Vec<Vec<Message>> {
     vec![
         vec![Message::text("x".repeat(64 * KIB + 1))],
         vec![Message::text("[".repeat(100_000))],
@@ -203,16 +203,14 @@ async fn a_binary_message_is_refused_or_too_large_like_a_text() {
     watcher.send(Message::binary(vec![b'x'; 16 * KIB])).await.unwrap();
     assert_eq!(watcher.next().await["code"], "invalid-frame");
     watcher.send(Message::binary(vec![b'x'; 16 * KIB + 1])).await.unwrap();
-    assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
-    for (bytes, code, farewell) in
-        [(48, "invalid-frame", (4300, "hello-expected")), (49, "", (4301, "frame-too-large"))]
-    {
+    assert_eq!(watcher.bye().await, (4301, "frame-too-large".to_owned()));
+    for (bytes, code, bye) in [(48, "invalid-frame", (4300, "hello-expected")), (49, "", (4301, "frame-too-large"))] {
         let mut watcher = world.connect().await;
         watcher.send(Message::binary(vec![b'x'; bytes * KIB])).await.unwrap();
         if !code.is_empty() {
             assert_eq!(watcher.next().await["code"], code);
         }
-        assert_eq!(watcher.farewell().await, (farewell.0, farewell.1.to_owned()));
+        assert_eq!(watcher.bye().await, (bye.0, bye.1.to_owned()));
     }
 }
 
@@ -225,12 +223,12 @@ async fn a_message_that_is_too_large_or_no_text_closes_the_connection_at_once() 
         let mut watcher = greeted(&world).await;
         watcher.say_text(&"x".repeat(bytes)).await;
         if code.is_empty() {
-            assert_eq!(watcher.farewell().await, (4301, "frame-too-large".to_owned()));
+            assert_eq!(watcher.bye().await, (4301, "frame-too-large".to_owned()));
         } else {
             assert_eq!(watcher.next().await["code"], code);
         }
     }
-    for messages in beyond_words() {
+    for messages in unanswerable_messages() {
         for mut watcher in [world.connect().await, greeted(&world).await] {
             for message in &messages {
                 // The connection may end before all messages are sent.
@@ -255,7 +253,7 @@ async fn malformed_frames_leave_no_state_behind() {
                 watcher.say_text(&text).await;
                 watcher.next().await;
             }
-            for messages in beyond_words() {
+            for messages in unanswerable_messages() {
                 let mut watcher = greeted(&world).await;
                 for message in messages {
                     let _ = watcher.send(message).await;

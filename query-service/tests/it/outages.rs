@@ -23,10 +23,10 @@ async fn reads_fail_fast_without_postgresql_and_recover() {
     assert_eq!(world.plain_get("/healthz").await.0, 200);
 
     // Live events continue from notifications, as long as none is missing.
-    world.tell(10, "message_posted", "ana", json!({ "body": "live" })).await;
+    world.publish_event(10, "message_posted", "ana", json!({ "body": "live" })).await;
     ben.events([10]).await;
     // A missing event is read as soon as the database is back.
-    world.tell(12, "message_posted", "ana", json!({ "body": "later" })).await;
+    world.publish_event(12, "message_posted", "ana", json!({ "body": "later" })).await;
     world.postgres.start_again().await.unwrap();
     for v in 10..=12 {
         world.append(v, "message_posted", "ana", json!({ "body": "stored" })).await;

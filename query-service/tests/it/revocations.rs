@@ -58,7 +58,7 @@ async fn signed_out(world: &World) {
 
     revoke(world, "ben").await;
     let since = Instant::now();
-    assert_eq!(watcher.farewell().await, (4202, "revoked-token".to_owned()));
+    assert_eq!(watcher.bye().await, (4202, "revoked-token".to_owned()));
     eprintln!("the connection ended {:?} after the revocation", since.elapsed());
     assert!(since.elapsed().as_secs() < 4, "{:?}", since.elapsed());
     let bye = listener.until("bye").await;
@@ -72,7 +72,7 @@ async fn signed_out(world: &World) {
     let mut again = world.connect().await;
     again.say(json!({ "type": "hello", "token": token })).await;
     assert_eq!(again.next().await["code"], "revoked-token");
-    assert_eq!(again.farewell().await, (4202, "revoked-token".to_owned()));
+    assert_eq!(again.bye().await, (4202, "revoked-token".to_owned()));
 
     // A user who has signed in again is accepted, and other users are not affected.
     world.watch("ben", None).await;

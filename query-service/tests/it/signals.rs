@@ -113,7 +113,7 @@ async fn a_stopping_service_withdraws_the_presence_of_its_users() {
     assert_eq!(node.hear().await["users"], json!(["ben"]));
     assert_eq!(ben.next().await["type"], "subscribed");
     world.stop();
-    ben.farewell().await;
+    ben.bye().await;
     assert_eq!(node.hear().await["users"], json!([]));
     drop(ben);
     world.stopped().await;

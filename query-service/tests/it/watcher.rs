@@ -116,7 +116,7 @@ impl Watcher {
     }
 
     /// Returns code and reason of the bye, and checks that the close frame has the same.
-    pub(super) async fn farewell(&mut self) -> (u64, String) {
+    pub(super) async fn bye(&mut self) -> (u64, String) {
         let bye = self.next().await;
         assert_eq!(bye["type"], "bye", "{bye}");
         let (code, reason) = (bye["code"].as_u64().unwrap(), bye["reason"].as_str().unwrap().to_owned());

@@ -178,7 +178,7 @@ impl World {
     /// Publishes the notification of a checkpoint.
     pub(super) async fn announce(&self, stream: &str, position: u64) {
         let text = format!("{stream}.life.{position}");
-        self.notice(&format!("projected.g1.{stream}"), &text).await;
+        self.publish(&format!("projected.g1.{stream}"), &text).await;
     }
 
     /// Appends an event to the feed of north.2 without a notification.
@@ -213,21 +213,21 @@ impl World {
     }
 
     /// Publishes the notification of an event in the feed of north.2.
-    pub(super) async fn tell(&self, v: i64, kind: &str, by: &str, data: Value) {
-        self.tell_of_generation(1, v, kind, by, data).await;
+    pub(super) async fn publish_event(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.publish_event_of_generation(1, v, kind, by, data).await;
     }
 
     /// Publishes a generation's notification of an event in the feed of north.2.
-    pub(super) async fn tell_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
+    pub(super) async fn publish_event_of_generation(&self, generation: i32, v: i64, kind: &str, by: &str, data: Value) {
         let data = whole(v, kind, by, data);
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
-        self.notice(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
+        self.publish(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
     }
 
     /// Appends an event to the feed of north.2 and publishes its notification.
     pub(super) async fn happen(&self, v: i64, kind: &str, by: &str, data: Value) {
         self.append(v, kind, by, data.clone()).await;
-        self.tell(v, kind, by, data).await;
+        self.publish_event(v, kind, by, data).await;
     }
 
     /// Sets the ordinal of a room's last message and publishes the notification.
@@ -246,12 +246,12 @@ impl World {
     }
 
     /// Publishes the notification of that alarm.
-    pub(super) async fn tell_of_alarm(&self, position: i64) {
+    pub(super) async fn publish_alarm(&self, position: i64) {
         let alarm = json!([{
             "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
             "by": "ben", "stream": "box-1", "position": position,
         }]);
-        self.notice("live.g1.user.ana", &alarm.to_string()).await;
+        self.publish("live.g1.user.ana", &alarm.to_string()).await;
     }
 
     /// Publishes the notification that the view of a room has changed, for one user or for all members.
@@ -260,10 +260,10 @@ impl World {
             Some(user) => json!([{ "room_id": room, "user_id": user }]),
             None => json!([{ "room_id": room }]),
         };
-        self.notice("live.g1.touched.box-1", &touched.to_string()).await;
+        self.publish("live.g1.touched.box-1", &touched.to_string()).await;
     }
 
-    async fn notice(&self, subject: &str, payload: &str) {
+    async fn publish(&self, subject: &str, payload: &str) {
         self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
         self.projector.flush().await.unwrap();
     }

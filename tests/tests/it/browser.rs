@@ -87,7 +87,7 @@ async fn a_page_receives_every_event_once_despite_failures() {
     let (said, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
     let story = async {
         let visitors = join_all(["EventSource", "fetch"].map(visitors)).await;
-        disasters(&world, &visitors, &proxies, &said).await;
+        inject_failures(&world, &visitors, &proxies, &said).await;
         enough.store(true, Ordering::Relaxed);
         visitors
     };
@@ -111,7 +111,7 @@ async fn talk(person: &Person, room: &str, said: &AtomicUsize, enough: &AtomicBo
     }
 }
 
-async fn disasters(world: &World, visitors: &[Visitor<'_>], proxies: &[Proxy], said: &AtomicUsize) {
+async fn inject_failures(world: &World, visitors: &[Visitor<'_>], proxies: &[Proxy], said: &AtomicUsize) {
     let all_go_on = async || {
         join_all(visitors.iter().map(Visitor::go_on)).await;
     };

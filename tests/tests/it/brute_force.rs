@@ -52,7 +52,7 @@ async fn when_allowed(what: &str, ask: impl AsyncFn() -> Answer) -> Answer {
 
 /// Guesses until even the right password is refused unchecked. Returns the duration of the guesses. On a slow machine
 /// the delay may be over before the right password is sent. It then succeeds, and the guesses start again.
-async fn guess_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) -> Duration {
+async fn guess_until_throttled(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) -> Duration {
     let begun = Instant::now();
     for round in 0.. {
         let mut last = Instant::now();
@@ -81,7 +81,7 @@ fn is_late(answer: &Answer, last: Instant, seconds: u64) -> bool {
 }
 
 /// Checks that a wrong password after the delay starts a longer one, because the earlier ones are remembered.
-async fn one_more_in_vain(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) {
+async fn guess_once_more(refusal: (u16, &str), guess: impl AsyncFn(&str) -> Answer, right: &str) {
     let last = Mutex::new(Instant::now());
     let wrong = async || {
         *last.lock().unwrap() = Instant::now();
@@ -103,8 +103,10 @@ async fn guessing_a_login_is_throttled_and_other_users_sign_in() {
     let given = world.operator().put("/boxes/box-1/credentials", json!({ "secret": SECRET })).await;
     assert_eq!(given.status, 204);
     // Unknown users and boxes get the same answers, in about the same time.
-    let user = async |id: &str| guess_in_vain(DENIED, async |word| world.sign_in(id, word).await, PASSWORD).await;
-    let device = async |id: &str| guess_in_vain(DENIED, async |word| world.sign_in_box(id, word).await, SECRET).await;
+    let user =
+        async |id: &str| guess_until_throttled(DENIED, async |word| world.sign_in(id, word).await, PASSWORD).await;
+    let device =
+        async |id: &str| guess_until_throttled(DENIED, async |word| world.sign_in_box(id, word).await, SECRET).await;
     for (known, unknown) in
         [(user("ana").await, user("nobody-at-all").await), (device("box-1").await, device("no-box-at-all").await)]
     {
@@ -113,19 +115,19 @@ async fn guessing_a_login_is_throttled_and_other_users_sign_in() {
     let session = world.sign_in("ben", PASSWORD).await.ok();
     let ben = world.bearer_of("ben", session["access_token"].as_str().unwrap());
     let change = async |old: &str| ben.put("/users/me/password", json!({ "old": old, "new": SECRET })).await;
-    guess_in_vain(DENIED, change, PASSWORD).await;
+    guess_until_throttled(DENIED, change, PASSWORD).await;
 
     for service in [ServiceId::Command(0), ServiceId::Command(1)] {
         world.stack.kill(service).await;
         world.stack.start_again(service).await.unwrap();
     }
-    one_more_in_vain(DENIED, async |word| world.sign_in("ana", word).await, PASSWORD).await;
+    guess_once_more(DENIED, async |word| world.sign_in("ana", word).await, PASSWORD).await;
     when_allowed("signing in", async || world.sign_in("ana", PASSWORD).await).await.ok();
     for _ in 0..FREE {
         world.sign_in("ana", WRONG).await.refused(401, "wrong-credentials");
     }
     when_allowed("signing in", async || world.sign_in_box("box-1", SECRET).await).await.ok();
-    nothing_is_told(&world, &[PASSWORD, SECRET, WRONG]).await;
+    assert_no_secret_is_exposed(&world, &[PASSWORD, SECRET, WRONG]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,14 +149,14 @@ async fn guessing_a_room_password_is_throttled_and_other_users_join() {
         }
         answer
     };
-    guess_in_vain((403, "wrong-password"), try_and_leave, SESAME).await;
+    guess_until_throttled((403, "wrong-password"), try_and_leave, SESAME).await;
     try_it(&cleo, SESAME).await.created();
     world.stack.kill(ServiceId::Command(0)).await;
     world.stack.start_again(ServiceId::Command(0)).await.unwrap();
-    one_more_in_vain((403, "wrong-password"), try_and_leave, SESAME).await;
+    guess_once_more((403, "wrong-password"), try_and_leave, SESAME).await;
     when_allowed("coming in", async || try_it(&ben, SESAME).await).await.created();
     world.sees_room(&ben, &room).await;
-    nothing_is_told(&world, &[SESAME, WRONG]).await;
+    assert_no_secret_is_exposed(&world, &[SESAME, WRONG]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,7 +186,7 @@ async fn a_flood_of_logins_does_not_delay_other_users() {
 }
 
 /// Checks that none of these texts is in the services' logs or was ever stored.
-async fn nothing_is_told(world: &World, secrets: &[&str]) {
+async fn assert_no_secret_is_exposed(world: &World, secrets: &[&str]) {
     let logs = world.stack.logs().unwrap();
     assert!(logs.contains("request refused"), "the logs are there");
     let stored = world.log().await.all_messages().await;

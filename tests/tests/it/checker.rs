@@ -103,11 +103,11 @@ async fn every_client_receives_every_event_once_and_in_order_despite_failures() 
 
     let enough = AtomicBool::new(false);
     let story = async {
-        let disasters = async {
-            disasters(&world, &followers).await;
+        let inject_failures = async {
+            inject_failures(&world, &followers).await;
             enough.store(true, Ordering::Relaxed);
         };
-        tokio::join!(disasters, join_all(rooms.iter().map(|room| talk(&people, room, &enough))));
+        tokio::join!(inject_failures, join_all(rooms.iter().map(|room| talk(&people, room, &enough))));
         nothing_is_lost(&world, &people[0], &rooms, &followers).await;
     };
     tokio::select! {
@@ -149,7 +149,7 @@ async fn talk(people: &[Person], room: &str, enough: &AtomicBool) {
 }
 
 /// Causes one failure after the other. Before the next, every client must receive new events again.
-async fn disasters(world: &World, followers: &[Follower]) {
+async fn inject_failures(world: &World, followers: &[Follower]) {
     let stack = &world.stack;
     go_on(followers).await;
     for query in QUERIES {

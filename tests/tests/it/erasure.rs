@@ -95,7 +95,7 @@ async fn must_be_sealed(world: &World, files: &Path, [personal, open]: [&String;
 }
 
 /// Checks that an erased user's command is refused even if it holds no personal data, and before the token is revoked.
-async fn must_be_turned_away(ana: &Person, room: &str) {
+async fn assert_commands_are_refused(ana: &Person, room: &str) {
     let late = ana.delete(format!("/rooms/{room}/members/me")).await;
     assert!(["user-not-found", "revoked-token"].contains(&late.problem_code().as_str()), "{late}");
 }
@@ -139,7 +139,7 @@ async fn an_erased_user_leaves_no_data_in_any_file() {
     assert!(!files_with(&output, "started").is_empty(), "the scan does not find what the services log");
 
     ana.delete("/users/me").await.done();
-    must_be_turned_away(&ana, &room).await;
+    assert_commands_are_refused(&ana, &room).await;
     world.stack.kill(ServiceId::Projector(0)).await;
     world.stack.start_again(ServiceId::Projector(0)).await.unwrap();
     eventually("ana's texts are redacted", async || {

@@ -112,7 +112,7 @@ impl Scene<'_> {
 
     /// Checks that these connections receive the parting as the last event of the room, and then only the quiet room.
     async fn all_is_quiet(&self, ears: &mut [Ear], guest: &Person, word: &str, (parting, parted_v): (Parting, u64)) {
-        self.talk.until_all_heard(self.talk.head().max(parted_v) + MORE).await;
+        self.talk.until_delivered(self.talk.head().max(parted_v) + MORE).await;
         self.host.say(&self.quiet, word).await.created();
         for ear in ears {
             ear.until(word, |frame| frame["data"]["body"] == word).await;
@@ -165,7 +165,7 @@ async fn the_last_event_of_a_room_is_its_closing() {
         let mut ears = Ear::everywhere(&world, &guest, &[&room, &quiet]).await;
         let talk = Talk::default();
         let closing = async {
-            talk.until_all_heard(6 + 2 * MORE).await;
+            talk.until_delivered(6 + 2 * MORE).await;
             let closed = host.delete(format!("/rooms/{room}")).await;
             closed.done();
             guest.remember_position(&closed);

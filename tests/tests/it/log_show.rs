@@ -75,7 +75,7 @@ async fn operators_read_the_log_of_a_box_but_personal_text_only_with_the_keys() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_shown_is_explained() {
+async fn log_show_explains_each_failure() {
     let world = World::start(StackOptions::default()).await;
     let ana = world.user("ana").await;
     world.open_room(&ana, "box-1", 4).await;

@@ -119,7 +119,7 @@ async fn a_rebuild_under_load_fails_no_request_and_delays_no_client() {
         let (usual, otherwise) = (switches[SWITCHES / 2], quiet[SWITCHES - 1]);
         assert!(usual < otherwise + STALL, "{what} stalled: {switches:?} instead of {quiet:?}");
     }
-    load.everybody_has_heard_everything().await;
+    load.assert_all_messages_are_delivered().await;
     same_tables(&world, 1, 2).await;
     let standby = if SWITCHES.is_multiple_of(2) { 1 } else { 2 };
     operated(&world, &format!("retire {standby} --yes")).await;
@@ -137,7 +137,7 @@ async fn a_rebuild_completes_although_processes_are_killed() {
     let story = async {
         load.until_said(200).await;
         let build = operated(&world, "rebuild --yes --max-rate 150");
-        let disasters = async {
+        let failures = async {
             let mut before = 0;
             for disaster in 0..3 {
                 // Before the next failure the rebuild must progress.
@@ -161,13 +161,13 @@ async fn a_rebuild_completes_although_processes_are_killed() {
                 assert!(after + 200 > before, "the rebuild started again: {before} {after}");
             }
         };
-        let (rebuilt, ()) = tokio::join!(build, disasters);
+        let (rebuilt, ()) = tokio::join!(build, failures);
         assert_eq!(rebuilt["state"], "active");
         load.until_said_more(50).await;
         load.stop();
     };
     load.run(story).await;
-    load.everybody_has_heard_everything().await;
+    load.assert_all_messages_are_delivered().await;
     same_tables(&world, 1, 2).await;
     eprintln!(
         "{} messages said, {} requests, {} failed while servers were away",

@@ -31,11 +31,11 @@ async fn a_taken_id_or_nickname_is_refused_without_affecting_its_owner() {
     let anastasia = world.register("anastasia", PASSWORD, "Anastasia").await;
     assert_eq!(anastasia.created(), "anastasia");
     assert_eq!(world.register("anna", PASSWORD, "Anna").await.created(), "anna");
-    a_pending_account_is_guessed_in_vain(&world).await;
+    guessing_the_password_of_a_pending_account_is_throttled(&world).await;
 }
 
 /// Checks that completing a pending registration needs its password, and that guesses are delayed as at a sign-in.
-async fn a_pending_account_is_guessed_in_vain(world: &World) {
+async fn guessing_the_password_of_a_pending_account_is_throttled(world: &World) {
     world.log().await.interrupt_registration("ella", "ana").await;
     let mut told_to_wait = false;
     for _ in 0..20 {

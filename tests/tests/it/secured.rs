@@ -49,12 +49,12 @@ async fn everything_works_with_tls_and_nothing_without() {
     live.message(&room, "Still there").await;
 
     https::answers_and_events_come_over_https(&world, &ana, &room).await;
-    https::services_hear_nobody_without_tls(&world.stack).await;
-    https::a_tail_follows_only_whom_it_can_trust(&world, &ana, &room).await;
-    https::keys_of_an_issuer_come_from_whom_one_trusts(&world).await;
-    every_session_is_encrypted_and_nobody_is_superuser(&world.stack).await;
-    nats_hears_nobody_without_tls(&world.stack).await;
-    postgres_hears_nobody_without_tls_and_a_certificate(&world.stack).await;
+    https::services_refuse_clients_without_tls(&world.stack).await;
+    https::a_tail_requires_a_trusted_certificate(&world, &ana, &room).await;
+    https::fetching_issuer_keys_requires_a_trusted_certificate(&world).await;
+    every_session_is_encrypted_and_without_superuser_rights(&world.stack).await;
+    nats_refuses_clients_without_tls(&world.stack).await;
+    postgres_refuses_clients_without_tls_or_a_certificate(&world.stack).await;
     certificates_of_strangers_are_refused(&world.stack).await;
 
     assert!(!holds(&world.stack.nats().store(), &marker), "the log is encrypted");
@@ -77,7 +77,7 @@ async fn requests_are_received_over_tls(world: &World) {
     assert!(received("cmd.*") && received("ops.projector.*"));
 }
 
-async fn every_session_is_encrypted_and_nobody_is_superuser(stack: &Stack) {
+async fn every_session_is_encrypted_and_without_superuser_rights(stack: &Stack) {
     let mut admin = PgConnection::connect(&stack.database_url(Role::Admin)).await.unwrap();
     let sessions: Vec<(String, bool, bool)> = sqlx::query_as(
         "select distinct usename::text, ssl, rolsuper or rolcreaterole or rolcreatedb
@@ -91,7 +91,7 @@ async fn every_session_is_encrypted_and_nobody_is_superuser(stack: &Stack) {
     assert_eq!(sessions, [("projector".to_owned(), true, false), ("query".to_owned(), true, false)]);
 }
 
-async fn nats_hears_nobody_without_tls(stack: &Stack) {
+async fn nats_refuses_clients_without_tls(stack: &Stack) {
     let address: ServerAddr = stack.nats_url(Account::Query).parse().unwrap();
     let hello = json!({ "user": address.username(), "pass": address.password(), "verbose": false, "pedantic": false });
     let mut server = TcpStream::connect(("127.0.0.1", address.port())).await.unwrap();
@@ -103,7 +103,7 @@ async fn nats_hears_nobody_without_tls(stack: &Stack) {
     assert!(heard.contains(r#""tls_required":true"#) && !heard.contains("PONG"), "{heard}");
 }
 
-async fn postgres_hears_nobody_without_tls_and_a_certificate(stack: &Stack) {
+async fn postgres_refuses_clients_without_tls_or_a_certificate(stack: &Stack) {
     let plain = stack.database_url(Role::Query).replace("verify-full", "disable");
     let refused = PgConnection::connect(&plain).await.unwrap_err();
     let refused = refused.into_database_error().unwrap();
@@ -140,7 +140,7 @@ async fn certificates_of_strangers_are_refused(stack: &Stack) {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        until_it_says(projector.stderr.take().unwrap(), "invalid peer certificate").await;
+        until_printed(projector.stderr.take().unwrap(), "invalid peer certificate").await;
         projector.kill().await.unwrap();
     }
 }
@@ -151,7 +151,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Reads a program's output until a line contains this text. The rest is discarded.
-async fn until_it_says(output: impl AsyncRead + Unpin + Send + 'static, what: &str) {
+async fn until_printed(output: impl AsyncRead + Unpin + Send + 'static, what: &str) {
     let mut lines = BufReader::new(output).lines();
     let reading = async { while !lines.next_line().await.unwrap().expect("the program still runs").contains(what) {} };
     timeout(TIMEOUT, reading).await.unwrap_or_else(|_| panic!("it does not print {what}"));

@@ -49,7 +49,7 @@ struct Room {
 }
 
 impl Room {
-    fn everybody_is_there(&self) -> bool {
+    fn has_delivered_all(&self) -> bool {
         let head = self.head.load(Ordering::Relaxed);
         self.versions.iter().all(|v| v.load(Ordering::Relaxed) >= head)
     }
@@ -102,7 +102,7 @@ async fn a_reader_stuck_for_twenty_seconds_catches_up_and_delays_no_other_reader
     };
     tokio::select! {
         () = story => {}
-        () = everybody_reads(&world, &readers, &rooms, &clock) => {}
+        () = run_readers(&world, &readers, &rooms, &clock) => {}
     }
     let (alone, [p50, p99]) = clock.percentiles(0);
     let (beside, [slow_p50, slow_p99]) = clock.percentiles(1);
@@ -136,7 +136,7 @@ async fn fill_rooms(world: &World, host: &Person, readers: &[Person], slow: &Per
 }
 
 /// Two hundred connections, two of each reader in each room.
-async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], clock: &Clock) {
+async fn run_readers(world: &World, readers: &[Person], rooms: &[Room], clock: &Clock) {
     let connections = rooms.iter().flat_map(|room| (0..READERS).map(move |number| (room, number)));
     join_all(connections.map(|(room, number)| async move {
         let mut live = world.live(0).await;
@@ -158,7 +158,7 @@ async fn everybody_reads(world: &World, readers: &[Person], rooms: &[Room], cloc
 async fn phase(world: &World, host: &Person, rooms: &[Room], clock: &Clock, length: Length) -> u64 {
     let talking = async {
         join_all(rooms.iter().map(|room| talk(host, room, clock, length))).await;
-        let all = || rooms.iter().all(Room::everybody_is_there);
+        let all = || rooms.iter().all(Room::has_delivered_all);
         eventually("all other readers have received everything", async || all().then_some(())).await;
     };
     let (most, ()) = peak_resident(&world.stack, QUERY, talking).await;

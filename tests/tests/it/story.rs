@@ -19,7 +19,7 @@ async fn users_share_a_box_from_registration_until_it_is_free_again() {
     let mut lunch = Lunch::begin().await;
     lunch.talk().await;
     lunch.extend().await;
-    lunch.kick_somebody().await;
+    lunch.kick_a_member().await;
     lunch.hand_over_and_close().await;
     lunch.everything_can_be_read_afterwards().await;
 }
@@ -123,7 +123,7 @@ impl Lunch {
         assert_eq!(self.both_see("step_advanced").await["data"]["step"], "ordered");
     }
 
-    async fn kick_somebody(&mut self) {
+    async fn kick_a_member(&mut self) {
         let cat = self.world.user("cat").await;
         let Self { room, ana, ben, .. } = &*self;
         let right = json!({ "password": "open sesame" });

@@ -36,9 +36,9 @@ pub(crate) async fn copy(
 ) -> anyhow::Result<Copied> {
     let admin = servers.admin();
     let mut connection = PgConnection::connect(&admin).await?;
-    let parked = format!("select count(*) from read_g{generation}.quarantined_boxes");
-    let parked: i64 = query_scalar(AssertSqlSafe(parked)).fetch_one(&mut connection).await?;
-    ensure!(parked == 0, "{parked} boxes are in quarantine: the figures would be meaningless");
+    let quarantined = format!("select count(*) from read_g{generation}.quarantined_boxes");
+    let quarantined: i64 = query_scalar(AssertSqlSafe(quarantined)).fetch_one(&mut connection).await?;
+    ensure!(quarantined == 0, "{quarantined} boxes are in quarantine: the figures would be meaningless");
     for table in TABLES.concat() {
         export(&mut connection, generation, table, &servers.folder().join(table)).await?;
     }

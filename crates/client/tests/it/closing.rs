@@ -90,7 +90,7 @@ async fn a_bye_sets_the_reconnect_delay() {
 async fn a_close_without_a_bye_is_handled_too() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
-    server.greet(0, 0).await.close_without_a_word(4001, "too-slow").await;
+    server.greet(0, 0).await.close_without_bye(4001, "too-slow").await;
     assert_eq!(lost(&mut inbox).await.0, Loss::Closed { code: 4001, reason: "too-slow".to_owned() });
     server.greet(0, 1).await.events([1]).await;
     expect(&mut inbox, [1]).await;

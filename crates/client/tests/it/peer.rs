@@ -106,10 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             bye.as_object_mut().unwrap().remove("retry_ms");
         }
         self.say(bye).await;
-        self.close_without_a_word(code, reason).await;
+        self.close_without_bye(code, reason).await;
     }
 
-    pub(crate) async fn close_without_a_word(&mut self, code: u16, reason: &str) {
+    pub(crate) async fn close_without_bye(&mut self, code: u16, reason: &str) {
         let close = CloseFrame { code: CloseCode::from(code), reason: reason.to_owned().into() };
         // After a bye the client may have closed the connection already.
         let _ = self.0.close(Some(close)).await;

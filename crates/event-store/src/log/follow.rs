@@ -23,7 +23,7 @@ const NOTIFIED_ASK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The number of notifications after which the leader is asked again on the same connection. Far fewer than the client
 /// keeps before it drops any.
-const MOST_NOTICES: u32 = 16_384;
+const MAX_NOTIFICATIONS: u32 = 16_384;
 
 /// The longest lag of a replica before a missing message is examined.
 const MAX_REPLICA_LAG: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub struct Follower {
     last_check: Option<(u64, Instant)>,
     ask_interval: Duration,
     /// The number of notifications since then.
-    noticed: u32,
+    notification_count: u32,
     waiting_for_replica: Option<Instant>,
     shorter_since: Option<Instant>,
     reported_caught_up: bool,
@@ -93,7 +93,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
         next_poll: Instant::now() + CHECK_INTERVAL,
         last_check: log.connection().map(|connection| (connection, Instant::now())),
         ask_interval: ask_interval(&start),
-        noticed: 0,
+        notification_count: 0,
         buffer: VecDeque::new(),
         waiting_for_replica: None,
         shorter_since: None,
@@ -183,7 +183,7 @@ impl Follower {
     /// Accepts a notification. It is the message itself if it is the next one, else it only shows how far the log goes.
     fn accept(&mut self, notification: Recorded) {
         self.known_last = self.known_last.max(notification.sequence);
-        self.noticed = self.noticed.saturating_add(1);
+        self.notification_count = self.notification_count.saturating_add(1);
         if notification.sequence == self.next {
             self.next += 1;
             self.buffer.push_back(notification);
@@ -271,12 +271,12 @@ impl Follower {
 
     async fn check_connection(&mut self) -> Result<(), FollowError> {
         let connection = self.log.connection();
-        let is_recent = |at: Instant| at.elapsed() < self.ask_interval && self.noticed < MOST_NOTICES;
+        let is_recent = |at: Instant| at.elapsed() < self.ask_interval && self.notification_count < MAX_NOTIFICATIONS;
         if self.last_check.is_some_and(|(last_check, at)| connection == Some(last_check) && is_recent(at)) {
             return Ok(());
         }
         self.last_check = None;
-        self.noticed = 0;
+        self.notification_count = 0;
         self.check_leader().await?;
         self.last_check = connection.map(|connection| (connection, Instant::now()));
         Ok(())

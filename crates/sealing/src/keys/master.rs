@@ -20,7 +20,7 @@ const MAX_ID_LENGTH: usize = 40;
 /// The errors of a file of master keys. They do not reveal its content.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("it cannot be read")]
     Read(#[from] std::io::Error),
     /// The line with this number is not a key.

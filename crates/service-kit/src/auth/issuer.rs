@@ -1,4 +1,4 @@
-//! An outside issuer: the rules for its tokens, and the mapping of its users.
+//! An external issuer: the rules for its tokens, and the mapping of its users.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -22,7 +22,7 @@ const LEEWAY: u64 = 30;
 /// The maximum length of the issuer's session id.
 const MAX_SESSION: usize = 128;
 
-/// The settings of an outside issuer of access tokens (`OpenID` Connect), in place of the built-in accounts.
+/// The settings of an external issuer of access tokens (`OpenID` Connect), in place of the built-in accounts.
 #[derive(Debug, Clone, Args)]
 pub struct IssuerArgs {
     /// Issuer of accepted tokens (`iss`); turns built-in accounts, passwords and sessions off
@@ -108,7 +108,7 @@ impl AllowedAlgorithm {
     }
 }
 
-/// The rules for tokens of an outside issuer, and the meaning of their claims.
+/// The rules for tokens of an external issuer, and the meaning of their claims.
 #[derive(Debug, Clone)]
 pub(super) struct Issuer {
     name: String,

@@ -1,4 +1,4 @@
-//! Fetches the public keys of an outside issuer.
+//! Fetches the public keys of an external issuer.
 
 use std::{sync::Arc, time::Duration};
 

@@ -28,7 +28,7 @@ const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest time between two reads caused by tokens with unknown keys.
 const MIN_READ_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The interval of fetching an outside issuer's keys.
+/// The interval of fetching an external issuer's keys.
 const FETCH_INTERVAL: Duration = Duration::from_mins(5);
 
 /// The shortest time between two fetches, also for tokens with unknown keys.
@@ -48,7 +48,7 @@ pub struct TrustArgs {
     #[arg(long, env = "BOXROOM_TRUST_CACHE", value_name = "FILE")]
     pub trust_cache: Option<PathBuf>,
 
-    /// The outside issuer.
+    /// The external issuer.
     #[command(flatten)]
     pub issuer: IssuerArgs,
 }
@@ -56,7 +56,7 @@ pub struct TrustArgs {
 /// The keys and revocations of a process. A task follows them for as long as the process runs.
 pub struct Trust {
     verifier: Verifier,
-    /// The time of the last fetch of an outside issuer's keys.
+    /// The time of the last fetch of an external issuer's keys.
     fetched_at: Option<Instant>,
     cache: Option<PathBuf>,
     last_error: String,
@@ -131,7 +131,7 @@ impl Trust {
     /// lost. An empty bucket is about to be filled again, and keys are kept until then. Returns false until it is
     /// filled.
     async fn read_buckets(&mut self, keys: &mut Bucket, revoked: &mut Bucket, is_full: bool) -> Result<bool, String> {
-        let own = !self.verifier.uses_outside_issuer();
+        let own = !self.verifier.uses_external_issuer();
         let keys = if own { keys.changes::<PublicKey>().await? } else { Vec::new() };
         let revoked = revoked.changes::<Revoked>().await?;
         let (mut state, now) = (self.verifier.state(), clock::now());
@@ -151,7 +151,7 @@ impl Trust {
         Ok(!is_empty)
     }
 
-    /// Fetches the keys of an outside issuer, periodically or because of a token with an unknown key.
+    /// Fetches the keys of an external issuer, periodically or because of a token with an unknown key.
     async fn fetch_issuer_keys(&mut self, requested: bool) -> Result<(), String> {
         let Some(issuer) = self.verifier.issuer() else { return Ok(()) };
         let pause = if requested { MIN_FETCH_INTERVAL } else { FETCH_INTERVAL };

@@ -21,7 +21,7 @@ pub(super) struct TrustState {
     /// The keys of the command-services by id, also those that no longer verify, so that they are not published again.
     #[serde(default)]
     pub(super) published: BTreeMap<String, PublicKey>,
-    /// The keys of an outside issuer.
+    /// The keys of an external issuer.
     #[serde(default)]
     pub(super) outside: Vec<Jwk>,
     /// The revocations, by the keys of [`wire::trust`].

@@ -31,7 +31,7 @@ const KEY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Verifier(Arc<Shared>);
 
 struct Shared {
-    /// The outside issuer of the accepted tokens. None if they come from the command-services.
+    /// The external issuer of the accepted tokens. None if they come from the command-services.
     issuer: Option<Issuer>,
     store: RwLock<TrustStore>,
     /// Notified when revocations change.
@@ -59,7 +59,7 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// Creates a verifier of tokens from an outside issuer, or from the command-services.
+    /// Creates a verifier of tokens from an external issuer, or from the command-services.
     pub(super) fn of(issuer: Option<Issuer>) -> Self {
         Self(Arc::new(Shared {
             issuer,
@@ -121,8 +121,8 @@ impl Verifier {
         self.0.revoked.subscribe()
     }
 
-    /// Returns true if tokens of an outside issuer are accepted in place of those of the command-services.
-    pub fn uses_outside_issuer(&self) -> bool {
+    /// Returns true if tokens of an external issuer are accepted in place of those of the command-services.
+    pub fn uses_external_issuer(&self) -> bool {
         self.0.issuer.is_some()
     }
 

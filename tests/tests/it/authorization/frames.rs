@@ -79,11 +79,11 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
         assert_eq!(live.events(&trial.fixture.room), Vec::<&Value>::new(), "a refusal shows nothing of the room");
         return error["code"].as_str().unwrap_or_default().to_owned();
     }
-    if v.is_some() { what_came(&live, &trial.fixture.room).to_owned() } else { String::new() }
+    if v.is_some() { received_events(&live, &trial.fixture.room).to_owned() } else { String::new() }
 }
 
 /// Returns `parting only` if only the parting event of the room came, or an empty text if all its events came.
-fn what_came(live: &Live, room: &str) -> &'static str {
+fn received_events(live: &Live, room: &str) -> &'static str {
     let events = live.events(room);
     let [first, rest @ ..] = events.as_slice() else { panic!("nothing of {room} came") };
     if first["v"] == 1 {

@@ -95,7 +95,7 @@ impl Talk {
     }
 
     /// Waits until both nodes have delivered this version.
-    pub(super) async fn until_all_heard(&self, v: u64) {
+    pub(super) async fn until_delivered(&self, v: u64) {
         let all = || self.heard.iter().all(|heard| heard.load(Ordering::Relaxed) >= v);
         eventually(&format!("version {v} is received"), async || all().then_some(())).await;
     }

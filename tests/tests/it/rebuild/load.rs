@@ -137,7 +137,7 @@ impl<'a> Load<'a> {
     }
 
     /// Checks that each feed ends with the last message, which all listeners have received.
-    pub(super) async fn everybody_has_heard_everything(&self) {
+    pub(super) async fn assert_all_messages_are_delivered(&self) {
         for (room, people) in &self.rooms {
             let feed = self.world.feed(&people[1], room).await;
             let last = feed.last().unwrap();

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{TIMEOUT, program, until_it_says};
+use super::{TIMEOUT, program, until_printed};
 
 /// The certificate of the authority that signed those of the services, and that of another authority of the same name.
 fn authorities(stack: &Stack) -> (&Path, &Path) {
@@ -40,7 +40,7 @@ pub(super) async fn answers_and_events_come_over_https(world: &World, ana: &Pers
     stream.until("message", |frame| frame["data"]["body"] == "To a stream").await;
 }
 
-pub(super) async fn services_hear_nobody_without_tls(stack: &Stack) {
+pub(super) async fn services_refuse_clients_without_tls(stack: &Stack) {
     for name in ["command-0", "projector-0", "query-0"] {
         let mut service = TcpStream::connect(("127.0.0.1", stack.ports()[name])).await.unwrap();
         service.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -51,7 +51,7 @@ pub(super) async fn services_hear_nobody_without_tls(stack: &Stack) {
     }
 }
 
-pub(super) async fn a_tail_follows_only_whom_it_can_trust(world: &World, ana: &Person, room: &str) {
+pub(super) async fn a_tail_requires_a_trusted_certificate(world: &World, ana: &Person, room: &str) {
     let tail = |authority: &Path| {
         Command::new(program("boxroom-tail"))
             .args(["--url", &itself(&world.stack, "query-0"), "--from", "0", room])
@@ -66,14 +66,14 @@ pub(super) async fn a_tail_follows_only_whom_it_can_trust(world: &World, ana: &P
     };
     let (authority, stranger) = authorities(&world.stack);
     let mut trusting = tail(authority);
-    until_it_says(trusting.stderr.take().unwrap(), "following, at version").await;
+    until_printed(trusting.stderr.take().unwrap(), "following, at version").await;
     ana.say(room, "To a tail").await.created();
-    until_it_says(trusting.stdout.take().unwrap(), "To a tail").await;
-    until_it_says(tail(stranger).stderr.take().unwrap(), "invalid peer certificate").await;
+    until_printed(trusting.stdout.take().unwrap(), "To a tail").await;
+    until_printed(tail(stranger).stderr.take().unwrap(), "invalid peer certificate").await;
 }
 
 /// Checks an issuer's keys over HTTPS. The command-service publishes its keys as an external issuer does.
-pub(super) async fn keys_of_an_issuer_come_from_whom_one_trusts(world: &World) {
+pub(super) async fn fetching_issuer_keys_requires_a_trusted_certificate(world: &World) {
     let stack = &world.stack;
     let port = Port::reserve(None).unwrap();
     let query_service = |authority: &Path, log: Stdio| {
@@ -93,7 +93,7 @@ pub(super) async fn keys_of_an_issuer_come_from_whom_one_trusts(world: &World) {
     };
     let (authority, stranger) = authorities(stack);
     let mut deceived = query_service(stranger, Stdio::piped());
-    until_it_says(deceived.stderr.take().unwrap(), "invalid peer certificate").await;
+    until_printed(deceived.stderr.take().unwrap(), "invalid peer certificate").await;
     deceived.kill().await.unwrap();
     let _trusting = query_service(authority, Stdio::null());
     eventually("the service knows the keys, so it is ready", async || {

@@ -163,12 +163,12 @@ fn check_reset(answer: &Message, from: u64) -> Result<(), LogError> {
 
 /// Reads a message delivered by the consumer, which must have the given sequence.
 fn delivered(stream: StreamName, message: Message, sequence: u64) -> Result<Recorded, LogError> {
-    let places = message.subject().zip(message.reply());
-    let (subject, reply) = places.ok_or_else(|| unavailable("a delivery without subject or reply"))?;
+    let subjects = message.subject().zip(message.reply());
+    let (subject, reply) = subjects.ok_or_else(|| unavailable("a delivery without subject or reply"))?;
     // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time>.<pending>
     let mut tokens = reply.split('.').skip(5);
-    let (place, time) = (tokens.next(), tokens.nth(1));
-    if place.and_then(|place| place.parse().ok()) != Some(sequence) {
+    let (delivered_sequence, time) = (tokens.next(), tokens.nth(1));
+    if delivered_sequence.and_then(|text| text.parse().ok()) != Some(sequence) {
         return Err(unavailable("another reader uses the same consumer"));
     }
     let time = time.and_then(|time| time.parse().ok()).ok_or_else(|| unavailable("a delivery without time"))?;
