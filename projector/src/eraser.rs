@@ -35,21 +35,19 @@ const SETTLE_TIME: chrono::TimeDelta = chrono::TimeDelta::seconds(3);
 /// Timeout of a request to the command-services.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The connections of the eraser, kept between rounds: connecting anew would cost more than the rest of a round.
-struct Connections {
-    control: PgConnection,
-    /// The connection to the tables of this generation.
-    read: Option<(i32, PgConnection)>,
-}
+/// The connection to the tables of a generation, kept between rounds: connecting again would cost more than the rest of
+/// a round.
+#[derive(Default)]
+struct KeptConnection(Option<(i32, PgConnection)>);
 
-impl Connections {
+impl KeptConnection {
     /// Returns the connection to a generation. Closes the one to another generation.
     async fn to(&mut self, generation: i32, database: &Database) -> Result<&mut PgConnection, sqlx::Error> {
-        if let Some((_, former)) = self.read.take_if(|(number, _)| *number != generation) {
+        if let Some((_, former)) = self.0.take_if(|(number, _)| *number != generation) {
             former.close().await?;
         }
-        let (_, connection) = match &mut self.read {
-            Some(read) => read,
+        let (_, connection) = match &mut self.0 {
+            Some(kept) => kept,
             none => none.insert((generation, database.generation(generation).await?)),
         };
         Ok(connection)
@@ -78,9 +76,9 @@ impl Eraser {
         let mut lock = self.database.leader_lock().await?;
         leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
-            let mut connections = Connections { control: self.database.control().await?, read: None };
+            let mut kept = KeptConnection::default();
             loop {
-                let is_idle = self.run_round(&mut connections).await?;
+                let is_idle = self.run_round(&mut kept).await?;
                 sleep(if is_idle { IDLE_TICK } else { TICK }).await;
             }
         };
@@ -91,14 +89,23 @@ impl Eraser {
     }
 
     /// Takes the next step of every pending erasure. Returns true if there is none.
-    async fn run_round(&self, connections: &mut Connections) -> Result<bool, ChangeError> {
-        if let Some((number, connection)) = &mut connections.read
+    async fn run_round(&self, kept: &mut KeptConnection) -> Result<bool, ChangeError> {
+        if let Some((number, connection)) = &mut kept.0
             && control::is_idle(connection, *number).await?
         {
             return Ok(true);
         }
-        let Some(active) = control::active(&mut connections.control).await? else { return Ok(true) };
-        let connection = connections.to(active, &self.database).await?;
+        let active = match &mut kept.0 {
+            Some((_, connection)) => control::active(connection).await?,
+            None => {
+                let mut connection = self.database.control().await?;
+                let active = control::active(&mut connection).await?;
+                connection.close().await?;
+                active
+            }
+        };
+        let Some(active) = active else { return Ok(true) };
+        let connection = kept.to(active, &self.database).await?;
         control::discover(connection).await?;
         if control::pending(connection).await?.is_empty() {
             return Ok(true);
@@ -115,7 +122,7 @@ impl Eraser {
             control::set_waiting(connection, &user_id, waits_for.as_deref().unwrap_or_default()).await?;
         }
         // Closed, because its cached query plans may suit tables that were small.
-        connections.read = None;
+        kept.0 = None;
         Ok(false)
     }
 

@@ -33,7 +33,11 @@ const KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 /// The maximum number of concurrent fetches.
 const MAX_FETCHES: usize = 64;
 
-/// The interval of checking for keys destroyed by other processes, if the server does not notify of all changes.
+/// The interval of checking for keys destroyed by other processes if the server notifies of all changes. An erasure waits
+/// for longer.
+const SAFETY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The same interval if the server does not notify of all changes.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The number of tries to create or destroy a key under concurrent writes.
@@ -141,7 +145,7 @@ impl KeyRing {
         Ok(key)
     }
 
-    /// Destroys the key of a user: values encrypted under it read as erased, in all processes within a second. Also
+    /// Destroys the key of a user: values encrypted under it read as erased, in all processes within two seconds. Also
     /// marks the key of a user who never had one as destroyed. Idempotent, and can be repeated after an interruption.
     pub async fn destroy(&self, user_id: &UserId) -> Result<(), KeyError> {
         for _ in 0..ATTEMPTS {
@@ -164,7 +168,7 @@ impl KeyRing {
 /// Clears the cache when a key was destroyed by any process. A tombstone is the only second message that a user may
 /// have. Each one increases the difference between the last sequence and the number of subjects.
 async fn watch(server: JetStream, bucket: Arc<Bucket>, known: Cache<UserId, Option<UserKey>>) {
-    let mut changes = BucketWatch::start(server, KEYS_BUCKET).await;
+    let mut changes = BucketWatch::start(server, KEYS_BUCKET, SAFETY_INTERVAL).await;
     let mut seen = None;
     loop {
         match bucket.destroyed_count().await {

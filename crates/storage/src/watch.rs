@@ -15,14 +15,14 @@ use wire::bucket;
 
 use crate::server::{ApiAnswer, JetStream};
 
-/// The interval of reading a bucket whose changes are all notified.
-const SAFETY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The interval of checking on the same connection that changes are notified: provisioning can add it at any time.
+/// The interval of checking on the same connection that changes are still notified.
 const CHECK_INTERVAL: Duration = Duration::from_mins(1);
 
+/// The same interval while changes are not notified: provisioning can add it at any time.
+const SILENT_CHECK_INTERVAL: Duration = Duration::from_secs(15);
+
 /// The time in which further notifications join the first one.
-const GATHERING: Duration = Duration::from_millis(20);
+const GATHERING: Duration = Duration::from_millis(100);
 
 /// The changes of one bucket, as one reader sees them.
 #[derive(Debug)]
@@ -35,25 +35,28 @@ pub struct BucketWatch {
     /// The last check that changes are notified: its connection and time.
     checked: Option<(u64, Instant)>,
     is_notified: bool,
+    /// The interval of reads while all changes are notified.
+    safety_interval: Duration,
 }
 
 impl BucketWatch {
-    /// Subscribes to the notifications, and begins with the next read. The server need not be reachable yet.
-    pub async fn start(server: JetStream, bucket: &'static str) -> Self {
+    /// Subscribes to the notifications, and begins with the next read. The server need not be reachable yet. While all
+    /// changes are notified, the bucket is read at the safety interval in any case.
+    pub async fn start(server: JetStream, bucket: &'static str, safety_interval: Duration) -> Self {
         // Subscribing fails only after the end of the client, which also ends the process.
         let notifications = server.client().subscribe(bucket::changes(bucket)).await.ok();
         let connection = server.connection_count();
-        Self { server, bucket, notifications, connection, checked: None, is_notified: false }
+        Self { server, bucket, notifications, connection, checked: None, is_notified: false, safety_interval }
     }
 
     /// Waits for the time of the next read: after a notification or on a new connection at once, otherwise after
     /// `interval`, or later if all changes are notified. Cancellation-safe.
     pub async fn changed(&mut self, interval: Duration) {
         let begun = Instant::now();
-        if !self.is_checked() {
-            self.check(interval).await;
+        if !self.is_checked() && self.check(interval / 2).await {
+            return;
         }
-        let end = begun + if self.is_notified { SAFETY_INTERVAL } else { interval };
+        let end = begun + if self.is_notified { self.safety_interval } else { interval };
         while self.server.connection_count() == self.connection && Instant::now() < end {
             tokio::select! {
                 () = notified(&mut self.notifications) => {
@@ -69,12 +72,14 @@ impl BucketWatch {
 
     fn is_checked(&self) -> bool {
         let same = |connection| connection == self.server.connection_count();
-        self.checked.is_some_and(|(connection, at)| same(connection) && at.elapsed() < CHECK_INTERVAL)
+        let interval = if self.is_notified { CHECK_INTERVAL } else { SILENT_CHECK_INTERVAL };
+        self.checked.is_some_and(|(connection, at)| same(connection) && at.elapsed() < interval)
     }
 
-    /// Asks the server whether all changes are notified. An account of an earlier version may not ask, and gets no
-    /// answer.
-    async fn check(&mut self, limit: Duration) {
+    /// Asks the server whether all changes are notified. Returns true if they are from now on: earlier ones may have been
+    /// missed. The query account of an earlier version may not ask, and gets no answer.
+    async fn check(&mut self, limit: Duration) -> bool {
+        let was_notified = self.is_notified;
         let connection = self.server.connection_count();
         let info = timeout(limit, self.server.stream_info(&bucket::stream(self.bucket))).await;
         self.is_notified = match info {
@@ -84,7 +89,13 @@ impl BucketWatch {
             }
             _ => false,
         };
-        self.checked = Some((connection, Instant::now()));
+        let is_first = self.checked.replace((connection, Instant::now())).is_none();
+        let is_new = self.is_notified && !was_notified;
+        if is_new {
+            // The server may have denied the former subscription, which the client does not show.
+            self.notifications = self.server.client().subscribe(bucket::changes(self.bucket)).await.ok();
+        }
+        is_new && !is_first
     }
 }
 

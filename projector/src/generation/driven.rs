@@ -21,7 +21,7 @@ pub(crate) struct UnfinishedGeneration {
 /// The result of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Comparison {
-    /// The outcome, `equal`, `different`, `refuse` or `skipped`, with its details.
+    /// The outcome, `equal`, `different`, `refused` or `skipped`, with its details.
     pub(crate) summary: Value,
     /// True if all rows are equal.
     pub(crate) equal: bool,

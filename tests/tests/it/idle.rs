@@ -16,7 +16,7 @@ const OBSERVED: Duration = Duration::from_secs(20);
 const SETTLING: Duration = Duration::from_secs(5);
 
 /// The highest number of requests to JetStream in a second, of all services together.
-const REQUESTS: f64 = 5.0;
+const REQUESTS: f64 = 6.0;
 
 /// The highest number of transactions in a second, of all services together.
 const TRANSACTIONS: f64 = 10.0;

@@ -52,17 +52,29 @@ pub(super) fn lines(recorded: &Recorded, values: bool) -> Vec<Line> {
             fields,
         }
     };
-    let Ok(Value::Object(mut commit)) = serde_json::from_slice(&recorded.payload) else {
+    let events = match serde_json::from_slice(&recorded.payload) {
+        Ok(Value::Object(mut commit)) => commit.remove("events"),
+        _ => None,
+    };
+    let Some(Value::Array(events)) = events else {
         return vec![line(event_types(recorded).join(","), None, Map::new())];
     };
-    let Some(Value::Array(events)) = commit.remove("events") else { return Vec::new() };
-    let event = |mut event: Value| {
-        let fields = event["data"].take();
-        let kind = event["type"].as_str().unwrap_or("?").to_owned();
-        let fields = if let Value::Object(fields) = fields { fields } else { Map::new() };
-        line(kind, event["version"].as_u64(), fields)
+    let event = |event: Value| {
+        let Value::Object(mut event) = event else { return line("?".to_owned(), None, Map::new()) };
+        let Some(Value::Object(fields)) = event.remove("data") else {
+            return line(kind_of(&event), version_of(&event), Map::new());
+        };
+        line(kind_of(&event), version_of(&event), fields)
     };
     events.into_iter().map(event).collect()
+}
+
+fn kind_of(event: &Map<String, Value>) -> String {
+    event.get("type").and_then(Value::as_str).unwrap_or("?").to_owned()
+}
+
+fn version_of(event: &Map<String, Value>) -> Option<u64> {
+    event.get("version").and_then(Value::as_u64)
 }
 
 /// Replaces personal text and values that are still encrypted.
@@ -145,6 +157,15 @@ mod tests {
             },
         ]);
         recorded(json!({ "events": events, "state": { "version": 1 } }).to_string())
+    }
+
+    #[test]
+    fn a_damaged_commit_has_a_line_for_each_part() {
+        let kinds =
+            |payload: &str| lines(&recorded(payload), true).into_iter().map(|line| line.kind).collect::<Vec<_>>();
+        assert_eq!(kinds("not JSON"), ["room_opened,message_posted"]);
+        assert_eq!(kinds(r#"{"state":{}}"#), ["room_opened,message_posted"]);
+        assert_eq!(kinds(r#"{"events":[7,{"type":"door_opened"},{}]}"#), ["?", "door_opened", "?"]);
     }
 
     #[test]

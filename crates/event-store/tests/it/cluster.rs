@@ -141,7 +141,7 @@ async fn a_bucket_of_a_cluster_is_polled_whichever_server_is_connected() {
     let admin = jetstream::new(cluster.connect("admin", 0).await);
     for first in 0..3 {
         let client = cluster.connect("query", first).await;
-        let mut watch = BucketWatch::start(JetStream::new(client), "revoked").await;
+        let mut watch = BucketWatch::start(JetStream::new(client), "revoked", Duration::from_secs(10)).await;
         for _ in 0..4 {
             timeout(POLL * 4, watch.changed(POLL)).await.unwrap();
         }

@@ -1,6 +1,6 @@
 //! Tests of the notifications of changed buckets: followed at once, and replaced by polling where they may be lost.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_nats::{Client, jetstream};
 use event_store::{JetStreamLog, Log};
@@ -23,6 +23,12 @@ const QUIET: Duration = Duration::from_millis(1_500);
 /// The timeout of a notification on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The timeout of noticing that changes are notified from now on.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// The interval of reads in any case.
+const SAFETY: Duration = Duration::from_secs(10);
+
 const BUCKETS: [&str; 3] = ["signing_keys", "revoked", "user-keys"];
 
 async fn admin(nats: &Nats) -> jetstream::Context {
@@ -44,7 +50,7 @@ async fn change(nats: &Nats, bucket: &str) {
 }
 
 async fn watch(client: Client, bucket: &'static str) -> BucketWatch {
-    BucketWatch::start(JetStream::new(client), bucket).await
+    BucketWatch::start(JetStream::new(client), bucket, SAFETY).await
 }
 
 /// Returns true if the watch waits for a notification without polling.
@@ -103,6 +109,28 @@ async fn a_bucket_is_polled_by_an_account_that_may_not_ask() {
     polls(&mut watch(device, "revoked").await).await;
 }
 
+/// The server denied the first subscription, which the client does not show.
+#[tokio::test]
+async fn a_change_is_noticed_on_the_same_connection_after_an_upgrade_of_the_accounts() {
+    let nats = Nats::start(server::PARTITIONS).await.unwrap();
+    let accounts = std::fs::read_to_string(nats.folder().join("accounts.conf")).unwrap();
+    let earlier = accounts.replace("stored.KV_revoked.>", "stored.KV_absent.>");
+    let earlier = earlier.replace("STREAM.INFO.KV_revoked", "STREAM.INFO.KV_absent");
+    nats.stop().await;
+    std::fs::write(nats.folder().join("accounts.conf"), earlier).unwrap();
+    nats.start_again().await.unwrap();
+    let client = server::connect(&nats.url(Account::Query)).await;
+    let mut watch = watch(client.clone(), "revoked").await;
+    polls(&mut watch).await;
+    std::fs::write(nats.folder().join("accounts.conf"), accounts).unwrap();
+    let pid = nats.pid().await.unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    timeout(UPGRADE_TIMEOUT, async { while !is_quiet(&mut watch).await {} }).await.unwrap();
+    change(&nats, "revoked").await;
+    timeout(PATIENCE, watch.changed(POLL)).await.unwrap();
+    assert_eq!(client.statistics().connects.load(Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn a_new_connection_counts_as_a_change() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
@@ -144,6 +172,6 @@ async fn a_destroyed_key_is_noticed_without_notifications() {
 async fn the_owner_of_the_log_is_notified_too() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let owner = server::connect(&nats.url(Account::Admin)).await;
-    let mut watch = BucketWatch::start(JetStream::with_prefix(owner, OWNER_API_PREFIX), "revoked").await;
+    let mut watch = BucketWatch::start(JetStream::with_prefix(owner, OWNER_API_PREFIX), "revoked", SAFETY).await;
     assert!(is_quiet(&mut watch).await);
 }

@@ -25,6 +25,9 @@ use crate::clock;
 /// revocation.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The interval of reading the buckets if the server notifies of all changes.
+const SAFETY_INTERVAL: Duration = Duration::from_secs(10);
+
 /// The shortest time between two reads caused by tokens with unknown keys.
 const MIN_READ_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -35,7 +38,7 @@ const FETCH_INTERVAL: Duration = Duration::from_mins(5);
 const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The age of the last read of everything after which everything is read again: a bucket may have been created again.
-const READS_PER_FULL_READ: Duration = Duration::from_secs(50);
+const FULL_READ_INTERVAL: Duration = Duration::from_secs(50);
 
 /// The largest clock difference that is accepted in a revocation of a principal's tokens.
 const CLOCK_LIMIT: TimeDelta = TimeDelta::seconds(2);
@@ -84,15 +87,15 @@ impl Trust {
     pub async fn follow(mut self, nats: Client) {
         let statistics = nats.statistics();
         let server = JetStream::new(nats.clone());
-        let mut changed_keys = BucketWatch::start(server.clone(), SIGNING_KEYS_BUCKET).await;
-        let mut changed_revoked = BucketWatch::start(server, REVOKED_BUCKET).await;
+        let mut changed_keys = BucketWatch::start(server.clone(), SIGNING_KEYS_BUCKET, SAFETY_INTERVAL).await;
+        let mut changed_revoked = BucketWatch::start(server, REVOKED_BUCKET, SAFETY_INTERVAL).await;
         let (mut keys, mut revoked) =
             (Bucket::new(nats.clone(), SIGNING_KEYS_BUCKET), Bucket::new(nats, REVOKED_BUCKET));
         let (mut requested, mut is_full, mut connections, mut reread_at) = (false, true, 0, Instant::now());
         loop {
             // The server of a new connection may have been restored in the meantime.
             let connected = statistics.connects.load(Ordering::Relaxed);
-            is_full |= reread_at.elapsed() > READS_PER_FULL_READ || connected != connections;
+            is_full |= reread_at.elapsed() > FULL_READ_INTERVAL || connected != connections;
             connections = connected;
             if is_full {
                 keys.rewind();
