@@ -33,8 +33,8 @@ const KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 /// The maximum number of concurrent fetches.
 const MAX_FETCHES: usize = 64;
 
-/// The interval of checking for keys destroyed by other processes if the server notifies of all changes. An erasure waits
-/// for longer.
+/// The interval of checking for keys destroyed by other processes if the server notifies of all changes. An erasure
+/// waits for longer.
 const SAFETY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The same interval if the server does not notify of all changes.

@@ -76,8 +76,8 @@ impl BucketWatch {
         self.checked.is_some_and(|(connection, at)| same(connection) && at.elapsed() < interval)
     }
 
-    /// Asks the server whether all changes are notified. Returns true if they are from now on: earlier ones may have been
-    /// missed. The query account of an earlier version may not ask, and gets no answer.
+    /// Asks the server whether all changes are notified. Returns true if they are from now on: earlier ones may have
+    /// been missed. The query account of an earlier version may not ask, and gets no answer.
     async fn check(&mut self, limit: Duration) -> bool {
         let was_notified = self.is_notified;
         let connection = self.server.connection_count();
