@@ -95,14 +95,13 @@ impl Eraser {
         {
             return Ok(true);
         }
-        let active = match &mut kept.0 {
-            Some((_, connection)) => control::active(connection).await?,
-            None => {
-                let mut connection = self.database.control().await?;
-                let active = control::active(&mut connection).await?;
-                connection.close().await?;
-                active
-            }
+        let active = if let Some((_, connection)) = &mut kept.0 {
+            control::active(connection).await?
+        } else {
+            let mut connection = self.database.control().await?;
+            let active = control::active(&mut connection).await?;
+            connection.close().await?;
+            active
         };
         let Some(active) = active else { return Ok(true) };
         let connection = kept.to(active, &self.database).await?;

@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod append;
 pub mod error;
+pub mod outcome;
 pub mod store;
 pub(crate) mod tail;
 
@@ -22,7 +23,6 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{Lane, Position};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
-use storage::SpaceLimit;
 use tokio::{sync::MutexGuard, time::sleep};
 use tracing::Instrument;
 use wire::StreamName;
@@ -33,6 +33,7 @@ use crate::{
         aggregate::StoredAggregate,
         error::EventStoreError,
         idempotency::CommandLookup,
+        outcome::{CommandError, Committed},
         store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
         tail::{Tail, TailState},
     },
@@ -52,73 +53,6 @@ pub struct ExecutorOptions {
     pub idempotency_window: TimeDelta,
     /// The maximum number of aggregate states in memory.
     pub cached_states: u64,
-}
-
-/// The command was executed: its events are in the log.
-#[derive(Debug)]
-pub struct Committed<A: StoredAggregate> {
-    /// The events. Empty if the state was already as requested.
-    pub events: Vec<A::Event>,
-    /// The position of the commit. A read model whose checkpoint has reached it includes the commit.
-    pub position: Position,
-    /// The sequence of the commit. For a posted message, it is the message's id.
-    pub sequence: u64,
-    /// True if the command was executed earlier and this is a repeat.
-    pub replayed: bool,
-}
-
-/// The command was not executed, or the outcome is unknown.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError<E: std::error::Error + 'static> {
-    /// The aggregate refused the command.
-    #[error("{0}")]
-    Refused(E),
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// The user was erased in the meantime: certainly not executed.
-    #[error("the user was erased")]
-    Erased,
-    /// Too many concurrent commands to the same aggregate: certainly not executed.
-    #[error("too many commands at once")]
-    Contended,
-    /// The log is unreachable or slow.
-    #[error("the log cannot be reached: {reason}")]
-    Unavailable {
-        /// True if it may have been executed nevertheless. A repeat with the same idempotency key settles it.
-        outcome_unknown: bool,
-        /// The error.
-        reason: String,
-    },
-    /// The server has no space for it: certainly not executed.
-    #[error("the log has no space left: {0}")]
-    Full(SpaceLimit),
-    /// The log differs from what was read from it before, temporarily or for good: certainly not executed.
-    #[error("the log is damaged: {reason}")]
-    Damaged {
-        /// The damage.
-        reason: String,
-    },
-    /// A stored message cannot be read.
-    #[error("the log is damaged, or newer than this process: {reason}")]
-    Corrupt {
-        /// The reason.
-        reason: String,
-    },
-}
-
-impl<E: std::error::Error + 'static> From<EventStoreError> for CommandError<E> {
-    fn from(error: EventStoreError) -> Self {
-        match error {
-            EventStoreError::KeyReused => Self::KeyReused,
-            EventStoreError::Erased => Self::Erased,
-            EventStoreError::Conflict | EventStoreError::NameTaken | EventStoreError::Contended => Self::Contended,
-            EventStoreError::Unavailable { outcome_unknown, reason } => Self::Unavailable { outcome_unknown, reason },
-            EventStoreError::Full(space_limit) => Self::Full(space_limit),
-            EventStoreError::Damaged { reason } => Self::Damaged { reason },
-            EventStoreError::Corrupt { reason } => Self::Corrupt { reason },
-        }
-    }
 }
 
 /// The cached state of one aggregate. Held by the cache, by the commands in progress, and by the tail.

@@ -11,8 +11,13 @@ pub use codec::{
 };
 pub use deadlines::{Deadlines, FiredDeadline};
 pub use executor::{
-    CommandError, Committed, Executor, ExecutorOptions, aggregate::StoredAggregate, append::AppendError,
-    error::EventStoreError, store::LogEventStore, tail::TailState,
+    Executor, ExecutorOptions,
+    aggregate::StoredAggregate,
+    append::AppendError,
+    error::EventStoreError,
+    outcome::{CommandError, Committed},
+    store::LogEventStore,
+    tail::TailState,
 };
 pub use log::{
     BulkReader, EncryptError, Log, LogError, StreamState,

@@ -24,11 +24,12 @@ const TRANSACTIONS: f64 = 10.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_without_clients_asks_its_servers_rarely() {
     let world = World::start(StackOptions::default()).await;
-    tokio::time::sleep(SETTLING).await;
     let url: ServerAddr = world.stack.nats_url(Account::Admin).parse().unwrap();
     let [user, password] = [url.username(), url.password()].map(|word| word.unwrap().to_owned());
     let admin = ConnectOptions::with_user_and_password(user, password).connect(url).await.unwrap();
     let mut requests = admin.subscribe("$JS.API.>").await.unwrap();
+    let settled = Instant::now() + SETTLING;
+    while timeout_at(settled, requests.next()).await.is_ok() {}
     let mut database: PgConnection = PgConnection::connect(&world.stack.database_url(Role::Admin)).await.unwrap();
     let before = transactions(&mut database).await;
     let (begun, mut asked) = (Instant::now(), BTreeMap::<String, u32>::new());
