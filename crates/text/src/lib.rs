@@ -1,0 +1,1 @@
+//! The text of people: pure functions over Unicode, without I/O and without state.
