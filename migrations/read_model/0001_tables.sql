@@ -50,6 +50,8 @@ create table rooms (
     room_id text not null,
     number int not null,
     store_id text not null,
+    -- of its box when the room was opened
+    zip_code text not null,
     title text not null,
     status text not null,
     closed_reason text,

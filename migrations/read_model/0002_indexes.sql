@@ -3,8 +3,32 @@
 
 create index if not exists boxes_by_installation on boxes (installed_at desc, box_id);
 create index if not exists boxes_by_zip_code on boxes (zip_code, installed_at desc, box_id);
-create index if not exists rooms_by_opening on rooms (opened_at desc, room_id);
-create index if not exists open_rooms_by_opening on rooms (opened_at desc, room_id) where status = 'open';
+create index if not exists free_boxes on boxes (installed_at desc, box_id)
+    where service = 'in_service' and room_id is null;
+create index if not exists free_boxes_by_zip_code on boxes (zip_code, installed_at desc, box_id)
+    where service = 'in_service' and room_id is null;
+create index if not exists free_boxes_by_location on boxes using gist (point(longitude, latitude))
+    where service = 'in_service' and room_id is null;
+create index if not exists other_boxes on boxes (installed_at desc, box_id)
+    where not (service = 'in_service' and room_id is null);
+create index if not exists other_boxes_by_zip_code on boxes (zip_code, installed_at desc, box_id)
+    where not (service = 'in_service' and room_id is null);
+create index if not exists other_boxes_by_location on boxes using gist (point(longitude, latitude))
+    where not (service = 'in_service' and room_id is null);
+create index if not exists used_boxes_by_location on boxes using gist (point(longitude, latitude))
+    where room_id is not null;
+create index if not exists open_rooms on rooms (opened_at desc, room_id) where status = 'open';
+create index if not exists open_rooms_by_zip_code on rooms (zip_code, opened_at desc, room_id) where status = 'open';
+create index if not exists open_rooms_by_store on rooms (store_id, opened_at desc, room_id) where status = 'open';
+create index if not exists open_rooms_by_store_and_zip_code on rooms (store_id, zip_code, opened_at desc, room_id)
+    where status = 'open';
+create index if not exists closed_rooms on rooms (opened_at desc, room_id) where status = 'closed';
+create index if not exists closed_rooms_by_zip_code on rooms (zip_code, opened_at desc, room_id)
+    where status = 'closed';
+create index if not exists closed_rooms_by_store on rooms (store_id, opened_at desc, room_id)
+    where status = 'closed';
+create index if not exists closed_rooms_by_store_and_zip_code on rooms (store_id, zip_code, opened_at desc, room_id)
+    where status = 'closed';
 create index if not exists user_rooms_by_opening on user_rooms (user_id, opened_at desc, room_id);
 create index if not exists messages_by_words on messages using gin (to_tsvector('simple', coalesce(body, '')));
 create index if not exists room_events_of_message on room_events (box_id, room_id, message_id) where message_id is not null;

@@ -35,13 +35,18 @@ pub(crate) fn decode_within<K: DeserializeOwned>(longest: usize, list: &str, cur
 #[serde(try_from = "i64", into = "i64")]
 pub(crate) struct Moment(pub(crate) DateTime<Utc>);
 
+impl Moment {
+    /// The last time of a cursor: the end of the year 9999.
+    pub(crate) const LAST: Self = Self(DateTime::from_timestamp_micros(LAST_MICROS).unwrap());
+}
+
+const LAST_MICROS: i64 = 253_402_300_799_999_999;
+
 impl TryFrom<i64> for Moment {
     type Error = &'static str;
 
     fn try_from(micros: i64) -> Result<Self, &'static str> {
-        // The end of the year 9999.
-        const LAST: i64 = 253_402_300_799_999_999;
-        let time = DateTime::from_timestamp_micros(micros).filter(|_| (0..=LAST).contains(&micros));
+        let time = DateTime::from_timestamp_micros(micros).filter(|_| (0..=LAST_MICROS).contains(&micros));
         time.map(Self).ok_or("not a time")
     }
 }

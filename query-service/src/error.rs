@@ -30,9 +30,12 @@ pub(crate) enum Error {
     /// No such store.
     #[error("no store has this id")]
     StoreNotFound,
-    /// The caller is not registered.
+    /// No such user.
     #[error("the user is not registered")]
     UserNotFound,
+    /// The room has no such message.
+    #[error("the room has no message with this id")]
+    MessageNotFound,
     /// The caller is not a member of the room.
     #[error("only members of the room may read this")]
     NotAMember,
@@ -115,6 +118,7 @@ impl Error {
             Self::RoomNotFound => not_found("room-not-found", "Room not found"),
             Self::StoreNotFound => not_found("store-not-found", "Store not found"),
             Self::UserNotFound => not_found("user-not-found", "User not found"),
+            Self::MessageNotFound => not_found("message-not-found", "Message not found"),
             Self::NotAMember => {
                 Problem::new(StatusCode::FORBIDDEN, "not-a-member", "You are not a member of this room")
             }

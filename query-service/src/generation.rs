@@ -136,7 +136,7 @@ impl Generations {
         let (announce_upcoming, upcoming) = watch::channel(None);
         let (announce_reachable, reachable) = watch::channel(false);
         let activations = activations(nats.clone());
-        let opener = Decryptor {
+        let opener = GenerationOpener {
             options,
             pool_size: settings.database_pool,
             search_pool_size: settings.search_pool,
@@ -182,7 +182,7 @@ impl Generations {
 }
 
 async fn keep_current(
-    opener: Decryptor,
+    opener: GenerationOpener,
     announce: watch::Sender<Option<Arc<Generation>>>,
     mut activations: watch::Receiver<()>,
 ) {
@@ -228,7 +228,7 @@ async fn keep_current(
 }
 
 /// Opens generations. Holds the common parts of their pools and listeners.
-struct Decryptor {
+struct GenerationOpener {
     options: PgConnectOptions,
     pool_size: u32,
     search_pool_size: u32,
@@ -242,7 +242,7 @@ struct Decryptor {
     requests: Handle,
 }
 
-impl Decryptor {
+impl GenerationOpener {
     /// Opens a generation. If it replaces another one, waits until it has caught up and has connections.
     async fn open(&self, active: Active, former: Option<Arc<Generation>>) -> Arc<Generation> {
         let number = active.number;

@@ -12,6 +12,7 @@ mod me;
 mod rooms;
 mod search;
 mod stores;
+mod users;
 mod views;
 
 mod live;
@@ -21,6 +22,7 @@ mod collect;
 mod cursor;
 mod error;
 mod generation;
+mod location;
 mod metrics;
 mod page;
 mod position;

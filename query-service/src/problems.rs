@@ -67,7 +67,9 @@ const SEARCH: Codes = &[(
     "busy",
     "Another search of the user runs, too many of others wait, or this one took too long: try again, with rarer words.",
 )];
-const USER: Codes = &[(404, "user-not-found", "The caller is not a registered user.")];
+const USER: Codes = &[(404, "user-not-found", "The user is not registered.")];
+const OTHER_USER: Codes = &[(404, "not-found", "The path contains a malformed id.")];
+const MESSAGE: Codes = &[(404, "message-not-found", "The room has no message with this id.")];
 const MEMBERS_ONLY: Codes = &[
     (403, "not-a-member", "Only members of the room may read this."),
     (403, "kicked", "The caller was kicked from the room."),
@@ -126,8 +128,20 @@ problems! {
     MemberListProblems, EVERY_READ, LIST, ROOM, MEMBERS_ONLY
 }
 problems! {
+    /// Problems of one message, which only members may read.
+    MessageProblems, EVERY_READ, ROOM, MEMBERS_ONLY, MESSAGE
+}
+problems! {
     /// Problems of the caller's account.
     MeProblems, EVERY_READ, USER
+}
+problems! {
+    /// Problems of one user.
+    UserProblems, EVERY_READ, USER, OTHER_USER
+}
+problems! {
+    /// Problems of a read without pages that every signed-in user may send.
+    ReadProblems, EVERY_READ
 }
 problems! {
     /// Problems of the handshake of a live connection.
@@ -144,8 +158,21 @@ problems! {
 
 /// Returns all problems, without duplicates.
 pub(crate) fn all() -> BTreeSet<Row> {
-    let groups =
-        [COMMON, EVERY_READ, LIST, BOX, ROOM, STORE, SEARCH, USER, MEMBERS_ONLY, HANDSHAKE, TICKET, EVENT_STREAM];
+    let groups = [
+        COMMON,
+        EVERY_READ,
+        LIST,
+        BOX,
+        ROOM,
+        STORE,
+        SEARCH,
+        USER,
+        MESSAGE,
+        MEMBERS_ONLY,
+        HANDSHAKE,
+        TICKET,
+        EVENT_STREAM,
+    ];
     groups.into_iter().flatten().copied().collect()
 }
 

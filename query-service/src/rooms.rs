@@ -10,6 +10,7 @@ pub(crate) mod access;
 pub(crate) mod events;
 pub(crate) mod list;
 pub(crate) mod members;
+pub(crate) mod message;
 pub(crate) mod messages;
 pub(crate) mod show;
 

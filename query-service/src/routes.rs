@@ -13,7 +13,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores};
+use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores, users};
 
 /// Returns all routes of the service and their OpenAPI document.
 pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
@@ -26,7 +26,10 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(rooms::show::show_room))
         .routes(routes!(rooms::members::list_members))
         .routes(routes!(rooms::messages::list_messages))
+        .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
+        .routes(routes!(users::list::list_users))
+        .routes(routes!(users::show::show_user))
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
@@ -60,6 +63,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         (name = "boxes", description = "Delivery boxes"),
         (name = "stores", description = "Stores to order from"),
         (name = "rooms", description = "Rooms, their members, messages and events"),
+        (name = "users", description = "Users as others see them"),
         (name = "me", description = "The caller's account, rooms and alarms"),
         (name = "search", description = "Full-text search in the caller's rooms"),
         (name = "live", description = "Live events"),

@@ -1,6 +1,9 @@
 //! OpenAPI schemas of ids and bounded values. Patterns come from the domain.
 
-use domain::{ids::ROOM_ID_PATTERN, values::ZipCode};
+use domain::{
+    ids::{ID_PATTERN, ROOM_ID_PATTERN},
+    values::ZipCode,
+};
 pub(crate) use read_model::schemas::{box_id, device_id, message_id, room_id, store_id, user_id};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -34,6 +37,10 @@ path_parameters! {
     RoomId => room_id();
     /// A store.
     StoreId => store_id();
+    /// A user.
+    UserId => user_id();
+    /// A message.
+    MessageId => message_id();
 }
 
 /// The ids of rooms, separated by commas.
@@ -44,6 +51,17 @@ pub(crate) fn room_ids() -> Object {
         .description(Some("The ids of at most 200 rooms, separated by commas"))
         .pattern(Some(format!("^{room}(,{room})*$")))
         .examples(["station-north-1.7"])
+        .build()
+}
+
+/// The ids of users, separated by commas.
+pub(crate) fn user_ids() -> Object {
+    let user = ID_PATTERN.trim_start_matches('^').trim_end_matches('$');
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("The ids of at most 100 users, separated by commas"))
+        .pattern(Some(format!("^{user}(,{user})*$")))
+        .examples(["ana,ben"])
         .build()
 }
 

@@ -6,6 +6,7 @@ pub(crate) use me::{AlarmKind, AlarmView, Devices, MeView, MyRoomView, Preferenc
 pub(crate) use messages::{MessageView, Reactions};
 pub(crate) use rooms::{ClosedReason, MemberView, RoomStatus, RoomView, Standing, Step};
 pub(crate) use stores::StoreView;
+pub(crate) use users::UserView;
 
 mod boxes;
 mod events;
@@ -13,3 +14,4 @@ mod me;
 mod messages;
 mod rooms;
 mod stores;
+mod users;

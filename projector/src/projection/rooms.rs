@@ -25,9 +25,11 @@ impl Workspace {
         if self.rooms.contains_key(room_id) || room_id.box_id() != context.box_id {
             return Err(InvalidEvent(format!("the room {room_id} cannot be opened on box {}", context.box_id)));
         }
-        self.change_box(context.box_id)?.room_id = Some(room_id.clone());
+        let box_row = self.change_box(context.box_id)?;
+        box_row.room_id = Some(room_id.clone());
         let row = RoomRow {
             store_id: store_id.to_string(),
+            zip_code: box_row.zip_code.clone(),
             title: title.clone(),
             status: "open".to_owned(),
             closed_reason: None,

@@ -74,6 +74,7 @@ table! {
         key room_id: &RoomId = room_id;
         fixed number: i32 = room_id.number().cast_signed();
         fixed store_id: String;
+        fixed zip_code: String;
         fixed title: String;
         changing status: String, shown;
         changing closed_reason: Option<String>, shown;

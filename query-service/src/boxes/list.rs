@@ -1,18 +1,16 @@
 //! `GET /boxes`: the newest first, or the nearest first.
 
 use axum::Json;
-use domain::{
-    BoxId,
-    values::{Coordinates, ZipCode},
-};
+use domain::{BoxId, values::ZipCode};
 use serde::Deserialize;
 use service_kit::{auth::AsPerson, extract::Query};
-use sqlx::query_as;
+use sqlx::{query_as, query_scalar};
 use utoipa::IntoParams;
 
 use crate::{
     cursor::{self, Distance, Moment},
     error::Error,
+    location::Location,
     page::{Limit, Page},
     position::MinPosition,
     problems::ListProblems,
@@ -44,23 +42,6 @@ pub(crate) struct ListBoxes {
     cursor: Option<String>,
 }
 
-/// A location, written `latitude,longitude`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Location(Coordinates);
-
-impl TryFrom<String> for Location {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let refused = "must be latitude,longitude in degrees: -90 to 90 and -180 to 180";
-        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
-        let (latitude, longitude) = text.split_once(',').filter(|(a, b)| plain(a) && plain(b)).ok_or(refused)?;
-        let (latitude, longitude) = (latitude.parse().map_err(|_| refused)?, longitude.parse().map_err(|_| refused)?);
-        Coordinates::new(latitude, longitude).map(Self).map_err(|_| refused)
-    }
-}
-
 /// Lists boxes.
 #[utoipa::path(
     get, path = "/boxes", tag = "boxes", operation_id = "list_boxes",
@@ -73,7 +54,7 @@ pub(crate) async fn list_boxes(
     reader: Reader,
 ) -> Result<Json<Page<BoxView>>, Error> {
     match query.near {
-        Some(Location(location)) => nearest_first(query, location, reader).await,
+        Some(location) => nearest_first(query, location, reader).await,
         None => newest_first(query, reader).await,
     }
 }
@@ -85,34 +66,65 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
         BoxView,
         r#"
         select
-            box_id,
+            b.box_id,
             case
-                when service = 'retired' then 'retired'
-                when room_id is not null then 'in_use'
-                when service = 'out_of_service' then 'out_of_service'
+                when b.service = 'retired' then 'retired'
+                when b.room_id is not null then 'in_use'
+                when b.service = 'out_of_service' then 'out_of_service'
                 else 'free'
             end as "status!: BoxStatus",
-            room_id,
-            out_of_service_reason,
-            kind as "kind: BoxKind",
-            zip_code,
-            address,
-            detailed_address,
-            latitude,
-            longitude,
-            installed_at,
+            b.room_id,
+            b.out_of_service_reason,
+            b.kind as "kind: BoxKind",
+            b.zip_code,
+            b.address,
+            b.detailed_address,
+            b.latitude,
+            b.longitude,
+            b.installed_at,
             null::float8 as distance_m
-        from boxes
-        where ($1::text is null or zip_code = $1)
-            and ($2::bool is null or (service = 'in_service' and room_id is null) = $2)
-            and ($3::timestamptz is null or installed_at <= $3 and (installed_at < $3 or box_id > $4))
-        order by installed_at desc, box_id
+        from (
+            -- a branch for each index: the conditions on parameters alone switch off those that do not apply
+            (
+                select b.box_id from boxes b
+                where b.service = 'in_service' and b.room_id is null and $2::bool is not false and $1::text is null
+                    and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                order by b.installed_at desc, b.box_id
+                limit $5
+            )
+            union all
+            (
+                select b.box_id from boxes b
+                where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and $1::text is null
+                    and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                order by b.installed_at desc, b.box_id
+                limit $5
+            )
+            union all
+            (
+                select b.box_id from boxes b
+                where b.service = 'in_service' and b.room_id is null and $2::bool is not false and b.zip_code = $1
+                    and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                order by b.installed_at desc, b.box_id
+                limit $5
+            )
+            union all
+            (
+                select b.box_id from boxes b
+                where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and b.zip_code = $1
+                    and b.installed_at <= $3 and (b.installed_at < $3 or b.box_id > $4)
+                order by b.installed_at desc, b.box_id
+                limit $5
+            )
+        ) as found
+        join boxes b on b.box_id = found.box_id
+        order by b.installed_at desc, b.box_id
         limit $5
         "#,
         query.zip_code.as_ref().map(ZipCode::as_str),
         query.free,
-        after.as_ref().map(|(installed_at, _)| installed_at.0),
-        after.as_ref().map(|(_, box_id)| box_id.as_str()),
+        after.as_ref().map_or(Moment::LAST, |(installed_at, _)| *installed_at).0,
+        after.as_ref().map_or("", |(_, box_id)| box_id.as_str()),
         query.limit.rows(),
     )
     .fetch_all(&mut *reader)
@@ -120,56 +132,80 @@ async fn newest_first(query: ListBoxes, mut reader: Reader) -> Result<Json<Page<
     Ok(Json(Page::cut(boxes, query.limit, LIST, |last| (Moment(last.installed_at), last.box_id.clone()))))
 }
 
-async fn nearest_first(
-    query: ListBoxes,
-    location: Coordinates,
-    mut reader: Reader,
-) -> Result<Json<Page<BoxView>>, Error> {
+async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader) -> Result<Json<Page<BoxView>>, Error> {
     // Distances from another location are another list.
     let list = format!("boxes near {},{}", location.latitude(), location.longitude());
     let after: Option<(Distance, BoxId)> = cursor::decode(&list, query.cursor.as_deref())?;
+    // Boxes of one postal code are few, and all are compared.
+    let reach = match &query.zip_code {
+        Some(_) => None,
+        None => reach(&query, location, after.as_ref(), &mut reader).await?,
+    };
+    let area = location.area(reach);
     let boxes = query_as!(
         BoxView,
         r#"
         select
-            box_id,
+            b.box_id,
             case
-                when service = 'retired' then 'retired'
-                when room_id is not null then 'in_use'
-                when service = 'out_of_service' then 'out_of_service'
+                when b.service = 'retired' then 'retired'
+                when b.room_id is not null then 'in_use'
+                when b.service = 'out_of_service' then 'out_of_service'
                 else 'free'
             end as "status!: BoxStatus",
-            room_id,
-            out_of_service_reason,
-            kind as "kind: BoxKind",
-            zip_code,
-            address,
-            detailed_address,
-            latitude,
-            longitude,
-            installed_at,
+            b.room_id,
+            b.out_of_service_reason,
+            b.kind as "kind: BoxKind",
+            b.zip_code,
+            b.address,
+            b.detailed_address,
+            b.latitude,
+            b.longitude,
+            b.installed_at,
             distance.m as distance_m
-        from boxes
+        from (
+            select f.box_id
+            from unnest($8::float8[], $9::float8[]) as area (west, east)
+            cross join lateral (
+                (
+                    select b.box_id from boxes b
+                    where b.service = 'in_service' and b.room_id is null and $2::bool is not false and $1::text is null
+                        and point(b.longitude, b.latitude) <@ box(point(area.west, $10), point(area.east, $11))
+                )
+                union all
+                (
+                    select b.box_id from boxes b
+                    where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and $1::text is null
+                        and point(b.longitude, b.latitude) <@ box(point(area.west, $10), point(area.east, $11))
+                )
+            ) as f
+            union all
+            select b.box_id from boxes b
+            where b.zip_code = $1 and ($2::bool is null or (b.service = 'in_service' and b.room_id is null) = $2)
+        ) as found
+        join boxes b on b.box_id = found.box_id
         -- haversine on a sphere of the earth's mean radius
         cross join lateral (
             select 2 * 6371008.8 * asin(least(1, sqrt(
-                sin(radians(latitude - $6::float8) / 2) ^ 2
-                + cos(radians($6::float8)) * cos(radians(latitude)) * sin(radians(longitude - $7::float8) / 2) ^ 2
+                sin(radians(b.latitude - $6::float8) / 2) ^ 2
+                + cos(radians($6::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $7::float8) / 2) ^ 2
             ))) as m
         ) as distance
-        where ($1::text is null or zip_code = $1)
-            and ($2::bool is null or (service = 'in_service' and room_id is null) = $2)
-            and ($3::float8 is null or (distance.m, box_id) > ($3, $4))
-        order by distance.m, box_id
+        where (distance.m, b.box_id) > ($3, $4)
+        order by distance.m, b.box_id
         limit $5
         "#,
         query.zip_code.as_ref().map(ZipCode::as_str),
         query.free,
-        after.as_ref().map(|(distance, _)| distance.0),
-        after.as_ref().map(|(_, box_id)| box_id.as_str()),
+        after.as_ref().map_or(-1.0, |(distance, _)| distance.0),
+        after.as_ref().map_or("", |(_, box_id)| box_id.as_str()),
         query.limit.rows(),
         location.latitude(),
         location.longitude(),
+        &area.west,
+        &area.east,
+        area.south,
+        area.north,
     )
     .fetch_all(&mut *reader)
     .await?;
@@ -177,16 +213,65 @@ async fn nearest_first(
     Ok(Json(Page::cut(boxes, query.limit, &list, key)))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn coordinates_are_two_plain_numbers_on_the_globe() {
-        assert!(Location::try_from("51.34,12.37".to_owned()).is_ok());
-        assert!(Location::try_from("-90,-180".to_owned()).is_ok());
-        for bad in ["", ",", "1", "1,", "1,2,3", "91,0", "0,181", "nan,0", "inf,0", "1e1,0", " 1,2", "1-2,3"] {
-            assert!(Location::try_from(bad.to_owned()).is_err(), "{bad:?}");
-        }
-    }
+/// Returns a distance within which there is a page of boxes; none if all of them fit on one. Indexes order by distance
+/// in the plane of degrees: the nearest ones in this order give the bound.
+async fn reach(
+    query: &ListBoxes,
+    location: Location,
+    after: Option<&(Distance, BoxId)>,
+    reader: &mut Reader,
+) -> Result<Option<f64>, Error> {
+    let reach = query_scalar!(
+        r#"
+        select nearest.m as "m!"
+        from (
+            select distinct f.box_id, f.m
+            from unnest($6::float8[]) as origin (longitude)
+            cross join lateral (
+                (
+                    select b.box_id, distance.m
+                    from boxes b
+                    cross join lateral (
+                        select 2 * 6371008.8 * asin(least(1, sqrt(
+                            sin(radians(b.latitude - $4::float8) / 2) ^ 2
+                            + cos(radians($4::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $5::float8) / 2) ^ 2
+                        ))) as m
+                    ) as distance
+                    where b.service = 'in_service' and b.room_id is null and $1::bool is not false
+                        and (distance.m, b.box_id) > ($2, $3)
+                    order by point(b.longitude, b.latitude) <-> point(origin.longitude, $4)
+                    limit $7
+                )
+                union all
+                (
+                    select b.box_id, distance.m
+                    from boxes b
+                    cross join lateral (
+                        select 2 * 6371008.8 * asin(least(1, sqrt(
+                            sin(radians(b.latitude - $4::float8) / 2) ^ 2
+                            + cos(radians($4::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $5::float8) / 2) ^ 2
+                        ))) as m
+                    ) as distance
+                    where not (b.service = 'in_service' and b.room_id is null) and $1::bool is not true
+                        and (distance.m, b.box_id) > ($2, $3)
+                    order by point(b.longitude, b.latitude) <-> point(origin.longitude, $4)
+                    limit $7
+                )
+            ) as f
+        ) as nearest
+        order by nearest.m
+        offset $7 - 1
+        limit 1
+        "#,
+        query.free,
+        after.map_or(-1.0, |(distance, _)| distance.0),
+        after.map_or("", |(_, box_id)| box_id.as_str()),
+        location.latitude(),
+        location.longitude(),
+        &location.longitudes(),
+        query.limit.rows(),
+    )
+    .fetch_optional(&mut **reader)
+    .await?;
+    Ok(reach)
 }

@@ -1,15 +1,16 @@
-//! `GET /rooms`: the newest first.
+//! `GET /rooms`: the newest first, or the open rooms around a location.
 
 use axum::Json;
 use domain::{RoomId, StoreId, values::ZipCode};
 use serde::Deserialize;
 use service_kit::{auth::AsPerson, extract::Query};
-use sqlx::query_as;
+use sqlx::{query_as, query_scalar};
 use utoipa::IntoParams;
 
 use crate::{
-    cursor::{self, Moment},
+    cursor::{self, Distance, Moment},
     error::Error,
+    location::{Location, Radius},
     page::{Limit, Page},
     position::MinPosition,
     problems::ListProblems,
@@ -18,8 +19,6 @@ use crate::{
     views::{ClosedReason, RoomStatus, RoomView, Step},
 };
 
-const LIST: &str = "rooms";
-
 /// The query of `GET /rooms`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -27,12 +26,20 @@ const LIST: &str = "rooms";
 pub(crate) struct ListRooms {
     /// Returns only open or only closed rooms.
     status: Option<RoomStatus>,
-    /// Returns only rooms on boxes with this postal code.
+    /// Returns only rooms whose box had this postal code when they were opened.
     #[param(schema_with = schemas::zip_code)]
     zip_code: Option<ZipCode>,
     /// Returns only rooms that order from this store.
     #[param(schema_with = schemas::store_id)]
     store_id: Option<StoreId>,
+    /// Latitude and longitude in degrees: returns the open rooms within `radius`, the nearest first, and adds the
+    /// distance.
+    #[param(value_type = Option<String>, example = "51.34,12.37",
+            pattern = r"^-?[0-9]{1,2}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?$")]
+    near: Option<Location>,
+    /// The maximum distance from `near` in metres.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 5_000)]
+    radius: Option<Radius>,
     /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
@@ -51,8 +58,19 @@ pub(crate) struct ListRooms {
 pub(crate) async fn list_rooms(
     _: AsPerson,
     Query(query): Query<ListRooms>,
-    mut reader: Reader,
+    reader: Reader,
 ) -> Result<Json<Page<RoomView>>, Error> {
+    match query.near {
+        Some(location) => nearest_first(query, location, reader).await,
+        None => newest_first(query, reader).await,
+    }
+}
+
+async fn newest_first(query: ListRooms, mut reader: Reader) -> Result<Json<Page<RoomView>>, Error> {
+    const LIST: &str = "rooms";
+    if query.radius.is_some() {
+        return Err(Error::InvalidQuery("radius: only with near"));
+    }
     let after: Option<(Moment, RoomId)> = cursor::decode(LIST, query.cursor.as_deref())?;
     let rooms = query_as!(
         RoomView,
@@ -72,23 +90,214 @@ pub(crate) async fn list_rooms(
             r.opened_at,
             r.closes_at,
             r.closed_at,
-            r.v
-        from rooms r
-        where ($1::text is null or r.status = $1)
-            and ($2::text is null or exists (select from boxes b where b.box_id = r.box_id and b.zip_code = $2))
-            and ($3::text is null or r.store_id = $3)
-            and ($4::timestamptz is null or r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5))
+            r.v,
+            null::float8 as distance_m
+        from (
+            -- a branch for each index: the conditions on parameters alone switch off those that do not apply
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'open' and ($1::text is null or $1 = 'open') and $2::text is null and $3::text is null
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'open' and ($1::text is null or $1 = 'open') and $2::text is null and r.store_id = $3
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'open' and ($1::text is null or $1 = 'open') and r.zip_code = $2 and $3::text is null
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'open' and ($1::text is null or $1 = 'open') and r.zip_code = $2 and r.store_id = $3
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'closed' and ($1::text is null or $1 = 'closed') and $2::text is null and $3::text is null
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'closed' and ($1::text is null or $1 = 'closed') and $2::text is null and r.store_id = $3
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'closed' and ($1::text is null or $1 = 'closed') and r.zip_code = $2 and $3::text is null
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+            union all
+            (
+                select r.box_id, r.room_id from rooms r
+                where r.status = 'closed' and ($1::text is null or $1 = 'closed') and r.zip_code = $2 and r.store_id = $3
+                    and r.opened_at <= $4 and (r.opened_at < $4 or r.room_id > $5)
+                order by r.opened_at desc, r.room_id
+                limit $6
+            )
+        ) as found
+        join rooms r on r.box_id = found.box_id and r.room_id = found.room_id
         order by r.opened_at desc, r.room_id
         limit $6
         "#,
         query.status as Option<RoomStatus>,
         query.zip_code.as_ref().map(ZipCode::as_str),
         query.store_id.as_ref().map(StoreId::as_str),
-        after.as_ref().map(|(opened_at, _)| opened_at.0),
-        after.as_ref().map(|(_, room_id)| room_id.to_string()),
+        after.as_ref().map_or(Moment::LAST, |(opened_at, _)| *opened_at).0,
+        after.as_ref().map_or_else(String::new, |(_, room_id)| room_id.to_string()),
         query.limit.rows(),
     )
     .fetch_all(&mut *reader)
     .await?;
     Ok(Json(Page::cut(rooms, query.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
+}
+
+async fn nearest_first(
+    query: ListRooms,
+    location: Location,
+    mut reader: Reader,
+) -> Result<Json<Page<RoomView>>, Error> {
+    if query.status == Some(RoomStatus::Closed) {
+        return Err(Error::InvalidQuery("near: only open rooms have a distance"));
+    }
+    // Distances from another location are another list.
+    let list = format!("rooms near {},{}", location.latitude(), location.longitude());
+    let after: Option<(Distance, RoomId)> = cursor::decode(&list, query.cursor.as_deref())?;
+    let radius = query.radius.unwrap_or_default().metres();
+    let reach = reach(&query, location, after.as_ref(), &mut reader).await?.map_or(radius, |reach| reach.min(radius));
+    let area = location.area(Some(reach));
+    let rooms = query_as!(
+        RoomView,
+        r#"
+        select
+            r.room_id,
+            r.box_id,
+            r.store_id,
+            r.title,
+            r.status as "status: RoomStatus",
+            r.closed_reason as "closed_reason: ClosedReason",
+            r.host,
+            r.member_count,
+            r.max_members,
+            r.locked,
+            r.step as "step: Step",
+            r.opened_at,
+            r.closes_at,
+            r.closed_at,
+            r.v,
+            distance.m as distance_m
+        from unnest($8::float8[], $9::float8[]) as area (west, east)
+        join boxes b on b.room_id is not null
+            and point(b.longitude, b.latitude) <@ box(point(area.west, $10), point(area.east, $11))
+        join rooms r on r.box_id = b.box_id and r.room_id = b.room_id
+        -- haversine on a sphere of the earth's mean radius
+        cross join lateral (
+            select 2 * 6371008.8 * asin(least(1, sqrt(
+                sin(radians(b.latitude - $6::float8) / 2) ^ 2
+                + cos(radians($6::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $7::float8) / 2) ^ 2
+            ))) as m
+        ) as distance
+        where ($1::text is null or r.zip_code = $1)
+            and ($2::text is null or r.store_id = $2)
+            and (distance.m, r.room_id) > ($3, $4)
+            and distance.m <= $12
+        order by distance.m, r.room_id
+        limit $5
+        "#,
+        query.zip_code.as_ref().map(ZipCode::as_str),
+        query.store_id.as_ref().map(StoreId::as_str),
+        after.as_ref().map_or(-1.0, |(distance, _)| distance.0),
+        after.as_ref().map_or_else(String::new, |(_, room_id)| room_id.to_string()),
+        query.limit.rows(),
+        location.latitude(),
+        location.longitude(),
+        &area.west,
+        &area.east,
+        area.south,
+        area.north,
+        radius,
+    )
+    .fetch_all(&mut *reader)
+    .await?;
+    let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
+    Ok(Json(Page::cut(rooms, query.limit, &list, key)))
+}
+
+/// Returns a distance within which there is a page of rooms; none if all of them fit on one. Indexes order by distance
+/// in the plane of degrees: the nearest ones in this order give the bound.
+async fn reach(
+    query: &ListRooms,
+    location: Location,
+    after: Option<&(Distance, RoomId)>,
+    reader: &mut Reader,
+) -> Result<Option<f64>, Error> {
+    let within = location.area(Some(query.radius.unwrap_or_default().metres()));
+    let reach = query_scalar!(
+        r#"
+        select nearest.m as "m!"
+        from (
+            select distinct f.room_id, f.m
+            from unnest($7::float8[]) as origin (longitude)
+            cross join unnest($9::float8[], $10::float8[]) as area (west, east)
+            cross join lateral (
+                select r.room_id, distance.m
+                from boxes b
+                join rooms r on r.box_id = b.box_id and r.room_id = b.room_id
+                cross join lateral (
+                    select 2 * 6371008.8 * asin(least(1, sqrt(
+                        sin(radians(b.latitude - $5::float8) / 2) ^ 2
+                        + cos(radians($5::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $6::float8) / 2) ^ 2
+                    ))) as m
+                ) as distance
+                where b.room_id is not null
+                    and point(b.longitude, b.latitude) <@ box(point(area.west, $11), point(area.east, $12))
+                    and ($1::text is null or r.zip_code = $1)
+                    and ($2::text is null or r.store_id = $2)
+                    and (distance.m, r.room_id) > ($3, $4)
+                order by point(b.longitude, b.latitude) <-> point(origin.longitude, $5)
+                limit $8
+            ) as f
+        ) as nearest
+        order by nearest.m
+        offset $8 - 1
+        limit 1
+        "#,
+        query.zip_code.as_ref().map(ZipCode::as_str),
+        query.store_id.as_ref().map(StoreId::as_str),
+        after.map_or(-1.0, |(distance, _)| distance.0),
+        after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
+        location.latitude(),
+        location.longitude(),
+        &location.longitudes(),
+        query.limit.rows(),
+        &within.west,
+        &within.east,
+        within.south,
+        within.north,
+    )
+    .fetch_optional(&mut **reader)
+    .await?;
+    Ok(reach)
 }

@@ -47,7 +47,8 @@ pub(crate) async fn show_room(
             opened_at,
             closes_at,
             closed_at,
-            v
+            v,
+            null::float8 as distance_m
         from rooms
         where box_id = $1 and room_id = $2
         "#,

@@ -105,6 +105,10 @@ pub(crate) struct RoomView {
     /// The version of the last event in the room's feed.
     #[schema(minimum = 0)]
     pub(crate) v: i64,
+    /// The distance from the location of the request, in metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
+    pub(crate) distance_m: Option<f64>,
 }
 
 /// A member of a room.

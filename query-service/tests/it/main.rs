@@ -15,6 +15,7 @@ mod malformed;
 mod me;
 mod my_rooms;
 mod outages;
+mod plans;
 mod positions;
 mod revocations;
 mod room_contents;

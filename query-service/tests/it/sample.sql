@@ -20,9 +20,9 @@ insert into boxes values
 
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values
-    ('north', 'north.1', 1, 'noodles', 'Yesterday', 'closed', 'expired', 'ana', 2, 5, false, 'collected',
+    ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', 'closed', 'expired', 'ana', 2, 5, false, 'collected',
      '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1),
-    ('north', 'north.2', 2, 'noodles', 'Lunch', 'open', null, 'ana', 2, 5, true, 'gathering',
+    ('north', 'north.2', 2, 'noodles', '04109', 'Lunch', 'open', null, 'ana', 2, 5, true, 'gathering',
      '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4);
 
 insert into members values
