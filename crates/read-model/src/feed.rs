@@ -37,6 +37,11 @@ pub enum RoomEvent {
         /// The new member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
+        /// The nickname at the time of reading; null if the user was erased. Not stored: a row depends on its own stream
+        /// only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(required)]
+        nickname: Option<String>,
     },
     /// A member left the room.
     MemberLeft {
@@ -158,7 +163,7 @@ impl From<domain::RoomEvent> for RoomEvent {
                 let locked = password_hash.is_some();
                 Self::RoomOpened { store_id, title, host, max_members, locked, opened_at, closes_at }
             }
-            Event::MemberJoined { user_id } => Self::MemberJoined { user_id },
+            Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
             Event::MemberKicked { user_id, by } => Self::MemberKicked { user_id, by },
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },

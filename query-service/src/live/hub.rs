@@ -1,7 +1,7 @@
 //! The hub of room subscriptions: one NATS subscription for each room, shared by all connections that follow it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_kit::trace::{self, TRACEPARENT};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -63,6 +63,10 @@ pub(super) struct Hub {
     rooms: Mutex<HashMap<RoomId, Arc<Channel>>>,
     /// True if heads must be compared soon: a subscription is new, and earlier notifications may be missing.
     must_compare: AtomicBool,
+    /// Rooms with an event that must be read, because its notification lacks what other streams hold.
+    unread: Mutex<HashSet<RoomId>>,
+    /// Wakes the reader of those rooms.
+    has_unread: Notify,
 }
 
 /// A room with followers. Removed with the last one.
@@ -78,8 +82,15 @@ struct Channel {
 impl Hub {
     pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
         let signals = Signals::start(nats.clone());
-        let must_compare = AtomicBool::new(false);
-        let hub = Arc::new(Self { nats, generations, signals, rooms: Mutex::default(), must_compare });
+        let hub = Arc::new(Self {
+            nats,
+            generations,
+            signals,
+            rooms: Mutex::default(),
+            must_compare: AtomicBool::new(false),
+            unread: Mutex::default(),
+            has_unread: Notify::new(),
+        });
         supervision::spawn("the watcher of rooms", hub.clone().recover_missed(feeds));
         hub
     }
@@ -138,6 +149,10 @@ impl Hub {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn unread(&self) -> MutexGuard<'_, HashSet<RoomId>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn open(self: &Arc<Self>, room: &RoomId) -> Arc<Channel> {
         let (listening, receiver) = watch::channel(false);
         let channel = Arc::new(Channel {
@@ -155,7 +170,12 @@ impl Hub {
     /// Delivers the projector's notifications of one room.
     async fn listen(self: Arc<Self>, channel: Arc<Channel>, listening: watch::Sender<bool>) {
         let subject = |generation| transient::live_room(generation, &channel.room);
-        let on_notification = |notice: &Message| channel.deliver(notice, &self.signals);
+        let on_notification = |notice: &Message| {
+            if !channel.deliver(notice, &self.signals) {
+                self.unread().insert(channel.room.clone());
+                self.has_unread.notify_one();
+            }
+        };
         let subscribed = || {
             self.must_compare.store(true, Ordering::Relaxed);
             listening.send_replace(true);
@@ -177,7 +197,15 @@ impl Hub {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = sleep(SWITCH_TICK), if is_switching(switched) => {}
+                () = self.has_unread.notified() => {}
                 Ok(()) = generations.changed() => switched = Some(Instant::now()),
+            }
+            let unread: Vec<RoomId> = std::mem::take(&mut *self.unread()).into_iter().collect();
+            if let Err(error) = self.compare(&feeds, &unread).await {
+                tracing::debug!(%error, "cannot read the events of rooms");
+                self.must_compare.store(true, Ordering::Relaxed);
+                // The next tick tries again.
+                continue;
             }
             let connects_now = statistics.connects.load(Ordering::Relaxed);
             let must_compare = self.must_compare.swap(false, Ordering::Relaxed) || is_switching(switched);
@@ -241,28 +269,29 @@ impl Channel {
         }
     }
 
-    /// Encodes each event of a notification once and delivers it to all followers.
-    fn deliver(&self, notice: &Message, signals: &Signals) {
+    /// Encodes each event of a notification once and delivers it to all followers. Returns false at an event that must
+    /// be read from the feed, with all later ones.
+    fn deliver(&self, notice: &Message, signals: &Signals) -> bool {
         let _spans = self.spans(notice);
         let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(&notice.payload) else {
             tracing::warn!(room.id = %self.room, "malformed notification");
-            return;
+            return true;
         };
         for event in events {
-            self.deliver_event(event.get(), signals);
-        }
-    }
-
-    fn deliver_event(&self, event: &str, signals: &Signals) {
-        if let Some(event) = self.parse_event(event) {
+            let Some((event, kind)) = self.parse_event(event.get()) else { continue };
+            // The nickname belongs to another stream, so that only reads have it.
+            if kind == "member_joined" {
+                return false;
+            }
             self.send_to_followers(&event);
             self.remove_departed(&event, signals);
         }
+        true
     }
 
     /// Skips a missed event that has arrived meanwhile: duplicates could fill a send queue.
     fn deliver_missed(&self, event: &str, signals: &Signals) {
-        if let Some(event) = self.parse_event(event) {
+        if let Some((event, _)) = self.parse_event(event) {
             if event.v > self.head_v.load(Ordering::Relaxed) {
                 self.send_to_followers(&event);
             }
@@ -270,12 +299,13 @@ impl Channel {
         }
     }
 
-    fn parse_event(&self, event: &str) -> Option<Arc<LiveEvent>> {
+    /// Returns an event and its type.
+    fn parse_event<'a>(&self, event: &'a str) -> Option<(Arc<LiveEvent>, &'a str)> {
         let event = live_event(&self.room, event);
         if event.is_none() {
             tracing::warn!(room.id = %self.room, "malformed event");
         }
-        event.map(Arc::new)
+        event.map(|(event, kind)| (Arc::new(event), kind))
     }
 
     fn send_to_followers(&self, event: &Arc<LiveEvent>) {
@@ -323,7 +353,7 @@ struct Departure {
     user_id: UserId,
 }
 
-fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
+fn live_event<'a>(room: &RoomId, event: &'a str) -> Option<(LiveEvent, &'a str)> {
     let head: Head<'_> = serde_json::from_str(event).ok()?;
     let one = |reason| {
         let departure = serde_json::from_str::<Departure>(head.data.get()).ok()?;
@@ -335,7 +365,7 @@ fn live_event(room: &RoomId, event: &str) -> Option<LiveEvent> {
         "room_closed" => Some(UnsubscribeScope::AllUsers),
         _ => None,
     };
-    Some(LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, ends })
+    Some((LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, ends }, head.kind))
 }
 
 #[cfg(test)]
@@ -345,15 +375,16 @@ mod tests {
     #[test]
     fn the_hub_knows_the_subscriptions_that_an_event_ends() {
         let room: RoomId = "b.1".parse().unwrap();
-        let posted = live_event(&room, r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
+        let live_event = |event| Some(live_event(&room, event)?.0);
+        let posted = live_event(r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.ends), (4, None));
-        let kicked = live_event(&room, r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
+        let kicked = live_event(r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
         assert_eq!(
             kicked.unwrap().ends,
             Some(UnsubscribeScope::User("ben".parse().unwrap(), UnsubscribeReason::Kicked))
         );
-        let closed = live_event(&room, r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
+        let closed = live_event(r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
         assert_eq!(closed.ends.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
-        assert!(live_event(&room, r#"{"type":"message_posted"}"#).is_none());
+        assert!(live_event(r#"{"type":"message_posted"}"#).is_none());
     }
 }

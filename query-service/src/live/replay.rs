@@ -99,7 +99,12 @@ impl Feeds {
                 e.type as "kind?",
                 e.at as "at?",
                 e.by as "by?",
-                e.data as "data?: EventData",
+                case
+                    when e.type = 'member_joined' then e.data || jsonb_build_object(
+                        'nickname', (select u.nickname from users u where u.user_id = e.data ->> 'user_id')
+                    )
+                    else e.data
+                end as "data?: EventData",
                 e.command_id as "command_id?"
             from rooms r
             left join members m on m.box_id = r.box_id and m.room_id = r.room_id and m.user_id = $3
@@ -168,7 +173,19 @@ impl Feeds {
         let (_permit, mut connection) = self.connection().await?;
         let rows = query!(
             r#"
-            select e.room_id, e.v, e.type as kind, e.at, e.by, e.data as "data: EventData", e.command_id
+            select
+                e.room_id,
+                e.v,
+                e.type as kind,
+                e.at,
+                e.by,
+                case
+                    when e.type = 'member_joined' then e.data || jsonb_build_object(
+                        'nickname', (select u.nickname from users u where u.user_id = e.data ->> 'user_id')
+                    )
+                    else e.data
+                end as "data!: EventData",
+                e.command_id
             from unnest($1::text[], $2::text[], $3::bigint[]) as wanted (box_id, room_id, after_v)
             join room_events e on e.box_id = wanted.box_id and e.room_id = wanted.room_id
                 and e.v > wanted.after_v and e.v <= wanted.after_v + $4

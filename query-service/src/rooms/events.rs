@@ -94,7 +94,12 @@ pub(crate) async fn list_events(
             e.type as kind,
             e.at,
             e.by,
-            e.data as "data: EventData",
+            case
+                when e.type = 'member_joined' then e.data || jsonb_build_object(
+                    'nickname', (select u.nickname from users u where u.user_id = e.data ->> 'user_id')
+                )
+                else e.data
+            end as "data!: EventData",
             e.command_id,
             r.v as head_v
         from members m

@@ -4,7 +4,7 @@ use axum::Json;
 use domain::{RoomId, StoreId, values::ZipCode};
 use serde::Deserialize;
 use service_kit::{auth::AsPerson, extract::Query};
-use sqlx::{query_as, query_scalar};
+use sqlx::{PgConnection, query_as, query_scalar};
 use utoipa::IntoParams;
 
 use crate::{
@@ -49,6 +49,33 @@ pub(crate) struct ListRooms {
     cursor: Option<String>,
 }
 
+/// The restriction of a list to some rooms.
+#[derive(Debug, Default)]
+pub(crate) struct Filter<'a> {
+    /// The postal code of the box when the room was opened.
+    pub(crate) zip_code: Option<&'a str>,
+    /// The store.
+    pub(crate) store_id: Option<&'a str>,
+}
+
+/// A circle on the globe.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around {
+    /// The centre.
+    pub(crate) location: Location,
+    /// The radius.
+    pub(crate) radius: Radius,
+}
+
+impl ListRooms {
+    fn filter(&self) -> Filter<'_> {
+        Filter {
+            zip_code: self.zip_code.as_ref().map(ZipCode::as_str),
+            store_id: self.store_id.as_ref().map(StoreId::as_str),
+        }
+    }
+}
+
 /// Lists rooms, for every signed-in user.
 #[utoipa::path(
     get, path = "/rooms", tag = "rooms", operation_id = "list_rooms",
@@ -71,8 +98,20 @@ async fn newest_first(query: ListRooms, mut reader: Reader) -> Result<Json<Page<
     if query.radius.is_some() {
         return Err(Error::InvalidQuery("radius: only with near"));
     }
-    let after: Option<(Moment, RoomId)> = cursor::decode(LIST, query.cursor.as_deref())?;
-    let rooms = query_as!(
+    let after = cursor::decode(LIST, query.cursor.as_deref())?;
+    let rooms = newest(&query.filter(), query.status, after.as_ref(), query.limit, &mut reader).await?;
+    Ok(Json(Page::cut(rooms, query.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
+}
+
+/// Returns the newest rooms after one, with a row more than the limit if there are more.
+pub(crate) async fn newest(
+    filter: &Filter<'_>,
+    status: Option<RoomStatus>,
+    after: Option<&(Moment, RoomId)>,
+    limit: Limit,
+    connection: &mut PgConnection,
+) -> Result<Vec<RoomView>, sqlx::Error> {
+    query_as!(
         RoomView,
         r#"
         select
@@ -162,16 +201,15 @@ async fn newest_first(query: ListRooms, mut reader: Reader) -> Result<Json<Page<
         order by r.opened_at desc, r.room_id
         limit $6
         "#,
-        query.status as Option<RoomStatus>,
-        query.zip_code.as_ref().map(ZipCode::as_str),
-        query.store_id.as_ref().map(StoreId::as_str),
-        after.as_ref().map_or(Moment::LAST, |(opened_at, _)| *opened_at).0,
-        after.as_ref().map_or_else(String::new, |(_, room_id)| room_id.to_string()),
-        query.limit.rows(),
+        status as Option<RoomStatus>,
+        filter.zip_code,
+        filter.store_id,
+        after.map_or(Moment::LAST, |(opened_at, _)| *opened_at).0,
+        after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
+        limit.rows(),
     )
-    .fetch_all(&mut *reader)
-    .await?;
-    Ok(Json(Page::cut(rooms, query.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
+    .fetch_all(connection)
+    .await
 }
 
 async fn nearest_first(
@@ -184,11 +222,25 @@ async fn nearest_first(
     }
     // Distances from another location are another list.
     let list = format!("rooms near {},{}", location.latitude(), location.longitude());
-    let after: Option<(Distance, RoomId)> = cursor::decode(&list, query.cursor.as_deref())?;
-    let radius = query.radius.unwrap_or_default().metres();
-    let reach = reach(&query, location, after.as_ref(), &mut reader).await?.map_or(radius, |reach| reach.min(radius));
-    let area = location.area(Some(reach));
-    let rooms = query_as!(
+    let after = cursor::decode(&list, query.cursor.as_deref())?;
+    let around = Around { location, radius: query.radius.unwrap_or_default() };
+    let rooms = nearest(&query.filter(), around, after.as_ref(), query.limit, &mut reader).await?;
+    let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
+    Ok(Json(Page::cut(rooms, query.limit, &list, key)))
+}
+
+/// Returns the nearest open rooms after one, with a row more than the limit if there are more.
+pub(crate) async fn nearest(
+    filter: &Filter<'_>,
+    around: Around,
+    after: Option<&(Distance, RoomId)>,
+    limit: Limit,
+    connection: &mut PgConnection,
+) -> Result<Vec<RoomView>, sqlx::Error> {
+    let Around { location, radius } = around;
+    let reach = reach(filter, around, after, limit, connection).await?;
+    let area = location.area(Some(reach.map_or(radius.metres(), |reach| reach.min(radius.metres()))));
+    query_as!(
         RoomView,
         r#"
         select
@@ -226,35 +278,34 @@ async fn nearest_first(
         order by distance.m, r.room_id
         limit $5
         "#,
-        query.zip_code.as_ref().map(ZipCode::as_str),
-        query.store_id.as_ref().map(StoreId::as_str),
-        after.as_ref().map_or(-1.0, |(distance, _)| distance.0),
-        after.as_ref().map_or_else(String::new, |(_, room_id)| room_id.to_string()),
-        query.limit.rows(),
+        filter.zip_code,
+        filter.store_id,
+        after.map_or(-1.0, |(distance, _)| distance.0),
+        after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
+        limit.rows(),
         location.latitude(),
         location.longitude(),
         &area.west,
         &area.east,
         area.south,
         area.north,
-        radius,
+        radius.metres(),
     )
-    .fetch_all(&mut *reader)
-    .await?;
-    let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
-    Ok(Json(Page::cut(rooms, query.limit, &list, key)))
+    .fetch_all(connection)
+    .await
 }
 
 /// Returns a distance within which there is a page of rooms; none if all of them fit on one. Indexes order by distance
 /// in the plane of degrees: the nearest ones in this order give the bound.
 async fn reach(
-    query: &ListRooms,
-    location: Location,
+    filter: &Filter<'_>,
+    Around { location, radius }: Around,
     after: Option<&(Distance, RoomId)>,
-    reader: &mut Reader,
-) -> Result<Option<f64>, Error> {
-    let within = location.area(Some(query.radius.unwrap_or_default().metres()));
-    let reach = query_scalar!(
+    limit: Limit,
+    connection: &mut PgConnection,
+) -> Result<Option<f64>, sqlx::Error> {
+    let within = location.area(Some(radius.metres()));
+    query_scalar!(
         r#"
         select nearest.m as "m!"
         from (
@@ -284,20 +335,19 @@ async fn reach(
         offset $8 - 1
         limit 1
         "#,
-        query.zip_code.as_ref().map(ZipCode::as_str),
-        query.store_id.as_ref().map(StoreId::as_str),
+        filter.zip_code,
+        filter.store_id,
         after.map_or(-1.0, |(distance, _)| distance.0),
         after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
         location.latitude(),
         location.longitude(),
         &location.longitudes(),
-        query.limit.rows(),
+        limit.rows(),
         &within.west,
         &within.east,
         within.south,
         within.north,
     )
-    .fetch_optional(&mut **reader)
-    .await?;
-    Ok(reach)
+    .fetch_optional(connection)
+    .await
 }

@@ -24,9 +24,12 @@ async fn every_operation_is_described_with_its_problems() {
         "/rooms/{room}/events",
         "/rooms/{room}/members",
         "/rooms/{room}/messages",
+        "/rooms/{room}/messages/{message}",
         "/search/messages",
         "/stores",
         "/stores/{store}",
+        "/users",
+        "/users/{user}",
     ];
     assert!(paths.keys().map(String::as_str).eq(expected), "{:?}", paths.keys());
     for (path, item) in paths.iter().filter(|(path, _)| !path.starts_with("/live") && *path != "/events") {

@@ -12,6 +12,10 @@ const COUNT: u32 = 1_000_000;
 /// The rows of a page, with one more to detect the next one.
 const PAGE: f64 = 51.0;
 
+/// The maximum number of rows that a list reads. PostgreSQL prefers to read and sort a few hundred matching rows to an
+/// index scan in order.
+const LIMIT: f64 = 1_000.0;
+
 /// Fills the tables: a tenth of the boxes has an open room, and as many are out of service.
 const FILL: &str = "
     alter table boxes set unlogged;
@@ -26,7 +30,7 @@ const FILL: &str = "
         null, case when n % 10 = 0 then 'b' || n || '.1' end, timestamptz '2026-01-01' + n * interval '1 second'
     from generate_series(1, $COUNT) n;
     insert into rooms
-    select 'b' || n, 'b' || n || '.1', 1, 's' || n % 5000, lpad((n % 1000)::text, 5, '0'), 'Lunch',
+    select 'b' || n, 'b' || n || '.1', 1, 's' || n % 500, lpad((n % 1000)::text, 5, '0'), 'Lunch',
         case when n % 10 = 0 then 'open' else 'closed' end, null, 'ana', 2, 5, false, 'gathering',
         timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-02-01', null, 3, 1
     from generate_series(1, $COUNT) n;";
@@ -100,11 +104,16 @@ fn collect_scans<'a>(plan: &'a Value, scans: &mut Vec<(&'a str, f64)>) {
 #[tokio::test]
 async fn no_filter_of_a_list_reads_much_more_than_a_page() {
     let mut plans = Plans::start().await;
+    the_newest_are_found_by_an_index(&mut plans).await;
+    the_nearest_are_found_without_comparing_all(&mut plans).await;
+}
+
+async fn the_newest_are_found_by_an_index(plans: &mut Plans) {
     let boxes = ["BoxStatus", "b.installed_at <= $3"];
     for zip_code in ["null", "'00042'", "'nowhere'"] {
         for free in ["null", "true", "false"] {
             for after in ["'9999-12-31', ''", "'2026-01-05 12:00', 'b5'"] {
-                plans.assert_rows(&boxes, &format!("{zip_code}, {free}, {after}, {PAGE}"), 5.0 * PAGE).await;
+                plans.assert_rows(&boxes, &format!("{zip_code}, {free}, {after}, {PAGE}"), LIMIT).await;
             }
         }
     }
@@ -114,7 +123,7 @@ async fn no_filter_of_a_list_reads_much_more_than_a_page() {
             for store in ["null", "'s40'", "'nobody'"] {
                 for after in ["'9999-12-31', ''", "'2026-01-05 12:00', 'b5.1'"] {
                     let parameters = format!("{status}, {zip_code}, {store}, {after}, {PAGE}");
-                    plans.assert_rows(&rooms, &parameters, 5.0 * PAGE).await;
+                    plans.assert_rows(&rooms, &parameters, LIMIT).await;
                 }
             }
         }
@@ -122,14 +131,12 @@ async fn no_filter_of_a_list_reads_much_more_than_a_page() {
     let stores = ["from stores", "order by registered_at"];
     for zip_code in ["null", "'00042'", "'nowhere'"] {
         for after in ["'9999-12-31', ''", "'2026-01-05 12:00', 's5'"] {
-            plans.assert_rows(&stores, &format!("{zip_code}, {after}, {PAGE}"), 2.0 * PAGE).await;
+            plans.assert_rows(&stores, &format!("{zip_code}, {after}, {PAGE}"), LIMIT).await;
         }
     }
 }
 
-#[tokio::test]
-async fn the_nearest_boxes_and_rooms_are_found_without_comparing_all() {
-    let mut plans = Plans::start().await;
+async fn the_nearest_are_found_without_comparing_all(plans: &mut Plans) {
     let (latitude, longitude) = (51.34, 12.37);
     // A degree of longitude is 0.62 of one of latitude here; an area contains its circle.
     let near = 8.0 * PAGE;

@@ -135,3 +135,45 @@ async fn search_finds_words_only_in_readable_rooms() {
     let next = format!("/search/messages?q=spring&cursor={}", page["next"].as_str().unwrap());
     assert_eq!(world.list("ana", &next, "message_id").await, ["5"]);
 }
+
+#[tokio::test]
+async fn a_message_is_shown_with_the_one_that_it_replies_to() {
+    let world = World::start().await;
+    let (status, reply) = world.get("ben", "/rooms/north.2/messages/22").await;
+    assert_eq!((status, &reply["message_id"], &reply["body"]), (200, &json!("22"), &json!("me, with spring rolls")));
+    assert_eq!((&reply["parent"]["message_id"], &reply["parent"]["author"]), (&json!("21"), &json!("ana")));
+    let (_, first) = world.get("ben", "/rooms/north.2/messages/21").await;
+    assert_eq!(first["parent"], json!(null));
+    world.sql("update messages set body = null where message_id = 21").await;
+    let (_, reply) = world.get("ben", "/rooms/north.2/messages/22").await;
+    assert_eq!((&reply["parent"]["deleted"], &reply["parent"]["body"]), (&json!(true), &json!(null)));
+
+    for (user, path, code) in [
+        ("ben", "/rooms/north.2/messages/5", "message-not-found"),
+        ("ben", "/rooms/north.2/messages/x", "not-found"),
+        ("dan", "/rooms/north.2/messages/22", "kicked"),
+        ("eve", "/rooms/north.2/messages/22", "not-a-member"),
+        ("eve", "/rooms/north.9/messages/22", "room-not-found"),
+    ] {
+        assert_eq!(world.get(user, path).await.1["code"], code, "{user} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_joining_has_the_nickname_in_the_feed_and_live() {
+    let world = World::start().await;
+    let (_, page) = world.get("ana", "/rooms/north.2/events?after_v=1&limit=1").await;
+    assert_eq!(page["items"][0]["data"], json!({ "user_id": "ben", "nickname": "Ben" }));
+
+    let mut watcher = world.watch("ana", Some(8)).await;
+    assert_eq!(watcher.next().await["type"], "subscribed");
+    assert_eq!(watcher.next().await["v"], 9);
+    world.happen(10, "member_joined", "eve", json!({ "user_id": "eve" })).await;
+    let joined = watcher.next().await;
+    assert_eq!((&joined["v"], &joined["data"]), (&json!(10), &json!({ "user_id": "eve", "nickname": "Eve" })));
+    world.happen(11, "member_joined", "gone", json!({ "user_id": "gone" })).await;
+    world.happen(12, "message_posted", "ana", json!({ "body": "hi" })).await;
+    let joined = watcher.next().await;
+    assert_eq!((&joined["v"], &joined["data"]), (&json!(11), &json!({ "user_id": "gone", "nickname": null })));
+    assert_eq!(watcher.next().await["v"], 12);
+}

@@ -38,3 +38,48 @@ async fn a_room_shows_its_public_details() {
     assert_eq!(world.get("eve", "/stores/none").await.1["code"], "store-not-found");
     assert_eq!(world.get("eve", "/stores/pizza").await.1["open"], false);
 }
+
+#[tokio::test]
+async fn open_rooms_are_found_around_a_location() {
+    let world = World::start().await;
+    world.sql(
+        "update boxes set room_id = 'south.1' where box_id = 'south';
+         insert into rooms select 'south', 'south.1', 1, 'pizza', zip_code, 'Dinner', 'open', null, 'eve', 1, 5, false,
+             'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0 from rooms where room_id = 'north.2'",
+    )
+    .await;
+    // South is 0.05 degrees of latitude away.
+    let near = "/rooms?near=51.35,12.37";
+    assert_eq!(world.list("eve", near, "room_id").await, ["north.2"], "within 5 km");
+    let wide = format!("{near}&radius=6000");
+    assert_eq!(world.list("eve", &wide, "room_id").await, ["north.2", "south.1"]);
+    let distances = world.list("eve", &wide, "distance_m").await;
+    assert!((5_559.0..5_561.0).contains(&distances[1].as_f64().unwrap()), "{distances:?}");
+    assert_eq!(world.list("eve", &format!("{wide}&store_id=pizza"), "room_id").await, ["south.1"]);
+    assert!(world.list("eve", &format!("{wide}&zip_code=04177"), "room_id").await.is_empty());
+
+    let (_, page) = world.get("eve", &format!("{wide}&limit=1")).await;
+    assert_eq!(page["items"][0]["room_id"], "north.2");
+    let next = format!("{wide}&limit=1&cursor={}", page["next"].as_str().unwrap());
+    let (_, page) = world.get("eve", &next).await;
+    assert_eq!((&page["items"][0]["room_id"], &page["next"]), (&json!("south.1"), &json!(null)));
+
+    for bad in ["radius=10", "near=51,12&radius=0", "near=51,12&radius=100001", "near=51,12&status=closed", "near=x"] {
+        assert_eq!(world.get("eve", &format!("/rooms?{bad}")).await.1["code"], "invalid-query", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn users_are_shown_by_their_ids() {
+    let world = World::start().await;
+    let ana = json!({ "user_id": "ana", "nickname": "Ana", "erased": false });
+    let gone = json!({ "user_id": "gone", "nickname": null, "erased": true });
+    assert_eq!(world.get("eve", "/users/ana").await, (200, ana.clone()));
+    assert_eq!(world.get("eve", "/users/gone").await, (200, gone.clone()));
+    assert_eq!(world.get("eve", "/users/none").await.1["code"], "user-not-found");
+    assert_eq!(world.get("eve", "/users/NONE").await.1["code"], "not-found");
+    assert_eq!(world.get("eve", "/users?ids=none,gone,ana").await, (200, json!({ "items": [ana, gone] })));
+    for bad in ["", "?ids=", "?ids=Ana", "?ids=ana&limit=1"] {
+        assert_eq!(world.get("eve", &format!("/users{bad}")).await.1["code"], "invalid-query", "{bad}");
+    }
+}
