@@ -95,6 +95,9 @@ impl Notifier {
         if !changes.room_changes.is_empty() {
             self.send_arrays(&transient::room_changes(generation, &stream), None, &changes.room_changes);
         }
+        if !changes.lobby.is_empty() {
+            self.send_arrays(&transient::lobby_changes(generation, &stream), None, &changes.lobby);
+        }
         let position = Position { sequence: checkpoint.position, incarnation: checkpoint.incarnation.clone(), stream };
         self.send(transient::projected(generation, &position.stream), None, position.to_string().into());
     }

@@ -15,7 +15,7 @@ const MARGIN: f64 = 1e-6;
 pub(crate) struct Location(Coordinates);
 
 /// A distance in whole metres, at most 100 km.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "u32")]
 pub(crate) struct Radius(u32);
 
@@ -67,6 +67,19 @@ impl TryFrom<u32> for Radius {
 }
 
 impl Location {
+    /// Returns the location of these thousandths of a degree, see [`Location::thousandths`].
+    pub(crate) fn of_thousandths(latitude: i32, longitude: i32) -> Self {
+        let degrees = |thousandths| f64::from(thousandths) / 1000.0;
+        Self(Coordinates::new(degrees(latitude), degrees(longitude)).expect("a rounded location is on the globe"))
+    }
+
+    /// Returns latitude and longitude in thousandths of a degree, about 100 m.
+    #[expect(clippy::cast_possible_truncation, reason = "a longitude has at most 180,000 thousandths")]
+    pub(crate) fn thousandths(self) -> (i32, i32) {
+        let thousandths = |degrees: f64| (degrees * 1000.0).round() as i32;
+        (thousandths(self.latitude()), thousandths(self.longitude()))
+    }
+
     /// Degrees north.
     pub(crate) fn latitude(self) -> f64 {
         self.0.latitude()
@@ -106,6 +119,14 @@ impl Location {
     }
 }
 
+impl Area {
+    /// Returns true if the area contains this point, in degrees.
+    pub(crate) fn contains(&self, latitude: f64, longitude: f64) -> bool {
+        let is_between = |(west, east): (&f64, &f64)| (*west..=*east).contains(&longitude);
+        (self.south..=self.north).contains(&latitude) && self.west.iter().zip(&self.east).any(is_between)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -123,11 +144,6 @@ mod tests {
         2.0 * EARTH_RADIUS * h.sqrt().min(1.0).asin()
     }
 
-    fn contains(area: &Area, location: Location) -> bool {
-        let is_between = |(west, east): (&f64, &f64)| (*west..=*east).contains(&location.longitude());
-        (area.south..=area.north).contains(&location.latitude()) && area.west.iter().zip(&area.east).any(is_between)
-    }
-
     #[test]
     fn coordinates_are_two_plain_numbers_on_the_globe() {
         assert!(Location::try_from("51.34,12.37".to_owned()).is_ok());
@@ -138,11 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_location_is_rounded_to_thousandths_of_a_degree() {
+        assert_eq!(at(51.3397, 12.3731).thousandths(), (51_340, 12_373));
+        assert_eq!(Location::of_thousandths(51_340, -180_000).longitude(), -180.0);
+        assert_eq!(at(89.9999, -179.9999).thousandths(), (90_000, -180_000));
+    }
+
+    #[test]
     fn an_area_at_the_antimeridian_has_two_ranges() {
         let area = at(0.0, 179.99).area(Some(10_000.0));
         assert_eq!(area.west.len(), 2);
-        assert!(contains(&area, at(0.0, -179.95)) && contains(&area, at(0.0, 179.95)));
-        assert!(!contains(&area, at(0.0, -179.8)));
+        assert!(area.contains(0.0, -179.95) && area.contains(0.0, 179.95));
+        assert!(!area.contains(0.0, -179.8));
         assert_eq!(at(0.0, 10.0).area(Some(10_000.0)).west.len(), 1);
         assert_eq!(at(89.99, 10.0).area(Some(10_000.0)).west, [-180.0]);
     }
@@ -157,7 +180,7 @@ mod tests {
             let from = at(latitude, longitude);
             let to = at((latitude + north).clamp(-90.0, 90.0), east);
             if distance(from, to) <= metres {
-                prop_assert!(contains(&from.area(Some(metres)), to));
+                prop_assert!(from.area(Some(metres)).contains(to.latitude(), to.longitude()));
             }
         }
     }

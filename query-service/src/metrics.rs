@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) signals_dropped: Counter,
     /// Reads of the read model to recover lost notifications.
     pub(crate) recovery_reads: Counter,
+    /// Reads of areas of the lobby.
+    pub(crate) lobby_reads: Counter,
     pool_waiting: Gauge,
     pool_wait: Histogram,
 }
@@ -44,6 +46,7 @@ pub(crate) static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics {
     resets: Counter::default(),
     signals_dropped: Counter::default(),
     recovery_reads: Counter::default(),
+    lobby_reads: Counter::default(),
     pool_waiting: Gauge::default(),
     pool_wait: seconds(),
 });
@@ -144,6 +147,7 @@ pub(crate) fn register(registry: &mut Registry) {
     registry.register("live_signals_dropped", help, m.signals_dropped.clone());
     let help = "Reads of the read model to recover lost notifications";
     registry.register("live_heal_reads", help, m.recovery_reads.clone());
+    registry.register("live_lobby_reads", "Reads of areas of the lobby", m.lobby_reads.clone());
     registry.register("pool_waiting", "Reads waiting for a database connection", m.pool_waiting.clone());
     let help = "Time that reads have waited for a database connection";
     registry.register_with_unit("pool_wait", help, Unit::Seconds, m.pool_wait.clone());

@@ -78,6 +78,11 @@ pub(crate) fn unread_by_room() -> Object {
     rooms.property_names(Some(room_id())).additional_properties(Some(Schema::from(unread.build()))).build()
 }
 
+/// A set of room ids.
+pub(crate) fn room_id_list() -> Array {
+    ArrayBuilder::new().items(room_id()).unique_items(true).build()
+}
+
 /// A set of user ids.
 pub(crate) fn users() -> Array {
     ArrayBuilder::new().items(user_id()).unique_items(true).build()

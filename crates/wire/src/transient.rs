@@ -22,12 +22,22 @@ pub fn all_room_changes(generation: i64) -> String {
     format!("live.g{generation}.touched.*")
 }
 
+/// The rooms whose public details changed in a batch of this stream. `stream` is its label.
+pub fn lobby_changes(generation: i64, stream: &str) -> String {
+    format!("live.g{generation}.lobby.{stream}")
+}
+
+/// The [`lobby_changes`] subjects of every stream in a generation.
+pub fn all_lobby_changes(generation: i64) -> String {
+    format!("live.g{generation}.lobby.*")
+}
+
 /// The checkpoint of a stream moved. `stream` is its label in positions and checkpoints.
 pub fn projected(generation: i64, stream: &str) -> String {
     format!("projected.g{generation}.{stream}")
 }
 
-/// The [`live_room`], [`live_user`] and [`room_changes`] subjects of a generation.
+/// The [`live_room`], [`live_user`], [`room_changes`] and [`lobby_changes`] subjects of a generation.
 pub fn all_live(generation: i64) -> String {
     format!("live.g{generation}.>")
 }
@@ -109,6 +119,7 @@ mod tests {
         assert_eq!(live_room(2, &room), "live.g2.room.b1.3");
         assert_eq!(live_user(2, &"ann".parse().unwrap()), "live.g2.user.ann");
         assert_eq!(room_changes(2, "box-1"), "live.g2.touched.box-1");
+        assert_eq!(lobby_changes(2, "box-1"), "live.g2.lobby.box-1");
         assert_eq!(projected(2, "box-1"), "projected.g2.box-1");
         assert_eq!(signal_room(&room), "signal.room.b1.3");
     }

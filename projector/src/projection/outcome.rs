@@ -16,15 +16,18 @@ pub struct Changes {
     pub alarms: Vec<Alarm>,
     /// The users whose own view of rooms has changed.
     pub room_changes: BTreeSet<RoomChange>,
+    /// The rooms whose public details have changed, in the order of the log.
+    pub lobby: Vec<LobbyChange>,
 }
 
 impl Changes {
     /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
-        let Self { feed, alarms, room_changes } = later;
+        let Self { feed, alarms, room_changes, lobby } = later;
         self.feed.extend(feed);
         self.alarms.extend(alarms);
         self.room_changes.extend(room_changes);
+        self.lobby.extend(lobby);
     }
 }
 
@@ -36,6 +39,19 @@ pub struct RoomChange {
     /// The user; absent if the view of all users inside has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+}
+
+/// A hint that the public details of a room have changed, for clients that follow the open rooms of an area.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LobbyChange {
+    /// The room.
+    pub room_id: RoomId,
+    /// The postal code of the room.
+    pub zip_code: String,
+    /// The latitude of the box in degrees.
+    pub latitude: f64,
+    /// The longitude of the box in degrees.
+    pub longitude: f64,
 }
 
 impl RoomChange {

@@ -18,6 +18,7 @@ use super::{
     fetch::fetch,
     frames::{ClientFrame, FrameId, RoomFrom, ServerFrame},
     limits::{ConnectionPermit, FrameLimiter, Verdict},
+    lobby_area::LobbyArea,
     send_queue::SendQueueReceiver,
     shared::Live,
     socket::Socket,
@@ -290,6 +291,16 @@ impl<'a, T: Transport> Connection<'a, T> {
                 fetch(&self.live.feeds, &self.caller.user_id, self.socket, (id.as_ref(), &room, after_v)).await
             }
             ClientFrame::Typing { room } => self.subscriptions.typing(self.socket, &room).await,
+            ClientFrame::SubscribeLobby { id, zip_code, near, radius } => match LobbyArea::of(zip_code, near, radius) {
+                Ok(area) => self.subscriptions.subscribe_lobby(self.socket, id.as_ref(), area, &self.live.lobby).await,
+                Err(detail) => {
+                    let (id, code) = (id.as_ref(), "invalid-frame");
+                    self.socket.feed(ServerFrame::Error { id, room: None, code, detail }.encode()).await
+                }
+            },
+            ClientFrame::UnsubscribeLobby { id } => {
+                self.subscriptions.unsubscribe_lobby(self.socket, id.as_ref()).await
+            }
             ClientFrame::Auth { id, token } => self.renew(id.as_ref(), &token).await,
             ClientFrame::Pong {} => Ok(()),
             ClientFrame::Hello { .. } => self.socket.feed(invalid_frame("`hello` is allowed once only").encode()).await,

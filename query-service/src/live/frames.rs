@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId};
+use domain::{RoomId, UserId, values::ZipCode};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
-use crate::{schemas, views::AlarmKind};
+use crate::{
+    location::{Location, Radius},
+    schemas,
+    views::{AlarmKind, LobbyRoomView},
+};
 
 /// The maximum size of a client's frame in bytes.
 pub(super) const MAX_FRAME: usize = 16 * 1024;
@@ -60,6 +64,20 @@ pub(super) enum ClientFrame {
         #[schema(minimum = 0)]
         after_v: i64,
     },
+    /// Follows the open rooms of a postal code or around a location, in place of any that the connection followed.
+    SubscribeLobby {
+        id: Option<FrameId>,
+        #[schema(schema_with = schemas::zip_code)]
+        zip_code: Option<ZipCode>,
+        /// Latitude and longitude in degrees, rounded to thousandths.
+        #[schema(value_type = Option<String>, example = "51.34,12.37")]
+        near: Option<Location>,
+        /// The maximum distance from `near` in metres.
+        #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 5_000)]
+        radius: Option<Radius>,
+    },
+    /// Stops following open rooms.
+    UnsubscribeLobby { id: Option<FrameId> },
     /// Presents a newer token.
     Auth { id: Option<FrameId>, token: String },
     /// Answers a ping.
@@ -197,6 +215,28 @@ pub(super) enum ServerFrame<'a> {
         room: &'a RoomId,
         #[schema(minimum = 0)]
         unread: i64,
+    },
+    /// The open rooms that the client asked for follow.
+    LobbySubscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
+        id: Option<&'a FrameId>,
+    },
+    /// The open rooms are not followed any more.
+    LobbyUnsubscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false, value_type = Option<FrameId>)]
+        id: Option<&'a FrameId>,
+    },
+    /// The open rooms that the client follows: the newest of a postal code or the nearest around a location, at most
+    /// 100.
+    Lobby { rooms: Vec<&'a LobbyRoomView> },
+    /// Rooms that were opened or changed, and the ids of those that were closed or gave way to others. At most once a
+    /// second.
+    LobbyChanged {
+        rooms: Vec<&'a LobbyRoomView>,
+        #[schema(schema_with = schemas::room_id_list)]
+        removed: Vec<&'a str>,
     },
     /// The client reads too slowly. The room continues from the feed.
     Lagging {

@@ -12,7 +12,7 @@ use axum::extract::ws::Utf8Bytes;
 use domain::{RoomId, UserId};
 use tokio::sync::mpsc;
 
-use super::{frames::UnsubscribeReason, sent_alarms::Positions};
+use super::{frames::UnsubscribeReason, lobby_area::LobbyArea, sent_alarms::Positions};
 use crate::metrics::{Kind, METRICS, Queue};
 
 /// The capacity of a send queue in bytes.
@@ -63,6 +63,8 @@ pub(super) enum Delivery {
     Signal(Arc<LiveSignal>),
     /// A frame about the user, which does not depend on followed rooms.
     UserFrame(Utf8Bytes),
+    /// A frame about an area of the lobby.
+    Lobby(Arc<LobbyArea>, Utf8Bytes),
     /// Marks that all alarms up to these positions precede it.
     AlarmsComplete(Arc<Positions>),
     /// Marks that a frame about the user exceeded the capacity.
@@ -105,13 +107,22 @@ impl SendQueue {
         }
     }
 
-    /// Queues a frame about the user, up to twice the capacity. No feed has these frames, so that the connection must
-    /// end if the queue is still too full.
+    /// Queues a frame about the user, see [`SendQueue::push_or_end`].
     pub(super) fn push_user_frame(&self, frame: &Utf8Bytes) {
-        let size = frame.len();
+        self.push_or_end(frame.len(), Delivery::UserFrame(frame.clone()));
+    }
+
+    /// Queues a frame about an area of the lobby, see [`SendQueue::push_or_end`].
+    pub(super) fn push_lobby(&self, area: &Arc<LobbyArea>, frame: &Utf8Bytes) {
+        self.push_or_end(frame.len(), Delivery::Lobby(area.clone(), frame.clone()));
+    }
+
+    /// Queues a frame of this size, up to twice the capacity. No feed has these frames, so that the connection must end
+    /// if the queue is still too full.
+    fn push_or_end(&self, size: usize, delivery: Delivery) {
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY * 2 {
             self.waiting.fetch_add(size, Ordering::Relaxed);
-            let _ = self.sender.send(Delivery::UserFrame(frame.clone()));
+            let _ = self.sender.send(delivery);
             METRICS.delivered(Kind::UserFrame, 1);
         } else if !self.overflowed.swap(true, Ordering::Relaxed) {
             let _ = self.sender.send(Delivery::Overflow);
@@ -189,7 +200,7 @@ impl SendQueueReceiver {
             Delivery::Missed(room) => {
                 self.send_queue.missed_rooms().remove(room);
             }
-            Delivery::UserFrame(frame) => {
+            Delivery::UserFrame(frame) | Delivery::Lobby(_, frame) => {
                 self.send_queue.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
             }
             Delivery::Head(..) | Delivery::AlarmsComplete(_) | Delivery::Overflow => {}

@@ -6,7 +6,7 @@ use async_nats::Client;
 use service_kit::{auth::Verifier, http::Rates};
 use tokio::sync::watch;
 
-use super::{hub::Hub, limits::ConnectionLimiter, replay::Feeds, threads::Threads, users::Users};
+use super::{hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, threads::Threads, users::Users};
 use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
 
 /// The live connections of this process. One per process.
@@ -16,6 +16,7 @@ pub(crate) struct Live {
     pub(super) verifier: Verifier,
     pub(super) heartbeat: Duration,
     pub(super) users: Arc<Users>,
+    pub(super) lobby: Arc<Lobby>,
     /// The limit of connections per user.
     pub(super) connection_limiter: Arc<ConnectionLimiter>,
     /// The rate limits of new connections, per user and per address.
@@ -36,12 +37,24 @@ impl Live {
         let feeds = Feeds::new(generations.clone(), settings.database_pool);
         let heartbeat = Duration::from_secs(settings.heartbeat);
         let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
+        let lobby = Lobby::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats, generations, feeds.clone());
         let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
         let user_limit = ("live-user", settings.live_rate_per_user);
         let rates = Rates::new(user_limit, ("live-address", settings.live_rate_per_address));
         let (threads, stopping) = (Threads::start()?, watch::Sender::new(false));
-        Ok(Arc::new(Self { hub, feeds, verifier, heartbeat, users, connection_limiter, rates, threads, stopping }))
+        Ok(Arc::new(Self {
+            hub,
+            feeds,
+            verifier,
+            heartbeat,
+            users,
+            lobby,
+            connection_limiter,
+            rates,
+            threads,
+            stopping,
+        }))
     }
 
     /// Returns the rate limits of new connections, per user and per address.

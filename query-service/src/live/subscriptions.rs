@@ -13,6 +13,8 @@ use super::{
     frames::{FrameId, RoomFrom, ServerFrame, UnsubscribeReason},
     hub::Hub,
     limits::MAX_ROOMS,
+    lobby::{Lobby, LobbySubscription},
+    lobby_area::LobbyArea,
     replay::{Feeds, PAGE, Replay},
     send_queue::{Delivery, LiveEvent, SendQueue},
     sent_alarms::Positions,
@@ -43,6 +45,7 @@ pub(super) struct Subscriptions {
     unfollowed: BTreeMap<RoomId, i64>,
     /// The positions up to which the client has its alarms; none if not known yet.
     alarms: Option<Positions>,
+    lobby: Option<LobbySubscription>,
     /// The incarnations of the log, as one hash.
     incarnation: Arc<str>,
 }
@@ -88,6 +91,7 @@ impl Subscriptions {
             rooms: HashMap::new(),
             unfollowed: BTreeMap::new(),
             alarms: None,
+            lobby: None,
             incarnation,
         }
     }
@@ -198,6 +202,37 @@ impl Subscriptions {
         socket.feed(frame.encode()).await
     }
 
+    /// Follows an area of the lobby in place of the former one.
+    pub(super) async fn subscribe_lobby(
+        &mut self,
+        socket: &mut impl Transport,
+        id: Option<&FrameId>,
+        area: LobbyArea,
+        lobby: &Arc<Lobby>,
+    ) -> Result<(), Closed> {
+        self.lobby = None;
+        self.lobby = lobby.subscribe(&Arc::new(area), &self.send_queue);
+        let answer = match self.lobby {
+            Some(_) => ServerFrame::LobbySubscribed { id },
+            None => {
+                let (code, detail) =
+                    ("too-many-areas", "this instance follows as many areas as it can: try another one");
+                ServerFrame::Error { id, room: None, code, detail }
+            }
+        };
+        socket.feed(answer.encode()).await
+    }
+
+    /// Stops following the lobby.
+    pub(super) async fn unsubscribe_lobby(
+        &mut self,
+        socket: &mut impl Transport,
+        id: Option<&FrameId>,
+    ) -> Result<(), Closed> {
+        self.lobby = None;
+        socket.feed(ServerFrame::LobbyUnsubscribed { id }.encode()).await
+    }
+
     /// Announces that the client is typing in a room.
     pub(super) async fn typing(&mut self, socket: &mut impl Transport, room: &RoomId) -> Result<(), Closed> {
         if self.rooms.contains_key(room) {
@@ -216,6 +251,10 @@ impl Subscriptions {
             }
             Delivery::Signal(_) => Ok(()),
             Delivery::UserFrame(frame) => socket.feed(frame).await,
+            Delivery::Lobby(area, frame) if self.lobby.as_ref().is_some_and(|lobby| lobby.area == area) => {
+                socket.feed(frame).await
+            }
+            Delivery::Lobby(..) => Ok(()),
             Delivery::AlarmsComplete(positions) => {
                 if self.alarms.as_ref() == Some(&*positions) {
                     return Ok(());

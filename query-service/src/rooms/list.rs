@@ -99,16 +99,16 @@ async fn newest_first(query: ListRooms, mut reader: Reader) -> Result<Json<Page<
         return Err(Error::InvalidQuery("radius: only with near"));
     }
     let after = cursor::decode(LIST, query.cursor.as_deref())?;
-    let rooms = newest(&query.filter(), query.status, after.as_ref(), query.limit, &mut reader).await?;
+    let rooms = newest(&query.filter(), query.status, after.as_ref(), query.limit.rows(), &mut reader).await?;
     Ok(Json(Page::cut(rooms, query.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
 }
 
-/// Returns the newest rooms after one, with a row more than the limit if there are more.
+/// Returns the newest rooms after one, at most `rows`.
 pub(crate) async fn newest(
     filter: &Filter<'_>,
     status: Option<RoomStatus>,
     after: Option<&(Moment, RoomId)>,
-    limit: Limit,
+    rows: i64,
     connection: &mut PgConnection,
 ) -> Result<Vec<RoomView>, sqlx::Error> {
     query_as!(
@@ -206,7 +206,7 @@ pub(crate) async fn newest(
         filter.store_id,
         after.map_or(Moment::LAST, |(opened_at, _)| *opened_at).0,
         after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
-        limit.rows(),
+        rows,
     )
     .fetch_all(connection)
     .await
@@ -224,21 +224,21 @@ async fn nearest_first(
     let list = format!("rooms near {},{}", location.latitude(), location.longitude());
     let after = cursor::decode(&list, query.cursor.as_deref())?;
     let around = Around { location, radius: query.radius.unwrap_or_default() };
-    let rooms = nearest(&query.filter(), around, after.as_ref(), query.limit, &mut reader).await?;
+    let rooms = nearest(&query.filter(), around, after.as_ref(), query.limit.rows(), &mut reader).await?;
     let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
     Ok(Json(Page::cut(rooms, query.limit, &list, key)))
 }
 
-/// Returns the nearest open rooms after one, with a row more than the limit if there are more.
+/// Returns the nearest open rooms after one, at most `rows`.
 pub(crate) async fn nearest(
     filter: &Filter<'_>,
     around: Around,
     after: Option<&(Distance, RoomId)>,
-    limit: Limit,
+    rows: i64,
     connection: &mut PgConnection,
 ) -> Result<Vec<RoomView>, sqlx::Error> {
     let Around { location, radius } = around;
-    let reach = reach(filter, around, after, limit, connection).await?;
+    let reach = reach(filter, around, after, rows, connection).await?;
     let area = location.area(Some(reach.map_or(radius.metres(), |reach| reach.min(radius.metres()))));
     query_as!(
         RoomView,
@@ -282,7 +282,7 @@ pub(crate) async fn nearest(
         filter.store_id,
         after.map_or(-1.0, |(distance, _)| distance.0),
         after.map_or_else(String::new, |(_, room_id)| room_id.to_string()),
-        limit.rows(),
+        rows,
         location.latitude(),
         location.longitude(),
         &area.west,
@@ -295,13 +295,13 @@ pub(crate) async fn nearest(
     .await
 }
 
-/// Returns a distance within which there is a page of rooms; none if all of them fit on one. Indexes order by distance
+/// Returns a distance within which there are so many rooms; none if there are fewer in all. Indexes order by distance
 /// in the plane of degrees: the nearest ones in this order give the bound.
 async fn reach(
     filter: &Filter<'_>,
     Around { location, radius }: Around,
     after: Option<&(Distance, RoomId)>,
-    limit: Limit,
+    rows: i64,
     connection: &mut PgConnection,
 ) -> Result<Option<f64>, sqlx::Error> {
     let within = location.area(Some(radius.metres()));
@@ -342,7 +342,7 @@ async fn reach(
         location.latitude(),
         location.longitude(),
         &location.longitudes(),
-        limit.rows(),
+        rows,
         &within.west,
         &within.east,
         within.south,

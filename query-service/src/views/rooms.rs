@@ -111,6 +111,42 @@ pub(crate) struct RoomView {
     pub(crate) distance_m: Option<f64>,
 }
 
+/// An open room in the lobby.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct LobbyRoomView {
+    /// The id of the room.
+    #[schema(schema_with = schemas::room_id)]
+    pub(crate) room_id: String,
+    /// The box of the room.
+    #[schema(schema_with = schemas::box_id)]
+    pub(crate) box_id: String,
+    /// The store that the members order from.
+    #[schema(schema_with = schemas::store_id)]
+    pub(crate) store_id: String,
+    /// The title of the room.
+    pub(crate) title: String,
+    /// The user id of the host.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) host: String,
+    /// The number of members.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(crate) member_count: i32,
+    /// The maximum number of members.
+    #[schema(minimum = 2, maximum = 100)]
+    pub(crate) max_members: i32,
+    /// True if the room has as many members as it can have.
+    #[serde(rename = "full")]
+    pub(crate) is_full: bool,
+    /// True if joining needs a password.
+    pub(crate) locked: bool,
+    /// The step of the order.
+    pub(crate) step: Step,
+    /// The time of opening.
+    pub(crate) opened_at: DateTime<Utc>,
+    /// The time at which the room closes automatically.
+    pub(crate) closes_at: DateTime<Utc>,
+}
+
 /// A member of a room.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemberView {

@@ -11,6 +11,7 @@ mod feeds;
 mod heartbeat;
 mod limits;
 mod live;
+mod lobby;
 mod malformed;
 mod me;
 mod my_rooms;

@@ -263,6 +263,13 @@ impl World {
         self.publish("live.g1.touched.box-1", &touched.to_string()).await;
     }
 
+    /// Publishes the notification that a room with this postal code and location has changed.
+    pub(super) async fn change_lobby(&self, zip_code: &str, (latitude, longitude): (f64, f64)) {
+        let change =
+            json!([{ "room_id": "north.2", "zip_code": zip_code, "latitude": latitude, "longitude": longitude }]);
+        self.publish("live.g1.lobby.box-1", &change.to_string()).await;
+    }
+
     async fn publish(&self, subject: &str, payload: &str) {
         self.projector.publish(subject.to_owned(), payload.to_owned().into()).await.unwrap();
         self.projector.flush().await.unwrap();

@@ -113,6 +113,8 @@ fn frame_without_v(name: &str, token: &str, room: &str) -> Value {
     match name {
         "auth" => json!({ "type": name, "id": 1, "token": token }),
         "pong" => json!({ "type": name }),
+        "subscribe_lobby" => json!({ "type": name, "id": 1, "zip_code": "04109" }),
+        "unsubscribe_lobby" => json!({ "type": name, "id": 1 }),
         "fetch" => json!({ "type": name, "id": 1, "room": room, "after_v": 0 }),
         "typing" => json!({ "type": name, "room": room }),
         _ => json!({ "type": name, "id": 1, "room": room }),
