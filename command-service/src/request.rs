@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, Request},
     http::request::Parts,
 };
-use serde::de::DeserializeOwned;
+use eserde::EDeserialize;
 use service_kit::extract::{Json, body_error};
 
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) struct OptionalBodyCommand<T> {
 /// A command without a body. The hash that identifies repeats covers the bytes of a body all the same.
 pub(crate) struct BareCommand(pub(crate) Stamp);
 
-impl<T: DeserializeOwned> FromRequest<App> for Command<T> {
+impl<T: for<'de> EDeserialize<'de>> FromRequest<App> for Command<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Command<T> {
     }
 }
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBodyCommand<T> {
+impl<T: for<'de> EDeserialize<'de> + Default> FromRequest<App> for OptionalBodyCommand<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Error> {

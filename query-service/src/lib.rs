@@ -18,6 +18,7 @@ mod views;
 mod live;
 
 mod app;
+mod cards;
 mod collect;
 mod cursor;
 mod error;

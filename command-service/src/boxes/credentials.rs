@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use domain::{BoxId, DeliveryBox};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, clock, extract::Path};
 use sign_in::sign_out;
 use utoipa::ToSchema;
@@ -27,6 +27,7 @@ use crate::{
 pub(crate) struct SetCredentials {
     /// A secret known to this box only, preferably random.
     #[schema(value_type = schemas::BoxSecret)]
+    #[eserde(compat)]
     secret: BoxSecret,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{BoxCommand, EventSequence, OwnCommand, values::Reason};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
@@ -15,9 +15,11 @@ use crate::{answer::Created, app::App, error::Error, paths::BoxPath, request::Co
 pub(crate) struct DropEvent {
     /// Its sequence in the log of the box's partition.
     #[schema(value_type = schemas::EventSequence)]
+    #[eserde(compat)]
     sequence: EventSequence,
     /// The reason for dropping it.
     #[schema(value_type = schemas::Reason)]
+    #[eserde(compat)]
     reason: Reason,
 }
 

@@ -5,7 +5,7 @@ use domain::{
     BoxCommand, BoxId, OwnCommand,
     values::{Address, BoxKind, Coordinates, ZipCode},
 };
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsOperator;
 use utoipa::ToSchema;
 
@@ -21,24 +21,32 @@ use crate::{answer::Created, app::App, error::Error, problems::Code, request::Co
 pub(crate) struct InstallBox {
     /// Its id; generated if absent.
     #[schema(value_type = Option<schemas::BoxId>)]
+    #[serde(default)]
+    #[eserde(compat)]
     box_id: Option<BoxId>,
     /// The users that may use it.
     #[schema(value_type = schemas::BoxKind)]
+    #[eserde(compat)]
     kind: BoxKind,
     /// Postal code.
     #[schema(value_type = schemas::ZipCode)]
+    #[eserde(compat)]
     zip_code: ZipCode,
     /// Street address.
     #[schema(value_type = schemas::Address)]
+    #[eserde(compat)]
     address: Address,
     /// Floor, door, corner.
     #[schema(value_type = schemas::Address)]
+    #[eserde(compat)]
     detailed_address: Address,
     /// Degrees north.
     #[schema(value_type = schemas::Latitude)]
+    #[eserde(compat)]
     latitude: f64,
     /// Degrees east.
     #[schema(value_type = schemas::Longitude)]
+    #[eserde(compat)]
     longitude: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{BoxCommand, OwnCommand, values::Reason};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
@@ -24,9 +24,12 @@ pub(crate) enum ServiceState {
 #[schema(example = json!({ "state": "out_of_service", "reason": "The door is stuck" }))]
 pub(crate) struct SetServiceState {
     /// The state from now on.
+    #[eserde(compat)]
     state: ServiceState,
     /// The reason for taking it out of service.
     #[schema(value_type = Option<schemas::Reason>)]
+    #[serde(default)]
+    #[eserde(compat)]
     reason: Option<Reason>,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{BoxEvent, RoomCommand, RoomEvent, values::ExtensionHours};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use domain::{BoxRefusal, DeliveryBox, PasswordProof, RoomCommand, RoomId, UserId};
+use eserde::Deserialize;
 use event_store::{CommandError, Committed};
-use serde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct JoinRoom {
     /// The password of a locked room.
     #[schema(value_type = Option<schemas::RoomPassword>)]
+    #[serde(default)]
+    #[eserde(compat)]
     password: Option<RoomPassword>,
 }
 

@@ -5,7 +5,7 @@ use domain::{
     BoxCommand, BoxEvent, OwnCommand, RoomEvent, StoreId, UserId,
     values::{MaxMembers, Title},
 };
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -24,9 +24,11 @@ use crate::{
 pub(crate) struct OpenRoom {
     /// The store for the order.
     #[schema(value_type = schemas::StoreId)]
+    #[eserde(compat)]
     store_id: StoreId,
     /// The title of the room.
     #[schema(value_type = schemas::Title)]
+    #[eserde(compat)]
     title: Title,
     /// The maximum number of members.
     #[serde(deserialize_with = "whole_number")]
@@ -34,6 +36,8 @@ pub(crate) struct OpenRoom {
     max_members: MaxMembers,
     /// The password; absent for a room without a lock.
     #[schema(value_type = Option<schemas::RoomPassword>)]
+    #[serde(default)]
+    #[eserde(compat)]
     password: Option<RoomPassword>,
 }
 

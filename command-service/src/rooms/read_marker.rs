@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{DeliveryBox, MessageId, RoomId, UserId};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, paths::RoomPath, problems::Cod
 pub(crate) struct MoveReadMarker {
     /// The last message read.
     #[schema(value_type = schemas::MessageId)]
+    #[eserde(compat)]
     message_id: MessageId,
 }
 

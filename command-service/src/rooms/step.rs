@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{RoomCommand, values::Step};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, paths::RoomPath, request::Comm
 pub(crate) struct AdvanceStep {
     /// The step, not before the current one.
     #[schema(value_type = schemas::Step)]
+    #[eserde(compat)]
     step: Step,
 }
 

@@ -50,6 +50,7 @@ pub(super) enum Answer {
                        The same commands are served over NATS, as `cmd.<operation id>`.",
         version = "1"
     ),
+    servers((url = "/", description = "This service")),
     components(schemas(Problem, NewId, SessionView)),
     tags(
         (name = "users", description = "The caller's own account"),

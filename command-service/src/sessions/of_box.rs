@@ -1,7 +1,7 @@
 //! `POST /boxes/{box}/sessions`: exchanges the secret of a box for a session.
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::Role, extract::Path, http::ClientAddress};
 use utoipa::ToSchema;
 
@@ -18,6 +18,7 @@ use crate::{
 pub(crate) struct OpenBoxSession {
     /// The secret set by an operator.
     #[schema(value_type = schemas::BoxSecret)]
+    #[eserde(compat)]
     secret: BoxSecret,
 }
 

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use credentials::Account;
 use domain::UserId;
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::Role, http::ClientAddress};
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
@@ -18,9 +18,11 @@ use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code,
 pub(crate) struct OpenSession {
     /// The user or operator.
     #[schema(value_type = schemas::UserId)]
+    #[eserde(compat)]
     user_id: UserId,
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
+    #[eserde(compat)]
     password: AccountPassword,
 }
 

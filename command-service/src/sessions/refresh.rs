@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use credentials::{SessionKey, SessionRecord, StoredAccount};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::Role, clock};
 use sign_in::sign_out;
 use storage::BucketError;
@@ -25,6 +25,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct RefreshSession {
     /// The refresh token of the last answer.
     #[schema(value_type = schemas::RefreshToken)]
+    #[eserde(compat)]
     refresh_token: RefreshTokenText,
 }
 

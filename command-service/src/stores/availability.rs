@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::StoreCommand;
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
@@ -24,6 +24,7 @@ pub(crate) enum Availability {
 #[schema(example = json!({ "state": "closed" }))]
 pub(crate) struct SetAvailability {
     /// The availability from now on.
+    #[eserde(compat)]
     state: Availability,
 }
 

@@ -5,7 +5,7 @@ use domain::{
     StoreCommand,
     values::{Category, StoreName, ZipCode},
 };
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsOperator, extract::Path};
 use utoipa::ToSchema;
 
@@ -18,12 +18,18 @@ use crate::{answer::Done, app::App, error::Error, paths::StorePath, request::Com
 pub(crate) struct ChangeStore {
     /// Its name.
     #[schema(value_type = Option<schemas::StoreName>)]
+    #[serde(default)]
+    #[eserde(compat)]
     name: Option<StoreName>,
     /// Postal code.
     #[schema(value_type = Option<schemas::ZipCode>)]
+    #[serde(default)]
+    #[eserde(compat)]
     zip_code: Option<ZipCode>,
     /// Its category, like `pizza`.
     #[schema(value_type = Option<schemas::Category>)]
+    #[serde(default)]
+    #[eserde(compat)]
     category: Option<Category>,
 }
 

@@ -5,7 +5,7 @@ use domain::{
     StoreCommand, StoreId,
     values::{Category, StoreName, ZipCode},
 };
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsOperator;
 use utoipa::ToSchema;
 
@@ -20,15 +20,21 @@ use crate::{answer::Created, app::App, error::Error, problems::Code, request::Co
 pub(crate) struct RegisterStore {
     /// Its id; generated if absent.
     #[schema(value_type = Option<schemas::StoreId>)]
+    #[serde(default)]
+    #[eserde(compat)]
     store_id: Option<StoreId>,
     /// Its name.
     #[schema(value_type = schemas::StoreName)]
+    #[eserde(compat)]
     name: StoreName,
     /// Postal code.
     #[schema(value_type = schemas::ZipCode)]
+    #[eserde(compat)]
     zip_code: ZipCode,
     /// Its category, like `pizza`.
     #[schema(value_type = Option<schemas::Category>)]
+    #[serde(default)]
+    #[eserde(compat)]
     category: Option<Category>,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{TalkCommand, values::MessageBody};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, paths::MessagePath, request::C
 pub(crate) struct EditMessage {
     /// The text from now on.
     #[schema(value_type = schemas::MessageBody)]
+    #[eserde(compat)]
     body: MessageBody,
 }
 

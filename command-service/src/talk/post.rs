@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{MessageId, TalkCommand, values::MessageBody};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -15,9 +15,12 @@ use crate::{answer::Created, app::App, error::Error, paths::RoomPath, request::C
 pub(crate) struct PostMessage {
     /// The text.
     #[schema(value_type = schemas::MessageBody)]
+    #[eserde(compat)]
     body: MessageBody,
     /// The message that it replies to.
     #[schema(value_type = Option<schemas::MessageId>)]
+    #[serde(default)]
+    #[eserde(compat)]
     reply_to: Option<MessageId>,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{UserCommand, values::PushToken};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
 
@@ -22,6 +22,7 @@ use crate::{
 pub(crate) struct RegisterDevice {
     /// The device's address at its push provider.
     #[schema(value_type = schemas::PushToken)]
+    #[eserde(compat)]
     push_token: PushToken,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{UserCommand, values::Nickname};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, request::Command, schemas};
 pub(crate) struct ChangeNickname {
     /// The nickname that others see from now on.
     #[schema(value_type = schemas::Nickname)]
+    #[eserde(compat)]
     nickname: Nickname,
 }
 

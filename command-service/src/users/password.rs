@@ -1,7 +1,7 @@
 //! `PUT /users/me/password`
 
 use axum::{extract::State, http::StatusCode};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{
     auth::{AsPerson, Caller},
     http::ClientAddress,
@@ -18,9 +18,11 @@ use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code,
 pub(crate) struct ChangePassword {
     /// The current password.
     #[schema(value_type = schemas::AccountPassword)]
+    #[eserde(compat)]
     old: AccountPassword,
     /// The new password.
     #[schema(value_type = schemas::AccountPassword)]
+    #[eserde(compat)]
     new: AccountPassword,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{NotificationPreferences, UserCommand};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, request::Command, schemas};
 pub(crate) struct SetNotificationPreferences {
     /// `true` for each wanted kind, `false` for each unwanted one.
     #[schema(value_type = schemas::NotificationPreferences)]
+    #[eserde(compat)]
     preferences: NotificationPreferences,
 }
 

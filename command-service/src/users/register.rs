@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{UserCommand, values::Nickname};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::{auth::AsUser, http::ClientAddress};
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ use crate::{answer::Created, app::App, error::Error, request::Command, schemas};
 pub(crate) struct RegisterBearer {
     /// The nickname that others see; unique without regard to case.
     #[schema(value_type = schemas::Nickname)]
+    #[eserde(compat)]
     nickname: Nickname,
 }
 

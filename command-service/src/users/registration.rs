@@ -6,8 +6,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::{AccountError, AccountState, StoredAccount};
 use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname};
+use eserde::Deserialize;
 use event_store::{CommandError, Committed};
-use serde::Deserialize;
 use service_kit::http::ClientAddress;
 use sign_in::AccountPassword;
 use utoipa::ToSchema;
@@ -33,12 +33,15 @@ const ROLE: &str = "user";
 pub(crate) struct RegisterUser {
     /// The id; it cannot be changed later.
     #[schema(value_type = schemas::UserId)]
+    #[eserde(compat)]
     user_id: UserId,
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
+    #[eserde(compat)]
     password: AccountPassword,
     /// The nickname that others see; unique without regard to case.
     #[schema(value_type = schemas::Nickname)]
+    #[eserde(compat)]
     nickname: Nickname,
 }
 

@@ -1,5 +1,7 @@
 //! The documentation of an HTTP API: `/openapi.json`, and pages under `/docs` that work offline.
 
+mod examples;
+
 use std::fmt::Write;
 
 use axum::{
@@ -21,13 +23,22 @@ const SWAGGER_POLICY: HeaderValue = HeaderValue::from_static(
      img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Serves the OpenAPI document and Swagger UI.
+/// Serves the OpenAPI document with examples of its responses, and Swagger UI.
 pub fn router(api: OpenApi) -> Router {
+    let api = with_examples(api);
     let swagger = Router::from(SwaggerUi::new("/docs").url("/openapi.json", api));
     swagger.layer(map_response(async |mut response: Response| {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, SWAGGER_POLICY);
         response
     }))
+}
+
+fn with_examples(api: OpenApi) -> OpenApi {
+    let with_examples = serde_json::to_value(&api).and_then(|mut document| {
+        examples::add(&mut document);
+        serde_json::from_value(document)
+    });
+    with_examples.unwrap_or(api)
 }
 
 /// An HTML page. Its policy allows only its own style.

@@ -10,9 +10,10 @@ use axum::{
     },
     http::{StatusCode, request::Parts},
 };
+use eserde::EDeserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{http::rest::BodyTimeout, problem::Problem};
+use crate::{field_error::FieldError, http::rest::BodyTimeout, problem::Problem};
 
 /// A JSON body.
 #[derive(Debug, Clone, Copy)]
@@ -26,42 +27,40 @@ pub struct Path<T>(pub T);
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: for<'de> EDeserialize<'de>,
+    S: Send + Sync,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
         let bytes = bytes.map_err(|rejection| body_error(&rejection))?;
-        match axum::Json::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            // The parser also reports a syntax error for a value of a wrong type in place of a variant's name, for
-            // example `null`.
-            Err(JsonRejection::JsonSyntaxError(error)) if is_json(&bytes) => {
-                Err(invalid_body().detail(error.body_text()))
+        match axum::Json::<IgnoredAny>::from_request(Request::from_parts(parts, Body::from(bytes.clone())), state).await
+        {
+            Ok(_) => parse(&bytes).map(Self),
+            Err(rejection @ JsonRejection::MissingJsonContentType(_)) => {
+                let (code, title) = ("unsupported-media-type", "The request body must be JSON");
+                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, title).detail(rejection.body_text()))
             }
-            Err(rejection) => Err(body_problem(&rejection)),
+            Err(rejection) => Err(malformed().detail(rejection.body_text())),
         }
     }
 }
 
-fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+/// Parses a body that is known to be JSON.
+fn parse<T: for<'de> EDeserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
+    // The parser would take an array for the fields in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(invalid_body(vec![FieldError::no_object()]));
+    }
+    eserde::json::from_slice(body).map_err(|errors| invalid_body(FieldError::all(&errors)))
 }
 
-fn invalid_body() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid request body")
-}
-
-fn body_problem(rejection: &JsonRejection) -> Problem {
-    let problem = match rejection {
-        JsonRejection::JsonDataError(_) => invalid_body(),
-        JsonRejection::MissingJsonContentType(_) => {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The request body must be JSON")
-        }
-        _ => malformed(),
-    };
-    problem.detail(rejection.body_text())
+fn invalid_body(errors: Vec<FieldError>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid request body").errors(errors)
 }
 
 fn malformed() -> Problem {
@@ -116,6 +115,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 fn query_problem(rejection: &QueryRejection) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "A query parameter is not valid")
-        .detail(rejection.body_text())
+    // The text names the parameter before the error.
+    let text = rejection.body_text();
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+    Problem::new(StatusCode::BAD_REQUEST, "invalid-query", "A query parameter is not valid").detail(text)
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod docs;
 pub mod exit;
 pub mod extract;
+pub mod field_error;
 pub mod health;
 pub mod http;
 pub mod master_key;

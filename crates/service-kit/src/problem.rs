@@ -11,6 +11,8 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::field_error::FieldError;
+
 /// The header with the id of a request, in responses and logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,6 +33,10 @@ pub struct Problem {
     /// The stable code for programs.
     #[schema(example = "box-in-use")]
     code: &'static str,
+    /// The errors of single fields of the body, at most 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldError>,
     /// The id of the request in the logs.
     request_id: String,
     /// The seconds after which a retry makes sense.
@@ -47,6 +53,7 @@ impl Problem {
             status: status.as_u16(),
             detail: title.to_owned(),
             code,
+            errors: Vec::new(),
             request_id: String::new(),
             retry_after: None,
         }
@@ -56,6 +63,20 @@ impl Problem {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
+        self
+    }
+
+    /// Sets the errors of single fields. The detail shows the first one.
+    #[must_use]
+    pub(crate) fn errors(mut self, errors: Vec<FieldError>) -> Self {
+        if let Some(FieldError { pointer, detail }) = errors.first() {
+            let field = if pointer.is_empty() { "the body" } else { pointer };
+            self.detail = match errors.len() {
+                1 => format!("{field} {detail}"),
+                count => format!("{field} {detail}, and {} more", count - 1),
+            };
+        }
+        self.errors = errors;
         self
     }
 

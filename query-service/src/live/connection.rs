@@ -6,6 +6,7 @@ use axum::extract::ws::{Utf8Bytes, WebSocket};
 use service_kit::{
     auth::{Caller, Role},
     clock,
+    field_error::readable,
 };
 use tokio::{
     sync::watch,
@@ -270,7 +271,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     async fn on_frame(&mut self, frame: &Utf8Bytes) -> Result<(), Closed> {
         match (self.frame_limiter.check(Instant::now()), serde_json::from_str(frame)) {
             (Verdict::Allow, Ok(frame)) => self.handle(frame).await,
-            (Verdict::Allow, Err(error)) => self.socket.feed(invalid_frame(&error.to_string()).encode()).await,
+            (Verdict::Allow, Err(error)) => {
+                let id = FrameId::of(frame);
+                let (code, detail) = ("invalid-frame", &readable(&error.to_string()));
+                self.socket.feed(ServerFrame::Error { id: id.as_ref(), room: None, code, detail }.encode()).await
+            }
             (Verdict::Reject, _) => {
                 let refusal = error_frame("too-many-frames", "at most 20 frames per second; this frame was ignored");
                 self.socket.feed(refusal.encode()).await

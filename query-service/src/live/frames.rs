@@ -110,6 +110,17 @@ pub(super) enum FrameId {
     Text(String),
 }
 
+impl FrameId {
+    /// Returns the id of a frame that may be malformed otherwise.
+    pub(super) fn of(frame: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Identified {
+            id: Option<FrameId>,
+        }
+        serde_json::from_str::<Identified>(frame).ok()?.id
+    }
+}
+
 /// A frame from the server, except events: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]

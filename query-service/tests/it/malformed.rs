@@ -275,3 +275,20 @@ fn resident_kib() -> usize {
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
+
+#[tokio::test]
+async fn a_malformed_frame_is_answered_with_its_id() {
+    let world = World::start().await;
+    let mut watcher = world.watch("ana", None).await;
+    assert_eq!(watcher.next().await["type"], "subscribed");
+    for (frame, id) in [
+        (json!({ "type": "subscribe", "id": 7, "room": "NOT A ROOM" }), json!(7)),
+        (json!({ "type": "fetch", "id": "x" }), json!("x")),
+        (json!({ "type": "shout", "id": 8 }), json!(8)),
+        (json!({ "type": "typing" }), json!(null)),
+    ] {
+        watcher.say(frame.clone()).await;
+        let error = watcher.next().await;
+        assert_eq!((&error["code"], &error["id"]), (&json!("invalid-frame"), &id), "{frame}");
+    }
+}

@@ -83,3 +83,39 @@ async fn users_are_shown_by_their_ids() {
         assert_eq!(world.get("eve", &format!("/users{bad}")).await.1["code"], "invalid-query", "{bad}");
     }
 }
+
+#[tokio::test]
+async fn a_card_has_an_entity_tag() {
+    let world = World::start().await;
+    let token = format!("Bearer {}", world.token("eve"));
+    let path = "/rooms/north.2";
+    let first = world.get_with(path, &[("authorization", &token)]).await;
+    assert_eq!(first.headers()["cache-control"], "private, no-cache");
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    let known = [("authorization", token.as_str()), ("if-none-match", &tag)];
+    let again = world.get_with(path, &known).await;
+    assert_eq!((again.status(), again.headers()["etag"].to_str().unwrap()), (304.try_into().unwrap(), tag.as_str()));
+    assert!(again.bytes().await.unwrap().is_empty());
+    world.sql("update rooms set member_count = 3 where room_id = 'north.2'").await;
+    let changed = world.get_with(path, &known).await;
+    assert_eq!(changed.status(), 200);
+    assert_ne!(changed.headers()["etag"].to_str().unwrap(), tag);
+    // A refusal has none.
+    assert!(world.get_with("/rooms/north.9", &known).await.headers().get("etag").is_none());
+}
+
+#[tokio::test]
+async fn a_long_list_is_compressed() {
+    let world = World::start().await;
+    let token = format!("Bearer {}", world.token("eve"));
+    for (path, encoding, expected) in [
+        ("/boxes", "gzip", Some("gzip")),
+        ("/boxes", "br, gzip", Some("br")),
+        ("/boxes", "identity", None),
+        ("/stores/pizza", "gzip", None),
+    ] {
+        let response = world.get_with(path, &[("authorization", &token), ("accept-encoding", encoding)]).await;
+        let found = response.headers().get("content-encoding").map(|encoding| encoding.to_str().unwrap().to_owned());
+        assert_eq!(found.as_deref(), expected, "{path} {encoding}");
+    }
+}

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
 };
 use clap::Args;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::Url;
 
 use super::rates::{RATE_LIMIT, RATE_LIMIT_POLICY};
@@ -21,26 +21,44 @@ const MAX_AGE: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone, Args)]
 pub struct OriginArgs {
     /// Origins whose pages may call this service from a browser, separated by commas, like
-    /// `https://chat.example,http://127.0.0.1:3000`; none if not given
+    /// `https://chat.example,http://localhost:*` (all ports); none if not given
     #[arg(long, env = "BOXROOM_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
     pub allowed_origins: Vec<Origin>,
 }
 
 /// The origin of a page: scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(HeaderValue);
+pub enum Origin {
+    /// One origin, in the form that a browser sends: origins are compared byte by byte.
+    Exact(String),
+    /// All ports of a host, for development. Written with `*` as the port. Contains the origin up to the port.
+    AnyPort(String),
+}
 
 impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        // A browser sends this exact form, and origins are compared byte by byte.
-        let form = url.map(|url| url.origin().ascii_serialization()).filter(|form| form == text);
-        let origin = form.and_then(|form| HeaderValue::from_str(&form).ok());
-        origin
-            .map(Self)
-            .ok_or_else(|| format!("{text:?} is not an origin like https://chat.example or http://127.0.0.1:3000"))
+        let is_origin = |text: &str| {
+            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            url.is_some_and(|url| url.origin().ascii_serialization() == text)
+        };
+        match text.strip_suffix(":*") {
+            Some(host) if is_origin(host) => Ok(Self::AnyPort(format!("{host}:"))),
+            None if is_origin(text) => Ok(Self::Exact(text.to_owned())),
+            _ => Err(format!("{text:?} is not an origin like https://chat.example or http://localhost:*")),
+        }
+    }
+}
+
+impl Origin {
+    fn includes(&self, origin: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == origin,
+            Self::AnyPort(host) => origin
+                .strip_prefix(host)
+                .is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())),
+        }
     }
 }
 
@@ -50,13 +68,17 @@ pub fn allow(router: Router, origins: &[Origin]) -> Router {
     if origins.is_empty() {
         return router;
     }
+    let origins = origins.to_vec();
     let named = HeaderName::from_static;
     let cors = CorsLayer::new()
-        .allow_origin(origins.iter().map(|Origin(origin)| origin.clone()).collect::<Vec<_>>())
+        .allow_origin(AllowOrigin::predicate(move |origin: &HeaderValue, _: &_| {
+            origin.to_str().is_ok_and(|origin| origins.iter().any(|allowed| allowed.includes(origin)))
+        }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
             named("idempotency-key"),
             named("last-event-id"),
             named("min-position"),
@@ -65,6 +87,7 @@ pub fn allow(router: Router, origins: &[Origin]) -> Router {
         .expose_headers([
             named("event-position"),
             named("idempotent-replay"),
+            header::ETAG,
             header::RETRY_AFTER,
             RATE_LIMIT,
             RATE_LIMIT_POLICY,
@@ -132,13 +155,39 @@ mod tests {
         assert_eq!((response.status().as_u16(), header(&response, "access-control-allow-origin")), (405, None));
     }
 
+    #[tokio::test]
+    async fn pages_of_all_ports_of_a_host_are_allowed() {
+        let allowed = ["http://localhost:*"];
+        for (origin, is_allowed) in [
+            ("http://localhost:5173", true),
+            ("http://localhost", false),
+            ("http://localhost:", false),
+            ("http://localhost:80.example", false),
+            ("http://localhost.example:80", false),
+            ("https://localhost:5173", false),
+        ] {
+            let response = call(&allowed, preflight(origin)).await;
+            let found = header(&response, "access-control-allow-origin");
+            assert_eq!(found, is_allowed.then_some(origin), "{origin}");
+        }
+    }
+
     #[test]
     fn an_origin_consists_of_scheme_host_and_port() {
-        for fine in [CHAT, "http://127.0.0.1:3000", "https://[::1]:8443"] {
+        for fine in [CHAT, "http://127.0.0.1:3000", "https://[::1]:8443", "http://localhost:*"] {
             fine.parse::<Origin>().unwrap();
         }
-        let strange =
-            ["", "*", "null", "chat.example", "https://chat.example/", "https://Chat.example", "ftp://a.example"];
+        let strange = [
+            "",
+            "*",
+            "null",
+            "http://*",
+            "http://localhost:80:*",
+            "chat.example",
+            "https://chat.example/",
+            "https://Chat.example",
+            "ftp://a.example",
+        ];
         for strange in strange.into_iter().chain(["https://chat.example:443", "https://ana@chat.example"]) {
             strange.parse::<Origin>().unwrap_err();
         }

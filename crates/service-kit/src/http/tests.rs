@@ -6,11 +6,13 @@ use tower::ServiceExt;
 use super::*;
 use crate::extract::Json;
 
-#[derive(serde::Deserialize)]
+#[derive(eserde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Greeting {
+    #[eserde(compat)]
     name: String,
     #[serde(default)]
+    #[eserde(compat)]
     tone: Tone,
 }
 
@@ -95,4 +97,27 @@ async fn a_valid_request_passes_and_keeps_its_id() {
     request.headers_mut().insert("x-request-id", HeaderValue::from_static("not plain!"));
     let (_, _, response) = call(request).await;
     assert_ne!(response.headers()["x-request-id"], "not plain!");
+}
+
+#[tokio::test]
+async fn an_invalid_body_names_every_field() {
+    let (status, problem, _) = call(greet(r#"{"name":1,"tone":"Loud","more":1,"a/b":2}"#)).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        problem["errors"],
+        serde_json::json!([
+            { "pointer": "/name", "detail": "must be a string" },
+            { "pointer": "/tone", "detail": "must be `Warm` or `Cool`" },
+            { "pointer": "/more", "detail": "is not a known field" },
+            { "pointer": "/a~1b", "detail": "is not a known field" },
+        ])
+    );
+    assert_eq!(problem["detail"], "/name must be a string, and 3 more");
+    let (_, problem, _) = call(greet("{}")).await;
+    assert_eq!(problem["errors"], serde_json::json!([{ "pointer": "/name", "detail": "is required" }]));
+    let (_, problem, _) = call(greet(r#" ["ana"]"#)).await;
+    assert_eq!(problem["errors"], serde_json::json!([{ "pointer": "", "detail": "must be an object" }]));
+    let many = (0..100).map(|n| format!(r#","f{n}":1"#)).collect::<String>();
+    let (_, problem, _) = call(greet(format!(r#"{{"name":"a"{many}}}"#))).await;
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 20);
 }

@@ -1,6 +1,6 @@
 //! The description as an HTML page, without scripts and external resources.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(super) fn of(document: &Value) -> String {
         let _ = write!(page, "<h2>{}</h2>", escaped(&operation["summary"]));
         for message in operation["messages"].as_array().into_iter().flatten() {
             let name = message["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-            write_message(&mut page, &document["components"]["messages"][name]);
+            write_message(&mut page, &document["components"], name);
         }
     }
     page.push_str("<h2>Close codes</h2><table>");
@@ -40,11 +40,64 @@ pub(super) fn of(document: &Value) -> String {
     page
 }
 
-fn write_message(page: &mut String, message: &Value) {
-    let name = escaped(&message["name"]);
-    let example = escaped(&message["examples"][0]["payload"]);
-    let summary = escaped(&message["summary"]);
+fn write_message(page: &mut String, components: &Value, name: &str) {
+    let message = &components["messages"][name];
+    let (example, summary) = (escaped(&message["examples"][0]["payload"]), escaped(&message["summary"]));
     let _ = write!(page, "<h3 id=\"{name}\"><code>{name}</code></h3><p>{summary}</p><pre>{example}</pre>");
+    let mut rows = String::new();
+    write_fields(&mut rows, components, &components["schemas"][name], "");
+    let _ = write!(page, "<table><tr><th>field<th>type<th>meaning{rows}</table>");
+}
+
+/// Writes a row for each field of an object, and of the objects in it.
+fn write_fields(rows: &mut String, components: &Value, schema: &Value, prefix: &str) {
+    let schema = resolved(components, schema);
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        write_fields(rows, components, part, prefix);
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten().filter(|(name, _)| *name != "type") {
+        let required = schema["required"].as_array().into_iter().flatten().any(|required| required == name);
+        let optional = if required { "" } else { ", optional" };
+        let kind = kind_of(components, field);
+        let meaning = field["description"].as_str().or(resolved(components, field)["description"].as_str());
+        let meaning = escaped(&meaning.unwrap_or_default().into());
+        let _ = write!(rows, "<tr><td><code>{prefix}{name}</code><td>{kind}{optional}<td>{meaning}");
+        let (inner, path) = match resolved(components, field)["items"].clone() {
+            Value::Null => (field.clone(), format!("{prefix}{name}.")),
+            items => (items, format!("{prefix}{name}[].")),
+        };
+        write_fields(rows, components, &inner, &path);
+    }
+}
+
+/// Returns the name of a field's type in terms of JSON, with its values if they are listed.
+fn kind_of(components: &Value, schema: &Value) -> String {
+    let schema = resolved(components, schema);
+    if let Some(values) = schema["enum"].as_array() {
+        let values = values.iter().map(|value| format!("<code>{}</code>", escaped(value)));
+        return values.collect::<Vec<_>>().join(" or ");
+    }
+    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
+        let kinds = choices.iter().map(|choice| kind_of(components, choice)).collect::<BTreeSet<_>>();
+        return kinds.into_iter().collect::<Vec<_>>().join(" or ");
+    }
+    match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().map(escaped).collect::<Vec<_>>().join(" or "),
+        Value::String(kind) if kind == "array" => format!("array of {}", kind_of(components, &schema["items"])),
+        Value::String(kind) => schema["format"]
+            .as_str()
+            .filter(|format| *format == "date-time")
+            .map_or_else(|| kind.clone(), |_| "time".to_owned()),
+        _ => "object".to_owned(),
+    }
+}
+
+/// Returns the schema that a reference leads to.
+fn resolved<'a>(components: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+        Some(name) => &components["schemas"][name],
+        None => schema,
+    }
 }
 
 /// Escapes a text for HTML. Any other value is escaped as JSON.

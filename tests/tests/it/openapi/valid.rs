@@ -22,6 +22,7 @@ async fn both_descriptions_are_valid_openapi() {
         assert!(errors.is_empty(), "{url}: {errors:#?}");
         every_schema_is_one(&document);
         references_lead_somewhere(&document, &document);
+        every_response_has_a_valid_example(&document);
         let mut names = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             assert!(item["parameters"].is_null(), "{path}: parameters belong to operations");
@@ -73,6 +74,26 @@ fn every_schema_is_one(part: &Value) {
         }
         Value::Array(items) => items.iter().for_each(every_schema_is_one),
         _ => {}
+    }
+}
+
+/// Requires an example of every JSON response that is valid by the schema of the response.
+fn every_response_has_a_valid_example(document: &Value) {
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                for (media_type, content) in response["content"].as_object().into_iter().flatten() {
+                    if !media_type.ends_with("json") {
+                        continue;
+                    }
+                    let mut schema = content["schema"].clone();
+                    schema["components"] = document["components"].clone();
+                    let validator = jsonschema::draft202012::new(&schema).unwrap();
+                    let errors: Vec<_> = validator.iter_errors(&content["example"]).map(|e| e.to_string()).collect();
+                    assert!(errors.is_empty(), "{method} {path} {status}: {errors:?} in {}", content["example"]);
+                }
+            }
+        }
     }
 }
 
