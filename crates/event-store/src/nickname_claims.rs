@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use domain::{User, UserId};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use wire::{
     Source, StreamName,
@@ -16,8 +16,8 @@ use wire::{
 use crate::{
     codec::envelope::{CommandContext, RecordedCommit, encode, header},
     executor::{
+        aggregate::{NameClaims, StoredAggregate},
         append::{AppendError, RetryPolicy, append},
-        aggregate::StoredAggregate,
         error::EventStoreError,
         store::LogEventStore,
         unique_names::{ClaimEvent, claim_alike},
@@ -110,26 +110,32 @@ impl NicknameClaims {
 
     /// Claims for users, in this order if their names look alike.
     async fn claim_for(&self, users: &[UserId], context: &CommandContext) -> Result<(), EventStoreError> {
-        let loads = users.iter().map(|user_id| self.store.load(user_id, Freshness::Leader));
-        let states: Vec<_> = stream::iter(loads).buffered(CONCURRENCY).try_collect().await?;
+        let names: Vec<_> = users.iter().map(|user_id| self.name(user_id).boxed()).collect();
+        let names: Vec<Option<NameClaims>> = stream::iter(names).buffered(CONCURRENCY).try_collect().await?;
+        let named = users.iter().zip(names).filter_map(|(user_id, name)| Some((user_id, name?.alike)));
         let mut subjects = HashSet::new();
-        let (first, later): (Vec<&UserId>, Vec<&UserId>) = users
-            .iter()
-            .zip(&states)
-            .filter_map(|(user_id, known)| Some((user_id, known.state.claims()?.alike)))
-            .map(|(user_id, alike)| (user_id, subjects.insert(alike)))
-            .fold((vec![], vec![]), |(mut first, mut later), (user_id, is_first)| {
-                if is_first { first.push(user_id) } else { later.push(user_id) }
-                (first, later)
-            });
-        let claims = first.into_iter().map(|user_id| claim_alike(&self.store, user_id, context));
+        let (first, later): (Vec<_>, Vec<_>) = named.partition(|(_, alike)| subjects.insert(alike.clone()));
+        let claim = |(user_id, _): (_, String)| claim_alike(&self.store, user_id, context).boxed();
+        let claims: Vec<_> = first.into_iter().map(claim).collect();
         stream::iter(claims).buffer_unordered(CONCURRENCY).try_for_each(|_| async { Ok(()) }).await?;
-        for user_id in later {
+        for (user_id, _) in later {
             if !claim_alike(&self.store, user_id, context).await? {
                 tracing::warn!(user.id = %user_id, "the nickname looks like that of an older user");
             }
         }
         Ok(())
+    }
+
+    /// Returns the claims that a user needs. None for an erased one, and for one that this release cannot read.
+    async fn name(&self, user_id: &UserId) -> Result<Option<NameClaims>, EventStoreError> {
+        match self.store.load(user_id, Freshness::Leader).await {
+            Ok(known) => Ok(known.state.claims()),
+            Err(EventStoreError::Corrupt { reason }) => {
+                tracing::error!(user.id = %user_id, reason, "the nickname of a user cannot be read");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the sequence of the last record, and the record.
