@@ -38,16 +38,13 @@ const RESERVED: [&str; 24] = [
 ];
 
 /// The reason for which a nickname is not allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disallowed {
     /// It looks like the name of an operator or of an erased user.
-    #[error("is reserved")]
     Reserved,
     /// It mixes scripts that are not used together.
-    #[error("must not mix scripts that are not written together, like Latin and Cyrillic")]
     MixedScripts,
     /// It has controls of the writing direction, with which a name reads like another one.
-    #[error("must not contain bidirectional controls")]
     Bidirectional,
 }
 

@@ -24,19 +24,15 @@ pub struct Limits {
 }
 
 /// The reason for which a text is not a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
     /// It is longer than its limits, or shows nothing.
-    #[error("must show something and must not be too long")]
     Length,
     /// It contains control characters. Bodies may have line breaks and tabs.
-    #[error("must not contain control characters or line breaks")]
     Control,
     /// A control of the writing direction is opened and not closed, or the reverse.
-    #[error("must not contain unpaired bidirectional controls")]
     Bidirectional,
     /// It contains characters without a meaning: noncharacters, private use outside bodies, stray tag characters.
-    #[error("must not contain noncharacters, private-use characters or tag characters outside of emojis")]
     Meaningless,
 }
 
