@@ -37,7 +37,7 @@ pub(crate) struct RegisterUser {
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
     password: AccountPassword,
-    /// The nickname that others see; unique without regard to case.
+    /// The nickname that others see; no other user has one that looks like it.
     #[schema(value_type = schemas::Nickname)]
     nickname: Nickname,
 }
@@ -53,6 +53,7 @@ pub(super) async fn register(
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
+    app.nicknames.claimed().await?;
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
     let applicant =

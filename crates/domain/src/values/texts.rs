@@ -88,7 +88,9 @@ impl Error {
                 "must not contain noncharacters, private-use characters, or tag characters outside of flags"
             }
             Self::Disallowed(Disallowed::Reserved) => "looks like the name of an operator or of an erased user",
-            Self::Disallowed(Disallowed::MixedScripts) => "must not mix scripts that look alike, like Latin and Cyrillic",
+            Self::Disallowed(Disallowed::MixedScripts) => {
+                "must not mix scripts that look alike, like Latin and Cyrillic"
+            }
             Self::Disallowed(Disallowed::Bidirectional) => "must not contain bidirectional controls",
         })
     }

@@ -66,6 +66,9 @@ pub(crate) enum Claims {
     Outdated,
 }
 
+/// One of the subjects of a name.
+type Subject = fn(&NameClaims) -> &String;
+
 /// Claims and releases names for an aggregate that goes from one state to another.
 pub(crate) async fn claims<A: StoredAggregate>(
     store: &LogEventStore<A>,
@@ -82,23 +85,24 @@ pub(crate) async fn claims<A: StoredAggregate>(
     let user_id = id.to_string();
     let released = ClaimEvent::NicknameReleased { user_id: user_id.clone() };
     let claimed = ClaimEvent::NicknameClaimed { user_id: user_id.clone() };
-    let exact = (old.as_ref().map(|claims| &claims.exact), new.as_ref().map(|claims| &claims.exact));
-    let alike = (old.as_ref().map(|claims| &claims.alike), new.as_ref().map(|claims| &claims.alike));
+    let (exact, alike): (Subject, Subject) = (|claims| &claims.exact, |claims| &claims.alike);
+    let old_of = |subject: Subject| old.as_ref().map(subject);
+    let new_of = |subject: Subject| new.as_ref().map(subject);
     let mut messages = Vec::new();
-    if let (Some(subject), new) = exact && new != Some(subject) {
+    if let Some(subject) = old_of(exact).filter(|old| new_of(exact) != Some(old)) {
         let Holder { sequence, user_id: holder } = holder(log, subject).await?;
         if holder.as_ref() != Some(&user_id) {
             return Ok(Claims::Outdated);
         }
         messages.push(message(subject, sequence, &released, commit_id, context)?);
     }
-    if let (Some(subject), new) = alike && new != Some(subject) {
+    if let Some(subject) = old_of(alike).filter(|old| new_of(alike) != Some(old)) {
         let Holder { sequence, user_id: holder } = holder(log, subject).await?;
         if holder.as_ref() == Some(&user_id) {
             messages.push(message(subject, sequence, &released, commit_id, context)?);
         }
     }
-    if let (old, Some(subject)) = exact && old != Some(subject) {
+    if let Some(subject) = new_of(exact).filter(|new| old_of(exact) != Some(new)) {
         let Holder { sequence, user_id: holder } = holder(log, subject).await?;
         match holder {
             Some(holder) if holder == user_id => return Ok(Claims::Outdated),
@@ -106,13 +110,13 @@ pub(crate) async fn claims<A: StoredAggregate>(
             None => messages.push(message(subject, sequence, &claimed, commit_id, context)?),
         }
     }
-    if let (old, Some(subject)) = alike {
-        let holder = holder(log, subject).await?;
-        match &holder.user_id {
-            Some(holder) if *holder == user_id && old == Some(subject) => {}
-            Some(other) if *other != user_id && is_held(store, other, subject).await? => return Ok(Claims::Taken),
-            // An own claim of earlier is repeated: another user may be taking it over.
-            _ => messages.push(message(subject, holder.sequence, &claimed, commit_id, context)?),
+    if let Some(subject) = new_of(alike) {
+        let Holder { sequence, user_id: holder } = holder(log, subject).await?;
+        match holder {
+            Some(holder) if holder == user_id && old_of(alike) == Some(subject) => {}
+            Some(other) if other != user_id && is_held(store, &other, subject).await? => return Ok(Claims::Taken),
+            // An own claim from before is repeated, because another user may be taking it over.
+            _ => messages.push(message(subject, sequence, &claimed, commit_id, context)?),
         }
     }
     Ok(Claims::Free(messages))
@@ -184,5 +188,12 @@ fn message(
 ) -> Result<NewMessage, EventStoreError> {
     let (headers, payload) = encode::<_, ()>(commit_id, std::slice::from_ref(event), None, context)?;
     let (stream, subject) = (StreamName::User, subject.to_owned());
-    Ok(NewMessage { stream, subject, message_id: None, guard: Some(Guard { subject: None, sequence }), headers, payload })
+    Ok(NewMessage {
+        stream,
+        subject,
+        message_id: None,
+        guard: Some(Guard { subject: None, sequence }),
+        headers,
+        payload,
+    })
 }

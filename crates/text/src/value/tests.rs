@@ -113,7 +113,9 @@ fn lengths_count_grapheme_clusters_and_bytes() {
 
 #[test]
 fn characters_without_a_meaning_are_refused() {
-    for text in ["a\u{FFFF}", "\u{FDD0}a", "a\u{10FFFE}", "a\u{E0041}", "a\u{E0001}", "🏴\u{E0067}", "🏳\u{E0067}\u{E007F}"] {
+    for text in
+        ["a\u{FFFF}", "\u{FDD0}a", "a\u{10FFFE}", "a\u{E0041}", "a\u{E0001}", "🏴\u{E0067}", "🏳\u{E0067}\u{E007F}"]
+    {
         assert_eq!(line(text, LIMITS), Err(Unfit::Meaningless), "{text:?}");
         assert_eq!(body(text, LIMITS), Err(Unfit::Meaningless), "{text:?}");
     }

@@ -2,75 +2,17 @@
 
 use std::sync::Arc;
 
-use async_nats::HeaderMap;
-use domain::{User, UserCommand, UserEvent};
-use event_store::{
-    Claimed, Log, NicknameClaims, RecordedCommit,
-    codec::envelope::header,
-    executor::store::{StateAfter, prepare},
-    log::{Freshness, Guard, NewMessage, Range},
+use domain::{User, UserCommand};
+use event_store::{Claimed, Log, NicknameClaims, log::Range};
+use testing::{
+    EarlierRelease,
+    commands::{by, executor, user},
 };
-use testing::commands::{by, executor, user};
 use tokio::task::JoinSet;
 use unicode_normalization::UnicodeNormalization;
 use wire::{StreamName, subject};
 
-use super::{
-    registering::{register, rename, taken},
-    stored,
-};
-
-/// Writes the commits of an earlier release, which claims names only without regard to case.
-struct EarlierRelease<'a> {
-    log: &'a Arc<dyn Log>,
-}
-
-impl EarlierRelease<'_> {
-    async fn last(&self, subject: &str) -> u64 {
-        let last = self.log.last(StreamName::User, subject, Freshness::Leader).await.unwrap();
-        last.map_or(0, |last| last.sequence)
-    }
-
-    async fn claim(&self, nickname: &str, event: &str, user_id: &str) {
-        let subject = subject::nickname_claim_v1(nickname);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COMMIT_ID, format!("{event}-{user_id}-{subject}").as_str());
-        headers.insert(header::EVENT_TYPES, event);
-        headers.insert(header::SCHEMA, "1");
-        headers.insert(header::ACTOR, user_id);
-        headers.insert(header::OCCURRED_AT, "2026-11-21T12:00:00.000Z");
-        let data = format!(r#"{{"events":[{{"version":1,"type":"{event}","data":{{"user_id":"{user_id}"}}}}]}}"#);
-        let guard = Some(Guard { subject: None, sequence: self.last(&subject).await });
-        let payload = data.into();
-        let stream = StreamName::User;
-        stored(self.log, NewMessage { stream, subject, message_id: None, guard, headers, payload }).await;
-    }
-
-    async fn append(&self, user_id: &str, event: UserEvent) {
-        let user_id = user(user_id);
-        let last = self.log.last(StreamName::User, &subject::user(&user_id), Freshness::Leader).await.unwrap();
-        let (version, mut state) = match last {
-            Some(last) => (last.sequence, RecordedCommit::parse(&last).unwrap().state(1).unwrap()),
-            None => (0, User::default()),
-        };
-        cqrs_es::Aggregate::apply(&mut state, event.clone());
-        let after = StateAfter { state: &state, version };
-        let message = prepare::<User>(&user_id, &[event], &after, by(user_id.as_str()), 4).unwrap();
-        stored(self.log, message).await;
-    }
-
-    async fn register(&self, user_id: &str, nickname: &str) {
-        self.claim(nickname, "nickname_claimed", user_id).await;
-        let nickname = nickname.to_owned();
-        self.append(user_id, UserEvent::UserRegistered { user_id: user(user_id), nickname }).await;
-    }
-
-    async fn rename(&self, user_id: &str, from: &str, to: &str) {
-        self.claim(from, "nickname_released", user_id).await;
-        self.claim(to, "nickname_claimed", user_id).await;
-        self.append(user_id, UserEvent::NicknameChanged { nickname: to.to_owned() }).await;
-    }
-}
+use super::registering::{register, rename, taken};
 
 /// Reads on to the end, and returns the number of examined users.
 async fn migrate(claims: &mut NicknameClaims) -> usize {
@@ -87,13 +29,8 @@ async fn migrate(claims: &mut NicknameClaims) -> usize {
 /// The commits on the subject of a claim.
 async fn claims_on(log: &Arc<dyn Log>, nickname: &str) -> usize {
     let subject = subject::nickname_claim_v2(nickname);
-    let range = Range {
-        stream: StreamName::User,
-        from: 1,
-        subject: Some(&subject),
-        max_messages: 100,
-        max_bytes: 1 << 20,
-    };
+    let range =
+        Range { stream: StreamName::User, from: 1, subject: Some(&subject), max_messages: 100, max_bytes: 1 << 20 };
     log.read(range).await.unwrap().len()
 }
 
@@ -152,7 +89,7 @@ pub(crate) async fn users_of_earlier_releases_get_their_claims(log: Arc<impl Log
     earlier.register("bob", "Sunny").await;
     earlier.rename("bob", "Sunny", "김밥").await;
     earlier.register("eve", "Windy").await;
-    earlier.append("eve", UserEvent::UserErased {}).await;
+    earlier.erase("eve", "Windy").await;
     assert_eq!(migrate(&mut NicknameClaims::new(log.clone(), 4)).await, 3);
     assert_eq!([claims_on(&log, "Bob").await, claims_on(&log, "김밥").await], [1, 1]);
     assert_eq!([claims_on(&log, "Sunny").await, claims_on(&log, "Windy").await], [0, 0]);
@@ -248,7 +185,6 @@ pub(crate) async fn a_claim_under_a_changed_name_does_not_count(log: Arc<impl Lo
     rename(&users, "ann", "Sunny").await.unwrap();
     assert!(taken(&register(&users, "dan", "Bob").await), "the claim of another user is not released");
     register(&users, "bob", "Windy").await.unwrap();
-    earlier.append("bob", UserEvent::UserErased {}).await;
-    earlier.claim("Windy", "nickname_released", "bob").await;
+    earlier.erase("bob", "Windy").await;
     register(&users, "dan", "Ｗindy").await.unwrap();
 }
