@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole_number, passwords::RoomPassword, paths::BoxPath,
+    answer::Created, app::App, error::Error, numbers::whole_number, passwords::NewRoomPassword, paths::BoxPath,
     problems::Code, request::Command, schemas, stamp::Stamp,
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct OpenRoom {
     max_members: MaxMembers,
     /// The password; absent for a room without a lock.
     #[schema(value_type = Option<schemas::RoomPassword>)]
-    password: Option<RoomPassword>,
+    password: Option<NewRoomPassword>,
 }
 
 impl OpenRoom {

@@ -9,7 +9,7 @@ use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname}
 use event_store::{CommandError, Committed};
 use serde::Deserialize;
 use service_kit::http::ClientAddress;
-use sign_in::AccountPassword;
+use sign_in::NewAccountPassword;
 use utoipa::ToSchema;
 use wire::StreamName;
 
@@ -36,7 +36,7 @@ pub(crate) struct RegisterUser {
     user_id: UserId,
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
-    password: AccountPassword,
+    password: NewAccountPassword,
     /// The nickname that others see; no other user has one that looks like it.
     #[schema(value_type = schemas::Nickname)]
     nickname: Nickname,
@@ -78,13 +78,13 @@ struct Applicant<'a> {
     user_id: &'a UserId,
     /// The throttle key: wrong passwords count like those of sign-ins.
     throttle_key: ThrottleKey,
-    password: AccountPassword,
+    password: NewAccountPassword,
 }
 
 impl Applicant<'_> {
     async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
-        let is_correct = app.passwords.matches(self.password.clone(), hash);
+        let is_correct = app.passwords.matches(self.password.to_compare(), hash);
         app.login_throttle.check(&self.throttle_key, is_correct).await
     }
 }
