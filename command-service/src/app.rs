@@ -15,6 +15,7 @@ use wire::StreamName;
 use crate::{
     completion::RunningRequests,
     login_throttle::LoginThrottle,
+    nicknames::Nicknames,
     passwords::Passwords,
     problems::Code,
     server_clock::ServerClock,
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) deadlines: Deadlines,
     pub(crate) accounts: Accounts,
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) nicknames: Nicknames,
     pub(crate) login_throttle: LoginThrottle,
     pub(crate) clock: Arc<ServerClock>,
     pub(crate) passwords: Passwords,

@@ -14,6 +14,9 @@ use crate::problems::Code;
 const FULL_RETRY: u32 = 30;
 const DAMAGED_RETRY: u32 = 10;
 
+/// The `Retry-After` of nicknames while those of existing users are prepared, in seconds.
+const NICKNAMES_RETRY: u32 = 5;
+
 /// The reason why a request was not carried out, as a problem.
 #[derive(Debug)]
 pub(crate) struct Error(Problem);
@@ -94,7 +97,11 @@ impl From<Problem> for Error {
 impl From<Code> for Error {
     fn from(code: Code) -> Self {
         let problem = code.problem();
-        Self(if code == Code::Busy { problem.retry_after(1) } else { problem })
+        Self(match code {
+            Code::Busy => problem.retry_after(1),
+            Code::NicknamesNotReady => problem.retry_after(NICKNAMES_RETRY),
+            _ => problem,
+        })
     }
 }
 

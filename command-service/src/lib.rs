@@ -33,6 +33,7 @@ mod erasure;
 mod gateway;
 mod login_throttle;
 mod metrics;
+mod nicknames;
 mod passwords;
 mod run;
 mod server_clock;

@@ -2,7 +2,7 @@
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use sign_in::{HashError, Hasher, Password};
+use sign_in::{HashError, Hasher, NewPassword, Password};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{metrics::METRICS, problems::Code};
@@ -16,8 +16,14 @@ const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The secret with which a box signs in.
 pub(crate) type BoxSecret = Password<32>;
 
+/// A secret to be set for a box.
+pub(crate) type NewBoxSecret = NewPassword<32>;
+
 /// The password of a locked room.
 pub(crate) type RoomPassword = Password<1>;
+
+/// A password to be set for a room.
+pub(crate) type NewRoomPassword = NewPassword<1>;
 
 /// Hashes and verifies all passwords. Bounds the memory (19 MiB per processor, reused) and keeps the work off the async
 /// threads.
@@ -43,9 +49,9 @@ impl Passwords {
     }
 
     /// Returns the hash of a password in PHC form, with a new salt.
-    pub(crate) async fn hash<const MIN: usize>(&self, password: Password<MIN>) -> Result<String, Code> {
+    pub(crate) async fn hash<const MIN: usize>(&self, password: NewPassword<MIN>) -> Result<String, Code> {
         let hasher = Arc::clone(&self.hasher);
-        let result = self.run_limited(move || hasher.hash(password.text())).await?;
+        let result = self.run_limited(move || password.hash(&hasher)).await?;
         result.map_err(|error| {
             tracing::error!(%error, "a password cannot be hashed");
             Code::Internal
@@ -61,7 +67,7 @@ impl Passwords {
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.dummy_hash).to_owned();
         let hasher = Arc::clone(&self.hasher);
-        self.run_limited(move || known & hasher.matches(password.text(), &hash)).await
+        self.run_limited(move || known & password.matches(&hasher, &hash)).await
     }
 
     async fn run_limited<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Code> {
@@ -93,10 +99,14 @@ mod tests {
         serde_json::from_value(text.into()).unwrap()
     }
 
+    fn new_password<const MIN: usize>(text: &str) -> NewPassword<MIN> {
+        serde_json::from_value(text.into()).unwrap()
+    }
+
     #[tokio::test]
     async fn a_password_matches_only_its_own_hash() {
         let passwords = Passwords::new().unwrap();
-        let hash = passwords.hash::<8>(password("correct horse")).await.unwrap();
+        let hash = passwords.hash::<8>(new_password("correct horse")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.matches::<8>(password("correct horse"), Some(&hash)).await.unwrap());
         assert!(!passwords.matches::<8>(password("battery staple"), Some(&hash)).await.unwrap());
@@ -108,7 +118,7 @@ mod tests {
         let passwords = Arc::new(Passwords::with_limits(20, 2).unwrap());
         let storm = join_all((0..120).map(|_| {
             let passwords = Arc::clone(&passwords);
-            tokio::spawn(async move { passwords.hash::<1>(password("storm")).await })
+            tokio::spawn(async move { passwords.hash::<1>(new_password("storm")).await })
         }));
         // The runtime has one thread: hashing on it would block this loop.
         let mut longest = Duration::ZERO;
@@ -142,7 +152,7 @@ mod tests {
         for _ in 0..10 {
             let wave = (0..40).map(|number| {
                 let passwords = Arc::clone(&passwords);
-                tokio::spawn(async move { passwords.hash::<1>(password(&number.to_string())).await.unwrap() })
+                tokio::spawn(async move { passwords.hash::<1>(new_password(&number.to_string())).await.unwrap() })
             });
             join_all(wave).await;
         }

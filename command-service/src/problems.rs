@@ -78,7 +78,8 @@ problems! {
     StepNotForward 409 "step-not-forward" "The step must move forward" "The order is already at a later step.";
     TooManyExtensions 409 "too-many-extensions" "Too many extensions" "A room can be extended at most three times.";
     UserExists 409 "user-exists" "The user id is taken" "The user id belongs, or belonged, to an account.";
-    NicknameTaken 409 "nickname-taken" "The nickname is taken" "Nicknames are unique without regard to case.";
+    NicknameTaken 409 "nickname-taken" "The nickname is taken"
+        "Another user has this nickname, or one that looks like it.";
     TooManyDevices 409 "too-many-devices" "Too many devices" "A user can have at most ten devices.";
     BodyTooSlow 408 "body-too-slow" "The request body took too long" "The request body took more than ten seconds.";
     Contended 409 "contended" "Too many concurrent changes" "Concurrent changes of the same object won; try again.";
@@ -105,6 +106,8 @@ problems! {
         "A part of the log was lost, or replaced by another copy. The command took no effect.";
     ClockSkew 503 "clock-skew" "The clock of this instance is wrong"
         "The clocks of this instance and of the log differ by more than 2 s. The command took no effect; repeat it.";
+    NicknamesNotReady 503 "nicknames-not-ready" "Nicknames cannot be taken yet"
+        "The service prepares the nicknames of existing users after an update; try again.";
     Busy 503 "busy" "The service is busy" "Too many passwords wait to be checked; try again.";
     Timeout 503 "timeout" "The request took too long" "The request took too long.";
     MalformedRequest 400 "malformed-request" "Malformed request" "Over NATS: the message is not a valid request.";

@@ -16,9 +16,9 @@ use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
-    NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound,
-    SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts, TooManyDevices,
-    TooManyExtensions, TooManyKicks, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull,
+    RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts,
+    TooManyDevices, TooManyExtensions, TooManyKicks, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -41,14 +41,15 @@ pub(crate) fn all(app: App) -> (Router, OpenApi) {
 fn registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(users::register::register_user), Public, Created,
-            &[UserExists, NicknameTaken, TooManyAttempts, Busy]))
+            &[UserExists, NicknameTaken, NicknamesNotReady, TooManyAttempts, Busy]))
 }
 
 /// Registration of users of an external issuer: the id is in the token, and there is no password.
 #[rustfmt::skip]
 fn external_registration_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
-        .routes(command(routes!(users::register::register_bearer), Users, Created, &[UserExists, NicknameTaken]))
+        .routes(command(routes!(users::register::register_bearer), Users, Created,
+            &[UserExists, NicknameTaken, NicknamesNotReady]))
 }
 
 #[rustfmt::skip]
@@ -64,7 +65,8 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(sessions::sign_out::close_all_sessions), SignedIn, NoContent, &[]))
         .routes(command(routes!(users::password::change_password), UsersAndOperators, NoContent,
             &[WrongCredentials, SignInElsewhere, TooManyAttempts, Busy]))
-        .routes(command(routes!(users::nickname::change_nickname), Users, Done, &[UserNotFound, NicknameTaken]))
+        .routes(command(routes!(users::nickname::change_nickname), Users, Done,
+            &[UserNotFound, NicknameTaken, NicknamesNotReady]))
         .routes(command(routes!(users::erase::erase_user), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))

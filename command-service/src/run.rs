@@ -35,6 +35,7 @@ use crate::{
     gateway::{self, Gateway},
     login_throttle::LoginThrottle,
     metrics,
+    nicknames::{self, Nicknames},
     passwords::Passwords,
     problems::Code,
     readiness, routes,
@@ -81,6 +82,7 @@ pub async fn run(
     tasks.spawn("the keeper of signing keys", keep_signing_keys(app.clone()));
     let work = async {
         until_verified(&log, settings.partitions, &verified).await?;
+        tasks.spawn("the claims on nicknames", nicknames::run(app.clone()));
         // Until then another instance can answer commands that this one cannot decide.
         until_caught_up(&app, &space).await;
         tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app.clone()));
@@ -160,6 +162,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         boxes: Executor::start(Arc::clone(&shared), options),
         users: Executor::start(Arc::clone(&shared), options),
         stores: Executor::start(Arc::clone(&shared), options),
+        nicknames: Nicknames::new(Arc::clone(&shared), settings.partitions),
         marks: Marks::new(shared, settings.partitions),
         deadlines: Deadlines::new(log.clone(), settings.partitions),
         accounts: Accounts::new(log.server().clone()),

@@ -50,25 +50,25 @@ schemas! {
     /// The sequence of an event in the log.
     EventSequence => id(MESSAGE_ID_PATTERN, 18, "42");
     /// The text of a message.
-    MessageBody => text(values::MessageBody::MAX_CHARS, "Who else wants a Margherita?");
+    MessageBody => body(values::MessageBody::MAX_CHARS, values::MessageBody::MAX_BYTES, "Who else wants a Margherita?");
     /// A room's title.
-    Title => text(values::Title::MAX_CHARS, "Pizza at noon");
+    Title => line(values::Title::MAX_CHARS, values::Title::MAX_BYTES, "Pizza at noon");
     /// The nickname of a user.
-    Nickname => text(values::Nickname::MAX_CHARS, "Ana");
+    Nickname => line(values::Nickname::MAX_CHARS, values::Nickname::MAX_BYTES, "Ana");
     /// The name of a store.
-    StoreName => text(values::StoreName::MAX_CHARS, "Pizzeria Roma");
+    StoreName => line(values::StoreName::MAX_CHARS, values::StoreName::MAX_BYTES, "Pizzeria Roma");
     /// The category of a store.
-    Category => text(values::Category::MAX_CHARS, "pizza");
+    Category => line(values::Category::MAX_CHARS, values::Category::MAX_BYTES, "pizza");
     /// A postal code.
-    ZipCode => text(values::ZipCode::MAX_CHARS, "04109");
+    ZipCode => line(values::ZipCode::MAX_CHARS, values::ZipCode::MAX_BYTES, "04109");
     /// A street address or its detail.
-    Address => text(values::Address::MAX_CHARS, "Markt 1");
+    Address => line(values::Address::MAX_CHARS, values::Address::MAX_BYTES, "Markt 1");
     /// A reason given by an operator.
-    Reason => text(values::Reason::MAX_CHARS, "The door is stuck");
+    Reason => line(values::Reason::MAX_CHARS, values::Reason::MAX_BYTES, "The door is stuck");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
     /// The address of a device at its push provider.
-    PushToken => text(values::PushToken::MAX_CHARS, "fcm-registration-token");
+    PushToken => string(1, values::PushToken::MAX_CHARS, "fcm-registration-token").pattern(Some(TOKEN_PATTERN));
     /// The maximum number of members of a room.
     MaxMembers => integer(2, 100, 4);
     /// The length of an extension in hours.
@@ -95,6 +95,34 @@ schemas! {
 
 /// Matches texts with a visible character and without NUL.
 const VISIBLE_PATTERN: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
+
+/// Matches texts of several lines with a visible character, and without other control characters.
+const BODY_PATTERN: &str = concat!(
+    r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*",
+    r"[^\s\x00-\x1F\x7F-\x9F]",
+    r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$",
+);
+
+/// Matches texts of one line with a visible character, and without control characters.
+const LINE_PATTERN: &str = r"^\s*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F\u2028\u2029]*\s*$";
+
+/// Matches visible ASCII characters.
+const TOKEN_PATTERN: &str = r"^\s*[!-~]+\s*$";
+
+fn body(characters: usize, bytes: usize, example: &str) -> ObjectBuilder {
+    measured(characters, bytes, example).pattern(Some(BODY_PATTERN))
+}
+
+fn line(characters: usize, bytes: usize, example: &str) -> ObjectBuilder {
+    measured(characters, bytes, example).pattern(Some(LINE_PATTERN))
+}
+
+/// Returns the schema of a text that is measured in grapheme clusters and bytes. `maxLength` counts code points, of
+/// which a text has at most as many as bytes.
+fn measured(characters: usize, bytes: usize, example: &str) -> ObjectBuilder {
+    let limits = format!("1 to {characters} characters (grapheme clusters), at most {bytes} bytes in UTF-8.");
+    string(1, bytes, example).description(Some(limits))
+}
 
 fn text(max: usize, example: &str) -> ObjectBuilder {
     string(1, max, example).pattern(Some(VISIBLE_PATTERN))
@@ -175,6 +203,15 @@ mod tests {
         parses::<MessageId, domain::MessageId>();
         parses::<EventSequence, domain::EventSequence>();
         parses::<Emoji, values::Emoji>();
+        parses::<MessageBody, values::MessageBody>();
+        parses::<Title, values::Title>();
+        parses::<Nickname, values::Nickname>();
+        parses::<StoreName, values::StoreName>();
+        parses::<Category, values::Category>();
+        parses::<ZipCode, values::ZipCode>();
+        parses::<Address, values::Address>();
+        parses::<Reason, values::Reason>();
+        parses::<PushToken, values::PushToken>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
         parses::<AccountPassword, sign_in::AccountPassword>();

@@ -13,7 +13,7 @@ use super::as_user;
 use crate::{
     app::App,
     error::Error,
-    passwords::BoxSecret,
+    passwords::NewBoxSecret,
     paths::BoxPath,
     problems::Code,
     request::{BareCommand, Command},
@@ -28,7 +28,7 @@ pub(crate) struct SetCredentials {
     /// A secret known to this box only, preferably random.
     #[schema(value_type = schemas::BoxSecret)]
     #[eserde(compat)]
-    secret: BoxSecret,
+    secret: NewBoxSecret,
 }
 
 /// Sets the credentials of a box

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::opening;
 use crate::{
-    answer::Created, app::App, error::Error, numbers::whole_number, passwords::RoomPassword, paths::BoxPath,
+    answer::Created, app::App, error::Error, numbers::whole_number, passwords::NewRoomPassword, paths::BoxPath,
     problems::Code, request::Command, schemas, stamp::Stamp,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct OpenRoom {
     #[schema(value_type = Option<schemas::RoomPassword>)]
     #[serde(default)]
     #[eserde(compat)]
-    password: Option<RoomPassword>,
+    password: Option<NewRoomPassword>,
 }
 
 impl OpenRoom {

@@ -26,6 +26,7 @@ pub(crate) async fn change_nickname(
     AsUser(user_id): AsUser,
     Command { body, stamp }: Command<ChangeNickname>,
 ) -> Result<Done, Error> {
+    app.nicknames.claimed().await?;
     let command = UserCommand::ChangeNickname { nickname: body.nickname };
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
     Ok(Done::of(&committed))

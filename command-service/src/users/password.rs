@@ -6,7 +6,7 @@ use service_kit::{
     auth::{AsPerson, Caller},
     http::ClientAddress,
 };
-use sign_in::{AccountPassword, sign_out};
+use sign_in::{AccountPassword, NewAccountPassword, sign_out};
 use utoipa::ToSchema;
 
 use crate::{app::App, error::Error, login_throttle::ThrottleKey, problems::Code, request::Command, schemas};
@@ -23,7 +23,7 @@ pub(crate) struct ChangePassword {
     /// The new password.
     #[schema(value_type = schemas::AccountPassword)]
     #[eserde(compat)]
-    new: AccountPassword,
+    new: NewAccountPassword,
 }
 
 /// Changes the password

@@ -14,7 +14,7 @@ use crate::{answer::Created, app::App, error::Error, request::Command, schemas};
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "nickname": "Ana" }))]
 pub(crate) struct RegisterBearer {
-    /// The nickname that others see; unique without regard to case.
+    /// The nickname that others see; no other user has one that looks like it.
     #[schema(value_type = schemas::Nickname)]
     #[eserde(compat)]
     nickname: Nickname,
@@ -29,6 +29,7 @@ pub(crate) async fn register_bearer(
     AsUser(user_id): AsUser,
     Command { body, stamp }: Command<RegisterBearer>,
 ) -> Result<Created, Error> {
+    app.nicknames.claimed().await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname: body.nickname };
     let committed = app.users.execute(&user_id, command, stamp.by(&user_id)).await?;
     Ok(Created::of(&committed, &user_id))

@@ -9,7 +9,7 @@ use domain::{Position, User, UserCommand, UserId, UserRefusal, values::Nickname}
 use eserde::Deserialize;
 use event_store::{CommandError, Committed};
 use service_kit::http::ClientAddress;
-use sign_in::AccountPassword;
+use sign_in::NewAccountPassword;
 use utoipa::ToSchema;
 use wire::StreamName;
 
@@ -38,8 +38,8 @@ pub(crate) struct RegisterUser {
     /// The account's password.
     #[schema(value_type = schemas::AccountPassword)]
     #[eserde(compat)]
-    password: AccountPassword,
-    /// The nickname that others see; unique without regard to case.
+    password: NewAccountPassword,
+    /// The nickname that others see; no other user has one that looks like it.
     #[schema(value_type = schemas::Nickname)]
     #[eserde(compat)]
     nickname: Nickname,
@@ -56,6 +56,7 @@ pub(super) async fn register(
     if user_id.is_reserved() {
         return Err(Code::UserExists.into());
     }
+    app.nicknames.claimed().await?;
     let (user, version) = app.users.load_latest(&user_id).await?;
     let command = UserCommand::RegisterUser { user_id: user_id.clone(), nickname };
     let applicant =
@@ -80,13 +81,13 @@ struct Applicant<'a> {
     user_id: &'a UserId,
     /// The throttle key: wrong passwords count like those of sign-ins.
     throttle_key: ThrottleKey,
-    password: AccountPassword,
+    password: NewAccountPassword,
 }
 
 impl Applicant<'_> {
     async fn matches(&self, app: &App, stored: Option<&StoredAccount>) -> Result<bool, Error> {
         let hash = stored.map(|stored| stored.account.password_hash.as_str());
-        let is_correct = app.passwords.matches(self.password.clone(), hash);
+        let is_correct = app.passwords.matches(self.password.to_compare(), hash);
         app.login_throttle.check(&self.throttle_key, is_correct).await
     }
 }

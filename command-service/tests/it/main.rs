@@ -12,6 +12,7 @@ mod deadlines;
 mod disconnects;
 mod gateway;
 mod issuer;
+mod nicknames;
 mod outages;
 mod partitions;
 mod registration;

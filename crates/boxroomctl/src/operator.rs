@@ -17,7 +17,7 @@ use service_kit::{
     nats::{self, NatsArgs},
 };
 use sign_in::{
-    AccountPassword, Hasher,
+    Hasher, NewAccountPassword,
     sign_out::{self, SessionStores},
 };
 use storage::JetStream;
@@ -78,7 +78,7 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
         Some(file) => fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?,
         None => read_password()?,
     };
-    let password = AccountPassword::new(text.trim_end_matches(['\r', '\n']).to_owned());
+    let password = NewAccountPassword::new(text.trim_end_matches(['\r', '\n']).to_owned());
     let password = password.map_err(anyhow::Error::msg)?;
     let client = nats::connect(&nats.nats_url, "boxroomctl").await?;
     let deadline = Instant::now() + CONNECT_TIMEOUT;
@@ -87,7 +87,7 @@ pub(crate) async fn create(args: CreateOperator) -> Result<()> {
     }
     let server = JetStream::new(client);
     let accounts = Accounts::new(server.clone());
-    let hash = Hasher::default().hash(password.text()).context("the password cannot be hashed")?;
+    let hash = password.hash(&Hasher::default()).context("the password cannot be hashed")?;
     let mut output = io::stdout();
     match accounts.create_active(&user_id, hash.clone(), ROLE, clock::now()).await {
         Ok(()) => writeln!(output, "{user_id} is an operator now")?,

@@ -14,7 +14,7 @@
 //! | | kicked users of the room | 500, [`MAX_KICKED`](delivery_box::MAX_KICKED); forgotten when the room closes |
 //! | | extensions of the room | a number up to 3, [`MAX_EXTENSIONS`](delivery_box::MAX_EXTENSIONS) |
 //! | | password hash of the room | one, about 100 bytes |
-//! | `User` | nickname | 40 characters, [`Nickname`](values::Nickname) |
+//! | `User` | nickname | 40 characters in 160 bytes, [`Nickname`](values::Nickname) |
 //! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
 //! | `Store` | none | |
 //!

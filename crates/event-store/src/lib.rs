@@ -28,6 +28,7 @@ pub use log::{
     verification::{VerifyError, verify},
 };
 pub use marks::{MarkError, Marked, Marks};
+pub use nickname_claims::{Claimed, NicknameClaims};
 
 pub mod codec;
 pub mod executor;
@@ -35,5 +36,6 @@ pub mod log;
 
 pub mod deadlines;
 pub mod marks;
+pub mod nickname_claims;
 
 pub mod metrics;

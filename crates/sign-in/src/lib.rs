@@ -3,7 +3,7 @@
 
 pub use hasher::{HashError, Hasher};
 pub use key_folder::read as read_signing_keys;
-pub use password::{AccountPassword, MAX_CHARS, Password};
+pub use password::{AccountPassword, MAX_CHARS, NewAccountPassword, NewPassword, Password};
 
 pub mod sign_out;
 

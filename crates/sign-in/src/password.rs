@@ -1,18 +1,36 @@
-//! Received passwords, with their lengths checked.
+//! Received passwords: their lengths, and the form in which they are compared.
+//!
+//! Passwords are compared in the form of RFC 8265 (`OpaqueString`): composed characters and ordinary spaces, whatever a
+//! keyboard sends. Earlier releases stored the hash of the received form, so that one is tried too.
 
 use std::fmt;
 
+use precis_profiles::{OpaqueString, precis_core::profile::PrecisFastInvocation};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::hasher::{HashError, Hasher};
 
 /// The maximum length of any password. Longer ones would only cost time.
 pub const MAX_CHARS: usize = 128;
 
-/// A received password of at least `MIN` characters. Its `Debug` form hides it.
+/// A received password of at least `MIN` characters, to be compared with a hash. Its `Debug` form hides it.
 #[derive(Clone)]
-pub struct Password<const MIN: usize>(String);
+pub struct Password<const MIN: usize> {
+    received: String,
+    /// None if the profile forbids the password, or if it is too short or too long in this form.
+    prepared: Option<String>,
+}
+
+/// A password to be set: one that the profile allows.
+#[derive(Clone, Debug)]
+pub struct NewPassword<const MIN: usize>(Password<MIN>);
 
 /// The password of an account.
 pub type AccountPassword = Password<8>;
+
+/// A password to be set for an account.
+pub type NewAccountPassword = NewPassword<8>;
 
 impl<const MIN: usize> fmt::Debug for Password<MIN> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,26 +39,68 @@ impl<const MIN: usize> fmt::Debug for Password<MIN> {
 }
 
 impl<const MIN: usize> Password<MIN> {
-    /// Checks the length of the password.
-    pub fn new(text: String) -> Result<Self, String> {
-        if (MIN..=MAX_CHARS).contains(&text.chars().count()) {
-            Ok(Self(text))
+    /// Checks the length of the password, in either form.
+    pub fn new(received: String) -> Result<Self, String> {
+        let fits = |text: &str| (MIN..=MAX_CHARS).contains(&text.chars().count());
+        let prepared = prepare(&received).filter(|prepared| fits(prepared));
+        if prepared.is_some() || fits(&received) {
+            Ok(Self { received, prepared })
         } else {
             Err(format!("a password must have {MIN} to {MAX_CHARS} characters"))
         }
     }
 
-    /// Returns the text, which must not be stored or logged.
-    pub fn text(&self) -> &str {
-        &self.0
+    /// Returns true if the password has this hash. The time does not depend on the form that has it.
+    pub fn matches(&self, hasher: &Hasher, hash: &str) -> bool {
+        let other = self.prepared.as_deref().filter(|prepared| *prepared != self.received);
+        let as_received = hasher.matches(&self.received, hash);
+        other.is_some_and(|prepared| hasher.matches(prepared, hash)) | as_received
     }
+}
+
+impl<const MIN: usize> NewPassword<MIN> {
+    /// Checks the length and the characters of the password.
+    pub fn new(received: String) -> Result<Self, String> {
+        let password = Password::new(received)?;
+        if password.prepared.is_some() {
+            return Ok(Self(password));
+        }
+        Err(format!(
+            "a password must have {MIN} to {MAX_CHARS} characters, and no control characters or invisible ones"
+        ))
+    }
+
+    /// Returns the hash of the password in PHC form, with a new salt.
+    pub fn hash(&self, hasher: &Hasher) -> Result<String, HashError> {
+        hasher.hash(self.0.prepared.as_deref().unwrap_or(&self.0.received))
+    }
+
+    /// Returns the password to be compared with a hash.
+    pub fn to_compare(&self) -> Password<MIN> {
+        self.0.clone()
+    }
+}
+
+/// Returns the form in which passwords are compared. It is composed first, because the profile forbids the letters of
+/// which decomposed Korean consists.
+fn prepare(received: &str) -> Option<String> {
+    OpaqueString::enforce(received.nfc().collect::<String>()).ok().map(Into::into)
+}
+
+/// Reads the text of a password. serde's own message would repeat a value of the wrong type.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map_err(|_| D::Error::custom("a password must be a string"))
 }
 
 impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // serde's own message would repeat a value of the wrong type.
-        let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("a password must be a string"))?;
-        Self::new(text).map_err(D::Error::custom)
+        Self::new(text(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl<'de, const MIN: usize> Deserialize<'de> for NewPassword<MIN> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(text(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -48,18 +108,62 @@ impl<'de, const MIN: usize> Deserialize<'de> for Password<MIN> {
 mod tests {
     use super::*;
 
-    fn password<const MIN: usize>(text: &str) -> Password<MIN> {
-        serde_json::from_value(text.into()).unwrap()
+    #[test]
+    fn a_password_has_its_length_and_is_never_shown() {
+        let parse = |text: serde_json::Value| serde_json::from_value::<NewAccountPassword>(text);
+        assert!(parse("12345678".into()).is_ok() && parse("ü".repeat(128).into()).is_ok());
+        assert!(parse("ü".repeat(128).nfd().collect::<String>().into()).is_ok());
+        let short = "ü".repeat(7).nfd().collect::<String>().into();
+        for bad in
+            ["1234567".into(), short, "x".repeat(129).into(), serde_json::json!(12_345_678), serde_json::json!(null)]
+        {
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(!error.contains("12345678") && !error.contains("xx"), "{error}");
+        }
+        let password: NewAccountPassword = parse("correct horse".into()).unwrap();
+        assert_eq!(format!("{:?} {password:?}", password.to_compare()), "Password(..) NewPassword(Password(..))");
     }
 
     #[test]
-    fn a_password_has_its_length_and_is_never_shown() {
-        let parse = |text: serde_json::Value| serde_json::from_value::<AccountPassword>(text);
-        assert!(parse("12345678".into()).is_ok() && parse("ü".repeat(128).into()).is_ok());
-        for bad in ["1234567".into(), "x".repeat(129).into(), serde_json::json!(12_345_678), serde_json::json!(null)] {
-            let error = parse(bad).unwrap_err().to_string();
-            assert!(!error.contains("12345678") && !error.contains('x'), "{error}");
+    fn a_password_is_the_same_in_every_form() {
+        let hasher = Hasher::default();
+        for (one, other) in [
+            ("contraseña segura", "contrasen\u{303}a segura"),
+            ("김밥천국천국 김밥", &"김밥천국천국 김밥".nfd().collect::<String>()),
+            ("correct horse", "correct\u{3000}horse"),
+            ("correct horse", "correct\u{A0}horse"),
+        ] {
+            for (set, typed) in [(one, other), (other, one)] {
+                let hash = NewPassword::<8>::new(set.to_owned()).unwrap().hash(&hasher).unwrap();
+                assert!(Password::<8>::new(typed.to_owned()).unwrap().matches(&hasher, &hash), "{set} {typed}");
+            }
         }
-        assert_eq!(format!("{:?}", password::<8>("correct horse")), "Password(..)");
+        let hash = NewPassword::<8>::new("correct horse".to_owned()).unwrap().hash(&hasher).unwrap();
+        for wrong in ["Correct horse", "correct  horse", "ｃorrect horse"] {
+            assert!(!Password::<8>::new(wrong.to_owned()).unwrap().matches(&hasher, &hash), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_received_forms_are_verified() {
+        let hasher = Hasher::default();
+        for received in ["contrasen\u{303}a", "tab\tand\u{7}bell", "correct\u{3000}horse", "u\u{308}u\u{308}u\u{308}xx"]
+        {
+            let hash = hasher.hash(received).unwrap();
+            let password = Password::<8>::new(received.to_owned()).unwrap();
+            assert!(password.matches(&hasher, &hash), "{received:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_to_be_set_has_only_allowed_characters() {
+        for bad in ["tab\tand bell\u{7}", "zero\u{200B}width", "line\nbreaks", "\u{FFFF}noncharacter"] {
+            assert!(NewPassword::<8>::new(bad.to_owned()).is_err(), "{bad:?}");
+            assert!(Password::<8>::new(bad.to_owned()).is_ok(), "{bad:?}");
+        }
+        assert!(NewPassword::<1>::new(String::new()).is_err() && Password::<1>::new(String::new()).is_err());
+        for good in ["🍕 and 🍔 are food", "пароль пароль", "        "] {
+            assert!(NewPassword::<8>::new(good.to_owned()).is_ok(), "{good}");
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod requests;
 
 pub mod answer;
+pub mod earlier_release;
 pub mod event_stream;
 pub mod live;
 pub mod proxy;
@@ -16,6 +17,7 @@ pub mod server;
 pub mod wait;
 
 pub use answer::Answer;
+pub use earlier_release::EarlierRelease;
 pub use event_stream::EventStream;
 pub use live::LiveClient;
 pub use proxy::Proxy;

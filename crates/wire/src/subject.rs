@@ -108,11 +108,30 @@ pub fn user(user_id: &UserId) -> String {
     format!("user.{user_id}")
 }
 
-/// Returns the subject of a claim. The nickname is hashed, because a subject token may not hold every character. Case
-/// is ignored.
-pub fn nickname_claim(nickname: &str) -> String {
-    let digest = Sha256::digest(nickname.trim().to_lowercase().as_bytes());
-    format!("claim.nickname.{}", hex(digest.get(..16).unwrap_or_default()))
+/// Returns the subject of the first version of a claim: names that differ only in case are one. Nicknames are hashed,
+/// because a subject token may not hold every character.
+pub fn nickname_claim_v1(nickname: &str) -> String {
+    format!("claim.nickname.{}", name_hash(&nickname.trim().to_lowercase()))
+}
+
+/// Returns the subject of the second version of a claim: names that look alike are one. It has as many tokens as that
+/// of the first version, so that earlier releases can read a log with both.
+pub fn nickname_claim_v2(nickname: &str) -> String {
+    format!("{CLAIMS_V2}{}", name_hash(&text::nickname::skeleton_v2(nickname)))
+}
+
+/// Returns true if this is a subject of [`nickname_claim_v2`].
+pub fn is_nickname_claim_v2(subject: &str) -> bool {
+    subject.starts_with(CLAIMS_V2) && subject != NICKNAMES_CLAIMED
+}
+
+const CLAIMS_V2: &str = "claim.nickname.v2-";
+
+/// The subject that records up to which sequence all users have their claims of the second version.
+pub const NICKNAMES_CLAIMED: &str = "claim.nickname.v2-claimed";
+
+fn name_hash(name: &str) -> String {
+    hex(Sha256::digest(name.as_bytes()).get(..16).unwrap_or_default())
 }
 
 /// The subject of a store.
@@ -181,7 +200,9 @@ mod tests {
             (lane(&box_id, Lane::Room, 4), Source::Room { box_id: box_id.clone() }),
             (lane(&box_id, Lane::Talk, 4), Source::Talk { box_id }),
             (user(&user_id), Source::User { user_id: user_id.clone() }),
-            (nickname_claim("Änn.>"), Source::Claim),
+            (nickname_claim_v1("Änn.>"), Source::Claim),
+            (nickname_claim_v2("Änn.>"), Source::Claim),
+            (NICKNAMES_CLAIMED.to_owned(), Source::Claim),
             (store(&store_id), Source::Store { store_id }),
             (mark(&room_id, &user_id, 4), Source::Mark { room_id, user_id }),
         ];
@@ -197,7 +218,22 @@ mod tests {
 
     #[test]
     fn a_nickname_is_claimed_whatever_its_case() {
-        assert_eq!(nickname_claim(" Ann "), nickname_claim("aNN"));
-        assert_ne!(nickname_claim("ann"), nickname_claim("anne"));
+        assert_eq!(nickname_claim_v1(" Ann "), nickname_claim_v1("aNN"));
+        assert_ne!(nickname_claim_v1("ann"), nickname_claim_v1("anne"));
+    }
+
+    #[test]
+    fn a_nickname_is_claimed_for_all_that_look_like_it() {
+        assert_eq!(nickname_claim_v2("Bob"), nickname_claim_v2("Bоb\u{200B}"));
+        assert_ne!(nickname_claim_v1("Bob"), nickname_claim_v1("Bоb\u{200B}"));
+        assert_ne!(nickname_claim_v2("김밥"), nickname_claim_v2("김박"));
+    }
+
+    #[test]
+    fn the_subjects_of_claims_never_change() {
+        assert_eq!(nickname_claim_v1("Ann"), "claim.nickname.49915e0d7d4b402e3017d010bc1c0e83");
+        assert_eq!(nickname_claim_v2("Ann"), "claim.nickname.v2-49915e0d7d4b402e3017d010bc1c0e83");
+        assert!(is_nickname_claim_v2(&nickname_claim_v2("Ann")));
+        assert!(!is_nickname_claim_v2(&nickname_claim_v1("Ann")) && !is_nickname_claim_v2(NICKNAMES_CLAIMED));
     }
 }

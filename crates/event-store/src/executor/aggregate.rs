@@ -1,6 +1,6 @@
 //! The place of each aggregate in the log: streams, subjects, lanes.
 
-use std::{fmt::Display, hash::Hash};
+use std::{fmt::Display, hash::Hash, str::FromStr};
 
 use cqrs_es::Aggregate;
 use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
@@ -19,7 +19,7 @@ pub trait StoredAggregate:
     + 'static
 {
     /// The id of an aggregate.
-    type Id: Clone + Eq + Hash + Display + Send + Sync + 'static;
+    type Id: Clone + Eq + Hash + Display + FromStr + Send + Sync + 'static;
 
     /// The version of the state's shape as stored in commits. Raise it with every change of that shape: states of older
     /// versions are ignored and folded from the events.
@@ -46,8 +46,8 @@ pub trait StoredAggregate:
         Lane::Room
     }
 
-    /// The subject of the unique name that the aggregate claims in this state.
-    fn claim(&self) -> Option<String> {
+    /// The claims on the unique name that the aggregate has in this state.
+    fn claims(&self) -> Option<NameClaims> {
         None
     }
 
@@ -55,6 +55,16 @@ pub trait StoredAggregate:
     fn claim_taken() -> Option<Self::Error> {
         None
     }
+}
+
+/// The subjects of the claims on a unique name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameClaims {
+    /// The claim on the name itself. Every holder of a name has it.
+    pub exact: String,
+    /// The claim on all names that look like it. A user of an earlier release may lack it, or keep it under a name that
+    /// an earlier release has changed: it counts only while its holder has such a name.
+    pub alike: String,
 }
 
 impl StoredAggregate for DeliveryBox {
@@ -109,8 +119,11 @@ impl StoredAggregate for User {
         }
     }
 
-    fn claim(&self) -> Option<String> {
-        self.nickname().map(subject::nickname_claim)
+    fn claims(&self) -> Option<NameClaims> {
+        self.nickname().map(|nickname| NameClaims {
+            exact: subject::nickname_claim_v1(nickname),
+            alike: subject::nickname_claim_v2(nickname),
+        })
     }
 
     fn claim_taken() -> Option<UserRefusal> {

@@ -205,7 +205,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
             return Err(EventStoreError::unavailable("the decision took too long".to_owned()));
         }
         let states = (loaded.before.as_ref(), &loaded.state);
-        let claimed = claims(self.log.as_ref(), &loaded.id, states, &pending.commit_id, &pending.context).await?;
+        let claimed = claims(self, &loaded.id, states, &pending.commit_id, &pending.context).await?;
         let mut messages = match claimed {
             Claims::Free(messages) => messages,
             Claims::Taken => return Err(EventStoreError::NameTaken),

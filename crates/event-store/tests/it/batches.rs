@@ -58,5 +58,5 @@ async fn a_registration_waits_for_the_batches_of_others() {
         registered.unwrap();
     }
     let last = log.state(StreamName::User).await.unwrap().last_sequence;
-    assert_eq!(last, 2 * (20 + UNDER_WAY as u64));
+    assert_eq!(last, 3 * 20 + 2 * UNDER_WAY as u64);
 }

@@ -1,6 +1,7 @@
 //! The contract of every log, tested on the one in memory and on a real server.
 
 pub(crate) mod appending;
+pub(crate) mod claiming;
 pub(crate) mod executing;
 pub(crate) mod following;
 pub(crate) mod marking;
@@ -85,6 +86,15 @@ contract! {
     registering::a_registration_can_be_repeated,
     registering::concurrent_repeats_register_once,
     registering::concurrent_registrations_and_changes_of_nicknames_all_succeed,
+    claiming::names_that_look_alike_are_one_name,
+    claiming::one_of_many_users_gets_a_name_and_all_that_look_like_it,
+    claiming::a_name_is_released_for_all_that_look_like_it,
+    claiming::users_of_earlier_releases_get_their_claims,
+    claiming::the_oldest_of_the_users_whose_names_look_alike_gets_the_claim,
+    claiming::an_interrupted_migration_continues_where_it_was,
+    claiming::concurrent_migrations_claim_once,
+    claiming::changes_by_an_earlier_release_are_noticed,
+    claiming::a_claim_under_a_changed_name_does_not_count,
     settling::a_lost_answer_is_found_by_sending_again,
     settling::a_lost_answer_behind_its_own_guard_is_found,
     settling::a_lost_answer_is_found_among_later_messages,

@@ -43,9 +43,9 @@ fn user(number: usize) -> UserId {
     id(number)
 }
 
-/// Returns a text of this many characters, each with the longest JSON encoding.
-fn widest<T: TryFrom<String, Error = InvalidValue>>(chars: usize) -> T {
-    T::try_from("\u{1}".repeat(chars)).unwrap()
+/// Returns a text of this many grapheme clusters, each with the longest JSON encoding.
+fn widest<T: TryFrom<String, Error = InvalidValue>>(characters: usize) -> T {
+    T::try_from("\"\u{1AB0}".repeat(characters)).unwrap()
 }
 
 /// Returns a context with the longest headers.
@@ -184,7 +184,13 @@ async fn the_largest_state_of_a_box_and_the_largest_commits_on_top_fit_the_log()
         TalkCommand::PostMessage { author: by(), body: widest(4000), reply_to: Some(original()), at }
             .in_room(room_id()),
         TalkCommand::EditMessage { by: by(), original: original(), body: widest(4000), at }.in_room(room_id()),
-        TalkCommand::AddReaction { user_id: by(), original: original(), emoji: widest(16), at }.in_room(room_id()),
+        TalkCommand::AddReaction {
+            user_id: by(),
+            original: original(),
+            emoji: "\u{1}".repeat(16).try_into().unwrap(),
+            at,
+        }
+        .in_room(room_id()),
         RoomCommand::CloseRoom { by: by(), at }.in_room(room_id()),
         RoomCommand::ExpireRoom { closes_at: later }.in_room(room_id()),
         open(&by(), later),
@@ -208,7 +214,10 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
     let nats = Nats::start(server::PARTITIONS).await.unwrap();
     let (log, _) = command_service(&nats).await;
     let mut state = User::default();
-    let device = |number| UserCommand::RegisterDevice { device_id: id(number), push_token: widest(4096) };
+    let device = |number| UserCommand::RegisterDevice {
+        device_id: id(number),
+        push_token: "\\".repeat(4096).try_into().unwrap(),
+    };
     let kinds = [
         AlarmKind::Reply,
         AlarmKind::Reaction,
@@ -223,7 +232,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
         .into_iter()
         .chain((0..MAX_DEVICES).map(device))
         .chain([
-            UserCommand::ChangeNickname { nickname: format!("{}\u{2}", "\u{1}".repeat(39)).try_into().unwrap() },
+            UserCommand::ChangeNickname { nickname: "\\\u{1AB0}".repeat(40).try_into().unwrap() },
             UserCommand::SetNotificationPreferences { preferences },
         ]);
     for (number, command) in commands.enumerate() {

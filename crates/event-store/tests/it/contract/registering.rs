@@ -10,7 +10,7 @@ use wire::StreamName;
 
 type Answer = Result<Committed<User>, CommandError<UserRefusal>>;
 
-async fn register(users: &Executor<User>, id: &str, nickname: &str) -> Answer {
+pub(super) async fn register(users: &Executor<User>, id: &str, nickname: &str) -> Answer {
     users.execute(&user(id), registration(&user(id), nickname), by(id)).await
 }
 
@@ -18,12 +18,12 @@ fn registration(user_id: &UserId, nickname: &str) -> UserCommand {
     UserCommand::RegisterUser { user_id: user_id.clone(), nickname: nickname.to_owned().try_into().unwrap() }
 }
 
-async fn rename(users: &Executor<User>, id: &str, nickname: &str) -> Answer {
+pub(super) async fn rename(users: &Executor<User>, id: &str, nickname: &str) -> Answer {
     let nickname = nickname.to_owned().try_into().unwrap();
     users.execute(&user(id), UserCommand::ChangeNickname { nickname }, by(id)).await
 }
 
-fn taken(answer: &Answer) -> bool {
+pub(super) fn taken(answer: &Answer) -> bool {
     matches!(answer, Err(CommandError::Refused(UserRefusal::NicknameTaken)))
 }
 
@@ -34,11 +34,11 @@ fn exists(answer: &Answer) -> bool {
 pub(crate) async fn an_id_and_a_nickname_are_used_once(log: Arc<impl Log>) {
     let users = executor::<User>(&log);
     let ann = register(&users, "ann", "Sunny").await.unwrap();
-    assert_eq!((ann.sequence, ann.position.stream.as_str()), (2, "user"), "the claim is before it");
+    assert_eq!((ann.sequence, ann.position.stream.as_str()), (3, "user"), "the claims are before it");
     assert!(exists(&register(&users, "ann", "Windy").await));
     assert!(taken(&register(&users, "bob", "sUNNY").await));
     assert_eq!(users.load_latest(&user("ann")).await.unwrap().0.nickname(), Some("Sunny"));
-    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);
+    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 3);
 }
 
 pub(crate) async fn one_of_many_users_gets_the_nickname(log: Arc<impl Log>) {
@@ -87,8 +87,8 @@ pub(crate) async fn concurrent_repeats_register_once(log: Arc<impl Log>) {
             users.execute(&user("ann"), command, keyed("ann", "k", "Sunny")).await.unwrap().sequence
         });
     }
-    assert!(repeats.join_all().await.iter().all(|sequence| *sequence == 2));
-    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 2);
+    assert!(repeats.join_all().await.iter().all(|sequence| *sequence == 3));
+    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 3);
 }
 
 pub(crate) async fn concurrent_registrations_and_changes_of_nicknames_all_succeed(log: Arc<impl Log>) {
@@ -109,5 +109,5 @@ pub(crate) async fn concurrent_registrations_and_changes_of_nicknames_all_succee
         let failed: Vec<_> = answers.iter().filter(|answer| answer.is_err()).collect();
         assert!(failed.is_empty(), "{} of 100: {:?}", failed.len(), failed.first());
     }
-    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 500);
+    assert_eq!(log.state(StreamName::User).await.unwrap().last_sequence, 800);
 }

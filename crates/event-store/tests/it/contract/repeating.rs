@@ -75,7 +75,7 @@ pub(crate) async fn a_keyed_user_command_without_effect_is_remembered(log: Arc<i
     is_remembered::<User>(&log, &user("ann"), called("Sunny"), called("Windy")).await;
     let last = users.load_latest(&user("ann")).await.unwrap();
     assert_eq!(last.0.nickname(), Some("Windy"));
-    let stored = commit(log.as_ref(), StreamName::User, 3).await;
+    let stored = commit(log.as_ref(), StreamName::User, 4).await;
     assert_eq!((stored.source.clone(), stored.decode().unwrap()), (of_ann(), Decoded::User(vec![])));
 }
 
