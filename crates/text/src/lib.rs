@@ -1,1 +1,4 @@
 //! The text of people: pure functions over Unicode, without I/O and without state.
+
+pub mod emoji;
+pub mod mention;
