@@ -92,7 +92,7 @@ text! {
 }
 text! {
     /// A reaction: an emoji or a short code.
-    Emoji, 16, "must have 1 to 16 characters after trimming"
+    Emoji, 34, "must have 1 to 34 characters after trimming"
 }
 text! {
     /// The address of a device at its push provider.

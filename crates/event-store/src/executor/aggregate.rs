@@ -3,7 +3,7 @@
 use std::{fmt::Display, hash::Hash};
 
 use cqrs_es::Aggregate;
-use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
+use domain::{BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
 use wire::{Source, StreamName, partition_of, subject};
 
 use crate::codec::upcast::StoredEvent;
@@ -46,6 +46,11 @@ pub trait StoredAggregate:
         Lane::Room
     }
 
+    /// The message whose state must be looked up before a command is decided on this state.
+    fn look_up<'a>(&self, _command: &'a mut Self::Command) -> Option<MessageLookUp<'a>> {
+        None
+    }
+
     /// The subject of the unique name that the aggregate claims in this state.
     fn claim(&self) -> Option<String> {
         None
@@ -83,6 +88,10 @@ impl StoredAggregate for DeliveryBox {
 
     fn lane(event: &Self::Event) -> Lane {
         event.lane()
+    }
+
+    fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
+        Self::look_up(self, command)
     }
 }
 
