@@ -6,7 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
-pub use command::{BoxCommand, MessageLookUp, MessageState, OriginalMessage, OwnCommand, PasswordProof, Reactions, RoomCommand, TalkCommand};
+pub use command::{
+    BoxCommand, MessageLookUp, MessageState, OriginalMessage, OwnCommand, PasswordProof, Reactions, RoomCommand,
+    TalkCommand,
+};
 pub use event::{BoxEvent, HostChange, Lane, OwnEvent, RoomClosedReason, RoomEvent, TalkEvent};
 pub use refusal::BoxRefusal;
 

@@ -25,8 +25,8 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub use delivery_box::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, MessageLookUp, MessageState, OriginalMessage, OwnCommand, OwnEvent, PasswordProof, Room,
-    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, MessageLookUp, MessageState, OriginalMessage, OwnCommand,
+    OwnEvent, PasswordProof, Room, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
 pub use position::{InvalidPosition, Position};

@@ -399,7 +399,6 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
         Ok(())
     }
 
-
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.
     fn must_be_stored(&self, events: &[A::Event]) -> bool {
         !events.is_empty() || self.pending.context.command_id.is_some()

@@ -46,10 +46,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_rgi_sequence_is_one_emoji() {
-        for emoji in ["👩‍👩‍👧‍👦", "👍🏽", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "#️⃣", "🧑🏿‍❤️‍💋‍🧑🏻", "🫩", "©️"] {
+        for emoji in ["👩‍👩‍👧‍👦", "👍🏽", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "#️⃣", "🧑🏿‍❤️‍💋‍🧑🏻", "🫩", "©️"]
+        {
             assert_eq!(canonical(emoji), Some(emoji));
         }
-        for other in ["", "ab", "<b>", "👍👍", "👍 ", "a👍", "🇩", "1", "#", "\u{200D}", "\u{FE0F}", ":smile:", "é"] {
+        for other in ["", "ab", "<b>", "👍👍", "👍 ", "a👍", "🇩", "1", "#", "\u{200D}", "\u{FE0F}", ":smile:", "é"]
+        {
             assert_eq!(canonical(other), None, "{other:?}");
         }
     }

@@ -42,7 +42,8 @@ pub fn find(text: &str) -> Vec<Mention> {
     let mut mentions = Vec::new();
     let mut before: Option<char> = None;
     for (start, character) in text.char_indices() {
-        let follows_word = before.replace(character).is_some_and(|before| before.is_alphanumeric() || is_at_sign(before));
+        let follows_word =
+            before.replace(character).is_some_and(|before| before.is_alphanumeric() || is_at_sign(before));
         if !is_at_sign(character) || follows_word || excluded.iter().any(|span| span.contains(&start)) {
             continue;
         }

@@ -136,7 +136,8 @@ impl RandomHistory {
 fn forget_mentions(event: &mut BoxEvent) {
     if let BoxEvent::Talk {
         event:
-            TalkEvent::MessagePosted { mentions, mentions_all, .. } | TalkEvent::MessageEdited { mentions, mentions_all, .. },
+            TalkEvent::MessagePosted { mentions, mentions_all, .. }
+            | TalkEvent::MessageEdited { mentions, mentions_all, .. },
         ..
     } = event
     {

@@ -87,7 +87,8 @@ pub(crate) fn edited(room_id: &str, message: u64, body: &str) -> BoxEvent {
 pub(crate) fn mentioning(mut event: BoxEvent, users: &[&str]) -> BoxEvent {
     if let BoxEvent::Talk {
         event:
-            TalkEvent::MessagePosted { mentions, mentions_all, .. } | TalkEvent::MessageEdited { mentions, mentions_all, .. },
+            TalkEvent::MessagePosted { mentions, mentions_all, .. }
+            | TalkEvent::MessageEdited { mentions, mentions_all, .. },
         ..
     } = &mut event
     {

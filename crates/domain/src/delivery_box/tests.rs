@@ -5,8 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MessageState, OriginalMessage, OwnCommand, OwnEvent, PasswordProof,
-    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MessageState, OriginalMessage, OwnCommand, OwnEvent,
+    PasswordProof, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 use crate::{
     ids::{EventSequence, MessageId, RoomId, UserId},

@@ -91,12 +91,11 @@ fn unknown(stored: &Stored<'_>) -> DecodeError {
 
 impl StoredEvent for domain::BoxEvent {
     const TYPES: &'static [&'static str] = Self::TYPES;
-    const UPCASTS: &'static [Upcast] =
-        &[
-            Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") },
-            Upcast { event_type: "message_posted", from: 1, step: without_mentions },
-            Upcast { event_type: "message_edited", from: 1, step: without_mentions },
-        ];
+    const UPCASTS: &'static [Upcast] = &[
+        Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") },
+        Upcast { event_type: "message_posted", from: 1, step: without_mentions },
+        Upcast { event_type: "message_edited", from: 1, step: without_mentions },
+    ];
 }
 
 impl StoredEvent for domain::UserEvent {

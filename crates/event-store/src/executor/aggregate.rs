@@ -3,7 +3,9 @@
 use std::{fmt::Display, hash::Hash};
 
 use cqrs_es::Aggregate;
-use domain::{BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
+use domain::{
+    BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal,
+};
 use wire::{Source, StreamName, partition_of, subject};
 
 use crate::codec::upcast::StoredEvent;

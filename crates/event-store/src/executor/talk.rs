@@ -151,7 +151,8 @@ impl TalkStates {
         let rooms = locked(&self.rooms);
         let Some(room) = rooms.loaded.get(box_id) else { return };
         let state = commit.state::<DeliveryBox>(DeliveryBox::STATE_VERSION);
-        let is_open = |state: &DeliveryBox| state.last_room(&locked(&room).room_id).is_some_and(|room| !room.is_closed());
+        let is_open =
+            |state: &DeliveryBox| state.last_room(&locked(&room).room_id).is_some_and(|room| !room.is_closed());
         if !state.is_some_and(|state| is_open(&state)) {
             rooms.loaded.invalidate(box_id);
         }
@@ -180,7 +181,8 @@ impl TalkStates {
         read: Result<RoomTalk, EventStoreError>,
     ) -> Outcome {
         let mut rooms = locked(&self.rooms);
-        let is_own = rooms.loading.get(room_id.box_id()).is_some_and(|load| load.outcome.same_channel(&report.subscribe()));
+        let is_own =
+            rooms.loading.get(room_id.box_id()).is_some_and(|load| load.outcome.same_channel(&report.subscribe()));
         let load = is_own.then(|| rooms.loading.remove(room_id.box_id())).flatten();
         let load = load.ok_or_else(|| "the load of a talk state was stopped".to_owned())?;
         let mut room = read.map_err(|error| error.to_string())?;
@@ -225,7 +227,8 @@ impl TalkStates {
                     let commit = RecordedCommit::parse(recorded)?;
                     let state = commit.state::<DeliveryBox>(DeliveryBox::STATE_VERSION);
                     // A state of another release counts as later: the load then reads more than it needs.
-                    state.is_some_and(|state| state.room().is_none_or(|room| room.room_id().number() < room_id.number()))
+                    state
+                        .is_some_and(|state| state.room().is_none_or(|room| room.room_id().number() < room_id.number()))
                 }
                 None => false,
             };

@@ -176,7 +176,8 @@ fn a_message_has_a_limited_number_of_different_reactions() {
 #[test]
 fn a_deleted_message_accepts_no_changes() {
     let past = given(room_with(&["ben"]));
-    let refused = [edit("ben", Some(bens_deleted())), react("ann", Some(bens_deleted())), reply("ann", Some(bens_deleted()))];
+    let refused =
+        [edit("ben", Some(bens_deleted())), react("ann", Some(bens_deleted())), reply("ann", Some(bens_deleted()))];
     past.each_refused(refused, &BoxRefusal::MessageDeleted);
     past.each_refused([edit("ann", Some(bens_deleted()))], &BoxRefusal::NotTheAuthor);
     for command in [delete("ben", Some(bens_deleted())), take_reaction_back("ann", Some(bens_deleted()))] {
