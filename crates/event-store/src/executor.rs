@@ -164,8 +164,8 @@ impl<A: StoredAggregate> Executor<A> {
         Ok((known.state, known.version))
     }
 
-    /// Executes a command. A refusal, or that nothing changes, is only returned after deciding on the leader's state. The
-    /// state of a message in the command is looked up before each decision.
+    /// Executes a command. A refusal, or that nothing changes, is only returned after deciding on the leader's state.
+    /// The state of a message in the command is looked up before each decision.
     pub async fn execute(
         &self,
         id: &A::Id,

@@ -54,7 +54,8 @@ impl RoomTalk {
         self.messages.get(&message_id).cloned().unwrap_or_default()
     }
 
-    /// Applies a change of this sequence. The changes of a message must come in the order of the log. One may come twice.
+    /// Applies a change of this sequence. The changes of a message must come in the order of the log. The last ones may
+    /// come twice.
     pub(super) fn apply(&mut self, sequence: u64, change: &TalkChange) {
         if change.room_id != self.room_id {
             return;
@@ -128,8 +129,8 @@ struct Data {
     emoji: Option<String>,
 }
 
-/// Returns the changes of messages in a commit of the talk lane. A commit that cannot be read has none: it has no effect
-/// on the read model either.
+/// Returns the changes of messages in a commit of the talk lane. A commit that cannot be read has none, because it has
+/// no effect on the read model either.
 pub(super) fn changes(payload: &[u8]) -> Vec<TalkChange> {
     let commit = serde_json::from_slice::<Commit<'_>>(payload);
     commit.map_or_else(|_| Vec::new(), |commit| commit.events.iter().filter_map(change).collect())
