@@ -19,6 +19,7 @@ use crate::{
     passwords::Passwords,
     problems::Code,
     server_clock::ServerClock,
+    settings::ReactionCode,
     signing::Signing,
     stamp::{RequestSecret, Stamp},
 };
@@ -49,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) running: RunningRequests,
     /// The initial lifetime of a room.
     pub(crate) room_lifetime: TimeDelta,
+    /// The short codes that are reactions.
+    pub(crate) reaction_codes: Vec<ReactionCode>,
     /// The longest time between two refreshes of a session.
     pub(crate) session_lifetime: TimeDelta,
 }

@@ -214,6 +214,8 @@ impl From<&BoxRefusal> for Code {
             BoxRefusal::TooManyExtensions => Self::TooManyExtensions,
             BoxRefusal::MessageNotFound => Self::MessageNotFound,
             BoxRefusal::NotTheAuthor => Self::NotTheAuthor,
+            BoxRefusal::MessageDeleted => Self::MessageDeleted,
+            BoxRefusal::TooManyReactions | BoxRefusal::TooManyOwnReactions => Self::TooManyReactions,
         }
     }
 }

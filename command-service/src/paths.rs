@@ -86,7 +86,7 @@ pub(crate) struct ReactionPath {
     #[serde(rename = "message")]
     #[param(rename = "message", value_type = schemas::MessageId, inline)]
     pub(crate) message_id: MessageId,
-    /// The reaction, percent-encoded.
+    /// The emoji or short code, percent-encoded.
     #[param(value_type = schemas::Emoji, inline)]
     pub(crate) emoji: Emoji,
 }

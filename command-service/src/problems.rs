@@ -65,6 +65,10 @@ problems! {
     BoxExists 409 "box-exists" "The box id is taken" "A box with this id exists already.";
     BoxInUse 409 "box-in-use" "The box is in use" "A room is open on the box.";
     BoxOutOfService 409 "box-out-of-service" "The box is out of service" "No room can be opened on the box now.";
+    MessageDeleted 409 "message-deleted" "The message was deleted"
+        "A deleted message cannot be edited, reacted to or replied to.";
+    TooManyReactions 409 "too-many-reactions" "Too many reactions to this message"
+        "A message has at most 20 different reactions, and 10 of one user.";
     BoxRetired 409 "box-retired" "The box is retired" "The box was retired for good.";
     StoreExists 409 "store-exists" "The store id is taken" "A store with this id exists already.";
     StoreClosed 409 "store-closed" "The store is closed" "No room can be opened for the store now.";
@@ -91,6 +95,8 @@ problems! {
         "The user, or an address without a valid token, has sent more requests than its rate limit allows.";
     InvalidBody 422 "invalid-body" "Invalid request body"
         "A field is missing, unknown, of the wrong type or out of its bounds.";
+    InvalidReaction 422 "invalid-reaction" "Invalid reaction"
+        "A reaction is one emoji, or one of the short codes of this installation.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
         "The caller used this key for the same aggregate with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"

@@ -177,6 +177,7 @@ fn assemble(settings: &Settings, log: &JetStreamLog, verifier: Verifier) -> Resu
         secret,
         running: RunningRequests::default(),
         room_lifetime: settings.room_lifetime,
+        reaction_codes: settings.reaction_codes.clone(),
         session_lifetime: settings.session_lifetime,
     }))
 }

@@ -1,6 +1,6 @@
 //! The settings of the process: arguments with a fallback in the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser};
@@ -15,6 +15,7 @@ use service_kit::{
         telemetry::LogArgs,
     },
 };
+use text::emoji;
 use wire::trust;
 
 /// The default port.
@@ -97,6 +98,32 @@ pub struct Settings {
         value_name = "TIME"
     )]
     pub room_lifetime: TimeDelta,
+
+    /// Short codes that are reactions besides emoji, like `:thanks:,:party_parrot:`
+    #[arg(long, env = "BOXROOM_REACTION_CODES", value_delimiter = ',', value_name = "CODES")]
+    pub reaction_codes: Vec<ReactionCode>,
+}
+
+/// A short code that is a reaction, with its colons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReactionCode(String);
+
+impl ReactionCode {
+    /// The code with its colons.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ReactionCode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match emoji::short_code(text) {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err(format!("{text} is not a colon, 1 to 32 of a-z, 0-9, _, + and -, and a colon")),
+        }
+    }
 }
 
 impl Settings {
@@ -145,6 +172,19 @@ mod tests {
     #[test]
     fn the_arguments_are_well_formed() {
         Settings::command().debug_assert();
+    }
+
+    #[test]
+    fn reaction_codes_are_a_list() {
+        let required = ["command-service", "--nats-url", "nats://x"];
+        let files = ["--signing-keys", "x", "--request-secret-file", "x", "--master-key-file", "x"];
+        let parse = |codes| {
+            let arguments = required.into_iter().chain(files).chain(["--reaction-codes", codes]);
+            Settings::try_parse_from(arguments).map(|settings| settings.reaction_codes)
+        };
+        let codes = parse(":thanks:,:+1:").unwrap();
+        assert_eq!(codes.iter().map(ReactionCode::as_str).collect::<Vec<_>>(), [":thanks:", ":+1:"]);
+        assert!(parse(":thanks:,hm").is_err());
     }
 
     #[test]

@@ -109,6 +109,12 @@ create table messages (
     edited_at timestamptz,
     -- {"emoji": ["user", ...]}, the users in order of arrival
     reactions jsonb not null,
+    -- ["user", ...]: the members that the text mentions, in the order of the text
+    mentions jsonb not null,
+    -- the host mentioned all members
+    mentions_all bool not null,
+    -- ["user", ...]: users whom a mention in this message has alarmed
+    mention_alarms jsonb not null,
     primary key (box_id, room_id, message_id)
 );
 

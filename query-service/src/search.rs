@@ -106,7 +106,9 @@ async fn search(
             m.posted_at,
             m.edited_at,
             m.body is null as "deleted!",
-            m.reactions as "reactions: Reactions"
+            m.reactions as "reactions: Reactions",
+            m.mentions as "mentions: sqlx::types::Json<Vec<String>>",
+            m.mentions_all
         from user_rooms mine
         join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
         join messages m on m.box_id = mine.box_id and m.room_id = mine.room_id

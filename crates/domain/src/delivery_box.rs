@@ -6,7 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
-pub use command::{BoxCommand, OriginalMessage, OwnCommand, PasswordProof, RoomCommand, TalkCommand};
+pub use command::{
+    BoxCommand, MessageLookUp, MessageState, OriginalMessage, OwnCommand, PasswordProof, Reactions, RoomCommand,
+    TalkCommand,
+};
 pub use event::{BoxEvent, HostChange, Lane, OwnEvent, RoomClosedReason, RoomEvent, TalkEvent};
 pub use refusal::BoxRefusal;
 
@@ -33,6 +36,15 @@ pub const MAX_EXTENSIONS: u32 = 3;
 /// The maximum number of users kicked from one room. Every commit of an open room carries their ids: with ids of 40
 /// characters these take 21.5 KB of the 192 KiB of a commit.
 pub const MAX_KICKED: usize = 500;
+
+/// The maximum number of mentions in a message, besides that of all members.
+pub const MAX_MENTIONS: usize = 20;
+
+/// The maximum number of different reactions to a message.
+pub const MAX_REACTIONS: usize = 20;
+
+/// The maximum number of reactions of one user to a message.
+pub const MAX_OWN_REACTIONS: usize = 10;
 
 /// The service state of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -143,6 +155,13 @@ impl DeliveryBox {
     /// The room with this id, if it is the box's last one.
     pub fn last_room(&self, room_id: &RoomId) -> Option<&Room> {
         self.room.as_ref().filter(|room| room.id == *room_id)
+    }
+
+    /// Returns the message whose state a command of a member of the open room needs.
+    pub fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
+        let BoxCommand::Talk { room_id, command } = command else { return None };
+        let room = self.last_room(room_id).filter(|room| !room.closed && room.has_member(command.actor()))?;
+        command.look_up().filter(|look_up| look_up.message.room_id == room.id)
     }
 
     /// The room if it accepts commands at this time.

@@ -19,14 +19,14 @@
 //! | `Store` | none | |
 //!
 //! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
-//! boxes, stores, titles, messages, emojis and reasons (bounded in [`values`]), push tokens (4,096 characters),
+//! boxes, stores, titles, messages, reactions and reasons (bounded in [`values`]), push tokens (4,096 characters),
 //! notification preferences (one flag for each [`AlarmKind`]), erased authors, and dropped events.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub use delivery_box::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, OriginalMessage, OwnCommand, OwnEvent, PasswordProof, Room,
-    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, Lane, MessageLookUp, MessageState, OriginalMessage, OwnCommand,
+    OwnEvent, PasswordProof, Room, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
 pub use position::{InvalidPosition, Position};

@@ -25,7 +25,7 @@ pub enum AlarmKind {
     Reply,
     /// Another user reacted to the user's message.
     Reaction,
-    /// Another user wrote `@` and the user's id.
+    /// Another user mentioned the user in a message, or the host mentioned all members.
     Mention,
     /// The user was kicked.
     Kicked,

@@ -64,7 +64,7 @@ macro_rules! text {
 
 text! {
     /// A reaction: an emoji or a short code.
-    Emoji, 16, "must have 1 to 16 characters after trimming"
+    Emoji, 34, "must have 1 to 34 characters after trimming"
 }
 /// The location of a box, in degrees (WGS 84).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ pub(crate) mod tail;
 
 mod boxes;
 mod idempotency;
+mod talk;
 pub(crate) mod unique_names;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 
 use chrono::TimeDelta;
 use cqrs_es::{Aggregate, event_sink::EventSink};
-use domain::{Lane, Position};
+use domain::{BoxEvent, Lane, MessageLookUp, Position, TalkEvent};
 use futures::{FutureExt, future::BoxFuture};
 use moka::future::Cache;
 use tokio::{sync::MutexGuard, time::sleep};
@@ -36,8 +37,9 @@ use crate::{
         outcome::{CommandError, Committed},
         store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
         tail::{Tail, TailState},
+        talk::TalkStates,
     },
-    log::{Freshness, Log},
+    log::{Freshness, Log, Recorded},
     metrics::METRICS,
 };
 
@@ -91,6 +93,7 @@ impl<A> Slot<A> {
 pub struct Executor<A: StoredAggregate> {
     store: LogEventStore<A>,
     slots: Cache<A::Id, Arc<Slot<A>>>,
+    talk: TalkStates,
     tails: HashMap<StreamName, Tail>,
 }
 
@@ -102,22 +105,32 @@ pub type Preparation<'a, A> =
 struct Decision<A: StoredAggregate> {
     loaded: Loaded<A>,
     result: Result<Vec<A::Event>, A::Error>,
+    /// True if it depends on the talk state, which the guard of an append does not check.
+    is_about_message: bool,
 }
 
 impl<A: StoredAggregate> Executor<A> {
     /// Starts tails of the streams that hold the aggregates. The log need not be reachable yet.
     pub fn start(log: Arc<dyn Log>, options: ExecutorOptions) -> Self {
         let slots: Cache<A::Id, Arc<Slot<A>>> = Cache::new(options.cached_states);
+        let talk = TalkStates::new(&log, options.partitions);
         let tail = |stream| {
+            let (observing, clearing) = (talk.clone(), talk.clone());
             let slots = slots.clone();
             let known = slots.clone();
-            let drop_all = move || known.iter().for_each(|(_, slot)| slot.drop_older(u64::MAX));
-            let observer = move |commit| observe(slots.clone(), commit);
+            let drop_all = move || {
+                known.iter().for_each(|(_, slot)| slot.drop_older(u64::MAX));
+                clearing.clear();
+            };
+            let observer = move |commit| {
+                observing.observe(&commit);
+                observe(slots.clone(), commit)
+            };
             let tail = Tail::start(log.clone(), stream, options.idempotency_window, observer, drop_all);
             (stream, tail)
         };
         let tails = A::streams(options.partitions).into_iter().map(tail).collect();
-        Self { store: LogEventStore::new(log, options.partitions), slots, tails }
+        Self { store: LogEventStore::new(log, options.partitions), slots, talk, tails }
     }
 
     /// Returns true if every tail has read the whole idempotency window.
@@ -152,6 +165,7 @@ impl<A: StoredAggregate> Executor<A> {
     }
 
     /// Executes a command. A refusal, or that nothing changes, is only returned after deciding on the leader's state.
+    /// The state of a message in the command is looked up before each decision.
     pub async fn execute(
         &self,
         id: &A::Id,
@@ -196,6 +210,14 @@ impl<A: StoredAggregate> Executor<A> {
         self.slots.get_with_by_ref(id, ready(Arc::default())).await
     }
 
+    async fn recorded(&self, id: &A::Id, sequence: u64) -> Result<Option<Recorded>, EventStoreError> {
+        let (stream, log) = (A::stream(id, self.store.partitions()), self.store.log());
+        match log.get(stream, sequence, Freshness::AnyReplica).await? {
+            Some(recorded) => Ok(Some(recorded)),
+            None => Ok(log.get(stream, sequence, Freshness::Leader).await?),
+        }
+    }
+
     async fn known(&self, id: &A::Id, slot: &Slot<A>) -> Result<Versioned<A>, EventStoreError> {
         if let Some(known) = slot.known() {
             return Ok(known);
@@ -232,6 +254,24 @@ struct Run<'a, 'p, A: StoredAggregate> {
     prepare: &'a Preparation<'p, A>,
 }
 
+/// The states that the leader has confirmed to be the newest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Confirmed {
+    /// The version of the aggregate.
+    version: Option<u64>,
+    /// True if the talk state is confirmed too.
+    talk: bool,
+    /// The last sequence in both.
+    sequence: u64,
+}
+
+impl Confirmed {
+    /// Returns true if a decision on this version needs no further confirmation.
+    fn covers(&self, version: u64, is_about_message: bool) -> bool {
+        self.version.is_some_and(|confirmed| version >= confirmed) && (self.talk || !is_about_message)
+    }
+}
+
 impl<A: StoredAggregate> Run<'_, '_, A> {
     /// Returns the stored result of this command if it was executed before.
     async fn replay(&self) -> Result<Option<Stored<A>>, EventStoreError> {
@@ -244,20 +284,20 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             CommandLookup::OtherRequest => return Err(EventStoreError::KeyReused),
             CommandLookup::Done(sequence) => sequence,
         };
-        let store = &self.executor.store;
-        let stream = A::stream(self.id, store.partitions());
-        let recorded = match store.log().get(stream, sequence, Freshness::AnyReplica).await? {
-            Some(recorded) => Some(recorded),
-            None => store.log().get(stream, sequence, Freshness::Leader).await?,
-        };
+        Stored::earlier(&self.known_commit(sequence).await?).map(Some)
+    }
+
+    /// Returns the commit at a sequence that the tail has read.
+    async fn known_commit(&self, sequence: u64) -> Result<RecordedCommit, EventStoreError> {
+        let stream = A::stream(self.id, self.executor.store.partitions());
         let missing = || EventStoreError::Damaged { reason: format!("{stream} has lost {sequence}") };
-        let commit = RecordedCommit::parse(&recorded.ok_or_else(missing)?)?;
-        Stored::earlier(&commit).map(Some)
+        let recorded = self.executor.recorded(self.id, sequence).await?.ok_or_else(missing)?;
+        Ok(RecordedCommit::parse(&recorded)?)
     }
 
     async fn execute(&self) -> Result<Stored<A>, CommandError<A::Error>> {
         let known = self.executor.known(self.id, self.slot).await?;
-        let decision = self.decide(&known).await;
+        let decision = self.decide(&known).await?;
         let changes = decision.result.as_ref().is_ok_and(|events| lane_of::<A>(events) == Lane::Room);
         // Commands that do not change the state do not contend with others.
         let _guard = if changes { Some(self.lock_slot().await) } else { None };
@@ -272,17 +312,24 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
     /// Stores the decision. Decides again if the state has changed since, or is not confirmed by the leader.
     async fn store_or_decide_again(&self, first: Decision<A>) -> Result<Stored<A>, CommandError<A::Error>> {
         let mut first = Some(first);
-        let mut confirmed = None;
+        let mut confirmed = Confirmed::default();
         for _ in 0..ATTEMPTS {
             let known = self.executor.known(self.id, self.slot).await?;
-            let is_newest = confirmed.is_some_and(|version| known.version >= version);
-            let Decision { loaded, result } = match first.take() {
+            let Decision { loaded, result, is_about_message } = match first.take() {
                 Some(first) if Arc::ptr_eq(&first.loaded.before, &known.state) => first,
-                _ => self.decide(&known).await,
+                _ => self.decide(&known).await?,
             };
+            let is_newest = confirmed.covers(known.version, is_about_message);
             let refusal = match result {
+                Ok(events) if events.is_empty() && is_about_message && !is_newest => Some(None),
                 Ok(events) if self.must_be_stored(&events) => match self.commit(events, loaded).await {
-                    Ok(stored) => return Ok(stored),
+                    Ok(stored) => {
+                        if is_about_message {
+                            // The next command of the same client is decided on it. It is stored even if this fails.
+                            let _ = self.tail.wait_for_sequence(stored.sequence).await;
+                        }
+                        return Ok(stored);
+                    }
                     Err(EventStoreError::Conflict) => {
                         METRICS.conflicts.inc();
                         None
@@ -296,7 +343,8 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             match refusal {
                 Some(Some(refusal)) if is_newest => return Err(CommandError::Refused(refusal)),
                 Some(None) if is_newest => {
-                    return Ok(Stored { sequence: known.version, events: vec![], replayed: false });
+                    let sequence = confirmed.sequence.max(known.version);
+                    return Ok(Stored { sequence, events: vec![], replayed: false });
                 }
                 Some(_) => {}
                 None => sleep(Duration::from_millis(rand::random_range(0..=5))).await,
@@ -305,21 +353,50 @@ impl<A: StoredAggregate> Run<'_, '_, A> {
             let newest = self.executor.store.load(self.id, Freshness::Leader).await?;
             let version = newest.version;
             self.slot.update(newest);
-            self.tail.wait_for_sequence(version).await?;
+            let talk = if is_about_message { Some(self.last_of_talk().await?) } else { None };
+            let sequence = version.max(talk.unwrap_or_default());
+            self.tail.wait_for_sequence(sequence).await?;
             if let Some(replayed) = self.replay().await? {
                 return Ok(replayed);
             }
-            confirmed = Some(version);
+            confirmed = Confirmed { version: Some(version), talk: talk.is_some(), sequence };
         }
         Err(CommandError::Contended)
     }
 
-    async fn decide(&self, known: &Versioned<A>) -> Decision<A> {
+    /// Returns the last sequence on the talk lane, from the leader.
+    async fn last_of_talk(&self) -> Result<u64, EventStoreError> {
+        let partitions = self.executor.store.partitions();
+        let subject = A::subject(self.id, Lane::Talk, partitions);
+        self.executor.talk.last_sequence(A::stream(self.id, partitions), &subject).await
+    }
+
+    async fn decide(&self, known: &Versioned<A>) -> Result<Decision<A>, EventStoreError> {
         let mut loaded = Loaded::new(self.id.clone(), known);
+        let mut command = self.command.clone();
+        let look_up = loaded.state.look_up(&mut command);
+        let is_about_message = look_up.is_some();
+        if let Some(look_up) = look_up {
+            self.look_up(look_up).await?;
+        }
         let sink = EventSink::default();
-        let handled = loaded.state.handle(self.command.clone(), &(), &sink).await;
+        let handled = loaded.state.handle(command, &(), &sink).await;
         let events = sink.collect().await;
-        Decision { loaded, result: handled.map(|()| events) }
+        Ok(Decision { loaded, result: handled.map(|()| events), is_about_message })
+    }
+
+    /// Looks up the state of a message. It is at most a few seconds old, and the newest after a confirmation.
+    async fn look_up(&self, MessageLookUp { message, with_text }: MessageLookUp<'_>) -> Result<(), EventStoreError> {
+        self.tail.confirm().await?;
+        let changes = self.executor.talk.message(&message.room_id, message.message_id).await?;
+        (message.state.deleted, message.state.reactions) = (changes.deleted, changes.reactions);
+        if let Some(sequence) = changes.edited.filter(|_| with_text) {
+            let edit = self.known_commit(sequence).await?.events()?.pop();
+            if let Some(BoxEvent::Talk { event: TalkEvent::MessageEdited { body, .. }, .. }) = edit {
+                message.state.text = body;
+            }
+        }
+        Ok(())
     }
 
     /// A keyed command that changes nothing is stored too, without events: a late repeat must not be decided again.

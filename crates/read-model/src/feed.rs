@@ -111,6 +111,11 @@ pub enum RoomEvent {
         /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
         reply_to: Option<MessageId>,
+        /// The ids of the mentioned members; empty if the message has been deleted since.
+        #[schema(value_type = Vec<String>, max_items = 20)]
+        mentions: Vec<UserId>,
+        /// True if the host mentioned all members.
+        mentions_all: bool,
     },
     /// The author edited a message.
     MessageEdited {
@@ -120,6 +125,11 @@ pub enum RoomEvent {
         /// The new text; null if the message has been deleted since.
         #[schema(required, max_length = 4000)]
         body: Option<String>,
+        /// The ids of the mentioned members; empty if the message has been deleted since.
+        #[schema(value_type = Vec<String>, max_items = 20)]
+        mentions: Vec<UserId>,
+        /// True if the host mentioned all members.
+        mentions_all: bool,
     },
     /// The author or the host deleted a message.
     MessageDeleted {
@@ -176,13 +186,16 @@ impl From<domain::RoomEvent> for RoomEvent {
 
 impl RoomEvent {
     /// Returns an event of the conversation as members see it. `posted` is the id of the message that a commit at this
-    /// sequence posts.
-    pub fn of_talk(event: TalkEvent, posted: MessageId) -> Self {
+    /// sequence posts, and `mentions` are the members that its text mentions.
+    pub fn of_talk(event: TalkEvent, posted: MessageId, mentions: Vec<UserId>) -> Self {
         match event {
-            TalkEvent::MessagePosted { author, body, reply_to } => {
-                Self::MessagePosted { message_id: posted, author, body: Some(body), reply_to }
+            TalkEvent::MessagePosted { author, body, reply_to, mentions_all, mentions: _ } => {
+                let (message_id, body) = (posted, Some(body));
+                Self::MessagePosted { message_id, author, body, reply_to, mentions, mentions_all }
             }
-            TalkEvent::MessageEdited { message_id, body } => Self::MessageEdited { message_id, body: Some(body) },
+            TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
+                Self::MessageEdited { message_id, body: Some(body), mentions, mentions_all }
+            }
             TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
@@ -219,8 +232,13 @@ mod tests {
             author: "ana".parse().unwrap(),
             body: Some("hi".to_owned()),
             reply_to: None,
+            mentions: vec!["ben".parse().unwrap()],
+            mentions_all: false,
         };
-        let expected = json!({ "message_id": "7", "author": "ana", "body": "hi", "reply_to": null });
+        let expected = json!({
+            "message_id": "7", "author": "ana", "body": "hi", "reply_to": null, "mentions": ["ben"],
+            "mentions_all": false,
+        });
         assert_eq!(json!(posted.data().unwrap()), expected);
     }
 }

@@ -5,6 +5,7 @@ use read_model::feed;
 
 use super::{
     error::InvalidEvent,
+    messages::Text,
     workspace::{EventContext, Keys, Workspace},
 };
 use crate::commit::{Commit, Content};
@@ -24,7 +25,15 @@ impl Workspace {
                 }
                 let posted = context.message_id();
                 let message_id = event.message_id().unwrap_or(posted);
-                let seen = feed::RoomEvent::of_talk(event.clone(), posted);
+                let mentions = match event {
+                    TalkEvent::MessagePosted { .. } | TalkEvent::MessageEdited { .. } => {
+                        self.message(room_id, message_id)?.mentions.clone()
+                    }
+                    TalkEvent::MessageDeleted { .. }
+                    | TalkEvent::ReactionAdded { .. }
+                    | TalkEvent::ReactionRemoved { .. } => Vec::new(),
+                };
+                let seen = feed::RoomEvent::of_talk(event.clone(), posted, mentions);
                 self.add_to_feed(context, room_id, event.name(), &seen, Some(message_id))
             }
         }
@@ -83,11 +92,15 @@ impl Workspace {
         event: &TalkEvent,
     ) -> Result<bool, InvalidEvent> {
         match event {
-            TalkEvent::MessagePosted { author, body, reply_to } => {
-                self.post(context, room_id, author, body, *reply_to)?;
+            TalkEvent::MessagePosted { author, body, reply_to, mentions, mentions_all } => {
+                let text = Text { body, mentions: mentions.as_deref(), mentions_all: *mentions_all };
+                self.post(context, room_id, author, text, *reply_to)?;
                 Ok(true)
             }
-            TalkEvent::MessageEdited { message_id, body } => self.edit(context, room_id, *message_id, body),
+            TalkEvent::MessageEdited { message_id, body, mentions, mentions_all } => {
+                let text = Text { body, mentions: mentions.as_deref(), mentions_all: *mentions_all };
+                self.edit(context, room_id, *message_id, text)
+            }
             TalkEvent::MessageDeleted { message_id, .. } => self.delete(room_id, *message_id),
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 self.add_reaction(context, room_id, *message_id, user_id, emoji)

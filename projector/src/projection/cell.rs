@@ -185,6 +185,18 @@ impl Cell for BTreeMap<String, Vec<UserId>> {
     }
 }
 
+/// A list of users.
+impl Cell for Vec<UserId> {
+    type Stored = Json<Self>;
+
+    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+        into.push(JSONB_VERSION);
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(into, self);
+        IsNull::No
+    }
+}
+
 /// Values that are stored as they are.
 macro_rules! read_as_stored {
     ($($value:ty),+) => {$(
@@ -209,7 +221,7 @@ macro_rules! read_from_json {
     )+};
 }
 
-read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>);
+read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>, Vec<UserId>);
 
 /// Values that are stored as a text.
 macro_rules! read_from_text {

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, query};
 
 use super::{
     error::InvalidEvent,
-    feed::json_error,
+    feed::{json_error, remove_mentions},
     tables::FeedRow,
     workspace::{EventContext, Workspace},
     write::column,
@@ -19,6 +19,7 @@ impl Workspace {
         let of_box = self.messages.values_mut().filter(|message| message.room_id.box_id() == context.box_id);
         for message in of_box.filter(|message| message.author == *author) {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
+            message.clear_mentions();
         }
         // An unreadable text has no mentions.
         self.alarms.retain(|alarm| {
@@ -57,14 +58,18 @@ impl Workspace {
         // Joins the members, who may have been mentioned, because the alarms are keyed by user.
         query!(
             "delete from alarms
-             using unnest($1::text[], $2::text[]) as gone (box_id, author), messages, members
+             using unnest($1::text[], $2::text[]) as gone (box_id, author), messages, room_events, members
              where messages.box_id = gone.box_id
                and messages.author = gone.author
+               and room_events.box_id = messages.box_id
+               and room_events.room_id = messages.room_id
+               and room_events.message_id = messages.message_id
+               and room_events.type in ('message_posted', 'message_edited')
                and members.box_id = messages.box_id
                and members.room_id = messages.room_id
                and alarms.user_id = members.user_id
                and alarms.stream = $3
-               and alarms.position = messages.message_id
+               and alarms.position = room_events.position
                and alarms.kind = 'mention'",
             &boxes as &[&str],
             &authors as &[&str],
@@ -85,6 +90,7 @@ fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> 
     }
     if let Some(text) = data.get_mut(field).filter(|text| text.is_string()) {
         *text = ERASED.into();
+        remove_mentions(&mut data);
         row.data = to_raw_value(&data).map_err(|error| json_error(&error))?;
     }
     Ok(true)
@@ -93,14 +99,17 @@ fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> 
 async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
     query!(
         "update room_events
-         set data = jsonb_set(data, '{body}', to_jsonb($3::text))
+         set data = data || jsonb_build_object('body', $3::text, 'mentions', '[]'::jsonb, 'mentions_all', false)
          from unnest($1::text[], $2::text[]) as gone (box_id, author), messages
          where messages.box_id = gone.box_id
            and messages.author = gone.author
            and room_events.box_id = messages.box_id
            and room_events.room_id = messages.room_id
            and room_events.message_id = messages.message_id
-           and room_events.data ->> 'body' <> $3",
+           and room_events.data ->> 'body' is not null
+           and (room_events.data ->> 'body' <> $3
+                or room_events.data -> 'mentions' <> '[]'
+                or room_events.data -> 'mentions_all' <> 'false')",
         boxes as &[&str],
         authors as &[&str],
         ERASED,
@@ -109,11 +118,13 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     .await?;
     query!(
         "update messages
-         set body = $3
+         set body = $3, mentions = '[]', mentions_all = false, mention_alarms = '[]'
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where messages.box_id = gone.box_id
            and messages.author = gone.author
-           and messages.body <> $3",
+           and (messages.body <> $3 or messages.mentions <> '[]' or messages.mentions_all
+                or messages.mention_alarms <> '[]')
+           and messages.body is not null",
         boxes as &[&str],
         authors as &[&str],
         ERASED,

@@ -2,7 +2,7 @@
 
 use domain::{MessageId, RoomClosedReason, RoomId};
 use read_model::feed::RoomEvent;
-use serde_json::{Value, value::to_raw_value};
+use serde_json::{Value, json, value::to_raw_value};
 
 use super::{
     error::InvalidEvent,
@@ -49,11 +49,20 @@ impl Workspace {
             let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| json_error(&error))?;
             if let Some(body) = data.get_mut("body") {
                 *body = Value::Null;
+                remove_mentions(&mut data);
                 row.data = to_raw_value(&data).map_err(|error| json_error(&error))?;
             }
         }
         self.deleted.push((room_id.clone(), message_id));
         Ok(())
+    }
+}
+
+/// Removes the mentions of a text from the data of its event.
+pub(super) fn remove_mentions(data: &mut Value) {
+    if let Some(mentions) = data.get_mut("mentions") {
+        *mentions = json!([]);
+        data["mentions_all"] = false.into();
     }
 }
 

@@ -128,6 +128,9 @@ table! {
         fixed posted_at: DateTime<Utc>;
         changing edited_at: Option<DateTime<Utc>>;
         changing reactions: Reactions;
+        changing mentions: Vec<UserId>;
+        changing mentions_all: bool;
+        changing mention_alarms: Vec<UserId>;
     }
 }
 

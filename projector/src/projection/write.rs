@@ -78,7 +78,7 @@ impl Workspace {
         }
         query!(
             "update room_events
-             set data = jsonb_set(data, '{body}', 'null')
+             set data = data || jsonb_build_object('body', null, 'mentions', '[]'::jsonb, 'mentions_all', false)
              from unnest($1::text[], $2::text[], $3::bigint[]) as gone (box_id, room_id, message_id)
              where room_events.box_id = gone.box_id
                and room_events.room_id = gone.room_id

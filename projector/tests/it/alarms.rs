@@ -4,7 +4,7 @@ use domain::{BoxEvent, OwnEvent, RoomClosedReason, RoomEvent, delivery_box::Host
 use serde_json::json;
 
 use crate::{
-    story::{Story, deleted, left, posted, reacted, room, time, unreacted, user},
+    story::{Story, deleted, edited, joined, left, mentioning, posted, reacted, room, time, unreacted, user},
     world::World,
 };
 
@@ -57,6 +57,55 @@ async fn a_mention_alarms_only_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "ann", [posted("b1.1", "ann", "@bob, @zoe and @ann: @Cleo cooks", None)]);
     assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "mention"), ("cleo", "mention")]));
+}
+
+#[tokio::test]
+async fn the_stored_mentions_alarm_and_not_those_in_the_text() {
+    let mut story = Story::of_three("b1");
+    story.happens("b1", "ann", [mentioning(posted("b1.1", "ann", "`@cleo` @bob", None), &["bob"])]);
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "mention")]));
+    story.happens("b1", "ann", [mentioning(posted("b1.1", "ann", "@all", None), &["all"])]);
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("bob", "mention"), ("cleo", "mention")]));
+}
+
+#[tokio::test]
+async fn an_edit_alarms_each_newly_mentioned_user_once() {
+    let mut story = Story::of_three("b1");
+    let message = story.happens("b1", "ann", [mentioning(posted("b1.1", "ann", "@bob", None), &["bob"])]);
+    let edit = |users| [mentioning(edited("b1.1", message, "changed"), users)];
+    story.happens("b1", "ann", edit(&["bob", "cleo", "ann"]));
+    assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("cleo", "mention")]));
+    let expected = json!({
+        "user_id": "cleo", "at": time(6).to_rfc3339(), "box_id": "b1", "position": 6, "kind": "mention",
+        "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
+    });
+    let mut world = World::start().await;
+    world.project_story(&story).await;
+    assert_eq!(world.row("select * from alarms where position = 6").await, expected);
+    for users in [&[][..], &["bob", "cleo"], &["all"]] {
+        story.happens("b1", "ann", edit(users));
+        assert_eq!(alarms_of_last_commit(&story).await, [], "{users:?}");
+    }
+    story.happens("b1", "ann", [edited("b1.1", message, "@bob")]);
+    assert_eq!(alarms_of_last_commit(&story).await, [], "an edit of an earlier release");
+}
+
+#[tokio::test]
+async fn a_message_causes_at_most_20_alarms() {
+    let mut story = Story::of_three("b1");
+    let names: Vec<String> = (0..30).map(|number| format!("user{number:02}")).collect();
+    for name in &names {
+        story.happens("b1", name, [joined("b1.1", name)]);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let first = story.happens("b1", "bob", [posted("b1.1", "bob", "soup?", None)]);
+    let reply = posted("b1.1", "ann", "yes", Some(first));
+    let message = story.happens("b1", "ann", [mentioning(reply, &names[..15])]);
+    assert_eq!(alarms_of_last_commit(&story).await.len(), 16);
+    story.happens("b1", "ann", [mentioning(edited("b1.1", message, "yes!"), &names[12..])]);
+    assert_eq!(alarms_of_last_commit(&story).await.len(), 4);
+    story.happens("b1", "ann", [mentioning(edited("b1.1", message, "@all"), &["all"])]);
+    assert_eq!(alarms_of_last_commit(&story).await.len(), 30 + 2 - 19);
 }
 
 #[tokio::test]

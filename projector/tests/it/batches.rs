@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use cqrs_es::Aggregate;
 use domain::{
-    BoxCommand, BoxId, DeliveryBox, MessageId, OriginalMessage, OwnCommand, PasswordProof, RoomCommand, RoomId,
-    TalkCommand, User, UserCommand, UserId,
-    values::{ExtensionHours, MaxMembers, Step},
+    BoxCommand, BoxEvent, BoxId, DeliveryBox, MessageId, MessageState, OriginalMessage, OwnCommand, PasswordProof,
+    RoomCommand, RoomId, TalkCommand, TalkEvent, User, UserCommand, UserId,
+    values::{Emoji, ExtensionHours, MaxMembers, Step},
 };
 use event_store::MemoryLog;
 use projector::{Commit, Content, Projection, ProjectionMode, project_and_release};
@@ -52,7 +52,10 @@ impl RandomHistory {
     /// Executes a command, and ignores a refusal.
     fn order(&mut self, box_id: &BoxId, actor: &UserId, command: BoxCommand) {
         let state = self.boxes.entry(box_id.clone()).or_default();
-        let Ok(events) = state.decide(command) else { return };
+        let Ok(mut events) = state.decide(command) else { return };
+        if self.story.commits.len().is_multiple_of(3) {
+            events.iter_mut().for_each(forget_mentions);
+        }
         if events.is_empty() {
             return;
         }
@@ -61,10 +64,11 @@ impl RandomHistory {
         }
         let content = Content::Box { box_id: box_id.clone(), events: events.clone() };
         let sequence = self.story.add(actor.as_str(), content);
-        if let Some(domain::BoxEvent::Talk { room_id, event: domain::TalkEvent::MessagePosted { author, .. } }) =
+        if let Some(BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { author, body, .. } }) =
             events.into_iter().next()
         {
-            self.messages.push(OriginalMessage { message_id: MessageId::new(sequence), room_id, author });
+            let state = MessageState { text: body, ..MessageState::default() };
+            self.messages.push(OriginalMessage { message_id: MessageId::new(sequence), room_id, author, state });
         }
     }
 
@@ -128,6 +132,19 @@ impl RandomHistory {
     }
 }
 
+/// Makes the event one of a release that stored no mentions.
+fn forget_mentions(event: &mut BoxEvent) {
+    if let BoxEvent::Talk {
+        event:
+            TalkEvent::MessagePosted { mentions, mentions_all, .. }
+            | TalkEvent::MessageEdited { mentions, mentions_all, .. },
+        ..
+    } = event
+    {
+        (*mentions, *mentions_all) = (None, false);
+    }
+}
+
 fn command(
     what: u8,
     about: u8,
@@ -137,8 +154,16 @@ fn command(
     original: Option<OriginalMessage>,
 ) -> BoxCommand {
     let (room_id, actor, at) = (room_id.clone(), actor.clone(), time(0));
-    let emoji = || ["👍", "🍜", "ok"][usize::from(about) % 3].to_owned().try_into().expect("an emoji");
-    let body = || format!("{about} for @{other}").try_into().expect("a body");
+    let emoji = || Emoji::try_from(["👍", "🍜", "ok"][usize::from(about) % 3].to_owned()).expect("an emoji");
+    let all = if about.is_multiple_of(7) { "@all" } else { "" };
+    let body = || format!("{about} for @{other} {all}").try_into().expect("a body");
+    // Commands race: the state of the message is not always the newest.
+    let reacted = |original: Option<OriginalMessage>| {
+        original.map(|mut message| {
+            message.state.reactions.entry(emoji().into()).or_default().insert(actor.clone());
+            message
+        })
+    };
     match what % 20 {
         0 => BoxCommand::Box(OwnCommand::OpenRoom {
             host: actor,
@@ -162,7 +187,10 @@ fn command(
         11 => TalkCommand::EditMessage { by: actor, original, body: body(), at }.in_room(room_id),
         12 => TalkCommand::DeleteMessage { by: actor, original, at }.in_room(room_id),
         13 | 14 => TalkCommand::AddReaction { user_id: actor, original, emoji: emoji(), at }.in_room(room_id),
-        15 => TalkCommand::RemoveReaction { user_id: actor, original, emoji: emoji(), at }.in_room(room_id),
+        15 => {
+            let original = reacted(original);
+            TalkCommand::RemoveReaction { user_id: actor, original, emoji: emoji(), at }.in_room(room_id)
+        }
         16 => {
             TalkCommand::PostMessage { author: actor, body: body(), reply_to: original.map(Some), at }.in_room(room_id)
         }

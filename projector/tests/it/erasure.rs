@@ -4,7 +4,7 @@ use projector::{Projection, ProjectionMode, project_isolating_failures};
 use serde_json::json;
 
 use crate::{
-    story::{Story, deleted, edited, erased, opened, posted, reacted},
+    story::{Story, deleted, edited, erased, mentioning, opened, posted, reacted},
     world::{BOXES, World, checkpoint, everything},
 };
 
@@ -85,6 +85,28 @@ async fn rows_of_the_same_batch_are_redacted_before_the_notification() {
     let changes = world.project_story(&story).await;
     assert!(changes.feed.iter().all(|row| !row.data.to_string().contains("secret")), "a notification contains it");
     must_be_redacted(&mut world).await;
+}
+
+#[tokio::test]
+async fn the_mentions_of_an_erased_author_are_removed() {
+    for commits_in_batch in [1, 100] {
+        let mut world = World::start().await;
+        let mut story = Story::of_three("b1");
+        let message = story.happens("b1", "bob", [mentioning(posted("b1.1", "bob", "secret", None), &["ann"])]);
+        story.happens("b1", "bob", [mentioning(edited("b1.1", message, "secret"), &["all"])]);
+        story.happens("b1", "system", [erased("bob")]);
+        let all = std::mem::take(&mut story.commits);
+        for batch in all.chunks(commits_in_batch) {
+            story.commits = batch.to_vec();
+            world.project_story(&story).await;
+        }
+        let row = world.row("select mentions, mentions_all, mention_alarms from messages").await;
+        assert_eq!(row, json!({ "mentions": [], "mentions_all": false, "mention_alarms": [] }));
+        let shown = "select data ->> 'mentions' || (data ->> 'mentions_all') from room_events
+                     where data ? 'mentions'";
+        assert_eq!(world.texts(shown).await, ["[]false", "[]false"]);
+        assert!(world.rows("select 1 from alarms").await.is_empty());
+    }
 }
 
 #[tokio::test]

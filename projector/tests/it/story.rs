@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
+use cqrs_es::DomainEvent;
 use domain::{
     BoxEvent, BoxId, EventSequence, MessageId, OwnEvent, RoomEvent, RoomId, StoreEvent, TalkEvent, UserEvent, UserId,
     values::{BoxKind, ERASED},
@@ -73,12 +74,28 @@ pub(crate) fn left(room_id: &str, who: &str) -> BoxEvent {
 }
 
 pub(crate) fn posted(room_id: &str, author: &str, body: &str, reply_to: Option<u64>) -> BoxEvent {
-    TalkEvent::MessagePosted { author: user(author), body: body.to_owned(), reply_to: reply_to.map(MessageId::new) }
-        .in_room(room(room_id))
+    let (author, body, reply_to) = (user(author), body.to_owned(), reply_to.map(MessageId::new));
+    TalkEvent::MessagePosted { author, body, reply_to, mentions: None, mentions_all: false }.in_room(room(room_id))
 }
 
 pub(crate) fn edited(room_id: &str, message: u64, body: &str) -> BoxEvent {
-    TalkEvent::MessageEdited { message_id: MessageId::new(message), body: body.to_owned() }.in_room(room(room_id))
+    let (message_id, body) = (MessageId::new(message), body.to_owned());
+    TalkEvent::MessageEdited { message_id, body, mentions: None, mentions_all: false }.in_room(room(room_id))
+}
+
+/// The same text with stored mentions. `all` among them stands for all members.
+pub(crate) fn mentioning(mut event: BoxEvent, users: &[&str]) -> BoxEvent {
+    if let BoxEvent::Talk {
+        event:
+            TalkEvent::MessagePosted { mentions, mentions_all, .. }
+            | TalkEvent::MessageEdited { mentions, mentions_all, .. },
+        ..
+    } = &mut event
+    {
+        *mentions = Some(users.iter().filter(|name| **name != "all").map(|name| user(name)).collect());
+        *mentions_all = users.contains(&"all");
+    }
+    event
 }
 
 pub(crate) fn deleted(room_id: &str, message: u64, by: &str) -> BoxEvent {
@@ -128,8 +145,9 @@ pub(crate) async fn append(log: &MemoryLog, commits: &[Commit]) {
         let (box_id, events) = match &commit.content {
             Content::Box { box_id, events } => {
                 let events = events.iter().map(|event| {
+                    let version: u32 = event.event_version().parse().expect("a version");
                     let mut event = json!(event);
-                    event["version"] = 1.into();
+                    event["version"] = version.into();
                     event
                 });
                 (box_id, events.collect())

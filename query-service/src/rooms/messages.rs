@@ -152,7 +152,9 @@ async fn read(
             m.posted_at as "posted_at!",
             m.edited_at as "edited_at?",
             m.body is null as "deleted!",
-            m.reactions as "reactions!: Reactions"
+            m.reactions as "reactions!: Reactions",
+            m.mentions as "mentions!: sqlx::types::Json<Vec<String>>",
+            m.mentions_all as "mentions_all!"
         from mine
         cross join lateral (
             (

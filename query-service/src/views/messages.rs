@@ -27,9 +27,8 @@ pub(crate) struct MessageView {
     /// The text; null if the message was deleted.
     #[schema(required, max_length = 4000)]
     pub(crate) body: Option<String>,
-    /// The id of the message that this one replies to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schemas::message_id)]
+    /// The id of the message that this one replies to, or null.
+    #[schema(required, schema_with = schemas::message_id_or_null)]
     pub(crate) reply_to: Option<String>,
     /// The time of posting.
     pub(crate) posted_at: DateTime<Utc>,
@@ -39,7 +38,12 @@ pub(crate) struct MessageView {
     pub(crate) edited_at: Option<DateTime<Utc>>,
     /// True if the message was deleted.
     pub(crate) deleted: bool,
-    /// The ids of the users who reacted, by emoji, in the order of their reactions.
+    /// The ids of the users who reacted, by emoji or short code, in the order of their reactions.
     #[schema(value_type = BTreeMap<String, Vec<String>>)]
     pub(crate) reactions: Reactions,
+    /// The ids of the mentioned members, in the order of the text; empty if the message was deleted.
+    #[schema(value_type = Vec<String>, max_items = 20)]
+    pub(crate) mentions: Json<Vec<String>>,
+    /// True if the host mentioned all members.
+    pub(crate) mentions_all: bool,
 }

@@ -16,7 +16,10 @@ async fn a_member_receives_events_as_they_happen() {
         ben.next().await,
         json!({
             "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
-            "data": { "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null },
+            "data": {
+                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
+                "mentions_all": false,
+            },
         })
     );
     // The same event from the feed is identical.
@@ -26,7 +29,10 @@ async fn a_member_receives_events_as_they_happen() {
         ana.next().await,
         json!({
             "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
-            "data": { "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null },
+            "data": {
+                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
+                "mentions_all": false,
+            },
         })
     );
 }

@@ -38,11 +38,11 @@ select m.user_id, r.opened_at, r.room_id, r.box_id
 from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;
 
 insert into messages values
-    ('north', 'north.1', 5, 1, 'eve', 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}'),
-    ('north', 'north.2', 21, 1, 'ana', 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}'),
-    ('north', 'north.2', 22, 2, 'ben', 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}'),
-    ('north', 'north.2', 23, 3, 'ben', null, null, '2026-01-03T12:08:00Z', null, '{}'),
-    ('north', 'north.2', 24, 4, 'ben', 'soon?', null, '2026-01-03T12:09:00Z', null, '{}');
+    ('north', 'north.1', 5, 1, 'eve', 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, '[]'),
+    ('north', 'north.2', 21, 1, 'ana', 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, '["ben"]'),
+    ('north', 'north.2', 22, 2, 'ben', 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, '[]'),
+    ('north', 'north.2', 23, 3, 'ben', null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, '[]'),
+    ('north', 'north.2', 24, 4, 'ben', 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, '[]');
 
 insert into read_markers values ('north', 'north.2', 'ana', 22);
 
@@ -53,9 +53,9 @@ insert into room_events values
     ('north', 'north.2', 3, 'member_joined', '2026-01-03T12:02:00Z', 'cem', '{"user_id": "cem"}', null, null, 13),
     ('north', 'north.2', 4, 'member_joined', '2026-01-03T12:03:00Z', 'dan', '{"user_id": "dan"}', null, null, 14),
     ('north', 'north.2', 5, 'member_left', '2026-01-03T12:04:00Z', 'cem', '{"user_id": "cem"}', null, null, 15),
-    ('north', 'north.2', 6, 'message_posted', '2026-01-03T12:05:00Z', 'ana', '{"message_id": "21", "author": "ana", "body": "who wants noodles?", "reply_to": null}', 'c-6', 21, 21),
+    ('north', 'north.2', 6, 'message_posted', '2026-01-03T12:05:00Z', 'ana', '{"message_id": "21", "author": "ana", "body": "who wants noodles?", "reply_to": null, "mentions": ["ben"], "mentions_all": true}', 'c-6', 21, 21),
     ('north', 'north.2', 7, 'member_kicked', '2026-01-03T12:05:30Z', 'ana', '{"user_id": "dan", "by": "ana"}', null, null, 16),
-    ('north', 'north.2', 8, 'message_posted', '2026-01-03T12:06:00Z', 'ben', '{"message_id": "22", "author": "ben", "body": "me", "reply_to": "21"}', null, 22, 22),
+    ('north', 'north.2', 8, 'message_posted', '2026-01-03T12:06:00Z', 'ben', '{"message_id": "22", "author": "ben", "body": "me", "reply_to": "21", "mentions": [], "mentions_all": false}', null, 22, 22),
     ('north', 'north.2', 9, 'room_extended', '2026-01-03T12:07:00Z', null, '{"extension": 1, "hours": 1, "closes_at": "2026-01-03T15:00:00Z"}', null, null, 25);
 
 insert into alarms values

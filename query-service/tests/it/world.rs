@@ -310,7 +310,13 @@ impl World {
 /// Completes the data of a message with the fields that a test does not care about.
 fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
     if kind == "message_posted" {
-        let message = [("message_id", json!((1000 + v).to_string())), ("author", json!(by)), ("reply_to", Value::Null)];
+        let message = [
+            ("message_id", json!((1000 + v).to_string())),
+            ("author", json!(by)),
+            ("reply_to", Value::Null),
+            ("mentions", json!([])),
+            ("mentions_all", json!(false)),
+        ];
         for (field, value) in message {
             data[field] = value;
         }

@@ -37,7 +37,7 @@ async fn a_hundred_thousand_missed_events_are_replayed_in_order_with_bounded_mem
     drop(seen);
     let mut heard = Listener::open(&world, 0, &ben, &[&room], None).await;
     heard.until("subscription", |frame| frame["type"] == "subscribed").await;
-    ana.put(format!("/rooms/{room}/messages/{said}/reactions/ok"), json!({})).await.done();
+    ana.put(format!("/rooms/{room}/messages/{said}/reactions/%F0%9F%91%8D"), json!({})).await.done();
     heard.until("reaction", |frame| frame["type"] == "reaction_added").await;
     let last_id = heard.last_id().to_owned();
     drop(heard);

@@ -102,7 +102,7 @@ async fn every_command_acknowledged_before_a_backup_survives_a_total_loss() {
     let marker = json!({ "message_id": second.created() });
     ben.put(format!("/rooms/{quiet}/read-marker"), marker).await.done();
     ana.say(&quiet, "unread").await.created();
-    ben.put(format!("/rooms/{quiet}/messages/{first}/reactions/+1"), json!({})).await.done();
+    ben.put(format!("/rooms/{quiet}/messages/{first}/reactions/%F0%9F%91%8D"), json!({})).await.done();
     let writer = world.person("writer");
     let busy = world.open_room(&writer, "box-2", 2).await;
     writer.post(format!("/rooms/{busy}/extensions"), json!({ "hours": 1 })).await.created();

@@ -139,7 +139,7 @@ async fn talk(people: &[Person], room: &str, enough: &AtomicBool) {
             (answer.status == 201).then(|| answer.created())
         })
         .await;
-        let reaction = person.put(format!("/rooms/{room}/messages/{said}/reactions/ok"), json!({}));
+        let reaction = person.put(format!("/rooms/{room}/messages/{said}/reactions/%F0%9F%91%8D"), json!({}));
         // The reaction may be stored or not. The feed decides at the end.
         let _ = reaction.attempt().await;
         if enough.load(Ordering::Relaxed) {

@@ -35,6 +35,7 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod talk;
 mod traces;
 
 mod audit;

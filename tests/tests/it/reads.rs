@@ -107,7 +107,7 @@ async fn each_user_sees_own_unread_counts_and_alarms() {
     let replied = ben.post("/rooms/box-1.1/messages", reply).await;
     replied.created();
     assert_eq!(unread(&ben).await, 0, "a reply marks the room as read");
-    ben.put(format!("/rooms/box-1.1/messages/{}/reactions/ok", messages[2]), json!({})).await.done();
+    ben.put(format!("/rooms/box-1.1/messages/{}/reactions/%F0%9F%91%8D", messages[2]), json!({})).await.done();
     let joined = world.join(&eve, "box-1.1").await;
     ana.remember_position(&joined);
     ana.delete("/rooms/box-1.1/members/eve").await.done();

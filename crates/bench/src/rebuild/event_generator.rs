@@ -147,7 +147,11 @@ impl BoxState {
             (98..103, _) => BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room_id) }),
             (103..143, Some((message_id, author))) => {
                 let body = words(rng);
-                return (author, TalkEvent::MessageEdited { message_id, body }.in_room(room_id));
+                return (
+                    author,
+                    TalkEvent::MessageEdited { message_id, body, mentions: Some(vec![]), mentions_all: false }
+                        .in_room(room_id),
+                );
             }
             (143..163, Some((message_id, author))) => {
                 return (author.clone(), TalkEvent::MessageDeleted { message_id, by: author }.in_room(room_id));
@@ -156,11 +160,8 @@ impl BoxState {
                 let emoji = ["👍", "🍜", "❤️"][rng.random_range(0..3)].to_owned();
                 TalkEvent::ReactionAdded { message_id, user_id: actor.clone(), emoji }.in_room(room_id)
             }
-            (283..383, Some((message_id, _))) => {
-                let body = words(rng);
-                TalkEvent::MessagePosted { author: actor.clone(), body, reply_to: Some(message_id) }.in_room(room_id)
-            }
-            _ => TalkEvent::MessagePosted { author: actor.clone(), body: words(rng), reply_to: None }.in_room(room_id),
+            (283..383, Some((message_id, _))) => posted(&actor, words(rng), Some(message_id)).in_room(room_id),
+            _ => posted(&actor, words(rng), None).in_room(room_id),
         };
         (actor, event)
     }
@@ -189,6 +190,10 @@ fn opened(room_id: RoomId, host: &UserId, rng: &mut StdRng, at: DateTime<Utc>) -
         closes_at: at + TimeDelta::hours(3),
     }
     .in_room(room_id)
+}
+
+fn posted(author: &UserId, body: String, reply_to: Option<MessageId>) -> TalkEvent {
+    TalkEvent::MessagePosted { author: author.clone(), body, reply_to, mentions: Some(vec![]), mentions_all: false }
 }
 
 fn words(rng: &mut StdRng) -> String {

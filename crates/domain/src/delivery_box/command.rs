@@ -1,5 +1,7 @@
 //! Commands to a box. Each carries all that its decision needs: the acting user, the time, and values looked up before.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
@@ -20,7 +22,21 @@ pub enum PasswordProof {
     Matches(String),
 }
 
-/// The event in which a message was posted, as read from the log.
+/// The users of each reaction to a message.
+pub type Reactions = BTreeMap<String, BTreeSet<UserId>>;
+
+/// The state of a message after all changes so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MessageState {
+    /// The text. Of an edited message it is looked up for an edit only.
+    pub text: String,
+    /// True if the message was deleted.
+    pub deleted: bool,
+    /// The reactions to the message.
+    pub reactions: Reactions,
+}
+
+/// A message as read from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginalMessage {
     /// The id of the message.
@@ -29,6 +45,17 @@ pub struct OriginalMessage {
     pub room_id: RoomId,
     /// The user who posted it.
     pub author: UserId,
+    /// Its state, which is looked up again before each decision.
+    pub state: MessageState,
+}
+
+/// A message whose state must be looked up before a command on it is decided.
+#[derive(Debug)]
+pub struct MessageLookUp<'a> {
+    /// The message in the command.
+    pub message: &'a mut OriginalMessage,
+    /// True if the decision needs the text.
+    pub with_text: bool,
 }
 
 /// A command to a box. `at` is the time of receipt. The acting user has been authenticated.
@@ -278,5 +305,29 @@ impl TalkCommand {
     /// Returns the command as one to this room.
     pub fn in_room(self, room_id: RoomId) -> BoxCommand {
         BoxCommand::Talk { room_id, command: self }
+    }
+
+    /// Returns the acting user.
+    pub fn actor(&self) -> &UserId {
+        match self {
+            Self::PostMessage { author: user_id, .. }
+            | Self::EditMessage { by: user_id, .. }
+            | Self::DeleteMessage { by: user_id, .. }
+            | Self::AddReaction { user_id, .. }
+            | Self::RemoveReaction { user_id, .. } => user_id,
+        }
+    }
+
+    /// Returns the message whose state the decision needs.
+    pub fn look_up(&mut self) -> Option<MessageLookUp<'_>> {
+        let with_text = matches!(self, Self::EditMessage { .. });
+        let message = match self {
+            Self::PostMessage { reply_to, .. } => reply_to.as_mut()?,
+            Self::EditMessage { original, .. }
+            | Self::DeleteMessage { original, .. }
+            | Self::AddReaction { original, .. }
+            | Self::RemoveReaction { original, .. } => original,
+        };
+        Some(MessageLookUp { message: message.as_mut()?, with_text })
     }
 }

@@ -31,7 +31,10 @@ impl DeliveryBox {
         match command {
             BoxCommand::Box(command) => self.decide_own(command),
             BoxCommand::Room { room_id, command } => Ok(in_room(&room_id, self.decide_room(&room_id, command)?)),
-            BoxCommand::Talk { room_id, command } => Ok(vec![self.decide_talk(&room_id, command)?.in_room(room_id)]),
+            BoxCommand::Talk { room_id, command } => {
+                let events = self.decide_talk(&room_id, command)?.into_iter();
+                Ok(events.map(|event| event.in_room(room_id.clone())).collect())
+            }
         }
     }
 

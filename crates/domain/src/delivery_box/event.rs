@@ -219,6 +219,10 @@ events! {
             body: String,
             /// The message that it replies to.
             reply_to: Option<MessageId>,
+            /// The mentioned members, at most 20. Absent in events of releases that did not store them.
+            mentions: Option<Vec<UserId>>,
+            /// True if the host mentioned all members.
+            mentions_all: bool,
         }
         /// The author changed the text of a message.
         MessageEdited = "message_edited" {
@@ -226,6 +230,10 @@ events! {
             message_id: MessageId,
             /// The new text.
             body: String,
+            /// The mentioned members, at most 20. Absent in events of releases that did not store them.
+            mentions: Option<Vec<UserId>>,
+            /// True if the host mentioned all members.
+            mentions_all: bool,
         }
         /// The author or the host deleted a message.
         MessageDeleted = "message_deleted" {
@@ -332,6 +340,10 @@ impl DomainEvent for BoxEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        match self {
+            Self::Talk { event: TalkEvent::MessagePosted { .. } | TalkEvent::MessageEdited { .. }, .. } => "2",
+            Self::Box(_) | Self::Room { .. } | Self::Talk { .. } => "1",
+        }
+        .to_owned()
     }
 }

@@ -71,4 +71,13 @@ pub enum BoxRefusal {
     /// The command requires the author of the message.
     #[error("only the author may do this")]
     NotTheAuthor,
+    /// The message was deleted.
+    #[error("the message was deleted")]
+    MessageDeleted,
+    /// The message has its maximum number of different reactions.
+    #[error("a message has at most 20 different reactions")]
+    TooManyReactions,
+    /// The user has the maximum number of reactions to the message.
+    #[error("a user has at most 10 reactions to a message")]
+    TooManyOwnReactions,
 }

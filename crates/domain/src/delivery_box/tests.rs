@@ -5,8 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, OriginalMessage, OwnCommand, OwnEvent, PasswordProof,
-    RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, HostChange, MessageState, OriginalMessage, OwnCommand, OwnEvent,
+    PasswordProof, RoomClosedReason, RoomCommand, RoomEvent, TalkCommand, TalkEvent,
 };
 use crate::{
     ids::{EventSequence, MessageId, RoomId, UserId},
@@ -130,6 +130,12 @@ fn erased(name: &str) -> BoxEvent {
     BoxEvent::Box(OwnEvent::AuthorErased { user_id: user(name) })
 }
 
+/// A message without mentions.
+fn posted(author: &str, body: &str, reply_to: Option<MessageId>) -> BoxEvent {
+    let (author, body, mentions) = (user(author), body.to_owned(), Some(vec![]));
+    TalkEvent::MessagePosted { author, body, reply_to, mentions, mentions_all: false }.in_room(room(1))
+}
+
 // Commands.
 
 fn install() -> BoxCommand {
@@ -185,7 +191,8 @@ fn host_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
 }
 
 fn talk_commands(room_id: &RoomId, by: &str, at: i64) -> Vec<BoxCommand> {
-    let original = Some(OriginalMessage { message_id: MessageId::new(7), room_id: room_id.clone(), author: user(by) });
+    let (message_id, state) = (MessageId::new(7), MessageState::default());
+    let original = Some(OriginalMessage { message_id, room_id: room_id.clone(), author: user(by), state });
     let (original, room_id, by, at) = (|| original.clone(), || room_id.clone(), || user(by), minute(at));
     vec![
         RoomCommand::LeaveRoom { user_id: by(), at }.in_room(room_id()),

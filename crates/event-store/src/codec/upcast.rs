@@ -91,8 +91,11 @@ fn unknown(stored: &Stored<'_>) -> DecodeError {
 
 impl StoredEvent for domain::BoxEvent {
     const TYPES: &'static [&'static str] = Self::TYPES;
-    const UPCASTS: &'static [Upcast] =
-        &[Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") }];
+    const UPCASTS: &'static [Upcast] = &[
+        Upcast { event_type: "message_posted", from: 0, step: |data| renamed(data, "text", "body") },
+        Upcast { event_type: "message_posted", from: 1, step: without_mentions },
+        Upcast { event_type: "message_edited", from: 1, step: without_mentions },
+    ];
 }
 
 impl StoredEvent for domain::UserEvent {
@@ -103,6 +106,15 @@ impl StoredEvent for domain::UserEvent {
 impl StoredEvent for domain::StoreEvent {
     const TYPES: &'static [&'static str] = Self::TYPES;
     const UPCASTS: &'static [Upcast] = &[];
+}
+
+/// Marks the mentions as not stored: the text has them.
+fn without_mentions(mut data: Value) -> Value {
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("mentions".to_owned(), Value::Null);
+        fields.insert("mentions_all".to_owned(), Value::Bool(false));
+    }
+    data
 }
 
 fn renamed(mut data: Value, from: &str, to: &str) -> Value {
@@ -160,16 +172,28 @@ mod tests {
 
     #[test]
     fn events_of_a_newer_release_are_not_guessed() {
-        let newer = r#"{"type":"message_posted","version":2,"data":{}}"#;
-        assert!(matches!(decode_event::<domain::BoxEvent>(newer), Err(DecodeError::UnknownVersion { version: 2, .. })));
+        let newer = r#"{"type":"message_posted","version":3,"data":{}}"#;
+        assert!(matches!(decode_event::<domain::BoxEvent>(newer), Err(DecodeError::UnknownVersion { version: 3, .. })));
         let unheard_of = r#"{"type":"box_exploded","version":1,"data":{}}"#;
         assert!(matches!(decode_event::<domain::BoxEvent>(unheard_of), Err(DecodeError::Json(_))));
     }
 
     #[test]
     fn domain_and_log_agree_on_event_versions() {
-        let json = fixture("message_posted", 1).unwrap();
-        let event: domain::BoxEvent = decode_event(&json).unwrap();
-        assert_eq!(event.event_version(), <domain::BoxEvent as StoredEvent>::version_of("message_posted").to_string());
+        for event_type in domain::BoxEvent::TYPES {
+            let version = <domain::BoxEvent as StoredEvent>::version_of(event_type);
+            let event: domain::BoxEvent = decode_event(&fixture(event_type, version).unwrap()).unwrap();
+            assert_eq!(event.event_version(), version.to_string(), "{event_type}");
+        }
+    }
+
+    #[test]
+    fn mentions_are_stored_since_version_2() {
+        let stored = r#"{"type":"message_edited","version":2,"data":
+            {"room_id":"b1.1","message_id":"8","body":"@bob, look","mentions":["bob"],"mentions_all":true}}"#;
+        let domain::BoxEvent::Talk { event, .. } = decode_event(stored).unwrap() else { panic!("not of the talk") };
+        let mentions = Some(vec!["bob".parse().unwrap()]);
+        let (message_id, body) = (domain::MessageId::new(8), "@bob, look".to_owned());
+        assert_eq!(event, domain::TalkEvent::MessageEdited { message_id, body, mentions, mentions_all: true });
     }
 }

@@ -3,7 +3,9 @@
 use std::{fmt::Display, hash::Hash, str::FromStr};
 
 use cqrs_es::Aggregate;
-use domain::{BoxId, DeliveryBox, Lane, Store, StoreId, StoreRefusal, User, UserId, UserRefusal};
+use domain::{
+    BoxCommand, BoxId, DeliveryBox, Lane, MessageLookUp, Store, StoreId, StoreRefusal, User, UserId, UserRefusal,
+};
 use wire::{Source, StreamName, partition_of, subject};
 
 use crate::codec::upcast::StoredEvent;
@@ -44,6 +46,11 @@ pub trait StoredAggregate:
     /// The lane of an event. Only the room lane changes the state, and only its last sequence is the version.
     fn lane(_event: &Self::Event) -> Lane {
         Lane::Room
+    }
+
+    /// The message whose state must be looked up before a command is decided on this state.
+    fn look_up<'a>(&self, _command: &'a mut Self::Command) -> Option<MessageLookUp<'a>> {
+        None
     }
 
     /// The claims on the unique name that the aggregate has in this state.
@@ -93,6 +100,10 @@ impl StoredAggregate for DeliveryBox {
 
     fn lane(event: &Self::Event) -> Lane {
         event.lane()
+    }
+
+    fn look_up<'a>(&self, command: &'a mut BoxCommand) -> Option<MessageLookUp<'a>> {
+        Self::look_up(self, command)
     }
 }
 

@@ -1,17 +1,13 @@
 //! Look-ups in the log that commands to a box need before they are decided.
 
-use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, OriginalMessage, TalkEvent};
+use domain::{BoxEvent, BoxId, DeliveryBox, EventSequence, MessageId, MessageState, OriginalMessage, TalkEvent};
 
 use super::Executor;
-use crate::{
-    codec::envelope::RecordedCommit,
-    executor::{aggregate::StoredAggregate, error::EventStoreError},
-    log::{Freshness, Recorded},
-};
+use crate::{codec::envelope::RecordedCommit, executor::error::EventStoreError};
 use wire::Source;
 
 impl Executor<DeliveryBox> {
-    /// Returns the event that posted a message. None if the box has no such message.
+    /// Returns a message as it was posted. None if the box has no such message.
     pub async fn message(
         &self,
         box_id: &BoxId,
@@ -23,8 +19,9 @@ impl Executor<DeliveryBox> {
             return Ok(None);
         }
         match commit.events::<BoxEvent>()?.pop() {
-            Some(BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { author, .. } }) => {
-                Ok(Some(OriginalMessage { message_id, room_id, author }))
+            Some(BoxEvent::Talk { room_id, event: TalkEvent::MessagePosted { author, body, .. } }) => {
+                let state = MessageState { text: body, ..MessageState::default() };
+                Ok(Some(OriginalMessage { message_id, room_id, author, state }))
             }
             _ => Ok(None),
         }
@@ -48,14 +45,5 @@ impl Executor<DeliveryBox> {
             slot.update(self.store.load_readable(box_id).await?);
         }
         Ok(Some(sequence))
-    }
-
-    async fn recorded(&self, box_id: &BoxId, sequence: u64) -> Result<Option<Recorded>, EventStoreError> {
-        let stream = DeliveryBox::stream(box_id, self.store.partitions());
-        let log = self.store.log();
-        match log.get(stream, sequence, Freshness::AnyReplica).await? {
-            Some(recorded) => Ok(Some(recorded)),
-            None => Ok(log.get(stream, sequence, Freshness::Leader).await?),
-        }
     }
 }

@@ -122,7 +122,8 @@ impl Tail {
         Ok(self.index.lock().unwrap_or_else(PoisonError::into_inner).look_up(message_id, request))
     }
 
-    async fn confirm(&self) -> Result<(), EventStoreError> {
+    /// Makes sure that the tail has read all commits stored before the last few seconds.
+    pub(crate) async fn confirm(&self) -> Result<(), EventStoreError> {
         if self.is_confirmed() {
             return Ok(());
         }

@@ -10,6 +10,7 @@ pub(crate) mod registering;
 pub(crate) mod repeating;
 pub(crate) mod settling;
 mod storing;
+pub(crate) mod talking;
 
 use std::{sync::Arc, time::Duration};
 
@@ -111,6 +112,12 @@ contract! {
     storing::the_store_implements_the_interface_of_cqrs_es,
     storing::the_slower_of_two_writers_conflicts,
     storing::the_cqrs_framework_runs_on_the_store,
+    talking::a_deletion_by_another_process_is_known,
+    talking::an_edit_without_a_change_is_decided_on_the_newest_text,
+    talking::repeats_of_commands_on_messages_get_the_first_answer,
+    talking::concurrent_reactions_exceed_the_limit_by_those_in_flight_only,
+    talking::a_user_reacts_once_with_an_emoji,
+    talking::a_talk_state_is_that_of_the_open_room,
     marking::a_marker_only_moves_forward,
     marking::the_furthest_of_many_markers_stays,
     marking::a_key_identifies_one_move_of_a_marker,

@@ -42,7 +42,9 @@ fn room_id() -> RoomId {
 
 fn said(body: &str) -> NewMessage {
     let box_id: BoxId = "b1".parse().unwrap();
-    let event = TalkEvent::MessagePosted { author: ann(), body: body.to_owned(), reply_to: None }.in_room(room_id());
+    let (body, mentions) = (body.to_owned(), Some(vec![]));
+    let event = TalkEvent::MessagePosted { author: ann(), body, reply_to: None, mentions, mentions_all: false };
+    let event = event.in_room(room_id());
     commit::<DeliveryBox>(&box_id, &[event])
 }
 

@@ -297,7 +297,7 @@ fn rooms(fixture: &Fixture) -> Vec<Row> {
 fn talk(fixture: &Fixture) -> Vec<Row> {
     let room = [("room", fixture.room.as_str())];
     let message = [("room", fixture.room.as_str()), ("message", fixture.anas_message.as_str())];
-    let reaction = [message[0], message[1], ("emoji", "ok")];
+    let reaction = [message[0], message[1], ("emoji", "👍")];
     let by_member = |row: Row| row.not(Who::Stranger, 403, "not-a-member").not(Who::Operator, 403, "forbidden");
     let by_author = |row: Row| by_member(row).not(Who::Ben, 403, "not-the-author");
     let post = json!({ "body": "Hello again", "reply_to": fixture.bens_message });

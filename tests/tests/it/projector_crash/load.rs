@@ -62,10 +62,10 @@ async fn talk(people: &[Person], room: &str) {
         for person in people {
             let reply = json!({ "body": format!("{} hears", person.id()), "reply_to": said });
             let reply = person.post(format!("/rooms/{room}/messages"), reply).await.created();
-            person.put(format!("{message}/reactions/ok"), json!({})).await.done();
+            person.put(format!("{message}/reactions/%F0%9F%91%8D"), json!({})).await.done();
             person.put(format!("/rooms/{room}/read-marker"), json!({ "message_id": reply })).await.done();
         }
-        people[2].delete(format!("{message}/reactions/ok")).await.done();
+        people[2].delete(format!("{message}/reactions/%F0%9F%91%8D")).await.done();
         people[round % 4].patch(message.clone(), json!({ "body": format!("round {round}, better") })).await.done();
         if round % 2 == 0 {
             people[0].delete(message).await.done();

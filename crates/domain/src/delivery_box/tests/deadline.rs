@@ -68,7 +68,7 @@ fn a_room_accepts_messages_to_its_last_minute() {
             }
             .in_room(room(1)),
         )
-        .then([TalkEvent::MessagePosted { author: user("ann"), body: "bye".into(), reply_to: None }.in_room(room(1))]);
+        .then([posted("ann", "bye", None)]);
 }
 
 #[test]

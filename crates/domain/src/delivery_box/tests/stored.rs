@@ -65,17 +65,32 @@ fn about_the_room() -> Vec<(BoxEvent, Value)> {
 
 fn about_the_talk() -> Vec<(BoxEvent, Value)> {
     let (room_id, message_id) = (|| room(1), MessageId::new(7));
-    let posted = TalkEvent::MessagePosted { author: user("ben"), body: "hi".into(), reply_to: Some(MessageId::new(5)) }
-        .in_room(room_id());
-    let edited = TalkEvent::MessageEdited { message_id, body: "hello".into() }.in_room(room_id());
+    let posted = TalkEvent::MessagePosted {
+        author: user("ben"),
+        body: "@ann, hi".into(),
+        reply_to: Some(MessageId::new(5)),
+        mentions: Some(vec![user("ann")]),
+        mentions_all: false,
+    }
+    .in_room(room_id());
+    let edited =
+        TalkEvent::MessageEdited { message_id, body: "hello @all".into(), mentions: Some(vec![]), mentions_all: true }
+            .in_room(room_id());
     let deleted = TalkEvent::MessageDeleted { message_id, by: user("ann") }.in_room(room_id());
     let added = TalkEvent::ReactionAdded { message_id, user_id: user("ann"), emoji: "👍".into() }.in_room(room_id());
     let removed =
         TalkEvent::ReactionRemoved { message_id, user_id: user("ann"), emoji: "👍".into() }.in_room(room_id());
     let reaction = json!({"room_id": "b.1", "message_id": "7", "user_id": "ann", "emoji": "👍"});
+    let posted_data = json!({
+        "room_id": "b.1", "author": "ben", "body": "@ann, hi", "reply_to": "5", "mentions": ["ann"],
+        "mentions_all": false,
+    });
+    let edited_data = json!({
+        "room_id": "b.1", "message_id": "7", "body": "hello @all", "mentions": [], "mentions_all": true,
+    });
     vec![
-        (posted, json!({"room_id": "b.1", "author": "ben", "body": "hi", "reply_to": "5"})),
-        (edited, json!({"room_id": "b.1", "message_id": "7", "body": "hello"})),
+        (posted, posted_data),
+        (edited, edited_data),
         (deleted, json!({"room_id": "b.1", "message_id": "7", "by": "ann"})),
         (added, reaction.clone()),
         (removed, reaction),

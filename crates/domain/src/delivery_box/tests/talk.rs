@@ -6,7 +6,24 @@ const SEVEN: MessageId = MessageId::new(7);
 
 /// Message 7, as ben posted it in the room.
 fn bens() -> OriginalMessage {
-    OriginalMessage { message_id: SEVEN, room_id: room(1), author: user("ben") }
+    let state = MessageState { text: "hm".into(), ..MessageState::default() };
+    OriginalMessage { message_id: SEVEN, room_id: room(1), author: user("ben"), state }
+}
+
+/// Message 7 with these reactions.
+fn bens_with(reactions: impl IntoIterator<Item = (String, &'static str)>) -> OriginalMessage {
+    let mut message = bens();
+    for (emoji, by) in reactions {
+        message.state.reactions.entry(emoji).or_default().insert(user(by));
+    }
+    message
+}
+
+/// Message 7 after its deletion.
+fn bens_deleted() -> OriginalMessage {
+    let mut message = bens();
+    message.state.deleted = true;
+    message
 }
 
 /// Message 7, posted in another room of the same box.
@@ -14,9 +31,8 @@ fn elsewhere() -> OriginalMessage {
     OriginalMessage { room_id: room(2), ..bens() }
 }
 
-fn post(author: &str) -> BoxCommand {
-    TalkCommand::PostMessage { author: user(author), body: text(" hi "), reply_to: None, at: minute(1) }
-        .in_room(room(1))
+fn post(author: &str, body: &str) -> BoxCommand {
+    TalkCommand::PostMessage { author: user(author), body: text(body), reply_to: None, at: minute(1) }.in_room(room(1))
 }
 
 fn reply(author: &str, original: Option<OriginalMessage>) -> BoxCommand {
@@ -24,12 +40,17 @@ fn reply(author: &str, original: Option<OriginalMessage>) -> BoxCommand {
     TalkCommand::PostMessage { author, body: text(" hi "), reply_to, at }.in_room(room_id)
 }
 
-fn posted(author: &str, reply_to: Option<MessageId>) -> BoxEvent {
-    TalkEvent::MessagePosted { author: user(author), body: "hi".into(), reply_to }.in_room(room(1))
+fn edit(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
+    edit_to(by, original, "hello")
 }
 
-fn edit(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    TalkCommand::EditMessage { by: user(by), original, body: text("hello"), at: minute(1) }.in_room(room(1))
+fn edit_to(by: &str, original: Option<OriginalMessage>, body: &str) -> BoxCommand {
+    TalkCommand::EditMessage { by: user(by), original, body: text(body), at: minute(1) }.in_room(room(1))
+}
+
+fn edited(body: &str, mentions: &[&str], mentions_all: bool) -> BoxEvent {
+    let mentions = Some(mentions.iter().map(|name| user(name)).collect());
+    TalkEvent::MessageEdited { message_id: SEVEN, body: body.into(), mentions, mentions_all }.in_room(room(1))
 }
 
 fn delete(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
@@ -45,17 +66,25 @@ fn react(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
 }
 
 fn take_reaction_back(by: &str, original: Option<OriginalMessage>) -> BoxCommand {
-    TalkCommand::RemoveReaction { user_id: user(by), original, emoji: text("👍"), at: minute(1) }.in_room(room(1))
+    take_back(by, original, "👍")
+}
+
+fn take_back(by: &str, original: Option<OriginalMessage>, emoji: &str) -> BoxCommand {
+    TalkCommand::RemoveReaction { user_id: user(by), original, emoji: text(emoji), at: minute(1) }.in_room(room(1))
+}
+
+fn reaction_removed(by: &str, emoji: &str) -> BoxEvent {
+    TalkEvent::ReactionRemoved { message_id: SEVEN, user_id: user(by), emoji: emoji.into() }.in_room(room(1))
 }
 
 #[test]
 fn members_post_messages() {
-    given(room_with(&["ben"])).when(post("ben")).then([posted("ben", None)]);
+    given(room_with(&["ben"])).when(post("ben", " hi ")).then([posted("ben", "hi", None)]);
 }
 
 #[test]
 fn members_reply_to_messages_of_their_room() {
-    given(room_with(&["ben"])).when(reply("ann", Some(bens()))).then([posted("ann", Some(SEVEN))]);
+    given(room_with(&["ben"])).when(reply("ann", Some(bens()))).then([posted("ann", "hi", Some(SEVEN))]);
 }
 
 #[test]
@@ -81,8 +110,7 @@ fn non_members_neither_post_nor_edit_nor_delete_nor_react() {
 
 #[test]
 fn authors_edit_their_messages() {
-    let edited = TalkEvent::MessageEdited { message_id: SEVEN, body: "hello".into() }.in_room(room(1));
-    given(room_with(&["ben"])).when(edit("ben", Some(bens()))).then([edited]);
+    given(room_with(&["ben"])).when(edit("ben", Some(bens()))).then([edited("hello", &[], false)]);
 }
 
 #[test]
@@ -115,9 +143,78 @@ fn the_host_deletes_messages_of_former_members() {
 
 #[test]
 fn members_add_and_remove_reactions() {
-    let (room_id, message_id, user_id, emoji) = (|| room(1), SEVEN, || user("ann"), || "👍".to_owned());
-    let added = TalkEvent::ReactionAdded { message_id, user_id: user_id(), emoji: emoji() }.in_room(room_id());
-    let removed = TalkEvent::ReactionRemoved { message_id, user_id: user_id(), emoji: emoji() }.in_room(room_id());
-    given(room_with(&["ben"])).when(react("ann", Some(bens()))).then([added]);
-    given(room_with(&["ben"])).when(take_reaction_back("ann", Some(bens()))).then([removed]);
+    let added = TalkEvent::ReactionAdded { message_id: SEVEN, user_id: user("ann"), emoji: "👍".into() };
+    let past = || given(room_with(&["ben"]));
+    past().when(react("ann", Some(bens()))).then([added.in_room(room(1))]);
+    let reacted = || Some(bens_with([("👍".into(), "ann")]));
+    past().when(react("ann", reacted())).then_nothing();
+    past().when(take_reaction_back("ann", reacted())).then([reaction_removed("ann", "👍")]);
+    past().when(take_reaction_back("ben", reacted())).then_nothing();
+}
+
+#[test]
+fn an_emoji_is_one_reaction_in_all_its_stored_forms() {
+    let past = || given(room_with(&["ben"]));
+    let old = || Some(bens_with([("👍\u{FE0F}".into(), "ann"), ("👍".into(), "ann"), ("<b>".into(), "ann")]));
+    past().when(react("ann", Some(bens_with([("👍\u{FE0F}".into(), "ann")])))).then_nothing();
+    let both = ["👍", "👍\u{FE0F}"].map(|form| reaction_removed("ann", form));
+    past().when(take_reaction_back("ann", old())).then(both);
+    past().when(take_back("ann", old(), "<b>")).then([reaction_removed("ann", "<b>")]);
+}
+
+#[test]
+fn a_message_has_a_limited_number_of_different_reactions() {
+    let reactions = |count: u32| (0..count).map(|number| (format!(":code_{number}:"), "ben"));
+    let past = || given(room_with(&["ben", "cho"]));
+    past().when(react("ann", Some(bens_with(reactions(20))))).then_refused(&BoxRefusal::TooManyReactions);
+    let with_thumb = bens_with(reactions(19).chain([("👍".into(), "cho")]));
+    let added = TalkEvent::ReactionAdded { message_id: SEVEN, user_id: user("ann"), emoji: "👍".into() };
+    past().when(react("ann", Some(with_thumb))).then([added.in_room(room(1))]);
+    past().when(react("ben", Some(bens_with(reactions(10))))).then_refused(&BoxRefusal::TooManyOwnReactions);
+}
+
+#[test]
+fn a_deleted_message_accepts_no_changes() {
+    let past = given(room_with(&["ben"]));
+    let refused =
+        [edit("ben", Some(bens_deleted())), react("ann", Some(bens_deleted())), reply("ann", Some(bens_deleted()))];
+    past.each_refused(refused, &BoxRefusal::MessageDeleted);
+    past.each_refused([edit("ann", Some(bens_deleted()))], &BoxRefusal::NotTheAuthor);
+    for command in [delete("ben", Some(bens_deleted())), take_reaction_back("ann", Some(bens_deleted()))] {
+        given(room_with(&["ben"])).when(command).then_nothing();
+    }
+}
+
+#[test]
+fn an_edit_to_the_same_text_has_no_effect() {
+    given(room_with(&["ben"])).when(edit_to("ben", Some(bens()), " hm ")).then_nothing();
+}
+
+#[test]
+fn a_text_mentions_members_in_order() {
+    let mentioned = |body: &str, expected: &[&str], all: bool| {
+        let past = room_with_and(&["ben", "cho"], [left("cho")]);
+        given(past).when(edit_to("ben", Some(bens()), body)).then([edited(body, expected, all)]);
+    };
+    mentioned("@cho @Ben, @dan ＠ann @ben", &["ben", "ann"], false);
+    mentioned("`@ann` ann@example.org @ann-", &["ann"], false);
+    mentioned("@all", &[], false);
+    let hosts = TalkEvent::MessagePosted {
+        author: user("ann"),
+        body: "@all @ben".into(),
+        reply_to: None,
+        mentions: Some(vec![user("ben")]),
+        mentions_all: true,
+    };
+    given(room_with(&["ben"])).when(post("ann", "@all @ben")).then([hosts.in_room(room(1))]);
+}
+
+#[test]
+fn a_text_mentions_at_most_20_members() {
+    let names: Vec<String> = (0..25).map(|number| format!("user{number}")).collect();
+    let past = room_with_and(&["ben"], names.iter().map(|name| joined(name)));
+    let body: Vec<String> = names.iter().map(|name| format!("@{name}")).collect();
+    let body = body.join(" ");
+    let first: Vec<&str> = names.iter().map(String::as_str).take(20).collect();
+    given(past).when(edit_to("ben", Some(bens()), &body)).then([edited(&body, &first, false)]);
 }

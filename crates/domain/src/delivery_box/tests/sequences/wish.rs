@@ -3,7 +3,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::delivery_box::Room;
+use crate::delivery_box::{Reactions, Room};
 
 const PEOPLE: [&str; 5] = ["ann", "ben", "cho", "dan", "eve"];
 
@@ -205,7 +205,12 @@ impl Wish {
     fn original(&self, state: &DeliveryBox) -> Option<OriginalMessage> {
         let author = user(PEOPLE[if self.password > 2 { self.who } else { self.whom }]);
         let room_id = if self.number == 5 { room(99) } else { self.room(state) };
-        (self.number > 0).then_some(OriginalMessage { message_id: MessageId::new(7), room_id, author })
+        let reactions = match self.number {
+            2 => Reactions::from([("👍".to_owned(), [user(PEOPLE[self.who])].into())]),
+            _ => Reactions::new(),
+        };
+        let state = MessageState { text: "hm".into(), deleted: self.number == 4, reactions };
+        (self.number > 0).then_some(OriginalMessage { message_id: MessageId::new(7), room_id, author, state })
     }
 
     fn proof(&self) -> PasswordProof {

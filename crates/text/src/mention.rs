@@ -1,0 +1,153 @@
+//! Mentions of users in a text.
+//!
+//! A mention is `@` (or the full-width `＠`) and a user id, in any case. It does not count inside code (between runs of
+//! backticks), links and e-mail addresses, after a letter or digit, and before another `@`, as in `@user@host`.
+
+use std::ops::Range;
+
+use linkify::LinkFinder;
+
+/// The name that stands for all members.
+pub const ALL: &str = "all";
+
+/// The longest user id.
+const MAX_NAME: usize = 40;
+
+/// A mention in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// The place in the text, in bytes, from the at sign to the end of the name.
+    pub span: Range<usize>,
+    /// The mentioned name in lower case: a user id, or [`ALL`].
+    pub name: String,
+}
+
+impl Mention {
+    /// Returns the names that may be meant, the most likely first: `@ann-` may be `ann` and a dash.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let trimmed = self.name.trim_end_matches(['-', '_']);
+        [self.name.as_str(), trimmed].into_iter().filter(|name| !name.is_empty())
+    }
+}
+
+/// Returns the mentions in a text, in order.
+pub fn find(text: &str) -> Vec<Mention> {
+    if !text.contains(is_at_sign) {
+        return Vec::new();
+    }
+    let mut excluded = code(text);
+    let mut finder = LinkFinder::new();
+    finder.url_must_have_scheme(false);
+    excluded.extend(finder.links(text).map(|link| link.start()..link.end()));
+    let mut mentions = Vec::new();
+    let mut before: Option<char> = None;
+    for (start, character) in text.char_indices() {
+        let follows_word =
+            before.replace(character).is_some_and(|before| before.is_alphanumeric() || is_at_sign(before));
+        if !is_at_sign(character) || follows_word || excluded.iter().any(|span| span.contains(&start)) {
+            continue;
+        }
+        let rest = text.get(start + character.len_utf8()..).unwrap_or_default();
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(rest.len());
+        let (name, after) = rest.split_at(length);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= MAX_NAME;
+        if is_name && !after.starts_with(is_at_sign) {
+            let span = start..start + character.len_utf8() + length;
+            mentions.push(Mention { span, name: name.to_ascii_lowercase() });
+        }
+    }
+    mentions
+}
+
+fn is_at_sign(character: char) -> bool {
+    matches!(character, '@' | '＠')
+}
+
+/// Returns the places of code: from a run of backticks to the next run of the same length. An unclosed run of three or
+/// more extends to the end of the text.
+fn code(text: &str) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, _) in text.match_indices('`') {
+        match runs.last_mut() {
+            Some(run) if run.end == at => run.end += 1,
+            _ => runs.push(at..at + 1),
+        }
+    }
+    let mut places = Vec::new();
+    let mut rest = runs.as_slice();
+    while let Some((open, later)) = rest.split_first() {
+        let close = later.iter().position(|run| run.len() == open.len());
+        rest = match close.and_then(|close| Some((later.get(close)?, later.get(close + 1..)?))) {
+            Some((close, after)) => {
+                places.push(open.start..close.end);
+                after
+            }
+            None if open.len() >= 3 => {
+                places.push(open.start..text.len());
+                &[]
+            }
+            None => later,
+        };
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        find(text).into_iter().map(|mention| mention.name).collect()
+    }
+
+    #[test]
+    fn an_at_sign_before_a_name_is_a_mention() {
+        assert_eq!(names("@ann, look: (@bob_1) and @Cleo!"), ["ann", "bob_1", "cleo"]);
+        assert_eq!(names("＠ann @ALL"), ["ann", "all"]);
+        assert_eq!(names("ok.@ann"), ["ann"]);
+        assert!(names("@ nobody, @-x, é@y, @é").is_empty());
+        let (long, longest) = (format!("@{}", "x".repeat(41)), format!("@{}", "x".repeat(40)));
+        assert!(names(&long).is_empty() && names(&longest).len() == 1);
+        let dashed = find("@dan-- hm").remove(0);
+        assert_eq!(dashed.names().collect::<Vec<_>>(), ["dan--", "dan"]);
+    }
+
+    #[test]
+    fn addresses_and_links_contain_no_mentions() {
+        for text in [
+            "mail ann@example.org",
+            "ann.b@example.org",
+            "@ann@example.org",
+            "@@ann",
+            "see https://example.org/@ann",
+            "see example.org/@ann/1",
+            "ftp://x.org/?to=@ann",
+        ] {
+            assert!(names(text).is_empty(), "{text}");
+        }
+        assert_eq!(names("https://example.org/@ann @bob"), ["bob"]);
+    }
+
+    #[test]
+    fn code_contains_no_mentions() {
+        assert_eq!(names("`@ann` @bob ``a ` @ann`` @cho"), ["bob", "cho"]);
+        assert_eq!(names("```\n@ann\n``` @bob"), ["bob"]);
+        assert!(names("```\n@ann").is_empty());
+        assert_eq!(names("a ` lone backtick @ann"), ["ann"]);
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_ordered_and_hold_the_names(text in r"(@|＠|`|[a-z.:/ -]|\PC|https://a.b/){0,60}") {
+            let mut end = 0;
+            for mention in find(&text) {
+                prop_assert!(end <= mention.span.start);
+                let place = text.get(mention.span.clone()).unwrap_or_default();
+                prop_assert_eq!(place.trim_start_matches(is_at_sign).to_ascii_lowercase(), mention.name);
+                end = mention.span.end;
+            }
+        }
+    }
+}
