@@ -31,6 +31,7 @@ mod listening;
 mod my_rooms;
 mod presence;
 mod replay;
+mod seen_by;
 mod send_queue;
 mod sent_alarms;
 mod signals;
@@ -38,6 +39,7 @@ mod socket;
 mod subscriptions;
 mod threads;
 mod transport;
+mod unread;
 mod users;
 
 /// The subprotocol.

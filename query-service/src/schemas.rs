@@ -1,7 +1,7 @@
 //! OpenAPI schemas of ids and bounded values. Patterns come from the domain.
 
 use domain::{ids::ROOM_ID_PATTERN, values::ZipCode};
-pub(crate) use read_model::schemas::{box_id, device_id, message_id, room_id, store_id, user_id};
+pub(crate) use read_model::schemas::{box_id, device_id, message_id, message_id_or_null, room_id, store_id, user_id};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
@@ -58,6 +58,12 @@ pub(crate) fn unread_by_room() -> Object {
     let unread = ObjectBuilder::new().schema_type(Type::Object).property("unread", count()).required("unread");
     let rooms = ObjectBuilder::new().schema_type(Type::Object).description(Some("By room"));
     rooms.property_names(Some(room_id())).additional_properties(Some(Schema::from(unread.build()))).build()
+}
+
+/// The last message read by each user.
+pub(crate) fn read_markers() -> Object {
+    let markers = ObjectBuilder::new().schema_type(Type::Object).description(Some("By user"));
+    markers.property_names(Some(user_id())).additional_properties(Some(Schema::from(message_id()))).build()
 }
 
 /// A set of user ids.
