@@ -71,6 +71,9 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
         .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))
 }
 
 #[rustfmt::skip]
@@ -110,7 +113,7 @@ fn rooms() -> OpenApiRouter<App> {
         .routes(command(routes!(rooms::close::close_room), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, NotTheHost]))
         .routes(command(routes!(rooms::read_marker::move_read_marker), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+            &[RoomNotFound, NotAMember, MessageNotFound]))
 }
 
 #[rustfmt::skip]

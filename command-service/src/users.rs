@@ -2,8 +2,10 @@
 
 pub(crate) mod devices;
 pub(crate) mod erase;
+pub(crate) mod muted_rooms;
 pub(crate) mod nickname;
 pub(crate) mod password;
 pub(crate) mod preferences;
+pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
 mod registration;

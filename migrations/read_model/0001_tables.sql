@@ -67,6 +67,8 @@ create table rooms (
     v bigint not null,
     -- the ordinal of the last message
     last_ordinal bigint not null,
+    -- when a message was last posted or a member came or went, or when the room was closed
+    last_activity_at timestamptz not null,
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 
@@ -80,8 +82,8 @@ create table members (
     joined_at timestamptz not null,
     -- order of joining in this room
     seat bigint not null,
-    -- ordinal of the user's own last message: what one wrote oneself is read
-    last_post_ordinal bigint not null,
+    -- how many messages the user has posted, deleted ones included
+    posts bigint not null,
     primary key (box_id, room_id, user_id)
 ) with (fillfactor = 70);
 
@@ -91,8 +93,12 @@ create table user_rooms (
     opened_at timestamptz not null,
     room_id text not null,
     box_id text not null,
+    -- true if the user is inside, or was when the room closed
+    inside bool not null,
+    -- when the room closed with the user inside
+    closed_at timestamptz,
     primary key (user_id, room_id)
-);
+) with (fillfactor = 90);
 
 create table messages (
     box_id text not null,
@@ -102,6 +108,8 @@ create table messages (
     -- 1, 2, 3 ... in the room
     ordinal bigint not null,
     author text not null,
+    -- 1, 2, 3 ... of this author in the room
+    author_ordinal bigint not null,
     -- null when deleted
     body text,
     reply_to bigint,
@@ -156,7 +164,16 @@ create table users (
     -- null when erased
     nickname text,
     registered_at timestamptz not null,
-    notification_preferences jsonb not null
+    notification_preferences jsonb not null,
+    -- false if other members are not shown the user's read markers
+    share_read_markers bool not null
+);
+
+-- Rooms that a user does not want to be disturbed by.
+create table muted_rooms (
+    user_id text not null,
+    room_id text not null,
+    primary key (user_id, room_id)
 );
 
 create table devices (
@@ -184,3 +201,40 @@ create table read_markers (
     message_id bigint not null,
     primary key (box_id, room_id, user_id)
 );
+
+-- How many messages of a room are unread by a member: those after the marker, without deleted ones and the member's own.
+-- Every term is a look-up in an index, however many messages there are.
+create view unread_counts as
+select
+    me.user_id,
+    me.box_id,
+    me.room_id,
+    -- the read marker; null if there is none
+    k.message_id as read_up_to,
+    -- all after the marker
+    r.last_ordinal - coalesce((
+        select m.ordinal
+        from messages m
+        where m.box_id = me.box_id and m.room_id = me.room_id and m.message_id <= k.message_id
+        order by m.message_id desc
+        limit 1
+    ), 0)
+    -- one's own among them, deleted ones included
+    - me.posts + coalesce((
+        select m.author_ordinal
+        from messages m
+        where m.box_id = me.box_id and m.room_id = me.room_id and m.author = me.user_id
+            and m.message_id <= k.message_id
+        order by m.message_id desc
+        limit 1
+    ), 0)
+    -- the deleted ones of others among them
+    - (
+        select count(*)
+        from messages m
+        where m.box_id = me.box_id and m.room_id = me.room_id and m.body is null
+            and m.message_id > coalesce(k.message_id, 0) and m.author <> me.user_id
+    ) as unread
+from members me
+join rooms r on r.box_id = me.box_id and r.room_id = me.room_id
+left join read_markers k on k.box_id = me.box_id and k.room_id = me.room_id and k.user_id = me.user_id;

@@ -30,6 +30,12 @@ create index if not exists closed_rooms_by_store on rooms (store_id, opened_at d
 create index if not exists closed_rooms_by_store_and_zip_code on rooms (store_id, zip_code, opened_at desc, room_id)
     where status = 'closed';
 create index if not exists user_rooms_by_opening on user_rooms (user_id, opened_at desc, room_id);
+create index if not exists user_rooms_open on user_rooms (user_id, box_id, room_id) where inside and closed_at is null;
+create index if not exists user_rooms_by_closing on user_rooms (user_id, closed_at desc, room_id)
+    where inside and closed_at is not null;
+-- Unread counts: how many messages an author had posted up to a message, and the deleted ones after it.
+create index if not exists messages_by_author on messages (box_id, room_id, author, message_id) include (author_ordinal);
+create index if not exists messages_deleted on messages (box_id, room_id, message_id) include (author) where body is null;
 create index if not exists messages_by_words on messages using gin (to_tsvector('simple', coalesce(body, '')));
 create index if not exists room_events_of_message on room_events (box_id, room_id, message_id) where message_id is not null;
 create index if not exists alarms_by_time on alarms (user_id, at desc, box_id, position, kind);

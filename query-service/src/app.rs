@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     pub(crate) tickets: Tickets,
     pub(crate) searches: SearchLimiter,
+    /// True if members are shown how far the others have read.
+    pub(crate) share_read_markers: bool,
 }
 
 impl App {

@@ -33,6 +33,7 @@ mod lobby_area;
 mod my_rooms;
 mod presence;
 mod replay;
+mod seen_by;
 mod send_queue;
 mod sent_alarms;
 mod signals;
@@ -40,6 +41,7 @@ mod socket;
 mod subscriptions;
 mod threads;
 mod transport;
+mod unread;
 mod users;
 
 /// The subprotocol.

@@ -73,6 +73,7 @@ fn assemble(settings: &Settings, client: &Client, verifier: Verifier) -> Result<
         live: live.context("cannot start threads")?,
         tickets: Tickets::new(client.clone()),
         searches: SearchLimiter::new(settings.search_pool),
+        share_read_markers: settings.share_read_markers,
     }))
 }
 

@@ -83,6 +83,12 @@ pub(crate) fn room_id_list() -> Array {
     ArrayBuilder::new().items(room_id()).unique_items(true).build()
 }
 
+/// The last message read by each user.
+pub(crate) fn read_markers() -> Object {
+    let markers = ObjectBuilder::new().schema_type(Type::Object).description(Some("By user"));
+    markers.property_names(Some(user_id())).additional_properties(Some(Schema::from(message_id()))).build()
+}
+
 /// A set of user ids.
 pub(crate) fn users() -> Array {
     ArrayBuilder::new().items(user_id()).unique_items(true).build()

@@ -84,6 +84,11 @@ pub struct Settings {
           value_parser = clap::value_parser!(u64).range(1..=300))]
     pub heartbeat: u64,
 
+    /// Show members of an open room how far the others have read; each user can hide the own markers
+    #[arg(long, env = "BOXROOM_SHARE_READ_MARKERS", default_value_t = true, action = clap::ArgAction::Set,
+          value_name = "BOOL")]
+    pub share_read_markers: bool,
+
     /// Maximum number of live connections per user and process
     #[arg(long, env = "BOXROOM_CONNECTIONS_PER_USER", default_value_t = 20, value_name = "CONNECTIONS",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

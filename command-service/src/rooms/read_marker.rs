@@ -21,8 +21,8 @@ pub(crate) struct MoveReadMarker {
 
 /// Marks everything up to a message as read
 ///
-/// The marker only moves forward. It is an aggregate of its own, and remembers its last eight keys. Members at the
-/// closing of a room can move it until the box's next room opens.
+/// The marker only moves forward. It is an aggregate of its own, and remembers its last eight keys. Of a closed room,
+/// members at its closing can move it. When the box has opened another room since, other users get `message-not-found`.
 #[utoipa::path(
     put, path = "/rooms/{room}/read-marker", tag = "rooms", params(RoomPath), request_body = MoveReadMarker
 )]
@@ -32,29 +32,35 @@ pub(crate) async fn move_read_marker(
     Path(RoomPath { room_id }): Path<RoomPath>,
     Command { body, stamp }: Command<MoveReadMarker>,
 ) -> Result<Done, Error> {
-    require_reader(&app, &room_id, &user_id).await?;
+    let is_earlier = require_reader(&app, &room_id, &user_id).await?;
     let original = app.original(&room_id, body.message_id).await?;
     original.filter(|message| message.room_id == room_id).ok_or(Code::MessageNotFound)?;
+    if is_earlier {
+        let members = app.boxes.members_at_closing(&room_id, body.message_id.sequence()).await?;
+        // Other users do not learn that the room has the message.
+        members.contains(&user_id).then_some(()).ok_or(Code::MessageNotFound)?;
+    }
     let marked = app.marks.mark(&room_id, &user_id, body.message_id, &stamp.by(&user_id)).await?;
     Ok(Done::at(marked.position, marked.replayed))
 }
 
-/// Requires that the room is the box's last one and has this member. Reads the latest state before a rejection.
-async fn require_reader(app: &App, room_id: &RoomId, user_id: &UserId) -> Result<(), Error> {
+/// Requires that the room is the box's last one and has this member, or returns true for an earlier one. Reads the
+/// latest state before a rejection.
+async fn require_reader(app: &App, room_id: &RoomId, user_id: &UserId) -> Result<bool, Error> {
     let (known, _) = app.boxes.load(room_id.box_id()).await?;
-    if check_reader(&known, room_id, user_id).is_ok() {
-        return Ok(());
+    if let Ok(is_earlier) = check_reader(&known, room_id, user_id) {
+        return Ok(is_earlier);
     }
     let (latest, _) = app.boxes.load_latest(room_id.box_id()).await?;
     Ok(check_reader(&latest, room_id, user_id)?)
 }
 
-fn check_reader(state: &DeliveryBox, room_id: &RoomId, user_id: &UserId) -> Result<(), Code> {
+fn check_reader(state: &DeliveryBox, room_id: &RoomId, user_id: &UserId) -> Result<bool, Code> {
     let last = state.room().ok_or(Code::RoomNotFound)?;
     match room_id.number().cmp(&last.room_id().number()) {
         std::cmp::Ordering::Greater => Err(Code::RoomNotFound),
-        std::cmp::Ordering::Less => Err(Code::RoomClosed),
-        std::cmp::Ordering::Equal if last.has_member(user_id) => Ok(()),
+        std::cmp::Ordering::Less => Ok(true),
+        std::cmp::Ordering::Equal if last.has_member(user_id) => Ok(false),
         std::cmp::Ordering::Equal => Err(Code::NotAMember),
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use domain::{MessageId, TalkCommand, values::MessageBody};
+use event_store::CommandContext;
 use eserde::Deserialize;
 use service_kit::{auth::AsUser, extract::Path};
 use utoipa::ToSchema;
@@ -22,6 +23,9 @@ pub(crate) struct PostMessage {
     #[serde(default)]
     #[eserde(compat)]
     reply_to: Option<MessageId>,
+    /// True to mark everything up to the new message as read. The message is posted even if the marker cannot be moved.
+    #[serde(default)]
+    read_marker: bool,
 }
 
 /// Posts a message to an open room
@@ -30,15 +34,23 @@ pub(crate) async fn post_message(
     State(app): State<App>,
     AsUser(author): AsUser,
     Path(RoomPath { room_id }): Path<RoomPath>,
-    Command { body: PostMessage { body, reply_to }, stamp }: Command<PostMessage>,
+    Command { body: PostMessage { body, reply_to, read_marker }, stamp }: Command<PostMessage>,
 ) -> Result<Created, Error> {
     let reply_to = match reply_to {
         Some(message_id) => Some(app.original(&room_id, message_id).await?),
         None => None,
     };
     let context = stamp.by(&author);
-    let command = TalkCommand::PostMessage { author, body, reply_to, at: stamp.at }.in_room(room_id.clone());
+    let command =
+        TalkCommand::PostMessage { author: author.clone(), body, reply_to, at: stamp.at }.in_room(room_id.clone());
     let committed = app.in_room(&room_id, command, context).await?;
     let message_id = committed.sequence;
+    if read_marker {
+        // The key is that of the message. A repeat moves the marker if the first request could not.
+        let context = CommandContext { command_id: None, ..stamp.by(&author) };
+        if let Err(error) = app.marks.mark(&room_id, &author, MessageId::new(message_id), &context).await {
+            tracing::warn!(room.id = %room_id, %error, "the read marker of a posted message was not moved");
+        }
+    }
     Ok(Created::of(&committed, &message_id))
 }

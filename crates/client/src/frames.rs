@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::incoming::{Alarm, Event, Standing};
@@ -143,6 +143,9 @@ pub(crate) enum Sign {
     },
     Presence {
         users: BTreeSet<UserId>,
+    },
+    Read {
+        markers: BTreeMap<UserId, MessageId>,
     },
     #[serde(other)]
     Unknown,

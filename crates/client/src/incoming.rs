@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -116,6 +116,8 @@ pub enum Sign {
     Typing(UserId),
     /// The complete set of users who are connected to the room.
     Presence(BTreeSet<UserId>),
+    /// The last messages that these members have marked as read.
+    Read(BTreeMap<UserId, MessageId>),
 }
 
 /// An alarm for the user. Its JSON is the frame that it came in.

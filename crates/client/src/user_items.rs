@@ -43,6 +43,9 @@ impl UserItems {
             ServerFrame::Signal { room, sign: frames::Sign::Presence { users } } => {
                 Some(Incoming::Signal { room, sign: Sign::Presence(users) })
             }
+            ServerFrame::Signal { room, sign: frames::Sign::Read { markers } } => {
+                Some(Incoming::Signal { room, sign: Sign::Read(markers) })
+            }
             ServerFrame::Alarm(alarm) => self.mark_delivered(&alarm).then_some(Incoming::Alarm(alarm)),
             ServerFrame::Reset { room: None, reason, .. } => Some(Incoming::AlarmsReset { reason }),
             ServerFrame::MyRooms { rooms } => {

@@ -1,4 +1,4 @@
-//! The aggregate of a user: nickname, devices, notification preferences. Credentials are kept elsewhere.
+//! The aggregate of a user: nickname, devices, notification preferences, muted rooms. Credentials are kept elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use cqrs_es::{Aggregate, DomainEvent, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{DeviceId, UserId},
+    ids::{DeviceId, RoomId, UserId},
     named_events::named_events,
     values::{Nickname, PushToken},
 };
@@ -16,6 +16,9 @@ mod tests;
 
 /// The maximum number of a user's devices that receive push messages.
 pub const MAX_DEVICES: usize = 10;
+
+/// The maximum number of rooms that a user has muted. Muting another one unmutes the oldest.
+pub const MAX_MUTED_ROOMS: usize = 200;
 
 /// The kinds of alarms that a user can receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,6 +90,21 @@ pub enum UserCommand {
         /// The complete preferences.
         preferences: NotificationPreferences,
     },
+    /// Shows the user's read markers to other members, or hides them.
+    ShareReadMarkers {
+        /// True to show them.
+        shared: bool,
+    },
+    /// Mutes a room.
+    MuteRoom {
+        /// The room.
+        room_id: RoomId,
+    },
+    /// Unmutes a room.
+    UnmuteRoom {
+        /// The room.
+        room_id: RoomId,
+    },
     /// Erases the user permanently.
     EraseUser,
 }
@@ -124,6 +142,21 @@ named_events! {
         NotificationPreferencesSet = "notification_preferences_set" {
             /// The complete preferences.
             preferences: NotificationPreferences,
+        }
+        /// The user's read markers are shown to other members from now on, or are hidden.
+        ReadMarkerSharingSet = "read_marker_sharing_set" {
+            /// True if they are shown, as they are at first.
+            shared: bool,
+        }
+        /// The user does not want to be disturbed by a room.
+        RoomMuted = "room_muted" {
+            /// The room.
+            room_id: RoomId,
+        }
+        /// The room is not muted any more: the user has unmuted it, or has muted too many others later.
+        RoomUnmuted = "room_unmuted" {
+            /// The room.
+            room_id: RoomId,
         }
         /// The user was erased. The id stays taken.
         UserErased = "user_erased" {}
@@ -167,6 +200,9 @@ pub struct User {
     erased: bool,
     nickname: String,
     devices: BTreeSet<DeviceId>,
+    hides_read_markers: bool,
+    /// The muted rooms in the order of muting.
+    muted_rooms: Vec<RoomId>,
 }
 
 impl User {
@@ -215,6 +251,17 @@ impl User {
             UserCommand::SetNotificationPreferences { preferences } => {
                 Ok(vec![UserEvent::NotificationPreferencesSet { preferences }])
             }
+            UserCommand::ShareReadMarkers { shared } if shared != self.hides_read_markers => Ok(vec![]),
+            UserCommand::ShareReadMarkers { shared } => Ok(vec![UserEvent::ReadMarkerSharingSet { shared }]),
+            UserCommand::MuteRoom { room_id } if self.muted_rooms.contains(&room_id) => Ok(vec![]),
+            UserCommand::MuteRoom { room_id } => {
+                let excess = (self.muted_rooms.len() + 1).saturating_sub(MAX_MUTED_ROOMS);
+                let oldest = self.muted_rooms.iter().take(excess).cloned();
+                let unmuted = oldest.map(|room_id| UserEvent::RoomUnmuted { room_id });
+                Ok(unmuted.chain([UserEvent::RoomMuted { room_id }]).collect())
+            }
+            UserCommand::UnmuteRoom { room_id } if !self.muted_rooms.contains(&room_id) => Ok(vec![]),
+            UserCommand::UnmuteRoom { room_id } => Ok(vec![UserEvent::RoomUnmuted { room_id }]),
             UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
     }
@@ -248,10 +295,14 @@ impl Aggregate for User {
                 self.devices.remove(&device_id);
             }
             UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
+            UserEvent::RoomMuted { room_id } => self.muted_rooms.push(room_id),
+            UserEvent::RoomUnmuted { room_id } => self.muted_rooms.retain(|muted| *muted != room_id),
             UserEvent::UserErased {} => {
                 self.erased = true;
                 self.nickname.clear();
                 self.devices.clear();
+                self.muted_rooms.clear();
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod store;
 pub(crate) mod tail;
 
 mod boxes;
+mod closings;
 mod idempotency;
 mod talk;
 pub(crate) mod unique_names;

@@ -45,6 +45,9 @@ fn of_user(event: &UserEvent) -> Option<String> {
         UserEvent::UserRegistered { .. }
         | UserEvent::NicknameChanged { .. }
         | UserEvent::NotificationPreferencesSet { .. }
+        | UserEvent::ReadMarkerSharingSet { .. }
+        | UserEvent::RoomMuted { .. }
+        | UserEvent::RoomUnmuted { .. }
         | UserEvent::UserErased {} => None,
     }
 }

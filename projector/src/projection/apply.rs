@@ -79,7 +79,7 @@ impl Workspace {
             RoomEvent::HostTransferred { to, .. } => self.transfer_host(context, room_id, to),
             RoomEvent::RoomClosed { reason } => self.close_room(context, room_id, *reason),
             RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
-            RoomEvent::MemberLeft { user_id } => self.leave(room_id, user_id),
+            RoomEvent::MemberLeft { user_id } => self.leave(context, room_id, user_id),
             RoomEvent::MemberKicked { user_id, .. } => self.kick(context, room_id, user_id),
         }
     }

@@ -12,7 +12,6 @@ impl Workspace {
     /// Writes the same rows as [`write`](Self::write).
     pub(super) async fn build(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
         self.write_state(connection, stream).await?;
-        copy(connection, &self.entered).await?;
         self.copy_messages(connection).await?;
         write(connection, self.changed_messages()).await?;
         self.blank_feed(connection).await?;

@@ -26,7 +26,12 @@ pub(super) async fn project_markers(
     }
     let rows = markers.into_iter().map(|((room_id, user_id), message_id)| (room_id, user_id, message_id));
     let rows: Vec<_> = rows.collect();
-    let room_changes = rows.iter().map(|(room_id, user_id, _)| RoomChange::by(room_id, user_id)).collect();
+    let change = |&(room_id, user_id, message_id): &(&RoomId, &UserId, MessageId)| RoomChange::Marker {
+        room_id: room_id.clone(),
+        user_id: user_id.clone(),
+        message_id,
+    };
+    let room_changes = rows.iter().map(change).collect();
     write(connection, rows).await?;
     Ok(Changes { room_changes, ..Changes::default() })
 }

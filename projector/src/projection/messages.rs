@@ -47,12 +47,16 @@ impl Workspace {
         let mentions = self.mentions(room_id, text)?;
         let row = &mut self.change_room(room_id)?.row;
         row.last_ordinal += 1;
+        row.last_activity_at = context.at();
         let ordinal = row.last_ordinal;
-        self.change_member(room_id, author)?.last_post_ordinal = ordinal;
+        let member = self.change_member(room_id, author)?;
+        member.posts += 1;
+        let author_ordinal = member.posts;
         let message = Message {
             room_id: room_id.clone(),
             ordinal,
             author: author.clone(),
+            author_ordinal,
             body: Some(text.body.to_owned()),
             reply_to,
             posted_at: context.at(),

@@ -1,8 +1,6 @@
-//! The changes of a batch: its new rows, and the users whose own view of rooms has changed.
+//! The changes of a batch: its new rows, and the changes of users' own view of rooms.
 
-use std::collections::BTreeSet;
-
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use serde::Serialize;
 
 use super::tables::{Alarm, FeedRow};
@@ -14,8 +12,8 @@ pub struct Changes {
     pub feed: Vec<FeedRow>,
     /// New alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
-    /// The users whose own view of rooms has changed.
-    pub room_changes: BTreeSet<RoomChange>,
+    /// The changes of users' own view of rooms.
+    pub room_changes: Vec<RoomChange>,
     /// The rooms whose public details have changed, in the order of the log.
     pub lobby: Vec<LobbyChange>,
 }
@@ -31,14 +29,37 @@ impl Changes {
     }
 }
 
-/// A hint that a user's view of a room may have changed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct RoomChange {
-    /// The room.
-    pub room_id: RoomId,
-    /// The user; absent if the view of all users inside has changed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<UserId>,
+/// A change of users' own view of a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum RoomChange {
+    /// New versions of the room's feed, with the facts that change unread counts.
+    Counts {
+        /// The room.
+        room_id: RoomId,
+        /// The version before the first one.
+        after_v: i64,
+        /// The last version.
+        v: i64,
+        /// The facts, in the order of versions. Versions without a fact change no count.
+        facts: Vec<CountFact>,
+    },
+    /// The read marker of a user has moved.
+    Marker {
+        /// The room.
+        room_id: RoomId,
+        /// The reader.
+        user_id: UserId,
+        /// The last message read.
+        message_id: MessageId,
+    },
+    /// A user has entered or left the room, or was inside when it closed.
+    Membership {
+        /// The room.
+        room_id: RoomId,
+        /// The user.
+        user_id: UserId,
+    },
 }
 
 /// A hint that the public details of a room have changed, for clients that follow the open rooms of an area.
@@ -54,14 +75,16 @@ pub struct LobbyChange {
     pub longitude: f64,
 }
 
-impl RoomChange {
-    /// A change for one user.
-    pub(super) fn by(room_id: &RoomId, user_id: &UserId) -> Self {
-        Self { room_id: room_id.clone(), user_id: Some(user_id.clone()) }
-    }
-
-    /// A change for all users inside the room.
-    pub(super) fn for_all(room_id: &RoomId) -> Self {
-        Self { room_id: room_id.clone(), user_id: None }
-    }
+/// A change of the messages that count as unread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CountFact {
+    /// The version of its event in the feed.
+    pub v: i64,
+    /// The message. Later messages of a room have higher ids.
+    pub message_id: MessageId,
+    /// The author, whose own messages never count.
+    pub author: UserId,
+    /// True if the message was deleted, false if it was posted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
 }

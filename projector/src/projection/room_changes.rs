@@ -1,23 +1,31 @@
-//! Hints about rooms changed by a batch: the users whose own view of rooms has changed, and public details.
+//! Changes of users' own view of rooms by a batch: unread counts, memberships and read markers; and of the public details
+//! of rooms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::RoomId;
 
 use super::{
-    outcome::{Changes, LobbyChange, RoomChange},
+    outcome::{Changes, CountFact, LobbyChange, RoomChange},
     tables::FeedRow,
     workspace::Workspace,
 };
+
+/// The maximum number of feed versions in one change.
+const VERSIONS: usize = 200;
 
 impl Workspace {
     /// Takes the changes of the batch and leaves none.
     pub(super) fn take_changes(&mut self) -> Changes {
         let feed = std::mem::take(&mut self.feed);
-        // A new message is unread by all, and a closed room disappears for all.
-        let for_all = feed.iter().filter(|row| matches!(row.kind, "message_posted" | "room_closed"));
-        let members = self.changed.members().map(|(room_id, user_id)| RoomChange::by(room_id, user_id));
-        let room_changes = for_all.map(|row| RoomChange::for_all(&row.room_id)).chain(members).collect();
+        let mut rooms: BTreeMap<&RoomId, Vec<&FeedRow>> = BTreeMap::new();
+        for row in &feed {
+            rooms.entry(&row.room_id).or_default().push(row);
+        }
+        let counts = rooms.into_iter().flat_map(|(room_id, rows)| self.counts(room_id, &rows));
+        let memberships = self.changed.memberships.iter().cloned();
+        let memberships = memberships.map(|(room_id, user_id)| RoomChange::Membership { room_id, user_id });
+        let room_changes = counts.chain(memberships).collect();
         let lobby = self.lobby_changes(&feed);
         Changes { alarms: std::mem::take(&mut self.alarms), feed, room_changes, lobby }
     }
@@ -31,6 +39,27 @@ impl Workspace {
             Some(LobbyChange { room_id: room_id.clone(), zip_code: room.row.zip_code.clone(), latitude, longitude })
         };
         rooms.into_iter().filter_map(change).collect()
+    }
+
+    /// Returns the facts of a room's new versions, which are consecutive, in parts of a bounded size.
+    fn counts(&self, room_id: &RoomId, rows: &[&FeedRow]) -> Vec<RoomChange> {
+        let change = |part: &[&FeedRow]| {
+            let (first, last) = (part.first()?, part.last()?);
+            let facts = part.iter().filter_map(|row| self.fact(row)).collect();
+            Some(RoomChange::Counts { room_id: room_id.clone(), after_v: first.v - 1, v: last.v, facts })
+        };
+        rows.chunks(VERSIONS).filter_map(change).collect()
+    }
+
+    fn fact(&self, row: &FeedRow) -> Option<CountFact> {
+        let deleted = match row.kind {
+            "message_posted" => false,
+            "message_deleted" => true,
+            _ => return None,
+        };
+        let message_id = row.message_id?;
+        let author = self.messages.get(&message_id)?.author.clone();
+        Some(CountFact { v: row.v, message_id, author, deleted })
     }
 }
 

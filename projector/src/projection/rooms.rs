@@ -7,7 +7,7 @@ use domain::{AlarmKind, RoomClosedReason, RoomEvent, RoomId, UserId, values::Ste
 use super::{
     alarms::AlarmCause,
     error::InvalidEvent,
-    tables::{Member, RoomRow, Standing, UserRoom},
+    tables::{Member, RoomRow, Standing},
     workspace::{EventContext, Room, Workspace},
 };
 
@@ -43,12 +43,12 @@ impl Workspace {
             closed_at: None,
             v: 0,
             last_ordinal: 0,
+            last_activity_at: context.at(),
         };
-        let first = Member { standing: Standing::Inside, joined_at: context.at(), seat: 1, last_post_ordinal: 0 };
+        let first = Member { standing: Standing::Inside, joined_at: context.at(), seat: 1, posts: 0 };
         let members = BTreeMap::from([(host.clone(), first)]);
         self.rooms.insert(room_id.clone(), Room { row, members });
-        self.changed.mark_member(room_id, host);
-        self.entered.push(UserRoom { user_id: host.clone(), room_id: room_id.clone(), opened_at: *opened_at });
+        self.changed.mark_membership(room_id, host);
         Ok(())
     }
 
@@ -73,9 +73,14 @@ impl Workspace {
         "closed".clone_into(&mut row.status);
         row.closed_reason = Some(reason.as_str().to_owned());
         row.closed_at = Some(context.at());
+        row.last_activity_at = context.at();
         let box_row = self.change_box(context.box_id)?;
         if box_row.room_id.as_ref() == Some(room_id) {
             box_row.room_id = None;
+        }
+        let Self { rooms, changed, .. } = self;
+        for user_id in rooms.get(room_id).into_iter().flat_map(Room::inside) {
+            changed.mark_membership(room_id, user_id);
         }
         let cause = AlarmCause { context, room_id, kind: AlarmKind::RoomClosed, message_id: None };
         if reason == RoomClosedReason::Expired {

@@ -23,7 +23,7 @@ use super::{
 pub(crate) static OF_BOXES: &[&Table] = &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS];
 
 /// The tables of the users.
-pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES];
+pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS];
 
 /// The tables of the stores.
 pub(crate) static OF_STORES: &[&Table] = &[&STORES];
@@ -88,6 +88,7 @@ table! {
         changing closed_at: Option<DateTime<Utc>>;
         changing v: i64;
         changing last_ordinal: i64;
+        changing last_activity_at: DateTime<Utc>;
     }
 }
 
@@ -100,17 +101,18 @@ table! {
         changing standing: Standing, shown;
         changing joined_at: DateTime<Utc>;
         changing seat: i64;
-        changing last_post_ordinal: i64;
+        changing posts: i64;
     }
 }
 
 table! {
-    /// A room that a user has entered.
-    USER_ROOMS = "user_rooms" as row: &UserRoom, with row: UserRoom {
-        key user_id: UserId;
-        fixed opened_at: DateTime<Utc>;
-        key room_id: RoomId;
-        fixed box_id: &BoxId = row.room_id.box_id();
+    USER_ROOMS = "user_rooms" as (room_id, user_id, room, member): (&RoomId, &UserId, &RoomRow, &Member) {
+        key user_id: &UserId = user_id;
+        fixed opened_at: DateTime<Utc> = room.opened_at;
+        key room_id: &RoomId = room_id;
+        fixed box_id: &BoxId = room_id.box_id();
+        changing inside: bool = member.standing == Standing::Inside;
+        changing closed_at: Option<DateTime<Utc>> = room.closed_at.filter(|_| member.standing == Standing::Inside);
     }
 }
 
@@ -122,6 +124,7 @@ table! {
         key message_id: &MessageId = message_id;
         fixed ordinal: i64;
         fixed author: UserId, shown;
+        fixed author_ordinal: i64;
         /// `None` if deleted.
         changing body: Option<String>;
         fixed reply_to: Option<MessageId>;
@@ -171,6 +174,14 @@ table! {
         changing nickname: Option<String>;
         fixed registered_at: DateTime<Utc>;
         changing notification_preferences: Value;
+        changing share_read_markers: bool;
+    }
+}
+
+table! {
+    MUTED_ROOMS = "muted_rooms" as (user_id, room_id): (&UserId, &RoomId) {
+        key user_id: &UserId = user_id;
+        key room_id: &RoomId = room_id;
     }
 }
 
@@ -366,7 +377,8 @@ mod tests {
             assert_eq!(key(&mut connection, table.name).await, expected, "{}", table.name);
             described.push(table.name);
         }
-        let tables = "select table_name::text from information_schema.tables where table_schema = current_schema()";
+        let tables = "select table_name::text from information_schema.tables
+                      where table_schema = current_schema() and table_type = 'BASE TABLE'";
         let mut all: Vec<String> = query_scalar(tables).fetch_all(&mut connection).await.expect("the tables");
         all.sort_unstable();
         described.sort_unstable();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{DeviceId, UserEvent, UserId};
+use domain::{DeviceId, RoomId, UserEvent, UserId};
 use serde_json::json;
 use sqlx::{PgConnection, query};
 
@@ -20,10 +20,12 @@ use crate::commit::{Commit, Content};
 struct Users {
     rows: BTreeMap<UserId, UserRow>,
     changed: BTreeSet<UserId>,
-    /// Users whose devices are all deleted, before those in `devices` are written.
+    /// Users whose devices and muted rooms are all deleted, before those in `devices` and `muted` are written.
     erased: BTreeSet<UserId>,
     /// The changed devices; `None` if removed.
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
+    /// The rooms that were muted or unmuted.
+    muted: BTreeMap<(UserId, RoomId), bool>,
 }
 
 pub(super) async fn project_users(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
@@ -86,6 +88,7 @@ impl Users {
                     nickname: Some(nickname.clone()),
                     registered_at: at,
                     notification_preferences: json!({}),
+                    share_read_markers: true,
                 };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
@@ -101,10 +104,19 @@ impl Users {
             UserEvent::NotificationPreferencesSet { preferences } => {
                 self.change(user_id)?.notification_preferences = json!(preferences);
             }
+            UserEvent::ReadMarkerSharingSet { shared } => self.change(user_id)?.share_read_markers = *shared,
+            UserEvent::RoomMuted { room_id } => {
+                self.muted.insert((user_id.clone(), room_id.clone()), true);
+            }
+            UserEvent::RoomUnmuted { room_id } => {
+                self.muted.insert((user_id.clone(), room_id.clone()), false);
+            }
             UserEvent::UserErased {} => {
                 let row = self.change(user_id)?;
                 (row.nickname, row.notification_preferences) = (None, json!({}));
+                row.share_read_markers = true;
                 self.devices.retain(|(owner, _), _| owner != user_id);
+                self.muted.retain(|(owner, _), _| owner != user_id);
                 self.erased.insert(user_id.clone());
             }
         }
@@ -116,7 +128,8 @@ impl Users {
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await?;
         self.remove_devices(connection).await?;
-        self.write_devices(connection).await
+        self.write_devices(connection).await?;
+        self.write_muted_rooms(connection).await
     }
 
     async fn remove_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -145,5 +158,26 @@ impl Users {
         let rows = self.devices.iter().filter_map(|((user_id, id), device)| Some((user_id, id, device.as_ref()?)));
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await
+    }
+    /// Deletes all rows that have changed, so that those that remain are new.
+    async fn write_muted_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
+        let changed: Vec<_> = self.muted.keys().collect();
+        if changed.is_empty() && erased.is_empty() {
+            return Ok(());
+        }
+        query!(
+            "delete from muted_rooms
+             where user_id = any($3)
+                or (user_id, room_id) in (select * from unnest($1::text[], $2::text[]))",
+            &column(&changed, |(user_id, _)| user_id.as_str()) as &[&str],
+            &column(&changed, |(_, room_id)| room_id.to_string()),
+            &erased as &[&str],
+        )
+        .execute(&mut *connection)
+        .await?;
+        let muted =
+            self.muted.iter().filter(|(_, is_muted)| **is_muted).map(|((user_id, room_id), _)| (user_id, room_id));
+        write(connection, muted.collect::<Vec<_>>()).await
     }
 }

@@ -8,7 +8,7 @@ use event_store::ActorRole;
 
 use super::{
     error::InvalidEvent,
-    tables::{Alarm, BoxRow, FeedRow, Member, Message, RoomRow, Standing, UserRoom},
+    tables::{Alarm, BoxRow, FeedRow, Member, Message, RoomRow, Standing},
 };
 use crate::commit::Commit;
 
@@ -23,8 +23,6 @@ pub(super) struct Workspace {
     pub(super) changed: Changed,
     /// The messages posted in this batch, in the order of the log.
     pub(super) posted: Vec<MessageId>,
-    /// Users who entered a room for the first time in this batch.
-    pub(super) entered: Vec<UserRoom>,
     pub(super) feed: Vec<FeedRow>,
     /// Messages deleted in this batch, whose earlier feed rows lose their body.
     pub(super) deleted: Vec<(RoomId, MessageId)>,
@@ -39,6 +37,8 @@ pub(super) struct Changed {
     pub(super) boxes: HashSet<BoxId>,
     pub(super) rooms: HashSet<RoomId>,
     pub(super) members: HashMap<RoomId, HashSet<UserId>>,
+    /// Members whose standing or room has changed: their rows keyed by user differ as well.
+    pub(super) memberships: BTreeSet<(RoomId, UserId)>,
     /// Changed messages, except those posted in this batch.
     pub(super) messages: HashSet<MessageId>,
 }
@@ -55,6 +55,12 @@ impl Changed {
                 self.members.insert(room_id.clone(), HashSet::from([user_id.clone()]));
             }
         }
+    }
+
+    /// Marks a member as changed whose own view of rooms has changed.
+    pub(super) fn mark_membership(&mut self, room_id: &RoomId, user_id: &UserId) {
+        self.mark_member(room_id, user_id);
+        self.memberships.insert((room_id.clone(), user_id.clone()));
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = (&RoomId, &UserId)> {
@@ -182,7 +188,6 @@ impl Workspace {
         }
         self.changed = Changed::default();
         self.posted.clear();
-        self.entered.clear();
         self.feed.clear();
         self.deleted.clear();
         self.erased.clear();

@@ -16,7 +16,6 @@ impl Workspace {
         let mut messages = self.changed_messages();
         messages.extend(self.posted_messages());
         self.write_state(connection, stream).await?;
-        write(connection, &self.entered).await?;
         write(connection, messages).await?;
         self.blank_feed(connection).await?;
         write(connection, &self.feed).await?;
@@ -28,7 +27,8 @@ impl Workspace {
         self.redact(connection, stream).await?;
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
-        self.write_members(connection).await
+        self.write_members(connection).await?;
+        self.write_user_rooms(connection).await
     }
 
     async fn write_boxes(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -48,6 +48,19 @@ impl Workspace {
             .changed
             .members()
             .filter_map(|(room_id, user_id)| Some((room_id, user_id, self.rooms.get(room_id)?.members.get(user_id)?)))
+            .collect();
+        write(connection, rows).await
+    }
+
+    async fn write_user_rooms(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let rows: Vec<_> = self
+            .changed
+            .memberships
+            .iter()
+            .filter_map(|(room_id, user_id)| {
+                let room = self.rooms.get(room_id)?;
+                Some((room_id, user_id, &room.row, room.members.get(user_id)?))
+            })
             .collect();
         write(connection, rows).await
     }

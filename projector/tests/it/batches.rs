@@ -214,6 +214,10 @@ fn people(dice: &[Dice]) -> Story {
                 push_token: format!("token {what}").try_into().expect("a token"),
             },
             10..=13 => UserCommand::RemoveDevice { device_id },
+            14 if which % 4 < 3 => {
+                let room_id = RoomId::new("b1".parse().expect("a box id"), u32::from(which % 5) + 1);
+                if which % 2 == 0 { UserCommand::MuteRoom { room_id } } else { UserCommand::UnmuteRoom { room_id } }
+            }
             14 => UserCommand::SetNotificationPreferences {
                 preferences: BTreeMap::from([(domain::AlarmKind::Reply, what % 2 == 0)]),
             },
@@ -272,7 +276,7 @@ async fn project_remembering(
     }
 }
 
-async fn reset(world: &World) {
+pub(crate) async fn reset(world: &World) {
     for generation in [2, 3, 4, 5] {
         let mut control = world.database.control().await.expect("a connection");
         let drop = format!(

@@ -14,6 +14,7 @@ mod rooms;
 mod alarms;
 mod feed;
 mod touched;
+mod unread;
 
 mod markers;
 mod stores;

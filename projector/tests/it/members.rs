@@ -1,6 +1,6 @@
 //! Members who join, leave, are kicked and return.
 
-use domain::RoomEvent;
+use domain::{RoomClosedReason, RoomEvent};
 use serde_json::json;
 
 use crate::{
@@ -34,7 +34,13 @@ async fn former_members_keep_their_rows() {
     world.project_story(&story).await;
     assert_eq!(world.texts("select standing from members order by seat").await, ["inside", "left", "kicked"]);
     assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 1 }));
-    assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
+    let own = "select user_id || ' ' || inside || coalesce(' ' || (closed_at = '2026-03-01T12:00:07Z'), '')
+               from user_rooms order by 1";
+    assert_eq!(world.texts(own).await, ["ann true", "bob false", "cleo false"]);
+    let mut story = Story::from(7);
+    story.happens("b1", "ann", [RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"))]);
+    world.project_story(&story).await;
+    assert_eq!(world.texts(own).await, ["ann true true", "bob false", "cleo false"]);
 }
 
 #[tokio::test]
@@ -47,9 +53,8 @@ async fn a_rejoined_member_sits_last_and_own_messages_stay_read() {
     let mut story = Story::from(7);
     story.happens("b1", "bob", [joined("b1.1", "bob")]);
     world.project_story(&story).await;
-    let bob = world.row("select standing, seat, joined_at, last_post_ordinal from members where user_id = 'bob'").await;
-    let expected =
-        json!({ "standing": "inside", "seat": 4, "joined_at": time(7).to_rfc3339(), "last_post_ordinal": 1 });
+    let bob = world.row("select standing, seat, joined_at, posts from members where user_id = 'bob'").await;
+    let expected = json!({ "standing": "inside", "seat": 4, "joined_at": time(7).to_rfc3339(), "posts": 1 });
     assert_eq!(bob, expected);
     assert_eq!(world.texts("select user_id from user_rooms order by 1").await, ["ann", "bob", "cleo"]);
     assert_eq!(world.row("select member_count from rooms").await, json!({ "member_count": 3 }));

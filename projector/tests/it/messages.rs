@@ -17,16 +17,18 @@ async fn messages_are_counted_in_their_room() {
     let mut story = Story::from(7);
     story.happens("b1", "ann", [posted("b1.1", "ann", "good", None)]);
     world.project_story(&story).await;
-    let rows = world.rows("select message_id, ordinal, author, body, reply_to from messages order by 1").await;
+    let rows = world
+        .rows("select message_id, ordinal, author, author_ordinal as nth, body, reply_to from messages order by 1")
+        .await;
     let expected = [
-        json!({ "message_id": 5, "ordinal": 1, "author": "ann", "body": "soup?", "reply_to": null }),
-        json!({ "message_id": 6, "ordinal": 2, "author": "bob", "body": "yes", "reply_to": 5 }),
-        json!({ "message_id": 7, "ordinal": 3, "author": "ann", "body": "good", "reply_to": null }),
+        json!({ "message_id": 5, "ordinal": 1, "author": "ann", "nth": 1, "body": "soup?", "reply_to": null }),
+        json!({ "message_id": 6, "ordinal": 2, "author": "bob", "nth": 1, "body": "yes", "reply_to": 5 }),
+        json!({ "message_id": 7, "ordinal": 3, "author": "ann", "nth": 2, "body": "good", "reply_to": null }),
     ];
     assert_eq!(rows, expected);
     assert_eq!(world.row("select last_ordinal, v from rooms").await, json!({ "last_ordinal": 3, "v": 6 }));
-    let posts = world.rows("select last_post_ordinal as o from members order by user_id").await;
-    assert_eq!(posts, [json!({ "o": 3 }), json!({ "o": 2 }), json!({ "o": 0 })]);
+    let posts = world.rows("select posts from members order by user_id").await;
+    assert_eq!(posts, [json!({ "posts": 2 }), json!({ "posts": 1 }), json!({ "posts": 0 })]);
 }
 
 #[tokio::test]

@@ -21,14 +21,18 @@ async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
         "closed_reason": null, "host": "ann", "member_count": 1, "max_members": 4, "locked": true,
         "step": "gathering", "opened_at": time(0).to_rfc3339(),
         "closes_at": (time(0) + TimeDelta::hours(3)).to_rfc3339(), "closed_at": null, "v": 1, "last_ordinal": 0,
+        "last_activity_at": time(2).to_rfc3339(),
     });
     assert_eq!(world.row("select * from rooms").await, expected);
     let expected = json!({
         "box_id": "b1", "room_id": "b1.1", "user_id": "ann", "standing": "inside",
-        "joined_at": time(2).to_rfc3339(), "seat": 1, "last_post_ordinal": 0,
+        "joined_at": time(2).to_rfc3339(), "seat": 1, "posts": 0,
     });
     assert_eq!(world.row("select * from members").await, expected);
-    let expected = json!({ "user_id": "ann", "opened_at": time(0).to_rfc3339(), "room_id": "b1.1", "box_id": "b1" });
+    let expected = json!({
+        "user_id": "ann", "opened_at": time(0).to_rfc3339(), "room_id": "b1.1", "box_id": "b1", "inside": true,
+        "closed_at": null,
+    });
     assert_eq!(world.row("select * from user_rooms").await, expected);
     assert_eq!(world.texts("select room_id from boxes").await, ["b1.1"]);
 }

@@ -9,32 +9,45 @@ use wire::StreamName;
 use crate::{
     following::next,
     process::{Servers, until},
-    story::{Story, joined, left, posted, reacted, room, user},
+    story::{Story, deleted, joined, left, posted, reacted, room, user},
     world::World,
 };
 
-fn everybody() -> Value {
-    json!({ "room_id": "b1.1" })
+/// New versions of the room's feed after one.
+fn counts(after_v: i64, v: i64, facts: &[Value]) -> Value {
+    json!({ "room_id": "b1.1", "after_v": after_v, "v": v, "facts": facts })
 }
 
-fn only(who: &str) -> Value {
+fn posted_fact(v: i64, message_id: u64, author: &str) -> Value {
+    json!({ "v": v, "message_id": message_id.to_string(), "author": author })
+}
+
+fn member(who: &str) -> Value {
     json!({ "room_id": "b1.1", "user_id": who })
 }
 
+fn marker(who: &str, message_id: u64) -> Value {
+    json!({ "room_id": "b1.1", "user_id": who, "message_id": message_id.to_string() })
+}
+
 #[tokio::test]
-async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
+async fn notifications_have_facts_for_all_members_and_the_memberships_that_changed() {
     let mut world = World::start().await;
     let mut story = Story::of_three("b1");
     world.project_story(&story).await;
     let kicked = RoomEvent::MemberKicked { user_id: user("cleo"), by: user("ann") }.in_room(room("b1.1"));
     let closed = RoomEvent::RoomClosed { reason: RoomClosedReason::Host }.in_room(room("b1.1"));
+    let mut deleted_fact = posted_fact(6, 5, "ann");
+    deleted_fact["deleted"] = true.into();
     for (event, touched) in [
-        (posted("b1.1", "ann", "soup?", None), vec![everybody(), only("ann")]),
-        (reacted("b1.1", 5, "bob", "+1"), vec![]),
-        (left("b1.1", "bob"), vec![only("bob")]),
-        (joined("b1.1", "bob"), vec![only("bob")]),
-        (kicked, vec![only("cleo")]),
-        (closed, vec![everybody()]),
+        (posted("b1.1", "ann", "soup?", None), vec![counts(3, 4, &[posted_fact(4, 5, "ann")])]),
+        (reacted("b1.1", 5, "bob", "+1"), vec![counts(4, 5, &[])]),
+        (deleted("b1.1", 5, "ann"), vec![counts(5, 6, &[deleted_fact])]),
+        (deleted("b1.1", 5, "ann"), vec![]),
+        (left("b1.1", "bob"), vec![counts(6, 7, &[]), member("bob")]),
+        (joined("b1.1", "bob"), vec![counts(7, 8, &[]), member("bob")]),
+        (kicked, vec![counts(8, 9, &[]), member("cleo")]),
+        (closed, vec![counts(9, 10, &[]), member("ann"), member("bob")]),
     ] {
         story = Story::from(story.commits.last().map_or(1, |last| last.sequence + 1));
         story.happens("b1", "ann", [event]);
@@ -49,7 +62,23 @@ async fn messages_and_closings_touch_all_members_and_other_events_the_actor() {
     let mut story = Story::new();
     story.add("bob", Content::Mark { room_id: room("b1.1"), user_id: user("bob"), message_id: MessageId::new(5) });
     let changes = world.project(StreamName::Mark, &story.commits).await;
-    assert_eq!(serde_json::to_value(changes.room_changes).expect("JSON"), json!([only("bob")]));
+    assert_eq!(serde_json::to_value(changes.room_changes).expect("JSON"), json!([marker("bob", 5)]));
+}
+
+#[tokio::test]
+async fn the_facts_of_a_large_batch_are_split() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    for _ in 0..450 {
+        story.happens("b1", "ann", [posted("b1.1", "ann", "soup?", None)]);
+    }
+    let changes = serde_json::to_value(world.project_story(&story).await.room_changes).expect("JSON");
+    let counts: Vec<&Value> =
+        changes.as_array().into_iter().flatten().filter(|change| change["after_v"].is_i64()).collect();
+    let versions: Vec<_> = counts.iter().map(|part| (part["after_v"].clone(), part["v"].clone())).collect();
+    assert_eq!(versions, [(0, 200), (200, 400), (400, 453)].map(|(after_v, v)| (json!(after_v), json!(v))));
+    let facts: usize = counts.iter().map(|part| part["facts"].as_array().map_or(0, Vec::len)).sum();
+    assert_eq!(facts, 450);
 }
 
 #[tokio::test]
@@ -74,14 +103,18 @@ async fn a_notified_change_can_be_read() {
         assert_eq!(ordinal, n, "notified before it could be read");
         assert_eq!(notice.subject.as_str(), format!("live.g1.touched.{}", said.position.stream));
         let found: Value = serde_json::from_slice(&notice.payload).expect("JSON");
-        assert_eq!(found, json!([everybody(), only("ann")]));
+        let v = n + 1;
+        assert_eq!(found, json!([counts(n, v, &[posted_fact(v, said.sequence, "ann")])]));
 
         sample.mark("b1", said.sequence).await;
         let notice = next(&mut touched).await;
-        let marker: i64 =
+        let marked: i64 =
             sqlx::query_scalar("select message_id from read_markers").fetch_one(&mut rows).await.expect("a row");
-        assert_eq!(marker, said.sequence.cast_signed());
+        assert_eq!(marked, said.sequence.cast_signed());
         assert_eq!(notice.subject.as_str(), "live.g1.touched.mark");
-        assert_eq!(serde_json::from_slice::<Value>(&notice.payload).expect("JSON"), json!([only("ann")]));
+        assert_eq!(
+            serde_json::from_slice::<Value>(&notice.payload).expect("JSON"),
+            json!([marker("ann", said.sequence)])
+        );
     }
 }

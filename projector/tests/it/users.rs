@@ -8,7 +8,7 @@ use serde_json::json;
 use wire::StreamName;
 
 use crate::{
-    story::{Story, time, user},
+    story::{Story, room, time, user},
     world::World,
 };
 
@@ -28,7 +28,8 @@ async fn a_user_has_a_nickname_and_preferences() {
     story.user("ann", [registered("ann")]);
     world.project(StreamName::User, &story.commits).await;
     let row = json!({
-        "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {}
+        "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {},
+        "share_read_markers": true,
     });
     assert_eq!(world.row("select * from users").await, row);
     let mut story = Story::from(3);
@@ -58,6 +59,30 @@ async fn devices_are_added_changed_and_removed() {
         "user_id": "ann", "device_id": "phone", "push_token": "t3", "registered_at": time(4).to_rfc3339()
     });
     assert_eq!(world.row("select * from devices").await, row);
+}
+
+#[tokio::test]
+async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
+    let mut world = World::start().await;
+    let muted = |id: &str| UserEvent::RoomMuted { room_id: room(id) };
+    let unmuted = |id: &str| UserEvent::RoomUnmuted { room_id: room(id) };
+    let mut story = Story::new();
+    for id in ["ann", "bob"] {
+        story.user(id, [registered(id)]);
+        story.user(id, [muted("b1.1"), muted("b1.2")]);
+    }
+    story.user("ann", [unmuted("b1.2"), UserEvent::ReadMarkerSharingSet { shared: false }]);
+    world.project(StreamName::User, &story.commits).await;
+    let all = "select user_id || ' ' || room_id from muted_rooms order by 1";
+    let shared = "select user_id || ' ' || share_read_markers from users order by 1";
+    assert_eq!(world.texts(all).await, ["ann b1.1", "bob b1.1", "bob b1.2"]);
+    assert_eq!(world.texts(shared).await, ["ann false", "bob true"]);
+    let mut story = Story::from(6);
+    story.user("ann", [unmuted("b1.1"), muted("b1.2"), UserEvent::ReadMarkerSharingSet { shared: true }]);
+    story.user("bob", [muted("b1.3"), UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.texts(all).await, ["ann b1.2"]);
+    assert_eq!(world.texts(shared).await, ["ann true", "bob true"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId, values::ZipCode};
+use domain::{MessageId, RoomId, UserId, values::ZipCode};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
@@ -311,6 +311,11 @@ pub(super) enum Sign<'a> {
     Presence {
         #[schema(schema_with = schemas::users)]
         users: &'a BTreeSet<UserId>,
+    },
+    /// The last messages that these members have marked as read.
+    Read {
+        #[schema(schema_with = schemas::read_markers)]
+        markers: BTreeMap<UserId, MessageId>,
     },
 }
 

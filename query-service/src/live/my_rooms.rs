@@ -1,25 +1,31 @@
 //! The open rooms of a connected user with their unread counts: sent as a whole, then as changes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use sqlx::query;
+use tokio::time::Instant;
 
 use super::{
     frames::{Membership, ServerFrame, UnreadView},
     replay::Feeds,
+    unread::{RecentFacts, UnreadCount},
 };
 use crate::{error::Error, views::Standing};
 
-/// A user's standing in a room, and the state of the room.
+/// The minimum time between two counts of a room that are sent because of other users' messages.
+const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A user's standing in a room, and the state of the room, as read from the database.
 #[derive(Debug)]
 pub(super) struct MyRoom {
     room_id: RoomId,
     standing: Standing,
     open: bool,
-    unread: i64,
+    count: UnreadCount,
     joined_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
 }
@@ -27,43 +33,151 @@ pub(super) struct MyRoom {
 /// The rooms of a user as they were sent to the user's connections.
 #[derive(Debug, Default)]
 pub(super) struct MyRooms {
-    /// The unread count of each room; none before the first read.
-    sent: Option<BTreeMap<RoomId, i64>>,
+    /// The open rooms that the user is a member of; none before the first read.
+    open: Option<BTreeMap<RoomId, OpenRoom>>,
+}
+
+/// An open room of a user.
+#[derive(Debug)]
+struct OpenRoom {
+    count: UnreadCount,
+    /// The unread count that was sent last, and the time of the frame that changed it.
+    sent: i64,
+    sent_at: Option<Instant>,
+}
+
+/// The result of counting on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Nothing is to be sent.
+    Unchanged,
+    /// This frame is to be sent now.
+    Frame(Utf8Bytes),
+    /// A frame is due at this time.
+    Due(Instant),
+    /// Facts are missing: the room must be read.
+    Unknown,
+}
+
+impl OpenRoom {
+    /// Returns the frame of the present count, if the last one has another.
+    fn frame(&mut self, room: &RoomId, now: Instant) -> Option<Utf8Bytes> {
+        let unread = self.count.unread;
+        if std::mem::replace(&mut self.sent, unread) == unread {
+            return None;
+        }
+        self.sent_at = Some(now);
+        Some(ServerFrame::Unread { room, unread }.encode())
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        self.sent_at.map(|sent_at| sent_at + UNREAD_INTERVAL)
+    }
 }
 
 impl MyRooms {
     /// Returns the rooms that were sent.
     pub(super) fn rooms(&self) -> impl Iterator<Item = &RoomId> {
-        self.sent.iter().flat_map(BTreeMap::keys)
+        self.open.iter().flat_map(BTreeMap::keys)
     }
 
     /// Returns a frame with all rooms.
     pub(super) fn frame(&self) -> Option<Utf8Bytes> {
-        let rooms = self.sent.as_ref()?.iter().map(|(room, unread)| (room, UnreadView { unread: *unread }));
+        let rooms = self.open.as_ref()?.iter().map(|(id, room)| (id, UnreadView { unread: room.sent }));
         Some(ServerFrame::MyRooms { rooms: rooms.collect() }.encode())
     }
 
-    /// Replaces the rooms. Returns the frames that bring a client with the former rooms up to date.
-    pub(super) fn update(&mut self, read: Vec<MyRoom>) -> Vec<Utf8Bytes> {
+    /// Counts a room on after new facts.
+    pub(super) fn follow(&mut self, user: &UserId, id: &RoomId, recent: &RecentFacts, now: Instant) -> Counted {
+        let Some(room) = self.open.as_mut().and_then(|open| open.get_mut(id)) else { return Counted::Unchanged };
+        if !room.count.follow(user, recent) {
+            return Counted::Unknown;
+        }
+        match room.due_at() {
+            Some(due_at) if due_at > now && room.count.unread != room.sent => Counted::Due(due_at),
+            _ => room.frame(id, now).map_or(Counted::Unchanged, Counted::Frame),
+        }
+    }
+
+    /// Moves the read marker of a room. The count is sent at once.
+    pub(super) fn mark(
+        &mut self,
+        user: &UserId,
+        id: &RoomId,
+        message_id: MessageId,
+        recent: Option<&RecentFacts>,
+        now: Instant,
+    ) -> Counted {
+        let Some(room) = self.open.as_mut().and_then(|open| open.get_mut(id)) else { return Counted::Unchanged };
+        if !room.count.mark(user, message_id, recent) {
+            return Counted::Unknown;
+        }
+        room.frame(id, now).map_or(Counted::Unchanged, Counted::Frame)
+    }
+
+    /// Returns the counts that are due, and the time at which the next one is.
+    pub(super) fn take_due(&mut self, now: Instant) -> (Vec<Utf8Bytes>, Option<Instant>) {
+        let (mut frames, mut next) = (Vec::new(), None::<Instant>);
+        for (id, room) in self.open.iter_mut().flatten().filter(|(_, room)| room.count.unread != room.sent) {
+            match room.due_at() {
+                Some(due_at) if due_at > now => next = Some(next.map_or(due_at, |next| next.min(due_at))),
+                _ => frames.extend(room.frame(id, now)),
+            }
+        }
+        (frames, next)
+    }
+
+    /// Forgets the counts but not what was sent: the next read replaces them, even if it is of an earlier version.
+    pub(super) fn forget_counts(&mut self) {
+        for room in self.open.iter_mut().flat_map(BTreeMap::values_mut) {
+            room.count.forget();
+        }
+    }
+
+    /// Replaces the rooms by those of a read. Returns the frames that bring a client with the former rooms up to date,
+    /// and whether all counts are exact.
+    pub(super) fn update<'a>(
+        &mut self,
+        user: &UserId,
+        read: Vec<MyRoom>,
+        recent: impl Fn(&RoomId) -> Option<&'a RecentFacts>,
+        now: Instant,
+    ) -> (Vec<Utf8Bytes>, bool) {
         let read: BTreeMap<RoomId, MyRoom> = read.into_iter().map(|room| (room.room_id.clone(), room)).collect();
-        let inside = read.iter().filter(|(_, room)| room.is_current()).map(|(id, room)| (id.clone(), room.unread));
-        let Some(sent) = self.sent.replace(inside.collect()) else { return self.frame().into_iter().collect() };
-        let mut frames = Vec::new();
-        for room in sent.keys().filter(|room| !read.get(room).is_some_and(MyRoom::is_current)) {
+        let (former, mut is_exact) = (self.open.take(), true);
+        let is_first = former.is_none();
+        let (mut former, mut open, mut frames) = (former.unwrap_or_default(), BTreeMap::new(), Vec::new());
+        let mut counts = Vec::new();
+        for (id, now_read) in read.iter().filter(|(_, room)| room.is_current()) {
+            let (known, count) = (former.remove(id), now_read.count.clone());
+            let is_new = known.is_none();
+            let mut room = known.unwrap_or_else(|| {
+                let mut count = count.clone();
+                count.forget();
+                OpenRoom { count, sent: 0, sent_at: None }
+            });
+            is_exact &= room.count.reread(user, count, recent(id));
+            if is_first {
+                room.sent = room.count.unread;
+            } else {
+                if is_new {
+                    let (standing, at) = (Membership::Inside, Some(now_read.joined_at));
+                    counts.push(ServerFrame::Membership { room: id, standing, at }.encode());
+                }
+                counts.extend(room.frame(id, now));
+            }
+            open.insert(id.clone(), room);
+        }
+        for room in former.keys() {
             let (standing, at) = read.get(room).map_or((Membership::Left, None), MyRoom::departure);
             frames.push(ServerFrame::Membership { room, standing, at }.encode());
         }
-        for (room, now) in read.iter().filter(|(_, now)| now.is_current()) {
-            let before = sent.get(room).copied();
-            if before.is_none() {
-                let (standing, at) = (Membership::Inside, Some(now.joined_at));
-                frames.push(ServerFrame::Membership { room, standing, at }.encode());
-            }
-            if before.unwrap_or_default() != now.unread {
-                frames.push(ServerFrame::Unread { room, unread: now.unread }.encode());
-            }
+        frames.extend(counts);
+        self.open = Some(open);
+        if is_first {
+            frames.extend(self.frame());
         }
-        frames
+        (frames, is_exact)
     }
 }
 
@@ -72,11 +186,12 @@ impl MyRoom {
         self.open && self.standing == Standing::Inside
     }
 
-    /// Creates an open room with the user as a member.
+    /// Creates an open room with the user as a member, read at this version of its feed.
     #[cfg(test)]
-    pub(super) fn inside(id: &str, unread: i64) -> Self {
+    pub(super) fn inside(id: &str, v: i64, unread: i64) -> Self {
         let (room_id, joined_at) = (id.parse().unwrap(), DateTime::UNIX_EPOCH);
-        Self { room_id, standing: Standing::Inside, open: true, unread, joined_at, closed_at: None }
+        let count = UnreadCount { v, read_up_to: None, last_message: None, unread };
+        Self { room_id, standing: Standing::Inside, open: true, count, joined_at, closed_at: None }
     }
 
     /// Returns the reason why the room is not one of the user's open rooms any more, and the time if it is known.
@@ -90,7 +205,7 @@ impl MyRoom {
 }
 
 impl Feeds {
-    /// Reads the users' rooms that are open or were opened since the oldest open room, and the `known` ones.
+    /// Reads the open rooms of the users, and the `known` ones.
     pub(super) async fn my_rooms(
         &self,
         users: &[&UserId],
@@ -110,26 +225,28 @@ impl Feeds {
                 r.status = 'open' as "open!",
                 me.joined_at,
                 r.closed_at,
-                -- as in `GET /me/rooms`: what one wrote oneself is read, and so is everything before it
-                r.last_ordinal - greatest(me.last_post_ordinal, (
-                    select m.ordinal from messages m
-                    where m.box_id = k.box_id and m.room_id = k.room_id and m.message_id <= k.message_id
+                r.v,
+                c.read_up_to,
+                (
+                    select m.message_id
+                    from messages m
+                    where m.box_id = mine.box_id and m.room_id = mine.room_id
                     order by m.message_id desc
                     limit 1
-                )) as "unread!"
+                ) as last_message,
+                c.unread as "unread!"
             from (
-                select mine.user_id, mine.box_id, mine.room_id
+                select o.user_id, o.box_id, o.room_id
                 from unnest($1::text[]) as asking (user_id)
-                join user_rooms mine on mine.user_id = asking.user_id
-                    -- however many rooms a user has been in, only those since the oldest open one are looked at
-                    and mine.opened_at >= (select min(o.opened_at) from rooms o where o.status = 'open')
+                join user_rooms o on o.user_id = asking.user_id and o.inside and o.closed_at is null
                 union
                 select *
                 from unnest($2::text[], $3::text[], $4::text[]) as known (user_id, box_id, room_id)
             ) as mine
             join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
             join rooms r on r.box_id = mine.box_id and r.room_id = mine.room_id
-            left join read_markers k on k.box_id = mine.box_id and k.room_id = mine.room_id and k.user_id = mine.user_id
+            join unread_counts c
+                on c.box_id = mine.box_id and c.room_id = mine.room_id and c.user_id = mine.user_id
             "#,
             &users,
             &known_users,
@@ -141,8 +258,15 @@ impl Feeds {
         let mut found: HashMap<UserId, Vec<MyRoom>> = HashMap::new();
         for row in rows {
             let (Ok(user), Ok(room_id)) = (row.user_id.parse::<UserId>(), row.room_id.parse()) else { continue };
-            let (standing, open, unread) = (row.standing, row.open, row.unread);
-            let room = MyRoom { room_id, standing, open, unread, joined_at: row.joined_at, closed_at: row.closed_at };
+            let message_id = |sequence: i64| MessageId::new(sequence.cast_unsigned());
+            let count = UnreadCount {
+                v: row.v,
+                read_up_to: row.read_up_to.map(message_id),
+                last_message: row.last_message.map(message_id),
+                unread: row.unread,
+            };
+            let (standing, open, joined_at, closed_at) = (row.standing, row.open, row.joined_at, row.closed_at);
+            let room = MyRoom { room_id, standing, open, count, joined_at, closed_at };
             found.entry(user).or_default().push(room);
         }
         Ok(found)
@@ -157,11 +281,12 @@ mod tests {
 
     fn room(id: &str, standing: Standing, open: bool, unread: i64) -> MyRoom {
         let at: DateTime<Utc> = "2026-01-03T12:00:00Z".parse().unwrap();
-        MyRoom { room_id: id.parse().unwrap(), standing, open, unread, joined_at: at, closed_at: (!open).then_some(at) }
+        MyRoom { standing, open, joined_at: at, closed_at: (!open).then_some(at), ..MyRoom::inside(id, 1, unread) }
     }
 
     fn update(rooms: &mut MyRooms, read: Vec<MyRoom>) -> Vec<Value> {
-        rooms.update(read).iter().map(|frame| serde_json::from_str(frame).unwrap()).collect()
+        let (frames, _) = rooms.update(&"ana".parse().unwrap(), read, |_| None, Instant::now());
+        frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect()
     }
 
     #[test]
@@ -193,7 +318,7 @@ mod tests {
     fn every_end_of_a_membership_has_its_name() {
         let mut rooms = MyRooms::default();
         let names = ["b.1", "c.1", "d.1", "e.1", "f.1"];
-        rooms.update(names.map(|name| room(name, Standing::Inside, true, 1)).into());
+        update(&mut rooms, names.map(|name| room(name, Standing::Inside, true, 1)).into());
         let now = vec![
             room("b.1", Standing::Left, true, 0),
             room("c.1", Standing::Kicked, false, 0),

@@ -6,7 +6,7 @@ use async_nats::Client;
 use service_kit::{auth::Verifier, http::Rates};
 use tokio::sync::watch;
 
-use super::{hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, threads::Threads, users::Users};
+use super::{hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users};
 use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
 
 /// The live connections of this process. One per process.
@@ -36,9 +36,10 @@ impl Live {
     ) -> io::Result<Arc<Self>> {
         let feeds = Feeds::new(generations.clone(), settings.database_pool);
         let heartbeat = Duration::from_secs(settings.heartbeat);
-        let users = Users::start(nats.clone(), generations.clone(), feeds.clone());
         let lobby = Lobby::start(nats.clone(), generations.clone(), feeds.clone());
-        let hub = Hub::start(nats, generations, feeds.clone());
+        let hub = Hub::start(nats.clone(), generations.clone(), feeds.clone());
+        let seen_by = settings.share_read_markers.then(|| SeenBy::start(feeds.clone(), hub.signals().clone()));
+        let users = Users::start(nats, generations, feeds.clone(), seen_by);
         let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);
         let user_limit = ("live-user", settings.live_rate_per_user);
         let rates = Rates::new(user_limit, ("live-address", settings.live_rate_per_address));

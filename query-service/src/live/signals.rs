@@ -1,13 +1,13 @@
 //! Signals, which have no version and may be lost: presence and typing in rooms, exchanged between nodes.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_nats::{Client, Subscriber, connection::State};
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use service_kit::clock;
@@ -125,6 +125,20 @@ impl Signals {
         let Some(room) = self.rooms().get(room).cloned() else { return };
         if room.is_followed_by(user) && room.notify_typing(user) {
             self.publish(&room.id, &NodeMessage::Typing { node: self.node.clone(), user: user.clone() });
+        }
+    }
+
+    /// Returns true if a room has followers at this node.
+    pub(super) fn is_followed(&self, room: &RoomId) -> bool {
+        self.rooms().contains_key(room)
+    }
+
+    /// Shows the followers how far members have read.
+    pub(super) fn show_markers(&self, room: &RoomId, markers: BTreeMap<UserId, MessageId>) {
+        let Some(room) = self.rooms().get(room).cloned() else { return };
+        let signal = room.signal(Sign::Read { markers });
+        for follower in &room.state().followers {
+            follower.send_queue.signal(&signal);
         }
     }
 

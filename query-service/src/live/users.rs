@@ -20,6 +20,7 @@ use super::{
     cursor::AlarmsFrom,
     listening::listen,
     replay::Feeds,
+    seen_by::SeenBy,
     send_queue::SendQueue,
     sent_alarms::{Positions, SentAlarms},
 };
@@ -54,6 +55,8 @@ pub(super) struct Users {
     nats: Client,
     generations: Generations,
     feeds: Feeds,
+    /// None if no read markers are shown to other members.
+    seen_by: Option<Arc<SeenBy>>,
     present: Mutex<ConnectedUsers>,
     latest: tokio::sync::Mutex<Latest>,
 }
@@ -81,9 +84,14 @@ impl Drop for UserRegistration {
 }
 
 impl Users {
-    pub(super) fn start(nats: Client, generations: Generations, feeds: Feeds) -> Arc<Self> {
+    pub(super) fn start(
+        nats: Client,
+        generations: Generations,
+        feeds: Feeds,
+        seen_by: Option<Arc<SeenBy>>,
+    ) -> Arc<Self> {
         let (present, latest) = (Mutex::default(), tokio::sync::Mutex::default());
-        let users = Arc::new(Self { nats, generations, feeds, present, latest });
+        let users = Arc::new(Self { nats, generations, feeds, seen_by, present, latest });
         supervision::spawn("the listener for changes of users", users.clone().listen());
         supervision::spawn("the watcher of users", users.clone().read_stale());
         users
@@ -155,10 +163,15 @@ impl Users {
     /// Receives the notifications of changed rooms.
     async fn listen(self: Arc<Self>) {
         let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<RoomChange>>(&notice.payload) {
-            Ok(touched) => self.present().schedule_changed(&touched, Instant::now()),
+            Ok(changes) => {
+                if let Some(seen_by) = &self.seen_by {
+                    changes.iter().filter_map(RoomChange::marker).for_each(|(room, user)| seen_by.on_moved(room, user));
+                }
+                self.present().apply_changes(changes, Instant::now());
+            }
             Err(error) => tracing::warn!(%error, "malformed notification"),
         };
-        let subscribed = || self.present().mark_all_stale(Instant::now());
+        let subscribed = || self.present().forget_counts(Instant::now());
         listen(&self.nats, &self.generations, transient::all_room_changes, subscribed, on_notification).await;
     }
 
@@ -175,6 +188,7 @@ impl Users {
                 self.present().mark_all_stale(now);
                 (connects, swept_at) = (connects_now, now);
             }
+            self.present().send_due_counts(now);
             let stale = self.present().take_stale_alarms(now);
             if let Err(error) = self.read_alarms(&stale).await {
                 tracing::debug!(%error, "cannot read alarms");

@@ -1,4 +1,4 @@
-//! `GET /me/rooms`: the caller's rooms with their unread counts.
+//! `GET /me/rooms`: the caller's rooms with their last messages and unread counts.
 
 use axum::Json;
 use domain::RoomId;
@@ -15,10 +15,10 @@ use crate::{
     problems::ListProblems,
     reader::Reader,
     schemas,
-    views::{ClosedReason, MyRoomView, RoomStatus, Step},
+    views::{ClosedReason, LastMessage, MyRoomView, RoomStatus, Step},
 };
 
-const LIST: &str = "my rooms";
+const LIST: &str = "my rooms by activity";
 
 /// The query of `GET /me/rooms`.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,7 +34,10 @@ pub(crate) struct ListMyRooms {
     cursor: Option<String>,
 }
 
-/// Lists the rooms that the caller is a member of, or was when they closed, the newest first.
+/// Lists the rooms that the caller is a member of, or was when they closed, the last active first.
+///
+/// A room is active when a message is posted, when a member comes or goes, and when it closes. A room that becomes
+/// active between two pages moves to the front.
 #[utoipa::path(
     get, path = "/me/rooms", tag = "me", operation_id = "list_my_rooms",
     params(ListMyRooms, MinPosition),
@@ -49,6 +52,31 @@ pub(crate) async fn list_my_rooms(
     let rooms = query_as!(
         MyRoomView,
         r#"
+        with listed as (
+            (
+                select mine.box_id, mine.room_id, o.last_activity_at as active_at
+                from user_rooms mine
+                join rooms o on o.box_id = mine.box_id and o.room_id = mine.room_id
+                where mine.user_id = $1 and mine.inside and mine.closed_at is null
+                    and o.last_activity_at <= coalesce($2::timestamptz, 'infinity')
+                    and ($2 is null or o.last_activity_at < $2 or mine.room_id > $3)
+                order by o.last_activity_at desc, mine.room_id
+                limit $4
+            )
+            union all
+            (
+                -- nothing happens in a closed room, so that the index has the order
+                select mine.box_id, mine.room_id, mine.closed_at
+                from user_rooms mine
+                where mine.user_id = $1 and mine.inside and mine.closed_at is not null
+                    and mine.closed_at <= coalesce($2::timestamptz, 'infinity')
+                    and ($2 is null or mine.closed_at < $2 or mine.room_id > $3)
+                order by mine.closed_at desc, mine.room_id
+                limit $4
+            )
+            order by active_at desc, room_id
+            limit $4
+        )
         select
             r.room_id,
             r.box_id,
@@ -65,29 +93,33 @@ pub(crate) async fn list_my_rooms(
             r.closes_at,
             r.closed_at,
             r.v,
-            -- what one wrote oneself is read, and so is everything before it
-            r.last_ordinal - greatest(me.last_post_ordinal, (
-                select m.ordinal from messages m
-                where m.box_id = k.box_id and m.room_id = k.room_id and m.message_id <= k.message_id
+            c.unread as "unread!",
+            c.read_up_to::text as read_up_to,
+            exists (select from muted_rooms t where t.user_id = $1 and t.room_id = r.room_id) as "muted!",
+            (
+                select jsonb_build_object(
+                    'message_id', m.message_id::text,
+                    'sender', m.author,
+                    'preview', left(m.body, 100),
+                    'at', m.posted_at
+                )
+                from messages m
+                where m.box_id = r.box_id and m.room_id = r.room_id
                 order by m.message_id desc
                 limit 1
-            )) as "unread!"
-        from user_rooms mine
-        join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
+            ) as "last_message: LastMessage",
+            mine.active_at as "active_at!"
+        from listed mine
         join rooms r on r.box_id = mine.box_id and r.room_id = mine.room_id
-        left join read_markers k on k.box_id = mine.box_id and k.room_id = mine.room_id and k.user_id = mine.user_id
-        where mine.user_id = $1
-            and me.standing = 'inside'
-            and ($2::timestamptz is null or mine.opened_at <= $2 and (mine.opened_at < $2 or mine.room_id > $3))
-        order by mine.opened_at desc, mine.room_id
-        limit $4
+        join unread_counts c on c.box_id = mine.box_id and c.room_id = mine.room_id and c.user_id = $1
+        order by mine.active_at desc, mine.room_id
         "#,
         user_id.as_str(),
-        after.as_ref().map(|(opened_at, _)| opened_at.0),
+        after.as_ref().map(|(active_at, _)| active_at.0),
         after.as_ref().map(|(_, room_id)| room_id.to_string()),
         page.limit.rows(),
     )
     .fetch_all(&mut *reader)
     .await?;
-    Ok(Json(Page::cut(rooms, page.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
+    Ok(Json(Page::cut(rooms, page.limit, LIST, |last| (Moment(last.active_at), last.room_id.clone()))))
 }

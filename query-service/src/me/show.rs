@@ -32,6 +32,7 @@ pub(crate) async fn show_me(
             nickname as "nickname!",
             registered_at,
             notification_preferences as "notification_preferences: Preferences",
+            share_read_markers,
             (
                 select coalesce(
                     jsonb_agg(

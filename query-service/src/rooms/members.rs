@@ -1,6 +1,6 @@
 //! `GET /rooms/{room}/members`: the members, in the order in which they joined.
 
-use axum::Json;
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use service_kit::{
     auth::AsUser,
@@ -10,6 +10,7 @@ use sqlx::query_as;
 use utoipa::IntoParams;
 
 use crate::{
+    app::App,
     cursor,
     error::Error,
     page::{Limit, Page},
@@ -42,6 +43,7 @@ pub(crate) struct ListMembers {
     responses((status = 200, description = "A page of members", body = Page<MemberView>), MemberListProblems)
 )]
 pub(crate) async fn list_members(
+    State(app): State<App>,
     AsUser(user_id): AsUser,
     Path(path): Path<RoomPath>,
     Query(query): Query<ListMembers>,
@@ -52,11 +54,18 @@ pub(crate) async fn list_members(
     let members = query_as!(
         MemberView,
         r#"
-        select m.user_id, u.nickname as "nickname?", m.user_id = r.host as "host!", m.joined_at, m.seat
+        select
+            m.user_id,
+            u.nickname as "nickname?",
+            m.user_id = r.host as "host!",
+            m.joined_at,
+            case when $6 and r.status = 'open' and u.share_read_markers then k.message_id::text end as read_up_to,
+            m.seat
         from members me
         join members m on m.box_id = me.box_id and m.room_id = me.room_id and m.standing = 'inside'
         join rooms r on r.box_id = m.box_id and r.room_id = m.room_id
         left join users u on u.user_id = m.user_id
+        left join read_markers k on k.box_id = m.box_id and k.room_id = m.room_id and k.user_id = m.user_id
         where me.box_id = $1 and me.room_id = $2 and me.user_id = $3 and me.standing = 'inside'
             and ($4::bigint is null or m.seat > $4)
         order by m.seat
@@ -67,6 +76,7 @@ pub(crate) async fn list_members(
         user_id.as_str(),
         after,
         query.limit.rows(),
+        app.share_read_markers,
     )
     .fetch_all(&mut *reader)
     .await?;

@@ -31,6 +31,8 @@ pub(crate) struct MeView {
     /// True or false for each kind of alarm: whether it is pushed. Absent kinds are pushed.
     #[schema(value_type = BTreeMap<String, bool>)]
     pub(crate) notification_preferences: Preferences,
+    /// True if other members are shown the user's read markers.
+    pub(crate) share_read_markers: bool,
     /// The devices that receive push messages.
     #[schema(value_type = Vec<DeviceView>)]
     pub(crate) devices: Devices,
@@ -90,9 +92,39 @@ pub(crate) struct MyRoomView {
     /// The version of the last event in the room's feed.
     #[schema(minimum = 0)]
     pub(crate) v: i64,
-    /// The number of messages that the caller has not read.
+    /// The number of messages after the caller's read marker, without deleted ones and the caller's own.
     #[schema(minimum = 0)]
     pub(crate) unread: i64,
+    /// The last message that the caller has marked as read; null if there is none.
+    #[schema(required, schema_with = schemas::message_id_or_null)]
+    pub(crate) read_up_to: Option<String>,
+    /// True if the caller has muted the room.
+    pub(crate) muted: bool,
+    /// The last message of the room; null if there is none.
+    #[schema(required, value_type = Option<LastMessageView>)]
+    pub(crate) last_message: Option<LastMessage>,
+    /// The time of the last activity. With `room_id`, the sort key of the list.
+    #[serde(skip)]
+    pub(crate) active_at: DateTime<Utc>,
+}
+
+/// The last message of a room, in a row of the database.
+pub(crate) type LastMessage = Json<LastMessageView>;
+
+/// The last message of a room.
+#[derive(Debug, Serialize, serde::Deserialize, ToSchema)]
+pub(crate) struct LastMessageView {
+    /// The id of the message.
+    #[schema(schema_with = schemas::message_id)]
+    pub(crate) message_id: String,
+    /// The user id of the author.
+    #[schema(schema_with = schemas::user_id)]
+    pub(crate) sender: String,
+    /// The first 100 characters of the text; null if the message was deleted.
+    #[schema(required, max_length = 100)]
+    pub(crate) preview: Option<String>,
+    /// The time of posting.
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// The kind of an alarm.

@@ -161,6 +161,11 @@ pub(crate) struct MemberView {
     pub(crate) host: bool,
     /// The time of joining.
     pub(crate) joined_at: DateTime<Utc>,
+    /// The last message that the member has marked as read. Absent if there is none, if the member hides it, in closed
+    /// rooms, and if the installation does not show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::message_id)]
+    pub(crate) read_up_to: Option<String>,
     /// The order of joining, which is the order of the list.
     #[serde(skip)]
     pub(crate) seat: i64,

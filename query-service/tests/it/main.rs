@@ -22,6 +22,7 @@ mod revocations;
 mod room_contents;
 mod rooms;
 mod searches;
+mod seen_by;
 mod signals;
 mod tickets;
 

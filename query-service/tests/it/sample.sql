@@ -1,10 +1,10 @@
 insert into users values
-    ('ana', 'Ana', '2026-01-01T08:00:00Z', '{"reply": false}'),
-    ('ben', 'Ben', '2026-01-01T08:01:00Z', '{}'),
-    ('cem', 'Cem', '2026-01-01T08:02:00Z', '{}'),
-    ('dan', 'Dan', '2026-01-01T08:03:00Z', '{}'),
-    ('eve', 'Eve', '2026-01-01T08:04:00Z', '{}'),
-    ('gone', null, '2026-01-01T08:05:00Z', '{}');
+    ('ana', 'Ana', '2026-01-01T08:00:00Z', '{"reply": false}', true),
+    ('ben', 'Ben', '2026-01-01T08:01:00Z', '{}', true),
+    ('cem', 'Cem', '2026-01-01T08:02:00Z', '{}', true),
+    ('dan', 'Dan', '2026-01-01T08:03:00Z', '{}', true),
+    ('eve', 'Eve', '2026-01-01T08:04:00Z', '{}', true),
+    ('gone', null, '2026-01-01T08:05:00Z', '{}', true);
 
 insert into devices values ('ana', 'phone', 'secret-push-token', '2026-01-02T08:00:00Z');
 
@@ -21,28 +21,28 @@ insert into boxes values
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values
     ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', 'closed', 'expired', 'ana', 2, 5, false, 'collected',
-     '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1),
+     '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1, '2026-01-02T15:00:00Z'),
     ('north', 'north.2', 2, 'noodles', '04109', 'Lunch', 'open', null, 'ana', 2, 5, true, 'gathering',
-     '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4);
+     '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4, '2026-01-03T12:09:00Z');
 
 insert into members values
     ('north', 'north.1', 'ana', 'inside', '2026-01-02T12:00:00Z', 1, 0),
     ('north', 'north.1', 'eve', 'inside', '2026-01-02T12:01:00Z', 2, 1),
     ('north', 'north.2', 'ana', 'inside', '2026-01-03T12:00:00Z', 1, 1),
-    ('north', 'north.2', 'ben', 'inside', '2026-01-03T12:01:00Z', 2, 0),
+    ('north', 'north.2', 'ben', 'inside', '2026-01-03T12:01:00Z', 2, 3),
     ('north', 'north.2', 'cem', 'left', '2026-01-03T12:02:00Z', 3, 0),
     ('north', 'north.2', 'dan', 'kicked', '2026-01-03T12:03:00Z', 4, 0);
 
 insert into user_rooms
-select m.user_id, r.opened_at, r.room_id, r.box_id
+select m.user_id, r.opened_at, r.room_id, r.box_id, m.standing = 'inside', r.closed_at
 from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;
 
 insert into messages values
-    ('north', 'north.1', 5, 1, 'eve', 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, '[]'),
-    ('north', 'north.2', 21, 1, 'ana', 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, '["ben"]'),
-    ('north', 'north.2', 22, 2, 'ben', 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, '[]'),
-    ('north', 'north.2', 23, 3, 'ben', null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, '[]'),
-    ('north', 'north.2', 24, 4, 'ben', 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, '[]');
+    ('north', 'north.1', 5, 1, 'eve', 1, 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, '[]'),
+    ('north', 'north.2', 21, 1, 'ana', 1, 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, '["ben"]'),
+    ('north', 'north.2', 22, 2, 'ben', 1, 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, '[]'),
+    ('north', 'north.2', 23, 3, 'ben', 2, null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, '[]'),
+    ('north', 'north.2', 24, 4, 'ben', 3, 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, '[]');
 
 insert into read_markers values ('north', 'north.2', 'ana', 22);
 

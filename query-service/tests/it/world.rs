@@ -230,10 +230,29 @@ impl World {
         self.publish_event(v, kind, by, data).await;
     }
 
-    /// Sets the ordinal of a room's last message and publishes the notification.
-    pub(super) async fn posted(&self, room: &str, ordinal: i64) {
-        self.sql(&format!("update rooms set last_ordinal = {ordinal} where room_id = '{room}'")).await;
-        self.touch(room, None).await;
+    /// Inserts a message into north.2 with this version without a notification. Its id is the version and 1000.
+    pub(super) async fn insert_message(&self, v: i64, author: &str) {
+        self.sql(&format!(
+            "update rooms set v = {v}, last_ordinal = last_ordinal + 1 where room_id = 'north.2';
+             update members set posts = posts + 1 where room_id = 'north.2' and user_id = '{author}';
+             insert into messages
+             select 'north', 'north.2', 1000 + {v}, r.last_ordinal, '{author}', m.posts, 'x', null, now(), null, '{{}}'
+             from rooms r join members m on m.room_id = r.room_id
+             where r.room_id = 'north.2' and m.user_id = '{author}'"
+        ))
+        .await;
+    }
+
+    /// Inserts a message into north.2 and publishes its notification.
+    pub(super) async fn posted(&self, v: i64, author: &str) {
+        self.insert_message(v, author).await;
+        self.publish_count(v, author).await;
+    }
+
+    /// Publishes the notification of a message in north.2.
+    pub(super) async fn publish_count(&self, v: i64, author: &str) {
+        let facts = json!([{ "v": v, "message_id": (1000 + v).to_string(), "author": author }]);
+        self.publish_change(&json!({ "room_id": "north.2", "after_v": v - 1, "v": v, "facts": facts })).await;
     }
 
     /// Inserts an alarm of ana, a mention in north.2, without a notification.
@@ -254,13 +273,30 @@ impl World {
         self.publish("live.g1.user.ana", &alarm.to_string()).await;
     }
 
-    /// Publishes the notification that the view of a room has changed, for one user or for all members.
-    pub(super) async fn touch(&self, room: &str, user: Option<&str>) {
-        let touched = match user {
-            Some(user) => json!([{ "room_id": room, "user_id": user }]),
-            None => json!([{ "room_id": room }]),
-        };
-        self.publish("live.g1.touched.box-1", &touched.to_string()).await;
+    /// Moves a user's read marker in north.2 and publishes its notification.
+    pub(super) async fn marked(&self, user: &str, message_id: u64) {
+        self.sql(&format!(
+            "insert into read_markers values ('north', 'north.2', '{user}', {message_id})
+             on conflict (box_id, room_id, user_id) do update set message_id = excluded.message_id"
+        ))
+        .await;
+        let message_id = message_id.to_string();
+        self.publish_change(&json!({ "room_id": "north.2", "user_id": user, "message_id": message_id })).await;
+    }
+
+    /// Publishes the notification that a user's membership of north.2 has changed.
+    pub(super) async fn publish_membership(&self, user: &str) {
+        self.publish_change(&json!({ "room_id": "north.2", "user_id": user })).await;
+    }
+
+    async fn publish_change(&self, change: &Value) {
+        self.publish("live.g1.touched.box-1", &json!([change]).to_string()).await;
+    }
+
+    /// Returns the number of transactions since the start of the database.
+    pub(super) async fn transactions(&self) -> i64 {
+        let sql = "select sum(xact_commit + xact_rollback)::bigint from pg_stat_database";
+        sqlx::query_scalar(sql).fetch_one(&self.admin).await.unwrap()
     }
 
     /// Publishes the notification that a room with this postal code and location has changed.

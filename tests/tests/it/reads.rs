@@ -106,7 +106,23 @@ async fn each_user_sees_own_unread_counts_and_alarms() {
     let reply = json!({ "body": "@ana these ones", "reply_to": messages[0] });
     let replied = ben.post("/rooms/box-1.1/messages", reply).await;
     replied.created();
-    assert_eq!(unread(&ben).await, 0, "a reply marks the room as read");
+    assert_eq!(unread(&ben).await, 6, "a reply does not mark the room as read");
+    ana.delete(format!("/rooms/box-1.1/messages/{}", messages[9])).await.done();
+    ben.remember_position(&ana.put("/rooms/box-1.1/read-marker", json!({ "message_id": messages[9] })).await);
+    ben.put("/users/me/muted-rooms/box-1.1", json!(null)).await.done();
+    let room = ben.get("/me/rooms").await.items().remove(0);
+    assert_eq!((&room["read_up_to"], &room["muted"]), (&json!(messages[3]), &json!(true)));
+    assert_eq!(
+        (&room["last_message"]["sender"], &room["last_message"]["preview"]),
+        (&json!("ben"), &json!("@ana these ones"))
+    );
+    let key = testing::wait::new_key();
+    let again = json!({ "body": "and these", "read_marker": true });
+    for is_repeat in [false, true] {
+        let said = ben.post("/rooms/box-1.1/messages", again.clone()).key(&key).await;
+        assert_eq!((said.created().is_empty(), said.is_replay()), (false, is_repeat));
+        eventually("the marker is projected", async || (unread(&ben).await == 0).then_some(())).await;
+    }
     ben.put(format!("/rooms/box-1.1/messages/{}/reactions/%F0%9F%91%8D", messages[2]), json!({})).await.done();
     let joined = world.join(&eve, "box-1.1").await;
     ana.remember_position(&joined);

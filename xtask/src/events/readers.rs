@@ -68,6 +68,9 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("device_registered", &[User]),
     ("device_removed", &[User]),
     ("notification_preferences_set", &[User]),
+    ("read_marker_sharing_set", &[User]),
+    ("room_muted", &[User]),
+    ("room_unmuted", &[User]),
     ("user_erased", &[SameRoom]),
     ("nickname_claimed", &[]),
     ("nickname_released", &[]),
@@ -75,5 +78,5 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("store_changed", &[AllUsers]),
     ("store_opened", &[AllUsers]),
     ("store_closed", &[AllUsers]),
-    ("room_read", &[User]),
+    ("room_read", &[SameRoom, User]),
 ];

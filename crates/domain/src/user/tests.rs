@@ -53,13 +53,36 @@ fn wishes() -> NotificationPreferences {
     [(AlarmKind::Reply, true), (AlarmKind::RoomClosed, false)].into()
 }
 
-fn all_but_register() -> [UserCommand; 5] {
+fn room(number: usize) -> RoomId {
+    format!("box.{number}").parse().unwrap()
+}
+
+fn muted(number: usize) -> UserEvent {
+    UserEvent::RoomMuted { room_id: room(number) }
+}
+
+fn unmuted(number: usize) -> UserEvent {
+    UserEvent::RoomUnmuted { room_id: room(number) }
+}
+
+fn mute(number: usize) -> UserCommand {
+    UserCommand::MuteRoom { room_id: room(number) }
+}
+
+fn unmute(number: usize) -> UserCommand {
+    UserCommand::UnmuteRoom { room_id: room(number) }
+}
+
+fn all_but_register() -> [UserCommand; 8] {
     let preferences = wishes();
     [
         change_nickname("Anna"),
         register_device(1, "token"),
         remove_device(1),
         UserCommand::SetNotificationPreferences { preferences },
+        UserCommand::ShareReadMarkers { shared: false },
+        mute(1),
+        unmute(1),
         UserCommand::EraseUser,
     ]
 }
@@ -151,6 +174,32 @@ fn users_set_their_notification_preferences() {
 }
 
 #[test]
+fn users_hide_and_show_their_read_markers() {
+    let set = |shared| UserEvent::ReadMarkerSharingSet { shared };
+    given([registered()]).when(UserCommand::ShareReadMarkers { shared: true }).then_nothing();
+    given([registered()]).when(UserCommand::ShareReadMarkers { shared: false }).then([set(false)]);
+    let hidden = || given([registered(), set(false)]);
+    hidden().when(UserCommand::ShareReadMarkers { shared: false }).then_nothing();
+    hidden().when(UserCommand::ShareReadMarkers { shared: true }).then([set(true)]);
+}
+
+#[test]
+fn users_mute_and_unmute_rooms() {
+    given([registered()]).when(mute(1)).then([muted(1)]);
+    given([registered(), muted(1)]).when(mute(1)).then_nothing();
+    given([registered(), muted(1)]).when(unmute(1)).then([unmuted(1)]);
+    given([registered(), muted(1), unmuted(1)]).when(unmute(1)).then_nothing();
+}
+
+#[test]
+fn the_oldest_of_two_hundred_muted_rooms_is_unmuted_for_another_one() {
+    let past = || [registered()].into_iter().chain((1..=MAX_MUTED_ROOMS).map(muted));
+    given(past()).when(mute(201)).then([unmuted(1), muted(201)]);
+    given(past()).when(mute(7)).then_nothing();
+    given(past().chain([unmuted(7)])).when(mute(201)).then([muted(201)]);
+}
+
+#[test]
 fn users_are_erased() {
     given([registered()]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
 }
@@ -166,6 +215,9 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
             UserEvent::NotificationPreferencesSet { preferences: wishes() },
             json!({"preferences": {"reply": true, "room_closed": false}}),
         ),
+        (UserEvent::ReadMarkerSharingSet { shared: false }, json!({"shared": false})),
+        (muted(7), json!({"room_id": "box.7"})),
+        (unmuted(7), json!({"room_id": "box.7"})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
@@ -195,8 +247,11 @@ fn every_kind_of_alarm_is_stored_under_its_name() {
 
 #[test]
 fn the_state_of_a_user_keeps_its_stored_form() {
-    let state = fold(User::default(), [registered(), device_registered(2), device_registered(1)]);
-    let stored = json!({"registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"]});
+    let state = fold(User::default(), [registered(), device_registered(2), device_registered(1), muted(2), muted(1)]);
+    let stored = json!({
+        "registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
+        "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"],
+    });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
 }
 
@@ -207,6 +262,8 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         30 => (0..14_usize).prop_map(|number| register_device(number, "token")),
         6 => (0..14_usize).prop_map(remove_device),
         1 => Just(UserCommand::SetNotificationPreferences { preferences: wishes() }),
+        8 => (1..500_usize).prop_map(mute),
+        2 => (1..500_usize).prop_map(unmute),
         1 => Just(UserCommand::EraseUser),
     ]
 }
@@ -222,6 +279,7 @@ proptest! {
                 erased = matches!(event, UserEvent::UserErased {});
             }
             prop_assert!(registrations <= 1 && state.devices.len() <= MAX_DEVICES);
+            prop_assert!(state.muted_rooms.len() <= MAX_MUTED_ROOMS);
             prop_assert_eq!(state.nickname().is_some(), registrations == 1 && !erased);
         }
     }

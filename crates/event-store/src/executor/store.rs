@@ -155,11 +155,16 @@ impl<A: StoredAggregate> LogEventStore<A> {
         if let Some(state) = commit.state::<A>(A::STATE_VERSION) {
             return Ok(Versioned { state: Arc::new(state), version });
         }
+        Ok(Versioned { state: Arc::new(self.fold(id, version).await?), version })
+    }
+
+    /// Folds the state from all commits up to a version.
+    pub(crate) async fn fold(&self, id: &A::Id, version: u64) -> Result<A, EventStoreError> {
         let mut state = A::default();
         for commit in self.history(id, version).await? {
             commit.events::<A::Event>()?.into_iter().for_each(|event| state.apply(event));
         }
-        Ok(Versioned { state: Arc::new(state), version })
+        Ok(state)
     }
 
     /// Folds the state from the readable commits and skips the others.

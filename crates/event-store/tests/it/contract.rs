@@ -63,6 +63,7 @@ contract! {
     following::a_position_after_the_end_is_damage,
     executing::a_command_returns_its_events_and_their_position,
     executing::a_command_without_effect_appends_nothing,
+    executing::the_members_at_the_closing_of_an_earlier_room_are_found,
     executing::one_of_many_users_opens_the_room,
     executing::each_user_joins_once,
     executing::messages_do_not_contend,

@@ -177,6 +177,9 @@ const NOT_PERSONAL: [&str; 11] = [
     "nickname_claimed",
     "nickname_released", // User ids.
     "notification_preferences_set",
+    "read_marker_sharing_set",
+    "room_muted",
+    "room_unmuted",
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use domain::{
     AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, OriginalMessage,
     OwnCommand, OwnEvent, RoomCommand, RoomEvent, RoomId, Store, StoreCommand, TalkCommand, User, UserCommand, UserId,
     delivery_box::{MAX_KICKED, PasswordProof},
-    user::MAX_DEVICES,
+    user::{MAX_DEVICES, MAX_MUTED_ROOMS},
     values::{BoxKind, Coordinates, InvalidValue},
 };
 use event_store::{
@@ -218,6 +218,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
         device_id: id(number),
         push_token: "\\".repeat(4096).try_into().unwrap(),
     };
+    let mute = |number| UserCommand::MuteRoom { room_id: RoomId::new(id(number), LAST_ROOM) };
     let kinds = [
         AlarmKind::Reply,
         AlarmKind::Reaction,
@@ -234,7 +235,8 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
         .chain([
             UserCommand::ChangeNickname { nickname: "\\\u{1AB0}".repeat(40).try_into().unwrap() },
             UserCommand::SetNotificationPreferences { preferences },
-        ]);
+        ])
+        .chain((0..=MAX_MUTED_ROOMS).map(mute));
     for (number, command) in commands.enumerate() {
         let events = state.decide(command).unwrap();
         let bytes = store(&log, &id(number), (&mut state, events), 0).await;

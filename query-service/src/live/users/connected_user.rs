@@ -5,15 +5,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{RoomId, UserId};
+use axum::extract::ws::Utf8Bytes;
+use domain::{MessageId, RoomId, UserId};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::live::{
     alarms::Alarm,
     frames::ServerFrame,
-    my_rooms::{MyRoom, MyRooms},
+    my_rooms::{Counted, MyRoom, MyRooms},
     send_queue::SendQueue,
     sent_alarms::{Positions, SentAlarms},
+    unread::RecentFacts,
 };
 use crate::metrics::{METRICS, Queue};
 
@@ -29,8 +31,6 @@ pub(super) struct ConnectedUser {
 struct State {
     connected: Vec<UserConnection>,
     rooms: MyRooms,
-    /// The time of the last read of the rooms.
-    read_at: Option<Instant>,
 }
 
 /// One connection, and the alarms that it has received.
@@ -120,20 +120,50 @@ impl ConnectedUser {
         self.state().rooms.rooms().cloned().collect()
     }
 
-    /// Sends the changes of the rooms to every connection.
-    pub(super) fn send_rooms(&self, read: Vec<MyRoom>) {
+    /// Sends the changes of the rooms to every connection. Returns whether all counts are exact.
+    pub(super) fn send_rooms<'a>(
+        &self,
+        read: Vec<MyRoom>,
+        recent: impl Fn(&RoomId) -> Option<&'a RecentFacts>,
+        now: Instant,
+    ) -> bool {
         let mut state = self.state();
-        for frame in state.rooms.update(read) {
-            for connected in &state.connected {
-                connected.send_queue.push_user_frame(&frame);
-            }
-        }
-        state.read_at = Some(Instant::now());
+        let (frames, is_exact) = state.rooms.update(&self.id, read, recent, now);
+        state.send(&frames);
+        is_exact
     }
 
-    /// Returns the time of the last read of the rooms.
-    pub(super) fn rooms_read_at(&self) -> Option<Instant> {
-        self.state().read_at
+    /// Counts a room on after new facts.
+    pub(super) fn follow(&self, room: &RoomId, recent: &RecentFacts, now: Instant) -> Counted {
+        let mut state = self.state();
+        let counted = state.rooms.follow(&self.id, room, recent, now);
+        state.send_counted(counted)
+    }
+
+    /// Moves the read marker of a room.
+    pub(super) fn mark(
+        &self,
+        room: &RoomId,
+        message_id: MessageId,
+        recent: Option<&RecentFacts>,
+        now: Instant,
+    ) -> Counted {
+        let mut state = self.state();
+        let counted = state.rooms.mark(&self.id, room, message_id, recent, now);
+        state.send_counted(counted)
+    }
+
+    /// Sends the counts that are due. Returns the time at which the next one is.
+    pub(super) fn send_due_counts(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let (frames, next) = state.rooms.take_due(now);
+        state.send(&frames);
+        next
+    }
+
+    /// Forgets the counts, which the next read replaces.
+    pub(super) fn forget_counts(&self) {
+        self.state().rooms.forget_counts();
     }
 
     /// Returns the state of each connection's send queue.
@@ -143,5 +173,23 @@ impl ConnectedUser {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Sends frames to every connection.
+    fn send(&self, frames: &[Utf8Bytes]) {
+        for frame in frames {
+            for connected in &self.connected {
+                connected.send_queue.push_user_frame(frame);
+            }
+        }
+    }
+
+    fn send_counted(&self, counted: Counted) -> Counted {
+        if let Counted::Frame(frame) = &counted {
+            self.send(std::slice::from_ref(frame));
+        }
+        counted
     }
 }

@@ -3,36 +3,60 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
-use domain::{RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 
 use super::ConnectedUser;
-use crate::live::{my_rooms::MyRoom, send_queue::SendQueue, sent_alarms::SentAlarms};
+use crate::live::{
+    my_rooms::{Counted, MyRoom},
+    send_queue::SendQueue,
+    sent_alarms::SentAlarms,
+    unread::{CountFact, MAX_RECENT, RecentFacts},
+};
 
-/// The minimum time between two reads of a user's unread counts because of other users' messages.
-const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
-
-/// A change of a user's view of a room, from a notification. Without a user, it concerns all members of the room.
+/// A change of users' own view of a room, from a notification. With versions: new facts for the counts of all members.
+/// With a user and a message: a read marker. With a user only: a membership.
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomChange {
     room_id: RoomId,
     user_id: Option<UserId>,
+    message_id: Option<MessageId>,
+    after_v: Option<i64>,
+    v: Option<i64>,
+    #[serde(default)]
+    facts: Vec<CountFact>,
+}
+
+impl RoomChange {
+    /// Returns the room and the reader of a marker.
+    pub(super) fn marker(&self) -> Option<(&RoomId, &UserId)> {
+        self.message_id.is_some().then_some(&self.room_id).zip(self.user_id.as_ref())
+    }
+}
+
+/// A room with connected members.
+#[derive(Default)]
+struct OccupiedRoom {
+    /// The connected members, as far as their rooms were sent.
+    members: HashSet<UserId>,
+    /// The recent facts; none before the first notification.
+    recent: Option<RecentFacts>,
 }
 
 /// The connected users.
 #[derive(Default)]
 pub(super) struct ConnectedUsers {
     users: HashMap<UserId, Arc<ConnectedUser>>,
-    /// The connected members of each room, as far as their rooms were sent.
-    inside: HashMap<RoomId, HashSet<UserId>>,
+    occupied: HashMap<RoomId, OccupiedRoom>,
     /// Users whose alarms may have been missed.
     alarms: Schedule,
     /// Users whose rooms may have changed.
     rooms: Schedule,
+    /// Users with unread counts to send.
+    counts: Schedule,
 }
 
 impl ConnectedUsers {
@@ -58,7 +82,7 @@ impl ConnectedUsers {
         if self.users.get(user).is_some_and(|connected_user| !connected_user.leave(send_queue))
             && let Some(connected_user) = self.users.remove(user)
         {
-            self.remove_memberships(&connected_user);
+            self.remove_members(&connected_user, connected_user.rooms());
         }
     }
 
@@ -67,21 +91,57 @@ impl ConnectedUsers {
         self.users.values()
     }
 
-    /// Schedules reads of the rooms of users: at once for the user who acted, at most once per
-    /// [`UNREAD_INTERVAL`] for the others.
-    pub(super) fn schedule_changed(&mut self, touched: &[RoomChange], now: Instant) {
-        for RoomChange { room_id, user_id } in touched {
-            match user_id {
-                Some(user) if self.users.contains_key(user) => self.rooms.at(user, now),
-                Some(_) => {}
-                None => {
-                    for user in self.inside.get(room_id).into_iter().flatten() {
-                        let read_at = self.users.get(user).and_then(|connected_user| connected_user.rooms_read_at());
-                        self.rooms.at(user, read_at.map_or(now, |read_at| now.max(read_at + UNREAD_INTERVAL)));
-                    }
-                }
+    /// Applies changes: counts, moves markers, and schedules reads of what cannot be computed.
+    pub(super) fn apply_changes(&mut self, changes: Vec<RoomChange>, now: Instant) {
+        for change in changes {
+            let RoomChange { room_id, user_id, message_id, after_v, v, facts } = change;
+            match (user_id, message_id, after_v, v) {
+                (Some(user), Some(message_id), ..) => self.mark(&room_id, &user, message_id, now),
+                (Some(user), None, ..) if self.users.contains_key(&user) => self.rooms.at(&user, now),
+                (None, _, Some(after_v), Some(v)) => self.count(&room_id, after_v, v, facts, now),
+                _ => {}
             }
         }
+    }
+
+    fn mark(&mut self, room_id: &RoomId, user: &UserId, message_id: MessageId, now: Instant) {
+        let Some(connected_user) = self.users.get(user) else { return };
+        let recent = self.occupied.get(room_id).and_then(|occupied| occupied.recent.as_ref());
+        if connected_user.mark(room_id, message_id, recent, now) == Counted::Unknown {
+            self.rooms.at(user, now);
+        }
+    }
+
+    fn count(&mut self, room_id: &RoomId, after_v: i64, v: i64, facts: Vec<CountFact>, now: Instant) {
+        let Some(occupied) = self.occupied.get_mut(room_id) else { return };
+        let recent = occupied.recent.get_or_insert_with(|| RecentFacts::after(after_v));
+        recent.add(after_v, v, facts);
+        for user in &occupied.members {
+            let Some(connected_user) = self.users.get(user) else { continue };
+            match connected_user.follow(room_id, recent, now) {
+                Counted::Unchanged | Counted::Frame(_) => {}
+                Counted::Due(due_at) => self.counts.at(user, due_at),
+                Counted::Unknown => self.rooms.at(user, now),
+            }
+        }
+        recent.trim(MAX_RECENT);
+    }
+
+    /// Sends the unread counts that are due.
+    pub(super) fn send_due_counts(&mut self, now: Instant) {
+        let due: Vec<UserId> = self.counts.take(now).collect();
+        for user in due {
+            if let Some(next) = self.users.get(&user).and_then(|connected_user| connected_user.send_due_counts(now)) {
+                self.counts.at(&user, next);
+            }
+        }
+    }
+
+    /// Forgets all counts, because they may come from another log. Schedules reads for all users.
+    pub(super) fn forget_counts(&mut self, now: Instant) {
+        self.occupied.values_mut().for_each(|occupied| occupied.recent = None);
+        self.users.values().for_each(|connected_user| connected_user.forget_counts());
+        self.mark_all_stale(now);
     }
 
     /// Schedules reads for all users, because any notification may have been missed.
@@ -118,19 +178,24 @@ impl ConnectedUsers {
         if !self.users.get(connected_user.id()).is_some_and(|known| Arc::ptr_eq(known, connected_user)) {
             return;
         }
-        self.remove_memberships(connected_user);
-        connected_user.send_rooms(read);
-        for room in connected_user.rooms() {
-            self.inside.entry(room).or_default().insert(connected_user.id().clone());
+        let (former, now) = (connected_user.rooms(), Instant::now());
+        let recent = |room: &RoomId| self.occupied.get(room).and_then(|occupied| occupied.recent.as_ref());
+        if !connected_user.send_rooms(read, recent, now) {
+            self.rooms.at(connected_user.id(), now);
+        }
+        let rooms = connected_user.rooms();
+        self.remove_members(connected_user, former.into_iter().filter(|room| !rooms.contains(room)));
+        for room in rooms {
+            self.occupied.entry(room).or_default().members.insert(connected_user.id().clone());
         }
     }
 
-    fn remove_memberships(&mut self, connected_user: &ConnectedUser) {
-        for room in connected_user.rooms() {
-            if let Some(inside) = self.inside.get_mut(&room) {
-                inside.remove(connected_user.id());
-                if inside.is_empty() {
-                    self.inside.remove(&room);
+    fn remove_members(&mut self, connected_user: &ConnectedUser, rooms: impl IntoIterator<Item = RoomId>) {
+        for room in rooms {
+            if let Some(occupied) = self.occupied.get_mut(&room) {
+                occupied.members.remove(connected_user.id());
+                if occupied.members.is_empty() {
+                    self.occupied.remove(&room);
                 }
             }
         }
@@ -156,8 +221,14 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::live::send_queue::{Delivery, SendQueueReceiver};
+
+    const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 
     fn user(name: &str) -> UserId {
         name.parse().unwrap()
@@ -177,43 +248,109 @@ mod tests {
         names
     }
 
-    fn read(present: &mut ConnectedUsers, name: &str, unread: i64) {
+    fn read(present: &mut ConnectedUsers, name: &str, v: i64, unread: i64) {
         let connected_user = present.users[&user(name)].clone();
-        present.send_rooms(&connected_user, vec![MyRoom::inside("b.1", unread)]);
+        present.send_rooms(&connected_user, vec![MyRoom::inside("b.1", v, unread)]);
     }
 
-    fn touched(user_id: Option<&str>) -> [RoomChange; 1] {
-        [RoomChange { room_id: "b.1".parse().unwrap(), user_id: user_id.map(user) }]
+    fn changed(present: &mut ConnectedUsers, change: Value, now: Instant) {
+        present.apply_changes(vec![serde_json::from_value(change).unwrap()], now);
+    }
+
+    /// The notification of a message with this version.
+    fn posted(v: i64, author: &str) -> Value {
+        let facts = json!([{ "v": v, "message_id": (100 + v).to_string(), "author": author }]);
+        json!({ "room_id": "b.1", "after_v": v - 1, "v": v, "facts": facts })
+    }
+
+    fn frames(deliveries: &mut SendQueueReceiver) -> Vec<String> {
+        std::iter::from_fn(|| deliveries.try_next())
+            .map(|next| match next {
+                Delivery::UserFrame(frame) => frame.to_string(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn unread(unread: i64) -> String {
+        format!(r#"{{"type":"unread","room":"b.1","unread":{unread}}}"#)
     }
 
     #[test]
-    fn a_touched_room_is_read_once_a_second_for_members_and_at_once_for_the_actor() {
+    fn counts_are_sent_once_a_second_and_markers_at_once() {
         let mut present = ConnectedUsers::default();
-        let _inboxes = ["ana", "ben", "cem"].map(|name| joined(&mut present, name));
+        let [mut ana, mut ben] = ["ana", "ben"].map(|name| joined(&mut present, name));
+        let start = Instant::now();
+        assert_eq!(whose(&mut present, start), ["ana", "ben"], "they are new");
+        for name in ["ana", "ben"] {
+            read(&mut present, name, 7, 1);
+        }
+        for deliveries in [&mut ana, &mut ben] {
+            assert_eq!(frames(deliveries), [r#"{"type":"my_rooms","rooms":{"b.1":{"unread":1}}}"#]);
+        }
+        for v in 8..=10 {
+            changed(&mut present, posted(v, "ben"), start);
+        }
+        assert_eq!(frames(&mut ana), [unread(2)]);
+        present.send_due_counts(start + UNREAD_INTERVAL / 2);
+        assert!(frames(&mut ana).is_empty(), "one was sent less than a second ago");
+        present.send_due_counts(start + UNREAD_INTERVAL);
+        assert_eq!(frames(&mut ana), [unread(4)]);
+        changed(&mut present, json!({ "room_id": "b.1", "user_id": "ana", "message_id": "109" }), start);
+        assert_eq!(frames(&mut ana), [unread(1)], "from the recent facts");
+        changed(&mut present, json!({ "room_id": "b.1", "user_id": "ana", "message_id": "110" }), start);
+        assert_eq!(frames(&mut ana), [unread(0)]);
+        assert!(frames(&mut ben).is_empty(), "the messages are ben's own");
+        assert!(whose(&mut present, start + UNREAD_INTERVAL).is_empty(), "the database is not needed");
+    }
+
+    #[test]
+    fn a_room_is_read_after_a_gap_or_a_change_of_a_membership() {
+        let mut present = ConnectedUsers::default();
+        let mut deliveries = ["ana", "ben", "cem"].map(|name| joined(&mut present, name));
         let start = Instant::now();
         assert_eq!(whose(&mut present, start), ["ana", "ben", "cem"], "they are new");
-        read(&mut present, "ana", 1);
-        read(&mut present, "ben", 1);
-        let now = Instant::now();
-        present.schedule_changed(&touched(None), now);
-        assert!(whose(&mut present, now).is_empty(), "they were read just now");
-        present.schedule_changed(&touched(Some("ben")), now);
-        present.schedule_changed(&touched(Some("stranger")), now);
-        assert_eq!(whose(&mut present, now), ["ben"]);
-        assert_eq!(whose(&mut present, now + UNREAD_INTERVAL), ["ana"], "and cem is not a member");
-        present.schedule_changed(&touched(None), now + UNREAD_INTERVAL);
-        assert_eq!(whose(&mut present, now + UNREAD_INTERVAL), ["ana", "ben"]);
+        read(&mut present, "ana", 7, 1);
+        read(&mut present, "ben", 8, 1);
+        frames(&mut deliveries[0]);
+        changed(&mut present, posted(9, "cem"), start);
+        assert_eq!(whose(&mut present, start), ["ana"], "version 8 is missing, and cem is not a member");
+        assert!(frames(&mut deliveries[0]).is_empty());
+        read(&mut present, "ana", 8, 2);
+        assert_eq!(frames(&mut deliveries[0]), [unread(3)], "the later fact is known");
+        for unknown in [json!({ "room_id": "b.1" }), json!({ "room_id": "b.1", "v": 3, "more": {} })] {
+            changed(&mut present, unknown, start);
+        }
+        changed(&mut present, json!({ "room_id": "b.1", "user_id": "stranger" }), start);
+        assert!(whose(&mut present, start).is_empty());
+        changed(&mut present, json!({ "room_id": "b.1", "user_id": "ben" }), start);
+        assert_eq!(whose(&mut present, start), ["ben"]);
+        changed(&mut present, json!({ "room_id": "b.1", "user_id": "ana", "message_id": "5" }), start);
+        assert_eq!(whose(&mut present, start), ["ana"], "the messages after the marker are not known");
+    }
+
+    #[test]
+    fn counts_of_another_log_replace_later_ones() {
+        let mut present = ConnectedUsers::default();
+        let mut ana = joined(&mut present, "ana");
+        read(&mut present, "ana", 7, 5);
+        changed(&mut present, posted(8, "ben"), Instant::now());
+        read(&mut present, "ana", 3, 1);
+        assert_eq!(frames(&mut ana)[1..], [unread(6)], "the read is older");
+        present.forget_counts(Instant::now());
+        read(&mut present, "ana", 3, 1);
+        assert_eq!(frames(&mut ana), [unread(1)]);
     }
 
     #[test]
     fn a_disconnected_user_is_removed() {
         let mut present = ConnectedUsers::default();
         let (first, second) = (joined(&mut present, "ana"), joined(&mut present, "ana"));
-        read(&mut present, "ana", 1);
+        read(&mut present, "ana", 7, 1);
         present.leave(&user("ana"), first.send_queue());
-        assert_eq!((present.users.len(), present.inside.len()), (1, 1));
+        assert_eq!((present.users.len(), present.occupied.len()), (1, 1));
         present.leave(&user("ana"), second.send_queue());
-        assert_eq!((present.users.len(), present.inside.len()), (0, 0));
+        assert_eq!((present.users.len(), present.occupied.len()), (0, 0));
         assert!(whose(&mut present, Instant::now()).is_empty());
     }
 
@@ -221,16 +358,12 @@ mod tests {
     fn a_second_connection_receives_the_state_of_the_first() {
         let mut present = ConnectedUsers::default();
         let mut first = joined(&mut present, "ana");
-        read(&mut present, "ana", 4);
+        read(&mut present, "ana", 7, 4);
         let mut second = joined(&mut present, "ana");
-        read(&mut present, "ana", 5);
+        read(&mut present, "ana", 8, 5);
         for deliveries in [&mut first, &mut second] {
-            let mut next = || match deliveries.try_next() {
-                Some(Delivery::UserFrame(frame)) => frame.to_string(),
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(next(), r#"{"type":"my_rooms","rooms":{"b.1":{"unread":4}}}"#);
-            assert_eq!(next(), r#"{"type":"unread","room":"b.1","unread":5}"#);
+            let all = r#"{"type":"my_rooms","rooms":{"b.1":{"unread":4}}}"#.to_owned();
+            assert_eq!(frames(deliveries), [all, unread(5)]);
         }
     }
 }

@@ -200,6 +200,7 @@ fn accounts() -> Vec<Row> {
     let nobody_known = |row: Row| row.not(Who::Stranger, 404, "user-not-found").not(Who::Operator, 403, "forbidden");
     let newcomer = json!({ "user_id": "dora", "password": PASSWORD, "nickname": "Dora" });
     let phone = [("device", "phone")];
+    let muted = [("room", "box-9.9")];
     vec![
         Row::new("POST /users", Who::Anonymous, &[], newcomer, 201)
             .wrong_field("user_id", "ana", 409, "user-exists")
@@ -226,6 +227,9 @@ fn accounts() -> Vec<Row> {
             json!({ "preferences": { "reply": false } }),
             204,
         )),
+        nobody_known(Row::new("PUT /users/me/read-marker-sharing", Who::Ana, &[], json!({ "shared": false }), 204)),
+        nobody_known(Row::new("PUT /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
+        nobody_known(Row::new("DELETE /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
     ]
 }
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnEvent};
+use chrono::TimeDelta;
+use domain::{
+    BoxCommand, BoxEvent, BoxRefusal, DeliveryBox, EventSequence, MessageId, OwnCommand, OwnEvent, RoomCommand, RoomId,
+};
 use event_store::{CommandError, Log, codec::envelope::header, log::Freshness};
 use testing::commands::{
-    box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, room_id, say, user,
+    box_id, by, close, executor, install, join, keyed, leave, noon, open, open_room, post, room_id, say, user,
 };
 use tokio::task::JoinSet;
 use wire::{StreamName, partition_of};
@@ -39,6 +42,31 @@ pub(crate) async fn a_command_without_effect_appends_nothing(log: Arc<impl Log>)
     assert!(committed.events.is_empty());
     assert_eq!(committed.position.sequence, 2);
     assert_eq!(log.state(stream()).await.unwrap().last_sequence, 2);
+}
+
+pub(crate) async fn the_members_at_the_closing_of_an_earlier_room_are_found(log: Arc<impl Log>) {
+    let boxes = executor::<DeliveryBox>(&log);
+    let execute = async |actor: &str, command| boxes.execute(&box_id(), command, by(actor)).await.unwrap().sequence;
+    open_room(&boxes).await;
+    let early = execute("ann", say("ann", "hello")).await;
+    execute("bob", join("bob")).await;
+    execute("cleo", join("cleo")).await;
+    execute("bob", leave("bob")).await;
+    let late = execute("ann", say("ann", "bye")).await;
+    // The overdue room is closed by the commit that opens the next one.
+    let mut next = open("dan");
+    let BoxCommand::Box(OwnCommand::OpenRoom { at, .. }) = &mut next else { panic!("{next:?}") };
+    *at = noon() + TimeDelta::hours(4);
+    execute("dan", next).await;
+    for since in [early, late] {
+        let members = boxes.members_at_closing(&room_id(), since).await.unwrap();
+        assert_eq!(members, [user("ann"), user("cleo")]);
+    }
+    let second = RoomId::new(box_id(), 2);
+    let said = execute("dan", post(second.clone(), "dan", "hello")).await;
+    execute("dan", RoomCommand::CloseRoom { by: user("dan"), at: noon() }.in_room(second.clone())).await;
+    execute("ann", open("ann")).await;
+    assert_eq!(boxes.members_at_closing(&second, said).await.unwrap(), [user("dan")]);
 }
 
 pub(crate) async fn one_of_many_users_opens_the_room(log: Arc<impl Log>) {
