@@ -69,6 +69,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
         .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::alarms::read_alarms), Users, Done, &[UserNotFound, UnknownPosition]))
 }
 
 #[rustfmt::skip]

@@ -16,6 +16,7 @@ mod views;
 
 mod live;
 
+mod alarm_summary;
 mod app;
 mod collect;
 mod cursor;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{DeviceId, UserId},
     named_events::named_events,
+    position::Position,
+    position_vector::{MAX_STREAMS, PositionVector},
     values::{Nickname, PushToken},
 };
 
@@ -87,6 +89,11 @@ pub enum UserCommand {
         /// The complete preferences.
         preferences: NotificationPreferences,
     },
+    /// Marks the user's alarms as read.
+    ReadAlarms {
+        /// The position in each stream of boxes up to which alarms are read.
+        up_to: PositionVector,
+    },
     /// Erases the user permanently.
     EraseUser,
 }
@@ -124,6 +131,11 @@ named_events! {
         NotificationPreferencesSet = "notification_preferences_set" {
             /// The complete preferences.
             preferences: NotificationPreferences,
+        }
+        /// Alarms of the user were marked as read.
+        AlarmsRead = "alarms_read" {
+            /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
+            up_to: BTreeMap<String, u64>,
         }
         /// The user was erased. The id stays taken.
         UserErased = "user_erased" {}
@@ -167,6 +179,8 @@ pub struct User {
     erased: bool,
     nickname: String,
     devices: BTreeSet<DeviceId>,
+    /// The sequence in each stream of boxes up to which alarms are read.
+    alarms_read: BTreeMap<String, u64>,
 }
 
 impl User {
@@ -215,8 +229,24 @@ impl User {
             UserCommand::SetNotificationPreferences { preferences } => {
                 Ok(vec![UserEvent::NotificationPreferencesSet { preferences }])
             }
+            UserCommand::ReadAlarms { up_to } => Ok(self.read_alarms(&up_to)),
             UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
+    }
+
+    /// Returns an event with the streams in which more is read than before.
+    fn read_alarms(&self, positions: &PositionVector) -> Vec<UserEvent> {
+        let read = |stream: &String| self.alarms_read.get(stream).copied();
+        let mut free = MAX_STREAMS.saturating_sub(self.alarms_read.len());
+        let mut up_to = BTreeMap::new();
+        for Position { stream, sequence, .. } in positions.positions() {
+            let is_new = read(stream).is_none();
+            if *sequence > read(stream).unwrap_or_default() && (!is_new || free > 0) {
+                free -= usize::from(is_new);
+                up_to.insert(stream.clone(), *sequence);
+            }
+        }
+        if up_to.is_empty() { vec![] } else { vec![UserEvent::AlarmsRead { up_to }] }
     }
 }
 
@@ -248,10 +278,12 @@ impl Aggregate for User {
                 self.devices.remove(&device_id);
             }
             UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
             UserEvent::UserErased {} => {
                 self.erased = true;
                 self.nickname.clear();
                 self.devices.clear();
+                self.alarms_read.clear();
             }
         }
     }

@@ -45,6 +45,7 @@ fn of_user(event: &UserEvent) -> Option<String> {
         UserEvent::UserRegistered { .. }
         | UserEvent::NicknameChanged { .. }
         | UserEvent::NotificationPreferencesSet { .. }
+        | UserEvent::AlarmsRead { .. }
         | UserEvent::UserErased {} => None,
     }
 }

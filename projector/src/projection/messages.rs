@@ -3,7 +3,7 @@
 use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    alarms::{AlarmCause, mentioned},
+    alarms::{MAX_PER_MESSAGE, mentioned},
     error::InvalidEvent,
     tables::{Message, Reactions},
     workspace::{EventContext, Workspace},
@@ -35,28 +35,16 @@ impl Workspace {
             posted_at: context.at(),
             edited_at: None,
             reactions: Reactions::new(),
+            alarms: None,
         };
         self.messages.insert(message_id, message);
         self.posted.push(message_id);
-        self.alarm_about_post(context, room_id, body, reply_to)
-    }
-
-    fn alarm_about_post(
-        &mut self,
-        context: &EventContext<'_>,
-        room_id: &RoomId,
-        body: &str,
-        reply_to: Option<MessageId>,
-    ) -> Result<(), InvalidEvent> {
-        let message_id = Some(context.message_id());
-        if let Some(original) = reply_to {
-            let author = self.message(room_id, original)?.author.clone();
-            self.alarm_if_inside(AlarmCause { context, room_id, kind: AlarmKind::Reply, message_id }, &author)?;
-        }
-        for user_id in mentioned(body) {
-            self.alarm_if_inside(AlarmCause { context, room_id, kind: AlarmKind::Mention, message_id }, &user_id)?;
-        }
-        Ok(())
+        let original = reply_to.map(|original| self.message(room_id, original)).transpose()?;
+        let replied = original.map(|original| original.author.clone());
+        let replied = replied.iter().map(|user_id| (user_id, AlarmKind::Reply));
+        let mentioned = mentioned(body);
+        let mentioned = mentioned.iter().map(|user_id| (user_id, AlarmKind::Mention));
+        self.alarm_about_post(context, room_id, replied.chain(mentioned), MAX_PER_MESSAGE)
     }
 
     /// Edits a message. Ignores an edit that comes after the deletion, on every replay. Returns true if the edit has an
@@ -78,12 +66,18 @@ impl Workspace {
     }
 
     /// Deletes a message. Returns true if it has an effect.
-    pub(super) fn delete(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<bool, InvalidEvent> {
+    pub(super) fn delete(
+        &mut self,
+        context: &EventContext<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+    ) -> Result<bool, InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
             return Ok(false);
         }
         self.change_message(room_id, message_id)?.body = None;
         self.blank(room_id, message_id)?;
+        self.withdraw_message(context, room_id, message_id)?;
         Ok(true)
     }
 }

@@ -12,8 +12,12 @@ use super::tables::{Alarm, FeedRow};
 pub struct Changes {
     /// New rows of rooms' feeds, in the order of the log.
     pub feed: Vec<FeedRow>,
-    /// New alarms, in the order of the log.
+    /// New, changed and withdrawn alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
+    /// The same of boxes that were released from quarantine: their positions are lower than those before.
+    pub released_alarms: Vec<Alarm>,
+    /// The users whose alarms must be read again: of erased authors, or marked as read.
+    pub stale_alarms: BTreeSet<UserId>,
     /// The users whose own view of rooms has changed.
     pub room_changes: BTreeSet<RoomChange>,
 }
@@ -21,10 +25,18 @@ pub struct Changes {
 impl Changes {
     /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
-        let Self { feed, alarms, room_changes } = later;
+        let Self { feed, alarms, released_alarms, stale_alarms, room_changes } = later;
         self.feed.extend(feed);
         self.alarms.extend(alarms);
+        self.released_alarms.extend(released_alarms);
+        self.stale_alarms.extend(stale_alarms);
         self.room_changes.extend(room_changes);
+    }
+
+    /// Marks the changes as those of a box that was released from quarantine.
+    pub(crate) fn of_release(mut self) -> Self {
+        self.released_alarms.append(&mut self.alarms);
+        self
     }
 }
 

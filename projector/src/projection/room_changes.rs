@@ -13,6 +13,6 @@ impl Workspace {
         let for_all = feed.iter().filter(|row| matches!(row.kind, "message_posted" | "room_closed"));
         let members = self.changed.members().map(|(room_id, user_id)| RoomChange::by(room_id, user_id));
         let room_changes = for_all.map(|row| RoomChange::for_all(&row.room_id)).chain(members).collect();
-        Changes { alarms: std::mem::take(&mut self.alarms), feed, room_changes }
+        Changes { alarms: self.alarms.take(), feed, room_changes, ..Changes::default() }
     }
 }

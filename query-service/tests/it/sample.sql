@@ -59,6 +59,6 @@ insert into room_events values
     ('north', 'north.2', 9, 'room_extended', '2026-01-03T12:07:00Z', null, '{"extension": 1, "hours": 1, "closes_at": "2026-01-03T15:00:00Z"}', null, null, 25);
 
 insert into alarms values
-    ('ana', '2026-01-03T12:06:00Z', 'north', 22, 'reply', 'north.2', 22, 'ben', 'box-1'),
-    ('ana', '2026-01-03T12:06:00Z', 'north', 22, 'mention', 'north.2', 22, 'ben', 'box-1'),
-    ('ana', '2026-01-02T15:00:00Z', 'north', 9, 'room_closed', 'north.1', null, null, 'box-1');
+    ('ana', '2026-01-03T12:06:00Z', 'north', 22, 'reply', 'north.2', 22, 'ben', 'box-1', 1, 22, 22, null),
+    ('ana', '2026-01-03T12:06:00Z', 'north', 22, 'mention', 'north.2', 22, 'ben', 'box-1', 1, 22, 22, null),
+    ('ana', '2026-01-02T15:00:00Z', 'north', 9, 'room_closed', 'north.1', null, null, 'box-1', 1, 9, 9, null);

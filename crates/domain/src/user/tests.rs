@@ -53,13 +53,22 @@ fn wishes() -> NotificationPreferences {
     [(AlarmKind::Reply, true), (AlarmKind::RoomClosed, false)].into()
 }
 
-fn all_but_register() -> [UserCommand; 5] {
+fn read_alarms(up_to: &str) -> UserCommand {
+    UserCommand::ReadAlarms { up_to: up_to.parse().unwrap() }
+}
+
+fn alarms_read<const N: usize>(up_to: [(&str, u64); N]) -> UserEvent {
+    UserEvent::AlarmsRead { up_to: up_to.map(|(stream, sequence)| (stream.to_owned(), sequence)).into() }
+}
+
+fn all_but_register() -> [UserCommand; 6] {
     let preferences = wishes();
     [
         change_nickname("Anna"),
         register_device(1, "token"),
         remove_device(1),
         UserCommand::SetNotificationPreferences { preferences },
+        read_alarms("box-0.i.1"),
         UserCommand::EraseUser,
     ]
 }
@@ -151,6 +160,26 @@ fn users_set_their_notification_preferences() {
 }
 
 #[test]
+fn users_read_their_alarms_forward_in_each_stream() {
+    given([registered()]).when(read_alarms("box-0.i.0")).then_nothing();
+    given([registered()])
+        .when(read_alarms("box-0.i.4_box-1.i.7"))
+        .then([alarms_read([("box-0", 4), ("box-1", 7)])]);
+    let past = || given([registered(), alarms_read([("box-0", 4), ("box-1", 7)])]);
+    past().when(read_alarms("box-0.i.4_box-1.i.6")).then_nothing();
+    past().when(read_alarms("box-0.i.5_box-1.i.6")).then([alarms_read([("box-0", 5)])]);
+}
+
+#[test]
+fn alarms_are_read_in_a_bounded_number_of_streams() {
+    let streams: Vec<String> = (0..MAX_STREAMS).map(|number| format!("box-{number}.i.1")).collect();
+    let all = handle(&mut fold(User::default(), [registered()]), read_alarms(&streams.join("_"))).unwrap();
+    let past = || given([registered()].into_iter().chain(all.clone()));
+    past().when(read_alarms("another.i.1")).then_nothing();
+    past().when(read_alarms("another.i.1_box-7.i.2")).then([alarms_read([("box-7", 2)])]);
+}
+
+#[test]
 fn users_are_erased() {
     given([registered()]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
 }
@@ -166,6 +195,7 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
             UserEvent::NotificationPreferencesSet { preferences: wishes() },
             json!({"preferences": {"reply": true, "room_closed": false}}),
         ),
+        (alarms_read([("box-0", 4), ("box-1", 7)]), json!({"up_to": {"box-0": 4, "box-1": 7}})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
@@ -196,7 +226,8 @@ fn every_kind_of_alarm_is_stored_under_its_name() {
 #[test]
 fn the_state_of_a_user_keeps_its_stored_form() {
     let state = fold(User::default(), [registered(), device_registered(2), device_registered(1)]);
-    let stored = json!({"registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"]});
+    let stored = json!({"registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
+        "alarms_read": {}});
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
 }
 
@@ -207,6 +238,7 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         30 => (0..14_usize).prop_map(|number| register_device(number, "token")),
         6 => (0..14_usize).prop_map(remove_device),
         1 => Just(UserCommand::SetNotificationPreferences { preferences: wishes() }),
+        4 => (1..9_u64).prop_map(|sequence| read_alarms(&format!("box-{}.i.{sequence}", sequence % 2))),
         1 => Just(UserCommand::EraseUser),
     ]
 }

@@ -88,7 +88,7 @@ impl StoredAggregate for DeliveryBox {
 
 impl StoredAggregate for User {
     type Id = UserId;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     fn streams(_: u16) -> Vec<StreamName> {
         vec![StreamName::User]

@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::Instant};
 use super::ConnectedUser;
 use crate::live::{my_rooms::MyRoom, send_queue::SendQueue, sent_alarms::SentAlarms};
 
-/// The minimum time between two reads of a user's unread counts because of other users' messages.
+/// The minimum time between two reads of a user's unread counts because of other users.
 const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A change of a user's view of a room, from a notification. Without a user, it concerns all members of the room.
@@ -29,7 +29,7 @@ pub(super) struct ConnectedUsers {
     users: HashMap<UserId, Arc<ConnectedUser>>,
     /// The connected members of each room, as far as their rooms were sent.
     inside: HashMap<RoomId, HashSet<UserId>>,
-    /// Users whose alarms may have been missed.
+    /// Users whose alarms may have been missed, or are counted.
     alarms: Schedule,
     /// Users whose rooms may have changed.
     rooms: Schedule,
@@ -82,6 +82,12 @@ impl ConnectedUsers {
                 }
             }
         }
+    }
+
+    /// Schedules a read of the unread count of a user who was alarmed, at most once per [`UNREAD_INTERVAL`].
+    pub(super) fn schedule_unread_alarms(&mut self, connected_user: &ConnectedUser, now: Instant) {
+        let read_at = connected_user.alarms_read_at();
+        self.alarms.at(connected_user.id(), read_at.map_or(now, |read_at| now.max(read_at + UNREAD_INTERVAL)));
     }
 
     /// Schedules reads for all users, because any notification may have been missed.
