@@ -12,6 +12,7 @@ mod reactions;
 mod rooms;
 
 mod alarms;
+mod alarms_model;
 mod alarms_withdrawn;
 mod feed;
 mod touched;

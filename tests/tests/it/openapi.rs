@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "PUT /users/me/devices/{device}",
     "DELETE /users/me/devices/{device}",
     "PUT /users/me/notification-preferences",
+    "POST /alarms/read",
     "POST /boxes",
     "PATCH /boxes/{box}",
     "DELETE /boxes/{box}",

@@ -68,6 +68,7 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("device_registered", &[User]),
     ("device_removed", &[User]),
     ("notification_preferences_set", &[User]),
+    ("alarms_read", &[User]),
     ("user_erased", &[SameRoom]),
     ("nickname_claimed", &[]),
     ("nickname_released", &[]),
