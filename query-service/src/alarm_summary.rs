@@ -65,8 +65,7 @@ impl Unread {
         .fetch_all(&mut *connection)
         .await?;
         let of_user = |count| Self { count, ..Self::default() };
-        let mut found: HashMap<String, Self> =
-            rows.into_iter().map(|row| (row.user_id, of_user(row.count))).collect();
+        let mut found: HashMap<String, Self> = rows.into_iter().map(|row| (row.user_id, of_user(row.count))).collect();
         let missing = query!(
             r#"
             select mine.user_id, q.stream, min(q.position) as "position!"

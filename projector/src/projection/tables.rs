@@ -21,7 +21,8 @@ use super::{
 };
 
 /// The tables of the box streams.
-pub(crate) static OF_BOXES: &[&Table] = &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS, &AUTHOR_ERASURES];
+pub(crate) static OF_BOXES: &[&Table] =
+    &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS, &AUTHOR_ERASURES];
 
 /// The tables of the users.
 pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &ALARMS_READ];

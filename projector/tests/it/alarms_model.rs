@@ -181,7 +181,8 @@ impl History {
             }
         }
         let mut standing: Vec<Value> = alarms.iter().filter_map(|causes| view(causes)).collect();
-        standing.sort_by_key(|alarm| (alarm["position"].as_u64(), alarm["user_id"].to_string(), alarm["kind"].to_string()));
+        standing
+            .sort_by_key(|alarm| (alarm["position"].as_u64(), alarm["user_id"].to_string(), alarm["kind"].to_string()));
         standing
     }
 
@@ -256,7 +257,7 @@ fn alarms_are_those_of_a_model_that_knows_the_whole_history() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let world = runtime.block_on(World::start());
     let mut runner =
-        TestRunner::new(Config { cases: 30, max_shrink_iters: 100, failure_persistence: None, ..Config::default() });
+        TestRunner::new(Config { cases: 16, max_shrink_iters: 50, failure_persistence: None, ..Config::default() });
     let dice = vec((any::<u8>(), any::<u8>(), any::<u8>(), 0..30_i64), 20..300);
     runner
         .run(&(dice, vec(1..30_usize, 1..6)), |(dice, cuts)| {

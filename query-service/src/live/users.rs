@@ -218,8 +218,7 @@ impl Users {
         let checkpoints = self.checkpoints().await?;
         let positions = positions_of(&checkpoints);
         for chunk in users.chunks(CHUNK) {
-            let wanted =
-                chunk.iter().map(|connected_user| (connected_user.id(), connected_user.floor(&positions)));
+            let wanted = chunk.iter().map(|connected_user| (connected_user.id(), connected_user.floor(&positions)));
             let page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
             let by_id: BTreeMap<&UserId, &Arc<ConnectedUser>> =
                 chunk.iter().map(|connected_user| (connected_user.id(), connected_user)).collect();

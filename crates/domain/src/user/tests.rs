@@ -162,9 +162,7 @@ fn users_set_their_notification_preferences() {
 #[test]
 fn users_read_their_alarms_forward_in_each_stream() {
     given([registered()]).when(read_alarms("box-0.i.0")).then_nothing();
-    given([registered()])
-        .when(read_alarms("box-0.i.4_box-1.i.7"))
-        .then([alarms_read([("box-0", 4), ("box-1", 7)])]);
+    given([registered()]).when(read_alarms("box-0.i.4_box-1.i.7")).then([alarms_read([("box-0", 4), ("box-1", 7)])]);
     let past = || given([registered(), alarms_read([("box-0", 4), ("box-1", 7)])]);
     past().when(read_alarms("box-0.i.4_box-1.i.6")).then_nothing();
     past().when(read_alarms("box-0.i.5_box-1.i.6")).then([alarms_read([("box-0", 5)])]);
