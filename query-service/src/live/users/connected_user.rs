@@ -42,6 +42,8 @@ struct UserConnection {
     alarms: SentAlarms,
     /// The last number of unread alarms that was sent; none if alarms were sent since.
     unread: Option<i64>,
+    /// True if the running read of alarms begins early enough for this connection.
+    is_covered: bool,
 }
 
 impl ConnectedUser {
@@ -70,7 +72,7 @@ impl ConnectedUser {
         if let Some(frame) = &rooms {
             send_queue.push_user_frame(frame);
         }
-        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms, unread: None });
+        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms, unread: None, is_covered: false });
         rooms.is_some()
     }
 
@@ -88,7 +90,8 @@ impl ConnectedUser {
     /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
-        for UserConnection { send_queue, alarms, .. } in &mut self.state().connected {
+        for UserConnection { send_queue, alarms, is_covered, .. } in &mut self.state().connected {
+            *is_covered = true;
             if !alarms.verify_claim(positions) {
                 METRICS.resets.inc();
                 send_queue.push_user_frame(
@@ -114,12 +117,12 @@ impl ConnectedUser {
         }
     }
 
-    /// Marks all alarms up to these positions as sent to every connection. Sends the number of unread alarms to those
-    /// that have received another one, or alarms.
+    /// Marks all alarms up to these positions as sent to every connection, except those that came during the read. Sends
+    /// the number of unread alarms to those that have received another one, or alarms.
     pub(super) fn complete(&self, positions: &Positions, unread: &Unread, up_to: Option<&str>) {
         let mut state = self.state();
         let (count, mut frame) = (unread.count, None);
-        for connected in &mut state.connected {
+        for connected in state.connected.iter_mut().filter(|connected| connected.is_covered) {
             if connected.unread.replace(count) != Some(count) {
                 let frame = frame.get_or_insert_with(|| ServerFrame::Alarms { unread: count, up_to }.encode());
                 connected.send_queue.push_user_frame(frame);

@@ -163,7 +163,13 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::send_queue::{Delivery, SendQueueReceiver};
+    use crate::{
+        alarm_summary::Unread,
+        live::{
+            send_queue::{Delivery, SendQueueReceiver},
+            sent_alarms::Positions,
+        },
+    };
 
     fn user(name: &str) -> UserId {
         name.parse().unwrap()
@@ -221,6 +227,22 @@ mod tests {
         present.leave(&user("ana"), second.send_queue());
         assert_eq!((present.users.len(), present.inside.len()), (0, 0));
         assert!(whose(&mut present, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn a_read_of_alarms_covers_only_connections_that_came_before_it() {
+        let mut present = ConnectedUsers::default();
+        let mut first = joined(&mut present, "ana");
+        let connected_user = present.users[&user("ana")].clone();
+        let read = || connected_user.complete(&Positions::new(), &Unread::default(), None);
+        connected_user.floor(&Positions::new());
+        let mut second = joined(&mut present, "ana");
+        read();
+        assert!(matches!(first.try_next(), Some(Delivery::UserFrame(_))));
+        assert!(second.try_next().is_none());
+        connected_user.floor(&Positions::new());
+        read();
+        assert!(matches!(second.try_next(), Some(Delivery::UserFrame(_))));
     }
 
     #[test]
