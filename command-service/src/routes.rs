@@ -74,6 +74,7 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::alarms::read_alarms), Users, Done, &[UserNotFound, UnknownPosition]))
 }
 
 #[rustfmt::skip]

@@ -3,7 +3,7 @@
 use domain::{
     AlarmKind,
     ids::{ID_PATTERN, MESSAGE_ID_PATTERN, ROOM_ID_PATTERN},
-    values,
+    position_vector, values,
 };
 use serde_json::{Value, json};
 use sign_in::MAX_CHARS;
@@ -47,6 +47,11 @@ schemas! {
     RoomId => id(ROOM_ID_PATTERN, 50, "box-1.1");
     /// A message.
     MessageId => id(MESSAGE_ID_PATTERN, 18, "42");
+    /// The position up to which alarms are read.
+    AlarmsUpTo => ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[a-zA-Z0-9-]+\\.[a-zA-Z0-9-]+\\.[0-9]+(_[a-zA-Z0-9-]+\\.[a-zA-Z0-9-]+\\.[0-9]+)*$"))
+        .max_length(Some(position_vector::MAX_LENGTH));
     /// The sequence of an event in the log.
     EventSequence => id(MESSAGE_ID_PATTERN, 18, "42");
     /// The text of a message.

@@ -1,5 +1,6 @@
 //! Commands of users on their own account.
 
+pub(crate) mod alarms;
 pub(crate) mod devices;
 pub(crate) mod erase;
 pub(crate) mod muted_rooms;

@@ -121,8 +121,8 @@ create table messages (
     mentions jsonb not null,
     -- the host mentioned all members
     mentions_all bool not null,
-    -- ["user", ...]: users whom a mention in this message has alarmed
-    mention_alarms jsonb not null,
+    -- the alarms that it has caused, so that they can be changed and withdrawn; null if none
+    alarms jsonb,
     primary key (box_id, room_id, message_id)
 );
 
@@ -144,7 +144,7 @@ create table room_events (
     primary key (box_id, room_id, v)
 );
 
--- What a user should know of; read up to a position is marked elsewhere.
+-- What a user should know of; alarms_read has how far it was read. Withdrawn rows stay, so that clients learn of it.
 create table alarms (
     user_id text not null,
     at timestamptz not null,
@@ -156,7 +156,24 @@ create table alarms (
     by text,
     -- the stream of its box: how far a user has seen is known for each
     stream text not null,
+    -- users who reacted within the hour; 1 for other kinds
+    count int not null,
+    -- sequence of the latest event that is counted: unread unless the user has read as far
+    latest bigint not null,
+    -- sequence of the last event that changed the row: clients that have less are sent the row again
+    changed bigint not null,
+    -- message_deleted, reaction_removed, author_erased; null while it stands
+    withdrawn text,
     primary key (user_id, stream, position, kind)
+);
+
+-- Erased authors: the alarms that their messages had caused are deleted, and clients are told so.
+create table author_erasures (
+    stream text not null,
+    position bigint not null,
+    box_id text not null,
+    user_id text not null,
+    primary key (stream, position, user_id)
 );
 
 create table users (
@@ -182,6 +199,14 @@ create table devices (
     push_token text not null,
     registered_at timestamptz not null,
     primary key (user_id, device_id)
+);
+
+-- How far each user has read the alarms of each stream of boxes.
+create table alarms_read (
+    user_id text not null,
+    stream text not null,
+    up_to bigint not null,
+    primary key (user_id, stream)
 );
 
 create table stores (

@@ -38,7 +38,9 @@ create index if not exists messages_by_author on messages (box_id, room_id, auth
 create index if not exists messages_deleted on messages (box_id, room_id, message_id) include (author) where body is null;
 create index if not exists messages_by_words on messages using gin (to_tsvector('simple', coalesce(body, '')));
 create index if not exists room_events_of_message on room_events (box_id, room_id, message_id) where message_id is not null;
-create index if not exists alarms_by_time on alarms (user_id, at desc, box_id, position, kind);
+create index if not exists alarms_by_time on alarms (user_id, at desc, box_id, position, kind) where withdrawn is null;
+create index if not exists alarms_by_change on alarms (user_id, stream, changed);
+create index if not exists alarms_by_latest on alarms (user_id, stream, latest desc) where withdrawn is null;
 create index if not exists users_erased on users (user_id) where nickname is null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
 create index if not exists stores_by_zip_code on stores (zip_code, registered_at desc, store_id);

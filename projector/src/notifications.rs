@@ -36,6 +36,16 @@ struct Notification {
     payload: Bytes,
 }
 
+/// A notification about the alarms of one user.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum UserNotification<'a> {
+    /// An alarm is new, has changed or was withdrawn.
+    Alarm(AlarmNotification<'a>),
+    /// The alarms must be read again.
+    Stale,
+}
+
 /// An alarm in the form that is sent to its user.
 #[derive(Debug, Serialize)]
 struct AlarmNotification<'a> {
@@ -47,6 +57,11 @@ struct AlarmNotification<'a> {
     /// Alarms of one user come from several streams: stream and position identify each.
     stream: &'a str,
     position: u64,
+    count: i32,
+    changed: u64,
+    is_withdrawn: bool,
+    /// True if its box was released from quarantine: the positions are lower than those of earlier notifications.
+    is_released: bool,
 }
 
 impl Notifier {
@@ -85,12 +100,18 @@ impl Notifier {
             let headers = traces.headers(rows.iter().map(|row| row.position));
             self.send_arrays(&transient::live_room(generation, room_id), headers, &rows);
         }
-        let mut users: BTreeMap<&UserId, Vec<AlarmNotification<'_>>> = BTreeMap::new();
-        for alarm in &changes.alarms {
-            users.entry(&alarm.user_id).or_default().push(AlarmNotification::of(alarm, &stream));
+        let mut users: BTreeMap<&UserId, Vec<UserNotification<'_>>> = BTreeMap::new();
+        for (alarms, is_released) in [(&changes.alarms, false), (&changes.released_alarms, true)] {
+            for alarm in alarms {
+                let notification = UserNotification::Alarm(AlarmNotification::of(alarm, &stream, is_released));
+                users.entry(&alarm.user_id).or_default().push(notification);
+            }
         }
-        for (user_id, alarms) in users {
-            self.send_arrays(&transient::live_user(generation, user_id), None, &alarms);
+        for user_id in &changes.stale_alarms {
+            users.entry(user_id).or_default().push(UserNotification::Stale);
+        }
+        for (user_id, notifications) in users {
+            self.send_arrays(&transient::live_user(generation, user_id), None, &notifications);
         }
         if !changes.room_changes.is_empty() {
             self.send_arrays(&transient::room_changes(generation, &stream), None, &changes.room_changes);
@@ -144,7 +165,7 @@ impl Notifier {
 }
 
 impl<'a> AlarmNotification<'a> {
-    fn of(alarm: &'a Alarm, stream: &'a str) -> Self {
+    fn of(alarm: &'a Alarm, stream: &'a str, is_released: bool) -> Self {
         Self {
             kind: alarm.kind,
             at: alarm.at,
@@ -153,6 +174,10 @@ impl<'a> AlarmNotification<'a> {
             by: alarm.by.as_ref(),
             stream,
             position: alarm.position,
+            count: alarm.count,
+            changed: alarm.changed,
+            is_withdrawn: alarm.withdrawn.is_some(),
+            is_released,
         }
     }
 }

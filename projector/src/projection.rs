@@ -13,7 +13,7 @@ pub use error::ProjectionError;
 pub use outcome::{Changes, CountFact, RoomChange};
 pub use quarantine::Quarantine;
 use table::Table;
-pub use tables::{Alarm, FeedRow};
+pub use tables::{Alarm, FeedRow, WithdrawalReason};
 
 mod alarms;
 mod apply;
@@ -27,6 +27,7 @@ mod error;
 mod feed;
 mod load;
 mod members;
+mod message_alarms;
 mod messages;
 pub(crate) mod quarantine;
 mod reactions;
@@ -103,7 +104,7 @@ impl Projection {
     ) -> Result<Changes, ProjectionError> {
         match self {
             Self::Boxes(boxes) => return boxes.project_boxes(connection, commits).await,
-            Self::Users => users::project_users(connection, commits).await?,
+            Self::Users => return users::project_users(connection, commits).await,
             Self::Stores => stores::project_stores(connection, commits).await?,
             Self::Markers => return markers::project_markers(connection, commits).await,
         }

@@ -217,6 +217,6 @@ impl Release<'_> {
             }
         }
         transaction.commit().await?;
-        Ok(changes)
+        Ok(changes.of_release())
     }
 }

@@ -17,6 +17,7 @@ mod views;
 
 mod live;
 
+mod alarm_summary;
 mod app;
 mod cards;
 mod collect;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{MessageId, RoomId, UserId};
+use domain::{BoxId, MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::incoming::{Alarm, Event, Standing};
@@ -99,6 +99,18 @@ pub(crate) enum ServerFrame {
         sign: Sign,
     },
     Alarm(Alarm),
+    AlarmWithdrawn {
+        id: String,
+    },
+    AlarmsWithdrawn {
+        #[serde(rename = "box")]
+        box_id: BoxId,
+        by: UserId,
+    },
+    Alarms {
+        unread: u64,
+        up_to: Option<String>,
+    },
     MyRooms {
         rooms: BTreeMap<RoomId, Unread>,
     },

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{MessageId, RoomId, UserId};
+use domain::{BoxId, MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,8 +48,27 @@ pub enum Incoming {
         /// The signal.
         sign: Sign,
     },
-    /// An alarm of the user, from any room.
+    /// A new alarm of the user from any room, or a changed one, which replaces the one with the same id.
     Alarm(Alarm),
+    /// An alarm was withdrawn: its message was deleted, or its last reaction removed.
+    AlarmWithdrawn {
+        /// The id of the alarm. The client may not have received it.
+        id: String,
+    },
+    /// All alarms that messages of a user have caused in rooms of a box were withdrawn: the user was erased.
+    AlarmsWithdrawn {
+        /// The box.
+        box_id: BoxId,
+        /// The erased user.
+        by: UserId,
+    },
+    /// The number of the user's unread alarms has changed, or alarms have arrived.
+    UnreadAlarms {
+        /// The number; 1000 stands for 1000 or more.
+        unread: u64,
+        /// The token with which `POST /alarms/read` marks all alarms before this item as read.
+        up_to: Option<String>,
+    },
     /// Alarms may have been missed: read the list of alarms again.
     AlarmsReset {
         /// The reason, from the server.
@@ -123,7 +142,7 @@ pub enum Sign {
 /// An alarm for the user. Its JSON is the frame that it came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// The id of the alarm, the same at every service. A client delivers each id once.
+    /// The id of the alarm, the same at every service. A client delivers each state of an alarm once.
     pub id: String,
     /// The kind of the alarm: `mention`, `reply`, `kicked`, ...
     pub kind: String,
@@ -137,6 +156,13 @@ pub struct Alarm {
     /// The user who caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<UserId>,
+    /// The number of users who reacted; 1 for other kinds.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The user's standing in a room.

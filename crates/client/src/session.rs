@@ -193,6 +193,9 @@ impl Session {
             ServerFrame::Fetched { .. } | ServerFrame::Error { .. } => self.shared.fetches().on_frame(&frame),
             ServerFrame::Signal { .. }
             | ServerFrame::Alarm(_)
+            | ServerFrame::AlarmWithdrawn { .. }
+            | ServerFrame::AlarmsWithdrawn { .. }
+            | ServerFrame::Alarms { .. }
             | ServerFrame::MyRooms { .. }
             | ServerFrame::Membership { .. }
             | ServerFrame::Unread { .. }

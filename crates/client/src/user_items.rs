@@ -1,11 +1,13 @@
 //! The user's own items, which do not depend on followed rooms: the cursor to resume from, and the alarms that were
 //! delivered already.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+
+use domain::UserId;
 
 use crate::{
     frames::{self, ServerFrame},
-    incoming::{Alarm, Incoming, Sign},
+    incoming::{Incoming, Sign},
 };
 
 /// The number of remembered alarms. A service repeats those of the last seconds, and more after a lost cursor.
@@ -16,7 +18,8 @@ const MAX_DELIVERED: usize = 1000;
 pub(crate) struct UserItems {
     /// The last cursor from the service.
     cursor: Option<String>,
-    delivered: HashSet<String>,
+    /// The last state of each alarm: its count and its user; 0 and none if withdrawn.
+    delivered: HashMap<String, (u32, Option<UserId>)>,
     /// The same ids, the oldest first.
     order: VecDeque<String>,
 }
@@ -46,7 +49,14 @@ impl UserItems {
             ServerFrame::Signal { room, sign: frames::Sign::Read { markers } } => {
                 Some(Incoming::Signal { room, sign: Sign::Read(markers) })
             }
-            ServerFrame::Alarm(alarm) => self.mark_delivered(&alarm).then_some(Incoming::Alarm(alarm)),
+            ServerFrame::Alarm(alarm) => {
+                self.mark_delivered(&alarm.id, (alarm.count, alarm.by.clone())).then_some(Incoming::Alarm(alarm))
+            }
+            ServerFrame::AlarmWithdrawn { id } => {
+                self.mark_delivered(&id, (0, None)).then_some(Incoming::AlarmWithdrawn { id })
+            }
+            ServerFrame::AlarmsWithdrawn { box_id, by } => Some(Incoming::AlarmsWithdrawn { box_id, by }),
+            ServerFrame::Alarms { unread, up_to } => Some(Incoming::UnreadAlarms { unread, up_to }),
             ServerFrame::Reset { room: None, reason, .. } => Some(Incoming::AlarmsReset { reason }),
             ServerFrame::MyRooms { rooms } => {
                 Some(Incoming::MyRooms(rooms.into_iter().map(|(room, unread)| (room, unread.unread)).collect()))
@@ -57,11 +67,13 @@ impl UserItems {
         }
     }
 
-    fn mark_delivered(&mut self, alarm: &Alarm) -> bool {
-        if !self.delivered.insert(alarm.id.clone()) {
-            return false;
+    /// Records the state of an alarm. Returns false if it was delivered before.
+    fn mark_delivered(&mut self, id: &str, state: (u32, Option<UserId>)) -> bool {
+        if let Some(known) = self.delivered.get_mut(id) {
+            return std::mem::replace(known, state.clone()) != state;
         }
-        self.order.push_back(alarm.id.clone());
+        self.delivered.insert(id.to_owned(), state);
+        self.order.push_back(id.to_owned());
         if self.order.len() > MAX_DELIVERED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -83,6 +95,21 @@ mod tests {
             "room": "b.1", "message_id": "7", "by": "ben",
         });
         user_items.on_frame(serde_json::from_value(frame).unwrap()).is_some()
+    }
+
+    #[test]
+    fn each_state_of_an_alarm_is_delivered_once() {
+        let mut user_items = UserItems::default();
+        let mut is_delivered = |kind: &str, count: u32| {
+            let frame = json!({
+                "type": kind, "id": "box-1-7-reaction", "kind": "reaction", "at": "2026-01-03T13:00:00Z",
+                "room": "b.1", "message_id": "7", "by": "ben", "count": count,
+            });
+            user_items.on_frame(serde_json::from_value(frame).unwrap()).is_some()
+        };
+        assert!(is_delivered("alarm", 1) && is_delivered("alarm", 2) && !is_delivered("alarm", 2));
+        assert!(is_delivered("alarm_withdrawn", 0) && !is_delivered("alarm_withdrawn", 0));
+        assert!(is_delivered("alarm", 2));
     }
 
     #[test]

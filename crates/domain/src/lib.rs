@@ -16,6 +16,7 @@
 //! | | password hash of the room | one, about 100 bytes |
 //! | `User` | nickname | 40 characters in 160 bytes, [`Nickname`](values::Nickname) |
 //! | | devices | 10 ids, [`MAX_DEVICES`](user::MAX_DEVICES) |
+//! | | positions of read alarms | one for each partition, at most 64, [`MAX_STREAMS`](position_vector::MAX_STREAMS) |
 //! | `Store` | none | |
 //!
 //! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
@@ -30,6 +31,7 @@ pub use delivery_box::{
 };
 pub use ids::{BoxId, DeviceId, EventSequence, InvalidId, MessageId, RoomId, StoreId, UserId};
 pub use position::{InvalidPosition, Position};
+pub use position_vector::PositionVector;
 pub use store::{Store, StoreCommand, StoreEvent, StoreRefusal};
 pub use user::{AlarmKind, NotificationPreferences, User, UserCommand, UserEvent, UserRefusal};
 
@@ -38,6 +40,7 @@ mod named_events;
 pub mod delivery_box;
 pub mod ids;
 pub mod position;
+pub mod position_vector;
 #[cfg(test)]
 mod scenario;
 pub mod store;

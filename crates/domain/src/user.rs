@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{DeviceId, RoomId, UserId},
     named_events::named_events,
+    position::Position,
+    position_vector::{MAX_STREAMS, PositionVector},
     values::{Nickname, PushToken},
 };
 
@@ -105,6 +107,11 @@ pub enum UserCommand {
         /// The room.
         room_id: RoomId,
     },
+    /// Marks the user's alarms as read.
+    ReadAlarms {
+        /// The position in each stream of boxes up to which alarms are read.
+        up_to: PositionVector,
+    },
     /// Erases the user permanently.
     EraseUser,
 }
@@ -158,6 +165,11 @@ named_events! {
             /// The room.
             room_id: RoomId,
         }
+        /// Alarms of the user were marked as read.
+        AlarmsRead = "alarms_read" {
+            /// The sequence in each stream of boxes up to which alarms are read, for streams in which it is new.
+            up_to: BTreeMap<String, u64>,
+        }
         /// The user was erased. The id stays taken.
         UserErased = "user_erased" {}
     }
@@ -203,6 +215,8 @@ pub struct User {
     hides_read_markers: bool,
     /// The muted rooms in the order of muting.
     muted_rooms: Vec<RoomId>,
+    /// The sequence in each stream of boxes up to which alarms are read.
+    alarms_read: BTreeMap<String, u64>,
 }
 
 impl User {
@@ -262,8 +276,24 @@ impl User {
             }
             UserCommand::UnmuteRoom { room_id } if !self.muted_rooms.contains(&room_id) => Ok(vec![]),
             UserCommand::UnmuteRoom { room_id } => Ok(vec![UserEvent::RoomUnmuted { room_id }]),
+            UserCommand::ReadAlarms { up_to } => Ok(self.read_alarms(&up_to)),
             UserCommand::EraseUser => Ok(vec![UserEvent::UserErased {}]),
         }
+    }
+
+    /// Returns an event with the streams in which more is read than before.
+    fn read_alarms(&self, positions: &PositionVector) -> Vec<UserEvent> {
+        let read = |stream: &String| self.alarms_read.get(stream).copied();
+        let mut free = MAX_STREAMS.saturating_sub(self.alarms_read.len());
+        let mut up_to = BTreeMap::new();
+        for Position { stream, sequence, .. } in positions.positions() {
+            let is_new = read(stream).is_none();
+            if *sequence > read(stream).unwrap_or_default() && (!is_new || free > 0) {
+                free -= usize::from(is_new);
+                up_to.insert(stream.clone(), *sequence);
+            }
+        }
+        if up_to.is_empty() { vec![] } else { vec![UserEvent::AlarmsRead { up_to }] }
     }
 }
 
@@ -298,11 +328,13 @@ impl Aggregate for User {
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
             UserEvent::RoomMuted { room_id } => self.muted_rooms.push(room_id),
             UserEvent::RoomUnmuted { room_id } => self.muted_rooms.retain(|muted| *muted != room_id),
+            UserEvent::AlarmsRead { up_to } => self.alarms_read.extend(up_to),
             UserEvent::UserErased {} => {
                 self.erased = true;
                 self.nickname.clear();
                 self.devices.clear();
                 self.muted_rooms.clear();
+                self.alarms_read.clear();
             }
         }
     }

@@ -146,6 +146,18 @@ impl<A: StoredAggregate> Executor<A> {
         tails
     }
 
+    /// Returns true if the log has reached this position of one of the streams.
+    pub async fn has_reached(&self, position: &Position) -> Result<bool, EventStoreError> {
+        let Some((stream, tail)) = self.tails.iter().find(|(stream, _)| stream.label() == position.stream) else {
+            return Ok(false);
+        };
+        if tail.ready().await? != position.incarnation {
+            return Ok(false);
+        }
+        Ok(position.sequence <= tail.state().sequence
+            || position.sequence <= self.store.log().state(*stream).await?.last_sequence)
+    }
+
     /// Returns the number of commands in the idempotency index of each stream.
     pub fn index_sizes(&self) -> Vec<(StreamName, usize)> {
         self.tails.iter().map(|(stream, tail)| (*stream, tail.index_size())).collect()

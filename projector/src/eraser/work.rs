@@ -10,7 +10,8 @@ pub(super) struct AffectedBox {
     pub(super) position: i64,
 }
 
-/// Returns the boxes with a readable text of the user, or with an open room that the user is inside.
+/// Returns the boxes with a readable text of the user, with alarms that the user has caused, or with an open room that
+/// the user is inside.
 pub(super) async fn affected_boxes(
     connection: &mut PgConnection,
     user_id: &UserId,
@@ -25,7 +26,21 @@ pub(super) async fn affected_boxes(
              and room_events.by = $1
            group by room_events.box_id
            having bool_or(rooms.status = 'open' and members.standing = 'inside')
-               or bool_or(coalesce(data ->> 'body', data ->> 'title') <> $2)"#,
+               or bool_or(coalesce(data ->> 'body', data ->> 'title') <> $2)
+               or exists (
+                   select
+                   from user_rooms mine
+                   join messages using (box_id, room_id)
+                   where mine.user_id = $1
+                     and mine.box_id = room_events.box_id
+                     and (
+                         messages.author = $1 and messages.alarms ? 'posted'
+                         or messages.alarms @>
+                             jsonb_build_object('reactions', jsonb_build_array(
+                                 jsonb_build_object('by', jsonb_build_array(jsonb_build_object('user', $1::text)))
+                             ))
+                     )
+               )"#,
         user_id.as_str(),
         ERASED
     )

@@ -48,6 +48,7 @@ fn of_user(event: &UserEvent) -> Option<String> {
         | UserEvent::ReadMarkerSharingSet { .. }
         | UserEvent::RoomMuted { .. }
         | UserEvent::RoomUnmuted { .. }
+        | UserEvent::AlarmsRead { .. }
         | UserEvent::UserErased {} => None,
     }
 }

@@ -101,12 +101,12 @@ impl Workspace {
                 let text = Text { body, mentions: mentions.as_deref(), mentions_all: *mentions_all };
                 self.edit(context, room_id, *message_id, text)
             }
-            TalkEvent::MessageDeleted { message_id, .. } => self.delete(room_id, *message_id),
+            TalkEvent::MessageDeleted { message_id, .. } => self.delete(context, room_id, *message_id),
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 self.add_reaction(context, room_id, *message_id, user_id, emoji)
             }
             TalkEvent::ReactionRemoved { message_id, user_id, emoji } => {
-                self.remove_reaction(room_id, *message_id, user_id, emoji)
+                self.remove_reaction(context, room_id, *message_id, user_id, emoji)
             }
         }
     }
@@ -120,6 +120,9 @@ impl<'a> Keys<'a> {
         for commit in commits {
             if let Content::Box { box_id, events } = &commit.content {
                 for event in events {
+                    if let BoxEvent::Box(OwnEvent::AuthorErased { user_id }) = event {
+                        keys.erased.insert((box_id, user_id));
+                    }
                     if event.lane() == Lane::Room && !workspace.boxes.contains_key(box_id) {
                         keys.boxes.insert(box_id);
                     }

@@ -106,12 +106,13 @@ impl BoxStream {
             self.load(connection, commits).await?;
         }
         self.quarantine.write(connection, &self.label, commits).await?;
+        let stale_alarms = self.workspace.redact(connection, &self.label).await?;
         match self.mode {
             ProjectionMode::Live => {
                 self.workspace.write(connection, &self.label).await?;
                 let changes = self.workspace.take_changes();
                 self.workspace.end_batch(LIVE);
-                Ok(changes)
+                Ok(Changes { stale_alarms, ..changes })
             }
             ProjectionMode::Building => {
                 self.workspace.build(connection, &self.label).await?;

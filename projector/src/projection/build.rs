@@ -16,7 +16,8 @@ impl Workspace {
         write(connection, self.changed_messages()).await?;
         self.blank_feed(connection).await?;
         self.copy_feed(connection).await?;
-        copy(connection, self.alarms_of(stream)).await
+        copy(connection, self.alarms_of(stream, |row| row.is_new)).await?;
+        write(connection, self.alarms_of(stream, |row| !row.is_new)).await
     }
 
     async fn copy_messages(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {

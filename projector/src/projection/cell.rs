@@ -13,6 +13,8 @@ use sqlx::{
     types::Json,
 };
 
+use super::message_alarms::MessageAlarms;
+
 /// The epoch of PostgreSQL timestamps: the year 2000.
 const EPOCH: TimeDelta = TimeDelta::seconds(946_684_800);
 
@@ -197,6 +199,17 @@ impl Cell for Vec<UserId> {
     }
 }
 
+impl Cell for MessageAlarms {
+    type Stored = Json<Self>;
+
+    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+        into.push(JSONB_VERSION);
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(into, self);
+        IsNull::No
+    }
+}
+
 /// Values that are stored as they are.
 macro_rules! read_as_stored {
     ($($value:ty),+) => {$(
@@ -221,7 +234,7 @@ macro_rules! read_from_json {
     )+};
 }
 
-read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>, Vec<UserId>);
+read_from_json!(serde_json::Value, BTreeMap<String, Vec<UserId>>, Vec<UserId>, MessageAlarms);
 
 /// Values that are stored as a text.
 macro_rules! read_from_text {

@@ -1,15 +1,16 @@
 //! The erasure of an author's content: leaves the same rows as if their texts had never been readable.
 
-use domain::{AlarmKind, UserId, values::ERASED};
+use std::collections::BTreeSet;
+
+use domain::{UserId, values::ERASED};
 use serde_json::{Value, value::to_raw_value};
-use sqlx::{PgConnection, query};
+use sqlx::{PgConnection, query, query_scalar};
 
 use super::{
     error::InvalidEvent,
     feed::{json_error, remove_mentions},
-    tables::FeedRow,
+    tables::{AuthorErasure, FeedRow},
     workspace::{EventContext, Workspace},
-    write::column,
 };
 
 impl Workspace {
@@ -21,12 +22,12 @@ impl Workspace {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
             message.clear_mentions();
         }
-        // An unreadable text has no mentions.
-        self.alarms.retain(|alarm| {
-            let mentioned = alarm.kind == AlarmKind::Mention && alarm.by.as_ref() == Some(author);
-            !(mentioned && alarm.room_id.box_id() == context.box_id)
+        self.withdraw_author(context, author);
+        self.erased.insert(AuthorErasure {
+            position: context.commit.sequence,
+            box_id: context.box_id.clone(),
+            user_id: author.clone(),
         });
-        self.erased.push((context.box_id.clone(), author.clone()));
         Ok(())
     }
 
@@ -46,39 +47,61 @@ impl Workspace {
         Ok(())
     }
 
-    /// Redacts the rows of earlier batches. Must run before this batch's rows are written.
-    pub(super) async fn redact(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
+    /// Redacts the rows of earlier batches. Must run before this batch's rows are written. Returns the users who have
+    /// lost alarms.
+    pub(super) async fn redact(
+        &self,
+        connection: &mut PgConnection,
+        stream: &str,
+    ) -> Result<BTreeSet<UserId>, sqlx::Error> {
         if self.erased.is_empty() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
-        let boxes = column(&self.erased, |(box_id, _)| box_id.as_str());
-        let authors = column(&self.erased, |(_, author)| author.as_str());
+        let boxes: Vec<&str> = self.erased.iter().map(|erasure| erasure.box_id.as_str()).collect();
+        let authors: Vec<&str> = self.erased.iter().map(|erasure| erasure.user_id.as_str()).collect();
         redact_messages(connection, &boxes, &authors).await?;
         redact_titles(connection, &boxes, &authors).await?;
-        // Joins the members, who may have been mentioned, because the alarms are keyed by user.
-        query!(
-            "delete from alarms
-             using unnest($1::text[], $2::text[]) as gone (box_id, author), messages, room_events, members
-             where messages.box_id = gone.box_id
-               and messages.author = gone.author
-               and room_events.box_id = messages.box_id
-               and room_events.room_id = messages.room_id
-               and room_events.message_id = messages.message_id
-               and room_events.type in ('message_posted', 'message_edited')
-               and members.box_id = messages.box_id
-               and members.room_id = messages.room_id
-               and alarms.user_id = members.user_id
-               and alarms.stream = $3
-               and alarms.position = room_events.position
-               and alarms.kind = 'mention'",
-            &boxes as &[&str],
-            &authors as &[&str],
-            stream,
-        )
-        .execute(connection)
-        .await?;
-        Ok(())
+        remove_alarms(connection, &boxes, &authors, stream).await
     }
+}
+
+/// Removes the alarms that the authors' messages have caused, and every trace of them. Returns their users.
+async fn remove_alarms(
+    connection: &mut PgConnection,
+    boxes: &[&str],
+    authors: &[&str],
+    stream: &str,
+) -> Result<BTreeSet<UserId>, sqlx::Error> {
+    let removed = query_scalar!(
+        "delete from alarms
+         using unnest($1::text[], $2::text[]) as gone (box_id, author), messages,
+             jsonb_array_elements(messages.alarms -> 'posted') as posted
+         where messages.box_id = gone.box_id
+           and messages.author = gone.author
+           and alarms.user_id = posted ->> 'user'
+           and alarms.stream = $3
+           and alarms.position = coalesce((posted -> 'edit' ->> 0)::bigint, messages.message_id)
+           and alarms.kind = posted ->> 'kind'
+         returning alarms.user_id",
+        boxes as &[&str],
+        authors as &[&str],
+        stream,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    query!(
+        "update messages
+         set alarms = nullif(messages.alarms - 'posted', '{}')
+         from unnest($1::text[], $2::text[]) as gone (box_id, author)
+         where messages.box_id = gone.box_id
+           and messages.author = gone.author
+           and messages.alarms ? 'posted'",
+        boxes as &[&str],
+        authors as &[&str],
+    )
+    .execute(connection)
+    .await?;
+    Ok(removed.into_iter().filter_map(|user_id| user_id.parse().ok()).collect())
 }
 
 /// Replaces a text of the row with the erasure mark, if its data match `concerns` and it has that text. Returns whether
@@ -118,12 +141,11 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     .await?;
     query!(
         "update messages
-         set body = $3, mentions = '[]', mentions_all = false, mention_alarms = '[]'
+         set body = $3, mentions = '[]', mentions_all = false
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where messages.box_id = gone.box_id
            and messages.author = gone.author
-           and (messages.body <> $3 or messages.mentions <> '[]' or messages.mentions_all
-                or messages.mention_alarms <> '[]')
+           and (messages.body <> $3 or messages.mentions <> '[]' or messages.mentions_all)
            and messages.body is not null",
         boxes as &[&str],
         authors as &[&str],

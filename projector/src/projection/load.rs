@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{BoxId, MessageId, RoomId};
-use sqlx::{PgConnection, query};
+use domain::{BoxId, MessageId, RoomId, UserId};
+use sqlx::{PgConnection, postgres::PgRow, query};
 
 use super::{
     cell::Cells,
@@ -26,6 +26,9 @@ impl Workspace {
         }
         if !keys.messages.is_empty() {
             self.load_messages(connection, &keys.messages).await?;
+        }
+        if !keys.erased.is_empty() {
+            self.load_reacted(connection, &keys.erased).await?;
         }
         Ok(())
     }
@@ -83,6 +86,39 @@ impl Workspace {
         let messages: Vec<i64> = wanted.iter().map(|(_, message)| message.sequence().cast_signed()).collect();
         let wanted = query(Message::select(&["message_id"], &["box_id", "room_id", "message_id"]));
         let rows = wanted.bind(&boxes).bind(&rooms).bind(&messages).fetch_all(connection).await?;
+        self.read_messages(&rows)
+    }
+
+    /// Loads the messages on which reactions of these authors have caused alarms.
+    async fn load_reacted(
+        &mut self,
+        connection: &mut PgConnection,
+        erased: &BTreeSet<(&BoxId, &UserId)>,
+    ) -> Result<(), sqlx::Error> {
+        let (boxes, authors): (Vec<&str>, Vec<&str>) =
+            erased.iter().map(|(box_id, author)| (box_id.as_str(), author.as_str())).unzip();
+        let keys = query!(
+            "select messages.box_id, messages.room_id, messages.message_id
+             from unnest($1::text[], $2::text[]) as gone (box_id, author)
+             join messages on messages.box_id = gone.box_id
+             where messages.alarms @>
+                 jsonb_build_object('reactions', jsonb_build_array(
+                     jsonb_build_object('by', jsonb_build_array(jsonb_build_object('user', gone.author)))
+                 ))",
+            &boxes as &[&str],
+            &authors as &[&str],
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let boxes: Vec<String> = keys.iter().map(|key| key.box_id.clone()).collect();
+        let rooms: Vec<String> = keys.iter().map(|key| key.room_id.clone()).collect();
+        let messages: Vec<i64> = keys.iter().map(|key| key.message_id).collect();
+        let wanted = query(Message::select(&["message_id"], &["box_id", "room_id", "message_id"]));
+        let rows = wanted.bind(&boxes).bind(&rooms).bind(&messages).fetch_all(connection).await?;
+        self.read_messages(&rows)
+    }
+
+    fn read_messages(&mut self, rows: &[PgRow]) -> Result<(), sqlx::Error> {
         for mut cells in rows.iter().map(Cells::of) {
             let message = Message::read(&mut cells)?;
             self.messages.insert(cells.read()?, message);

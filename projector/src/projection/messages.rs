@@ -1,9 +1,9 @@
 //! Messages of a room: posted, edited, deleted.
 
-use domain::{AlarmKind, MessageId, RoomId, UserId, delivery_box::MAX_MENTIONS};
+use domain::{AlarmKind, MessageId, RoomId, UserId};
 
 use super::{
-    alarms::{AlarmCause, mentioned},
+    alarms::{MAX_PER_MESSAGE, mentioned},
     error::InvalidEvent,
     tables::{Message, Reactions},
     workspace::{EventContext, Workspace},
@@ -22,12 +22,6 @@ impl Message {
     pub(super) fn clear_mentions(&mut self) {
         self.mentions.clear();
         self.mentions_all = false;
-        self.mention_alarms.clear();
-    }
-
-    /// Returns the number of mention alarms that the message may still cause: 20 with that of a reply.
-    fn remaining_alarms(&self) -> usize {
-        MAX_MENTIONS.saturating_sub(self.mention_alarms.len() + usize::from(self.reply_to.is_some()))
     }
 }
 
@@ -64,16 +58,13 @@ impl Workspace {
             reactions: Reactions::new(),
             mentions,
             mentions_all: text.mentions_all,
-            mention_alarms: Vec::new(),
+            alarms: None,
         };
         self.messages.insert(message_id, message);
         self.posted.push(message_id);
-        if let Some(original) = reply_to {
-            let author = self.message(room_id, original)?.author.clone();
-            let message_id = Some(message_id);
-            self.alarm_if_inside(AlarmCause { context, room_id, kind: AlarmKind::Reply, message_id }, &author)?;
-        }
-        self.alarm_mentioned(context, room_id, message_id, text)
+        let original = reply_to.map(|original| self.message(room_id, original)).transpose()?;
+        let replied = original.map(|original| original.author.clone());
+        self.alarm_about_text(context, room_id, message_id, replied, text.mentions_all)
     }
 
     /// Edits a message. Ignores an edit that comes after the deletion, on every replay. Returns true if the edit has an
@@ -96,7 +87,7 @@ impl Workspace {
         message.mentions_all = text.mentions_all;
         // Edits without stored mentions caused no alarms.
         if text.mentions.is_some() {
-            self.alarm_mentioned(context, room_id, message_id, text)?;
+            self.alarm_about_text(context, room_id, message_id, None, text.mentions_all)?;
         }
         Ok(true)
     }
@@ -110,36 +101,33 @@ impl Workspace {
         })
     }
 
-    /// Alarms the mentioned users once per message.
-    fn alarm_mentioned(
+    /// Alarms the author of the original message, and the mentioned users. A message mentioning all has no limit.
+    fn alarm_about_text(
         &mut self,
         context: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
-        text: Text<'_>,
+        replied: Option<UserId>,
+        mentions_all: bool,
     ) -> Result<(), InvalidEvent> {
-        let (message, room) = (self.message(room_id, message_id)?, self.room(room_id)?);
-        let mentioned: Vec<&UserId> = if text.mentions_all {
-            room.inside().collect()
+        let mentioned: Vec<UserId> = if mentions_all {
+            self.room(room_id)?.inside().cloned().collect()
         } else {
-            message.mentions.iter().filter(|user_id| room.has_member(user_id)).collect()
+            self.message(room_id, message_id)?.mentions.clone()
         };
-        let is_new = |user_id: &&&UserId| !context.is_actor(user_id) && !message.mention_alarms.contains(user_id);
-        // Messages of earlier releases alarm all mentioned users.
-        let is_limited = text.mentions.is_some() && !text.mentions_all;
-        let limit = if is_limited { message.remaining_alarms() } else { usize::MAX };
-        let users: Vec<UserId> = mentioned.iter().filter(is_new).take(limit).copied().cloned().collect();
-        if users.is_empty() {
-            return Ok(());
-        }
-        let cause = AlarmCause { context, room_id, kind: AlarmKind::Mention, message_id: Some(message_id) };
-        users.iter().for_each(|user_id| self.alarm(cause, user_id));
-        self.change_message(room_id, message_id)?.mention_alarms.extend(users);
-        Ok(())
+        let replied = replied.into_iter().map(|user_id| (user_id, AlarmKind::Reply));
+        let mentioned = mentioned.into_iter().map(|user_id| (user_id, AlarmKind::Mention));
+        let limit = if mentions_all { usize::MAX } else { MAX_PER_MESSAGE };
+        self.alarm_about_message(context, room_id, message_id, replied.chain(mentioned), limit)
     }
 
     /// Deletes a message. Returns true if it has an effect.
-    pub(super) fn delete(&mut self, room_id: &RoomId, message_id: MessageId) -> Result<bool, InvalidEvent> {
+    pub(super) fn delete(
+        &mut self,
+        context: &EventContext<'_>,
+        room_id: &RoomId,
+        message_id: MessageId,
+    ) -> Result<bool, InvalidEvent> {
         if self.message(room_id, message_id)?.body.is_none() {
             return Ok(false);
         }
@@ -147,6 +135,7 @@ impl Workspace {
         message.body = None;
         message.clear_mentions();
         self.blank(room_id, message_id)?;
+        self.withdraw_message(context, room_id, message_id)?;
         Ok(true)
     }
 }

@@ -10,8 +10,12 @@ use super::tables::{Alarm, FeedRow};
 pub struct Changes {
     /// New rows of rooms' feeds, in the order of the log.
     pub feed: Vec<FeedRow>,
-    /// New alarms, in the order of the log.
+    /// New, changed and withdrawn alarms, in the order of the log.
     pub alarms: Vec<Alarm>,
+    /// The same of boxes that were released from quarantine: their positions are lower than those before.
+    pub released_alarms: Vec<Alarm>,
+    /// The users whose alarms must be read again: of erased authors, or marked as read.
+    pub stale_alarms: BTreeSet<UserId>,
     /// The changes of users' own view of rooms.
     pub room_changes: Vec<RoomChange>,
     /// The rooms whose public details have changed, in the order of the log.
@@ -21,11 +25,19 @@ pub struct Changes {
 impl Changes {
     /// Appends the changes of a later batch.
     pub(crate) fn extend(&mut self, later: Self) {
-        let Self { feed, alarms, room_changes, lobby } = later;
+        let Self { feed, alarms, released_alarms, stale_alarms, room_changes, lobby } = later;
         self.feed.extend(feed);
         self.alarms.extend(alarms);
+        self.released_alarms.extend(released_alarms);
+        self.stale_alarms.extend(stale_alarms);
         self.room_changes.extend(room_changes);
         self.lobby.extend(lobby);
+    }
+
+    /// Marks the changes as those of a box that was released from quarantine.
+    pub(crate) fn of_release(mut self) -> Self {
+        self.released_alarms.append(&mut self.alarms);
+        self
     }
 }
 

@@ -1,9 +1,8 @@
 //! Reactions to messages: one of each emoji per user, and a bounded number of emoji.
 
-use domain::{AlarmKind, MessageId, RoomId, UserId};
+use domain::{MessageId, RoomId, UserId};
 
 use super::{
-    alarms::AlarmCause,
     error::InvalidEvent,
     workspace::{EventContext, Workspace},
 };
@@ -27,17 +26,16 @@ impl Workspace {
         if message.body.is_none() || full || known.is_some_and(|users| users.contains(user_id)) {
             return Ok(false);
         }
-        let author = message.author.clone();
         let message = self.change_message(room_id, message_id)?;
         message.reactions.entry(emoji.to_owned()).or_default().push(user_id.clone());
-        let cause = AlarmCause { context, room_id, kind: AlarmKind::Reaction, message_id: Some(message_id) };
-        self.alarm_if_inside(cause, &author)?;
+        self.alarm_about_reaction(context, room_id, message_id, (user_id, emoji))?;
         Ok(true)
     }
 
     /// Removes a reaction. Returns true if it existed.
     pub(super) fn remove_reaction(
         &mut self,
+        context: &EventContext<'_>,
         room_id: &RoomId,
         message_id: MessageId,
         user_id: &UserId,
@@ -53,6 +51,7 @@ impl Workspace {
             users.retain(|user| user != user_id);
         }
         message.reactions.retain(|_, users| !users.is_empty());
+        self.withdraw_reaction(context, room_id, message_id, (user_id, emoji))?;
         Ok(true)
     }
 }

@@ -16,14 +16,16 @@ use sqlx::{
 use super::{
     cell::{Cell, Cells, Element, ReadCell},
     copy::Rows,
+    message_alarms::MessageAlarms,
     table::{Column, Loaded, Record, Role, Table, table},
 };
 
 /// The tables of the box streams.
-pub(crate) static OF_BOXES: &[&Table] = &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS];
+pub(crate) static OF_BOXES: &[&Table] =
+    &[&BOXES, &ROOMS, &MEMBERS, &USER_ROOMS, &MESSAGES, &ROOM_EVENTS, &ALARMS, &AUTHOR_ERASURES];
 
 /// The tables of the users.
-pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS];
+pub(crate) static OF_USERS: &[&Table] = &[&USERS, &DEVICES, &MUTED_ROOMS, &ALARMS_READ];
 
 /// The tables of the stores.
 pub(crate) static OF_STORES: &[&Table] = &[&STORES];
@@ -133,7 +135,7 @@ table! {
         changing reactions: Reactions;
         changing mentions: Vec<UserId>;
         changing mentions_all: bool;
-        changing mention_alarms: Vec<UserId>;
+        changing alarms: Option<MessageAlarms>;
     }
 }
 
@@ -161,8 +163,21 @@ table! {
         suffix kind: AlarmKind = row.kind, shown;
         fixed room_id: &RoomId = &row.room_id;
         fixed message_id: Option<MessageId> = row.message_id;
-        fixed by: &Option<UserId> = &row.by, shown;
+        changing by: &Option<UserId> = &row.by, shown;
         suffix stream: &str = stream, shown;
+        changing count: i32 = row.count, shown;
+        changing latest: u64 = row.latest, shown;
+        changing changed: u64 = row.changed, shown;
+        changing withdrawn: Option<WithdrawalReason> = row.withdrawn, shown;
+    }
+}
+
+table! {
+    AUTHOR_ERASURES = "author_erasures" as (stream, row): (&str, &AuthorErasure) {
+        key stream: &str = stream, shown;
+        key position: u64 = row.position, shown;
+        fixed box_id: &BoxId = &row.box_id;
+        key user_id: &UserId = &row.user_id;
     }
 }
 
@@ -192,6 +207,14 @@ table! {
         key device_id: &DeviceId = device_id;
         changing push_token: String;
         changing registered_at: DateTime<Utc>;
+    }
+}
+
+table! {
+    ALARMS_READ = "alarms_read" as (user_id, stream, position): (&UserId, &str, u64) {
+        key user_id: &UserId = user_id;
+        key stream: &str = stream, shown;
+        changing up_to: u64 = position, shown;
     }
 }
 
@@ -281,8 +304,48 @@ pub struct Alarm {
     pub message_id: Option<MessageId>,
     /// The acting user; `None` for the system.
     pub by: Option<UserId>,
-    /// The event's sequence in the log.
+    /// The event's sequence in the log. Of reactions, that of the first.
     pub position: u64,
+    /// The number of users who reacted; 1 for other kinds.
+    pub count: i32,
+    /// The sequence of the latest event that it counts.
+    pub latest: u64,
+    /// The sequence of the last event that changed it.
+    pub changed: u64,
+    /// The reason, if it was withdrawn.
+    pub withdrawn: Option<WithdrawalReason>,
+}
+
+/// The reason why an alarm was withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithdrawalReason {
+    /// Its message was deleted.
+    MessageDeleted,
+    /// The last reaction was removed.
+    ReactionRemoved,
+    /// The last user who had reacted was erased.
+    AuthorErased,
+}
+
+impl Cell for WithdrawalReason {
+    type Stored = String;
+
+    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+        let name = match self {
+            Self::MessageDeleted => "message_deleted",
+            Self::ReactionRemoved => "reaction_removed",
+            Self::AuthorErased => "author_erased",
+        };
+        name.encode(into)
+    }
+}
+
+/// The erasure of an author on one box.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AuthorErasure {
+    pub(super) position: u64,
+    pub(super) box_id: BoxId,
+    pub(super) user_id: UserId,
 }
 
 /// The standing of a user in a room that they once entered.
@@ -355,7 +418,8 @@ mod tests {
             analyze_lookups(OF_BOXES).0,
             "analyze boxes (box_id), rooms (box_id, room_id), members (box_id, room_id, user_id), \
              user_rooms (user_id, room_id), messages (box_id, room_id, message_id), \
-             room_events (box_id, room_id, message_id), alarms (user_id)"
+             room_events (box_id, room_id, message_id), alarms (user_id), \
+             author_erasures (stream, position, user_id)"
         );
     }
 

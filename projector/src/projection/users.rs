@@ -10,6 +10,7 @@ use sqlx::{PgConnection, query};
 use super::{
     cell::Cells,
     error::{InvalidEvent, ProjectionError, foreign_commit},
+    outcome::Changes,
     table::{Loaded, write},
     tables::{Device, UserRow},
     write::column,
@@ -26,9 +27,14 @@ struct Users {
     devices: BTreeMap<(UserId, DeviceId), Option<Device>>,
     /// The rooms that were muted or unmuted.
     muted: BTreeMap<(UserId, RoomId), bool>,
+    /// The sequences in streams of boxes up to which alarms were read.
+    alarms_read: BTreeMap<(UserId, String), u64>,
 }
 
-pub(super) async fn project_users(connection: &mut PgConnection, commits: &[Commit]) -> Result<(), ProjectionError> {
+pub(super) async fn project_users(
+    connection: &mut PgConnection,
+    commits: &[Commit],
+) -> Result<Changes, ProjectionError> {
     let mut users = Users::default();
     users.load(connection, commits).await?;
     for commit in commits {
@@ -48,7 +54,8 @@ pub(super) async fn project_users(connection: &mut PgConnection, commits: &[Comm
         }
     }
     users.write(connection).await?;
-    Ok(())
+    let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
+    Ok(Changes { stale_alarms, ..Changes::default() })
 }
 
 impl Users {
@@ -111,12 +118,17 @@ impl Users {
             UserEvent::RoomUnmuted { room_id } => {
                 self.muted.insert((user_id.clone(), room_id.clone()), false);
             }
+            UserEvent::AlarmsRead { up_to } => {
+                let read = up_to.iter().map(|(stream, sequence)| ((user_id.clone(), stream.clone()), *sequence));
+                self.alarms_read.extend(read);
+            }
             UserEvent::UserErased {} => {
                 let row = self.change(user_id)?;
                 (row.nickname, row.notification_preferences) = (None, json!({}));
                 row.share_read_markers = true;
                 self.devices.retain(|(owner, _), _| owner != user_id);
                 self.muted.retain(|(owner, _), _| owner != user_id);
+                self.alarms_read.retain(|(reader, _), _| reader != user_id);
                 self.erased.insert(user_id.clone());
             }
         }
@@ -127,16 +139,24 @@ impl Users {
         let rows = self.changed.iter().filter_map(|user_id| Some((user_id, self.rows.get(user_id)?)));
         let rows: Vec<_> = rows.collect();
         write(connection, rows).await?;
+        self.remove_erased(connection).await?;
         self.remove_devices(connection).await?;
         self.write_devices(connection).await?;
-        self.write_muted_rooms(connection).await
+        self.write_muted_rooms(connection).await?;
+        let read = self.alarms_read.iter().map(|((user_id, stream), up_to)| (user_id, stream.as_str(), *up_to));
+        write(connection, read.collect::<Vec<_>>()).await
     }
 
-    async fn remove_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn remove_erased(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         if !self.erased.is_empty() {
             let erased: Vec<&str> = self.erased.iter().map(UserId::as_str).collect();
             query!("delete from devices where user_id = any($1)", &erased as &[&str]).execute(&mut *connection).await?;
+            query!("delete from alarms_read where user_id = any($1)", &erased as &[&str]).execute(connection).await?;
         }
+        Ok(())
+    }
+
+    async fn remove_devices(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let removed = self.devices.iter().filter(|(_, device)| device.is_none());
         let removed: Vec<&(UserId, DeviceId)> = removed.map(|(key, _)| key).collect();
         if !removed.is_empty() {

@@ -7,8 +7,9 @@ use domain::{BoxId, MessageId, RoomId, UserId};
 use event_store::ActorRole;
 
 use super::{
+    alarms::AlarmRows,
     error::InvalidEvent,
-    tables::{Alarm, BoxRow, FeedRow, Member, Message, RoomRow, Standing},
+    tables::{AuthorErasure, BoxRow, FeedRow, Member, Message, RoomRow, Standing},
 };
 use crate::commit::Commit;
 
@@ -26,9 +27,9 @@ pub(super) struct Workspace {
     pub(super) feed: Vec<FeedRow>,
     /// Messages deleted in this batch, whose earlier feed rows lose their body.
     pub(super) deleted: Vec<(RoomId, MessageId)>,
-    pub(super) alarms: Vec<Alarm>,
-    /// Authors erased in this batch, per box. The rows of earlier batches are redacted.
-    pub(super) erased: Vec<(BoxId, UserId)>,
+    pub(super) alarms: AlarmRows,
+    /// Authors erased in this batch. The rows of earlier batches are redacted.
+    pub(super) erased: BTreeSet<AuthorErasure>,
 }
 
 /// The keys of rows that differ from the database.
@@ -201,4 +202,6 @@ pub(super) struct Keys<'a> {
     pub(super) boxes: BTreeSet<&'a BoxId>,
     pub(super) rooms: BTreeSet<&'a RoomId>,
     pub(super) messages: BTreeSet<(&'a RoomId, MessageId)>,
+    /// Erased authors, whose reactions have caused alarms.
+    pub(super) erased: BTreeSet<(&'a BoxId, &'a UserId)>,
 }

@@ -4,6 +4,7 @@ use domain::MessageId;
 use sqlx::{PgConnection, query};
 
 use super::{
+    alarms::AlarmRow,
     table::write,
     tables::{Alarm, Message},
     workspace::Workspace,
@@ -19,12 +20,13 @@ impl Workspace {
         write(connection, messages).await?;
         self.blank_feed(connection).await?;
         write(connection, &self.feed).await?;
-        write(connection, self.alarms_of(stream)).await
+        write(connection, self.alarms_of(stream, |_| true)).await
     }
 
-    /// Redacts the rows of earlier batches. Then writes boxes, rooms and members.
+    /// Writes boxes, rooms, members and erasures.
     pub(super) async fn write_state(&self, connection: &mut PgConnection, stream: &str) -> Result<(), sqlx::Error> {
-        self.redact(connection, stream).await?;
+        let erased: Vec<_> = self.erased.iter().map(|erasure| (stream, erasure)).collect();
+        write(connection, erased).await?;
         self.write_boxes(connection).await?;
         self.write_rooms(connection).await?;
         self.write_members(connection).await?;
@@ -78,9 +80,13 @@ impl Workspace {
         self.posted.iter().filter_map(|id| Some((id, self.messages.get(id)?)))
     }
 
-    /// Returns the alarms of this batch with the stream of their boxes.
-    pub(super) fn alarms_of<'a>(&'a self, stream: &'a str) -> Vec<(&'a str, &'a Alarm)> {
-        self.alarms.iter().map(|alarm| (stream, alarm)).collect()
+    /// Returns some alarms of this batch with the stream of their boxes.
+    pub(super) fn alarms_of<'a>(
+        &'a self,
+        stream: &'a str,
+        is_wanted: impl Fn(&AlarmRow) -> bool,
+    ) -> Vec<(&'a str, &'a Alarm)> {
+        self.alarms.iter().filter(|row| is_wanted(row)).map(|row| (stream, &row.alarm)).collect()
     }
 
     /// Removes the texts of deleted messages from rows of earlier batches; those of this batch are blank already.

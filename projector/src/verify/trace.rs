@@ -92,7 +92,8 @@ impl EventFilter {
             return Self::default();
         }
         let message = row["message_id"].as_u64();
-        let sequences: Vec<u64> = row["position"].as_u64().into_iter().chain(message).collect();
+        let positions = ["position", "changed"].iter().filter_map(|column| row[*column].as_u64());
+        let sequences: Vec<u64> = positions.chain(message).collect();
         let ids = match message {
             Some(message) => vec![message.to_string()],
             None if sequences.is_empty() => {

@@ -181,6 +181,7 @@ async fn an_alarm_names_room_message_and_actor() {
     let expected = json!({
         "user_id": "bob", "at": time(5).to_rfc3339(), "box_id": "b1", "position": 5, "kind": "mention",
         "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
+        "count": 1, "latest": 5, "changed": 5, "withdrawn": null,
     });
     assert_eq!(world.row("select * from alarms").await, expected);
 }

@@ -100,8 +100,8 @@ async fn the_mentions_of_an_erased_author_are_removed() {
             story.commits = batch.to_vec();
             world.project_story(&story).await;
         }
-        let row = world.row("select mentions, mentions_all, mention_alarms from messages").await;
-        assert_eq!(row, json!({ "mentions": [], "mentions_all": false, "mention_alarms": [] }));
+        let row = world.row("select mentions, mentions_all, alarms from messages").await;
+        assert_eq!(row, json!({ "mentions": [], "mentions_all": false, "alarms": null }));
         let shown = "select data ->> 'mentions' || (data ->> 'mentions_all') from room_events
                      where data ? 'mentions'";
         assert_eq!(world.texts(shown).await, ["[]false", "[]false"]);

@@ -143,6 +143,7 @@ async fn follow(world: &mut World, log: &MemoryLog, size: usize) -> Changes {
         let changes = changes.await.expect("the commits are projected");
         all.feed.extend(changes.feed);
         all.alarms.extend(changes.alarms);
+        all.released_alarms.extend(changes.released_alarms);
     }
     all
 }
@@ -231,4 +232,22 @@ async fn events_can_be_dropped_one_after_another() {
     world.connection = world.database.generation(2).await.expect("a connection");
     follow(&mut world, &log, 100).await;
     assert_eq!(everything(&mut world.connection).await, grown);
+}
+
+#[tokio::test]
+async fn alarms_of_a_released_box_are_told_apart_from_new_ones() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    let bad = story.add("ann", unreadable("b1"));
+    let waiting = story.happens("b1", "ann", [posted("b1.1", "ann", "@bob", None)]);
+    let log = story.on_log().await;
+    assert_eq!(follow(&mut world, &log, 100).await.alarms, []);
+    let told = story.commits.len();
+    story.happens("b1", "ops", [dropped(bad)]);
+    let later = story.happens("b1", "ann", [posted("b1.1", "ann", "@cleo", None)]);
+    append(&log, &story.commits[told..]).await;
+    let changes = follow(&mut world, &log, 100).await;
+    let released: Vec<u64> = changes.released_alarms.iter().map(|alarm| alarm.position).collect();
+    let new: Vec<u64> = changes.alarms.iter().map(|alarm| alarm.position).collect();
+    assert_eq!((released, new), (vec![waiting], vec![later]));
 }

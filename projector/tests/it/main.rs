@@ -12,6 +12,8 @@ mod reactions;
 mod rooms;
 
 mod alarms;
+mod alarms_model;
+mod alarms_withdrawn;
 mod feed;
 mod touched;
 mod unread;

@@ -1,22 +1,35 @@
 //! Alarms of connected users: their frames, and reading those whose notifications may have been lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::ws::Utf8Bytes;
 use chrono::{DateTime, Utc};
-use domain::{RoomId, UserId};
+use domain::{Position, RoomId, UserId};
 use serde::Deserialize;
-use sqlx::query;
+use sqlx::{PgConnection, query};
 
 use super::{
     frames::ServerFrame,
     replay::Feeds,
-    sent_alarms::{Key, Positions},
+    sent_alarms::{Change, Positions},
 };
-use crate::error::Error;
+use crate::{
+    alarm_summary::{Unread, checkpoints},
+    error::Error,
+};
 
-/// The maximum number of alarms read at a time, per user and stream.
+/// The number of alarms, and of erasures, that are read at a time, per user and stream.
 const PAGE: i64 = 50;
+
+/// A notification about the alarms of one user.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UserNotification {
+    /// An alarm is new, has changed or was withdrawn.
+    Alarm(Alarm),
+    /// The alarms must be read again.
+    Stale,
+}
 
 /// An alarm, from a notification or from the read model.
 #[derive(Debug, Deserialize)]
@@ -29,67 +42,145 @@ pub(super) struct Alarm {
     /// The stream of its event. With `position` and `kind`, it identifies an alarm of a user.
     stream: String,
     position: i64,
+    count: i32,
+    /// The position of the last event that has changed it.
+    changed: i64,
+    is_withdrawn: bool,
+    /// True if its box was released from quarantine: it may be older than what the client has.
+    is_released: bool,
 }
 
-impl Alarm {
-    pub(super) fn key(&self) -> Key {
-        (self.stream.clone(), self.position, self.kind.clone())
+/// The erasure of an author whose messages may have alarmed the user.
+#[derive(Debug)]
+pub(super) struct Erasure {
+    box_id: String,
+    author: String,
+    stream: String,
+    position: i64,
+}
+
+/// An item that a connection receives once.
+#[derive(Debug)]
+pub(super) enum AlarmItem {
+    Alarm(Alarm),
+    Erasure(Erasure),
+}
+
+impl AlarmItem {
+    pub(super) fn change(&self) -> Change {
+        match self {
+            Self::Alarm(alarm) => Change {
+                key: (alarm.stream.clone(), alarm.position, alarm.kind.clone()),
+                changed: alarm.changed,
+                is_withdrawal: alarm.is_withdrawn,
+                is_released: alarm.is_released,
+            },
+            Self::Erasure(erasure) => Change {
+                key: (erasure.stream.clone(), erasure.position, format!("erasure of {}", erasure.author)),
+                changed: erasure.position,
+                is_withdrawal: false,
+                is_released: false,
+            },
+        }
     }
 
     pub(super) fn frame(&self) -> Utf8Bytes {
-        let Self { kind, at, room_id, message_id, by, stream, position } = self;
-        let id = format!("{stream}-{position}-{kind}");
-        ServerFrame::Alarm { id, kind, at: *at, room: room_id, message_id: message_id.as_deref(), by: by.as_ref() }
-            .encode()
+        let frame = match self {
+            Self::Alarm(Alarm { kind, at, room_id, message_id, by, stream, position, count, is_withdrawn, .. }) => {
+                let id = format!("{stream}-{position}-{kind}");
+                let message_id = message_id.as_deref();
+                if *is_withdrawn {
+                    ServerFrame::AlarmWithdrawn { id }
+                } else {
+                    ServerFrame::Alarm { id, kind, at: *at, room: room_id, message_id, by: by.as_ref(), count: *count }
+                }
+            }
+            Self::Erasure(Erasure { box_id, author, .. }) => ServerFrame::AlarmsWithdrawn { box_id, by: author },
+        };
+        frame.encode()
+    }
+
+    /// Returns the stream and the position up to which a read has come with this item.
+    fn reached(&self) -> (&str, i64) {
+        match self {
+            Self::Alarm(alarm) => (&alarm.stream, alarm.changed),
+            Self::Erasure(erasure) => (&erasure.stream, erasure.position),
+        }
     }
 }
 
-/// A page of some users' alarms, the oldest first.
+/// A part of some users' alarms.
 pub(super) struct AlarmPage {
-    pub(super) alarms: Vec<(UserId, Alarm)>,
-    /// The users with further alarms, and the position up to which each of their streams is complete.
+    /// The alarms, the oldest first, and then the erasures.
+    pub(super) items: Vec<(UserId, AlarmItem)>,
+    /// The users with further items, and the position up to which each of their streams is complete.
     pub(super) partial: BTreeMap<UserId, Positions>,
+    /// The unread alarms of each user.
+    pub(super) unread: HashMap<String, Unread>,
+}
+
+/// The places after which alarms are read, column by column.
+#[derive(Default)]
+struct Floors {
+    users: Vec<String>,
+    streams: Vec<String>,
+    positions: Vec<i64>,
 }
 
 impl Feeds {
     /// Returns the checkpoints of the streams of boxes.
-    pub(super) async fn positions(&self) -> Result<Positions, Error> {
+    pub(super) async fn checkpoints(&self) -> Result<Vec<Position>, Error> {
         let (_permit, mut connection) = self.connection().await?;
-        let rows = query!("select stream, position from checkpoints where stream like 'box-%'")
-            .fetch_all(&mut *connection)
-            .await?;
-        Ok(rows.into_iter().map(|row| (row.stream, row.position)).collect())
+        checkpoints(&mut connection).await
     }
 
-    /// Returns the next alarms of these users after a position of each stream.
-    pub(super) async fn alarms(&self, wanted: &[(&UserId, Positions)]) -> Result<AlarmPage, Error> {
-        let wanted = wanted.iter().flat_map(|(user, after)| after.iter().map(|after| (user.to_string(), after)));
-        let (mut users, mut streams, mut floors) = (Vec::new(), Vec::new(), Vec::new());
-        for (user, (stream, floor)) in wanted {
-            users.push(user);
-            streams.push(stream.clone());
-            floors.push(*floor);
+    /// Returns the next changes of alarms after a position of each stream, for the users who need them, and the unread
+    /// alarms of all these users.
+    pub(super) async fn alarms(&self, wanted: &[(&UserId, Option<Positions>)]) -> Result<AlarmPage, Error> {
+        let mut floors = Floors::default();
+        for (user, after) in wanted {
+            for (stream, position) in after.iter().flatten() {
+                floors.users.push(user.to_string());
+                floors.streams.push(stream.clone());
+                floors.positions.push(*position);
+            }
         }
         let (_permit, mut connection) = self.connection().await?;
+        let alarms = floors.alarms(&mut connection).await?;
+        let erasures = floors.erasures(&mut connection).await?;
+        let users: Vec<String> = wanted.iter().map(|(user, _)| user.to_string()).collect();
+        let unread = Unread::of(&mut connection, &users).await?;
+        let mut partial = BTreeMap::new();
+        for items in [&alarms, &erasures] {
+            add_partial(&mut partial, items);
+        }
+        Ok(AlarmPage { items: alarms.into_iter().chain(erasures).collect(), partial, unread })
+    }
+}
+
+impl Floors {
+    async fn alarms(&self, connection: &mut PgConnection) -> Result<Vec<(UserId, AlarmItem)>, Error> {
         let rows = query!(
             "
-            select a.user_id, a.kind, a.at, a.room_id, a.message_id::text, a.by, a.stream, a.position
+            select a.user_id, a.kind, a.at, a.room_id, a.message_id::text, a.by, a.stream, a.position, a.count,
+                a.changed, a.withdrawn
             from unnest($1::text[], $2::text[], $3::bigint[]) as wanted (user_id, stream, floor)
             cross join lateral (
                 select *
                 from alarms f
-                where f.user_id = wanted.user_id and f.stream = wanted.stream and f.position > wanted.floor
-                order by f.position
-                limit $4
+                where f.user_id = wanted.user_id and f.stream = wanted.stream and f.changed > wanted.floor
+                order by f.changed
+                -- all changes of one event, so that the next read continues after it
+                fetch first ($4) rows with ties
             ) as a
             order by a.at, a.position
             ",
-            &users,
-            &streams,
-            &floors,
+            &self.users,
+            &self.streams,
+            &self.positions,
             PAGE,
         )
-        .fetch_all(&mut *connection)
+        .fetch_all(connection)
         .await?;
         let read = rows.into_iter().filter_map(|row| {
             let by = row.by.and_then(|by| by.parse().ok());
@@ -101,28 +192,65 @@ impl Feeds {
                 by,
                 stream: row.stream,
                 position: row.position,
+                count: row.count,
+                changed: row.changed,
+                is_withdrawn: row.withdrawn.is_some(),
+                is_released: false,
             };
-            Some((row.user_id.parse().ok()?, alarm))
+            Some((row.user_id.parse().ok()?, AlarmItem::Alarm(alarm)))
         });
-        Ok(AlarmPage::of(read.collect()))
+        Ok(read.collect())
+    }
+
+    /// Returns the erasures of authors who were in a room with the user.
+    async fn erasures(&self, connection: &mut PgConnection) -> Result<Vec<(UserId, AlarmItem)>, Error> {
+        let rows = query!(
+            r#"
+            select wanted.user_id as "user_id!", e.box_id, e.user_id as author, e.stream, e.position
+            from unnest($1::text[], $2::text[], $3::bigint[]) as wanted (user_id, stream, floor)
+            cross join lateral (
+                select *
+                from author_erasures f
+                where f.stream = wanted.stream
+                    and f.position > wanted.floor
+                    and exists (
+                        select
+                        from user_rooms mine
+                        join members m on m.box_id = mine.box_id and m.room_id = mine.room_id and m.user_id = f.user_id
+                        where mine.user_id = wanted.user_id and mine.box_id = f.box_id
+                    )
+                order by f.position
+                fetch first ($4) rows with ties
+            ) as e
+            order by e.position
+            "#,
+            &self.users,
+            &self.streams,
+            &self.positions,
+            PAGE,
+        )
+        .fetch_all(connection)
+        .await?;
+        let read = rows.into_iter().filter_map(|row| {
+            let erasure =
+                Erasure { box_id: row.box_id, author: row.author, stream: row.stream, position: row.position };
+            Some((row.user_id.parse().ok()?, AlarmItem::Erasure(erasure)))
+        });
+        Ok(read.collect())
     }
 }
 
-impl AlarmPage {
-    fn of(alarms: Vec<(UserId, Alarm)>) -> Self {
-        let mut counts: BTreeMap<(&UserId, &str), (i64, i64)> = BTreeMap::new();
-        for (user, alarm) in &alarms {
-            let (count, last) = counts.entry((user, &alarm.stream)).or_default();
-            *count += 1;
-            *last = (*last).max(alarm.position);
-        }
-        let mut partial: BTreeMap<UserId, Positions> = BTreeMap::new();
-        for ((user, stream), (count, last)) in counts {
-            if count >= PAGE {
-                // One event may have caused several alarms, and the page may end between them.
-                partial.entry(user.clone()).or_default().insert(stream.to_owned(), last - 1);
-            }
-        }
-        Self { alarms, partial }
+/// Adds the users and streams of which there are further items, with the lowest position that all reads have reached.
+fn add_partial(partial: &mut BTreeMap<UserId, Positions>, items: &[(UserId, AlarmItem)]) {
+    let mut counts: BTreeMap<(&UserId, &str), (i64, i64)> = BTreeMap::new();
+    for (user, item) in items {
+        let (stream, position) = item.reached();
+        let (count, last) = counts.entry((user, stream)).or_default();
+        *count += 1;
+        *last = (*last).max(position);
+    }
+    for ((user, stream), (_, last)) in counts.into_iter().filter(|(_, (count, _))| *count >= PAGE) {
+        let reached = partial.entry(user.clone()).or_default().entry(stream.to_owned()).or_insert(last);
+        *reached = last.min(*reached);
     }
 }

@@ -190,7 +190,7 @@ pub(super) enum ServerFrame<'a> {
         #[serde(flatten)]
         sign: Sign<'a>,
     },
-    /// An alarm of the user, from any room.
+    /// A new alarm of the user from any room, or one with another count, which replaces the earlier one.
     Alarm {
         /// The id of the alarm, the same on every connection.
         id: String,
@@ -205,6 +205,32 @@ pub(super) enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::user_id)]
         by: Option<&'a UserId>,
+        /// The number of users who reacted; 1 for other kinds.
+        #[schema(minimum = 1)]
+        count: i32,
+    },
+    /// An alarm is withdrawn: its message was deleted, or its last reaction removed.
+    AlarmWithdrawn {
+        /// The id of the alarm.
+        id: String,
+    },
+    /// All alarms that messages of a user on a box have caused are withdrawn: the user was erased.
+    AlarmsWithdrawn {
+        #[serde(rename = "box")]
+        #[schema(schema_with = schemas::box_id)]
+        box_id: &'a str,
+        #[schema(schema_with = schemas::user_id)]
+        by: &'a str,
+    },
+    /// The number of the user's unread alarms, after new alarms and when any client has marked some as read.
+    Alarms {
+        /// 1000 stands for 1000 or more.
+        #[schema(minimum = 0, maximum = 1000)]
+        unread: i64,
+        /// The token with which `POST /alarms/read` marks all alarms as read that were sent before this frame.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        up_to: Option<&'a str>,
     },
     /// All open rooms that the user is a member of. Sent once.
     MyRooms {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_nats::{Client, Message};
-use domain::UserId;
+use domain::{Position, UserId};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -16,7 +16,7 @@ use tokio::{
 use wire::transient;
 
 use super::{
-    alarms::Alarm,
+    alarms::{AlarmItem, UserNotification},
     cursor::AlarmsFrom,
     listening::listen,
     replay::Feeds,
@@ -65,7 +65,11 @@ pub(super) struct Users {
 #[derive(Default)]
 struct Latest {
     started_at: Option<Instant>,
-    positions: Positions,
+    checkpoints: Vec<Position>,
+}
+
+fn positions_of(checkpoints: &[Position]) -> Positions {
+    checkpoints.iter().map(|at| (at.stream.clone(), at.sequence.cast_signed())).collect()
 }
 
 /// The registration of a connection for its user's data. Ends when dropped.
@@ -106,8 +110,11 @@ impl Users {
     ) -> UserRegistration {
         let (seen, alarms) = match from {
             AlarmsFrom::After(positions) => (SentAlarms::claimed(positions.clone()), Some(positions)),
-            AlarmsFrom::Now | AlarmsFrom::Unknown => match timeout(JOIN_TIMEOUT, self.positions()).await {
-                Ok(Ok(positions)) => (SentAlarms::after(positions.clone()), Some(positions)),
+            AlarmsFrom::Now | AlarmsFrom::Unknown => match timeout(JOIN_TIMEOUT, self.checkpoints()).await {
+                Ok(Ok(checkpoints)) => {
+                    let positions = positions_of(&checkpoints);
+                    (SentAlarms::after(positions.clone()), Some(positions))
+                }
                 Ok(Err(_)) | Err(_) => (SentAlarms::default(), None),
             },
         };
@@ -119,15 +126,15 @@ impl Users {
     }
 
     /// Returns the positions of the streams. Callers that wait for a running read share the next one.
-    async fn positions(&self) -> Result<Positions, Error> {
+    async fn checkpoints(&self) -> Result<Vec<Position>, Error> {
         let requested_at = Instant::now();
         let mut latest = self.latest.lock().await;
         if latest.started_at.is_none_or(|started_at| started_at < requested_at) {
             let started_at = Instant::now();
-            latest.positions = self.feeds.positions().await?;
+            latest.checkpoints = self.feeds.checkpoints().await?;
             latest.started_at = Some(started_at);
         }
-        Ok(latest.positions.clone())
+        Ok(latest.checkpoints.clone())
     }
 
     /// Returns the state of each connection's send queue, by user.
@@ -149,8 +156,8 @@ impl Users {
     /// Delivers the notifications of one user's alarms.
     async fn listen_to_user(self: Arc<Self>, connected_user: Arc<ConnectedUser>, listening: watch::Sender<bool>) {
         let subject = |generation| transient::live_user(generation, connected_user.id());
-        let on_notification = |notice: &Message| match serde_json::from_slice::<Vec<Alarm>>(&notice.payload) {
-            Ok(alarms) => alarms.iter().for_each(|alarm| connected_user.send_alarm(alarm)),
+        let on_notification = |notice: &Message| match serde_json::from_slice(&notice.payload) {
+            Ok(notifications) => self.on_notifications(&connected_user, notifications),
             Err(error) => tracing::warn!(user.id = %connected_user.id(), %error, "malformed notification"),
         };
         let subscribed = || {
@@ -158,6 +165,19 @@ impl Users {
             listening.send_replace(true);
         };
         listen(&self.nats, &self.generations, subject, subscribed, on_notification).await;
+    }
+
+    fn on_notifications(&self, connected_user: &ConnectedUser, notifications: Vec<UserNotification>) {
+        let now = Instant::now();
+        for notification in notifications {
+            match notification {
+                UserNotification::Alarm(alarm) => {
+                    connected_user.send_alarm(&AlarmItem::Alarm(alarm));
+                    self.present().schedule_unread_alarms(connected_user, now);
+                }
+                UserNotification::Stale => self.present().mark_alarms_stale([connected_user.id()], now),
+            }
+        }
     }
 
     /// Receives the notifications of changed rooms.
@@ -202,29 +222,35 @@ impl Users {
         }
     }
 
-    /// Sends the alarms that were not sent. Positions are read first, so that later alarms are sent all the same.
+    /// Sends the changes of alarms that were not sent, and the unread counts. Positions are read first, so that later
+    /// alarms are sent all the same.
     async fn read_alarms(&self, users: &[Arc<ConnectedUser>]) -> Result<(), Error> {
         if users.is_empty() {
             return Ok(());
         }
         METRICS.recovery_reads.inc();
-        let positions = self.positions().await?;
+        let checkpoints = self.checkpoints().await?;
+        let positions = positions_of(&checkpoints);
         for chunk in users.chunks(CHUNK) {
-            let wanted = chunk
-                .iter()
-                .filter_map(|connected_user| Some((connected_user.id(), connected_user.floor(&positions)?)));
+            let wanted = chunk.iter().map(|connected_user| (connected_user.id(), connected_user.floor(&positions)));
             let page = self.feeds.alarms(&wanted.collect::<Vec<_>>()).await?;
             let by_id: BTreeMap<&UserId, &Arc<ConnectedUser>> =
                 chunk.iter().map(|connected_user| (connected_user.id(), connected_user)).collect();
-            for (user, alarm) in &page.alarms {
+            for (user, item) in &page.items {
                 if let Some(connected_user) = by_id.get(user) {
-                    connected_user.send_alarm(alarm);
+                    connected_user.send_alarm(item);
                 }
             }
             for connected_user in chunk {
                 let mut reached = positions.clone();
                 reached.extend(page.partial.get(connected_user.id()).cloned().unwrap_or_default());
-                connected_user.complete(&reached);
+                if let Some(unread) = page.unread.get(connected_user.id().as_str()) {
+                    let sequence = |stream: &str| reached.get(stream).copied().unwrap_or_default().cast_unsigned();
+                    let complete = checkpoints.iter().cloned();
+                    let complete = complete.map(|at| Position { sequence: sequence(&at.stream), ..at });
+                    let up_to = unread.up_to(complete).map(|up_to| up_to.to_string());
+                    connected_user.complete(&reached, unread, up_to.as_deref());
+                }
             }
             self.present().mark_alarms_stale(page.partial.keys(), Instant::now());
         }

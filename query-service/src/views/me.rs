@@ -134,7 +134,7 @@ pub(crate) struct LastMessageView {
 pub(crate) enum AlarmKind {
     /// A reply to a message of the user.
     Reply,
-    /// A reaction to a message of the user.
+    /// Reactions to a message of the user within an hour.
     Reaction,
     /// A message with `@` and the user's id.
     Mention,
@@ -156,7 +156,7 @@ pub(crate) struct AlarmView {
     pub(crate) id: String,
     /// The kind of the alarm.
     pub(crate) kind: AlarmKind,
-    /// The time of the event that caused it.
+    /// The time of the event that caused it; of reactions, the first.
     pub(crate) at: DateTime<Utc>,
     /// The room of the event.
     #[schema(schema_with = schemas::room_id)]
@@ -165,10 +165,15 @@ pub(crate) struct AlarmView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::message_id)]
     pub(crate) message_id: Option<String>,
-    /// The user who caused it.
+    /// The user who caused it; of reactions, the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schemas::user_id)]
     pub(crate) by: Option<String>,
+    /// The number of users who reacted; 1 for other kinds.
+    #[schema(minimum = 1)]
+    pub(crate) count: i32,
+    /// True if the user has marked it as read.
+    pub(crate) read: bool,
     /// The box of the event. With `at`, `position` and `kind`, the sort key of the list.
     #[serde(skip)]
     pub(crate) box_id: String,

@@ -124,7 +124,8 @@ async fn more_alarms_than_one_read_returns_are_all_delivered() {
         .sql(
             "insert into alarms
              select 'ana', '2026-01-03T13:00:00Z', 'north', 41 + n / 2,
-                 case n % 2 when 0 then 'mention' else 'reply' end, 'north.2', 41 + n / 2, 'ben', 'box-1'
+                 case n % 2 when 0 then 'mention' else 'reply' end, 'north.2', 41 + n / 2, 'ben', 'box-1',
+                 1, 41 + n / 2, 41 + n / 2, null
              from generate_series(0, 300) as n",
         )
         .await;

@@ -7,7 +7,7 @@ use testing::EventStream;
 use tokio::time::timeout;
 
 use super::{
-    watcher::about_own_rooms,
+    watcher::{about_own_rooms, is_unread_alarms},
     world::{PATIENCE, World},
 };
 
@@ -46,7 +46,7 @@ impl Listener {
     pub(super) async fn try_next(&mut self) -> Option<Value> {
         loop {
             let frame = self.any().await?;
-            if frame["type"] != "signal" && !about_own_rooms(&frame) {
+            if frame["type"] != "signal" && !about_own_rooms(&frame) && !is_unread_alarms(&frame) {
                 return Some(frame);
             }
         }

@@ -113,8 +113,37 @@ async fn my_alarms_are_listed_newest_first() {
         page["items"][1],
         json!({
             "id": "box-1-22-reply", "kind": "reply", "at": "2026-01-03T12:06:00Z", "room_id": "north.2",
-            "message_id": "22", "by": "ben",
+            "message_id": "22", "by": "ben", "count": 1, "read": false,
         })
     );
+    assert_eq!(page["unread"], 3);
     assert!(world.list("ben", "/me/alarms", "kind").await.is_empty());
+}
+
+#[tokio::test]
+async fn read_and_unread_alarms_are_told_apart() {
+    let world = World::start().await;
+    world.sql("insert into alarms_read values ('ana', 'box-1', 9)").await;
+    let lists = ["/me/alarms", "/me/alarms?unread=true", "/me/alarms?unread=false"];
+    let expected: [&[&str]; 3] = [&["mention", "reply", "room_closed"], &["mention", "reply"], &["room_closed"]];
+    for (list, kinds) in lists.iter().zip(expected) {
+        let (_, page) = world.get("ana", list).await;
+        assert_eq!(fields(&page, "kind"), kinds, "{list}");
+        assert_eq!(page["unread"], 2);
+        for alarm in page["items"].as_array().unwrap() {
+            assert_eq!(alarm["read"], alarm["kind"] == "room_closed");
+        }
+    }
+    let (_, first) = world.get("ana", "/me/alarms?unread=true&limit=1").await;
+    let cursor = first["next"].as_str().unwrap();
+    let (_, second) = world.get("ana", &format!("/me/alarms?unread=true&limit=1&cursor={cursor}")).await;
+    assert_eq!((fields(&second, "kind"), &second["up_to"]), (vec![json!("reply")], &Value::Null));
+    assert!(first["up_to"].is_string());
+    let (status, _) = world.get("ana", &format!("/me/alarms?cursor={cursor}")).await;
+    assert_eq!(status, 400, "a cursor of another list");
+
+    world.sql("update alarms set withdrawn = 'message_deleted' where kind = 'reply'").await;
+    let (_, page) = world.get("ana", "/me/alarms").await;
+    assert_eq!(fields(&page, "kind"), ["mention", "room_closed"]);
+    assert_eq!(page["unread"], 1);
 }

@@ -72,11 +72,21 @@ impl Watcher {
         }
     }
 
-    /// Returns the next frame that is not about the user's own rooms.
+    /// Returns the next number of unread alarms, with its token.
+    pub(super) async fn unread_alarms(&mut self) -> Value {
+        loop {
+            let frame = self.frame().await;
+            if is_unread_alarms(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// Returns the next frame that is neither about the user's own rooms nor the number of unread alarms.
     pub(super) async fn any(&mut self) -> Value {
         loop {
             let frame = self.frame().await;
-            if !about_own_rooms(&frame) {
+            if !about_own_rooms(&frame) && !is_unread_alarms(&frame) {
                 return frame;
             }
         }
@@ -129,6 +139,11 @@ impl Watcher {
     async fn received(&mut self) -> Result<Value, Ended> {
         timeout(PATIENCE, self.0.next()).await.expect("no frame in time")
     }
+}
+
+/// Returns true if a frame is the number of unread alarms, which may come at any time.
+pub(super) fn is_unread_alarms(frame: &Value) -> bool {
+    frame["type"] == "alarms"
 }
 
 /// Returns true if a frame is about the user's own rooms.

@@ -259,18 +259,31 @@ impl World {
     pub(super) async fn alarm(&self, position: i64) {
         self.sql(&format!(
             "insert into alarms values
-                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben', 'box-1')"
+                ('ana', '2026-01-03T13:00:00Z', 'north', {position}, 'mention', 'north.2', {position}, 'ben', 'box-1',
+                1, {position}, {position}, null)"
         ))
         .await;
     }
 
     /// Publishes the notification of that alarm.
     pub(super) async fn publish_alarm(&self, position: i64) {
-        let alarm = json!([{
+        self.publish_alarm_with(position, json!({})).await;
+    }
+
+    /// Publishes a notification of that alarm with other values of some fields.
+    pub(super) async fn publish_alarm_with(&self, position: i64, fields: Value) {
+        let mut alarm = json!({
             "kind": "mention", "at": "2026-01-03T13:00:00Z", "room_id": "north.2", "message_id": position.to_string(),
-            "by": "ben", "stream": "box-1", "position": position,
-        }]);
-        self.publish("live.g1.user.ana", &alarm.to_string()).await;
+            "by": "ben", "stream": "box-1", "position": position, "count": 1, "changed": position,
+            "is_withdrawn": false, "is_released": false,
+        });
+        alarm.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.publish("live.g1.user.ana", &json!([{ "alarm": alarm }]).to_string()).await;
+    }
+
+    /// Publishes the notification that ana's alarms must be read again.
+    pub(super) async fn publish_stale(&self) {
+        self.publish("live.g1.user.ana", r#"["stale"]"#).await;
     }
 
     /// Moves a user's read marker in north.2 and publishes its notification.

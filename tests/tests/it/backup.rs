@@ -48,8 +48,10 @@ async fn everything(world: &World, reader: &Person, room: &str) -> Vec<Value> {
     let mut all = world.feed(reader, room).await;
     for path in paths {
         let mut page = reader.get(&path).await.ok();
-        // A cursor may belong to one incarnation of the log.
-        page.as_object_mut().unwrap().remove("next");
+        // Tokens belong to one incarnation of the log.
+        for token in ["next", "up_to"] {
+            page.as_object_mut().unwrap().remove(token);
+        }
         all.push(page);
     }
     all

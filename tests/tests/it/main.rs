@@ -4,6 +4,7 @@
 
 mod story;
 
+mod alarms;
 mod deadlines;
 mod idempotency;
 mod live;

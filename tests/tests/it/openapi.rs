@@ -29,6 +29,7 @@ const COMMANDS: &[&str] = &[
     "PUT /users/me/read-marker-sharing",
     "PUT /users/me/muted-rooms/{room}",
     "DELETE /users/me/muted-rooms/{room}",
+    "POST /alarms/read",
     "POST /boxes",
     "PATCH /boxes/{box}",
     "DELETE /boxes/{box}",

@@ -28,7 +28,7 @@ impl Json {
     pub(super) fn of(kind: &Kind, types: &[Definition]) -> anyhow::Result<Self> {
         Ok(match (kind.name.as_str(), kind.parts.as_slice()) {
             ("bool", []) => Self::Boolean,
-            ("u32", []) => Self::Integer,
+            ("u32" | "u64", []) => Self::Integer,
             ("f64", []) => Self::Number,
             ("String", []) => Self::Text,
             ("DateTime", [_]) => Self::Time,

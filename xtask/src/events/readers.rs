@@ -71,6 +71,7 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("read_marker_sharing_set", &[User]),
     ("room_muted", &[User]),
     ("room_unmuted", &[User]),
+    ("alarms_read", &[User]),
     ("user_erased", &[SameRoom]),
     ("nickname_claimed", &[]),
     ("nickname_released", &[]),

@@ -85,6 +85,18 @@ async fn own_rooms_and_signals_are_delivered_as_they_arrive() {
             json!({ "type": "my_rooms", "rooms": { ROOM: { "unread": 3 } } }),
             Incoming::MyRooms(BTreeMap::from([(room(), 3)])),
         ),
+        (
+            json!({ "type": "alarms", "unread": 2, "up_to": "box-0.i.7" }),
+            Incoming::UnreadAlarms { unread: 2, up_to: Some("box-0.i.7".to_owned()) },
+        ),
+        (
+            json!({ "type": "alarm_withdrawn", "id": "box-1-7-reply" }),
+            Incoming::AlarmWithdrawn { id: "box-1-7-reply".to_owned() },
+        ),
+        (
+            json!({ "type": "alarms_withdrawn", "box": "b", "by": "ana" }),
+            Incoming::AlarmsWithdrawn { box_id: "b".parse().unwrap(), by: "ana".parse().unwrap() },
+        ),
         (json!({ "type": "unread", "room": ROOM, "unread": 4 }), Incoming::Unread { room: room(), unread: 4 }),
         (
             json!({ "type": "membership", "room": ROOM, "standing": "closed", "at": at }),

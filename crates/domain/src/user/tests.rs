@@ -73,7 +73,15 @@ fn unmute(number: usize) -> UserCommand {
     UserCommand::UnmuteRoom { room_id: room(number) }
 }
 
-fn all_but_register() -> [UserCommand; 8] {
+fn read_alarms(up_to: &str) -> UserCommand {
+    UserCommand::ReadAlarms { up_to: up_to.parse().unwrap() }
+}
+
+fn alarms_read<const N: usize>(up_to: [(&str, u64); N]) -> UserEvent {
+    UserEvent::AlarmsRead { up_to: up_to.map(|(stream, sequence)| (stream.to_owned(), sequence)).into() }
+}
+
+fn all_but_register() -> [UserCommand; 9] {
     let preferences = wishes();
     [
         change_nickname("Anna"),
@@ -83,6 +91,7 @@ fn all_but_register() -> [UserCommand; 8] {
         UserCommand::ShareReadMarkers { shared: false },
         mute(1),
         unmute(1),
+        read_alarms("box-0.i.1"),
         UserCommand::EraseUser,
     ]
 }
@@ -200,6 +209,24 @@ fn the_oldest_of_two_hundred_muted_rooms_is_unmuted_for_another_one() {
 }
 
 #[test]
+fn users_read_their_alarms_forward_in_each_stream() {
+    given([registered()]).when(read_alarms("box-0.i.0")).then_nothing();
+    given([registered()]).when(read_alarms("box-0.i.4_box-1.i.7")).then([alarms_read([("box-0", 4), ("box-1", 7)])]);
+    let past = || given([registered(), alarms_read([("box-0", 4), ("box-1", 7)])]);
+    past().when(read_alarms("box-0.i.4_box-1.i.6")).then_nothing();
+    past().when(read_alarms("box-0.i.5_box-1.i.6")).then([alarms_read([("box-0", 5)])]);
+}
+
+#[test]
+fn alarms_are_read_in_a_bounded_number_of_streams() {
+    let streams: Vec<String> = (0..MAX_STREAMS).map(|number| format!("box-{number}.i.1")).collect();
+    let all = handle(&mut fold(User::default(), [registered()]), read_alarms(&streams.join("_"))).unwrap();
+    let past = || given([registered()].into_iter().chain(all.clone()));
+    past().when(read_alarms("another.i.1")).then_nothing();
+    past().when(read_alarms("another.i.1_box-7.i.2")).then([alarms_read([("box-7", 2)])]);
+}
+
+#[test]
 fn users_are_erased() {
     given([registered()]).when(UserCommand::EraseUser).then([UserEvent::UserErased {}]);
 }
@@ -218,6 +245,7 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
         (UserEvent::ReadMarkerSharingSet { shared: false }, json!({"shared": false})),
         (muted(7), json!({"room_id": "box.7"})),
         (unmuted(7), json!({"room_id": "box.7"})),
+        (alarms_read([("box-0", 4), ("box-1", 7)]), json!({"up_to": {"box-0": 4, "box-1": 7}})),
         (UserEvent::UserErased {}, json!({})),
     ];
     assert_eq!(types_known_to_serde::<UserEvent>(), UserEvent::TYPES);
@@ -250,7 +278,7 @@ fn the_state_of_a_user_keeps_its_stored_form() {
     let state = fold(User::default(), [registered(), device_registered(2), device_registered(1), muted(2), muted(1)]);
     let stored = json!({
         "registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
-        "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"],
+        "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"], "alarms_read": {},
     });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
 }
@@ -264,6 +292,7 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         1 => Just(UserCommand::SetNotificationPreferences { preferences: wishes() }),
         8 => (1..500_usize).prop_map(mute),
         2 => (1..500_usize).prop_map(unmute),
+        4 => (1..9_u64).prop_map(|sequence| read_alarms(&format!("box-{}.i.{sequence}", sequence % 2))),
         1 => Just(UserCommand::EraseUser),
     ]
 }

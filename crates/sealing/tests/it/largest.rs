@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::{
     AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, OriginalMessage,
-    OwnCommand, OwnEvent, RoomCommand, RoomEvent, RoomId, Store, StoreCommand, TalkCommand, User, UserCommand, UserId,
+    OwnCommand, OwnEvent, Position, PositionVector, RoomCommand, RoomEvent, RoomId, Store, StoreCommand, TalkCommand,
+    User, UserCommand, UserId,
     delivery_box::{MAX_KICKED, PasswordProof},
+    position_vector::MAX_STREAMS,
     user::{MAX_DEVICES, MAX_MUTED_ROOMS},
     values::{BoxKind, Coordinates, InvalidValue},
 };
@@ -229,12 +231,18 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
         AlarmKind::OrderArrived,
     ];
     let preferences = kinds.into_iter().map(|kind| (kind, false)).collect();
+    let streams = (0..MAX_STREAMS).map(|number| Position {
+        stream: format!("{number:0>40}"),
+        incarnation: "i".repeat(40),
+        sequence: 999_999_999_999_999_999,
+    });
     let commands = [UserCommand::RegisterUser { user_id: user(0), nickname: widest(40) }]
         .into_iter()
         .chain((0..MAX_DEVICES).map(device))
         .chain([
             UserCommand::ChangeNickname { nickname: "\\\u{1AB0}".repeat(40).try_into().unwrap() },
             UserCommand::SetNotificationPreferences { preferences },
+            UserCommand::ReadAlarms { up_to: PositionVector::new(streams).unwrap() },
         ])
         .chain((0..=MAX_MUTED_ROOMS).map(mute));
     for (number, command) in commands.enumerate() {

@@ -9,8 +9,9 @@ use axum::extract::ws::Utf8Bytes;
 use domain::{MessageId, RoomId, UserId};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
+use crate::alarm_summary::Unread;
 use crate::live::{
-    alarms::Alarm,
+    alarms::AlarmItem,
     frames::ServerFrame,
     my_rooms::{Counted, MyRoom, MyRooms},
     send_queue::SendQueue,
@@ -31,12 +32,18 @@ pub(super) struct ConnectedUser {
 struct State {
     connected: Vec<UserConnection>,
     rooms: MyRooms,
+    /// The time of the last read of the alarms.
+    alarms_read_at: Option<Instant>,
 }
 
 /// One connection, and the alarms that it has received.
 struct UserConnection {
     send_queue: Arc<SendQueue>,
     alarms: SentAlarms,
+    /// The last number of unread alarms that was sent; none if alarms were sent since.
+    unread: Option<i64>,
+    /// True if the running read of alarms begins early enough for this connection.
+    is_covered: bool,
 }
 
 impl ConnectedUser {
@@ -65,7 +72,7 @@ impl ConnectedUser {
         if let Some(frame) = &rooms {
             send_queue.push_user_frame(frame);
         }
-        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms });
+        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms, unread: None, is_covered: false });
         rooms.is_some()
     }
 
@@ -83,7 +90,8 @@ impl ConnectedUser {
     /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
-        for UserConnection { send_queue, alarms } in &mut self.state().connected {
+        for UserConnection { send_queue, alarms, is_covered, .. } in &mut self.state().connected {
+            *is_covered = true;
             if !alarms.verify_claim(positions) {
                 METRICS.resets.inc();
                 send_queue.push_user_frame(
@@ -98,21 +106,35 @@ impl ConnectedUser {
         floor
     }
 
-    /// Sends an alarm to every connection that has not received it.
-    pub(super) fn send_alarm(&self, alarm: &Alarm) {
-        let (key, mut frame) = (alarm.key(), None);
+    /// Sends an item to every connection that has not received it.
+    pub(super) fn send_alarm(&self, item: &AlarmItem) {
+        let (change, mut frame) = (item.change(), None);
         for connected in &mut self.state().connected {
-            if connected.alarms.mark_sent(&key) {
-                connected.send_queue.push_user_frame(frame.get_or_insert_with(|| alarm.frame()));
+            if connected.alarms.mark_sent(&change) {
+                connected.send_queue.push_user_frame(frame.get_or_insert_with(|| item.frame()));
+                connected.unread = None;
             }
         }
     }
 
-    /// Marks all alarms up to these positions as sent to every connection.
-    pub(super) fn complete(&self, positions: &Positions) {
-        for UserConnection { send_queue, alarms } in &mut self.state().connected {
-            send_queue.alarms_complete(alarms.complete(positions));
+    /// Marks all alarms up to these positions as sent to every connection, except those that came during the read. Sends
+    /// the number of unread alarms to those that have received another one, or alarms.
+    pub(super) fn complete(&self, positions: &Positions, unread: &Unread, up_to: Option<&str>) {
+        let mut state = self.state();
+        let (count, mut frame) = (unread.count, None);
+        for connected in state.connected.iter_mut().filter(|connected| connected.is_covered) {
+            if connected.unread.replace(count) != Some(count) {
+                let frame = frame.get_or_insert_with(|| ServerFrame::Alarms { unread: count, up_to }.encode());
+                connected.send_queue.push_user_frame(frame);
+            }
+            connected.send_queue.alarms_complete(connected.alarms.complete(positions));
         }
+        state.alarms_read_at = Some(Instant::now());
+    }
+
+    /// Returns the time of the last read of the alarms.
+    pub(super) fn alarms_read_at(&self) -> Option<Instant> {
+        self.state().alarms_read_at
     }
 
     /// Returns the rooms that were sent.

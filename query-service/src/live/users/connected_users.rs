@@ -17,6 +17,9 @@ use crate::live::{
     unread::{CountFact, MAX_RECENT, RecentFacts},
 };
 
+/// The minimum time between two reads of a user's unread alarms because of other users.
+const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A change of users' own view of a room, from a notification. With versions: new facts for the counts of all members.
 /// With a user and a message: a read marker. With a user only: a membership.
 #[derive(Debug, Deserialize)]
@@ -51,7 +54,7 @@ struct OccupiedRoom {
 pub(super) struct ConnectedUsers {
     users: HashMap<UserId, Arc<ConnectedUser>>,
     occupied: HashMap<RoomId, OccupiedRoom>,
-    /// Users whose alarms may have been missed.
+    /// Users whose alarms may have been missed, or are counted.
     alarms: Schedule,
     /// Users whose rooms may have changed.
     rooms: Schedule,
@@ -144,6 +147,12 @@ impl ConnectedUsers {
         self.mark_all_stale(now);
     }
 
+    /// Schedules a read of the unread count of a user who was alarmed, at most once per [`UNREAD_INTERVAL`].
+    pub(super) fn schedule_unread_alarms(&mut self, connected_user: &ConnectedUser, now: Instant) {
+        let read_at = connected_user.alarms_read_at();
+        self.alarms.at(connected_user.id(), read_at.map_or(now, |read_at| now.max(read_at + UNREAD_INTERVAL)));
+    }
+
     /// Schedules reads for all users, because any notification may have been missed.
     pub(super) fn mark_all_stale(&mut self, now: Instant) {
         for user in self.users.keys() {
@@ -226,7 +235,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::live::send_queue::{Delivery, SendQueueReceiver};
+    use crate::{
+        alarm_summary::Unread,
+        live::{
+            send_queue::{Delivery, SendQueueReceiver},
+            sent_alarms::Positions,
+        },
+    };
 
     const UNREAD_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -352,6 +367,22 @@ mod tests {
         present.leave(&user("ana"), second.send_queue());
         assert_eq!((present.users.len(), present.occupied.len()), (0, 0));
         assert!(whose(&mut present, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn a_read_of_alarms_covers_only_connections_that_came_before_it() {
+        let mut present = ConnectedUsers::default();
+        let mut first = joined(&mut present, "ana");
+        let connected_user = present.users[&user("ana")].clone();
+        let read = || connected_user.complete(&Positions::new(), &Unread::default(), None);
+        connected_user.floor(&Positions::new());
+        let mut second = joined(&mut present, "ana");
+        read();
+        assert!(matches!(first.try_next(), Some(Delivery::UserFrame(_))));
+        assert!(second.try_next().is_none());
+        connected_user.floor(&Positions::new());
+        read();
+        assert!(matches!(second.try_next(), Some(Delivery::UserFrame(_))));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) struct Fixture {
     anas_message: String,
     bens_message: String,
     refresh_token: String,
+    alarms_up_to: Value,
     tokens: Vec<(Who, String)>,
 }
 
@@ -63,9 +64,10 @@ impl Fixture {
             person.get(&format!("/rooms/{room}/messages")).await.ok();
             person.get("/me").await.ok();
         }
+        let alarms_up_to = ana.get("/me/alarms").await.ok()["up_to"].clone();
         let token = |person: &Person| person.token().to_owned();
         let tokens = vec![(Who::Ana, token(&ana)), (Who::Ben, token(&ben)), (Who::Dana, token(&dana))];
-        Self { room, anas_message, bens_message: said.created(), refresh_token, tokens }
+        Self { room, anas_message, bens_message: said.created(), refresh_token, alarms_up_to, tokens }
     }
 
     pub(crate) fn token(&self, world: &World, who: Who) -> Option<String> {
@@ -176,6 +178,7 @@ fn unknown(param: &str) -> &'static [(&'static str, &'static str, u16, &'static 
 /// All commands, in an order in which all of them can succeed.
 pub(crate) fn commands(fixture: &Fixture) -> Vec<Row> {
     let mut rows = accounts();
+    rows.push(read_alarms(fixture));
     rows.extend(sessions(fixture));
     rows.extend(catalogue());
     rows.extend(rooms(fixture));
@@ -231,6 +234,14 @@ fn accounts() -> Vec<Row> {
         nobody_known(Row::new("PUT /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
         nobody_known(Row::new("DELETE /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
     ]
+}
+
+fn read_alarms(fixture: &Fixture) -> Row {
+    Row::new("POST /alarms/read", Who::Ana, &[], json!({ "up_to": fixture.alarms_up_to }), 204)
+        .not(Who::Stranger, 404, "user-not-found")
+        .not(Who::Operator, 403, "forbidden")
+        .wrong_field("up_to", "box-0.another.1", 422, "unknown-position")
+        .wrong_field("up_to", "user.another.1", 422, "unknown-position")
 }
 
 fn catalogue() -> Vec<Row> {

@@ -10,7 +10,7 @@ pub(super) enum Ear {
 }
 
 /// The types of frames about a room that go to its user, with or without a subscription.
-const TO_THE_USER: [&str; 3] = ["alarm", "membership", "unread"];
+const TO_THE_USER: [&str; 4] = ["alarm", "alarms", "membership", "unread"];
 
 /// Returns the frames of a subscription to a room, after its confirmation. Signals are included only after a parting.
 pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
