@@ -107,6 +107,8 @@ create table messages (
     edited_at timestamptz,
     -- {"emoji": ["user", ...]}, the users in order of arrival
     reactions jsonb not null,
+    -- what a search may ask for: words, room and time; empty when deleted or erased
+    words tsvector not null,
     primary key (box_id, room_id, message_id)
 );
 

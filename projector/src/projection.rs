@@ -33,6 +33,7 @@ mod reactions;
 mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
+mod words;
 mod workspace;
 mod write;
 

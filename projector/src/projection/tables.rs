@@ -12,11 +12,13 @@ use sqlx::{
     postgres::{PgArguments, PgBindIterExt},
     query::Query,
 };
+use text::search::Words;
 
 use super::{
     cell::{Cell, Cells, Element, ReadCell},
     copy::Rows,
     table::{Column, Loaded, Record, Role, Table, table},
+    words::words,
 };
 
 /// The tables of the box streams.
@@ -127,6 +129,7 @@ table! {
         fixed posted_at: DateTime<Utc>;
         changing edited_at: Option<DateTime<Utc>>;
         changing reactions: Reactions;
+        changing words: Words = words(row);
     }
 }
 

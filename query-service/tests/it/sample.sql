@@ -38,11 +38,11 @@ select m.user_id, r.opened_at, r.room_id, r.box_id
 from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;
 
 insert into messages values
-    ('north', 'north.1', 5, 1, 'eve', 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}'),
-    ('north', 'north.2', 21, 1, 'ana', 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}'),
-    ('north', 'north.2', 22, 2, 'ben', 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}'),
-    ('north', 'north.2', 23, 3, 'ben', null, null, '2026-01-03T12:08:00Z', null, '{}'),
-    ('north', 'north.2', 24, 4, 'ben', 'soon?', null, '2026-01-03T12:09:00Z', null, '{}');
+    ('north', 'north.1', 5, 1, 'eve', 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', ''),
+    ('north', 'north.2', 21, 1, 'ana', 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', ''),
+    ('north', 'north.2', 22, 2, 'ben', 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', ''),
+    ('north', 'north.2', 23, 3, 'ben', null, null, '2026-01-03T12:08:00Z', null, '{}', ''),
+    ('north', 'north.2', 24, 4, 'ben', 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '');
 
 insert into read_markers values ('north', 'north.2', 'ana', 22);
 

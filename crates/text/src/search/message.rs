@@ -1,6 +1,11 @@
 //! The lexemes of a message.
 
-use super::token::{Kind, Token, tokenize};
+use std::fmt::{self, Display};
+
+use super::{
+    scope::{block_lexeme, room_lexeme, week_lexeme, week_of},
+    token::{Kind, Token, tokenize},
+};
 
 /// The lengths of beginnings of words that have a lexeme of their own, in characters.
 pub(super) const PREFIXES: std::ops::RangeInclusive<usize> = 3..=12;
@@ -18,7 +23,7 @@ pub struct Words {
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u32,
     end: u32,
@@ -27,9 +32,16 @@ struct Entry {
 }
 
 impl Words {
-    /// Makes the lexemes of a text.
-    pub fn of(text: &str) -> Self {
-        let mut words = Self::default();
+    /// Makes the lexemes of a message that was posted in a room at a time, in seconds since 1970.
+    pub fn of_message(body: &str, room_id: &impl Display, posted_at: i64) -> Self {
+        let week = week_of(posted_at);
+        Self::of(body, &[room_lexeme(room_id), week_lexeme(week), block_lexeme(week)])
+    }
+
+    /// Makes the lexemes of a text, and adds those that are no words.
+    pub(super) fn of(text: &str, others: &[String]) -> Self {
+        let mut words = Self { text: String::with_capacity(6 * text.len()), entries: Vec::with_capacity(text.len()) };
+        others.iter().for_each(|other| words.push(&[other], 0));
         let mut former = String::new();
         tokenize(text, |Token { kind, text, position, is_joined, .. }| {
             words.push(&[text], position);
@@ -42,12 +54,8 @@ impl Words {
             former.clear();
             former.push_str(text);
         });
+        words.sort();
         words
-    }
-
-    /// Adds a lexeme that is no word.
-    pub fn add(&mut self, lexeme: &str) {
-        self.push(&[lexeme], 0);
     }
 
     fn push_prefixes(&mut self, word: &str) {
@@ -71,23 +79,44 @@ impl Words {
         u32::try_from(self.text.len()).unwrap_or(u32::MAX)
     }
 
-    /// Passes each lexeme once, in the order of its bytes, with its positions in ascending order.
-    pub fn for_each(&mut self, mut each: impl FnMut(&str, &[u16])) {
+    fn sort(&mut self) {
         let Self { text, entries } = self;
-        let lexeme = |entry: &Entry| &text[entry.start as usize..entry.end as usize];
-        entries.sort_unstable_by(|one, other| lexeme(one).cmp(lexeme(other)).then(one.position.cmp(&other.position)));
+        entries.sort_unstable_by(|one, other| {
+            one.lexeme(text).cmp(other.lexeme(text)).then(one.position.cmp(&other.position))
+        });
+    }
+
+    /// Passes each lexeme once, in the order of its bytes, with its positions in ascending order.
+    pub fn for_each(&self, mut each: impl FnMut(&str, &[u16])) {
         let mut positions = Vec::new();
-        for same in entries.chunk_by(|one, other| lexeme(one) == lexeme(other)) {
+        for same in self.entries.chunk_by(|one, other| one.lexeme(&self.text) == other.lexeme(&self.text)) {
             positions.clear();
             positions.extend(same.iter().map(|entry| entry.position).filter(|position| *position > 0));
             positions.truncate(MAX_POSITIONS);
-            each(lexeme(&same[0]), &positions);
+            each(same[0].lexeme(&self.text), &positions);
         }
     }
+}
 
-    /// Returns true if there is no lexeme.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+/// Writes the text form of a `tsvector`.
+impl Display for Words {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut result = Ok(());
+        self.for_each(|lexeme, positions| {
+            result = result.and_then(|()| write!(to, "'{lexeme}'"));
+            for (place, position) in positions.iter().enumerate() {
+                let before = if place == 0 { ':' } else { ',' };
+                result = result.and_then(|()| write!(to, "{before}{position}"));
+            }
+            result = result.and_then(|()| write!(to, " "));
+        });
+        result
+    }
+}
+
+impl Entry {
+    fn lexeme(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
     }
 }
 
@@ -97,7 +126,7 @@ mod tests {
 
     fn lexemes(text: &str) -> Vec<String> {
         let mut all = Vec::new();
-        Words::of(text).for_each(|lexeme, _| all.push(lexeme.to_owned()));
+        Words::of(text, &[]).for_each(|lexeme, _| all.push(lexeme.to_owned()));
         all
     }
 
@@ -107,13 +136,12 @@ mod tests {
         assert_eq!(lexemes("피자를 上"), ["上", "를", "자", "자를", "피", "피자"]);
         assert_eq!(lexemes("🍕🍕🍕 a🍕"), ["a", "🍕"]);
         assert_eq!(lexemes("Donaudampfschifffahrt").len(), 11);
-        assert!(Words::of("[!]").is_empty());
+        assert!(lexemes("[!]").is_empty());
     }
 
     #[test]
     fn positions_ascend() {
-        let mut words = Words::of("a b a 上海上海");
-        words.add("r:north.1");
+        let words = Words::of("a b a 上海上海", &["r:north.1".to_owned()]);
         let mut all = Vec::new();
         words.for_each(|lexeme, positions| all.push((lexeme.to_owned(), positions.to_vec())));
         let all: Vec<(&str, &[u16])> =
@@ -142,7 +170,7 @@ mod tests {
         ];
         for text in texts {
             let mut bytes = 0;
-            Words::of(&text).for_each(|lexeme, positions| {
+            Words::of(&text, &[]).for_each(|lexeme, positions| {
                 assert!(lexeme.len() < 2_048 && positions.len() <= 255, "{lexeme}");
                 assert!(positions.is_sorted() && positions.iter().all(|position| *position <= 16_383));
                 bytes += lexeme.len() + 2 + 2 * positions.len();

@@ -15,7 +15,7 @@ const TEXT: &str = r#"[a-zA-ZßéÉ0-9 .,@/#+"'\-\u{300}-\u{305}α-ωΑ-Ωа-я�
 /// Evaluates a search of one term without regard to positions.
 fn matches(search: &Search, text: &str) -> bool {
     let mut lexemes = BTreeSet::new();
-    Words::of(text).for_each(|lexeme, _| {
+    Words::of(text, &[]).for_each(|lexeme, _| {
         lexemes.insert(lexeme.to_owned());
     });
     search.tsquery().split(" | ").any(|alternative| {
@@ -106,7 +106,7 @@ proptest! {
 
     #[test]
     fn any_text_has_words_and_may_be_searched_for(text in any::<String>(), other in any::<String>()) {
-        Words::of(&text).for_each(|lexeme, _| assert!(!lexeme.is_empty() && !lexeme.contains('\0')));
+        Words::of(&text, &[]).for_each(|lexeme, _| assert!(!lexeme.is_empty() && !lexeme.contains('\0')));
         if let Ok(search) = Search::parse(&other) {
             search.highlights(&text);
             search.highlights(&other);
