@@ -40,6 +40,8 @@ struct Report {
     messages: u64,
     fill_seconds: f64,
     index_seconds: f64,
+    /// Processor time of PostgreSQL for indexes and statistics.
+    index_cpu_seconds: f64,
     /// Bytes per message.
     table_bytes: u64,
     words_bytes: u64,
@@ -57,6 +59,8 @@ struct Measured {
     found: usize,
     p50_ms: f64,
     p99_ms: f64,
+    /// Processor time of PostgreSQL per search.
+    cpu_ms: f64,
 }
 
 /// Fills a read model, measures all searches and returns the report.
@@ -70,9 +74,11 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     let start = Instant::now();
     fill::fill(&served, options.messages).await?;
     let fill_seconds = start.elapsed().as_secs_f64();
-    let start = Instant::now();
+    let processes = served.processes().await?;
+    let (start, before) = (Instant::now(), processes.used());
     served.complete().await?;
     let index_seconds = start.elapsed().as_secs_f64();
+    let index_cpu_seconds = processes.used().since(before).postgres;
     eprintln!("{} messages are written", options.messages);
     let (mut searches, mut plans) = (Vec::new(), Vec::new());
     for rooms in MEMBERSHIPS {
@@ -89,32 +95,47 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     }
     let [table_bytes, words_bytes, index_bytes] = served.sizes(options.messages).await?;
     let messages = options.messages;
-    Ok(Report { messages, fill_seconds, index_seconds, table_bytes, words_bytes, index_bytes, searches, plans })
+    Ok(Report {
+        messages,
+        fill_seconds,
+        index_seconds,
+        index_cpu_seconds,
+        table_bytes,
+        words_bytes,
+        index_bytes,
+        searches,
+        plans,
+    })
 }
 
 async fn repeat(served: &Served, rooms: u32, q: &'static str, repeats: usize) -> anyhow::Result<Measured> {
     let (mut times, mut found) = (Vec::new(), 0);
+    let processes = served.processes().await?;
+    let before = processes.used();
     for _ in 0..repeats {
         let start = Instant::now();
         found = served.search(rooms, q).await?.len();
         times.push(start.elapsed());
     }
+    let cpu_ms = processes.used().since(before).postgres * 1000.0 / f64::from(u32::try_from(repeats)?);
     times.sort_unstable();
     let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
     let milliseconds = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
-    Ok(Measured { rooms, q, found, p50_ms: milliseconds(at(50)), p99_ms: milliseconds(at(99)) })
+    Ok(Measured { rooms, q, found, p50_ms: milliseconds(at(50)), p99_ms: milliseconds(at(99)), cpu_ms })
 }
 
 impl Report {
     fn text(&self) -> Result<String, std::fmt::Error> {
-        let Self { messages, fill_seconds, index_seconds, table_bytes, words_bytes, index_bytes, .. } = self;
+        let Self { messages, fill_seconds, index_seconds, index_cpu_seconds, .. } = self;
+        let Self { table_bytes, words_bytes, index_bytes, .. } = self;
         let mut text = format!(
-            "{messages} messages, written in {fill_seconds:.1} s, indexed in {index_seconds:.1} s\n\
+            "{messages} messages, written in {fill_seconds:.1} s, indexed in {index_seconds:.1} s \
+             ({index_cpu_seconds:.1} s of processor time)\n\
              bytes per message: {table_bytes} in the table, {words_bytes} of them words, {index_bytes} in the index\n\n\
-             rooms  search                      found    p50 ms    p99 ms\n"
+             rooms  search                      found    p50 ms    p99 ms  cpu of PostgreSQL ms\n"
         );
-        for Measured { rooms, q, found, p50_ms, p99_ms } in &self.searches {
-            writeln!(text, "{rooms:5}  {q:<26} {found:6} {p50_ms:9.1} {p99_ms:9.1}")?;
+        for Measured { rooms, q, found, p50_ms, p99_ms, cpu_ms } in &self.searches {
+            writeln!(text, "{rooms:5}  {q:<26} {found:6} {p50_ms:9.1} {p99_ms:9.1} {cpu_ms:9.1}")?;
         }
         for plan in &self.plans {
             write!(text, "\n{plan}")?;

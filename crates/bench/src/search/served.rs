@@ -19,6 +19,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::sleep};
 use wire::streams;
 
 use super::fill::member;
+use crate::cpu::Processes;
 
 const GENERATION: i32 = 1;
 
@@ -37,7 +38,7 @@ pub(super) struct Served {
     signer: TokenSigner,
     _stop: oneshot::Sender<()>,
     _service: JoinHandle<anyhow::Result<()>>,
-    _nats: Nats,
+    nats: Nats,
     _keys: tempfile::TempDir,
 }
 
@@ -80,7 +81,7 @@ impl Served {
             signer,
             _stop: stop,
             _service: service,
-            _nats: nats,
+            nats,
             _keys: keys,
         })
     }
@@ -90,6 +91,12 @@ impl Served {
         let mut connection = PgConnection::connect(&self.postgres.url(Role::Admin)).await?;
         raw_sql("set search_path = read_g1, control").execute(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// Returns the processes whose processor time is measured.
+    pub(super) async fn processes(&self) -> anyhow::Result<Processes> {
+        let postgres = self.postgres.pid().await.context("PostgreSQL does not run")?;
+        Ok(Processes { postgres, nats: self.nats.pid().await.context("nats-server does not run")? })
     }
 
     /// Adds the indexes, activates the generation, and waits until it is served.
@@ -172,7 +179,7 @@ impl Served {
         let mut connection = self.admin().await?;
         let sizes = query_as(
             "select pg_table_size('messages'),
-                    (select sum(pg_column_size(words))::bigint from (select words from messages limit 100000) as some)
+                    (select sum(pg_column_size(words))::bigint from (select words from messages limit 100000) as sample)
                         / least($1, 100000),
                     pg_relation_size('messages_by_words')",
         );
