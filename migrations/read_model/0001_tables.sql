@@ -123,6 +123,8 @@ create table messages (
     mentions_all bool not null,
     -- the alarms that it has caused, so that they can be changed and withdrawn; null if none
     alarms jsonb,
+    -- what a search may ask for: words, room and time; empty when deleted or erased
+    words tsvector not null,
     primary key (box_id, room_id, message_id)
 );
 

@@ -34,6 +34,7 @@ mod reactions;
 mod rooms;
 pub(crate) mod table;
 pub(crate) mod tables;
+mod words;
 mod workspace;
 mod write;
 

@@ -76,7 +76,12 @@ impl Generation {
 
     /// Returns a connection for a search, whose statements are cancelled when their budget is spent.
     pub(crate) async fn acquire_for_search(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.acquire_from(&self.search_pool).await
+        let connection = self.acquire_from(&self.search_pool).await;
+        connection.map_err(|error| match error {
+            // The pool is exhausted, because a cancelled statement has not ended yet.
+            Error::DatabaseUnavailable(sqlx::Error::PoolTimedOut) if *self.reachable.borrow() => Error::SearchBusy,
+            other => other,
+        })
     }
 
     async fn acquire_from(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
@@ -268,7 +273,13 @@ impl GenerationOpener {
         let options =
             self.options.clone().application_name(&name).options([("search_path", format!("read_g{number}"))]);
         let budget = self.search_budget_ms.to_string();
-        let search_pool = pool(self.search_pool_size, options.clone().options([("statement_timeout", budget)]));
+        let search_pool = options.clone().options([
+            ("statement_timeout", &*budget),
+            // The plan of a search depends on its words and rooms.
+            ("plan_cache_mode", "force_custom_plan"),
+            ("jit", "off"),
+        ]);
+        let search_pool = pool(self.search_pool_size, search_pool);
         let pool = pool(self.pool_size, options);
         let (announce, progress) = watch::channel(Progress::new());
         let listener =

@@ -72,7 +72,7 @@ fn assemble(settings: &Settings, client: &Client, verifier: Verifier) -> Result<
         verifier,
         live: live.context("cannot start threads")?,
         tickets: Tickets::new(client.clone()),
-        searches: SearchLimiter::new(settings.search_pool),
+        searches: SearchLimiter::new(settings.search_pool, Duration::from_millis(settings.search_budget)),
         share_read_markers: settings.share_read_markers,
     }))
 }

@@ -1,14 +1,18 @@
 //! `GET /search/messages`: full-text search in the caller's rooms, the newest messages first.
 
+use std::time::Instant;
+
 use axum::{Json, extract::State};
-use domain::{BoxId, MessageId, UserId};
-use serde::Deserialize;
+use chrono::{DateTime, Utc};
+use domain::{BoxId, MessageId, RoomId, UserId};
+use serde::{Deserialize, Serialize};
 use service_kit::{auth::AsUser, extract::Query};
-use sqlx::query_as;
+use text::search::{InvalidSearch, Search};
 use tokio::task;
 use tracing::Instrument;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
+use self::{statement::Filter, window::Window};
 use crate::{
     app::App,
     cursor::{self, Moment},
@@ -18,12 +22,17 @@ use crate::{
     problems::SearchProblems,
     reader::ReadModel,
     schemas,
-    views::{MessageView, Reactions},
+    views::MessageView,
 };
 
 pub(crate) mod limiter;
+mod statement;
+mod window;
 
 const LIST: &str = "search";
+
+/// The maximum length of a search in characters.
+const MAX_CHARS: usize = 200;
 
 /// PostgreSQL's code of a statement that was cancelled because `statement_timeout` has passed.
 const QUERY_CANCELED: &str = "57014";
@@ -33,9 +42,22 @@ const QUERY_CANCELED: &str = "57014";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchMessages {
-    /// Words to search for. `"a phrase"`, `or` and `-not` work as in search engines.
+    /// Up to 20 words to search for. A word is found by its beginning. `"a phrase"`, `or` and `-not` work as in search
+    /// engines.
     #[param(value_type = String, min_length = 1, max_length = 200, example = "spring rolls")]
     q: Words,
+    /// Returns messages of this room only.
+    #[param(schema_with = schemas::room_id)]
+    room: Option<RoomId>,
+    /// Returns messages of this user only.
+    #[param(schema_with = schemas::user_id)]
+    author: Option<UserId>,
+    /// Returns messages from this time on only.
+    #[param(value_type = DateTime<Utc>)]
+    after: Option<Time>,
+    /// Returns messages before this time only.
+    #[param(value_type = DateTime<Utc>)]
+    before: Option<Time>,
     /// The maximum number of items.
     #[serde(default)]
     #[param(schema_with = schemas::limit)]
@@ -48,40 +70,67 @@ pub(crate) struct SearchMessages {
 /// The text of a search.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Words(String);
+struct Words(Search);
 
 impl TryFrom<String> for Words {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        // PostgreSQL does not accept NUL.
-        if text.is_empty() || text.chars().count() > 200 || text.contains('\0') {
+        if text.is_empty() || text.chars().count() > MAX_CHARS || text.contains('\0') {
             return Err("must have 1 to 200 characters");
         }
-        Ok(Self(text))
+        Search::parse(&text).map(Self).map_err(|reason| match reason {
+            InvalidSearch::NoWord => "must have a word to search for, on each side of `or`",
+            InvalidSearch::TooManyTerms => "must have at most 20 words",
+        })
     }
+}
+
+/// A time within the range that PostgreSQL can compare.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "DateTime<Utc>")]
+struct Time(DateTime<Utc>);
+
+impl TryFrom<DateTime<Utc>> for Time {
+    type Error = &'static str;
+
+    fn try_from(time: DateTime<Utc>) -> Result<Self, &'static str> {
+        Moment::try_from(time.timestamp_micros()).map(|Moment(time)| Self(time))
+    }
+}
+
+/// A message that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FoundMessage {
+    #[serde(flatten)]
+    message: MessageView,
+    /// The places of the body that were searched for, ascending: begin and end in UTF-16 code units, as `slice` of a
+    /// JavaScript string takes them.
+    #[schema(max_items = 100)]
+    highlights: Vec<[u32; 2]>,
 }
 
 /// Searches messages in the rooms that the caller is a member of, or was when they closed.
 ///
-/// One search of a user runs at a time. A second one waits for up to a second.
+/// The newest messages come first. Deleted messages are not found. One search of a user runs at a time. A second one
+/// waits for up to a second.
 #[utoipa::path(
     get, path = "/search/messages", tag = "search", operation_id = "search_messages",
     params(SearchMessages, MinPosition),
-    responses((status = 200, description = "A page of messages", body = Page<MessageView>), SearchProblems)
+    responses((status = 200, description = "A page of messages", body = Page<FoundMessage>), SearchProblems)
 )]
 pub(crate) async fn search_messages(
     AsUser(user_id): AsUser,
     Query(query): Query<SearchMessages>,
     State(app): State<App>,
     read_model: ReadModel,
-) -> Result<Json<Page<MessageView>>, Error> {
+) -> Result<Json<Page<FoundMessage>>, Error> {
     let after = cursor::decode(LIST, query.cursor.as_deref())?;
     let permit = app.searches.acquire(&user_id).await?;
     // A task of its own: a client that hangs up does not end the statement, so it must not release the permit either.
     let search = async move {
-        let _permit = permit;
-        search(&user_id, query, after, read_model).await
+        let deadline = Instant::now() + permit.budget();
+        search(&user_id, query, after, read_model, deadline).await
     };
     let search = task::spawn(search.in_current_span());
     search.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()))
@@ -92,52 +141,37 @@ async fn search(
     query: SearchMessages,
     after: Option<(Moment, BoxId, MessageId)>,
     read_model: ReadModel,
-) -> Result<Json<Page<MessageView>>, Error> {
+    deadline: Instant,
+) -> Result<Json<Page<FoundMessage>>, Error> {
     let mut reader = read_model.search().await?;
-    let messages = query_as!(
-        MessageView,
-        r#"
-        select
-            m.message_id::text as "message_id!",
-            m.room_id,
-            m.author,
-            m.body,
-            m.reply_to::text,
-            m.posted_at,
-            m.edited_at,
-            m.body is null as "deleted!",
-            m.reactions as "reactions: Reactions",
-            m.mentions as "mentions: sqlx::types::Json<Vec<String>>",
-            m.mentions_all
-        from user_rooms mine
-        join members me on me.box_id = mine.box_id and me.room_id = mine.room_id and me.user_id = mine.user_id
-        join messages m on m.box_id = mine.box_id and m.room_id = mine.room_id
-        where mine.user_id = $1
-            and me.standing = 'inside'
-            -- the expression of the index
-            and to_tsvector('simple', coalesce(m.body, '')) @@ websearch_to_tsquery('simple', $2)
-            and (
-                $3::timestamptz is null
-                or m.posted_at <= $3 and (m.posted_at < $3 or (m.box_id, m.message_id) > ($4, $5))
-            )
-        order by m.posted_at desc, m.box_id, m.message_id
-        limit $6
-        "#,
-        user.as_str(),
-        query.q.0,
-        after.as_ref().map(|(posted_at, ..)| posted_at.0),
-        after.as_ref().map(|(_, box_id, _)| box_id.as_str()),
-        after.as_ref().map(|(.., message_id)| message_id.sequence().cast_signed()),
-        query.limit.rows(),
-    )
-    .fetch_all(&mut *reader)
-    .await
-    .map_err(over_budget)?;
-    Ok(Json(Page::cut(messages, query.limit, LIST, |last| {
+    let rooms = statement::rooms(&mut reader, user, query.room.as_ref()).await.map_err(over_budget)?;
+    let Words(search) = query.q;
+    let words = search.tsquery();
+    let (from, before, limit) = (query.after.map(|time| time.0), query.before.map(|time| time.0), query.limit);
+    let newest = [before, after.as_ref().map(|(posted_at, ..)| posted_at.0), Some(Utc::now())].into_iter().flatten();
+    let newest = newest.min();
+    let filter = Filter { author: query.author, from, before, after, limit };
+    let mut window = newest.map(Window::before).filter(|_| !rooms.is_empty());
+    let mut messages = Vec::new();
+    while let Some(current) = window {
+        if Instant::now() > deadline {
+            return Err(Error::SearchBusy);
+        }
+        let words = current.tsquery().map_or_else(|| words.clone(), |time| format!("({words}) & ({time})"));
+        messages = statement::find(&mut reader, user, &rooms, &words, &filter).await.map_err(over_budget)?;
+        let is_full = messages.len() > limit.count();
+        window = current.widen(from, messages.len()).filter(|_| !is_full);
+    }
+    let page = Page::cut(messages, limit, LIST, |last| {
         // A room id begins with its box id.
         let box_id = last.room_id.split('.').next().unwrap_or_default().to_owned();
         (Moment(last.posted_at), box_id, last.message_id.clone())
-    })))
+    });
+    let items = page.items.into_iter().map(|message| {
+        let highlights = message.body.as_deref().map(|body| search.highlights(body)).unwrap_or_default();
+        FoundMessage { message, highlights }
+    });
+    Ok(Json(Page { items: items.collect(), next: page.next }))
 }
 
 /// Distinguishes a search that was cancelled because it took too long from one that failed.

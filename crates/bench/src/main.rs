@@ -2,6 +2,7 @@
 
 mod cpu;
 mod rebuild;
+mod search;
 
 use std::{
     io::{self, Write},
@@ -15,6 +16,7 @@ Examples:
   bench rebuild                            400,000 events, compared with a copy of the same rows
   bench rebuild --events 40000,400000      growth of the time with the number of events
   bench rebuild --json | jq '.runs[].ratio'
+  bench search --messages 1000000 --plans  searches over a million messages, with their plans
 
 Build it with --release. It starts a nats-server and a PostgreSQL of its own, and removes them afterwards.";
 
@@ -30,6 +32,8 @@ struct Arguments {
 enum Scenario {
     /// Build a read model from the log, and compare with a bare copy of its rows
     Rebuild(rebuild::Options),
+    /// Search messages as a member of few and of many rooms
+    Search(search::Options),
 }
 
 /// The same allocator as in the projector.
@@ -40,6 +44,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let result = match Arguments::parse().scenario {
         Scenario::Rebuild(options) => Box::pin(rebuild::run(&options)).await,
+        Scenario::Search(options) => Box::pin(search::run(&options)).await,
     };
     match result.and_then(|text| Ok(writeln!(io::stdout(), "{text}")?)) {
         Ok(()) => ExitCode::SUCCESS,

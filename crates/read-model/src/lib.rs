@@ -23,10 +23,12 @@ pub const PROJECTION_VERSION: u32 = 1;
 /// then reset. Other changes of the read model leave cursors valid.
 pub const FEED_EPOCH: u32 = 1;
 
-/// Returns the version of the read model: a hash of the tables, the indexes and [`PROJECTION_VERSION`], in hex.
+/// Returns the version of the read model: a hash of the tables, the indexes, [`PROJECTION_VERSION`] and the version of
+/// the lexemes of messages, in hex.
 pub fn version() -> String {
     let digest = Sha256::new()
         .chain_update(PROJECTION_VERSION.to_be_bytes())
+        .chain_update(text::search::VERSION.to_be_bytes())
         .chain_update(TABLES)
         .chain_update(INDEXES)
         .finalize();

@@ -9,9 +9,10 @@ use sqlx::{
     Decode, Encode, Postgres, Row as _, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo},
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo, PgValueRef},
     types::Json,
 };
+use text::search::Words;
 
 use super::message_alarms::MessageAlarms;
 
@@ -171,6 +172,51 @@ impl Cell for serde_json::Value {
         into.push(JSONB_VERSION);
         // Writing to memory cannot fail.
         let _ = write!(into, "{self}");
+        IsNull::No
+    }
+}
+
+/// A `tsvector`: the server never returns it to the projector.
+pub(super) struct TsVector;
+
+impl Type<Postgres> for TsVector {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("tsvector")
+    }
+}
+
+impl PgHasArrayType for TsVector {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::array_of("tsvector")
+    }
+}
+
+impl Decode<'_, Postgres> for TsVector {
+    fn decode(_: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        Ok(Self)
+    }
+}
+
+impl Cell for Words {
+    type Stored = TsVector;
+
+    fn encode(&self, into: &mut Vec<u8>) -> IsNull {
+        let length = into.len();
+        let mut count: u32 = 0;
+        into.extend_from_slice(&count.to_be_bytes());
+        self.for_each(|lexeme, positions| {
+            count += 1;
+            into.extend_from_slice(lexeme.as_bytes());
+            into.push(0);
+            // A lexeme has few positions.
+            let positions_count = u16::try_from(positions.len()).unwrap_or(u16::MAX);
+            for number in [positions_count].iter().chain(positions) {
+                into.extend_from_slice(&number.to_be_bytes());
+            }
+        });
+        if let Some((place, _)) = into.get_mut(length..).and_then(<[u8]>::split_first_chunk_mut) {
+            *place = count.to_be_bytes();
+        }
         IsNull::No
     }
 }

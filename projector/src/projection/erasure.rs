@@ -141,7 +141,7 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     .await?;
     query!(
         "update messages
-         set body = $3, mentions = '[]', mentions_all = false
+         set body = $3, mentions = '[]', mentions_all = false, words = ''
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where messages.box_id = gone.box_id
            and messages.author = gone.author

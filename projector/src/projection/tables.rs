@@ -12,12 +12,14 @@ use sqlx::{
     postgres::{PgArguments, PgBindIterExt},
     query::Query,
 };
+use text::search::Words;
 
 use super::{
     cell::{Cell, Cells, Element, ReadCell},
     copy::Rows,
     message_alarms::MessageAlarms,
     table::{Column, Loaded, Record, Role, Table, table},
+    words::words,
 };
 
 /// The tables of the box streams.
@@ -136,6 +138,7 @@ table! {
         changing mentions: Vec<UserId>;
         changing mentions_all: bool;
         changing alarms: Option<MessageAlarms>;
+        changing words: Words = words(row);
     }
 }
 

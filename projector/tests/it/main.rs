@@ -3,6 +3,7 @@
 mod process;
 mod sample_log;
 mod story;
+mod words;
 mod world;
 
 mod boxes;

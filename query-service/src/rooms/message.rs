@@ -69,7 +69,9 @@ pub(crate) async fn show_message(
             m.posted_at,
             m.edited_at,
             m.body is null as "deleted!",
-            m.reactions as "reactions: Reactions"
+            m.reactions as "reactions: Reactions",
+            m.mentions as "mentions: sqlx::types::Json<Vec<String>>",
+            m.mentions_all
         from members me
         join messages q on q.box_id = me.box_id and q.room_id = me.room_id and q.message_id = $4
         -- a reply has a greater id than the message that it replies to

@@ -29,6 +29,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct SearchLimiter(Arc<Shared>);
 
 struct Shared {
+    budget: Duration,
     running: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     users: Mutex<HashMap<UserId, Searcher>>,
@@ -44,7 +45,14 @@ struct Searcher {
 pub(super) struct SearchPermit {
     _running: OwnedSemaphorePermit,
     _user_permit: OwnedSemaphorePermit,
-    _slot: UserSlot,
+    slot: UserSlot,
+}
+
+impl SearchPermit {
+    /// Returns the time that the search may take in the database.
+    pub(super) fn budget(&self) -> Duration {
+        self.slot.limiter.0.budget
+    }
 }
 
 /// A search counted among those of its user, until this is dropped.
@@ -54,9 +62,10 @@ struct UserSlot {
 }
 
 impl SearchLimiter {
-    /// Creates a limiter for this number of concurrent searches.
-    pub(crate) fn new(concurrency: u32) -> Self {
+    /// Creates a limiter for this number of concurrent searches, each with this time in the database.
+    pub(crate) fn new(concurrency: u32, budget: Duration) -> Self {
         Self(Arc::new(Shared {
+            budget,
             running: Arc::new(Semaphore::new(concurrency as usize)),
             queue: Arc::new(Semaphore::new(QUEUE)),
             users: Mutex::default(),
@@ -74,7 +83,7 @@ impl SearchLimiter {
         };
         match timeout(WAIT_TIMEOUT, wait).await {
             Ok((Ok(user_permit), Ok(running))) => {
-                Ok(SearchPermit { _running: running, _user_permit: user_permit, _slot: slot })
+                Ok(SearchPermit { _running: running, _user_permit: user_permit, slot })
             }
             _ => Err(Error::SearchBusy),
         }
@@ -123,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_search_of_a_user_runs_one_waits_and_a_third_is_refused() {
-        let limiter = SearchLimiter::new(2);
+        let limiter = SearchLimiter::new(2, Duration::from_secs(1));
         let (ann, ben) = (user("ann"), user("ben"));
         let first = limiter.acquire(&ann).await.unwrap();
         let second = limiter.acquire(&ann);
@@ -141,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_few_searches_run_a_few_wait_and_further_ones_are_refused() {
-        let limiter = SearchLimiter::new(2);
+        let limiter = SearchLimiter::new(2, Duration::from_secs(1));
         let users: Vec<UserId> = (0..2 + QUEUE).map(|number| user(&format!("u{number}"))).collect();
         let mut running = vec![limiter.acquire(&users[0]).await.unwrap(), limiter.acquire(&users[1]).await.unwrap()];
         let mut waiting: Vec<_> = users[2..].iter().map(|user| Box::pin(limiter.acquire(user))).collect();

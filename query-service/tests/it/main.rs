@@ -8,6 +8,7 @@ mod cursors;
 mod description;
 mod events;
 mod feeds;
+mod found_messages;
 mod heartbeat;
 mod limits;
 mod live;

@@ -38,11 +38,11 @@ select m.user_id, r.opened_at, r.room_id, r.box_id, m.standing = 'inside', r.clo
 from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;
 
 insert into messages values
-    ('north', 'north.1', 5, 1, 'eve', 1, 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, null),
-    ('north', 'north.2', 21, 1, 'ana', 1, 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, null),
-    ('north', 'north.2', 22, 2, 'ben', 1, 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, null),
-    ('north', 'north.2', 23, 3, 'ben', 2, null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, null),
-    ('north', 'north.2', 24, 4, 'ben', 3, 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, null);
+    ('north', 'north.1', 5, 1, 'eve', 1, 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, null, ''),
+    ('north', 'north.2', 21, 1, 'ana', 1, 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, null, ''),
+    ('north', 'north.2', 22, 2, 'ben', 1, 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, null, ''),
+    ('north', 'north.2', 23, 3, 'ben', 2, null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, null, ''),
+    ('north', 'north.2', 24, 4, 'ben', 3, 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, null, '');
 
 insert into read_markers values ('north', 'north.2', 'ana', 22);
 

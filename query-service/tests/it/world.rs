@@ -16,6 +16,7 @@ use query_service::Settings;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor, PgPool, Transaction, postgres::PgPoolOptions};
 use testing::wait::until_within;
+use text::search::Words;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 use super::watcher::Watcher;
@@ -155,6 +156,11 @@ impl World {
     pub(super) async fn sql(&self, text: &str) {
         let text = format!("set search_path to read_g1; {text}");
         self.admin.execute(AssertSqlSafe(text)).await.unwrap();
+    }
+
+    /// Writes the words of all messages in the first generation, as the projector does.
+    pub(super) async fn fill_words(&self) {
+        fill_words(&self.admin, 1).await;
     }
 
     /// Locks the messages of the read model until the transaction ends: reads of them wait.
@@ -401,6 +407,28 @@ async fn create_generation(admin: &PgPool, number: i32) {
         include_str!("sample.sql"),
     );
     admin.execute(AssertSqlSafe(text)).await.unwrap();
+    fill_words(admin, number).await;
+}
+
+async fn fill_words(admin: &PgPool, number: i32) {
+    let messages = format!(
+        "select room_id, message_id, body, extract(epoch from posted_at)::bigint
+         from read_g{number}.messages
+         where body <> '[erased]'"
+    );
+    let messages: Vec<(String, i64, String, i64)> =
+        sqlx::query_as(AssertSqlSafe(messages)).fetch_all(admin).await.unwrap();
+    let (ids, words): (Vec<i64>, Vec<String>) = messages
+        .iter()
+        .map(|(room_id, id, body, posted_at)| (*id, Words::of_message(body, room_id, *posted_at).to_string()))
+        .unzip();
+    let update = format!(
+        "update read_g{number}.messages
+         set words = made.words::tsvector
+         from unnest($1::bigint[], $2::text[]) as made (message_id, words)
+         where messages.message_id = made.message_id"
+    );
+    sqlx::query(AssertSqlSafe(update)).bind(ids).bind(words).execute(admin).await.unwrap();
 }
 
 async fn activate(admin: &PgPool, number: i32) {
