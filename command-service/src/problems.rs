@@ -96,8 +96,9 @@ problems! {
     InvalidBody 422 "invalid-body" "Invalid request body"
         "A field is missing, unknown, of the wrong type or out of its bounds.";
     InvalidReaction 422 "invalid-reaction" "Invalid reaction"
-        "A reaction is one emoji, or one of the short codes of this installation."
-    UnknownPosition 422 "unknown-position" "Unknown position" "`up_to` is not a position of this log: read the list again.";
+        "A reaction is one emoji, or one of the short codes of this installation.";
+    UnknownPosition 422 "unknown-position" "Unknown position"
+        "`up_to` is not a position of this log: read the list again.";
     IdempotencyKeyReused 422 "idempotency-key-reused" "The Idempotency-Key was used for another request"
         "The caller used this key for the same aggregate with another method, path or body.";
     TooManyAttempts 429 "too-many-attempts" "Too many wrong passwords"

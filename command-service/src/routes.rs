@@ -18,7 +18,7 @@ use Code::{
     DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
     NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull,
     RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts,
-    TooManyDevices, TooManyExtensions, TooManyKicks, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    TooManyDevices, TooManyExtensions, TooManyKicks, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
