@@ -61,6 +61,11 @@ impl Rooms {
         self.0.as_ref().is_some_and(Vec::is_empty)
     }
 
+    /// Returns the rooms that are compared row by row.
+    fn compared(&self) -> Option<&[String]> {
+        self.0.as_deref().filter(|rooms| rooms.len() > FEW_ROOMS)
+    }
+
     /// Returns the text of a `tsquery` for each part of the rooms.
     fn parts(&self, words: &str) -> Vec<String> {
         let Some(rooms) = self.0.as_ref().filter(|rooms| rooms.len() <= FEW_ROOMS) else {
@@ -88,7 +93,7 @@ pub(super) async fn find(
         "src/search/find.sql",
         user.as_str(),
         &rooms.parts(words),
-        rooms.0.as_deref(),
+        rooms.compared(),
         author.as_ref().map(UserId::as_str),
         *from,
         *before,

@@ -148,7 +148,7 @@ impl Served {
         Ok(query_scalar(AssertSqlSafe(statement)).bind(member(rooms)).fetch_all(&mut connection).await?)
     }
 
-    /// Returns the plan over all times, with the rooms compared row by row.
+    /// Returns the plan over all times.
     pub(super) async fn plan(&self, rooms: u32, q: &str) -> anyhow::Result<String> {
         let mut connection = self.admin().await?;
         raw_sql("set plan_cache_mode = force_custom_plan; set jit = off").execute(&mut connection).await?;
@@ -158,10 +158,17 @@ impl Served {
             .fetch_all(&mut connection)
             .await?;
         let words = text::search::Search::parse(q).ok().context("no words")?.tsquery();
+        // As the service does it.
+        let is_few = mine.len() <= 200;
+        let with_rooms = |rooms: &[String]| {
+            let rooms: Vec<String> = rooms.iter().map(|room_id| format!("'r:{room_id}'")).collect();
+            format!("({words}) & ({})", rooms.join(" | "))
+        };
+        let parts = if is_few { mine.chunks(20).map(with_rooms).collect() } else { vec![words] };
         let lines: Vec<(String,)> = query_as(AssertSqlSafe(format!("explain (analyze, buffers) {FIND}")))
             .bind(&user)
-            .bind([words])
-            .bind(&mine)
+            .bind(&parts)
+            .bind(Some(&mine).filter(|_| !is_few))
             .bind(None::<String>)
             .bind(None::<chrono::DateTime<chrono::Utc>>)
             .bind(None::<chrono::DateTime<chrono::Utc>>)
