@@ -19,6 +19,8 @@ pub(super) enum Json {
     /// One of these texts.
     OneOf(Vec<String>),
     Array(Vec<Json>),
+    /// An array of any number of values of one JSON type, with the name of their type.
+    List(String, Box<Json>),
     /// An object with names of this type, and values of one JSON type.
     Object(String, Box<Json>),
 }
@@ -33,6 +35,7 @@ impl Json {
             ("String", []) => Self::Text,
             ("DateTime", [_]) => Self::Time,
             ("BTreeMap", [name, value]) => Self::Object(name.name.clone(), Box::new(Self::of(value, types)?)),
+            ("Vec", [item]) => Self::List(item.name.clone(), Box::new(Self::of(item, types)?)),
             ("", parts) => Self::Array(parts.iter().map(|part| Self::of(part, types)).collect::<Result<_, _>>()?),
             (name, _) => {
                 let definition = named(kind, types).with_context(|| format!("the JSON type of {name} is unknown"))?;
@@ -60,6 +63,7 @@ impl Json {
             (Self::Array(types), Value::Array(values)) => {
                 types.len() == values.len() && types.iter().zip(values).all(|(of, value)| of.fits(value))
             }
+            (Self::List(_, of), Value::Array(values)) => values.iter().all(|value| of.fits(value)),
             (Self::Object(_, of), Value::Object(values)) => values.values().all(|value| of.fits(value)),
             _ => false,
         }
@@ -78,6 +82,7 @@ impl Display for Json {
                 let types: Vec<_> = types.iter().map(ToString::to_string).collect();
                 write!(f, "array ({})", types.join(", "))
             }
+            Self::List(name, of) => write!(f, "array of {of}, each a `{name}`"),
             Self::Object(name, of) => write!(f, "object ({of} for each `{name}`)"),
         }
     }
