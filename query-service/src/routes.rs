@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{app::App, boxes, cards, live, me, problems::ProblemSchema, rooms, search, stores, users};
 
 /// The minimum size of a compressed response in bytes.
-const MIN_COMPRESSED: u16 = 1024;
+const MIN_COMPRESSED: u64 = 1024;
 
 /// Returns all routes of the service and their OpenAPI document.
 pub(crate) fn all(app: &App, rates: &Arc<Rates>) -> (Router, Description) {

@@ -1,5 +1,7 @@
 //! The changes of a batch: its new rows, and the changes of users' own view of rooms.
 
+use std::collections::BTreeSet;
+
 use domain::{MessageId, RoomId, UserId};
 use serde::Serialize;
 

@@ -27,7 +27,7 @@ impl Workspace {
         let memberships = memberships.map(|(room_id, user_id)| RoomChange::Membership { room_id, user_id });
         let room_changes = counts.chain(memberships).collect();
         let lobby = self.lobby_changes(&feed);
-        Changes { alarms: self.alarms.take(), feed, room_changes, lobby }
+        Changes { alarms: self.alarms.take(), feed, room_changes, lobby, ..Changes::default() }
     }
 
     /// Returns the rooms whose public details these events have changed, once each.
