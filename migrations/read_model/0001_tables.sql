@@ -51,6 +51,8 @@ create table rooms (
     number int not null,
     store_id text not null,
     title text not null,
+    -- the user who opened the room was erased
+    title_erased bool not null,
     status text not null,
     closed_reason text,
     host text not null,
@@ -102,6 +104,8 @@ create table messages (
     author text not null,
     -- null when deleted
     body text,
+    -- the author was erased
+    erased bool not null,
     reply_to bigint,
     posted_at timestamptz not null,
     edited_at timestamptz,

@@ -102,6 +102,7 @@ async fn search(
             m.room_id,
             m.author,
             m.body,
+            m.erased,
             m.reply_to::text,
             m.posted_at,
             m.edited_at,

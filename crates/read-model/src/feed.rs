@@ -19,6 +19,9 @@ pub enum RoomEvent {
         store_id: StoreId,
         /// The title of the room.
         title: String,
+        /// True if the user who opened the room was erased, and the title with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        title_erased: bool,
         /// The user who opened the room.
         #[schema(schema_with = schemas::user_id)]
         host: UserId,
@@ -101,8 +104,11 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::user_id)]
         author: UserId,
         /// The text; null if the message has been deleted since.
-        #[schema(required, max_length = 4000)]
+        #[schema(required, max_length = 16000)]
         body: Option<String>,
+        /// True if the author was erased, and the text with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
         /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
         reply_to: Option<MessageId>,
@@ -113,8 +119,11 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
         /// The new text; null if the message has been deleted since.
-        #[schema(required, max_length = 4000)]
+        #[schema(required, max_length = 16000)]
         body: Option<String>,
+        /// True if the author was erased, and the text with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
     },
     /// The author or the host deleted a message.
     MessageDeleted {
@@ -156,7 +165,16 @@ impl From<domain::RoomEvent> for RoomEvent {
         match event {
             Event::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at } => {
                 let locked = password_hash.is_some();
-                Self::RoomOpened { store_id, title, host, max_members, locked, opened_at, closes_at }
+                Self::RoomOpened {
+                    store_id,
+                    title,
+                    title_erased: false,
+                    host,
+                    max_members,
+                    locked,
+                    opened_at,
+                    closes_at,
+                }
             }
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
@@ -175,9 +193,11 @@ impl RoomEvent {
     pub fn of_talk(event: TalkEvent, posted: MessageId) -> Self {
         match event {
             TalkEvent::MessagePosted { author, body, reply_to } => {
-                Self::MessagePosted { message_id: posted, author, body: Some(body), reply_to }
+                Self::MessagePosted { message_id: posted, author, body: Some(body), erased: false, reply_to }
             }
-            TalkEvent::MessageEdited { message_id, body } => Self::MessageEdited { message_id, body: Some(body) },
+            TalkEvent::MessageEdited { message_id, body } => {
+                Self::MessageEdited { message_id, body: Some(body), erased: false }
+            }
             TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
@@ -213,6 +233,7 @@ mod tests {
             message_id: MessageId::new(7),
             author: "ana".parse().unwrap(),
             body: Some("hi".to_owned()),
+            erased: false,
             reply_to: None,
         };
         let expected = json!({ "message_id": "7", "author": "ana", "body": "hi", "reply_to": null });

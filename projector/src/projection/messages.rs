@@ -31,6 +31,7 @@ impl Workspace {
             ordinal,
             author: author.clone(),
             body: Some(body.to_owned()),
+            erased: false,
             reply_to,
             posted_at: context.at(),
             edited_at: None,

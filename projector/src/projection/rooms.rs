@@ -29,6 +29,7 @@ impl Workspace {
         let row = RoomRow {
             store_id: store_id.to_string(),
             title: title.clone(),
+            title_erased: false,
             status: "open".to_owned(),
             closed_reason: None,
             host: host.to_string(),

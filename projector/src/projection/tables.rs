@@ -75,6 +75,7 @@ table! {
         fixed number: i32 = room_id.number().cast_signed();
         fixed store_id: String;
         fixed title: String;
+        fixed title_erased: bool;
         changing status: String, shown;
         changing closed_reason: Option<String>, shown;
         changing host: String, shown;
@@ -123,6 +124,7 @@ table! {
         fixed author: UserId, shown;
         /// `None` if deleted.
         changing body: Option<String>;
+        changing erased: bool;
         fixed reply_to: Option<MessageId>;
         fixed posted_at: DateTime<Utc>;
         changing edited_at: Option<DateTime<Utc>>;

@@ -35,7 +35,7 @@ async fn many_searches_of_one_user_do_not_slow_down_reads_of_others() {
         .sql(
             "insert into messages
              select 'north', 'north.2', 1000 + n, 1000 + n, 'ben', 'dumplings number ' || n || ' with soy sauce',
-                 null, now(), null, '{}'
+                 false, null, now(), null, '{}'
              from generate_series(1, 40000) as n",
         )
         .await;
