@@ -86,7 +86,8 @@ async fn a_message_shows_its_edit_its_reactions_and_its_deletion() {
             }),
             json!({
                 "message_id": "21", "room_id": "north.2", "author": "ana", "body": "who wants noodles?",
-                "posted_at": "2026-01-03T12:05:00Z", "deleted": false, "erased": false, "reactions": { "👍": ["ben", "ana"] },
+                "posted_at": "2026-01-03T12:05:00Z", "deleted": false, "erased": false,
+                "reactions": { "👍": ["ben", "ana"] },
             }),
         ]
     );

@@ -26,7 +26,8 @@ async fn a_room_shows_its_public_details() {
     assert_eq!(
         room,
         json!({
-            "room_id": "north.2", "box_id": "north", "store_id": "noodles", "title": "Lunch", "title_erased": false, "status": "open",
+            "room_id": "north.2", "box_id": "north", "store_id": "noodles", "title": "Lunch", "title_erased": false,
+            "status": "open",
             "host": "ana", "member_count": 2, "max_members": 5, "locked": true, "step": "gathering",
             "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z", "v": 9,
         })
