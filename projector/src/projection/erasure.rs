@@ -78,8 +78,8 @@ impl Workspace {
     }
 }
 
-/// Replaces a text of the row with the erasure mark and sets a flag beside it, if its data match `concerns` and have the
-/// field, which is null in a deleted message. Returns whether the data match.
+/// Replaces a text of the row with the erasure mark and sets a flag beside it, if its data match `concerns` and have
+/// the field, which is null in a deleted message. Returns whether the data match.
 fn redact(
     row: &mut FeedRow,
     (field, flag): (&str, &str),

@@ -60,7 +60,7 @@ async fn must_be_redacted(world: &mut World) {
     let flags = "select title || ' ' || title_erased from rooms order by number";
     assert_eq!(world.texts(flags).await, ["Noodles false", "[erased] true"]);
     let flagged = "select type from room_events where data ?| array['erased', 'title_erased'] order by room_id, v";
-    let expected = ["room_opened", "message_posted", "message_edited", "message_posted"];
+    let expected = ["message_posted", "message_edited", "message_posted", "room_opened"];
     assert_eq!(world.texts(flagged).await, expected, "one of the messages is deleted");
     assert_eq!(world.texts("select user_id from alarms where kind = 'mention' order by 1").await, ["bob"]);
 }
