@@ -53,6 +53,8 @@ create table rooms (
     -- of its box when the room was opened
     zip_code text not null,
     title text not null,
+    -- the user who opened the room was erased
+    title_erased bool not null,
     status text not null,
     closed_reason text,
     host text not null,
@@ -112,6 +114,8 @@ create table messages (
     author_ordinal bigint not null,
     -- null when deleted
     body text,
+    -- the author was erased
+    erased bool not null,
     reply_to bigint,
     posted_at timestamptz not null,
     edited_at timestamptz,

@@ -100,7 +100,7 @@ pub(crate) fn zip_code() -> Object {
         .schema_type(Type::String)
         .description(Some("A postal code"))
         .min_length(Some(1))
-        .max_length(Some(ZipCode::MAX_CHARS))
+        .max_length(Some(ZipCode::MAX_BYTES))
         .examples(["04109"])
         .build()
 }

@@ -19,6 +19,9 @@ pub enum RoomEvent {
         store_id: StoreId,
         /// The title of the room.
         title: String,
+        /// True if the user who opened the room was erased, and the title with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        title_erased: bool,
         /// The user who opened the room.
         #[schema(schema_with = schemas::user_id)]
         host: UserId,
@@ -106,8 +109,11 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::user_id)]
         author: UserId,
         /// The text; null if the message has been deleted since.
-        #[schema(required, max_length = 4000)]
+        #[schema(required, max_length = 16000)]
         body: Option<String>,
+        /// True if the author was erased, and the text with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
         /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
         reply_to: Option<MessageId>,
@@ -123,13 +129,16 @@ pub enum RoomEvent {
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
         /// The new text; null if the message has been deleted since.
-        #[schema(required, max_length = 4000)]
+        #[schema(required, max_length = 16000)]
         body: Option<String>,
         /// The ids of the mentioned members; empty if the message has been deleted since.
         #[schema(value_type = Vec<String>, max_items = 20)]
         mentions: Vec<UserId>,
         /// True if the host mentioned all members.
         mentions_all: bool,
+        /// True if the author was erased, and the text with them; otherwise absent.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        erased: bool,
     },
     /// The author or the host deleted a message.
     MessageDeleted {
@@ -171,7 +180,16 @@ impl From<domain::RoomEvent> for RoomEvent {
         match event {
             Event::RoomOpened { store_id, title, host, max_members, password_hash, opened_at, closes_at } => {
                 let locked = password_hash.is_some();
-                Self::RoomOpened { store_id, title, host, max_members, locked, opened_at, closes_at }
+                Self::RoomOpened {
+                    store_id,
+                    title,
+                    title_erased: false,
+                    host,
+                    max_members,
+                    locked,
+                    opened_at,
+                    closes_at,
+                }
             }
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
@@ -191,10 +209,10 @@ impl RoomEvent {
         match event {
             TalkEvent::MessagePosted { author, body, reply_to, mentions_all, mentions: _ } => {
                 let (message_id, body) = (posted, Some(body));
-                Self::MessagePosted { message_id, author, body, reply_to, mentions, mentions_all }
+                Self::MessagePosted { message_id, author, body, erased: false, reply_to, mentions, mentions_all }
             }
             TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
-                Self::MessageEdited { message_id, body: Some(body), mentions, mentions_all }
+                Self::MessageEdited { message_id, body: Some(body), erased: false, mentions, mentions_all }
             }
             TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
@@ -231,6 +249,7 @@ mod tests {
             message_id: MessageId::new(7),
             author: "ana".parse().unwrap(),
             body: Some("hi".to_owned()),
+            erased: false,
             reply_to: None,
             mentions: vec!["ben".parse().unwrap()],
             mentions_all: false,

@@ -21,6 +21,7 @@ impl Workspace {
         for message in of_box.filter(|message| message.author == *author) {
             message.body = message.body.is_some().then(|| ERASED.to_owned());
             message.clear_mentions();
+            message.erased = true;
         }
         self.withdraw_author(context, author);
         self.erased.insert(AuthorErasure {
@@ -35,13 +36,14 @@ impl Workspace {
         for row in self.feed.iter_mut().filter(|row| row.room_id.box_id() == context.box_id) {
             if let Some(message_id) = row.message_id {
                 if self.messages.get(&message_id).is_some_and(|message| message.author == *author) {
-                    redact(row, "body", |_| true)?;
+                    redact(row, ("body", "erased"), |_| true)?;
                 }
             } else if row.kind == "room_opened"
-                && redact(row, "title", |data| data["host"] == author.as_str())?
+                && redact(row, ("title", "title_erased"), |data| data["host"] == author.as_str())?
                 && let Some(room) = self.rooms.get_mut(&row.room_id)
             {
                 ERASED.clone_into(&mut room.row.title);
+                room.row.title_erased = true;
             }
         }
         Ok(())
@@ -104,16 +106,23 @@ async fn remove_alarms(
     Ok(removed.into_iter().filter_map(|user_id| user_id.parse().ok()).collect())
 }
 
-/// Replaces a text of the row with the erasure mark, if its data match `concerns` and it has that text. Returns whether
-/// the data match.
-fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> Result<bool, InvalidEvent> {
+/// Replaces a text of the row with the erasure mark and sets a flag beside it, if its data match `concerns` and have
+/// the field, which is null in a deleted message. Returns whether the data match.
+fn redact(
+    row: &mut FeedRow,
+    (field, flag): (&str, &str),
+    concerns: impl Fn(&Value) -> bool,
+) -> Result<bool, InvalidEvent> {
     let mut data: Value = serde_json::from_str(row.data.get()).map_err(|error| json_error(&error))?;
     if !concerns(&data) {
         return Ok(false);
     }
-    if let Some(text) = data.get_mut(field).filter(|text| text.is_string()) {
-        *text = ERASED.into();
+    if let Some(text) = data.get_mut(field) {
+        if text.is_string() {
+            *text = ERASED.into();
+        }
         remove_mentions(&mut data);
+        data[flag] = true.into();
         row.data = to_raw_value(&data).map_err(|error| json_error(&error))?;
     }
     Ok(true)
@@ -122,17 +131,18 @@ fn redact(row: &mut FeedRow, field: &str, concerns: impl Fn(&Value) -> bool) -> 
 async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
     query!(
         "update room_events
-         set data = data || jsonb_build_object('body', $3::text, 'mentions', '[]'::jsonb, 'mentions_all', false)
+         set data = case data -> 'body'
+                 when 'null' then data
+                 else data || jsonb_build_object('body', $3::text, 'mentions', '[]'::jsonb, 'mentions_all', false)
+             end || jsonb_build_object('erased', true)
          from unnest($1::text[], $2::text[]) as gone (box_id, author), messages
          where messages.box_id = gone.box_id
            and messages.author = gone.author
            and room_events.box_id = messages.box_id
            and room_events.room_id = messages.room_id
            and room_events.message_id = messages.message_id
-           and room_events.data ->> 'body' is not null
-           and (room_events.data ->> 'body' <> $3
-                or room_events.data -> 'mentions' <> '[]'
-                or room_events.data -> 'mentions_all' <> 'false')",
+           and room_events.data ? 'body'
+           and not room_events.data ? 'erased'",
         boxes as &[&str],
         authors as &[&str],
         ERASED,
@@ -141,12 +151,12 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
     .await?;
     query!(
         "update messages
-         set body = $3, mentions = '[]', mentions_all = false, words = ''
+         set body = case when body is null then null else $3 end,
+             erased = true, mentions = '[]', mentions_all = false, words = ''
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where messages.box_id = gone.box_id
            and messages.author = gone.author
-           and (messages.body <> $3 or messages.mentions <> '[]' or messages.mentions_all)
-           and messages.body is not null",
+           and not messages.erased",
         boxes as &[&str],
         authors as &[&str],
         ERASED,
@@ -160,14 +170,15 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
 async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &[&str]) -> Result<(), sqlx::Error> {
     query!(
         "update rooms
-         set title = $3
+         set title = $3,
+             title_erased = true
          from unnest($1::text[], $2::text[]) as gone (box_id, author), room_events as opened
          where opened.box_id = gone.box_id
            and opened.v = 1
            and opened.data ->> 'host' = gone.author
            and rooms.box_id = opened.box_id
            and rooms.room_id = opened.room_id
-           and rooms.title <> $3",
+           and not rooms.title_erased",
         boxes as &[&str],
         authors as &[&str],
         ERASED,
@@ -176,12 +187,12 @@ async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &
     .await?;
     query!(
         "update room_events
-         set data = jsonb_set(data, '{title}', to_jsonb($3::text))
+         set data = data || jsonb_build_object('title', $3::text, 'title_erased', true)
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where room_events.box_id = gone.box_id
            and room_events.v = 1
            and room_events.data ->> 'host' = gone.author
-           and room_events.data ->> 'title' <> $3",
+           and not room_events.data ? 'title_erased'",
         boxes as &[&str],
         authors as &[&str],
         ERASED,

@@ -52,6 +52,7 @@ impl Workspace {
             author: author.clone(),
             author_ordinal,
             body: Some(text.body.to_owned()),
+            erased: false,
             reply_to,
             posted_at: context.at(),
             edited_at: None,

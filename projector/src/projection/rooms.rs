@@ -31,6 +31,7 @@ impl Workspace {
             store_id: store_id.to_string(),
             zip_code: box_row.zip_code.clone(),
             title: title.clone(),
+            title_erased: false,
             status: "open".to_owned(),
             closed_reason: None,
             host: host.to_string(),

@@ -80,6 +80,7 @@ table! {
         fixed store_id: String;
         fixed zip_code: String;
         fixed title: String;
+        fixed title_erased: bool;
         changing status: String, shown;
         changing closed_reason: Option<String>, shown;
         changing host: String, shown;
@@ -131,6 +132,7 @@ table! {
         fixed author_ordinal: i64;
         /// `None` if deleted.
         changing body: Option<String>;
+        changing erased: bool;
         fixed reply_to: Option<MessageId>;
         fixed posted_at: DateTime<Utc>;
         changing edited_at: Option<DateTime<Utc>>;

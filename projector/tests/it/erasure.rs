@@ -43,11 +43,12 @@ async fn must_be_redacted(world: &mut World) {
     for (table, rows) in everything(&mut world.connection).await {
         assert!(!json!(rows).to_string().contains("secret"), "{table}: {rows:?}");
     }
-    let bodies = world.rows("select author, body, edited_at is not null as edited from messages order by 1, 2").await;
+    let bodies =
+        world.rows("select author, body, erased, edited_at is not null as edited from messages order by 1, 2").await;
     let expected = [
-        json!({ "author": "ann", "body": "what? @bob", "edited": false }),
-        json!({ "author": "bob", "body": "[erased]", "edited": true }),
-        json!({ "author": "bob", "body": null, "edited": false }),
+        json!({ "author": "ann", "body": "what? @bob", "erased": false, "edited": false }),
+        json!({ "author": "bob", "body": "[erased]", "erased": true, "edited": true }),
+        json!({ "author": "bob", "body": null, "erased": true, "edited": false }),
     ];
     assert_eq!(bodies, expected);
     assert_eq!(world.texts("select title from rooms order by number").await, ["Noodles", "[erased]"]);
@@ -56,6 +57,11 @@ async fn must_be_redacted(world: &mut World) {
                 order by room_id, v";
     let expected = ["Noodles", "[erased]", "what? @bob", "[erased]", "[erased]"];
     assert_eq!(world.texts(told).await, expected);
+    let flags = "select title || ' ' || title_erased from rooms order by number";
+    assert_eq!(world.texts(flags).await, ["Noodles false", "[erased] true"]);
+    let flagged = "select type from room_events where data ?| array['erased', 'title_erased'] order by room_id, v";
+    let expected = ["message_posted", "message_edited", "message_posted", "room_opened"];
+    assert_eq!(world.texts(flagged).await, expected, "one of the messages is deleted");
     assert_eq!(world.texts("select user_id from alarms where kind = 'mention' order by 1").await, ["bob"]);
 }
 
@@ -122,6 +128,24 @@ async fn messages_in_memory_during_a_build_are_redacted() {
     for batch in [&story.commits[..first], &story.commits[first..=first], &story.commits[first + 1..]] {
         project_isolating_failures(&mut world.connection, &mut projection, &mut at, batch).await.expect("projected");
     }
-    let row = world.row("select body, reactions from messages").await;
-    assert_eq!(row, json!({ "body": "[erased]", "reactions": { "👍": ["ann"] } }));
+    let row = world.row("select body, erased, reactions from messages").await;
+    assert_eq!(row, json!({ "body": "[erased]", "erased": true, "reactions": { "👍": ["ann"] } }));
+}
+
+#[tokio::test]
+async fn a_text_that_only_reads_like_an_erased_one_is_not_erased() {
+    let mut world = World::start().await;
+    let mut story = Story::of_three("b1");
+    for author in ["ann", "bob"] {
+        story.happens("b1", author, [posted("b1.1", author, "[erased]", None)]);
+    }
+    world.project_story(&story).await;
+    story.commits.clear();
+    story.happens("b1", "system", [erased("bob")]);
+    world.project_story(&story).await;
+    let expected = [json!({ "author": "ann", "erased": false }), json!({ "author": "bob", "erased": true })];
+    assert_eq!(world.rows("select author, erased from messages order by 1").await, expected);
+    let flags = "select by || ' ' || coalesce(data ->> 'erased', 'absent') from room_events
+                 where type = 'message_posted' order by v";
+    assert_eq!(world.texts(flags).await, ["ann absent", "bob true"]);
 }

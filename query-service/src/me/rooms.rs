@@ -82,6 +82,7 @@ pub(crate) async fn list_my_rooms(
             r.box_id,
             r.store_id,
             r.title,
+            r.title_erased,
             r.status as "status: RoomStatus",
             r.closed_reason as "closed_reason: ClosedReason",
             r.host,

@@ -65,6 +65,7 @@ pub(crate) async fn show_message(
             m.room_id,
             m.author,
             m.body,
+            m.erased,
             m.reply_to::text,
             m.posted_at,
             m.edited_at,

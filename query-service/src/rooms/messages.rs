@@ -148,6 +148,7 @@ async fn read(
             m.room_id as "room_id!",
             m.author as "author!",
             m.body as "body?",
+            m.erased as "erased!",
             m.reply_to::text as "reply_to?",
             m.posted_at as "posted_at!",
             m.edited_at as "edited_at?",

@@ -37,6 +37,7 @@ pub(crate) async fn show_room(
             box_id,
             store_id,
             title,
+            title_erased,
             status as "status: RoomStatus",
             closed_reason as "closed_reason: ClosedReason",
             host,

@@ -4,6 +4,7 @@ select
     found.room_id as "room_id!",
     found.author as "author!",
     found.body as "body?",
+    found.erased as "erased!",
     found.reply_to::text as "reply_to?",
     found.posted_at as "posted_at!",
     found.edited_at as "edited_at?",

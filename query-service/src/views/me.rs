@@ -62,6 +62,8 @@ pub(crate) struct MyRoomView {
     pub(crate) store_id: String,
     /// The title of the room.
     pub(crate) title: String,
+    /// True if the user who opened the room was erased, and the title with them.
+    pub(crate) title_erased: bool,
     /// The status of the room.
     pub(crate) status: RoomStatus,
     /// The reason why the room was closed.

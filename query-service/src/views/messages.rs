@@ -25,8 +25,10 @@ pub(crate) struct MessageView {
     #[schema(schema_with = schemas::user_id)]
     pub(crate) author: String,
     /// The text; null if the message was deleted.
-    #[schema(required, max_length = 4000)]
+    #[schema(required, max_length = 16000)]
     pub(crate) body: Option<String>,
+    /// True if the author was erased, and the text with them.
+    pub(crate) erased: bool,
     /// The id of the message that this one replies to, or null.
     #[schema(required, schema_with = schemas::message_id_or_null)]
     pub(crate) reply_to: Option<String>,

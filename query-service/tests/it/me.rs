@@ -67,7 +67,7 @@ async fn my_rooms_are_listed_by_their_last_activity() {
     world
         .sql(
             "insert into rooms
-             select 'north', 'north.' || kind * 100 + n, kind * 100 + n, 'noodles', 'x',
+             select 'north', 'north.' || kind * 100 + n, kind * 100 + n, 'noodles', '04109', 'x', false,
                     case kind when 1 then 'closed' else 'open' end, case kind when 1 then 'host' end, 'ben', 1, 5,
                     false, 'gathering', '2026-01-04T10:00:00Z', '2026-01-04T13:00:00Z',
                     case kind when 1 then minute end, 1, 0, minute

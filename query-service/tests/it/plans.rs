@@ -30,9 +30,10 @@ const FILL: &str = "
         null, case when n % 10 = 0 then 'b' || n || '.1' end, timestamptz '2026-01-01' + n * interval '1 second'
     from generate_series(1, $COUNT) n;
     insert into rooms
-    select 'b' || n, 'b' || n || '.1', 1, 's' || n % 500, lpad((n % 1000)::text, 5, '0'), 'Lunch',
+    select 'b' || n, 'b' || n || '.1', 1, 's' || n % 500, lpad((n % 1000)::text, 5, '0'), 'Lunch', false,
         case when n % 10 = 0 then 'open' else 'closed' end, null, 'ana', 2, 5, false, 'gathering',
-        timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-02-01', null, 3, 1
+        timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-02-01', null, 3, 1,
+        timestamptz '2026-01-01'
     from generate_series(1, $COUNT) n;";
 
 /// A large read model, and the statements of the service.

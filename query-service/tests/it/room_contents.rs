@@ -77,17 +77,18 @@ async fn a_message_shows_its_edit_its_reactions_and_its_deletion() {
         [
             json!({
                 "message_id": "23", "room_id": "north.2", "author": "ben", "body": null, "reply_to": null,
-                "posted_at": "2026-01-03T12:08:00Z", "deleted": true, "reactions": {}, "mentions": [],
+                "posted_at": "2026-01-03T12:08:00Z", "deleted": true, "erased": false, "reactions": {}, "mentions": [],
                 "mentions_all": false,
             }),
             json!({
                 "message_id": "22", "room_id": "north.2", "author": "ben", "body": "me, with spring rolls",
                 "reply_to": "21", "posted_at": "2026-01-03T12:06:00Z", "edited_at": "2026-01-03T12:07:00Z",
-                "deleted": false, "reactions": {}, "mentions": [], "mentions_all": false,
+                "deleted": false, "erased": false, "reactions": {}, "mentions": [], "mentions_all": false,
             }),
             json!({
                 "message_id": "21", "room_id": "north.2", "author": "ana", "body": "who wants noodles?",
                 "reply_to": null, "posted_at": "2026-01-03T12:05:00Z", "deleted": false,
+                "erased": false,
                 "reactions": { "👍": ["ben", "ana"] }, "mentions": ["ben"], "mentions_all": true,
             }),
         ]

@@ -26,7 +26,8 @@ async fn a_room_shows_its_public_details() {
     assert_eq!(
         room,
         json!({
-            "room_id": "north.2", "box_id": "north", "store_id": "noodles", "title": "Lunch", "status": "open",
+            "room_id": "north.2", "box_id": "north", "store_id": "noodles", "title": "Lunch", "title_erased": false,
+            "status": "open",
             "host": "ana", "member_count": 2, "max_members": 5, "locked": true, "step": "gathering",
             "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z", "v": 9,
         })
@@ -44,8 +45,8 @@ async fn open_rooms_are_found_around_a_location() {
     let world = World::start().await;
     world.sql(
         "update boxes set room_id = 'south.1' where box_id = 'south';
-         insert into rooms select 'south', 'south.1', 1, 'pizza', zip_code, 'Dinner', 'open', null, 'eve', 1, 5, false,
-             'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0 from rooms where room_id = 'north.2'",
+         insert into rooms select 'south', 'south.1', 1, 'pizza', zip_code, 'Dinner', false, 'open', null, 'eve', 1, 5,
+             false, 'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0, opened_at from rooms where room_id = 'north.2'",
     )
     .await;
     // South is 0.05 degrees of latitude away.

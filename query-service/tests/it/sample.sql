@@ -20,9 +20,9 @@ insert into boxes values
 
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values
-    ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', 'closed', 'expired', 'ana', 2, 5, false, 'collected',
+    ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', false, 'closed', 'expired', 'ana', 2, 5, false, 'collected',
      '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1, '2026-01-02T15:00:00Z'),
-    ('north', 'north.2', 2, 'noodles', '04109', 'Lunch', 'open', null, 'ana', 2, 5, true, 'gathering',
+    ('north', 'north.2', 2, 'noodles', '04109', 'Lunch', false, 'open', null, 'ana', 2, 5, true, 'gathering',
      '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4, '2026-01-03T12:09:00Z');
 
 insert into members values
@@ -38,11 +38,11 @@ select m.user_id, r.opened_at, r.room_id, r.box_id, m.standing = 'inside', r.clo
 from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;
 
 insert into messages values
-    ('north', 'north.1', 5, 1, 'eve', 1, 'spring rolls for me', null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, null, ''),
-    ('north', 'north.2', 21, 1, 'ana', 1, 'who wants noodles?', null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, null, ''),
-    ('north', 'north.2', 22, 2, 'ben', 1, 'me, with spring rolls', 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, null, ''),
-    ('north', 'north.2', 23, 3, 'ben', 2, null, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, null, ''),
-    ('north', 'north.2', 24, 4, 'ben', 3, 'soon?', null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, null, '');
+    ('north', 'north.1', 5, 1, 'eve', 1, 'spring rolls for me', false, null, '2026-01-02T12:05:00Z', null, '{}', '[]', false, null, ''),
+    ('north', 'north.2', 21, 1, 'ana', 1, 'who wants noodles?', false, null, '2026-01-03T12:05:00Z', null, '{"👍": ["ben", "ana"]}', '["ben"]', true, null, ''),
+    ('north', 'north.2', 22, 2, 'ben', 1, 'me, with spring rolls', false, 21, '2026-01-03T12:06:00Z', '2026-01-03T12:07:00Z', '{}', '[]', false, null, ''),
+    ('north', 'north.2', 23, 3, 'ben', 2, null, false, null, '2026-01-03T12:08:00Z', null, '{}', '[]', false, null, ''),
+    ('north', 'north.2', 24, 4, 'ben', 3, 'soon?', false, null, '2026-01-03T12:09:00Z', null, '{}', '[]', false, null, '');
 
 insert into read_markers values ('north', 'north.2', 'ana', 22);
 

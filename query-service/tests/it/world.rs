@@ -242,7 +242,8 @@ impl World {
             "update rooms set v = {v}, last_ordinal = last_ordinal + 1 where room_id = 'north.2';
              update members set posts = posts + 1 where room_id = 'north.2' and user_id = '{author}';
              insert into messages
-             select 'north', 'north.2', 1000 + {v}, r.last_ordinal, '{author}', m.posts, 'x', null, now(), null, '{{}}'
+             select 'north', 'north.2', 1000 + {v}, r.last_ordinal, '{author}', m.posts, 'x', false, null, now(),
+                    null, '{{}}', '[]', false, null, ''
              from rooms r join members m on m.room_id = r.room_id
              where r.room_id = 'north.2' and m.user_id = '{author}'"
         ))

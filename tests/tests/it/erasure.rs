@@ -65,8 +65,11 @@ async fn must_be_erased_for(ben: &Person, room: &str, marker: &str) {
     let (ana, gone) = (&json!("ana"), &json!("[erased]"));
     assert_eq!(told, [(ana, gone), (&json!("ben"), &json!("what?")), (ana, gone)]);
     assert!(messages[2]["edited_at"].is_string(), "{messages:?}");
+    let erased: Vec<_> = messages.iter().map(|message| &message["erased"]).collect();
+    assert_eq!(erased, [true, false, true]);
     let shown = ben.get(&format!("/rooms/{room}")).await.ok();
     assert_eq!((&shown["title"], &shown["host"]), (gone, &json!("ben")), "{shown}");
+    assert_eq!(shown["title_erased"], true, "{shown}");
     let feed = ben.get(&format!("/rooms/{room}/events")).await.items();
     assert!(!json!(feed).to_string().contains(marker), "{feed:?}");
     let left = feed.iter().any(|event| event["type"] == "member_left" && event["data"]["user_id"] == "ana");

@@ -117,8 +117,8 @@ fn a_name_cannot_turn_its_letters() {
     assert_eq!(check("محمد\u{200F}"), Ok(()), "a mark turns nothing");
 }
 
-/// Stored subjects depend on the skeletons. If this fails after an update of the Unicode data, compare the skeletons: an
-/// update that changes those of characters in use needs version 3.
+/// Stored subjects depend on the skeletons. If this fails after an update of the Unicode data, compare them: an update
+/// that changes the skeletons of characters in use needs version 3.
 #[test]
 fn the_skeletons_of_version_2_never_change() {
     let mut digest = Sha256::new();

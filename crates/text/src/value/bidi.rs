@@ -11,19 +11,23 @@ pub(crate) fn is_explicit(c: char) -> bool {
 /// Returns a line in which every control is paired: closes the open ones at its end, and drops those that close none.
 pub(super) fn closed(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
-    // The closing controls of the open ones.
-    let mut open = Vec::new();
+    // The closing controls of the open ones, and the number of isolates among them.
+    let (mut open, mut isolates) = (Vec::new(), 0_usize);
     for c in line.chars() {
         match c {
             '\u{202A}' | '\u{202B}' | '\u{202D}' | '\u{202E}' => open.push(POP_EMBEDDING),
-            '\u{2066}'..='\u{2068}' => open.push(POP_ISOLATE),
+            '\u{2066}'..='\u{2068}' => {
+                open.push(POP_ISOLATE);
+                isolates += 1;
+            }
             POP_EMBEDDING if open.last() != Some(&c) => continue,
             POP_EMBEDDING => drop(open.pop()),
+            POP_ISOLATE if isolates == 0 => continue,
             // The end of an isolate also ends the embeddings in it.
-            POP_ISOLATE => match open.iter().rposition(|closing| *closing == c) {
-                Some(opened) => open.truncate(opened),
-                None => continue,
-            },
+            POP_ISOLATE => {
+                while open.pop().is_some_and(|closing| closing != c) {}
+                isolates -= 1;
+            }
             _ => {}
         }
         text.push(c);
