@@ -34,8 +34,8 @@ async fn words_are_those_of_the_last_text() {
     let found = "select message_id::text from messages where words @@ '''r:b1.1'' & cafe <-> cafe'";
     assert_eq!(world.texts(found).await, ["7"]);
     story.commits.clear();
-    story.happens("b1", "ann", [edited("b1.1", domain::MessageId::new(5), "tea")]);
-    story.happens("b1", "bob", [deleted("b1.1", domain::MessageId::new(7), "bob")]);
+    story.happens("b1", "ann", [edited("b1.1", 5, "tea")]);
+    story.happens("b1", "bob", [deleted("b1.1", 7, "bob")]);
     world.project_story(&story).await;
     assert_eq!(world.texts(WORDS).await, ["tea", CONVERSATION[1], ""]);
     assert_eq!(world.texts("select words::text from messages where body is null").await, [""]);

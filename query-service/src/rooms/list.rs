@@ -120,7 +120,6 @@ pub(crate) async fn newest(
             r.store_id,
             r.title,
             r.title_erased,
-            r.title_erased,
             r.status as "status: RoomStatus",
             r.closed_reason as "closed_reason: ClosedReason",
             r.host,

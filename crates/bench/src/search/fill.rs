@@ -51,7 +51,7 @@ pub(super) async fn fill(served: &Served, messages: u64) -> anyhow::Result<()> {
             member(count)
         )?;
     }
-    sql.push_str("insert into user_rooms select user_id, joined_at, room_id, box_id from members;");
+    sql.push_str("insert into user_rooms select user_id, joined_at, room_id, box_id, true, null from members;");
     let mut connection = served.admin().await?;
     raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     connection.close().await?;
@@ -96,7 +96,7 @@ fn add_row(rows: &mut String, number: u64, posted_at: DateTime<Utc>, random: &mu
     // Writing to a string cannot fail.
     let _ = writeln!(
         rows,
-        "{box_id}\t{room_id}\t{number}\t{number}\tuser{}\t{body}\t\\N\t{}\t\\N\t{{}}\t{words}",
+        "{box_id}\t{room_id}\t{number}\t{number}\tuser{}\t{number}\t{body}\tf\t\\N\t{}\t\\N\t{{}}\t[]\tf\t\\N\t{words}",
         number % 5000,
         posted_at.to_rfc3339(),
     );
