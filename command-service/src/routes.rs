@@ -15,10 +15,11 @@ use Access::{Boxes, Operators, Public, SignedIn, Users, UsersAndOperators};
 use Answer::{Created, Done, NoContent, Session};
 use Code::{
     AlreadyMember, BoxExists, BoxInUse, BoxNotFound, BoxOutOfService, BoxRetired, Busy, CannotKickYourself,
-    DeviceNotFound, EventNotFound, InvalidRefreshToken, Kicked, MemberNotFound, MessageNotFound, NicknameTaken,
-    NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost, RefreshTokenReused, RoomClosed, RoomFull,
-    RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists, StoreNotFound, TooManyAttempts,
-    TooManyDevices, TooManyExtensions, TooManyKicks, UnknownPosition, UserExists, UserNotFound, WrongCredentials, WrongPassword,
+    DeviceNotFound, EventNotFound, InvalidReaction, InvalidRefreshToken, Kicked, MemberNotFound, MessageDeleted,
+    MessageNotFound, NicknameTaken, NicknamesNotReady, NoSession, NotAMember, NotTheAuthor, NotTheHost,
+    RefreshTokenReused, RoomClosed, RoomFull, RoomNotFound, SignInElsewhere, StepNotForward, StoreClosed, StoreExists,
+    StoreNotFound, TooManyAttempts, TooManyDevices, TooManyExtensions, TooManyKicks, TooManyReactions, UnknownPosition,
+    UserExists, UserNotFound, WrongCredentials, WrongPassword,
 };
 
 /// Builds the router and its OpenAPI description.
@@ -121,13 +122,13 @@ fn rooms() -> OpenApiRouter<App> {
 fn talk_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(command(routes!(talk::post::post_message), Users, Created,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted]))
         .routes(command(routes!(talk::edit::edit_message), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, NotTheAuthor]))
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions, InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
 }

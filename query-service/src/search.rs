@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use domain::{BoxId, MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
-use service_kit::{auth::AsUser, extract::Query};
+use service_kit::{auth::AsUser, clock, extract::Query};
 use text::search::{InvalidSearch, Search};
 use tokio::task;
 use tracing::Instrument;
@@ -148,7 +148,7 @@ async fn search(
     let Words(search) = query.q;
     let words = search.tsquery();
     let (from, before, limit) = (query.after.map(|time| time.0), query.before.map(|time| time.0), query.limit);
-    let newest = [before, after.as_ref().map(|(posted_at, ..)| posted_at.0), Some(Utc::now())].into_iter().flatten();
+    let newest = [before, after.as_ref().map(|(posted_at, ..)| posted_at.0), Some(clock::now())].into_iter().flatten();
     let newest = newest.min();
     let filter = Filter { author: query.author, from, before, after, limit };
     let mut window = newest.map(Window::before).filter(|_| !rooms.is_empty());

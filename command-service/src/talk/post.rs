@@ -1,13 +1,19 @@
 //! `POST /rooms/{room}/messages`
 
+use std::time::Duration;
+
 use axum::extract::State;
 use domain::{MessageId, TalkCommand, values::MessageBody};
-use event_store::CommandContext;
 use eserde::Deserialize;
+use event_store::CommandContext;
 use service_kit::{auth::AsUser, extract::Path};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::{answer::Created, app::App, error::Error, paths::RoomPath, request::Command, schemas};
+
+/// The time that the answer to a stored message waits for its read marker.
+const MARK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A message.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,8 +54,13 @@ pub(crate) async fn post_message(
     if read_marker {
         // The key is that of the message. A repeat moves the marker if the first request could not.
         let context = CommandContext { command_id: None, ..stamp.by(&author) };
-        if let Err(error) = app.marks.mark(&room_id, &author, MessageId::new(message_id), &context).await {
-            tracing::warn!(room.id = %room_id, %error, "the read marker of a posted message was not moved");
+        let mark = app.marks.mark(&room_id, &author, MessageId::new(message_id), &context);
+        match timeout(MARK_TIMEOUT, mark).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(room.id = %room_id, %error, "the read marker of a posted message was not moved");
+            }
+            Err(_) => tracing::warn!(room.id = %room_id, "the read marker of a posted message is slow"),
         }
     }
     Ok(Created::of(&committed, &message_id))

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::{PositionVector, UserCommand};
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{answer::Done, app::App, error::Error, problems::Code, request::Comma
 pub(crate) struct ReadAlarms {
     /// The `up_to` of `GET /me/alarms` or of a live frame: all alarms that the client could have seen then.
     #[schema(value_type = schemas::AlarmsUpTo)]
+    #[eserde(compat)]
     up_to: PositionVector,
 }
 

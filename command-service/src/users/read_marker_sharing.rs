@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use domain::UserCommand;
-use serde::Deserialize;
+use eserde::Deserialize;
 use service_kit::auth::AsUser;
 use utoipa::ToSchema;
 

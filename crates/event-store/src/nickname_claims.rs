@@ -112,9 +112,9 @@ impl NicknameClaims {
     async fn claim_for(&self, users: &[UserId], context: &CommandContext) -> Result<(), EventStoreError> {
         let names: Vec<_> = users.iter().map(|user_id| self.name(user_id).boxed()).collect();
         let names: Vec<Option<NameClaims>> = stream::iter(names).buffered(CONCURRENCY).try_collect().await?;
-        let named = users.iter().zip(names).filter_map(|(user_id, name)| Some((user_id, name?.alike)));
+        let holders = users.iter().zip(names).filter_map(|(user_id, name)| Some((user_id, name?.alike)));
         let mut subjects = HashSet::new();
-        let (first, later): (Vec<_>, Vec<_>) = named.partition(|(_, alike)| subjects.insert(alike.clone()));
+        let (first, later): (Vec<_>, Vec<_>) = holders.partition(|(_, alike)| subjects.insert(alike.clone()));
         let claim = |(user_id, _): (_, String)| claim_alike(&self.store, user_id, context).boxed();
         let claims: Vec<_> = first.into_iter().map(claim).collect();
         stream::iter(claims).buffer_unordered(CONCURRENCY).try_for_each(|_| async { Ok(()) }).await?;

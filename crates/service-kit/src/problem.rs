@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::field_error::FieldError;
@@ -21,15 +21,15 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Problem {
     /// The description of the code, as a path of the service.
     #[serde(rename = "type")]
-    #[schema(example = "/docs/problems#box-in-use")]
-    kind: String,
+    #[schema(value_type = String, example = "/docs/problems#box-in-use")]
+    kind: ProblemType,
     /// The meaning of the code.
     title: &'static str,
     /// The HTTP status.
     #[schema(example = 409)]
     status: u16,
     /// The error of this request.
-    detail: String,
+    detail: Box<str>,
     /// The stable code for programs.
     #[schema(example = "box-in-use")]
     code: &'static str,
@@ -38,23 +38,33 @@ pub struct Problem {
     #[schema(required = false)]
     errors: Vec<FieldError>,
     /// The id of the request in the logs.
-    request_id: String,
+    request_id: Box<str>,
     /// The seconds after which a retry makes sense.
     #[serde(skip)]
     retry_after: Option<u32>,
+}
+
+/// The path of a code's description.
+#[derive(Debug, Clone, Copy)]
+struct ProblemType(&'static str);
+
+impl Serialize for ProblemType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("/docs/problems#{}", self.0))
+    }
 }
 
 impl Problem {
     /// Creates a problem of this status, with a stable code and its meaning as the title.
     pub fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self {
-            kind: format!("/docs/problems#{code}"),
+            kind: ProblemType(code),
             title,
             status: status.as_u16(),
-            detail: title.to_owned(),
+            detail: title.into(),
             code,
             errors: Vec::new(),
-            request_id: String::new(),
+            request_id: "".into(),
             retry_after: None,
         }
     }
@@ -62,7 +72,7 @@ impl Problem {
     /// Sets the error of this request.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = detail.into().into_boxed_str();
         self
     }
 
@@ -74,7 +84,8 @@ impl Problem {
             self.detail = match errors.len() {
                 1 => format!("{field} {detail}"),
                 count => format!("{field} {detail}, and {} more", count - 1),
-            };
+            }
+            .into_boxed_str();
         }
         self.errors = errors;
         self
@@ -90,7 +101,7 @@ impl Problem {
     /// Sets the id of the request in the logs. Over HTTP, the server sets it.
     #[must_use]
     pub fn of_request(mut self, id: impl Into<String>) -> Self {
-        self.request_id = id.into();
+        self.request_id = id.into().into_boxed_str();
         self
     }
 
@@ -136,7 +147,7 @@ pub(crate) async fn set_request_id(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
-        problem.request_id = id;
+        problem.request_id = id.into_boxed_str();
         if let Ok(body) = serde_json::to_vec(&problem) {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::from(body);

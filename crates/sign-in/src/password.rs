@@ -65,9 +65,7 @@ impl<const MIN: usize> NewPassword<MIN> {
         if password.prepared.is_some() {
             return Ok(Self(password));
         }
-        Err(format!(
-            "a password must have {MIN} to {MAX_CHARS} characters, and no control characters or invisible ones"
-        ))
+        Err(format!("a password must have {MIN} to {MAX_CHARS} characters, and no control characters"))
     }
 
     /// Returns the hash of the password in PHC form, with a new salt.
@@ -81,10 +79,24 @@ impl<const MIN: usize> NewPassword<MIN> {
     }
 }
 
-/// Returns the form in which passwords are compared. It is composed first, because the profile forbids the letters of
-/// which decomposed Korean consists.
+/// Returns the form in which passwords are compared, unless it is too long: the profile takes quadratic time. It is
+/// composed first, because the profile forbids the letters of which decomposed Korean consists.
 fn prepare(received: &str) -> Option<String> {
-    OpaqueString::enforce(received.nfc().collect::<String>()).ok().map(Into::into)
+    let composed: String = received.nfc().take(MAX_CHARS + 1).collect();
+    if composed.chars().count() > MAX_CHARS {
+        return None;
+    }
+    OpaqueString::enforce(composed.as_str()).map(Into::into).ok().or_else(|| prepare_newer(&composed))
+}
+
+/// Returns the form of a composed password with characters that are newer than the profile's tables, such as most
+/// emoji, or that it knows only in other contexts: with ordinary spaces, and without control characters.
+fn prepare_newer(composed: &str) -> Option<String> {
+    let is_allowed = |character: char| !character.is_control();
+    let is_shown = |character: char| !character.is_whitespace() && !('\u{200B}'..='\u{200F}').contains(&character);
+    let spaced = |character: char| if character.is_whitespace() { ' ' } else { character };
+    let fits = composed.chars().all(is_allowed) && composed.chars().any(is_shown);
+    fits.then(|| composed.chars().map(spaced).collect())
 }
 
 /// Reads the text of a password. serde's own message would repeat a value of the wrong type.

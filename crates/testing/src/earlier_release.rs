@@ -8,7 +8,10 @@ use domain::{User, UserEvent};
 use event_store::{
     Log, RecordedCommit,
     codec::envelope::header,
-    executor::store::{StateAfter, prepare},
+    executor::{
+        aggregate::StoredAggregate,
+        store::{StateAfter, prepare},
+    },
     log::{Attempt, Freshness, Guard, NewMessage},
 };
 use wire::{StreamName, subject};
@@ -61,7 +64,7 @@ impl EarlierRelease<'_> {
         let user_id = user(user_id);
         let last = self.log.last(StreamName::User, &subject::user(&user_id), Freshness::Leader).await.unwrap();
         let (version, mut state) = match last {
-            Some(last) => (last.sequence, RecordedCommit::parse(&last).unwrap().state(1).unwrap()),
+            Some(last) => (last.sequence, RecordedCommit::parse(&last).unwrap().state(User::STATE_VERSION).unwrap()),
             None => (0, User::default()),
         };
         state.apply(event.clone());

@@ -30,6 +30,20 @@ impl Mention {
     }
 }
 
+/// The maximum length of a word with a mention, in bytes.
+const MAX_WORD: usize = 512;
+
+/// Returns the words of a text that have an at sign, with their starts.
+fn words_with_at_sign(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut start = 0;
+    let words = text.split_inclusive(char::is_whitespace).map(move |word| {
+        let at = start;
+        start += word.len();
+        (at, word.trim_end())
+    });
+    words.filter(|(_, word)| word.contains(is_at_sign))
+}
+
 /// Returns the mentions in a text, in order.
 pub fn find(text: &str) -> Vec<Mention> {
     if !text.contains(is_at_sign) {
@@ -38,7 +52,14 @@ pub fn find(text: &str) -> Vec<Mention> {
     let mut excluded = code(text);
     let mut finder = LinkFinder::new();
     finder.url_must_have_scheme(false);
-    excluded.extend(finder.links(text).map(|link| link.start()..link.end()));
+    for (start, word) in words_with_at_sign(text) {
+        // A long word is not worth the quadratic time of the search.
+        if word.len() > MAX_WORD {
+            excluded.push(start..start + word.len());
+        } else {
+            excluded.extend(finder.links(word).map(|link| start + link.start()..start + link.end()));
+        }
+    }
     let mut mentions = Vec::new();
     let mut before: Option<char> = None;
     for (start, character) in text.char_indices() {

@@ -156,7 +156,7 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
          from unnest($1::text[], $2::text[]) as gone (box_id, author)
          where messages.box_id = gone.box_id
            and messages.author = gone.author
-           and not messages.erased",
+           and (not messages.erased or messages.body <> $3 or messages.mentions <> '[]' or messages.mentions_all)",
         boxes as &[&str],
         authors as &[&str],
         ERASED,

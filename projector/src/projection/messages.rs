@@ -98,7 +98,10 @@ impl Workspace {
         let room = self.room(room_id)?;
         Ok(match text.mentions {
             Some(mentions) => mentions.to_vec(),
-            None => mentioned(text.body).into_iter().filter(|user_id| room.has_member(user_id)).collect(),
+            None => {
+                let members = mentioned(text.body).into_iter().filter(|user_id| room.has_member(user_id));
+                members.take(MAX_PER_MESSAGE).collect()
+            }
         })
     }
 

@@ -125,7 +125,8 @@ impl Users {
             UserEvent::UserErased {} => {
                 let row = self.change(user_id)?;
                 (row.nickname, row.notification_preferences) = (None, json!({}));
-                row.share_read_markers = true;
+                // Rooms may show the user until the erasure has reached their boxes.
+                row.share_read_markers = false;
                 self.devices.retain(|(owner, _), _| owner != user_id);
                 self.muted.retain(|(owner, _), _| owner != user_id);
                 self.alarms_read.retain(|(reader, _), _| reader != user_id);

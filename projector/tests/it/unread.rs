@@ -180,7 +180,9 @@ async fn project(connection: &mut PgConnection, model: &Model, mode: ProjectionM
 
 async fn compare(world: &World, steps: &[Step], cut: usize) {
     let mut model = Model::new();
-    steps.iter().for_each(|step| model.take(step));
+    for step in steps {
+        model.take(step);
+    }
     crate::batches::reset(world).await;
     let expected = model.recount();
     for (generation, mode, cut) in [(2, ProjectionMode::Live, cut), (3, ProjectionMode::Building, cut * 5)] {

@@ -74,6 +74,8 @@ struct Channel {
     room: RoomId,
     /// The greatest version seen in a notification or in the feed.
     head_v: AtomicI64,
+    /// True until the feed is read: an event in a notification was incomplete.
+    waits_for_feed: AtomicBool,
     followers: Mutex<Vec<Arc<SendQueue>>>,
     listening: watch::Receiver<bool>,
     listener: Mutex<Option<JoinHandle<()>>>,
@@ -158,6 +160,7 @@ impl Hub {
         let channel = Arc::new(Channel {
             room: room.clone(),
             head_v: AtomicI64::new(0),
+            waits_for_feed: AtomicBool::new(false),
             followers: Mutex::default(),
             listening: receiver,
             listener: Mutex::default(),
@@ -228,6 +231,12 @@ impl Hub {
     async fn compare(&self, feeds: &Feeds, rooms: &[RoomId]) -> Result<(), Error> {
         for chunk in rooms.chunks(COMPARE_CHUNK) {
             METRICS.recovery_reads.inc();
+            {
+                // Before the read: what arrives during it is pushed, or read again.
+                let known = self.rooms();
+                let channels = chunk.iter().filter_map(|room| known.get(room));
+                channels.for_each(|channel| channel.waits_for_feed.store(false, Ordering::Relaxed));
+            }
             let heads = feeds.heads(chunk).await?;
             let behind = |(room, v): &(RoomId, i64)| {
                 let known_v = self.head(room).filter(|known_v| (1..*v).contains(known_v))?;
@@ -279,8 +288,11 @@ impl Channel {
         };
         for event in events {
             let Some((event, kind)) = self.parse_event(event.get()) else { continue };
-            // The nickname belongs to another stream, so that only reads have it.
+            // The nickname belongs to another stream, so that only reads have it. Later events wait for the read.
             if kind == "member_joined" {
+                self.waits_for_feed.store(true, Ordering::Relaxed);
+            }
+            if self.waits_for_feed.load(Ordering::Relaxed) {
                 return false;
             }
             self.send_to_followers(&event);

@@ -210,6 +210,7 @@ impl From<RoomView> for LobbyRoomView {
             box_id: room.box_id,
             store_id: room.store_id,
             title: room.title,
+            title_erased: room.title_erased,
             host: room.host,
             member_count: room.member_count,
             max_members: room.max_members,

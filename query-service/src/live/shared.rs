@@ -6,7 +6,9 @@ use async_nats::Client;
 use service_kit::{auth::Verifier, http::Rates};
 use tokio::sync::watch;
 
-use super::{hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users};
+use super::{
+    hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users,
+};
 use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
 
 /// The live connections of this process. One per process.

@@ -212,13 +212,11 @@ impl Subscriptions {
     ) -> Result<(), Closed> {
         self.lobby = None;
         self.lobby = lobby.subscribe(&Arc::new(area), &self.send_queue);
-        let answer = match self.lobby {
-            Some(_) => ServerFrame::LobbySubscribed { id },
-            None => {
-                let (code, detail) =
-                    ("too-many-areas", "this instance follows as many areas as it can: try another one");
-                ServerFrame::Error { id, room: None, code, detail }
-            }
+        let answer = if self.lobby.is_some() {
+            ServerFrame::LobbySubscribed { id }
+        } else {
+            let (code, detail) = ("too-many-areas", "this instance follows as many areas as it can: try another one");
+            ServerFrame::Error { id, room: None, code, detail }
         };
         socket.feed(answer.encode()).await
     }
@@ -249,12 +247,11 @@ impl Subscriptions {
             Delivery::Signal(signal) if self.rooms.contains_key(&signal.room) => {
                 socket.feed(signal.frame.clone()).await
             }
-            Delivery::Signal(_) => Ok(()),
             Delivery::UserFrame(frame) => socket.feed(frame).await,
             Delivery::Lobby(area, frame) if self.lobby.as_ref().is_some_and(|lobby| lobby.area == area) => {
                 socket.feed(frame).await
             }
-            Delivery::Lobby(..) => Ok(()),
+            Delivery::Signal(_) | Delivery::Lobby(..) => Ok(()),
             Delivery::AlarmsComplete(positions) => {
                 if self.alarms.as_ref() == Some(&*positions) {
                     return Ok(());

@@ -49,7 +49,7 @@ impl RecentFacts {
     /// Adds the facts of the versions after `after_v` and up to `v`. Ignores versions that it has already. Forgets all
     /// earlier facts if versions in between are missing.
     pub(super) fn add(&mut self, after_v: i64, v: i64, facts: Vec<CountFact>) {
-        if v <= self.v {
+        if v <= self.v || !(0..v).contains(&after_v) {
             return;
         }
         if after_v > self.v {

@@ -102,6 +102,7 @@ pub(crate) async fn list_my_rooms(
                     'message_id', m.message_id::text,
                     'sender', m.author,
                     'preview', left(m.body, 100),
+                    'erased', m.erased,
                     'at', m.posted_at
                 )
                 from messages m

@@ -125,6 +125,8 @@ pub(crate) struct LastMessageView {
     /// The first 100 characters of the text; null if the message was deleted.
     #[schema(required, max_length = 100)]
     pub(crate) preview: Option<String>,
+    /// True if the author was erased, and the text with them.
+    pub(crate) erased: bool,
     /// The time of posting.
     pub(crate) at: DateTime<Utc>,
 }

@@ -127,6 +127,8 @@ pub(crate) struct LobbyRoomView {
     pub(crate) store_id: String,
     /// The title of the room.
     pub(crate) title: String,
+    /// True if the user who opened the room was erased, and the title with them.
+    pub(crate) title_erased: bool,
     /// The user id of the host.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) host: String,

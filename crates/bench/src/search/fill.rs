@@ -73,7 +73,7 @@ async fn write(served: &Served, numbers: std::ops::Range<u64>, messages: u64) ->
             let mut rows = String::new();
             for number in next..end {
                 let age = step * i32::try_from(messages - number).unwrap_or(i32::MAX);
-                add_row(&mut rows, number, Utc::now() - age, &mut random);
+                add_row(&mut rows, number, service_kit::clock::now() - age, &mut random);
             }
             next = end;
             if to.blocking_send(rows).is_err() {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::{BoxId, DeliveryBox, Lane, MessageId, RoomId};
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -75,6 +75,7 @@ impl TalkStates {
     fn with_capacity(log: &Arc<dyn Log>, partitions: u16, bytes: u64) -> Self {
         let loaded = Cache::builder()
             .max_capacity(bytes)
+            .eviction_policy(EvictionPolicy::lru())
             .weigher(|_: &BoxId, room: &Arc<Mutex<RoomTalk>>| locked(room).weigh())
             .build();
         // Texts are not part of the states, so nothing needs to be decrypted.
@@ -135,7 +136,9 @@ impl TalkStates {
         if let Some(room) = room {
             let is_heavier = {
                 let mut room = locked(&room);
-                changes.iter().for_each(|change| room.apply(commit.sequence, change));
+                for change in &changes {
+                    room.apply(commit.sequence, change);
+                }
                 room.has_outgrown_weight()
             };
             if is_heavier {
@@ -207,7 +210,9 @@ impl TalkStates {
                 return Err(EventStoreError::unavailable("a replica is behind".into()));
             };
             for recorded in &page {
-                changes(&recorded.payload).iter().for_each(|change| room.apply(recorded.sequence, change));
+                for change in changes(&recorded.payload) {
+                    room.apply(recorded.sequence, &change);
+                }
             }
             from = end + 1;
         }

@@ -41,7 +41,9 @@ impl Words {
     /// Makes the lexemes of a text, and adds those that are no words.
     pub(super) fn of(text: &str, others: &[String]) -> Self {
         let mut words = Self { text: String::with_capacity(6 * text.len()), entries: Vec::with_capacity(text.len()) };
-        others.iter().for_each(|other| words.push(&[other], 0));
+        for other in others {
+            words.push(&[other], 0);
+        }
         let mut former = String::new();
         tokenize(text, |Token { kind, text, position, is_joined, .. }| {
             words.push(&[text], position);
@@ -166,7 +168,7 @@ mod tests {
         let texts = [
             "🍕".repeat(4_000),
             (0..4_000).filter_map(|number| char::from_u32(0x4e00 + number)).collect(),
-            (0..4_000).map(|number| format!("{number}{word} ")).collect(),
+            (0..4_000).fold(String::new(), |text, number| text + &format!("{number}{word} ")),
         ];
         for text in texts {
             let mut bytes = 0;

@@ -72,7 +72,12 @@ impl ConnectedUser {
         if let Some(frame) = &rooms {
             send_queue.push_user_frame(frame);
         }
-        state.connected.push(UserConnection { send_queue: send_queue.clone(), alarms, unread: None, is_covered: false });
+        state.connected.push(UserConnection {
+            send_queue: send_queue.clone(),
+            alarms,
+            unread: None,
+            is_covered: false,
+        });
         rooms.is_some()
     }
 

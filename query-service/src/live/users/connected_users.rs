@@ -1,7 +1,7 @@
 //! The connected users, and the times at which their data must be read.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -196,7 +196,12 @@ impl ConnectedUsers {
         let rooms = connected_user.rooms();
         self.remove_members(connected_user, former.into_iter().filter(|room| !rooms.contains(room)));
         for room in rooms {
-            self.occupied.entry(room).or_default().members.insert(connected_user.id().clone());
+            let occupied = self.occupied.entry(room);
+            // Facts between the read and now were not kept for a room without members here.
+            if matches!(occupied, Entry::Vacant(_)) {
+                self.rooms.at(connected_user.id(), now);
+            }
+            occupied.or_default().members.insert(connected_user.id().clone());
         }
     }
 
