@@ -66,9 +66,6 @@ pub(crate) enum Claims {
     Outdated,
 }
 
-/// One of the subjects of a name.
-type Subject = fn(&NameClaims) -> &String;
-
 /// Claims and releases names for an aggregate that goes from one state to another.
 pub(crate) async fn claims<A: StoredAggregate>(
     store: &LogEventStore<A>,
@@ -85,9 +82,10 @@ pub(crate) async fn claims<A: StoredAggregate>(
     let user_id = id.to_string();
     let released = ClaimEvent::NicknameReleased { user_id: user_id.clone() };
     let claimed = ClaimEvent::NicknameClaimed { user_id: user_id.clone() };
-    let (exact, alike): (Subject, Subject) = (|claims| &claims.exact, |claims| &claims.alike);
-    let old_of = |subject: Subject| old.as_ref().map(subject);
-    let new_of = |subject: Subject| new.as_ref().map(subject);
+    let (exact, alike): (fn(&NameClaims) -> &String, fn(&NameClaims) -> &String) =
+        (|claims| &claims.exact, |claims| &claims.alike);
+    let old_of = |subject: fn(&NameClaims) -> &String| old.as_ref().map(subject);
+    let new_of = |subject: fn(&NameClaims) -> &String| new.as_ref().map(subject);
     let mut messages = Vec::new();
     if let Some(subject) = old_of(exact).filter(|old| new_of(exact) != Some(old)) {
         let Holder { sequence, user_id: holder } = holder(log, subject).await?;
