@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::{
-    AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, OriginalMessage,
-    OwnCommand, OwnEvent, Position, PositionVector, RoomCommand, RoomEvent, RoomId, Store, StoreCommand, TalkCommand,
-    User, UserCommand, UserId,
+    AlarmKind, BoxCommand, BoxEvent, BoxId, BoxRefusal, DeliveryBox, EventSequence, MessageId, MessageState,
+    OriginalMessage, OwnCommand, OwnEvent, Position, PositionVector, RoomCommand, RoomEvent, RoomId, Store,
+    StoreCommand, TalkCommand, User, UserCommand, UserId,
     delivery_box::{MAX_KICKED, PasswordProof},
     position_vector::MAX_STREAMS,
     user::{MAX_DEVICES, MAX_MUTED_ROOMS},
@@ -167,8 +167,10 @@ async fn the_largest_state_of_a_box_and_the_largest_commits_on_top_fit_the_log()
     let join =
         RoomCommand::JoinRoom { user_id: user(100), password: PasswordProof::Matches(HASH.to_owned()), at: noon() }
             .in_room(room_id.clone());
-    let original =
-        || Some(OriginalMessage { message_id: MessageId::new(u64::MAX), room_id: room_id.clone(), author: user(0) });
+    let original = || {
+        let (message_id, room_id) = (MessageId::new(u64::MAX), room_id.clone());
+        Some(OriginalMessage { message_id, room_id, author: user(0), state: MessageState::default() })
+    };
     let later = state.room().unwrap().closes_at();
     let (room_id, by, at) = (|| room_id.clone(), || user(0), noon());
     let commands = [
