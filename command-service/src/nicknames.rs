@@ -16,7 +16,7 @@ use crate::{app::App, error::Error, problems::Code};
 const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time between two looks for users of an earlier release that still runs beside this one.
-const PERIOD: Duration = Duration::from_mins(1);
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// The pause after an error.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);

@@ -128,7 +128,8 @@ fn talk_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(talk::delete::delete_message), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, NotTheAuthor]))
         .routes(command(routes!(talk::react::add_reaction), Users, Done,
-            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions, InvalidReaction]))
+            &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound, MessageDeleted, TooManyReactions,
+                InvalidReaction]))
         .routes(command(routes!(talk::react::remove_reaction), Users, Done,
             &[RoomNotFound, RoomClosed, NotAMember, MessageNotFound]))
 }

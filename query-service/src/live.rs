@@ -57,7 +57,8 @@ const SOCKET_BUFFER: usize = 4 * 1024;
 /// The client's first frame, within 10 seconds, is `hello {token, cursor?, rooms: [{id, v?}]}`. Later it may send
 /// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
 /// `auth {id?, token}`,
-/// `subscribe_lobby {id?, zip_code | near, radius?}`, `unsubscribe_lobby {id?}` and, after each ping, `pong`. The limit is 20 frames per second.
+/// `subscribe_lobby {id?, zip_code | near, radius?}`, `unsubscribe_lobby {id?}` and, after each ping, `pong`. The limit
+/// is 20 frames per second.
 ///
 /// The server answers `welcome {session, heartbeat_ms, expires_in_ms, cursor, resumed}`, then for each room
 /// `subscribed {id?, room, head_v, recovered}` or `error {id?, room?, code, detail}`. With `v`, all events after that

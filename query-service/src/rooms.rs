@@ -8,6 +8,7 @@ use crate::schemas;
 
 pub(crate) mod access;
 pub(crate) mod events;
+pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod message;

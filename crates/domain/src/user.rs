@@ -212,10 +212,13 @@ pub struct User {
     erased: bool,
     nickname: String,
     devices: BTreeSet<DeviceId>,
+    #[serde(default)]
     hides_read_markers: bool,
     /// The muted rooms in the order of muting.
+    #[serde(default)]
     muted_rooms: Vec<RoomId>,
     /// The sequence in each stream of boxes up to which alarms are read.
+    #[serde(default)]
     alarms_read: BTreeMap<String, u64>,
 }
 

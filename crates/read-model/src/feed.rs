@@ -40,8 +40,8 @@ pub enum RoomEvent {
         /// The new member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
-        /// The nickname at the time of reading; null if the user was erased or is not known yet. Not stored: a row depends on its own stream
-        /// only.
+        /// The nickname at the time of reading; null if the user was erased or is not known yet. Not stored: a row
+        /// depends on its own stream only.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(required)]
         nickname: Option<String>,

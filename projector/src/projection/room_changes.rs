@@ -1,5 +1,4 @@
-//! Changes of users' own view of rooms by a batch: unread counts, memberships and read markers; and of the public details
-//! of rooms.
+//! Changes by a batch: of users' own view of rooms (unread counts, memberships, read markers), and of public details.
 
 use std::collections::{BTreeMap, BTreeSet};
 

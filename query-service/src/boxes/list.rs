@@ -175,7 +175,8 @@ async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader)
                 union all
                 (
                     select b.box_id from boxes b
-                    where not (b.service = 'in_service' and b.room_id is null) and $2::bool is not true and $1::text is null
+                    where not (b.service = 'in_service' and b.room_id is null)
+                        and $2::bool is not true and $1::text is null
                         and point(b.longitude, b.latitude) <@ box(point(area.west, $10), point(area.east, $11))
                 )
             ) as f
@@ -188,7 +189,8 @@ async fn nearest_first(query: ListBoxes, location: Location, mut reader: Reader)
         cross join lateral (
             select 2 * 6371008.8 * asin(least(1, sqrt(
                 sin(radians(b.latitude - $6::float8) / 2) ^ 2
-                + cos(radians($6::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $7::float8) / 2) ^ 2
+                + cos(radians($6::float8)) * cos(radians(b.latitude))
+                    * sin(radians(b.longitude - $7::float8) / 2) ^ 2
             ))) as m
         ) as distance
         where (distance.m, b.box_id) > ($3, $4)
@@ -234,7 +236,8 @@ async fn reach(
                     cross join lateral (
                         select 2 * 6371008.8 * asin(least(1, sqrt(
                             sin(radians(b.latitude - $4::float8) / 2) ^ 2
-                            + cos(radians($4::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $5::float8) / 2) ^ 2
+                            + cos(radians($4::float8)) * cos(radians(b.latitude))
+                                * sin(radians(b.longitude - $5::float8) / 2) ^ 2
                         ))) as m
                     ) as distance
                     where b.service = 'in_service' and b.room_id is null and $1::bool is not false
@@ -249,7 +252,8 @@ async fn reach(
                     cross join lateral (
                         select 2 * 6371008.8 * asin(least(1, sqrt(
                             sin(radians(b.latitude - $4::float8) / 2) ^ 2
-                            + cos(radians($4::float8)) * cos(radians(b.latitude)) * sin(radians(b.longitude - $5::float8) / 2) ^ 2
+                            + cos(radians($4::float8)) * cos(radians(b.latitude))
+                                * sin(radians(b.longitude - $5::float8) / 2) ^ 2
                         ))) as m
                     ) as distance
                     where not (b.service = 'in_service' and b.room_id is null) and $1::bool is not true

@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     generation::Generations,
     metrics::METRICS,
-    rooms::list::{Filter, nearest, newest},
+    rooms::find::{Filter, nearest, newest},
     views::{LobbyRoomView, RoomStatus, RoomView},
 };
 

@@ -4,7 +4,7 @@ use domain::values::ZipCode;
 
 use crate::{
     location::{Location, Radius},
-    rooms::list::Around,
+    rooms::find::Around,
 };
 
 /// The open rooms that a client follows.

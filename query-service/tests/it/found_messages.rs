@@ -167,7 +167,8 @@ async fn members_of_few_and_of_many_rooms_find_the_same() {
                  values ('u1', 1), ('u20', 20), ('u21', 21), ('u200', 200), ('u201', 201), ('u5100', 5100)
              ) as users (u, rooms) on n <= rooms;
              update members set standing = 'left' where room_id = 'many.5' and user_id = 'u5100';
-             insert into user_rooms select user_id, now(), room_id, box_id, true, null from members where box_id = 'many';
+             insert into user_rooms
+             select user_id, now(), room_id, box_id, true, null from members where box_id = 'many';
              insert into messages select 'many', 'many.' || n, 10000 + n, 1, 'ben', 1, 'dumplings', false, null,
                  '2026-01-01T00:00:00Z'::timestamptz - n * interval '1 hour', null, '{}', '[]', false, null, ''
              from generate_series(1, 5100) as n",

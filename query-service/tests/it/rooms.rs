@@ -43,12 +43,14 @@ async fn a_room_shows_its_public_details() {
 #[tokio::test]
 async fn open_rooms_are_found_around_a_location() {
     let world = World::start().await;
-    world.sql(
-        "update boxes set room_id = 'south.1' where box_id = 'south';
+    world
+        .sql(
+            "update boxes set room_id = 'south.1' where box_id = 'south';
          insert into rooms select 'south', 'south.1', 1, 'pizza', zip_code, 'Dinner', false, 'open', null, 'eve', 1, 5,
-             false, 'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0, opened_at from rooms where room_id = 'north.2'",
-    )
-    .await;
+             false, 'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0, opened_at
+         from rooms where room_id = 'north.2'",
+        )
+        .await;
     // South is 0.05 degrees of latitude away.
     let near = "/rooms?near=51.35,12.37";
     assert_eq!(world.list("eve", near, "room_id").await, ["north.2"], "within 5 km");

@@ -34,7 +34,8 @@ async fn many_searches_of_one_user_do_not_slow_down_reads_of_others() {
     world
         .sql(
             "insert into messages
-             select 'north', 'north.2', 1000 + n, 1000 + n, 'ben', 1000 + n, 'dumplings number ' || n || ' with soy sauce',
+             select 'north', 'north.2', 1000 + n, 1000 + n, 'ben', 1000 + n,
+                 'dumplings number ' || n || ' with soy sauce',
                  false, null, now(), null, '{}', '[]', false, null, ''
              from generate_series(1, 40000) as n",
         )

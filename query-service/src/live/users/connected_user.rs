@@ -122,8 +122,8 @@ impl ConnectedUser {
         }
     }
 
-    /// Marks all alarms up to these positions as sent to every connection, except those that came during the read. Sends
-    /// the number of unread alarms to those that have received another one, or alarms.
+    /// Marks all alarms up to these positions as sent to every connection, except those that came during the read.
+    /// Sends the number of unread alarms to those that have received another one, or alarms.
     pub(super) fn complete(&self, positions: &Positions, unread: &Unread, up_to: Option<&str>) {
         let mut state = self.state();
         let (count, mut frame) = (unread.count, None);
