@@ -77,7 +77,8 @@ async fn an_edit_alarms_each_newly_mentioned_user_once() {
     assert_eq!(alarms_of_last_commit(&story).await, expected_alarms(&[("cleo", "mention")]));
     let expected = json!({
         "user_id": "cleo", "at": time(6).to_rfc3339(), "box_id": "b1", "position": 6, "kind": "mention",
-        "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0",
+        "room_id": "b1.1", "message_id": 5, "by": "ann", "stream": "box-0", "count": 1, "latest": 6, "changed": 6,
+        "withdrawn": null,
     });
     let mut world = World::start().await;
     world.project_story(&story).await;

@@ -211,7 +211,7 @@ fn people(dice: &[Dice]) -> Story {
             3 => UserCommand::ChangeNickname { nickname },
             4..=9 => UserCommand::RegisterDevice {
                 device_id,
-                push_token: format!("token {what}").try_into().expect("a token"),
+                push_token: format!("token-{what}").try_into().expect("a token"),
             },
             10..=13 => UserCommand::RemoveDevice { device_id },
             14 if which % 4 < 3 => {

@@ -42,6 +42,13 @@ fn everything_that_happens() -> Story {
 
 fn expected_feed() -> Vec<Value> {
     let closes_at = |hours| (time(0) + TimeDelta::hours(hours)).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let posted = |message_id: &str, author: &str, body: Value, reply_to: Value| {
+        json!({
+            "message_id": message_id, "author": author, "body": body, "reply_to": reply_to, "mentions": [],
+            "mentions_all": false,
+        })
+    };
+    let edited_data = json!({ "message_id": "13", "body": null, "mentions": [], "mentions_all": false });
     let opened = json!({
         "store_id": "s1", "title": "Noodles", "host": "ann", "max_members": 4, "locked": true,
         "opened_at": "2026-03-01T12:00:00Z", "closes_at": closes_at(3),
@@ -58,9 +65,9 @@ fn expected_feed() -> Vec<Value> {
         ("room_extended", "bob", json!({ "extension": 1, "hours": 1, "closes_at": closes_at(4) })),
         ("order_arrived", "b1", json!({})),
         ("door_opened", "b1", json!({})),
-        ("message_posted", "bob", json!({ "message_id": "12", "author": "bob", "body": "here", "reply_to": null })),
-        ("message_posted", "dan", json!({ "message_id": "13", "author": "dan", "body": null, "reply_to": "12" })),
-        ("message_edited", "dan", json!({ "message_id": "13", "body": null })),
+        ("message_posted", "bob", posted("12", "bob", json!("here"), json!(null))),
+        ("message_posted", "dan", posted("13", "dan", json!(null), json!("12"))),
+        ("message_edited", "dan", edited_data),
         ("reaction_added", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
         ("reaction_removed", "dan", json!({ "message_id": "12", "user_id": "dan", "emoji": "👍" })),
         ("message_deleted", "bob", json!({ "message_id": "13", "by": "bob" })),

@@ -41,7 +41,8 @@ async fn a_notified_event_can_be_read() {
         let readable: i64 = sqlx::query_scalar(sql).fetch_one(&mut rows).await.expect("a row");
         assert_eq!(readable, n, "notified before it could be read");
         let data = json!({
-            "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null
+            "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null,
+            "mentions": [], "mentions_all": false,
         });
         assert_eq!(notification.len(), 1);
         assert_eq!((&notification[0]["v"], &notification[0]["data"]), (&json!(n), &data));

@@ -17,7 +17,8 @@ async fn an_open_room_has_its_host_as_member_and_occupies_the_box() {
     story.happens("b1", "ann", [opened("b1.1", "ann")]);
     world.project_story(&story).await;
     let expected = json!({
-        "box_id": "b1", "room_id": "b1.1", "number": 1, "store_id": "s1", "title": "Noodles", "status": "open",
+        "box_id": "b1", "room_id": "b1.1", "number": 1, "store_id": "s1", "zip_code": "04109",
+        "title": "Noodles", "title_erased": false, "status": "open",
         "closed_reason": null, "host": "ann", "member_count": 1, "max_members": 4, "locked": true,
         "step": "gathering", "opened_at": time(0).to_rfc3339(),
         "closes_at": (time(0) + TimeDelta::hours(3)).to_rfc3339(), "closed_at": null, "v": 1, "last_ordinal": 0,

@@ -82,7 +82,7 @@ async fn rooms_are_muted_and_unmuted_and_markers_hidden() {
     story.user("bob", [muted("b1.3"), UserEvent::UserErased {}]);
     world.project(StreamName::User, &story.commits).await;
     assert_eq!(world.texts(all).await, ["ann b1.2"]);
-    assert_eq!(world.texts(shared).await, ["ann true", "bob true"]);
+    assert_eq!(world.texts(shared).await, ["ann true", "bob false"]);
 }
 
 #[tokio::test]

@@ -267,7 +267,7 @@ async fn a_generation_is_compared_with_a_temporary_fresh_projection() {
         &world.database,
         1,
         "delete from alarms; delete from author_erasures; delete from alarms_read; delete from devices;
-         delete from quarantined_boxes; delete from parked_events",
+         delete from muted_rooms; delete from quarantined_boxes; delete from parked_events",
     )
     .await;
     assert!(fresh().await.is_equal());
