@@ -150,6 +150,7 @@ async fn places_are_highlighted_in_utf_16() {
         page["items"],
         json!([{
             "message_id": "40", "room_id": "north.2", "author": "ben", "body": "🍕 für das Café",
+            "erased": false, "reply_to": null, "mentions": [], "mentions_all": false,
             "posted_at": "2026-01-03T12:10:00Z", "deleted": false, "reactions": {},
             "highlights": [[0, 2], [11, 15]],
         }])

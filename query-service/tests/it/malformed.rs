@@ -287,7 +287,7 @@ async fn a_malformed_frame_is_answered_with_its_id() {
         (json!({ "type": "shout", "id": 8 }), json!(8)),
         (json!({ "type": "typing" }), json!(null)),
     ] {
-        watcher.say(frame.clone()).await;
+        watcher.say_text(&frame.to_string()).await;
         let error = watcher.next().await;
         assert_eq!((&error["code"], &error["id"]), (&json!("invalid-frame"), &id), "{frame}");
     }

@@ -22,7 +22,7 @@ async fn an_account_contains_no_secrets() {
 }
 
 fn message(id: &str, sender: &str, preview: &Value, at: &str) -> Value {
-    json!({ "message_id": id, "sender": sender, "preview": preview, "at": at })
+    json!({ "message_id": id, "sender": sender, "preview": preview, "erased": false, "at": at })
 }
 
 #[tokio::test]

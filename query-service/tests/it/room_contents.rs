@@ -32,7 +32,10 @@ async fn members_are_listed_in_the_order_of_joining() {
     assert_eq!(
         page["items"],
         json!([
-            { "user_id": "ana", "nickname": "Ana", "host": true, "joined_at": "2026-01-03T12:00:00Z" },
+            {
+                "user_id": "ana", "nickname": "Ana", "host": true, "joined_at": "2026-01-03T12:00:00Z",
+                "read_up_to": "22",
+            },
             { "user_id": "ben", "nickname": "Ben", "host": false, "joined_at": "2026-01-03T12:01:00Z" },
         ])
     );

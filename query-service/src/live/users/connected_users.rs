@@ -306,6 +306,7 @@ mod tests {
         for name in ["ana", "ben"] {
             read(&mut present, name, 7, 1);
         }
+        assert_eq!(whose(&mut present, Instant::now()), ["ana"], "facts before the first read were not kept");
         for deliveries in [&mut ana, &mut ben] {
             assert_eq!(frames(deliveries), [r#"{"type":"my_rooms","rooms":{"b.1":{"unread":1}}}"#]);
         }
