@@ -1,5 +1,7 @@
 //! `POST /rooms/{room}/extensions`
 
+#![expect(clippy::unnecessary_wraps, reason = "eserde generates such a function for a field with its own deserializer")]
+
 use axum::extract::State;
 use domain::{BoxEvent, RoomCommand, RoomEvent, values::ExtensionHours};
 use eserde::Deserialize;

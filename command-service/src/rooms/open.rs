@@ -1,5 +1,7 @@
 //! `POST /boxes/{box}/rooms`
 
+#![expect(clippy::unnecessary_wraps, reason = "eserde generates such a function for a field with its own deserializer")]
+
 use axum::extract::State;
 use domain::{
     BoxCommand, BoxEvent, OwnCommand, RoomEvent, StoreId, UserId,

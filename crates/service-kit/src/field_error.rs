@@ -25,13 +25,21 @@ impl FieldError {
 
     /// Returns the errors of all fields, at most [`MAX_ERRORS`].
     pub(crate) fn all(errors: &DeserializationErrors) -> Vec<Self> {
+        // After an unknown variant, the parser keeps the path of that field.
+        let mut is_after_variant = false;
         let error = |error: &eserde::DeserializationError| {
             let mut pointer = String::new();
+            let was_after_variant = is_after_variant;
             for segment in error.path().into_iter().flat_map(eserde::path::Path::iter) {
                 match segment {
                     Segment::Seq { index } => push(&mut pointer, &index.to_string()),
-                    Segment::Map { key } => push(&mut pointer, key),
-                    Segment::Enum { variant } => push(&mut pointer, variant),
+                    Segment::Map { key } => {
+                        if was_after_variant {
+                            pointer.clear();
+                        }
+                        push(&mut pointer, key);
+                    }
+                    Segment::Enum { .. } => is_after_variant = true,
                 }
             }
             let message = error.message();

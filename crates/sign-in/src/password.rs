@@ -65,7 +65,9 @@ impl<const MIN: usize> NewPassword<MIN> {
         if password.prepared.is_some() {
             return Ok(Self(password));
         }
-        Err(format!("a password must have {MIN} to {MAX_CHARS} characters, and no control characters"))
+        Err(format!(
+            "a password must have {MIN} to {MAX_CHARS} characters, and no control characters or invisible ones"
+        ))
     }
 
     /// Returns the hash of the password in PHC form, with a new salt.
@@ -92,11 +94,23 @@ fn prepare(received: &str) -> Option<String> {
 /// Returns the form of a composed password with characters that are newer than the profile's tables, such as most
 /// emoji, or that it knows only in other contexts: with ordinary spaces, and without control characters.
 fn prepare_newer(composed: &str) -> Option<String> {
-    let is_allowed = |character: char| !character.is_control();
-    let is_shown = |character: char| !character.is_whitespace() && !('\u{200B}'..='\u{200F}').contains(&character);
+    // Emoji contain joiners and variation selectors.
+    let is_shown = |character: char| !character.is_whitespace() && !matches!(character, '\u{200D}' | '\u{FE0F}');
     let spaced = |character: char| if character.is_whitespace() { ' ' } else { character };
-    let fits = composed.chars().all(is_allowed) && composed.chars().any(is_shown);
+    let fits = !composed.chars().any(is_forbidden) && composed.chars().any(is_shown);
     fits.then(|| composed.chars().map(spaced).collect())
+}
+
+/// Returns true for control characters, invisible ones that no keyboard sends, and noncharacters.
+fn is_forbidden(character: char) -> bool {
+    let is_noncharacter = u32::from(character) & 0xFFFE == 0xFFFE || ('\u{FDD0}'..='\u{FDEF}').contains(&character);
+    is_noncharacter
+        || character.is_control()
+        || matches!(
+            character,
+            '\u{AD}' | '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+        )
 }
 
 /// Reads the text of a password. serde's own message would repeat a value of the wrong type.
@@ -174,7 +188,8 @@ mod tests {
             assert!(Password::<8>::new(bad.to_owned()).is_ok(), "{bad:?}");
         }
         assert!(NewPassword::<1>::new(String::new()).is_err() && Password::<1>::new(String::new()).is_err());
-        for good in ["🍕 and 🍔 are food", "пароль пароль", "        "] {
+        for good in ["🍕 and 🍔 are food", "🤔 I ❤️ 👨\u{200D}👩\u{200D}👧 🦄", "пароль пароль", "        "]
+        {
             assert!(NewPassword::<8>::new(good.to_owned()).is_ok(), "{good}");
         }
     }

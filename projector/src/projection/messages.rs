@@ -96,13 +96,11 @@ impl Workspace {
     /// Returns the mentioned members.
     fn mentions(&self, room_id: &RoomId, text: Text<'_>) -> Result<Vec<UserId>, InvalidEvent> {
         let room = self.room(room_id)?;
-        Ok(match text.mentions {
-            Some(mentions) => mentions.to_vec(),
-            None => {
-                let members = mentioned(text.body).into_iter().filter(|user_id| room.has_member(user_id));
-                members.take(MAX_PER_MESSAGE).collect()
-            }
-        })
+        if let Some(mentions) = text.mentions {
+            return Ok(mentions.to_vec());
+        }
+        let members = mentioned(text.body).into_iter().filter(|user_id| room.has_member(user_id));
+        Ok(members.take(MAX_PER_MESSAGE).collect())
     }
 
     /// Alarms the author of the original message, and the mentioned users. A message mentioning all has no limit.

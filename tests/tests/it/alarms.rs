@@ -63,7 +63,7 @@ async fn an_alarm_without_a_cause_is_withdrawn() {
     let answer = ben.say(&room, "yes, @ana").await.created();
     let mention = alarm(&mut phone, "mention").await;
     let emoji = |emoji: &str| format!("/rooms/{room}/messages/{question}/reactions/{emoji}");
-    ben.put(emoji("ok"), json!({})).await.done();
+    ben.put(emoji("👍"), json!({})).await.done();
     let reaction = alarm(&mut phone, "reaction").await;
     assert_eq!(reaction["count"], 1);
 
@@ -71,7 +71,7 @@ async fn an_alarm_without_a_cause_is_withdrawn() {
     let withdrawn = |frame: &Value| frame["type"] == "alarm_withdrawn";
     assert_eq!(phone.until("a withdrawal", withdrawn).await["id"], mention["id"]);
     phone.clear_frames();
-    let removed = ben.delete(emoji("ok")).await;
+    let removed = ben.delete(emoji("👍")).await;
     removed.done();
     phone.until("a withdrawal", |frame| withdrawn(frame) && frame["id"] == reaction["id"]).await;
     ana.remember_position(&removed);

@@ -158,7 +158,11 @@ impl Case<'_> {
                 value.clone_into(&mut params[index].1);
                 params
             };
-            for malformed in ["NEITHER%20ID%20NOR%20EMOJI", "%00", "%20", &"x".repeat(70)] {
+            for malformed in ["NEITHER%20AN%20ID", "%00", "%20", &"x".repeat(70)] {
+                // A text that is no emoji may be a reaction of an earlier release.
+                if *name == "emoji" && malformed.starts_with("NEITHER") {
+                    continue;
+                }
                 self.refused(self.request(&with(malformed)), 404, "not-found", malformed).await;
             }
             for (of, unknown, status, code) in &self.row.unknown {

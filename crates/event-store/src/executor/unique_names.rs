@@ -82,8 +82,8 @@ pub(crate) async fn claims<A: StoredAggregate>(
     let user_id = id.to_string();
     let released = ClaimEvent::NicknameReleased { user_id: user_id.clone() };
     let claimed = ClaimEvent::NicknameClaimed { user_id: user_id.clone() };
-    let (exact, alike): (fn(&NameClaims) -> &String, fn(&NameClaims) -> &String) =
-        (|claims| &claims.exact, |claims| &claims.alike);
+    let exact: fn(&NameClaims) -> &String = |claims| &claims.exact;
+    let alike: fn(&NameClaims) -> &String = |claims| &claims.alike;
     let old_of = |subject: fn(&NameClaims) -> &String| old.as_ref().map(subject);
     let new_of = |subject: fn(&NameClaims) -> &String| new.as_ref().map(subject);
     let mut messages = Vec::new();

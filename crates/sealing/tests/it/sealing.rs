@@ -118,7 +118,7 @@ async fn personal_data_is_sealed_in_the_log_and_read_by_every_permitted_process(
     let users = executor::<User>(&log);
     let nickname = format!("Ann {SECRET}").try_into().unwrap();
     users.execute(&ann(), UserCommand::RegisterUser { user_id: ann(), nickname }, by("ann")).await.unwrap();
-    let token = format!("token {SECRET}").try_into().unwrap();
+    let token = format!("token-{SECRET}").try_into().unwrap();
     let register = UserCommand::RegisterDevice { device_id: "phone".parse().unwrap(), push_token: token };
     users.execute(&ann(), register, by("ann")).await.unwrap();
 

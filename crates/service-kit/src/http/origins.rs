@@ -181,7 +181,6 @@ mod tests {
             "",
             "*",
             "null",
-            "http://*",
             "http://localhost:80:*",
             "chat.example",
             "https://chat.example/",

@@ -60,7 +60,7 @@ impl Fixture {
     /// The values of path parameters.
     pub(super) fn params(&self) -> Vec<(&'static str, String)> {
         let any =
-            [("store", "corner"), ("device", "phone"), ("emoji", "ok")].map(|(name, value)| (name, value.to_owned()));
+            [("store", "corner"), ("device", "phone"), ("emoji", "👍")].map(|(name, value)| (name, value.to_owned()));
         let own = [
             ("box", self.box_id.clone()),
             ("room", self.room.clone()),

@@ -393,7 +393,14 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         of_members("GET /rooms/{room}/messages")
             .wrong_query(&[("before", "1"), ("after", "1")])
             .wrong_query(&[("after", "1"), ("around", "1")]),
+        read("GET /rooms/{room}/messages/{message}", &[room[0], ("message", fixture.anas_message.as_str())]).not(
+            Who::Stranger,
+            403,
+            "not-a-member",
+        ),
         of_members("GET /rooms/{room}/events"),
+        Row { query: vec![("ids", "ana")], ..read("GET /users", &[]) }.wrong_query(&[("ids", "ana,")]),
+        read("GET /users/{user}", &[("user", "ana")]),
         read("GET /me", &[]).not(Who::Stranger, 404, "user-not-found"),
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
