@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_location_is_rounded_to_thousandths_of_a_degree() {
         assert_eq!(at(51.3397, 12.3731).thousandths(), (51_340, 12_373));
-        assert_eq!(Location::of_thousandths(51_340, -180_000).longitude(), -180.0);
+        assert_eq!(Location::of_thousandths(51_340, -180_000).thousandths(), (51_340, -180_000));
         assert_eq!(at(89.9999, -179.9999).thousandths(), (90_000, -180_000));
     }
 

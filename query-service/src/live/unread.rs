@@ -227,6 +227,7 @@ mod tests {
             self.versions.push((room, fact));
         }
 
+        #[expect(clippy::needless_pass_by_value, reason = "a step is taken once")]
         fn take(&mut self, step: Step) {
             let mut room = self.room();
             match step {

@@ -229,6 +229,7 @@ impl Users {
             return Ok(());
         }
         METRICS.recovery_reads.inc();
+        users.iter().for_each(|connected_user| connected_user.begin_read());
         let checkpoints = self.checkpoints().await?;
         let positions = positions_of(&checkpoints);
         for chunk in users.chunks(CHUNK) {

@@ -92,11 +92,17 @@ impl ConnectedUser {
         is_connected
     }
 
+    /// Begins a read of alarms for the present connections. Later ones may know positions that the read does not.
+    pub(super) fn begin_read(&self) {
+        self.state().connected.iter_mut().for_each(|connected| connected.is_covered = true);
+    }
+
     /// Returns the positions after which alarms must be read. Resets connections whose claim is beyond `positions`.
     pub(super) fn floor(&self, positions: &Positions) -> Option<Positions> {
         let mut floor: Option<BTreeMap<String, i64>> = None;
-        for UserConnection { send_queue, alarms, is_covered, .. } in &mut self.state().connected {
-            *is_covered = true;
+        let mut state = self.state();
+        let covered = state.connected.iter_mut().filter(|connected| connected.is_covered);
+        for UserConnection { send_queue, alarms, .. } in covered {
             if !alarms.verify_claim(positions) {
                 METRICS.resets.inc();
                 send_queue.push_user_frame(
