@@ -382,11 +382,13 @@ mod tests {
         let mut first = joined(&mut present, "ana");
         let connected_user = present.users[&user("ana")].clone();
         let read = || connected_user.complete(&Positions::new(), &Unread::default(), None);
+        connected_user.begin_read();
         connected_user.floor(&Positions::new());
         let mut second = joined(&mut present, "ana");
         read();
         assert!(matches!(first.try_next(), Some(Delivery::UserFrame(_))));
         assert!(second.try_next().is_none());
+        connected_user.begin_read();
         connected_user.floor(&Positions::new());
         read();
         assert!(matches!(second.try_next(), Some(Delivery::UserFrame(_))));
