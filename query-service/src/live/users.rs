@@ -229,7 +229,9 @@ impl Users {
             return Ok(());
         }
         METRICS.recovery_reads.inc();
-        users.iter().for_each(|connected_user| connected_user.begin_read());
+        for connected_user in users {
+            connected_user.begin_read();
+        }
         let checkpoints = self.checkpoints().await?;
         let positions = positions_of(&checkpoints);
         for chunk in users.chunks(CHUNK) {
