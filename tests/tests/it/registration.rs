@@ -19,7 +19,7 @@ async fn a_taken_id_or_nickname_is_refused_without_affecting_its_owner() {
     world.register("anna", "another password", "ana").await.refused(409, "nickname-taken");
     world.register("anna", "another password", " ANA ").await.refused(409, "nickname-taken");
     for reserved in ["system", "me"] {
-        world.register(reserved, PASSWORD, reserved).await.refused(409, "user-exists");
+        world.register(reserved, PASSWORD, "Newcomer").await.refused(409, "user-exists");
     }
 
     assert_eq!(ana.get("/me").await.ok(), before);

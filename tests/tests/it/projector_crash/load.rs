@@ -77,7 +77,7 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
     let mut number = 0;
     while goes_on(enough) || number < 4 {
         let user = world.user(&format!("newcomer-{number}")).await;
-        user.put("/users/me/devices/phone", json!({ "push_token": format!("token {number}") })).await.done();
+        user.put("/users/me/devices/phone", json!({ "push_token": format!("token-{number}") })).await.done();
         user.put("/users/me/devices/tablet", json!({ "push_token": "token" })).await.done();
         user.delete("/users/me/devices/tablet").await.done();
         let preferences = json!({ "preferences": { "reply": number % 2 == 0 } });
