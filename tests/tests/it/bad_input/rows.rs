@@ -400,7 +400,7 @@ pub(crate) fn reads(fixture: &Fixture) -> Vec<Row> {
         ),
         of_members("GET /rooms/{room}/events"),
         Row { query: vec![("ids", "ana")], ..read("GET /users", &[]) }.wrong_query(&[("ids", "ana,")]),
-        read("GET /users/{user}", &[("user", "ana")]),
+        read("GET /users/{user}", &[("user", "ana")]).unknown_is(404, "user-not-found"),
         read("GET /me", &[]).not(Who::Stranger, 404, "user-not-found"),
         read("GET /me/rooms", &[]),
         read("GET /me/alarms", &[]),
