@@ -36,6 +36,9 @@ pub(crate) fn parameters(schema: &Value) -> Vec<String> {
             wrong
         }
         "boolean" => ["perhaps", "", "1"].map(Value::from).to_vec(),
+        _ if schema["format"] == "date-time" => {
+            ["x", "", "2026-01-01", "2026-13-01T00:00:00Z"].map(Value::from).to_vec()
+        }
         _ => texts(schema),
     };
     wrong.into_iter().map(text).collect()

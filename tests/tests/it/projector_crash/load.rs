@@ -57,9 +57,7 @@ async fn use_box(world: &World, box_id: String, enough: &AtomicBool) {
 
 async fn talk(people: &[Person], room: &str) {
     for round in 0..6 {
-        let said = people[round % 4].say(room, &format!("round {round} @{}", people[0].id())).await;
-        people[0].post("/alarms/read", json!({ "up_to": said.position() })).await.done();
-        let said = said.created();
+        let said = people[round % 4].say(room, &format!("round {round} @{}", people[0].id())).await.created();
         let message = format!("/rooms/{room}/messages/{said}");
         for person in people {
             let reply = json!({ "body": format!("{} hears", person.id()), "reply_to": said });
@@ -85,6 +83,9 @@ async fn come_and_go(world: &World, enough: &AtomicBool) {
         let preferences = json!({ "preferences": { "reply": number % 2 == 0 } });
         user.put("/users/me/notification-preferences", preferences).await.done();
         user.put("/users/me/muted-rooms/box-0.1", json!(null)).await.done();
+        let details = json!({ "detailed_address": format!("seen by {number}") });
+        let changed = world.operator().patch("/boxes/box-0", details).await;
+        user.post("/alarms/read", json!({ "up_to": changed.position() })).await.done();
         user.patch("/users/me", json!({ "nickname": format!("Newcomer {number}") })).await.done();
         if number % 3 == 2 {
             user.delete("/users/me").await.done();
