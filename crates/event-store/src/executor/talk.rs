@@ -91,7 +91,9 @@ impl TalkStates {
             if let Some(room) = rooms.get(room_id) {
                 return Ok(locked(&room).message(message));
             }
-            match rooms.loading.get(room_id.box_id()).filter(|load| load.room_id == *room_id) {
+            // A load that has ended without an outcome is not waited for.
+            let is_current = |load: &&Load| load.room_id == *room_id && load.outcome.has_changed().is_ok();
+            match rooms.loading.get(room_id.box_id()).filter(is_current) {
                 Some(load) => load.outcome.clone(),
                 None => self.start_load(&mut rooms, room_id),
             }
