@@ -10,15 +10,11 @@ pub(crate) mod tail;
 mod boxes;
 mod closings;
 mod idempotency;
+mod slot;
 mod talk;
 pub(crate) mod unique_names;
 
-use std::{
-    collections::HashMap,
-    future::ready,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, future::ready, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use cqrs_es::{Aggregate, event_sink::EventSink};
@@ -36,6 +32,7 @@ use crate::{
         error::EventStoreError,
         idempotency::CommandLookup,
         outcome::{CommandError, Committed},
+        slot::{Slot, observe},
         store::{Loaded, LogEventStore, PendingCommit, Stored, Versioned, lane_of},
         tail::{Tail, TailState},
         talk::TalkStates,
@@ -56,38 +53,6 @@ pub struct ExecutorOptions {
     pub idempotency_window: TimeDelta,
     /// The maximum number of aggregate states in memory.
     pub cached_states: u64,
-}
-
-/// The cached state of one aggregate. Held by the cache, by the commands in progress, and by the tail.
-struct Slot<A> {
-    /// Commands that change the state are serialized here. The guard makes this correct, the mutex makes it cheap.
-    queue: tokio::sync::Mutex<()>,
-    known: RwLock<Option<Versioned<A>>>,
-}
-
-impl<A> Default for Slot<A> {
-    fn default() -> Self {
-        Self { queue: tokio::sync::Mutex::default(), known: RwLock::default() }
-    }
-}
-
-impl<A> Slot<A> {
-    fn known(&self) -> Option<Versioned<A>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Drops a state that is older than this version, so that it is read again.
-    fn drop_older(&self, version: u64) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.take_if(|known| known.version < version);
-    }
-
-    fn update(&self, newer: Versioned<A>) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_none_or(|known| known.version < newer.version) {
-            *known = Some(newer);
-        }
-    }
 }
 
 /// Executes the commands to one type of aggregate. There is one for each process. Ends its tails when dropped.
@@ -238,21 +203,6 @@ impl<A: StoredAggregate> Executor<A> {
         let known = self.store.load(id, Freshness::AnyReplica).await?;
         slot.update(known.clone());
         Ok(known)
-    }
-}
-
-/// Updates a cached state from a commit of the tail.
-async fn observe<A: StoredAggregate>(slots: Cache<A::Id, Arc<Slot<A>>>, commit: RecordedCommit) {
-    let Some(id) = A::changed_by(&commit.source) else { return };
-    let Some(slot) = slots.get(&id).await else { return };
-    if slot.known().is_some_and(|known| known.version >= commit.sequence) {
-        return;
-    }
-    match commit.state::<A>(A::STATE_VERSION) {
-        Some(state) => slot.update(Versioned { state: Arc::new(state), version: commit.sequence }),
-        // The state is encrypted or of a newer release: the next command loads it. The slot itself stays in the cache,
-        // because commands in progress hold it and share their results through it.
-        None => slot.drop_older(commit.sequence),
     }
 }
 

@@ -118,7 +118,9 @@ fn stored(last: Option<Recorded>) -> Result<(Option<MessageId>, MarkKeys), MarkE
     let Some(last) = last else { return Ok((None, MarkKeys::default())) };
     let commit = RecordedCommit::parse(&last).map_err(DecodeError::json)?;
     match commit.decode()? {
-        Decoded::Mark { message_id } => Ok((Some(message_id), commit.state(MarkKeys::VERSION).unwrap_or_default())),
+        Decoded::Mark { message_id } => {
+            Ok((Some(message_id), commit.state(MarkKeys::VERSION..=MarkKeys::VERSION).unwrap_or_default()))
+        }
         _ => Err(DecodeError::Header("the marker").into()),
     }
 }

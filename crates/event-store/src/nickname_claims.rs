@@ -142,7 +142,8 @@ impl NicknameClaims {
     async fn recording(&self) -> Result<(u64, Recording), EventStoreError> {
         let last = self.store.log().last(StreamName::User, NICKNAMES_CLAIMED, Freshness::Leader).await?;
         let Some(last) = last else { return Ok((0, Recording::default())) };
-        let recording = RecordedCommit::parse(&last)?.state(Recording::VERSION).unwrap_or_default();
+        let recording =
+            RecordedCommit::parse(&last)?.state(Recording::VERSION..=Recording::VERSION).unwrap_or_default();
         Ok((last.sequence, recording))
     }
 

@@ -14,6 +14,7 @@ use event_store::{
     },
     log::{Attempt, Freshness, Guard, NewMessage},
 };
+use serde_json::Value;
 use wire::{StreamName, subject};
 
 use crate::commands::{by, user};
@@ -64,16 +65,28 @@ impl EarlierRelease<'_> {
         let user_id = user(user_id);
         let last = self.log.last(StreamName::User, &subject::user(&user_id), Freshness::Leader).await.unwrap();
         let (version, mut state) = match last {
-            Some(last) => (last.sequence, RecordedCommit::parse(&last).unwrap().state(User::STATE_VERSION).unwrap()),
+            Some(last) => (last.sequence, User::stored_state(&RecordedCommit::parse(&last).unwrap()).unwrap()),
             None => (0, User::default()),
         };
         state.apply(event.clone());
         let after = StateAfter { state: &state, version };
-        self.store(prepare::<User>(&user_id, &[event], &after, by(user_id.as_str()), 4).unwrap()).await;
+        let message = prepare::<User>(&user_id, &[event], &after, by(user_id.as_str()), 4).unwrap();
+        self.store(with_state_of_version_1(message)).await;
     }
 
     async fn store(&self, message: NewMessage) {
         let attempt = self.log.attempt(&[message], Duration::from_secs(10)).await;
         assert!(matches!(attempt, Attempt::Stored { .. }), "{attempt:?}");
     }
+}
+
+/// Returns a commit with its state as that release stores it.
+fn with_state_of_version_1(message: NewMessage) -> NewMessage {
+    let mut payload: Value = serde_json::from_slice(&message.payload).unwrap();
+    payload["state"]["version"] = 1.into();
+    let state = payload["state"]["data"].as_object_mut().unwrap();
+    for later in ["hides_read_markers", "muted_rooms", "alarms_read"] {
+        assert!(state.remove(later).is_some(), "{later}");
+    }
+    NewMessage { payload: payload.to_string().into(), ..message }
 }

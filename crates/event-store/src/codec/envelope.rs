@@ -1,5 +1,7 @@
 //! The commit: one stored message of 1..n events of one aggregate.
 
+use std::ops::RangeInclusive;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -329,10 +331,10 @@ impl RecordedCommit {
         envelope.events.into_iter().map(|event| decode_event(event.get())).collect()
     }
 
-    /// Returns the state after this commit, if the commit carries one of this version.
-    pub fn state<S: DeserializeOwned>(&self, version: u32) -> Option<S> {
+    /// Returns the state after this commit, if the commit carries one of these versions.
+    pub fn state<S: DeserializeOwned>(&self, versions: RangeInclusive<u32>) -> Option<S> {
         let envelope: EnvelopeIn<'_> = serde_json::from_slice(&self.payload).ok()?;
-        let state = envelope.state.filter(|state| state.version == version)?;
+        let state = envelope.state.filter(|state| versions.contains(&state.version))?;
         serde_json::from_str(state.data.get()).ok()
     }
 }

@@ -8,7 +8,7 @@ use domain::{
 };
 use wire::{Source, StreamName, partition_of, subject};
 
-use crate::codec::upcast::StoredEvent;
+use crate::codec::{envelope::RecordedCommit, upcast::StoredEvent};
 
 /// An aggregate whose events are stored in the log.
 pub trait StoredAggregate:
@@ -23,13 +23,22 @@ pub trait StoredAggregate:
     /// The id of an aggregate.
     type Id: Clone + Eq + Hash + Display + FromStr + Send + Sync + 'static;
 
-    /// The version of the state's shape as stored in commits. Raise it with every change of that shape: states of older
-    /// versions are ignored and folded from the events.
+    /// The version of the state's shape as stored in commits. Raise it with every change of that shape, because an
+    /// earlier release would store the state without what it does not know.
     const STATE_VERSION: u32;
+
+    /// The oldest version from which this shape can be read. States of older versions are ignored and folded from the
+    /// events. A field may have a default if the events that change it cannot be read by releases that do not store it.
+    const OLDEST_STATE_VERSION: u32 = Self::STATE_VERSION;
 
     /// The lane of a commit without events, which records a keyed command that changed nothing. On the room lane it
     /// carries the unchanged state.
     const LANE_WITHOUT_EVENTS: Lane = Lane::Room;
+
+    /// Returns the state after a commit, if the commit carries one that can be read.
+    fn stored_state(commit: &RecordedCommit) -> Option<Self> {
+        commit.state(Self::OLDEST_STATE_VERSION..=Self::STATE_VERSION)
+    }
 
     /// The streams that hold aggregates of this type.
     fn streams(partitions: u16) -> Vec<StreamName>;
@@ -110,6 +119,7 @@ impl StoredAggregate for DeliveryBox {
 impl StoredAggregate for User {
     type Id = UserId;
     const STATE_VERSION: u32 = 2;
+    const OLDEST_STATE_VERSION: u32 = 1;
 
     fn streams(_: u16) -> Vec<StreamName> {
         vec![StreamName::User]

@@ -28,7 +28,7 @@ impl Executor<DeliveryBox> {
             for recorded in page {
                 from = recorded.sequence + 1;
                 let commit = RecordedCommit::parse(&recorded)?;
-                let after: Option<DeliveryBox> = commit.state(DeliveryBox::STATE_VERSION);
+                let after = DeliveryBox::stored_state(&commit);
                 let mut events = commit.events::<BoxEvent>()?;
                 let Some(closing) = events.iter().position(|event| closes(event, room_id)) else {
                     before = after;

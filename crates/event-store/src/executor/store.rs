@@ -152,7 +152,7 @@ impl<A: StoredAggregate> LogEventStore<A> {
         };
         let version = last.sequence;
         let commit = RecordedCommit::parse(&last)?;
-        if let Some(state) = commit.state::<A>(A::STATE_VERSION) {
+        if let Some(state) = A::stored_state(&commit) {
             return Ok(Versioned { state: Arc::new(state), version });
         }
         Ok(Versioned { state: Arc::new(self.fold(id, version).await?), version })

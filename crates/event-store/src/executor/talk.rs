@@ -155,7 +155,7 @@ impl TalkStates {
     fn forget_closed(&self, box_id: &BoxId, commit: &RecordedCommit) {
         let rooms = locked(&self.rooms);
         let Some(room) = rooms.loaded.get(box_id) else { return };
-        let state = commit.state::<DeliveryBox>(DeliveryBox::STATE_VERSION);
+        let state = DeliveryBox::stored_state(commit);
         let is_open =
             |state: &DeliveryBox| state.last_room(&locked(&room).room_id).is_some_and(|room| !room.is_closed());
         if !state.is_some_and(|state| is_open(&state)) {
@@ -232,7 +232,7 @@ impl TalkStates {
             let is_earlier = match self.log.read(range).await?.first() {
                 Some(recorded) => {
                     let commit = RecordedCommit::parse(recorded)?;
-                    let state = commit.state::<DeliveryBox>(DeliveryBox::STATE_VERSION);
+                    let state = DeliveryBox::stored_state(&commit);
                     // A state of another release counts as later: the load then reads more than it needs.
                     state
                         .is_some_and(|state| state.room().is_none_or(|room| room.room_id().number() < room_id.number()))

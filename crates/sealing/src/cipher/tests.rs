@@ -115,8 +115,8 @@ fn events_and_state_are_sealed_alike() {
     assert_eq!(encrypted_values(&recorded.payload).len(), 2);
     assert!(!holds(&recorded.payload, "Hills"));
     let parsed = RecordedCommit::parse(&recorded).unwrap();
-    assert_eq!(parsed.state::<User>(User::STATE_VERSION), None, "an encrypted state is not used");
-    let state: User = RecordedCommit::parse(&decrypted(recorded)).unwrap().state(User::STATE_VERSION).unwrap();
+    assert_eq!(User::stored_state(&parsed).map(|_| ()), None, "an encrypted state is not used");
+    let state = User::stored_state(&RecordedCommit::parse(&decrypted(recorded)).unwrap()).unwrap();
     assert_eq!(state.nickname(), Some("Ann of the Hills"));
 }
 

@@ -1,7 +1,9 @@
 use std::path::Path;
 
+use domain::User;
+
 use super::*;
-use crate::marks::keys::MarkKeys;
+use crate::{executor::aggregate::StoredAggregate, marks::keys::MarkKeys};
 
 /// Reads a stored message of a present or former shape: subject, headers and payload.
 fn fixture(name: &str) -> RecordedCommit {
@@ -26,7 +28,14 @@ fn commits_without_events_can_be_read() {
     assert_eq!(of_user.decode().unwrap(), Decoded::User(vec![]));
     assert_eq!(of_store.decode().unwrap(), Decoded::Store(vec![]));
     assert_eq!((of_box.role, of_user.role), (Some(ActorRole::Operator), Some(ActorRole::User)));
-    assert_eq!(of_user.state::<domain::User>(1).unwrap().nickname(), Some("Sunny"));
+}
+
+#[test]
+fn states_of_readable_earlier_versions_are_read() {
+    let of_user = fixture("user_without_events");
+    assert_eq!(of_user.state::<User>(1..=1), User::stored_state(&of_user));
+    assert_eq!(User::stored_state(&of_user).unwrap().nickname(), Some("Sunny"));
+    assert_eq!(of_user.state::<User>(2..=2), None);
 }
 
 #[test]
@@ -34,7 +43,7 @@ fn markers_are_read_with_and_without_keys() {
     for (name, with_keys) in [("marker_with_keys", true), ("marker_without_keys", false)] {
         let marker = fixture(name);
         assert_eq!(marker.decode().unwrap(), Decoded::Mark { message_id: MessageId::new(8) });
-        let keys = marker.state::<MarkKeys>(MarkKeys::VERSION).unwrap_or_default();
+        let keys = marker.state::<MarkKeys>(MarkKeys::VERSION..=MarkKeys::VERSION).unwrap_or_default();
         assert_eq!((keys != MarkKeys::default(), marker.role.is_some()), (with_keys, with_keys));
     }
 }
