@@ -48,23 +48,31 @@ impl Nicknames {
 pub(crate) async fn run(app: App) {
     let mut claims = NicknameClaims::new(Arc::clone(&app.nicknames.log), app.nicknames.partitions);
     loop {
-        let pause = match advance(&app, &mut claims).await {
+        match advance(&app, &mut claims).await {
             Ok(claimed) if claimed.sequence >= claimed.end => {
                 if !app.nicknames.are_claimed.send_replace(true) {
                     tracing::info!(sequence = claimed.sequence, "all users have the claims on their nicknames");
                 }
-                PERIOD
+                grown(&app, claimed.sequence).await;
             }
             Ok(Claimed { sequence, end, examined }) => {
                 tracing::info!(sequence, end, examined, "claiming nicknames for users of an earlier release");
-                Duration::ZERO
             }
             Err(error) => {
                 tracing::warn!(?error, "nicknames cannot be claimed now");
-                RETRY_PERIOD
+                sleep(RETRY_PERIOD).await;
             }
-        };
-        sleep(pause).await;
+        }
+    }
+}
+
+/// Waits until the stream of users has grown beyond a sequence, as far as this process knows from following it.
+async fn grown(app: &App, sequence: u64) {
+    loop {
+        sleep(PERIOD).await;
+        if app.users.tails().iter().any(|(_, tail)| tail.sequence > sequence) {
+            return;
+        }
     }
 }
 
