@@ -1,6 +1,6 @@
 //! `GET /search/messages`: full-text search in the caller's rooms, the newest messages first.
 
-use std::time::Instant;
+use std::{cmp::Reverse, time::Instant};
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
@@ -12,7 +12,11 @@ use tokio::task;
 use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 
-use self::{statement::Filter, window::Window};
+use self::{
+    rooms::{Batch, CLOCK_SLACK, SearchedRoom},
+    statement::Filter,
+    window::Window,
+};
 use crate::{
     app::App,
     cursor::{self, Moment},
@@ -20,12 +24,13 @@ use crate::{
     page::{Limit, Page},
     position::MinPosition,
     problems::SearchProblems,
-    reader::ReadModel,
+    reader::{ReadModel, Reader},
     schemas,
     views::MessageView,
 };
 
 pub(crate) mod limiter;
+mod rooms;
 mod statement;
 mod window;
 
@@ -143,35 +148,91 @@ async fn search(
     read_model: ReadModel,
     deadline: Instant,
 ) -> Result<Json<Page<FoundMessage>>, Error> {
-    let mut reader = read_model.search().await?;
-    let rooms = statement::rooms(&mut reader, user, query.room.as_ref()).await.map_err(over_budget)?;
     let Words(search) = query.q;
-    let words = search.tsquery();
     let (from, before, limit) = (query.after.map(|time| time.0), query.before.map(|time| time.0), query.limit);
-    let newest = [before, after.as_ref().map(|(posted_at, ..)| posted_at.0), Some(clock::now())].into_iter().flatten();
-    let newest = newest.min();
+    let newest = [before, after.as_ref().map(|(posted_at, ..)| posted_at.0)].into_iter().flatten().min();
+    let newest = newest.map_or_else(clock::now, |newest| newest.min(clock::now())) + CLOCK_SLACK;
     let filter = Filter { author: query.author, from, before, after, limit };
-    let mut window = newest.map(Window::before).filter(|_| !rooms.is_empty());
-    let mut messages = Vec::new();
-    while let Some(current) = window {
-        if Instant::now() > deadline {
-            return Err(Error::SearchBusy);
-        }
-        let words = current.tsquery().map_or_else(|| words.clone(), |time| format!("({words}) & ({time})"));
-        messages = statement::find(&mut reader, user, &rooms, &words, &filter).await.map_err(over_budget)?;
-        let is_full = messages.len() > limit.count();
-        window = current.widen(from, messages.len()).filter(|_| !is_full);
-    }
+    let mut reader = read_model.search().await?;
+    let oldest = from.map(|from| from - CLOCK_SLACK);
+    let rooms = statement::rooms(&mut reader, user, query.room.as_ref(), oldest, newest).await.map_err(over_budget)?;
+    let mut searcher = Searcher { reader, user, words: search.tsquery(), filter, newest, deadline };
+    let messages = searcher.newest_messages(&rooms).await?;
     let page = Page::cut(messages, limit, LIST, |last| {
-        // A room id begins with its box id.
-        let box_id = last.room_id.split('.').next().unwrap_or_default().to_owned();
-        (Moment(last.posted_at), box_id, last.message_id.clone())
+        (Moment(last.posted_at), order(last).1.to_owned(), last.message_id.clone())
     });
     let items = page.items.into_iter().map(|message| {
         let highlights = message.body.as_deref().map(|body| search.highlights(body)).unwrap_or_default();
         FoundMessage { message, highlights }
     });
     Ok(Json(Page { items: items.collect(), next: page.next }))
+}
+
+/// A search in progress.
+struct Searcher<'a> {
+    reader: Reader,
+    user: &'a UserId,
+    words: String,
+    filter: Filter,
+    /// The time after which no message is searched.
+    newest: DateTime<Utc>,
+    deadline: Instant,
+}
+
+impl Searcher<'_> {
+    /// Finds the newest messages in rooms that are ordered by their last activity.
+    async fn newest_messages(&mut self, rooms: &[SearchedRoom]) -> Result<Vec<MessageView>, Error> {
+        let wanted = self.filter.limit.count() + 1;
+        let mut messages: Vec<MessageView> = Vec::new();
+        for (number, batch) in rooms::batches(rooms).enumerate() {
+            // The time of the last message that is returned if nothing else is found.
+            let last = messages.get(wanted - 1).map(|last| last.posted_at);
+            if last > batch.newest() {
+                break;
+            }
+            let may_be_common = number == 0 || last.is_some();
+            messages.extend(self.find(batch, last, may_be_common).await?);
+            messages.sort_by(|one, other| order(one).cmp(&order(other)));
+            messages.truncate(wanted);
+        }
+        Ok(messages)
+    }
+
+    /// Finds the newest messages in a batch of rooms, from `last` on. First searches a short time only if the words may
+    /// be common.
+    async fn find(
+        &mut self,
+        batch: Batch<'_>,
+        last: Option<DateTime<Utc>>,
+        may_be_common: bool,
+    ) -> Result<Vec<MessageView>, Error> {
+        let from = self.filter.from.max(last);
+        let newest = batch.newest().map_or(self.newest, |newest| newest.min(self.newest));
+        let mut window = if may_be_common && batch.is_large() { Window::before(newest) } else { Window::all(newest) };
+        loop {
+            if Instant::now() > self.deadline {
+                return Err(Error::SearchBusy);
+            }
+            let words = match window.tsquery() {
+                Some(time) => format!("({}) & ({time})", self.words),
+                None => self.words.clone(),
+            };
+            let found = statement::find(&mut self.reader, self.user, batch.0, &words, from, &self.filter).await;
+            let found = found.map_err(over_budget)?;
+            let is_full = found.len() > self.filter.limit.count();
+            match window.widen(from, found.len()) {
+                Some(wider) if !is_full => window = wider,
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+/// Returns the place of a message among the results: the newest first.
+fn order(message: &MessageView) -> (Reverse<DateTime<Utc>>, &str, u64) {
+    // A room id begins with its box id.
+    let box_id = message.room_id.split('.').next().unwrap_or_default();
+    (Reverse(message.posted_at), box_id, message.message_id.parse().unwrap_or_default())
 }
 
 /// Distinguishes a search that was cancelled because it took too long from one that failed.

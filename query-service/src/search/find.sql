@@ -17,14 +17,12 @@ cross join lateral (
     select *
     from messages m
     where m.words @@ part.words::tsquery
-        -- an expression, because the primary key does not begin with the room: all of it would be read
-        and ($3::text[] is null or m.room_id || '' = any($3))
-        and ($4::text is null or m.author = $4)
-        and ($5::timestamptz is null or m.posted_at >= $5)
-        and ($6::timestamptz is null or m.posted_at < $6)
+        and ($3::text is null or m.author = $3)
+        and ($4::timestamptz is null or m.posted_at >= $4)
+        and ($5::timestamptz is null or m.posted_at < $5)
         and (
-            $7::timestamptz is null
-            or m.posted_at <= $7 and (m.posted_at < $7 or (m.box_id, m.message_id) > ($8, $9))
+            $6::timestamptz is null
+            or m.posted_at <= $6 and (m.posted_at < $6 or (m.box_id, m.message_id) > ($7, $8))
         )
         -- a value instead of a join: looked up for the few rows that fit otherwise
         and (
@@ -33,7 +31,7 @@ cross join lateral (
             where me.box_id = m.box_id and me.room_id = m.room_id and me.user_id = $1
         ) = 'inside'
     order by m.posted_at desc, m.box_id, m.message_id
-    limit $10
+    limit $9
 ) as found
 order by found.posted_at desc, found.box_id, found.message_id
-limit $10
+limit $9

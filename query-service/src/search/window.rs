@@ -26,6 +26,11 @@ impl Window {
         Self { newest, weeks: Some(1) }
     }
 
+    /// Returns the window for all messages before this time.
+    pub(super) fn all(newest: DateTime<Utc>) -> Self {
+        Self { newest, weeks: None }
+    }
+
     /// Returns the next larger window. `None` if this one contains all messages from `oldest` on.
     pub(super) fn widen(self, oldest: Option<DateTime<Utc>>, found: usize) -> Option<Self> {
         let weeks = self.weeks?;

@@ -115,3 +115,52 @@ async fn a_search_is_completed_when_its_client_disconnects() {
     lock.rollback().await.unwrap();
     world.until("the turn is free again", async || search("ben").await.0 == 200).await;
 }
+
+#[tokio::test]
+async fn a_search_in_many_rooms_has_the_newest_messages_first_on_every_page() {
+    let world = World::start().await;
+    // 300 rooms with a message every hour, each for ten hours; every third message has the word, every 40th room is
+    // active again at the end.
+    world
+        .sql(
+            "insert into rooms
+             select 'south', 'south.' || n, n, 'noodles', '04109', 'Lunch', false, 'open', null, 'ben', 1, 5, false,
+                 'gathering', opened_at, opened_at + interval '1 year', null, 10, 10,
+                 case when n % 40 = 0 then '2026-01-20'::timestamptz else opened_at + interval '9 hours' end
+             from generate_series(1, 300) as n
+             cross join lateral (select '2026-01-03'::timestamptz + n * interval '1 hour' as opened_at) as o;
+             insert into members
+             select box_id, room_id, 'ben', 'inside', opened_at, 1, 10 from rooms where box_id = 'south';
+             insert into user_rooms
+             select 'ben', opened_at, room_id, box_id, true, null from rooms where box_id = 'south';
+             insert into messages
+             select r.box_id, r.room_id, 100000 + r.number * 10 + m, m, 'ben', m,
+                 case when (r.number + m) % 3 = 0 then 'tofu' else 'rice' end,
+                 false, null,
+                 case when m = 10 then r.last_activity_at else r.opened_at + (m - 1) * interval '1 hour' end,
+                 null, '{}', '[]', false, null, ''
+             from rooms r cross join generate_series(1, 10) as m
+             where r.box_id = 'south'",
+        )
+        .await;
+    world.fill_words().await;
+    let expected: Vec<String> = world
+        .texts(
+            "select message_id::text from messages where body = 'tofu'
+             order by posted_at desc, box_id, message_id",
+        )
+        .await;
+    assert_eq!(expected.len(), 1_000);
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = world.get("ben", &format!("/search/messages?q=tofu&limit=90{cursor}")).await;
+        assert_eq!(status, 200, "{page}");
+        let ids = page["items"].as_array().unwrap().iter().map(|item| item["message_id"].as_str().unwrap().to_owned());
+        found.extend(ids);
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(found, expected);
+}

@@ -51,7 +51,24 @@ pub(super) async fn fill(served: &Served, messages: u64) -> anyhow::Result<()> {
             member(count)
         )?;
     }
-    sql.push_str("insert into user_rooms select user_id, joined_at, room_id, box_id, true, null from members;");
+    // Each room lasts as long as its messages.
+    let seconds = TimeDelta::weeks(104).as_seconds_f64() / f64::from(u32::try_from(messages)?);
+    write!(
+        sql,
+        "insert into rooms
+         select 'b' || n % 1000, 'b' || n % 1000 || '.' || n, n, 'store', '10115', 'Lunch', false, 'closed', 'deadline',
+             'user1', 5, 9, false, 'closed', opened_at, closed_at, closed_at, 1, {MESSAGES_PER_ROOM}, closed_at
+         from generate_series(0, {rooms} - 1) as n
+         cross join lateral (select n / {OPEN_ROOMS} * {MESSAGES_PER_ROOM} * {OPEN_ROOMS} as first_message) as block
+         cross join lateral (
+             select now() - {seconds} * ({messages} - first_message) * interval '1 second' as opened_at,
+                 now() - {seconds} * ({messages} - first_message - {MESSAGES_PER_ROOM} * {OPEN_ROOMS})
+                     * interval '1 second' as closed_at
+         ) as time;
+         insert into user_rooms
+         select m.user_id, r.opened_at, r.room_id, r.box_id, true, r.closed_at
+         from members m join rooms r on r.box_id = m.box_id and r.room_id = m.room_id;"
+    )?;
     let mut connection = served.admin().await?;
     raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     connection.close().await?;

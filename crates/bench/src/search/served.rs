@@ -158,17 +158,15 @@ impl Served {
             .fetch_all(&mut connection)
             .await?;
         let words = text::search::Search::parse(q).ok().context("no words")?.tsquery();
-        // As the service does it.
-        let is_few = mine.len() <= 200;
+        // As the service does it, for all rooms at once.
         let with_rooms = |rooms: &[String]| {
             let rooms: Vec<String> = rooms.iter().map(|room_id| format!("'r:{room_id}'")).collect();
             format!("({words}) & ({})", rooms.join(" | "))
         };
-        let parts = if is_few { mine.chunks(20).map(with_rooms).collect() } else { vec![words] };
+        let parts: Vec<String> = mine.chunks(20).map(with_rooms).collect();
         let lines: Vec<(String,)> = query_as(AssertSqlSafe(format!("explain (analyze, buffers) {FIND}")))
             .bind(&user)
             .bind(&parts)
-            .bind(Some(&mine).filter(|_| !is_few))
             .bind(None::<String>)
             .bind(None::<chrono::DateTime<chrono::Utc>>)
             .bind(None::<chrono::DateTime<chrono::Utc>>)
