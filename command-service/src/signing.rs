@@ -16,7 +16,8 @@ use service_kit::{
 };
 use sign_in::read_signing_keys;
 use storage::BucketError;
-use tokio::time::sleep;
+use supervision::ticks::next_tick;
+use tokio::time::sleep_until;
 use wire::trust::PublicKey;
 
 use crate::{error::Error, problems::Code, server_clock::ServerClock, settings::SigningArgs};
@@ -109,7 +110,7 @@ impl Signing {
                     }
                 }
             }
-            sleep(READ_INTERVAL).await;
+            sleep_until(next_tick(READ_INTERVAL)).await;
         }
     }
 

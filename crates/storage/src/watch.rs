@@ -10,6 +10,7 @@ use std::{future::pending, time::Duration};
 
 use async_nats::Subscriber;
 use futures::{FutureExt, StreamExt};
+use supervision::ticks::next_tick;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wire::bucket;
 
@@ -56,7 +57,7 @@ impl BucketWatch {
         if !self.is_checked() && self.check(interval / 2).await {
             return;
         }
-        let end = begun + if self.is_notified { self.safety_interval } else { interval };
+        let end = if self.is_notified { next_tick(self.safety_interval) } else { begun + interval };
         while self.server.connection_count() == self.connection && Instant::now() < end {
             tokio::select! {
                 () = notified(&mut self.notifications) => {
@@ -64,7 +65,7 @@ impl BucketWatch {
                     while notified(&mut self.notifications).now_or_never().is_some() {}
                     break;
                 }
-                () = sleep_until(end.min(Instant::now() + interval)) => {}
+                () = sleep_until(end.min(next_tick(interval))) => {}
             }
         }
         self.connection = self.server.connection_count();

@@ -1,7 +1,9 @@
 //! Supervision of the background tasks that a process cannot work without: the first failure of one is the failure of
-//! the whole process, which is reported in `/healthz` and ends the process.
+//! the whole process, which is reported in `/healthz` and ends the process. And the times at which they wake.
 //!
 //! There is one per process, because a process is the unit that can be restarted.
+
+pub mod ticks;
 
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::LazyLock};
 

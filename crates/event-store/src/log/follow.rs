@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, stream::BoxStream};
+use supervision::ticks::next_tick;
 use tokio::time::{Instant, sleep, sleep_until};
 use wire::StreamName;
 
@@ -90,7 +91,7 @@ pub async fn follow(log: Arc<dyn Log>, stream: StreamName, from: u64) -> Result<
     let start = state_at_least(log.as_ref(), stream, next - 1).await?;
     Ok(Follower {
         known_last: start.last_sequence,
-        next_poll: Instant::now() + CHECK_INTERVAL,
+        next_poll: next_tick(CHECK_INTERVAL),
         last_check: log.connection().map(|connection| (connection, Instant::now())),
         ask_interval: ask_interval(&start),
         notification_count: 0,
@@ -262,7 +263,7 @@ impl Follower {
                 None => self.notifications = self.log.notifications(self.stream).await?,
             },
             () = sleep_until(self.next_poll) => {
-                self.next_poll = Instant::now() + CHECK_INTERVAL;
+                self.next_poll = next_tick(CHECK_INTERVAL);
                 self.check_connection().await?;
             }
         }

@@ -1,0 +1,33 @@
+//! Common times at which background tasks look for changes. Tasks that wake together cost an idle process one wake-up.
+
+use std::{sync::LazyLock, time::Duration};
+
+use tokio::time::Instant;
+
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Returns the next multiple of a period since a time that all tasks of the process have in common. It is at most a
+/// period away.
+pub fn next_tick(period: Duration) -> Instant {
+    let count = ORIGIN.elapsed().as_nanos() / period.as_nanos().max(1) + 1;
+    *ORIGIN + period * u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn ticks_of_different_tasks_coincide() {
+        let period = Duration::from_millis(40);
+        let first = next_tick(period);
+        assert!(first > Instant::now() && first <= Instant::now() + period);
+        sleep(Duration::from_millis(5)).await;
+        let second = next_tick(period);
+        assert_eq!((second - first).as_nanos() % period.as_nanos(), 0);
+        let longer = next_tick(2 * period);
+        assert_eq!((longer.max(first) - longer.min(first)).as_nanos() % period.as_nanos(), 0);
+    }
+}
