@@ -3,11 +3,17 @@
 use std::{str::FromStr, time::Duration};
 
 use clap::Args;
-use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    ConnectOptions, PgConnection,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
 use tokio::time::timeout;
 
 /// Timeout of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The time after which a process that waits for the lock of a task asks for it again: its connection may be lost.
+const LEADER_LOCK_TIMEOUT: &str = "20s";
 
 /// The read models' database.
 #[derive(Debug, Clone, Args)]
@@ -55,17 +61,30 @@ impl Database {
 
     /// Opens a connection that holds leases. The server ends it, and the leases with it, after three idle seconds.
     pub(crate) async fn leases(&self) -> Result<PgConnection, sqlx::Error> {
-        self.ending_when_idle("3s").await
+        connect(self.ending_when_idle("3s")).await
     }
 
-    /// Opens a connection that holds the lock of a task. The server ends it, and the lock with it, after four idle
-    /// seconds.
+    /// Opens a connection that waits for the lock of a task and holds it. The server ends it, and the lock with it,
+    /// after four idle seconds.
     pub(crate) async fn leader_lock(&self) -> Result<PgConnection, sqlx::Error> {
-        self.ending_when_idle("4s").await
+        connect(self.ending_when_idle("4s").options([("lock_timeout", LEADER_LOCK_TIMEOUT)])).await
     }
 
-    async fn ending_when_idle(&self, limit: &str) -> Result<PgConnection, sqlx::Error> {
-        connect(self.options.clone().options([("search_path", "control"), ("idle_session_timeout", limit)])).await
+    fn ending_when_idle(&self, limit: &str) -> PgConnectOptions {
+        self.options.clone().options([("search_path", "control"), ("idle_session_timeout", limit)])
+    }
+
+    /// Opens a connection that listens to a channel. It connects again by itself.
+    pub(crate) async fn listener(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let one = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_before_acquire(false);
+        let mut listener = PgListener::connect_with(&one.connect_with(self.options.clone()).await?).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
     }
 }
 

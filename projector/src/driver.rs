@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    control_changes::ControlChanges,
     database::Database,
     generation::{
         self, ChangeError, Positions,
@@ -22,9 +23,6 @@ use crate::{
 
 /// The pause between two rounds while generations are unfinished.
 const TICK: Duration = Duration::from_millis(250);
-
-/// The pause between two rounds while all generations are finished.
-const IDLE_TICK: Duration = Duration::from_secs(1);
 
 /// Lifetime of a mark. Under load a growing generation is always a few batches behind, so it might never reach a mark
 /// that is renewed in every round.
@@ -39,6 +37,7 @@ pub(crate) struct Driver {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) notifier: Notifier,
     pub(crate) partitions: u16,
+    pub(crate) changes: ControlChanges,
 }
 
 impl Driver {
@@ -57,10 +56,13 @@ impl Driver {
         leader_lock::acquire("driver", &mut lock).await?;
         let work = async {
             let mut control = self.database.control().await?;
-            let mut mark = None;
+            let (mut mark, mut changes) = (None, self.changes.clone());
             loop {
-                let busy = self.advance_all(&mut control, &mut mark).await?;
-                sleep(if busy { TICK } else { IDLE_TICK }).await;
+                if self.advance_all(&mut control, &mut mark).await? {
+                    sleep(TICK).await;
+                } else {
+                    changes.wait().await;
+                }
             }
         };
         tokio::select! {

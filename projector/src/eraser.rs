@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use wire::transient;
 
 use crate::{
+    control_changes::ControlChanges,
     database::Database,
     generation::{error::ChangeError, positions::Positions},
     leader_lock,
@@ -24,9 +25,6 @@ pub(crate) use control::report;
 
 /// The pause between two rounds while users are being erased.
 const TICK: Duration = Duration::from_millis(500);
-
-/// The pause between two rounds while no erasure is pending.
-const IDLE_TICK: Duration = Duration::from_secs(2);
 
 /// The time after which no service accepts commands of an erased user: all of them have received the revocation and the
 /// destruction of the user key.
@@ -60,6 +58,7 @@ pub(crate) struct Eraser {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) client: Client,
     pub(crate) partitions: u16,
+    pub(crate) changes: ControlChanges,
 }
 
 impl Eraser {
@@ -76,10 +75,13 @@ impl Eraser {
         let mut lock = self.database.leader_lock().await?;
         leader_lock::acquire("eraser", &mut lock).await?;
         let work = async {
-            let mut kept = KeptConnection::default();
+            let (mut kept, mut changes) = (KeptConnection::default(), self.changes.clone());
             loop {
-                let is_idle = self.run_round(&mut kept).await?;
-                sleep(if is_idle { IDLE_TICK } else { TICK }).await;
+                if self.run_round(&mut kept).await? {
+                    changes.wait().await;
+                } else {
+                    sleep(TICK).await;
+                }
             }
         };
         tokio::select! {

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, query};
+use sqlx::{Connection, PgConnection, query};
 use tokio::time::timeout;
 
 use crate::{
+    control_changes::CHANNEL,
     database::Database,
     generation::{
         control::{presence_name, writable},
@@ -30,12 +31,19 @@ impl Leases {
     /// Opens the connection. This process counts as a running projector from then on.
     pub(crate) async fn open(database: &Database) -> Result<Self, sqlx::Error> {
         let mut connection = database.leases().await?;
+        // The others release some of their leases.
         let present = query!(
-            "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present",
-            presence_name(&read_model::version())
+            "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present, pg_notify($2, 'projectors') as told",
+            presence_name(&read_model::version()),
+            CHANNEL
         );
         with_timeout(present.fetch_one(&mut connection)).await?;
         Ok(Self { connection, instance: database.instance().to_owned() })
+    }
+
+    /// Keeps the connection alive.
+    pub(crate) async fn keep_alive(&mut self) -> Result<(), sqlx::Error> {
+        with_timeout(self.connection.ping()).await
     }
 
     /// Returns the generations to write, and the number of running projectors, this one included. The query also keeps

@@ -17,6 +17,7 @@ pub use throttle::Throttle;
 mod app;
 mod catch_up;
 mod collect;
+mod control_changes;
 mod indexes;
 mod leader_lock;
 mod lease;

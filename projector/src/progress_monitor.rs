@@ -9,14 +9,19 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use event_store::{Log, LogError, log::Range};
+use futures::{
+    StreamExt,
+    future::{join_all, try_join_all},
+    stream::select_all,
+};
 use service_kit::health::Health;
 use sqlx::{PgConnection, query, query_as};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use wire::{StreamName, streams};
 
-use crate::{database::Database, status::Track};
+use crate::{control_changes::ControlChanges, database::Database, status::Track};
 
-/// The polling interval of the database.
+/// The polling interval of the database, unless everything is projected and nothing is under way.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The number of polls between two reads of the ends of the streams. A stalled stream is noticed after the time between
@@ -176,8 +181,17 @@ impl ProgressMonitor {
         self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns true if there is nothing to observe until a stream grows or a control table changes.
+    fn is_quiet(&self) -> bool {
+        let observations = self.observations();
+        observations.erasures.pending == 0
+            && !observations.progress.is_empty()
+            && observations.generations.values().all(|status| status.state != "building")
+            && observations.progress.values().all(|progress| progress.position >= progress.end)
+    }
+
     /// Polls for as long as the process runs.
-    pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16) {
+    pub(crate) async fn run(self, database: Database, log: Arc<dyn Log>, partitions: u16, mut changes: ControlChanges) {
         let mut poller = Poller { database, log, partitions, control: None, schemas: BTreeMap::new(), polls: 0 };
         let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,7 +206,11 @@ impl ProgressMonitor {
                 poller.control = None;
             }
             poller.poll_oldest_unprojected(&self).await;
+            let has_counted = poller.polls.is_multiple_of(COUNT_EVERY);
             poller.polls = poller.polls.wrapping_add(1);
+            if has_counted && self.is_quiet() {
+                poller.wait_for_growth(&self, &mut changes).await;
+            }
         }
     }
 }
@@ -210,13 +228,30 @@ struct Poller {
 impl Poller {
     async fn poll_log(&self, watch: &ProgressMonitor) {
         let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
-        for (stream, state) in futures::future::join_all(states).await {
+        for (stream, state) in join_all(states).await {
             let Ok(state) = state else { continue };
             let mut observations = watch.observations();
             observations.ends.insert(stream, state.last_sequence);
             let progress = observations.progress.iter_mut().filter(|((_, of), _)| *of == stream);
             progress.for_each(|(_, progress)| progress.set_end(state.last_sequence));
         }
+    }
+
+    /// Waits until a stream grows or a control table changes, but no longer than [`MAX_WAIT`].
+    async fn wait_for_growth(&mut self, watch: &ProgressMonitor, changes: &mut ControlChanges) {
+        let notifications = streams(self.partitions).into_iter().map(|stream| self.log.notifications(stream));
+        let Ok(notifications) = try_join_all(notifications).await else { return };
+        let mut stored = select_all(notifications);
+        // What was stored before the subscription is seen here.
+        self.poll_log(watch).await;
+        if watch.is_quiet() {
+            tokio::select! {
+                _ = stored.next() => {}
+                () = changes.wait() => {}
+            }
+        }
+        // The next poll reads the ends and counts.
+        self.polls = 0;
     }
 
     async fn poll_database(&mut self, watch: &ProgressMonitor) -> Result<(), sqlx::Error> {

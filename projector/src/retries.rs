@@ -1,14 +1,14 @@
 //! Operators' requests to retry quarantined boxes, for the projectors that hold the streams' leases.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 use sqlx::query;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{database::Database, status::Track};
+use crate::{control_changes::ControlChanges, database::Database, status::Track};
 
-/// The interval of polling the control tables.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// The pause after a failure of the database.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The pending retries. Cheap to clone. It stays unchanged after its task has ended.
 #[derive(Debug, Clone)]
@@ -17,14 +17,13 @@ pub(crate) struct Retries {
 }
 
 impl Retries {
-    /// Polls until all clones are dropped.
-    pub(crate) fn listen(database: Database) -> Self {
+    /// Reads the pending retries whenever they change, until all clones are dropped.
+    pub(crate) fn watch(database: Database, changes: ControlChanges) -> Self {
         let (known, wanted) = watch::channel(HashMap::new());
         supervision::spawn("the watcher of retries", async move {
-            while !known.is_closed() {
-                // The other users of the database report that it is unavailable.
-                let _ = poll(&database, &known).await;
-                sleep(POLL_INTERVAL).await;
+            tokio::select! {
+                never = run(&database, changes, &known) => match never {},
+                () = known.closed() => {}
             }
         });
         Self { wanted }
@@ -45,9 +44,26 @@ impl Retries {
     }
 }
 
-async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -> Result<(), sqlx::Error> {
+async fn run(
+    database: &Database,
+    mut changes: ControlChanges,
+    known: &watch::Sender<HashMap<Track, i64>>,
+) -> Infallible {
+    loop {
+        // The other users of the database report that it is unavailable.
+        let Err(error) = read(database, &mut changes, known).await;
+        tracing::debug!(%error, "cannot read the pending retries");
+        sleep(PAUSE).await;
+    }
+}
+
+async fn read(
+    database: &Database,
+    changes: &mut ControlChanges,
+    known: &watch::Sender<HashMap<Track, i64>>,
+) -> Result<Infallible, sqlx::Error> {
     let mut connection = database.control().await?;
-    while !known.is_closed() {
+    loop {
         let rows = query!("select generation, stream, wanted from control.retries where wanted > done");
         let rows = rows.fetch_all(&mut connection).await?;
         let wanted = rows.iter().filter_map(|row| Some(((row.generation, row.stream.parse().ok()?), row.wanted)));
@@ -57,9 +73,8 @@ async fn poll(database: &Database, known: &watch::Sender<HashMap<Track, i64>>) -
             *known = wanted;
             is_new
         });
-        sleep(POLL_INTERVAL).await;
+        changes.wait().await;
     }
-    Ok(())
 }
 
 /// Records that retries up to this number are done.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::{
     app::{App, Parts},
     collect,
+    control_changes::ControlChanges,
     database::Database,
     driver::Driver,
     eraser::Eraser,
@@ -42,11 +43,24 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
     tasks.spawn("the connection to NATS", nats::closed(client.clone()));
     tracing::info!(instance, "started");
     let (database, log, notifier, partitions) = (&app.database, &app.log, &app.notifier, app.partitions);
-    let progress = app.watch.clone().run(database.clone(), log.clone(), partitions);
+    let changes = ControlChanges::listen(database.clone());
+    let progress = app.watch.clone().run(database.clone(), log.clone(), partitions, changes.clone());
     tasks.spawn("the progress monitor", progress);
-    let driver = Driver { database: database.clone(), log: log.clone(), notifier: notifier.clone(), partitions };
+    let driver = Driver {
+        database: database.clone(),
+        log: log.clone(),
+        notifier: notifier.clone(),
+        partitions,
+        changes: changes.clone(),
+    };
     tasks.spawn("the driver of generations", driver.run());
-    let eraser = Eraser { database: database.clone(), log: log.clone(), client: client.clone(), partitions };
+    let eraser = Eraser {
+        database: database.clone(),
+        log: log.clone(),
+        client: client.clone(),
+        partitions,
+        changes: changes.clone(),
+    };
     tasks.spawn("the eraser", eraser.run());
     let operations =
         Operations { database: database.clone(), log: log.clone(), notifier: notifier.clone(), partitions };
@@ -55,10 +69,10 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
         database: database.clone(),
         log: log.clone(),
         notifier: notifier.clone(),
-        retries: Retries::listen(database.clone()),
+        retries: Retries::watch(database.clone(), changes.clone()),
         status: app.status.clone(),
     };
-    let supervisor = Supervisor { tracker, partitions };
+    let supervisor = Supervisor { tracker, partitions, changes };
     // A transaction that is cut off is rolled back; its commits are read again from the checkpoint.
     let result = tokio::select! {
         result = supervisor.run() => result.map(|never| match never {}),

@@ -6,19 +6,21 @@ use std::{convert::Infallible, time::Duration};
 
 use event_store::{LogError, VerifyError, verify};
 use sqlx::migrate::MigrateError;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use supervision::ticks::next_tick;
+use tokio::time::{Instant, sleep, sleep_until};
 use wire::streams;
 
 use self::running::Running;
 use crate::{
+    control_changes::{ControlChanges, MAX_WAIT},
     generation::{self, Generation, Origin},
     lease::Leases,
     status::{Progress, Track},
     track::Tracker,
 };
 
-/// The interval at which leases are renewed and acquired. A silent holder loses its leases after three seconds, so
-/// another projector takes over within five.
+/// The interval at which leases are renewed, and acquired while others hold some. A silent holder loses its leases after
+/// three seconds, so another projector takes over within five.
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The pause after a failure of the database or the log.
@@ -28,6 +30,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) struct Supervisor {
     pub(crate) tracker: Tracker,
     pub(crate) partitions: u16,
+    pub(crate) changes: ControlChanges,
 }
 
 /// An error that waiting does not resolve: the process must not run.
@@ -97,30 +100,46 @@ impl Supervisor {
         let mut leases = Leases::open(&self.tracker.database).await?;
         // Dropped with this function: without leases no task runs.
         let mut running = Running::default();
-        let mut ticks = interval(RENEW_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = self.changes.clone();
+        // Set while this process holds all leases and nothing has changed since they were assigned.
+        let mut settled_until: Option<Instant> = None;
+        let mut next_renewal = Instant::now();
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
-                Some(_) = running.tasks.join_next() => {}
+                () = sleep_until(next_renewal) => {}
+                Some(_) = running.tasks.join_next() => settled_until = None,
+                () = changes.changed() => settled_until = None,
             }
+            next_renewal = next_tick(RENEW_INTERVAL);
             for track in running.ended() {
                 leases.release(track).await?;
                 self.tracker.status.set(track, Progress::Standby);
             }
-            let (generations, projectors) = leases.generations().await?;
-            self.tracker.status.database(Ok(()));
-            for track in running.stop_others(&generations) {
-                leases.release(track).await?;
-                self.tracker.status.remove(track);
-            }
-            for generation in &generations {
-                self.hold_share(&mut leases, &mut running, *generation, projectors).await?;
+            if settled_until.is_some_and(|until| Instant::now() < until) {
+                leases.keep_alive().await?;
+            } else {
+                let is_settled = self.assign(&mut leases, &mut running).await?;
+                settled_until = is_settled.then(|| Instant::now() + MAX_WAIT);
             }
             for (track, description) in running.changed_descriptions(&self.tracker.status) {
                 leases.describe(track, description.sends_notifications, &description.progress).await?;
             }
         }
+    }
+
+    /// Holds this projector's share of all generations to write. Returns true if these are all leases.
+    async fn assign(&self, leases: &mut Leases, running: &mut Running) -> Result<bool, sqlx::Error> {
+        let (generations, projectors) = leases.generations().await?;
+        self.tracker.status.database(Ok(()));
+        for track in running.stop_others(&generations) {
+            leases.release(track).await?;
+            self.tracker.status.remove(track);
+        }
+        for generation in &generations {
+            self.hold_share(leases, running, *generation, projectors).await?;
+        }
+        let all = streams(self.partitions).len();
+        Ok(generations.iter().all(|generation| running.count(generation.number) == all))
     }
 
     /// Holds this projector's share of a generation's streams and releases any surplus.

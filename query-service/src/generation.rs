@@ -16,15 +16,18 @@ use tokio::{
     runtime::{self, Handle},
     sync::watch,
     task::AbortHandle,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use wire::transient;
 
 use self::active::{Active, Control, is_answer};
 use crate::{error::Error, metrics::METRICS, settings::Settings};
 
-/// The interval between two reads of the table of generations.
+/// The interval between two tests of the watch's connection.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The longest time between two reads of the table of generations, in case that a notification was lost.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The time after which the watch calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -130,7 +133,8 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
-    /// Starts the watch, which reads the table of generations every second and after each activation.
+    /// Starts the watch, which reads the table of generations whenever it has changed, and tests the connection every
+    /// second.
     pub(crate) fn watch(settings: &Settings, nats: Client) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(&settings.database_url)?.application_name("query-service").options([
             ("default_transaction_read_only", "on"),
@@ -195,9 +199,16 @@ async fn keep_current(
     let version = read_model::version();
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut fresh_until = Instant::now();
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => {
+                let answers = timeout(WATCH_TIMEOUT, control.answers()).await == Ok(true);
+                if answers && Instant::now() < fresh_until {
+                    continue;
+                }
+            }
+            () = control.changed() => {}
             Ok(()) = activations.changed() => {}
         }
         let found = timeout(WATCH_TIMEOUT, control.active(&version)).await;
@@ -211,6 +222,9 @@ async fn keep_current(
                 continue;
             }
         };
+        if active.is_some() {
+            fresh_until = Instant::now() + MAX_WAIT;
+        }
         let former = announce.borrow().clone();
         let is_served = match (&former, &active) {
             (Some(former), Some(active)) => former.is(active),

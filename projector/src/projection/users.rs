@@ -15,7 +15,10 @@ use super::{
     tables::{Device, UserRow},
     write::column,
 };
-use crate::commit::{Commit, Content};
+use crate::{
+    commit::{Commit, Content},
+    control_changes::CHANNEL,
+};
 
 #[derive(Debug, Default)]
 struct Users {
@@ -54,6 +57,10 @@ pub(super) async fn project_users(
         }
     }
     users.write(connection).await?;
+    if !users.erased.is_empty() {
+        // The eraser waits for it.
+        query!("select pg_notify($1, 'users') as told", CHANNEL).fetch_one(connection).await?;
+    }
     let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
     Ok(Changes { stale_alarms, ..Changes::default() })
 }

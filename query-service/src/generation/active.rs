@@ -1,8 +1,14 @@
 //! Reads the table of generations.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    Acquire, AssertSqlSafe, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+
+/// The channel on which PostgreSQL notifies of changes of the control tables.
+const CHANNEL: &str = "boxroom_control";
 
 /// The generation to serve.
 pub(super) struct Active {
@@ -10,37 +16,73 @@ pub(super) struct Active {
     pub(super) incarnation: Arc<str>,
 }
 
-/// A connection for reading the table of generations. A pool would test it before and after each use.
+/// A connection for reading the table of generations and for notifications of its changes.
 pub(super) struct Control {
     options: PgConnectOptions,
-    connection: Option<PgConnection>,
+    listener: Option<PgListener>,
 }
 
 impl Control {
     /// Creates the reader. It connects with the first read.
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: None }
+        Self { options, listener: None }
     }
 
     /// Returns the generation to serve. Connects again if the connection was lost, or if the caller has dropped a read.
     pub(super) async fn active(&mut self, version: &str) -> Result<Option<Active>, sqlx::Error> {
-        if let Some(kept) = self.connection.take() {
+        if let Some(kept) = self.listener.take() {
             let active = self.ask(kept, version).await;
-            if self.connection.is_some() {
+            if self.listener.is_some() {
                 return active;
             }
         }
-        let connection = PgConnection::connect_with(&self.options).await?;
-        self.ask(connection, version).await
+        let listener = self.connect().await?;
+        self.ask(listener, version).await
+    }
+
+    async fn connect(&self) -> Result<PgListener, sqlx::Error> {
+        let one = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .test_before_acquire(false)
+            .connect_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&one.await?).await?;
+        // A lost connection is noticed by the next use of it.
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
     }
 
     /// Reads over a connection, and keeps it if the database has answered.
-    async fn ask(&mut self, mut connection: PgConnection, version: &str) -> Result<Option<Active>, sqlx::Error> {
-        let active = active(&mut connection, version).await;
+    async fn ask(&mut self, mut listener: PgListener, version: &str) -> Result<Option<Active>, sqlx::Error> {
+        let active = active(listener.acquire().await?, version).await;
         if active.as_ref().err().is_none_or(is_answer) {
-            self.connection = Some(connection);
+            self.listener = Some(listener);
         }
         active
+    }
+
+    /// Waits until the tables may have changed or the connection is lost. Without a connection, waits forever.
+    pub(super) async fn changed(&mut self) {
+        let Some(listener) = &mut self.listener else { return pending().await };
+        if !matches!(listener.try_recv().await, Ok(Some(_))) {
+            self.listener = None;
+        }
+    }
+
+    /// Tests the connection. Returns true if the database has answered.
+    pub(super) async fn answers(&mut self) -> bool {
+        // Not kept if the caller drops this call.
+        let Some(mut listener) = self.listener.take() else { return false };
+        let has_answered = match listener.acquire().await {
+            Ok(connection) => connection.ping().await.is_ok(),
+            Err(_) => false,
+        };
+        if has_answered {
+            self.listener = Some(listener);
+        }
+        has_answered
     }
 }
 

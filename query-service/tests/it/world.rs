@@ -14,7 +14,7 @@ use harness::{
 };
 use query_service::Settings;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor, PgPool, Transaction, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool, Row, Transaction, postgres::PgPoolOptions};
 use testing::wait::until_within;
 use text::search::Words;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
@@ -23,6 +23,15 @@ use super::watcher::Watcher;
 
 /// The timeout of every condition.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The control tables.
+const CONTROL: [&str; 5] = [
+    include_str!("../../../migrations/control/0001_generations.sql"),
+    include_str!("../../../migrations/control/0002_life_cycle.sql"),
+    include_str!("../../../migrations/control/0003_retries.sql"),
+    include_str!("../../../migrations/control/0004_erasures.sql"),
+    include_str!("../../../migrations/control/0005_notifications.sql"),
+];
 
 /// A query-service of its own for one test.
 pub(super) struct World {
@@ -51,7 +60,9 @@ impl World {
         let (postgres, nats) = tokio::join!(Postgres::start(), Nats::start_without_streams(4));
         let (postgres, nats) = (postgres.unwrap(), nats.unwrap());
         let admin = PgPoolOptions::new().max_connections(2).connect(&postgres.url(Role::Admin)).await.unwrap();
-        admin.execute(include_str!("../../../migrations/control/0001_generations.sql")).await.unwrap();
+        for migration in CONTROL {
+            admin.execute(migration).await.unwrap();
+        }
         create_generation(&admin, 1).await;
         activate(&admin, 1).await;
         let projector = service_kit::nats::connect(&nats.url(Account::Projector), "test").await.unwrap();
@@ -156,6 +167,13 @@ impl World {
     pub(super) async fn sql(&self, text: &str) {
         let text = format!("set search_path to read_g1; {text}");
         self.admin.execute(AssertSqlSafe(text)).await.unwrap();
+    }
+
+    /// Returns the texts that a query yields.
+    pub(super) async fn texts(&self, query: &'static str) -> Vec<String> {
+        let text = format!("set search_path to read_g1; {query}");
+        let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&self.admin).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// Writes the words of all messages in the first generation, as the projector does.
