@@ -1,5 +1,5 @@
-//! Words of messages, rooms and stores for the search: the same function makes the lexemes of a text and those of a query, so that
-//! results do not depend on the locale of a database.
+//! Words of messages, rooms and stores for the search: the same function makes the lexemes of a text and those of a
+//! query, so that results do not depend on the locale of a database.
 //!
 //! A term of a query is found if its normalised text occurs in the normalised message from the start of a word on. In
 //! scripts without spaces between words, and in Hangul, it may occur anywhere.

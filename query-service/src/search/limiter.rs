@@ -58,7 +58,8 @@ impl SearchPermit {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let search = search(Instant::now() + self.slot.limiter.0.budget);
-        // A task of its own: a client that hangs up does not end the statement, so it must not release the permit either.
+        // A task of its own: a client that hangs up does not end the statement, so it must not release the permit
+        // either.
         let search = async move {
             let _permit = self;
             search.await

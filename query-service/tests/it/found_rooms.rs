@@ -155,7 +155,9 @@ async fn rare_words_are_found_beyond_the_first_rooms_of_a_list() {
                  case when n % 2 = 0 then 'open' else 'closed' end, null, 'eve', 1, 5, false, 'gathering',
                  '2026-01-04T12:00:00Z'::timestamptz + n * interval '1 second', '2026-01-05T12:00:00Z', null, 1, 0,
                  '2026-01-04T12:00:00Z',
-                 array_to_tsvector(array['s:s' || n % 600 + 1, 'supper'] || case when n = 100 then '{night}' else '{}'::text[] end)
+                 array_to_tsvector(
+                     array['s:s' || n % 600 + 1, 'supper'] || case when n = 100 then '{night}' else '{}'::text[] end
+                 )
              from generate_series(1, 25000) as n",
         )
         .await;

@@ -36,7 +36,9 @@ const FILL: &str = "
         case when n % 10 = 0 then 'open' else 'closed' end, null, 'ana', 2, 5, false, 'gathering',
         timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-02-01', null, 3, 1,
         timestamptz '2026-01-01',
-        array_to_tsvector(array['s:s' || n % 500, 'lunch'] || case when n % 50000 = 10 then '{feast}' else '{}'::text[] end)
+        array_to_tsvector(
+            array['s:s' || n % 500, 'lunch'] || case when n % 50000 = 10 then '{feast}' else '{}'::text[] end
+        )
     from generate_series(1, $COUNT) n;";
 
 /// A large read model, and the statements of the service.
