@@ -71,6 +71,8 @@ create table rooms (
     last_ordinal bigint not null,
     -- when a message was last posted or a member came or went, or when the room was closed
     last_activity_at timestamptz not null,
+    -- what a search may ask for: the words of the title unless it is erased, and the store
+    words tsvector not null,
     primary key (box_id, room_id)
 ) with (fillfactor = 70);
 
@@ -221,7 +223,9 @@ create table stores (
     zip_code text not null,
     category text,
     open bool not null,
-    registered_at timestamptz not null
+    registered_at timestamptz not null,
+    -- the words of the name
+    words tsvector not null
 );
 
 -- How far each user has read in each room; the log's MARK stream keeps the last one only.

@@ -29,6 +29,10 @@ create index if not exists closed_rooms_by_store on rooms (store_id, opened_at d
     where status = 'closed';
 create index if not exists closed_rooms_by_store_and_zip_code on rooms (store_id, zip_code, opened_at desc, room_id)
     where status = 'closed';
+create index if not exists open_rooms_by_words on rooms using gin (words) with (gin_pending_list_limit = 1024)
+    where status = 'open';
+create index if not exists closed_rooms_by_words on rooms using gin (words) with (gin_pending_list_limit = 1024)
+    where status = 'closed';
 create index if not exists user_rooms_by_opening on user_rooms (user_id, opened_at desc, room_id);
 create index if not exists user_rooms_open on user_rooms (user_id, box_id, room_id) where inside and closed_at is null;
 create index if not exists user_rooms_by_closing on user_rooms (user_id, closed_at desc, room_id)
@@ -44,4 +48,5 @@ create index if not exists alarms_by_change on alarms (user_id, stream, changed)
 create index if not exists alarms_by_latest on alarms (user_id, stream, latest desc) where withdrawn is null;
 create index if not exists users_erased on users (user_id) where nickname is null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
+create index if not exists stores_by_words on stores using gin (words) with (gin_pending_list_limit = 1024);
 create index if not exists stores_by_zip_code on stores (zip_code, registered_at desc, store_id);

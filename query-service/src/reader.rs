@@ -76,6 +76,11 @@ impl FromRequestParts<App> for Reader {
 pub(crate) struct ReadModel(Arc<Generation>);
 
 impl ReadModel {
+    /// Returns a connection for a read that is no search.
+    pub(crate) async fn read(self) -> Result<Reader, Error> {
+        Ok(Reader { connection: self.0.acquire().await?, generation: self.0 })
+    }
+
     /// Returns a connection for a search.
     pub(crate) async fn search(self) -> Result<Reader, Error> {
         Ok(Reader { connection: self.0.acquire_for_search().await?, generation: self.0 })

@@ -7,6 +7,7 @@ use utoipa::IntoParams;
 use crate::schemas;
 
 pub(crate) mod access;
+mod by_words;
 pub(crate) mod events;
 pub(crate) mod find;
 pub(crate) mod list;

@@ -8,8 +8,6 @@ use domain::{BoxId, MessageId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use service_kit::{auth::AsUser, clock, extract::Query};
 use text::search::{InvalidSearch, Search};
-use tokio::task;
-use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 
 use self::{
@@ -75,7 +73,7 @@ pub(crate) struct SearchMessages {
 /// The text of a search.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Words(Search);
+pub(crate) struct Words(pub(crate) Search);
 
 impl TryFrom<String> for Words {
     type Error = &'static str;
@@ -132,13 +130,7 @@ pub(crate) async fn search_messages(
 ) -> Result<Json<Page<FoundMessage>>, Error> {
     let after = cursor::decode(LIST, query.cursor.as_deref())?;
     let permit = app.searches.acquire(&user_id).await?;
-    // A task of its own: a client that hangs up does not end the statement, so it must not release the permit either.
-    let search = async move {
-        let deadline = Instant::now() + permit.budget();
-        search(&user_id, query, after, read_model, deadline).await
-    };
-    let search = task::spawn(search.in_current_span());
-    search.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()))
+    permit.run(async move |deadline| search(&user_id, query, after, read_model, deadline).await).await
 }
 
 async fn search(
@@ -236,7 +228,7 @@ fn order(message: &MessageView) -> (Reverse<DateTime<Utc>>, &str, u64) {
 }
 
 /// Distinguishes a search that was cancelled because it took too long from one that failed.
-fn over_budget(error: sqlx::Error) -> Error {
+pub(crate) fn over_budget(error: sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.is_some_and(|code| code == QUERY_CANCELED) { Error::SearchBusy } else { error.into() }
 }

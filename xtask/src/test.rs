@@ -102,10 +102,12 @@ async fn servers(checkout: Checkout) -> anyhow::Result<()> {
     let find = move || {
         let nats = tools::nats_server(&checkout, Source::Installed)?;
         let postgres = tools::postgres_server(&checkout, Source::Installed)?;
+        let nginx = tools::nginx(&checkout)?;
         console::print(&format!(
-            "nats-server is {}, PostgreSQL is in {}",
+            "nats-server is {}, PostgreSQL is in {}, nginx is {}",
             nats.program.display(),
-            postgres.bin.display()
+            postgres.bin.display(),
+            nginx.display()
         ));
         Ok(())
     };

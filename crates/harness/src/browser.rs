@@ -117,6 +117,11 @@ impl Page<'_> {
         Ok(answer["result"]["value"].take())
     }
 
+    /// Makes the page accept any certificate.
+    pub async fn accept_certificates(&self) -> anyhow::Result<()> {
+        self.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true })).await.map(drop)
+    }
+
     /// Reloads the page as a user would, without waiting for it to load.
     pub async fn reload(&self) -> anyhow::Result<()> {
         self.call("Page.reload", json!({})).await.map(drop)

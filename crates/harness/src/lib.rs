@@ -6,6 +6,7 @@ pub mod stack;
 
 pub mod browser;
 pub mod nats;
+pub mod nginx;
 pub mod postgres;
 
 pub mod certificates;
@@ -23,6 +24,7 @@ pub mod tools;
 pub use browser::{Browser, Page};
 pub use certificates::Certificates;
 pub use nats::{Account, Nats};
+pub use nginx::Nginx;
 pub use postgres::{Postgres, Role};
 pub use secrets::Secrets;
 pub use stack::{ServiceId, Stack, StackOptions};

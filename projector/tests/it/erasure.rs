@@ -52,6 +52,8 @@ async fn must_be_redacted(world: &mut World) {
     ];
     assert_eq!(bodies, expected);
     assert_eq!(world.texts("select title from rooms order by number").await, ["Noodles", "[erased]"]);
+    let words = world.texts("select words::text from rooms order by number").await;
+    assert_eq!(words, ["'noo*' 'nood*' 'noodl*' 'noodle*' 'noodles':1 's:s1'", "'s:s1'"]);
     let told = "select coalesce(data ->> 'body', data ->> 'title') from room_events
                 where data ?| array['body', 'title'] and data ->> 'body' is distinct from null or data ? 'title'
                 order by room_id, v";

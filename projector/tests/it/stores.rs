@@ -22,9 +22,10 @@ async fn a_store_is_registered_changed_closed_and_opened() {
     story.store("s1", [registered]);
     world.project(StreamName::Store, &story.commits).await;
     let row = |name: &str, zip_code: &str, category: Option<&str>, open: bool| {
+        let words = if name == "Thai" { "'tha*' 'thai':1" } else { "'tha*' 'thai':1 'two':2" };
         json!({
             "store_id": "s1", "name": name, "zip_code": zip_code, "category": category, "open": open,
-            "registered_at": time(1).to_rfc3339(),
+            "registered_at": time(1).to_rfc3339(), "words": words,
         })
     };
     let stores = "select * from stores";

@@ -1,9 +1,9 @@
-//! The words by which messages are found.
+//! The words by which messages and rooms are found.
 
 use projector::{Projection, ProjectionMode, project_isolating_failures};
 
 use crate::{
-    story::{Story, deleted, edited, erased, posted, reacted},
+    story::{Story, deleted, edited, erased, opened, posted, reacted, unreadable, user},
     world::{BOXES, World, checkpoint},
 };
 
@@ -70,4 +70,31 @@ async fn a_build_writes_the_same_words() {
     let mut live = World::start().await;
     live.project_story(&story).await;
     assert_eq!(live.texts("select words::text from messages order by message_id").await, words);
+}
+
+#[tokio::test]
+async fn the_words_of_an_erased_title_are_those_of_a_replay() {
+    const WORDS: &str = "select room_id || ': ' || words::text as words from rooms order by room_id";
+    let story = || {
+        let mut story = Story::of_three("b1");
+        let closed = domain::RoomEvent::RoomClosed { reason: domain::RoomClosedReason::Host };
+        story.happens("b1", "ann", [closed.in_room(crate::story::room("b1.1"))]);
+        story.happens("b1", "bob", [opened("b1.2", "bob")]);
+        story
+    };
+    let title = "'noo*' 'nood*' 'noodl*' 'noodle*' 'noodles':1 's:s1'";
+    let mut world = World::start().await;
+    world.project_story(&story()).await;
+    assert_eq!(world.texts(WORDS).await, [format!("b1.1: {title}"), format!("b1.2: {title}")]);
+    let mut erasure = story();
+    erasure.happens("b1", "system", [erased("bob")]);
+    let replayed = erasure.commits.iter().map(|commit| unreadable(commit.clone(), &user("bob"))).collect();
+    erasure.commits.drain(..story().commits.len());
+    world.project_story(&erasure).await;
+    let expected = [format!("b1.1: {title}"), "b1.2: 's:s1'".to_owned()];
+    assert_eq!(world.texts(WORDS).await, expected);
+    let mut replay = World::start().await;
+    erasure.commits = replayed;
+    replay.project_story(&erasure).await;
+    assert_eq!(replay.texts(WORDS).await, expected);
 }

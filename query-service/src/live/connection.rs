@@ -70,7 +70,7 @@ impl Connection<'_, Socket> {
                 let _counted = METRICS.connected("websocket");
                 let log = start.incarnation.clone();
                 let mut connection = Connection::new(&live, &mut socket, &mut stopping, &caller, log);
-                let Err(closed) = connection.run_connection(session.to_string(), start).await;
+                let Err(closed) = connection.run_connection(session.to_string(), start, None).await;
                 (closed, Some(connection.cursor()))
             }
             Err(closed) => (closed, None),
@@ -211,7 +211,12 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.subscriptions.cursor()
     }
 
-    pub(super) async fn run_connection(&mut self, session: String, start: StartPosition) -> Result<Infallible, Closed> {
+    pub(super) async fn run_connection(
+        &mut self,
+        session: String,
+        start: StartPosition,
+        lobby: Option<LobbyArea>,
+    ) -> Result<Infallible, Closed> {
         self.require_valid_token()?;
         let StartPosition { rooms, alarms, .. } = start;
         let send_queue = self.deliveries.send_queue().clone();
@@ -237,6 +242,9 @@ impl<'a, T: Transport> Connection<'a, T> {
             if outcome == Outcome::Unavailable {
                 return Err(Closed::ByServer(CloseReason::Unavailable));
             }
+        }
+        if let Some(area) = lobby {
+            self.subscriptions.subscribe_lobby(self.socket, None, area, &self.live.lobby).await?;
         }
         self.socket.flush().await?;
         loop {

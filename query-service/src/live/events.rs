@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header},
     response::{IntoResponse, Response},
 };
-use domain::RoomId;
+use domain::{RoomId, values::ZipCode};
 use serde::Deserialize;
 use service_kit::{auth::Caller, clock, extract::Query, problem::Problem};
 use utoipa::IntoParams;
@@ -19,9 +19,17 @@ use super::{
     cursor::StartPosition,
     frames::RoomFrom,
     limits::{ConnectionPermit, MAX_ROOMS},
+    lobby_area::LobbyArea,
     shared::Live,
 };
-use crate::{app::App, error::Error, metrics::METRICS, problems::EventsProblems, schemas};
+use crate::{
+    app::App,
+    error::Error,
+    location::{Location, Radius},
+    metrics::METRICS,
+    problems::EventsProblems,
+    schemas,
+};
 use stream::EventStream;
 
 mod stream;
@@ -38,10 +46,33 @@ pub(crate) struct OpenEvents {
     #[serde(default)]
     #[param(schema_with = schemas::room_ids)]
     rooms: Rooms,
+    /// Follows the open rooms of this postal code.
+    #[param(schema_with = schemas::zip_code)]
+    lobby_zip_code: Option<ZipCode>,
+    /// Latitude and longitude in degrees: follows the open rooms within `lobby_radius`, in place of those of a postal
+    /// code.
+    #[param(value_type = Option<String>, example = "51.34,12.37",
+            pattern = r"^-?[0-9]{1,2}(\.[0-9]{1,15})?,-?[0-9]{1,3}(\.[0-9]{1,15})?$")]
+    lobby_near: Option<Location>,
+    /// The maximum distance from `lobby_near` in metres.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 5_000)]
+    lobby_radius: Option<Radius>,
     /// The last id of an earlier stream. A `Last-Event-ID` header takes precedence.
     cursor: Option<String>,
     /// A ticket from `POST /live-tickets`, in place of an `Authorization` header.
     ticket: Option<String>,
+}
+
+impl OpenEvents {
+    /// Returns the area of the lobby to follow.
+    fn take_lobby(&mut self) -> Result<Option<LobbyArea>, Error> {
+        match (self.lobby_zip_code.take(), self.lobby_near, self.lobby_radius) {
+            (None, None, None) => Ok(None),
+            (zip_code, near, radius) => LobbyArea::of(zip_code, near, radius)
+                .map(Some)
+                .map_err(|_| Error::InvalidQuery("either lobby_zip_code, or lobby_near with or without lobby_radius")),
+        }
+    }
 }
 
 /// A set of rooms.
@@ -62,7 +93,8 @@ impl TryFrom<String> for Rooms {
 /// Opens a stream of server-sent events with live events.
 ///
 /// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` is that frame's `type`:
-/// `welcome` first, then `subscribed` or `error` for each room, then events. An `id` comes with every frame that has a
+/// `welcome` first, then `subscribed` or `error` for each room, then `lobby_subscribed` and `lobby` if the stream
+/// follows a lobby, then events. An `id` comes with every frame that has a
 /// `v`. It also comes alone where a room begins, and when all alarms up to it were sent. It is a cursor: as
 /// `Last-Event-ID` or as `cursor`, it resumes the stream at any instance. A cursor of another feed or of another user
 /// causes a `reset` of each room and of the alarms. Comments fill pauses. `bye` is the last event before the server
@@ -78,10 +110,11 @@ impl TryFrom<String> for Rooms {
 )]
 pub(crate) async fn open_events(
     State(app): State<App>,
-    Query(wanted): Query<OpenEvents>,
+    Query(mut wanted): Query<OpenEvents>,
     caller: Result<Caller, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let lobby = wanted.take_lobby().map_err(Error::into_problem)?;
     let caller = if let Some(ticket) = &wanted.ticket {
         app.tickets.redeem(ticket).await.map_err(Error::into_problem)?
     } else {
@@ -99,11 +132,17 @@ pub(crate) async fn open_events(
     // An `EventSource` without an id sends an empty header.
     let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
     let start = StartPosition::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
-    Ok(serve_stream(live, caller, permit, start))
+    Ok(serve_stream(live, caller, permit, start, lobby))
 }
 
 /// Returns a response with a stream, and serves it until either side closes.
-fn serve_stream(live: Arc<Live>, caller: Caller, permit: ConnectionPermit, start: StartPosition) -> Response {
+fn serve_stream(
+    live: Arc<Live>,
+    caller: Caller,
+    permit: ConnectionPermit,
+    start: StartPosition,
+    lobby: Option<LobbyArea>,
+) -> Response {
     let session = clock::new_id();
     let spread_ms = spread_ms_of(session.as_u128());
     let (mut stream, body) = EventStream::open(spread_ms, live.heartbeat);
@@ -114,7 +153,7 @@ fn serve_stream(live: Arc<Live>, caller: Caller, permit: ConnectionPermit, start
         let _counted = METRICS.connected("events");
         tracing::debug!(session = %session, user.id = %caller.user_id, "event stream");
         let mut connection = Connection::new(&live, &mut stream, &mut stopping, &caller, start.incarnation.clone());
-        let Err(closed) = connection.run_connection(session.to_string(), start).await;
+        let Err(closed) = connection.run_connection(session.to_string(), start, lobby).await;
         let cursor = connection.cursor();
         drop(connection);
         tracing::debug!(session = %session, ?closed, "event stream ends");

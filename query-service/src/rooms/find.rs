@@ -154,9 +154,24 @@ pub(crate) async fn nearest(
     rows: i64,
     connection: &mut PgConnection,
 ) -> Result<Vec<RoomView>, sqlx::Error> {
-    let Around { location, radius } = around;
+    let radius = around.radius.metres();
     let reach = reach(filter, around, after, rows, connection).await?;
-    let area = location.area(Some(reach.map_or(radius.metres(), |reach| reach.min(radius.metres()))));
+    nearest_within(reach.unwrap_or(radius), filter, None, around, after, rows, connection).await
+}
+
+/// Returns the nearest open rooms after one, at most `rows`, if they are all within a distance. `words` is the text of
+/// a `tsquery` for title and store.
+pub(crate) async fn nearest_within(
+    distance: f64,
+    filter: &Filter<'_>,
+    words: Option<&str>,
+    Around { location, radius }: Around,
+    after: Option<&(Distance, RoomId)>,
+    rows: i64,
+    connection: &mut PgConnection,
+) -> Result<Vec<RoomView>, sqlx::Error> {
+    let radius = distance.min(radius.metres());
+    let area = location.area(Some(radius));
     query_as!(
         RoomView,
         r#"
@@ -194,6 +209,11 @@ pub(crate) async fn nearest(
             and ($2::text is null or r.store_id = $2)
             and (distance.m, r.room_id) > ($3, $4)
             and distance.m <= $12
+            -- a token between title and name, so that no phrase is found across them
+            and ($13::text is null or (
+                r.words || '''.'':1'::tsvector
+                || coalesce((select s.words from stores s where s.store_id = r.store_id), '')
+            ) @@ $13::text::tsquery)
         order by distance.m, r.room_id
         limit $5
         "#,
@@ -208,7 +228,8 @@ pub(crate) async fn nearest(
         &area.east,
         area.south,
         area.north,
-        radius.metres(),
+        radius,
+        words,
     )
     .fetch_all(connection)
     .await
@@ -216,7 +237,7 @@ pub(crate) async fn nearest(
 
 /// Returns a distance within which there are so many rooms; none if there are fewer in all. Indexes order by distance
 /// in the plane of degrees: the nearest ones in this order give the bound.
-async fn reach(
+pub(crate) async fn reach(
     filter: &Filter<'_>,
     Around { location, radius }: Around,
     after: Option<&(Distance, RoomId)>,

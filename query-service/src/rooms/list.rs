@@ -1,21 +1,29 @@
 //! `GET /rooms`: the newest first, or the open rooms around a location.
 
-use axum::Json;
-use domain::{StoreId, values::ZipCode};
+use std::time::Instant;
+
+use axum::{Json, extract::State};
+use domain::{RoomId, StoreId, values::ZipCode};
 use serde::Deserialize;
 use service_kit::{auth::AsPerson, extract::Query};
+use text::search::Search;
 use utoipa::IntoParams;
 
 use crate::{
+    app::App,
     cursor::{self, Distance, Moment},
     error::Error,
     location::{Location, Radius},
     page::{Limit, Page},
     position::MinPosition,
-    problems::ListProblems,
-    reader::Reader,
-    rooms::find::{Around, Filter, nearest, newest},
+    problems::SearchProblems,
+    reader::ReadModel,
+    rooms::{
+        by_words::RoomSearch,
+        find::{Around, Filter, nearest, newest},
+    },
     schemas,
+    search::Words,
     views::{RoomStatus, RoomView},
 };
 
@@ -24,6 +32,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRooms {
+    /// Returns only rooms with these words in the title or in the name of the store: up to 20 words. A word is found by
+    /// its beginning. `"a phrase"`, `or` and `-not` work as in search engines.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 200, example = "pizza")]
+    q: Option<Words>,
     /// Returns only open or only closed rooms.
     status: Option<RoomStatus>,
     /// Returns only rooms whose box had this postal code when they were opened.
@@ -49,6 +61,12 @@ pub(crate) struct ListRooms {
     cursor: Option<String>,
 }
 
+/// The place at which a page begins.
+enum Start {
+    Newest(Option<(Moment, RoomId)>),
+    Nearest(Around, Option<(Distance, RoomId)>),
+}
+
 impl ListRooms {
     fn filter(&self) -> Filter<'_> {
         Filter {
@@ -56,48 +74,80 @@ impl ListRooms {
             store_id: self.store_id.as_ref().map(StoreId::as_str),
         }
     }
+
+    /// Returns the name of the list in cursors. Distances from another location are another list.
+    fn list(&self) -> String {
+        self.near
+            .map_or_else(|| "rooms".to_owned(), |near| format!("rooms near {},{}", near.latitude(), near.longitude()))
+    }
+
+    fn start(&self) -> Result<Start, Error> {
+        let (list, cursor) = (self.list(), self.cursor.as_deref());
+        match (self.near, self.radius) {
+            (None, None) => Ok(Start::Newest(cursor::decode(&list, cursor)?)),
+            (None, Some(_)) => Err(Error::InvalidQuery("radius: only with near")),
+            (Some(_), _) if self.status == Some(RoomStatus::Closed) => {
+                Err(Error::InvalidQuery("near: only open rooms have a distance"))
+            }
+            (Some(location), radius) => {
+                let around = Around { location, radius: radius.unwrap_or_default() };
+                Ok(Start::Nearest(around, cursor::decode(&list, cursor)?))
+            }
+        }
+    }
+
+    fn page(&self, rooms: Vec<RoomView>) -> Page<RoomView> {
+        let list = self.list();
+        if self.near.is_some() {
+            let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
+            Page::cut(rooms, self.limit, &list, key)
+        } else {
+            Page::cut(rooms, self.limit, &list, |last| (Moment(last.opened_at), last.room_id.clone()))
+        }
+    }
 }
 
 /// Lists rooms, for every signed-in user.
+///
+/// With `q`, one search of a user runs at a time, searches of messages included. A second one waits for up to a second.
 #[utoipa::path(
     get, path = "/rooms", tag = "rooms", operation_id = "list_rooms",
     params(ListRooms, MinPosition),
-    responses((status = 200, description = "A page of rooms", body = Page<RoomView>), ListProblems)
+    responses((status = 200, description = "A page of rooms", body = Page<RoomView>), SearchProblems)
 )]
 pub(crate) async fn list_rooms(
-    _: AsPerson,
-    Query(query): Query<ListRooms>,
-    reader: Reader,
+    AsPerson(caller): AsPerson,
+    Query(mut query): Query<ListRooms>,
+    State(app): State<App>,
+    read_model: ReadModel,
 ) -> Result<Json<Page<RoomView>>, Error> {
-    match query.near {
-        Some(location) => nearest_first(query, location, reader).await,
-        None => newest_first(query, reader).await,
+    let start = query.start()?;
+    if let Some(Words(words)) = query.q.take() {
+        let permit = app.searches.acquire(&caller.user_id).await?;
+        return permit.run(async move |deadline| search(&words, query, start, read_model, deadline).await).await;
     }
+    let mut reader = read_model.read().await?;
+    let (filter, rows) = (query.filter(), query.limit.rows());
+    let rooms = match start {
+        Start::Newest(after) => newest(&filter, query.status, after.as_ref(), rows, &mut reader).await?,
+        Start::Nearest(around, after) => nearest(&filter, around, after.as_ref(), rows, &mut reader).await?,
+    };
+    Ok(Json(query.page(rooms)))
 }
 
-async fn newest_first(query: ListRooms, mut reader: Reader) -> Result<Json<Page<RoomView>>, Error> {
-    const LIST: &str = "rooms";
-    if query.radius.is_some() {
-        return Err(Error::InvalidQuery("radius: only with near"));
-    }
-    let after = cursor::decode(LIST, query.cursor.as_deref())?;
-    let rooms = newest(&query.filter(), query.status, after.as_ref(), query.limit.rows(), &mut reader).await?;
-    Ok(Json(Page::cut(rooms, query.limit, LIST, |last| (Moment(last.opened_at), last.room_id.clone()))))
-}
-
-async fn nearest_first(
+async fn search(
+    words: &Search,
     query: ListRooms,
-    location: Location,
-    mut reader: Reader,
+    start: Start,
+    read_model: ReadModel,
+    deadline: Instant,
 ) -> Result<Json<Page<RoomView>>, Error> {
-    if query.status == Some(RoomStatus::Closed) {
-        return Err(Error::InvalidQuery("near: only open rooms have a distance"));
-    }
-    // Distances from another location are another list.
-    let list = format!("rooms near {},{}", location.latitude(), location.longitude());
-    let after = cursor::decode(&list, query.cursor.as_deref())?;
-    let around = Around { location, radius: query.radius.unwrap_or_default() };
-    let rooms = nearest(&query.filter(), around, after.as_ref(), query.limit.rows(), &mut reader).await?;
-    let key = |last: &RoomView| (Distance(last.distance_m.unwrap_or_default()), last.room_id.clone());
-    Ok(Json(Page::cut(rooms, query.limit, &list, key)))
+    let mut reader = read_model.search().await?;
+    let (filter, rows) = (query.filter(), query.limit.rows());
+    let search = RoomSearch { search: words, filter, rows, deadline, connection: &mut reader };
+    let rooms = match start {
+        Start::Newest(after) => search.newest(query.status, after.as_ref()).await?,
+        Start::Nearest(around, after) => search.nearest(around, after.as_ref()).await?,
+    };
+    Ok(Json(query.page(rooms)))
 }

@@ -4,14 +4,16 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::UserId;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
+    task,
     time::timeout,
 };
+use tracing::Instrument;
 
 use crate::error::Error;
 
@@ -42,16 +44,28 @@ struct Searcher {
 }
 
 /// A search that may run, until this is dropped.
-pub(super) struct SearchPermit {
+pub(crate) struct SearchPermit {
     _running: OwnedSemaphorePermit,
     _user_permit: OwnedSemaphorePermit,
     slot: UserSlot,
 }
 
 impl SearchPermit {
-    /// Returns the time that the search may take in the database.
-    pub(super) fn budget(&self) -> Duration {
-        self.slot.limiter.0.budget
+    /// Carries out a search, which gets the time at which it must end.
+    pub(crate) async fn run<T, F>(self, search: impl FnOnce(Instant) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let search = search(Instant::now() + self.slot.limiter.0.budget);
+        // A task of its own: a client that hangs up does not end the statement, so it must not release the permit
+        // either.
+        let search = async move {
+            let _permit = self;
+            search.await
+        };
+        let search = task::spawn(search.in_current_span());
+        search.await.unwrap_or_else(|end| std::panic::resume_unwind(end.into_panic()))
     }
 }
 
@@ -73,7 +87,7 @@ impl SearchLimiter {
     }
 
     /// Waits briefly for a permit of this user. Rejects a search if too many searches of the user or of all users wait.
-    pub(super) async fn acquire(&self, user: &UserId) -> Result<SearchPermit, Error> {
+    pub(crate) async fn acquire(&self, user: &UserId) -> Result<SearchPermit, Error> {
         let (slot, semaphore) = self.enter_queue(user).ok_or(Error::SearchBusy)?;
         let _queued = self.0.queue.try_acquire().map_err(|_| Error::SearchBusy)?;
         let wait = async {

@@ -54,7 +54,7 @@ const NOT_FOUND: &[(&str, &str)] = &[
     ("かき", "がき"),
 ];
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02x}"))
 }
 

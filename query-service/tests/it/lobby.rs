@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{watcher::Watcher, world::World};
+use super::{listener::Listener, watcher::Watcher, world::World};
 
 async fn connected(world: &World, user: &str) -> Watcher {
     let mut watcher = world.connect().await;
@@ -76,5 +76,44 @@ async fn a_connection_follows_one_area() {
         watcher.say(frame).await;
         let error = watcher.next().await;
         assert_eq!((&error["code"], &error["id"]), (&json!("invalid-frame"), &json!(9)), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_carries_the_lobby() {
+    let world = World::start().await;
+    let mut streams = Vec::new();
+    for query in ["lobby_zip_code=04109", "lobby_near=51.35,12.37&lobby_radius=1000&rooms=north.2"] {
+        let mut stream = Listener::open(&world, "ana", query).await;
+        assert_eq!(stream.next().await["type"], "welcome");
+        if query.contains("rooms") {
+            assert_eq!(stream.next().await["type"], "subscribed");
+        }
+        assert_eq!(stream.next().await, json!({ "type": "lobby_subscribed" }));
+        assert_eq!(ids(&stream.until("lobby").await), ["north.2"]);
+        streams.push(stream);
+    }
+    world.sql("update rooms set member_count = 5 where room_id = 'north.2'").await;
+    world.change_lobby("04109", (51.35, 12.37)).await;
+    for stream in &mut streams {
+        assert_eq!(stream.until("lobby_changed").await["rooms"][0]["full"], true);
+    }
+    // Another stream begins with all rooms again.
+    let last_id = streams.remove(0).last_id.clone();
+    let mut stream = Listener::reopen(&world, "ana", "lobby_zip_code=04109", &last_id).await;
+    assert_eq!(stream.until("lobby").await["rooms"][0]["full"], true);
+    world.sql("update boxes set room_id = null where box_id = 'north'").await;
+    world.sql("update rooms set status = 'closed', closed_at = now() where room_id = 'north.2'").await;
+    world.change_lobby("04109", (51.35, 12.37)).await;
+    assert_eq!(stream.until("lobby_changed").await["removed"], json!(["north.2"]));
+}
+
+#[tokio::test]
+async fn a_stream_of_events_follows_one_area_at_most() {
+    let world = World::start().await;
+    for bad in ["lobby_radius=5", "lobby_zip_code=1&lobby_near=1,1", "lobby_zip_code=1&lobby_radius=5", "lobby_near=1"]
+    {
+        let (status, problem) = world.get("eve", &format!("/events?{bad}")).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("invalid-query")), "{bad}");
     }
 }

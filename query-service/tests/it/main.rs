@@ -9,6 +9,7 @@ mod description;
 mod events;
 mod feeds;
 mod found_messages;
+mod found_rooms;
 mod heartbeat;
 mod limits;
 mod live;

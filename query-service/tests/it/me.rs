@@ -70,7 +70,7 @@ async fn my_rooms_are_listed_by_their_last_activity() {
              select 'north', 'north.' || kind * 100 + n, kind * 100 + n, 'noodles', '04109', 'x', false,
                     case kind when 1 then 'closed' else 'open' end, case kind when 1 then 'host' end, 'ben', 1, 5,
                     false, 'gathering', '2026-01-04T10:00:00Z', '2026-01-04T13:00:00Z',
-                    case kind when 1 then minute end, 1, 0, minute
+                    case kind when 1 then minute end, 1, 0, minute, ''
              from generate_series(1, 2) as kind, generate_series(1, 20) as n,
                   lateral (select timestamptz '2026-01-04T11:00:00Z' + n * interval '1 minute' as minute) as m;
              insert into members

@@ -22,7 +22,8 @@ const FILL: &str = "
     alter table rooms set unlogged;
     alter table stores set unlogged;
     insert into stores
-    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, now() - n * interval '1 minute'
+    select 's' || n, 'Store ' || n, lpad((n % 1000)::text, 5, '0'), null, true, now() - n * interval '1 minute',
+        array_to_tsvector(array['store', n::text])
     from generate_series(1, 100000) n;
     insert into boxes
     select 'b' || n, 'shared', lpad((n % 1000)::text, 5, '0'), 'Street', '',
@@ -34,7 +35,10 @@ const FILL: &str = "
     select 'b' || n, 'b' || n || '.1', 1, 's' || n % 500, lpad((n % 1000)::text, 5, '0'), 'Lunch', false,
         case when n % 10 = 0 then 'open' else 'closed' end, null, 'ana', 2, 5, false, 'gathering',
         timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-02-01', null, 3, 1,
-        timestamptz '2026-01-01'
+        timestamptz '2026-01-01',
+        array_to_tsvector(
+            array['s:s' || n % 500, 'lunch'] || case when n % 50000 = 10 then '{feast}' else '{}'::text[] end
+        )
     from generate_series(1, $COUNT) n;";
 
 /// A large read model, and the statements of the service.
@@ -108,6 +112,7 @@ async fn no_filter_of_a_list_reads_much_more_than_a_page() {
     let mut plans = Plans::start().await;
     the_newest_are_found_by_an_index(&mut plans).await;
     the_nearest_are_found_without_comparing_all(&mut plans).await;
+    words_are_found_without_comparing_all(&mut plans).await;
 }
 
 async fn the_newest_are_found_by_an_index(plans: &mut Plans) {
@@ -154,7 +159,33 @@ async fn the_nearest_are_found_without_comparing_all(plans: &mut Plans) {
         let origin = format!("{latitude}, {longitude}, array[{longitude}, -347.63], {PAGE}, {area}");
         let parameters = format!("null, {store}, -1, '', {origin}");
         plans.assert_rows(&["nearest.m", "f.room_id"], &parameters, 2.0 * near).await;
-        let parameters = format!("null, {store}, -1, '', {PAGE}, {latitude}, {longitude}, {area}, 5000");
+        let parameters = format!("null, {store}, -1, '', {PAGE}, {latitude}, {longitude}, {area}, 5000, null");
         plans.assert_rows(&["RoomStatus", "distance.m as distance_m"], &parameters, 2.0 * near).await;
     }
+}
+
+async fn words_are_found_without_comparing_all(plans: &mut Plans) {
+    // As the connections of searches.
+    plans.connection.execute("set plan_cache_mode = force_custom_plan").await.unwrap();
+    let compared = 1_000.0;
+    for (status, store) in [("null", "null"), ("'open'", "null"), ("'closed'", "'s41'"), ("null", "'s40'")] {
+        for zip_code in ["null", "'00040'"] {
+            let parameters =
+                format!("{status}, {zip_code}, {store}, '2026-01-05 12:00', 'b5.1', {compared}, 'feast', {PAGE}");
+            // Of open rooms, of closed ones, and their stores.
+            plans.assert_rows(&["with compared as materialized"], &parameters, 3.0 * compared).await;
+        }
+        let parameters = |condition: &str| {
+            let condition = format!("array['feast', '{condition}']");
+            format!("{condition}, {status}, null, {store}, '9999-12-31', '', 'feast | 99', {PAGE}")
+        };
+        plans.assert_rows(&["as condition (words)"], &parameters("lunch & (''s:s5'' | 99)"), 10_000.0).await;
+        plans.assert_rows(&["as condition (words)"], &parameters("feast & ''s:s10''"), 200.0).await;
+    }
+    plans.assert_rows(&["as term (words, place)"], "array['99', 'feast'], 501", 10.0).await;
+    let area = "array[12.30], array[12.44], 51.30, 51.38";
+    let parameters = format!("null, null, -1, '', {PAGE}, 51.34, 12.37, {area}, 5000, 'feast'");
+    plans.assert_rows(&["RoomStatus", "distance.m as distance_m"], &parameters, 16.0 * PAGE).await;
+    let ids = "array['b10.1', 'b20.1']";
+    plans.assert_rows(&["split_part", "found.place"], ids, 10.0).await;
 }

@@ -47,7 +47,7 @@ async fn open_rooms_are_found_around_a_location() {
         .sql(
             "update boxes set room_id = 'south.1' where box_id = 'south';
          insert into rooms select 'south', 'south.1', 1, 'pizza', zip_code, 'Dinner', false, 'open', null, 'eve', 1, 5,
-             false, 'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0, opened_at
+             false, 'gathering', '2026-01-03T12:30:00Z', '2026-01-03T15:00:00Z', null, 1, 0, opened_at, ''
          from rooms where room_id = 'north.2'",
         )
         .await;

@@ -9,8 +9,8 @@ insert into users values
 insert into devices values ('ana', 'phone', 'secret-push-token', '2026-01-02T08:00:00Z');
 
 insert into stores values
-    ('noodles', 'Noodle House', '04109', 'noodles', true, '2026-01-01T09:00:00Z'),
-    ('pizza', 'Pizza Corner', '04177', null, false, '2026-01-01T09:01:00Z');
+    ('noodles', 'Noodle House', '04109', 'noodles', true, '2026-01-01T09:00:00Z', ''),
+    ('pizza', 'Pizza Corner', '04177', null, false, '2026-01-01T09:01:00Z', '');
 
 insert into boxes values
     ('north', 'shared', '04109', 'North Street 1', 'left of the door', 51.35, 12.37, 'in_service', null, 'north.2', '2026-01-01T10:00:00Z'),
@@ -21,9 +21,9 @@ insert into boxes values
 -- north.1 is closed, north.2 is open; ana is host of both
 insert into rooms values
     ('north', 'north.1', 1, 'noodles', '04109', 'Yesterday', false, 'closed', 'expired', 'ana', 2, 5, false, 'collected',
-     '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1, '2026-01-02T15:00:00Z'),
+     '2026-01-02T12:00:00Z', '2026-01-02T15:00:00Z', '2026-01-02T15:00:00Z', 3, 1, '2026-01-02T15:00:00Z', ''),
     ('north', 'north.2', 2, 'noodles', '04109', 'Lunch', false, 'open', null, 'ana', 2, 5, true, 'gathering',
-     '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4, '2026-01-03T12:09:00Z');
+     '2026-01-03T12:00:00Z', '2026-01-03T15:00:00Z', null, 9, 4, '2026-01-03T12:09:00Z', '');
 
 insert into members values
     ('north', 'north.1', 'ana', 'inside', '2026-01-02T12:00:00Z', 1, 0),

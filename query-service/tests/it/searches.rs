@@ -66,7 +66,7 @@ async fn many_searches_of_one_user_do_not_slow_down_reads_of_others() {
 #[tokio::test]
 async fn a_search_over_its_budget_is_cancelled_with_a_retry_hint() {
     let world = World::with(&["--search-budget", "100"]).await;
-    let lock = world.lock_messages().await;
+    let lock = world.lock("messages").await;
     let token = format!("Bearer {}", world.token("ben"));
     let response = world.get_with("/search/messages?q=rolls", &[("authorization", &token)]).await;
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"1".parse().unwrap()));
@@ -79,7 +79,7 @@ async fn a_search_over_its_budget_is_cancelled_with_a_retry_hint() {
 #[tokio::test]
 async fn one_search_of_a_user_runs_at_a_time_and_others_take_turns() {
     let world = World::with(&["--search-budget", "10000"]).await;
-    let lock = world.lock_messages().await;
+    let lock = world.lock("messages").await;
     let search = |user| world.get(user, "/search/messages?q=rolls");
     let refused = async {
         world.until("a search waits for the lock", async || world.blocked().await == 1).await;
@@ -104,7 +104,7 @@ async fn one_search_of_a_user_runs_at_a_time_and_others_take_turns() {
 #[tokio::test]
 async fn a_search_is_completed_when_its_client_disconnects() {
     let world = World::with(&["--search-budget", "10000"]).await;
-    let lock = world.lock_messages().await;
+    let lock = world.lock("messages").await;
     let search = |user| world.get(user, "/search/messages?q=rolls");
     tokio::select! {
         _ = search("ben") => unreachable!("the messages are locked"),

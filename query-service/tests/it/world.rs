@@ -176,15 +176,16 @@ impl World {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Writes the words of all messages in the first generation, as the projector does.
+    /// Writes the words of all messages, rooms and stores in the first generation, as the projector does.
     pub(super) async fn fill_words(&self) {
         fill_words(&self.admin, 1).await;
     }
 
-    /// Locks the messages of the read model until the transaction ends: reads of them wait.
-    pub(super) async fn lock_messages(&self) -> Transaction<'static, sqlx::Postgres> {
+    /// Locks a table of the read model until the transaction ends: reads of it wait.
+    pub(super) async fn lock(&self, table: &str) -> Transaction<'static, sqlx::Postgres> {
         let mut transaction = self.admin.begin().await.unwrap();
-        transaction.execute("lock table read_g1.messages in access exclusive mode").await.unwrap();
+        let lock = format!("lock table read_g1.{table} in access exclusive mode");
+        transaction.execute(AssertSqlSafe(lock)).await.unwrap();
         transaction
     }
 
@@ -448,6 +449,29 @@ async fn fill_words(admin: &PgPool, number: i32) {
          where messages.message_id = made.message_id"
     );
     sqlx::query(AssertSqlSafe(update)).bind(ids).bind(words).execute(admin).await.unwrap();
+    let of_room = |title: &str, store_id: &str| Words::of_room(if title == "[erased]" { "" } else { title }, &store_id);
+    fill_names(admin, number, ("rooms", "room_id", "title"), of_room).await;
+    fill_names(admin, number, ("stores", "store_id", "name"), |name, _| Words::of_store(name)).await;
+}
+
+/// Writes the words of the names in a table with stores.
+async fn fill_names(
+    admin: &PgPool,
+    number: i32,
+    (table, key, name): (&str, &str, &str),
+    words: impl Fn(&str, &str) -> Words,
+) {
+    let select = format!("select {key}, {name}, store_id from read_g{number}.{table}");
+    let rows: Vec<(String, String, String)> = sqlx::query_as(AssertSqlSafe(select)).fetch_all(admin).await.unwrap();
+    let (keys, words): (Vec<&str>, Vec<String>) =
+        rows.iter().map(|(key, name, store_id)| (key.as_str(), words(name, store_id).to_string())).unzip();
+    let update = format!(
+        "update read_g{number}.{table}
+         set words = made.words::tsvector
+         from unnest($1::text[], $2::text[]) as made (key, words)
+         where {table}.{key} = made.key"
+    );
+    sqlx::query(AssertSqlSafe(update)).bind(keys).bind(words).execute(admin).await.unwrap();
 }
 
 async fn activate(admin: &PgPool, number: i32) {

@@ -23,6 +23,7 @@ mod event_streams;
 mod kicks;
 mod limits;
 mod many_streams;
+mod nginx;
 mod outages;
 mod presence;
 mod projector_crash;

@@ -38,6 +38,10 @@ async fn a_list_read_page_by_page_shows_every_item_once() {
     assert_eq!(texts(&ana.get_all("/rooms?status=open&limit=1").await, "room_id"), ["box-2.1", "box-0.1"]);
     assert_eq!(texts(&ana.get_all("/rooms?status=closed&limit=1").await, "room_id"), ["box-1.1"]);
     assert_eq!(ana.get_all("/rooms?store_id=noodles&limit=2").await.len(), 3);
+    assert_eq!(ana.get_all("/rooms?q=lunch+noodle&limit=2").await.len(), 3);
+    ana.remember_position(&operator.patch("/stores/noodles", json!({ "name": "라멘집" })).await);
+    assert_eq!(texts(&ana.get_all("/rooms?q=라멘&limit=1&status=open").await, "room_id"), ["box-2.1", "box-0.1"]);
+    assert_eq!(ana.get_all("/rooms?q=noodle").await.len(), 0);
     assert_eq!(ana.get_all("/me/rooms?limit=1").await.len(), 3);
     assert_eq!(ana.get_all("/boxes?free=true&limit=2").await.len(), 5);
     let foreign = ana.get("/boxes?limit=1").await.ok()["next"].as_str().unwrap().to_owned();

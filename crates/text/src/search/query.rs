@@ -77,7 +77,13 @@ impl Search {
         Ok(Self { alternatives })
     }
 
-    /// Returns the text of the `tsquery` that matches the lexemes of messages.
+    /// Returns the texts of the `tsquery`s of the terms that are not negated, for each alternative.
+    pub fn required_terms(&self) -> Vec<Vec<String>> {
+        let required = |terms: &Vec<Term>| terms.iter().filter(|term| !term.is_negated).map(Term::tsquery).collect();
+        self.alternatives.iter().map(required).collect()
+    }
+
+    /// Returns the text of the `tsquery` that matches the lexemes of a text.
     pub fn tsquery(&self) -> String {
         let alternatives = self.alternatives.iter().map(|terms| {
             let terms: Vec<String> = terms.iter().map(Term::tsquery).collect();
@@ -205,6 +211,12 @@ mod tests {
         assert_eq!(tsquery("a \"or\" b"), "(('a') & ('or') & ('b'))");
         assert_eq!(tsquery("or a OR or b or"), "(('a')) | (('b'))");
         assert_eq!(tsquery("-\"b c\"a - !"), "(!('b' <1> 'c') & ('a'))");
+    }
+
+    #[test]
+    fn terms_that_are_not_negated_are_required() {
+        let required = Search::parse("pizza \"to go\" -a or 피자").unwrap().required_terms();
+        assert_eq!(required, [vec!["('pizza' | 'pizza*')", "('to' <1> 'go')"], vec!["('피자')"]]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Lexemes that limit a search to rooms and times. They contain a colon, as no word does.
+//! Lexemes that limit a search to rooms, stores and times. They contain a colon, as no word does.
 
 use std::fmt::Display;
 
@@ -25,4 +25,9 @@ pub fn block_lexeme(week: i64) -> String {
 /// Returns the lexeme of the messages of a room.
 pub fn room_lexeme(room_id: &impl Display) -> String {
     format!("r:{room_id}")
+}
+
+/// Returns the lexeme of the rooms that order from a store.
+pub fn store_lexeme(store_id: &impl Display) -> String {
+    format!("s:{store_id}")
 }
