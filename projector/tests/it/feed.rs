@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::{BoxEvent, OwnEvent, RoomClosedReason, RoomEvent, delivery_box::HostChange, values::Step};
+use event_store::ActorRole;
 use serde_json::{Value, json};
 
 use crate::{
@@ -106,6 +107,28 @@ async fn a_feed_row_knows_its_command_time_message_and_place_in_the_log() {
         "at": time(14).to_rfc3339(), "command_id": "command-14", "message_id": 13, "position": 14
     });
     assert_eq!(row, expected);
+}
+
+#[tokio::test]
+async fn a_feed_row_has_the_ids_of_commands_of_users_only() {
+    let mut world = World::start().await;
+    let mut story = everything_that_happens();
+    for commit in &mut story.commits {
+        commit.role = Some(match commit.actor.as_str() {
+            "ops" => ActorRole::Operator,
+            "b1" => ActorRole::Device,
+            "system" => ActorRole::System,
+            _ => ActorRole::User,
+        });
+    }
+    world.project_story(&story).await;
+    let without_id = world.rows("select v, type from room_events where command_id is null order by v").await;
+    let expected = [
+        json!({ "v": 10, "type": "order_arrived" }),
+        json!({ "v": 11, "type": "door_opened" }),
+        json!({ "v": 18, "type": "room_closed" }),
+    ];
+    assert_eq!(without_id, expected);
 }
 
 #[tokio::test]

@@ -381,13 +381,16 @@ pub(super) enum UnsubscribeReason {
 }
 
 /// Returns the frame of an event: its JSON object with the room added in front.
-pub(super) fn event_frame(room: &RoomId, event: &str) -> Option<Utf8Bytes> {
-    let fields = event.trim_start().strip_prefix('{')?;
+pub(super) fn event_frame(room: &RoomId, event: &impl Serialize) -> Option<Utf8Bytes> {
+    let event = serde_json::to_string(event).ok()?;
+    let fields = event.strip_prefix('{')?;
     Some(format!("{{\"room\":\"{room}\",{fields}").into())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -410,8 +413,8 @@ mod tests {
 
     #[test]
     fn an_event_frame_consists_of_the_event_and_its_room() {
-        let frame = event_frame(&"b.1".parse().unwrap(), r#"{"v":1,"type":"door_opened"}"#).unwrap();
-        assert_eq!(frame.as_str(), r#"{"room":"b.1","v":1,"type":"door_opened"}"#);
-        assert_eq!(event_frame(&"b.1".parse().unwrap(), "7"), None);
+        let frame = event_frame(&"b.1".parse().unwrap(), &json!({ "v": 1 })).unwrap();
+        assert_eq!(frame.as_str(), r#"{"room":"b.1","v":1}"#);
+        assert_eq!(event_frame(&"b.1".parse().unwrap(), &7), None);
     }
 }

@@ -287,7 +287,8 @@ impl Subscriptions {
         if event.v > following.sent_v + 1 {
             return self.catch_up(socket, &event.room).await;
         }
-        socket.feed_at(event.frame.clone(), || self.cursor_with(Some((&event.room, event.v)))).await?;
+        let frame = event.frame_for(&self.user).clone();
+        socket.feed_at(frame, || self.cursor_with(Some((&event.room, event.v)))).await?;
         if let Some(following) = self.rooms.get_mut(&event.room) {
             following.sent_v = event.v;
         }

@@ -189,10 +189,14 @@ impl World {
 
     /// Appends an event to the feed of north.2 without a notification.
     pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.append_with(v, kind, by, data, "null").await;
+    }
+
+    async fn append_with(&self, v: i64, kind: &str, by: &str, data: Value, command_id: &str) {
         let data = whole(v, kind, by, data);
         self.sql(&format!(
             "insert into room_events values
-                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, {});
+                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', {command_id}, null, {});
              update rooms set v = {v} where room_id = 'north.2'",
             1000 + v
         ))
@@ -228,6 +232,15 @@ impl World {
         let data = whole(v, kind, by, data);
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
         self.publish(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
+    }
+
+    /// Appends the event of a command with this id to the feed of north.2 and publishes its notification.
+    pub(super) async fn happen_by_command(&self, v: i64, kind: &str, by: &str, data: Value, command_id: &str) {
+        self.append_with(v, kind, by, data.clone(), &format!("'{command_id}'")).await;
+        let mut event = json!({ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by });
+        event["data"] = whole(v, kind, by, data);
+        event["command_id"] = json!(command_id);
+        self.publish("live.g1.room.north.2", &json!([event]).to_string()).await;
     }
 
     /// Appends an event to the feed of north.2 and publishes its notification.

@@ -87,15 +87,17 @@ fn with_room(mut event: Value, room: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pushed_event_can_be_read_and_names_its_command() {
+async fn a_pushed_event_can_be_read_and_names_its_command_to_the_sender() {
     let world = World::start_doubled().await;
     let (ana, ben, room) = two_in_a_room(&world).await;
-    let mut live = world.follow(&ben, &room, 0).await;
+    let (mut live, mut own) = (world.follow(&ben, &room, 0).await, world.follow(&ana, &room, 0).await);
     for number in 0..50 {
         let key = format!("my-key-{number}");
         let id = ana.say(&room, "again").key(&key).await.created();
-        let event = live.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
+        let event = own.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
         assert_eq!((&event["command_id"], &event["by"]), (&json!(key), &json!("ana")));
+        let event = live.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
+        assert_eq!((event.get("command_id"), &event["by"]), (None, &json!("ana")));
         // Ben has written nothing, so his reads wait for no position.
         let around = format!("/rooms/{room}/messages?around={id}&limit=1");
         assert_eq!(ben.get_from(Some(1), &around).await.items()[0]["message_id"], id.as_str());
