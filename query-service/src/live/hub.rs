@@ -416,7 +416,7 @@ mod tests {
     fn only_the_sender_of_a_command_receives_its_id() {
         let room: RoomId = "b.1".parse().unwrap();
         let fields = |by: &str, id: &str| format!(r#""v":1,"type":"door_opened","at":"-","by":{by},"data":{{}}{id}}}"#);
-        let frame = |by: &str, id: &str| format!(r#"{{"room":"b.1",{}"#, fields(by, id));
+        let frame = |by: &str, id: &str| format!(r#"{{"room_id":"b.1",{}"#, fields(by, id));
         let frames = |by: &str, id: &str| {
             let event = live_event(&room, &format!("{{{}", fields(by, id))).unwrap().0;
             ["ana", "ben"].map(|user| event.frame_for(&user.parse().unwrap()).to_string())

@@ -54,7 +54,7 @@ async fn only_the_sender_receives_the_id_on_a_live_connection() {
     send_commands(&world).await;
     for (watcher, user, expected) in &mut watchers {
         assert_eq!(next_two(watcher).await, *expected, "{user}");
-        watcher.say(json!({ "type": "fetch", "id": 1, "room": "north.2", "after_v": 9 })).await;
+        watcher.say(json!({ "type": "fetch", "id": 1, "room_id": "north.2", "after_v": 9 })).await;
         assert_eq!(next_two(watcher).await, *expected, "fetched by {user}");
         let mut late = world.watch(user, Some(9)).await;
         assert_eq!(late.next().await["recovered"], true);

@@ -359,7 +359,7 @@ impl World {
     /// Opens a live connection of a user that follows north.2.
     pub(super) async fn watch(&self, user: &str, v: Option<i64>) -> Watcher {
         let mut watcher = self.connect().await;
-        let room = v.map_or_else(|| json!({ "id": "north.2" }), |v| json!({ "id": "north.2", "v": v }));
+        let room = v.map_or_else(|| json!({ "room_id": "north.2" }), |v| json!({ "room_id": "north.2", "v": v }));
         watcher.say(json!({ "type": "hello", "token": self.token(user), "rooms": [room] })).await;
         assert_eq!(watcher.next().await["type"], "welcome");
         watcher

@@ -206,7 +206,7 @@ async fn nothing_is_lost(world: &World, people: &[Person], rooms: &[String], fol
     for room in rooms {
         for (person, followers) in people.iter().zip(followers.chunks(followers.len() / people.len())) {
             let feed = world.feed(person, room).await.into_iter().map(|mut event| {
-                event["room"] = json!(room);
+                event["room_id"] = json!(room);
                 serde_json::from_value(event).unwrap()
             });
             let feed: Vec<Event> = feed.collect();

@@ -82,7 +82,7 @@ async fn a_client_joining_at_any_moment_gets_all_later_events_once_and_in_order(
 }
 
 fn with_room(mut event: Value, room: &str) -> Value {
-    event["room"] = json!(room);
+    event["room_id"] = json!(room);
     event
 }
 
@@ -112,7 +112,7 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
     let mut live = world.live(0).await;
     live.hello(stranger.token(), &[(&room, Some(0))]).await;
     let error = live.until("refusal", |frame| frame["type"] == "error").await;
-    assert_eq!((&error["code"], &error["room"]), (&json!("not-a-member"), &json!(room)));
+    assert_eq!((&error["code"], &error["room_id"]), (&json!("not-a-member"), &json!(room)));
     for (id, unknown) in [("a", "box-1.7"), ("b", "no-such-box.1")] {
         live.subscribe(id, unknown, None).await;
         let error = live.until("refusal", |frame| frame["type"] == "error").await;
@@ -127,7 +127,7 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
     ben.say(&room, "welcome").await.created();
     live.message(&room, "welcome").await;
 
-    live.send(&json!({ "type": "unsubscribe", "id": 7, "room": room })).await;
+    live.send(&json!({ "type": "unsubscribe", "id": 7, "room_id": room })).await;
     let gone = live.until("end", |frame| frame["type"] == "unsubscribed").await;
     assert_eq!((&gone["id"], &gone["reason"]), (&json!(7), &json!("requested")));
 }
@@ -155,7 +155,7 @@ async fn a_room_sends_nothing_to_former_members() {
         }
         live.event(&room, event).await;
         let end = live.until("end", |frame| frame["type"] == "unsubscribed").await;
-        assert_eq!((&end["room"], &end["reason"]), (&json!(room), &json!(reason)));
+        assert_eq!((&end["room_id"], &end["reason"]), (&json!(room), &json!(reason)));
         ana.say(&room, "he is gone").await.created();
         ana.say(other, &format!("after {room}")).await.created();
         live.message(other, &format!("after {room}")).await;
@@ -221,8 +221,8 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let (ana, _, room) = two_in_a_room(&world).await;
     let mut live = world.live(0).await;
     live.hello(ana.token(), &[]).await;
-    let subscribe_oddly = json!({ "type": "subscribe", "room": room, "v": "one" }).to_string();
-    let unknown_field = json!({ "type": "subscribe", "room": room, "loud": true }).to_string();
+    let subscribe_oddly = json!({ "type": "subscribe", "room_id": room, "v": "one" }).to_string();
+    let unknown_field = json!({ "type": "subscribe", "room_id": room, "loud": true }).to_string();
     let texts = ["", "{", "[]", "7", r#"{"type":"shout"}"#, r#"{"type":"hello"}"#, &subscribe_oddly, &unknown_field];
     let second_hello = json!({ "type": "hello", "token": ana.token(), "rooms": [] }).to_string();
     for text in texts.into_iter().chain([second_hello.as_str()]) {
@@ -233,7 +233,7 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     live.send_message(Message::binary(vec![0, 159, 146, 150])).await;
     live.until("refusal", |frame| frame["type"] == "error").await;
     for strange in [json!(-1), json!(999)] {
-        let subscribe = json!({ "type": "subscribe", "room": room, "v": strange });
+        let subscribe = json!({ "type": "subscribe", "room_id": room, "v": strange });
         live.send_message(Message::text(subscribe.to_string())).await;
         live.until("answer", |frame| frame["type"] == "reset" || frame["type"] == "error").await;
     }
@@ -252,7 +252,7 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let beginnings = [
         (Message::text(hello(&expired)), 42),
         (Message::text(hello("x.y.z")), 42),
-        (Message::text(json!({ "type": "subscribe", "room": room }).to_string()), 43),
+        (Message::text(json!({ "type": "subscribe", "room_id": room }).to_string()), 43),
         (Message::text("{"), 43),
         (Message::binary(vec![1, 2, 3]), 43),
     ];
