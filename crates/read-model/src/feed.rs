@@ -57,9 +57,6 @@ pub enum RoomEvent {
         /// The removed member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
-        /// The host.
-        #[schema(schema_with = schemas::user_id)]
-        by: UserId,
     },
     /// The host of the room changed.
     HostTransferred {
@@ -145,9 +142,6 @@ pub enum RoomEvent {
         /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// The user who deleted it.
-        #[schema(schema_with = schemas::user_id)]
-        by: UserId,
     },
     /// A member added a reaction to a message.
     ReactionAdded {
@@ -173,7 +167,7 @@ pub enum RoomEvent {
     },
 }
 
-/// Copies field by field, because events hold secrets (password hashes).
+/// Copies field by field, because events hold secrets (password hashes). The acting user is in the envelope.
 impl From<domain::RoomEvent> for RoomEvent {
     fn from(event: domain::RoomEvent) -> Self {
         use domain::RoomEvent as Event;
@@ -193,7 +187,7 @@ impl From<domain::RoomEvent> for RoomEvent {
             }
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
-            Event::MemberKicked { user_id, by } => Self::MemberKicked { user_id, by },
+            Event::MemberKicked { user_id, by: _ } => Self::MemberKicked { user_id },
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
             Event::StepAdvanced { step } => Self::StepAdvanced { step },
             Event::RoomExtended { extension, hours, closes_at } => Self::RoomExtended { extension, hours, closes_at },
@@ -214,7 +208,7 @@ impl RoomEvent {
             TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
                 Self::MessageEdited { message_id, body: Some(body), erased: false, mentions, mentions_all }
             }
-            TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
+            TalkEvent::MessageDeleted { message_id, by: _ } => Self::MessageDeleted { message_id },
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
             }

@@ -402,7 +402,7 @@ mod tests {
         let live_event = |event| Some(live_event(&room, event)?.0);
         let posted = live_event(r#"{"v":4,"type":"message_posted","at":"-","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.ends), (4, None));
-        let kicked = live_event(r#"{"v":5,"type":"member_kicked","at":"-","data":{"user_id":"ben","by":"ana"}}"#);
+        let kicked = live_event(r#"{"v":5,"type":"member_kicked","at":"-","by":"ana","data":{"user_id":"ben"}}"#);
         assert_eq!(
             kicked.unwrap().ends,
             Some(UnsubscribeScope::User("ben".parse().unwrap(), UnsubscribeReason::Kicked))

@@ -48,7 +48,7 @@ async fn more_events_than_one_read_returns_are_delivered_up_to_a_kick() {
         watcher.events(10..=130).await;
     }
     world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
-    world.append(131, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.append(131, "member_kicked", "ana", json!({ "user_id": "ben" })).await;
     world.append(132, "message_posted", "ana", post(132)).await;
     ana.events(131..=132).await;
     ben.events([131]).await;

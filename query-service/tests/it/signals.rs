@@ -166,7 +166,7 @@ async fn a_removed_member_is_no_longer_present_and_sees_no_presence() {
     node.say(json!({ "kind": "presence", "node": "another", "users": ["ben"], "ask": false })).await;
     ana.present(&["ana", "ben"]).await;
     world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
-    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben" })).await;
     ana.present(&["ana"]).await;
     ana.say(json!({ "type": "typing", "room_id": "north.2" })).await;
     while ben.next().await["type"] != "unsubscribed" {}
