@@ -19,8 +19,7 @@ pub enum RoomEvent {
         store_id: StoreId,
         /// The title of the room.
         title: String,
-        /// True if the user who opened the room was erased, and the title with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the user who opened the room was erased, and the title with them.
         title_erased: bool,
         /// The user who opened the room.
         #[schema(schema_with = schemas::user_id)]
@@ -108,8 +107,7 @@ pub enum RoomEvent {
         /// The text; null if the message has been deleted since.
         #[schema(required, max_length = 16000)]
         body: Option<String>,
-        /// True if the author was erased, and the text with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the author was erased, and the text with them.
         erased: bool,
         /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
@@ -133,8 +131,7 @@ pub enum RoomEvent {
         mentions: Vec<UserId>,
         /// True if the host mentioned all members.
         mentions_all: bool,
-        /// True if the author was erased, and the text with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the author was erased, and the text with them.
         erased: bool,
     },
     /// The author or the host deleted a message.
@@ -249,7 +246,7 @@ mod tests {
             mentions_all: false,
         };
         let expected = json!({
-            "message_id": "7", "author": "ana", "body": "hi", "reply_to": null, "mentions": ["ben"],
+            "message_id": "7", "author": "ana", "body": "hi", "erased": false, "reply_to": null, "mentions": ["ben"],
             "mentions_all": false,
         });
         assert_eq!(json!(posted.data().unwrap()), expected);

@@ -45,13 +45,14 @@ fn expected_feed() -> Vec<Value> {
     let closes_at = |hours| (time(0) + TimeDelta::hours(hours)).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     let posted = |message_id: &str, author: &str, body: Value, reply_to: Value| {
         json!({
-            "message_id": message_id, "author": author, "body": body, "reply_to": reply_to, "mentions": [],
-            "mentions_all": false,
+            "message_id": message_id, "author": author, "body": body, "erased": false, "reply_to": reply_to,
+            "mentions": [], "mentions_all": false,
         })
     };
-    let edited_data = json!({ "message_id": "13", "body": null, "mentions": [], "mentions_all": false });
+    let edited_data =
+        json!({ "message_id": "13", "body": null, "erased": false, "mentions": [], "mentions_all": false });
     let opened = json!({
-        "store_id": "s1", "title": "Noodles", "host": "ann", "max_members": 4, "locked": true,
+        "store_id": "s1", "title": "Noodles", "title_erased": false, "host": "ann", "max_members": 4, "locked": true,
         "opened_at": "2026-03-01T12:00:00Z", "closes_at": closes_at(3),
     });
     [

@@ -20,8 +20,8 @@ async fn a_member_receives_events_as_they_happen() {
         json!({
             "room_id": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
             "data": {
-                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
-                "mentions_all": false,
+                "message_id": "1010", "author": "ana", "body": "hi", "erased": false, "reply_to": null,
+                "mentions": [], "mentions_all": false,
             },
         })
     );
@@ -33,8 +33,8 @@ async fn a_member_receives_events_as_they_happen() {
         json!({
             "room_id": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
             "data": {
-                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
-                "mentions_all": false,
+                "message_id": "1010", "author": "ana", "body": "hi", "erased": false, "reply_to": null,
+                "mentions": [], "mentions_all": false,
             },
         })
     );

@@ -382,6 +382,7 @@ fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
         let message = [
             ("message_id", json!((1000 + v).to_string())),
             ("author", json!(by)),
+            ("erased", json!(false)),
             ("reply_to", Value::Null),
             ("mentions", json!([])),
             ("mentions_all", json!(false)),
