@@ -144,6 +144,7 @@ create table room_events (
     -- who acted; null for the system
     by text,
     data jsonb not null,
+    -- shown only to the user who sent the command; null for other senders
     command_id text,
     -- the message that it is about, so that a deletion blanks earlier rows
     message_id bigint,

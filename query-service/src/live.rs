@@ -54,27 +54,27 @@ const SOCKET_BUFFER: usize = 4 * 1024;
 ///
 /// The subprotocol is `boxroom.v1`. Every message is one JSON object with a `type`.
 ///
-/// The client's first frame, within 10 seconds, is `hello {token, cursor?, rooms: [{id, v?}]}`. Later it may send
-/// `subscribe {id?, room, v?}`, `unsubscribe {id?, room}`, `fetch {id?, room, after_v}`, `typing {room}`,
-/// `auth {id?, token}`,
-/// `subscribe_lobby {id?, zip_code | near, radius?}`, `unsubscribe_lobby {id?}` and, after each ping, `pong`. The limit
-/// is 20 frames per second.
+/// The client's first frame, within 10 seconds, is `hello {token, cursor?, rooms: [{room_id, v?}]}`. Later it may send
+/// `subscribe {id?, room_id, v?}`, `unsubscribe {id?, room_id}`, `fetch {id?, room_id, after_v}`, `typing {room_id}`,
+/// `auth {id?, token}`, `subscribe_lobby {id?, zip_code | near, radius?}`, `unsubscribe_lobby {id?}` and, after each
+/// ping, `pong`. The limit is 20 frames per second.
 ///
 /// The server answers `welcome {session, heartbeat_ms, expires_in_ms, cursor, resumed}`, then for each room
-/// `subscribed {id?, room, head_v, recovered}` or `error {id?, room?, code, detail}`. With `v`, all events after that
-/// version follow first, without gaps or repetitions. An event has its own type (`message_posted`, `member_joined`,
-/// ...): `{room, v, type, at, by, data, command_id?}`. Only events have a `v`.
+/// `subscribed {id?, room_id, head_v, recovered}` or `error {id?, room_id?, code, detail}`. With `v`, all events after
+/// that version follow first, without gaps or repetitions. An event has its own type (`message_posted`,
+/// `member_joined`, ...): `{room_id, v, type, at, by, data, command_id?}`. Only events have a `v`.
 ///
 /// Other frames of the server: `ping {cursor, heads}` has the last version of each room and the cursor for the next
-/// hello. `lagging {room, from_v}`: the client reads too slowly, and the room continues from the feed.
-/// `reset {room, reason, head_v}`: the given `v` is unknown in this room. `unsubscribed {id?, room, reason}`: the
-/// subscription of the room has ended. `fetched {id?, room, to_v, head_v}` ends a page of at most 200 events that a
-/// `fetch` has requested. `authorized {id?, expires_at, expires_in_ms}` answers an `auth`. `signal {room, kind, ...}`
-/// may be lost: `presence` has all `users` who are connected to the room, `typing` the `user`.
+/// hello. `lagging {room_id, from_v}`: the client reads too slowly, and the room continues from the feed.
+/// `reset {room_id, reason, head_v}`: the given `v` is unknown in this room. `unsubscribed {id?, room_id, reason}`: the
+/// subscription of the room has ended. `fetched {id?, room_id, to_v, head_v}` ends a page of at most 200 events that a
+/// `fetch` has requested. `authorized {id?, expires_at, expires_in_ms}` answers an `auth`.
+/// `signal {room_id, kind, ...}` may be lost: `presence` has all `users` who are connected to the room, `typing` the
+/// `user_id`.
 ///
 /// Every connection also receives the user's own data: the open rooms as `my_rooms {rooms}`, their changes as
-/// `membership {room, standing, at?}` and `unread {room, unread}`, and each alarm since the connection or the cursor as
-/// `alarm {id, kind, at, room, message_id?, by?}`.
+/// `membership {room_id, standing, at?}` and `unread {room_id, unread}`, and each alarm since the connection or the
+/// cursor as `alarm {id, kind, at, room_id, message_id?, by?, count}`.
 ///
 /// `bye {code, retry_ms?, reason, cursor?}`: the server closes with this code. 40xx: connect again and resume. 41xx:
 /// begin a new session. 42xx: get a new token first. 43xx: do not connect again.

@@ -39,8 +39,8 @@ impl Live {
         for (room, v) in rooms {
             self.expect_after(room, *v);
             wanted.push(match v {
-                Some(v) => json!({ "id": room, "v": v }),
-                None => json!({ "id": room }),
+                Some(v) => json!({ "room_id": room, "v": v }),
+                None => json!({ "room_id": room }),
             });
         }
         self.send(&json!({ "type": "hello", "token": token, "rooms": wanted })).await;
@@ -50,7 +50,7 @@ impl Live {
     /// Subscribes to a room, after a version or from now on.
     pub async fn subscribe(&mut self, id: &str, room: &str, v: Option<u64>) {
         self.expect_after(room, v);
-        let mut frame = json!({ "type": "subscribe", "id": id, "room": room });
+        let mut frame = json!({ "type": "subscribe", "id": id, "room_id": room });
         if let Some(v) = v {
             frame["v"] = v.into();
         }
@@ -87,7 +87,7 @@ impl Live {
     }
 
     fn record(&mut self, frame: Value) -> Value {
-        let room = frame["room"].as_str().map(str::to_owned);
+        let room = frame["room_id"].as_str().map(str::to_owned);
         match (frame["type"].as_str(), room) {
             (Some("subscribed"), Some(room)) => {
                 let head = frame["head_v"].as_u64().unwrap_or_else(|| panic!("{frame} has no head_v"));
@@ -130,7 +130,7 @@ impl Live {
 
     /// Reads until the subscription to this room is confirmed.
     pub async fn subscribed(&mut self, room: &str) -> Value {
-        self.until("subscription", |frame| frame["type"] == "subscribed" && frame["room"] == room).await
+        self.until("subscription", |frame| frame["type"] == "subscribed" && frame["room_id"] == room).await
     }
 
     /// Reads until an event of this name in a room.
@@ -189,5 +189,5 @@ impl Live {
 }
 
 fn is_event(frame: &Value, room: &str) -> bool {
-    frame["room"] == room && frame["v"].is_u64()
+    frame["room_id"] == room && frame["v"].is_u64()
 }

@@ -67,7 +67,7 @@ impl Fetches {
         let fetch = self.wanted.pop_front()?;
         let id = FIRST_ID + self.count;
         self.count += 1;
-        let frame = ClientFrame::Fetch { id, room: fetch.room.clone(), after_v: fetch.after_v };
+        let frame = ClientFrame::Fetch { id, room_id: fetch.room.clone(), after_v: fetch.after_v };
         self.sent.insert(id, fetch);
         Some(frame)
     }
@@ -125,7 +125,7 @@ mod tests {
 
     fn event(v: u64) -> Event {
         let frame =
-            json!({ "room": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
+            json!({ "room_id": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
         serde_json::from_value(frame).unwrap()
     }
 

@@ -20,16 +20,16 @@ pub(crate) enum ClientFrame {
     },
     Subscribe {
         id: u64,
-        room: RoomId,
+        room_id: RoomId,
         #[serde(skip_serializing_if = "Option::is_none")]
         v: Option<u64>,
     },
     Unsubscribe {
-        room: RoomId,
+        room_id: RoomId,
     },
     Fetch {
         id: u64,
-        room: RoomId,
+        room_id: RoomId,
         after_v: u64,
     },
     Auth {
@@ -48,7 +48,7 @@ impl ClientFrame {
 /// A room in a hello.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct RoomFrom {
-    pub(crate) id: RoomId,
+    pub(crate) room_id: RoomId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) v: Option<u64>,
 }
@@ -71,12 +71,12 @@ pub(crate) enum ServerFrame {
     },
     Subscribed {
         id: Option<u64>,
-        room: RoomId,
+        room_id: RoomId,
         head_v: u64,
         recovered: bool,
     },
     Unsubscribed {
-        room: RoomId,
+        room_id: RoomId,
         reason: String,
     },
     Fetched {
@@ -94,7 +94,7 @@ pub(crate) enum ServerFrame {
         heads: BTreeMap<RoomId, u64>,
     },
     Signal {
-        room: RoomId,
+        room_id: RoomId,
         #[serde(flatten)]
         sign: Sign,
     },
@@ -103,7 +103,6 @@ pub(crate) enum ServerFrame {
         id: String,
     },
     AlarmsWithdrawn {
-        #[serde(rename = "box")]
         box_id: BoxId,
         by: UserId,
     },
@@ -115,23 +114,23 @@ pub(crate) enum ServerFrame {
         rooms: BTreeMap<RoomId, Unread>,
     },
     Membership {
-        room: RoomId,
+        room_id: RoomId,
         standing: Standing,
         at: Option<DateTime<Utc>>,
     },
     Unread {
-        room: RoomId,
+        room_id: RoomId,
         unread: u64,
     },
     /// Concerns alarms if it has no room.
     Reset {
-        room: Option<RoomId>,
+        room_id: Option<RoomId>,
         reason: String,
         head_v: Option<u64>,
     },
     Error {
         id: Option<u64>,
-        room: Option<RoomId>,
+        room_id: Option<RoomId>,
         code: String,
         detail: String,
     },
@@ -151,7 +150,7 @@ pub(crate) enum ServerFrame {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Sign {
     Typing {
-        user: UserId,
+        user_id: UserId,
     },
     Presence {
         users: BTreeSet<UserId>,
@@ -189,7 +188,8 @@ mod tests {
 
     #[test]
     fn an_event_is_recognized_by_its_version_and_keeps_its_form() {
-        let text = r#"{"room":"b.1","v":3,"type":"ping","at":"2026-01-02T03:04:05.678Z","by":null,"data":{"a":[1]}}"#;
+        let text =
+            r#"{"room_id":"b.1","v":3,"type":"ping","at":"2026-01-02T03:04:05.678Z","by":null,"data":{"a":[1]}}"#;
         let Frame::Event(event) = Frame::decode(text).unwrap() else { panic!("not an event") };
         assert_eq!((event.v, event.kind.as_str()), (3, "ping"));
         assert_eq!(serde_json::to_string(&event).unwrap(), text);
@@ -200,18 +200,18 @@ mod tests {
         let heads = [("b.1".parse().unwrap(), 7)].into();
         let known = Frame::decode(r#"{"type":"ping","heads":{"b.1":7},"more":"x"}"#).unwrap();
         assert_eq!(known, Frame::Other(ServerFrame::Ping { cursor: None, heads }));
-        let unknown = Frame::decode(r#"{"type":"cake","room":"b.1","slices":2}"#).unwrap();
+        let unknown = Frame::decode(r#"{"type":"cake","room_id":"b.1","slices":2}"#).unwrap();
         assert_eq!(unknown, Frame::Other(ServerFrame::Unknown));
-        let signal = Frame::decode(r#"{"type":"signal","room":"b.1","kind":"singing","user":"ana"}"#).unwrap();
-        assert_eq!(signal, Frame::Other(ServerFrame::Signal { room: "b.1".parse().unwrap(), sign: Sign::Unknown }));
+        let signal = Frame::decode(r#"{"type":"signal","room_id":"b.1","kind":"singing","user_id":"ana"}"#).unwrap();
+        assert_eq!(signal, Frame::Other(ServerFrame::Signal { room_id: "b.1".parse().unwrap(), sign: Sign::Unknown }));
     }
 
     #[test]
     fn an_unknown_version_is_omitted() {
         let room: RoomId = "b.1".parse().unwrap();
-        let subscribe = |v| ClientFrame::Subscribe { id: 1, room: room.clone(), v }.encode();
-        assert_eq!(subscribe(None), r#"{"type":"subscribe","id":1,"room":"b.1"}"#);
-        assert_eq!(subscribe(Some(0)), r#"{"type":"subscribe","id":1,"room":"b.1","v":0}"#);
+        let subscribe = |v| ClientFrame::Subscribe { id: 1, room_id: room.clone(), v }.encode();
+        assert_eq!(subscribe(None), r#"{"type":"subscribe","id":1,"room_id":"b.1"}"#);
+        assert_eq!(subscribe(Some(0)), r#"{"type":"subscribe","id":1,"room_id":"b.1","v":0}"#);
         assert_eq!(ClientFrame::Pong {}.encode(), r#"{"type":"pong"}"#);
     }
 }

@@ -111,6 +111,7 @@ pub enum Incoming {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// The room.
+    #[serde(rename = "room_id")]
     pub room: RoomId,
     /// The feed version: 1, 2, 3 ... in each room.
     pub v: u64,
@@ -149,6 +150,7 @@ pub struct Alarm {
     /// The time of the cause.
     pub at: DateTime<Utc>,
     /// The room.
+    #[serde(rename = "room_id")]
     pub room: RoomId,
     /// The message that the alarm is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

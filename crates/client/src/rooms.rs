@@ -93,7 +93,7 @@ impl Rooms {
             if bytes <= left {
                 left -= bytes;
                 room.state = State::Requested(None);
-                asked.push(RoomFrom { id: id.clone(), v: room.last_v });
+                asked.push(RoomFrom { room_id: id.clone(), v: room.last_v });
             }
         }
         asked
@@ -118,7 +118,7 @@ impl Rooms {
         }
         self.last_id += 1;
         room.state = State::Requested(Some(self.last_id));
-        Some(Change::Subscribe(ClientFrame::Subscribe { id: self.last_id, room: id, v: room.last_v }))
+        Some(Change::Subscribe(ClientFrame::Subscribe { id: self.last_id, room_id: id, v: room.last_v }))
     }
 
     /// Returns true if a room was refused temporarily.
@@ -138,14 +138,14 @@ impl Rooms {
     pub(crate) fn on_frame(&mut self, frame: Frame) -> Result<Option<Incoming>, Loss> {
         match frame {
             Frame::Event(event) => self.event(event),
-            Frame::Other(ServerFrame::Subscribed { id, room, head_v, recovered }) => {
-                Ok(self.subscribed(id, room, head_v, recovered))
+            Frame::Other(ServerFrame::Subscribed { id, room_id, head_v, recovered }) => {
+                Ok(self.subscribed(id, room_id, head_v, recovered))
             }
-            Frame::Other(ServerFrame::Unsubscribed { room, reason }) => Ok(self.on_unsubscribed(room, reason)),
-            Frame::Other(ServerFrame::Reset { room: Some(room), reason, head_v }) => {
+            Frame::Other(ServerFrame::Unsubscribed { room_id, reason }) => Ok(self.on_unsubscribed(room_id, reason)),
+            Frame::Other(ServerFrame::Reset { room_id: Some(room), reason, head_v }) => {
                 Ok(self.reset(room, reason, head_v.unwrap_or_default()))
             }
-            Frame::Other(ServerFrame::Error { id, room: Some(room), code, detail }) => {
+            Frame::Other(ServerFrame::Error { id, room_id: Some(room), code, detail }) => {
                 Ok(self.refused(id, room, code, detail))
             }
             Frame::Other(ServerFrame::Ping { heads, .. }) => self.compare(&heads).map(|()| None),

@@ -146,7 +146,7 @@ impl Session {
             match change {
                 Some(Change::Subscribe(frame)) => self.socket.send(&frame).await?,
                 Some(Change::End(room)) => {
-                    self.socket.send(&ClientFrame::Unsubscribe { room: room.clone() }).await?;
+                    self.socket.send(&ClientFrame::Unsubscribe { room_id: room.clone() }).await?;
                     self.deliver(Incoming::Ended { room, reason: Ending::Requested }).await?;
                 }
                 None => {}
@@ -199,7 +199,7 @@ impl Session {
             | ServerFrame::MyRooms { .. }
             | ServerFrame::Membership { .. }
             | ServerFrame::Unread { .. }
-            | ServerFrame::Reset { room: None, .. } => return Ok(self.shared.user_items().on_frame(frame)),
+            | ServerFrame::Reset { room_id: None, .. } => return Ok(self.shared.user_items().on_frame(frame)),
             _ => {}
         }
         Ok(self.shared.rooms().on_frame(Frame::Other(frame))?)

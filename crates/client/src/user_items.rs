@@ -40,13 +40,13 @@ impl UserItems {
     /// Converts a frame about the user, or a signal, into the item to deliver, if there is one.
     pub(crate) fn on_frame(&mut self, frame: ServerFrame) -> Option<Incoming> {
         match frame {
-            ServerFrame::Signal { room, sign: frames::Sign::Typing { user } } => {
+            ServerFrame::Signal { room_id: room, sign: frames::Sign::Typing { user_id: user } } => {
                 Some(Incoming::Signal { room, sign: Sign::Typing(user) })
             }
-            ServerFrame::Signal { room, sign: frames::Sign::Presence { users } } => {
+            ServerFrame::Signal { room_id: room, sign: frames::Sign::Presence { users } } => {
                 Some(Incoming::Signal { room, sign: Sign::Presence(users) })
             }
-            ServerFrame::Signal { room, sign: frames::Sign::Read { markers } } => {
+            ServerFrame::Signal { room_id: room, sign: frames::Sign::Read { markers } } => {
                 Some(Incoming::Signal { room, sign: Sign::Read(markers) })
             }
             ServerFrame::Alarm(alarm) => {
@@ -57,12 +57,14 @@ impl UserItems {
             }
             ServerFrame::AlarmsWithdrawn { box_id, by } => Some(Incoming::AlarmsWithdrawn { box_id, by }),
             ServerFrame::Alarms { unread, up_to } => Some(Incoming::UnreadAlarms { unread, up_to }),
-            ServerFrame::Reset { room: None, reason, .. } => Some(Incoming::AlarmsReset { reason }),
+            ServerFrame::Reset { room_id: None, reason, .. } => Some(Incoming::AlarmsReset { reason }),
             ServerFrame::MyRooms { rooms } => {
                 Some(Incoming::MyRooms(rooms.into_iter().map(|(room, unread)| (room, unread.unread)).collect()))
             }
-            ServerFrame::Membership { room, standing, at } => Some(Incoming::Membership { room, standing, at }),
-            ServerFrame::Unread { room, unread } => Some(Incoming::Unread { room, unread }),
+            ServerFrame::Membership { room_id: room, standing, at } => {
+                Some(Incoming::Membership { room, standing, at })
+            }
+            ServerFrame::Unread { room_id: room, unread } => Some(Incoming::Unread { room, unread }),
             _ => None,
         }
     }
@@ -92,7 +94,7 @@ mod tests {
     fn alarm(user_items: &mut UserItems, number: usize) -> bool {
         let frame = json!({
             "type": "alarm", "id": format!("box-1-{number}-reply"), "kind": "reply", "at": "2026-01-03T13:00:00Z",
-            "room": "b.1", "message_id": "7", "by": "ben",
+            "room_id": "b.1", "message_id": "7", "by": "ben",
         });
         user_items.on_frame(serde_json::from_value(frame).unwrap()).is_some()
     }
@@ -103,7 +105,7 @@ mod tests {
         let mut is_delivered = |kind: &str, count: u32| {
             let frame = json!({
                 "type": kind, "id": "box-1-7-reaction", "kind": "reaction", "at": "2026-01-03T13:00:00Z",
-                "room": "b.1", "message_id": "7", "by": "ben", "count": count,
+                "room_id": "b.1", "message_id": "7", "by": "ben", "count": count,
             });
             user_items.on_frame(serde_json::from_value(frame).unwrap()).is_some()
         };

@@ -19,8 +19,7 @@ pub enum RoomEvent {
         store_id: StoreId,
         /// The title of the room.
         title: String,
-        /// True if the user who opened the room was erased, and the title with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the user who opened the room was erased, and the title with them.
         title_erased: bool,
         /// The user who opened the room.
         #[schema(schema_with = schemas::user_id)]
@@ -57,9 +56,6 @@ pub enum RoomEvent {
         /// The removed member.
         #[schema(schema_with = schemas::user_id)]
         user_id: UserId,
-        /// The host.
-        #[schema(schema_with = schemas::user_id)]
-        by: UserId,
     },
     /// The host of the room changed.
     HostTransferred {
@@ -111,8 +107,7 @@ pub enum RoomEvent {
         /// The text; null if the message has been deleted since.
         #[schema(required, max_length = 16000)]
         body: Option<String>,
-        /// True if the author was erased, and the text with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the author was erased, and the text with them.
         erased: bool,
         /// The id of the message that this one replies to, or null.
         #[schema(required, schema_with = schemas::message_id_or_null)]
@@ -136,8 +131,7 @@ pub enum RoomEvent {
         mentions: Vec<UserId>,
         /// True if the host mentioned all members.
         mentions_all: bool,
-        /// True if the author was erased, and the text with them; otherwise absent.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        /// True if the author was erased, and the text with them.
         erased: bool,
     },
     /// The author or the host deleted a message.
@@ -145,9 +139,6 @@ pub enum RoomEvent {
         /// The id of the message.
         #[schema(schema_with = schemas::message_id)]
         message_id: MessageId,
-        /// The user who deleted it.
-        #[schema(schema_with = schemas::user_id)]
-        by: UserId,
     },
     /// A member added a reaction to a message.
     ReactionAdded {
@@ -173,7 +164,7 @@ pub enum RoomEvent {
     },
 }
 
-/// Copies field by field, because events hold secrets (password hashes).
+/// Copies field by field, because events hold secrets (password hashes). The acting user is in the envelope.
 impl From<domain::RoomEvent> for RoomEvent {
     fn from(event: domain::RoomEvent) -> Self {
         use domain::RoomEvent as Event;
@@ -193,7 +184,7 @@ impl From<domain::RoomEvent> for RoomEvent {
             }
             Event::MemberJoined { user_id } => Self::MemberJoined { user_id, nickname: None },
             Event::MemberLeft { user_id } => Self::MemberLeft { user_id },
-            Event::MemberKicked { user_id, by } => Self::MemberKicked { user_id, by },
+            Event::MemberKicked { user_id, by: _ } => Self::MemberKicked { user_id },
             Event::HostTransferred { from, to, change } => Self::HostTransferred { from, to, change },
             Event::StepAdvanced { step } => Self::StepAdvanced { step },
             Event::RoomExtended { extension, hours, closes_at } => Self::RoomExtended { extension, hours, closes_at },
@@ -214,7 +205,7 @@ impl RoomEvent {
             TalkEvent::MessageEdited { message_id, body, mentions_all, mentions: _ } => {
                 Self::MessageEdited { message_id, body: Some(body), erased: false, mentions, mentions_all }
             }
-            TalkEvent::MessageDeleted { message_id, by } => Self::MessageDeleted { message_id, by },
+            TalkEvent::MessageDeleted { message_id, by: _ } => Self::MessageDeleted { message_id },
             TalkEvent::ReactionAdded { message_id, user_id, emoji } => {
                 Self::ReactionAdded { message_id, user_id, emoji }
             }
@@ -255,7 +246,7 @@ mod tests {
             mentions_all: false,
         };
         let expected = json!({
-            "message_id": "7", "author": "ana", "body": "hi", "reply_to": null, "mentions": ["ben"],
+            "message_id": "7", "author": "ana", "body": "hi", "erased": false, "reply_to": null, "mentions": ["ben"],
             "mentions_all": false,
         });
         assert_eq!(json!(posted.data().unwrap()), expected);

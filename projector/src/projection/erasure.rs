@@ -142,7 +142,7 @@ async fn redact_messages(connection: &mut PgConnection, boxes: &[&str], authors:
            and room_events.room_id = messages.room_id
            and room_events.message_id = messages.message_id
            and room_events.data ? 'body'
-           and not room_events.data ? 'erased'",
+           and not (room_events.data ->> 'erased')::bool",
         boxes as &[&str],
         authors as &[&str],
         ERASED,
@@ -194,7 +194,7 @@ async fn redact_titles(connection: &mut PgConnection, boxes: &[&str], authors: &
          where room_events.box_id = gone.box_id
            and room_events.v = 1
            and room_events.data ->> 'host' = gone.author
-           and not room_events.data ? 'title_erased'",
+           and not (room_events.data ->> 'title_erased')::bool",
         boxes as &[&str],
         authors as &[&str],
         ERASED,

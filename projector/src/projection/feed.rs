@@ -23,6 +23,10 @@ impl Workspace {
         let data = event.data().map_err(|error| json_error(&error))?;
         // A deadline has no actor, even if the next user to open a room triggered it.
         let expired = matches!(event, RoomEvent::RoomClosed { reason: RoomClosedReason::Expired });
+        let by = if expired { None } else { context.actor.cloned() };
+        // Only users are shown the ids of their commands.
+        let is_user = by.as_ref().is_some_and(|by| context.is_actor(by));
+        let command_id = context.commit.command_id.clone().filter(|_| is_user);
         let room = self.change_room(room_id)?;
         room.row.v += 1;
         let v = room.row.v;
@@ -31,9 +35,9 @@ impl Workspace {
             v,
             kind,
             at: context.at(),
-            by: if expired { None } else { context.actor.cloned() },
+            by,
             data,
-            command_id: context.commit.command_id.clone(),
+            command_id,
             message_id,
             position: context.commit.sequence,
         });

@@ -285,7 +285,7 @@ pub struct FeedRow {
     pub by: Option<UserId>,
     /// The public data of the event, as sent to clients.
     pub data: Box<RawValue>,
-    /// The id of the command, by which its sender recognizes it.
+    /// The id of the command, by which the user who sent it recognizes it; `None` for other senders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
     /// The message, if the event is about one.

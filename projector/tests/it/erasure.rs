@@ -61,7 +61,9 @@ async fn must_be_redacted(world: &mut World) {
     assert_eq!(world.texts(told).await, expected);
     let flags = "select title || ' ' || title_erased from rooms order by number";
     assert_eq!(world.texts(flags).await, ["Noodles false", "[erased] true"]);
-    let flagged = "select type from room_events where data ?| array['erased', 'title_erased'] order by room_id, v";
+    let flagged = "select type from room_events
+                   where (data ->> 'erased')::bool or (data ->> 'title_erased')::bool
+                   order by room_id, v";
     let expected = ["message_posted", "message_edited", "message_posted", "room_opened"];
     assert_eq!(world.texts(flagged).await, expected, "one of the messages is deleted");
     assert_eq!(world.texts("select user_id from alarms where kind = 'mention' order by 1").await, ["bob"]);
@@ -147,7 +149,6 @@ async fn a_text_that_only_reads_like_an_erased_one_is_not_erased() {
     world.project_story(&story).await;
     let expected = [json!({ "author": "ann", "erased": false }), json!({ "author": "bob", "erased": true })];
     assert_eq!(world.rows("select author, erased from messages order by 1").await, expected);
-    let flags = "select by || ' ' || coalesce(data ->> 'erased', 'absent') from room_events
-                 where type = 'message_posted' order by v";
-    assert_eq!(world.texts(flags).await, ["ann absent", "bob true"]);
+    let flags = "select by || ' ' || (data ->> 'erased') from room_events where type = 'message_posted' order by v";
+    assert_eq!(world.texts(flags).await, ["ann false", "bob true"]);
 }

@@ -42,7 +42,7 @@ async fn a_notified_event_can_be_read() {
         assert_eq!(readable, n, "notified before it could be read");
         let data = json!({
             "message_id": said.sequence.to_string(), "author": "ann", "body": "hello", "reply_to": null,
-            "mentions": [], "mentions_all": false,
+            "erased": false, "mentions": [], "mentions_all": false,
         });
         assert_eq!(notification.len(), 1);
         assert_eq!((&notification[0]["v"], &notification[0]["data"]), (&json!(n), &data));

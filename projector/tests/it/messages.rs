@@ -43,7 +43,7 @@ async fn an_edit_replaces_the_text() {
     let row = world.row("select body, posted_at, edited_at from messages").await;
     let expected = json!({ "body": "soup", "posted_at": time(5).to_rfc3339(), "edited_at": time(6).to_rfc3339() });
     assert_eq!(row, expected);
-    let data = json!({ "message_id": "5", "body": "soup", "mentions": [], "mentions_all": false });
+    let data = json!({ "message_id": "5", "body": "soup", "erased": false, "mentions": [], "mentions_all": false });
     assert_eq!(json!(changes.feed[0].data), data);
 }
 

@@ -92,7 +92,7 @@ impl AlarmItem {
                 if *is_withdrawn {
                     ServerFrame::AlarmWithdrawn { id }
                 } else {
-                    ServerFrame::Alarm { id, kind, at: *at, room: room_id, message_id, by: by.as_ref(), count: *count }
+                    ServerFrame::Alarm { id, kind, at: *at, room_id, message_id, by: by.as_ref(), count: *count }
                 }
             }
             Self::Erasure(Erasure { box_id, author, .. }) => ServerFrame::AlarmsWithdrawn { box_id, by: author },

@@ -99,11 +99,11 @@ fn events() -> Vec<Message> {
     let mut events = variants::<RoomEvent>();
     for event in &mut events {
         let mut frame = json!(EventView::envelope());
-        frame["properties"]["room"] = json!(schemas::room_id());
+        frame["properties"]["room_id"] = json!(schemas::room_id());
         for field in ["type", "data"] {
             frame["properties"][field] = event.schema["properties"][field].take();
         }
-        frame["required"] = json!(["room", "v", "type", "at", "by", "data"]);
+        frame["required"] = json!(["room_id", "v", "type", "at", "by", "data"]);
         frame["description"] = json!(event.summary);
         event.schema = frame;
     }

@@ -135,7 +135,7 @@ async fn accept_hello(
         }
         Err(problem) => {
             let (code, detail) = (problem.code(), problem.detail_text());
-            socket.send(ServerFrame::Error { id: None, room: None, code, detail }).await?;
+            socket.send(ServerFrame::Error { id: None, room_id: None, code, detail }).await?;
             Err(Closed::ByServer(match code {
                 "expired-token" => CloseReason::ExpiredToken,
                 "forbidden" => CloseReason::Forbidden,
@@ -161,7 +161,7 @@ fn invalid_frame(detail: &str) -> ServerFrame<'_> {
 }
 
 fn error_frame<'a>(code: &'static str, detail: &'a str) -> ServerFrame<'a> {
-    ServerFrame::Error { id: None, room: None, code, detail }
+    ServerFrame::Error { id: None, room_id: None, code, detail }
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -225,8 +225,10 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.subscriptions.set_start(&rooms, registration.alarms.take());
         let heartbeat_ms = millis(self.live.heartbeat);
         let expires_in_ms = millis(self.expires_at.saturating_duration_since(Instant::now()));
-        let resumed =
-            rooms.iter().filter_map(|RoomFrom { id, v }| Some((id, v.filter(|v| *v < UNKNOWN_VERSION)?))).collect();
+        let resumed = rooms
+            .iter()
+            .filter_map(|RoomFrom { room_id, v }| Some((room_id, v.filter(|v| *v < UNKNOWN_VERSION)?)))
+            .collect();
         let cursor = self.cursor();
         self.socket.mark(|| cursor.clone()).await?;
         self.socket
@@ -234,11 +236,11 @@ impl<'a, T: Transport> Connection<'a, T> {
             .await?;
         if unknown {
             METRICS.resets.inc();
-            let reset = ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None };
+            let reset = ServerFrame::Reset { room_id: None, reason: "unknown-cursor", head_v: None };
             self.socket.feed(reset.encode()).await?;
         }
-        for RoomFrom { id: room, v } in rooms {
-            let outcome = self.subscriptions.subscribe(self.socket, None, &room, v).await?;
+        for RoomFrom { room_id, v } in rooms {
+            let outcome = self.subscriptions.subscribe(self.socket, None, &room_id, v).await?;
             if outcome == Outcome::Unavailable {
                 return Err(Closed::ByServer(CloseReason::Unavailable));
             }
@@ -282,7 +284,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             (Verdict::Allow, Err(error)) => {
                 let id = FrameId::of(frame);
                 let (code, detail) = ("invalid-frame", &readable(&error.to_string()));
-                self.socket.feed(ServerFrame::Error { id: id.as_ref(), room: None, code, detail }.encode()).await
+                self.socket.feed(ServerFrame::Error { id: id.as_ref(), room_id: None, code, detail }.encode()).await
             }
             (Verdict::Reject, _) => {
                 let refusal = error_frame("too-many-frames", "at most 20 frames per second; this frame was ignored");
@@ -294,21 +296,21 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     async fn handle(&mut self, frame: ClientFrame) -> Result<(), Closed> {
         match frame {
-            ClientFrame::Subscribe { id, room, v } => {
-                self.subscriptions.subscribe(self.socket, id.as_ref(), &room, v).await.map(|_| ())
+            ClientFrame::Subscribe { id, room_id, v } => {
+                self.subscriptions.subscribe(self.socket, id.as_ref(), &room_id, v).await.map(|_| ())
             }
-            ClientFrame::Unsubscribe { id, room } => {
-                self.subscriptions.unsubscribe(self.socket, id.as_ref(), &room).await
+            ClientFrame::Unsubscribe { id, room_id } => {
+                self.subscriptions.unsubscribe(self.socket, id.as_ref(), &room_id).await
             }
-            ClientFrame::Fetch { id, room, after_v } => {
-                fetch(&self.live.feeds, &self.caller.user_id, self.socket, (id.as_ref(), &room, after_v)).await
+            ClientFrame::Fetch { id, room_id, after_v } => {
+                fetch(&self.live.feeds, &self.caller.user_id, self.socket, (id.as_ref(), &room_id, after_v)).await
             }
-            ClientFrame::Typing { room } => self.subscriptions.typing(self.socket, &room).await,
+            ClientFrame::Typing { room_id } => self.subscriptions.typing(self.socket, &room_id).await,
             ClientFrame::SubscribeLobby { id, zip_code, near, radius } => match LobbyArea::of(zip_code, near, radius) {
                 Ok(area) => self.subscriptions.subscribe_lobby(self.socket, id.as_ref(), area, &self.live.lobby).await,
                 Err(detail) => {
                     let (id, code) = (id.as_ref(), "invalid-frame");
-                    self.socket.feed(ServerFrame::Error { id, room: None, code, detail }.encode()).await
+                    self.socket.feed(ServerFrame::Error { id, room_id: None, code, detail }.encode()).await
                 }
             },
             ClientFrame::UnsubscribeLobby { id } => {
@@ -337,7 +339,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             }
             Err(problem) => {
                 let (code, detail) = (problem.code(), problem.detail_text());
-                ServerFrame::Error { id, room: None, code, detail }.encode()
+                ServerFrame::Error { id, room_id: None, code, detail }.encode()
             }
         };
         self.socket.feed(answer).await

@@ -94,12 +94,18 @@ impl StartPosition {
         let Some(text) = cursor else { return Self { rooms, alarms: AlarmsFrom::Now, incarnation } };
         let cursor = Cursor::decode(text, user);
         if cursor.as_ref().is_some_and(|cursor| !cursor.is_of_log(&incarnation)) {
-            let rooms =
-                rooms.into_iter().map(|RoomFrom { id, .. }| RoomFrom { id, v: Some(UNKNOWN_VERSION) }).collect();
+            let rooms = rooms
+                .into_iter()
+                .map(|RoomFrom { room_id, .. }| RoomFrom { room_id, v: Some(UNKNOWN_VERSION) })
+                .collect();
             return Self { rooms, alarms: AlarmsFrom::Unknown, incarnation };
         }
         let start = |room: &RoomId| cursor.as_ref().map_or(Some(UNKNOWN_VERSION), |cursor| cursor.version(room));
-        let rooms = rooms.into_iter().map(|RoomFrom { id, v }| RoomFrom { v: v.or_else(|| start(&id)), id }).collect();
+        let rooms = rooms.into_iter().map(|RoomFrom { room_id, v }| {
+            let v = v.or_else(|| start(&room_id));
+            RoomFrom { room_id, v }
+        });
+        let rooms = rooms.collect();
         let alarms = cursor.and_then(|cursor| cursor.alarms).map_or(AlarmsFrom::Unknown, AlarmsFrom::After);
         Self { rooms, alarms, incarnation }
     }
@@ -118,7 +124,7 @@ mod tests {
     }
 
     fn begin(cursor: Option<&str>, rooms: &[(&str, Option<i64>)]) -> (Vec<Option<i64>>, AlarmsFrom) {
-        let rooms = rooms.iter().map(|(id, v)| RoomFrom { id: room(id), v: *v }).collect();
+        let rooms = rooms.iter().map(|(id, v)| RoomFrom { room_id: room(id), v: *v }).collect();
         let start = StartPosition::of(cursor, &ben(), rooms, "this".into());
         (start.rooms.into_iter().map(|room| room.v).collect(), start.alarms)
     }

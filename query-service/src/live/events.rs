@@ -130,7 +130,7 @@ pub(crate) async fn open_events(
         live.connection_limiter.acquire(&caller.user_id).ok_or_else(|| Error::TooManyConnections.into_problem())?;
     let last_id = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?")).or(wanted.cursor.as_deref());
     // An `EventSource` without an id sends an empty header.
-    let rooms = wanted.rooms.0.into_iter().map(|id| RoomFrom { id, v: None }).collect();
+    let rooms = wanted.rooms.0.into_iter().map(|room_id| RoomFrom { room_id, v: None }).collect();
     let start = StartPosition::of(last_id.filter(|id| !id.is_empty()), &caller.user_id, rooms, log);
     Ok(serve_stream(live, caller, permit, start, lobby))
 }

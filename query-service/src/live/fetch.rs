@@ -26,12 +26,12 @@ pub(super) async fn fetch(
             for (_, frame) in replay.events {
                 socket.feed(frame).await?;
             }
-            socket.feed(ServerFrame::Fetched { id, room, to_v, head_v: replay.head_v }.encode()).await
+            socket.feed(ServerFrame::Fetched { id, room_id: room, to_v, head_v: replay.head_v }.encode()).await
         }
         Err(error) => {
             let problem = error.into_problem();
             let (code, detail) = (problem.code(), problem.detail_text());
-            socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await
+            socket.feed(ServerFrame::Error { id, room_id: Some(room), code, detail }.encode()).await
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) const MAX_HELLO: usize = 3 * MAX_FRAME;
 pub(super) const HARD_MAX_FRAME: usize = 4 * MAX_FRAME;
 
 /// A frame from the client.
+// The aliases are former names.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum ClientFrame {
@@ -38,8 +39,9 @@ pub(super) enum ClientFrame {
     /// Follows a room, after a version or from now on.
     Subscribe {
         id: Option<FrameId>,
+        #[serde(alias = "room")]
         #[schema(schema_with = schemas::room_id)]
-        room: RoomId,
+        room_id: RoomId,
         #[serde(default, deserialize_with = "version")]
         #[schema(minimum = 0)]
         v: Option<i64>,
@@ -47,19 +49,22 @@ pub(super) enum ClientFrame {
     /// Stops following a room.
     Unsubscribe {
         id: Option<FrameId>,
+        #[serde(alias = "room")]
         #[schema(schema_with = schemas::room_id)]
-        room: RoomId,
+        room_id: RoomId,
     },
     /// The user is typing in a room that the connection follows.
     Typing {
+        #[serde(alias = "room")]
         #[schema(schema_with = schemas::room_id)]
-        room: RoomId,
+        room_id: RoomId,
     },
     /// Requests a page of a room's feed, without following the room.
     Fetch {
         id: Option<FrameId>,
+        #[serde(alias = "room")]
         #[schema(schema_with = schemas::room_id)]
-        room: RoomId,
+        room_id: RoomId,
         #[serde(deserialize_with = "version")]
         #[schema(minimum = 0)]
         after_v: i64,
@@ -88,8 +93,9 @@ pub(super) enum ClientFrame {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoomFrom {
+    #[serde(alias = "id")]
     #[schema(schema_with = schemas::room_id)]
-    pub(super) id: RoomId,
+    pub(super) room_id: RoomId,
     /// The last version that the client has. Without it, only new events follow.
     #[serde(default, deserialize_with = "version")]
     #[schema(minimum = 0)]
@@ -121,7 +127,8 @@ impl FrameId {
     }
 }
 
-/// A frame from the server, except events: those are `{"room": ...}` and the event's own fields, see [`event_frame`].
+/// A frame from the server, except events: those are `{"room_id": ...}` with the event's own fields, see
+/// [`event_frame`].
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerFrame<'a> {
@@ -142,7 +149,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[schema(minimum = 0)]
         head_v: i64,
         recovered: bool,
@@ -153,7 +160,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         reason: UnsubscribeReason,
     },
     /// The end of a requested page: its events precede this frame and reach up to `to_v`.
@@ -162,7 +169,7 @@ pub(super) enum ServerFrame<'a> {
         #[schema(nullable = false, value_type = Option<FrameId>)]
         id: Option<&'a FrameId>,
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[schema(minimum = 0)]
         to_v: i64,
         #[schema(minimum = 0)]
@@ -186,7 +193,7 @@ pub(super) enum ServerFrame<'a> {
     /// A signal in a followed room: transient, without a version, and possibly lost.
     Signal {
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[serde(flatten)]
         sign: Sign<'a>,
     },
@@ -198,7 +205,7 @@ pub(super) enum ServerFrame<'a> {
         kind: &'a str,
         at: DateTime<Utc>,
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::message_id)]
         message_id: Option<&'a str>,
@@ -216,7 +223,6 @@ pub(super) enum ServerFrame<'a> {
     },
     /// All alarms that messages of a user on a box have caused are withdrawn: the user was erased.
     AlarmsWithdrawn {
-        #[serde(rename = "box")]
         #[schema(schema_with = schemas::box_id)]
         box_id: &'a str,
         #[schema(schema_with = schemas::user_id)]
@@ -240,7 +246,7 @@ pub(super) enum ServerFrame<'a> {
     /// The user's standing in a room has changed.
     Membership {
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         standing: Membership,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
@@ -249,7 +255,7 @@ pub(super) enum ServerFrame<'a> {
     /// The number of unread messages in a room of the user has changed.
     Unread {
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[schema(minimum = 0)]
         unread: i64,
     },
@@ -278,7 +284,7 @@ pub(super) enum ServerFrame<'a> {
     /// The client reads too slowly. The room continues from the feed.
     Lagging {
         #[schema(schema_with = schemas::room_id)]
-        room: &'a RoomId,
+        room_id: &'a RoomId,
         #[schema(minimum = 0)]
         from_v: i64,
     },
@@ -287,7 +293,7 @@ pub(super) enum ServerFrame<'a> {
     Reset {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]
-        room: Option<&'a RoomId>,
+        room_id: Option<&'a RoomId>,
         reason: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(minimum = 0, nullable = false)]
@@ -300,7 +306,7 @@ pub(super) enum ServerFrame<'a> {
         id: Option<&'a FrameId>,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(schema_with = schemas::room_id)]
-        room: Option<&'a RoomId>,
+        room_id: Option<&'a RoomId>,
         code: &'static str,
         detail: &'a str,
     },
@@ -331,7 +337,7 @@ pub(super) enum Sign<'a> {
     /// The user is typing.
     Typing {
         #[schema(schema_with = schemas::user_id)]
-        user: &'a UserId,
+        user_id: &'a UserId,
     },
     /// All users who are connected to the room.
     Presence {
@@ -381,37 +387,68 @@ pub(super) enum UnsubscribeReason {
 }
 
 /// Returns the frame of an event: its JSON object with the room added in front.
-pub(super) fn event_frame(room: &RoomId, event: &str) -> Option<Utf8Bytes> {
-    let fields = event.trim_start().strip_prefix('{')?;
-    Some(format!("{{\"room\":\"{room}\",{fields}").into())
+pub(super) fn event_frame(room: &RoomId, event: &impl Serialize) -> Option<Utf8Bytes> {
+    let event = serde_json::to_string(event).ok()?;
+    let fields = event.strip_prefix('{')?;
+    Some(format!("{{\"room_id\":\"{room}\",{fields}").into())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn client_frames_are_parsed_strictly() {
-        let good = r#"{"type":"hello","token":"t","rooms":[{"id":"b.1","v":3},{"id":"b.2"}]}"#;
+        let good = r#"{"type":"hello","token":"t","rooms":[{"room_id":"b.1","v":3},{"room_id":"b.2"}]}"#;
         assert!(matches!(serde_json::from_str(good), Ok(ClientFrame::Hello { rooms, .. }) if rooms.len() == 2));
         assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"pong"}"#).is_ok());
-        assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"subscribe","id":7,"room":"b.1"}"#).is_ok());
+        assert!(serde_json::from_str::<ClientFrame>(r#"{"type":"subscribe","id":7,"room_id":"b.1"}"#).is_ok());
         for bad in [
             "",
             "[]",
             r#"{"type":"shout"}"#,
             r#"{"type":"pong","more":1}"#,
-            r#"{"type":"subscribe","room":"not a room"}"#,
-            r#"{"type":"subscribe","room":"b.1","v":"3"}"#,
+            r#"{"type":"subscribe","room_id":"not a room"}"#,
+            r#"{"type":"subscribe","room_id":"b.1","v":"3"}"#,
         ] {
             assert!(serde_json::from_str::<ClientFrame>(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
+    fn the_former_names_of_rooms_are_accepted() {
+        let hello = r#"{"type":"hello","token":"t","rooms":[{"id":"b.1","v":3}]}"#;
+        let Ok(ClientFrame::Hello { rooms, .. }) = serde_json::from_str(hello) else { panic!("not a hello") };
+        assert_eq!((rooms[0].room_id.to_string(), rooms[0].v), ("b.1".to_owned(), Some(3)));
+        for name in ["room_id", "room"] {
+            let frames = ["subscribe", "unsubscribe", "typing", "fetch"].map(|kind| {
+                let mut frame = json!({ "type": kind, name: "b.1" });
+                if kind == "fetch" {
+                    frame["after_v"] = json!(0);
+                }
+                serde_json::from_value::<ClientFrame>(frame).unwrap()
+            });
+            for frame in frames {
+                let (ClientFrame::Subscribe { room_id, .. }
+                | ClientFrame::Unsubscribe { room_id, .. }
+                | ClientFrame::Typing { room_id }
+                | ClientFrame::Fetch { room_id, .. }) = frame
+                else {
+                    panic!("another frame");
+                };
+                assert_eq!(room_id.to_string(), "b.1");
+            }
+        }
+        let twice = r#"{"type":"subscribe","room":"b.1","room_id":"b.2"}"#;
+        assert!(serde_json::from_str::<ClientFrame>(twice).is_err());
+    }
+
+    #[test]
     fn an_event_frame_consists_of_the_event_and_its_room() {
-        let frame = event_frame(&"b.1".parse().unwrap(), r#"{"v":1,"type":"door_opened"}"#).unwrap();
-        assert_eq!(frame.as_str(), r#"{"room":"b.1","v":1,"type":"door_opened"}"#);
-        assert_eq!(event_frame(&"b.1".parse().unwrap(), "7"), None);
+        let frame = event_frame(&"b.1".parse().unwrap(), &json!({ "v": 1 })).unwrap();
+        assert_eq!(frame.as_str(), r#"{"room_id":"b.1","v":1}"#);
+        assert_eq!(event_frame(&"b.1".parse().unwrap(), &7), None);
     }
 }

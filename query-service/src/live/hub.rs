@@ -11,7 +11,7 @@ use std::{
 
 use async_nats::{Client, HeaderValue, Message};
 use domain::{RoomId, UserId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use service_kit::trace::{self, TRACEPARENT};
 use tokio::{
@@ -278,8 +278,8 @@ impl Channel {
         }
     }
 
-    /// Encodes each event of a notification once and delivers it to all followers. Returns false at an event that must
-    /// be read from the feed, with all later ones.
+    /// Encodes each event of a notification and delivers it to all followers. Returns false at an event that must be
+    /// read from the feed, with all later ones.
     fn deliver(&self, notice: &Message, signals: &Signals) -> bool {
         let _spans = self.spans(notice);
         let Ok(events) = serde_json::from_slice::<Vec<&RawValue>>(&notice.payload) else {
@@ -350,14 +350,19 @@ impl Channel {
     }
 }
 
-/// The fields of an event that the hub needs. All others pass through unparsed.
-#[derive(Deserialize)]
-struct Head<'a> {
+/// An event as notifications carry it. The time and the details pass through unparsed.
+#[derive(Deserialize, Serialize)]
+struct NotifiedEvent<'a> {
     v: i64,
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(borrow)]
+    at: &'a RawValue,
+    by: Option<UserId>,
+    #[serde(borrow)]
     data: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -365,19 +370,26 @@ struct Departure {
     user_id: UserId,
 }
 
+/// Encodes an event for all followers and, if the id of its command is known, for the user who sent the command.
 fn live_event<'a>(room: &RoomId, event: &'a str) -> Option<(LiveEvent, &'a str)> {
-    let head: Head<'_> = serde_json::from_str(event).ok()?;
+    let mut event: NotifiedEvent<'a> = serde_json::from_str(event).ok()?;
     let one = |reason| {
-        let departure = serde_json::from_str::<Departure>(head.data.get()).ok()?;
+        let departure = serde_json::from_str::<Departure>(event.data.get()).ok()?;
         Some(UnsubscribeScope::User(departure.user_id, reason))
     };
-    let ends = match head.kind {
+    let ends = match event.kind {
         "member_left" => Some(one(UnsubscribeReason::Left)?),
         "member_kicked" => Some(one(UnsubscribeReason::Kicked)?),
         "room_closed" => Some(UnsubscribeScope::AllUsers),
         _ => None,
     };
-    Some((LiveEvent { room: room.clone(), v: head.v, frame: event_frame(room, event)?, ends }, head.kind))
+    let sender_frame = match (&event.by, &event.command_id) {
+        (Some(sender), Some(_)) => Some((sender.clone(), event_frame(room, &event)?)),
+        _ => None,
+    };
+    event.command_id = None;
+    let frame = event_frame(room, &event)?;
+    Some((LiveEvent { room: room.clone(), v: event.v, frame, sender_frame, ends }, event.kind))
 }
 
 #[cfg(test)]
@@ -388,15 +400,31 @@ mod tests {
     fn the_hub_knows_the_subscriptions_that_an_event_ends() {
         let room: RoomId = "b.1".parse().unwrap();
         let live_event = |event| Some(live_event(&room, event)?.0);
-        let posted = live_event(r#"{"v":4,"type":"message_posted","by":"ana","data":{"body":"hi"}}"#).unwrap();
+        let posted = live_event(r#"{"v":4,"type":"message_posted","at":"-","by":"ana","data":{"body":"hi"}}"#).unwrap();
         assert_eq!((posted.v, posted.ends), (4, None));
-        let kicked = live_event(r#"{"v":5,"type":"member_kicked","data":{"user_id":"ben","by":"ana"}}"#);
+        let kicked = live_event(r#"{"v":5,"type":"member_kicked","at":"-","by":"ana","data":{"user_id":"ben"}}"#);
         assert_eq!(
             kicked.unwrap().ends,
             Some(UnsubscribeScope::User("ben".parse().unwrap(), UnsubscribeReason::Kicked))
         );
-        let closed = live_event(r#"{"v":6,"type":"room_closed","data":{"reason":"by_host"}}"#).unwrap();
+        let closed = live_event(r#"{"v":6,"type":"room_closed","at":"-","data":{"reason":"host"}}"#).unwrap();
         assert_eq!(closed.ends.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
         assert!(live_event(r#"{"type":"message_posted"}"#).is_none());
+    }
+
+    #[test]
+    fn only_the_sender_of_a_command_receives_its_id() {
+        let room: RoomId = "b.1".parse().unwrap();
+        let fields = |by: &str, id: &str| format!(r#""v":1,"type":"door_opened","at":"-","by":{by},"data":{{}}{id}}}"#);
+        let frame = |by: &str, id: &str| format!(r#"{{"room_id":"b.1",{}"#, fields(by, id));
+        let frames = |by: &str, id: &str| {
+            let event = live_event(&room, &format!("{{{}", fields(by, id))).unwrap().0;
+            ["ana", "ben"].map(|user| event.frame_for(&user.parse().unwrap()).to_string())
+        };
+        for id in [r#","command_id":"c-1""#, r#","command_id":"quote \" and backslash \\""#] {
+            assert_eq!(frames(r#""ana""#, id), [frame(r#""ana""#, id), frame(r#""ana""#, "")]);
+            assert_eq!(frames("null", id), [frame("null", ""), frame("null", "")]);
+        }
+        assert_eq!(frames(r#""ana""#, ""), [frame(r#""ana""#, ""), frame(r#""ana""#, "")]);
     }
 }

@@ -67,7 +67,7 @@ impl OpenRoom {
             return None;
         }
         self.sent_at = Some(now);
-        Some(ServerFrame::Unread { room, unread }.encode())
+        Some(ServerFrame::Unread { room_id: room, unread }.encode())
     }
 
     fn due_at(&self) -> Option<Instant> {
@@ -162,7 +162,7 @@ impl MyRooms {
             } else {
                 if is_new {
                     let (standing, at) = (Membership::Inside, Some(now_read.joined_at));
-                    counts.push(ServerFrame::Membership { room: id, standing, at }.encode());
+                    counts.push(ServerFrame::Membership { room_id: id, standing, at }.encode());
                 }
                 counts.extend(room.frame(id, now));
             }
@@ -170,7 +170,7 @@ impl MyRooms {
         }
         for room in former.keys() {
             let (standing, at) = read.get(room).map_or((Membership::Left, None), MyRoom::departure);
-            frames.push(ServerFrame::Membership { room, standing, at }.encode());
+            frames.push(ServerFrame::Membership { room_id: room, standing, at }.encode());
         }
         frames.extend(counts);
         self.open = Some(open);
@@ -307,9 +307,9 @@ mod tests {
         assert_eq!(
             update(&mut rooms, now),
             [
-                json!({ "type": "unread", "room": "b.1", "unread": 0 }),
-                json!({ "type": "membership", "room": "c.1", "standing": "inside", "at": "2026-01-03T12:00:00Z" }),
-                json!({ "type": "unread", "room": "c.1", "unread": 7 }),
+                json!({ "type": "unread", "room_id": "b.1", "unread": 0 }),
+                json!({ "type": "membership", "room_id": "c.1", "standing": "inside", "at": "2026-01-03T12:00:00Z" }),
+                json!({ "type": "unread", "room_id": "c.1", "unread": 7 }),
             ]
         );
     }
@@ -328,10 +328,10 @@ mod tests {
         assert_eq!(
             update(&mut rooms, now),
             [
-                json!({ "type": "membership", "room": "b.1", "standing": "left" }),
-                json!({ "type": "membership", "room": "c.1", "standing": "kicked" }),
-                json!({ "type": "membership", "room": "d.1", "standing": "closed", "at": "2026-01-03T12:00:00Z" }),
-                json!({ "type": "membership", "room": "f.1", "standing": "left" }),
+                json!({ "type": "membership", "room_id": "b.1", "standing": "left" }),
+                json!({ "type": "membership", "room_id": "c.1", "standing": "kicked" }),
+                json!({ "type": "membership", "room_id": "d.1", "standing": "closed", "at": "2026-01-03T12:00:00Z" }),
+                json!({ "type": "membership", "room_id": "f.1", "standing": "left" }),
             ]
         );
         assert_eq!(rooms.rooms().count(), 1);

@@ -85,7 +85,8 @@ impl Feeds {
         }
     }
 
-    /// Reads the events after a version, at most `most`. A user who left or was kicked gets only the parting event.
+    /// Reads the events after a version, at most `most`. A user who left or was kicked gets only the parting event. The
+    /// id of a command is shown only to the user who sent it.
     pub(super) async fn read(&self, room: &RoomId, user: &UserId, after_v: i64, most: i64) -> Result<Replay, Error> {
         let (permit, mut connection) = self.connection().await?;
         let rows = query_as!(
@@ -105,7 +106,7 @@ impl Feeds {
                     )
                     else e.data
                 end as "data?: EventData",
-                e.command_id as "command_id?"
+                case when e.by = $3 then e.command_id end as "command_id?"
             from rooms r
             left join members m on m.box_id = r.box_id and m.room_id = r.room_id and m.user_id = $3
             left join lateral (
@@ -164,8 +165,8 @@ impl Feeds {
 }
 
 impl Feeds {
-    /// Reads the next events of these rooms after a version each, in order and encoded as in notifications. At most
-    /// [`MISSED_LIMIT`] per room.
+    /// Reads the next events of these rooms after a version each, in order and encoded as in notifications, with the
+    /// ids of all commands. At most [`MISSED_LIMIT`] per room.
     pub(super) async fn missed(&self, rooms: &[(RoomId, i64)]) -> Result<Vec<(RoomId, String)>, Error> {
         let box_ids: Vec<String> = rooms.iter().map(|(room, _)| room.box_id().to_string()).collect();
         let room_ids: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
@@ -250,7 +251,6 @@ impl Row {
             command_id: self.command_id,
             head_v: self.head_v,
         };
-        let frame = event_frame(room, &serde_json::to_string(&view).ok()?)?;
-        Some((v, frame))
+        Some((v, event_frame(room, &view)?))
     }
 }

@@ -18,14 +18,30 @@ use crate::metrics::{Kind, METRICS, Queue};
 /// The capacity of a send queue in bytes.
 const CAPACITY: usize = 256 * 1024;
 
-/// An event of a room, encoded once and shared by all followers of the room.
+/// An event of a room, encoded for all followers of the room, which share it.
 #[derive(Debug)]
 pub(super) struct LiveEvent {
     pub(super) room: RoomId,
     pub(super) v: i64,
+    /// The frame without the id of the command.
     pub(super) frame: Utf8Bytes,
+    /// The frame with the id of the command, for the user who sent it.
+    pub(super) sender_frame: Option<(UserId, Utf8Bytes)>,
     /// The subscriptions that end with this event, and the reason.
     pub(super) ends: Option<UnsubscribeScope>,
+}
+
+impl LiveEvent {
+    /// Returns the frame that a user receives.
+    pub(super) fn frame_for(&self, user: &UserId) -> &Utf8Bytes {
+        let for_sender = self.sender_frame.as_ref().filter(|(sender, _)| sender == user);
+        for_sender.map_or(&self.frame, |(_, frame)| frame)
+    }
+
+    /// The size in bytes of the longest frame.
+    fn size(&self) -> usize {
+        self.sender_frame.as_ref().map_or(&self.frame, |(_, frame)| frame).len()
+    }
 }
 
 /// The subscriptions of a room that an event ends.
@@ -96,7 +112,7 @@ pub(super) struct SendQueueReceiver {
 impl SendQueue {
     /// Queues an event, or marks its room as missed if the queue is full. Never waits.
     pub(super) fn push(&self, event: &Arc<LiveEvent>) {
-        let size = event.frame.len();
+        let size = event.size();
         if self.waiting.load(Ordering::Relaxed) + size <= CAPACITY {
             self.waiting.fetch_add(size, Ordering::Relaxed);
             // Fails if the connection has just closed.
@@ -192,7 +208,7 @@ impl SendQueueReceiver {
     fn release(&self, delivery: Delivery) -> Delivery {
         match &delivery {
             Delivery::Event(event) => {
-                self.send_queue.waiting.fetch_sub(event.frame.len(), Ordering::Relaxed);
+                self.send_queue.waiting.fetch_sub(event.size(), Ordering::Relaxed);
             }
             Delivery::Signal(signal) => {
                 self.send_queue.waiting.fetch_sub(signal.frame.len(), Ordering::Relaxed);
@@ -214,7 +230,19 @@ mod tests {
     use super::*;
 
     fn event(room: &str, v: i64, size: usize) -> Arc<LiveEvent> {
-        Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame: "x".repeat(size).into(), ends: None })
+        let frame = "x".repeat(size).into();
+        Arc::new(LiveEvent { room: room.parse().unwrap(), v, frame, sender_frame: None, ends: None })
+    }
+
+    #[test]
+    fn the_larger_frame_of_an_event_counts() {
+        let mut deliveries = SendQueueReceiver::new();
+        let sender_frame = Some(("ana".parse().unwrap(), "x".repeat(CAPACITY).into()));
+        let (room, frame) = ("b.1".parse().unwrap(), "x".into());
+        deliveries.send_queue().push(&Arc::new(LiveEvent { room, v: 1, frame, sender_frame, ends: None }));
+        assert_eq!(deliveries.send_queue().queue().bytes, CAPACITY);
+        assert!(matches!(deliveries.try_next(), Some(Delivery::Event(_))));
+        assert_eq!(deliveries.send_queue().queue().bytes, 0);
     }
 
     #[test]

@@ -304,7 +304,7 @@ impl Room {
         if !state.remote.allow_typing(user, Instant::now()) {
             return false;
         }
-        let signal = self.signal(Sign::Typing { user });
+        let signal = self.signal(Sign::Typing { user_id: user });
         for follower in state.followers.iter().filter(|follower| follower.user != *user) {
             follower.send_queue.signal(&signal);
         }
@@ -312,7 +312,7 @@ impl Room {
     }
 
     fn signal(&self, sign: Sign<'_>) -> Arc<LiveSignal> {
-        let frame = ServerFrame::Signal { room: &self.id, sign }.encode();
+        let frame = ServerFrame::Signal { room_id: &self.id, sign }.encode();
         Arc::new(LiveSignal { room: self.id.clone(), frame })
     }
 

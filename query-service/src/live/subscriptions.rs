@@ -100,7 +100,7 @@ impl Subscriptions {
     pub(super) fn set_start(&mut self, rooms: &[RoomFrom], alarms: Option<Positions>) {
         let known = rooms
             .iter()
-            .filter_map(|RoomFrom { id, v }| Some((id.clone(), v.filter(|v| *v < cursor::UNKNOWN_VERSION)?)));
+            .filter_map(|RoomFrom { room_id, v }| Some((room_id.clone(), v.filter(|v| *v < cursor::UNKNOWN_VERSION)?)));
         self.unfollowed = known.collect();
         self.alarms = alarms;
     }
@@ -134,7 +134,7 @@ impl Subscriptions {
         self.remove_room(room);
         if self.rooms.len() >= MAX_ROOMS {
             let (code, detail) = ("too-many-rooms", "at most 200 rooms per connection");
-            socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
+            socket.feed(ServerFrame::Error { id, room_id: Some(room), code, detail }.encode()).await?;
             return Ok(Outcome::Answered);
         }
         // Joins first: events during the read wait in the queue, and those that the feed had are dropped there.
@@ -171,13 +171,13 @@ impl Subscriptions {
         self.hub.record_head(room, head_v);
         if v.is_some_and(|v| v > head_v) {
             METRICS.resets.inc();
-            let reset = ServerFrame::Reset { room: Some(room), reason: "unknown-version", head_v: Some(head_v) };
+            let reset = ServerFrame::Reset { room_id: Some(room), reason: "unknown-version", head_v: Some(head_v) };
             socket.feed(reset.encode()).await?;
         }
         let withheld = self.skip_withheld(socket, room, &replay).await?;
         let recovered = v.is_some_and(|v| v <= head_v) && !withheld;
         socket.mark(|| self.cursor()).await?;
-        socket.feed(ServerFrame::Subscribed { id, room, head_v, recovered }.encode()).await?;
+        socket.feed(ServerFrame::Subscribed { id, room_id: room, head_v, recovered }.encode()).await?;
         if self.write(socket, room, replay).await? {
             self.catch_up(socket, room).await?;
         }
@@ -195,7 +195,7 @@ impl Subscriptions {
         room: &RoomId,
     ) -> Result<(), Closed> {
         let frame = if self.remove_room(room) {
-            ServerFrame::Unsubscribed { id, room, reason: UnsubscribeReason::Requested }
+            ServerFrame::Unsubscribed { id, room_id: room, reason: UnsubscribeReason::Requested }
         } else {
             not_followed(id, room)
         };
@@ -216,7 +216,7 @@ impl Subscriptions {
             ServerFrame::LobbySubscribed { id }
         } else {
             let (code, detail) = ("too-many-areas", "this instance follows as many areas as it can: try another one");
-            ServerFrame::Error { id, room: None, code, detail }
+            ServerFrame::Error { id, room_id: None, code, detail }
         };
         socket.feed(answer.encode()).await
     }
@@ -269,7 +269,7 @@ impl Subscriptions {
             },
             Delivery::Missed(room) => match self.rooms.get(&room) {
                 Some(following) => {
-                    let lagging = ServerFrame::Lagging { room: &room, from_v: following.sent_v };
+                    let lagging = ServerFrame::Lagging { room_id: &room, from_v: following.sent_v };
                     socket.feed(lagging.encode()).await?;
                     self.catch_up(socket, &room).await
                 }
@@ -287,7 +287,8 @@ impl Subscriptions {
         if event.v > following.sent_v + 1 {
             return self.catch_up(socket, &event.room).await;
         }
-        socket.feed_at(event.frame.clone(), || self.cursor_with(Some((&event.room, event.v)))).await?;
+        let frame = event.frame_for(&self.user).clone();
+        socket.feed_at(frame, || self.cursor_with(Some((&event.room, event.v)))).await?;
         if let Some(following) = self.rooms.get_mut(&event.room) {
             following.sent_v = event.v;
         }
@@ -335,7 +336,7 @@ impl Subscriptions {
             return Ok(false);
         }
         following.sent_v = before_next;
-        let reset = ServerFrame::Reset { room: Some(room), reason: NO_LONGER_INSIDE, head_v: Some(before_next) };
+        let reset = ServerFrame::Reset { room_id: Some(room), reason: NO_LONGER_INSIDE, head_v: Some(before_next) };
         socket.feed(reset.encode()).await?;
         Ok(true)
     }
@@ -364,7 +365,7 @@ impl Subscriptions {
         reason: UnsubscribeReason,
     ) -> Result<(), Closed> {
         self.remove_room(room);
-        socket.feed(ServerFrame::Unsubscribed { id: None, room, reason }.encode()).await
+        socket.feed(ServerFrame::Unsubscribed { id: None, room_id: room, reason }.encode()).await
     }
 
     fn remove_room(&mut self, room: &RoomId) -> bool {
@@ -399,7 +400,7 @@ impl Subscriptions {
 
 fn not_followed<'a>(id: Option<&'a FrameId>, room: &'a RoomId) -> ServerFrame<'a> {
     let (code, detail) = ("not-subscribed", "the connection does not follow this room");
-    ServerFrame::Error { id, room: Some(room), code, detail }
+    ServerFrame::Error { id, room_id: Some(room), code, detail }
 }
 
 /// Rejects former members, unless their parting event is still to come.
@@ -420,6 +421,6 @@ async fn send_refusal(
 ) -> Result<Outcome, Closed> {
     let problem = error.into_problem();
     let (code, detail) = (problem.code(), problem.detail_text());
-    socket.feed(ServerFrame::Error { id, room: Some(room), code, detail }.encode()).await?;
+    socket.feed(ServerFrame::Error { id, room_id: Some(room), code, detail }.encode()).await?;
     Ok(if problem.status().is_server_error() { Outcome::Unavailable } else { Outcome::Answered })
 }

@@ -100,10 +100,10 @@ pub(crate) async fn list_my_rooms(
             (
                 select jsonb_build_object(
                     'message_id', m.message_id::text,
-                    'sender', m.author,
+                    'author', m.author,
                     'preview', left(m.body, 100),
                     'erased', m.erased,
-                    'at', m.posted_at
+                    'posted_at', m.posted_at
                 )
                 from messages m
                 where m.box_id = r.box_id and m.room_id = r.room_id

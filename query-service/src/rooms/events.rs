@@ -100,7 +100,7 @@ pub(crate) async fn list_events(
                 )
                 else e.data
             end as "data!: EventData",
-            e.command_id,
+            case when e.by = $3 then e.command_id end as command_id,
             r.v as head_v
         from members m
         join rooms r on r.box_id = m.box_id and r.room_id = m.room_id

@@ -50,8 +50,11 @@ impl EventView {
             )
             .property(
                 "command_id",
-                described(Type::String.into(), "The `Idempotency-Key` of the command that caused the event")
-                    .max_length(Some(64)),
+                described(
+                    Type::String.into(),
+                    "The `Idempotency-Key` of the command that caused the event; only for the user who sent it",
+                )
+                .max_length(Some(64)),
             )
             .required("v")
             .required("at")

@@ -121,14 +121,14 @@ pub(crate) struct LastMessageView {
     pub(crate) message_id: String,
     /// The user id of the author.
     #[schema(schema_with = schemas::user_id)]
-    pub(crate) sender: String,
+    pub(crate) author: String,
     /// The first 100 characters of the text; null if the message was deleted.
     #[schema(required, max_length = 100)]
     pub(crate) preview: Option<String>,
     /// True if the author was erased, and the text with them.
     pub(crate) erased: bool,
     /// The time of posting.
-    pub(crate) at: DateTime<Utc>,
+    pub(crate) posted_at: DateTime<Utc>,
 }
 
 /// The kind of an alarm.

@@ -157,9 +157,8 @@ pub(crate) struct MemberView {
     /// The user id.
     #[schema(schema_with = schemas::user_id)]
     pub(crate) user_id: String,
-    /// The nickname; absent if the user was erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    /// The nickname; null if the user was erased.
+    #[schema(required)]
     pub(crate) nickname: Option<String>,
     /// True if the member is the host.
     pub(crate) host: bool,

@@ -31,7 +31,7 @@ async fn alarms_are_sent_to_every_connection_of_their_user_only() {
         ana.next().await,
         json!({
             "type": "alarm", "id": "box-1-41-mention", "kind": "mention", "at": "2026-01-03T13:00:00Z",
-            "room": "north.2", "message_id": "41", "by": "ben", "count": 1,
+            "room_id": "north.2", "message_id": "41", "by": "ben", "count": 1,
         })
     );
     // A connection that begins now finds earlier alarms in the list.
@@ -42,7 +42,7 @@ async fn alarms_are_sent_to_every_connection_of_their_user_only() {
         alarms(watcher, [42]).await;
     }
     for watcher in [&mut ana, &mut second, &mut ben] {
-        watcher.say(json!({ "type": "unsubscribe", "room": "north.2" })).await;
+        watcher.say(json!({ "type": "unsubscribe", "room_id": "north.2" })).await;
         assert_eq!(watcher.next().await["code"], "not-subscribed", "and no alarm before");
     }
 }
@@ -164,7 +164,7 @@ async fn a_client_that_was_away_learns_of_withdrawals_of_what_it_has_seen_only()
     }
     assert_eq!(found[0], json!({ "type": "alarm_withdrawn", "id": "box-1-42-mention" }));
     assert_eq!(found[1]["id"], "box-1-44-mention");
-    assert_eq!(found[2], json!({ "type": "alarms_withdrawn", "box": "north", "by": "eve" }), "cem was not there");
+    assert_eq!(found[2], json!({ "type": "alarms_withdrawn", "box_id": "north", "by": "eve" }), "cem was not there");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ fn mention(position: i64) -> String {
 #[tokio::test]
 async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
     let world = World::with(&["--heartbeat", "1"]).await;
-    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2" }])).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "room_id": "north.2" }])).await;
     let cursor = pinged(&mut ana).await;
     drop(ana);
     world.alarm(41).await;
@@ -49,7 +49,7 @@ async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
     }
     world.project("box-1", 42).await;
 
-    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2" }])).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.2": 9 }));
     assert_eq!(ana.next().await["recovered"], true);
     ana.events(10..=12).await;
@@ -59,7 +59,7 @@ async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
     assert_eq!(alarm(&mut ana).await, mention(43), "and then live");
 
     // A given version takes precedence, and a room that is not listed is not followed.
-    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 11 }])).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2", "v": 11 }])).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.2": 11 }));
     let mut ana = say_hello(&world, "ana", &cursor, json!([])).await;
     assert_eq!(ana.next().await["resumed"], json!({}));
@@ -74,11 +74,11 @@ async fn a_connection_resumes_rooms_and_alarms_of_the_last_one() {
 #[tokio::test]
 async fn a_client_that_disconnects_at_once_misses_nothing() {
     let world = World::start().await;
-    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "room_id": "north.2", "v": 7 }])).await;
     let cursor = ana.next().await["cursor"].clone();
     drop(ana);
     world.alarm(41).await;
-    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2" }])).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.2": 7 }));
     assert_eq!(alarm(&mut ana).await, mention(41));
     world.project("box-1", 41).await;
@@ -143,13 +143,13 @@ async fn more_alarms_than_one_read_returns_are_all_delivered() {
 #[tokio::test]
 async fn an_unknown_cursor_resets_each_room_and_the_alarms() {
     let world = World::with(&["--heartbeat", "1"]).await;
-    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "room_id": "north.2" }])).await;
     let of_ben = pinged(&mut ben).await;
     for cursor in [json!("made-up"), of_ben.clone(), json!("A".repeat(30_000))] {
-        let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+        let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2" }])).await;
         assert_eq!(ana.next().await["resumed"], json!({}));
         assert_eq!(ana.next().await, json!({ "type": "reset", "reason": "unknown-cursor" }));
-        let reset = json!({ "type": "reset", "room": "north.2", "reason": "unknown-version", "head_v": 9 });
+        let reset = json!({ "type": "reset", "room_id": "north.2", "reason": "unknown-version", "head_v": 9 });
         assert_eq!((ana.next().await, ana.next().await["recovered"].clone()), (reset, json!(false)));
     }
     // A cursor that is ahead of this log.
@@ -162,7 +162,7 @@ async fn an_unknown_cursor_resets_each_room_and_the_alarms() {
 #[tokio::test]
 async fn feeds_are_read_from_the_cursor_of_a_live_connection() {
     let world = World::with(&["--heartbeat", "1"]).await;
-    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "room_id": "north.2", "v": 7 }])).await;
     let cursor = pinged(&mut ben).await;
     world.append(10, "message_posted", "ana", json!({ "body": "hi" })).await;
     let cursor = cursor.as_str().unwrap();
@@ -180,7 +180,7 @@ async fn feeds_are_read_from_the_cursor_of_a_live_connection() {
 #[tokio::test]
 async fn the_bye_frame_has_the_cursor() {
     let mut world = World::start().await;
-    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "id": "north.2" }])).await;
+    let mut ben = say_hello(&world, "ben", &Value::Null, json!([{ "room_id": "north.2" }])).await;
     ben.next().await;
     ben.next().await;
     world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
@@ -189,7 +189,7 @@ async fn the_bye_frame_has_the_cursor() {
     world.append(11, "message_posted", "ana", json!({ "body": "hi" })).await;
     let mut short = world.connect().await;
     let token = world.short_token("ben", std::time::Duration::from_secs(1));
-    short.say(json!({ "type": "hello", "token": token, "rooms": [{ "id": "north.2", "v": 9 }] })).await;
+    short.say(json!({ "type": "hello", "token": token, "rooms": [{ "room_id": "north.2", "v": 9 }] })).await;
     let mut bye = short.next().await;
     while bye["type"] != "bye" {
         bye = short.next().await;
@@ -214,7 +214,7 @@ async fn the_first_id_of_a_stream_includes_rooms_subscribed_later() {
         ana.until("subscribed").await;
     }
     let mut ana = Listener::reopen(&world, "ana", ROOMS, &ana.last_id).await;
-    assert_eq!(ana.until("subscribed").await["room"], "north.1");
+    assert_eq!(ana.until("subscribed").await["room_id"], "north.1");
     let mut ana = Listener::reopen(&world, "ana", ROOMS, &ana.last_id).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.1": 3, "north.2": 9 }));
 }
@@ -222,12 +222,12 @@ async fn the_first_id_of_a_stream_includes_rooms_subscribed_later() {
 #[tokio::test]
 async fn a_missing_read_model_causes_no_reset() {
     let world = World::start().await;
-    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 7 }])).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "room_id": "north.2", "v": 7 }])).await;
     let cursor = ana.next().await["cursor"].clone();
     world.sql("update control.generations set state = 'building'").await;
     world.until("no generation is served", async || world.get("ana", "/rooms").await.0 == 503).await;
 
-    let mut early = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    let mut early = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2" }])).await;
     assert_eq!(early.next().await["code"], "read-model-unavailable");
     assert_eq!(early.bye().await, (4003, "unavailable".to_owned()));
     let path = format!("/events?rooms=north.2&cursor={}", cursor.as_str().unwrap());
@@ -235,7 +235,7 @@ async fn a_missing_read_model_causes_no_reset() {
 
     world.sql("update control.generations set state = 'active'").await;
     world.until("it is served again", async || world.get("ana", "/rooms").await.0 == 200).await;
-    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2" }])).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2" }])).await;
     assert_eq!(ana.next().await["resumed"], json!({ "north.2": 7 }));
     assert_eq!(ana.next().await["recovered"], true);
     ana.events(8..=9).await;
@@ -244,7 +244,7 @@ async fn a_missing_read_model_causes_no_reset() {
 #[tokio::test]
 async fn a_different_log_resets_every_cursor() {
     let world = World::start().await;
-    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "id": "north.2", "v": 9 }])).await;
+    let mut ana = say_hello(&world, "ana", &Value::Null, json!([{ "room_id": "north.2", "v": 9 }])).await;
     let cursor = ana.next().await["cursor"].clone();
     assert_eq!(ana.next().await["recovered"], true);
     let mut stream = Listener::open(&world, "ana", "rooms=north.2").await;
@@ -253,7 +253,7 @@ async fn a_different_log_resets_every_cursor() {
     assert_eq!(ana.bye().await, (4006, "other-log".to_owned()));
     assert_eq!(stream.until("bye").await["code"], 4006);
 
-    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "id": "north.2", "v": 9 }])).await;
+    let mut ana = say_hello(&world, "ana", &cursor, json!([{ "room_id": "north.2", "v": 9 }])).await;
     assert_eq!(ana.next().await["resumed"], json!({}));
     assert_eq!(ana.next().await["reason"], "unknown-cursor");
     assert_eq!(ana.next().await["type"], "reset");

@@ -52,7 +52,7 @@ async fn frames_beyond_the_rate_are_rejected_and_then_close_the_connection() {
     assert_eq!((refused, &frame["code"], &frame["reason"]), (60, &4302.into(), &"too-many-frames".into()));
     // A burst within the limit is accepted.
     for id in 0..50 {
-        ana.say(json!({ "type": "fetch", "id": id, "room": "north.2", "after_v": 9 })).await;
+        ana.say(json!({ "type": "fetch", "id": id, "room_id": "north.2", "after_v": 9 })).await;
     }
     for id in 0..50 {
         assert_eq!(ana.next().await["id"], id);
@@ -64,7 +64,7 @@ async fn a_newer_token_extends_the_connection() {
     let world = World::start().await;
     let mut ben = world.connect().await;
     let short = world.short_token("ben", Duration::from_secs(2));
-    ben.say(json!({ "type": "hello", "token": short, "rooms": [{ "id": "north.2" }] })).await;
+    ben.say(json!({ "type": "hello", "token": short, "rooms": [{ "room_id": "north.2" }] })).await;
     assert_eq!(ben.next().await["type"], "welcome");
     assert_eq!(ben.next().await["type"], "subscribed");
     // An invalid token changes nothing.
@@ -98,9 +98,9 @@ async fn members_fetch_pages_of_a_feed_without_a_subscription() {
     ben.say(json!({ "type": "hello", "token": world.token("ben") })).await;
     ben.next().await;
     for (id, after_v, to_v) in [(1, 0, 200), (2, 200, 250), (3, 250, 250), (4, 999, 250)] {
-        ben.say(json!({ "type": "fetch", "id": id, "room": "north.2", "after_v": after_v })).await;
+        ben.say(json!({ "type": "fetch", "id": id, "room_id": "north.2", "after_v": after_v })).await;
         ben.events(after_v + 1..=to_v).await;
-        let fetched = json!({ "type": "fetched", "id": id, "room": "north.2", "to_v": to_v, "head_v": 250 });
+        let fetched = json!({ "type": "fetched", "id": id, "room_id": "north.2", "to_v": to_v, "head_v": 250 });
         assert_eq!(ben.next().await, fetched);
     }
     // A fetch is not a subscription.
@@ -109,11 +109,11 @@ async fn members_fetch_pages_of_a_feed_without_a_subscription() {
         let mut watcher = world.connect().await;
         watcher.say(json!({ "type": "hello", "token": world.token(user) })).await;
         watcher.next().await;
-        watcher.say(json!({ "type": "fetch", "room": "north.2", "after_v": 0 })).await;
+        watcher.say(json!({ "type": "fetch", "room_id": "north.2", "after_v": 0 })).await;
         let refusal = watcher.next().await;
-        assert_eq!((&refusal["room"], &refusal["code"]), (&"north.2".into(), &code.into()), "{user}");
+        assert_eq!((&refusal["room_id"], &refusal["code"]), (&"north.2".into(), &code.into()), "{user}");
     }
-    for bad in [r#"{"type":"fetch","room":"north.2"}"#, r#"{"type":"fetch","room":"north.2","after_v":-1}"#] {
+    for bad in [r#"{"type":"fetch","room_id":"north.2"}"#, r#"{"type":"fetch","room_id":"north.2","after_v":-1}"#] {
         ben.say_text(bad).await;
         assert_eq!(ben.next().await["code"], "invalid-frame");
     }

@@ -10,15 +10,18 @@ use super::world::World;
 async fn a_member_receives_events_as_they_happen() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
-    assert_eq!(ben.next().await, json!({ "type": "subscribed", "room": "north.2", "head_v": 9, "recovered": false }));
+    assert_eq!(
+        ben.next().await,
+        json!({ "type": "subscribed", "room_id": "north.2", "head_v": 9, "recovered": false })
+    );
     world.happen(10, "message_posted", "ana", json!({ "body": "hi" })).await;
     assert_eq!(
         ben.next().await,
         json!({
-            "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
+            "room_id": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
             "data": {
-                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
-                "mentions_all": false,
+                "message_id": "1010", "author": "ana", "body": "hi", "erased": false, "reply_to": null,
+                "mentions": [], "mentions_all": false,
             },
         })
     );
@@ -28,10 +31,10 @@ async fn a_member_receives_events_as_they_happen() {
     assert_eq!(
         ana.next().await,
         json!({
-            "room": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
+            "room_id": "north.2", "v": 10, "type": "message_posted", "at": "2026-01-03T13:00:00Z", "by": "ana",
             "data": {
-                "message_id": "1010", "author": "ana", "body": "hi", "reply_to": null, "mentions": [],
-                "mentions_all": false,
+                "message_id": "1010", "author": "ana", "body": "hi", "erased": false, "reply_to": null,
+                "mentions": [], "mentions_all": false,
             },
         })
     );
@@ -47,12 +50,12 @@ async fn a_kick_is_the_last_event_of_a_subscription() {
         ("subscribed".into(), "subscribed".into())
     );
     world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
-    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben" })).await;
     world.happen(11, "message_posted", "ana", json!({ "body": "at last" })).await;
     ana.events(10..=11).await;
     assert_eq!(ben.event().await, (10, "member_kicked".to_owned()));
-    assert_eq!(ben.next().await, json!({ "type": "unsubscribed", "room": "north.2", "reason": "kicked" }));
-    ben.say(json!({ "type": "subscribe", "id": "again", "room": "north.2" })).await;
+    assert_eq!(ben.next().await, json!({ "type": "unsubscribed", "room_id": "north.2", "reason": "kicked" }));
+    ben.say(json!({ "type": "subscribe", "id": "again", "room_id": "north.2" })).await;
     let refusal = ben.next().await;
     assert_eq!(
         (&refusal["type"], &refusal["id"], &refusal["code"]),
@@ -64,9 +67,9 @@ async fn a_kick_is_the_last_event_of_a_subscription() {
 async fn a_former_member_gets_only_the_parting_event_at_any_version() {
     let world = World::start().await;
     let withheld =
-        |head_v| json!({ "type": "reset", "room": "north.2", "reason": "no-longer-inside", "head_v": head_v });
-    let begins = |head_v| json!({ "type": "subscribed", "room": "north.2", "head_v": head_v, "recovered": false });
-    let ends = |reason: &str| json!({ "type": "unsubscribed", "room": "north.2", "reason": reason });
+        |head_v| json!({ "type": "reset", "room_id": "north.2", "reason": "no-longer-inside", "head_v": head_v });
+    let begins = |head_v| json!({ "type": "subscribed", "room_id": "north.2", "head_v": head_v, "recovered": false });
+    let ends = |reason: &str| json!({ "type": "unsubscribed", "room_id": "north.2", "reason": reason });
     for (user, v, parting) in [("dan", 0, "kicked"), ("dan", 5, "kicked"), ("cem", 0, "left"), ("cem", 3, "left")] {
         let parting_v = if user == "dan" { 7 } else { 5 };
         let mut watcher = world.watch(user, Some(v)).await;
@@ -75,7 +78,7 @@ async fn a_former_member_gets_only_the_parting_event_at_any_version() {
         assert_eq!(watcher.event().await, (parting_v, format!("member_{parting}")));
         assert_eq!(watcher.next().await, ends(parting));
         // The same later on the connection.
-        watcher.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
+        watcher.say(json!({ "type": "subscribe", "id": 1, "room_id": "north.2", "v": v })).await;
         assert_eq!(watcher.next().await, withheld(parting_v - 1), "{user} after {v}");
         assert_eq!(watcher.next().await["type"], "subscribed");
         assert_eq!(watcher.event().await, (parting_v, format!("member_{parting}")));
@@ -86,7 +89,7 @@ async fn a_former_member_gets_only_the_parting_event_at_any_version() {
     dan.events([7]).await;
     assert_eq!(dan.next().await, ends("kicked"));
     for v in [json!(7), json!(9), json!(100), json!(null)] {
-        dan.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
+        dan.say(json!({ "type": "subscribe", "id": 1, "room_id": "north.2", "v": v })).await;
         assert_eq!(dan.next().await["code"], "kicked");
     }
 
@@ -96,7 +99,7 @@ async fn a_former_member_gets_only_the_parting_event_at_any_version() {
     assert_eq!(cem.next().await["reason"], "left");
     // There is nothing left to resume.
     for v in [json!(5), json!(null)] {
-        cem.say(json!({ "type": "subscribe", "id": 1, "room": "north.2", "v": v })).await;
+        cem.say(json!({ "type": "subscribe", "id": 1, "room_id": "north.2", "v": v })).await;
         assert_eq!(cem.next().await["code"], "not-a-member");
     }
 }
@@ -105,18 +108,18 @@ async fn a_former_member_gets_only_the_parting_event_at_any_version() {
 async fn rooms_are_refused_individually() {
     let world = World::start().await;
     let mut eve = world.connect().await;
-    let rooms = json!([{ "id": "north.2" }, { "id": "north.9", "v": 3 }, { "id": "north.1" }]);
+    let rooms = json!([{ "room_id": "north.2" }, { "room_id": "north.9", "v": 3 }, { "room_id": "north.1" }]);
     eve.say(json!({ "type": "hello", "token": world.token("eve"), "rooms": rooms })).await;
     let welcome = eve.next().await;
     assert_eq!((&welcome["type"], &welcome["heartbeat_ms"]), (&"welcome".into(), &25_000.into()));
     assert!(welcome["session"].is_string());
     let refusal = eve.next().await;
-    assert_eq!((&refusal["room"], &refusal["code"]), (&"north.2".into(), &"not-a-member".into()));
+    assert_eq!((&refusal["room_id"], &refusal["code"]), (&"north.2".into(), &"not-a-member".into()));
     assert_eq!(eve.next().await["code"], "room-not-found");
-    assert_eq!(eve.next().await["room"], "north.1");
+    assert_eq!(eve.next().await["room_id"], "north.1");
 
-    assert_eq!(eve.next().await, json!({ "type": "unsubscribed", "room": "north.1", "reason": "closed" }));
-    eve.say(json!({ "type": "unsubscribe", "id": 5, "room": "north.1" })).await;
+    assert_eq!(eve.next().await, json!({ "type": "unsubscribed", "room_id": "north.1", "reason": "closed" }));
+    eve.say(json!({ "type": "unsubscribe", "id": 5, "room_id": "north.1" })).await;
     assert_eq!(eve.next().await["code"], "not-subscribed");
 }
 
@@ -125,9 +128,12 @@ async fn an_unsubscription_is_confirmed() {
     let world = World::start().await;
     let mut ben = world.watch("ben", None).await;
     ben.next().await;
-    ben.say(json!({ "type": "unsubscribe", "id": 4, "room": "north.2" })).await;
-    assert_eq!(ben.next().await, json!({ "type": "unsubscribed", "id": 4, "room": "north.2", "reason": "requested" }));
-    ben.say(json!({ "type": "unsubscribe", "id": 5, "room": "north.2" })).await;
+    ben.say(json!({ "type": "unsubscribe", "id": 4, "room_id": "north.2" })).await;
+    assert_eq!(
+        ben.next().await,
+        json!({ "type": "unsubscribed", "id": 4, "room_id": "north.2", "reason": "requested" })
+    );
+    ben.say(json!({ "type": "unsubscribe", "id": 5, "room_id": "north.2" })).await;
     assert_eq!(ben.next().await["code"], "not-subscribed");
 }
 
@@ -141,7 +147,7 @@ async fn bad_frames_are_answered_and_bad_hellos_close_the_connection() {
         "{",
         "[]",
         r#"{"type":"dance"}"#,
-        r#"{"type":"subscribe","room":"north.2","v":-1}"#,
+        r#"{"type":"subscribe","room_id":"north.2","v":-1}"#,
         r#"{"type":"hello","token":"x"}"#,
     ] {
         ben.say_text(bad).await;

@@ -4,6 +4,7 @@
 
 mod alarms;
 mod boxes;
+mod command_ids;
 mod cursors;
 mod description;
 mod events;

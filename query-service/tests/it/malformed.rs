@@ -34,8 +34,8 @@ fn strange_values() -> Vec<Value> {
         json!(["north.2"]),
         json!({}),
         json!([{ "v": 1 }]),
-        json!([{ "id": "north.2", "v": -1 }]),
-        json!([{ "id": "north.2", "more": 1 }]),
+        json!([{ "room_id": "north.2", "v": -1 }]),
+        json!([{ "room_id": "north.2", "more": 1 }]),
     ]
 }
 
@@ -82,14 +82,14 @@ fn far_from_right() -> Vec<String> {
         r#"{"type":"message_posted"}"#,
         "{\"type\":\"po\0ng\"}",
         r#"{"type":"po\u0000ng"}"#,
-        r#"{"type":"typing","room":"north.2\u0000"}"#,
+        r#"{"type":"typing","room_id":"north.2\u0000"}"#,
         r#"{"type":"pong","type":"pong"}"#,
-        r#"{"type":"typing","room":"north.2","room":"north.2"}"#,
-        r#"{"type":"subscribe","room":"north.2","v":9223372036854775808}"#,
-        r#"{"type":"subscribe","room":"north.2","v":1e300}"#,
-        r#"{"type":"subscribe","room":"north.2","v":1e9999}"#,
-        r#"{"type":"subscribe","room":"north.2","v":-0.0}"#,
-        r#"{"type":"subscribe","id":99999999999999999999,"room":"north.2"}"#,
+        r#"{"type":"typing","room_id":"north.2","room_id":"north.2"}"#,
+        r#"{"type":"subscribe","room_id":"north.2","v":9223372036854775808}"#,
+        r#"{"type":"subscribe","room_id":"north.2","v":1e300}"#,
+        r#"{"type":"subscribe","room_id":"north.2","v":1e9999}"#,
+        r#"{"type":"subscribe","room_id":"north.2","v":-0.0}"#,
+        r#"{"type":"subscribe","id":99999999999999999999,"room_id":"north.2"}"#,
     ]
     .map(str::to_owned)
     .into();
@@ -132,7 +132,7 @@ async fn a_malformed_frame_is_refused_and_the_connection_stays_open() {
         }
         watcher.send(Message::binary(r#"{"type":"pong"}"#)).await.unwrap();
         assert_eq!(watcher.next().await["code"], "invalid-frame");
-        watcher.say(json!({ "type": "fetch", "id": 1, "room": "north.1", "after_v": 0 })).await;
+        watcher.say(json!({ "type": "fetch", "id": 1, "room_id": "north.1", "after_v": 0 })).await;
         assert_eq!(watcher.next().await["code"], "not-a-member", "the connection still works");
     }
     goes_on(&world, &mut neighbour, 10).await;
@@ -173,7 +173,7 @@ fn in_two(text: &[u8]) -> [Message; 2] {
 async fn fragments_form_one_frame_and_count_as_one() {
     let world = World::start().await;
     let mut watcher = greeted(&world).await;
-    for part in in_two(br#"{"type":"fetch","id":1,"room":"north.1","after_v":0}"#) {
+    for part in in_two(br#"{"type":"fetch","id":1,"room_id":"north.1","after_v":0}"#) {
         watcher.send(part).await.unwrap();
     }
     assert_eq!(watcher.next().await["code"], "not-a-member");
@@ -282,7 +282,7 @@ async fn a_malformed_frame_is_answered_with_its_id() {
     let mut watcher = world.watch("ana", None).await;
     assert_eq!(watcher.next().await["type"], "subscribed");
     for (frame, id) in [
-        (json!({ "type": "subscribe", "id": 7, "room": "NOT A ROOM" }), json!(7)),
+        (json!({ "type": "subscribe", "id": 7, "room_id": "NOT A ROOM" }), json!(7)),
         (json!({ "type": "fetch", "id": "x" }), json!("x")),
         (json!({ "type": "shout", "id": 8 }), json!(8)),
         (json!({ "type": "typing" }), json!(null)),

@@ -21,8 +21,8 @@ async fn an_account_contains_no_secrets() {
     assert_eq!(world.get("gone", "/me").await.1["code"], "user-not-found");
 }
 
-fn message(id: &str, sender: &str, preview: &Value, at: &str) -> Value {
-    json!({ "message_id": id, "sender": sender, "preview": preview, "erased": false, "at": at })
+fn message(id: &str, author: &str, preview: &Value, posted_at: &str) -> Value {
+    json!({ "message_id": id, "author": author, "preview": preview, "erased": false, "posted_at": posted_at })
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ fn all(rooms: &Value) -> Value {
 }
 
 fn unread(number: i64) -> Value {
-    json!({ "type": "unread", "room": "north.2", "unread": number })
+    json!({ "type": "unread", "room_id": "north.2", "unread": number })
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn every_change_of_a_membership_is_sent() {
             .await;
         world.publish_membership(user).await;
     };
-    let membership = |standing: &str| json!({ "type": "membership", "room": "north.2", "standing": standing });
+    let membership = |standing: &str| json!({ "type": "membership", "room_id": "north.2", "standing": standing });
     become_("cem", "inside").await;
     let inside = cem.mine().await;
     assert_eq!((&inside["standing"], &inside["at"]), (&"inside".into(), &"2026-01-03T12:02:00Z".into()));

@@ -76,6 +76,6 @@ async fn signed_out(world: &World) {
 
     // A user who has signed in again is accepted, and other users are not affected.
     world.watch("ben", None).await;
-    ana.say(json!({ "type": "unsubscribe", "id": 1, "room": "north.2" })).await;
+    ana.say(json!({ "type": "unsubscribe", "id": 1, "room_id": "north.2" })).await;
     assert_eq!(ana.next().await["type"], "unsubscribed");
 }

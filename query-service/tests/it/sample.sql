@@ -48,14 +48,14 @@ insert into read_markers values ('north', 'north.2', 'ana', 22);
 
 -- cem leaves at 5, dan is kicked at 7
 insert into room_events values
-    ('north', 'north.2', 1, 'room_opened', '2026-01-03T12:00:00Z', 'ana', '{"store_id": "noodles", "title": "Lunch", "host": "ana", "max_members": 5, "locked": true, "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z"}', 'c-1', null, 11),
+    ('north', 'north.2', 1, 'room_opened', '2026-01-03T12:00:00Z', 'ana', '{"store_id": "noodles", "title": "Lunch", "title_erased": false, "host": "ana", "max_members": 5, "locked": true, "opened_at": "2026-01-03T12:00:00Z", "closes_at": "2026-01-03T15:00:00Z"}', 'c-1', null, 11),
     ('north', 'north.2', 2, 'member_joined', '2026-01-03T12:01:00Z', 'ben', '{"user_id": "ben"}', null, null, 12),
     ('north', 'north.2', 3, 'member_joined', '2026-01-03T12:02:00Z', 'cem', '{"user_id": "cem"}', null, null, 13),
     ('north', 'north.2', 4, 'member_joined', '2026-01-03T12:03:00Z', 'dan', '{"user_id": "dan"}', null, null, 14),
     ('north', 'north.2', 5, 'member_left', '2026-01-03T12:04:00Z', 'cem', '{"user_id": "cem"}', null, null, 15),
-    ('north', 'north.2', 6, 'message_posted', '2026-01-03T12:05:00Z', 'ana', '{"message_id": "21", "author": "ana", "body": "who wants noodles?", "reply_to": null, "mentions": ["ben"], "mentions_all": true}', 'c-6', 21, 21),
-    ('north', 'north.2', 7, 'member_kicked', '2026-01-03T12:05:30Z', 'ana', '{"user_id": "dan", "by": "ana"}', null, null, 16),
-    ('north', 'north.2', 8, 'message_posted', '2026-01-03T12:06:00Z', 'ben', '{"message_id": "22", "author": "ben", "body": "me", "reply_to": "21", "mentions": [], "mentions_all": false}', null, 22, 22),
+    ('north', 'north.2', 6, 'message_posted', '2026-01-03T12:05:00Z', 'ana', '{"message_id": "21", "author": "ana", "body": "who wants noodles?", "erased": false, "reply_to": null, "mentions": ["ben"], "mentions_all": true}', 'c-6', 21, 21),
+    ('north', 'north.2', 7, 'member_kicked', '2026-01-03T12:05:30Z', 'ana', '{"user_id": "dan"}', null, null, 16),
+    ('north', 'north.2', 8, 'message_posted', '2026-01-03T12:06:00Z', 'ben', '{"message_id": "22", "author": "ben", "body": "me", "erased": false, "reply_to": "21", "mentions": [], "mentions_all": false}', null, 22, 22),
     ('north', 'north.2', 9, 'room_extended', '2026-01-03T12:07:00Z', null, '{"extension": 1, "hours": 1, "closes_at": "2026-01-03T15:00:00Z"}', null, null, 25);
 
 insert into alarms values

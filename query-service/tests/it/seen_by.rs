@@ -15,7 +15,8 @@ async fn members_see_how_far_others_have_read() {
     let mut ben = world.watch("ben", None).await;
     ben.present(&["ben"]).await;
     world.marked("ana", 24).await;
-    let markers = |markers: Value| json!({ "type": "signal", "room": "north.2", "kind": "read", "markers": markers });
+    let markers =
+        |markers: Value| json!({ "type": "signal", "room_id": "north.2", "kind": "read", "markers": markers });
     assert_eq!(ben.signal("read").await, markers(json!({ "ana": "24" })));
     // Former members, and users who hide theirs, are not shown.
     world.sql("update users set share_read_markers = false where user_id = 'ana'").await;

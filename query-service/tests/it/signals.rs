@@ -47,7 +47,7 @@ async fn members_see_the_presence_of_others() {
     let mut ben = world.watch("ben", None).await;
     assert_eq!(
         ben.signal("presence").await,
-        json!({ "type": "signal", "room": "north.2", "kind": "presence", "users": ["ben"] })
+        json!({ "type": "signal", "room_id": "north.2", "kind": "presence", "users": ["ben"] })
     );
     let mut ana = world.watch("ana", None).await;
     ben.present(&["ana", "ben"]).await;
@@ -56,9 +56,9 @@ async fn members_see_the_presence_of_others() {
     let mut second = world.watch("ana", None).await;
     second.present(&["ana", "ben"]).await;
     drop(second);
-    ana.say(json!({ "type": "unsubscribe", "room": "north.2" })).await;
+    ana.say(json!({ "type": "unsubscribe", "room_id": "north.2" })).await;
     ben.present(&["ben"]).await;
-    ana.say(json!({ "type": "subscribe", "room": "north.2" })).await;
+    ana.say(json!({ "type": "subscribe", "room_id": "north.2" })).await;
     ben.present(&["ana", "ben"]).await;
     drop(ana);
     ben.present(&["ben"]).await;
@@ -127,14 +127,14 @@ async fn other_members_see_typing_but_not_every_keystroke() {
     let mut ana = world.watch("ana", None).await;
     ben.present(&["ana", "ben"]).await;
     for _ in 0..5 {
-        ana.say(json!({ "type": "typing", "room": "north.2" })).await;
+        ana.say(json!({ "type": "typing", "room_id": "north.2" })).await;
     }
-    let typing = json!({ "type": "signal", "room": "north.2", "kind": "typing", "user": "ana" });
+    let typing = json!({ "type": "signal", "room_id": "north.2", "kind": "typing", "user_id": "ana" });
     assert_eq!(ben.signal("typing").await, typing);
     node.say(json!({ "kind": "typing", "node": "another", "user": "cem" })).await;
     // ben gets no second signal in between, and ana none of her own.
-    assert_eq!(ben.signal("typing").await["user"], "cem");
-    assert_eq!(ana.signal("typing").await["user"], "cem");
+    assert_eq!(ben.signal("typing").await["user_id"], "cem");
+    assert_eq!(ana.signal("typing").await["user_id"], "cem");
     let mut heard = node.hear().await;
     while heard["kind"] != "typing" {
         heard = node.hear().await;
@@ -145,16 +145,16 @@ async fn other_members_see_typing_but_not_every_keystroke() {
     let again = async {
         let mut seen = false;
         while !seen {
-            ana.say(json!({ "type": "typing", "room": "north.2" })).await;
+            ana.say(json!({ "type": "typing", "room_id": "north.2" })).await;
             seen = timeout(Duration::from_millis(100), ben.signal("typing")).await.is_ok();
         }
     };
     timeout(PATIENCE, again).await.expect("typing is seen again");
     assert!(said.elapsed() > Duration::from_secs(1));
 
-    ana.say(json!({ "type": "typing", "room": "north.1" })).await;
+    ana.say(json!({ "type": "typing", "room_id": "north.1" })).await;
     let refusal = ana.next().await;
-    assert_eq!((&refusal["code"], &refusal["room"]), (&json!("not-subscribed"), &json!("north.1")));
+    assert_eq!((&refusal["code"], &refusal["room_id"]), (&json!("not-subscribed"), &json!("north.1")));
 }
 
 #[tokio::test]
@@ -166,10 +166,10 @@ async fn a_removed_member_is_no_longer_present_and_sees_no_presence() {
     node.say(json!({ "kind": "presence", "node": "another", "users": ["ben"], "ask": false })).await;
     ana.present(&["ana", "ben"]).await;
     world.sql("update members set standing = 'kicked' where user_id = 'ben'").await;
-    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben", "by": "ana" })).await;
+    world.happen(10, "member_kicked", "ana", json!({ "user_id": "ben" })).await;
     ana.present(&["ana"]).await;
-    ana.say(json!({ "type": "typing", "room": "north.2" })).await;
+    ana.say(json!({ "type": "typing", "room_id": "north.2" })).await;
     while ben.next().await["type"] != "unsubscribed" {}
-    ben.say(json!({ "type": "typing", "room": "north.2" })).await;
+    ben.say(json!({ "type": "typing", "room_id": "north.2" })).await;
     assert_eq!(ben.any().await["code"], "not-subscribed", "and no signal before");
 }

@@ -208,10 +208,14 @@ impl World {
 
     /// Appends an event to the feed of north.2 without a notification.
     pub(super) async fn append(&self, v: i64, kind: &str, by: &str, data: Value) {
+        self.append_with(v, kind, by, data, "null").await;
+    }
+
+    async fn append_with(&self, v: i64, kind: &str, by: &str, data: Value, command_id: &str) {
         let data = whole(v, kind, by, data);
         self.sql(&format!(
             "insert into room_events values
-                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', null, null, {});
+                ('north', 'north.2', {v}, '{kind}', '2026-01-03T13:00:00Z', '{by}', '{data}', {command_id}, null, {});
              update rooms set v = {v} where room_id = 'north.2'",
             1000 + v
         ))
@@ -247,6 +251,15 @@ impl World {
         let data = whole(v, kind, by, data);
         let event = json!([{ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by, "data": data }]);
         self.publish(&format!("live.g{generation}.room.north.2"), &event.to_string()).await;
+    }
+
+    /// Appends the event of a command with this id to the feed of north.2 and publishes its notification.
+    pub(super) async fn happen_by_command(&self, v: i64, kind: &str, by: &str, data: Value, command_id: &str) {
+        self.append_with(v, kind, by, data.clone(), &format!("'{command_id}'")).await;
+        let mut event = json!({ "v": v, "type": kind, "at": "2026-01-03T13:00:00Z", "by": by });
+        event["data"] = whole(v, kind, by, data);
+        event["command_id"] = json!(command_id);
+        self.publish("live.g1.room.north.2", &json!([event]).to_string()).await;
     }
 
     /// Appends an event to the feed of north.2 and publishes its notification.
@@ -365,7 +378,7 @@ impl World {
     /// Opens a live connection of a user that follows north.2.
     pub(super) async fn watch(&self, user: &str, v: Option<i64>) -> Watcher {
         let mut watcher = self.connect().await;
-        let room = v.map_or_else(|| json!({ "id": "north.2" }), |v| json!({ "id": "north.2", "v": v }));
+        let room = v.map_or_else(|| json!({ "room_id": "north.2" }), |v| json!({ "room_id": "north.2", "v": v }));
         watcher.say(json!({ "type": "hello", "token": self.token(user), "rooms": [room] })).await;
         assert_eq!(watcher.next().await["type"], "welcome");
         watcher
@@ -388,6 +401,7 @@ fn whole(v: i64, kind: &str, by: &str, mut data: Value) -> Value {
         let message = [
             ("message_id", json!((1000 + v).to_string())),
             ("author", json!(by)),
+            ("erased", json!(false)),
             ("reply_to", Value::Null),
             ("mentions", json!([])),
             ("mentions_all", json!(false)),

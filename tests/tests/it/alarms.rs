@@ -83,7 +83,7 @@ async fn an_alarm_without_a_cause_is_withdrawn() {
     alarm(&mut phone, "mention").await;
     ben.delete("/users/me").await.done();
     let all = phone.until("a withdrawal of all", |frame| frame["type"] == "alarms_withdrawn").await;
-    assert_eq!((&all["box"], &all["by"]), (&json!("box-1"), &json!("ben")));
+    assert_eq!((&all["box_id"], &all["by"]), (&json!("box-1"), &json!("ben")));
     ana.remember_position(&said);
     let kinds: Vec<Value> = ana.get_all("/me/alarms").await.into_iter().map(|alarm| alarm["kind"].clone()).collect();
     assert!(!kinds.contains(&json!("mention")), "{kinds:?}");

@@ -78,7 +78,7 @@ impl Scene<'_> {
         let mut ears = Ear::everywhere(self.world, guest, &rooms).await;
         for ear in &mut ears {
             for _ in 0..3 {
-                ear.until("an event", |frame| frame["room"] == self.room && frame["v"].is_u64()).await;
+                ear.until("an event", |frame| frame["room_id"] == self.room && frame["v"].is_u64()).await;
             }
         }
         let old: Vec<Value> = ears.iter().map(|ear| ear.place(&self.room)).collect();
@@ -104,7 +104,7 @@ impl Scene<'_> {
         }
         for (index, ear) in ears.iter().enumerate() {
             let late = Ear::resume(self.world, index, guest, &rooms, &ear.place(&self.room)).await;
-            let refusal = late.frames().iter().find(|frame| frame["room"] == self.room).unwrap();
+            let refusal = late.frames().iter().find(|frame| frame["room_id"] == self.room).unwrap();
             assert_eq!(refusal["type"], "error", "{refusal}");
             assert_eq!(refusal["code"], parting.code, "a resume after the parting is refused");
         }
@@ -134,15 +134,15 @@ impl Scene<'_> {
             let mut live = self.world.live(node).await;
             live.hello(guest.token(), &[]).await;
             let asks = [
-                json!({ "type": "subscribe", "id": "ask", "room": self.room }),
-                json!({ "type": "fetch", "id": "ask", "room": self.room, "after_v": 0 }),
+                json!({ "type": "subscribe", "id": "ask", "room_id": self.room }),
+                json!({ "type": "fetch", "id": "ask", "room_id": self.room, "after_v": 0 }),
             ];
             for ask in asks {
                 live.send(&ask).await;
                 let refusal = live.until("answer", |frame| frame["id"] == "ask").await;
                 assert_eq!((&refusal["type"], &refusal["code"]), (&json!("error"), &json!(parting.code)));
             }
-            live.send(&json!({ "type": "typing", "room": self.room })).await;
+            live.send(&json!({ "type": "typing", "room_id": self.room })).await;
             live.until("answer", |frame| frame["code"] == "not-subscribed").await;
         }
     }

@@ -82,20 +82,22 @@ async fn a_client_joining_at_any_moment_gets_all_later_events_once_and_in_order(
 }
 
 fn with_room(mut event: Value, room: &str) -> Value {
-    event["room"] = json!(room);
+    event["room_id"] = json!(room);
     event
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pushed_event_can_be_read_and_names_its_command() {
+async fn a_pushed_event_can_be_read_and_names_its_command_to_the_sender() {
     let world = World::start_doubled().await;
     let (ana, ben, room) = two_in_a_room(&world).await;
-    let mut live = world.follow(&ben, &room, 0).await;
+    let (mut live, mut own) = (world.follow(&ben, &room, 0).await, world.follow(&ana, &room, 0).await);
     for number in 0..50 {
         let key = format!("my-key-{number}");
         let id = ana.say(&room, "again").key(&key).await.created();
-        let event = live.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
+        let event = own.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
         assert_eq!((&event["command_id"], &event["by"]), (&json!(key), &json!("ana")));
+        let event = live.until("the message", |frame| frame["data"]["message_id"] == id.as_str()).await;
+        assert_eq!((event.get("command_id"), &event["by"]), (None, &json!("ana")));
         // Ben has written nothing, so his reads wait for no position.
         let around = format!("/rooms/{room}/messages?around={id}&limit=1");
         assert_eq!(ben.get_from(Some(1), &around).await.items()[0]["message_id"], id.as_str());
@@ -110,7 +112,7 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
     let mut live = world.live(0).await;
     live.hello(stranger.token(), &[(&room, Some(0))]).await;
     let error = live.until("refusal", |frame| frame["type"] == "error").await;
-    assert_eq!((&error["code"], &error["room"]), (&json!("not-a-member"), &json!(room)));
+    assert_eq!((&error["code"], &error["room_id"]), (&json!("not-a-member"), &json!(room)));
     for (id, unknown) in [("a", "box-1.7"), ("b", "no-such-box.1")] {
         live.subscribe(id, unknown, None).await;
         let error = live.until("refusal", |frame| frame["type"] == "error").await;
@@ -125,7 +127,7 @@ async fn only_members_follow_a_room_and_a_refusal_leaves_the_connection_open() {
     ben.say(&room, "welcome").await.created();
     live.message(&room, "welcome").await;
 
-    live.send(&json!({ "type": "unsubscribe", "id": 7, "room": room })).await;
+    live.send(&json!({ "type": "unsubscribe", "id": 7, "room_id": room })).await;
     let gone = live.until("end", |frame| frame["type"] == "unsubscribed").await;
     assert_eq!((&gone["id"], &gone["reason"]), (&json!(7), &json!("requested")));
 }
@@ -153,7 +155,7 @@ async fn a_room_sends_nothing_to_former_members() {
         }
         live.event(&room, event).await;
         let end = live.until("end", |frame| frame["type"] == "unsubscribed").await;
-        assert_eq!((&end["room"], &end["reason"]), (&json!(room), &json!(reason)));
+        assert_eq!((&end["room_id"], &end["reason"]), (&json!(room), &json!(reason)));
         ana.say(&room, "he is gone").await.created();
         ana.say(other, &format!("after {room}")).await.created();
         live.message(other, &format!("after {room}")).await;
@@ -219,8 +221,8 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let (ana, _, room) = two_in_a_room(&world).await;
     let mut live = world.live(0).await;
     live.hello(ana.token(), &[]).await;
-    let subscribe_oddly = json!({ "type": "subscribe", "room": room, "v": "one" }).to_string();
-    let unknown_field = json!({ "type": "subscribe", "room": room, "loud": true }).to_string();
+    let subscribe_oddly = json!({ "type": "subscribe", "room_id": room, "v": "one" }).to_string();
+    let unknown_field = json!({ "type": "subscribe", "room_id": room, "loud": true }).to_string();
     let texts = ["", "{", "[]", "7", r#"{"type":"shout"}"#, r#"{"type":"hello"}"#, &subscribe_oddly, &unknown_field];
     let second_hello = json!({ "type": "hello", "token": ana.token(), "rooms": [] }).to_string();
     for text in texts.into_iter().chain([second_hello.as_str()]) {
@@ -231,7 +233,7 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     live.send_message(Message::binary(vec![0, 159, 146, 150])).await;
     live.until("refusal", |frame| frame["type"] == "error").await;
     for strange in [json!(-1), json!(999)] {
-        let subscribe = json!({ "type": "subscribe", "room": room, "v": strange });
+        let subscribe = json!({ "type": "subscribe", "room_id": room, "v": strange });
         live.send_message(Message::text(subscribe.to_string())).await;
         live.until("answer", |frame| frame["type"] == "reset" || frame["type"] == "error").await;
     }
@@ -250,7 +252,7 @@ async fn bad_frames_are_answered_and_bad_first_frames_close_the_connection() {
     let beginnings = [
         (Message::text(hello(&expired)), 42),
         (Message::text(hello("x.y.z")), 42),
-        (Message::text(json!({ "type": "subscribe", "room": room }).to_string()), 43),
+        (Message::text(json!({ "type": "subscribe", "room_id": room }).to_string()), 43),
         (Message::text("{"), 43),
         (Message::binary(vec![1, 2, 3]), 43),
     ];

@@ -117,7 +117,7 @@ async fn each_user_sees_own_unread_counts_and_alarms() {
     let room = ben.get("/me/rooms").await.items().remove(0);
     assert_eq!((&room["read_up_to"], &room["muted"]), (&json!(messages[3]), &json!(true)));
     assert_eq!(
-        (&room["last_message"]["sender"], &room["last_message"]["preview"]),
+        (&room["last_message"]["author"], &room["last_message"]["preview"]),
         (&json!("ben"), &json!("@ana these ones"))
     );
     let key = testing::wait::new_key();

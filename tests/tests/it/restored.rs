@@ -92,7 +92,7 @@ async fn an_operator_switches_from_the_read_model_of_a_lost_log_to_that_of_the_r
     }
     assert_eq!(texts(&ana, &room).await, ["kept", "new 0", "new 1", "new 2", "new 3"]);
     let mut listener = Listener::open(&world, 0, &ana, &[&room], Some(&cursor)).await;
-    let answer = listener.until("answer", |frame| frame["room"] == room.as_str()).await;
+    let answer = listener.until("answer", |frame| frame["room_id"] == room.as_str()).await;
     assert_eq!(answer["type"], "reset", "a cursor of the lost log cannot be resumed: {answer}");
     assert_eq!(answer["head_v"], 6);
     ana.say(&room, "goes on").await.created();

@@ -11,7 +11,7 @@ fn on_frame(rooms: &mut Rooms, frame: &serde_json::Value) -> Result<Option<Incom
 }
 
 fn event(rooms: &mut Rooms, v: u64) -> Result<Option<Incoming>, Loss> {
-    let frame = json!({ "room": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
+    let frame = json!({ "room_id": "b.1", "v": v, "type": "x", "at": "2026-01-01T00:00:00Z", "by": "ana", "data": {} });
     on_frame(rooms, &frame)
 }
 
@@ -21,7 +21,7 @@ fn handed_out(rooms: &mut Rooms, versions: &[u64]) -> Vec<bool> {
 }
 
 fn subscribed(rooms: &mut Rooms, id: Option<u64>, head_v: u64) -> Option<Incoming> {
-    let frame = json!({ "type": "subscribed", "id": id, "room": "b.1", "head_v": head_v, "recovered": true });
+    let frame = json!({ "type": "subscribed", "id": id, "room_id": "b.1", "head_v": head_v, "recovered": true });
     on_frame(rooms, &frame).unwrap()
 }
 
@@ -87,11 +87,11 @@ fn a_head_missing_at_the_next_ping_is_a_lost_tail() {
 fn a_subscription_from_now_begins_at_the_head() {
     let mut rooms = Rooms::default();
     rooms.request(room(), Since::Now);
-    assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: None }]);
+    assert_eq!(rooms.hello(), [RoomFrom { room_id: room(), v: None }]);
     assert_eq!(handed_out(&mut rooms, &[7]), [false]);
     subscribed(&mut rooms, None, 7);
     assert_eq!(handed_out(&mut rooms, &[7, 8]), [false, true]);
-    assert_eq!(rooms.hello(), [RoomFrom { id: room(), v: Some(8) }], "and resumes from there");
+    assert_eq!(rooms.hello(), [RoomFrom { room_id: room(), v: Some(8) }], "and resumes from there");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn an_answer_to_an_older_request_is_ignored() {
     rooms.request(room(), Since::After(0));
     let (second, _) = asks(&mut rooms);
     assert_eq!(subscribed(&mut rooms, Some(first), 5), None);
-    let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "left" });
+    let parted = json!({ "type": "unsubscribed", "room_id": "b.1", "reason": "left" });
     assert_eq!(on_frame(&mut rooms, &parted).unwrap(), None);
     assert!(subscribed(&mut rooms, Some(second), 5).is_some());
     assert_eq!(
@@ -115,7 +115,7 @@ fn an_answer_to_an_older_request_is_ignored() {
 fn a_temporary_refusal_is_retried_and_a_permanent_one_ends_the_room() {
     let mut rooms = Rooms::default();
     rooms.request(room(), Since::After(0));
-    let refused = |id, code| json!({ "type": "error", "id": id, "room": "b.1", "code": code, "detail": "why" });
+    let refused = |id, code| json!({ "type": "error", "id": id, "room_id": "b.1", "code": code, "detail": "why" });
     let (id, _) = asks(&mut rooms);
     assert_eq!(on_frame(&mut rooms, &refused(id, "database-unavailable")).unwrap(), None);
     assert_eq!((rooms.next_change(), rooms.any_postponed()), (None, true));
@@ -135,7 +135,7 @@ fn a_room_continues_from_its_head_after_a_reset() {
     let mut rooms = Rooms::default();
     rooms.request(room(), Since::After(90));
     rooms.hello();
-    let reset = json!({ "type": "reset", "room": "b.1", "reason": "unknown-version", "head_v": 4 });
+    let reset = json!({ "type": "reset", "room_id": "b.1", "reason": "unknown-version", "head_v": 4 });
     assert!(matches!(on_frame(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 4, .. })));
     subscribed(&mut rooms, None, 4);
     assert_eq!(handed_out(&mut rooms, &[4, 5]), [false, true]);
@@ -145,12 +145,12 @@ fn a_room_continues_from_its_head_after_a_reset() {
 fn a_user_kicked_while_offline_gets_the_kick_as_the_next_event() {
     let mut rooms = following(Since::After(2), 2);
     rooms.hello();
-    let reset = json!({ "type": "reset", "room": "b.1", "reason": "no-longer-inside", "head_v": 6 });
+    let reset = json!({ "type": "reset", "room_id": "b.1", "reason": "no-longer-inside", "head_v": 6 });
     assert!(matches!(on_frame(&mut rooms, &reset).unwrap(), Some(Incoming::Reset { head_v: 6, .. })));
-    let subscribed = json!({ "type": "subscribed", "room": "b.1", "head_v": 7, "recovered": false });
+    let subscribed = json!({ "type": "subscribed", "room_id": "b.1", "head_v": 7, "recovered": false });
     assert!(matches!(on_frame(&mut rooms, &subscribed).unwrap(), Some(Incoming::Subscribed { recovered: false, .. })));
     assert_eq!(handed_out(&mut rooms, &[7]), [true]);
-    let parted = json!({ "type": "unsubscribed", "room": "b.1", "reason": "kicked" });
+    let parted = json!({ "type": "unsubscribed", "room_id": "b.1", "reason": "kicked" });
     assert!(matches!(on_frame(&mut rooms, &parted).unwrap(), Some(Incoming::Ended { .. })));
 }
 

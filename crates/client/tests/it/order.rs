@@ -23,7 +23,7 @@ async fn a_gap_is_requested_on_the_same_connection() {
     let mut peer = server.greet(0, 1).await;
     peer.events([1, 3, 4]).await;
     let again = peer.next().await;
-    assert_eq!((&again["type"], &again["room"], &again["v"]), (&json!("subscribe"), &json!(ROOM), &json!(1)));
+    assert_eq!((&again["type"], &again["room_id"], &again["v"]), (&json!("subscribe"), &json!(ROOM), &json!(1)));
     peer.events([5]).await;
     peer.subscribed(&again["id"], 5).await;
     peer.events([2, 3, 4, 5, 6]).await;
@@ -86,13 +86,13 @@ async fn rooms_are_added_and_removed_on_a_connection() {
 
     client.subscribe(ROOM.parse().unwrap(), Since::Now);
     let wish = peer.next().await;
-    assert_eq!((&wish["type"], &wish["room"], &wish["v"]), (&json!("subscribe"), &json!(ROOM), &Value::Null));
+    assert_eq!((&wish["type"], &wish["room_id"], &wish["v"]), (&json!("subscribe"), &json!(ROOM), &Value::Null));
     peer.subscribed(&wish["id"], 6).await;
     peer.events([7]).await;
     expect(&mut inbox, [7]).await;
 
     client.unsubscribe(&ROOM.parse().unwrap());
-    assert_eq!(peer.next().await, json!({ "type": "unsubscribe", "room": ROOM }));
+    assert_eq!(peer.next().await, json!({ "type": "unsubscribe", "room_id": ROOM }));
     peer.events([8]).await;
     let end = Incoming::Ended { room: ROOM.parse().unwrap(), reason: Ending::Requested };
     assert_eq!(heard(&mut inbox).await, Ok(end));
@@ -102,7 +102,7 @@ async fn rooms_are_added_and_removed_on_a_connection() {
     peer.subscribed(&wish["id"], 8).await;
     peer.events([8]).await;
     expect(&mut inbox, [8]).await;
-    peer.say(json!({ "type": "unsubscribed", "room": ROOM, "reason": "kicked" })).await;
+    peer.say(json!({ "type": "unsubscribed", "room_id": ROOM, "reason": "kicked" })).await;
     assert_eq!(ended(&mut inbox).await, Ending::Parted("kicked".to_owned()));
 }
 
@@ -114,7 +114,8 @@ async fn a_temporary_refusal_does_not_end_a_room() {
     peer.next().await;
     peer.welcome(60_000).await;
     client.subscribe(ROOM.parse().unwrap(), Since::After(0));
-    let refuse = |id: &Value, code| json!({ "type": "error", "id": id, "room": ROOM, "code": code, "detail": "why" });
+    let refuse =
+        |id: &Value, code| json!({ "type": "error", "id": id, "room_id": ROOM, "code": code, "detail": "why" });
     let wish = peer.next().await;
     peer.say(refuse(&wish["id"], "database-unavailable")).await;
     let wish = peer.next().await;
@@ -128,9 +129,9 @@ async fn unknown_frames_and_fields_are_ignored() {
     let server = Server::start().await;
     let (_client, mut inbox) = server.client(0);
     let mut peer = server.greet(0, 2).await;
-    peer.say(json!({ "type": "signal", "room": ROOM, "kind": "singing", "user": "ben" })).await;
-    peer.say(json!({ "type": "cake", "room": ROOM, "slices": 2 })).await;
-    peer.say(json!({ "type": "lagging", "room": ROOM, "from_v": 0 })).await;
+    peer.say(json!({ "type": "signal", "room_id": ROOM, "kind": "singing", "user_id": "ben" })).await;
+    peer.say(json!({ "type": "cake", "room_id": ROOM, "slices": 2 })).await;
+    peer.say(json!({ "type": "lagging", "room_id": ROOM, "from_v": 0 })).await;
     peer.say(json!({ "type": "error", "code": "too-many-frames", "detail": "slowly" })).await;
     peer.events([1]).await;
     expect(&mut inbox, [1]).await;

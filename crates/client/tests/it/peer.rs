@@ -60,7 +60,7 @@ impl Server {
     pub(crate) async fn greet(&self, v: u64, head_v: u64) -> Peer {
         let mut peer = self.call().await;
         let hello = peer.next().await;
-        assert_eq!(hello["rooms"], json!([{ "id": ROOM, "v": v }]), "{hello}");
+        assert_eq!(hello["rooms"], json!([{ "room_id": ROOM, "v": v }]), "{hello}");
         peer.welcome(60_000).await;
         peer.subscribed(&Value::Null, head_v).await;
         peer
@@ -89,14 +89,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub(crate) async fn subscribed(&mut self, id: &Value, head_v: u64) {
-        let frame = json!({ "type": "subscribed", "id": id, "room": ROOM, "head_v": head_v, "recovered": true });
+        let frame = json!({ "type": "subscribed", "id": id, "room_id": ROOM, "head_v": head_v, "recovered": true });
         self.say(frame).await;
     }
 
     pub(crate) async fn events(&mut self, versions: impl IntoIterator<Item = u64>) {
         for v in versions {
             let at = "2026-01-02T03:04:05.678Z";
-            self.say(json!({ "room": ROOM, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
+            self.say(json!({ "room_id": ROOM, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
         }
     }
 

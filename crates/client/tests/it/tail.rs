@@ -50,10 +50,10 @@ async fn play(server: &Server, acceptor: &TlsAcceptor) {
     peer.subscribed(&Value::Null, 1).await;
     peer.events([1]).await;
     let at = "2026-01-02T03:04:05.678Z";
-    let alarm = json!({ "type": "alarm", "id": "1", "kind": "mention", "at": at, "room": "b.7", "by": "ben" });
+    let alarm = json!({ "type": "alarm", "id": "1", "kind": "mention", "at": at, "room_id": "b.7", "by": "ben" });
     peer.say(alarm).await;
-    peer.say(json!({ "type": "membership", "room": "b.7", "standing": "inside", "at": at })).await;
-    peer.say(json!({ "type": "unsubscribed", "room": ROOM, "reason": "left" })).await;
+    peer.say(json!({ "type": "membership", "room_id": "b.7", "standing": "inside", "at": at })).await;
+    peer.say(json!({ "type": "unsubscribed", "room_id": ROOM, "reason": "left" })).await;
     peer.until_gone().await;
 }
 

@@ -16,12 +16,12 @@ use crate::peer::{Peer, ROOM, Server, expect, heard, options, until};
 
 async fn alarm(peer: &mut Peer, number: u64) {
     let (id, at) = (format!("box-1-{number}-mention"), "2026-01-02T03:04:05.678Z");
-    peer.say(json!({ "type": "alarm", "id": id, "kind": "mention", "at": at, "room": "b.7", "by": "ben" })).await;
+    peer.say(json!({ "type": "alarm", "id": id, "kind": "mention", "at": at, "room_id": "b.7", "by": "ben" })).await;
 }
 
 async fn event(peer: &mut Peer, room: &str, v: u64) {
     let at = "2026-01-02T03:04:05.678Z";
-    peer.say(json!({ "room": room, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
+    peer.say(json!({ "room_id": room, "v": v, "type": "x", "at": at, "by": "ana", "data": {} })).await;
 }
 
 /// Returns the id of the next alarm.
@@ -94,24 +94,24 @@ async fn own_rooms_and_signals_are_delivered_as_they_arrive() {
             Incoming::AlarmWithdrawn { id: "box-1-7-reply".to_owned() },
         ),
         (
-            json!({ "type": "alarms_withdrawn", "box": "b", "by": "ana" }),
+            json!({ "type": "alarms_withdrawn", "box_id": "b", "by": "ana" }),
             Incoming::AlarmsWithdrawn { box_id: "b".parse().unwrap(), by: "ana".parse().unwrap() },
         ),
-        (json!({ "type": "unread", "room": ROOM, "unread": 4 }), Incoming::Unread { room: room(), unread: 4 }),
+        (json!({ "type": "unread", "room_id": ROOM, "unread": 4 }), Incoming::Unread { room: room(), unread: 4 }),
         (
-            json!({ "type": "membership", "room": ROOM, "standing": "closed", "at": at }),
+            json!({ "type": "membership", "room_id": ROOM, "standing": "closed", "at": at }),
             Incoming::Membership { room: room(), standing: Standing::Closed, at: Some(at.parse().unwrap()) },
         ),
         (
-            json!({ "type": "membership", "room": ROOM, "standing": "dreaming" }),
+            json!({ "type": "membership", "room_id": ROOM, "standing": "dreaming" }),
             Incoming::Membership { room: room(), standing: Standing::Unknown, at: None },
         ),
         (
-            json!({ "type": "signal", "room": ROOM, "kind": "presence", "users": ["ana", "ben"] }),
+            json!({ "type": "signal", "room_id": ROOM, "kind": "presence", "users": ["ana", "ben"] }),
             Incoming::Signal { room: room(), sign: Sign::Presence([ana, ben].into()) },
         ),
         (
-            json!({ "type": "signal", "room": ROOM, "kind": "typing", "user": "cem" }),
+            json!({ "type": "signal", "room_id": ROOM, "kind": "typing", "user_id": "cem" }),
             Incoming::Signal { room: room(), sign: Sign::Typing("cem".parse().unwrap()) },
         ),
     ] {
@@ -128,7 +128,7 @@ async fn a_page_is_fetched_across_an_interruption_without_affecting_a_room() {
     let asks = async |peer: &mut Peer, after_v: u64| {
         let frame = peer.next().await;
         assert_eq!(
-            (&frame["type"], &frame["room"], &frame["after_v"]),
+            (&frame["type"], &frame["room_id"], &frame["after_v"]),
             (&json!("fetch"), &json!(ROOM), &json!(after_v))
         );
         frame["id"].clone()
@@ -146,7 +146,7 @@ async fn a_page_is_fetched_across_an_interruption_without_affecting_a_room() {
     for v in [7, 8] {
         event(&mut peer, ROOM, v).await;
     }
-    peer.say(json!({ "type": "fetched", "id": id, "room": ROOM, "to_v": 8, "head_v": 9 })).await;
+    peer.say(json!({ "type": "fetched", "id": id, "room_id": ROOM, "to_v": 8, "head_v": 9 })).await;
     let page = fetching.await.unwrap().unwrap();
     assert_eq!(page.events.iter().map(|event| event.v).collect::<Vec<_>>(), [7, 8]);
     assert_eq!((page.to_v, page.head_v), (8, 9));
@@ -156,7 +156,7 @@ async fn a_page_is_fetched_across_an_interruption_without_affecting_a_room() {
 
     let (answer, ()) = tokio::join!(client.fetch("b.2".parse().unwrap(), 0), async {
         let id = peer.next().await["id"].clone();
-        peer.say(json!({ "type": "error", "id": id, "room": "b.2", "code": "not-a-member", "detail": "why" })).await;
+        peer.say(json!({ "type": "error", "id": id, "room_id": "b.2", "code": "not-a-member", "detail": "why" })).await;
     });
     assert_eq!(answer, Err(FetchError::Refused { code: "not-a-member".to_owned(), detail: "why".to_owned() }));
     drop(inbox);

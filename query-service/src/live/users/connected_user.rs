@@ -106,7 +106,7 @@ impl ConnectedUser {
             if !alarms.verify_claim(positions) {
                 METRICS.resets.inc();
                 send_queue.push_user_frame(
-                    &ServerFrame::Reset { room: None, reason: "unknown-cursor", head_v: None }.encode(),
+                    &ServerFrame::Reset { room_id: None, reason: "unknown-cursor", head_v: None }.encode(),
                 );
             }
             for (stream, position) in alarms.floor().into_iter().flatten() {

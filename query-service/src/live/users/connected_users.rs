@@ -294,7 +294,7 @@ mod tests {
     }
 
     fn unread(unread: i64) -> String {
-        format!(r#"{{"type":"unread","room":"b.1","unread":{unread}}}"#)
+        format!(r#"{{"type":"unread","room_id":"b.1","unread":{unread}}}"#)
     }
 
     #[test]

@@ -54,8 +54,8 @@ async fn say(trial: &Trial, name: &str, caller: Caller) -> String {
         _ => false,
     };
     let rooms = match v.filter(|_| follows) {
-        Some(v) => json!([{ "id": trial.fixture.room, "v": v }]),
-        None if follows => json!([{ "id": trial.fixture.room }]),
+        Some(v) => json!([{ "room_id": trial.fixture.room, "v": v }]),
+        None if follows => json!([{ "room_id": trial.fixture.room }]),
         None => json!([]),
     };
     if v.is_some() || name == "fetch" {
@@ -90,7 +90,7 @@ fn received_events(live: &Live, room: &str) -> &'static str {
         return "";
     }
     assert_eq!((&first["type"], rest), (&json!("member_kicked"), &[][..]));
-    let last = live.frames().iter().rfind(|frame| frame["room"] == room && frame["type"] != "membership").unwrap();
+    let last = live.frames().iter().rfind(|frame| frame["room_id"] == room && frame["type"] != "membership").unwrap();
     assert_eq!((&last["type"], &last["reason"]), (&json!("unsubscribed"), &json!("kicked")));
     PARTING_ONLY
 }
@@ -104,7 +104,7 @@ async fn refusal(live: &mut Live) -> String {
 
 fn frame(name: &str, token: &str, room: &str, v: Option<u64>) -> Value {
     match (name, v) {
-        (_, Some(v)) => json!({ "type": name, "id": 1, "room": room, "v": v }),
+        (_, Some(v)) => json!({ "type": name, "id": 1, "room_id": room, "v": v }),
         (name, None) => frame_without_v(name, token, room),
     }
 }
@@ -115,8 +115,8 @@ fn frame_without_v(name: &str, token: &str, room: &str) -> Value {
         "pong" => json!({ "type": name }),
         "subscribe_lobby" => json!({ "type": name, "id": 1, "zip_code": "04109" }),
         "unsubscribe_lobby" => json!({ "type": name, "id": 1 }),
-        "fetch" => json!({ "type": name, "id": 1, "room": room, "after_v": 0 }),
-        "typing" => json!({ "type": name, "room": room }),
-        _ => json!({ "type": name, "id": 1, "room": room }),
+        "fetch" => json!({ "type": name, "id": 1, "room_id": room, "after_v": 0 }),
+        "typing" => json!({ "type": name, "room_id": room }),
+        _ => json!({ "type": name, "id": 1, "room_id": room }),
     }
 }

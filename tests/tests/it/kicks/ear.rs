@@ -14,12 +14,12 @@ const TO_THE_USER: [&str; 4] = ["alarm", "alarms", "membership", "unread"];
 
 /// Returns the frames of a subscription to a room, after its confirmation. Signals are included only after a parting.
 pub(super) fn of_room<'a>(frames: &'a [Value], room: &str) -> Vec<&'a Value> {
-    let from = frames.iter().position(|frame| frame["type"] == "subscribed" && frame["room"] == room);
+    let from = frames.iter().position(|frame| frame["type"] == "subscribed" && frame["room_id"] == room);
     let (parted, frames) = (std::cell::Cell::new(false), &frames[from.map_or(0, |from| from + 1)..]);
     let kept = frames.iter().filter(|frame| {
         parted.set(parted.get() || frame["type"] == "member_kicked" || frame["type"] == "member_left");
         let follows = frame["type"].as_str().is_some_and(|kind| !TO_THE_USER.contains(&kind));
-        frame["room"] == room && follows && (frame["type"] != "signal" || parted.get())
+        frame["room_id"] == room && follows && (frame["type"] != "signal" || parted.get())
     });
     kept.collect()
 }
@@ -52,7 +52,7 @@ impl Ear {
         };
         // Subscriptions are answered in this order.
         let last = rooms[rooms.len() - 1];
-        ear.until("the last room's answer", |frame| frame["type"] == "subscribed" && frame["room"] == last).await;
+        ear.until("the last room's answer", |frame| frame["type"] == "subscribed" && frame["room_id"] == last).await;
         ear
     }
 

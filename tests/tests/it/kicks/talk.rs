@@ -41,7 +41,7 @@ impl Talk {
                     tokio::select! {
                         _ = beat.tick() => {
                             writer.say(room, "and so on").await.created();
-                            live.send(&json!({ "type": "typing", "room": room })).await;
+                            live.send(&json!({ "type": "typing", "room_id": room })).await;
                         }
                         frame = live.next() => answer(&mut live, &frame.unwrap()).await,
                     }

@@ -79,7 +79,7 @@ mod tests {
 
     fn line(by: &Value, kind: &str, data: &Value) -> String {
         let event =
-            json!({ "room": "b.1", "v": 7, "type": kind, "at": "2026-01-02T03:04:05.678Z", "by": by, "data": data });
+            json!({ "room_id": "b.1", "v": 7, "type": kind, "at": "2026-01-02T03:04:05.678Z", "by": by, "data": data });
         of(&serde_json::from_value(event).unwrap())
     }
 
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn an_alarm_line_gives_its_reason() {
         let alarm = json!({
-            "id": "box-1-7-mention", "kind": "mention", "at": "2026-01-02T03:04:05.678Z", "room": "b.1", "by": "ben",
+            "id": "box-1-7-mention", "kind": "mention", "at": "2026-01-02T03:04:05.678Z", "room_id": "b.1", "by": "ben",
         });
         let line = of_alarm(&serde_json::from_value(alarm).unwrap());
         assert_eq!(line, "2026-01-02 03:04:05Z b.1  ! ben mentions you");
