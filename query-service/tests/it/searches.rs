@@ -126,7 +126,7 @@ async fn a_search_in_many_rooms_has_the_newest_messages_first_on_every_page() {
             "insert into rooms
              select 'south', 'south.' || n, n, 'noodles', '04109', 'Lunch', false, 'open', null, 'ben', 1, 5, false,
                  'gathering', opened_at, opened_at + interval '1 year', null, 10, 10,
-                 case when n % 40 = 0 then '2026-01-20'::timestamptz else opened_at + interval '9 hours' end
+                 case when n % 40 = 0 then '2026-01-20'::timestamptz else opened_at + interval '9 hours' end, ''
              from generate_series(1, 300) as n
              cross join lateral (select '2026-01-03'::timestamptz + n * interval '1 hour' as opened_at) as o;
              insert into members

@@ -57,7 +57,7 @@ pub(super) async fn fill(served: &Served, messages: u64) -> anyhow::Result<()> {
         sql,
         "insert into rooms
          select 'b' || n % 1000, 'b' || n % 1000 || '.' || n, n, 'store', '10115', 'Lunch', false, 'closed', 'deadline',
-             'user1', 5, 9, false, 'closed', opened_at, closed_at, closed_at, 1, {MESSAGES_PER_ROOM}, closed_at
+             'user1', 5, 9, false, 'closed', opened_at, closed_at, closed_at, 1, {MESSAGES_PER_ROOM}, closed_at, ''
          from generate_series(0, {rooms} - 1) as n
          cross join lateral (select n / {OPEN_ROOMS} * {MESSAGES_PER_ROOM} * {OPEN_ROOMS} as first_message) as block
          cross join lateral (
