@@ -1,0 +1,3 @@
+//! Push messages, and the guarded HTTP client that sends them.
+
+pub mod outbound;
