@@ -19,8 +19,8 @@ use crate::{
     track::Tracker,
 };
 
-/// The interval at which leases are renewed, and acquired while others hold some. A silent holder loses its leases after
-/// three seconds, so another projector takes over within five.
+/// The interval at which leases are renewed, and acquired while others hold some. A silent holder loses its leases
+/// after three seconds, so another projector takes over within five.
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The pause after a failure of the database or the log.
