@@ -1,4 +1,4 @@
--- Whoever waits for a change of these tables is notified of it, so that nobody has to look again and again.
+-- Services that wait for a change of these tables are notified of it, so that they need not poll them.
 create function control.notify_change() returns trigger language plpgsql as $$
 begin
     perform pg_notify('boxroom_control', tg_table_name);

@@ -2,9 +2,11 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use sqlx::{Acquire, Connection};
+use supervision::ticks::next_tick;
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 
 use crate::database::Database;
@@ -15,6 +17,12 @@ pub(crate) const CHANNEL: &str = "boxroom_control";
 /// The longest time between two looks at the tables, in case that a notification was lost on a connection that seemed
 /// to last.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// The interval between two tests of the listening connection, which does not show by itself that it is lost.
+const TEST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Timeout of a test.
+const TEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pause after a failure of the database.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -60,11 +68,18 @@ async fn run(database: &Database, notify: &watch::Sender<()>) -> Infallible {
 
 async fn listen(database: &Database, notify: &watch::Sender<()>) -> Result<Infallible, sqlx::Error> {
     let mut listener = database.listener(CHANNEL).await?;
+    // Anything may have changed before the connection was made, or was made again.
+    notify.send_replace(());
     loop {
-        // Anything may have changed before the connection was made, or was made again.
-        notify.send_replace(());
-        while listener.try_recv().await?.is_some() {
-            notify.send_replace(());
+        tokio::select! {
+            notification = listener.try_recv() => {
+                notification?;
+                notify.send_replace(());
+            }
+            () = sleep_until(next_tick(TEST_INTERVAL)) => {
+                let test = async { listener.acquire().await?.ping().await };
+                timeout(TEST_TIMEOUT, test).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            }
         }
     }
 }

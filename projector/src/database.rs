@@ -12,9 +12,6 @@ use tokio::time::timeout;
 /// Timeout of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time after which a process that waits for the lock of a task asks for it again: its connection may be lost.
-const LEADER_LOCK_TIMEOUT: &str = "20s";
-
 /// The read models' database.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
@@ -64,10 +61,10 @@ impl Database {
         connect(self.ending_when_idle("3s")).await
     }
 
-    /// Opens a connection that waits for the lock of a task and holds it. The server ends it, and the lock with it,
-    /// after four idle seconds.
+    /// Opens a connection that holds the lock of a task. The server ends it, and the lock with it, after four idle
+    /// seconds.
     pub(crate) async fn leader_lock(&self) -> Result<PgConnection, sqlx::Error> {
-        connect(self.ending_when_idle("4s").options([("lock_timeout", LEADER_LOCK_TIMEOUT)])).await
+        connect(self.ending_when_idle("4s")).await
     }
 
     fn ending_when_idle(&self, limit: &str) -> PgConnectOptions {
@@ -82,9 +79,12 @@ impl Database {
             .max_lifetime(None)
             .idle_timeout(None)
             .test_before_acquire(false);
-        let mut listener = PgListener::connect_with(&one.connect_with(self.options.clone()).await?).await?;
-        listener.listen(channel).await?;
-        Ok(listener)
+        let listen = async {
+            let mut listener = PgListener::connect_with(&one.connect_with(self.options.clone()).await?).await?;
+            listener.listen(channel).await?;
+            Ok(listener)
+        };
+        timeout(CONNECT_TIMEOUT, listen).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 }
 

@@ -71,7 +71,7 @@ impl Driver {
         }
     }
 
-    /// Advances every unfinished generation by one step. Returns false if there is none.
+    /// Advances every unfinished generation by one step. Returns false if nothing is left to do.
     async fn advance_all(&self, control: &mut PgConnection, mark: &mut Option<Mark>) -> Result<bool, ChangeError> {
         let (generations, retired) = driven::unfinished(control).await?;
         if retired && let Err(error) = generation::sweep(control).await {
@@ -79,7 +79,8 @@ impl Driver {
         }
         if generations.is_empty() {
             *mark = None;
-            return Ok(false);
+            // The tables of a retired generation are dropped when nobody reads them any more.
+            return Ok(retired);
         }
         for generation in &generations {
             if let Err(error) = self.advance(control, generation, mark.as_ref()).await {

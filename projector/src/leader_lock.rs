@@ -6,11 +6,8 @@ use sqlx::{Connection, PgConnection, query};
 use supervision::ticks::next_tick;
 use tokio::time::{sleep_until, timeout};
 
-/// The longest time for which a connection waits for the lock before it counts as lost. The server answers earlier.
-const WAIT_LIMIT: Duration = Duration::from_secs(25);
-
-/// PostgreSQL's code of a statement that has waited for a lock as long as `lock_timeout`.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// The interval between two attempts. A statement that waits for the lock would keep dead rows from being removed.
+const ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The interval of messages that keep the holder's connection alive.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
@@ -22,18 +19,12 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub(crate) async fn acquire(what: &str, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let name = format!("boxroom {what} of {}", read_model::version());
     loop {
-        let acquired = query!("select pg_advisory_lock(hashtextextended($1, 0)) as acquired", name);
-        match timeout(WAIT_LIMIT, acquired.fetch_one(&mut *connection)).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) if is_lock_timeout(&error) => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(sqlx::Error::PoolTimedOut),
+        let taken = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, name);
+        if taken.fetch_one(&mut *connection).await?.taken {
+            return Ok(());
         }
+        sleep_until(next_tick(ATTEMPT_INTERVAL)).await;
     }
-}
-
-fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
 }
 
 /// Keeps the lock's connection alive. Returns the error when it is lost.

@@ -33,7 +33,7 @@ impl Leases {
         let mut connection = database.leases().await?;
         // The others release some of their leases.
         let present = query!(
-            "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present, pg_notify($2, 'projectors') as told",
+            "select pg_advisory_lock_shared(hashtextextended($1, 0)) as present, pg_notify($2, 'projectors') as sent",
             presence_name(&read_model::version()),
             CHANNEL
         );

@@ -16,7 +16,8 @@ use futures::{
 };
 use service_kit::health::Health;
 use sqlx::{PgConnection, query, query_as};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use supervision::ticks::next_tick;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::{StreamName, streams};
 
 use crate::{control_changes::ControlChanges, database::Database, status::Track};
@@ -30,6 +31,9 @@ const READ_ENDS_EVERY: u32 = 2;
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL_TIME: Duration = Duration::from_secs(5);
+
+/// The interval of comparing connections to nats-server: notifications are lost between two.
+const CONNECTION_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Timeout of a database query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -226,28 +230,40 @@ struct Poller {
 }
 
 impl Poller {
-    async fn poll_log(&self, watch: &ProgressMonitor) {
+    /// Reads the ends of the streams. Returns true if every growth of them is notified.
+    async fn poll_log(&self, watch: &ProgressMonitor) -> bool {
+        let mut is_notified = true;
         let states = streams(self.partitions).into_iter().map(async |stream| (stream, self.log.state(stream).await));
         for (stream, state) in join_all(states).await {
+            is_notified &= state.as_ref().is_ok_and(|state| state.is_notified);
             let Ok(state) = state else { continue };
             let mut observations = watch.observations();
             observations.ends.insert(stream, state.last_sequence);
             let progress = observations.progress.iter_mut().filter(|((_, of), _)| *of == stream);
             progress.for_each(|(_, progress)| progress.set_end(state.last_sequence));
         }
+        is_notified
     }
 
-    /// Waits until a stream grows or a control table changes, but no longer than [`MAX_WAIT`].
+    /// Waits until a stream grows or a control table changes. Returns after a limited time in any case, and at once if
+    /// the growth of streams may not be noticed.
     async fn wait_for_growth(&mut self, watch: &ProgressMonitor, changes: &mut ControlChanges) {
         let notifications = streams(self.partitions).into_iter().map(|stream| self.log.notifications(stream));
         let Ok(notifications) = try_join_all(notifications).await else { return };
         let mut stored = select_all(notifications);
+        let connection = self.log.connection();
         // What was stored before the subscription is seen here.
-        self.poll_log(watch).await;
-        if watch.is_quiet() {
+        let is_notified = self.poll_log(watch).await;
+        if is_notified && watch.is_quiet() {
+            let lost = async {
+                while self.log.connection() == connection {
+                    sleep_until(next_tick(CONNECTION_INTERVAL)).await;
+                }
+            };
             tokio::select! {
                 _ = stored.next() => {}
                 () = changes.wait() => {}
+                () = lost => {}
             }
         }
         // The next poll reads the ends and counts.

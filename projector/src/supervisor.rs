@@ -12,7 +12,7 @@ use wire::streams;
 
 use self::running::Running;
 use crate::{
-    control_changes::{ControlChanges, MAX_WAIT},
+    control_changes::ControlChanges,
     generation::{self, Generation, Origin},
     lease::Leases,
     status::{Progress, Track},
@@ -22,6 +22,9 @@ use crate::{
 /// The interval at which leases are renewed, and acquired while others hold some. A silent holder loses its leases
 /// after three seconds, so another projector takes over within five.
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The longest time between two looks at the generations and projectors while this process holds all leases.
+const ASSIGN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The pause after a failure of the database or the log.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -119,7 +122,7 @@ impl Supervisor {
                 leases.keep_alive().await?;
             } else {
                 let is_settled = self.assign(&mut leases, &mut running).await?;
-                settled_until = is_settled.then(|| Instant::now() + MAX_WAIT);
+                settled_until = is_settled.then(|| Instant::now() + ASSIGN_INTERVAL);
             }
             for (track, description) in running.changed_descriptions(&self.tracker.status) {
                 leases.describe(track, description.sends_notifications, &description.progress).await?;

@@ -27,7 +27,7 @@ use crate::{error::Error, metrics::METRICS, settings::Settings};
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest time between two reads of the table of generations, in case that a notification was lost.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The time after which the watch calls the database unreachable.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -203,14 +203,17 @@ async fn keep_current(
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let answers = timeout(WATCH_TIMEOUT, control.answers()).await == Ok(true);
-                if answers && Instant::now() < fresh_until {
-                    continue;
+                match timeout(WATCH_TIMEOUT, control.answers()).await {
+                    Ok(true) if Instant::now() < fresh_until => continue,
+                    Ok(_) => {}
+                    // Reads need not wait until a new connection has failed as well.
+                    Err(_) => drop(opener.reachable.send_replace(false)),
                 }
             }
             () = control.changed() => {}
             Ok(()) = activations.changed() => {}
         }
+        fresh_until = Instant::now();
         let found = timeout(WATCH_TIMEOUT, control.active(&version)).await;
         let found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         opener.reachable.send_replace(found.as_ref().map_or_else(is_answer, |_| true));

@@ -28,6 +28,7 @@ mod frames;
 mod hub;
 mod limits;
 mod listening;
+mod live_event;
 mod lobby;
 mod lobby_area;
 mod my_rooms;

@@ -175,32 +175,33 @@ impl Searcher<'_> {
     /// Finds the newest messages in rooms that are ordered by their last activity.
     async fn newest_messages(&mut self, rooms: &[SearchedRoom]) -> Result<Vec<MessageView>, Error> {
         let wanted = self.filter.limit.count() + 1;
-        let mut messages: Vec<MessageView> = Vec::new();
-        for (number, batch) in rooms::batches(rooms).enumerate() {
+        let (mut messages, mut searched): (Vec<MessageView>, u64) = (Vec::new(), 0);
+        for batch in rooms::batches(rooms) {
             // The time of the last message that is returned if nothing else is found.
             let last = messages.get(wanted - 1).map(|last| last.posted_at);
-            if last > batch.newest() {
+            let batch = batch.since(last);
+            if batch.is_empty() {
                 break;
             }
-            let may_be_common = number == 0 || last.is_some();
-            messages.extend(self.find(batch, last, may_be_common).await?);
+            let is_common = last.is_some() || batch.expects_many(messages.len(), searched);
+            searched += batch.message_count();
+            messages.extend(self.find(batch, last, is_common).await?);
             messages.sort_by(|one, other| order(one).cmp(&order(other)));
             messages.truncate(wanted);
         }
         Ok(messages)
     }
 
-    /// Finds the newest messages in a batch of rooms, from `last` on. First searches a short time only if the words may
-    /// be common.
+    /// Finds the newest messages in a batch of rooms, from `last` on. Common words are first searched in a short time.
     async fn find(
         &mut self,
         batch: Batch<'_>,
         last: Option<DateTime<Utc>>,
-        may_be_common: bool,
+        is_common: bool,
     ) -> Result<Vec<MessageView>, Error> {
         let from = self.filter.from.max(last);
         let newest = batch.newest().map_or(self.newest, |newest| newest.min(self.newest));
-        let mut window = if may_be_common && batch.is_large() { Window::before(newest) } else { Window::all(newest) };
+        let mut window = if is_common && batch.is_large() { Window::before(newest) } else { Window::all(newest) };
         loop {
             if Instant::now() > self.deadline {
                 return Err(Error::SearchBusy);

@@ -59,7 +59,7 @@ pub(super) async fn project_users(
     users.write(connection).await?;
     if !users.erased.is_empty() {
         // The eraser waits for it.
-        query!("select pg_notify($1, 'users') as told", CHANNEL).fetch_one(connection).await?;
+        query!("select pg_notify($1, 'users') as sent", CHANNEL).fetch_one(connection).await?;
     }
     let stale_alarms = users.alarms_read.into_keys().map(|(user_id, _)| user_id).collect();
     Ok(Changes { stale_alarms, ..Changes::default() })

@@ -10,6 +10,9 @@ use sqlx::{
 /// The channel on which PostgreSQL notifies of changes of the control tables.
 const CHANNEL: &str = "boxroom_control";
 
+/// The payload of a change of the generations.
+const GENERATIONS: &str = "generations";
+
 /// The generation to serve.
 pub(super) struct Active {
     pub(super) number: i64,
@@ -66,9 +69,14 @@ impl Control {
     /// Waits until the tables may have changed or the connection is lost. Without a connection, waits forever.
     pub(super) async fn changed(&mut self) {
         let Some(listener) = &mut self.listener else { return pending().await };
-        if !matches!(listener.try_recv().await, Ok(Some(_))) {
-            self.listener = None;
+        loop {
+            match listener.try_recv().await {
+                Ok(Some(notification)) if notification.payload() == GENERATIONS => break,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return self.listener = None,
+            }
         }
+        while listener.next_buffered().is_some() {}
     }
 
     /// Tests the connection. Returns true if the database has answered.

@@ -10,9 +10,7 @@ use std::{
 };
 
 use async_nats::{Client, HeaderValue, Message};
-use domain::{RoomId, UserId};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use domain::RoomId;
 use service_kit::trace::{self, TRACEPARENT};
 use tokio::{
     sync::{Notify, watch},
@@ -23,10 +21,10 @@ use tracing::Span;
 use wire::transient;
 
 use super::{
-    frames::{UnsubscribeReason, event_frame},
     listening::listen,
+    live_event::{LiveEvent, UnsubscribeScope, live_event},
     replay::Feeds,
-    send_queue::{LiveEvent, SendQueue, UnsubscribeScope},
+    send_queue::SendQueue,
     signals::Signals,
 };
 use crate::{
@@ -347,84 +345,5 @@ impl Channel {
                 otel.kind = "consumer", room.id = %self.room, followers
             )
         })
-    }
-}
-
-/// An event as notifications carry it. The time and the details pass through unparsed.
-#[derive(Deserialize, Serialize)]
-struct NotifiedEvent<'a> {
-    v: i64,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    at: &'a RawValue,
-    by: Option<UserId>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Departure {
-    user_id: UserId,
-}
-
-/// Encodes an event for all followers and, if the id of its command is known, for the user who sent the command.
-fn live_event<'a>(room: &RoomId, event: &'a str) -> Option<(LiveEvent, &'a str)> {
-    let mut event: NotifiedEvent<'a> = serde_json::from_str(event).ok()?;
-    let one = |reason| {
-        let departure = serde_json::from_str::<Departure>(event.data.get()).ok()?;
-        Some(UnsubscribeScope::User(departure.user_id, reason))
-    };
-    let ends = match event.kind {
-        "member_left" => Some(one(UnsubscribeReason::Left)?),
-        "member_kicked" => Some(one(UnsubscribeReason::Kicked)?),
-        "room_closed" => Some(UnsubscribeScope::AllUsers),
-        _ => None,
-    };
-    let sender_frame = match (&event.by, &event.command_id) {
-        (Some(sender), Some(_)) => Some((sender.clone(), event_frame(room, &event)?)),
-        _ => None,
-    };
-    event.command_id = None;
-    let frame = event_frame(room, &event)?;
-    Some((LiveEvent { room: room.clone(), v: event.v, frame, sender_frame, ends }, event.kind))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hub_knows_the_subscriptions_that_an_event_ends() {
-        let room: RoomId = "b.1".parse().unwrap();
-        let live_event = |event| Some(live_event(&room, event)?.0);
-        let posted = live_event(r#"{"v":4,"type":"message_posted","at":"-","by":"ana","data":{"body":"hi"}}"#).unwrap();
-        assert_eq!((posted.v, posted.ends), (4, None));
-        let kicked = live_event(r#"{"v":5,"type":"member_kicked","at":"-","by":"ana","data":{"user_id":"ben"}}"#);
-        assert_eq!(
-            kicked.unwrap().ends,
-            Some(UnsubscribeScope::User("ben".parse().unwrap(), UnsubscribeReason::Kicked))
-        );
-        let closed = live_event(r#"{"v":6,"type":"room_closed","at":"-","data":{"reason":"host"}}"#).unwrap();
-        assert_eq!(closed.ends.unwrap().reason_for(&"ana".parse().unwrap()), Some(UnsubscribeReason::Closed));
-        assert!(live_event(r#"{"type":"message_posted"}"#).is_none());
-    }
-
-    #[test]
-    fn only_the_sender_of_a_command_receives_its_id() {
-        let room: RoomId = "b.1".parse().unwrap();
-        let fields = |by: &str, id: &str| format!(r#""v":1,"type":"door_opened","at":"-","by":{by},"data":{{}}{id}}}"#);
-        let frame = |by: &str, id: &str| format!(r#"{{"room_id":"b.1",{}"#, fields(by, id));
-        let frames = |by: &str, id: &str| {
-            let event = live_event(&room, &format!("{{{}", fields(by, id))).unwrap().0;
-            ["ana", "ben"].map(|user| event.frame_for(&user.parse().unwrap()).to_string())
-        };
-        for id in [r#","command_id":"c-1""#, r#","command_id":"quote \" and backslash \\""#] {
-            assert_eq!(frames(r#""ana""#, id), [frame(r#""ana""#, id), frame(r#""ana""#, "")]);
-            assert_eq!(frames("null", id), [frame("null", ""), frame("null", "")]);
-        }
-        assert_eq!(frames(r#""ana""#, ""), [frame(r#""ana""#, ""), frame(r#""ana""#, "")]);
     }
 }

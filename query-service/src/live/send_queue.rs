@@ -9,59 +9,14 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use domain::{RoomId, UserId};
+use domain::RoomId;
 use tokio::sync::mpsc;
 
-use super::{frames::UnsubscribeReason, lobby_area::LobbyArea, sent_alarms::Positions};
+use super::{live_event::LiveEvent, lobby_area::LobbyArea, sent_alarms::Positions};
 use crate::metrics::{Kind, METRICS, Queue};
 
 /// The capacity of a send queue in bytes.
 const CAPACITY: usize = 256 * 1024;
-
-/// An event of a room, encoded for all followers of the room, which share it.
-#[derive(Debug)]
-pub(super) struct LiveEvent {
-    pub(super) room: RoomId,
-    pub(super) v: i64,
-    /// The frame without the id of the command.
-    pub(super) frame: Utf8Bytes,
-    /// The frame with the id of the command, for the user who sent it.
-    pub(super) sender_frame: Option<(UserId, Utf8Bytes)>,
-    /// The subscriptions that end with this event, and the reason.
-    pub(super) ends: Option<UnsubscribeScope>,
-}
-
-impl LiveEvent {
-    /// Returns the frame that a user receives.
-    pub(super) fn frame_for(&self, user: &UserId) -> &Utf8Bytes {
-        let for_sender = self.sender_frame.as_ref().filter(|(sender, _)| sender == user);
-        for_sender.map_or(&self.frame, |(_, frame)| frame)
-    }
-
-    /// The size in bytes of the longest frame.
-    fn size(&self) -> usize {
-        self.sender_frame.as_ref().map_or(&self.frame, |(_, frame)| frame).len()
-    }
-}
-
-/// The subscriptions of a room that an event ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum UnsubscribeScope {
-    /// Those of one user.
-    User(UserId, UnsubscribeReason),
-    /// All of them: the room was closed.
-    AllUsers,
-}
-
-impl UnsubscribeScope {
-    /// Returns the reason why a user's subscription ends, if it does.
-    pub(super) fn reason_for(&self, user: &UserId) -> Option<UnsubscribeReason> {
-        match self {
-            Self::User(departed, reason) => (departed == user).then_some(*reason),
-            Self::AllUsers => Some(UnsubscribeReason::Closed),
-        }
-    }
-}
 
 /// A signal, encoded once and shared by all followers of the room.
 #[derive(Debug)]

@@ -13,10 +13,11 @@ use super::{
     frames::{FrameId, RoomFrom, ServerFrame, UnsubscribeReason},
     hub::Hub,
     limits::MAX_ROOMS,
+    live_event::LiveEvent,
     lobby::{Lobby, LobbySubscription},
     lobby_area::LobbyArea,
     replay::{Feeds, PAGE, Replay},
-    send_queue::{Delivery, LiveEvent, SendQueue},
+    send_queue::{Delivery, SendQueue},
     sent_alarms::Positions,
     transport::Transport,
 };

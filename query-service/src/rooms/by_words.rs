@@ -182,7 +182,11 @@ impl RoomSearch<'_> {
             .iter()
             .map(|alternative| conditions_of(&rest.by_ref().take(alternative.len()).collect::<Vec<_>>()))
             .collect();
-        Ok(conditions.map(|conditions| conditions.concat()))
+        let with_store = |condition: String| match self.filter.store_id {
+            Some(store_id) => format!("({condition}) & '{}'", store_lexeme(store_id)),
+            None => condition,
+        };
+        Ok(conditions.map(|conditions| conditions.concat().into_iter().map(with_store).collect()))
     }
 
     /// Looks up the newest rooms after one that fulfil a condition and have the words.

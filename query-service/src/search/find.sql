@@ -22,7 +22,7 @@ cross join lateral (
         and ($5::timestamptz is null or m.posted_at < $5)
         and (
             $6::timestamptz is null
-            or m.posted_at <= $6 and (m.posted_at < $6 or (m.box_id, m.message_id) > ($7, $8))
+            or m.posted_at <= $6 and (m.posted_at < $6 or (m.box_id collate "C", m.message_id) > ($7, $8))
         )
         -- a value instead of a join: looked up for the few rows that fit otherwise
         and (
@@ -30,8 +30,9 @@ cross join lateral (
             from members me
             where me.box_id = m.box_id and me.room_id = m.room_id and me.user_id = $1
         ) = 'inside'
-    order by m.posted_at desc, m.box_id, m.message_id
+    -- the order of the service, which merges the results of several statements
+    order by m.posted_at desc, m.box_id collate "C", m.message_id
     limit $9
 ) as found
-order by found.posted_at desc, found.box_id, found.message_id
+order by found.posted_at desc, found.box_id collate "C", found.message_id
 limit $9

@@ -9,8 +9,11 @@ const GROWTH: usize = 4;
 /// The maximum number of rooms in a batch.
 const MAX: usize = 640;
 
-/// The number of messages in a batch from which a common word would find too many: the newest weeks are searched first.
-const MANY_MESSAGES: i64 = 10_000;
+/// The number of messages in a batch from which a common word is searched in the newest weeks first.
+const MANY_MESSAGES: u64 = 10_000;
+
+/// The number of results that are too many to be read and sorted.
+const MANY_RESULTS: u64 = 2_000;
 
 /// The time by which a message may be later than the activity of its room: the clocks of services differ.
 pub(super) const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
@@ -35,15 +38,35 @@ impl SearchedRoom {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batch<'a>(pub(super) &'a [SearchedRoom]);
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// Returns the rooms that may have a message from a time on.
+    pub(super) fn since(self, time: Option<DateTime<Utc>>) -> Self {
+        Self(&self.0[..self.0.partition_point(|room| Some(room.newest()) >= time)])
+    }
+
     /// Returns a time after which no room of the batch has a message.
     pub(super) fn newest(&self) -> Option<DateTime<Utc>> {
         self.0.first().map(SearchedRoom::newest)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the number of messages, deleted ones included.
+    pub(super) fn message_count(&self) -> u64 {
+        self.0.iter().map(|room| room.last_ordinal.unsigned_abs()).sum()
+    }
+
     /// Returns true if a common word would find too many messages.
     pub(super) fn is_large(&self) -> bool {
-        self.0.iter().map(|room| room.last_ordinal).sum::<i64>() > MANY_MESSAGES
+        self.message_count() > MANY_MESSAGES
+    }
+
+    /// Returns true if words that were found so often in so many messages may be found in too many of this batch.
+    pub(super) fn expects_many(&self, found: usize, searched: u64) -> bool {
+        let found = u64::try_from(found).unwrap_or(u64::MAX).saturating_add(1);
+        found.saturating_mul(self.message_count()) / (searched + 1) > MANY_RESULTS
     }
 }
 
@@ -85,5 +108,25 @@ mod tests {
         assert!(!batches(&rooms(20, 500)).next().unwrap().is_large());
         assert!(batches(&rooms(20, 501)).next().unwrap().is_large());
         assert!(batches(&rooms(1, 1_000_000)).next().unwrap().is_large());
+    }
+
+    #[test]
+    fn results_are_expected_as_often_as_before() {
+        let [small, huge] = [rooms(420, 100), rooms(1, 500_000)];
+        let [first, _, third] = [0, 1, 2].map(|number| batches(&small).nth(number).unwrap());
+        assert!(!first.expects_many(0, 0), "2,000 messages are not too many");
+        assert!(batches(&huge).next().unwrap().expects_many(0, 0), "nothing is known yet");
+        assert!(!third.expects_many(100, 10_000), "a hundredth");
+        assert!(third.expects_many(1_000, 10_000), "a tenth");
+        assert!(third.expects_many(40, 40), "every message");
+    }
+
+    #[test]
+    fn rooms_that_were_active_too_early_are_left_out() {
+        let rooms = rooms(20, 100);
+        let batch = batches(&rooms).next().unwrap();
+        assert_eq!(batch.since(None).0.len(), 20);
+        assert_eq!(batch.since(Some(rooms[4].newest())).0.len(), 5);
+        assert!(batch.since(Some(rooms[0].newest() + TimeDelta::seconds(1))).is_empty());
     }
 }

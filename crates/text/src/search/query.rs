@@ -77,9 +77,11 @@ impl Search {
         Ok(Self { alternatives })
     }
 
-    /// Returns the texts of the `tsquery`s of the terms that are not negated, for each alternative.
+    /// Returns, for each alternative, the texts of `tsquery`s that a text must match. A text that matches all of them
+    /// may still not match the search.
     pub fn required_terms(&self) -> Vec<Vec<String>> {
-        let required = |terms: &Vec<Term>| terms.iter().filter(|term| !term.is_negated).map(Term::tsquery).collect();
+        let required =
+            |terms: &Vec<Term>| terms.iter().filter(|term| !term.is_negated).flat_map(Term::required).collect();
         self.alternatives.iter().map(required).collect()
     }
 
@@ -131,6 +133,17 @@ impl Term {
     pub(super) fn prefix(&self) -> Option<&str> {
         let last = self.tokens.last().filter(|last| last.kind == Kind::Word && !self.is_phrase)?;
         (last.text.chars().count() >= *PREFIXES.start()).then_some(&last.text)
+    }
+
+    /// Returns the texts of the `tsquery`s that each text with this term matches. The unfinished word of `mail.exam` may
+    /// be in another text than the words before it.
+    fn required(&self) -> Vec<String> {
+        match self.tokens.split_last() {
+            Some((last, before)) if !before.is_empty() && self.prefix().is_some() => {
+                [before.to_vec(), vec![last.clone()]].map(|tokens| Self { tokens, ..*self }.tsquery()).into()
+            }
+            _ => vec![self.tsquery()],
+        }
     }
 
     fn tsquery(&self) -> String {
@@ -217,6 +230,8 @@ mod tests {
     fn terms_that_are_not_negated_are_required() {
         let required = Search::parse("pizza \"to go\" -a or 피자").unwrap().required_terms();
         assert_eq!(required, [vec!["('pizza' | 'pizza*')", "('to' <1> 'go')"], vec!["('피자')"]]);
+        let joined = Search::parse("mail.exam").unwrap().required_terms();
+        assert_eq!(joined, [["('mail' | 'mail*')", "('exam' | 'exam*')"]]);
     }
 
     #[test]
