@@ -11,6 +11,7 @@ use std::{
 
 use async_nats::{Client, HeaderValue, Message};
 use domain::RoomId;
+use serde_json::value::RawValue;
 use service_kit::trace::{self, TRACEPARENT};
 use tokio::{
     sync::{Notify, watch},

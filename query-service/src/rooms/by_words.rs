@@ -183,7 +183,7 @@ impl RoomSearch<'_> {
             .map(|alternative| conditions_of(&rest.by_ref().take(alternative.len()).collect::<Vec<_>>()))
             .collect();
         let with_store = |condition: String| match self.filter.store_id {
-            Some(store_id) => format!("({condition}) & '{}'", store_lexeme(store_id)),
+            Some(store_id) => format!("({condition}) & '{}'", store_lexeme(&store_id)),
             None => condition,
         };
         Ok(conditions.map(|conditions| conditions.concat().into_iter().map(with_store).collect()))

@@ -38,7 +38,7 @@ impl SearchedRoom {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batch<'a>(pub(super) &'a [SearchedRoom]);
 
-impl<'a> Batch<'a> {
+impl Batch<'_> {
     /// Returns the rooms that may have a message from a time on.
     pub(super) fn since(self, time: Option<DateTime<Utc>>) -> Self {
         Self(&self.0[..self.0.partition_point(|room| Some(room.newest()) >= time)])
