@@ -94,11 +94,10 @@ impl TryFrom<String> for Rooms {
 ///
 /// The `data` of each event is a frame of `boxroom.v1` as `/live` sends it, and its `event` is that frame's `type`:
 /// `welcome` first, then `subscribed` or `error` for each room, then `lobby_subscribed` and `lobby` if the stream
-/// follows a lobby, then events. An `id` comes with every frame that has a `v`. It also comes alone where a room begins,
-/// and when all alarms up to it were sent. It is a cursor: as `Last-Event-ID` or as `cursor`, it resumes the stream at
-/// any instance. A cursor of another feed or of another user
-/// causes a `reset` of each room and of the alarms. Comments fill pauses. `bye` is the last event before the server
-/// ends the response.
+/// follows a lobby, then events. An `id` comes with every frame that has a `v`. It also comes alone where a room
+/// begins, and when all alarms up to it were sent. It is a cursor: as `Last-Event-ID` or as `cursor`, it resumes the
+/// stream at any instance. A cursor of another feed or of another user causes a `reset` of each room and of the alarms.
+/// Comments fill pauses. `bye` is the last event before the server ends the response.
 #[utoipa::path(
     get, path = "/events", tag = "live", operation_id = "open_events",
     params(OpenEvents, ("Last-Event-ID" = Option<String>, Header, description = "The last id of an earlier stream")),
