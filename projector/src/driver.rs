@@ -79,7 +79,7 @@ impl Driver {
         }
         if generations.is_empty() {
             *mark = None;
-            // The tables of a retired generation are dropped when nobody reads them any more.
+            // The tables of a retired generation are dropped when no query-service reads them any more.
             return Ok(retired);
         }
         for generation in &generations {
