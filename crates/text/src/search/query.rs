@@ -135,8 +135,8 @@ impl Term {
         (last.text.chars().count() >= *PREFIXES.start()).then_some(&last.text)
     }
 
-    /// Returns the texts of the `tsquery`s that each text with this term matches. The unfinished word of `mail.exam` may
-    /// be in another text than the words before it.
+    /// Returns the texts of the `tsquery`s that each text with this term matches. The unfinished word of `mail.exam`
+    /// may be in another text than the words before it.
     fn required(&self) -> Vec<String> {
         match self.tokens.split_last() {
             Some((last, before)) if !before.is_empty() && self.prefix().is_some() => {
