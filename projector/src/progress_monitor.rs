@@ -17,7 +17,7 @@ use futures::{
 use service_kit::health::Health;
 use sqlx::{PgConnection, query, query_as};
 use supervision::ticks::next_tick;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use wire::{StreamName, streams};
 
 use crate::{control_changes::ControlChanges, database::Database, status::Track};
@@ -34,6 +34,10 @@ const STALL_TIME: Duration = Duration::from_secs(5);
 
 /// The interval of comparing connections to nats-server: notifications are lost between two.
 const CONNECTION_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The number of further looks for a session that blocks the holder of a stalled stream, and the pause before each.
+const CAUSE_REPEATS: usize = 4;
+const CAUSE_PAUSE: Duration = Duration::from_millis(150);
 
 /// Timeout of a database query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -219,6 +223,13 @@ impl ProgressMonitor {
     }
 }
 
+/// The reason for which a stream is stalled, as far as the database knows.
+struct Cause {
+    /// True if another session blocks the holder.
+    is_blocked: bool,
+    description: String,
+}
+
 /// The connections and state of the polling task.
 struct Poller {
     database: Database,
@@ -305,7 +316,16 @@ impl Poller {
         let stalled: Vec<Track> =
             watch.progress().iter().filter(|(_, progress)| progress.is_stalled()).map(|(track, _)| *track).collect();
         for track in stalled {
-            let cause = self.cause(track).await?;
+            let mut cause = self.cause(track).await?;
+            // A blocked writer tries again and again, and is not blocked between two attempts.
+            for _ in 0..CAUSE_REPEATS {
+                if cause.as_ref().is_some_and(|cause| cause.is_blocked) {
+                    break;
+                }
+                sleep(CAUSE_PAUSE).await;
+                cause = self.cause(track).await?;
+            }
+            let cause = cause.map(|cause| cause.description);
             if let Some(progress) = watch.observations().progress.get_mut(&track) {
                 progress.cause = cause;
             }
@@ -346,7 +366,7 @@ impl Poller {
     }
 
     /// Describes the holder of the stream and the database sessions that block it.
-    async fn cause(&mut self, (number, stream): Track) -> Result<Option<String>, sqlx::Error> {
+    async fn cause(&mut self, (number, stream): Track) -> Result<Option<Cause>, sqlx::Error> {
         let Some(control) = &mut self.control else { return Ok(None) };
         let label = stream.label();
         let row = query!(
@@ -364,11 +384,12 @@ impl Poller {
             label
         );
         let row = with_timeout(row.fetch_optional(control)).await?;
-        let former = row.map(|row| match row.blockers {
-            Some(blockers) => format!("{} waits for database session {blockers}", row.holder),
-            None => format!("{} holds the lease and waits for no other session", row.holder),
-        });
-        Ok(Some(former.unwrap_or_else(|| "no projector holds the lease".to_owned())))
+        let (is_blocked, description) = match row.map(|row| (row.holder, row.blockers)) {
+            Some((holder, Some(blockers))) => (true, format!("{holder} waits for database session {blockers}")),
+            Some((holder, None)) => (false, format!("{holder} holds the lease and waits for no other session")),
+            None => (false, "no projector holds the lease".to_owned()),
+        };
+        Ok(Some(Cause { is_blocked, description }))
     }
 
     /// Reads the time at which the oldest unprojected commit of each stream was stored.

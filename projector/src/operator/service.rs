@@ -12,8 +12,9 @@ use super::operations::Operations;
 /// The name of the queue group: not stored, but equal in all projectors.
 const QUEUE_GROUP: &str = "projector";
 
-/// The number of requests served concurrently; further ones wait in the connection.
-const CONCURRENCY: usize = 64;
+/// The number of requests served concurrently; further ones wait in the connection. Each opens a connection to the
+/// database, which takes too long if many do it at once.
+const CONCURRENCY: usize = 16;
 
 /// Requests of operators, over a connection of their own: garbage disturbs no other connection.
 pub(crate) fn requests(nats_url: &str, instance: &str) -> Result<Requests, ConnectError> {

@@ -65,7 +65,12 @@ impl World {
         self.sql(&format!(
             "insert into messages
              values ('north', 'north.2', {id}, {id}, 'ben', {id}, '{body}', false, null, '{posted_at}', null,
-                     '{{}}', '[]', false, null, '')"
+                     '{{}}', '[]', false, null, '');
+             -- the room exists as long as its messages
+             update rooms
+             set opened_at = least(opened_at, '{posted_at}'), last_activity_at = greatest(last_activity_at, '{posted_at}')
+             where room_id = 'north.2';
+             update user_rooms set opened_at = least(opened_at, '{posted_at}') where room_id = 'north.2'"
         ))
         .await;
     }
@@ -162,14 +167,20 @@ async fn members_of_few_and_of_many_rooms_find_the_same() {
     let world = World::start().await;
     world
         .sql(
-            "insert into members select 'many', 'many.' || n, u, 'inside', now(), 1, 0
+            "insert into rooms
+             select 'many', 'many.' || n, n, 'noodles', '04109', 'Lunch', false, 'open', null, 'ben', 1, 5, false,
+                 'gathering', at, at, null, 1, 1, at, ''
+             from generate_series(1, 5100) as n
+             cross join lateral (select '2026-01-01T00:00:00Z'::timestamptz - n * interval '1 hour' as at) as time;
+             insert into members select 'many', 'many.' || n, u, 'inside', now(), 1, 0
              from generate_series(1, 5100) as n
              join (
                  values ('u1', 1), ('u20', 20), ('u21', 21), ('u200', 200), ('u201', 201), ('u5100', 5100)
              ) as users (u, rooms) on n <= rooms;
              update members set standing = 'left' where room_id = 'many.5' and user_id = 'u5100';
              insert into user_rooms
-             select user_id, now(), room_id, box_id, true, null from members where box_id = 'many';
+             select m.user_id, r.opened_at, r.room_id, r.box_id, true, null
+             from members m join rooms r using (box_id, room_id) where box_id = 'many';
              insert into messages select 'many', 'many.' || n, 10000 + n, 1, 'ben', 1, 'dumplings', false, null,
                  '2026-01-01T00:00:00Z'::timestamptz - n * interval '1 hour', null, '{}', '[]', false, null, ''
              from generate_series(1, 5100) as n",
