@@ -22,12 +22,9 @@ use wire::{StreamName, streams};
 
 use crate::{control_changes::ControlChanges, database::Database, status::Track};
 
-/// The polling interval of the database, unless everything is projected and nothing is under way.
+/// The polling interval of log and database, unless everything is projected and nothing is under way. A stalled stream
+/// is noticed one or two intervals after [`STALL_TIME`].
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
-
-/// The number of polls between two reads of the ends of the streams. A stalled stream is noticed after the time between
-/// them and [`STALL_TIME`].
-const READ_ENDS_EVERY: u32 = 2;
 
 /// The time for which the log may grow without progress of the checkpoint before the stream counts as stalled.
 const STALL_TIME: Duration = Duration::from_secs(5);
@@ -205,9 +202,7 @@ impl ProgressMonitor {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if poller.polls.is_multiple_of(READ_ENDS_EVERY) {
-                poller.poll_log(&self).await;
-            }
+            poller.poll_log(&self).await;
             if let Err(error) = poller.poll_database(&self).await {
                 // Other parts report that the database is unavailable; a failed connection is opened again.
                 tracing::debug!(%error, "cannot read the progress of the projection");
