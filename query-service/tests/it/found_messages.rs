@@ -68,7 +68,8 @@ impl World {
                      '{{}}', '[]', false, null, '');
              -- the room exists as long as its messages
              update rooms
-             set opened_at = least(opened_at, '{posted_at}'), last_activity_at = greatest(last_activity_at, '{posted_at}')
+             set opened_at = least(opened_at, '{posted_at}'),
+                 last_activity_at = greatest(last_activity_at, '{posted_at}')
              where room_id = 'north.2';
              update user_rooms set opened_at = least(opened_at, '{posted_at}') where room_id = 'north.2'"
         ))
