@@ -30,6 +30,7 @@ mod completion;
 mod count;
 mod deadlines;
 mod erasure;
+mod removed_devices;
 mod gateway;
 mod login_throttle;
 mod metrics;

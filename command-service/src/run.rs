@@ -31,7 +31,7 @@ use crate::{
     collect,
     completion::RunningRequests,
     count::{self, Transport},
-    deadlines, erasure,
+    deadlines, erasure, removed_devices,
     gateway::{self, Gateway},
     login_throttle::LoginThrottle,
     metrics,
@@ -86,7 +86,8 @@ pub async fn run(
         // Until then another instance can answer commands that this one cannot decide.
         until_caught_up(&app, &space).await;
         tasks.spawn("the closing of rooms at their deadlines", deadlines::run(app.clone()));
-        tasks.spawn("the answers to the eraser", erasure::serve(client, app.clone()));
+        tasks.spawn("the answers to the eraser", erasure::serve(client.clone(), app.clone()));
+        tasks.spawn("the answers to notifiers", removed_devices::serve(client, app.clone()));
         let gateway = gateway.run(requests, until_stopped(stop.subscribe()));
         servers.spawn(supervision::run("the commands over NATS", gateway));
         std::future::pending::<Result<()>>().await

@@ -33,6 +33,7 @@ mod lobby;
 mod lobby_area;
 mod my_rooms;
 mod presence;
+mod presence_answers;
 mod replay;
 mod seen_by;
 mod send_queue;

@@ -15,6 +15,7 @@ pub mod listener;
 pub mod live;
 pub mod log;
 pub mod memory;
+pub mod pushes;
 pub mod raw;
 
 pub use listener::Listener;

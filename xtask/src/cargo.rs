@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use tokio::process::Command;
 
 /// The packages of the services' programs.
-pub(crate) const SERVICES: [&str; 3] = ["command-service", "projector", "query-service"];
+pub(crate) const SERVICES: [&str; 4] = ["command-service", "projector", "query-service", "notifier"];
 
 /// Creates an invocation of the cargo that runs this program, in this repository. Needs no database: queries are
 /// checked against the files written by `prepare`.

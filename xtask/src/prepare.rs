@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::{cargo, console};
 
 /// The packages with checked queries.
-const PACKAGES: [&str; 2] = ["projector", "query-service"];
+const PACKAGES: [&str; 3] = ["projector", "query-service", "notifier"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,7 +63,7 @@ async fn compile_queries(checkout: &Checkout) -> anyhow::Result<Files> {
     let postgres = Postgres::start().await?;
     create_tables(&checkout.repository, &postgres.url(Role::Admin)).await?;
     let answers = tempfile::tempdir().context("cannot create a folder for the answers")?;
-    let address = format!("{}?options[search_path]=read_g1,control", postgres.url(Role::Admin));
+    let address = format!("{}?options[search_path]=read_g1,control,delivery", postgres.url(Role::Admin));
     let touched_files = PACKAGES.map(|package| TouchedFile::new(checkout.repository.join(package).join("src/lib.rs")));
     let mut command = cargo::cargo(&checkout.repository);
     command.args(["check", "--quiet", "--all-targets"]);
@@ -82,7 +82,7 @@ async fn create_tables(repository: &Path, address: &str) -> anyhow::Result<()> {
     let run = async |connection: &mut PgConnection, statements: String| {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await
     };
-    for (schema, folder) in [("control", "control"), ("read_g1", "read_model")] {
+    for (schema, folder) in [("control", "control"), ("read_g1", "read_model"), ("delivery", "delivery")] {
         let prepared = format!("create schema if not exists {schema}; set search_path = {schema}");
         run(&mut connection, prepared).await?;
         for (name, content) in read(&repository.join("migrations").join(folder))? {

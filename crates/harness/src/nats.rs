@@ -39,6 +39,8 @@ pub enum Account {
     Projector,
     /// The query-service.
     Query,
+    /// The notifier.
+    Notifier,
     /// A delivery box, which may only send commands.
     Device,
     /// An operator of the projectors.
@@ -126,6 +128,7 @@ impl Nats {
             Account::Command => ("command", &self.credentials.command),
             Account::Projector => ("projector", &self.credentials.projector),
             Account::Query => ("query", &self.credentials.query),
+            Account::Notifier => ("notifier", &self.credentials.notifier),
             Account::Device => ("device", &self.credentials.device),
             Account::Operator => ("operator", &self.credentials.operator),
         };
@@ -142,8 +145,8 @@ impl Nats {
 
     /// Registers the passwords and the store key, which must not appear in a log.
     pub(crate) fn hide(&self, secrets: &Secrets) {
-        let Credentials { admin, command, projector, query, device, operator } = &self.credentials;
-        let passwords = [admin, command, projector, query, device, operator].into_iter();
+        let Credentials { admin, command, projector, query, notifier, device, operator } = &self.credentials;
+        let passwords = [admin, command, projector, query, notifier, device, operator].into_iter();
         passwords.chain(&self.options.store_key).for_each(|secret| secrets.hide(secret));
     }
 

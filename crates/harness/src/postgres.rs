@@ -40,6 +40,8 @@ pub enum Role {
     Projector,
     /// The reader of the read models.
     Query,
+    /// The notifier, which reads the read models and writes what it has told.
+    Notifier,
     /// An operator, who reads tables.
     Operator,
 }
@@ -120,6 +122,7 @@ impl Postgres {
             Role::Admin => (SUPERUSER, &self.secrets.superuser),
             Role::Projector => ("projector", &self.secrets.roles.projector),
             Role::Query => ("query", &self.secrets.roles.query),
+            Role::Notifier => ("notifier", &self.secrets.roles.notifier),
             Role::Operator => ("operator", &self.secrets.roles.operator),
         };
         let address = format!("postgres://{user}:{password}@127.0.0.1:{}/{DATABASE}", self.options.port.number());
@@ -136,8 +139,8 @@ impl Postgres {
 
     /// Registers the passwords, which must not appear in a log.
     pub(crate) fn hide(&self, secrets: &crate::Secrets) {
-        let RolePasswords { projector, query, operator } = &self.secrets.roles;
-        let passwords = [&self.secrets.superuser, projector, query, operator].into_iter();
+        let RolePasswords { projector, query, notifier, operator } = &self.secrets.roles;
+        let passwords = [&self.secrets.superuser, projector, query, notifier, operator].into_iter();
         passwords.for_each(|password| secrets.hide(password));
     }
 

@@ -55,6 +55,8 @@ pub struct StackOptions {
     pub projectors: usize,
     /// The number of query-services.
     pub query_services: usize,
+    /// The number of notifiers.
+    pub notifiers: usize,
     /// The number of partitions of the log.
     pub partitions: u16,
     /// The maximum number of database connections of each query-service.
@@ -73,6 +75,7 @@ impl Default for StackOptions {
             command_services: 1,
             projectors: 1,
             query_services: 1,
+            notifiers: 0,
             partitions: 4,
             database_pool: 10,
             secured: false,
@@ -86,7 +89,8 @@ impl StackOptions {
     fn services(&self) -> impl Iterator<Item = ServiceId> {
         let projectors = (0..self.projectors).map(ServiceId::Projector);
         let commands = (0..self.command_services).map(ServiceId::Command);
-        projectors.chain(commands).chain((0..self.query_services).map(ServiceId::Query))
+        let queries = (0..self.query_services).map(ServiceId::Query);
+        projectors.chain(commands).chain(queries).chain((0..self.notifiers).map(ServiceId::Notifier))
     }
 }
 
@@ -231,6 +235,11 @@ impl Stack {
                 ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Query)),
                 ("BOXROOM_DATABASE_POOL", options.database_pool.to_string()),
                 cache,
+            ]),
+            ServiceId::Notifier(_) => BTreeMap::from([
+                ("BOXROOM_NATS_URL", self.servers.nats.url(Account::Notifier)),
+                ("BOXROOM_DATABASE_URL", self.servers.postgres.url(Role::Notifier)),
+                partitions,
             ]),
         }
     }

@@ -21,6 +21,9 @@ pub struct Credentials {
     pub projector: String,
     /// The query-service.
     pub query: String,
+    /// The notifier; files of former versions lack it.
+    #[serde(default = "password")]
+    pub notifier: String,
     /// The delivery boxes.
     pub device: String,
     /// The operators; files of former versions lack it.
@@ -59,17 +62,19 @@ pub fn write(folder: &Path, partitions: u16) -> Result<Credentials, Error> {
 impl Credentials {
     fn random() -> Self {
         let (admin, command, projector) = (password(), password(), password());
-        Self { admin, command, projector, query: password(), device: password(), operator: password() }
+        let (query, notifier, device, operator) = (password(), password(), password(), password());
+        Self { admin, command, projector, query, notifier, device, operator }
     }
 
     /// Hashes the passwords for nats-server, which only needs to verify them.
     fn hashed(&self) -> Result<Passwords, Error> {
-        let Self { admin, command, projector, query, device, operator } = self;
+        let Self { admin, command, projector, query, notifier, device, operator } = self;
         Ok(Passwords {
             admin: hash(admin)?,
             command: hash(command)?,
             projector: hash(projector)?,
             query: hash(query)?,
+            notifier: hash(notifier)?,
             device: hash(device)?,
             operator: hash(operator)?,
         })

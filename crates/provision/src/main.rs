@@ -20,7 +20,7 @@ Examples:
   provision keys --out /etc/boxroom
   provision streams --nats-url nats://admin:secret@127.0.0.1:4222 --partitions 4 --replicas 3
   provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\
-      --projector-password one --query-password two --operator-password three
+      --projector-password one --query-password two --notifier-password three --operator-password four
   provision backup --nats-url nats://admin:secret@127.0.0.1:4222 --to /backups/2026-11-22
   provision restore --nats-url nats://admin:secret@127.0.0.1:4222 --from /backups/2026-11-22";
 
@@ -60,11 +60,11 @@ enum Part {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
         replicas: u8,
     },
-    /// Create the database roles: projector, which owns the read models, query, which reads them, and operator, which
-    /// reads them for people
+    /// Create the database roles: projector, which owns the read models, query, which reads them, notifier, which owns
+    /// what was told to users, and operator, which reads all for people
     #[command(after_help = "Example:\n  \
                       provision roles --database-url postgres://admin:secret@127.0.0.1:5432/boxroom \\\n      \
-                      --projector-password one --query-password two --operator-password three")]
+                      --projector-password one --query-password two --notifier-password three --operator-password four")]
     Roles {
         /// Database URL with a superuser's name and password
         #[arg(long, env = "BOXROOM_DATABASE_URL", hide_env_values = true)]
@@ -75,6 +75,9 @@ enum Part {
         /// Password of the role `query`
         #[arg(long, env = "BOXROOM_QUERY_PASSWORD", hide_env_values = true)]
         query_password: String,
+        /// Password of the role `notifier`
+        #[arg(long, env = "BOXROOM_NOTIFIER_PASSWORD", hide_env_values = true)]
+        notifier_password: String,
         /// Password of the role `operator`
         #[arg(long, env = "BOXROOM_OPERATOR_PASSWORD", hide_env_values = true)]
         operator_password: String,
@@ -150,10 +153,15 @@ async fn run(part: Part) -> Result<(), Error> {
             streams::provision(&nats_url, options).await?;
             eprintln!("provisioned the streams of {partitions} partitions");
         }
-        Part::Roles { database_url, projector_password, query_password, operator_password } => {
-            let (projector, query, operator) = (projector_password, query_password, operator_password);
-            roles::provision(&database_url, &roles::RolePasswords { projector, query, operator }).await?;
-            eprintln!("provisioned the roles projector, query and operator");
+        Part::Roles { database_url, projector_password, query_password, notifier_password, operator_password } => {
+            let passwords = roles::RolePasswords {
+                projector: projector_password,
+                query: query_password,
+                notifier: notifier_password,
+                operator: operator_password,
+            };
+            roles::provision(&database_url, &passwords).await?;
+            eprintln!("provisioned the roles projector, query, notifier and operator");
         }
         Part::Keys { out, rotate: false } => {
             keys::write(&out)?;

@@ -6,11 +6,13 @@ use wire::{
     OWNER_API_PREFIX, SERVICE_API_PREFIX, StreamName,
     api::{BULK_CONSUMER, DEADLINES_CONSUMER, REPLY_SUBJECTS, acknowledgements, inbox},
     bucket::{
-        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
-        TICKETS_BUCKET,
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET,
+        SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
     },
     streams, subject,
-    transient::{ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, COMMANDS, LIVE, PROJECTED, SIGNALS},
+    transient::{
+        ALL_COMMANDS, ALL_ERASURES, ALL_OPERATIONS, ASK_PRESENCE, COMMANDS, LIVE, PROJECTED, REMOVE_DEVICE, SIGNALS,
+    },
 };
 
 /// The passwords of the accounts' users, or their bcrypt hashes, as written to the server's configuration.
@@ -24,6 +26,8 @@ pub struct Passwords {
     pub projector: String,
     /// `query`: the query-service.
     pub query: String,
+    /// `notifier`: the notifier.
+    pub notifier: String,
     /// `device`: the boxes themselves.
     pub device: String,
     /// `operator`: the operators of the projectors.
@@ -54,7 +58,7 @@ enum Replies {
 
 /// Returns the file `accounts.conf`, which `nats.conf` includes.
 pub fn render(partitions: u16, passwords: &Passwords) -> String {
-    let accounts = [command(partitions), projector(partitions), query(), device(), operator()];
+    let accounts = [command(partitions), projector(partitions), query(), notifier(), device(), operator()];
     let mut exports = Vec::new();
     for account in &accounts {
         for (subject, answers) in &account.services {
@@ -73,8 +77,8 @@ pub fn render(partitions: u16, passwords: &Passwords) -> String {
         let _ = writeln!(text, "      {line}");
     }
     text += "    ]\n  }\n";
-    let Passwords { admin: _, command, projector, query, device, operator } = passwords;
-    let passwords = [command, projector, query, device, operator];
+    let Passwords { admin: _, command, projector, query, notifier, device, operator } = passwords;
+    let passwords = [command, projector, query, notifier, device, operator];
     for (account, password) in accounts.iter().zip(passwords) {
         write_account(&mut text, account, password);
     }
@@ -209,13 +213,14 @@ fn command(partitions: u16) -> Account {
         // With `allow_responses` instead of `REPLY_SUBJECTS` the server would remember every message that can be
         // answered. Messages of a consumer can be, and remembering them costs a third of reading them.
         publish: imported_subjects(&services).into_iter().chain([REPLY_SUBJECTS.to_owned()]).collect(),
-        subscribe: subscribable("command", &streams, [COMMANDS, ALL_ERASURES]),
+        subscribe: subscribable("command", &streams, [COMMANDS, ALL_ERASURES, REMOVE_DEVICE]),
         services,
         streams,
         other_imports: vec![],
         exports: vec![
             format!(r#"{{ service: "{COMMANDS}", accounts: [DEVICE, OPERATOR] }}"#),
             format!(r#"{{ service: "{ALL_ERASURES}", accounts: [PROJECTOR] }}"#),
+            format!(r#"{{ service: "{REMOVE_DEVICE}", accounts: [NOTIFIER] }}"#),
         ],
     }
 }
@@ -246,7 +251,7 @@ fn projector(partitions: u16) -> Account {
         other_imports: vec![format!(r#"{{ service: {{ account: COMMAND, subject: "{ALL_ERASURES}" }} }}"#)],
         exports: vec![
             format!(r#"{{ stream: "{LIVE}", accounts: [QUERY] }}"#),
-            format!(r#"{{ stream: "{PROJECTED}", accounts: [QUERY] }}"#),
+            format!(r#"{{ stream: "{PROJECTED}", accounts: [QUERY, NOTIFIER] }}"#),
             format!(r#"{{ service: "{ALL_OPERATIONS}", accounts: [OPERATOR] }}"#),
         ],
     }
@@ -262,16 +267,38 @@ fn query() -> Account {
     services
         .extend(TRUST.map(|name| (format!("{OWNER_API_PREFIX}.STREAM.INFO.{}", bucket::stream(name)), Replies::Once)));
     let mut publish = imported_subjects(&services);
-    publish.push(SIGNALS.to_owned());
+    publish.extend([SIGNALS, REPLY_SUBJECTS].map(str::to_owned));
     Account {
         name: "QUERY",
         user: "query",
-        subscribe: subscribable("query", &streams, [LIVE, PROJECTED, SIGNALS]),
+        subscribe: subscribable("query", &streams, [LIVE, PROJECTED, SIGNALS, ASK_PRESENCE]),
         services,
         streams,
         other_imports: vec![
             format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{LIVE}" }} }}"#),
             format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{PROJECTED}" }} }}"#),
+        ],
+        // Every query-service answers.
+        exports: vec![format!(r#"{{ service: "{ASK_PRESENCE}", response_type: stream, accounts: [NOTIFIER] }}"#)],
+        publish,
+    }
+}
+
+fn notifier() -> Account {
+    let mut services = bucket_read_subjects(NOTIFIER_BUCKET);
+    services.push((bucket::subject(NOTIFIER_BUCKET, "*.*"), Replies::Once));
+    let mut publish = imported_subjects(&services);
+    publish.extend([ASK_PRESENCE, REMOVE_DEVICE].map(str::to_owned));
+    Account {
+        name: "NOTIFIER",
+        user: "notifier",
+        subscribe: subscribable("notifier", &[], [PROJECTED]),
+        services,
+        streams: vec![],
+        other_imports: vec![
+            format!(r#"{{ stream: {{ account: PROJECTOR, subject: "{PROJECTED}" }} }}"#),
+            format!(r#"{{ service: {{ account: QUERY, subject: "{ASK_PRESENCE}" }} }}"#),
+            format!(r#"{{ service: {{ account: COMMAND, subject: "{REMOVE_DEVICE}" }} }}"#),
         ],
         exports: vec![],
         publish,

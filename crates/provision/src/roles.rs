@@ -1,4 +1,5 @@
-//! The database roles: `projector` writes the read models, `query` reads them, `operator` reads them for people.
+//! The database roles: `projector` writes the read models, `query` reads them, `notifier` reads them and writes what it
+//! has told, `operator` reads all for people.
 
 use sqlx::{Connection, PgConnection, raw_sql};
 
@@ -11,6 +12,9 @@ pub struct RolePasswords {
     pub projector: String,
     /// The role that may only select the served tables.
     pub query: String,
+    /// The role that owns what was told to users; files of former versions lack it.
+    #[serde(default = "password")]
+    pub notifier: String,
     /// The operators; files of former versions lack it.
     #[serde(default = "password")]
     pub operator: String,
@@ -19,7 +23,7 @@ pub struct RolePasswords {
 impl RolePasswords {
     /// Fresh random passwords.
     pub fn random() -> Self {
-        Self { projector: password(), query: password(), operator: password() }
+        Self { projector: password(), query: password(), notifier: password(), operator: password() }
     }
 }
 
@@ -40,8 +44,9 @@ pub async fn provision(superuser_url: &str, passwords: &RolePasswords) -> Result
     // Two concurrent provisioning jobs would both find a role missing.
     sqlx::query("select pg_advisory_xact_lock(hashtext('boxroom provisioning'))").execute(&mut *transaction).await?;
     raw_sql(include_str!("roles.sql")).execute(&mut *transaction).await?;
-    let RolePasswords { projector, query, operator } = passwords;
-    for (role, password) in [("projector", projector), ("query", query), ("operator", operator)] {
+    let RolePasswords { projector, query, notifier, operator } = passwords;
+    let all = [("projector", projector), ("query", query), ("notifier", notifier), ("operator", operator)];
+    for (role, password) in all {
         set_password(&mut transaction, role, password).await?;
     }
     transaction.commit().await?;

@@ -1,10 +1,11 @@
 -- The database roles. Runs as superuser in Boxroom's database; safe to repeat.
 
--- The projector writes the read models and owns what it creates; query reads them; operator reads them for people.
+-- The projector writes the read models and owns what it creates; query reads them; notifier reads them as well, and owns
+-- what it has told to users; operator reads all of it for people.
 do $$
 declare role text;
 begin
-  foreach role in array array['projector', 'query', 'operator'] loop
+  foreach role in array array['projector', 'query', 'notifier', 'operator'] loop
     if not exists (select from pg_roles where rolname = role) then
       execute format('create role %I', role);
     end if;
@@ -17,6 +18,8 @@ alter role projector set idle_in_transaction_session_timeout = '2min';
 alter role query set default_transaction_read_only = on;
 alter role query set statement_timeout = '30s';
 alter role query set idle_in_transaction_session_timeout = '30s';
+alter role notifier set statement_timeout = '30s';
+alter role notifier set idle_in_transaction_session_timeout = '30s';
 alter role operator set default_transaction_read_only = on;
 -- A manual comparison may take long. A forgotten session may not: it would block vacuum.
 alter role operator set statement_timeout = '10min';
@@ -31,7 +34,7 @@ begin
   -- A role that can create schemas can also create trusted extensions, but no others.
   execute format('revoke all on database %I from projector', current_database());
   execute format('grant connect, create on database %I to projector', current_database());
-  execute format('grant connect on database %I to query, operator', current_database());
+  execute format('grant connect on database %I to query, notifier, operator', current_database());
   for name in select datname from pg_database where datname in ('postgres', 'template1') and datname <> current_database() loop
     execute format('revoke connect, temporary on database %I from public', name);
   end loop;
@@ -51,12 +54,18 @@ begin
   loop
     execute format('revoke execute on function %s from public', function.name);
     if function.locks then
-      execute format('grant execute on function %s to projector', function.name);
+      execute format('grant execute on function %s to projector, notifier', function.name);
     end if;
   end loop;
 end $$;
 
 create schema if not exists control authorization projector;
+-- The notifier reads what query reads.
+grant query to notifier;
+create schema if not exists delivery authorization notifier;
+grant usage on schema delivery to operator;
+grant select on all tables in schema delivery to operator;
+alter default privileges for role notifier grant select on tables to operator;
 grant usage on schema control to query, operator;
 grant select on all tables in schema control to operator;
 

@@ -26,6 +26,10 @@ pub const REVOKED_BUCKET: &str = "revoked";
 /// The bucket in which the query-services keep tickets for live connections until they are redeemed.
 pub const TICKETS_BUCKET: &str = "tickets";
 
+/// The bucket in which the notifiers keep how far they have planned the alarms of each stream, by
+/// [`planned_key`]. Stored; never rename.
+pub const NOTIFIER_BUCKET: &str = "notifier";
+
 /// The prefix of the names of the streams that hold buckets.
 const STREAM_PREFIX: &str = "KV_";
 
@@ -52,6 +56,11 @@ pub fn changes(bucket: &str) -> String {
 /// Returns true if a subject belongs to a bucket.
 pub fn is_subject(subject: &str) -> bool {
     subject.starts_with("$KV.")
+}
+
+/// The key of the position up to which alarms of a stream are planned, by the label of the stream. Stored; never rename.
+pub fn planned_key(label: &str) -> String {
+    format!("planned.{label}")
 }
 
 /// The key of a box's account. No user id contains `=`. Stored; never rename.

@@ -97,6 +97,12 @@ pub fn erasure_verb(subject: &str) -> Option<&str> {
     subject.strip_prefix("erasure.")
 }
 
+/// The subject of a notifier's question to the query-services: who is connected to these rooms.
+pub const ASK_PRESENCE: &str = "presence.ask";
+
+/// The subject of a notifier's request to the command-services: remove devices that do not exist any more.
+pub const REMOVE_DEVICE: &str = "devices.remove";
+
 /// The pattern of every subject of rows, alarms and users in any generation, for permissions.
 pub const LIVE: &str = "live.>";
 

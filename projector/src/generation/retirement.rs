@@ -64,18 +64,21 @@ async fn require_retirable(connection: &mut PgConnection, number: i32) -> Result
     }
 }
 
-/// Returns true if a query-service has a connection to a generation: its pool's `application_name` contains the number.
+/// Returns true if a query-service or a notifier has a connection to a generation: its pool's `application_name` contains
+/// the number.
 async fn has_reader(connection: &mut PgConnection, number: i32) -> Result<bool, sqlx::Error> {
     let found = query!(
         r#"select exists (
-             select from pg_stat_activity where application_name = $1 and datname = current_database()
+             select
+             from pg_stat_activity
+             where application_name = any($1) and datname = current_database()
            ) as "connected!""#,
-        format!("query-service g{number}")
+        &[format!("query-service g{number}"), format!("notifier g{number}")]
     );
     Ok(found.fetch_one(connection).await?.connected)
 }
 
-/// Drops the tables of retired generations that no query-service reads any more, or that were retired more than a
+/// Drops the tables of retired generations that no query-service or notifier reads any more, or that were retired more than a
 /// minute ago, in case a reader is stuck. Returns their numbers.
 pub async fn sweep(connection: &mut PgConnection) -> Result<Vec<i32>, sqlx::Error> {
     let retired = query!(

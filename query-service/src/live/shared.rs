@@ -7,7 +7,7 @@ use service_kit::{auth::Verifier, http::Rates};
 use tokio::sync::watch;
 
 use super::{
-    hub::Hub, limits::ConnectionLimiter, lobby::Lobby, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users,
+    hub::Hub, limits::ConnectionLimiter, lobby::Lobby, presence_answers, replay::Feeds, seen_by::SeenBy, threads::Threads, users::Users,
 };
 use crate::{generation::Generations, metrics::LiveNumbers, settings::Settings};
 
@@ -40,6 +40,7 @@ impl Live {
         let heartbeat = Duration::from_secs(settings.heartbeat);
         let lobby = Lobby::start(nats.clone(), generations.clone(), feeds.clone());
         let hub = Hub::start(nats.clone(), generations.clone(), feeds.clone());
+        supervision::spawn("the answers about presence", presence_answers::serve(nats.clone(), hub.signals().clone()));
         let seen_by = settings.share_read_markers.then(|| SeenBy::start(feeds.clone(), hub.signals().clone()));
         let users = Users::start(nats, generations, feeds.clone(), seen_by);
         let connection_limiter = ConnectionLimiter::new(settings.connections_per_user);

@@ -128,6 +128,13 @@ impl Signals {
         }
     }
 
+    /// Returns the users who follow a room at this node, or none without followers.
+    pub(super) fn users(&self, room: &RoomId) -> Option<BTreeSet<UserId>> {
+        let room = self.rooms().get(room).cloned()?;
+        let state = room.state();
+        Some(state.followers.iter().map(|follower| follower.user.clone()).collect())
+    }
+
     /// Returns true if a room has followers at this node.
     pub(super) fn is_followed(&self, room: &RoomId) -> bool {
         self.rooms().contains_key(room)

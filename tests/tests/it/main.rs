@@ -37,6 +37,7 @@ mod reconnects;
 mod slow_reader;
 
 mod metrics;
+mod pushes;
 mod talk;
 mod traces;
 

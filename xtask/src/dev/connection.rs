@@ -27,6 +27,7 @@ pub(super) struct Connection {
     nats_url: String,
     operator_url: String,
     database_url: String,
+    push_url: String,
     tokens: Tokens,
     admin: Admin,
 }
@@ -45,13 +46,14 @@ struct Admin {
 }
 
 impl Connection {
-    pub(super) fn of(stack: &Stack) -> Self {
+    pub(super) fn of(stack: &Stack, push_url: &str) -> Self {
         Self {
             command_url: stack.command_url(0),
             query_url: stack.query_url(0),
             nats_url: stack.nats_url(Account::Device),
             operator_url: stack.nats_url(Account::Operator),
             database_url: stack.database_url(Role::Query),
+            push_url: push_url.to_owned(),
             tokens: Tokens {
                 operator: stack.token(Bearer::Operator("ops"), LIFETIME),
                 ana: stack.token(Bearer::User("ana"), LIFETIME),
@@ -99,7 +101,7 @@ impl Connection {
 
     /// Describes addresses and tokens as text.
     pub(super) fn describe(&self, published: &Path) -> String {
-        let Self { command_url, query_url, nats_url, operator_url, database_url, tokens, .. } = self;
+        let Self { command_url, query_url, nats_url, operator_url, database_url, push_url, tokens, .. } = self;
         let published = published.display();
         format!(
             "
@@ -111,6 +113,7 @@ Boxroom is ready.
   nats       {nats_url}
   operators  {operator_url}
   database   {database_url}
+  push       {push_url}/received    all push messages
 
   operator ops   {operator}
   user ana       {ana}

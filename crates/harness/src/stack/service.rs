@@ -55,6 +55,7 @@ impl Service {
             ServiceId::Command(_) => "command-service",
             ServiceId::Projector(_) => "projector",
             ServiceId::Query(_) => "query-service",
+            ServiceId::Notifier(_) => "notifier",
         });
         ensure!(program.is_file(), "{} does not exist: run `cargo build` first", program.display());
         Ok(Self { id, program, port, settings, output, process: Mutex::default(), tunnel: None })

@@ -9,6 +9,8 @@ pub enum ServiceId {
     Projector(usize),
     /// The n-th query-service, from 0.
     Query(usize),
+    /// The n-th notifier, from 0.
+    Notifier(usize),
 }
 
 impl std::fmt::Display for ServiceId {
@@ -24,6 +26,7 @@ impl ServiceId {
             Self::Command(index) => ("command", index),
             Self::Projector(index) => ("projector", index),
             Self::Query(index) => ("query", index),
+            Self::Notifier(index) => ("notifier", index),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, StorageType};
 use wire::{
     bucket::{
-        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET, SIGNING_KEYS_BUCKET,
-        TICKETS_BUCKET,
+        self, ACCOUNTS_BUCKET, ATTEMPTS_BUCKET, KEYS_BUCKET, NOTIFIER_BUCKET, REVOKED_BUCKET, SESSIONS_BUCKET,
+        SIGNING_KEYS_BUCKET, TICKETS_BUCKET,
     },
     trust::{REVOKED_HOURS, SESSION_DAYS, TICKET_SECONDS},
 };
@@ -26,7 +26,7 @@ const MAX_TALLY_AGE: Duration = DAY.saturating_mul(30);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Returns the streams of all buckets with the given number of replicas.
-pub(super) fn layouts(replicas: usize) -> [Config; 7] {
+pub(super) fn layouts(replicas: usize) -> [Config; 8] {
     let ticket_age = Duration::from_secs(TICKET_SECONDS.into());
     let session_age = DAY * u32::try_from(SESSION_DAYS).unwrap_or_default();
     let revoked_age = Duration::from_hours(REVOKED_HOURS.unsigned_abs());
@@ -34,6 +34,7 @@ pub(super) fn layouts(replicas: usize) -> [Config; 7] {
     let notified = |name: &str, keys: &str| Config { republish: Some(republish(name)), ..kept(name, keys) };
     [
         kept(ACCOUNTS_BUCKET, "*"),
+        kept(NOTIFIER_BUCKET, "*.*"),
         Config { max_age: ticket_age, ..kept(TICKETS_BUCKET, "*") },
         Config { max_age: session_age, ..kept(SESSIONS_BUCKET, "*.*.*") },
         // Services follow these two in batches, which only direct reads support. An entry that a replica lacks is found

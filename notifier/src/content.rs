@@ -1,0 +1,187 @@
+//! The content of a push message, read at the moment of each attempt: nothing of it is stored by the notifier.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::Utc;
+use clap::ValueEnum;
+use push::{DeviceToken, PushMessage, RegistrationToken, Subscription, Target};
+use sqlx::{PgConnection, query, query_scalar};
+
+use crate::{
+    decision::{Alarm, Reason, reason_against},
+    pushes::Push,
+    tell::recipient,
+    texts::{Texts, Variables},
+};
+
+/// The greatest badge: unread alarms are counted up to this number.
+const MAX_BADGE: i64 = 1_000;
+
+/// How much of an alarm a push message shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preview {
+    /// Only that there is news.
+    None,
+    /// The kind, the room's title and the name of the user who caused it.
+    Sender,
+    /// The text of the message as well.
+    Text,
+}
+
+/// A message to a device.
+pub(crate) struct Content {
+    pub(crate) message: PushMessage,
+    pub(crate) target: Target,
+    /// The text of the target in the read model, to recognize a later one.
+    pub(crate) stored_target: String,
+}
+
+/// The result of composing.
+pub(crate) enum Composed {
+    Send(Box<Content>),
+    /// The user or the device need not be told any more.
+    Skip(&'static str),
+    /// The stored target is not one of its provider.
+    Invalid(String),
+}
+
+/// Composes a push message from the read model, unless its user need not be told any more.
+pub(crate) async fn compose(
+    connection: &mut PgConnection,
+    texts: &Texts,
+    preview: Preview,
+    push: &Push,
+) -> Result<Composed, sqlx::Error> {
+    let Push { group, .. } = push;
+    let found = query!(
+        r#"select
+             d.provider,
+             d.target,
+             d.locale,
+             case when r.title_erased then null else r.title end as title,
+             r.v,
+             a.user_id is not null as "exists!",
+             a.message_id as "message_id?",
+             coalesce(a.withdrawn is null, false) as "stands!",
+             coalesce(a.latest <= ar.up_to, false) as "is_read!",
+             u.nickname as "by?",
+             m.body as "body?"
+           from devices d
+           join rooms r on r.box_id = $3 and r.room_id = $4
+           left join alarms a on a.user_id = d.user_id and a.stream = $5 and a.position = $6 and a.kind = $7
+           left join alarms_read ar on ar.user_id = d.user_id and ar.stream = $5
+           left join users u on u.user_id = a.by
+           left join messages m on m.box_id = $3 and m.room_id = $4 and m.message_id = a.message_id
+           where d.user_id = $1 and d.device_id = $2"#,
+        group.user_id,
+        push.device_id,
+        group.box_id,
+        group.room_id,
+        push.stream,
+        push.position,
+        push.kind
+    );
+    let Some(found) = found.fetch_optional(&mut *connection).await? else { return Ok(Composed::Skip("no_device")) };
+    let alarm = Alarm {
+        kind: push.kind.clone(),
+        message_id: found.message_id,
+        stands: found.exists && found.stands,
+        is_read: found.is_read,
+    };
+    let Some(recipient) = recipient(connection, group).await? else { return Ok(Composed::Skip("erased")) };
+    let reason = reason_against(&alarm, &group.user_id, &recipient, &std::collections::BTreeSet::new(), Utc::now());
+    // Earlier alarms of the message may still stand.
+    let is_reduced = reason == Some(Reason::Withdrawn) && push.alarms > 1;
+    if let Some(reason) = reason.filter(|_| !is_reduced) {
+        return Ok(Composed::Skip(reason.as_str()));
+    }
+    let target = match parse(&found.provider, &found.target) {
+        Ok(target) => target,
+        Err(error) => return Ok(Composed::Invalid(error)),
+    };
+    let name = match (preview, push.alarms, &found.body) {
+        (Preview::None, 1, _) => "hidden",
+        (Preview::None, ..) => "hidden_many",
+        (_, 2.., _) => "many",
+        (Preview::Text, _, Some(_)) if push.kind != "reaction" => "message",
+        _ => &push.kind,
+    };
+    let variables = Variables {
+        room: found.title.as_deref(),
+        by: found.by.as_deref(),
+        text: found.body.as_deref().unwrap_or_default(),
+        count: push.alarms,
+    };
+    let (title, body) = texts.compose(&found.locale, name, variables);
+    let mut data = BTreeMap::from([
+        ("kind".to_owned(), push.kind.clone()),
+        ("room_id".to_owned(), group.room_id.clone()),
+        ("v".to_owned(), found.v.to_string()),
+        ("alarms".to_owned(), push.alarms.to_string()),
+    ]);
+    data.extend(found.message_id.map(|message_id| ("message_id".to_owned(), message_id.to_string())));
+    let message = PushMessage {
+        id: push.push_id,
+        collapse_key: Some(group.room_id.clone()),
+        title: Some(title),
+        body: Some(body),
+        data,
+        badge: badge(connection, &group.user_id).await?,
+        urgent: push.kind != "reaction",
+        ttl: Duration::from_secs(push.expires_in_s.unsigned_abs()),
+    };
+    Ok(Composed::Send(Box::new(Content { message, target, stored_target: found.target })))
+}
+
+fn parse(provider: &str, target: &str) -> Result<Target, String> {
+    let target = match provider {
+        "fcm" => RegistrationToken::new(target).map(Target::Fcm),
+        "apns" => DeviceToken::new(target).map(Target::Apns),
+        "web_push" => Subscription::from_json(target).map(Target::WebPush),
+        other => return Err(format!("unknown provider {other}")),
+    };
+    target.map_err(|error| error.to_string())
+}
+
+/// Returns the number of the user's unread alarms.
+async fn badge(connection: &mut PgConnection, user_id: &str) -> Result<u32, sqlx::Error> {
+    let unread = query_scalar!(
+        r#"select count(*) as "unread!"
+           from (
+             select
+             from checkpoints c
+             left join alarms_read r on r.user_id = $1 and r.stream = c.stream
+             cross join lateral (
+               select
+               from alarms a
+               where a.user_id = $1
+                 and a.stream = c.stream
+                 and a.latest > coalesce(r.up_to, 0)
+                 and a.withdrawn is null
+               limit $2
+             ) as unread
+             where c.stream like 'box-%'
+             limit $2
+           ) as unread"#,
+        user_id,
+        MAX_BADGE
+    );
+    Ok(u32::try_from(unread.fetch_one(connection).await?).unwrap_or(u32::MAX))
+}
+
+/// Returns true if a device still has this target. It may have been registered again during an attempt.
+pub(crate) async fn has_target(
+    connection: &mut PgConnection,
+    push: &Push,
+    stored_target: &str,
+) -> Result<bool, sqlx::Error> {
+    let has = query_scalar!(
+        r#"select exists (
+             select from devices where user_id = $1 and device_id = $2 and target = $3
+           ) as "has!""#,
+        push.group.user_id,
+        push.device_id,
+        stored_target
+    );
+    has.fetch_one(connection).await
+}

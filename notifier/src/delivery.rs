@@ -1,0 +1,214 @@
+//! Sends push messages and records the results. An attempt holds no database connection while the provider works.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use push::{Failure, Providers, Scope};
+use sqlx::PgPool;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use uuid::Uuid;
+
+use crate::{
+    content::{self, Composed, Content, Preview, compose},
+    database::Database,
+    gate::{Gate, Health, backoff},
+    metrics::METRICS,
+    pushes::{self, Outcome, Push},
+    removed_devices::RemovedDevices,
+    texts::Texts,
+};
+
+/// The pause after the first failed attempt, and the limit to which it grows.
+const MIN_RETRY: Duration = Duration::from_secs(1);
+const MAX_RETRY: Duration = Duration::from_mins(10);
+
+/// The pause of a provider that rejects the credentials of the installation.
+const UNAUTHORIZED_PAUSE: Duration = Duration::from_mins(1);
+
+/// The pause between attempts to record a result, while the database is unavailable.
+const RECORD_RETRY: Duration = Duration::from_millis(500);
+
+/// A provider as the tables name it, with its gate.
+pub(crate) struct Route {
+    pub(crate) provider: &'static str,
+    pub(crate) gate: Gate,
+}
+
+/// Sends for all streams of the process.
+pub(crate) struct Delivery {
+    pub(crate) database: Arc<Database>,
+    pub(crate) providers: Providers,
+    /// The providers with credentials.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) texts: Texts,
+    pub(crate) preview: Preview,
+    pub(crate) removed_devices: RemovedDevices,
+    in_flight: Mutex<BTreeSet<Uuid>>,
+    ended: watch::Sender<()>,
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        database: Arc<Database>,
+        providers: Providers,
+        routes: Vec<Route>,
+        (texts, preview): (Texts, Preview),
+        removed_devices: RemovedDevices,
+    ) -> Self {
+        let (in_flight, ended) = (Mutex::default(), watch::Sender::new(()));
+        Self { database, providers, routes, texts, preview, removed_devices, in_flight, ended }
+    }
+
+    /// Begins as many attempts as are due and allowed. Returns their number.
+    pub(crate) async fn start(self: &Arc<Self>, pool: &PgPool, stream: &str) -> Result<usize, sqlx::Error> {
+        let mut begun = 0;
+        for (index, route) in self.routes.iter().enumerate() {
+            let reserved = route.gate.reserve(usize::MAX);
+            if reserved == 0 {
+                continue;
+            }
+            let limit = i64::try_from(reserved).unwrap_or(i64::MAX);
+            let claimed = pushes::claim(pool, stream, route.provider, limit).await.inspect_err(|_| {
+                route.gate.cancel(reserved);
+            })?;
+            route.gate.cancel(reserved - claimed.len());
+            begun += claimed.len();
+            for push in claimed {
+                self.in_flight().insert(push.push_id);
+                supervision::spawn("a push message", self.clone().deliver(index, push));
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Returns the messages that this process is sending.
+    pub(crate) fn sending(&self) -> Vec<Uuid> {
+        self.in_flight().iter().copied().collect()
+    }
+
+    /// Returns a receiver that changes whenever an attempt has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
+    }
+
+    /// Waits until no attempt runs.
+    pub(crate) async fn drained(&self) {
+        let mut ended = self.ended();
+        while !self.in_flight().is_empty() {
+            let _ = ended.changed().await;
+        }
+    }
+
+    async fn deliver(self: Arc<Self>, route: usize, push: Push) {
+        let begun = Instant::now();
+        let (outcome, health) = self.attempt(&push).await;
+        if let Some(route) = self.routes.get(route) {
+            METRICS.attempted(route.provider, &outcome, begun.elapsed());
+            // Recorded first: until then the attempt counts, so that a lost database stops further attempts.
+            self.record(&push, &outcome).await;
+            route.gate.finish(health);
+        }
+        self.in_flight().remove(&push.push_id);
+        self.ended.send_replace(());
+    }
+
+    async fn attempt(&self, push: &Push) -> (Outcome, Health) {
+        if push.expires_in_s <= 0 {
+            return (Outcome::Dead("expired".to_owned()), Health::Working);
+        }
+        let content = match self.compose(push).await {
+            Ok(Composed::Send(content)) => content,
+            Ok(Composed::Skip(reason)) => return (Outcome::Skipped(reason), Health::Working),
+            Ok(Composed::Invalid(detail)) => return (Outcome::Dead(detail), Health::Working),
+            Err(error) => {
+                tracing::debug!(%error, "a push message cannot be composed now");
+                return (Outcome::Postponed(MIN_RETRY), Health::Working);
+            }
+        };
+        let sent = self.providers.send(&content.message, &content.target).await;
+        self.outcome(push, &content, sent.err()).await
+    }
+
+    async fn compose(&self, push: &Push) -> Result<Composed, sqlx::Error> {
+        let pool = self.database.last_served().await?.pool;
+        let mut connection = pool.acquire().await?;
+        compose(&mut connection, &self.texts, self.preview, push).await
+    }
+
+    async fn outcome(&self, push: &Push, content: &Content, failure: Option<Failure>) -> (Outcome, Health) {
+        let after = |pause: Option<Duration>| {
+            let attempts = push.attempt.unsigned_abs().saturating_sub(1);
+            pause.unwrap_or_default().max(backoff(attempts, MIN_RETRY, MAX_RETRY))
+        };
+        let expires = Duration::from_secs(push.expires_in_s.unsigned_abs());
+        let retry = |pause: Duration, detail: String| {
+            if pause < expires { Outcome::Retry(pause, detail) } else { Outcome::Dead(format!("expired: {detail}")) }
+        };
+        match failure {
+            None => (Outcome::Sent, Health::Working),
+            // A device that was registered after the provider lost it has another target by now.
+            Some(Failure::Gone { since: _ }) => {
+                self.remove_device(push, &content.stored_target).await;
+                (Outcome::Gone, Health::Working)
+            }
+            Some(Failure::Rejected { detail }) => (Outcome::Dead(detail), Health::Working),
+            Some(Failure::Throttled { retry_after, scope }) => {
+                let pause = after(retry_after);
+                let health = match scope {
+                    Scope::Service => Health::Pausing(pause),
+                    Scope::Target => Health::Working,
+                };
+                (retry(pause, "throttled".to_owned()), health)
+            }
+            Some(Failure::Unavailable { retry_after, scope, detail }) => {
+                let health = match (scope, retry_after) {
+                    (Scope::Service, Some(pause)) => Health::Pausing(pause),
+                    (Scope::Service, None) => Health::Failing,
+                    (Scope::Target, _) => Health::Working,
+                };
+                (retry(after(retry_after), detail), health)
+            }
+            Some(Failure::Unauthorized { scope: Scope::Service, detail }) => {
+                tracing::error!(detail, "a provider rejects the credentials");
+                (retry(after(Some(UNAUTHORIZED_PAUSE)), detail), Health::Pausing(UNAUTHORIZED_PAUSE))
+            }
+            Some(Failure::Unauthorized { scope: Scope::Target, detail }) => (Outcome::Dead(detail), Health::Working),
+        }
+    }
+
+    /// Removes a device that does not exist any more, unless it was registered again during the attempt.
+    async fn remove_device(&self, push: &Push, stored_target: &str) {
+        let still_has_target = async {
+            let pool = self.database.last_served().await?.pool;
+            content::has_target(&mut *pool.acquire().await?, push, stored_target).await
+        };
+        match still_has_target.await {
+            Ok(true) => self.removed_devices.remove(&push.group.user_id, &push.device_id).await,
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "a device that is gone cannot be removed now"),
+        }
+    }
+
+    /// Records a result, as soon as the database is available.
+    async fn record(&self, push: &Push, outcome: &Outcome) {
+        loop {
+            let recorded = async {
+                let pool = self.database.last_served().await?.pool;
+                pushes::record(&pool, push, outcome).await
+            };
+            let Err(error) = recorded.await else { return };
+            tracing::debug!(%error, "the result of a push message cannot be recorded yet");
+            sleep(RECORD_RETRY).await;
+        }
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

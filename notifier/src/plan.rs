@@ -1,0 +1,172 @@
+//! Plans the alarms of a stream: copies those that the read model has since the last time into the notifier's tables.
+
+use sqlx::{Connection, PgConnection, PgPool, query, query_scalar};
+
+use crate::cursor::Planned;
+
+/// The number of positions in one transaction. Each causes a bounded number of alarms.
+const MAX_POSITIONS: i64 = 2_000;
+
+/// What is planned, and when it is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// The time from planning to telling, in milliseconds.
+    pub(crate) delay_ms: i64,
+    /// The age of an alarm, and of a push message that could not be sent, from which on it is given up, in seconds.
+    pub(crate) lifetime_s: i64,
+}
+
+/// The result of planning.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The position up to which the stream is planned.
+    pub(crate) planned: Planned,
+    /// The number of new alarms to tell.
+    pub(crate) alarms: u64,
+    /// True if the read model has later positions.
+    pub(crate) has_more: bool,
+}
+
+/// Plans the alarms after a position, in one transaction that sees one state of the read model. Without a position, or
+/// with one of another incarnation of the log, nothing of the past is told: planning begins at the checkpoint.
+pub(crate) async fn plan(
+    pool: &PgPool,
+    stream: &str,
+    from: Option<&Planned>,
+    rules: Rules,
+) -> Result<Option<Progress>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let mut transaction = connection.begin_with("begin isolation level repeatable read").await?;
+    let checkpoint = query!("select incarnation, position from checkpoints where stream = $1", stream);
+    let Some(checkpoint) = checkpoint.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+    let Some(from) = from.filter(|from| from.incarnation == checkpoint.incarnation) else {
+        skip_other_logs(&mut transaction, stream, &checkpoint.incarnation).await?;
+        transaction.commit().await?;
+        let planned = Planned { incarnation: checkpoint.incarnation, position: checkpoint.position };
+        return Ok(Some(Progress { planned, alarms: 0, has_more: false }));
+    };
+    // Another generation may be behind.
+    let to = checkpoint.position.min(from.position + MAX_POSITIONS).max(from.position);
+    let range = Range { stream, incarnation: &checkpoint.incarnation, from: from.position, to };
+    hold(&mut transaction, range).await?;
+    let mut alarms = release(&mut transaction, range, rules).await?;
+    if to > from.position {
+        alarms += insert(&mut transaction, range, None, rules).await?;
+    }
+    transaction.commit().await?;
+    let planned = Planned { incarnation: checkpoint.incarnation, position: to };
+    Ok(Some(Progress { planned, alarms, has_more: checkpoint.position > to }))
+}
+
+/// Skips what was planned for another incarnation of the stream: its alarms cannot be found any more.
+async fn skip_other_logs(connection: &mut PgConnection, stream: &str, incarnation: &str) -> Result<(), sqlx::Error> {
+    query!(
+        "update planned_alarms
+         set state = 'skipped', reason = 'other_log'
+         where stream = $1 and state = 'planned' and incarnation <> $2",
+        stream,
+        incarnation
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The positions after `from`, up to `to`.
+#[derive(Debug, Clone, Copy)]
+struct Range<'a> {
+    stream: &'a str,
+    incarnation: &'a str,
+    from: i64,
+    to: i64,
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    Range { stream, incarnation, from, to }: Range<'_>,
+    box_id: Option<&str>,
+    rules: Rules,
+) -> Result<u64, sqlx::Error> {
+    let inserted = query!(
+        "insert into planned_alarms (stream, incarnation, position, user_id, kind, room_id, box_id, due_at)
+         select stream, $2, position, user_id, kind, room_id, box_id, now() + $6::bigint * interval '1 ms'
+         from alarms
+         where stream = $1
+           and position > $3
+           and position <= $4
+           and ($5::text is null or box_id = $5)
+           and withdrawn is null
+           and at > now() - $7::bigint * interval '1 s'
+           and exists (select from devices where devices.user_id = alarms.user_id)
+         on conflict do nothing",
+        stream,
+        incarnation,
+        from,
+        to,
+        box_id,
+        rules.delay_ms,
+        rules.lifetime_s
+    );
+    Ok(inserted.execute(connection).await?.rows_affected())
+}
+
+/// Remembers the boxes in quarantine.
+async fn hold(connection: &mut PgConnection, range: Range<'_>) -> Result<(), sqlx::Error> {
+    query!(
+        "insert into held_boxes (stream, incarnation, box_id, since)
+         select stream, $2, box_id, position
+         from quarantined_boxes
+         where stream = $1
+         on conflict do nothing",
+        range.stream,
+        range.incarnation
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Plans the alarms that boxes released from quarantine have caused at positions that are already planned.
+async fn release(connection: &mut PgConnection, range: Range<'_>, rules: Rules) -> Result<u64, sqlx::Error> {
+    let released = query!(
+        "delete from held_boxes
+         where stream = $1
+           and incarnation = $2
+           and not exists (
+             select
+             from quarantined_boxes
+             where quarantined_boxes.stream = held_boxes.stream and quarantined_boxes.box_id = held_boxes.box_id
+           )
+         returning box_id, since",
+        range.stream,
+        range.incarnation
+    );
+    let mut alarms = 0;
+    for released in released.fetch_all(&mut *connection).await? {
+        let missed = Range { from: released.since - 1, to: range.from, ..range };
+        alarms += insert(connection, missed, Some(&released.box_id), rules).await?;
+    }
+    Ok(alarms)
+}
+
+/// Removes rows that are older than 30 days, some at a time. Returns true if there may be more.
+pub(crate) async fn remove_old(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let removed = query_scalar!(
+        r#"with alarms as (
+             delete from planned_alarms
+             where ctid = any(array(
+               select ctid from planned_alarms where planned_at < now() - interval '30 days' limit 1000
+             ))
+             returning 1
+           ),
+           messages as (
+             delete from pushes
+             where ctid = any(array(
+               select ctid from pushes where created_at < now() - interval '30 days' limit 1000
+             ))
+             returning 1
+           )
+           select (select count(*) from alarms) + (select count(*) from messages) as "removed!""#
+    );
+    Ok(removed.fetch_one(pool).await? > 0)
+}

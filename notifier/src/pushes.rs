@@ -1,0 +1,195 @@
+//! The push messages of a stream and their states.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sqlx::{PgPool, query, query_scalar};
+use uuid::Uuid;
+
+use crate::tell::Group;
+
+/// The maximum number of alarms of a user in a room that are decided at a time.
+pub(crate) const ROOM_LIMIT: i64 = 1_000;
+
+/// A push message during an attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Push {
+    pub(crate) push_id: Uuid,
+    pub(crate) stream: String,
+    pub(crate) group: Group,
+    pub(crate) device_id: String,
+    pub(crate) position: i64,
+    pub(crate) kind: String,
+    pub(crate) alarms: i32,
+    /// The number of this attempt, from 1.
+    pub(crate) attempt: i32,
+    /// The time until it is worth nothing; zero or less if it has passed.
+    pub(crate) expires_in_s: i64,
+}
+
+/// The result of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The provider has accepted it.
+    Sent,
+    /// The user need not be told any more.
+    Skipped(&'static str),
+    /// The device does not exist any more.
+    Gone,
+    /// It will never be accepted.
+    Dead(String),
+    /// Another attempt may succeed after this time.
+    Retry(Duration, String),
+    /// There was no attempt: it is due again after this time.
+    Postponed(Duration),
+}
+
+/// Takes push messages of a provider that are due, for an attempt each.
+pub(crate) async fn claim(
+    pool: &PgPool,
+    stream: &str,
+    provider: &str,
+    limit: i64,
+) -> Result<Vec<Push>, sqlx::Error> {
+    let rows = query!(
+        r#"update pushes
+           set state = 'sending', attempts = attempts + 1, updated_at = now()
+           where push_id = any(array(
+             select push_id
+             from pushes
+             where stream = $1 and provider = $2 and state = 'waiting' and next_at <= now()
+             order by next_at
+             limit $3
+             for update skip locked
+           ))
+           returning
+             push_id,
+             user_id,
+             room_id,
+             box_id,
+             device_id,
+             position,
+             kind,
+             alarms,
+             attempts,
+             extract(epoch from expires_at - now())::bigint as "expires_in_s!""#,
+        stream,
+        provider,
+        limit
+    );
+    let rows = rows.fetch_all(pool).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Push {
+            push_id: row.push_id,
+            stream: stream.to_owned(),
+            group: Group { box_id: row.box_id, room_id: row.room_id, user_id: row.user_id },
+            device_id: row.device_id,
+            position: row.position,
+            kind: row.kind,
+            alarms: row.alarms,
+            attempt: row.attempts,
+            expires_in_s: row.expires_in_s,
+        })
+        .collect())
+}
+
+/// Records the result of an attempt, unless another notifier has taken the message in the meantime.
+pub(crate) async fn record(pool: &PgPool, push: &Push, outcome: &Outcome) -> Result<(), sqlx::Error> {
+    let milliseconds = |time: &Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let (state, detail, next_ms, attempt) = match outcome {
+        Outcome::Sent => ("sent", None, 0, push.attempt),
+        Outcome::Skipped(reason) => ("skipped", Some(*reason), 0, push.attempt),
+        Outcome::Gone => ("gone", None, 0, push.attempt),
+        Outcome::Dead(detail) => ("dead", Some(detail.as_str()), 0, push.attempt),
+        Outcome::Retry(after, detail) => ("waiting", Some(detail.as_str()), milliseconds(after), push.attempt),
+        Outcome::Postponed(after) => ("waiting", None, milliseconds(after), push.attempt - 1),
+    };
+    query!(
+        "update pushes
+         set
+           state = $3,
+           detail = coalesce($4, detail),
+           next_at = now() + $5::bigint * interval '1 ms',
+           attempts = $6,
+           updated_at = now()
+         where push_id = $1 and state = 'sending' and attempts = $2",
+        push.push_id,
+        push.attempt,
+        state,
+        detail,
+        next_ms,
+        attempt
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Finds the push messages that a notifier was sending when it ended, except those that this process is still sending.
+/// Each is sent once more, and never a third time without a known result. Returns the number of those given up.
+pub(crate) async fn recover(pool: &PgPool, stream: &str, in_flight: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let given_up = query_scalar!(
+        r#"with interrupted as (
+             update pushes
+             set
+               state = case when repeated then 'dead' else 'waiting' end,
+               detail = 'the notifier ended during an attempt',
+               repeated = true,
+               next_at = now(),
+               updated_at = now()
+             where stream = $1 and state = 'sending' and push_id <> all($2)
+             returning state
+           )
+           select count(*) filter (where state = 'dead') as "given_up!" from interrupted"#,
+        stream,
+        in_flight
+    );
+    Ok(given_up.fetch_one(pool).await?.unsigned_abs())
+}
+
+/// The time until something of a stream is due.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// Until planned alarms are told.
+    pub(crate) alarms: Option<Duration>,
+    /// Until a push message of each provider is sent, in the order of the question.
+    pub(crate) pushes: Vec<Option<Duration>>,
+}
+
+/// Returns what is due next.
+pub(crate) async fn next_due(pool: &PgPool, stream: &str, providers: &[String]) -> Result<Due, sqlx::Error> {
+    let row = query!(
+        r#"select
+             (
+               select extract(epoch from min(due_at) - now())::float8
+               from planned_alarms
+               where stream = $1 and state = 'planned'
+             ) as alarms,
+             array(
+               select (
+                 select extract(epoch from next_at - now())::float8
+                 from pushes
+                 where stream = $1 and provider = asked.provider and state = 'waiting'
+                 order by next_at
+                 limit 1
+               )
+               from unnest($2::text[]) with ordinality as asked (provider, position)
+               order by asked.position
+             ) as "pushes!: Vec<Option<f64>>""#,
+        stream,
+        providers
+    );
+    let row = row.fetch_one(pool).await?;
+    let duration = |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+    Ok(Due {
+        alarms: row.alarms.map(duration),
+        pushes: row.pushes.into_iter().map(|seconds| seconds.map(duration)).collect(),
+    })
+}
+
+/// Returns the rooms of groups, for asking who is connected to them.
+pub(crate) fn rooms(groups: &BTreeSet<Group>) -> Vec<&str> {
+    let mut rooms: Vec<&str> = groups.iter().map(|group| group.room_id.as_str()).collect();
+    rooms.dedup();
+    rooms
+}

@@ -1,0 +1,171 @@
+//! Tells the alarms of one stream, in the one notifier that holds its lock.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use storage::BucketError;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    app::App,
+    cursor::Cursor,
+    database::Generation,
+    delivery::Delivery,
+    metrics::METRICS,
+    plan::{self, plan},
+    presence,
+    pushes::{self, rooms},
+    status::Status,
+    tell::{due, tell},
+};
+
+/// The time for which announcements are collected, so that a busy stream is planned a few times a second.
+const COLLECT: Duration = Duration::from_millis(250);
+
+/// The longest time between two looks, in case that an announcement was lost.
+const MAX_WAIT: Duration = Duration::from_mins(2);
+
+/// The number of groups that are told in one round, and at a time.
+const GROUPS: i64 = 128;
+const CONCURRENCY: usize = 2;
+
+/// The interval at which old rows are removed.
+const CLEANUP_INTERVAL: Duration = Duration::from_hours(1);
+
+/// The pause after an error.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The worker of one stream.
+pub(crate) struct Worker {
+    pub(crate) app: App,
+    /// The label of the stream.
+    pub(crate) stream: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Cursor(#[from] BucketError),
+}
+
+impl Worker {
+    /// Works until dropped.
+    pub(crate) async fn run(self) -> Infallible {
+        loop {
+            let Err(error) = self.work().await;
+            self.app.status.set(&self.stream, Status::Waiting(error.to_string()));
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn work(&self) -> Result<Infallible, WorkError> {
+        let Self { app, stream } = self;
+        let mut announced = app.wakeups.of(stream);
+        let mut ended = app.delivery.ended();
+        let mut cursor = app.cursors.read(stream).await?;
+        self.recover().await?;
+        let mut clean_up_at = Instant::now();
+        loop {
+            announced.mark_unchanged();
+            ended.mark_unchanged();
+            let mut wait = MAX_WAIT;
+            if let Some(generation) = app.database.served().await? {
+                self.plan(&generation, &mut cursor).await?;
+                self.tell(&generation).await?;
+                app.delivery.start(&generation.pool, stream).await?;
+                wait = self.next_due(&generation).await?.min(MAX_WAIT);
+                app.status.set(stream, Status::Working);
+                if Instant::now() >= clean_up_at && !plan::remove_old(&generation.pool).await? {
+                    clean_up_at = Instant::now() + CLEANUP_INTERVAL;
+                }
+            } else {
+                app.status.set(stream, Status::Waiting("no generation of the read model is active".to_owned()));
+            }
+            self.wait(&mut announced, &mut ended, wait).await;
+        }
+    }
+
+    /// Continues with what a former worker was sending.
+    async fn recover(&self) -> Result<(), WorkError> {
+        let Some(generation) = self.app.database.served().await? else { return Ok(()) };
+        let given_up = pushes::recover(&generation.pool, &self.stream, &self.app.delivery.sending()).await?;
+        if given_up > 0 {
+            tracing::warn!(stream.label = self.stream, given_up, "push messages were interrupted twice");
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, generation: &Generation, cursor: &mut Cursor) -> Result<(), WorkError> {
+        loop {
+            let progress = plan(&generation.pool, &self.stream, cursor.planned.as_ref(), self.app.rules).await?;
+            let Some(progress) = progress else { return Ok(()) };
+            let is_other_log =
+                cursor.planned.as_ref().is_none_or(|planned| planned.incarnation != progress.planned.incarnation);
+            if is_other_log {
+                let position = progress.planned.position;
+                tracing::info!(stream.label = self.stream, position, "nothing before this position is told");
+            }
+            METRICS.planned(&self.stream, progress.alarms);
+            self.app.cursors.write(cursor, progress.planned).await?;
+            if !progress.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn tell(&self, generation: &Generation) -> Result<(), WorkError> {
+        let groups = due(&generation.pool, &self.stream, GROUPS).await?;
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let present = &presence::ask(&self.app.client, &rooms(&groups)).await;
+        let nobody = &std::collections::BTreeSet::new();
+        stream::iter(groups)
+            .map(|group| async move {
+                let present = present.get(&group.room_id).unwrap_or(nobody);
+                tell(&generation.pool, &self.stream, &group, present, self.app.rules.lifetime_s).await
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_fold(0, async |sum, pushes| Ok(sum + pushes))
+            .await?;
+        Ok(())
+    }
+
+    /// Returns the time until something is due that may begin.
+    async fn next_due(&self, generation: &Generation) -> Result<Duration, WorkError> {
+        let routes = &self.app.delivery.routes;
+        let providers: Vec<String> = routes.iter().map(|route| route.provider.to_owned()).collect();
+        let due = pushes::next_due(&generation.pool, &self.stream, &providers).await?;
+        let pushes = routes.iter().zip(due.pushes).filter_map(|(route, due)| {
+            let due = due?;
+            match route.gate.pause() {
+                Some(pause) => Some(due.max(pause)),
+                // The end of a running attempt wakes this worker.
+                None if route.gate.is_full() => None,
+                None => Some(due),
+            }
+        });
+        Ok(pushes.chain(due.alarms).min().unwrap_or(MAX_WAIT))
+    }
+
+    async fn wait(&self, announced: &mut watch::Receiver<()>, ended: &mut watch::Receiver<()>, wait: Duration) {
+        let at = Instant::now() + wait;
+        tokio::select! {
+            _ = announced.changed() => sleep(COLLECT).await,
+            _ = ended.changed() => {}
+            () = sleep_until(at) => {}
+        }
+    }
+}
+
+/// Waits until no attempt runs, so that a stopping process leaves no unknown results.
+pub(crate) async fn drain(delivery: &Arc<Delivery>, limit: Duration) {
+    if tokio::time::timeout(limit, delivery.drained()).await.is_err() {
+        tracing::warn!("some push messages are still being sent; they will be sent once more");
+    }
+}

@@ -1,0 +1,121 @@
+//! The stand-in for the push providers, and what it has received.
+
+use std::time::Duration;
+
+use harness::{ServiceId, StackOptions};
+use push_sink::{APNS_KEY_ID, APNS_TEAM_ID, APNS_TOPIC, Behaviour, Options, Received, Service, Sink};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testing::wait::until_within;
+
+use crate::{Person, World};
+
+/// The time from an alarm to its push message in these tests, in milliseconds.
+pub const DELAY_MS: u64 = 400;
+
+/// The time in which a push message arrives.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A time in which a push message would have arrived.
+const SILENCE: Duration = Duration::from_millis(5 * DELAY_MS);
+
+/// A stand-in for all providers. Ends with this value.
+pub struct PushProviders {
+    sink: Sink,
+    folder: TempDir,
+}
+
+impl PushProviders {
+    /// Starts it.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
+        let options = Options { credentials: Some(folder.path().to_path_buf()), ..Options::default() };
+        let sink = Sink::start(options).await.unwrap_or_else(|error| panic!("{error:?}"));
+        Self { sink, folder }
+    }
+
+    /// Starts a world with notifiers that use these providers.
+    pub async fn world(&self, notifiers: usize, options: StackOptions) -> World {
+        let mut options = StackOptions { notifiers, ..options };
+        for index in 0..notifiers {
+            options.env.extend(self.settings().map(|(name, value)| (ServiceId::Notifier(index), name, value)));
+        }
+        World::start(options).await
+    }
+
+    fn settings(&self) -> [(&'static str, String); 13] {
+        let file = |name: &str| self.folder.path().join(name).to_string_lossy().into_owned();
+        [
+            ("BOXROOM_FCM_ACCOUNT_FILE", file("fcm.json")),
+            ("BOXROOM_FCM_URL", self.sink.address().to_owned()),
+            ("BOXROOM_APNS_KEY_FILE", file("apns.p8")),
+            ("BOXROOM_APNS_KEY_ID", APNS_KEY_ID.to_owned()),
+            ("BOXROOM_APNS_TEAM_ID", APNS_TEAM_ID.to_owned()),
+            ("BOXROOM_APNS_TOPIC", APNS_TOPIC.to_owned()),
+            ("BOXROOM_APNS_URL", self.sink.address().to_owned()),
+            ("BOXROOM_VAPID_KEY_FILE", file("vapid.pem")),
+            ("BOXROOM_VAPID_CONTACT", "mailto:ops@example.com".to_owned()),
+            ("BOXROOM_PRIVATE_ENDPOINTS", "true".to_owned()),
+            ("BOXROOM_PUSH_DELAY", DELAY_MS.to_string()),
+            ("BOXROOM_PUSH_PREVIEW", "text".to_owned()),
+            ("BOXROOM_PUSH_TIMEOUT", "3".to_owned()),
+        ]
+    }
+
+    /// The stand-in itself.
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Makes a provider fail.
+    pub fn behave(&self, service: Service, behaviour: Behaviour) {
+        self.sink.behave(service, behaviour);
+    }
+
+    /// Makes a provider succeed again.
+    pub fn recover(&self, service: Service) {
+        self.sink.behave(service, Behaviour::default());
+    }
+
+    /// The push messages that a provider has accepted for a target.
+    pub fn accepted(&self, service: Service, target: &str) -> Vec<Received> {
+        let mut received = self.sink.received(service);
+        received.retain(|push| push.target == target && push.status.is_some_and(|status| status < 300));
+        received
+    }
+
+    /// Waits until a provider has accepted this number of push messages for a target.
+    pub async fn until_accepted(&self, service: Service, target: &str, count: usize) -> Vec<Received> {
+        let arrived = async || self.accepted(service, target).len() >= count;
+        until_within(LIMIT, &format!("{count} push messages to {target}"), arrived).await;
+        self.accepted(service, target)
+    }
+
+    /// Waits for a while, and fails if one of the targets gets more push messages.
+    pub async fn expect_silence(&self, service: Service, targets: &[&str]) {
+        let count = || targets.iter().map(|target| self.accepted(service, target).len()).sum::<usize>();
+        let before = count();
+        tokio::time::sleep(SILENCE).await;
+        assert_eq!(count(), before, "there are more push messages to {targets:?}");
+    }
+}
+
+/// Registers a device for FCM, whose token is the id of its user with a suffix.
+pub async fn register_phone(person: &Person, device: &str) -> String {
+    let token = format!("{}-{device}", person.id());
+    let body = json!({ "provider": "fcm", "token": token, "locale": "en" });
+    let registered = person.put(format!("/users/me/devices/{device}"), body).await;
+    registered.done();
+    person.remember_position(&registered);
+    token
+}
+
+/// The number of alarms that a push message to FCM tells.
+pub fn alarms(push: &Received) -> u64 {
+    data(push)["alarms"].as_str().and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+/// The fields of a push message to FCM for the app.
+pub fn data(push: &Received) -> &Value {
+    &push.body["message"]["data"]
+}

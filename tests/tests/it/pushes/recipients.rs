@@ -1,0 +1,91 @@
+//! Who is told, and who is not.
+
+use harness::{ServiceId, StackOptions};
+use push_sink::Service;
+use serde_json::json;
+use system_tests::{
+    Person, World,
+    pushes::{PushProviders, register_phone},
+};
+
+/// Ana and ben in a room, with a phone each. Returns the room and the tokens.
+async fn two_with_phones(world: &World) -> (Person, Person, String, [String; 2]) {
+    let (ana, ben) = (world.user("ana").await, world.user("ben").await);
+    let tokens = [register_phone(&ana, "phone").await, register_phone(&ben, "phone").await];
+    let room = world.open_room(&ana, "box-1", 4).await;
+    world.join(&ben, &room).await;
+    (ana, ben, room, tokens)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_not_told_of_what_need_not_be_told() {
+    let providers = PushProviders::start().await;
+    let world = providers.world(1, StackOptions::default()).await;
+    let (ana, ben, room, [phone, other]) = two_with_phones(&world).await;
+    let silent = async |what: &str| {
+        providers.expect_silence(Service::Fcm, &[&phone]).await;
+        eprintln!("silent: {what}");
+    };
+    let told = async |count: usize| providers.until_accepted(Service::Fcm, &phone, count).await.len();
+
+    ana.say(&room, "@ana").await.created();
+    silent("an own message").await;
+    assert!(providers.accepted(Service::Fcm, &other).is_empty());
+
+    ana.put("/users/me/notification-preferences", json!({ "mention": false })).await.done();
+    ben.say(&room, "@ana").await.created();
+    silent("an unwanted kind").await;
+    ana.put("/users/me/notification-preferences", json!({})).await.done();
+
+    ana.put(format!("/users/me/muted-rooms/{room}"), json!({})).await.done();
+    ben.say(&room, "@ana").await.created();
+    silent("a muted room").await;
+    ana.delete(format!("/users/me/muted-rooms/{room}")).await.done();
+
+    let quiet = json!({ "time_zone": "UTC", "from": "00:00", "to": "23:59" });
+    ana.put("/users/me/quiet-hours", quiet).await.done();
+    ben.say(&room, "@ana").await.created();
+    silent("quiet hours").await;
+    ana.delete("/users/me/quiet-hours").await.done();
+
+    let message = ben.say(&room, "@ana").await.created();
+    ana.put(format!("/rooms/{room}/read-marker"), json!({ "message_id": message })).await.done();
+    silent("a message that was read").await;
+
+    let message = ben.say(&room, "@ana").await.created();
+    ben.delete(format!("/rooms/{room}/messages/{message}")).await.done();
+    silent("a deleted message").await;
+
+    let mut screen = world.live(0).await;
+    screen.hello(ana.token(), &[]).await;
+    screen.subscribe("1", &room, None).await;
+    screen.subscribed(&room).await;
+    ben.say(&room, "@ana").await.created();
+    silent("a room on screen").await;
+    drop(screen);
+
+    ben.say(&room, "@ana").await.created();
+    assert_eq!(told(1).await, 1);
+    ana.delete(format!("/rooms/{room}/members/ben")).await.done();
+    let pushed = providers.until_accepted(Service::Fcm, &other, 1).await;
+    assert_eq!(pushed.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_past_is_told_after_a_rebuild_or_by_a_new_notifier() {
+    let providers = PushProviders::start().await;
+    let world = providers.world(2, StackOptions::default()).await;
+    let (ana, ben, room, [phone, _]) = two_with_phones(&world).await;
+    ben.say(&room, "@ana").await.created();
+    providers.until_accepted(Service::Fcm, &phone, 1).await;
+    let rebuilt = world.stack.operate("rebuild --yes --activate").await.unwrap();
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    for notifier in [ServiceId::Notifier(0), ServiceId::Notifier(1)] {
+        world.stack.kill(notifier).await;
+        world.stack.start_again(notifier).await.unwrap();
+    }
+    providers.expect_silence(Service::Fcm, &[&phone]).await;
+    ben.say(&room, "@ana").await.created();
+    assert_eq!(providers.until_accepted(Service::Fcm, &phone, 2).await.len(), 2);
+}

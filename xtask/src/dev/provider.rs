@@ -1,0 +1,37 @@
+//! The stand-in for the push providers: prints each push message.
+
+use std::path::Path;
+
+use anyhow::Context;
+use harness::ServiceId;
+use push_sink::{APNS_KEY_ID, APNS_TEAM_ID, APNS_TOPIC, Options, Sink};
+
+use crate::console;
+
+/// A setting of a service: its name and value.
+type Setting = (ServiceId, &'static str, String);
+
+/// Starts it with the keys in a folder, and returns it with the notifier's settings.
+pub(super) async fn start(folder: &Path) -> anyhow::Result<(Sink, Vec<Setting>)> {
+    let options = Options {
+        credentials: Some(folder.to_path_buf()),
+        observer: Some(Box::new(|received| console::log("push", &received.to_string()))),
+        ..Options::default()
+    };
+    let sink = Sink::start(options).await.context("the stand-in for the push providers does not start")?;
+    let address = sink.address().to_owned();
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let settings = [
+        ("BOXROOM_FCM_ACCOUNT_FILE", file("fcm.json")),
+        ("BOXROOM_FCM_URL", address.clone()),
+        ("BOXROOM_APNS_KEY_FILE", file("apns.p8")),
+        ("BOXROOM_APNS_KEY_ID", APNS_KEY_ID.to_owned()),
+        ("BOXROOM_APNS_TEAM_ID", APNS_TEAM_ID.to_owned()),
+        ("BOXROOM_APNS_TOPIC", APNS_TOPIC.to_owned()),
+        ("BOXROOM_APNS_URL", address),
+        ("BOXROOM_VAPID_KEY_FILE", file("vapid.pem")),
+        ("BOXROOM_VAPID_CONTACT", "mailto:dev@localhost".to_owned()),
+        ("BOXROOM_PRIVATE_ENDPOINTS", "true".to_owned()),
+    ];
+    Ok((sink, settings.into_iter().map(|(name, value)| (ServiceId::Notifier(0), name, value)).collect()))
+}
