@@ -4,9 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use async_nats::Client;
 
-use crate::{
-    cursor::Cursors, database::Database, delivery::Delivery, plan::Rules, status::Statuses, wakeups::Wakeups,
-};
+use crate::{cursor::Cursors, database::Database, delivery::Delivery, plan::Rules, status::Statuses, wakeups::Wakeups};
 
 /// The shared parts. Cheap to clone.
 #[derive(Clone)]

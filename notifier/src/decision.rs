@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(of(|recipient| recipient.is_muted = true), Some(Reason::Muted));
         assert_eq!(of(|recipient| recipient.read_up_to = Some(7)), Some(Reason::Read));
         assert_eq!(of(|recipient| recipient.read_up_to = Some(6)), None);
-        let unwanted = |recipient: &mut Recipient| drop(recipient.preferences.insert("reply".to_owned(), false));
+        let unwanted =
+            |recipient: &mut Recipient| recipient.preferences = BTreeMap::from([("reply".to_owned(), false)]);
         assert_eq!(of(unwanted), Some(Reason::Unwanted));
         let quiet = |recipient: &mut Recipient| {
             let stored = r#"{"time_zone":"Europe/Berlin","from":"22:00","to":"07:00"}"#;

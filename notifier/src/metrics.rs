@@ -45,7 +45,13 @@ pub(crate) fn register(registry: &mut Registry, statuses: Statuses, delivery: Ar
     at_scrape(registry, move |encoder| {
         let none: [(&'static str, String); 0] = [];
         let working = value(u64::try_from(statuses.working()).unwrap_or_default());
-        gauges(encoder, "notifier_streams", "Streams whose alarms this process tells", None, [(none.clone(), working)])?;
+        gauges(
+            encoder,
+            "notifier_streams",
+            "Streams whose alarms this process tells",
+            None,
+            [(none.clone(), working)],
+        )?;
         let sending = value(u64::try_from(delivery.sending().len()).unwrap_or_default());
         gauges(encoder, "notifier_push_sending", "Push messages in an attempt", None, [(none, sending)])?;
         let paused = delivery.routes.iter().map(|route| {

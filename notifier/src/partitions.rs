@@ -10,12 +10,7 @@ use tokio::{
     time::{sleep, sleep_until, timeout},
 };
 
-use crate::{
-    app::App,
-    database::ping,
-    status::Status,
-    worker::Worker,
-};
+use crate::{app::App, database::ping, status::Status, worker::Worker};
 
 /// The channel on which notifiers announce themselves.
 const CHANNEL: &str = "boxroom_notifiers";
@@ -82,8 +77,7 @@ impl Shares {
         while self.workers.len() > share {
             let Some((stream, worker)) = self.workers.pop_last() else { break };
             worker.abort();
-            let unlocked =
-                query!("select pg_advisory_unlock(hashtextextended($1, 0)) as unlocked", lock_name(&stream));
+            let unlocked = query!("select pg_advisory_unlock(hashtextextended($1, 0)) as unlocked", lock_name(&stream));
             with_timeout(unlocked.fetch_one(self.locks.acquire().await?)).await?;
             // The others wait for it.
             let announced = query!("select pg_notify($1, '') as sent", CHANNEL);
@@ -97,8 +91,7 @@ impl Shares {
             if self.workers.contains_key(stream) {
                 continue;
             }
-            let lock =
-                query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, lock_name(stream));
+            let lock = query!(r#"select pg_try_advisory_lock(hashtextextended($1, 0)) as "taken!""#, lock_name(stream));
             if with_timeout(lock.fetch_one(self.locks.acquire().await?)).await?.taken {
                 let worker = Worker { app: self.app.clone(), stream: stream.clone() };
                 self.app.status.set(stream, Status::Starting);

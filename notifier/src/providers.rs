@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use push::{Apns, ApnsKey, Fcm, Providers, ServiceAccount, VapidKey, WebPush, outbound};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{delivery::Route, gate::Gate};
 
@@ -51,6 +52,10 @@ pub struct ProviderArgs {
     #[arg(long, env = "BOXROOM_PRIVATE_ENDPOINTS")]
     pub private_endpoints: bool,
 
+    /// File with the certificate authorities (PEM) of all providers, instead of those that this machine trusts
+    #[arg(long, env = "BOXROOM_PUSH_CA_FILE", value_name = "FILE")]
+    pub push_ca_file: Option<PathBuf>,
+
     /// Timeout of one call of a provider, in seconds
     #[arg(long, env = "BOXROOM_PUSH_TIMEOUT", default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
     pub push_timeout: u64,
@@ -63,8 +68,11 @@ pub struct ProviderArgs {
 impl ProviderArgs {
     /// Opens the providers with credentials. Sends nothing.
     pub(crate) fn open(&self) -> Result<(Providers, Vec<Route>)> {
-        let settings =
-            outbound::Settings { timeout: Duration::from_secs(self.push_timeout), ..outbound::Settings::default() };
+        let settings = outbound::Settings {
+            timeout: Duration::from_secs(self.push_timeout),
+            authorities: self.authorities()?,
+            ..outbound::Settings::default()
+        };
         let mut providers = Providers::default();
         let mut names = Vec::new();
         if let Some(file) = &self.fcm_account_file {
@@ -91,6 +99,14 @@ impl ProviderArgs {
         }
         let route = |provider| Route { provider, gate: Gate::new(usize::from(self.push_concurrency)) };
         Ok((providers, names.into_iter().map(route).collect()))
+    }
+}
+
+impl ProviderArgs {
+    fn authorities(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let Some(file) = &self.push_ca_file else { return Ok(Vec::new()) };
+        let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
+        read().with_context(|| format!("{} has no certificates in PEM form", file.display()))
     }
 }
 

@@ -44,12 +44,7 @@ pub(crate) enum Outcome {
 }
 
 /// Takes push messages of a provider that are due, for an attempt each.
-pub(crate) async fn claim(
-    pool: &PgPool,
-    stream: &str,
-    provider: &str,
-    limit: i64,
-) -> Result<Vec<Push>, sqlx::Error> {
+pub(crate) async fn claim(pool: &PgPool, stream: &str, provider: &str, limit: i64) -> Result<Vec<Push>, sqlx::Error> {
     let rows = query!(
         r#"update pushes
            set state = 'sending', attempts = attempts + 1, updated_at = now()

@@ -19,11 +19,7 @@ impl QuietHours {
     /// Returns true if this moment is within the quiet hours.
     pub(crate) fn contain(&self, now: DateTime<Utc>) -> bool {
         let local = now.with_timezone(&self.time_zone).time();
-        if self.from < self.to {
-            self.from <= local && local < self.to
-        } else {
-            self.from <= local || local < self.to
-        }
+        if self.from < self.to { self.from <= local && local < self.to } else { self.from <= local || local < self.to }
     }
 }
 

@@ -58,10 +58,8 @@ fn assemble(settings: &Settings, client: Client) -> Result<App> {
     }
     let texts = Texts::read(settings.push_texts.as_deref())?;
     let removed_devices = RemovedDevices::new(client.clone());
-    let delivery =
-        Delivery::new(database.clone(), providers, routes, (texts, settings.preview), removed_devices);
-    let streams: Vec<String> =
-        (0..settings.partitions).map(|partition| StreamName::Box(partition).label()).collect();
+    let delivery = Delivery::new(database.clone(), providers, routes, (texts, settings.preview), removed_devices);
+    let streams: Vec<String> = (0..settings.partitions).map(|partition| StreamName::Box(partition).label()).collect();
     Ok(App::new(Parts {
         database,
         cursors: Cursors::new(client.clone()),

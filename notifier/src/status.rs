@@ -77,7 +77,8 @@ impl Statuses {
         if inner.streams.is_empty() {
             return Err("not started yet".to_owned());
         }
-        let failing = inner.streams.iter().filter(|(_, status)| matches!(status, Status::Starting | Status::Waiting(_)));
+        let failing =
+            inner.streams.iter().filter(|(_, status)| matches!(status, Status::Starting | Status::Waiting(_)));
         let failing: Vec<String> = failing.map(|(stream, status)| format!("{stream}: {status}")).collect();
         if failing.is_empty() { Ok(()) } else { Err(failing.join("; ")) }
     }

@@ -54,9 +54,7 @@ pub(crate) async fn tell(
     let mut told: Vec<&Row> = Vec::new();
     for row in &planned {
         let reason = match (&recipient, &row.alarm) {
-            (Some(recipient), Some(alarm)) => {
-                reason_against(alarm, &group.user_id, recipient, present, Utc::now())
-            }
+            (Some(recipient), Some(alarm)) => reason_against(alarm, &group.user_id, recipient, present, Utc::now()),
             (None, _) => Some(Reason::Erased),
             (_, None) => Some(Reason::Withdrawn),
         };
@@ -123,10 +121,7 @@ async fn planned(connection: &mut PgConnection, stream: &str, group: &Group) -> 
 }
 
 /// Returns what the read model knows of the user in the room, or none for an unknown user.
-pub(crate) async fn recipient(
-    connection: &mut PgConnection,
-    group: &Group,
-) -> Result<Option<Recipient>, sqlx::Error> {
+pub(crate) async fn recipient(connection: &mut PgConnection, group: &Group) -> Result<Option<Recipient>, sqlx::Error> {
     let row = query!(
         r#"select
              u.nickname is null as "is_erased!",

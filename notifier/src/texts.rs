@@ -143,7 +143,8 @@ mod tests {
     fn an_installation_replaces_texts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("de.json");
-        std::fs::write(&path, r#"{"somebody":"Jemand","a_room":"Raum","many":{"title":"","body":"{count} neue"}}"#).unwrap();
+        std::fs::write(&path, r#"{"somebody":"Jemand","a_room":"Raum","many":{"title":"","body":"{count} neue"}}"#)
+            .unwrap();
         let error = format!("{:#}", Texts::read(Some(folder.path())).unwrap_err());
         assert!(error.contains("de.json: the template `hidden` is missing"), "{error}");
         let english = include_str!("../texts/en.json").replace("replied to you", "hat geantwortet");

@@ -29,7 +29,7 @@ impl PushProviders {
     /// Starts it.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("no folder: {error}"));
-        let options = Options { credentials: Some(folder.path().to_path_buf()), ..Options::default() };
+        let options = Options { credentials: Some(folder.path().to_path_buf()), tls: true, ..Options::default() };
         let sink = Sink::start(options).await.unwrap_or_else(|error| panic!("{error:?}"));
         Self { sink, folder }
     }
@@ -43,7 +43,7 @@ impl PushProviders {
         World::start(options).await
     }
 
-    fn settings(&self) -> [(&'static str, String); 13] {
+    fn settings(&self) -> [(&'static str, String); 15] {
         let file = |name: &str| self.folder.path().join(name).to_string_lossy().into_owned();
         [
             ("BOXROOM_FCM_ACCOUNT_FILE", file("fcm.json")),
@@ -59,6 +59,8 @@ impl PushProviders {
             ("BOXROOM_PUSH_DELAY", DELAY_MS.to_string()),
             ("BOXROOM_PUSH_PREVIEW", "text".to_owned()),
             ("BOXROOM_PUSH_TIMEOUT", "3".to_owned()),
+            ("BOXROOM_PUSH_CA_FILE", file("ca.pem")),
+            ("BOXROOM_LOG", "info,notifier=debug,push=debug".to_owned()),
         ]
     }
 

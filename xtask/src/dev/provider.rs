@@ -15,6 +15,8 @@ type Setting = (ServiceId, &'static str, String);
 pub(super) async fn start(folder: &Path) -> anyhow::Result<(Sink, Vec<Setting>)> {
     let options = Options {
         credentials: Some(folder.to_path_buf()),
+        // An endpoint of Web Push has an https address.
+        tls: true,
         observer: Some(Box::new(|received| console::log("push", &received.to_string()))),
         ..Options::default()
     };
@@ -32,6 +34,7 @@ pub(super) async fn start(folder: &Path) -> anyhow::Result<(Sink, Vec<Setting>)>
         ("BOXROOM_VAPID_KEY_FILE", file("vapid.pem")),
         ("BOXROOM_VAPID_CONTACT", "mailto:dev@localhost".to_owned()),
         ("BOXROOM_PRIVATE_ENDPOINTS", "true".to_owned()),
+        ("BOXROOM_PUSH_CA_FILE", file("ca.pem")),
     ];
     Ok((sink, settings.into_iter().map(|(name, value)| (ServiceId::Notifier(0), name, value)).collect()))
 }

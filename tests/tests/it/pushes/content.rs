@@ -30,7 +30,7 @@ async fn a_mention_reaches_each_device_once_in_its_language() {
     assert_eq!((&data(&pushed[0])["room_id"], &data(&pushed[0])["message_id"]), (&json!(room), &json!(message)));
     assert_eq!(data(&pushed[0])["kind"], "mention");
     let version = data(&pushed[0])["v"].as_str().and_then(|v| v.parse::<u64>().ok());
-    assert_eq!(version, ana.get(format!("/rooms/{room}")).await.ok()["v"].as_u64());
+    assert_eq!(version, ana.get(&format!("/rooms/{room}")).await.ok()["v"].as_u64());
     let pushed = providers.until_accepted(Service::Apns, &apns, 1).await;
     assert_eq!(pushed[0].body["aps"]["badge"], 1);
     let all = || providers.sink().received(Service::WebPush);

@@ -32,10 +32,10 @@ async fn a_user_is_not_told_of_what_need_not_be_told() {
     silent("an own message").await;
     assert!(providers.accepted(Service::Fcm, &other).is_empty());
 
-    ana.put("/users/me/notification-preferences", json!({ "mention": false })).await.done();
+    ana.put("/users/me/notification-preferences", json!({ "preferences": { "mention": false } })).await.done();
     ben.say(&room, "@ana").await.created();
     silent("an unwanted kind").await;
-    ana.put("/users/me/notification-preferences", json!({})).await.done();
+    ana.put("/users/me/notification-preferences", json!({ "preferences": {} })).await.done();
 
     ana.put(format!("/users/me/muted-rooms/{room}"), json!({})).await.done();
     ben.say(&room, "@ana").await.created();
@@ -75,10 +75,10 @@ async fn a_user_is_not_told_of_what_need_not_be_told() {
 async fn nothing_of_the_past_is_told_after_a_rebuild_or_by_a_new_notifier() {
     let providers = PushProviders::start().await;
     let world = providers.world(2, StackOptions::default()).await;
-    let (ana, ben, room, [phone, _]) = two_with_phones(&world).await;
+    let (_ana, ben, room, [phone, _]) = two_with_phones(&world).await;
     ben.say(&room, "@ana").await.created();
     providers.until_accepted(Service::Fcm, &phone, 1).await;
-    let rebuilt = world.stack.operate("rebuild --yes --activate").await.unwrap();
+    let rebuilt = world.stack.operate("rebuild --yes").await.unwrap();
     assert!(rebuilt.status.success(), "{rebuilt:?}");
     providers.expect_silence(Service::Fcm, &[&phone]).await;
     for notifier in [ServiceId::Notifier(0), ServiceId::Notifier(1)] {
