@@ -72,6 +72,8 @@ fn account_routes() -> OpenApiRouter<App> {
         .routes(command(routes!(users::devices::register_device), Users, Done, &[UserNotFound, TooManyDevices]))
         .routes(command(routes!(users::devices::remove_device), Users, Done, &[UserNotFound, DeviceNotFound]))
         .routes(command(routes!(users::preferences::set_notification_preferences), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::quiet_hours::set_quiet_hours), Users, Done, &[UserNotFound]))
+        .routes(command(routes!(users::quiet_hours::remove_quiet_hours), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::read_marker_sharing::share_read_markers), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::mute_room), Users, Done, &[UserNotFound]))
         .routes(command(routes!(users::muted_rooms::unmute_room), Users, Done, &[UserNotFound]))

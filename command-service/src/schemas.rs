@@ -11,7 +11,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         RefOr,
-        schema::{AdditionalProperties, ObjectBuilder, Schema, Type},
+        schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type},
     },
 };
 
@@ -72,8 +72,20 @@ schemas! {
     Reason => line(values::Reason::MAX_CHARS, values::Reason::MAX_BYTES, "The door is stuck");
     /// A reaction.
     Emoji => text(values::Emoji::MAX_CHARS, "👍");
-    /// The address of a device at its push provider.
+    /// A push provider.
+    PushProvider => one_of(&[
+        values::PushProvider::Fcm.as_str(), values::PushProvider::Apns.as_str(), values::PushProvider::WebPush.as_str(),
+    ]);
+    /// The token of an app at its push provider.
     PushToken => string(1, values::PushToken::MAX_CHARS, "fcm-registration-token").pattern(Some(TOKEN_PATTERN));
+    /// A Web Push subscription, as `JSON.stringify` writes a browser's `PushSubscription`.
+    PushSubscription => push_subscription();
+    /// A language tag.
+    Locale => string(2, values::Locale::MAX_CHARS, "ko").pattern(Some(LOCALE_PATTERN));
+    /// The name of a time zone in the IANA database.
+    TimeZone => string(1, values::TimeZone::MAX_CHARS, "Asia/Seoul").pattern(Some("^[A-Za-z0-9_+/-]+$"));
+    /// A time of day in hours and minutes.
+    TimeOfDay => string(5, 5, "22:00").pattern(Some(values::TimeOfDay::PATTERN));
     /// The maximum number of members of a room.
     MaxMembers => integer(2, 100, 4);
     /// The length of an extension in hours.
@@ -113,6 +125,12 @@ const LINE_PATTERN: &str = r"^\s*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F\u20
 
 /// Matches visible ASCII characters.
 const TOKEN_PATTERN: &str = r"^\s*[!-~]+\s*$";
+
+/// Matches language tags.
+const LOCALE_PATTERN: &str = "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
+
+/// Matches base64url with and without padding.
+const BASE64URL_PATTERN: &str = "^[A-Za-z0-9_-]+=*$";
 
 fn body(characters: usize, bytes: usize, example: &str) -> ObjectBuilder {
     measured(characters, bytes, example).pattern(Some(BODY_PATTERN))
@@ -165,6 +183,31 @@ fn degrees(most: i32, example: f64) -> ObjectBuilder {
         .examples([Value::from(example)])
 }
 
+fn push_subscription() -> ObjectBuilder {
+    const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+    const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
+    const ENDPOINT: &str = "https://push.example/4f1b";
+    let closed =
+        |object: ObjectBuilder| object.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
+    let key = |digits: usize, example| string(digits, digits + 2, example).pattern(Some(BASE64URL_PATTERN));
+    let keys = ObjectBuilder::new()
+        .property("p256dh", key(P256DH.len(), P256DH).description(Some("The public key, 65 bytes in base64url.")))
+        .property("auth", key(AUTH.len(), AUTH).description(Some("The secret, 16 bytes in base64url.")))
+        .required("p256dh")
+        .required("auth");
+    let time = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Number, Type::Null]));
+    let subscription = ObjectBuilder::new()
+        .property("endpoint", string(1, values::PushSubscription::MAX_BYTES, ENDPOINT).pattern(Some("^https://")))
+        .property("expirationTime", time.description(Some("Has no effect.")))
+        .property("keys", closed(keys))
+        .required("endpoint")
+        .required("keys");
+    let limit = format!("At most {} bytes as JSON.", values::PushSubscription::MAX_BYTES);
+    closed(subscription)
+        .description(Some(limit))
+        .examples([json!({ "endpoint": ENDPOINT, "keys": { "p256dh": P256DH, "auth": AUTH } })])
+}
+
 fn notification_preferences() -> ObjectBuilder {
     const KINDS: [AlarmKind; 7] = [
         AlarmKind::Reply,
@@ -197,6 +240,17 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_has_the_push_providers_of_the_domain() {
+        let schema = serde_json::to_value(PushProvider::schema()).unwrap();
+        let providers = schema["enum"].as_array().unwrap();
+        for provider in providers {
+            let parsed: values::PushProvider = serde_json::from_value(provider.clone()).unwrap();
+            assert_eq!(parsed.as_str(), provider);
+        }
+        assert_eq!(providers.len(), values::PushProvider::WebPush as usize + 1);
+    }
+
+    #[test]
     fn schema_examples_can_be_parsed() {
         fn parses<S: PartialSchema, T: serde::de::DeserializeOwned>() {
             let schema = serde_json::to_value(S::schema()).unwrap();
@@ -217,6 +271,10 @@ mod tests {
         parses::<Address, values::Address>();
         parses::<Reason, values::Reason>();
         parses::<PushToken, values::PushToken>();
+        parses::<PushSubscription, values::PushSubscription>();
+        parses::<Locale, values::Locale>();
+        parses::<TimeZone, values::TimeZone>();
+        parses::<TimeOfDay, values::TimeOfDay>();
         parses::<MaxMembers, values::MaxMembers>();
         parses::<ExtensionHours, values::ExtensionHours>();
         parses::<AccountPassword, sign_in::AccountPassword>();

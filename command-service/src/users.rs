@@ -7,6 +7,7 @@ pub(crate) mod muted_rooms;
 pub(crate) mod nickname;
 pub(crate) mod password;
 pub(crate) mod preferences;
+pub(crate) mod quiet_hours;
 pub(crate) mod read_marker_sharing;
 pub(crate) mod register;
 mod registration;

@@ -192,7 +192,9 @@ create table users (
     registered_at timestamptz not null,
     notification_preferences jsonb not null,
     -- false if other members are not shown the user's read markers
-    share_read_markers bool not null
+    share_read_markers bool not null,
+    -- {"time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00"}; null if there are none
+    quiet_hours jsonb
 );
 
 -- Rooms that a user does not want to be disturbed by.
@@ -205,7 +207,12 @@ create table muted_rooms (
 create table devices (
     user_id text not null,
     device_id text not null,
-    push_token text not null,
+    -- fcm, apns, web_push
+    provider text not null,
+    -- the token, or the subscription as JSON
+    target text not null,
+    -- a language tag as the device sent it
+    locale text not null,
     registered_at timestamptz not null,
     primary key (user_id, device_id)
 );

@@ -46,6 +46,10 @@ create index if not exists room_events_of_message on room_events (box_id, room_i
 create index if not exists alarms_by_time on alarms (user_id, at desc, box_id, position, kind) where withdrawn is null;
 create index if not exists alarms_by_change on alarms (user_id, stream, changed);
 create index if not exists alarms_by_latest on alarms (user_id, stream, latest desc) where withdrawn is null;
+-- Alarms of a batch, for push messages.
+create index if not exists alarms_by_position on alarms (stream, position);
+-- Devices whose provider reports that their target is gone. Targets are longer than an entry of an index may be.
+create index if not exists devices_by_target on devices (md5(target));
 create index if not exists users_erased on users (user_id) where nickname is null;
 create index if not exists stores_by_registration on stores (registered_at desc, store_id);
 create index if not exists stores_by_words on stores using gin (words) with (gin_pending_list_limit = 1024);

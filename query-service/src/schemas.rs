@@ -4,7 +4,9 @@ use domain::{
     ids::{ID_PATTERN, ROOM_ID_PATTERN},
     values::ZipCode,
 };
-pub(crate) use read_model::schemas::{box_id, device_id, message_id, message_id_or_null, room_id, store_id, user_id};
+pub(crate) use read_model::schemas::{
+    box_id, device_id, message_id, message_id_or_null, push_provider, room_id, store_id, user_id,
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},

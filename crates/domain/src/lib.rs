@@ -20,8 +20,9 @@
 //! | `Store` | none | |
 //!
 //! Ids have at most 40 characters, a room's id 50. What is not part of any state, only of single events: texts of
-//! boxes, stores, titles, messages, reactions and reasons (bounded in [`values`]), push tokens (4,096 characters),
-//! notification preferences (one flag for each [`AlarmKind`]), erased authors, and dropped events.
+//! boxes, stores, titles, messages, reactions and reasons (bounded in [`values`]), addresses of devices (4,096
+//! characters), notification preferences (one flag for each [`AlarmKind`]), quiet hours, erased authors, and dropped
+//! events.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -1,4 +1,5 @@
-//! The aggregate of a user: nickname, devices, notification preferences, muted rooms. Credentials are kept elsewhere.
+//! The aggregate of a user: nickname, devices, notification preferences, quiet hours, muted rooms. Credentials are kept
+//! elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use crate::{
     named_events::named_events,
     position::Position,
     position_vector::{MAX_STREAMS, PositionVector},
-    values::{Nickname, PushToken},
+    values::{Locale, Nickname, PushProvider, PushTarget, QuietHours},
 };
 
 #[cfg(test)]
@@ -75,12 +76,14 @@ pub enum UserCommand {
         /// The new name.
         nickname: Nickname,
     },
-    /// Adds a device, or replaces its push token.
+    /// Adds a device, or replaces its push address and language.
     RegisterDevice {
         /// The id of the device.
         device_id: DeviceId,
-        /// The device's address at the push provider.
-        push_token: PushToken,
+        /// The device's address at its push provider.
+        target: PushTarget,
+        /// The language of the device's push messages.
+        locale: Locale,
     },
     /// Removes a device.
     RemoveDevice {
@@ -92,6 +95,13 @@ pub enum UserCommand {
         /// The complete preferences.
         preferences: NotificationPreferences,
     },
+    /// Sets the quiet hours, or replaces them.
+    SetQuietHours {
+        /// The quiet hours.
+        quiet_hours: QuietHours,
+    },
+    /// Removes the quiet hours.
+    RemoveQuietHours,
     /// Shows the user's read markers to other members, or hides them.
     ShareReadMarkers {
         /// True to show them.
@@ -133,12 +143,16 @@ named_events! {
             /// The new name.
             nickname: String,
         }
-        /// A device was added, or its push token was replaced.
+        /// A device was added, or its push address and language were replaced.
         DeviceRegistered = "device_registered" {
             /// The id of the device.
             device_id: DeviceId,
-            /// The device's address at the push provider.
-            push_token: String,
+            /// The push provider.
+            provider: PushProvider,
+            /// The device's address at the push provider: the token, or the subscription as JSON.
+            target: String,
+            /// The language of the device's push messages, a tag of BCP 47.
+            locale: String,
         }
         /// A device was removed.
         DeviceRemoved = "device_removed" {
@@ -150,6 +164,17 @@ named_events! {
             /// The complete preferences.
             preferences: NotificationPreferences,
         }
+        /// The quiet hours were set or replaced.
+        QuietHoursSet = "quiet_hours_set" {
+            /// The name of the time zone in the IANA database.
+            time_zone: String,
+            /// The first quiet minute, in hours and minutes.
+            from: String,
+            /// The minute after the last quiet one. It may be on the next day.
+            to: String,
+        }
+        /// The quiet hours were removed.
+        QuietHoursRemoved = "quiet_hours_removed" {}
         /// The user's read markers are shown to other members from now on, or are hidden.
         ReadMarkerSharingSet = "read_marker_sharing_set" {
             /// True if they are shown, as they are at first.
@@ -181,7 +206,21 @@ impl DomainEvent for UserEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        match self {
+            Self::DeviceRegistered { .. } => "2",
+            Self::UserRegistered { .. }
+            | Self::NicknameChanged { .. }
+            | Self::DeviceRemoved { .. }
+            | Self::NotificationPreferencesSet { .. }
+            | Self::QuietHoursSet { .. }
+            | Self::QuietHoursRemoved {}
+            | Self::ReadMarkerSharingSet { .. }
+            | Self::RoomMuted { .. }
+            | Self::RoomUnmuted { .. }
+            | Self::AlarmsRead { .. }
+            | Self::UserErased {} => "1",
+        }
+        .to_owned()
     }
 }
 
@@ -207,11 +246,14 @@ pub enum UserRefusal {
 
 /// The state of a user: only what the decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, stored under their names")]
 pub struct User {
     registered: bool,
     erased: bool,
     nickname: String,
     devices: BTreeSet<DeviceId>,
+    #[serde(default)]
+    has_quiet_hours: bool,
     #[serde(default)]
     hides_read_markers: bool,
     /// The muted rooms in the order of muting.
@@ -255,11 +297,13 @@ impl User {
             UserCommand::ChangeNickname { nickname } => {
                 Ok(vec![UserEvent::NicknameChanged { nickname: nickname.into() }])
             }
-            UserCommand::RegisterDevice { device_id, push_token } => {
+            UserCommand::RegisterDevice { device_id, target, locale } => {
                 if !self.devices.contains(&device_id) && self.devices.len() >= MAX_DEVICES {
                     return Err(UserRefusal::TooManyDevices);
                 }
-                Ok(vec![UserEvent::DeviceRegistered { device_id, push_token: push_token.into() }])
+                let provider = target.provider();
+                let (target, locale) = (target.into(), locale.into());
+                Ok(vec![UserEvent::DeviceRegistered { device_id, provider, target, locale }])
             }
             UserCommand::RemoveDevice { device_id } if !self.devices.contains(&device_id) => {
                 Err(UserRefusal::DeviceNotFound)
@@ -268,6 +312,13 @@ impl User {
             UserCommand::SetNotificationPreferences { preferences } => {
                 Ok(vec![UserEvent::NotificationPreferencesSet { preferences }])
             }
+            UserCommand::SetQuietHours { quiet_hours } => Ok(vec![UserEvent::QuietHoursSet {
+                time_zone: quiet_hours.time_zone().into(),
+                from: quiet_hours.from().into(),
+                to: quiet_hours.to().into(),
+            }]),
+            UserCommand::RemoveQuietHours if !self.has_quiet_hours => Ok(vec![]),
+            UserCommand::RemoveQuietHours => Ok(vec![UserEvent::QuietHoursRemoved {}]),
             UserCommand::ShareReadMarkers { shared } if shared != self.hides_read_markers => Ok(vec![]),
             UserCommand::ShareReadMarkers { shared } => Ok(vec![UserEvent::ReadMarkerSharingSet { shared }]),
             UserCommand::MuteRoom { room_id } if self.muted_rooms.contains(&room_id) => Ok(vec![]),
@@ -328,6 +379,8 @@ impl Aggregate for User {
                 self.devices.remove(&device_id);
             }
             UserEvent::NotificationPreferencesSet { .. } => {}
+            UserEvent::QuietHoursSet { .. } => self.has_quiet_hours = true,
+            UserEvent::QuietHoursRemoved {} => self.has_quiet_hours = false,
             UserEvent::ReadMarkerSharingSet { shared } => self.hides_read_markers = !shared,
             UserEvent::RoomMuted { room_id } => self.muted_rooms.push(room_id),
             UserEvent::RoomUnmuted { room_id } => self.muted_rooms.retain(|muted| *muted != room_id),
@@ -336,6 +389,7 @@ impl Aggregate for User {
                 self.erased = true;
                 self.nickname.clear();
                 self.devices.clear();
+                self.has_quiet_hours = false;
                 self.muted_rooms.clear();
                 self.alarms_read.clear();
             }

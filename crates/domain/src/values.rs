@@ -2,12 +2,16 @@
 //!
 //! Events hold plain strings and numbers, so that a changed limit does not make history unreadable.
 
+mod devices;
+mod quiet_hours;
 mod texts;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use devices::{ApnsToken, Locale, PushProvider, PushSubscription, PushTarget};
+pub use quiet_hours::{QuietHours, TimeOfDay, TimeZone};
 pub use texts::{Address, Category, MessageBody, Nickname, PushToken, Reason, StoreName, Title, ZipCode};
 
 /// The replacement for a text whose author was erased. Stored and public; never rename.

@@ -4,7 +4,7 @@ use domain::{
     RoomClosedReason,
     delivery_box::HostChange,
     ids::{ID_PATTERN, MESSAGE_ID_PATTERN, ROOM_ID_PATTERN},
-    values::Step,
+    values::{PushProvider, Step},
 };
 use serde::Serialize;
 use utoipa::openapi::{
@@ -45,6 +45,11 @@ pub fn user_id() -> Object {
 /// The id of a device.
 pub fn device_id() -> Object {
     text("The id of a device", ID_PATTERN, "phone").build()
+}
+
+/// A push provider.
+pub fn push_provider() -> Object {
+    one_of([PushProvider::Fcm, PushProvider::Apns, PushProvider::WebPush])
 }
 
 /// The id of a message.

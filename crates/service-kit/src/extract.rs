@@ -59,6 +59,12 @@ fn parse<T: for<'de> EDeserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
     eserde::json::from_slice(body).map_err(|errors| invalid_body(FieldError::all(&errors)))
 }
 
+/// Returns the problem of a body in which a field breaks a rule that concerns several fields. The pointer is a JSON
+/// pointer.
+pub fn invalid_field(pointer: &str, rule: impl Into<String>) -> Problem {
+    invalid_body(vec![FieldError { pointer: pointer.to_owned(), detail: rule.into() }])
+}
+
 fn invalid_body(errors: Vec<FieldError>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid request body").errors(errors)
 }

@@ -45,6 +45,8 @@ fn of_user(event: &UserEvent) -> Option<String> {
         UserEvent::UserRegistered { .. }
         | UserEvent::NicknameChanged { .. }
         | UserEvent::NotificationPreferencesSet { .. }
+        | UserEvent::QuietHoursSet { .. }
+        | UserEvent::QuietHoursRemoved {}
         | UserEvent::ReadMarkerSharingSet { .. }
         | UserEvent::RoomMuted { .. }
         | UserEvent::RoomUnmuted { .. }

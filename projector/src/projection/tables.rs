@@ -196,6 +196,7 @@ table! {
         fixed registered_at: DateTime<Utc>;
         changing notification_preferences: Value;
         changing share_read_markers: bool;
+        changing quiet_hours: Option<Value>;
     }
 }
 
@@ -211,7 +212,9 @@ table! {
     DEVICES = "devices" as (user_id, device_id, row): (&UserId, &DeviceId, &Device), with row: Device {
         key user_id: &UserId = user_id;
         key device_id: &DeviceId = device_id;
-        changing push_token: String;
+        changing provider: String, shown;
+        changing target: String;
+        changing locale: String, shown;
         changing registered_at: DateTime<Utc>;
     }
 }

@@ -103,13 +103,15 @@ impl Users {
                     registered_at: at,
                     notification_preferences: json!({}),
                     share_read_markers: true,
+                    quiet_hours: None,
                 };
                 self.rows.insert(user_id.clone(), row);
                 self.changed.insert(user_id.clone());
             }
             UserEvent::NicknameChanged { nickname } => self.change(user_id)?.nickname = Some(nickname.clone()),
-            UserEvent::DeviceRegistered { device_id, push_token } => {
-                let device = Device { push_token: push_token.clone(), registered_at: at };
+            UserEvent::DeviceRegistered { device_id, provider, target, locale } => {
+                let (provider, target, locale) = (provider.as_str().to_owned(), target.clone(), locale.clone());
+                let device = Device { provider, target, locale, registered_at: at };
                 self.devices.insert((user_id.clone(), device_id.clone()), Some(device));
             }
             UserEvent::DeviceRemoved { device_id } => {
@@ -118,6 +120,10 @@ impl Users {
             UserEvent::NotificationPreferencesSet { preferences } => {
                 self.change(user_id)?.notification_preferences = json!(preferences);
             }
+            UserEvent::QuietHoursSet { time_zone, from, to } => {
+                self.change(user_id)?.quiet_hours = Some(json!({ "time_zone": time_zone, "from": from, "to": to }));
+            }
+            UserEvent::QuietHoursRemoved {} => self.change(user_id)?.quiet_hours = None,
             UserEvent::ReadMarkerSharingSet { shared } => self.change(user_id)?.share_read_markers = *shared,
             UserEvent::RoomMuted { room_id } => {
                 self.muted.insert((user_id.clone(), room_id.clone()), true);
@@ -131,7 +137,7 @@ impl Users {
             }
             UserEvent::UserErased {} => {
                 let row = self.change(user_id)?;
-                (row.nickname, row.notification_preferences) = (None, json!({}));
+                (row.nickname, row.notification_preferences, row.quiet_hours) = (None, json!({}), None);
                 // Rooms may show the user until the erasure has reached their boxes.
                 row.share_read_markers = false;
                 self.devices.retain(|(owner, _), _| owner != user_id);

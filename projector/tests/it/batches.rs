@@ -7,7 +7,7 @@ use cqrs_es::Aggregate;
 use domain::{
     BoxCommand, BoxEvent, BoxId, DeliveryBox, MessageId, MessageState, OriginalMessage, OwnCommand, PasswordProof,
     RoomCommand, RoomId, TalkCommand, TalkEvent, User, UserCommand, UserId,
-    values::{Emoji, ExtensionHours, MaxMembers, Step},
+    values::{Emoji, ExtensionHours, Locale, MaxMembers, PushTarget, QuietHours, Step},
 };
 use event_store::MemoryLog;
 use projector::{Commit, Content, Projection, ProjectionMode, project_and_release};
@@ -198,6 +198,12 @@ fn command(
     }
 }
 
+fn quiet_hours(hour: u8) -> QuietHours {
+    let text = |text: String| text.try_into().expect("a time of day");
+    let zone = "Asia/Seoul".to_owned().try_into().expect("a time zone");
+    QuietHours::new(zone, text(format!("{:02}:00", hour % 24)), text("12:34".to_owned())).expect("different times")
+}
+
 /// A random history of a few users.
 fn people(dice: &[Dice]) -> Story {
     let mut story = Story::new();
@@ -211,7 +217,8 @@ fn people(dice: &[Dice]) -> Story {
             3 => UserCommand::ChangeNickname { nickname },
             4..=9 => UserCommand::RegisterDevice {
                 device_id,
-                push_token: format!("token-{what}").try_into().expect("a token"),
+                target: PushTarget::Fcm(format!("token-{what}").try_into().expect("a token")),
+                locale: Locale::default(),
             },
             10..=13 => UserCommand::RemoveDevice { device_id },
             14 if which % 4 < 3 => {
@@ -221,6 +228,8 @@ fn people(dice: &[Dice]) -> Story {
             14 => UserCommand::SetNotificationPreferences {
                 preferences: BTreeMap::from([(domain::AlarmKind::Reply, what % 2 == 0)]),
             },
+            15 if which % 4 == 0 => UserCommand::SetQuietHours { quiet_hours: quiet_hours(*which) },
+            15 if which % 4 == 1 => UserCommand::RemoveQuietHours,
             _ => UserCommand::EraseUser,
         };
         let state = users.entry(id.clone()).or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{AlarmKind, UserEvent};
+use domain::{AlarmKind, UserEvent, values::PushProvider};
 use projector::Content;
 use serde_json::json;
 use wire::StreamName;
@@ -17,7 +17,12 @@ fn registered(id: &str) -> UserEvent {
 }
 
 fn device(id: &str, token: &str) -> UserEvent {
-    UserEvent::DeviceRegistered { device_id: id.parse().expect("a device id"), push_token: token.to_owned() }
+    let (device_id, target, locale) = (id.parse().expect("a device id"), token.to_owned(), "ko".to_owned());
+    UserEvent::DeviceRegistered { device_id, provider: PushProvider::Apns, target, locale }
+}
+
+fn quiet_hours_set(from: &str) -> UserEvent {
+    UserEvent::QuietHoursSet { time_zone: "Asia/Seoul".to_owned(), from: from.to_owned(), to: "07:00".to_owned() }
 }
 
 #[tokio::test]
@@ -29,7 +34,7 @@ async fn a_user_has_a_nickname_and_preferences() {
     world.project(StreamName::User, &story.commits).await;
     let row = json!({
         "user_id": "ann", "nickname": "ann!", "registered_at": time(2).to_rfc3339(), "notification_preferences": {},
-        "share_read_markers": true,
+        "share_read_markers": true, "quiet_hours": null,
     });
     assert_eq!(world.row("select * from users").await, row);
     let mut story = Story::from(3);
@@ -56,9 +61,28 @@ async fn devices_are_added_changed_and_removed() {
     story.user("ann", [UserEvent::DeviceRemoved { device_id: "tablet".parse().expect("a device id") }]);
     world.project(StreamName::User, &story.commits).await;
     let row = json!({
-        "user_id": "ann", "device_id": "phone", "push_token": "t3", "registered_at": time(4).to_rfc3339()
+        "user_id": "ann", "device_id": "phone", "provider": "apns", "target": "t3", "locale": "ko",
+        "registered_at": time(4).to_rfc3339(),
     });
     assert_eq!(world.row("select * from devices").await, row);
+}
+
+#[tokio::test]
+async fn quiet_hours_are_set_replaced_and_removed() {
+    let mut world = World::start().await;
+    let mut story = Story::new();
+    for id in ["ann", "bob"] {
+        story.user(id, [registered(id), quiet_hours_set("21:00"), quiet_hours_set("22:00")]);
+    }
+    story.user("bob", [UserEvent::QuietHoursRemoved {}]);
+    world.project(StreamName::User, &story.commits).await;
+    let quiet_hours = "select user_id || ' ' || coalesce(quiet_hours::text, 'none') from users order by 1";
+    let of_ann = r#"ann {"to": "07:00", "from": "22:00", "time_zone": "Asia/Seoul"}"#;
+    assert_eq!(world.texts(quiet_hours).await, [of_ann, "bob none"]);
+    let mut story = Story::from(4);
+    story.user("ann", [UserEvent::UserErased {}]);
+    world.project(StreamName::User, &story.commits).await;
+    assert_eq!(world.texts(quiet_hours).await, ["ann none", "bob none"]);
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ insert into alarms (user_id, at, box_id, stream, position, kind, room_id, messag
   values ('bob', '2026-03-01T12:00:00Z', 'b1', 'box-1', 4, 'mention', 'b1.1', 4, 'ann', 1, 4, 4);
 insert into author_erasures values ('box-1', 4, 'b1', 'zoe');
 insert into alarms_read values ('bob', 'box-1', 3);
-insert into devices values ('ann', 'phone', 'token', '2026-03-01T12:00:00Z');
+insert into devices values ('ann', 'phone', 'fcm', 'token', 'en', '2026-03-01T12:00:00Z');
 insert into muted_rooms values ('ann', 'b1.1');
 insert into quarantined_boxes values ('b9', 'box-0', 7, 'from the future', '2026-03-01T12:00:00Z');
 insert into parked_events values ('b9', 7);";
@@ -91,7 +91,7 @@ async fn a_wrong_row_is_found_in_every_table() {
         ("alarms_read", "up_to = 4"),
         ("author_erasures", "box_id = 'b2'"),
         ("boxes", "address = 'elsewhere'"),
-        ("devices", "push_token = 'another'"),
+        ("devices", "target = 'another'"),
         ("members", "seat = 9"),
         ("muted_rooms", "room_id = 'b1.9'"),
         ("messages", "body = 'changed' where body = 'message 7' and box_id = 'b1'"),
@@ -116,7 +116,7 @@ async fn a_wrong_row_is_found_in_every_table() {
         if table == "devices" {
             let without = found.clone().without_values().to_string();
             assert!(text.contains("another") && !without.contains("another"), "{without}");
-            assert!(without.contains("differing: push_token"), "{without}");
+            assert!(without.contains("differing: target"), "{without}");
         }
         if ["alarms", "muted_rooms"].contains(&table) {
             // The changed column is a part of the key.

@@ -10,7 +10,7 @@ use crate::{
     position::MinPosition,
     problems::MeProblems,
     reader::Reader,
-    views::{Devices, MeView, Preferences},
+    views::{Devices, MeView, Preferences, QuietHours},
 };
 
 /// Returns the caller's account.
@@ -32,11 +32,17 @@ pub(crate) async fn show_me(
             nickname as "nickname!",
             registered_at,
             notification_preferences as "notification_preferences: Preferences",
+            quiet_hours as "quiet_hours: QuietHours",
             share_read_markers,
             (
                 select coalesce(
                     jsonb_agg(
-                        jsonb_build_object('device_id', d.device_id, 'registered_at', d.registered_at)
+                        jsonb_build_object(
+                            'device_id', d.device_id,
+                            'provider', d.provider,
+                            'locale', d.locale,
+                            'registered_at', d.registered_at
+                        )
                         order by d.device_id
                     ),
                     '[]'

@@ -15,6 +15,9 @@ use crate::{
 /// The kinds of alarms that are pushed.
 pub(crate) type Preferences = Json<BTreeMap<String, bool>>;
 
+/// The quiet hours, in a row of the database.
+pub(crate) type QuietHours = Json<QuietHoursView>;
+
 /// The devices that receive push messages.
 pub(crate) type Devices = Json<Vec<DeviceView>>;
 
@@ -31,11 +34,28 @@ pub(crate) struct MeView {
     /// True or false for each kind of alarm: whether it is pushed. Absent kinds are pushed.
     #[schema(value_type = BTreeMap<String, bool>)]
     pub(crate) notification_preferences: Preferences,
+    /// The hours of each day without push messages; null if there are none.
+    #[schema(required, value_type = Option<QuietHoursView>)]
+    pub(crate) quiet_hours: Option<QuietHours>,
     /// True if other members are shown the user's read markers.
     pub(crate) share_read_markers: bool,
     /// The devices that receive push messages.
     #[schema(value_type = Vec<DeviceView>)]
     pub(crate) devices: Devices,
+}
+
+/// The hours of each day without push messages.
+#[derive(Debug, Serialize, serde::Deserialize, ToSchema)]
+pub(crate) struct QuietHoursView {
+    /// The time zone of the times, by its name in the IANA database.
+    #[schema(example = "Asia/Seoul")]
+    time_zone: String,
+    /// The first quiet minute.
+    #[schema(example = "22:00")]
+    from: String,
+    /// The minute after the last quiet one; on the next day if it is earlier than `from`.
+    #[schema(example = "07:00")]
+    to: String,
 }
 
 /// A device that receives push messages.
@@ -44,6 +64,12 @@ pub(crate) struct DeviceView {
     /// The id of the device.
     #[schema(schema_with = schemas::device_id)]
     pub(crate) device_id: String,
+    /// The push provider.
+    #[schema(schema_with = schemas::push_provider)]
+    pub(crate) provider: String,
+    /// The language of push messages, a language tag (BCP 47).
+    #[schema(example = "ko")]
+    pub(crate) locale: String,
     /// The time of registration.
     pub(crate) registered_at: DateTime<Utc>,
 }

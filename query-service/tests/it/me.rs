@@ -14,9 +14,13 @@ async fn an_account_contains_no_secrets() {
         json!({
             "user_id": "ana", "nickname": "Ana", "registered_at": "2026-01-01T08:00:00Z",
             "notification_preferences": { "reply": false }, "share_read_markers": true,
-            "devices": [{ "device_id": "phone", "registered_at": "2026-01-02T08:00:00Z" }],
+            "quiet_hours": { "time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00" },
+            "devices": [{
+                "device_id": "phone", "provider": "apns", "locale": "ko-KR", "registered_at": "2026-01-02T08:00:00Z",
+            }],
         })
     );
+    assert_eq!(world.get("ben", "/me").await.1["quiet_hours"], Value::Null);
     assert_eq!(world.get("nobody", "/me").await.1["code"], "user-not-found");
     assert_eq!(world.get("gone", "/me").await.1["code"], "user-not-found");
 }

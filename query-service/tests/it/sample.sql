@@ -1,12 +1,12 @@
 insert into users values
-    ('ana', 'Ana', '2026-01-01T08:00:00Z', '{"reply": false}', true),
-    ('ben', 'Ben', '2026-01-01T08:01:00Z', '{}', true),
-    ('cem', 'Cem', '2026-01-01T08:02:00Z', '{}', true),
-    ('dan', 'Dan', '2026-01-01T08:03:00Z', '{}', true),
-    ('eve', 'Eve', '2026-01-01T08:04:00Z', '{}', true),
-    ('gone', null, '2026-01-01T08:05:00Z', '{}', true);
+    ('ana', 'Ana', '2026-01-01T08:00:00Z', '{"reply": false}', true, '{"time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00"}'),
+    ('ben', 'Ben', '2026-01-01T08:01:00Z', '{}', true, null),
+    ('cem', 'Cem', '2026-01-01T08:02:00Z', '{}', true, null),
+    ('dan', 'Dan', '2026-01-01T08:03:00Z', '{}', true, null),
+    ('eve', 'Eve', '2026-01-01T08:04:00Z', '{}', true, null),
+    ('gone', null, '2026-01-01T08:05:00Z', '{}', true, null);
 
-insert into devices values ('ana', 'phone', 'secret-push-token', '2026-01-02T08:00:00Z');
+insert into devices values ('ana', 'phone', 'apns', 'secret-push-token', 'ko-KR', '2026-01-02T08:00:00Z');
 
 insert into stores values
     ('noodles', 'Noodle House', '04109', 'noodles', true, '2026-01-01T09:00:00Z', ''),

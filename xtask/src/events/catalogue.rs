@@ -18,9 +18,10 @@ use super::{
 pub(super) const SAMPLES: &str = "crates/event-store/fixtures";
 
 /// The files with the types of fields.
-const TYPES: [&str; 4] = [
+const TYPES: [&str; 5] = [
     "crates/domain/src/ids.rs",
     "crates/domain/src/values.rs",
+    "crates/domain/src/values/devices.rs",
     "crates/domain/src/user.rs",
     "crates/domain/src/delivery_box/event.rs",
 ];

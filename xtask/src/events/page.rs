@@ -37,7 +37,7 @@ const READERS: &str = "\
   ([Events of the log](operations.md#events-of-the-log)).
 - A user who was kicked or left gets only that event of the feed ([Authorization](authorization.md#live-connections)).
 - A field that is marked *not in the feed* is not part of the feed's event.
-- No client gets a password hash or a push token.
+- No client gets a password hash or the address of a device.
 ";
 
 impl Catalogue {

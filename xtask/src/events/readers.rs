@@ -68,6 +68,8 @@ pub(super) const OUTSIDE_FEED: &[(&str, &[Reader])] = &[
     ("device_registered", &[User]),
     ("device_removed", &[User]),
     ("notification_preferences_set", &[User]),
+    ("quiet_hours_set", &[User]),
+    ("quiet_hours_removed", &[User]),
     ("read_marker_sharing_set", &[User]),
     ("room_muted", &[User]),
     ("room_unmuted", &[User]),

@@ -17,7 +17,7 @@ const HIDDEN: &str = "[hidden]";
 const UNREADABLE: &str = "[unreadable]";
 
 /// The fields with personal text or secrets. The log may hold them unencrypted.
-const PERSONAL: [&str; 5] = ["body", "nickname", "password_hash", "push_token", "title"];
+const PERSONAL: [&str; 7] = ["body", "nickname", "password_hash", "push_token", "target", "time_zone", "title"];
 
 /// One event.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     scenario::{Given, fold, handle, types_known_to_serde},
-    values::InvalidValue,
+    values::{InvalidValue, TimeOfDay, TimeZone},
 };
 
 fn given(past: impl IntoIterator<Item = UserEvent>) -> Given<User> {
@@ -37,16 +37,32 @@ fn device(number: usize) -> DeviceId {
     format!("phone-{number}").parse().unwrap()
 }
 
-fn register_device(number: usize, push_token: &str) -> UserCommand {
-    UserCommand::RegisterDevice { device_id: device(number), push_token: text(push_token) }
+fn register_device(number: usize, token: &str) -> UserCommand {
+    let target = PushTarget::Fcm(text(token));
+    UserCommand::RegisterDevice { device_id: device(number), target, locale: Locale::default() }
+}
+
+fn device_registered_as(number: usize, provider: PushProvider, target: &str, locale: &str) -> UserEvent {
+    let (target, locale) = (target.into(), locale.into());
+    UserEvent::DeviceRegistered { device_id: device(number), provider, target, locale }
 }
 
 fn device_registered(number: usize) -> UserEvent {
-    UserEvent::DeviceRegistered { device_id: device(number), push_token: "token".into() }
+    device_registered_as(number, PushProvider::Fcm, "token", "en")
 }
 
 fn remove_device(number: usize) -> UserCommand {
     UserCommand::RemoveDevice { device_id: device(number) }
+}
+
+fn set_quiet_hours(from: &str, to: &str) -> UserCommand {
+    let (from, to): (TimeOfDay, TimeOfDay) = (text(from), text(to));
+    let time_zone: TimeZone = text("Asia/Seoul");
+    UserCommand::SetQuietHours { quiet_hours: QuietHours::new(time_zone, from, to).unwrap() }
+}
+
+fn quiet_hours_set(from: &str, to: &str) -> UserEvent {
+    UserEvent::QuietHoursSet { time_zone: "Asia/Seoul".into(), from: from.into(), to: to.into() }
 }
 
 fn wishes() -> NotificationPreferences {
@@ -81,13 +97,15 @@ fn alarms_read<const N: usize>(up_to: [(&str, u64); N]) -> UserEvent {
     UserEvent::AlarmsRead { up_to: up_to.map(|(stream, sequence)| (stream.to_owned(), sequence)).into() }
 }
 
-fn all_but_register() -> [UserCommand; 9] {
+fn all_but_register() -> [UserCommand; 11] {
     let preferences = wishes();
     [
         change_nickname("Anna"),
         register_device(1, "token"),
         remove_device(1),
         UserCommand::SetNotificationPreferences { preferences },
+        set_quiet_hours("22:00", "07:00"),
+        UserCommand::RemoveQuietHours,
         UserCommand::ShareReadMarkers { shared: false },
         mute(1),
         unmute(1),
@@ -149,9 +167,16 @@ fn a_nickname_belongs_to_a_user_from_registration_to_erasure() {
 #[test]
 fn users_register_devices_and_change_their_push_addresses() {
     given([registered()]).when(register_device(1, "token")).then([device_registered(1)]);
+    given([registered(), device_registered(1)]).when(register_device(1, "other")).then([device_registered_as(
+        1,
+        PushProvider::Fcm,
+        "other",
+        "en",
+    )]);
+    let target = PushTarget::Apns(text("00ff"));
     given([registered(), device_registered(1)])
-        .when(register_device(1, "other"))
-        .then([UserEvent::DeviceRegistered { device_id: device(1), push_token: "other".into() }]);
+        .when(UserCommand::RegisterDevice { device_id: device(1), target, locale: text("ko") })
+        .then([device_registered_as(1, PushProvider::Apns, "00ff", "ko")]);
 }
 
 #[test]
@@ -180,6 +205,17 @@ fn users_set_their_notification_preferences() {
     given([registered()])
         .when(UserCommand::SetNotificationPreferences { preferences })
         .then([UserEvent::NotificationPreferencesSet { preferences: wishes() }]);
+}
+
+#[test]
+fn users_set_and_remove_their_quiet_hours() {
+    let set = || quiet_hours_set("22:00", "07:00");
+    given([registered()]).when(set_quiet_hours("22:00", "07:00")).then([set()]);
+    given([registered(), set()]).when(set_quiet_hours("12:30", "13:00")).then([quiet_hours_set("12:30", "13:00")]);
+    given([registered(), set()]).when(UserCommand::RemoveQuietHours).then([UserEvent::QuietHoursRemoved {}]);
+    given([registered()]).when(UserCommand::RemoveQuietHours).then_nothing();
+    let removed = given([registered(), set(), UserEvent::QuietHoursRemoved {}]);
+    removed.when(UserCommand::RemoveQuietHours).then_nothing();
 }
 
 #[test]
@@ -236,12 +272,14 @@ fn every_event_is_listed_and_keeps_its_stored_form() {
     let examples = [
         (registered(), json!({"user_id": "ann", "nickname": "Ann"})),
         (nickname_changed(), json!({"nickname": "Anna"})),
-        (device_registered(1), json!({"device_id": "phone-1", "push_token": "token"})),
+        (device_registered(1), json!({"device_id": "phone-1", "provider": "fcm", "target": "token", "locale": "en"})),
         (UserEvent::DeviceRemoved { device_id: device(1) }, json!({"device_id": "phone-1"})),
         (
             UserEvent::NotificationPreferencesSet { preferences: wishes() },
             json!({"preferences": {"reply": true, "room_closed": false}}),
         ),
+        (quiet_hours_set("22:00", "07:00"), json!({"time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00"})),
+        (UserEvent::QuietHoursRemoved {}, json!({})),
         (UserEvent::ReadMarkerSharingSet { shared: false }, json!({"shared": false})),
         (muted(7), json!({"room_id": "box.7"})),
         (unmuted(7), json!({"room_id": "box.7"})),
@@ -278,7 +316,7 @@ fn the_state_of_a_user_keeps_its_stored_form() {
     let state = fold(User::default(), [registered(), device_registered(2), device_registered(1), muted(2), muted(1)]);
     let stored = json!({
         "registered": true, "erased": false, "nickname": "Ann", "devices": ["phone-1", "phone-2"],
-        "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"], "alarms_read": {},
+        "has_quiet_hours": false, "hides_read_markers": false, "muted_rooms": ["box.2", "box.1"], "alarms_read": {},
     });
     assert_eq!(serde_json::to_value(&state).unwrap(), stored);
 }
@@ -290,6 +328,8 @@ fn any_command() -> impl Strategy<Value = UserCommand> {
         30 => (0..14_usize).prop_map(|number| register_device(number, "token")),
         6 => (0..14_usize).prop_map(remove_device),
         1 => Just(UserCommand::SetNotificationPreferences { preferences: wishes() }),
+        1 => Just(set_quiet_hours("22:00", "07:00")),
+        1 => Just(UserCommand::RemoveQuietHours),
         8 => (1..500_usize).prop_map(mute),
         2 => (1..500_usize).prop_map(unmute),
         4 => (1..9_u64).prop_map(|sequence| read_alarms(&format!("box-{}.i.{sequence}", sequence % 2))),

@@ -144,7 +144,7 @@ fn nickname(text: &str, limits: Limits) -> Result<String, Error> {
 }
 
 value! {
-    /// The address of a device at its push provider. It is opaque, and never shown.
+    /// The registration token of an app at its push provider. It is opaque, and never shown.
     PushToken
 }
 

@@ -100,7 +100,7 @@ impl StoredEvent for domain::BoxEvent {
 
 impl StoredEvent for domain::UserEvent {
     const TYPES: &'static [&'static str] = Self::TYPES;
-    const UPCASTS: &'static [Upcast] = &[];
+    const UPCASTS: &'static [Upcast] = &[Upcast { event_type: "device_registered", from: 1, step: with_provider }];
 }
 
 impl StoredEvent for domain::StoreEvent {
@@ -113,6 +113,16 @@ fn without_mentions(mut data: Value) -> Value {
     if let Some(fields) = data.as_object_mut() {
         fields.insert("mentions".to_owned(), Value::Null);
         fields.insert("mentions_all".to_owned(), Value::Bool(false));
+    }
+    data
+}
+
+/// Adds the only provider and the only language that there were.
+fn with_provider(data: Value) -> Value {
+    let mut data = renamed(data, "push_token", "target");
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("provider".to_owned(), "fcm".into());
+        fields.insert("locale".to_owned(), "en".into());
     }
     data
 }
@@ -178,13 +188,19 @@ mod tests {
         assert!(matches!(decode_event::<domain::BoxEvent>(unheard_of), Err(DecodeError::Json(_))));
     }
 
-    #[test]
-    fn domain_and_log_agree_on_event_versions() {
-        for event_type in domain::BoxEvent::TYPES {
-            let version = <domain::BoxEvent as StoredEvent>::version_of(event_type);
-            let event: domain::BoxEvent = decode_event(&fixture(event_type, version).unwrap()).unwrap();
+    fn has_versions_of_the_log<E: StoredEvent>() {
+        for event_type in E::TYPES {
+            let version = E::version_of(event_type);
+            let event: E = decode_event(&fixture(event_type, version).unwrap()).unwrap();
             assert_eq!(event.event_version(), version.to_string(), "{event_type}");
         }
+    }
+
+    #[test]
+    fn domain_and_log_agree_on_event_versions() {
+        has_versions_of_the_log::<domain::BoxEvent>();
+        has_versions_of_the_log::<domain::UserEvent>();
+        has_versions_of_the_log::<domain::StoreEvent>();
     }
 
     #[test]

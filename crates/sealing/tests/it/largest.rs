@@ -11,7 +11,7 @@ use domain::{
     delivery_box::{MAX_KICKED, PasswordProof},
     position_vector::MAX_STREAMS,
     user::{MAX_DEVICES, MAX_MUTED_ROOMS},
-    values::{BoxKind, Coordinates, InvalidValue},
+    values::{BoxKind, Coordinates, InvalidValue, PushTarget, QuietHours},
 };
 use event_store::{
     ActorRole, CommandContext, CommandError, Log, RequestHash, StoredAggregate,
@@ -220,8 +220,12 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
     let mut state = User::default();
     let device = |number| UserCommand::RegisterDevice {
         device_id: id(number),
-        push_token: "\\".repeat(4096).try_into().unwrap(),
+        target: PushTarget::Fcm("\\".repeat(4096).try_into().unwrap()),
+        locale: format!("en{}", "-abcdefgh".repeat(3)).try_into().unwrap(),
     };
+    let zone = "America/Argentina/ComodRivadavia".to_owned().try_into().unwrap();
+    let time = |text: &str| text.to_owned().try_into().unwrap();
+    let quiet_hours = QuietHours::new(zone, time("22:00"), time("07:00")).unwrap();
     let mute = |number| UserCommand::MuteRoom { room_id: RoomId::new(id(number), LAST_ROOM) };
     let kinds = [
         AlarmKind::Reply,
@@ -244,6 +248,7 @@ async fn the_largest_states_of_a_user_and_a_store_fit_the_log() {
         .chain([
             UserCommand::ChangeNickname { nickname: "\\\u{1AB0}".repeat(40).try_into().unwrap() },
             UserCommand::SetNotificationPreferences { preferences },
+            UserCommand::SetQuietHours { quiet_hours },
             UserCommand::ReadAlarms { up_to: PositionVector::new(streams).unwrap() },
         ])
         .chain((0..=MAX_MUTED_ROOMS).map(mute));

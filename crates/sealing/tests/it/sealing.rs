@@ -14,6 +14,7 @@ use async_nats::jetstream;
 use domain::{
     BoxEvent, DeliveryBox, MessageId, TalkCommand, TalkEvent, User, UserCommand, UserEvent, UserId, UserRefusal,
     delivery_box::OriginalMessage,
+    values::{Locale, PushTarget},
 };
 use event_store::{
     BulkAddress, CommandError, Decoded, FollowError, Follower, JetStreamLog, Log, RecordedCommit, follow,
@@ -118,8 +119,9 @@ async fn personal_data_is_sealed_in_the_log_and_read_by_every_permitted_process(
     let users = executor::<User>(&log);
     let nickname = format!("Ann {SECRET}").try_into().unwrap();
     users.execute(&ann(), UserCommand::RegisterUser { user_id: ann(), nickname }, by("ann")).await.unwrap();
-    let token = format!("token-{SECRET}").try_into().unwrap();
-    let register = UserCommand::RegisterDevice { device_id: "phone".parse().unwrap(), push_token: token };
+    let target = PushTarget::Fcm(format!("token-{SECRET}").try_into().unwrap());
+    let device_id = "phone".parse().unwrap();
+    let register = UserCommand::RegisterDevice { device_id, target, locale: Locale::default() };
     users.execute(&ann(), register, by("ann")).await.unwrap();
 
     let raw = server::log(&nats).await;

@@ -220,7 +220,11 @@ fn accounts() -> Vec<Row> {
             .wrong_field("old", "not the password", 401, "wrong-credentials"),
         nobody_known(
             Row::new("PUT /users/me/devices/{device}", Who::Ana, &phone, json!({ "push_token": "token" }), 204)
-                .knows("device"),
+                .knows("device")
+                .wrong_field("provider", "apns", 422, "invalid-body")
+                .wrong_field("provider", "web_push", 422, "invalid-body")
+                .wrong_field("token", "another", 422, "invalid-body")
+                .wrong_field("locale", "en_GB", 422, "invalid-body"),
         ),
         nobody_known(Row::new("DELETE /users/me/devices/{device}", Who::Ana, &phone, Value::Null, 204)),
         nobody_known(Row::new(
@@ -230,6 +234,17 @@ fn accounts() -> Vec<Row> {
             json!({ "preferences": { "reply": false } }),
             204,
         )),
+        nobody_known(Row::new(
+            "PUT /users/me/quiet-hours",
+            Who::Ana,
+            &[],
+            json!({ "time_zone": "Asia/Seoul", "from": "22:00", "to": "07:00" }),
+            204,
+        ))
+        .wrong_field("time_zone", "Asia/Atlantis", 422, "invalid-body")
+        .wrong_field("to", "22:00", 422, "invalid-body")
+        .wrong_field("to", "7:00", 422, "invalid-body"),
+        nobody_known(Row::new("DELETE /users/me/quiet-hours", Who::Ana, &[], Value::Null, 204)),
         nobody_known(Row::new("PUT /users/me/read-marker-sharing", Who::Ana, &[], json!({ "shared": false }), 204)),
         nobody_known(Row::new("PUT /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
         nobody_known(Row::new("DELETE /users/me/muted-rooms/{room}", Who::Ana, &muted, Value::Null, 204).knows("room")),
