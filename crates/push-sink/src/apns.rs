@@ -47,8 +47,12 @@ pub(crate) async fn send(
     let mut response = match &verdict.result {
         Ok(()) => StatusCode::OK.into_response(),
         Err(Rejection { status, reason }) => {
+            let mut body = json!({"reason": reason});
+            if *status == 410 {
+                body["timestamp"] = verdict.timestamp().into();
+            }
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-            (status, Json(json!({"reason": reason}))).into_response()
+            (status, Json(body)).into_response()
         }
     };
     response.headers_mut().extend(id.map(|id| (header::HeaderName::from_static("apns-id"), id)));
