@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     message::{Aps, PushMessage},
-    outbound::{Answer, Client, Protocol, Reach, Settings},
+    outbound::{Client, Protocol, Reach, Response, Settings},
     outcome::{Failure, Receipt, SetupError, within},
     target::DeviceToken,
 };
@@ -77,13 +77,13 @@ impl Apns {
 
     async fn attempt(&self, message: &PushMessage, target: &DeviceToken) -> Result<Receipt, Failure> {
         let token = self.token.get(Instant::now())?;
-        let answer = self.request(message, target, &token).await?;
-        if reason_of(&answer) == "ExpiredProviderToken"
+        let response = self.request(message, target, &token).await?;
+        if reason_of(&response) == "ExpiredProviderToken"
             && let Some(renewed) = self.token.after_expiry(&token, Instant::now())?
         {
             return result(&self.request(message, target, &renewed).await?);
         }
-        result(&answer)
+        result(&response)
     }
 
     async fn request(
@@ -91,7 +91,7 @@ impl Apns {
         message: &PushMessage,
         target: &DeviceToken,
         token: &HeaderValue,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let mut request = Request::post(format!("{}/3/device/{}", self.address, target.as_str()))
             .header(header::AUTHORIZATION, token)
             .header(header::CONTENT_TYPE, "application/json")
@@ -124,25 +124,25 @@ fn encode(message: &PushMessage) -> Vec<u8> {
     serde_json::to_vec(&Payload { aps, data: data.collect() }).unwrap_or_default()
 }
 
-fn reason_of(answer: &Answer) -> String {
-    if answer.status.is_success() {
+fn reason_of(response: &Response) -> String {
+    if response.status.is_success() {
         return String::new();
     }
-    serde_json::from_slice::<Rejection>(&answer.body).unwrap_or_default().reason
+    serde_json::from_slice::<Rejection>(&response.body).unwrap_or_default().reason
 }
 
-fn result(answer: &Answer) -> Result<Receipt, Failure> {
-    if answer.status.is_success() {
-        let id = answer.headers.get(APNS_ID).and_then(|id| id.to_str().ok());
+fn result(response: &Response) -> Result<Receipt, Failure> {
+    if response.status.is_success() {
+        let id = response.headers.get(APNS_ID).and_then(|id| id.to_str().ok());
         return Ok(Receipt { reference: id.map(str::to_owned) });
     }
-    let reason = reason_of(answer);
-    Err(match (answer.status.as_u16(), reason.as_str()) {
+    let reason = reason_of(response);
+    Err(match (response.status.as_u16(), reason.as_str()) {
         (410, _) | (_, "BadDeviceToken" | "DeviceTokenNotForTopic" | "ExpiredToken" | "Unregistered") => Failure::Gone,
         // The topic is a setting of this installation.
         (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => Failure::unauthorized(reason),
         // The connection was unused for too long.
         (400, "IdleTimeout") => Failure::Unavailable { retry_after: None, detail: reason },
-        _ => Failure::of(answer, &reason),
+        _ => Failure::of(response, &reason),
     })
 }

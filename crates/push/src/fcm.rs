@@ -6,7 +6,7 @@ use hyper::{Request, Uri, header};
 
 use crate::{
     message::PushMessage,
-    outbound::{Answer, Client, Protocol, Reach, Settings},
+    outbound::{Client, Protocol, Reach, Response, Settings},
     outcome::{Failure, Receipt, SetupError, within},
     target::RegistrationToken,
 };
@@ -54,15 +54,15 @@ impl Fcm {
     async fn attempt(&self, message: &PushMessage, target: &RegistrationToken) -> Result<Receipt, Failure> {
         let body = encode(message, target);
         let token = self.tokens.get().await?;
-        let answer = self.request(&token, body.clone()).await?;
-        if answer.status.as_u16() != 401 || Rejection::of(&answer).code() == THIRD_PARTY_AUTH_ERROR {
-            return result(&answer);
+        let response = self.request(&token, body.clone()).await?;
+        if response.status.as_u16() != 401 || Rejection::of(&response).code() == THIRD_PARTY_AUTH_ERROR {
+            return result(&response);
         }
         let token = self.tokens.after_rejection(&token).await?;
         result(&self.request(&token, body).await?)
     }
 
-    async fn request(&self, token: &AccessToken, body: Vec<u8>) -> Result<Answer, Failure> {
+    async fn request(&self, token: &AccessToken, body: Vec<u8>) -> Result<Response, Failure> {
         let request = Request::post(self.messages.clone())
             .header(header::AUTHORIZATION, token.header())
             .header(header::CONTENT_TYPE, "application/json")
@@ -78,10 +78,10 @@ impl fmt::Debug for Fcm {
     }
 }
 
-fn result(answer: &Answer) -> Result<Receipt, Failure> {
-    if answer.status.is_success() {
-        return Ok(Receipt { reference: name_of(&answer.body) });
+fn result(response: &Response) -> Result<Receipt, Failure> {
+    if response.status.is_success() {
+        return Ok(Receipt { reference: name_of(&response.body) });
     }
-    let rejection = Rejection::of(answer);
-    Err(if rejection.is_of_token() { Failure::Gone } else { rejection.into_failure(answer) })
+    let rejection = Rejection::of(response);
+    Err(if rejection.is_of_token() { Failure::Gone } else { rejection.into_failure(response) })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use hyper::{HeaderMap, StatusCode, Uri, header};
 use tokio::time::timeout;
 
-use crate::outbound::{Answer, RequestError};
+use crate::outbound::{RequestError, Response};
 
 /// The longest pause that a service can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
@@ -66,13 +66,13 @@ impl Failure {
     }
 
     /// Returns the failure that a status means in general, with the service's error code.
-    pub(crate) fn of(answer: &Answer, code: &str) -> Self {
-        let detail = detail(answer.status, code);
-        match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => Self::Throttled { retry_after: retry_after(&answer.headers) },
+    pub(crate) fn of(response: &Response, code: &str) -> Self {
+        let detail = detail(response.status, code);
+        match response.status {
+            StatusCode::TOO_MANY_REQUESTS => Self::Throttled { retry_after: retry_after(&response.headers) },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Unauthorized { detail },
             status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-                Self::Unavailable { retry_after: retry_after(&answer.headers), detail }
+                Self::Unavailable { retry_after: retry_after(&response.headers), detail }
             }
             _ => Self::Rejected { detail },
         }

@@ -11,7 +11,7 @@ use web_push_native::Auth;
 
 use crate::{
     message::{Alert, PushMessage},
-    outbound::{Answer, Client, Protocol, Reach, Settings},
+    outbound::{Client, Protocol, Reach, Response, Settings},
     outcome::{Failure, Receipt, SetupError, within},
     target::Subscription,
 };
@@ -98,13 +98,13 @@ fn encode(message: &PushMessage) -> Vec<u8> {
 }
 
 /// Returns the result. What an endpoint writes is ignored: it could be anything.
-fn result(answer: &Answer) -> Result<Receipt, Failure> {
-    if answer.status.is_success() {
+fn result(response: &Response) -> Result<Receipt, Failure> {
+    if response.status.is_success() {
         return Ok(Receipt { reference: None });
     }
-    Err(match answer.status.as_u16() {
+    Err(match response.status.as_u16() {
         404 | 410 => Failure::Gone,
-        _ => Failure::of(answer, ""),
+        _ => Failure::of(response, ""),
     })
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::service_account::ServiceAccount;
 use crate::{
-    outbound::{Answer, Client},
+    outbound::{Client, Response},
     outcome::{Failure, SetupError},
 };
 
@@ -153,10 +153,10 @@ impl AccessTokens {
 }
 
 /// Returns the token of a response, or the failure. A refused request is a matter of the account.
-fn granted(answer: &Answer, asked: Instant) -> Result<AccessToken, Failure> {
-    if !answer.status.is_success() {
-        let refused: Refused = serde_json::from_slice(&answer.body).unwrap_or_default();
-        return Err(match Failure::of(answer, &refused.error) {
+fn granted(response: &Response, asked: Instant) -> Result<AccessToken, Failure> {
+    if !response.status.is_success() {
+        let refused: Refused = serde_json::from_slice(&response.body).unwrap_or_default();
+        return Err(match Failure::of(response, &refused.error) {
             Failure::Rejected { detail } | Failure::Unauthorized { detail } => {
                 Failure::unauthorized(format!("the service account: {detail}"))
             }
@@ -167,7 +167,7 @@ fn granted(answer: &Answer, asked: Instant) -> Result<AccessToken, Failure> {
         retry_after: None,
         detail: "the response of the token endpoint is not a token".to_owned(),
     };
-    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
+    let granted: Granted = serde_json::from_slice(&response.body).map_err(|_| unreadable())?;
     let mut header = HeaderValue::try_from(format!("Bearer {}", granted.access_token)).map_err(|_| unreadable())?;
     header.set_sensitive(true);
     // A day at most, so that the sum is a time.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{outbound::Answer, outcome::Failure};
+use crate::{outbound::Response, outcome::Failure};
 
 /// The message with which FCM rejects a token without naming the field.
 const INVALID_TOKEN: &str = "The registration token is not a valid FCM registration token";
@@ -44,8 +44,8 @@ struct Violation {
 }
 
 impl Rejection {
-    pub(super) fn of(answer: &Answer) -> Self {
-        serde_json::from_slice::<Body>(&answer.body).unwrap_or_default().error
+    pub(super) fn of(response: &Response) -> Self {
+        serde_json::from_slice::<Body>(&response.body).unwrap_or_default().error
     }
 
     /// Returns FCM's own code, or the general one.
@@ -67,8 +67,8 @@ impl Rejection {
 
     /// Returns the failure of a message. A token of another sender is rejected, not gone: with the account of the wrong
     /// project all tokens are.
-    pub(super) fn into_failure(self, answer: &Answer) -> Failure {
-        match (Failure::of(answer, self.code()), self.code()) {
+    pub(super) fn into_failure(self, response: &Response) -> Failure {
+        match (Failure::of(response, self.code()), self.code()) {
             (Failure::Unauthorized { detail }, "SENDER_ID_MISMATCH") => Failure::Rejected { detail },
             (failure, _) => failure,
         }

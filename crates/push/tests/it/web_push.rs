@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use push::{Failure, PushMessage, Subscription, Target, VapidKey, WebPush, outbound::Reach};
+use push::{
+    Failure, PushMessage, Subscription, Target, VapidKey, WebPush,
+    outbound::{Reach, Settings},
+};
 use push_sink::{Service, Subscription as Made};
 use serde_json::json;
 
@@ -104,12 +107,14 @@ async fn a_service_that_hangs_fails_within_the_timeout() {
 #[tokio::test]
 async fn an_endpoint_inside_is_rejected() {
     let world = World::new().await;
-    let web_push = |reach| {
-        let key = VapidKey::from_text(VAPID).unwrap();
-        WebPush::new(key, "https://boxroom.example", reach, &settings(Duration::from_secs(30))).unwrap()
-    };
     let made = world.sink.subscribe(None).unwrap();
     let port = made.endpoint.rsplit(':').next().unwrap();
+    let allowed = port.split('/').next().unwrap().parse().unwrap();
+    let settings = Settings { ports: vec![allowed], ..settings(Duration::from_secs(30)) };
+    let web_push = |reach| {
+        let key = VapidKey::from_text(VAPID).unwrap();
+        WebPush::new(key, "https://boxroom.example", reach, &settings).unwrap()
+    };
     for endpoint in [
         made.endpoint.clone(),
         format!("https://127.0.0.1:{port}"),
