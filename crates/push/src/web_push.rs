@@ -3,7 +3,7 @@
 //! The endpoint comes from the user's browser, so it can be any address. Only public ones are used, over HTTPS, unless
 //! [`Reach::Any`] allows others for tests.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use hyper::{Request, header};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use web_push_native::Auth;
 use crate::{
     message::{Alert, PushMessage},
     outbound::{Client, Protocol, Reach, Response, Settings},
-    outcome::{Failure, Receipt, SetupError, within},
+    outcome::{Failure, Receipt, Scope, SetupError},
     target::Subscription,
 };
 
@@ -38,7 +38,6 @@ pub struct WebPush {
     client: Client,
     key: VapidKey,
     contact: String,
-    timeout: Duration,
 }
 
 impl WebPush {
@@ -50,7 +49,7 @@ impl WebPush {
             return Err(SetupError::Address { expected: "mailto or https", address: contact.to_owned() });
         }
         let client = Client::new(reach, Protocol::Negotiated, settings)?;
-        Ok(Self { client, key, contact: contact.to_owned(), timeout: settings.timeout })
+        Ok(Self { client, key, contact: contact.to_owned() })
     }
 
     /// The public key in base64url, which a browser needs for a subscription (`applicationServerKey`).
@@ -58,15 +57,9 @@ impl WebPush {
         self.key.public_key()
     }
 
-    /// Sends a message once.
-    ///
-    /// [`Failure::Unauthorized`] concerns one endpoint only, which may belong to anyone. A usual cause is a
-    /// subscription that was made with another key.
+    /// Sends a message once. Failures concern one endpoint only, which may belong to anyone. For example a subscription
+    /// that was made with another key is [`Failure::Unauthorized`] with [`Scope::Target`].
     pub async fn send(&self, message: &PushMessage, target: &Subscription) -> Result<Receipt, Failure> {
-        within(self.timeout, self.attempt(message, target)).await
-    }
-
-    async fn attempt(&self, message: &PushMessage, target: &Subscription) -> Result<Receipt, Failure> {
         let content = web_push_native::encrypt(encode(message), &target.key, &Auth::from(target.auth));
         let content = content.map_err(|_| Failure::rejected("the message cannot be encrypted"))?;
         let mut request = Request::post(target.endpoint.clone())
@@ -79,7 +72,8 @@ impl WebPush {
             request = request.header("Topic", topic);
         }
         let request = request.body(content.into()).map_err(|error| Failure::rejected(error.to_string()))?;
-        result(&self.client.send(request).await?)
+        let response = self.client.send(request).await;
+        result(&response.map_err(|error| Failure::from_request(error, Scope::Target))?)
     }
 }
 
@@ -103,8 +97,8 @@ fn result(response: &Response) -> Result<Receipt, Failure> {
         return Ok(Receipt { reference: None });
     }
     Err(match response.status.as_u16() {
-        404 | 410 => Failure::Gone,
-        _ => Failure::of(response, ""),
+        404 | 410 => Failure::Gone { since: None },
+        _ => Failure::from_response(response, "", Scope::Target),
     })
 }
 

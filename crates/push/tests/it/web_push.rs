@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use push::{
-    Failure, PushMessage, Subscription, Target, VapidKey, WebPush,
+    Failure, PushMessage, Scope, Subscription, Target, VapidKey, WebPush,
     outbound::{Reach, Settings},
 };
 use push_sink::{Service, Subscription as Made};
 use serde_json::json;
 
-use crate::world::{BODY, TITLE, VAPID, World, check_common_failures, check_timeout, fail, message, settings, silent};
+use crate::world::{
+    BODY, TITLE, VAPID, World, check_body_that_hangs, check_common_failures, check_timeout, fail, message, settings,
+    silent,
+};
 
 fn subscription(made: &Made) -> Subscription {
     Subscription::new(&made.endpoint, &made.keys.p256dh, &made.keys.auth).unwrap()
@@ -65,10 +68,10 @@ async fn measure(world: &World, message: &PushMessage) -> usize {
 
 #[tokio::test]
 async fn errors_are_told_apart() {
-    check_common_failures(Service::WebPush).await;
+    check_common_failures(Service::WebPush, Scope::Target, Scope::Target).await;
     let world = World::new().await;
     for gone in [404, 410] {
-        assert_eq!(world.failure(Service::WebPush, fail(gone)).await, Failure::Gone);
+        assert_eq!(world.failure(Service::WebPush, fail(gone)).await, Failure::Gone { since: None });
     }
     // Redirects are not followed.
     for rejected in [301, 307, 400, 413] {
@@ -77,7 +80,7 @@ async fn errors_are_told_apart() {
     }
     for unauthorized in [401, 403] {
         let failure = world.failure(Service::WebPush, fail(unauthorized)).await;
-        assert_eq!(failure, Failure::Unauthorized { detail: format!("status {unauthorized}") });
+        assert_eq!(failure, Failure::Unauthorized { scope: Scope::Target, detail: format!("status {unauthorized}") });
     }
 }
 
@@ -88,7 +91,7 @@ async fn a_subscription_that_has_ended_is_gone() {
     let target = Target::WebPush(subscription(&made));
     world.providers.send(&message(), &target).await.unwrap();
     world.sink.unsubscribe(&made.endpoint);
-    assert_eq!(world.providers.send(&message(), &target).await, Err(Failure::Gone));
+    assert_eq!(world.providers.send(&message(), &target).await, Err(Failure::Gone { since: None }));
 }
 
 #[tokio::test]
@@ -96,12 +99,17 @@ async fn a_subscription_of_another_key_is_unauthorized() {
     let world = World::new().await;
     let made = world.sink.subscribe(Some("another key".to_owned())).unwrap();
     let failure = world.providers.send(&message(), &Target::WebPush(subscription(&made))).await.unwrap_err();
-    assert_eq!(failure, Failure::Unauthorized { detail: "status 403".to_owned() });
+    assert_eq!(failure, Failure::Unauthorized { scope: Scope::Target, detail: "status 403".to_owned() });
 }
 
 #[tokio::test]
 async fn a_service_that_hangs_fails_within_the_timeout() {
-    check_timeout(Service::WebPush).await;
+    check_timeout(Service::WebPush, None).await;
+}
+
+#[tokio::test]
+async fn a_message_is_sent_though_the_body_of_the_response_hangs() {
+    check_body_that_hangs(Service::WebPush).await;
 }
 
 #[tokio::test]
