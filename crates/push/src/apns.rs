@@ -13,7 +13,7 @@ use tokio::time;
 use uuid::Uuid;
 
 use crate::{
-    message::{Aps, PushMessage},
+    message::{Alert, Aps, MAX_PAYLOAD, PushMessage},
     outbound::{Client, Protocol, Reach, Response, Settings},
     outcome::{Failure, Receipt, Scope, SetupError},
     target::DeviceToken,
@@ -76,7 +76,7 @@ impl Apns {
     /// Sends a message once. If the provider token has expired, it makes a new one and repeats the request.
     pub async fn send(&self, message: &PushMessage, target: &DeviceToken) -> Result<Receipt, Failure> {
         let deadline = self.client.deadline();
-        let body = encode(message);
+        let body = encode(message)?;
         let token = self.token.get(Instant::now())?;
         let response = self.request(deadline, message, body.clone(), target, &token).await?;
         if Rejection::of(&response).reason == "ExpiredProviderToken"
@@ -104,7 +104,7 @@ impl Apns {
             .header(APNS_ID, message.id.to_string())
             .header("apns-expiration", message.apns_expiration())
             .header("apns-priority", message.apns_priority());
-        if let Some(id) = message.apns_collapse_id() {
+        if let Some(id) = message.collapse_id() {
             request = request.header("apns-collapse-id", id);
         }
         let request = request.body(body.into()).map_err(|error| Failure::rejected(error.to_string()))?;
@@ -119,13 +119,15 @@ impl fmt::Debug for Apns {
     }
 }
 
-fn encode(message: &PushMessage) -> Vec<u8> {
+fn encode(message: &PushMessage) -> Result<Vec<u8>, Failure> {
     let data = message.data_with_id();
-    let aps = message.aps(message.alert());
     // `aps` is Apple's, whatever the data contains.
     let data = data.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "aps");
-    // Maps with string keys, strings and numbers are always valid JSON.
-    serde_json::to_vec(&Payload { aps, data: data.collect() }).unwrap_or_default()
+    let data: BTreeMap<_, _> = data.collect();
+    message.encode(MAX_PAYLOAD, |alert: Option<Alert>| {
+        // Maps with string keys, strings and numbers are always valid JSON.
+        serde_json::to_vec(&Payload { aps: message.aps(alert), data: data.clone() }).unwrap_or_default()
+    })
 }
 
 impl Rejection {

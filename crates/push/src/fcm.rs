@@ -46,7 +46,7 @@ impl Fcm {
     /// Sends a message once. After a 401, which a revoked token causes, it renews the token and repeats the request.
     pub async fn send(&self, message: &PushMessage, target: &RegistrationToken) -> Result<Receipt, Failure> {
         let deadline = self.client.deadline();
-        let body = encode(message, target);
+        let body = encode(message, target)?;
         let token = self.tokens.get(deadline).await?;
         let response = self.request(deadline, &token, body.clone()).await?;
         if response.status.as_u16() != 401 || Rejection::of(&response).code() == THIRD_PARTY_AUTH_ERROR {

@@ -20,6 +20,9 @@ pub use vapid::VapidKey;
 
 mod vapid;
 
+/// The maximum size of a content, which encryption makes a message of 4096 bytes.
+const MAX_CONTENT: usize = 3993;
+
 /// The content of a message, which the site's service worker reads.
 #[derive(Serialize)]
 struct Content<'a> {
@@ -27,10 +30,10 @@ struct Content<'a> {
     alert: Option<Alert>,
     /// The key by which a shown notification is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<&'a str>,
+    tag: Option<String>,
     badge: u32,
     urgent: bool,
-    data: BTreeMap<String, String>,
+    data: &'a BTreeMap<String, String>,
 }
 
 /// Sends messages to browsers.
@@ -60,7 +63,7 @@ impl WebPush {
     /// Sends a message once. Failures concern one endpoint only, which may belong to anyone. For example a subscription
     /// that was made with another key is [`Failure::Unauthorized`] with [`Scope::Target`].
     pub async fn send(&self, message: &PushMessage, target: &Subscription) -> Result<Receipt, Failure> {
-        let content = web_push_native::encrypt(encode(message), &target.key, &Auth::from(target.auth));
+        let content = web_push_native::encrypt(encode(message)?, &target.key, &Auth::from(target.auth));
         let content = content.map_err(|_| Failure::rejected("the message cannot be encrypted"))?;
         let mut request = Request::post(target.endpoint.clone())
             .header(header::AUTHORIZATION, self.key.authorization(&target.endpoint, &self.contact)?)
@@ -83,12 +86,14 @@ impl fmt::Debug for WebPush {
     }
 }
 
-fn encode(message: &PushMessage) -> Vec<u8> {
+fn encode(message: &PushMessage) -> Result<Vec<u8>, Failure> {
     let PushMessage { badge, urgent, .. } = *message;
-    let tag = message.collapse_key.as_deref();
-    let content = Content { alert: message.alert(), tag, badge, urgent, data: message.data_with_id() };
-    // Maps with string keys, strings and numbers are always valid JSON.
-    serde_json::to_vec(&content).unwrap_or_default()
+    let data = message.data_with_id();
+    message.encode(MAX_CONTENT, |alert| {
+        let content = Content { alert, tag: message.collapse_id(), badge, urgent, data: &data };
+        // Maps with string keys, strings and numbers are always valid JSON.
+        serde_json::to_vec(&content).unwrap_or_default()
+    })
 }
 
 /// Returns the result. What an endpoint writes is ignored: it could be anything.

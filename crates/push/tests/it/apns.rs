@@ -74,6 +74,49 @@ async fn concurrent_messages_share_one_connection() {
 }
 
 #[tokio::test]
+async fn a_repeat_replaces_a_message_without_a_collapse_key() {
+    let world = World::new().await;
+    let message = PushMessage { collapse_key: None, ..message() };
+    let id = message.id.to_string();
+    for service in [Service::Apns, Service::Fcm, Service::WebPush] {
+        world.providers.send(&message, &world.target(service)).await.unwrap();
+    }
+    assert_eq!(world.last(Service::Apns).headers["apns-collapse-id"], id);
+    assert_eq!(world.last(Service::WebPush).body["tag"], id);
+    let body = &world.last(Service::Fcm).body["message"];
+    assert_eq!(body["android"]["notification"]["tag"], id);
+    assert_eq!(body["apns"]["headers"]["apns-collapse-id"], id);
+    assert_eq!(body["webpush"]["notification"]["tag"], id);
+}
+
+#[tokio::test]
+async fn texts_are_cut_until_the_message_is_small_enough() {
+    let world = World::new().await;
+    for text in ["\u{1}", "\"", "🌶", "e\u{301}"] {
+        let text = Some(text.repeat(1000));
+        let mut message = PushMessage { title: text.clone(), body: text, ..message() };
+        for padding in (2000..=3000).step_by(100) {
+            message.data.insert("padding".to_owned(), "x".repeat(padding));
+            for service in [Service::Apns, Service::Fcm, Service::WebPush] {
+                // The sink rejects what is too large for APNs and Web Push.
+                world.providers.send(&message, &world.target(service)).await.unwrap();
+            }
+            let mut body = world.last(Service::Fcm).body;
+            body["message"]["token"] = "".into();
+            assert!(body.to_string().len() <= 4096, "{body}");
+        }
+    }
+    let mut message = message();
+    message.data.insert("padding".to_owned(), "x".repeat(4096));
+    for service in [Service::Apns, Service::Fcm, Service::WebPush] {
+        let count = world.sink.received(service).len();
+        let failure = world.providers.send(&message, &world.target(service)).await.unwrap_err();
+        assert!(matches!(failure, Failure::Rejected { .. }), "{failure:?}");
+        assert_eq!(world.sink.received(service).len(), count);
+    }
+}
+
+#[tokio::test]
 async fn errors_are_told_apart() {
     check_common_failures(Service::Apns, Scope::Service, Scope::Target).await;
     let world = World::new().await;

@@ -33,14 +33,16 @@ async fn a_message_has_the_fields_of_all_platforms() {
         "android": {
             "priority": "HIGH",
             "ttl": "3600s",
-            "collapse_key": "room.locker-7.1",
             "notification": {"tag": "room.locker-7.1", "notification_count": 3},
         },
         "apns": {
             "headers": {"apns-collapse-id": "room.locker-7.1", "apns-expiration": null, "apns-priority": "10"},
             "payload": {"aps": {"badge": 3, "sound": "default"}},
         },
-        "webpush": {"headers": {"TTL": "3600", "Urgency": "high", "Topic": topic}},
+        "webpush": {
+            "headers": {"TTL": "3600", "Urgency": "high", "Topic": topic},
+            "notification": {"tag": "room.locker-7.1"},
+        },
     });
     assert_eq!(body, json!({"message": message}));
 
@@ -48,6 +50,7 @@ async fn a_message_has_the_fields_of_all_platforms() {
     let body = world.last(Service::Fcm).body;
     assert_eq!(body["message"].get("notification"), None);
     assert_eq!(body["message"]["android"].get("notification"), None);
+    assert_eq!(body["message"]["webpush"].get("notification"), None);
     assert_eq!(body["message"]["apns"]["payload"], json!({"aps": {"badge": 3, "content-available": 1}}));
 }
 
