@@ -49,15 +49,15 @@ pub(crate) async fn send(
     let checked = authorize(&state, &project, &headers).and_then(|()| check(&body["message"]));
     let target = body["message"]["token"].as_str().unwrap_or_default().to_owned();
     let call = Call { service: Service::Fcm, target, headers: &headers, body };
-    let verdict = state.judge(&connection, call, checked, usual_reason).await;
-    let response = match &verdict.result {
+    let outcome = state.decide(&connection, call, checked, usual_reason).await;
+    let response = match &outcome.result {
         Ok(()) => {
-            let name = format!("projects/{PROJECT}/messages/0:{}", verdict.sequence);
+            let name = format!("projects/{PROJECT}/messages/0:{}", outcome.sequence);
             Json(json!({"name": name})).into_response()
         }
         Err(rejection) => error(rejection),
     };
-    verdict.finish(response)
+    outcome.finish(response)
 }
 
 fn usual_reason(status: u16) -> &'static str {

@@ -30,7 +30,7 @@ use crate::{
 /// The maximum size of a message of any service.
 pub(crate) const MAX_BYTES: usize = 4096;
 
-/// Receives every request once it is judged.
+/// Receives every request once its result is known.
 pub(crate) type Observer = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// The state that all connections share.
@@ -85,7 +85,7 @@ impl Rejection {
 }
 
 /// The answer to a request.
-pub(crate) struct Verdict {
+pub(crate) struct Outcome {
     /// The number of the request.
     pub(crate) sequence: u64,
     pub(crate) result: Result<(), Rejection>,
@@ -94,7 +94,7 @@ pub(crate) struct Verdict {
     timestamp: Option<u64>,
 }
 
-impl Verdict {
+impl Outcome {
     /// The time from which on the target does not exist, in milliseconds since 1970.
     pub(crate) fn timestamp(&self) -> u64 {
         self.timestamp.unwrap_or_else(milliseconds_since_1970)
@@ -123,15 +123,15 @@ impl State {
         format!("{}/token", self.address)
     }
 
-    /// Records a request with the result of its check, or with what the behaviour of its service demands instead.
+    /// Records a request with the result of its check, or with the one that a behaviour sets.
     /// Returns after the pause of the behaviour, or never if the connection is to be closed.
-    pub(crate) async fn judge(
+    pub(crate) async fn decide(
         &self,
         connection: &Connection,
         call: Call<'_>,
         checked: Result<(), Rejection>,
         usual_reason: fn(u16) -> &'static str,
-    ) -> Verdict {
+    ) -> Outcome {
         let Behaviour { status, reason, hang_ms, body_hang_ms, reset, retry_after, timestamp, .. } =
             self.behaviours.take(call.service);
         let result = match status {
@@ -145,7 +145,7 @@ impl State {
             connection.reset();
             future::pending::<()>().await;
         }
-        Verdict { sequence, result, retry_after, body_hang: body_hang_ms.map(Duration::from_millis), timestamp }
+        Outcome { sequence, result, retry_after, body_hang: body_hang_ms.map(Duration::from_millis), timestamp }
     }
 
     fn record(&self, call: Call<'_>, result: &Result<(), Rejection>, reset: bool) -> u64 {
