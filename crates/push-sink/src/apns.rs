@@ -42,17 +42,21 @@ pub(crate) async fn send(
         .and_then(|()| check_headers(version, &headers))
         .and_then(|()| check_message(&token, &body, content.len()));
     let call = Call { service: Service::Apns, target: token, headers: &headers, body };
-    let verdict = state.judge(&connection, call, checked, usual_reason).await;
+    let outcome = state.decide(&connection, call, checked, usual_reason).await;
     let id = headers.get("apns-id").cloned();
-    let mut response = match &verdict.result {
+    let mut response = match &outcome.result {
         Ok(()) => StatusCode::OK.into_response(),
         Err(Rejection { status, reason }) => {
+            let mut body = json!({"reason": reason});
+            if *status == 410 {
+                body["timestamp"] = outcome.timestamp().into();
+            }
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST);
-            (status, Json(json!({"reason": reason}))).into_response()
+            (status, Json(body)).into_response()
         }
     };
     response.headers_mut().extend(id.map(|id| (header::HeaderName::from_static("apns-id"), id)));
-    verdict.finish(response)
+    outcome.finish(response)
 }
 
 fn usual_reason(status: u16) -> &'static str {

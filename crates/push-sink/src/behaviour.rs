@@ -17,18 +17,26 @@ pub struct Behaviour {
     #[serde(default)]
     pub status: Option<u16>,
     /// The error code of the response, like `SENDER_ID_MISMATCH` or `BadDeviceToken`; the usual one of the status if
-    /// absent. `INVALID_TOKEN` is FCM's invalid argument for a token.
+    /// absent. For FCM, `INVALID_TOKEN` is an invalid argument that is the token, and `DEVICE_QUOTA_EXCEEDED` the
+    /// quota of one device.
     #[serde(default)]
     pub reason: Option<String>,
     /// The pause before the response, in milliseconds.
     #[serde(default)]
     pub hang_ms: Option<u64>,
+    /// The pause between the headers and the body of the response, in milliseconds.
+    #[serde(default)]
+    pub body_hang_ms: Option<u64>,
     /// True to close the connection without a response, with all other requests on it.
     #[serde(default)]
     pub reset: bool,
     /// The header `retry-after` of the response.
     #[serde(default)]
     pub retry_after: Option<RetryAfter>,
+    /// The `timestamp` of APNs for a target that does not exist any more, in milliseconds since 1970; the present if
+    /// absent.
+    #[serde(default)]
+    pub timestamp: Option<u64>,
     /// The number of calls; all if absent.
     #[serde(default)]
     pub times: Option<u64>,

@@ -31,6 +31,9 @@ const FCM_CODES: [&str; 7] = [
 /// The name by which a behaviour asks for an invalid argument that is the token.
 const INVALID_TOKEN: &str = "INVALID_TOKEN";
 
+/// The name by which a behaviour asks for the quota of one device.
+const DEVICE_QUOTA_EXCEEDED: &str = "DEVICE_QUOTA_EXCEEDED";
+
 /// The longest time for which FCM keeps a message, in seconds.
 const MAX_TTL: u64 = 2_419_200;
 
@@ -46,15 +49,15 @@ pub(crate) async fn send(
     let checked = authorize(&state, &project, &headers).and_then(|()| check(&body["message"]));
     let target = body["message"]["token"].as_str().unwrap_or_default().to_owned();
     let call = Call { service: Service::Fcm, target, headers: &headers, body };
-    let verdict = state.judge(&connection, call, checked, usual_reason).await;
-    let response = match &verdict.result {
+    let outcome = state.decide(&connection, call, checked, usual_reason).await;
+    let response = match &outcome.result {
         Ok(()) => {
-            let name = format!("projects/{PROJECT}/messages/0:{}", verdict.sequence);
+            let name = format!("projects/{PROJECT}/messages/0:{}", outcome.sequence);
             Json(json!({"name": name})).into_response()
         }
         Err(rejection) => error(rejection),
     };
-    verdict.finish(response)
+    outcome.finish(response)
 }
 
 fn usual_reason(status: u16) -> &'static str {
@@ -110,7 +113,11 @@ fn check(message: &Value) -> Result<(), Rejection> {
 }
 
 fn error(rejection: &Rejection) -> Response {
-    let code = if rejection.reason == INVALID_TOKEN { "INVALID_ARGUMENT" } else { &rejection.reason };
+    let code = match rejection.reason.as_str() {
+        INVALID_TOKEN => "INVALID_ARGUMENT",
+        DEVICE_QUOTA_EXCEEDED => "QUOTA_EXCEEDED",
+        code => code,
+    };
     let status = match rejection.status {
         400 => "INVALID_ARGUMENT",
         401 => "UNAUTHENTICATED",
@@ -128,6 +135,10 @@ fn error(rejection: &Rejection) -> Response {
     if rejection.reason == INVALID_TOKEN {
         let violation = json!({"field": "message.token", "description": "Invalid registration token"});
         details.push(json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}));
+    }
+    if rejection.reason == DEVICE_QUOTA_EXCEEDED {
+        let violation = json!({"description": "Device message rate exceeded"});
+        details.push(json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}));
     }
     let error =
         json!({"code": rejection.status, "message": "The sink rejects this.", "status": status, "details": details});

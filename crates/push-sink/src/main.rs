@@ -26,6 +26,7 @@ While it runs, at http://127.0.0.1:7070:
   curl $S/behaviour/fcm -X PUT --json '{\"status\":429,\"retry_after\":30}'    throttle until told otherwise
   curl $S/behaviour/fcm -X PUT --json '{\"status\":403,\"reason\":\"SENDER_ID_MISMATCH\"}'
   curl $S/behaviour/web-push -X PUT --json '{\"hang_ms\":60000}'       answer after a minute
+  curl $S/behaviour/apns -X PUT --json '{\"body_hang_ms\":60000}'      send the headers only, the body after a minute
   curl $S/behaviour/token -X PUT --json '{\"reset\":true,\"times\":2}'   close the next two connections
   curl $S/behaviour/fcm -X DELETE                                    succeed again
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The maximum number of requests that are kept. The oldest ones are dropped.
-const KEPT: usize = 10_000;
+const MAX_RECORDS: usize = 10_000;
 
 /// A service that the sink stands in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ impl Records {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.last += 1;
         received.sequence = records.last;
-        if records.kept.len() == KEPT {
+        if records.kept.len() == MAX_RECORDS {
             records.kept.pop_front();
         }
         records.kept.push_back(received.clone());

@@ -11,9 +11,11 @@ use std::{
 };
 
 use axum::{
+    body::Body,
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
+use futures::FutureExt;
 use serde_json::Value;
 use tokio::{sync::Notify, time::sleep};
 
@@ -28,7 +30,7 @@ use crate::{
 /// The maximum size of a message of any service.
 pub(crate) const MAX_BYTES: usize = 4096;
 
-/// Receives every request once it is judged.
+/// Receives every request once its result is known.
 pub(crate) type Observer = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// The state that all connections share.
@@ -83,21 +85,35 @@ impl Rejection {
 }
 
 /// The answer to a request.
-pub(crate) struct Verdict {
+pub(crate) struct Outcome {
     /// The number of the request.
     pub(crate) sequence: u64,
     pub(crate) result: Result<(), Rejection>,
     retry_after: Option<RetryAfter>,
+    body_hang: Option<Duration>,
+    timestamp: Option<u64>,
 }
 
-impl Verdict {
-    /// Adds the header `retry-after` to the response of a service.
+impl Outcome {
+    /// The time from which on the target does not exist, in milliseconds since 1970.
+    pub(crate) fn timestamp(&self) -> u64 {
+        self.timestamp.unwrap_or_else(milliseconds_since_1970)
+    }
+
+    /// Adds the header `retry-after` to the response of a service, and the pause before its body.
     pub(crate) fn finish(&self, mut response: Response) -> Response {
         let pause = self.retry_after.as_ref().and_then(|pause| HeaderValue::try_from(pause.to_header()).ok());
         if let Some(pause) = pause {
             response.headers_mut().insert(header::RETRY_AFTER, pause);
         }
-        response
+        let Some(body_hang) = self.body_hang else { return response };
+        response.map(|body| {
+            let late = async move {
+                sleep(body_hang).await;
+                body.into_data_stream()
+            };
+            Body::from_stream(late.flatten_stream())
+        })
     }
 }
 
@@ -107,16 +123,17 @@ impl State {
         format!("{}/token", self.address)
     }
 
-    /// Records a request with the result of its check, or with what the behaviour of its service demands instead.
+    /// Records a request with the result of its check, or with the one that a behaviour sets.
     /// Returns after the pause of the behaviour, or never if the connection is to be closed.
-    pub(crate) async fn judge(
+    pub(crate) async fn decide(
         &self,
         connection: &Connection,
         call: Call<'_>,
         checked: Result<(), Rejection>,
         usual_reason: fn(u16) -> &'static str,
-    ) -> Verdict {
-        let Behaviour { status, reason, hang_ms, reset, retry_after, .. } = self.behaviours.take(call.service);
+    ) -> Outcome {
+        let Behaviour { status, reason, hang_ms, body_hang_ms, reset, retry_after, timestamp, .. } =
+            self.behaviours.take(call.service);
         let result = match status {
             Some(200..300) => Ok(()),
             Some(status) => Err(Rejection::new(status, reason.unwrap_or_else(|| usual_reason(status).to_owned()))),
@@ -128,7 +145,7 @@ impl State {
             connection.reset();
             future::pending::<()>().await;
         }
-        Verdict { sequence, result, retry_after }
+        Outcome { sequence, result, retry_after, body_hang: body_hang_ms.map(Duration::from_millis), timestamp }
     }
 
     fn record(&self, call: Call<'_>, result: &Result<(), Rejection>, reset: bool) -> u64 {

@@ -63,8 +63,8 @@ pub(crate) async fn issue(
 ) -> Response {
     let checked = check(&state, &form);
     let call = Call { service: Service::Token, target: CLIENT_EMAIL.to_owned(), headers: &headers, body: Value::Null };
-    let verdict = state.judge(&connection, call, checked, usual_reason).await;
-    let response = match &verdict.result {
+    let outcome = state.decide(&connection, call, checked, usual_reason).await;
+    let response = match &outcome.result {
         Ok(()) => {
             let lifetime = state.token_lifetime;
             let token = state.issued.issue(lifetime);
@@ -78,7 +78,7 @@ pub(crate) async fn issue(
             (status, Json(json!({"error": error, "error_description": description}))).into_response()
         }
     };
-    verdict.finish(response)
+    outcome.finish(response)
 }
 
 fn usual_reason(status: u16) -> &'static str {

@@ -48,10 +48,10 @@ pub(crate) async fn send(
         check(&headers, content.len())
     });
     let call = Call { service: Service::WebPush, target: id, headers: &headers, body };
-    let verdict = state.judge(&connection, call, checked, |_| "as demanded").await;
-    let response = match &verdict.result {
+    let outcome = state.decide(&connection, call, checked, |_| "set by the behaviour").await;
+    let response = match &outcome.result {
         Ok(()) => {
-            let location = format!("{}/web-push-messages/{}", state.address, verdict.sequence);
+            let location = format!("{}/web-push-messages/{}", state.address, outcome.sequence);
             (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
         }
         Err(Rejection { status, reason }) => {
@@ -59,7 +59,7 @@ pub(crate) async fn send(
             (status, reason.clone()).into_response()
         }
     };
-    verdict.finish(response)
+    outcome.finish(response)
 }
 
 /// Returns the content as the browser reads it. Content that cannot be decrypted is accepted by real services too.

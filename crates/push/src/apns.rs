@@ -4,16 +4,18 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use hyper::{Request, header, header::HeaderValue};
 use serde::{Deserialize, Serialize};
+use tokio::time;
+use uuid::Uuid;
 
 use crate::{
-    message::{Aps, PushMessage},
-    outbound::{Answer, Client, Protocol, Reach, Settings},
-    outcome::{Failure, Receipt, SetupError, within},
+    message::{Alert, Aps, MAX_PAYLOAD, PushMessage},
+    outbound::{Client, Protocol, Reach, Response, Settings},
+    outcome::{Failure, Receipt, Scope, SetupError},
     target::DeviceToken,
 };
 
@@ -39,6 +41,8 @@ struct Payload<'a> {
 struct Rejection {
     #[serde(default)]
     reason: String,
+    /// The time at which APNs knew that the token is not valid any more, in milliseconds since 1970.
+    timestamp: Option<u64>,
 }
 
 /// Sends messages to the apps of one topic, over one HTTP/2 connection.
@@ -48,7 +52,6 @@ pub struct Apns {
     address: String,
     topic: HeaderValue,
     token: ProviderToken,
-    timeout: Duration,
 }
 
 impl Apns {
@@ -62,36 +65,36 @@ impl Apns {
     /// sent yet.
     pub fn new(key: ApnsKey, topic: &str, address: &str, settings: &Settings) -> Result<Self, SetupError> {
         let address = address.trim_end_matches('/').to_owned();
-        SetupError::check_address(&address)?;
+        SetupError::parse_address(&address)?;
         let topic = HeaderValue::try_from(topic).ok().filter(|topic| !topic.is_empty());
         let topic = topic.ok_or_else(|| SetupError::Credentials("the topic is not a bundle id".to_owned()))?;
         let client = Client::new(Reach::Any, Protocol::Http2, settings)?;
         let token = ProviderToken::new(key, Instant::now())?;
-        Ok(Self { client, address, topic, token, timeout: settings.timeout })
+        Ok(Self { client, address, topic, token })
     }
 
     /// Sends a message once. If the provider token has expired, it makes a new one and repeats the request.
     pub async fn send(&self, message: &PushMessage, target: &DeviceToken) -> Result<Receipt, Failure> {
-        within(self.timeout, self.attempt(message, target)).await
-    }
-
-    async fn attempt(&self, message: &PushMessage, target: &DeviceToken) -> Result<Receipt, Failure> {
+        let deadline = self.client.deadline();
+        let body = encode(message)?;
         let token = self.token.get(Instant::now())?;
-        let answer = self.request(message, target, &token).await?;
-        if reason_of(&answer) == "ExpiredProviderToken"
+        let response = self.request(deadline, message, body.clone(), target, &token).await?;
+        if Rejection::of(&response).reason == "ExpiredProviderToken"
             && let Some(renewed) = self.token.after_expiry(&token, Instant::now())?
         {
-            return result(&self.request(message, target, &renewed).await?);
+            return result(&self.request(deadline, message, body, target, &renewed).await?);
         }
-        result(&answer)
+        result(&response)
     }
 
     async fn request(
         &self,
+        deadline: time::Instant,
         message: &PushMessage,
+        body: Vec<u8>,
         target: &DeviceToken,
         token: &HeaderValue,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let mut request = Request::post(format!("{}/3/device/{}", self.address, target.as_str()))
             .header(header::AUTHORIZATION, token)
             .header(header::CONTENT_TYPE, "application/json")
@@ -101,11 +104,12 @@ impl Apns {
             .header(APNS_ID, message.id.to_string())
             .header("apns-expiration", message.apns_expiration())
             .header("apns-priority", message.apns_priority());
-        if let Some(id) = message.apns_collapse_id() {
+        if let Some(id) = message.collapse_id() {
             request = request.header("apns-collapse-id", id);
         }
-        let request = request.body(encode(message).into()).map_err(|error| Failure::rejected(error.to_string()))?;
-        Ok(self.client.send(request).await?)
+        let request = request.body(body.into()).map_err(|error| Failure::rejected(error.to_string()))?;
+        let response = self.client.send_before(deadline, request).await;
+        response.map_err(|error| Failure::from_request(error, Scope::Service))
     }
 }
 
@@ -115,34 +119,50 @@ impl fmt::Debug for Apns {
     }
 }
 
-fn encode(message: &PushMessage) -> Vec<u8> {
+fn encode(message: &PushMessage) -> Result<Vec<u8>, Failure> {
     let data = message.data_with_id();
-    let aps = message.aps(message.alert());
     // `aps` is Apple's, whatever the data contains.
     let data = data.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| *name != "aps");
-    // Maps with string keys, strings and numbers are always valid JSON.
-    serde_json::to_vec(&Payload { aps, data: data.collect() }).unwrap_or_default()
-}
-
-fn reason_of(answer: &Answer) -> String {
-    if answer.status.is_success() {
-        return String::new();
-    }
-    serde_json::from_slice::<Rejection>(&answer.body).unwrap_or_default().reason
-}
-
-fn result(answer: &Answer) -> Result<Receipt, Failure> {
-    if answer.status.is_success() {
-        let id = answer.headers.get(APNS_ID).and_then(|id| id.to_str().ok());
-        return Ok(Receipt { reference: id.map(str::to_owned) });
-    }
-    let reason = reason_of(answer);
-    Err(match (answer.status.as_u16(), reason.as_str()) {
-        (410, _) | (_, "BadDeviceToken" | "DeviceTokenNotForTopic" | "ExpiredToken" | "Unregistered") => Failure::Gone,
-        // The topic is a setting of this installation.
-        (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => Failure::unauthorized(reason),
-        // The connection was unused for too long.
-        (400, "IdleTimeout") => Failure::Unavailable { retry_after: None, detail: reason },
-        _ => Failure::of(answer, &reason),
+    let data: BTreeMap<_, _> = data.collect();
+    message.encode(MAX_PAYLOAD, |alert: Option<Alert>| {
+        // Maps with string keys, strings and numbers are always valid JSON.
+        serde_json::to_vec(&Payload { aps: message.aps(alert), data: data.clone() }).unwrap_or_default()
     })
+}
+
+impl Rejection {
+    fn of(response: &Response) -> Self {
+        if response.status.is_success() {
+            return Self::default();
+        }
+        serde_json::from_slice(&response.body).unwrap_or_default()
+    }
+
+    /// Returns the failure of a message. Only a token that APNs calls unregistered or expired is gone: with the wrong
+    /// topic, or the address of the sandbox, all tokens get the other errors.
+    fn into_failure(self, response: &Response) -> Failure {
+        match (response.status.as_u16(), self.reason.as_str()) {
+            (410, "Unregistered" | "ExpiredToken") => {
+                let since = self.timestamp.and_then(|at| UNIX_EPOCH.checked_add(Duration::from_millis(at)));
+                Failure::Gone { since }
+            }
+            // The topic is a setting of this installation.
+            (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => Failure::unauthorized(self.reason),
+            // The connection was unused for too long.
+            (400, "IdleTimeout") => {
+                Failure::Unavailable { retry_after: None, scope: Scope::Service, detail: self.reason }
+            }
+            // APNs means too many requests for one device.
+            (429, "TooManyRequests") => Failure::from_response(response, &self.reason, Scope::Target),
+            _ => Failure::from_response(response, &self.reason, Scope::Service),
+        }
+    }
+}
+
+fn result(response: &Response) -> Result<Receipt, Failure> {
+    if response.status.is_success() {
+        let id = response.headers.get(APNS_ID).and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
+        return Ok(Receipt { reference: id.map(|id| id.to_string()) });
+    }
+    Err(Rejection::of(response).into_failure(response))
 }

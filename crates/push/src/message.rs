@@ -12,11 +12,16 @@ use sha2::{Digest, Sha256};
 use unicode_segmentation::UnicodeSegmentation;
 use uuid::Uuid;
 
-/// The longest title that is sent, in bytes. Devices show less.
+use crate::outcome::Failure;
+
+/// The longest title that is sent, in bytes of JSON. Devices show less.
 const MAX_TITLE: usize = 200;
 
-/// The longest body that is sent, in bytes. Devices show less, and the services allow 4096 bytes with everything else.
+/// The longest body that is sent, in bytes of JSON. Devices show less.
 const MAX_BODY: usize = 1000;
+
+/// The maximum size of a payload for FCM and APNs.
+pub(crate) const MAX_PAYLOAD: usize = 4096;
 
 /// The longest time for which a service keeps a message: four weeks, the limit of FCM.
 const MAX_TTL: Duration = Duration::from_hours(28 * 24);
@@ -29,7 +34,8 @@ pub(crate) const PUSH_ID: &str = "push_id";
 pub struct PushMessage {
     /// The id, the same in every attempt. Apps get it as `push_id` and can drop a repeat. It is the `apns-id`.
     pub id: Uuid,
-    /// The key of messages of which a device shows and a service keeps only the last one.
+    /// The key of messages of which a device shows only the last one. Without a key, a message that is shown replaces
+    /// only its own repeats.
     pub collapse_key: Option<String>,
     /// The title. A long one is shortened.
     pub title: Option<String>,
@@ -54,15 +60,34 @@ impl fmt::Debug for PushMessage {
 }
 
 impl PushMessage {
-    /// Returns the texts as they are sent. None if the message is not shown.
-    pub(crate) fn alert(&self) -> Option<Alert> {
+    /// Encodes the message with texts that are short enough for a payload of at most `limit` bytes. The body is cut
+    /// before the title.
+    pub(crate) fn encode(&self, limit: usize, encode: impl Fn(Option<Alert>) -> Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let alert = self.alert(MAX_TITLE, MAX_BODY);
+        let size = |text: Option<&String>| text.map_or(0, |text| json_size(text));
+        let title = size(alert.as_ref().and_then(|alert| alert.title.as_ref()));
+        let body = size(alert.as_ref().and_then(|alert| alert.body.as_ref()));
+        let mut payload = encode(alert);
+        let excess = payload.len().saturating_sub(limit);
+        if excess > 0 {
+            let max_title = title.saturating_sub(excess.saturating_sub(body));
+            payload = encode(self.alert(max_title, body.saturating_sub(excess)));
+        }
+        if payload.len() > limit {
+            return Err(Failure::rejected("the message is too large without its texts"));
+        }
+        Ok(payload)
+    }
+
+    /// Returns the texts with at most these sizes. None if the message is not shown.
+    fn alert(&self, max_title: usize, max_body: usize) -> Option<Alert> {
         let shortened = |text: &Option<String>, max| text.as_deref().map(|text| shorten(text, max));
-        let alert = Alert { title: shortened(&self.title, MAX_TITLE), body: shortened(&self.body, MAX_BODY) };
+        let alert = Alert { title: shortened(&self.title, max_title), body: shortened(&self.body, max_body) };
         self.is_shown().then_some(alert)
     }
 
     /// Returns true if the device shows the message.
-    fn is_shown(&self) -> bool {
+    pub(crate) fn is_shown(&self) -> bool {
         self.title.is_some() || self.body.is_some()
     }
 
@@ -100,12 +125,12 @@ impl PushMessage {
         if ttl == 0 { 0 } else { seconds_since_1970() + ttl }
     }
 
-    /// Returns the collapse key for APNs.
-    pub(crate) fn apns_collapse_id(&self) -> Option<String> {
+    /// Returns the key by which a device replaces what it shows, at most 64 bytes: the limit of APNs.
+    pub(crate) fn collapse_id(&self) -> Option<String> {
         self.collapse_header(64, |byte| byte.is_ascii_graphic())
     }
 
-    /// Returns the collapse key for Web Push.
+    /// Returns the key by which a Web Push service replaces a message that waits.
     pub(crate) fn topic(&self) -> Option<String> {
         self.collapse_header(32, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     }
@@ -116,11 +141,12 @@ impl PushMessage {
     }
 
     /// Returns the collapse key for a header: the key itself if it has at most `max` bytes, all of them allowed, or a
-    /// hash of it.
+    /// hash of it. A message that is shown has its id instead of an absent key.
     fn collapse_header(&self, max: usize, allowed: fn(u8) -> bool) -> Option<String> {
-        let key = self.collapse_key.as_deref()?;
+        let own = || self.is_shown().then(|| self.id.to_string());
+        let key = self.collapse_key.clone().or_else(own)?;
         if (1..=max).contains(&key.len()) && key.bytes().all(allowed) {
-            return Some(key.to_owned());
+            return Some(key);
         }
         // 24 bytes make 32 characters, the limit of Web Push.
         let hash = Sha256::digest(key.as_bytes());
@@ -155,14 +181,29 @@ pub(crate) fn seconds_since_1970() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Returns a text of at most `max` bytes: a longer one ends with an ellipsis after a whole character.
+/// Returns the number of bytes of a text in JSON, without the quotes.
+fn json_size(text: &str) -> usize {
+    let size = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(size).sum()
+}
+
+/// Returns a text of at most `max` bytes in JSON: a longer one ends with an ellipsis after a whole character.
 fn shorten(text: &str, max: usize) -> String {
     const ELLIPSIS: &str = "…";
-    if text.len() <= max {
+    if json_size(text) <= max {
         return text.to_owned();
     }
-    let ends = text.grapheme_indices(true).map(|(start, _)| start);
-    let end = ends.take_while(|end| end + ELLIPSIS.len() <= max).last().unwrap_or_default();
+    let Some(mut rest) = max.checked_sub(ELLIPSIS.len()) else { return String::new() };
+    let mut end = 0;
+    for character in text.graphemes(true) {
+        let Some(left) = rest.checked_sub(json_size(character)) else { break };
+        rest = left;
+        end += character.len();
+    }
     format!("{}{ELLIPSIS}", text[..end].trim_end())
 }
 
@@ -170,13 +211,50 @@ fn shorten(text: &str, max: usize) -> String {
 mod tests {
     use super::*;
 
+    const FAMILY: &str = "👨\u{200D}👩\u{200D}👧";
+
     #[test]
     fn a_long_text_is_cut_after_a_whole_character() {
         assert_eq!(shorten("short", 5), "short");
         assert_eq!(shorten("too long", 7), "too…");
-        let family = "👨\u{200D}👩\u{200D}👧";
-        assert_eq!(shorten(&format!("a{family}{family}"), family.len() + 4), format!("a{family}…"));
-        assert_eq!(shorten(&family.repeat(2), 10), "…");
+        assert_eq!(shorten(&format!("a{FAMILY}{FAMILY}"), FAMILY.len() + 4), format!("a{FAMILY}…"));
+        assert_eq!(shorten(&FAMILY.repeat(2), 10), "…");
+        assert_eq!(shorten("long", 2), "");
         assert!(shorten(&"ü".repeat(5000), MAX_BODY).len() <= MAX_BODY);
+    }
+
+    #[test]
+    fn texts_are_measured_in_json() {
+        for character in (0..=0x2000).filter_map(char::from_u32).chain("🌶\u{2028}\u{FFFF}".chars()) {
+            let text = character.to_string();
+            assert_eq!(json_size(&text), serde_json::to_string(&text).unwrap().len() - 2, "{text:?}");
+        }
+        assert_eq!(shorten(&"\u{1}".repeat(10), 16), "\u{1}\u{1}…");
+    }
+
+    #[test]
+    fn texts_are_cut_until_the_payload_is_small_enough() {
+        for character in ["x", "ü", "\u{1}", "\"", "\nx", FAMILY, "🌶"] {
+            let text = character.repeat(1100);
+            let message = PushMessage {
+                id: Uuid::nil(),
+                collapse_key: None,
+                title: Some(text.clone()),
+                body: Some(text),
+                data: BTreeMap::new(),
+                badge: 0,
+                urgent: false,
+                ttl: Duration::ZERO,
+            };
+            let encode = |alert: Option<Alert>| serde_json::to_vec(&alert).unwrap();
+            let smallest = r#"{"title":"","body":""}"#.len();
+            // At most a character and the place of an ellipsis remain of each text.
+            let unused = 2 * (json_size(character) + 3);
+            for limit in (smallest..smallest + MAX_TITLE + MAX_BODY).step_by(7) {
+                let size = message.encode(limit, encode).unwrap().len();
+                assert!(size <= limit && size + unused >= limit, "{character:?}: {size} of {limit}");
+            }
+            assert!(message.encode(smallest - 1, encode).is_err());
+        }
     }
 }

@@ -3,96 +3,67 @@
 //! With [`Reach::Public`] an address may come from a user. The address that a name resolves to is checked when the
 //! connection is made, so a name that resolves differently the second time does not pass.
 
-use std::{error::Error, iter, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Request, Response, StatusCode, Uri,
+    HeaderMap, Request, StatusCode,
     body::{Body, Incoming},
-    http::uri::Scheme,
 };
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, ServerName},
-};
-use tokio::time::timeout;
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
+use tokio::time::{Instant, timeout_at};
 
 pub use addresses::is_public;
-use connector::{ConnectError, Connector, Forbidden, Resolver, bare_host};
+pub use error::RequestError;
+pub use settings::{Protocol, Reach, Settings};
+
+use connector::{Connector, Resolver};
+use error::is_shared_connect_error;
+use guard::Guard;
+
+mod settings;
+
+mod connector;
+mod error;
+mod stream;
+
+mod lookups;
 
 mod addresses;
-mod connector;
+mod guard;
+mod limits;
 
 /// The maximum size of a response's body. The rest of a longer one is not read.
 pub const MAX_BODY: usize = 16 * 1024;
 
-/// The interval of pings on open connections. A connection that is silently dead would otherwise take requests until
-/// TCP gives up.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// The time without a frame after which a connection with open requests is pinged. With [`PING_TIMEOUT`], a connection
+/// that is silently dead is closed after 10 seconds, when TCP would still wait.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The time after which a connection without an answer to a ping is closed.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time for which an unused connection to an operator's address stays open.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The time for which an unused connection to a user's address stays open. Users can name many hosts.
-const IDLE_TIMEOUT_PUBLIC: Duration = Duration::from_secs(30);
+/// The time for which an unused connection to a user's address stays open. Users can name many hosts, and unused
+/// connections count below the limits.
+const IDLE_TIMEOUT_PUBLIC: Duration = Duration::from_secs(10);
 
 /// The maximum number of unused HTTP/1.1 connections to one host.
 const MAX_IDLE_PER_HOST: usize = 4;
 
-/// The maximum length of the cause of a broken connection. A server can send one with HTTP/2.
-const MAX_CAUSE: usize = 200;
-
 /// The number of times that a request begins, if it is not sent because of another one.
 const MAX_ATTEMPTS: u32 = 3;
 
-/// The addresses that a client may connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Public addresses over HTTPS. For addresses given by users.
-    Public,
-    /// All addresses, also over plain HTTP. For addresses given by operators.
-    Any,
-}
-
-/// The protocols that a client may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/2 only, over plain TCP with prior knowledge. All requests to a host share one connection.
-    Http2,
-    /// HTTP/2 if the server offers it over TLS, otherwise HTTP/1.1.
-    Negotiated,
-}
-
-/// The settings of connections.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The timeout of a connection: name, TCP and TLS.
-    pub connect_timeout: Duration,
-    /// The timeout of a whole call, with its connection and the body of its response.
-    pub timeout: Duration,
-    /// The trusted certificate authorities; those of the system if empty.
-    pub authorities: Vec<CertificateDer<'static>>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10), authorities: Vec::new() }
-    }
-}
-
 /// A response with the part of its body that was read.
-#[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -101,32 +72,26 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// The reason why a request has no response. The texts contain no path of an address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// The address is not allowed. Nothing was sent.
-    #[error("the address is not allowed: {0}")]
-    Forbidden(&'static str),
-    /// The call took too long. The request may have been received.
-    #[error("no response within {} ms", .0.as_millis())]
-    TimedOut(Duration),
-    /// The connection could not be made, or broke. The request may have been received.
-    #[error("{0}")]
-    Broken(String),
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The rest is the server's text.
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// Sends requests and keeps connections for further ones. Copies share the connections.
 #[derive(Clone)]
 pub struct Client {
     connections: legacy::Client<Connector, Full<Bytes>>,
-    reach: Reach,
+    guard: Arc<Guard>,
     timeout: Duration,
 }
 
 impl Client {
     /// Returns a client without connections.
     pub fn new(reach: Reach, protocol: Protocol, settings: &Settings) -> Result<Self, rustls::Error> {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
+        let guard = Arc::new(Guard::new(reach, settings));
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(guard.clone(), settings.connect_timeout));
         // The scheme is checked by `send`.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -148,55 +113,56 @@ impl Client {
             .http2_only(protocol == Protocol::Http2)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
-            .http2_keep_alive_while_idle(reach == Reach::Any)
-            .build(Connector::new(https, reach, settings.connect_timeout));
-        Ok(Self { connections, reach, timeout: settings.timeout })
+            .build(Connector::new(https, settings.connect_timeout));
+        Ok(Self { connections, guard, timeout: settings.timeout })
     }
 
     /// Sends a request and returns the response, whatever its status. Redirects are responses too.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, RequestError> {
-        self.check(request.uri())?;
-        let call = async {
-            let (head, body) = self.respond(request).await?.into_parts();
-            Ok(Answer { status: head.status, headers: head.headers, body: read(body).await })
-        };
-        timeout(self.timeout, call).await.unwrap_or(Err(RequestError::TimedOut(self.timeout)))
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response, RequestError> {
+        self.send_before(self.deadline(), request).await
+    }
+
+    /// Returns the time at which a call that begins now has to end.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Returns the error of a call that reached its deadline.
+    pub(crate) fn timed_out(&self) -> RequestError {
+        RequestError::TimedOut(self.timeout)
+    }
+
+    /// Sends one of the requests of a call.
+    pub(crate) async fn send_before(
+        &self,
+        deadline: Instant,
+        request: Request<Bytes>,
+    ) -> Result<Response, RequestError> {
+        self.guard.check(request.uri())?;
+        let response = timeout_at(deadline, self.request(request)).await.map_err(|_| self.timed_out())??;
+        let (head, body) = response.into_parts();
+        Ok(Response { status: head.status, headers: head.headers, body: read(deadline, body).await })
     }
 
     /// Returns the head of a response. A connection is made by one request, while others wait for it. If that request
     /// is dropped, another one has to begin.
-    async fn respond(&self, request: Request<Bytes>) -> Result<Response<Incoming>, RequestError> {
+    async fn request(&self, request: Request<Bytes>) -> Result<hyper::Response<Incoming>, legacy::Error> {
         let mut attempts = 1;
         loop {
             match self.connections.request(request.clone().map(Full::new)).await {
-                Ok(response) => return Ok(response),
-                Err(error) if attempts < MAX_ATTEMPTS && has_waited_in_vain(&error) => attempts += 1,
-                Err(error) => return Err(cause(&error)),
+                Err(error) if attempts < MAX_ATTEMPTS && is_shared_connect_error(&error) => attempts += 1,
+                result => return result,
             }
         }
     }
-
-    fn check(&self, uri: &Uri) -> Result<(), RequestError> {
-        let authority = uri.authority().ok_or(RequestError::Forbidden("it has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(RequestError::Forbidden("it contains a user name"));
-        }
-        if self.reach == Reach::Public && uri.scheme() != Some(&Scheme::HTTPS) {
-            return Err(RequestError::Forbidden("only https is allowed"));
-        }
-        // For example an address as one number, which a resolver would accept.
-        if self.reach == Reach::Public && ServerName::try_from(bare_host(uri)).is_err() {
-            return Err(RequestError::Forbidden("its host is not a name or an address"));
-        }
-        Ok(())
-    }
 }
 
-/// Reads a body up to the limit. The status is known by then, so a body that breaks off is returned as far as it came.
-async fn read(mut body: Incoming) -> Bytes {
+/// Reads a body up to the limit. The status is known by then, so a body that breaks off or reaches the deadline is
+/// returned as far as it came.
+async fn read(deadline: Instant, mut body: Incoming) -> Bytes {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(MAX_BODY);
     let mut content = Vec::with_capacity(expected.min(MAX_BODY));
-    while let Some(Ok(frame)) = body.frame().await {
+    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
         let Ok(data) = frame.into_data() else { continue };
         content.extend_from_slice(&data[..data.len().min(MAX_BODY - content.len())]);
         if content.len() == MAX_BODY {
@@ -204,28 +170,6 @@ async fn read(mut body: Incoming) -> Bytes {
         }
     }
     content.into()
-}
-
-/// Returns true if the request was not sent because another one did not make the connection that both needed.
-fn has_waited_in_vain(error: &legacy::Error) -> bool {
-    error.is_connect() && !chain(error).any(<dyn Error>::is::<ConnectError>)
-}
-
-/// Returns the innermost cause of an error, which is the one that helps: the outer ones only say that a request failed.
-fn cause(error: &legacy::Error) -> RequestError {
-    if has_waited_in_vain(error) {
-        return RequestError::Broken("another request could not connect".to_owned());
-    }
-    let innermost = chain(error).last().unwrap_or(error);
-    match innermost.downcast_ref() {
-        Some(Forbidden(reason)) => RequestError::Forbidden(reason),
-        None => RequestError::Broken(innermost.to_string().chars().take(MAX_CAUSE).collect()),
-    }
-}
-
-/// Returns an error and its causes, from the outside in.
-fn chain(error: &legacy::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source())
 }
 
 fn tls(authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {

@@ -3,7 +3,7 @@
 //! The endpoint comes from the user's browser, so it can be any address. Only public ones are used, over HTTPS, unless
 //! [`Reach::Any`] allows others for tests.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use hyper::{Request, header};
 use serde::Serialize;
@@ -11,14 +11,17 @@ use web_push_native::Auth;
 
 use crate::{
     message::{Alert, PushMessage},
-    outbound::{Answer, Client, Protocol, Reach, Settings},
-    outcome::{Failure, Receipt, SetupError, within},
+    outbound::{Client, Protocol, Reach, Response, Settings},
+    outcome::{Failure, Receipt, Scope, SetupError},
     target::Subscription,
 };
 
 pub use vapid::VapidKey;
 
 mod vapid;
+
+/// The maximum size of a content, which encryption makes a message of 4096 bytes.
+const MAX_CONTENT: usize = 3993;
 
 /// The content of a message, which the site's service worker reads.
 #[derive(Serialize)]
@@ -27,10 +30,10 @@ struct Content<'a> {
     alert: Option<Alert>,
     /// The key by which a shown notification is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<&'a str>,
+    tag: Option<String>,
     badge: u32,
     urgent: bool,
-    data: BTreeMap<String, String>,
+    data: &'a BTreeMap<String, String>,
 }
 
 /// Sends messages to browsers.
@@ -38,7 +41,6 @@ pub struct WebPush {
     client: Client,
     key: VapidKey,
     contact: String,
-    timeout: Duration,
 }
 
 impl WebPush {
@@ -50,7 +52,7 @@ impl WebPush {
             return Err(SetupError::Address { expected: "mailto or https", address: contact.to_owned() });
         }
         let client = Client::new(reach, Protocol::Negotiated, settings)?;
-        Ok(Self { client, key, contact: contact.to_owned(), timeout: settings.timeout })
+        Ok(Self { client, key, contact: contact.to_owned() })
     }
 
     /// The public key in base64url, which a browser needs for a subscription (`applicationServerKey`).
@@ -58,16 +60,10 @@ impl WebPush {
         self.key.public_key()
     }
 
-    /// Sends a message once.
-    ///
-    /// [`Failure::Unauthorized`] concerns one endpoint only, which may belong to anyone. A usual cause is a
-    /// subscription that was made with another key.
+    /// Sends a message once. Failures concern one endpoint only, which may belong to anyone. For example a subscription
+    /// that was made with another key is [`Failure::Unauthorized`] with [`Scope::Target`].
     pub async fn send(&self, message: &PushMessage, target: &Subscription) -> Result<Receipt, Failure> {
-        within(self.timeout, self.attempt(message, target)).await
-    }
-
-    async fn attempt(&self, message: &PushMessage, target: &Subscription) -> Result<Receipt, Failure> {
-        let content = web_push_native::encrypt(encode(message), &target.key, &Auth::from(target.auth));
+        let content = web_push_native::encrypt(encode(message)?, &target.key, &Auth::from(target.auth));
         let content = content.map_err(|_| Failure::rejected("the message cannot be encrypted"))?;
         let mut request = Request::post(target.endpoint.clone())
             .header(header::AUTHORIZATION, self.key.authorization(&target.endpoint, &self.contact)?)
@@ -79,7 +75,8 @@ impl WebPush {
             request = request.header("Topic", topic);
         }
         let request = request.body(content.into()).map_err(|error| Failure::rejected(error.to_string()))?;
-        result(&self.client.send(request).await?)
+        let response = self.client.send(request).await;
+        result(&response.map_err(|error| Failure::from_request(error, Scope::Target))?)
     }
 }
 
@@ -89,22 +86,24 @@ impl fmt::Debug for WebPush {
     }
 }
 
-fn encode(message: &PushMessage) -> Vec<u8> {
+fn encode(message: &PushMessage) -> Result<Vec<u8>, Failure> {
     let PushMessage { badge, urgent, .. } = *message;
-    let tag = message.collapse_key.as_deref();
-    let content = Content { alert: message.alert(), tag, badge, urgent, data: message.data_with_id() };
-    // Maps with string keys, strings and numbers are always valid JSON.
-    serde_json::to_vec(&content).unwrap_or_default()
+    let data = message.data_with_id();
+    message.encode(MAX_CONTENT, |alert| {
+        let content = Content { alert, tag: message.collapse_id(), badge, urgent, data: &data };
+        // Maps with string keys, strings and numbers are always valid JSON.
+        serde_json::to_vec(&content).unwrap_or_default()
+    })
 }
 
 /// Returns the result. What an endpoint writes is ignored: it could be anything.
-fn result(answer: &Answer) -> Result<Receipt, Failure> {
-    if answer.status.is_success() {
+fn result(response: &Response) -> Result<Receipt, Failure> {
+    if response.status.is_success() {
         return Ok(Receipt { reference: None });
     }
-    Err(match answer.status.as_u16() {
-        404 | 410 => Failure::Gone,
-        _ => Failure::of(answer, ""),
+    Err(match response.status.as_u16() {
+        404 | 410 => Failure::Gone { since: None },
+        _ => Failure::from_response(response, "", Scope::Target),
     })
 }
 

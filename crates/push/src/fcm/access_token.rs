@@ -1,25 +1,31 @@
-//! Access tokens (OAuth 2.0, RFC 7523): one is kept, and one caller at a time renews it.
+//! Access tokens (OAuth 2.0, RFC 7523): one is kept, and one task at a time renews it.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hyper::{Request, Uri, header, header::HeaderValue};
 use serde::Deserialize;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::service_account::ServiceAccount;
 use crate::{
-    outbound::{Answer, Client},
-    outcome::{Failure, SetupError},
+    outbound::{Client, Response},
+    outcome::{Failure, MIN_RETRY_AFTER, Scope, SetupError},
 };
 
 /// The time before the end of a token's life from which on it is renewed.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
-/// The pause after a failed renewal of a token that is still usable.
-const EARLY_RENEWAL_PAUSE: Duration = Duration::from_secs(10);
+/// The pause after the first failed renewal, doubled by each further one.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause between failed renewals, unless the token endpoint asks for a longer one.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// The grant of a signed request (RFC 7523), encoded for a form.
 const GRANT: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
@@ -43,100 +49,100 @@ pub(super) struct AccessTokens {
     client: Client,
     account: ServiceAccount,
     token_uri: Uri,
-    current: RwLock<Option<Arc<AccessToken>>>,
-    /// The last failed renewal. Locked during a renewal.
-    failed: Mutex<Option<Failed>>,
+    state: Mutex<State>,
 }
 
-/// A failed renewal.
-struct Failed {
-    at: Instant,
+#[derive(Default)]
+struct State {
+    current: Option<Arc<AccessToken>>,
+    /// The last renewal, if it failed.
+    failed: Option<FailedRenewal>,
+    /// The last renewal that was started.
+    renewal: Option<Renewal>,
+}
+
+/// The result of a renewal, once there is one.
+type Renewal = watch::Receiver<Option<Result<Arc<AccessToken>, Failure>>>;
+
+struct FailedRenewal {
     failure: Failure,
+    pause: Duration,
+    retry_at: Instant,
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponse {
     access_token: String,
     expires_in: u64,
 }
 
 #[derive(Deserialize, Default)]
-struct Refused {
+struct ErrorResponse {
     #[serde(default)]
     error: String,
 }
 
 impl AccessTokens {
     pub(super) fn new(client: Client, account: ServiceAccount) -> Result<Arc<Self>, SetupError> {
-        let token_uri = SetupError::check_address(account.token_uri())?;
-        Ok(Arc::new(Self { client, account, token_uri, current: RwLock::default(), failed: Mutex::default() }))
+        let token_uri = SetupError::parse_address(account.token_uri())?;
+        Ok(Arc::new(Self { client, account, token_uri, state: Mutex::default() }))
     }
 
-    /// Returns a token. The first caller that finds one near its end begins its renewal, and all callers use it until
-    /// then.
-    pub(super) async fn get(self: &Arc<Self>) -> Result<Arc<AccessToken>, Failure> {
-        let now = Instant::now();
-        let Some(current) = self.usable(now, None) else { return self.wait(now, None).await };
-        if now >= current.renew_at {
-            tokio::spawn(self.clone().renew_early());
-        }
-        Ok(current)
-    }
-
-    /// Renews a token that is still usable, unless another caller does or has just failed. It is a task of its own, so
-    /// a token endpoint that hangs delays no message.
-    async fn renew_early(self: Arc<Self>) {
-        let Ok(failed) = self.failed.try_lock() else { return };
-        let now = Instant::now();
-        let is_due = self.usable(now, None).is_none_or(|current| now >= current.renew_at);
-        let has_paused = failed.as_ref().is_none_or(|failed| now >= failed.at + EARLY_RENEWAL_PAUSE);
-        if is_due
-            && has_paused
-            && let Err(failure) = self.renew(failed).await
-        {
-            tracing::warn!(error = %failure, "an access token of FCM could not be renewed early");
-        }
-    }
-
-    /// Returns another token than one that was rejected.
-    pub(super) async fn after_rejection(&self, rejected: &Arc<AccessToken>) -> Result<Arc<AccessToken>, Failure> {
-        let now = Instant::now();
-        match self.usable(now, Some(rejected)) {
-            Some(current) => Ok(current),
-            None => self.wait(now, Some(rejected)).await,
-        }
-    }
-
-    /// Renews the token, or waits for another caller that renews it, and shares its result.
-    async fn wait(&self, since: Instant, rejected: Option<&Arc<AccessToken>>) -> Result<Arc<AccessToken>, Failure> {
-        let failed = self.failed.lock().await;
-        if let Some(current) = self.usable(Instant::now(), rejected) {
-            return Ok(current);
-        }
-        match &*failed {
-            Some(Failed { at, failure }) if *at >= since => Err(failure.clone()),
-            _ => self.renew(failed).await,
-        }
-    }
-
-    fn usable(&self, now: Instant, rejected: Option<&Arc<AccessToken>>) -> Option<Arc<AccessToken>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let is_rejected = rejected.is_some_and(|rejected| Arc::ptr_eq(rejected, &current));
-        (now < current.expires_at && !is_rejected).then_some(current)
-    }
-
-    async fn renew(&self, mut failed: MutexGuard<'_, Option<Failed>>) -> Result<Arc<AccessToken>, Failure> {
-        match self.request().await {
-            Ok(token) => {
-                let token = Arc::new(token);
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-                Ok(token)
+    /// Returns a token. The first caller that finds it near its end starts a renewal. All callers use it until then.
+    ///
+    /// Without a token, callers wait for the renewal until the deadline. After a failed renewal they get its failure at
+    /// once: only the caller that starts the next one, after a pause, waits for it.
+    pub(super) async fn get(self: &Arc<Self>, deadline: Instant) -> Result<Arc<AccessToken>, Failure> {
+        let renewal = {
+            let mut state = self.state();
+            let now = Instant::now();
+            let failure = state.failure(now);
+            match state.current.clone().filter(|token| now < token.expires_at) {
+                Some(token) => {
+                    if now >= token.renew_at && failure.is_none() {
+                        self.renew(&mut state);
+                    }
+                    return Ok(token);
+                }
+                None => match failure {
+                    Some(failure) => return Err(failure),
+                    None => self.renew(&mut state),
+                },
             }
-            Err(failure) => {
-                *failed = Some(Failed { at: Instant::now(), failure: failure.clone() });
-                Err(failure)
-            }
+        };
+        timeout_at(deadline, result(renewal)).await.unwrap_or_else(|_| {
+            let failure = Failure::from_request(self.client.timed_out(), Scope::Service);
+            Err(with_retry_after(failure, MIN_RETRY_AFTER))
+        })
+    }
+
+    /// Removes a token that was rejected, so that the next caller renews it.
+    pub(super) fn remove(&self, rejected: &Arc<AccessToken>) {
+        let mut state = self.state();
+        state.current.take_if(|current| Arc::ptr_eq(current, rejected));
+    }
+
+    /// Starts a renewal, or returns the one that runs. It is a task of its own, so a caller that is dropped does not
+    /// end it.
+    fn renew(self: &Arc<Self>, state: &mut State) -> Renewal {
+        if let Some(renewal) = state.running() {
+            return renewal.clone();
         }
+        let (sender, renewal) = watch::channel(None);
+        state.renewal = Some(renewal.clone());
+        let tokens = self.clone();
+        tokio::spawn(async move {
+            let result = tokens.request().await;
+            let mut state = tokens.state();
+            let result = state.finish(result.map(Arc::new), Instant::now());
+            // Without callers that wait, the result is in the state.
+            let _ = sender.send(Some(result));
+        });
+        renewal
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn request(&self) -> Result<AccessToken, Failure> {
@@ -147,31 +153,90 @@ impl AccessTokens {
             .body(format!("grant_type={GRANT}&assertion={assertion}").into())
             .map_err(|error| unusable(&error))?;
         // The lifetime counts from the request, so it ends too early rather than too late.
-        let asked = Instant::now();
-        granted(&self.client.send(request).await?, asked)
+        let requested_at = Instant::now();
+        let response = self.client.send(request).await;
+        parse(&response.map_err(|error| Failure::from_request(error, Scope::Service))?, requested_at)
     }
 }
 
-/// Returns the token of a response, or the failure. A refused request is a matter of the account.
-fn granted(answer: &Answer, asked: Instant) -> Result<AccessToken, Failure> {
-    if !answer.status.is_success() {
-        let refused: Refused = serde_json::from_slice(&answer.body).unwrap_or_default();
-        return Err(match Failure::of(answer, &refused.error) {
-            Failure::Rejected { detail } | Failure::Unauthorized { detail } => {
+impl State {
+    /// Returns the renewal that runs. One whose task has panicked does not.
+    fn running(&self) -> Option<&Renewal> {
+        self.renewal.as_ref().filter(|renewal| renewal.has_changed().is_ok() && renewal.borrow().is_none())
+    }
+
+    /// Returns the failure of the last renewal, if a caller must not start or await another one now.
+    fn failure(&self, now: Instant) -> Option<Failure> {
+        let FailedRenewal { failure, retry_at, .. } = self.failed.as_ref()?;
+        let remaining = retry_at.saturating_duration_since(now);
+        let is_paused = !remaining.is_zero() || self.running().is_some();
+        is_paused.then(|| with_retry_after(failure.clone(), remaining.max(MIN_RETRY_AFTER)))
+    }
+
+    /// Stores the result of a renewal, and returns it for the callers that wait.
+    fn finish(&mut self, result: Result<Arc<AccessToken>, Failure>, now: Instant) -> Result<Arc<AccessToken>, Failure> {
+        match result {
+            Ok(token) => {
+                self.current = Some(token.clone());
+                self.failed = None;
+                Ok(token)
+            }
+            Err(failure) => {
+                let doubled = self.failed.as_ref().map_or(MIN_PAUSE, |failed| failed.pause * 2);
+                let pause = doubled.min(MAX_PAUSE);
+                let wait = retry_after(&failure).unwrap_or_default().max(pause);
+                let failure = with_retry_after(failure, wait);
+                tracing::warn!(error = %failure, pause_ms = wait.as_millis(), "cannot renew the access token of FCM");
+                self.failed = Some(FailedRenewal { failure: failure.clone(), pause, retry_at: now + wait });
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Waits for the result of a renewal.
+async fn result(mut renewal: Renewal) -> Result<Arc<AccessToken>, Failure> {
+    let result = renewal.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
+    result.unwrap_or_else(|| Err(unavailable("the renewal of the access token was aborted")))
+}
+
+fn unavailable(detail: &str) -> Failure {
+    Failure::Unavailable { retry_after: Some(MIN_RETRY_AFTER), scope: Scope::Service, detail: detail.to_owned() }
+}
+
+fn retry_after(failure: &Failure) -> Option<Duration> {
+    match failure {
+        Failure::Throttled { retry_after, .. } | Failure::Unavailable { retry_after, .. } => *retry_after,
+        Failure::Gone { .. } | Failure::Rejected { .. } | Failure::Unauthorized { .. } => None,
+    }
+}
+
+/// Returns a temporary failure with another pause.
+fn with_retry_after(mut failure: Failure, pause: Duration) -> Failure {
+    match &mut failure {
+        Failure::Throttled { retry_after, .. } | Failure::Unavailable { retry_after, .. } => *retry_after = Some(pause),
+        Failure::Gone { .. } | Failure::Rejected { .. } | Failure::Unauthorized { .. } => {}
+    }
+    failure
+}
+
+/// Returns the token of a response, or the failure. A rejected request is a matter of the account.
+fn parse(response: &Response, requested_at: Instant) -> Result<AccessToken, Failure> {
+    if !response.status.is_success() {
+        let ErrorResponse { error } = serde_json::from_slice(&response.body).unwrap_or_default();
+        return Err(match Failure::from_response(response, &error, Scope::Service) {
+            Failure::Rejected { detail } | Failure::Unauthorized { detail, .. } => {
                 Failure::unauthorized(format!("the service account: {detail}"))
             }
             failure => failure,
         });
     }
-    let unreadable = || Failure::Unavailable {
-        retry_after: None,
-        detail: "the response of the token endpoint is not a token".to_owned(),
-    };
-    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
-    let mut header = HeaderValue::try_from(format!("Bearer {}", granted.access_token)).map_err(|_| unreadable())?;
+    let invalid = || unavailable("the response of the token endpoint is not a token");
+    let token: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| invalid())?;
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.access_token)).map_err(|_| invalid())?;
     header.set_sensitive(true);
     // A day at most, so that the sum is a time.
-    let lifetime = Duration::from_secs(granted.expires_in).min(Duration::from_hours(24));
+    let lifetime = Duration::from_secs(token.expires_in).min(Duration::from_hours(24));
     let renew_after = lifetime.saturating_sub(RENEW_BEFORE).max(lifetime / 2);
-    Ok(AccessToken { header, renew_at: asked + renew_after, expires_at: asked + lifetime })
+    Ok(AccessToken { header, renew_at: requested_at + renew_after, expires_at: requested_at + lifetime })
 }

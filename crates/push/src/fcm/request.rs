@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    message::{Alert, Aps, PushMessage},
+    message::{Alert, Aps, MAX_PAYLOAD, PushMessage},
+    outcome::Failure,
     target::RegistrationToken,
 };
 
@@ -20,26 +21,24 @@ struct Message<'a> {
     data: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     notification: Option<Alert>,
-    android: Android<'a>,
+    android: Android,
     apns: Apns,
     webpush: WebPush,
 }
 
 #[derive(Serialize)]
-struct Android<'a> {
+struct Android {
     priority: &'static str,
     ttl: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    collapse_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notification: Option<AndroidNotification<'a>>,
+    notification: Option<AndroidNotification>,
 }
 
 #[derive(Serialize)]
-struct AndroidNotification<'a> {
-    /// The key by which a shown notification is replaced. The collapse key concerns only what waits in FCM.
+struct AndroidNotification {
+    /// The key by which a shown notification is replaced. FCM keeps only four collapse keys for a device.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<&'a str>,
+    tag: Option<String>,
     notification_count: u32,
 }
 
@@ -57,28 +56,42 @@ struct ApnsPayload {
 #[derive(Serialize)]
 struct WebPush {
     headers: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<WebPushNotification>,
 }
 
-/// Returns the JSON of a message.
-pub(super) fn encode(message: &PushMessage, target: &RegistrationToken) -> Vec<u8> {
-    let collapse_key = message.collapse_key.as_deref();
-    let notification = message.alert();
-    let count = AndroidNotification { tag: collapse_key, notification_count: message.badge };
+/// The options of a browser's notification, to which FCM adds the texts.
+#[derive(Serialize)]
+struct WebPushNotification {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+}
+
+/// Returns the JSON of a message. Everything but the token counts for the limit. FCM counts less, but adds fields of
+/// its own to what the devices get.
+pub(super) fn encode(message: &PushMessage, target: &RegistrationToken) -> Result<Vec<u8>, Failure> {
+    let limit = MAX_PAYLOAD + target.as_str().len();
+    message.encode(limit, |alert| encode_with(message, target, alert))
+}
+
+fn encode_with(message: &PushMessage, target: &RegistrationToken, notification: Option<Alert>) -> Vec<u8> {
+    let is_shown = message.is_shown();
+    let tag = message.collapse_id();
     let android = Android {
         priority: if message.urgent { "HIGH" } else { "NORMAL" },
         ttl: format!("{}s", message.ttl_seconds()),
-        collapse_key,
-        notification: notification.is_some().then_some(count),
+        notification: is_shown.then(|| AndroidNotification { tag: tag.clone(), notification_count: message.badge }),
     };
     // FCM adds the texts of the notification.
     let aps = message.aps(None);
+    let web_push_notification = is_shown.then_some(WebPushNotification { tag });
     let message = Message {
         token: target.as_str(),
         data: message.data_with_id(),
         notification,
         android,
         apns: Apns { headers: apns_headers(message), payload: ApnsPayload { aps } },
-        webpush: WebPush { headers: web_push_headers(message) },
+        webpush: WebPush { headers: web_push_headers(message), notification: web_push_notification },
     };
     // Maps with string keys, strings and numbers are always valid JSON.
     serde_json::to_vec(&Request { message }).unwrap_or_default()
@@ -89,7 +102,7 @@ fn apns_headers(message: &PushMessage) -> BTreeMap<&'static str, String> {
         ("apns-expiration", message.apns_expiration().to_string()),
         ("apns-priority", message.apns_priority().to_owned()),
     ]);
-    headers.extend(message.apns_collapse_id().map(|id| ("apns-collapse-id", id)));
+    headers.extend(message.collapse_id().map(|id| ("apns-collapse-id", id)));
     headers
 }
 

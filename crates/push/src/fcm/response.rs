@@ -2,10 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::{outbound::Answer, outcome::Failure};
+use crate::{
+    outbound::Response,
+    outcome::{Failure, Scope},
+};
 
-/// The message with which FCM rejects a token without naming the field.
-const INVALID_TOKEN: &str = "The registration token is not a valid FCM registration token";
+/// The error code of a target whose own service (APNs, Web Push) rejects the credentials stored in FCM.
+pub(super) const THIRD_PARTY_AUTH_ERROR: &str = "THIRD_PARTY_AUTH_ERROR";
+
+/// The maximum length of the name of an accepted message.
+const MAX_NAME: usize = 256;
 
 #[derive(Deserialize)]
 struct Accepted {
@@ -24,8 +30,6 @@ pub(super) struct Rejection {
     #[serde(default)]
     status: String,
     #[serde(default)]
-    message: String,
-    #[serde(default)]
     details: Vec<Detail>,
 }
 
@@ -33,19 +37,30 @@ pub(super) struct Rejection {
 #[serde(rename_all = "camelCase")]
 struct Detail {
     error_code: Option<String>,
+    /// The exceeded quotas.
     #[serde(default)]
-    field_violations: Vec<Violation>,
+    violations: Vec<Violation>,
 }
 
 #[derive(Deserialize)]
 struct Violation {
     #[serde(default)]
-    field: String,
+    subject: String,
+    #[serde(default)]
+    description: String,
+}
+
+impl Violation {
+    /// Returns true for the quota of a device. FCM documents its name only: "Device message rate exceeded".
+    fn concerns_device(&self) -> bool {
+        let is_named = |text: &str| text.to_ascii_lowercase().starts_with("device");
+        is_named(&self.subject) || is_named(&self.description)
+    }
 }
 
 impl Rejection {
-    pub(super) fn of(answer: &Answer) -> Self {
-        serde_json::from_slice::<Body>(&answer.body).unwrap_or_default().error
+    pub(super) fn of(response: &Response) -> Self {
+        serde_json::from_slice::<Body>(&response.body).unwrap_or_default().error
     }
 
     /// Returns FCM's own code, or the general one.
@@ -53,29 +68,30 @@ impl Rejection {
         self.details.iter().find_map(|detail| detail.error_code.as_deref()).unwrap_or(&self.status)
     }
 
-    /// Returns true if the token is unregistered or not a token. An invalid argument alone may be the message.
-    pub(super) fn is_of_token(&self) -> bool {
-        let mut violations = self.details.iter().flat_map(|detail| &detail.field_violations);
-        match self.code() {
-            "UNREGISTERED" => true,
-            "INVALID_ARGUMENT" => {
-                violations.any(|violation| violation.field == "message.token") || self.message == INVALID_TOKEN
-            }
-            _ => false,
+    /// Returns the failure of a message. Only an unregistered token is gone: with the account of the wrong project, or
+    /// with a message that is not valid, all tokens get the other errors.
+    pub(super) fn to_failure(&self, response: &Response) -> Failure {
+        let scope = if self.concerns_target() { Scope::Target } else { Scope::Service };
+        let code = self.code();
+        if response.status.as_u16() == 404 && code == "UNREGISTERED" {
+            return Failure::Gone { since: None };
+        }
+        match Failure::from_response(response, code, scope) {
+            Failure::Unauthorized { detail, .. } if code == "SENDER_ID_MISMATCH" => Failure::Rejected { detail },
+            failure => failure,
         }
     }
 
-    /// Returns the failure of a message. A token of another sender is rejected, not gone: with the account of the wrong
-    /// project all tokens are.
-    pub(super) fn into_failure(self, answer: &Answer) -> Failure {
-        match (Failure::of(answer, self.code()), self.code()) {
-            (Failure::Unauthorized { detail }, "SENDER_ID_MISMATCH") => Failure::Rejected { detail },
-            (failure, _) => failure,
-        }
+    /// Returns true for an error that says nothing about other targets.
+    fn concerns_target(&self) -> bool {
+        let mut violations = self.details.iter().flat_map(|detail| &detail.violations);
+        self.code() == THIRD_PARTY_AUTH_ERROR || violations.any(Violation::concerns_device)
     }
 }
 
-/// Returns the name of an accepted message.
-pub(super) fn name_of(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Accepted>(body).ok().map(|accepted| accepted.name)
+/// Returns the name of an accepted message, which is a path of visible ASCII.
+pub(super) fn message_name(body: &[u8]) -> Option<String> {
+    let name = serde_json::from_slice::<Accepted>(body).ok()?.name;
+    let is_name = name.len() <= MAX_NAME && name.starts_with("projects/") && name.bytes().all(|b| b.is_ascii_graphic());
+    is_name.then_some(name)
 }

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// The IPv4 networks that are not public (IANA special-purpose registry), and multicast.
-const NOT_PUBLIC_V4: [Ipv4Net; 15] = [
+/// The IPv4 networks that are not public: those of the IANA special-purpose registry, multicast, and the internal
+/// services of clouds.
+const NOT_PUBLIC_V4: [Ipv4Net; 20] = [
     // "This network".
     v4([0, 0, 0, 0], 8),
     // Private.
@@ -31,6 +32,14 @@ const NOT_PUBLIC_V4: [Ipv4Net; 15] = [
     v4([224, 0, 0, 0], 4),
     // Reserved, and broadcast.
     v4([240, 0, 0, 0], 4),
+    // The virtual host of Azure, at a public address that is reachable inside of it only.
+    v4([168, 63, 129, 16], 32),
+    // The service networks of IBM Cloud.
+    v4([161, 26, 0, 0], 16),
+    v4([166, 8, 0, 0], 14),
+    // The Google APIs inside of Google Cloud.
+    v4([199, 36, 153, 4], 30),
+    v4([199, 36, 153, 8], 30),
 ];
 
 /// The IPv6 network of all public addresses. Loopback, unique local, link-local and multicast addresses are outside.
@@ -59,21 +68,23 @@ const fn v6([first, second]: [u16; 2], length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0), length)
 }
 
-/// Returns true for an address of the public Internet. An IPv6 address that stands for an IPv4 address is judged by the
-/// latter.
+/// Returns true for an address of the public Internet. An IPv6 address that stands for an IPv4 address is public if the
+/// latter is.
 pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => is_public_v4(mapped),
-            None if TRANSLATED.contains(&address) => is_public_v4(last_bytes(address)),
-            None => GLOBAL_V6.contains(&address) && !NOT_PUBLIC_V6.iter().any(|net| net.contains(&address)),
-        },
+    match canonical(address) {
+        IpAddr::V4(address) => !NOT_PUBLIC_V4.iter().any(|net| net.contains(&address)),
+        IpAddr::V6(address) => GLOBAL_V6.contains(&address) && !NOT_PUBLIC_V6.iter().any(|net| net.contains(&address)),
     }
 }
 
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    !NOT_PUBLIC_V4.iter().any(|net| net.contains(&address))
+/// Returns the IPv4 address that an IPv6 address stands for, and any other address as it is.
+pub(super) fn canonical(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    match v6.to_ipv4_mapped() {
+        Some(mapped) => mapped.into(),
+        None if TRANSLATED.contains(&v6) => last_bytes(v6).into(),
+        None => address,
+    }
 }
 
 fn last_bytes(address: Ipv6Addr) -> Ipv4Addr {
@@ -95,12 +106,19 @@ mod tests {
             "100.128.0.0",
             "126.255.255.255",
             "128.0.0.0",
+            "161.25.255.255",
+            "166.7.255.255",
+            "166.12.0.0",
+            "168.63.129.15",
+            "168.63.129.17",
             "169.253.255.255",
             "172.15.255.255",
             "172.32.0.0",
             "192.167.255.255",
             "198.17.255.255",
             "198.20.0.0",
+            "199.36.153.3",
+            "199.36.153.12",
             "223.255.255.255",
             "2001:4860:4860::8888",
             "2a00:1450:4001:81b::200a",
@@ -117,6 +135,10 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.255.254",
+            "161.26.0.10",
+            "166.8.0.0",
+            "166.11.255.255",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -127,6 +149,8 @@ mod tests {
             "198.18.0.1",
             "198.19.255.255",
             "198.51.100.1",
+            "199.36.153.4",
+            "199.36.153.11",
             "203.0.113.1",
             "224.0.0.1",
             "239.255.255.255",
@@ -138,7 +162,9 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "::ffff:169.254.169.254",
+            "::ffff:168.63.129.16",
             "64:ff9b::10.0.0.1",
+            "64:ff9b::168.63.129.16",
             "64:ff9b:1::1.1.1.1",
             "100::1",
             "2001::1",

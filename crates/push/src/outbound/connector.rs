@@ -1,10 +1,11 @@
-//! Connections to allowed addresses.
+//! Connections to allowed addresses, within limits.
 
 use std::{
     error::Error,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
     vec,
@@ -13,89 +14,102 @@ use std::{
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, dns::Name};
-use tokio::{net::lookup_host, time::timeout};
-use tower::Service;
+use tokio::time::{Instant, timeout_at};
+use tower::{Service, ServiceExt};
 
-use super::{Reach, addresses::is_public};
+use super::{
+    guard::{Guard, NOT_PUBLIC, bare_host},
+    limits::Limits,
+    lookups::Lookups,
+    stream::LimitedStream,
+};
+
+/// The maximum number of open connections of a client.
+const MAX_CONNECTIONS: usize = 256;
+
+/// The maximum number of open connections to one host.
+const MAX_CONNECTIONS_PER_HOST: usize = 16;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Pending<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 type Https = HttpsConnector<HttpConnector<Resolver>>;
-
-/// The error of an address that a client may not connect to.
-#[derive(Debug, thiserror::Error)]
-#[error("the address is not allowed: {0}")]
-pub(super) struct Forbidden(pub(super) &'static str);
 
 /// The error of a connection that was tried.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect")]
 pub(super) struct ConnectError(#[source] BoxError);
 
-const NOT_PUBLIC: Forbidden = Forbidden("it is not a public address");
+/// The error of a connection that had to wait too long for others to close.
+#[derive(Debug, thiserror::Error)]
+#[error("too many connections are open")]
+pub(super) struct TooManyConnections;
 
-/// Returns the host of an address, without the brackets of IPv6.
-pub(super) fn bare_host(uri: &Uri) -> &str {
-    uri.host().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-/// Connects within a timeout, if the address is allowed.
+/// Connects within a timeout.
 #[derive(Clone)]
 pub(super) struct Connector {
     https: Https,
-    reach: Reach,
+    limits: Arc<Limits>,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(https: Https, reach: Reach, timeout: Duration) -> Self {
-        Self { https, reach, timeout }
+    pub(super) fn new(https: Https, timeout: Duration) -> Self {
+        let limits = Arc::new(Limits::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_HOST));
+        Self { https, limits, timeout }
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = <Https as Service<Uri>>::Response;
+    type Response = LimitedStream<<Https as Service<Uri>>::Response>;
     type Error = BoxError;
-    type Future = Pending<Self::Response>;
+    type Future = BoxFuture<Self::Response>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(context)
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // A host that is an address is not resolved, so the resolver does not check it.
-        if self.reach == Reach::Public && bare_host(&uri).parse::<IpAddr>().is_ok_and(|address| !is_public(address)) {
-            return Box::pin(async { Err(ConnectError(NOT_PUBLIC.into()).into()) });
-        }
-        let connected = timeout(self.timeout, self.https.call(uri));
+        let Self { https, limits, timeout } = self.clone();
+        let deadline = Instant::now() + timeout;
         Box::pin(async move {
-            let connected = connected.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-            connected.map_err(|error| ConnectError(error).into())
+            let host = bare_host(&uri).to_ascii_lowercase();
+            let permit = timeout_at(deadline, limits.acquire(&host)).await;
+            let permit = permit.map_err(|_| ConnectError(TooManyConnections.into()))?;
+            let stream = timeout_at(deadline, https.oneshot(uri)).await;
+            let stream = stream.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+            Ok(LimitedStream::new(stream.map_err(ConnectError)?, permit))
         })
     }
 }
 
 /// Resolves names to allowed addresses.
 #[derive(Clone)]
-pub(super) struct Resolver(pub(super) Reach);
+pub(super) struct Resolver {
+    guard: Arc<Guard>,
+    lookups: Arc<Lookups>,
+}
+
+impl Resolver {
+    pub(super) fn new(guard: Arc<Guard>, timeout: Duration) -> Self {
+        Self { guard, lookups: Arc::new(Lookups::new(timeout)) }
+    }
+}
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = BoxError;
-    type Future = Pending<Self::Response>;
+    type Future = BoxFuture<Self::Response>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let reach = self.0;
+        let Self { guard, lookups } = self.clone();
         Box::pin(async move {
-            let mut addresses: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
+            let mut addresses = lookups.addresses(name.as_str().to_owned()).await?;
             let found = addresses.len();
-            if reach == Reach::Public {
-                addresses.retain(|address| is_public(address.ip()));
-            }
+            addresses.retain(|address| guard.allows(address.ip()));
             if found > 0 && addresses.is_empty() { Err(NOT_PUBLIC.into()) } else { Ok(addresses.into_iter()) }
         })
     }

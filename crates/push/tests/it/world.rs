@@ -6,8 +6,8 @@ use std::{
 };
 
 use push::{
-    Apns, ApnsKey, DeviceToken, Failure, Fcm, Providers, PushMessage, Receipt, RegistrationToken, ServiceAccount,
-    Subscription, Target, VapidKey, WebPush,
+    Apns, ApnsKey, DeviceToken, Failure, Fcm, Providers, PushMessage, Receipt, RegistrationToken, Scope,
+    ServiceAccount, Subscription, Target, VapidKey, WebPush,
     outbound::{Reach, Settings},
 };
 use push_sink::{APNS_KEY_ID, APNS_TEAM_ID, APNS_TOPIC, Behaviour, Options, Received, RetryAfter, Service, Sink};
@@ -69,6 +69,24 @@ pub(crate) fn reset() -> Behaviour {
     Behaviour { reset: true, ..Behaviour::default() }
 }
 
+/// The pause that a temporary failure asks for.
+pub(crate) fn retry_after(failure: &Failure) -> Option<Duration> {
+    match failure {
+        Failure::Throttled { retry_after, .. } | Failure::Unavailable { retry_after, .. } => *retry_after,
+        Failure::Gone { .. } | Failure::Rejected { .. } | Failure::Unauthorized { .. } => None,
+    }
+}
+
+/// The targets that a failure concerns, if it is one that a caller pauses for.
+pub(crate) fn scope(failure: &Failure) -> Option<Scope> {
+    match failure {
+        Failure::Throttled { scope, .. } | Failure::Unavailable { scope, .. } | Failure::Unauthorized { scope, .. } => {
+            Some(*scope)
+        }
+        Failure::Gone { .. } | Failure::Rejected { .. } => None,
+    }
+}
+
 /// The providers of one installation and the services that they send to.
 pub(crate) struct World {
     pub(crate) sink: Sink,
@@ -125,44 +143,60 @@ impl World {
     }
 }
 
-/// Checks the failures that mean the same for all services.
-pub(crate) async fn check_common_failures(service: Service) {
+/// Checks the failures that mean the same for all services, with the scopes of unavailability and throttling.
+pub(crate) async fn check_common_failures(service: Service, unavailable: Scope, throttled: Scope) {
     let world = World::new().await;
+    let is_unavailable = |failure: &Failure, pause: Option<Duration>| {
+        matches!(failure, Failure::Unavailable { .. })
+            && (retry_after(failure), scope(failure)) == (pause, Some(unavailable))
+    };
     for status in [500, 502, 503] {
         let failure = world.failure(service, once(fail(status))).await;
-        assert!(matches!(&failure, Failure::Unavailable { retry_after: None, .. }), "{status}: {failure:?}");
+        assert!(is_unavailable(&failure, None), "{status}: {failure:?}");
     }
     let pause = |pause| Some(RetryAfter::Seconds(pause));
     let failure = world.failure(service, once(Behaviour { retry_after: pause(7), ..fail(503) })).await;
-    let expected = Duration::from_secs(7);
-    assert!(
-        matches!(&failure, Failure::Unavailable { retry_after: Some(pause), .. } if *pause == expected),
-        "{failure:?}"
-    );
-    let failure = world.failure(service, once(Behaviour { retry_after: pause(120), ..fail(429) })).await;
-    assert_eq!(failure, Failure::Throttled { retry_after: Some(Duration::from_mins(2)) });
-    assert_eq!(world.failure(service, once(fail(429))).await, Failure::Throttled { retry_after: None });
+    assert!(is_unavailable(&failure, Some(Duration::from_secs(7))), "{failure:?}");
+    let is_throttled = |retry_after| Failure::Throttled { retry_after, scope: throttled };
+    for (asked, expected) in
+        [(120, Duration::from_mins(2)), (0, Duration::from_secs(1)), (7200, Duration::from_hours(1))]
+    {
+        let failure = world.failure(service, once(Behaviour { retry_after: pause(asked), ..fail(429) })).await;
+        assert_eq!(failure, is_throttled(Some(expected)));
+    }
+    assert_eq!(world.failure(service, once(fail(429))).await, is_throttled(None));
 
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(10));
     let failure =
         world.failure(service, once(Behaviour { retry_after: Some(RetryAfter::Text(date)), ..fail(429) })).await;
-    let Failure::Throttled { retry_after: Some(pause) } = failure else { panic!("{failure:?}") };
+    let pause = retry_after(&failure).unwrap();
     assert!((500..=600).contains(&pause.as_secs()), "{pause:?}");
 
     // A broken connection is replaced by the next call.
     let failure = world.failure(service, once(reset())).await;
-    assert!(matches!(&failure, Failure::Unavailable { retry_after: None, .. }), "{failure:?}");
+    assert!(is_unavailable(&failure, None), "{failure:?}");
     world.send(service).await.unwrap();
 }
 
 /// Checks that a service that does not respond fails within the timeout, whatever it does in between.
-pub(crate) async fn check_timeout(service: Service) {
+pub(crate) async fn check_timeout(service: Service, expected: Option<Duration>) {
     let timeout = Duration::from_millis(500);
     let world = World::with(Options::default(), timeout).await;
     let started = Instant::now();
     let failure = world.failure(service, once(hang())).await;
     let elapsed = started.elapsed();
-    assert!(matches!(&failure, Failure::Unavailable { retry_after: None, .. }), "{failure:?}");
+    assert!(matches!(&failure, Failure::Unavailable { .. }) && retry_after(&failure) == expected, "{failure:?}");
     assert!(failure.to_string().contains("500 ms"), "{failure}");
     assert!(elapsed >= timeout && elapsed < timeout * 10, "{elapsed:?}");
+}
+
+/// Checks that a message is sent once the service has accepted it, even if the body of the response does not come.
+pub(crate) async fn check_body_that_hangs(service: Service) {
+    let world = World::with(Options::default(), Duration::from_secs(2)).await;
+    // The first message of FCM needs a token.
+    world.send(service).await.unwrap();
+    world.sink.behave(service, once(Behaviour { body_hang_ms: Some(600_000), ..Behaviour::default() }));
+    let receipt = world.send(service).await;
+    assert!(receipt.is_ok(), "{receipt:?}");
+    assert_eq!(world.sink.received(service).len(), 2);
 }
