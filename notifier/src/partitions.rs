@@ -84,7 +84,7 @@ impl Shares {
             with_timeout(announced.fetch_one(self.locks.acquire().await?)).await?;
             self.app.status.set(&stream, Status::Standby);
         }
-        for stream in streams.iter() {
+        for stream in &streams {
             if self.workers.len() >= share {
                 break;
             }

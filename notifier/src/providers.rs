@@ -36,7 +36,7 @@ pub struct ProviderArgs {
     #[arg(long, env = "BOXROOM_APNS_TOPIC", value_name = "BUNDLE")]
     pub apns_topic: Option<String>,
 
-    /// Address of APNs; https://api.sandbox.push.apple.com for apps in development
+    /// Address of APNs; apps in development need <https://api.sandbox.push.apple.com>
     #[arg(long, env = "BOXROOM_APNS_URL", default_value = Apns::ADDRESS, value_name = "URL")]
     pub apns_url: String,
 
