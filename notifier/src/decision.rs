@@ -25,7 +25,7 @@ pub(crate) struct Alarm {
     pub(crate) is_read: bool,
 }
 
-/// The user whom the alarm belongs to, in the room that it is about.
+/// The user of the alarm, in the room that it is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
     pub(crate) is_erased: bool,

@@ -1,7 +1,7 @@
 //! The notifier: tells users of their alarms by push messages.
 //!
-//! It reads alarms from the served read model, and owns the tables of what it has told. It does not know commands or the
-//! log. A provider that fails delays push messages and nothing else.
+//! It reads alarms from the served read model, and owns the tables of what it has told. It does not know commands or
+//! the log. A provider that fails delays push messages and nothing else.
 
 pub use run::run;
 

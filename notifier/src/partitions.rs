@@ -1,5 +1,5 @@
-//! Shares the streams of boxes out among the running notifiers. Each stream belongs to the one that holds its lock, which
-//! lasts as long as the connection.
+//! Shares the streams of boxes out among the running notifiers. Each stream belongs to the one that holds its lock,
+//! which lasts as long as the connection.
 
 use std::{collections::BTreeMap, convert::Infallible, future::pending, time::Duration};
 

@@ -66,6 +66,7 @@ create schema if not exists delivery authorization notifier;
 grant usage on schema delivery to operator;
 grant select on all tables in schema delivery to operator;
 alter default privileges for role notifier grant select on tables to operator;
+
 grant usage on schema control to query, operator;
 grant select on all tables in schema control to operator;
 
