@@ -36,7 +36,7 @@ pub struct Settings {
     pub database_url: String,
 
     /// Maximum number of database connections, besides two for locks and generations
-    #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 4, value_name = "COUNT")]
+    #[arg(long, env = "BOXROOM_DATABASE_POOL", default_value_t = 10, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub database_pool: u32,
 
