@@ -41,9 +41,29 @@ pub enum AlarmKind {
     RoomClosed,
     /// The food is in the box.
     OrderArrived,
+    /// The user's room was extended.
+    RoomExtended,
+    /// The door of the box was opened.
+    DoorOpened,
+    /// Another user posted the first message in the user's room after 30 minutes without one.
+    MessageAfterSilence,
 }
 
 impl AlarmKind {
+    /// All kinds.
+    pub const ALL: [Self; 10] = [
+        Self::Reply,
+        Self::Reaction,
+        Self::Mention,
+        Self::Kicked,
+        Self::MadeHost,
+        Self::RoomClosed,
+        Self::OrderArrived,
+        Self::RoomExtended,
+        Self::DoorOpened,
+        Self::MessageAfterSilence,
+    ];
+
     /// The stored name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +74,9 @@ impl AlarmKind {
             Self::MadeHost => "made_host",
             Self::RoomClosed => "room_closed",
             Self::OrderArrived => "order_arrived",
+            Self::RoomExtended => "room_extended",
+            Self::DoorOpened => "door_opened",
+            Self::MessageAfterSilence => "message_after_silence",
         }
     }
 }

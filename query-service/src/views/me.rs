@@ -176,6 +176,12 @@ pub(crate) enum AlarmKind {
     RoomClosed,
     /// The delivery is in the box.
     OrderArrived,
+    /// A room of the user was extended.
+    RoomExtended,
+    /// The door of the box was opened.
+    DoorOpened,
+    /// The first message in a room of the user after 30 minutes without one.
+    MessageAfterSilence,
 }
 
 /// An alarm of the caller.

@@ -21,6 +21,9 @@ pub(crate) fn of_alarm(alarm: &Alarm) -> String {
         "made_host" => "you are the host now".to_owned(),
         "room_closed" => "the room is closed".to_owned(),
         "order_arrived" => "the order has arrived".to_owned(),
+        "room_extended" => format!("{user} extends the room"),
+        "door_opened" => "the door was opened".to_owned(),
+        "message_after_silence" => format!("{user} writes after a silence"),
         kind => kind.to_owned(),
     };
     sanitize(&format!("{} {}  ! {description}", alarm.at.format("%F %TZ"), alarm.room))
