@@ -37,6 +37,8 @@ pub enum AlarmKind {
     Kicked,
     /// The user became the host.
     MadeHost,
+    /// The user's room closes by itself in ten minutes.
+    ClosingSoon,
     /// The user's room was closed.
     RoomClosed,
     /// The food is in the box.
@@ -51,12 +53,13 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Reply,
         Self::Reaction,
         Self::Mention,
         Self::Kicked,
         Self::MadeHost,
+        Self::ClosingSoon,
         Self::RoomClosed,
         Self::OrderArrived,
         Self::RoomExtended,
@@ -72,6 +75,7 @@ impl AlarmKind {
             Self::Mention => "mention",
             Self::Kicked => "kicked",
             Self::MadeHost => "made_host",
+            Self::ClosingSoon => "closing_soon",
             Self::RoomClosed => "room_closed",
             Self::OrderArrived => "order_arrived",
             Self::RoomExtended => "room_extended",

@@ -75,6 +75,7 @@ impl Workspace {
             }
             RoomEvent::RoomExtended { closes_at, .. } => self.extend_room(context, room_id, *closes_at),
             RoomEvent::HostTransferred { to, .. } => self.transfer_host(context, room_id, to),
+            RoomEvent::RoomClosingSoon { .. } => self.warn_of_closing(context, room_id),
             RoomEvent::RoomClosed { reason } => self.close_room(context, room_id, *reason),
             RoomEvent::MemberJoined { user_id } => self.join(context, room_id, user_id),
             RoomEvent::MemberLeft { user_id } => self.leave(context, room_id, user_id),

@@ -103,6 +103,10 @@ impl Workspace {
         self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::RoomExtended, message_id: None })
     }
 
+    pub(super) fn warn_of_closing(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
+        self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::ClosingSoon, message_id: None })
+    }
+
     pub(super) fn open_door(&mut self, context: &EventContext<'_>, room_id: &RoomId) -> Result<(), InvalidEvent> {
         self.alarm_all_inside(AlarmCause { context, room_id, kind: AlarmKind::DoorOpened, message_id: None })
     }

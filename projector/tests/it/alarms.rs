@@ -158,6 +158,15 @@ async fn a_closing_alarms_all_members_except_the_closer() {
 }
 
 #[tokio::test]
+async fn a_closing_soon_alarms_all_members() {
+    let mut story = Story::of_three("b1");
+    let warned = RoomEvent::RoomClosingSoon { closes_at: time(7200) }.in_room(room("b1.1"));
+    story.happens("b1", "system", [warned]);
+    let everybody = expected_alarms(&[("ann", "closing_soon"), ("bob", "closing_soon"), ("cleo", "closing_soon")]);
+    assert_eq!(alarms_of_last_commit(&story).await, everybody);
+}
+
+#[tokio::test]
 async fn an_arrival_alarms_all_members() {
     let mut story = Story::of_three("b1");
     story.happens("b1", "b1", [BoxEvent::Box(OwnEvent::OrderArrived { room_id: Some(room("b1.1")) })]);

@@ -172,6 +172,8 @@ pub(crate) enum AlarmKind {
     Kicked,
     /// The user became the host.
     MadeHost,
+    /// A room of the user closes automatically in ten minutes.
+    ClosingSoon,
     /// A room of the user was closed.
     RoomClosed,
     /// The delivery is in the box.
