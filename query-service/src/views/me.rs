@@ -172,10 +172,18 @@ pub(crate) enum AlarmKind {
     Kicked,
     /// The user became the host.
     MadeHost,
+    /// A room of the user closes automatically in ten minutes.
+    ClosingSoon,
     /// A room of the user was closed.
     RoomClosed,
     /// The delivery is in the box.
     OrderArrived,
+    /// A room of the user was extended.
+    RoomExtended,
+    /// The door of the box was opened.
+    DoorOpened,
+    /// The first message in a room of the user after 30 minutes without one.
+    MessageAfterSilence,
 }
 
 /// An alarm of the caller.
