@@ -127,7 +127,7 @@ fn a_user_id_is_used_once_even_after_an_erasure() {
 
 #[test]
 fn a_reserved_id_cannot_be_registered() {
-    given([]).each_refused([register("system"), register("me")], &UserRefusal::UserExists);
+    given([]).each_refused([register("system"), register("me"), register("all")], &UserRefusal::UserExists);
 }
 
 #[test]
