@@ -134,7 +134,7 @@ impl Workspace {
         self.alarm_about_message(context, room_id, message_id, replied.chain(mentioned), limit)
     }
 
-    /// Alarms the members inside the room whom the message has not alarmed.
+    /// Alarms the members inside the room that the message has not alarmed.
     fn alarm_after_silence(
         &mut self,
         context: &EventContext<'_>,

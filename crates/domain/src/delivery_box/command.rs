@@ -229,8 +229,8 @@ pub enum RoomCommand {
         /// The time of receipt.
         at: DateTime<Utc>,
     },
-    /// Warns the members that the room closes soon, because the deadline of the warning fired. Has no effect if the room
-    /// closes at another time by now, or needs no warning.
+    /// Warns the members that the room closes soon, because the deadline of the warning fired. Has no effect if the
+    /// room closes at another time by now, or needs no warning.
     WarnOfClosing {
         /// The time at which the room closes by itself.
         closes_at: DateTime<Utc>,

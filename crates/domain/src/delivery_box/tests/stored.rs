@@ -170,7 +170,8 @@ fn the_state_of_a_box_keeps_its_stored_form() {
         "service": "in_service",
         "room": {
             "room_id": "b.1", "host": "ann", "max_members": 3, "password_hash": HASH, "step": "ordering",
-            "closes_at": "2030-03-17T21:46:40Z", "warns_at": "2030-03-17T21:36:40Z", "extensions": 1, "members": ["ann", "ben"], "kicked": ["cho"],
+            "closes_at": "2030-03-17T21:46:40Z", "warns_at": "2030-03-17T21:36:40Z", "extensions": 1,
+            "members": ["ann", "ben"], "kicked": ["cho"],
             "closed": false,
         },
     });
