@@ -17,7 +17,7 @@ pub const TABLES: &str = include_str!("../../../migrations/read_model/0001_table
 pub const INDEXES: &str = include_str!("../../../migrations/read_model/0002_indexes.sql");
 
 /// The version of the projection. Increment it with every change to the rows that it writes.
-pub const PROJECTION_VERSION: u32 = 2;
+pub const PROJECTION_VERSION: u32 = 3;
 
 /// The version of the feed numbering. Increment it whenever an event of a room would get another `v`: older cursors are
 /// then reset. Other changes of the read model leave cursors valid.
