@@ -163,6 +163,7 @@ impl Workspace {
         let message = self.change_message(room_id, message_id)?;
         message.body = None;
         message.clear_mentions();
+        message.reactions.clear();
         self.blank(room_id, message_id)?;
         self.withdraw_message(context, room_id, message_id)?;
         Ok(true)
