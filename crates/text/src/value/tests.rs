@@ -128,9 +128,9 @@ fn characters_without_a_meaning_are_refused() {
 
 #[test]
 fn a_beginning_has_whole_clusters() {
-    for (text, expected) in
-        [("pizza", "pizz"), ("🇩🇪🇰🇷🇫🇷", "🇩🇪🇰🇷"), ("a🇩🇪🇰🇷", "a🇩🇪"), ("ab👨‍👩‍👧", "ab"), ("e\u{301}x", "e\u{301}x"), ("", "")]
-    {
+    let flags = [("🇩🇪🇰🇷🇫🇷", "🇩🇪🇰🇷"), ("a🇩🇪🇰🇷", "a🇩🇪")];
+    let others = [("pizza", "pizz"), ("ab👨‍👩‍👧", "ab"), ("e\u{301}x", "e\u{301}x"), ("", "")];
+    for (text, expected) in flags.into_iter().chain(others) {
         assert_eq!(beginning(text, 4), expected, "{text}");
     }
     assert_eq!(beginning("👨‍👩‍👧", 4).chars().count(), 4, "a cluster that is too long itself");
