@@ -110,10 +110,7 @@ impl Operation for RemoveWebhook {
 
 impl Operation for ReplayWebhook {
     async fn perform(self, app: &App) -> Result<WebhookProgress, OperationError> {
-        let from: Position = self
-            .from
-            .parse()
-            .map_err(|error| OperationError::Refused(format!("{:?} {error}, like box-2.4f2a.42", self.from)))?;
+        let from = first_position(&self.from)?;
         let mut transaction = app.database.delivery.begin().await?;
         if registry::find(&mut transaction, &self.webhook_id).await?.is_none() {
             return Err(unknown(&self.webhook_id));
@@ -140,6 +137,13 @@ impl Operation for ReplayWebhook {
     }
 }
 
+/// Returns the position of an event's id. The id of a later event of a commit ends with its number in the commit.
+fn first_position(id: &str) -> Result<Position, OperationError> {
+    let without_index = id.rsplit_once('.').map_or("", |(position, _)| position);
+    let position = id.parse().or_else(|error| without_index.parse().map_err(|_| error));
+    position.or_else(|_| refused(format!("{id:?} is no position, like box-2.4f2a.42")))
+}
+
 fn unknown(webhook_id: &str) -> OperationError {
     OperationError::Refused(format!("there is no webhook {webhook_id}"))
 }
@@ -151,6 +155,13 @@ fn refused<T>(reason: impl Into<String>) -> Result<T, OperationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replay_begins_at_the_id_of_an_event() {
+        let sequence = |id: &str| first_position(id).ok().map(|position| position.sequence);
+        assert_eq!((sequence("box-2.4f2a.42"), sequence("box-2.4f2a.42.1")), (Some(42), Some(42)));
+        assert_eq!((sequence("box-2.4f2a"), sequence("42")), (None, None));
+    }
 
     #[test]
     fn types_are_those_of_events_of_boxes() {
